@@ -1,0 +1,96 @@
+"""Intensities of any microscope mapped to the range a network was trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from napari_centermask.core.errors import BadImage
+
+SAMPLE = 262_144
+CLIP = (-0.5, 2.0)
+_LARGEST = 1e38  # keeps hi - lo finite in float32
+
+
+def intensity_range(
+    image: Any, percentiles: tuple[float, float] = (1.0, 99.8), *, sample: int = SAMPLE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high intensity of each channel, from percentiles.
+
+    Larger images are read with strides, so that a memory map or a lazy array is not loaded whole.
+
+    Parameters
+    ----------
+    image
+        (C, H, W) array-like of bool, integers or floats; memory maps, dask and zarr arrays work.
+    percentiles
+        (low, high) in percent. NaN and infinite pixels are left out.
+    sample
+        Pixels per channel to look at, at most about this many.
+
+    Returns
+    -------
+    lo, hi : numpy.ndarray
+        (C,) float32. Equal where a channel is constant.
+
+    Raises
+    ------
+    BadImage
+        If a channel has no finite pixel among those looked at.
+    """
+    step = max(1, int(np.ceil(np.sqrt(image.shape[1] * image.shape[2] / sample))))
+    pixels = np.asarray(image[:, ::step, ::step])
+    ranges = [_channel_range(channel.ravel(), percentiles, number) for number, channel in enumerate(pixels)]
+    lo, hi = np.array(ranges, dtype=np.float32).T
+    return lo, hi
+
+
+def _channel_range(values: np.ndarray, percentiles: tuple[float, float], number: int) -> np.ndarray:
+    if not np.issubdtype(values.dtype, np.floating):
+        return np.percentile(_small(values), percentiles)
+    finite = np.isfinite(values)
+    if not finite.all():
+        values = values[finite]
+    if values.size == 0:
+        raise BadImage(
+            f"Expected finite intensities, channel {number} holds only NaN or infinite values. "
+            "Choose another channel or mend the image."
+        )
+    wide = np.float32 if values.dtype == np.float16 else values.dtype
+    return np.percentile(np.clip(values.astype(wide), -_LARGEST, _LARGEST), percentiles)
+
+
+def _small(values: np.ndarray) -> np.ndarray:
+    """The type in which numpy finds percentiles fast and exactly."""
+    return values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+
+
+def normalise(tile: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
+    """Map `lo` to 0 and `hi` to 1 in each channel, clipped to [-0.5, 2].
+
+    Parameters
+    ----------
+    tile
+        (C, H, W) bool, integer or float.
+    lo, hi
+        (C,) from `intensity_range`.
+
+    Returns
+    -------
+    numpy.ndarray
+        (C, H, W) float32, a new array. Constant channels (lo == hi) become zeros; NaN becomes 0.
+    """
+    span = np.asarray(hi, np.float32) - np.asarray(lo, np.float32)
+    factor = np.zeros_like(span)
+    np.divide(1.0, span, out=factor, where=span > np.finfo(np.float32).tiny)
+    tile = np.asarray(tile)
+    is_float = np.issubdtype(tile.dtype, np.floating)
+    with np.errstate(over="ignore", invalid="ignore"):
+        out = tile.astype(np.float32)
+        if is_float and not np.isfinite(out).all():
+            np.nan_to_num(out, copy=False, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST)
+            out[np.isnan(tile)] = np.broadcast_to(lo[:, None, None], tile.shape)[np.isnan(tile)]
+        out -= np.asarray(lo, np.float32)[:, None, None]
+        out *= factor[:, None, None]
+    return np.clip(out, *CLIP, out=out)
