@@ -1,0 +1,29 @@
+"""Errors that a person can mend: each says what was expected, what came, and what to do."""
+
+
+class UserError(Exception):
+    """A mistake or a limit that the user can act on; shown as it is, without a traceback."""
+
+
+class BadImage(UserError):
+    """The image cannot be segmented as it is."""
+
+
+class BadAnnotations(UserError):
+    """The annotation file cannot be read or does not describe the images."""
+
+
+class BadModel(UserError):
+    """The model file or its card cannot be used."""
+
+
+class BadSettings(UserError):
+    """A setting is out of range or does not fit the model or the data."""
+
+
+class MissingExtra(UserError):
+    """A feature needs packages that are not installed; the message names the command."""
+
+
+class Cancelled(Exception):
+    """The user stopped the work; not an error."""

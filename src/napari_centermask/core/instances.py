@@ -1,0 +1,209 @@
+"""The truth about an image's cells: cropped masks that may overlap.
+
+A label image holds one value per pixel and destroys overlaps; `Instances` keeps every cell whole.
+Label images, outlines and planes are views, made in `core.compose`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instance:
+    """One cell: a tight boolean crop and where it lies.
+
+    Attributes
+    ----------
+    id
+        Positive; unique in its `Instances` and never used again after removal.
+    y0, x0
+        Image position of the crop's upper left pixel. May only be inside the image.
+    mask
+        (h, w) bool; at least one pixel true; no empty border rows or columns.
+    category
+        COCO category id, 1 or more.
+    score
+        Confidence in [0, 1]; 1.0 for cells drawn by a person.
+    mask_quality
+        Predicted mask IoU in [0, 1]; 1.0 for cells drawn by a person.
+    status
+        "predicted", "accepted", "corrected" or "rejected".
+    source
+        Who made it: a model's name, "manual", or the file it was read from.
+    order
+        Stacking order of the views; higher lies on top.
+    """
+
+    id: int
+    y0: int
+    x0: int
+    mask: np.ndarray
+    category: int = 1
+    score: float = 1.0
+    mask_quality: float = 1.0
+    status: str = "predicted"
+    source: str = ""
+    order: float = 0.0
+
+    @classmethod
+    def from_mask(cls, mask: np.ndarray, origin: tuple[int, int] = (0, 0), *, id: int = 0, **fields) -> Instance:
+        """Crop a boolean mask to its foreground.
+
+        Parameters
+        ----------
+        mask
+            (h, w) bool, a whole image or any window of it.
+        origin
+            (y, x) of the window's first pixel in the image.
+
+        Raises
+        ------
+        ValueError
+            If the mask has no foreground pixel.
+        """
+        mask = np.asarray(mask, dtype=bool)
+        rows = np.flatnonzero(mask.any(axis=1))
+        if rows.size == 0:
+            raise ValueError("An instance needs at least one pixel; the mask is empty.")
+        cols = np.flatnonzero(mask.any(axis=0))
+        crop = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1].copy()
+        return cls(id=id, y0=int(origin[0] + rows[0]), x0=int(origin[1] + cols[0]), mask=crop, **fields)
+
+    @property
+    def box(self) -> Box:
+        """(y0, x0, y1, x1), half-open."""
+        return self.y0, self.x0, self.y0 + self.mask.shape[0], self.x0 + self.mask.shape[1]
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return int(np.count_nonzero(self.mask))
+
+    @property
+    def diameter(self) -> float:
+        """Diameter in pixels of the disk of equal area."""
+        return float(2.0 * np.sqrt(self.area / np.pi))
+
+    def equals(self, other: Instance) -> bool:
+        """Same id, fields and pixels."""
+        fields = ("id", "y0", "x0", "category", "score", "mask_quality", "status", "source", "order")
+        return all(getattr(self, f) == getattr(other, f) for f in fields) and np.array_equal(self.mask, other.mask)
+
+
+def intersection(a: Instance, b: Instance) -> int:
+    """Number of pixels that two instances share."""
+    y0, x0 = max(a.y0, b.y0), max(a.x0, b.x0)
+    y1, x1 = min(a.box[2], b.box[2]), min(a.box[3], b.box[3])
+    if y0 >= y1 or x0 >= x1:
+        return 0
+    part_a = a.mask[y0 - a.y0 : y1 - a.y0, x0 - a.x0 : x1 - a.x0]
+    part_b = b.mask[y0 - b.y0 : y1 - b.y0, x0 - b.x0 : x1 - b.x0]
+    return int(np.count_nonzero(part_a & part_b))
+
+
+class Instances:
+    """All cells of one image plane, by id.
+
+    Parameters
+    ----------
+    shape
+        (H, W) of the image plane.
+    instances
+        Cells to add; those with id 0 get the next free id.
+    categories
+        COCO category id -> name.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        instances: Iterable[Instance] = (),
+        *,
+        categories: dict[int, str] | None = None,
+    ) -> None:
+        self.shape = (int(shape[0]), int(shape[1]))
+        self.categories = dict(categories or {1: "cell"})
+        self._by_id: dict[int, Instance] = {}
+        self._next_id = 1
+        for instance in instances:
+            self.add(instance)
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[Instance]:
+        return iter(self._by_id.values())
+
+    def __contains__(self, id: int) -> bool:
+        return id in self._by_id
+
+    def __getitem__(self, id: int) -> Instance:
+        return self._by_id[id]
+
+    @property
+    def ids(self) -> list[int]:
+        """Ids in the order of insertion."""
+        return list(self._by_id)
+
+    @property
+    def next_id(self) -> int:
+        """The id the next new cell gets; larger than any id ever used."""
+        return self._next_id
+
+    def add(self, instance: Instance) -> Instance:
+        """Add a cell and return it as stored.
+
+        An id of 0 is replaced by the next free one.
+
+        Raises
+        ------
+        ValueError
+            If the id is taken, the mask is empty, or the cell leaves the image.
+        """
+        if instance.id == 0:
+            instance = replace(instance, id=self._next_id)
+        if instance.id in self._by_id:
+            raise ValueError(f"Instance id {instance.id} is already taken.")
+        self._check(instance)
+        self._by_id[instance.id] = instance
+        self._next_id = max(self._next_id, instance.id + 1)
+        return instance
+
+    def set(self, id: int, instance: Instance | None) -> Instance | None:
+        """Put `instance` in place of `id`, or remove it with None; return what was there.
+
+        This is the one basic edit: setting what was returned undoes it.
+        """
+        before = self._by_id.get(id)
+        if instance is None:
+            self._by_id.pop(id, None)
+            return before
+        if instance.id != id:
+            raise ValueError(f"Expected an instance with id {id}, got {instance.id}.")
+        self._check(instance)
+        self._by_id[id] = instance
+        self._next_id = max(self._next_id, id + 1)
+        return before
+
+    def _check(self, instance: Instance) -> None:
+        y0, x0, y1, x1 = instance.box
+        if instance.mask.dtype != bool or not instance.mask.any():
+            raise ValueError("An instance needs a boolean mask with at least one pixel.")
+        if y0 < 0 or x0 < 0 or y1 > self.shape[0] or x1 > self.shape[1]:
+            raise ValueError(f"Instance box {instance.box} leaves the image of shape {self.shape}.")
+
+    def filter(self, *, min_score: float = 0.0, categories: Iterable[int] | None = None) -> Instances:
+        """Cells with at least `min_score` (and of `categories`), same ids."""
+        wanted = None if categories is None else set(categories)
+        kept = (i for i in self if i.score >= min_score and (wanted is None or i.category in wanted))
+        return Instances(self.shape, kept, categories=self.categories)
+
+    def equals(self, other: Instances) -> bool:
+        """Same shape, ids, fields and pixels."""
+        return self.shape == other.shape and self.ids == other.ids and all(i.equals(other[i.id]) for i in self)

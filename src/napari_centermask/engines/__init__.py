@@ -1,0 +1,87 @@
+"""Engines run the network. All answer the same three calls; numpy in, numpy out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Features:
+    """What one pass over a batch of tiles leaves behind; kept to answer box prompts at once.
+
+    Attributes
+    ----------
+    tile_shape
+        (H, W) of the padded tiles in network pixels; multiples of 32.
+    pyramid
+        P3, P4, P5 in the engine's own array type, (B, C, H / stride, W / stride).
+    logits
+        (B, L, categories) float32, raw class logits of all locations, levels one after another.
+    ltrb
+        (B, L, 4) float32, distances left, top, right, bottom in network pixels.
+    centerness
+        (B, L) float32, raw logits.
+    """
+
+    tile_shape: tuple[int, int]
+    pyramid: tuple[Any, ...]
+    logits: np.ndarray
+    ltrb: np.ndarray
+    centerness: np.ndarray
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Boxes of one tile, best score first.
+
+    Attributes
+    ----------
+    boxes
+        (N, 4) float32, x0, y0, x1, y1 in network pixels of the tile, not clipped.
+    scores
+        (N,) float32 in [0, 1], sqrt(class probability x centerness).
+    classes
+        (N,) int64, index into the model's categories.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+
+
+class Engine(Protocol):
+    """A loaded model on one runtime and one device."""
+
+    name: str
+    device: str
+    card: Any  # models.card.ModelCard
+
+    def features(self, tiles: np.ndarray) -> Features:
+        """Run the dense network.
+
+        Parameters
+        ----------
+        tiles
+            (B, C, H, W) float32, normalised, H and W multiples of 32.
+        """
+
+    def masks(
+        self, features: Features, boxes: np.ndarray, classes: np.ndarray, *, index: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Masks of boxes in tile `index` of the batch, detected or drawn by hand.
+
+        Parameters
+        ----------
+        boxes
+            (N, 4) float32, x0, y0, x1, y1 in network pixels.
+        classes
+            (N,) int64.
+
+        Returns
+        -------
+        probabilities : (N, 28, 28) float32 in [0, 1]
+        quality : (N,) float32, predicted mask IoU, clipped to [0, 1]; ones where the model has no mask-IoU head.
+        """

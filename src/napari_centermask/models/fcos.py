@@ -1,0 +1,128 @@
+"""FCOS head: class, box and centerness at every location of every level.
+
+Source: Tian et al., FCOS, arXiv 1904.01355; centerness on the box tower as in its later revision.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torchvision.ops import batched_nms
+
+PRIOR_PROBABILITY = 0.01  # arXiv 1708.02002, section 3.3
+
+
+class Scale(nn.Module):
+    """A learned factor per level."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.scale
+
+
+def _tower(channels: int, convs: int, norm: str) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for _ in range(convs):
+        layers.append(nn.Conv2d(channels, channels, 3, padding=1))
+        layers.append(nn.GroupNorm(32, channels) if norm == "GN" else nn.Identity())
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+
+class FCOSHead(nn.Module):
+    """Towers shared by all levels."""
+
+    def __init__(self, channels: int, n_classes: int, *, levels: int, convs: int, norm: str) -> None:
+        super().__init__()
+        self.cls_tower = _tower(channels, convs, norm)
+        self.bbox_tower = _tower(channels, convs, norm)
+        self.share_tower = nn.Sequential()
+        self.cls_logits = nn.Conv2d(channels, n_classes, 3, padding=1)
+        self.bbox_pred = nn.Conv2d(channels, 4, 3, padding=1)
+        self.ctrness = nn.Conv2d(channels, 1, 3, padding=1)
+        self.scales = nn.ModuleList(Scale() for _ in range(levels))
+        self._initialise(tower_gain=None if norm == "GN" else 2.0**0.5)
+
+    def _initialise(self, *, tower_gain: float | None) -> None:
+        for tower in (self.cls_tower, self.bbox_tower):
+            for layer in tower:
+                if isinstance(layer, nn.Conv2d):
+                    if tower_gain is None:
+                        nn.init.normal_(layer.weight, std=0.01)
+                    else:  # without a norm, a variance-preserving start is needed
+                        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                    nn.init.zeros_(layer.bias)
+        for layer in (self.cls_logits, self.bbox_pred, self.ctrness):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
+        nn.init.constant_(self.cls_logits.bias, -math.log((1 - PRIOR_PROBABILITY) / PRIOR_PROBABILITY))
+
+    def forward(self, pyramid: list[torch.Tensor]) -> tuple[list, list, list]:
+        """Per level: class logits (B, classes, h, w), l t r b in strides (B, 4, h, w), centerness (B, 1, h, w)."""
+        logits, ltrb, centerness = [], [], []
+        for level, x in enumerate(pyramid):
+            cls, box = self.cls_tower(x), self.bbox_tower(x)
+            logits.append(self.cls_logits(cls))
+            centerness.append(self.ctrness(box))
+            ltrb.append(F.relu(self.scales[level](self.bbox_pred(box))))
+        return logits, ltrb, centerness
+
+
+def flatten(maps: list[torch.Tensor]) -> torch.Tensor:
+    """Levels of (B, C, h, w) -> (B, L, C), row-major inside a level, levels one after another."""
+    return torch.cat([m.flatten(2).transpose(1, 2) for m in maps], dim=1)
+
+
+def locations(shapes: list[tuple[int, int]], strides: tuple[int, ...], *, device=None) -> torch.Tensor:
+    """(L, 2) x, y in input pixels of all locations: index * stride + stride // 2."""
+    parts = []
+    for (h, w), stride in zip(shapes, strides, strict=True):
+        y = torch.arange(h, device=device, dtype=torch.float32) * stride + stride // 2
+        x = torch.arange(w, device=device, dtype=torch.float32) * stride + stride // 2
+        yy, xx = torch.meshgrid(y, x, indexing="ij")
+        parts.append(torch.stack([xx.reshape(-1), yy.reshape(-1)], dim=1))
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def propose(
+    logits: torch.Tensor,
+    ltrb: torch.Tensor,
+    centerness: torch.Tensor,
+    points: torch.Tensor,
+    *,
+    score: float = 0.05,
+    nms: float = 0.6,
+    candidates: int = 1000,
+    keep: int = 100,
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Training proposals on the model's device.
+
+    Parameters
+    ----------
+    logits, ltrb, centerness
+        (B, L, classes), (B, L, 4) in pixels, (B, L).
+    points
+        (L, 2) x, y.
+
+    Returns
+    -------
+    list of (boxes (N, 4) x0 y0 x1 y1, classes (N,)) per image, best first.
+    """
+    results = []
+    for cls, box, ctr in zip(logits.float().sigmoid(), ltrb.float(), centerness.float().sigmoid(), strict=True):
+        where, classes = (cls > score).nonzero(as_tuple=True)
+        scores = (cls[where, classes] * ctr[where]).sqrt()
+        scores, best = scores.topk(min(candidates, scores.numel()))
+        where, classes = where[best], classes[best]
+        xy = points[where]
+        boxes = torch.cat([xy - box[where, :2], xy + box[where, 2:]], dim=1)
+        kept = batched_nms(boxes, scores, classes, nms)[:keep]
+        results.append((boxes[kept], classes[kept]))
+    return results

@@ -1,0 +1,68 @@
+"""Feature pyramid: P3 to P5 from the backbone, P6 and P7 on top.
+
+Source: Lin et al., arXiv 1612.03144; P6 and P7 as in FCOS, arXiv 1904.01355.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class TopBlock(nn.Module):
+    """P6 and P7 by strided 3x3 convolutions."""
+
+    def __init__(self, channels: int, levels: int) -> None:
+        super().__init__()
+        self.levels = levels
+        for level in range(6, 6 + levels):
+            self.add_module(f"p{level}", nn.Conv2d(channels, channels, 3, stride=2, padding=1))
+
+    def forward(self, p5: torch.Tensor) -> list[torch.Tensor]:
+        outputs = []
+        x = p5
+        for i in range(self.levels):
+            x = getattr(self, f"p{6 + i}")(x if i == 0 else F.relu(x))
+            outputs.append(x)
+        return outputs
+
+
+class FPN(nn.Module):
+    """Backbone and pyramid.
+
+    Parameters
+    ----------
+    bottom_up
+        Backbone: forward gives a dict of three maps at strides 8, 16, 32, `out_channels` names their widths.
+    channels
+        Width of every level.
+    top_levels
+        0, 1 or 2 levels above P5.
+    """
+
+    def __init__(self, bottom_up: nn.Module, channels: int, *, top_levels: int = 2) -> None:
+        super().__init__()
+        self.bottom_up = bottom_up
+        self.names = tuple(bottom_up.out_channels)
+        for level, name in zip((3, 4, 5), self.names, strict=True):
+            self.add_module(f"fpn_lateral{level}", nn.Conv2d(bottom_up.out_channels[name], channels, 1))
+            self.add_module(f"fpn_output{level}", nn.Conv2d(channels, channels, 3, padding=1))
+        self.top_block = TopBlock(channels, top_levels) if top_levels else None
+        for name, layer in self.named_modules():
+            if isinstance(layer, nn.Conv2d) and not name.startswith("bottom_up"):
+                nn.init.kaiming_uniform_(layer.weight, a=1)
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """(B, C, H, W), H and W multiples of 32 -> [P3, P4, P5, ...], each (B, channels, H / stride, W / stride)."""
+        maps = self.bottom_up(x)
+        inner = None
+        outputs = []
+        for level, name in zip((5, 4, 3), reversed(self.names), strict=True):
+            lateral = getattr(self, f"fpn_lateral{level}")(maps[name])
+            inner = lateral if inner is None else lateral + F.interpolate(inner, scale_factor=2.0, mode="nearest")
+            outputs.insert(0, getattr(self, f"fpn_output{level}")(inner))
+        if self.top_block is not None:
+            outputs += self.top_block(outputs[-1])
+        return outputs

@@ -1,0 +1,99 @@
+"""Settings, written once: one pydantic class is the JSON file, the command-line flags and the form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """Base of all settings: unknown names are refused, values are checked on assignment."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class SegmentSettings(Settings):
+    """How an image is segmented."""
+
+    model: str = Field("nuclei", description="Name of an installed model, or a model file.")
+    score: float = Field(0.4, ge=0, le=1, description="Cells below this score are left out.")
+    diameter: float | None = Field(
+        None, gt=0, le=10_000, description="Typical cell diameter in pixels; estimated from the image when not given."
+    )
+    channels: list[int] | None = Field(None, description="Channels to use, in the model's order; all when not given.")
+    tile: int = Field(1024, ge=128, le=4096, description="Largest tile side in pixels, as the network sees it.")
+    overlap: int = Field(96, ge=0, le=1024, description="Pixels that neighbouring tiles share at least.")
+    engine: Literal["auto", "openvino", "onnx", "torch"] = Field("auto", description="What runs the network.")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
+    nms: float = Field(0.6, gt=0, le=1, description="Boxes that overlap more (IoU) are one cell.")
+    mask_nms: float = Field(0.7, gt=0, le=1, description="Of masks covered more than this by a better one, one stays.")
+    percentiles: tuple[float, float] = Field((1.0, 99.8), description="Intensities mapped to 0 and 1, per channel.")
+    min_area: int = Field(8, ge=1, description="Smaller cells (pixels) are left out.")
+    max_detections: int | None = Field(None, ge=1, description="Most cells per tile; unlimited when not given.")
+
+
+class AugmentSettings(Settings):
+    """Random changes of the training tiles."""
+
+    flip: bool = Field(True, description="Flips and quarter turns.")
+    scale: tuple[float, float] = Field((0.5, 1.6), description="Range of the random zoom about the trained diameter.")
+    rotate: float = Field(0.0, ge=0, le=180, description="Largest free rotation in degrees.")
+    intensity: float = Field(0.3, ge=0, le=1, description="Strength of brightness, contrast and gamma changes.")
+    blur: float = Field(1.0, ge=0, description="Largest Gaussian blur, sigma in pixels.")
+    noise: float = Field(0.05, ge=0, le=1, description="Largest Gaussian noise, as a part of the intensity range.")
+    invert: float = Field(0.0, ge=0, le=1, description="Probability of inverting the intensities.")
+    gradient: float = Field(0.2, ge=0, le=1, description="Strength of an uneven illumination.")
+    grey: float = Field(0.2, ge=0, le=1, description="Probability that a colour tile is made grey.")
+    copy_paste: float = Field(0.3, ge=0, le=1, description="Probability of adding cells of the tile onto others.")
+
+
+class ModelSettings(Settings):
+    """The network's form. Defaults are the shipped `nuclei` model; see docs/ for the reference's values."""
+
+    backbone: str = Field("V-19-slim-eSE", description="V-19-slim-dw-eSE, V-19-slim-eSE, V-19-dw-eSE, V-19-eSE, V-39-eSE, V-57-eSE, V-99-eSE, R-50, R-101, MobileNetV2.")
+    in_channels: int = Field(3, ge=1, le=64, description="Channels of the input image.")
+    categories: list[str] = Field(["cell"], min_length=1, description="Names of the categories, in order.")
+    backbone_norm: Literal["FrozenBN", "BN", "GN"] = Field("BN", description="FrozenBN is the reference.")
+    ese: bool = Field(True, description="Channel gates of VoVNetV2; they pool over the whole tile.")
+    fpn_channels: int = Field(128, ge=16, description="128 (lite) or 256.")
+    top_levels: int = Field(2, ge=0, le=2, description="FPN levels above P5; 2 in the reference.")
+    head_convs: int = Field(2, ge=1, le=8, description="Convolutions in each FCOS tower: 2 (lite) or 4.")
+    head_norm: Literal["GN", "none"] = Field("GN", description="GN is the reference; it depends on the tile.")
+    mask_convs: int = Field(2, ge=1, le=8, description="Convolutions of the mask head: 2 (lite) or 4.")
+    mask_channels: int = Field(128, ge=16, description="Channels of the mask head: 128 (lite) or 256.")
+    maskiou: bool = Field(True, description="Predict each mask's IoU.")
+    maskiou_convs: int = Field(2, ge=1, description="Convolutions of the mask-IoU head: 2 (lite) or 4.")
+    maskiou_channels: int = Field(128, ge=16, description="Channels of the mask-IoU head.")
+    maskiou_fc: int = Field(1024, ge=16, description="Width of its fully connected layers.")
+    roi_levels: Literal["ratio", "area"] = Field("ratio", description="ratio (reference) depends on the tile; area does not.")
+
+
+class TrainSettings(Settings):
+    """How a model is trained. One object is the run file, the flags and the form."""
+
+    data: list[Path] = Field(..., description="Folders with images/ and annotations_train.json, annotations_val.json.")
+    out: Path = Field(..., description="Run folder: settings, events, checkpoints, the model.")
+    start: str | None = Field(None, description="Model to fine-tune; from scratch when not given.")
+    weights: list[float] | None = Field(None, description="How often each data folder is drawn, relative to its tiles.")
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    augment: AugmentSettings = Field(default_factory=AugmentSettings)
+    diameter: float = Field(40.0, gt=0, description="Cells are rescaled to this diameter (pixels).")
+    tile: int = Field(256, ge=64, multiple_of=32, description="Side of the training tiles.")
+    batch: int = Field(8, ge=1, description="Tiles per step.")
+    steps: int = Field(20_000, ge=1, description="Steps in all.")
+    minutes: float | None = Field(None, gt=0, description="Longest time; the schedule is fitted to it.")
+    optimiser: Literal["sgd", "adamw"] = Field("adamw")
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
+    schedule: Literal["cosine", "step"] = Field("cosine")
+    warmup: int = Field(500, ge=0, description="Steps of linear warm-up.")
+    clip: float = Field(10.0, gt=0, description="Largest gradient norm.")
+    ema: float = Field(0.999, ge=0, lt=1, description="Decay of the averaged weights; 0 for none.")
+    amp: Literal["auto", "off", "bf16", "fp16"] = Field("auto", description="Mixed precision; auto: where the hardware has it.")
+    evaluate_every: int = Field(1000, ge=1, description="Steps between evaluations on val.")
+    seed: int = Field(0, ge=0)
+    workers: int = Field(1, ge=0, description="Processes that prepare tiles.")
+    device: str = Field("auto")
+    resume: bool = Field(False, description="Go on from the run folder's last checkpoint.")
