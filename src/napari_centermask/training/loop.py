@@ -283,7 +283,7 @@ class Trainer:
         self.scaler.update()
         self.average.update(self.model)
         self.progress.step += 1
-        return {k: float(v) for k, v in losses.items()} | {"learning_rate": rate, "gradient_norm": float(norm)}
+        return {k: float(v.detach()) for k, v in losses.items()} | {"learning_rate": rate, "gradient_norm": float(norm)}
 
     def _check(self, losses: dict[str, torch.Tensor]) -> None:
         bad = [name for name, value in losses.items() if not torch.isfinite(value)]

@@ -1,0 +1,192 @@
+"""Export to ONNX: a `dense` and a `roi` graph, refused where they disagree with torch.
+
+Two graphs and not one, so that thresholds stay free at run time and boxes drawn by hand are answered from the same
+features; choosing detections lies between the two and is shared by all engines.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..core.errors import MissingExtra, UserError
+from ..engines.graphs import CARD_KEY, DENSE_INPUT, DENSE_OUTPUTS, ROI_INPUTS, ROI_OUTPUTS
+from ..models.centermask import CenterMask
+
+OPSET = 20  # 17 is silently raised to 18 by the exporter; 21 is too new for older runtimes
+SHAPES = ((1, 512, 512), (2, 320, 256), (1, 96, 416))
+TOLERANCE = {"p3": 1e-3, "p4": 1e-3, "p5": 1e-3, "logits": 1e-3, "ltrb": 2e-2, "centerness": 1e-3, "masks": 1e-3, "quality": 1e-3}
+"""Largest absolute difference between torch and ONNX Runtime; ltrb is in pixels."""
+
+
+class ParityError(UserError):
+    """The exported graphs do not compute what torch computes."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Largest absolute difference of each output over all checked shapes."""
+
+    differences: dict[str, float]
+    shapes: tuple[tuple[int, int, int], ...] = SHAPES
+
+
+class _Dense(nn.Module):
+    def __init__(self, model: CenterMask) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image):
+        pyramid, *rest = self.model.dense(image)
+        return (*pyramid, *rest)
+
+
+class _Roi(nn.Module):
+    def __init__(self, model: CenterMask) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, p3, p4, p5, rois, classes, image_area):
+        logits, quality = self.model.roi(p3, p4, p5, rois, classes, image_area)
+        # The unused inputs stay part of the graph, so that every model is fed alike.
+        return logits.sigmoid(), quality + 0.0 * (image_area.sum() + classes.sum().to(quality.dtype))
+
+
+def export(model: CenterMask, card, folder: Path, *, name: str | None = None) -> Parity:
+    """Write `<name>.dense.onnx` and `<name>.roi.onnx`, checked against torch before they get their names.
+
+    Parameters
+    ----------
+    model
+        In evaluation mode, float32, on the CPU.
+    card
+        The model card; written into both files.
+
+    Returns
+    -------
+    Parity
+        The measured differences.
+
+    Raises
+    ------
+    ParityError
+        If an output differs by more than `TOLERANCE`; nothing is written.
+    MissingExtra
+        If onnx, onnxscript or onnxruntime is not installed.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra(f"Export needs {error.name}: pip install 'napari-centermask[train,onnx]'") from error
+    name = name or card.name
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    model = copy.deepcopy(model).float().cpu().eval()
+    paths = {kind: folder / f"{name}.{kind}.onnx" for kind in ("dense", "roi")}
+    parts = {kind: path.with_suffix(".onnx.part") for kind, path in paths.items()}
+    try:
+        _write_dense(model, parts["dense"], card)
+        _write_roi(model, parts["roi"], card)
+        parity = check_parity(model, parts["dense"], parts["roi"])
+        for kind, path in paths.items():
+            os.replace(parts[kind], path)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+    return parity
+
+
+def _write_dense(model: CenterMask, path: Path, card) -> None:
+    batch = torch.export.Dim("batch", min=1, max=64)
+    height, width = (32 * torch.export.Dim(n, min=1, max=256) for n in ("h32", "w32"))
+    example = torch.randn(2, model.settings.in_channels, 256, 320)
+    _write(_Dense(model), (example,), path, card, [DENSE_INPUT], DENSE_OUTPUTS, ({0: batch, 2: height, 3: width},))
+
+
+def _write_roi(model: CenterMask, path: Path, card) -> None:
+    with torch.no_grad():
+        pyramid, *_ = model.dense(torch.randn(2, model.settings.in_channels, 256, 320))
+    rois, classes = _random_rois(7, 2, (256, 320), len(model.settings.categories), np.random.default_rng(0))
+    batch, count = torch.export.Dim("batch", min=1, max=64), torch.export.Dim("rois", min=0, max=1_000_000)
+    maps = tuple(
+        {0: batch, 2: torch.export.Dim(f"h{i}", min=1), 3: torch.export.Dim(f"w{i}", min=1)} for i in range(3)
+    )
+    example = (*pyramid, rois, classes, torch.tensor([256.0 * 320.0]))
+    _write(_Roi(model), example, path, card, ROI_INPUTS, ROI_OUTPUTS, (*maps, {0: count}, {0: count}, None))
+
+
+def _write(module, example, path, card, inputs, outputs, shapes) -> None:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own internals
+        program = torch.onnx.export(
+            module.eval(),
+            example,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    program.model.metadata_props[CARD_KEY] = card.to_json()
+    program.save(str(path), external_data=False)
+
+
+def _random_rois(n: int, batch: int, size: tuple[int, int], classes: int, rng) -> tuple[torch.Tensor, torch.Tensor]:
+    """Regions of 8 pixels up to the whole tile, so that every pyramid level is met; some leave the image."""
+    side = np.exp(rng.uniform(np.log(8), np.log(max(size)), (n, 2)))
+    start = rng.uniform(-0.1, 0.9, (n, 2)) * np.array(size[::-1])
+    boxes = np.concatenate([rng.integers(0, batch, (n, 1)), start, start + side], axis=1).astype(np.float32)
+    return torch.from_numpy(boxes), torch.from_numpy(rng.integers(0, classes, n))
+
+
+@torch.no_grad()
+def check_parity(model: CenterMask, dense: Path, roi: Path) -> Parity:
+    """Compare the graphs on ONNX Runtime with torch on several shapes and numbers of regions, none included.
+
+    Raises
+    ------
+    ParityError
+        Naming the output, the difference and the tolerance.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    sessions = [onnxruntime.InferenceSession(str(p), options, providers=["CPUExecutionProvider"]) for p in (dense, roi)]
+    rng = np.random.default_rng(1)
+    worst = dict.fromkeys((*DENSE_OUTPUTS, *ROI_OUTPUTS), 0.0)
+    for (batch, height, width), count in zip(SHAPES, (37, 0, 1), strict=True):
+        x = torch.from_numpy(rng.normal(0.3, 0.4, (batch, model.settings.in_channels, height, width)).astype(np.float32))
+        pyramid, *rest = model.dense(x)
+        _compare(worst, DENSE_OUTPUTS, (*pyramid, *rest), sessions[0].run(DENSE_OUTPUTS, {DENSE_INPUT: x.numpy()}))
+        rois, classes = _random_rois(count, batch, (height, width), len(model.settings.categories), rng)
+        area = torch.tensor([float(height * width)])
+        logits, quality = model.roi(*pyramid, rois, classes, area)
+        feed = dict(zip(ROI_INPUTS, (v.numpy() for v in (*pyramid, rois, classes, area)), strict=True))
+        _compare(worst, ROI_OUTPUTS, (logits.sigmoid(), quality), sessions[1].run(ROI_OUTPUTS, feed))
+    for name, difference in worst.items():
+        if not difference <= TOLERANCE[name]:
+            raise ParityError(
+                f"Expected ONNX Runtime within {TOLERANCE[name]:g} of torch for '{name}', found {difference:.3g}. "
+                "The export is refused; use the torch engine, or report the model's settings."
+            )
+    return Parity(worst)
+
+
+def _compare(worst: dict[str, float], names: tuple[str, ...], expected, actual) -> None:
+    for name, a, b in zip(names, expected, actual, strict=True):
+        if a.numel():
+            worst[name] = max(worst[name], float(np.abs(a.numpy() - b).max()))

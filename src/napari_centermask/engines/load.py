@@ -1,0 +1,91 @@
+"""Choose and load an engine; nothing is changed silently: the engine's name and device tell what runs."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..core.errors import BadModel, BadSettings, MissingExtra
+from ..models.zoo import ModelFiles, find_model
+from . import Engine
+
+NAMES = ("auto", "openvino", "onnx", "torch")
+
+
+def load_engine(
+    model: str | Path | ModelFiles, *, engine: str = "auto", device: str = "auto", threads: int | None = None
+) -> Engine:
+    """Load a model on a runtime.
+
+    Parameters
+    ----------
+    model
+        Name of an installed model, a model file, or its files.
+    engine
+        "openvino", "onnx", "torch", or "auto": ONNX Runtime where it has a working GPU, then OpenVINO, then
+        ONNX Runtime on the CPU, then torch.
+    device
+        "auto", "cpu", "cuda", "cuda:1".
+    threads
+        CPU threads; all cores when not given.
+
+    Raises
+    ------
+    BadModel, BadSettings, MissingExtra
+        With what to do.
+    """
+    files = model if isinstance(model, ModelFiles) else find_model(model)
+    name = _choose(files, device) if engine == "auto" else engine
+    if name == "torch":
+        return _load_torch(files, device, threads)
+    if name not in NAMES:
+        raise BadSettings(f"Expected an engine of {', '.join(NAMES)}, got {engine!r}.")
+    if files.dense is None or files.roi is None:
+        raise BadModel(
+            f"Expected the graphs {files.name}.dense.onnx and {files.name}.roi.onnx for the engine {name!r}. "
+            f"Make them with: napari-centermask export {files.name}"
+        )
+    if name == "onnx":
+        from .onnx import OnnxEngine
+
+        return OnnxEngine(files.dense, files.roi, files.card, device=device, threads=threads)
+    from .openvino import OpenVinoEngine
+
+    return OpenVinoEngine(files.dense, files.roi, files.card, device=device, threads=threads)
+
+
+def _choose(files: ModelFiles, device: str) -> str:
+    if files.dense is None or files.roi is None:
+        return "torch"
+    has_onnx = find_spec("onnxruntime") is not None
+    if has_onnx and device != "cpu":
+        from .onnx import cuda_works, import_runtime
+
+        if cuda_works() and "CUDAExecutionProvider" in import_runtime().get_available_providers():
+            return "onnx"
+    if device.startswith("cuda"):
+        return "torch" if files.weights is not None else "onnx"
+    if find_spec("openvino") is not None:
+        return "openvino"
+    return "onnx" if has_onnx else "torch"
+
+
+def _load_torch(files: ModelFiles, device: str, threads: int | None) -> Engine:
+    if files.weights is None:
+        raise BadModel(f"Expected weights ({files.name}.safetensors) for the engine 'torch', {files.name} has only graphs.")
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtra(
+            f"The engine 'torch' needs PyTorch ({error}): pip install 'napari-centermask[train]'"
+        ) from error
+    from ..models.checkpoint import load_model
+    from .torch import TorchEngine
+
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise BadSettings(f"Expected a CUDA device for device={device!r}, PyTorch sees none. Use device cpu.")
+    if threads:
+        torch.set_num_threads(threads)
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    model, card = load_model(files.weights)
+    return TorchEngine(model, card, device=chosen)

@@ -1,0 +1,118 @@
+"""ONNX Runtime: on the CPU, or on CUDA where it truly works."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ..core.errors import BadSettings, MissingExtra
+from . import Features
+from .graphs import DENSE_INPUT, DENSE_OUTPUTS, ROI_OUTPUTS, roi_feed
+
+
+def cuda_works() -> bool:
+    """Whether a CUDA driver can be loaded; asked first, as ONNX Runtime prints errors when it cannot."""
+    name = "nvcuda.dll" if os.name == "nt" else "libcuda.so.1"
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
+
+
+def import_runtime():
+    """The onnxruntime module.
+
+    Raises
+    ------
+    MissingExtra
+        If it is missing or broken by two packages in one folder.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtra(
+            f"The engine 'onnx' needs ONNX Runtime ({error}): pip install 'napari-centermask[onnx]', "
+            "or 'napari-centermask[gpu]' for an NVIDIA GPU; never both."
+        ) from error
+    if not hasattr(onnxruntime, "InferenceSession"):
+        raise MissingExtra(
+            "ONNX Runtime is broken: two of its packages were installed and one removed. "
+            "pip uninstall -y onnxruntime onnxruntime-gpu, then install one of them again."
+        )
+    return onnxruntime
+
+
+class OnnxEngine:
+    """The exported `dense` and `roi` graphs on ONNX Runtime.
+
+    Parameters
+    ----------
+    dense, roi
+        The two graphs.
+    card
+        The model card.
+    device
+        "auto", "cpu", "cuda" or "cuda:1".
+    threads
+        CPU threads; all cores when not given.
+
+    Raises
+    ------
+    BadSettings
+        If CUDA is asked for and does not work.
+    """
+
+    name = "onnx"
+
+    def __init__(self, dense: Path, roi: Path, card, *, device: str = "auto", threads: int | None = None) -> None:
+        runtime = import_runtime()
+        self.card = card
+        providers = _providers(runtime, device)
+        options = runtime.SessionOptions()
+        options.log_severity_level = 3
+        # Spinning workers fight other thread pools in the process: 184 against 131 ms end to end.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        if threads:
+            options.intra_op_num_threads = threads
+        self._dense = runtime.InferenceSession(str(dense), options, providers=providers)
+        self._roi = runtime.InferenceSession(str(roi), options, providers=providers)
+        on_gpu = "CUDAExecutionProvider" in self._dense.get_providers()
+        if device.startswith("cuda") and not on_gpu:
+            raise BadSettings(f"Expected ONNX Runtime on {device}, it fell back to the CPU. Run napari-centermask doctor.")
+        self.device = (device if device.startswith("cuda") else "cuda") if on_gpu else "cpu"
+
+    def features(self, tiles: np.ndarray) -> Features:
+        """See `Engine.features`."""
+        outputs = self._dense.run(DENSE_OUTPUTS, {DENSE_INPUT: tiles})
+        return Features(tiles.shape[2:], tuple(outputs[:3]), *outputs[3:])
+
+    def masks(
+        self, features: Features, boxes: np.ndarray, classes: np.ndarray, *, index: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `Engine.masks`."""
+        feed = roi_feed(features.pyramid, boxes, classes, index, float(np.prod(features.tile_shape)))
+        masks, quality = self._roi.run(ROI_OUTPUTS, feed)
+        return masks, np.clip(quality, 0, 1)
+
+
+def _providers(runtime, device: str) -> list:
+    wanted = device.startswith("cuda") or device == "auto"
+    offered = "CUDAExecutionProvider" in runtime.get_available_providers()
+    if not (wanted and offered and cuda_works()):
+        if device.startswith("cuda"):
+            raise BadSettings(
+                f"Expected CUDA for device={device!r}; this machine has no CUDA driver or no onnxruntime-gpu. "
+                "Use device cpu, or pip install 'napari-centermask[gpu]'."
+            )
+        return ["CPUExecutionProvider"]
+    if hasattr(runtime, "preload_dlls"):
+        runtime.preload_dlls()
+    runtime.set_default_logger_severity(4)
+    number = int(device.partition(":")[2] or 0)
+    # Tiles change size, so convolutions are not tuned anew for each shape.
+    options = {"device_id": number, "cudnn_conv_algo_search": "HEURISTIC"}
+    return [("CUDAExecutionProvider", options), "CPUExecutionProvider"]

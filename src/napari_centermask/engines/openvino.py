@@ -1,0 +1,64 @@
+"""OpenVINO: the engine that is always installed; it clashes with no other package and is the fastest on CPUs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..core.errors import BadSettings, MissingExtra
+from . import Features
+from .graphs import DENSE_INPUT, DENSE_OUTPUTS, ROI_OUTPUTS, roi_feed
+
+
+class OpenVinoEngine:
+    """The exported `dense` and `roi` graphs on OpenVINO, in float32.
+
+    Parameters
+    ----------
+    dense, roi
+        The two graphs.
+    card
+        The model card.
+    device
+        "auto" or "cpu".
+    threads
+        CPU threads; all cores when not given.
+    """
+
+    name = "openvino"
+
+    def __init__(self, dense: Path, roi: Path, card, *, device: str = "auto", threads: int | None = None) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            raise MissingExtra(f"The engine 'openvino' needs OpenVINO ({error}): pip install openvino") from error
+        if device not in ("auto", "cpu"):
+            raise BadSettings(f"Expected device auto or cpu for the engine openvino, got {device!r}. Use engine onnx or torch.")
+        self.card = card
+        self.device = "cpu"
+        core = openvino.Core()
+        # Without this hint OpenVINO computes in bf16 on some CPUs, and results differ from machine to machine.
+        config = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        if threads:
+            config["INFERENCE_NUM_THREADS"] = threads
+        self._dense = core.compile_model(str(dense), "CPU", config)
+        self._roi = core.compile_model(str(roi), "CPU", config)
+
+    def features(self, tiles: np.ndarray) -> Features:
+        """See `Engine.features`."""
+        result = self._dense({DENSE_INPUT: tiles})
+        outputs = [np.array(result[name]) for name in DENSE_OUTPUTS]
+        return Features(tiles.shape[2:], tuple(outputs[:3]), *outputs[3:])
+
+    def masks(
+        self, features: Features, boxes: np.ndarray, classes: np.ndarray, *, index: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `Engine.masks`."""
+        if len(boxes) == 0:
+            return np.zeros((0, 28, 28), np.float32), np.zeros(0, np.float32)
+        feed = roi_feed(features.pyramid, boxes, classes, index, float(np.prod(features.tile_shape)))
+        known = {port.any_name for port in self._roi.inputs}
+        result = self._roi({name: value for name, value in feed.items() if name in known})
+        masks, quality = (np.array(result[name]) for name in ROI_OUTPUTS)
+        return masks, np.clip(quality, 0, 1)

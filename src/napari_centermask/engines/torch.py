@@ -1,0 +1,49 @@
+"""The torch engine: for the command line and child processes, never inside napari."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..models.centermask import CenterMask
+from . import Features
+
+
+class TorchEngine:
+    """CenterMask on PyTorch, channels last.
+
+    Parameters
+    ----------
+    model
+        In evaluation mode.
+    card
+        Its model card.
+    device
+        "cpu", "cuda", "cuda:1", ...
+    """
+
+    name = "torch"
+
+    def __init__(self, model: CenterMask, card, *, device: str = "cpu") -> None:
+        self.card = card
+        self.device = device
+        self._device = torch.device(device)
+        self._model = model.to(self._device, memory_format=torch.channels_last).eval()
+
+    @torch.inference_mode()
+    def features(self, tiles: np.ndarray) -> Features:
+        """See `Engine.features`."""
+        x = torch.from_numpy(tiles).to(self._device, memory_format=torch.channels_last)
+        pyramid, *dense = self._model.dense(x)
+        return Features(tiles.shape[2:], pyramid, *(d.float().cpu().numpy() for d in dense))
+
+    @torch.inference_mode()
+    def masks(
+        self, features: Features, boxes: np.ndarray, classes: np.ndarray, *, index: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `Engine.masks`."""
+        rois = torch.from_numpy(np.insert(np.asarray(boxes, np.float32).reshape(-1, 4), 0, index, axis=1))
+        kinds = torch.from_numpy(np.asarray(classes, np.int64))
+        area = float(np.prod(features.tile_shape))
+        logits, quality = self._model.roi(*features.pyramid, rois.to(self._device), kinds.to(self._device), area)
+        return logits.sigmoid().float().cpu().numpy(), quality.clamp(0, 1).float().cpu().numpy()
