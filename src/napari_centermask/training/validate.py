@@ -1,0 +1,101 @@
+"""Score the averaged model on `val` while it trains, and keep the best."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..engines.torch import TorchEngine
+from ..evaluation.report import evaluate as score_pairs
+from ..models.card import ModelCard
+from ..models.centermask import CenterMask
+from ..models.checkpoint import save_model
+from ..pipeline import segment
+from ..settings import SegmentSettings, TrainSettings
+from .data import data_hash, validation_images
+from .sampler import Sample
+
+IMAGES = 40
+"""Most images per data folder that are scored in a run, evenly drawn; `evaluate` scores them all."""
+
+
+def make_card(settings: TrainSettings, model: CenterMask, *, name: str, parent: str | None = None) -> ModelCard:
+    """The card of a model in training; `finish_card` adds what a finished run knows."""
+    return ModelCard(
+        name=name,
+        licence="BSD-3-Clause",
+        model=model.settings,
+        diameter=settings.diameter,
+        percentiles=SegmentSettings.model_fields["percentiles"].default,
+        parent=parent,
+        created=datetime.date.today().isoformat(),
+        version="1",
+    )
+
+
+@lru_cache(maxsize=16)
+def _samples(folder: Path) -> list[Sample]:
+    samples = validation_images(folder)
+    step = max(1, -(-len(samples) // IMAGES))
+    return samples[::step]
+
+
+def evaluate(model: CenterMask, trainer) -> dict[str, Any]:
+    """Bioimage AP of the model on the `val` images of every data folder.
+
+    Cells are segmented at the annotated images' own median diameter, so that the estimate of the diameter plays no part.
+
+    Returns
+    -------
+    dict
+        "AP": mean over the folders of the mean AP at IoU .50:.05:.90; "AP50"; "per_folder"; "seconds".
+    """
+    settings = trainer.settings
+    start = time.monotonic()
+    engine = TorchEngine(model, make_card(settings, model, name="training"), device=str(trainer.device))
+    per_folder = {}
+    for folder in settings.data:
+        pairs = []
+        for sample in _samples(Path(folder)):
+            options = SegmentSettings(diameter=sample.diameter or settings.diameter)
+            clock = time.monotonic()
+            predicted = segment(sample.image, engine, options)
+            pairs.append((sample.instances, predicted, time.monotonic() - clock))
+        report = score_pairs(pairs, score=options.score).to_json()
+        per_folder[Path(folder).name] = {"AP": report["bioimage_ap_mean"], "AP50": report["bioimage_ap"]["0.50"]}
+    means = {key: sum(f[key] for f in per_folder.values()) / len(per_folder) for key in ("AP", "AP50")}
+    return means | {"per_folder": per_folder, "seconds": round(time.monotonic() - start, 1)}
+
+
+def save_best(model: CenterMask, trainer, result: dict[str, Any]) -> Path:
+    """Write `best.safetensors` with its card; the previous best stays until the new one is complete."""
+    settings = trainer.settings
+    card = make_card(settings, model, name=settings.out.name, parent=trainer.parent)
+    card = card.model_copy(update={"training": training_facts(trainer), "metrics": {"val": result}})
+    path = settings.out / "best.safetensors"
+    part = path.with_name("best.part.safetensors")
+    save_model(part, model, card, half=True)
+    os.replace(part, path)
+    return path
+
+
+def training_facts(trainer) -> dict[str, Any]:
+    """What was trained on what, for the card: data by hash, settings, curves, time and machine."""
+    settings = trainer.settings
+    return {
+        "data": {Path(f).name: {split: data_hash(f, split) for split in ("train", "val")} for f in settings.data},
+        "settings": settings.model_dump(mode="json", exclude={"data", "out"}),
+        "seed": settings.seed,
+        "steps": trainer.progress.step,
+        "minutes": round(trainer.progress.seconds / 60, 1),
+        "curves": trainer.progress.curves[:: max(1, len(trainer.progress.curves) // 200)],
+        "machine": f"{trainer.device.type}, {torch.get_num_threads()} threads, {platform.machine()}",
+        "torch": torch.__version__,
+    }
