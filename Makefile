@@ -1,0 +1,55 @@
+# make setup | demo | test | lint | wheel, on Debian 12 with Python 3.11 or newer and nothing else.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# One thread per test process: two of them run at a time.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+# Plugins that would import Qt into processes that must do without.
+HEADLESS := -p no:pytest-qt -p no:napari -p no:napari-plugin-engine -p no:npe2
+
+.PHONY: setup demo test lint test-core test-gui test-torch test-packaging constraints clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt scripts/system_packages.sh
+	bash scripts/system_packages.sh
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@# uv takes a minute where pip takes several; pip does it where uv cannot.
+	$(BIN)/python -m pip install -q -c constraints.txt uv || echo "uv is not available here; pip goes on."
+	if test -x $(BIN)/uv && $(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[all,test]'; then :; \
+	else $(BIN)/python -m pip install -q -c constraints.txt -e '.[all,test]'; fi
+	touch $(READY)
+
+demo: setup
+	$(BIN)/napari-centermask demo
+
+test: lint test-core test-gui test-torch test-packaging
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/npe2 validate napari-centermask
+
+# Three processes that never meet: napari with torch in one process crashes on Linux (docs/architecture.md).
+test-core: setup
+	$(PYTEST) --suite core -n 2 $(HEADLESS)
+
+test-gui: setup
+	@command -v xvfb-run >/dev/null || { echo "Tests that draw need Xvfb: sudo bash scripts/system_packages.sh"; exit 1; }
+	xvfb-run -a -s "-screen 0 1600x1200x24" $(PYTEST) --suite gui
+
+test-torch: setup
+	$(PYTEST) --suite torch -n 2 $(HEADLESS)
+
+test-packaging: setup
+	$(PYTEST) --suite packaging $(HEADLESS)
+
+# After a deliberate change of the environment; uv itself is listed too.
+constraints:
+	$(BIN)/uv pip freeze --python $(BIN)/python --exclude-editable | grep -E '^[A-Za-z0-9._-]+==' > constraints.txt
+
+clean:
+	rm -rf $(VENV) build dist demo_output .pytest_cache .ruff_cache .import_linter_cache

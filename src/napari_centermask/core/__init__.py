@@ -1,0 +1,1 @@
+"""Cells, their geometry and their errors; numpy, scipy and scikit-image only."""

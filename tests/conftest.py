@@ -1,0 +1,143 @@
+"""Factories, the shared data, and the walls between test processes.
+
+`--suite core|gui|torch|packaging` picks the tests of one process and makes the imports it must not see fail:
+napari and torch in one process crash on Linux (docs/architecture.md). Without `--suite` the paths given decide;
+gui and torch tests in one run are refused.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import os
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+TESTS = Path(__file__).parent
+GUI_FOLDERS = {"widgets", "e2e"}
+TORCH_FOLDERS = {"models", "training", "deploy"}
+TORCH_FREE = {"test_card.py", "test_zoo.py"}
+SUITES = ("core", "gui", "torch", "packaging")
+FORBIDDEN = {
+    "core": {"torch", "torchvision", "napari", "qtpy", "PyQt6", "PySide6"},
+    "gui": {"torch", "torchvision"},
+    "torch": {"napari", "qtpy", "PyQt6", "PySide6"},
+    "packaging": set(),
+}
+
+
+def suite_of(path: Path) -> str:
+    """The suite of a test file: by its folder, or torch where the file itself imports torch."""
+    folders = path.relative_to(TESTS).parts[:-1]
+    if "packaging" in folders:
+        return "packaging"
+    if GUI_FOLDERS & set(folders):
+        return "gui"
+    if TORCH_FOLDERS & set(folders) and path.name not in TORCH_FREE:
+        return "torch"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return "torch" if re.search(r"^\s*(import|from) torch\b|importorskip\(.torch", text, re.MULTILINE) else "core"
+
+
+class _Forbid(importlib.abc.MetaPathFinder):
+    """Makes the import of some packages fail."""
+
+    def __init__(self, names: set[str], suite: str) -> None:
+        self.names, self.suite = names, suite
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname.partition(".")[0] in self.names:
+            raise ModuleNotFoundError(f"{fullname} must not be imported in the {self.suite} test process", name=fullname)
+        return None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--suite", choices=SUITES, help="run the tests of one process only")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    suite = config.getoption("--suite")
+    if suite:
+        sys.meta_path.insert(0, _Forbid(FORBIDDEN[suite], suite))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    suite = config.getoption("--suite")
+    if suite and collection_path.suffix == ".py" and collection_path.name.startswith("test_"):
+        return True if suite_of(collection_path) != suite else None
+    return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    suites = set()
+    for item in items:
+        suite = suite_of(item.path)
+        suites.add(suite)
+        if suite != "core":
+            item.add_marker(getattr(pytest.mark, suite))
+    if {"gui", "torch"} <= suites:
+        raise pytest.UsageError("napari and torch must not meet in one process: add --suite core, gui or torch.")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real data and goldens: NCM_SHARED, or ../shared beside the repository."""
+    folder = Path(os.environ.get("NCM_SHARED", TESTS.parent.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no shared data at {folder}; set NCM_SHARED")
+    return folder
+
+
+def _ellipse(shape, centre, radii, angle, wobble, rng):
+    """(H, W) bool: an ellipse whose outline waves a little."""
+    yy, xx = np.mgrid[: shape[0], : shape[1]].astype(float)
+    dy, dx = yy - centre[0], xx - centre[1]
+    u = (dy * np.cos(angle) + dx * np.sin(angle)) / radii[0]
+    v = (dx * np.cos(angle) - dy * np.sin(angle)) / radii[1]
+    theta = np.arctan2(v, u)
+    phases = rng.uniform(0, 2 * np.pi, 3)
+    rim = 1 + wobble * sum(np.cos((k + 2) * theta + p) for k, p in enumerate(phases)) / 3
+    return np.hypot(u, v) <= rim
+
+
+def make_cells(n: int = 12, *, overlap: float = 0.3, seed: int = 1, shape=(256, 256), radius: float = 14.0):
+    """`Instances` of n wobbly ellipses, of which about the part `overlap` lies on an earlier one.
+
+    Overlapping cells are placed 1.2 radii from the one below, so that both keep most of their pixels.
+    """
+    from napari_centermask.core.instances import Instance, Instances
+
+    rng = np.random.default_rng(seed)
+    cells = Instances(shape)
+    centres: list[np.ndarray] = []
+    for order in range(n):
+        if centres and rng.random() < overlap:
+            angle = rng.uniform(0, 2 * np.pi)
+            centre = centres[rng.integers(len(centres))] + 1.2 * radius * np.array([np.sin(angle), np.cos(angle)])
+            centre = np.clip(centre, radius, np.array(shape) - radius)
+        else:
+            centre = _free_place(rng, shape, radius, centres)
+        centres.append(centre)
+        radii = radius * rng.uniform(0.8, 1.2, 2)
+        mask = _ellipse(shape, centre, radii, rng.uniform(0, np.pi), 0.15, rng)
+        score = float(np.round(rng.uniform(0.5, 1.0), 3))
+        cells.add(Instance.from_mask(mask, score=score, order=float(order), source="factory"))
+    return cells
+
+
+def _free_place(rng, shape, radius, centres, tries=200):
+    """A centre at least 2.6 radii from the others where one is found within `tries`."""
+    for _ in range(tries):
+        centre = rng.uniform(radius, np.array(shape) - radius)
+        if all(np.hypot(*(centre - other)) > 2.6 * radius for other in centres):
+            break
+    return centre
+
+
+@pytest.fixture
+def cells():
+    """Factory of synthetic cells: `cells(n=12, overlap=0.3, seed=1, shape=(256, 256), radius=14)`."""
+    return make_cells
