@@ -19,7 +19,11 @@ import pytest
 TESTS = Path(__file__).parent
 GUI_FOLDERS = {"widgets", "e2e"}
 TORCH_FOLDERS = {"models", "training", "deploy"}
-TORCH_FREE = {"test_card.py", "test_zoo.py"}
+TORCH_FREE = {"test_card.py", "test_zoo.py", "test_headers.py"}
+_USES_TORCH = (
+    r"^\s*(import|from) torch\b|importorskip\(.torch"
+    r"|napari_centermask\.(engines\.torch|training|deploy|models\.(?!card|zoo|headers))"
+)
 SUITES = ("core", "gui", "torch", "packaging")
 FORBIDDEN = {
     "core": {"torch", "torchvision", "napari", "qtpy", "PyQt6", "PySide6"},
@@ -39,7 +43,7 @@ def suite_of(path: Path) -> str:
     if TORCH_FOLDERS & set(folders) and path.name not in TORCH_FREE:
         return "torch"
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    return "torch" if re.search(r"^\s*(import|from) torch\b|importorskip\(.torch", text, re.MULTILINE) else "core"
+    return "torch" if re.search(_USES_TORCH, text, re.MULTILINE) else "core"
 
 
 class _Forbid(importlib.abc.MetaPathFinder):
@@ -50,7 +54,8 @@ class _Forbid(importlib.abc.MetaPathFinder):
 
     def find_spec(self, fullname, path=None, target=None):
         if fullname.partition(".")[0] in self.names:
-            raise ModuleNotFoundError(f"{fullname} must not be imported in the {self.suite} test process", name=fullname)
+            message = f"{fullname} must not be imported in the {self.suite} test process"
+            raise ModuleNotFoundError(message, name=fullname)
         return None
 
 
