@@ -1,0 +1,195 @@
+"""Speed and memory of a model on this machine, engine by engine, stage by stage, interleaved in one run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import UserError
+from ..engines import Engine, Features
+from ..engines.load import load_engine
+from ..pipeline import segment
+from ..settings import SegmentSettings
+
+
+class TimedEngine:
+    """An engine that notes the seconds its two network calls take."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.name, self.device, self.card = engine.name, engine.device, engine.card
+        self.seconds = {"features": 0.0, "masks": 0.0}
+
+    def features(self, tiles: np.ndarray) -> Features:
+        """See `Engine.features`."""
+        start = time.perf_counter()
+        result = self._engine.features(tiles)
+        self.seconds["features"] += time.perf_counter() - start
+        return result
+
+    def masks(self, features: Features, boxes: np.ndarray, classes: np.ndarray, *, index: int = 0):
+        """See `Engine.masks`."""
+        start = time.perf_counter()
+        result = self._engine.masks(features, boxes, classes, index=index)
+        self.seconds["masks"] += time.perf_counter() - start
+        return result
+
+
+@dataclass(frozen=True)
+class Row:
+    """One engine on one image; times are medians in seconds.
+
+    Attributes
+    ----------
+    features, masks, rest
+        The dense network, the heads with RoIAlign, and everything else: reading, normalising, decoding, NMS, pasting
+        and merging.
+    peak_mb
+        Largest resident memory during the runs in MiB, of the whole process; None where the system does not tell.
+    """
+
+    engine: str
+    device: str
+    height: int
+    width: int
+    cells: int
+    runs: int
+    latency: float
+    features: float
+    masks: float
+    rest: float
+    images_per_second: float
+    megapixels_per_second: float
+    peak_mb: float | None
+
+
+def machine() -> dict[str, Any]:
+    """What ran: processor, cores, system, versions."""
+    import importlib.metadata as metadata
+
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        cpu = names[0] if names else cpu
+    versions = {}
+    for name in ("torch", "onnxruntime", "onnxruntime-gpu", "openvino", "numpy"):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {"cpu": cpu, "cores": os.cpu_count(), "system": platform.platform(), "versions": versions}
+
+
+def fill(image: np.ndarray, side: int) -> np.ndarray:
+    """A (C, side, side) image from mirrored copies of a real one, so that its density and texture stay."""
+    height, width = image.shape[1:]
+    padding = ((0, 0), (0, max(0, side - height)), (0, max(0, side - width)))
+    return np.pad(image, padding, mode="symmetric")[:, :side, :side]
+
+
+def benchmark(
+    model: str | Path,
+    images: list[np.ndarray],
+    *,
+    engines: list[str],
+    device: str = "auto",
+    runs: int = 5,
+    diameter: float | None = None,
+    score: float | None = None,
+) -> Iterator[Row]:
+    """Time engines on images.
+
+    The engines take turns within each round, so that a change of the machine's load meets all alike; one round before
+    the first is not counted.
+
+    Parameters
+    ----------
+    images
+        (C, H, W) arrays.
+    engines
+        Names; one that is not installed raises.
+    runs
+        Counted rounds; the medians are reported.
+    diameter
+        Cell diameter in pixels; the model's own when not given, so that no time goes into estimating it.
+
+    Yields
+    ------
+    Row
+        Image by image, engine by engine.
+    """
+    if runs < 1:
+        raise UserError(f"Expected at least one run, got {runs}. Use --runs 5.")
+    loaded = [TimedEngine(load_engine(model, engine=name, device=device)) for name in engines]
+    for image in images:
+        options = {"diameter": diameter or loaded[0].card.diameter}
+        if score is not None:
+            options["score"] = score
+        yield from _rounds(image, loaded, SegmentSettings(**options), runs)
+
+
+def _rounds(image: np.ndarray, engines: list[TimedEngine], settings: SegmentSettings, runs: int) -> Iterator[Row]:
+    taken: dict[int, list[tuple[float, float, float]]] = {i: [] for i in range(len(engines))}
+    cells, peaks = {}, {}
+    for number in range(runs + 1):
+        for i, engine in enumerate(engines):
+            engine.seconds = dict.fromkeys(engine.seconds, 0.0)
+            _reset_peak()
+            start = time.perf_counter()
+            cells[i] = len(segment(image, engine, settings))
+            total = time.perf_counter() - start
+            peaks[i] = max(peaks.get(i) or 0.0, _peak_mb() or 0.0) or None
+            if number:
+                taken[i].append((total, engine.seconds["features"], engine.seconds["masks"]))
+    height, width = image.shape[1:]
+    for i, engine in enumerate(engines):
+        total, features, masks = (statistics.median(column) for column in zip(*taken[i], strict=True))
+        rest = statistics.median(t - f - m for t, f, m in taken[i])
+        speed = height * width / 1e6 / total
+        yield Row(
+            engine.name, engine.device, height, width, cells[i], runs, total, features, masks, rest, 1 / total, speed, peaks[i]
+        )
+
+
+def _reset_peak() -> None:
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak resident size
+    except OSError:
+        return
+
+
+def _peak_mb() -> float | None:
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    lines = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+    return int(lines[0].split()[1]) / 1024 if lines else None
+
+
+def as_json(rows: list[Row]) -> dict[str, Any]:
+    """The machine and all rows."""
+    return {"machine": machine(), "rows": [asdict(row) for row in rows]}
+
+
+def format_rows(rows: list[Row]) -> str:
+    """A table for the screen; ratios are to the first engine on the same image."""
+    head = f"{'engine':<10}{'image':>12}{'cells':>7}{'ms':>9}{'ratio':>7}{'dense':>8}{'heads':>8}{'rest':>8}{'rest %':>8}{'MP/s':>7}{'MiB':>8}"
+    lines = [head]
+    first: dict[tuple[int, int], float] = {}
+    for r in rows:
+        base = first.setdefault((r.height, r.width), r.latency)
+        size, peak = f"{r.height}x{r.width}", "-" if r.peak_mb is None else f"{r.peak_mb:.0f}"
+        lines.append(
+            f"{r.engine:<10}{size:>12}{r.cells:>7}{r.latency * 1e3:>9.0f}{base / r.latency:>7.2f}{r.features * 1e3:>8.0f}"
+            f"{r.masks * 1e3:>8.0f}{r.rest * 1e3:>8.0f}{100 * r.rest / r.latency:>8.1f}{r.megapixels_per_second:>7.2f}{peak:>8}"
+        )
+    return "\n".join(lines)
