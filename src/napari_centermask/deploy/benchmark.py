@@ -78,7 +78,9 @@ def machine() -> dict[str, Any]:
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
         cpu = names[0] if names else cpu
     versions = {}
     for name in ("torch", "onnxruntime", "onnxruntime-gpu", "openvino", "numpy"):
@@ -156,7 +158,19 @@ def _rounds(image: np.ndarray, engines: list[TimedEngine], settings: SegmentSett
         rest = statistics.median(t - f - m for t, f, m in taken[i])
         speed = height * width / 1e6 / total
         yield Row(
-            engine.name, engine.device, height, width, cells[i], runs, total, features, masks, rest, 1 / total, speed, peaks[i]
+            engine.name,
+            engine.device,
+            height,
+            width,
+            cells[i],
+            runs,
+            total,
+            features,
+            masks,
+            rest,
+            1 / total,
+            speed,
+            peaks[i],
         )
 
 

@@ -23,7 +23,16 @@ from ..models.centermask import CenterMask
 
 OPSET = 20  # 17 is silently raised to 18 by the exporter; 21 is too new for older runtimes
 SHAPES = ((1, 512, 512), (2, 320, 256), (1, 96, 416))
-TOLERANCE = {"p3": 1e-3, "p4": 1e-3, "p5": 1e-3, "logits": 1e-3, "ltrb": 2e-2, "centerness": 1e-3, "masks": 1e-3, "quality": 1e-3}
+TOLERANCE = {
+    "p3": 1e-3,
+    "p4": 1e-3,
+    "p5": 1e-3,
+    "logits": 1e-3,
+    "ltrb": 2e-2,
+    "centerness": 1e-3,
+    "masks": 1e-3,
+    "quality": 1e-3,
+}
 """Largest absolute difference between torch and ONNX Runtime; ltrb is in pixels."""
 
 
@@ -118,9 +127,7 @@ def _write_roi(model: CenterMask, path: Path, card) -> None:
         pyramid, *_ = model.dense(torch.randn(2, model.settings.in_channels, 256, 320))
     rois, classes = _random_rois(7, 2, (256, 320), len(model.settings.categories), np.random.default_rng(0))
     batch, count = torch.export.Dim("batch", min=1, max=64), torch.export.Dim("rois", min=0, max=1_000_000)
-    maps = tuple(
-        {0: batch, 2: torch.export.Dim(f"h{i}", min=1), 3: torch.export.Dim(f"w{i}", min=1)} for i in range(3)
-    )
+    maps = tuple({0: batch, 2: torch.export.Dim(f"h{i}", min=1), 3: torch.export.Dim(f"w{i}", min=1)} for i in range(3))
     example = (*pyramid, rois, classes, torch.tensor([256.0 * 320.0]))
     _write(_Roi(model), example, path, card, ROI_INPUTS, ROI_OUTPUTS, (*maps, {0: count}, {0: count}, None))
 
@@ -169,7 +176,9 @@ def check_parity(model: CenterMask, dense: Path, roi: Path) -> Parity:
     rng = np.random.default_rng(1)
     worst = dict.fromkeys((*DENSE_OUTPUTS, *ROI_OUTPUTS), 0.0)
     for (batch, height, width), count in zip(SHAPES, (37, 0, 1), strict=True):
-        x = torch.from_numpy(rng.normal(0.3, 0.4, (batch, model.settings.in_channels, height, width)).astype(np.float32))
+        x = torch.from_numpy(
+            rng.normal(0.3, 0.4, (batch, model.settings.in_channels, height, width)).astype(np.float32)
+        )
         pyramid, *rest = model.dense(x)
         _compare(worst, DENSE_OUTPUTS, (*pyramid, *rest), sessions[0].run(DENSE_OUTPUTS, {DENSE_INPUT: x.numpy()}))
         rois, classes = _random_rois(count, batch, (height, width), len(model.settings.categories), rng)

@@ -185,7 +185,9 @@ def _add_categories(images, by_category, truth: Instances, predicted: Instances,
 
 def _only(pairs: Pairs, kept: np.ndarray) -> Pairs:
     good = kept[pairs.predicted] if len(pairs.predicted) else np.zeros(0, bool)
-    return Pairs(pairs.truth[good], pairs.predicted[good], pairs.iou[good], pairs.shared[good], pairs.n_truth, pairs.n_predicted)
+    return Pairs(
+        pairs.truth[good], pairs.predicted[good], pairs.iou[good], pairs.shared[good], pairs.n_truth, pairs.n_predicted
+    )
 
 
 def _namers(truth: Instances, predicted: Instances):
@@ -218,7 +220,8 @@ def format_table(report: Report) -> str:
         "overlapping cells   n {n}   recall {r}   mean IoU {m}".format(
             n=data["overlap"]["n"], r=show(data["overlap"]["recall50"]), m=show(data["overlap"]["mean_iou"])
         ),
-        "COCO (another measure)   " + "   ".join(f"{k} {show(data['coco'][k])}" for k in ("AP", "AP50", "AP75", "AR"))
+        "COCO (another measure)   "
+        + "   ".join(f"{k} {show(data['coco'][k])}" for k in ("AP", "AP50", "AP75", "AR"))
         + f"   maxDets {data['coco']['maxDets']}",
     ]
     if len(data["per_category"]) > 1:

@@ -70,7 +70,9 @@ def read_coco(path: Path, *, images_root: Path | None = None) -> list[ImageRecor
     for image in _objects(path, data, "images"):
         record = _image(path, image, root, categories)
         if record.id in records:
-            raise BadAnnotations(f"Expected each image id once, {path.name} has image id {record.id} twice. Renumber them.")
+            raise BadAnnotations(
+                f"Expected each image id once, {path.name} has image id {record.id} twice. Renumber them."
+            )
         records[record.id] = record
     _fill(path, data, records, categories)
     return list(records.values())
@@ -82,9 +84,13 @@ def _load(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise BadAnnotations(f"Expected a COCO file at {path}, there is none. Check the path.") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise BadAnnotations(f"Expected a COCO JSON file, {path.name} cannot be read: {error}. Export it again.") from error
+        raise BadAnnotations(
+            f"Expected a COCO JSON file, {path.name} cannot be read: {error}. Export it again."
+        ) from error
     if not isinstance(data, dict) or "images" not in data:
-        raise BadAnnotations(f"Expected COCO with 'images' and 'annotations', {path.name} has neither. Export it as COCO instances.")
+        raise BadAnnotations(
+            f"Expected COCO with 'images' and 'annotations', {path.name} has neither. Export it as COCO instances."
+        )
     return data
 
 
@@ -102,7 +108,9 @@ def _integer(path: Path, item: dict[str, Any], key: str, what: str) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise BadAnnotations(f"Expected a whole number for '{key}' of {what} in {path.name}, got {value!r}. Correct it.")
+        raise BadAnnotations(
+            f"Expected a whole number for '{key}' of {what} in {path.name}, got {value!r}. Correct it."
+        )
     return value
 
 
@@ -111,7 +119,9 @@ def _categories(path: Path, data: dict[str, Any]) -> dict[int, str]:
     for item in _objects(path, data, "categories"):
         id = _integer(path, item, "id", "a category")
         if id in categories:
-            raise BadAnnotations(f"Expected each category id once, {path.name} has category id {id} twice. Renumber them.")
+            raise BadAnnotations(
+                f"Expected each category id once, {path.name} has category id {id} twice. Renumber them."
+            )
         categories[id] = str(item.get("name", id))
     return categories or {1: "cell"}
 
@@ -147,11 +157,15 @@ def _fill(path: Path, data: dict[str, Any], records: dict[int, ImageRecord], cat
     for item in _objects(path, data, "annotations"):
         id = _integer(path, item, "id", "an annotation")
         if id in seen:
-            raise BadAnnotations(f"Expected each annotation id once, {path.name} has annotation id {id} twice. Renumber them.")
+            raise BadAnnotations(
+                f"Expected each annotation id once, {path.name} has annotation id {id} twice. Renumber them."
+            )
         seen.add(id)
         image_id = _integer(path, item, "image_id", f"annotation {id}")
         if image_id not in records:
-            raise BadAnnotations(f"Annotation {id} of {path.name} belongs to image {image_id}, which is not listed. Add or remove it.")
+            raise BadAnnotations(
+                f"Annotation {id} of {path.name} belongs to image {image_id}, which is not listed. Add or remove it."
+            )
         category = _integer(path, item, "category_id", f"annotation {id}")
         if category not in categories:
             raise BadAnnotations(
@@ -185,10 +199,14 @@ def _mask(segmentation: Any, shape: tuple[int, int], what: str) -> tuple[int, in
     if isinstance(segmentation, list):
         return _polygons(segmentation, shape, what)
     if not isinstance(segmentation, dict) or "counts" not in segmentation:
-        raise BadAnnotations(f"Expected polygons or RLE for the segmentation of {what}, got {type(segmentation).__name__}.")
+        raise BadAnnotations(
+            f"Expected polygons or RLE for the segmentation of {what}, got {type(segmentation).__name__}."
+        )
     size = segmentation.get("size")
     if list(size or []) != list(shape):
-        raise BadAnnotations(f"Expected an RLE size of {list(shape)} for {what}, got {size}. Correct the image's size or the RLE.")
+        raise BadAnnotations(
+            f"Expected an RLE size of {list(shape)} for {what}, got {size}. Correct the image's size or the RLE."
+        )
     counts = segmentation["counts"]
     try:
         runs = rle.decompress(counts) if isinstance(counts, str) else [int(c) for c in counts]
@@ -205,7 +223,9 @@ def _polygons(polygons: list[Any], shape: tuple[int, int], what: str) -> tuple[i
     for polygon in polygons:
         values = np.asarray(polygon, dtype=float).ravel() if isinstance(polygon, list) else np.empty(0)
         if len(values) < 6 or len(values) % 2 or not np.isfinite(values).all():
-            raise BadAnnotations(f"Expected polygons of at least three x, y points for {what}, got {len(values)} numbers.")
+            raise BadAnnotations(
+                f"Expected polygons of at least three x, y points for {what}, got {len(values)} numbers."
+            )
         parts.append(values.reshape(-1, 2))
     if not parts:
         return None
@@ -264,7 +284,12 @@ def to_coco(records: Iterable[ImageRecord]) -> dict[str, Any]:
         for instance in record.instances:
             annotations.append(annotation(instance, record.shape, id=len(annotations) + 1, image_id=record.id))
     named = [{"id": id, "name": name, "supercategory": "cell"} for id, name in sorted(categories.items())]
-    return {"info": {"description": "napari-centermask"}, "images": images, "annotations": annotations, "categories": named}
+    return {
+        "info": {"description": "napari-centermask"},
+        "images": images,
+        "annotations": annotations,
+        "categories": named,
+    }
 
 
 def write_coco(path: Path, records: Iterable[ImageRecord]) -> None:

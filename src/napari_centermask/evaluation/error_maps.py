@@ -1,0 +1,124 @@
+"""Pictures of what a segmentation got right and wrong, cell by cell."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ..core.instances import Instance, Instances
+from .matching import match, pair
+
+COLOURS = {
+    "true": (60, 180, 75),
+    "missed": (66, 135, 245),
+    "false": (230, 45, 45),
+    "merged": (245, 190, 30),
+    "split": (200, 70, 230),
+}
+"""true: matched; missed: annotated, not found; false: found, not annotated; merged: one cell over several annotated ones;
+split: one of several cells within one annotated cell."""
+CONTAINED = 0.5
+"""A cell belongs to another when at least this part of its area lies in it."""
+
+
+def classify(
+    truth: list[Instance], predicted: list[Instance], *, threshold: float = 0.5
+) -> tuple[list[str], list[str]]:
+    """A key of `COLOURS` for each true and each predicted cell.
+
+    Returns
+    -------
+    truth
+        "true", "missed", "merged" or "split".
+    predicted
+        "true", "false", "merged" or "split".
+    """
+    found = pair(truth, predicted)
+    t, p, _ = match(found, threshold)
+    of_truth, of_predicted = ["missed"] * len(truth), ["false"] * len(predicted)
+    area_t, area_p = np.array([i.area for i in truth]), np.array([i.area for i in predicted])
+    if len(found.truth):
+        in_predicted = found.shared / area_t[found.truth] >= CONTAINED
+        in_truth = found.shared / area_p[found.predicted] >= CONTAINED
+        holds = np.bincount(found.predicted[in_predicted], minlength=len(predicted))
+        parts = np.bincount(found.truth[in_truth], minlength=len(truth))
+        for a, b, covers, lies in zip(found.truth, found.predicted, in_predicted, in_truth, strict=True):
+            if covers and holds[b] > 1:
+                of_truth[a] = of_predicted[b] = "merged"
+            elif lies and parts[a] > 1:
+                of_truth[a] = of_predicted[b] = "split"
+    for a, b in zip(t, p, strict=True):
+        of_truth[a] = of_predicted[b] = "true"
+    return of_truth, of_predicted
+
+
+def error_map(image: np.ndarray, truth: Instances, predicted: Instances, *, threshold: float = 0.5) -> np.ndarray:
+    """Draw predicted cells filled and annotated ones as outlines, in the colours of their kind, with a legend.
+
+    Parameters
+    ----------
+    image
+        (C, H, W).
+
+    Returns
+    -------
+    numpy.ndarray
+        (H + legend, W, 3) uint8.
+    """
+    true_cells, found_cells = list(truth), list(predicted)
+    of_truth, of_predicted = classify(true_cells, found_cells, threshold=threshold)
+    canvas = _grey(image)
+    for cell, kind in zip(found_cells, of_predicted, strict=True):
+        y0, x0, y1, x1 = cell.box
+        window = canvas[y0:y1, x0:x1]
+        window[cell.mask] = 0.55 * window[cell.mask] + 0.45 * np.array(COLOURS[kind])
+    for cell, kind in zip(true_cells, of_truth, strict=True):
+        y0, x0, y1, x1 = cell.box
+        canvas[y0:y1, x0:x1][_edge(cell.mask)] = COLOURS[kind]
+    return _with_legend(canvas.astype(np.uint8), of_truth, of_predicted)
+
+
+def write_error_map(path: Path, image: np.ndarray, truth: Instances, predicted: Instances) -> None:
+    """Write `error_map` as PNG, under a temporary name first."""
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        Image.fromarray(error_map(image, truth, predicted)).save(part, format="PNG")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    grey = np.nan_to_num(image.astype(np.float64)).mean(axis=0)
+    low, high = np.percentile(grey, (1, 99.8))
+    grey = np.clip((grey - low) / max(high - low, 1e-9), 0, 1) * 255
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def _edge(mask: np.ndarray) -> np.ndarray:
+    padded = np.pad(mask, 1)
+    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return mask & ~inner
+
+
+def _with_legend(canvas: np.ndarray, of_truth: list[str], of_predicted: list[str]) -> np.ndarray:
+    counts = {
+        "true": of_truth.count("true"),
+        "missed": of_truth.count("missed"),
+        "false": of_predicted.count("false"),
+        "merged": of_predicted.count("merged"),
+        "split": of_truth.count("split"),
+    }
+    per_line = max(1, canvas.shape[1] // 92)
+    lines = -(-len(counts) // per_line)
+    legend = Image.new("RGB", (canvas.shape[1], 16 * lines + 4), (20, 20, 20))
+    draw = ImageDraw.Draw(legend)
+    for i, (kind, n) in enumerate(counts.items()):
+        x, y = 4 + 92 * (i % per_line), 2 + 16 * (i // per_line)
+        draw.rectangle([x, y + 3, x + 9, y + 12], fill=COLOURS[kind])
+        draw.text((x + 13, y + 1), f"{kind} {n}", fill=(230, 230, 230))
+    return np.concatenate([canvas, np.asarray(legend)])

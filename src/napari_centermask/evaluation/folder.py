@@ -1,0 +1,125 @@
+"""Evaluate a model, or predictions from a COCO file, on a folder with `images/` and annotations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ..core.errors import BadAnnotations
+from ..core.instances import Instances
+from ..io.coco import ImageRecord, check_images, read_coco
+from ..io.images import read_plane
+from .report import Report, evaluate
+
+Predict = Callable[[np.ndarray], Instances]
+Watch = Callable[[ImageRecord, Instances, int, int], None]
+
+
+def read_truth(folder: Path, split: str | None) -> list[ImageRecord]:
+    """The annotated images of `annotations_<split>.json`, or of `annotations.json` without a split.
+
+    Raises
+    ------
+    BadAnnotations
+        If the file or an image is missing, or there is no image.
+    """
+    folder = Path(folder)
+    path = folder / (f"annotations_{split}.json" if split else "annotations.json")
+    if not path.is_file():
+        found = ", ".join(sorted(p.name for p in folder.glob("annotations*.json"))) or "none"
+        raise BadAnnotations(f"Expected {path.name} in {folder}, found {found}. Choose another --split or folder.")
+    records = read_coco(path, images_root=folder / "images")
+    if not records:
+        raise BadAnnotations(f"Expected annotated images, {path.name} lists none.")
+    check_images(path, records)
+    return records
+
+
+def evaluate_folder(
+    folder: Path,
+    split: str | None,
+    predict: Predict,
+    *,
+    score: float = 0.4,
+    max_detections: int = 1000,
+    watch: Watch | None = None,
+) -> Report:
+    """Predict every image of a folder and compare.
+
+    Parameters
+    ----------
+    predict
+        (C, H, W) array -> cells, low-score ones included for the COCO family.
+    score
+        The operating point of the bioimage family.
+    watch
+        Called after each image with its record, prediction, number from 1, and the number of all.
+    """
+    records = read_truth(folder, split)
+
+    def pairs() -> Iterator[tuple[Instances, Instances, float]]:
+        for number, record in enumerate(records, start=1):
+            image = read_plane(record.path)
+            _check_shape(record, image.shape[1:])
+            start = time.perf_counter()
+            predicted = predict(image)
+            seconds = time.perf_counter() - start
+            if watch is not None:
+                watch(record, predicted, number, len(records))
+            yield record.instances, predicted, seconds
+
+    return evaluate(pairs(), score=score, max_detections=max_detections, names=[r.file_name for r in records])
+
+
+def evaluate_predictions(
+    folder: Path,
+    split: str | None,
+    predictions: Path,
+    *,
+    score: float = 0.0,
+    max_detections: int = 1000,
+    watch: Watch | None = None,
+) -> Report:
+    """Compare a COCO file of predictions with a folder's annotations, image by image by file name.
+
+    Images without a prediction count as empty.
+
+    Raises
+    ------
+    BadAnnotations
+        If no image name is shared, a predicted image is unknown, or sizes differ.
+    """
+    records = read_truth(folder, split)
+    predicted = {Path(r.file_name).name: r for r in read_coco(predictions)}
+    known = {Path(r.file_name).name for r in records}
+    unknown = sorted(set(predicted) - known)
+    if unknown:
+        raise BadAnnotations(
+            f"Expected predictions for the images of {Path(folder).name}, {Path(predictions).name} has {len(unknown)} others: "
+            f"{', '.join(unknown[:3])}. Choose the right --data and --split."
+        )
+
+    def pairs() -> Iterator[tuple[Instances, Instances, None]]:
+        for number, record in enumerate(records, start=1):
+            found = predicted.get(Path(record.file_name).name)
+            if found is not None:
+                _check_shape(record, found.shape)
+            cells = (
+                Instances(record.shape, categories=record.instances.categories) if found is None else found.instances
+            )
+            if watch is not None:
+                watch(record, cells, number, len(records))
+            yield record.instances, cells, None
+
+    return evaluate(pairs(), score=score, max_detections=max_detections, names=[r.file_name for r in records])
+
+
+def _check_shape(record: ImageRecord, shape: tuple[int, int]) -> None:
+    if tuple(shape) != record.shape:
+        raise BadAnnotations(
+            f"Expected {record.file_name} to be {record.shape[0]} x {record.shape[1]} as annotated, it is "
+            f"{shape[0]} x {shape[1]}. Correct the sizes or the image."
+        )

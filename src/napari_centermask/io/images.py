@@ -1,0 +1,234 @@
+"""Microscopy images from files: PNG, JPEG, TIFF and NPY, with their axes; damaged files are refused, not guessed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..core.errors import BadImage
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy", ".bmp")
+LARGEST_COMPRESSION = 2_000
+"""A file whose pixels need this many times its own bytes is not believed: zlib packs at most 1,032 to 1."""
+MEMMAP_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """An image and its axes.
+
+    Attributes
+    ----------
+    data
+        Array, any of bool, integer or float; large TIFFs may be a memory map.
+    axes
+        One letter per axis: Y, X, C or S (samples: RGB), Z, T.
+    name
+        File name without suffix.
+    pixel_size_um
+        Side of a pixel in micrometres; None if the file does not tell.
+    """
+
+    data: np.ndarray
+    axes: str
+    name: str
+    pixel_size_um: float | None = None
+
+    def planes(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Label ("" for a single plane, else "T0 Z3") and (C, H, W) array of every plane."""
+        axes = self.axes.replace("S", "C")
+        data = self.data
+        if "C" not in axes:
+            data, axes = data[None], "C" + axes
+        stacked = [a for a in axes if a not in "CYX"]
+        order = [axes.index(a) for a in (*stacked, "C", "Y", "X")]
+        data = data.transpose(order)
+        for index in np.ndindex(*data.shape[: len(stacked)]):
+            yield " ".join(f"{a}{i}" for a, i in zip(stacked, index, strict=True)), data[index]
+
+
+def read_image(path: Path) -> ImageData:
+    """Read an image file.
+
+    Raises
+    ------
+    BadImage
+        If it is missing, empty, damaged, not an image, implausibly large or of a complex type.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BadImage(
+            f"Expected an image file, {path} is {'a folder' if path.is_dir() else 'missing'}. Check the path."
+        )
+    if path.stat().st_size == 0:
+        raise BadImage(f"Expected an image, {path.name} is empty. Copy or export it again.")
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise BadImage(f"Expected {', '.join(SUFFIXES)}, got {path.name}. Convert it to TIFF.")
+    reader = {".npy": _read_npy, ".tif": _read_tiff, ".tiff": _read_tiff}.get(suffix, _read_picture)
+    image = reader(path)
+    if image.data.size == 0:
+        raise BadImage(f"Expected an image with pixels, {path.name} has the shape {image.data.shape}. Export it again.")
+    if image.data.dtype.kind not in "buif":
+        raise BadImage(f"Expected integer or real intensities, {path.name} holds {image.data.dtype}. Convert it first.")
+    return image
+
+
+def read_plane(path: Path) -> np.ndarray:
+    """Read a two-dimensional image as (C, H, W).
+
+    Raises
+    ------
+    BadImage
+        As `read_image`, and if the file holds several planes.
+    """
+    image = read_image(path)
+    planes = list(image.planes())
+    if len(planes) != 1:
+        raise BadImage(
+            f"Expected one plane, {Path(path).name} has {len(planes)} (axes {image.axes}). Choose one, or segment the stack."
+        )
+    return planes[0][1]
+
+
+def _check_size(path: Path, shape: tuple[int, ...], itemsize: int) -> None:
+    need, have = math.prod(shape) * itemsize, path.stat().st_size
+    if need > LARGEST_COMPRESSION * have:
+        size = " x ".join(map(str, shape))
+        raise BadImage(
+            f"Expected a file that fits its pixels, {path.name} claims {size} in {have} bytes. It is damaged; export it again."
+        )
+
+
+def _read_picture(path: Path) -> ImageData:
+    import warnings
+
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            try:
+                picture = Image.open(path)
+            finally:
+                Image.MAX_IMAGE_PIXELS = limit
+            with picture:
+                width, height = picture.size
+                _check_size(path, (height, width, len(picture.getbands())), 1)
+                if picture.mode in ("P", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "PA"):
+                    picture = picture.convert("RGB")
+                elif picture.mode in ("LA", "La"):
+                    picture = picture.convert("L")
+                data = np.array(picture)
+    except BadImage:
+        raise
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+    ) as error:  # Pillow's kinds for files that are no image or cut short
+        raise BadImage(f"Expected an image, {path.name} cannot be read: {error}. Copy or export it again.") from error
+    if data.dtype == np.int32 and data.min() >= 0 and data.max() <= 65535:
+        data = data.astype(np.uint16)  # Pillow's mode I of 16-bit PNG
+    return ImageData(data, "YXS" if data.ndim == 3 else "YX", path.stem)
+
+
+def _read_npy(path: Path) -> ImageData:
+    try:
+        data = np.load(path, allow_pickle=False, mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise BadImage(
+            f"Expected an array of numbers, {path.name} cannot be read: {error}. Save it again with numpy.save."
+        ) from error
+    return ImageData(data, _guess_axes(path, data.shape), path.stem)
+
+
+def _guess_axes(path: Path, shape: tuple[int, ...]) -> str:
+    """Axes of an array without names: the last two are Y and X, a last one of 3 or 4 is colour, a short first one channels."""
+    if len(shape) == 2:
+        return "YX"
+    if len(shape) == 3:
+        if shape[2] in (3, 4):
+            return "YXS"
+        return "CYX" if shape[0] <= 8 else "ZYX"
+    if len(shape) == 4:
+        return "TCYX" if shape[1] <= 8 else "TZYX"
+    raise BadImage(f"Expected 2 to 4 dimensions, {path.name} has {len(shape)}. Save it as a TIFF with named axes.")
+
+
+def _read_tiff(path: Path) -> ImageData:
+    import logging
+
+    import tifffile
+
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it finds is said once, in our error
+    try:
+        with tifffile.TiffFile(path) as file:
+            series = file.series[0]
+            _check_size(path, series.shape, series.dtype.itemsize)
+            _check_complete(path, file)
+            big = series.nbytes > MEMMAP_BYTES and series.dataoffset is not None
+            data = tifffile.memmap(path, mode="r") if big else series.asarray()
+            axes, size = series.axes, _pixel_size(file)
+    except BadImage:
+        raise
+    except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, TypeError, MemoryError) as error:
+        raise BadImage(
+            f"Expected a TIFF image, {path.name} cannot be read: {error}. Copy or export it again."
+        ) from error
+    return _named(path, data, axes, size)
+
+
+def _check_complete(path: Path, file) -> None:
+    """Every strip and tile must lie inside the file: tifffile fills what is missing with zeros."""
+    have = path.stat().st_size
+    for page in file.series[0].pages:
+        if page is None:
+            continue
+        ends = [o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False)]
+        if ends and max(ends) > have:
+            raise BadImage(
+                f"Expected {max(ends)} bytes, {path.name} ends after {have}. It was cut short; copy it again."
+            )
+
+
+def _named(path: Path, data: np.ndarray, axes: str, size: float | None) -> ImageData:
+    kept, index = "", []
+    for letter, length in zip(axes, data.shape, strict=True):
+        if letter not in "YX" and length == 1:
+            index.append(0)
+            continue
+        index.append(slice(None))
+        kept += letter
+    data = data[tuple(index)]
+    unknown = [a for a in kept if a not in "TZCYXS"]
+    for letter, free in zip(unknown, [a for a in "ZTC" if a not in kept], strict=False):
+        kept = kept.replace(letter, free, 1)  # pages without a name are a stack
+    if kept.count("Y") != 1 or kept.count("X") != 1 or len(set(kept)) != len(kept):
+        raise BadImage(f"Expected the axes T, Z, C, Y, X, {path.name} has {axes}. Save it as ImageJ or OME-TIFF.")
+    if "S" in kept and data.shape[kept.index("S")] == 4:
+        data = data.take(range(3), axis=kept.index("S"))
+    return ImageData(data, kept, path.stem, size)
+
+
+def _pixel_size(file) -> float | None:
+    """Micrometres per pixel of ImageJ files and of TIFFs in centimetres."""
+    tags = file.pages[0].tags
+    if "XResolution" not in tags:
+        return None
+    numerator, denominator = tags["XResolution"].value
+    if not numerator or not denominator:
+        return None
+    per_unit = numerator / denominator
+    unit = (file.imagej_metadata or {}).get("unit") if file.is_imagej else None
+    if unit in ("um", "µm", "micron", "\\u00B5m"):
+        return 1.0 / per_unit
+    if "ResolutionUnit" in tags and int(tags["ResolutionUnit"].value) == 3:
+        return 10_000.0 / per_unit
+    return None
