@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from scipy.spatial import cKDTree
 
-_BLOCK = 2048  # candidates compared with one another at once; bounds memory when thousands lie on one spot
+_BLOCK = 1024  # candidates compared with one another at once; bounds memory when thousands lie on one spot
 _SMALLEST = 1e-3
 
 

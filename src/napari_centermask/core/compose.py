@@ -1,0 +1,273 @@
+"""Views of the instances: label images, planes, and the arrays that napari shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_centermask.core.instances import Box, Instance, Instances
+
+HATCH = 200
+MAX_SLOTS = 65_534
+_MAX_CATEGORY = HATCH - 1
+_HATCH_STEP = 4
+
+
+def stacked(instances: Iterable[Instance]) -> list[Instance]:
+    """Instances from bottom to top: by order, then score; of equals the smaller id lies on top."""
+    return sorted(instances, key=_height)
+
+
+def _height(instance: Instance) -> tuple[float, float, int]:
+    return instance.order, instance.score, -instance.id
+
+
+def label_image(instances: Instances) -> np.ndarray:
+    """The top-most cell's id at each pixel.
+
+    Returns
+    -------
+    numpy.ndarray
+        (H, W) int32; 0 is background. Hidden parts of overlapped cells are lost; see `pack_planes`.
+    """
+    labels = np.zeros(instances.shape, np.int32)
+    for instance in stacked(instances):
+        _crop(labels, instance.box)[instance.mask] = instance.id
+    return labels
+
+
+def from_label_image(
+    labels: np.ndarray, *, category: int = 1, source: str = "", categories: dict[int, str] | None = None
+) -> Instances:
+    """One instance for each positive value, with that id.
+
+    Parameters
+    ----------
+    labels
+        (H, W) integers or bool; 0 is background.
+
+    Raises
+    ------
+    ValueError
+        If the labels are not two-dimensional, not whole numbers, or negative.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 2 or not (np.issubdtype(labels.dtype, np.integer) or labels.dtype == bool):
+        raise ValueError(f"Expected a (H, W) image of integer labels, got shape {labels.shape}, {labels.dtype}.")
+    if labels.size and labels.min() < 0:
+        raise ValueError("Expected labels of 0 and more, found negative ones.")
+    from scipy.ndimage import find_objects
+
+    ids, compact = np.unique(labels, return_inverse=True)
+    compact = compact.reshape(labels.shape) + int(ids.size > 0 and ids[0] != 0)
+    ids = ids[ids > 0].tolist()
+    found = Instances(labels.shape, categories=categories)
+    for value, (id, window) in enumerate(zip(ids, find_objects(compact), strict=True), start=1):
+        origin = window[0].start, window[1].start
+        found.add(Instance(id, *origin, compact[window] == value, category=category, source=source))
+    return found
+
+
+def pack_planes(instances: Instances) -> np.ndarray:
+    """Lay overlapping instances out as a stack of label images.
+
+    Instances that share a pixel go to different planes, so nothing is lost.
+
+    Returns
+    -------
+    numpy.ndarray
+        (planes, H, W) int32, at least one plane; 0 is background, other values are instance ids.
+    """
+    planes = [np.zeros(instances.shape, np.int32)]
+    for instance in reversed(stacked(instances)):
+        free = (p for p in planes if not _crop(p, instance.box)[instance.mask].any())
+        plane = next(free, None)
+        if plane is None:
+            planes.append(plane := np.zeros(instances.shape, np.int32))
+        _crop(plane, instance.box)[instance.mask] = instance.id
+    return np.stack(planes)
+
+
+def inner_edge(mask: np.ndarray) -> np.ndarray:
+    """Pixels of the mask with a 4-neighbour outside of it; beyond the crop is outside."""
+    edge = np.ones_like(mask)
+    edge[1:-1, 1:-1] = ~(mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:])
+    return edge & mask
+
+
+def _crop(image: np.ndarray, box: Box) -> np.ndarray:
+    return image[box[0] : box[2], box[1] : box[3]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    instance: Instance
+    edge: np.ndarray
+
+
+class Views:
+    """Arrays to display, kept up to date by the boxes that changed.
+
+    Attributes
+    ----------
+    top
+        (H, W) uint16, slot of the top-most cell, 0 for background; `ids` tells the id of each slot.
+    count
+        (H, W) uint8, number of cells at the pixel.
+    outlines
+        (H, W) uint8: the category on each cell's inner edge, hidden cells too; 200 on a hatch where cells overlap.
+    ids
+        (slots,) int64, id of the cell in each slot, 0 for free slots. Slots are used again, ids never.
+
+    Parameters
+    ----------
+    instances
+        Shown as they are now; call `update` after changing them.
+    active
+        Id of the cell to draw above all others.
+    hatch
+        Whether overlaps are hatched.
+    """
+
+    def __init__(self, instances: Instances, *, active: int | None = None, hatch: bool = True) -> None:
+        self.top = np.zeros(instances.shape, np.uint16)
+        self.count = np.zeros(instances.shape, np.uint8)
+        self.outlines = np.zeros(instances.shape, np.uint8)
+        self.ids = np.zeros(256, np.int64)
+        self._boxes = np.zeros((256, 4), np.int64)
+        self._slots: dict[int, int] = {}
+        self._shown: list[_Shown | None] = [None] * 256
+        self._free: list[int] = []
+        self._used = 1
+        self._instances, self._active, self._hatch = instances, active, hatch
+        for instance in instances:
+            self._put(instance.id)
+        self._compose((0, 0, *instances.shape))
+
+    def slot(self, id: int) -> int:
+        """The slot that shows cell `id`; 0 if it is not shown."""
+        return self._slots.get(id, 0)
+
+    def at(self, y: int, x: int) -> list[int]:
+        """Ids of the cells at a pixel, top-most first."""
+        hits = [self._shown[s].instance for s in self._hits((y, x, y + 1, x + 1))]
+        under = [i for i in hits if i.mask[y - i.y0, x - i.x0]]
+        return [i.id for i in reversed(self._in_order(under))]
+
+    def update(self, boxes: Iterable[Box] = (), *, ids: Iterable[int] | None = None) -> list[Box]:
+        """Follow changes of the instances.
+
+        Parameters
+        ----------
+        boxes
+            Further boxes to compose again.
+        ids
+            Cells that were added, changed or removed; all are looked at when not given.
+
+        Returns
+        -------
+        list of (y0, x0, y1, x1)
+            What was composed again.
+        """
+        dirty = list(boxes)
+        for id in list(self._changed() if ids is None else ids):
+            slot = self._slots.get(id)
+            if slot is not None:
+                dirty.append(self._shown[slot].instance.box)
+            self._put(id)
+            if id in self._instances:
+                dirty.append(self._instances[id].box)
+        if len(dirty) > max(64, len(self._slots)):
+            dirty = [(0, 0, *self._instances.shape)]
+        for box in dict.fromkeys(dirty):
+            self._compose(box)
+        return dirty
+
+    def show(self, instances: Instances) -> list[Box]:
+        """Show other instances of the same image, for instance fewer of them; returns what was composed again."""
+        if instances.shape != self._instances.shape:
+            raise ValueError(f"Expected instances of an image of {self._instances.shape}, got {instances.shape}.")
+        self._instances = instances
+        return self.update()
+
+    def set_active(self, id: int | None) -> list[Box]:
+        """Draw this cell above all others, or none; returns what was composed again."""
+        affected = [i for i in (self._active, id) if i in self._slots]
+        self._active = id
+        return self.update(self._shown[self._slots[i]].instance.box for i in affected)
+
+    def set_hatch(self, hatch: bool) -> None:
+        """Hatch overlaps, or not."""
+        self._hatch = hatch
+        self._compose((0, 0, *self._instances.shape))
+
+    def _changed(self) -> list[int]:
+        gone = [id for id in self._slots if id not in self._instances]
+        slots, shown = self._slots, self._shown
+        return gone + [
+            i.id for i in self._instances if i.id not in slots or shown[slots[i.id]].instance is not i
+        ]
+
+    def _put(self, id: int) -> None:
+        """Bring the slot of `id` in line with the instances."""
+        slot = self._slots.get(id)
+        if id not in self._instances:
+            if slot is not None:
+                self._free.append(self._slots.pop(id))
+                self.ids[slot], self._boxes[slot], self._shown[slot] = 0, 0, None
+            return
+        slot = self._take_slot(id) if slot is None else slot
+        instance, before = self._instances[id], self._shown[slot]
+        same = before is not None and before.instance.mask is instance.mask
+        self._shown[slot] = _Shown(instance, before.edge if same else inner_edge(instance.mask))
+        self._boxes[slot] = instance.box
+
+    def _take_slot(self, id: int) -> int:
+        if self._free:
+            slot = self._free.pop()
+        else:
+            slot, self._used = self._used, self._used + 1
+        if slot > MAX_SLOTS:
+            raise ValueError(f"Expected at most {MAX_SLOTS} cells in one view; show fewer of them.")
+        if slot >= len(self.ids):
+            self.ids = np.concatenate([self.ids, np.zeros_like(self.ids)])
+            self._boxes = np.concatenate([self._boxes, np.zeros_like(self._boxes)])
+            self._shown += [None] * (len(self.ids) - len(self._shown))
+        self._slots[id], self.ids[slot] = slot, id
+        return slot
+
+    def _hits(self, box: Box) -> list[int]:
+        y0, x0, y1, x1 = self._boxes[: self._used].T
+        return np.flatnonzero((y0 < box[2]) & (y1 > box[0]) & (x0 < box[3]) & (x1 > box[1])).tolist()
+
+    def _in_order(self, instances: Iterable[Instance]) -> list[Instance]:
+        return sorted(instances, key=lambda i: (i.id == self._active, *_height(i)))
+
+    def _compose(self, box: Box) -> None:
+        """Draw all that lies in a box again."""
+        top, count, outlines = (_crop(image, box) for image in (self.top, self.count, self.outlines))
+        top[...], count[...], outlines[...] = 0, 0, 0
+        shown = [self._shown[s] for s in self._hits(box)]
+        order = self._in_order(s.instance for s in shown)
+        edges = {s.instance.id: s.edge for s in shown}
+        parts = [(i, *_overlap(i, box)) for i in order]
+        for instance, inside, window in parts:
+            mask = instance.mask[inside]
+            top[window][mask] = self._slots[instance.id]
+            part = count[window]
+            np.add(part, mask, out=part, where=part < 255)
+        if self._hatch:
+            y, x = np.ogrid[box[0] : box[2], box[1] : box[3]]
+            outlines[((y + x) % _HATCH_STEP == 0) & (count > 1)] = HATCH
+        for instance, inside, window in parts:
+            outlines[window][edges[instance.id][inside]] = min(instance.category, _MAX_CATEGORY)
+
+
+def _overlap(instance: Instance, box: Box) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Where instance and box meet: slices into the instance's mask, and into the box."""
+    y0, x0 = max(instance.y0, box[0]), max(instance.x0, box[1])
+    y1, x1 = min(instance.box[2], box[2]), min(instance.box[3], box[3])
+    inside = slice(y0 - instance.y0, y1 - instance.y0), slice(x0 - instance.x0, x1 - instance.x0)
+    return inside, (slice(y0 - box[0], y1 - box[0]), slice(x0 - box[1], x1 - box[1]))
