@@ -14,7 +14,8 @@ def test_range_equals_numpy_percentiles_on_small_images(image):
     lo, hi = intensity_range(image, (1, 99))
     np.testing.assert_allclose(lo, np.percentile(image, 1, axis=(1, 2)), rtol=1e-6)
     np.testing.assert_allclose(hi, np.percentile(image, 99, axis=(1, 2)), rtol=1e-6)
-    assert lo.dtype == hi.dtype == np.float32 and lo.shape == (2,)
+    assert lo.dtype == hi.dtype == np.float32
+    assert lo.shape == (2,)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.int32, np.float16, np.float64])
@@ -29,7 +30,8 @@ def test_bool_images_keep_their_two_levels():
     image = np.zeros((1, 20, 20), bool)
     image[0, 5:15, 5:15] = True
     out = normalise(image, *intensity_range(image))
-    assert set(np.unique(out)) == {0.0, 1.0} and out.dtype == np.float32
+    assert set(np.unique(out)) == {0.0, 1.0}
+    assert out.dtype == np.float32
 
 
 def test_percentiles_map_to_zero_and_one(image):
@@ -47,7 +49,8 @@ def test_outliers_are_clipped(image):
 def test_constant_channels_become_zeros():
     image = np.stack([np.full((9, 9), 7, np.uint16), np.arange(81, dtype=np.uint16).reshape(9, 9)])
     out = normalise(image, *intensity_range(image))
-    assert not out[0].any() and out[1].any()
+    assert not out[0].any()
+    assert out[1].any()
 
 
 def test_non_finite_pixels_are_left_out_of_the_range_and_of_the_result(image):
@@ -59,7 +62,9 @@ def test_non_finite_pixels_are_left_out_of_the_range_and_of_the_result(image):
     np.testing.assert_array_equal((lo, hi), expected)
     out = normalise(spoilt, lo, hi)
     assert np.isfinite(out).all()
-    assert (out[:, 2:, -1] == 0).all() and (out[:, 0, -1] == 2).all() and (out[:, 1, -1] == -0.5).all()
+    assert (out[:, 2:, -1] == 0).all()
+    assert (out[:, 0, -1] == 2).all()
+    assert (out[:, 1, -1] == -0.5).all()
 
 
 def test_an_image_without_finite_pixels_is_refused():
@@ -89,4 +94,12 @@ def test_large_images_are_read_with_strides(tmp_path):
 
     lo, hi = intensity_range(Lazy(), (10, 90), sample=10_000)
     assert Lazy.seen <= 10_000
-    assert abs(lo[0] - 25.6) < 6 and abs(hi[0] - 230.4) < 6
+    assert abs(lo[0] - 25.6) < 6
+    assert abs(hi[0] - 230.4) < 6
+
+
+def test_a_small_bright_cell_on_an_empty_field_is_seen():
+    image = np.zeros((1, 200, 200), np.uint16)
+    image[0, 50:55, 50:55] = 900
+    out = normalise(image, *intensity_range(image))
+    assert out.max() == 1

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from napari_centermask.engines.suppress import SoftNms, box_iou, nms_boxes, soft_nms
+from napari_centermask.core.neighbours import box_iou
+from napari_centermask.engines.suppress import SoftNms, nms_boxes, soft_nms
 
 
 def iou_matrix(boxes):

@@ -32,7 +32,8 @@ def intensity_range(
     Returns
     -------
     lo, hi : numpy.ndarray
-        (C,) float32. Equal where a channel is constant.
+        (C,) float32. Where the percentiles fall together, as in an almost empty field, least and greatest intensity;
+        equal only where the channel is constant.
 
     Raises
     ------
@@ -47,23 +48,25 @@ def intensity_range(
 
 
 def _channel_range(values: np.ndarray, percentiles: tuple[float, float], number: int) -> np.ndarray:
-    if not np.issubdtype(values.dtype, np.floating):
-        return np.percentile(_small(values), percentiles)
-    finite = np.isfinite(values)
-    if not finite.all():
-        values = values[finite]
+    values = _comparable(values)
     if values.size == 0:
         raise BadImage(
             f"Expected finite intensities, channel {number} holds only NaN or infinite values. "
             "Choose another channel or mend the image."
         )
+    lo, hi = np.percentile(values, percentiles)
+    return np.array([lo, hi] if hi > lo else [values.min(), values.max()])
+
+
+def _comparable(values: np.ndarray) -> np.ndarray:
+    """The finite values, in a type in which numpy finds percentiles fast and exactly."""
+    if not np.issubdtype(values.dtype, np.floating):
+        return values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+    finite = np.isfinite(values)
+    if not finite.all():
+        values = values[finite]
     wide = np.float32 if values.dtype == np.float16 else values.dtype
-    return np.percentile(np.clip(values.astype(wide), -_LARGEST, _LARGEST), percentiles)
-
-
-def _small(values: np.ndarray) -> np.ndarray:
-    """The type in which numpy finds percentiles fast and exactly."""
-    return values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+    return np.clip(values.astype(wide, copy=False), -_LARGEST, _LARGEST)
 
 
 def normalise(tile: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:

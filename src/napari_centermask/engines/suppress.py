@@ -1,8 +1,4 @@
-"""Non-maximum suppression of boxes in about linear time.
-
-Two boxes can only reach an IoU of t if their sides differ by less than 1 / t and their centres by less than
-(1 - t) of the longer side. So boxes are sorted into octaves of size, and k-d trees of the centres list the pairs.
-"""
+"""Non-maximum suppression of boxes in about linear time."""
 
 from __future__ import annotations
 
@@ -11,10 +7,10 @@ from heapq import heapify, heappop, heappush
 from typing import Literal
 
 import numpy as np
-from scipy.spatial import cKDTree
+
+from napari_centermask.core.neighbours import box_iou, near_pairs
 
 _BLOCK = 1024  # candidates compared with one another at once; bounds memory when thousands lie on one spot
-_SMALLEST = 1e-3
 
 
 @dataclass(frozen=True)
@@ -81,48 +77,11 @@ def _pairs_between(
     boxes: np.ndarray, classes: np.ndarray, a: np.ndarray, b: np.ndarray, iou: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pairs i < j, i of `a`, j of `b`, of one class and with an IoU above `iou`; a and b are equal or all a < all b."""
-    i, j = _near(boxes, a, b, iou)
+    i, j = near_pairs(boxes, a, b, iou=iou)
     ordered = (i < j) & (classes[i] == classes[j])
     i, j = i[ordered], j[ordered]
     over = box_iou(boxes[i], boxes[j]) > iou
     return i[over], j[over]
-
-
-def _near(boxes: np.ndarray, a: np.ndarray, b: np.ndarray, iou: float) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs that may reach `iou`, and some that do not."""
-    trees_a, trees_b = _octaves(boxes, a), _octaves(boxes, b)
-    found = [np.zeros((2, 0), np.int64)]
-    for ka, (members_a, tree_a) in trees_a.items():
-        for kb, (members_b, tree_b) in trees_b.items():
-            small, large = min(ka, kb), max(ka, kb)
-            if iou > 0 and 2.0 ** (small + 1) < iou * 2.0**large:
-                continue
-            reach = min((1 - iou) * 2.0 ** (large + 1), 2.0**small + max(0.0, 0.5 - iou) * 2.0 ** (large + 1))
-            near = tree_a.sparse_distance_matrix(tree_b, reach * (1 + 1e-9), p=np.inf, output_type="ndarray")
-            found.append(np.stack([members_a[near["i"]], members_b[near["j"]]]))
-    i, j = np.concatenate(found, axis=1)
-    return i, j
-
-
-def _octaves(boxes: np.ndarray, members: np.ndarray) -> dict[int, tuple[np.ndarray, cKDTree]]:
-    """Boxes by the power of two of their longer side, with a tree of their centres."""
-    some = boxes[members]
-    longer = np.maximum(np.maximum(some[:, 2] - some[:, 0], some[:, 3] - some[:, 1]), _SMALLEST)
-    octave = np.floor(np.log2(longer)).astype(np.int64)
-    centres = (some[:, :2] + some[:, 2:]) / 2
-    trees = {}
-    for k in np.unique(octave):
-        inside = octave == k
-        trees[int(k)] = members[inside], cKDTree(centres[inside], balanced_tree=False, compact_nodes=False)
-    return trees
-
-
-def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(N,) IoU of box a[n] with box b[n]; 0 for two empty boxes."""
-    shared = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-    inter = np.prod(np.maximum(shared, 0), axis=1)
-    union = np.prod(a[:, 2:] - a[:, :2], axis=1) + np.prod(b[:, 2:] - b[:, :2], axis=1) - inter
-    return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
 
 
 def soft_nms(
