@@ -1,0 +1,96 @@
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_centermask.core.errors import BadImage
+from napari_centermask.io.images import read_image, read_plane
+
+
+def test_real_images_keep_their_depth_and_channels(shared):
+    data = shared / "data"
+    sixteen = read_plane(next((data / "bbbc039_fluo16" / "images").glob("*.png")))
+    colour = read_plane(next((data / "dsb2018_histo" / "images").glob("*.png")))
+    stack = read_image(next((data / "baby_yeast" / "stacks").glob("*.tif")))
+    assert (sixteen.dtype, sixteen.shape) == (np.uint16, (1, 520, 696))
+    assert (colour.dtype, colour.shape[0]) == (np.uint8, 3)
+    assert stack.axes == "ZYX"
+    assert len(list(stack.planes())) == stack.data.shape[0]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_tiff_reads_back_what_was_written(tmp_path, dtype):
+    data = np.random.default_rng(0).uniform(0, 200, (3, 20, 30)).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", data, imagej=True, metadata={"axes": "CYX"})
+    assert np.array_equal(read_plane(tmp_path / "a.tif"), data)
+
+
+def test_planes_of_a_time_series_with_channels_are_named(tmp_path):
+    data = np.arange(2 * 3 * 8 * 9, dtype=np.uint16).reshape(2, 3, 8, 9)
+    tifffile.imwrite(tmp_path / "a.tif", data, imagej=True, metadata={"axes": "TCYX"})
+    planes = dict(read_image(tmp_path / "a.tif").planes())
+    assert list(planes) == ["T0", "T1"]
+    assert np.array_equal(planes["T1"], data[1])
+
+
+def test_transparency_is_dropped_and_palettes_are_resolved(tmp_path):
+    Image.new("RGBA", (5, 4), (1, 2, 3, 99)).save(tmp_path / "a.png")
+    assert read_plane(tmp_path / "a.png").shape == (3, 4, 5)
+
+
+def _chunk(kind, body):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _huge_png():
+    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(b"\0")) + _chunk(b"IEND", b"")
+
+
+def _png(tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40)).astype(np.uint8)).save(tmp_path / "_.png")
+    return (tmp_path / "_.png").read_bytes()
+
+
+def _tiff(tmp_path, **options):
+    tifffile.imwrite(
+        tmp_path / "_.tif", np.random.default_rng(0).integers(0, 999, (99, 99)).astype(np.uint16), **options
+    )
+    return (tmp_path / "_.tif").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("a.png", lambda t: b"", "is empty"),
+        ("a.png", lambda t: b"no image", "cannot be read"),
+        ("a.png", lambda t: _png(t)[:-300], "truncated"),
+        ("a.png", lambda t: _huge_png(), "claims 40000 x 40000"),
+        ("a.tif", lambda t: b"no image", "cannot be read"),
+        ("a.tif", lambda t: _tiff(t)[:-300], "cut short"),
+        ("a.tif", lambda t: _tiff(t, compression="zlib")[:-300], "cut short"),
+        ("a.npy", lambda t: b"\x93NUMPY", "cannot be read"),
+        ("a.doc", lambda t: b"x", "Convert it to TIFF"),
+    ],
+)
+def test_bad_files_get_one_clear_message(tmp_path, name, make, message):
+    (tmp_path / name).write_bytes(make(tmp_path))
+    with pytest.raises(BadImage, match=message):
+        read_image(tmp_path / name)
+
+
+def test_pickled_arrays_are_never_loaded(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([{}], dtype=object))
+    with pytest.raises(BadImage, match="cannot be read"):
+        read_image(tmp_path / "a.npy")
+
+
+def test_complex_images_and_folders_are_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4), np.complex64))
+    with pytest.raises(BadImage, match="complex64"):
+        read_image(tmp_path / "a.tif")
+    with pytest.raises(BadImage, match="a folder"):
+        read_image(tmp_path)
