@@ -72,15 +72,19 @@ def test_many_boxes_at_once_equal_one_by_one():
 
 def test_crops_are_tight_and_own_their_pixels():
     masks = smooth_masks(5)
-    for y0, x0, mask in filter(None, paste_many(masks, np.tile([5, 5, 60, 70], (5, 1)), SHAPE)):
-        assert mask.any(axis=1)[[0, -1]].all() and mask.any(axis=0)[[0, -1]].all()
-        assert mask.dtype == bool and mask.base is None
+    for _y0, _x0, mask in filter(None, paste_many(masks, np.tile([5, 5, 60, 70], (5, 1)), SHAPE)):
+        assert mask.any(axis=1)[[0, -1]].all()
+        assert mask.any(axis=0)[[0, -1]].all()
+        assert mask.dtype == bool
+        assert mask.base is None
 
 
 def test_masks_are_cut_at_the_border_not_squeezed():
     probability = np.ones((28, 28), np.float32)
     y0, x0, mask = paste(probability, np.array([-20.0, -20.0, 20.0, 20.0]), SHAPE)
-    assert (y0, x0) == (0, 0) and mask.shape == (20, 20) and mask.all()
+    assert (y0, x0) == (0, 0)
+    assert mask.shape == (20, 20)
+    assert mask.all()
 
 
 @pytest.mark.parametrize(

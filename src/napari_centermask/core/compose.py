@@ -206,9 +206,7 @@ class Views:
     def _changed(self) -> list[int]:
         gone = [id for id in self._slots if id not in self._instances]
         slots, shown = self._slots, self._shown
-        return gone + [
-            i.id for i in self._instances if i.id not in slots or shown[slots[i.id]].instance is not i
-        ]
+        return gone + [i.id for i in self._instances if i.id not in slots or shown[slots[i.id]].instance is not i]
 
     def _put(self, id: int) -> None:
         """Bring the slot of `id` in line with the instances."""

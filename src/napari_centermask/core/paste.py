@@ -15,9 +15,7 @@ _BUCKET = 16  # windows whose sides round up to the same multiple are computed t
 _CHUNK = 1 << 22  # pixels computed at once, bounds the memory
 
 
-def paste(
-    probability: np.ndarray, box: np.ndarray, shape: tuple[int, int], *, threshold: float = 0.5
-) -> Pasted | None:
+def paste(probability: np.ndarray, box: np.ndarray, shape: tuple[int, int], *, threshold: float = 0.5) -> Pasted | None:
     """Paste one mask; see `paste_many`."""
     return paste_many(np.asarray(probability)[None], np.asarray(box)[None], shape, threshold=threshold)[0]
 

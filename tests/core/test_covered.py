@@ -1,0 +1,52 @@
+import numpy as np
+
+from napari_centermask.core.covered import drop_covered
+from napari_centermask.core.instances import Instance, intersection
+
+
+def square(y, x, side, **fields):
+    return Instance(1, y, x, np.ones((side, side), bool), **fields)
+
+
+def test_a_covered_cell_of_lower_quality_is_dropped():
+    good, bad = square(0, 0, 10, score=0.9), square(1, 1, 8, score=0.5)
+    assert drop_covered([bad, good], 0.7) == [good]
+    assert drop_covered([bad, good], 1.0) == [bad, good]
+
+
+def test_quality_counts_with_the_score():
+    a, b = square(0, 0, 10, score=0.9, mask_quality=0.3), square(0, 0, 10, score=0.5, mask_quality=0.9)
+    assert drop_covered([a, b], 0.7) == [b]
+
+
+def test_overlapping_cells_survive():
+    cells = [square(0, 0, 10, score=0.9), square(0, 4, 10, score=0.5)]
+    assert drop_covered(cells, 0.7) == cells
+
+
+def test_a_large_worse_cell_over_a_small_better_one_stays():
+    cells = [square(0, 0, 5, score=0.9), square(0, 0, 10, score=0.5)]
+    assert drop_covered(cells, 0.7) == cells
+
+
+def test_a_dropped_cell_covers_nothing():
+    best, middle, last = square(0, 0, 10, score=0.9), square(0, 2, 10, score=0.8), square(0, 4, 10, score=0.7)
+    assert drop_covered([last, middle, best], 0.7) == [last, best]
+
+
+def test_categories_do_not_cover_one_another():
+    cells = [square(0, 0, 10, score=0.9), square(0, 0, 9, score=0.5, category=2)]
+    assert drop_covered(cells, 0.7) == cells
+
+
+def test_many_cells_equal_brute_force():
+    rng = np.random.default_rng(0)
+    cells = [
+        square(int(y), int(x), int(s), score=float(v))
+        for y, x, s, v in zip(*rng.integers(0, 60, (2, 150)), rng.integers(2, 20, 150), rng.random(150), strict=True)
+    ]
+    kept = []
+    for cell in sorted(cells, key=lambda c: -c.score):
+        if all(intersection(cell, k) <= 0.5 * cell.area for k in kept):
+            kept.append(cell)
+    assert {id(c) for c in drop_covered(cells, 0.5)} == {id(c) for c in kept}
