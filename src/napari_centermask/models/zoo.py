@@ -107,6 +107,18 @@ def find_model(name_or_path: str | Path) -> ModelFiles:
     raise BadModel(f"Expected the name of an installed model ({names}) or a model file, found neither for '{text}'.")
 
 
+def read_weights(path: str | Path) -> ModelFiles:
+    """A model from its weights alone; graphs beside them, perhaps out of date, are not looked at.
+
+    Raises
+    ------
+    BadModel
+        If the file or its card cannot be used.
+    """
+    path = Path(path).expanduser()
+    return ModelFiles(path.stem, _read_card("weights", path), weights=path, dense=None, roi=None)
+
+
 def add_model(path: str | Path, name: str | None = None) -> ModelFiles:
     """Install a model under a name; all its files are copied together or none.
 
@@ -153,14 +165,22 @@ def _add_reference(path: Path, name: str | None) -> ModelFiles:
     if not path.is_file():
         raise BadModel(f"Expected a checkpoint file, {path} does not exist.")
     try:
-        from .checkpoint import convert_reference, save_state
+        from .centermask import CenterMask
+        from .checkpoint import convert_reference, save_model
     except ImportError as error:
         from ..core.errors import MissingExtra
 
         raise MissingExtra(f"Reading {path.suffix} needs PyTorch: pip install 'napari-centermask[train]'") from error
     state, card = convert_reference(path)
     card = card.model_copy(update={"name": name or card.name})
-    return _install(card.name, lambda stem: save_state(stem.with_name(stem.name + SUFFIXES["weights"]), state, card))
+    network = CenterMask(card.model)
+    network.load_state_dict(state)
+
+    def write(stem: Path) -> None:
+        # In float32: rounded weights would no longer answer as the published ones do.
+        save_model(stem.with_name(stem.name + SUFFIXES["weights"]), network, card, half=False)
+
+    return _install(card.name, write)
 
 
 def _install(name: str, write) -> ModelFiles:

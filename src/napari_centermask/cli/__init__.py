@@ -1,0 +1,117 @@
+"""The command line: one file per command. Settings become flags by themselves; heavy imports wait."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from cyclopts import App, CycloptsError, Parameter
+
+from napari_centermask import __version__
+from napari_centermask.core.errors import BadSettings, Cancelled, UserError
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+_COMMANDS = ("segment", "train", "evaluate", "export", "benchmark", "models", "demo", "doctor")
+"""Each is a module of this package that holds a function, or for `models` an application, of its name."""
+
+
+def make_app() -> App:
+    """The application with its commands."""
+    app = App(
+        name="napari-centermask",
+        help="Segment overlapping cells with CenterMask2.",
+        help_format="plaintext",
+        version=__version__,
+        result_action="return_value",
+        # Flags may take several values: --channels 0 2.
+        default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
+    )
+    for name in _COMMANDS:
+        module = import_module(f"{__name__}.{name}")
+        app.command(module.app if hasattr(module, "app") else getattr(module, name))
+    return app
+
+
+def run(tokens: Sequence[str] | None = None) -> int:
+    """Run one command line.
+
+    Parameters
+    ----------
+    tokens
+        The arguments after the program's name; those of the process when not given.
+
+    Returns
+    -------
+    int
+        0, or 2 after a mistake that the user can mend, or 130 when interrupted.
+    """
+    tokens = list(sys.argv[1:] if tokens is None else tokens)
+    try:
+        app = make_app()
+        if tokens[:1] == ["train"]:
+            from .train import read_run_file
+
+            app.config = read_run_file(tokens[1:])
+        return app(tokens, exit_on_error=False, print_error=False) or 0
+    except CycloptsError as error:
+        return _fail(_explain(error) + _hint(tokens))
+    except UserError as error:
+        return _fail(str(error))
+    except MemoryError:
+        return _fail("Expected enough memory, it ran out. Close other programs or use a smaller --tile.")
+    except (KeyboardInterrupt, Cancelled):
+        print("Stopped.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _fail(f"Cannot use {error.filename}: {error.strerror}.")
+
+
+def main() -> None:
+    """Entry point of the script `napari-centermask`."""
+    signal.signal(signal.SIGTERM, _on_terminate)
+    sys.exit(run())
+
+
+def _on_terminate(number: int, frame: object) -> None:
+    # As an exception, so that files under temporary names are removed.
+    raise KeyboardInterrupt
+
+
+def _fail(message: str) -> int:
+    print(f"Error: {message}", file=sys.stderr)
+    return USER_ERROR
+
+
+def _hint(tokens: list[str]) -> str:
+    command = " ".join(t for t in tokens[:1] if t in _COMMANDS)
+    return f"\nSee: napari-centermask {command + ' ' if command else ''}--help"
+
+
+def _explain(error: CycloptsError) -> str:
+    """One sentence per fault; of pydantic's reports the field, the rule and the value."""
+    import pydantic
+
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, pydantic.ValidationError):
+        return str(explain_settings(cause))
+    return str(error).strip()
+
+
+def explain_settings(error: object) -> BadSettings:
+    """The faults of a settings object as flags: `--score: Input should be less than or equal to 1, got 3`."""
+    faults = []
+    for fault in error.errors():
+        flag = "--" + ".".join(str(part).replace("_", "-") for part in fault["loc"] if isinstance(part, str))
+        got = "" if fault["type"] == "missing" else f", got {fault['input']!r}"
+        faults.append(f"{flag}: {fault['msg']}{got}")
+    return BadSettings("; ".join(faults) + ".")

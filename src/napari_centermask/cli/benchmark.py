@@ -1,0 +1,93 @@
+"""`benchmark`: how fast a model is on this machine, engine by engine and stage by stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_centermask.core.errors import BadSettings
+
+from .output import print_json, whole_file
+from .segment import Flag
+
+ENGINES = ("openvino", "onnx", "torch")
+
+
+def benchmark(
+    images: list[Path] | None = None,
+    /,
+    *,
+    model: str = "nuclei",
+    engines: str = "openvino,onnx",
+    device: str = "auto",
+    sizes: str = "512,1024",
+    runs: int = 5,
+    diameter: float | None = None,
+    score: float | None = None,
+    out: Path | None = None,
+    json: Flag = False,
+) -> int:
+    """Measure latency, images/s, megapixels/s and peak memory per engine, stage by stage.
+
+    Examples:
+
+      napari-centermask benchmark
+
+      napari-centermask benchmark field.tif --engines openvino,onnx,torch --sizes 0 --json
+
+    Parameters
+    ----------
+    images
+        Images to measure on; the shipped sample when not given.
+    model
+        Name of an installed model, or a model file.
+    engines
+        Any of openvino, onnx, torch, with commas. They take turns within each round.
+    device
+        auto, cpu, cuda, cuda:1.
+    sizes
+        Sides in pixels that images are cut or mirrored to, with commas; 0 leaves them as they are.
+    runs
+        Counted rounds; medians are shown.
+    diameter
+        Cell diameter in pixels; the model's own when not given.
+    score
+        Cells below this score are left out.
+    out
+        File for the JSON.
+    json
+        Print JSON instead of a table.
+    """
+    names = [e.strip() for e in engines.split(",") if e.strip()]
+    if not names or set(names) - set(ENGINES):
+        raise BadSettings(f"--engines: expected any of {', '.join(ENGINES)}, got '{engines}'.")
+    from napari_centermask.deploy import benchmark as measure
+    from napari_centermask.io.images import read_plane
+
+    from .demo import sample_image
+
+    arrays = [read_plane(path) for path in images or [sample_image()]]
+    arrays = [measure.fill(a, side) if side else a for a in arrays for side in _sides(sizes)]
+    rows = list(
+        measure.benchmark(model, arrays, engines=names, device=device, runs=runs, diameter=diameter, score=score)
+    )
+    report = measure.as_json(rows)
+    if out:
+        import json as json_module
+
+        with whole_file(out) as part:
+            part.write_text(json_module.dumps(report, indent=1), encoding="utf-8")
+    if json:
+        print_json(report)
+    else:
+        print(measure.format_rows(rows))
+    return 0
+
+
+def _sides(text: str) -> list[int]:
+    try:
+        sides = [int(s) for s in text.split(",") if s.strip()]
+    except ValueError:
+        sides = []
+    if not sides or not all(0 <= s <= 32_768 for s in sides):
+        raise BadSettings(f"--sizes: expected whole numbers of pixels with commas, such as 512,1024; got '{text}'.")
+    return sides

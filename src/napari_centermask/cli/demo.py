@@ -1,0 +1,126 @@
+"""`demo`: a real image, the shipped model, and the result to look at."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_centermask.settings import SegmentSettings
+
+from .output import follow, notice, print_json, whole_file, write_labels
+from .segment import Flag
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from napari_centermask.core.instances import Instances
+
+SAMPLE = "nuclei_fluorescence.png"
+VIEWER = "napari_centermask.widgets.demo"
+"""Run as a program: it opens napari with an image and its COCO file. The command line itself knows no Qt."""
+
+
+def sample_image() -> Path:
+    """The shipped image of the demo."""
+    return Path(__file__).parents[1] / "resources" / "samples" / SAMPLE
+
+
+def demo(*, out: Path = Path("demo_output"), engine: str = "auto", window: bool = True, json: Flag = False) -> int:
+    """Segment a real sample image and show it: in napari where there is a display, as overlay.png everywhere.
+
+    Examples:
+
+      napari-centermask demo
+
+      napari-centermask demo --no-window --out /tmp/cells
+
+    Parameters
+    ----------
+    out
+        Folder for overlay.png, the label image and the COCO file; earlier results of the demo are replaced.
+    engine
+        auto, openvino, onnx or torch.
+    window
+        Open napari.
+    json
+        Print what was found and written as JSON.
+    """
+    from PIL import Image
+
+    from napari_centermask.core.compose import label_image
+    from napari_centermask.engines.load import load_engine
+    from napari_centermask.io.coco import ImageRecord, write_coco
+    from napari_centermask.io.images import read_plane
+    from napari_centermask.pipeline import segment_steps
+
+    path = sample_image()
+    settings = SegmentSettings.model_validate({"engine": engine})
+    loaded = load_engine(settings.model, engine=settings.engine, device=settings.device)
+    image = read_plane(path)
+    cells = follow(segment_steps(image, loaded, settings), path.name)
+    files = {"overlay": out / "overlay.png", "labels": out / "labels.tif", "coco": out / "annotations.json"}
+    with whole_file(files["overlay"]) as part:
+        Image.fromarray(overlay(image, cells)).save(part, format="PNG")
+    write_labels(files["labels"], label_image(cells))
+    write_coco(files["coco"], [ImageRecord(1, path.name, path, cells.shape, cells)])
+    if json:
+        print_json({"image": path, "n_instances": len(cells), "engine": loaded.name, "device": loaded.device, **files})
+    else:
+        print(f"{len(cells)} cells in {path.name} with '{settings.model}' on {loaded.name}: {files['overlay']}")
+    if window:
+        _open_napari(path, files["coco"])
+    return 0
+
+
+def overlay(image: np.ndarray, cells: Instances) -> np.ndarray:
+    """The image with each cell tinted and outlined in its own colour, hidden outlines too.
+
+    Parameters
+    ----------
+    image
+        (C, H, W), any dtype.
+
+    Returns
+    -------
+    numpy.ndarray
+        (H, W, 3) uint8.
+    """
+    import numpy as np
+    from scipy.ndimage import binary_erosion
+
+    from napari_centermask.core.normalise import intensity_range, normalise
+
+    low, high = intensity_range(image, (1.0, 99.8))
+    grey = np.clip(normalise(image, low, high), 0, 1)
+    channels = grey[:3] if len(grey) >= 3 else np.repeat(grey[:1], 3, axis=0)
+    picture = np.ascontiguousarray(channels.transpose(1, 2, 0)) * 255.0
+    colours = {cell.id: _colour(number) for number, cell in enumerate(cells)}
+    for strength, inner in ((0.35, False), (1.0, True)):
+        for cell in cells:
+            y0, x0, y1, x1 = cell.box
+            mask = cell.mask & ~binary_erosion(cell.mask) if inner else cell.mask
+            crop = picture[y0:y1, x0:x1]
+            crop[mask] = (1 - strength) * crop[mask] + strength * colours[cell.id]
+    return np.round(picture).astype(np.uint8)
+
+
+def _colour(number: int) -> np.ndarray:
+    """(3,) RGB in 0..255; hues a golden section apart, so that neighbours in the list differ."""
+    import colorsys
+
+    import numpy as np
+
+    return 255.0 * np.array(colorsys.hsv_to_rgb(number * 0.618034 % 1.0, 0.75, 1.0))
+
+
+def _open_napari(image: Path, coco: Path) -> None:
+    from .probes import probe_display
+
+    fault = probe_display()
+    if fault:
+        notice(f"napari is not opened: {fault}")
+        return
+    notice("Opening napari; close its window to go on.")
+    subprocess.run([sys.executable, "-m", VIEWER, str(image), str(coco)], check=False)

@@ -1,0 +1,121 @@
+"""`doctor`: what is installed, what works, and what to do about what does not."""
+
+from __future__ import annotations
+
+import importlib.metadata as metadata
+import platform
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+from napari_centermask import __version__
+from napari_centermask.models import zoo
+
+from . import probes
+from .output import print_json
+from .probes import Check
+from .segment import Flag
+
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "openvino",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "onnx",
+    "onnxscript",
+    "torch",
+    "torchvision",
+    "napari",
+    "npe2",
+    "qtpy",
+    "PyQt6",
+    "PySide6",
+    "PyQt5",
+    "magicgui",
+    "pycocotools",
+    "tifffile",
+    "safetensors",
+    "pydantic",
+    "cyclopts",
+)
+MARKS = {True: "ok", False: "BAD", None: "-"}
+
+
+def doctor(*, json: Flag = False) -> int:
+    """Tell what is installed, which engines and devices work, and what to do about what does not.
+
+    Each library is tried in a process of its own, so that one that cannot load does no harm.
+    Ends with code 2 if images cannot be segmented.
+
+    Examples:
+
+      napari-centermask doctor
+
+      napari-centermask doctor --json
+
+    Parameters
+    ----------
+    json
+        Print JSON.
+    """
+    report = examine()
+    if json:
+        print_json(report)
+    else:
+        _show(report)
+    return 0 if report["can_segment"] else 2
+
+
+def examine() -> dict[str, Any]:
+    """All findings: system, versions, checks, and whether images can be segmented."""
+    models, model = _check_models()
+    tasks = [probes.check_clash, probes.check_qt, probes.check_napari, probes.check_torch]
+    if model:
+        tasks += [lambda e=e: probes.check_engine(e, model) for e in ("openvino", "onnx", "torch")]
+        tasks.append(lambda: probes.check_cuda(model))
+    with ThreadPoolExecutor(2) as pool:
+        checks = [*models, *pool.map(lambda task: task(), tasks)]
+    return {
+        "napari_centermask": __version__,
+        "python": sys.version.split()[0],
+        "executable": sys.executable,
+        "system": platform.platform(),
+        "models_folder": str(zoo.user_folder()),
+        "packages": _versions(),
+        "checks": [asdict(c) for c in checks],
+        "can_segment": any(c.ok for c in checks if c.name.startswith("engine")),
+    }
+
+
+def _check_models() -> tuple[list[Check], str | None]:
+    """Findings about the models, and one to try the engines with, small and shipped where possible."""
+    good = zoo.list_models()
+    names = ", ".join(m.name for m in good)
+    remedy = "" if good else "Install napari-centermask again, or add one: napari-centermask models add FILE"
+    checks = [Check("models", bool(good), names or "none", remedy)]
+    checks += [Check("model", False, str(e), "Remove its folder or add the model again.") for e in zoo.broken_models()]
+    return checks, good[0].name if good else None
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _show(report: dict[str, Any]) -> None:
+    print(f"napari-centermask {report['napari_centermask']}, Python {report['python']}, {report['system']}")
+    print(f"{report['executable']}\nadded models: {report['models_folder']}\n")
+    print(", ".join(f"{k} {v}" for k, v in report["packages"].items()) + "\n")
+    for check in report["checks"]:
+        print(f"{MARKS[check['ok']]:<4} {check['name']:<24} {check['detail']}")
+        if check["remedy"]:
+            print(f"     {'':<24} -> {check['remedy']}")
+    print("\nImages can be segmented." if report["can_segment"] else "\nImages cannot be segmented; see the remedies.")

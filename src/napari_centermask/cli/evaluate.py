@@ -1,0 +1,104 @@
+"""`evaluate`: a model, or predictions, against annotated images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.settings import SegmentSettings
+
+from .output import follow, notice, whole_file
+
+LOWEST_SCORE = 0.05
+"""Detections from this score on enter COCO AP, which needs the doubtful ones too; as in the reference."""
+
+
+def evaluate(
+    *,
+    data: Path,
+    split: str | None = None,
+    predictions: Path | None = None,
+    json: Path | None = None,
+    maps: Path | None = None,
+    coco_detections: int = 1000,
+    settings: Annotated[SegmentSettings, Parameter(name="*")] = SegmentSettings(),  # noqa: B008  a frozen default
+) -> int:
+    """Compare a model's cells, or those of a COCO file, with annotations.
+
+    Examples:
+
+      napari-centermask evaluate --model nuclei --data fields --split test --json report.json
+
+      napari-centermask evaluate --predictions theirs.json --data fields --maps errors
+
+    Parameters
+    ----------
+    data
+        Folder with images/ and annotations.json, or annotations_SPLIT.json.
+    split
+        train, val or test; all of annotations.json when not given.
+    predictions
+        COCO file to judge instead of a model; images are matched by file name. All its cells count unless
+        --score is given.
+    json
+        File for the figures.
+    maps
+        Folder for one PNG per image: true, missed, false, merged and split cells in colours.
+    coco_detections
+        Most detections per image that COCO AP looks at; the usual 100 hides most cells of a dense field.
+    """
+    from napari_centermask.evaluation.folder import evaluate_folder, evaluate_predictions
+    from napari_centermask.evaluation.report import format_table
+
+    if not data.is_dir():
+        raise BadSettings(f"--data: expected a folder with images/ and annotations, {data} is none.")
+    score = settings.score if predictions is None or "score" in settings.model_fields_set else 0.0
+    options: dict[str, Any] = {"score": score, "max_detections": coco_detections}
+    if maps:
+        options["watch"] = _map_writer(maps, score)
+    if predictions is None:
+        report = evaluate_folder(data, split, _predictor(settings), **options)
+    else:
+        report = evaluate_predictions(data, split, predictions, **options)
+    print(format_table(report))
+    if json:
+        source = {"predictions": str(predictions)} if predictions else {"model": settings.model}
+        _write_json(json, report.to_json() | source | {"data": str(data), "split": split, "score": score})
+    if maps:
+        notice(f"Error maps: {maps}")
+    return 0
+
+
+def _predictor(settings: SegmentSettings):
+    """(C, H, W) -> cells, doubtful ones included; the engine is loaded first, so that no image pays for it."""
+    from napari_centermask.engines.load import load_engine
+    from napari_centermask.pipeline import segment_steps
+
+    engine = load_engine(settings.model, engine=settings.engine, device=settings.device)
+    notice(f"{settings.model} on {engine.name}, {engine.device}")
+    lowest = min(LOWEST_SCORE, settings.score)
+    return lambda image: follow(segment_steps(image, engine, settings, min_score=lowest), "image")
+
+
+def _map_writer(folder: Path, score: float):
+    """Writes one error map after each image."""
+
+    def watch(record: Any, predicted: Any, number: int, total: int) -> None:
+        from napari_centermask.evaluation.error_maps import write_error_map
+        from napari_centermask.io.images import read_plane
+
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{Path(record.file_name).stem}_errors.png"
+        write_error_map(path, read_plane(record.path), record.instances, predicted.filter(min_score=score))
+
+    return watch
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    import json as json_module
+
+    with whole_file(path) as part:
+        part.write_text(json_module.dumps(value, indent=1, allow_nan=False), encoding="utf-8")

@@ -1,0 +1,82 @@
+"""`export`: a model's ONNX graphs, refused where they disagree with torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari_centermask.core.errors import BadModel, MissingExtra
+from napari_centermask.models import zoo
+
+from .output import check_free, print_json
+from .segment import Flag
+
+
+def export(
+    model: str,
+    /,
+    *,
+    out: Path | None = None,
+    name: str | None = None,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Write NAME.dense.onnx and NAME.roi.onnx, checked against torch on several image sizes.
+
+    Examples:
+
+      napari-centermask export runs/first/best.safetensors --out graphs
+
+      napari-centermask export nuclei --out . --overwrite --json
+
+    Parameters
+    ----------
+    model
+        Name of an installed model, or a .safetensors file.
+    out
+        Folder for the graphs; beside the weights when not given.
+    name
+        Their name; that of the weights when not given.
+    overwrite
+        Replace earlier graphs.
+    json
+        Print the files and the measured differences as JSON.
+    """
+    files = _find(model)
+    folder = out or files.weights.parent
+    stem = name or files.weights.name.removesuffix(".safetensors")
+    paths = [folder / f"{stem}.{kind}.onnx" for kind in ("dense", "roi")]
+    check_free(paths, overwrite=overwrite)
+    parity = export_files(files, folder, name=stem)
+    if json:
+        print_json({"files": paths, "differences": parity.differences, "shapes": parity.shapes})
+    else:
+        print(f"Wrote {paths[0]} and {paths[1]}")
+        print("Largest differences from torch: " + ", ".join(f"{k} {v:.1e}" for k, v in parity.differences.items()))
+    return 0
+
+
+def _find(model: str) -> zoo.ModelFiles:
+    """The model; graphs that are out of date do not stand in the way of making them anew."""
+    path = Path(model).expanduser()
+    files = zoo.read_weights(path) if path.suffix == ".safetensors" else zoo.find_model(model)
+    if files.weights is None:
+        raise BadModel(f"Expected a model with weights, '{model}' has only graphs. Export from its .safetensors file.")
+    return files
+
+
+def export_files(files: zoo.ModelFiles, folder: Path, *, name: str | None = None) -> Any:
+    """Export a model's weights into a folder; returns the measured `Parity`.
+
+    Raises
+    ------
+    MissingExtra
+        If PyTorch or an ONNX package is missing.
+    """
+    try:
+        from napari_centermask.deploy.onnx_export import export as export_graphs
+        from napari_centermask.models.checkpoint import load_model
+    except ImportError as error:
+        raise MissingExtra(f"Export needs PyTorch ({error}): pip install 'napari-centermask[train]'") from error
+    network, card = load_model(files.weights)
+    return export_graphs(network, card, folder, name=name or files.name)

@@ -1,0 +1,148 @@
+"""`models list | info | add | remove`: the models on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App
+
+from napari_centermask.models import zoo
+
+from .output import notice, print_json
+from .segment import Flag
+
+app = App(name="models", help="The models on this machine: list, info, add, remove.", help_format="plaintext")
+
+
+def describe(model: zoo.ModelFiles) -> dict[str, Any]:
+    """What `models list` tells of a model."""
+    card = model.card
+    return {
+        "name": model.name,
+        "kind": card.kind,
+        "licence": card.licence,
+        "categories": card.model.categories,
+        "in_channels": card.model.in_channels,
+        "diameter": card.diameter,
+        "backbone": card.model.backbone,
+        "size_mb": round(model.size / 1e6, 2),
+        "shipped": model.shipped,
+        "engines": (["openvino", "onnx"] if model.dense else []) + (["torch"] if model.weights else []),
+        "description": card.description,
+    }
+
+
+@app.command(name="list")
+def list_(*, json: Flag = False) -> int:
+    """List the models.
+
+    Examples:
+
+      napari-centermask models list --json
+
+    Parameters
+    ----------
+    json
+        Print an array of objects.
+    """
+    models = [describe(m) for m in zoo.list_models()]
+    for error in zoo.broken_models():
+        notice(f"Left out: {error}")
+    if json:
+        print_json(models)
+        return 0
+    row = "{:<24}{:<12}{:<22}{:>9}{:>9}  {}"
+    print(row.format("name", "kind", "licence", "diameter", "MB", "categories"))
+    for m in models:
+        names = ", ".join(m["categories"][:4]) + (", ..." if len(m["categories"]) > 4 else "")
+        print(row.format(m["name"], m["kind"], m["licence"][:20], f"{m['diameter']:g}", m["size_mb"], names))
+    return 0
+
+
+@app.command
+def info(model: str, /, *, json: Flag = False) -> int:
+    """Show a model's card: what it expects, what it was made from, how good it is.
+
+    Examples:
+
+      napari-centermask models info nuclei
+
+    Parameters
+    ----------
+    model
+        Name of an installed model, or a model file.
+    json
+        Print the whole card with its training curves.
+    """
+    files = zoo.find_model(model)
+    card = files.card.model_dump(mode="json")
+    if json:
+        print_json(describe(files) | {"files": files.paths, "card": card})
+        return 0
+    for key, value in (describe(files) | {"parent": card["parent"], "created": card["created"]}).items():
+        print(f"{key:<14}{', '.join(value) if isinstance(value, list) else value}")
+    print("limits" + "".join(f"\n  - {limit}" for limit in card["limits"] or ["none stated"]))
+    for name, metrics in card["metrics"].items():
+        print(f"{name:<24}{_numbers(metrics)}")
+    for path in files.paths:
+        print(path)
+    return 0
+
+
+def _numbers(metrics: Any) -> str:
+    if not isinstance(metrics, dict):
+        return str(metrics)
+    return "  ".join(f"{k} {v:.4g}" for k, v in metrics.items() if isinstance(v, (int, float)))
+
+
+@app.command
+def add(file: Path, /, *, name: str | None = None, graphs: bool = True) -> int:
+    """Install a model: a file of ours with its siblings, or a public CenterMask2 checkpoint (.pth).
+
+    Examples:
+
+      napari-centermask models add runs/first/best.safetensors --name mine
+
+      napari-centermask models add centermask-lite-V-19.pth
+
+    Parameters
+    ----------
+    file
+        The model file.
+    name
+        Name to install it under; the card's when not given.
+    graphs
+        Make the ONNX graphs that napari needs, where the file comes without; needs PyTorch.
+    """
+    model = zoo.add_model(file, name)
+    print(f"Installed '{model.name}' in {model.paths[0].parent}")
+    notice(f"Licence of the weights: {model.card.licence}")
+    if model.dense is None and graphs:
+        from napari_centermask.core.errors import MissingExtra
+
+        from .export import export_files
+
+        try:
+            export_files(model, model.paths[0].parent)
+        except MissingExtra as error:
+            notice(f"Without ONNX graphs only the torch engine can run it. {error}")
+    return 0
+
+
+@app.command
+def remove(name: str, /) -> int:
+    """Remove a model that was added.
+
+    Examples:
+
+      napari-centermask models remove mine
+
+    Parameters
+    ----------
+    name
+        As `models list` shows it.
+    """
+    zoo.remove_model(name)
+    print(f"Removed '{name}'")
+    return 0

@@ -1,0 +1,84 @@
+"""What commands write and show: whole files or none, progress on a terminal, JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from napari_centermask.core.errors import UserError
+
+Result = TypeVar("Result")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` to write to; it gets its name when the block ends well, else it is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def check_free(paths: list[Path], *, overwrite: bool) -> None:
+    """Refuse to replace files before any work is done.
+
+    Raises
+    ------
+    UserError
+        Naming the first of them.
+    """
+    taken = [p for p in paths if p.exists()]
+    if taken and not overwrite:
+        more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
+        raise UserError(f"{taken[0]}{more} would be replaced. Choose another --out or add --overwrite.")
+
+
+def print_json(value: Any) -> None:
+    """One JSON text on standard output; numbers that are not finite are refused."""
+    print(json.dumps(value, indent=1, allow_nan=False, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def notice(text: str) -> None:
+    """A line for the person, on standard error: standard output is for results."""
+    print(text, file=sys.stderr)
+
+
+def write_labels(path: Path, labels: Any) -> None:
+    """Write a label image as a compressed TIFF, uint16 where the ids fit, else int32."""
+    import numpy as np
+    import tifffile
+
+    small = int(labels.max(initial=0)) <= np.iinfo(np.uint16).max
+    labels = labels.astype(np.uint16 if small else np.int32)
+    with whole_file(path) as part:
+        tifffile.imwrite(part, labels, compression="zlib", photometric="minisblack")
+
+
+def follow(steps: Generator[Any, None, Result], label: str) -> Result:
+    """Run a generator of progress to its end and return its result; a bar shows it on a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(label, total=None)
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as stop:
+                return stop.value
+            bar.update(task, completed=step.done, total=step.total)

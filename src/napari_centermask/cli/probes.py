@@ -1,0 +1,178 @@
+"""What works on this machine, each thing tried in its own process: a library that crashes takes nothing else along."""
+
+from __future__ import annotations
+
+import importlib.metadata as metadata
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+TIMEOUT_S = 90
+ALL = "'napari-centermask[all]'"
+TRAIN = "'napari-centermask[train]'"
+
+_QT = """
+import qtpy
+from qtpy.QtWidgets import QApplication
+app = QApplication([])
+from qtpy.QtCore import qVersion
+print(json.dumps({"detail": f"{qtpy.API_NAME}, Qt {qVersion()}, {app.platformName()}"}))
+"""
+_QT_BINDING = """
+import qtpy
+import qtpy.QtWidgets
+print(json.dumps({"detail": qtpy.API_NAME + " loads; no display was tried"}))
+"""
+_NAPARI = """
+import napari
+import napari.layers
+print(json.dumps({"detail": "napari " + napari.__version__}))
+"""
+_TORCH = """
+import torch, torchvision
+where = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no CUDA device"
+print(json.dumps({"detail": f"torch {torch.__version__}, torchvision {torchvision.__version__}, {where}"}))
+"""
+_ENGINE = """
+import numpy as np
+from napari_centermask.engines.load import load_engine
+engine = load_engine({model!r}, engine={engine!r}, device={device!r})
+side = 64
+features = engine.features(np.zeros((1, engine.card.model.in_channels, side, side), np.float32))
+engine.masks(features, np.array([[8, 8, 40, 40]], np.float32), np.zeros(1, np.int64))
+print(json.dumps({{"detail": f"works on {{engine.device}}"}}))
+"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding.
+
+    Attributes
+    ----------
+    ok
+        None: not installed and not needed, or not tried.
+    remedy
+        What to do; empty where all is well.
+    """
+
+    name: str
+    ok: bool | None
+    detail: str
+    remedy: str = ""
+
+
+def probe(code: str, *, timeout_s: float = TIMEOUT_S) -> tuple[bool, str]:
+    """Run Python code in a fresh process; its last line is a JSON object with "detail".
+
+    Returns
+    -------
+    worked : bool
+    detail : the detail, or why it failed, on one line.
+    """
+    try:
+        command = [sys.executable, "-c", f"import json\n{code}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+    except subprocess.TimeoutExpired:
+        return False, f"no answer within {timeout_s:.0f} s"
+    if done.returncode < 0:
+        return False, f"crashed with signal {-done.returncode}"
+    if done.returncode:
+        lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
+        return False, lines[-1].strip() if lines else f"ended with code {done.returncode}"
+    try:
+        return True, str(json.loads(done.stdout.strip().splitlines()[-1])["detail"])
+    except (IndexError, ValueError, KeyError, TypeError):
+        return False, "gave no answer"
+
+
+def has_display() -> bool:
+    """Whether windows can be asked for at all."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def probe_display() -> str:
+    """Why napari cannot open a window; empty where it can."""
+    if not has_display():
+        return "there is no display."
+    if find_spec("napari") is None:
+        return f"it is not installed: pip install {ALL}"
+    worked, detail = probe(_QT)
+    return "" if worked else f"Qt does not work ({detail}). Run: napari-centermask doctor"
+
+
+def check_qt() -> Check:
+    """A Qt binding that loads and, with a display, opens."""
+    if not any(find_spec(name) for name in ("PyQt6", "PySide6", "PyQt5", "PySide2")):
+        return Check("Qt", None, "no binding installed; only napari needs one", f"pip install {ALL}")
+    worked, detail = probe(_QT if has_display() else _QT_BINDING)
+    remedy = "On Debian: apt-get install libegl1 libopengl0 libxkbcommon-x11-0 libxcb-cursor0 (docs/install.md has all)"
+    return Check("Qt", worked, detail, "" if worked else remedy)
+
+
+def check_napari() -> Check:
+    """Whether napari is there and imports."""
+    if find_spec("napari") is None:
+        return Check("napari", None, "not installed; the command line does without", f"pip install {ALL}")
+    worked, detail = probe(_NAPARI)
+    return Check("napari", worked, detail, "" if worked else "pip install --upgrade napari")
+
+
+def check_torch() -> Check:
+    """Whether training can run."""
+    if find_spec("torch") is None:
+        return Check("torch", None, "not installed; only training and export need it", f"pip install {TRAIN}")
+    worked, detail = probe(_TORCH)
+    return Check("torch", worked, detail, "" if worked else "pip install --upgrade torch torchvision")
+
+
+def check_clash() -> Check:
+    """Two packages that install the same folder onnxruntime/: the last one wins, removing one breaks both."""
+    owners = sorted(set(metadata.packages_distributions().get("onnxruntime", [])))
+    if len(owners) < 2:
+        return Check("ONNX Runtime package", True, owners[0] if owners else "none installed")
+    keep = "onnxruntime-gpu[cuda,cudnn]" if "onnxruntime-gpu" in owners else "onnxruntime"
+    return Check(
+        "ONNX Runtime package",
+        False,
+        f"{' and '.join(owners)} overwrite each other",
+        f"pip uninstall -y {' '.join(owners)} && pip install '{keep}'",
+    )
+
+
+def check_engine(engine: str, model: str, *, device: str = "cpu") -> Check:
+    """Load a model on an engine and run it once, in a process of its own."""
+    package = {"onnx": "onnxruntime"}.get(engine, engine)
+    title = f"engine {engine} on {device}"
+    extra = {"openvino": "openvino", "onnx": "'napari-centermask[onnx]'", "torch": TRAIN}[engine]
+    if find_spec(package) is None:
+        return Check(title, None, f"{package} is not installed", f"pip install {extra}")
+    worked, detail = probe(_ENGINE.format(model=model, engine=engine, device=device))
+    return Check(title, worked, detail, "" if worked else f"pip install --force-reinstall --no-deps {package}")
+
+
+def check_cuda(model: str) -> Check:
+    """Whether ONNX Runtime uses an NVIDIA GPU. The driver is looked for first: ONNX Runtime prints errors without."""
+    from napari_centermask.engines.onnx import cuda_works
+
+    title = "engine onnx on cuda"
+    if not cuda_works():
+        return Check(title, None, "no NVIDIA driver on this machine")
+    if not _installed("onnxruntime-gpu"):
+        remedy = "pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]'"
+        return Check(title, None, "an NVIDIA driver, but no onnxruntime-gpu", remedy)
+    worked, detail = probe(_ENGINE.format(model=model, engine="onnx", device="cuda"))
+    return Check(title, worked, detail, "" if worked else "pip install 'onnxruntime-gpu[cuda,cudnn]'")
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,175 @@
+"""`segment`: images in, label images and COCO out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from napari_centermask.core.errors import BadImage, BadSettings, UserError
+from napari_centermask.settings import SegmentSettings
+
+from .output import check_free, follow, notice, print_json, write_labels
+
+FORMATS = ("labels", "coco")
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+def segment(
+    images: list[Path],
+    /,
+    *,
+    out: Path = Path("segmented"),
+    format: str = "labels,coco",
+    overwrite: Flag = False,
+    json: Flag = False,
+    settings: Annotated[SegmentSettings, Parameter(name="*")] = SegmentSettings(),  # noqa: B008  a frozen default
+) -> int:
+    """Segment images: NAME_labels.tif per image, and one annotations.json for all.
+
+    Examples:
+
+      napari-centermask segment cells.tif
+
+      napari-centermask segment plate/*.png --out results --diameter 35 --score 0.5
+
+      napari-centermask segment plate --format coco --engine onnx --json
+
+    Parameters
+    ----------
+    images
+        Image files (png, tif, jpg, npy), or folders of them.
+    out
+        Folder for the results; made when missing.
+    format
+        labels, coco, or both with a comma. Overlaps survive in coco only.
+    overwrite
+        Replace earlier results.
+    json
+        Print what was found and written as JSON.
+    """
+    formats = _formats(format)
+    jobs = plan(images, out, formats)
+    coco = out / "annotations.json" if "coco" in formats else None
+    check_free([p for j in jobs if (p := j.labels)] + ([coco] if coco else []), overwrite=overwrite)
+
+    from napari_centermask.engines.load import load_engine
+
+    engine = load_engine(settings.model, engine=settings.engine, device=settings.device)
+    rows, records, failed = [], [], []
+    for job in jobs:
+        try:
+            row, new = _one(job, engine, settings, first_id=len(records) + 1)
+        except UserError as error:
+            failed.append(f"{job.image}: {error}")
+            notice(f"Error: {failed[-1]}")
+            continue
+        rows.append(row)
+        records += new
+        if not json:
+            print(f"{job.image}: {row['n_instances']} cells in {row['seconds']:.2f} s")
+    if coco and records:
+        from napari_centermask.io.coco import write_coco
+
+        out.mkdir(parents=True, exist_ok=True)
+        write_coco(coco, records)
+    _report(rows, failed, engine, settings, coco if records else None, json=json)
+    return 2 if failed else 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image and where its labels go."""
+
+    image: Path
+    labels: Path | None
+
+
+def plan(images: list[Path], out: Path, formats: list[str]) -> list[Job]:
+    """Which files are read and written.
+
+    Images of the same name in different folders get their folder's name in front.
+
+    Raises
+    ------
+    BadImage
+        If a path does not exist, or a folder holds no image.
+    BadSettings
+        If two images would write the same file.
+    """
+    files = [f for path in images for f in _files(path)]
+    stems = [f.stem for f in files]
+    names = [f.stem if stems.count(f.stem) == 1 else f"{f.resolve().parent.name}_{f.stem}" for f in files]
+    if len(set(names)) < len(names):
+        twice = next(n for n in names if names.count(n) > 1)
+        raise BadSettings(f"Expected images of different names, '{twice}' comes twice. Segment them in two runs.")
+    return [Job(f, out / f"{n}_labels.tif" if "labels" in formats else None) for f, n in zip(files, names, strict=True)]
+
+
+def _files(path: Path) -> list[Path]:
+    from napari_centermask.io.images import SUFFIXES
+
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        if not found:
+            raise BadImage(f"Expected images ({', '.join(sorted(SUFFIXES))}) in {path}, found none.")
+        return found
+    if not path.is_file():
+        raise BadImage(f"Expected an image file, {path} does not exist.")
+    return [path]
+
+
+def _formats(text: str) -> list[str]:
+    formats = [f.strip() for f in text.split(",") if f.strip()]
+    if not formats or set(formats) - set(FORMATS):
+        raise BadSettings(f"--format: expected {', '.join(FORMATS)} or both with a comma, got '{text}'.")
+    return formats
+
+
+def _one(job: Job, engine: Any, settings: SegmentSettings, *, first_id: int) -> tuple[dict, list]:
+    """Segment one file, plane by plane, and write its labels."""
+    import numpy as np
+
+    from napari_centermask.core.compose import label_image
+    from napari_centermask.io.coco import ImageRecord
+    from napari_centermask.io.images import read_image
+    from napari_centermask.pipeline import segment_steps
+
+    start = time.perf_counter()
+    records = []
+    for number, (label, plane) in enumerate(read_image(job.image).planes()):
+        cells = follow(segment_steps(plane, engine, settings), f"{job.image.name} {label}".strip())
+        extra = {"plane": label} if label else {}
+        records.append(ImageRecord(first_id + number, job.image.name, job.image, cells.shape, cells, extra))
+    if job.labels:
+        stack = np.stack([label_image(r.instances) for r in records])
+        write_labels(job.labels, stack[0] if len(stack) == 1 else stack)
+    row = {
+        "image": str(job.image),
+        "labels": str(job.labels) if job.labels else None,
+        "n_instances": sum(len(r.instances) for r in records),
+        "shape": list(records[0].shape),
+        "seconds": round(time.perf_counter() - start, 4),
+    }
+    return row, records
+
+
+def _report(rows: list, failed: list, engine: Any, settings: SegmentSettings, coco: Path | None, *, json: bool) -> None:
+    if json:
+        print_json(
+            {
+                "images": rows,
+                "failed": failed,
+                "coco": coco,
+                "engine": engine.name,
+                "device": engine.device,
+                "settings": settings.model_dump(mode="json"),
+            }
+        )
+        return
+    places = [str(coco)] * bool(coco) + sorted({str(Path(r["labels"]).parent) for r in rows if r["labels"]})
+    if places:
+        notice(f"Engine {engine.name} on {engine.device}. Written: {', '.join(places)}")

@@ -1,0 +1,101 @@
+"""`train`: a run file and flags in, events out."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from napari_centermask.core.errors import BadSettings, MissingExtra, UserError
+from napari_centermask.settings import TrainSettings
+
+from .output import notice
+from .segment import Flag
+
+
+def read_run_file(tokens: list[str]) -> Any:
+    """The run file among the arguments of `train` as a source of defaults, flags go before it; () where there is none.
+
+    Raises
+    ------
+    BadSettings
+        If the file is missing or not a JSON object.
+    """
+    from cyclopts.config import Dict
+
+    pairs = zip(tokens, ["", *tokens], strict=False)
+    name = next((t for t, before in pairs if t.endswith(".json") and not before.startswith("--")), None)
+    if name is None:
+        return ()
+    try:
+        values = json_module.loads(Path(name).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadSettings(f"Expected a run file, {name} does not exist.") from None
+    except (OSError, UnicodeDecodeError, json_module.JSONDecodeError) as error:
+        raise BadSettings(f"Expected a run file in JSON, {name} cannot be read: {error}.") from None
+    if not isinstance(values, dict):
+        raise BadSettings(f"Expected a JSON object in {name}, found {type(values).__name__}.")
+    return Dict(_without_none(values), use_commands_as_keys=False, source=name)
+
+
+def _without_none(values: dict) -> dict:
+    """The object without its nulls: a null means the default, as it does in the settings."""
+    return {k: _without_none(v) if isinstance(v, dict) else v for k, v in values.items() if v is not None}
+
+
+def train(
+    run: Path | None = None,
+    /,
+    *,
+    json: Flag = False,
+    settings: Annotated[TrainSettings, Parameter(name="*")],
+) -> int:
+    """Train a model, from a run file, from flags, or from both; flags win.
+
+    Examples:
+
+      napari-centermask train run.json
+
+      napari-centermask train --data fields --out runs/first --start nuclei --minutes 30
+
+      napari-centermask train runs/first/run.json --resume
+
+    Parameters
+    ----------
+    run
+        JSON file with the settings below, as every run folder keeps one. Paths in it are relative to where you are.
+    json
+        Print one JSON object per event.
+    """
+    from napari_centermask import events
+
+    try:
+        from napari_centermask.training import loop
+    except ImportError as error:
+        raise MissingExtra(f"Training needs PyTorch ({error}): pip install 'napari-centermask[train]'") from error
+    steps = loop.train(settings)
+    try:
+        for event in steps:
+            if json:
+                events.write(event)
+            else:
+                _show(event)
+    except UserError as error:
+        if json:
+            events.write(events.event("failed", message=str(error)))
+        raise
+    except KeyboardInterrupt:
+        notice(f"Stopped. Go on with: napari-centermask train {settings.out / 'run.json'} --resume")
+        raise
+    finally:
+        steps.close()
+    return 0
+
+
+def _show(event: dict[str, Any]) -> None:
+    """One event as one line."""
+    skipped = {"event", "time", "per_folder"}
+    fields = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in event.items() if k not in skipped)
+    print(f"{event['event']:<11}" + "  ".join(fields), flush=True)
