@@ -11,6 +11,7 @@ import importlib.abc
 import os
 import re
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import numpy as np
@@ -46,17 +47,18 @@ def suite_of(path: Path) -> str:
     return "torch" if re.search(_USES_TORCH, text, re.MULTILINE) else "core"
 
 
-class _Forbid(importlib.abc.MetaPathFinder):
-    """Makes the import of some packages fail."""
+class _Forbid(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Makes the import of some packages fail; asking whether they are installed still works."""
 
     def __init__(self, names: set[str], suite: str) -> None:
         self.names, self.suite = names, suite
 
     def find_spec(self, fullname, path=None, target=None):
-        if fullname.partition(".")[0] in self.names:
-            message = f"{fullname} must not be imported in the {self.suite} test process"
-            raise ModuleNotFoundError(message, name=fullname)
-        return None
+        return ModuleSpec(fullname, self) if fullname.partition(".")[0] in self.names else None
+
+    def exec_module(self, module):
+        message = f"{module.__name__} must not be imported in the {self.suite} test process"
+        raise ModuleNotFoundError(message, name=module.__name__)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -28,6 +28,7 @@ def make_app() -> App:
         help_format="plaintext",
         version=__version__,
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
         # Flags may take several values: --channels 0 2.
         default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
     )

@@ -28,7 +28,7 @@ def benchmark(
 ) -> int:
     """Measure latency, images/s, megapixels/s and peak memory per engine, stage by stage.
 
-    Examples:
+    For example:
 
       napari-centermask benchmark
 

@@ -30,7 +30,7 @@ def sample_image() -> Path:
 def demo(*, out: Path = Path("demo_output"), engine: str = "auto", window: bool = True, json: Flag = False) -> int:
     """Segment a real sample image and show it: in napari where there is a display, as overlay.png everywhere.
 
-    Examples:
+    For example:
 
       napari-centermask demo
 

@@ -50,7 +50,7 @@ def doctor(*, json: Flag = False) -> int:
     Each library is tried in a process of its own, so that one that cannot load does no harm.
     Ends with code 2 if images cannot be segmented.
 
-    Examples:
+    For example:
 
       napari-centermask doctor
 

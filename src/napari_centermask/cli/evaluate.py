@@ -28,7 +28,7 @@ def evaluate(
 ) -> int:
     """Compare a model's cells, or those of a COCO file, with annotations.
 
-    Examples:
+    For example:
 
       napari-centermask evaluate --model nuclei --data fields --split test --json report.json
 

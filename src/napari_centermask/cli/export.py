@@ -23,7 +23,7 @@ def export(
 ) -> int:
     """Write NAME.dense.onnx and NAME.roi.onnx, checked against torch on several image sizes.
 
-    Examples:
+    For example:
 
       napari-centermask export runs/first/best.safetensors --out graphs
 

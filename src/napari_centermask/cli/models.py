@@ -37,7 +37,7 @@ def describe(model: zoo.ModelFiles) -> dict[str, Any]:
 def list_(*, json: Flag = False) -> int:
     """List the models.
 
-    Examples:
+    For example:
 
       napari-centermask models list --json
 
@@ -64,7 +64,7 @@ def list_(*, json: Flag = False) -> int:
 def info(model: str, /, *, json: Flag = False) -> int:
     """Show a model's card: what it expects, what it was made from, how good it is.
 
-    Examples:
+    For example:
 
       napari-centermask models info nuclei
 
@@ -100,7 +100,7 @@ def _numbers(metrics: Any) -> str:
 def add(file: Path, /, *, name: str | None = None, graphs: bool = True) -> int:
     """Install a model: a file of ours with its siblings, or a public CenterMask2 checkpoint (.pth).
 
-    Examples:
+    For example:
 
       napari-centermask models add runs/first/best.safetensors --name mine
 
@@ -134,7 +134,7 @@ def add(file: Path, /, *, name: str | None = None, graphs: bool = True) -> int:
 def remove(name: str, /) -> int:
     """Remove a model that was added.
 
-    Examples:
+    For example:
 
       napari-centermask models remove mine
 

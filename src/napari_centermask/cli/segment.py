@@ -30,7 +30,7 @@ def segment(
 ) -> int:
     """Segment images: NAME_labels.tif per image, and one annotations.json for all.
 
-    Examples:
+    For example:
 
       napari-centermask segment cells.tif
 

@@ -54,7 +54,7 @@ def train(
 ) -> int:
     """Train a model, from a run file, from flags, or from both; flags win.
 
-    Examples:
+    For example:
 
       napari-centermask train run.json
 

@@ -166,7 +166,7 @@ def _add_reference(path: Path, name: str | None) -> ModelFiles:
         raise BadModel(f"Expected a checkpoint file, {path} does not exist.")
     try:
         from .centermask import CenterMask
-        from .checkpoint import convert_reference, save_model
+        from .checkpoint import convert_reference, load_state, save_model
     except ImportError as error:
         from ..core.errors import MissingExtra
 
@@ -174,7 +174,7 @@ def _add_reference(path: Path, name: str | None) -> ModelFiles:
     state, card = convert_reference(path)
     card = card.model_copy(update={"name": name or card.name})
     network = CenterMask(card.model)
-    network.load_state_dict(state)
+    load_state(network, state, where=path.name)
 
     def write(stem: Path) -> None:
         # In float32: rounded weights would no longer answer as the published ones do.

@@ -1,0 +1,54 @@
+"""Files appear whole or not at all."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_centermask.cli.output import check_free, follow, whole_file, write_labels
+from napari_centermask.core.errors import UserError
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fail():
+        with whole_file(path) as part:
+            part.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+    assert path.read_text() == "old"
+
+
+def test_a_finished_write_takes_the_name(tmp_path):
+    with whole_file(tmp_path / "new" / "a.txt") as part:
+        part.write_text("whole")
+    assert (tmp_path / "new" / "a.txt").read_text() == "whole"
+
+
+@pytest.mark.parametrize(("largest", "dtype"), [(3, np.uint16), (65_535, np.uint16), (65_536, np.int32)])
+def test_labels_come_back_in_the_smallest_type(tmp_path, largest, dtype):
+    labels = np.array([[0, 1], [2, largest]], np.int32)
+    write_labels(tmp_path / "a.tif", labels)
+    read = tifffile.imread(tmp_path / "a.tif")
+    assert read.dtype == dtype
+    np.testing.assert_array_equal(read, labels)
+
+
+def test_existing_files_are_named(tmp_path):
+    (tmp_path / "a").touch()
+    check_free([tmp_path / "b"], overwrite=False)
+    check_free([tmp_path / "a"], overwrite=True)
+    with pytest.raises(UserError, match="overwrite"):
+        check_free([tmp_path / "a", tmp_path / "b"], overwrite=False)
+
+
+def test_follow_returns_what_the_generator_returns():
+    def steps():
+        yield type("Progress", (), {"done": 1, "total": 2})
+        return "result"
+
+    assert follow(steps(), "work") == "result"

@@ -1,0 +1,47 @@
+"""A run file, flags, or both; flags win."""
+
+import json
+
+import pytest
+
+from napari_centermask.cli import make_app
+from napari_centermask.cli.train import read_run_file
+from napari_centermask.settings import TrainSettings
+
+
+def parse(*tokens):
+    app = make_app()
+    app.config = read_run_file(list(tokens))
+    _, bound, _ = app.parse_args(["train", *tokens], exit_on_error=False, print_error=False)
+    return bound.kwargs["settings"]
+
+
+@pytest.fixture
+def run_file(tmp_path):
+    settings = TrainSettings(data=["a", "b"], out="runs/x", steps=50, model={"backbone": "V-39-eSE"}, weights=[1, 2])
+    path = tmp_path / "run.json"
+    path.write_text(settings.model_dump_json(indent=1))
+    return path, settings
+
+
+def test_a_run_file_says_it_all(run_file):
+    path, settings = run_file
+    assert parse(str(path)) == settings
+
+
+def test_flags_win_over_the_run_file(run_file):
+    path, settings = run_file
+    found = parse(str(path), "--steps", "7", "--model.backbone", "R-50", "--resume", "--augment.scale", "0.8", "1.2")
+    assert (found.steps, found.model.backbone, found.resume, found.augment.scale) == (7, "R-50", True, (0.8, 1.2))
+    assert found.weights == settings.weights
+
+
+def test_flags_alone_are_enough():
+    found = parse("--data", "a", "b", "--out", "o", "--seed", "3")
+    assert found == TrainSettings(data=["a", "b"], out="o", seed=3)
+
+
+def test_a_run_file_written_by_hand_needs_only_what_differs(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({"data": ["a"], "out": "o", "minutes": None}))
+    assert parse(str(path)) == TrainSettings(data=["a"], out="o")
