@@ -1,0 +1,102 @@
+"""How large the cells of an image are, asked of the model itself."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+
+from napari_centermask.core.instances import Box
+from napari_centermask.engines import Engine
+from napari_centermask.engines.decode import detect
+from napari_centermask.pipeline.source import Scaled, Source
+from napari_centermask.pipeline.steps import Progress, run_through, suited
+from napari_centermask.settings import SegmentSettings
+
+_SCALES = (1.0, 0.5, 2.0)  # tried in turn until cells are found
+_MOVED = 1.25  # measured again at its own scale where the first one was off by more
+_CONFIDENT = 0.5
+_FEW = 3
+_MOST = 100  # cells measured; more change the median little
+
+
+def estimate_diameter(image: Any, engine: Engine, settings: SegmentSettings | None = None) -> float:
+    """Typical cell diameter in image pixels; see `diameter_steps`."""
+    return run_through(diameter_steps(image, engine, settings or SegmentSettings()))
+
+
+def diameter_steps(image: Any, engine: Engine, settings: SegmentSettings) -> Generator[Progress, None, float]:
+    """Estimate the typical cell diameter, yielding between tiles.
+
+    The model segments one tile (of a large image the middle, or another place if that is empty) at scale 1, or 0.5 or
+    2 if it finds nothing. If the cells are not of the size it was trained at, it does so once more at the scale that
+    makes them so.
+
+    Returns
+    -------
+    float
+        Median diameter in image pixels of the disk of equal area; the model's own where no cell is found.
+
+    Raises
+    ------
+    BadImage
+        See `Source.open`.
+    """
+    card, settings = engine.card, suited(settings, engine.card)
+    source = Source.open(image, card, settings)
+    if source.is_blank:
+        return float(card.diameter)
+    found = None
+    for scale in _SCALES:
+        yield Progress(0, 0, "Estimating the cell diameter")
+        found = yield from _measure(source.scaled(scale), engine, settings)
+        if found is not None:
+            break
+    if found is None:
+        return float(card.diameter)
+    better = card.diameter / found
+    if max(better / scale, scale / better) > _MOVED:
+        again = yield from _measure(source.scaled(min(better, 8.0)), engine, settings)
+        found = found if again is None else again
+    return float(found)
+
+
+def _measure(scaled: Scaled, engine: Engine, settings: SegmentSettings) -> Generator[Progress, None, float | None]:
+    """Median diameter in image pixels in the first place that holds cells."""
+    for box in _places(scaled.shape, settings.tile):
+        diameters = _diameters(scaled, box, engine, settings.score)
+        if len(diameters):
+            return float(np.median(diameters)) / float(np.sqrt(np.prod(scaled.factors)))
+        yield Progress(0, 0, "Estimating the cell diameter")
+    return None
+
+
+def _places(shape: tuple[int, int], tile: int) -> list[Box]:
+    """Windows of at most a tile: the middle, then the middles of the quarters."""
+    height, width = min(shape[0], tile), min(shape[1], tile)
+    places = []
+    for part_y, part_x in ((0.5, 0.5), (0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25)):
+        y0 = int(np.clip(part_y * shape[0] - height / 2, 0, shape[0] - height))
+        x0 = int(np.clip(part_x * shape[1] - width / 2, 0, shape[1] - width))
+        places.append((y0, x0, y0 + height, x0 + width))
+    return list(dict.fromkeys(places))
+
+
+def _diameters(scaled: Scaled, box: Box, engine: Engine, score: float) -> np.ndarray:
+    """Diameters in network pixels of the confident cells in a window, those cut by its edge only if they are most."""
+    features = engine.features(scaled.read(box))
+    found = detect(features, engine.card, score=score, nms=0.5, max_detections=10 * _MOST)
+    boxes, classes = found.boxes, found.classes
+    size = np.array([box[3] - box[1], box[2] - box[0]])
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    use = ((centres > 0) & (centres < size)).all(axis=1)
+    for wanted in (found.scores >= _CONFIDENT, ((boxes[:, :2] > 1) & (boxes[:, 2:] < size - 1)).all(axis=1)):
+        use = use & wanted if np.count_nonzero(use & wanted) >= _FEW else use
+    chosen = np.flatnonzero(use)[:_MOST]
+    if not len(chosen):
+        return np.zeros(0)
+    probabilities, _ = engine.masks(features, boxes[chosen], classes[chosen])
+    sides = boxes[chosen, 2:] - boxes[chosen, :2]
+    areas = (probabilities >= 0.5).mean(axis=(1, 2)) * sides.prod(axis=1)
+    return 2 * np.sqrt(areas[areas > 0] / np.pi)

@@ -1,0 +1,126 @@
+"""From an image to its instances, tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from napari_centermask.core.covered import drop_covered
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.paste import paste_many
+from napari_centermask.core.tiles import Piece, Tile, cut, merge, owned, plan
+from napari_centermask.engines import Detections, Engine
+from napari_centermask.engines.decode import detect
+from napari_centermask.pipeline.diameter import diameter_steps
+from napari_centermask.pipeline.source import ALIGN, Scaled, Source
+from napari_centermask.pipeline.steps import Progress, run_through, suited
+from napari_centermask.settings import SegmentSettings
+
+_HEAD_BATCH = 256  # cells per call of the mask heads; bounds their memory
+
+
+def segment(
+    image: Any, engine: Engine, settings: SegmentSettings | None = None, *, min_score: float | None = None
+) -> Instances:
+    """Segment an image; see `segment_steps`."""
+    return run_through(segment_steps(image, engine, settings or SegmentSettings(), min_score=min_score))
+
+
+def segment_steps(
+    image: Any, engine: Engine, settings: SegmentSettings, *, min_score: float | None = None
+) -> Generator[Progress, None, Instances]:
+    """Segment an image, yielding between tiles.
+
+    Memory beyond the image and the result is that of one tile. Time is linear in pixels and cells.
+
+    Parameters
+    ----------
+    image
+        (C, H, W) or (H, W) array-like; memory maps, dask and zarr arrays are read tile by tile.
+    min_score
+        Keep cells from this score on instead of `settings.score`, to filter them later without running again.
+
+    Returns
+    -------
+    Instances
+        Ids run from top to bottom; `score` is the detection's, `mask_quality` the predicted IoU, `source` the model.
+
+    Raises
+    ------
+    BadImage
+        See `Source.open`.
+    BadSettings
+        If the diameter or the overlap does not fit the model or the tile.
+    """
+    card, settings = engine.card, suited(settings, engine.card)
+    source = Source.open(image, card, settings)
+    categories = dict(enumerate(card.model.categories, start=1))
+    if source.is_blank:
+        return Instances(source.shape, categories=categories)
+    diameter = settings.diameter
+    if diameter is None:
+        diameter = yield from diameter_steps(image, engine, settings)
+    scaled = source.scaled(card.diameter / diameter)
+    tiles = _tiles(scaled.shape, settings, card.diameter)
+    score = settings.score if min_score is None else min_score
+    pieces: list[Piece] = []
+    for number, tile in enumerate(tiles):
+        yield Progress(number, len(tiles), f"Tile {number + 1} of {len(tiles)}")
+        pieces += _segment_tile(scaled, tile, engine, settings, score)
+    yield Progress(len(tiles), len(tiles), "Merging")
+    found = merge(pieces) if len(tiles) > 1 else [p.instance for p in pieces]
+    return Instances(source.shape, _finish(found, settings), categories=categories)
+
+
+def _tiles(shape: tuple[int, int], settings: SegmentSettings, diameter: float) -> list[Tile]:
+    """Tiles that overlap by more than a typical cell, where they can."""
+    if settings.overlap > settings.tile - ALIGN:
+        raise BadSettings(
+            f"Expected an overlap of at most {settings.tile - ALIGN} with tiles of {settings.tile}, "
+            f"got {settings.overlap}. Choose a smaller overlap or larger tiles."
+        )
+    overlap = max(settings.overlap, int(min(1.25 * diameter, settings.tile / 4)))
+    return plan(shape, tile=settings.tile, overlap=overlap, align=ALIGN)
+
+
+def _segment_tile(scaled: Scaled, tile: Tile, engine: Engine, settings: SegmentSettings, score: float) -> list[Piece]:
+    """The cells that a tile owns; detection sees the whole tile, mask heads only these cells."""
+    features = engine.features(scaled.read(tile.box))
+    found = detect(features, engine.card, score=score, nms=settings.nms, max_detections=settings.max_detections)
+    whole = found.boxes + np.array([tile.box[1], tile.box[0]] * 2, np.float32)
+    mine = owned(whole, tile)
+    found, whole = Detections(found.boxes[mine], found.scores[mine], found.classes[mine]), whole[mine]
+    seen = scaled.window(tile.box)
+    inside = scaled.to_image(whole) - np.array([seen[1], seen[0]] * 2)
+    is_cut = cut(whole, tile, scaled.shape)
+    pieces = []
+    for start in range(0, len(whole), _HEAD_BATCH):
+        part = slice(start, start + _HEAD_BATCH)
+        probabilities, quality = engine.masks(features, found.boxes[part], found.classes[part])
+        pasted = paste_many(probabilities, inside[part], (seen[2] - seen[0], seen[3] - seen[1]))
+        for k, crop in enumerate(pasted, start=start):
+            if crop is not None:
+                y0, x0, mask = crop
+                cell = Instance(
+                    0,
+                    seen[0] + y0,
+                    seen[1] + x0,
+                    mask,
+                    category=int(found.classes[k]) + 1,
+                    score=float(found.scores[k]),
+                    mask_quality=float(np.clip(quality[k - start], 0, 1)),
+                    source=engine.card.name,
+                )
+                pieces.append(Piece(cell, seen, bool(is_cut[k])))
+    return pieces
+
+
+def _finish(found: list[Instance], settings: SegmentSettings) -> list[Instance]:
+    """Without tiny and covered cells; ids from top to bottom."""
+    large = [i for i in found if i.area >= settings.min_area]
+    kept = sorted(drop_covered(large, settings.mask_nms), key=lambda i: (i.y0, i.x0))
+    return [replace(instance, id=number) for number, instance in enumerate(kept, start=1)]

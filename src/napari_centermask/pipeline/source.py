@@ -1,0 +1,231 @@
+"""An image as the network sees it: checked, normalised, scaled, read window by window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_centermask.core.errors import BadImage, BadSettings
+from napari_centermask.core.instances import Box
+from napari_centermask.core.normalise import intensity_range, normalise
+from napari_centermask.settings import SegmentSettings
+
+ALIGN = 32
+_LARGEST_SCALE = 16.0
+_SAME_SCALE = 0.03  # a scale this near to 1 is taken as 1: nothing to gain, and no blur
+_STRIP = 1 << 23  # source pixels resized at once, bounds the memory when scaling down
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image with the channels and intensities that a model expects.
+
+    Attributes
+    ----------
+    image
+        (C, H, W) array-like, sliced lazily.
+    channels
+        Which of its channels the model sees, in order; a grey image's one channel is repeated.
+    ranges
+        channel -> (lo, hi), each (1,) float32.
+    card
+        The model's card.
+    """
+
+    image: Any
+    channels: tuple[int, ...]
+    ranges: dict[int, tuple[np.ndarray, np.ndarray]]
+    card: Any
+
+    @classmethod
+    def open(cls, image: Any, card: Any, settings: SegmentSettings) -> Source:
+        """Check an image and look at its intensities.
+
+        Parameters
+        ----------
+        image
+            (C, H, W) or (H, W) array-like of bool, integers or floats.
+
+        Raises
+        ------
+        BadImage
+            If it has another number of axes or channels than the model, no pixels, complex or no numbers, or only NaN.
+        """
+        image = _checked(image)
+        channels = _choose(image.shape[0], settings.channels, card.model.in_channels)
+        ranges = {c: _range(image, c, card, settings.percentiles) for c in dict.fromkeys(channels)}
+        return cls(image, channels, ranges, card)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the image."""
+        return int(self.image.shape[1]), int(self.image.shape[2])
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether every channel is constant."""
+        return all((lo >= hi).all() for lo, hi in self.ranges.values())
+
+    def scaled(self, scale: float) -> Scaled:
+        """The image at `scale`; 1 if it is within 3 % of that.
+
+        Raises
+        ------
+        BadSettings
+            If the image would be enlarged more than 16 times.
+        """
+        if scale > _LARGEST_SCALE:
+            least = self.card.diameter / _LARGEST_SCALE
+            raise BadSettings(
+                f"Expected a cell diameter of at least {least:.1f} pixels for this model, "
+                f"got {self.card.diameter / scale:.2g}. Enlarge the image or give the true diameter."
+            )
+        return Scaled(self, 1.0 if abs(scale - 1) <= _SAME_SCALE else scale)
+
+
+class Scaled:
+    """A source at another scale. Boxes and pixels of the scaled image are called network pixels.
+
+    Attributes
+    ----------
+    shape
+        (H, W) in network pixels.
+    factors
+        (y, x) network pixels per image pixel.
+    """
+
+    def __init__(self, source: Source, scale: float) -> None:
+        height, width = source.shape
+        self.source = source
+        self.shape = max(1, round(height * scale)), max(1, round(width * scale))
+        self.factors = self.shape[0] / height, self.shape[1] / width
+
+    def read(self, box: Box) -> np.ndarray:
+        """Read a window for the network.
+
+        Parameters
+        ----------
+        box
+            (y0, x0, y1, x1) in network pixels, inside the scaled image.
+
+        Returns
+        -------
+        numpy.ndarray
+            (1, C, H, W) float32, H and W padded to multiples of 32 at the bottom and right: by mirroring, as zeros
+            would look like a dark edge; by zeros for models of the reference, which were trained so.
+        """
+        card = self.source.card
+        planes = {c: self._plane(c, box) for c in self.source.ranges}
+        tile = np.stack([planes[c] for c in self.source.channels])
+        if card.normalisation == "reference":
+            tile = tile[::-1] * np.float32(255) if len(tile) == 3 else tile * np.float32(255)
+        mean, std = (np.asarray(v, np.float32).reshape(-1, 1, 1) for v in (card.mean, card.std))
+        if mean.any() or (std != 1).any():
+            tile = (tile - mean) / std
+        padding = [(0, 0), *((0, -side % ALIGN) for side in tile.shape[1:])]
+        mode = "constant" if card.normalisation == "reference" else "symmetric"
+        return np.ascontiguousarray(np.pad(tile, padding, mode=mode)[None], dtype=np.float32)
+
+    def to_image(self, boxes: np.ndarray) -> np.ndarray:
+        """(N, 4) x0, y0, x1, y1 from network pixels to image pixels."""
+        y, x = self.factors
+        return boxes / np.array([x, y, x, y])
+
+    def window(self, box: Box) -> Box:
+        """The image pixels that a window of network pixels touches."""
+        (y, x), (height, width) = self.factors, self.source.shape
+        y1, x1 = int(np.ceil(box[2] / y - 1e-6)), int(np.ceil(box[3] / x - 1e-6))
+        return int(box[0] / y + 1e-6), int(box[1] / x + 1e-6), min(y1, height), min(x1, width)
+
+    def _plane(self, channel: int, box: Box) -> np.ndarray:
+        """One normalised channel of a window, (h, w) float32."""
+        if self.factors == (1.0, 1.0):
+            return self._intensities(channel, box)
+        (y0, x0, y1, x1), (fy, fx) = box, self.factors
+        rows = max(1, int(_STRIP * fy * fx / (x1 - x0)))
+        strips = [self._resize(channel, (y, x0, min(y + rows, y1), x1)) for y in range(y0, y1, rows)]
+        return strips[0] if len(strips) == 1 else np.concatenate(strips)
+
+    def _resize(self, channel: int, box: Box) -> np.ndarray:
+        """Antialiased bilinear, with enough pixels around the window that windows fit together."""
+        from PIL import Image
+
+        (fy, fx), (height, width) = self.factors, self.source.shape
+        top, left, bottom, right = box[0] / fy, box[1] / fx, min(box[2] / fy, height), min(box[3] / fx, width)
+        my, mx = int(np.ceil(1 / fy)) + 2, int(np.ceil(1 / fx)) + 2
+        y0, x0 = max(0, int(top) - my), max(0, int(left) - mx)
+        y1, x1 = min(height, int(np.ceil(bottom)) + my), min(width, int(np.ceil(right)) + mx)
+        plane = Image.fromarray(self._intensities(channel, (y0, x0, y1, x1)))
+        part = left - x0, top - y0, right - x0, bottom - y0
+        return np.asarray(plane.resize((box[3] - box[1], box[2] - box[0]), Image.Resampling.BILINEAR, box=part))
+
+    def _intensities(self, channel: int, box: Box) -> np.ndarray:
+        y0, x0, y1, x1 = box
+        pixels = np.asarray(self.source.image[channel : channel + 1, y0:y1, x0:x1])
+        plane = normalise(pixels, *self.source.ranges[channel])[0]
+        return plane.clip(0, 1) if self.source.card.normalisation == "reference" else plane
+
+
+def _checked(image: Any) -> Any:
+    """The image with a channel axis."""
+    if not hasattr(image, "shape") or not hasattr(image, "dtype"):
+        image = np.asarray(image)
+    if len(image.shape) == 2:
+        image = np.asarray(image)[None]
+    if len(image.shape) != 3:
+        raise BadImage(
+            f"Expected one plane of shape (channels, height, width), got {len(image.shape)} axes "
+            f"{tuple(image.shape)}. Segment a stack plane by plane."
+        )
+    if image.dtype.kind not in "buif":
+        raise BadImage(f"Expected whole or real numbers as pixels, got {image.dtype}. Convert the image first.")
+    if min(image.shape) == 0 or min(image.shape[1:]) < 2:
+        size = " x ".join(str(n) for n in image.shape[1:])
+        raise BadImage(f"Expected an image of at least 2 x 2 pixels, got {size}. Choose another image or layer.")
+    return image
+
+
+def _choose(available: int, wanted: list[int] | None, needed: int) -> tuple[int, ...]:
+    """Which channels the model sees."""
+    chosen = list(range(available)) if wanted is None else list(wanted)
+    if any(not 0 <= c < available for c in chosen):
+        raise BadImage(f"Expected channels between 0 and {available - 1}, got {chosen}. Choose others.")
+    if len(chosen) == 1:
+        return tuple(chosen * needed)
+    if len(chosen) != needed:
+        what = f"the image has {available}" if wanted is None else f"{len(chosen)} were chosen"
+        some = "1 channel" if needed == 1 else f"1 or {needed} channels"
+        raise BadImage(
+            f"Expected {some} for this model, {what}. Choose channels: 'Channels' in napari, --channels on the command "
+            "line. Axes are (channels, height, width)."
+        )
+    return tuple(chosen)
+
+
+@dataclass(frozen=True)
+class _OneChannel:
+    """A view of one channel that reads nothing before it is sliced."""
+
+    image: Any
+    channel: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return 1, *self.image.shape[1:]
+
+    def __getitem__(self, index: tuple[slice, slice, slice]) -> Any:
+        return self.image[(slice(self.channel, self.channel + 1), *index[1:])]
+
+
+def _range(image: Any, channel: int, card: Any, percentiles: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    if card.normalisation == "reference" and image.dtype == np.uint8:
+        return np.zeros(1, np.float32), np.full(1, 255, np.float32)
+    try:
+        return intensity_range(_OneChannel(image, channel), percentiles)
+    except BadImage:
+        raise BadImage(
+            f"Expected finite intensities, channel {channel} holds only NaN or infinite values. "
+            "Choose another channel or mend the image."
+        ) from None

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_centermask.core.normalise import intensity_range, normalise
+from napari_centermask.pipeline import Source
+from napari_centermask.settings import SegmentSettings
+
+SETTINGS = SegmentSettings()
+
+
+@pytest.fixture
+def image():
+    from scipy.ndimage import gaussian_filter
+
+    noise = np.random.default_rng(0).normal(size=(3, 300, 420))
+    return (gaussian_filter(noise, (0, 2, 2)) * 500 + 500).clip(0, 4000).astype(np.uint16)
+
+
+def test_whole_image_is_normalised_padded_and_batched(fake, image):
+    scaled = Source.open(image, fake.card(channels=3), SETTINGS).scaled(1.0)
+    tile = scaled.read((0, 0, 300, 420))
+    assert tile.shape == (1, 3, 320, 448)
+    assert tile.dtype == np.float32
+    expected = normalise(image, *intensity_range(image, SETTINGS.percentiles))
+    np.testing.assert_array_equal(tile[0, :, :300, :420], expected)
+    np.testing.assert_array_equal(tile[0, :, 300:, :420], expected[:, :-21:-1])
+
+
+@pytest.mark.parametrize("scale", [0.23, 0.5, 0.81, 1.7])
+def test_windows_equal_the_image_resized_whole(fake, image, scale):
+    scaled = Source.open(image[:1], fake.card(), SETTINGS).scaled(scale)
+    height, width = scaled.shape
+    plane = normalise(image[:1], *intensity_range(image[:1], SETTINGS.percentiles))[0]
+    whole = np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR))
+    y, x = height // 3, width // 3
+    for box in ((0, 0, y, width), (y, x, height, 2 * x), (5, 7, y, x)):
+        part = scaled.read(box)[0, 0, : box[2] - box[0], : box[3] - box[1]]
+        np.testing.assert_allclose(part, whole[box[0] : box[2], box[1] : box[3]], atol=1e-4)
+
+
+def test_strips_do_not_show(fake, image, monkeypatch):
+    scaled = Source.open(image, fake.card(channels=3), SETTINGS).scaled(0.4)
+    whole = scaled.read((0, 0, *scaled.shape))
+    monkeypatch.setattr("napari_centermask.pipeline.source._STRIP", 10_000)
+    np.testing.assert_allclose(scaled.read((0, 0, *scaled.shape)), whole, atol=1e-5)
+
+
+def test_scales_near_one_are_one(fake, image):
+    source = Source.open(image[:1], fake.card(), SETTINGS)
+    assert source.scaled(1.02).factors == (1, 1)
+    assert source.scaled(1.05).factors != (1, 1)
+
+
+def test_boxes_and_windows_go_back_to_image_pixels(fake, image):
+    scaled = Source.open(image[:1], fake.card(), SETTINGS).scaled(0.5)
+    np.testing.assert_allclose(scaled.to_image(np.array([[10.0, 20, 30, 40]])), [[20, 40, 60, 80]])
+    assert scaled.window((10, 20, 150, 210)) == (20, 40, 300, 420)
+    for factor in (0.37, 1.9):
+        scaled = Source.open(image[:1], fake.card(), SETTINGS).scaled(factor)
+        assert scaled.window((0, 0, *scaled.shape)) == (0, 0, 300, 420)
+
+
+def test_mean_and_std_of_the_card_apply_after_normalisation(fake, image):
+    plain = Source.open(image, fake.card(channels=3), SETTINGS).scaled(1).read((0, 0, 64, 64))
+    card = fake.card(channels=3, mean=[0.1, 0.2, 0.3], std=[0.5])
+    tile = Source.open(image, card, SETTINGS).scaled(1).read((0, 0, 64, 64))
+    mean = np.array([0.1, 0.2, 0.3]).reshape(1, 3, 1, 1)
+    np.testing.assert_allclose(tile, (plain - mean) / 0.5, atol=1e-6)
+
+
+def test_reference_normalisation_is_bgr_minus_mean_with_zero_padding(fake):
+    mean = [103.53, 116.28, 123.675]
+    card = fake.card(channels=3, normalisation="reference", mean=mean)
+    rgb = np.random.default_rng(0).integers(0, 256, (3, 40, 50), np.uint8)
+    tile = Source.open(rgb, card, SETTINGS).scaled(1).read((0, 0, 40, 50))
+    expected = rgb[::-1].astype(np.float32) - np.array(mean, np.float32).reshape(3, 1, 1)
+    np.testing.assert_allclose(tile[0, :, :40, :50], expected, atol=1e-3)
+    assert not tile[0, :, 40:].any()
+    assert not tile[0, :, :, 50:].any()
+
+
+def test_blank_images_are_known(fake):
+    assert Source.open(np.ones((1, 9, 9)), fake.card(), SETTINGS).is_blank
+    assert not Source.open(np.arange(81).reshape(1, 9, 9), fake.card(), SETTINGS).is_blank
