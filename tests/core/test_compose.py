@@ -45,6 +45,15 @@ def test_label_image_round_trip_without_overlap():
     assert found.equals(again)
 
 
+@pytest.mark.parametrize("dtype", [np.uint32, np.int64])
+def test_huge_ids_are_kept(dtype):
+    labels = apart().astype(dtype)
+    labels[labels == 900_000] = 2_000_000_000
+    assert sorted(from_label_image(labels).ids) == [2, 4, 7, 2_000_000_000]
+    labels[labels == 0] = 3_000_000_000
+    assert sorted(from_label_image(labels).ids) == [2, 4, 7, 2_000_000_000, 3_000_000_000]
+
+
 def test_label_images_without_background_or_cells():
     assert from_label_image(np.full((4, 5), 3)).ids == [3]
     assert len(from_label_image(np.zeros((4, 5), np.uint8))) == 0

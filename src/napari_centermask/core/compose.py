@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ HATCH = 200
 MAX_SLOTS = 65_534
 _MAX_CATEGORY = HATCH - 1
 _HATCH_STEP = 4
+_MODERATE = 1 << 20
 
 
 def stacked(instances: Iterable[Instance]) -> list[Instance]:
@@ -60,14 +61,23 @@ def from_label_image(
         raise ValueError("Expected labels of 0 and more, found negative ones.")
     from scipy.ndimage import find_objects
 
-    ids, compact = np.unique(labels, return_inverse=True)
-    compact = compact.reshape(labels.shape) + int(ids.size > 0 and ids[0] != 0)
-    ids = ids[ids > 0].tolist()
+    labels, ids = _compact(labels)
     found = Instances(labels.shape, categories=categories)
-    for value, (id, window) in enumerate(zip(ids, find_objects(compact), strict=True), start=1):
-        origin = window[0].start, window[1].start
-        found.add(Instance(id, *origin, compact[window] == value, category=category, source=source))
+    for value, window in enumerate(find_objects(labels), start=1):
+        if window is not None:
+            origin = window[0].start, window[1].start
+            found.add(Instance(ids[value], *origin, labels[window] == value, category=category, source=source))
     return found
+
+
+def _compact(labels: np.ndarray) -> tuple[np.ndarray, Sequence[int]]:
+    """Labels of moderate size, and the id of each; sorting all pixels is slow and only done for very large ids."""
+    largest = int(labels.max(initial=0))
+    if largest <= _MODERATE:
+        return labels.astype(np.int32, copy=False), range(largest + 1)
+    ids, compact = np.unique(labels, return_inverse=True)
+    no_background = int(ids[0] != 0)
+    return compact.reshape(labels.shape) + no_background, [0] * no_background + ids.tolist()
 
 
 def pack_planes(instances: Instances) -> np.ndarray:
@@ -257,8 +267,9 @@ class Views:
             part = count[window]
             np.add(part, mask, out=part, where=part < 255)
         if self._hatch:
-            y, x = np.ogrid[box[0] : box[2], box[1] : box[3]]
-            outlines[((y + x) % _HATCH_STEP == 0) & (count > 1)] = HATCH
+            y, x = np.nonzero(count > 1)
+            striped = (y + x + box[0] + box[1]) % _HATCH_STEP == 0
+            outlines[y[striped], x[striped]] = HATCH
         for instance, inside, window in parts:
             outlines[window][edges[instance.id][inside]] = min(instance.category, _MAX_CATEGORY)
 
