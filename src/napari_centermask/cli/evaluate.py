@@ -55,12 +55,14 @@ def evaluate(
 
     if not data.is_dir():
         raise BadSettings(f"--data: expected a folder with images/ and annotations, {data} is none.")
-    score = settings.score if predictions is None or "score" in settings.model_fields_set else 0.0
-    options: dict[str, Any] = {"score": score, "max_detections": coco_detections}
-    if maps:
-        options["watch"] = _map_writer(maps, score)
     if predictions is None:
-        report = evaluate_folder(data, split, _predictor(settings), **options)
+        predict, score = _predictor(settings)
+    else:
+        score = settings.score if "score" in settings.model_fields_set else 0.0
+    watch = _map_writer(maps, score) if maps else None
+    options: dict[str, Any] = {"score": score, "max_detections": coco_detections, "watch": watch}
+    if predictions is None:
+        report = evaluate_folder(data, split, predict, **options)
     else:
         report = evaluate_predictions(data, split, predictions, **options)
     print(format_table(report))
@@ -73,14 +75,18 @@ def evaluate(
 
 
 def _predictor(settings: SegmentSettings):
-    """(C, H, W) -> cells, doubtful ones included; the engine is loaded first, so that no image pays for it."""
+    """(C, H, W) -> cells, doubtful ones included, and the score from which they count.
+
+    The engine is loaded here, so that no image pays for it.
+    """
     from napari_centermask.engines.load import load_engine
-    from napari_centermask.pipeline import segment_steps
+    from napari_centermask.pipeline import segment_steps, suited
 
     engine = load_engine(settings.model, engine=settings.engine, device=settings.device)
     notice(f"{settings.model} on {engine.name}, {engine.device}")
-    lowest = min(LOWEST_SCORE, settings.score)
-    return lambda image: follow(segment_steps(image, engine, settings, min_score=lowest), "image")
+    score = suited(settings, engine.card).score
+    lowest = min(LOWEST_SCORE, score)
+    return lambda image: follow(segment_steps(image, engine, settings, min_score=lowest), "image"), score
 
 
 def _map_writer(folder: Path, score: float):

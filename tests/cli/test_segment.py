@@ -1,0 +1,205 @@
+"""`segment`, `demo` and `evaluate` from files to files, with cells made by the factory in place of a network."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_centermask import cli
+from napari_centermask.cli import output
+from napari_centermask.cli.demo import overlay, sample_image
+from napari_centermask.cli.segment import plan
+from napari_centermask.core.compose import label_image
+from napari_centermask.core.errors import BadImage, BadSettings
+from napari_centermask.core.instances import Instances
+from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+
+
+@pytest.fixture(autouse=True)
+def network(monkeypatch, cells):
+    """The engine and the pipeline, replaced: every image holds the same 12 cells."""
+    seen = SimpleNamespace(images=[], settings=[])
+
+    def load_engine(model, **options):
+        card = SimpleNamespace(defaults={}, percentiles=(1.0, 99.8))
+        return SimpleNamespace(name="fake", device="cpu", card=card)
+
+    def segment_steps(image, engine, settings, *, min_score=None):
+        seen.images.append(np.asarray(image))
+        seen.settings.append(settings)
+        yield SimpleNamespace(done=0, total=1)
+        if np.asarray(image).max() == 13:
+            raise BadImage("Expected cells, got 13.")
+        return cells(n=12, shape=image.shape[1:], radius=8)
+
+    monkeypatch.setattr("napari_centermask.engines.load.load_engine", load_engine)
+    monkeypatch.setattr("napari_centermask.pipeline.segment_steps", segment_steps)
+    return seen
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "plate"
+    folder.mkdir()
+    for name, value in (("a", 1), ("b", 2)):
+        Image.fromarray(np.full((128, 160), value, np.uint8)).save(folder / f"{name}.png")
+    (folder / "notes.txt").write_text("not an image")
+    return folder
+
+
+def run_json(capsys, *tokens):
+    assert cli.run([str(t) for t in tokens]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_folder_becomes_labels_and_coco(capsys, folder, tmp_path, cells):
+    report = run_json(capsys, "segment", folder, "--out", tmp_path / "out", "--json")
+    expected = cells(n=12, shape=(128, 160), radius=8)
+    assert [row["n_instances"] for row in report["images"]] == [12, 12]
+    for name in "ab":
+        labels = tifffile.imread(tmp_path / "out" / f"{name}_labels.tif")
+        np.testing.assert_array_equal(labels, label_image(expected))
+    records = read_coco(tmp_path / "out" / "annotations.json", images_root=folder)
+    assert [r.file_name for r in records] == ["a.png", "b.png"]
+    for record in records:
+        for cell in record.instances:
+            np.testing.assert_array_equal(cell.mask, expected[cell.id].mask)
+
+
+def test_a_format_left_out_is_not_written(folder, tmp_path):
+    assert cli.run(["segment", str(folder), "--out", str(tmp_path / "out"), "--format", "coco"]) == 0
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["annotations.json"]
+
+
+def test_flags_reach_the_settings(folder, tmp_path, network):
+    flags = ["--score", "0.7", "--diameter", "33", "--channels", "2", "0", "--percentiles", "0", "100", "--tile", "512"]
+    assert cli.run(["segment", str(folder / "a.png"), "--out", str(tmp_path / "out"), *flags]) == 0
+    (settings,) = network.settings
+    assert (settings.score, settings.diameter, settings.channels, settings.tile) == (0.7, 33, [2, 0], 512)
+    assert settings.percentiles == (0, 100)
+    assert "nms" not in settings.model_fields_set
+
+
+def test_a_bad_image_does_not_stop_the_others(capsys, folder, tmp_path):
+    Image.fromarray(np.full((64, 64), 13, np.uint8)).save(folder / "c.png")
+    (folder / "d.png").write_bytes(b"nonsense")
+    assert cli.run(["segment", str(folder), "--out", str(tmp_path / "out")]) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error")]
+    assert len(errors) == 2
+    written = sorted(p.name for p in (tmp_path / "out").iterdir())
+    assert written == ["a_labels.tif", "annotations.json", "b_labels.tif"]
+
+
+def test_one_bad_image_writes_nothing(tmp_path):
+    (tmp_path / "d.png").write_bytes(b"nonsense")
+    assert cli.run(["segment", str(tmp_path / "d.png"), "--out", str(tmp_path / "out")]) == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_stack_is_segmented_plane_by_plane(tmp_path, network):
+    tifffile.imwrite(tmp_path / "z.tif", np.zeros((3, 64, 96), np.uint16), metadata={"axes": "ZYX"}, imagej=True)
+    assert cli.run(["segment", str(tmp_path / "z.tif"), "--out", str(tmp_path / "out")]) == 0
+    assert [i.shape for i in network.images] == [(1, 64, 96)] * 3
+    assert tifffile.imread(tmp_path / "out" / "z_labels.tif").shape == (3, 64, 96)
+    records = read_coco(tmp_path / "out" / "annotations.json")
+    assert [r.extra["plane"] for r in records] == ["Z0", "Z1", "Z2"]
+
+
+def test_images_of_the_same_name_do_not_overwrite_each_other(tmp_path):
+    paths = [tmp_path / "one" / "a.png", tmp_path / "two" / "a.png"]
+    for path in paths:
+        path.parent.mkdir()
+        path.touch()
+    assert [j.labels.name for j in plan(paths, tmp_path, ["labels"])] == ["one_a_labels.tif", "two_a_labels.tif"]
+    with pytest.raises(BadSettings, match="twice"):
+        plan([paths[0], paths[0]], tmp_path, ["labels"])
+
+
+def test_a_folder_without_images_is_refused(tmp_path):
+    with pytest.raises(BadImage, match="found none"):
+        plan([tmp_path], tmp_path, ["labels"])
+
+
+def test_an_interrupted_run_leaves_no_part(folder, tmp_path, monkeypatch):
+    def stop(path, labels, **options):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tifffile, "imwrite", stop)
+    assert cli.run(["segment", str(folder), "--out", str(tmp_path / "out")]) == 130
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_demo_draws_the_sample(capsys, tmp_path):
+    report = run_json(capsys, "demo", "--no-window", "--json", "--out", tmp_path / "demo")
+    assert report["n_instances"] == 12
+    picture = np.asarray(Image.open(report["overlay"]))
+    assert picture.shape == (*np.asarray(Image.open(sample_image())).shape[:2], 3)
+
+
+def test_the_demo_says_why_napari_does_not_open(capsys, tmp_path, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    assert cli.run(["demo", "--out", str(tmp_path)]) == 0
+    assert "no display" in capsys.readouterr().err
+
+
+def test_the_overlay_leaves_the_background_and_colours_every_cell(cells):
+    found = cells(n=12)
+    picture = overlay(np.zeros((1, 256, 256), np.uint16), found)
+    inside = label_image(found) > 0
+    assert (picture[~inside] == 0).all()
+    assert (picture[inside].max(axis=1) > 0).all()
+
+
+@pytest.fixture
+def annotated(tmp_path, cells):
+    folder = tmp_path / "fields"
+    (folder / "images").mkdir(parents=True)
+    records = []
+    for number in (1, 2):
+        Image.fromarray(np.full((128, 160), number, np.uint8)).save(folder / "images" / f"{number}.png")
+        truth = cells(n=12, shape=(128, 160), radius=8)
+        records.append(ImageRecord(number, f"{number}.png", None, truth.shape, truth))
+    write_coco(folder / "annotations_test.json", records)
+    return folder
+
+
+def test_a_perfect_model_scores_one(capsys, annotated, tmp_path):
+    report = tmp_path / "report.json"
+    tokens = ["evaluate", "--data", annotated, "--split", "test", "--json", report, "--maps", tmp_path / "maps"]
+    assert cli.run([str(t) for t in tokens]) == 0
+    found = json.loads(report.read_text())
+    assert found["bioimage_ap_mean"] == found["f1"] == 1.0
+    assert found["n_images"] == 2
+    assert "bioimage AP" in capsys.readouterr().out
+    assert sorted(p.name for p in (tmp_path / "maps").iterdir()) == ["1_errors.png", "2_errors.png"]
+
+
+def test_predictions_are_judged_like_a_model(annotated, tmp_path):
+    predicted = [
+        ImageRecord(r.id, r.file_name, None, r.shape, Instances(r.shape, list(r.instances)[:6]))
+        for r in read_coco(annotated / "annotations_test.json")
+    ]
+    write_coco(tmp_path / "theirs.json", predicted)
+    report = tmp_path / "report.json"
+    tokens = ["evaluate", "--predictions", tmp_path / "theirs.json", "--data", annotated, "--split", "test"]
+    assert cli.run([str(t) for t in [*tokens, "--json", report]]) == 0
+    found = json.loads(report.read_text())
+    assert found["recall"] == 0.5
+    assert found["precision"] == 1.0
+
+
+def test_a_missing_split_names_those_there_are(capsys, annotated):
+    assert cli.run(["evaluate", "--data", str(annotated), "--split", "val"]) == 2
+    assert "annotations_test.json" in capsys.readouterr().err
+
+
+def test_results_go_to_standard_output_and_notices_do_not(capsys):
+    output.notice("hello")
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "hello\n")
