@@ -1,0 +1,76 @@
+"""A circle over the image, as large as the typical cell is said to be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Shapes
+    from napari.viewer import Viewer
+
+NAME = "cell diameter"
+_COLOUR = "#ffd166"
+
+
+class DiameterCircle:
+    """A Shapes layer with one circle; the user may move it over a cell to compare."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._layer: Shapes | None = None
+
+    @property
+    def layer(self) -> Shapes | None:
+        """The layer while it is shown."""
+        if self._layer is not None and self._layer not in self._viewer.layers:
+            self._layer = None
+        return self._layer
+
+    def show(self, source: Image, diameter: float) -> None:
+        """Draw the circle, `diameter` pixels of the image wide, where it was or else in the middle of the view."""
+        corners = self._middle(source) + diameter / 2 * np.array([(-1, -1), (-1, 1), (1, 1), (1, -1)])
+        if self.layer is not None and self._layer.metadata["source"] == source.name:
+            self._layer.data = [(corners, "ellipse")]
+            self._layer.edge_width = [_edge(diameter)]
+            return
+        self.hide()
+        self._layer = _circle(source, corners, diameter)
+        active = self._viewer.layers.selection.active
+        self._viewer.add_layer(self._layer)
+        self._viewer.layers.selection.active = active or source
+
+    def hide(self) -> None:
+        """Take the circle away."""
+        if self.layer is not None:
+            self._viewer.layers.remove(self._layer)
+        self._layer = None
+
+    def _middle(self, source: Image) -> np.ndarray:
+        """(2,) y, x in pixels of the image: the circle's own centre while it is on this image, or the view's."""
+        if self.layer is not None and self._layer.metadata.get("source") == source.name and self._layer.nshapes:
+            return np.asarray(self._layer.data[0])[:, -2:].mean(axis=0)
+        low, high = np.asarray(source.corner_pixels)[:, -2:]
+        shape = np.array(source.extent.data[1][-2:]) + 1
+        return (low + high) / 2 if (high > low).all() else shape / 2
+
+
+def _edge(diameter: float) -> float:
+    return max(diameter / 24, 0.75)
+
+
+def _circle(source: Image, corners: np.ndarray, diameter: float) -> Shapes:
+    from napari.layers import Shapes
+
+    place = {name: getattr(source, name)[-2:] for name in ("scale", "translate", "units") if hasattr(source, name)}
+    return Shapes(
+        [corners],
+        shape_type="ellipse",
+        name=NAME,
+        edge_color=_COLOUR,
+        edge_width=_edge(diameter),
+        face_color=[1, 0.82, 0.4, 0.15],
+        metadata={"source": source.name},
+        **place,
+    )

@@ -1,0 +1,244 @@
+"""What runs in the worker thread: arrays and settings in, cells out; it never sees a layer or a widget."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.errors import BadImage, BadModel, BadSettings, MissingExtra, UserError
+from ..core.instances import Instances
+from ..engines.load import load_engine
+from ..models.zoo import ModelFiles, find_model
+from ..settings import SegmentSettings
+from .regions import contains, window
+from .result import centre
+
+if TYPE_CHECKING:
+    from ..core.instances import Box
+    from ..engines import Engine
+    from .result import Index
+
+# Candidates down to this score are kept, so that the threshold can be moved without a new run.
+FLOOR = 0.1
+_MAX_ENGINES = 2
+_ENGINES: dict[tuple, Engine] = {}
+
+
+@dataclass(frozen=True)
+class PlaneJob:
+    """One plane to segment.
+
+    Attributes
+    ----------
+    image
+        (C, H, W) array-like; the whole plane.
+    region
+        Polygons (n, 2) y, x to which the work is limited; the whole plane when None.
+    """
+
+    index: Index
+    image: Any
+    region: tuple[np.ndarray, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Advance:
+    """How far the work is: part in [0, 1], and in words."""
+
+    part: float
+    message: str
+
+
+@dataclass(frozen=True)
+class PlaneDone:
+    """A plane's cells, in the coordinates of the whole plane."""
+
+    job: PlaneJob
+    cells: Instances
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The end of a run: what ran, how long, and which planes could not be segmented."""
+
+    engine: str
+    device: str
+    seconds: float
+    diameter: float
+    n_planes: int
+    skipped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A run that a mistake ended; the message is for the user."""
+
+    message: str
+
+
+def run(jobs: list[PlaneJob], settings: SegmentSettings) -> Generator[Advance | PlaneDone, None, Finished | Failed]:
+    """Segment planes one after another; can be stopped at every yield, between tiles.
+
+    A plane that cannot be segmented ends a run of one plane, and is left out of a run of many.
+    """
+    try:
+        return (yield from _run(jobs, settings))
+    except UserError as error:
+        return Failed(str(error))
+
+
+def _run(jobs: list[PlaneJob], settings: SegmentSettings) -> Generator[Advance | PlaneDone, None, Finished]:
+    started = time.perf_counter()
+    yield Advance(0.0, f"Loading {Path(settings.model).stem}")
+    engine = cached_engine(settings)
+    skipped: list[str] = []
+    for n, job in enumerate(jobs):
+        try:
+            if settings.diameter is None:
+                diameter = yield from _estimate(job, engine, settings, part=n / len(jobs))
+                settings = settings.model_copy(update={"diameter": diameter})
+            cells = yield from _segment(job, engine, settings, part=(n, len(jobs)))
+            yield PlaneDone(job, cells)
+        except BadImage as error:
+            if len(jobs) == 1:
+                raise
+            skipped.append(f"{', '.join(map(str, job.index))}: {error}")
+    seconds = time.perf_counter() - started
+    return Finished(engine.name, engine.device, seconds, float(settings.diameter or 0.0), len(jobs), tuple(skipped))
+
+
+def _segment(
+    job: PlaneJob, engine: Engine, settings: SegmentSettings, *, part: tuple[int, int]
+) -> Generator[Advance, None, Instances]:
+    """Segment one plane or a region of it, as part n of m of the whole run."""
+    from ..pipeline import segment_steps
+
+    image, box = _part_of(job, settings)
+    check(image, settings)
+    steps = segment_steps(image, engine, settings, min_score=min(FLOOR, settings.score))
+    n, total = part
+    prefix = f"Plane {n + 1} of {total}: " if total > 1 else ""
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            return _whole(end.value, box, job)
+        yield Advance((n + progress.done / max(progress.total, 1)) / total, prefix + progress.message)
+
+
+def _part_of(job: PlaneJob, settings: SegmentSettings) -> tuple[Any, Box | None]:
+    """The part of the image to segment: the region's box with room for the cells that its border cuts."""
+    if job.region is None:
+        return job.image, None
+    box = window(job.region, tuple(job.image.shape[1:]), margin=settings.diameter or 0.0)
+    if box is None:
+        raise BadImage("Expected a region on the image, it lies beside it. Draw it on the image and run again.")
+    y0, x0, y1, x1 = box
+    return job.image[:, y0:y1, x0:x1], box
+
+
+def _whole(cells: Instances, box: Box | None, job: PlaneJob) -> Instances:
+    """Bring a region's cells to the coordinates of the plane; those centred outside of it are left out."""
+    if box is None:
+        return cells
+    whole = Instances(tuple(job.image.shape[1:]), categories=cells.categories)
+    for cell in cells:
+        moved = replace(cell, y0=cell.y0 + box[0], x0=cell.x0 + box[1])
+        if contains(job.region, centre(moved)):
+            whole.add(moved)
+    return whole
+
+
+def estimate_diameter(job: PlaneJob, settings: SegmentSettings) -> Generator[Advance, None, float | Failed]:
+    """The typical diameter of a plane's cells, in pixels; for the worker thread."""
+    try:
+        yield Advance(0.0, f"Loading {Path(settings.model).stem}")
+        return (yield from _estimate(job, cached_engine(settings), settings, part=0.0))
+    except UserError as error:
+        return Failed(str(error))
+
+
+def _estimate(
+    job: PlaneJob, engine: Engine, settings: SegmentSettings, *, part: float
+) -> Generator[Advance, None, float]:
+    from ..pipeline import diameter_steps
+
+    image, _ = _part_of(job, settings)
+    check(image, settings)
+    steps = diameter_steps(image, engine, settings)
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            return float(end.value)
+        yield Advance(part, progress.message)
+
+
+def check(image: Any, settings: SegmentSettings) -> None:
+    """Refuse intensities that cannot be segmented, before the network runs; the pipeline checks the rest.
+
+    Arrays in memory are looked at whole, lazy ones at a coarse sample.
+
+    Raises
+    ------
+    BadImage
+        Not finite, or constant.
+    """
+    if image.dtype.kind not in "buif" or min(image.shape[1:]) < 2:
+        return
+    step = 1 if isinstance(image, np.ndarray) else max(1, max(image.shape[1:]) // 512)
+    chosen = [c for c in settings.channels or range(image.shape[0]) if c < image.shape[0]]
+    flat = True
+    for channel in chosen:
+        sample = np.asarray(image[channel, ::step, ::step])
+        n_bad = int(np.count_nonzero(~np.isfinite(sample))) if sample.dtype.kind == "f" else 0
+        if n_bad:
+            raise BadImage(
+                f"Expected finite intensities, {n_bad:,} of {sample.size:,} pixels are NaN or infinite. "
+                "Replace them, for instance by np.nan_to_num(layer.data)."
+            )
+        flat = flat and sample.min() == sample.max()
+    if flat and chosen:
+        raise BadImage("Expected an image with contrast, all its pixels are equal. Choose another layer or channel.")
+
+
+def cached_engine(settings: SegmentSettings) -> Engine:
+    """The engine for these settings; the last two loaded ones are kept for the session.
+
+    Raises
+    ------
+    BadModel, BadSettings, MissingExtra
+        With what to do. torch is refused: with OpenGL in one process it crashes (docs/architecture.md).
+    """
+    files = find_model(settings.model)
+    stamp = tuple((p, p.stat().st_mtime_ns) for p in files.paths)
+    key = files.name, stamp, settings.engine, settings.device
+    if key not in _ENGINES:
+        _refuse_torch(settings, files)
+        engine = load_engine(files, engine=settings.engine, device=settings.device)
+        while len(_ENGINES) >= _MAX_ENGINES:
+            del _ENGINES[next(iter(_ENGINES))]
+        _ENGINES[key] = engine
+    return _ENGINES[key]
+
+
+def _refuse_torch(settings: SegmentSettings, files: ModelFiles) -> None:
+    """Stop where the choice would fall on torch."""
+    remedy = "Install a runtime that can: pip install openvino (or onnxruntime)."
+    if settings.engine == "torch":
+        raise MissingExtra(f"PyTorch cannot run inside napari. Choose 'auto' under Advanced. {remedy}")
+    if files.dense is None or files.roi is None:
+        raise BadModel(
+            f"Expected the graphs of '{files.name}' for use inside napari, it has only weights. "
+            f"Make them with: napari-centermask export {files.name}"
+        )
+    if settings.engine == "auto" and settings.device.startswith("cuda"):
+        raise BadSettings(f"Expected the engine 'onnx' for device '{settings.device}' inside napari; choose it too.")
+    if settings.engine == "auto" and not any(find_spec(name) for name in ("openvino", "onnxruntime")):
+        raise MissingExtra(f"Segmenting inside napari needs OpenVINO or ONNX Runtime. {remedy}")

@@ -1,0 +1,138 @@
+"""The layers derived from a result: cells and outlines. They are views; the result is the truth."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.compose import Views
+from .colours import cells_colormap, outlines_colormap
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels
+
+    from ..core.instances import Box
+    from .planes import ImagePlanes
+    from .result import Index, Result
+
+KEY = "napari_centermask"
+_PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+# Views hold 4 bytes a pixel each; the planes looked at last keep theirs, so that their threshold moves at once.
+_KEPT_VIEWS = 8
+
+
+class ResultLayers:
+    """The two label layers that show a result over its image.
+
+    `cells` holds the id of the top-most cell, as uint16 while ids allow (wider label layers are slow in napari);
+    `outlines` the category on every cell's inner edge, hidden cells too, and a hatch where cells overlap.
+
+    Parameters
+    ----------
+    source
+        The image layer; its place in the world is copied.
+    planes
+        Its arrays, for shape and axes.
+    """
+
+    def __init__(self, result: Result, source: Image, planes: ImagePlanes) -> None:
+        self.result, self._planes = result, planes
+        shape = (*planes.leading, *planes.shape)
+        self._cells = np.zeros(shape, np.uint16)
+        self._outlines = np.zeros(shape, np.uint8)
+        self._views: OrderedDict[Index, Views] = OrderedDict()
+        self._hatch, self._mode = True, "cell"
+        self._wide = False
+        place = {name: getattr(source, name) for name in _PLACE if hasattr(source, name)}
+        self.cells = self._layer(self._cells, f"{source.name} cells", place, opacity=0.45)
+        self.outlines = self._layer(self._outlines, f"{source.name} outlines", place, opacity=0.9)
+        self.set_colours("cell")
+
+    def _layer(self, array: np.ndarray, name: str, place: dict[str, Any], *, opacity: float) -> Labels:
+        from napari.layers import Labels
+
+        layer = Labels(self._spread(array), name=name, opacity=opacity, metadata={KEY: self.result}, **place)
+        layer.editable = False
+        return layer
+
+    def _spread(self, array: np.ndarray) -> np.ndarray:
+        """The array with the image's channel axis, as a view without copies, so that axes keep their places."""
+        axis = self._planes.channel_axis
+        if axis is None:
+            return array
+        shape = list(array.shape)
+        shape.insert(axis, self._planes.n_channels)
+        return np.broadcast_to(np.expand_dims(array, axis), shape)
+
+    def compose(self, index: Index, *, fresh: bool = False) -> None:
+        """Bring one plane of both arrays in line with the result; call `refresh` to see it.
+
+        Parameters
+        ----------
+        fresh
+            The plane's cells were replaced.
+        """
+        self._widen()
+        views = None if fresh else self._views.pop(index, None)
+        if views is None:
+            views = Views(self.result.visible(index), hatch=self._hatch)
+            boxes = [(0, 0, *self.result.shape)]
+        else:
+            boxes = views.show(self.result.visible(index))
+        self._views[index] = views
+        while len(self._views) > _KEPT_VIEWS:
+            self._views.popitem(last=False)
+        self._write(index, views, boxes)
+
+    def _write(self, index: Index, views: Views, boxes: list[Box]) -> None:
+        ids = views.ids.astype(self._cells.dtype)
+        if len(boxes) > max(64, len(self.result.plane(index))):
+            boxes = [(0, 0, *self.result.shape)]
+        for y0, x0, y1, x1 in boxes:
+            window = np.s_[y0:y1, x0:x1]
+            self._cells[index][window] = ids[views.top[window]]
+            self._outlines[index][window] = views.outlines[window]
+
+    def _widen(self) -> None:
+        """Go over to 32 bits where ids need it."""
+        if self._wide or self.result.last_id <= np.iinfo(np.uint16).max:
+            return
+        self._wide = True
+        self._cells = self._cells.astype(np.uint32)
+        self.cells.data = self._spread(self._cells)
+
+    def refresh(self) -> None:
+        """Draw both layers again."""
+        self.cells.refresh(extent=False)
+        self.outlines.refresh(extent=False)
+
+    def describe(self) -> None:
+        """Bring features and colours in line with the result's cells."""
+        import pandas as pd
+
+        table = pd.DataFrame(self.result.table())
+        self.cells.features = table
+        self.set_colours(self._mode)
+
+    def set_colours(self, mode: str) -> None:
+        """Colour cells by "cell", "category" or "score"."""
+        self._mode = mode
+        self.cells.colormap = cells_colormap(self.result, mode)
+        self.outlines.colormap = outlines_colormap(self.result.categories)
+
+    @property
+    def mode(self) -> str:
+        """What the colours of the cells mean."""
+        return self._mode
+
+    @property
+    def hatch(self) -> bool:
+        """Whether overlaps are hatched."""
+        return self._hatch
+
+    def set_hatch(self, hatch: bool) -> None:
+        """Hatch overlaps or not, from the next `compose` of a plane on."""
+        self._hatch = hatch
+        self._views.clear()

@@ -1,0 +1,130 @@
+"""The cells of one image layer, plane by plane: the truth behind the layers that show them. Knows no Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from ..core.instances import Instance, Instances
+from .regions import contains
+
+Index = tuple[int, ...]
+COLUMNS = ("index", "id", "plane", "category", "score", "mask_quality", "area", "status")
+
+
+class Result:
+    """Candidates of all planes and the score from which they are shown.
+
+    Ids are unique over all planes and never used again, so that one table and one label layer hold a whole stack.
+
+    Parameters
+    ----------
+    shape
+        (H, W) of a plane.
+    leading
+        Sizes of the time and z axes before it; empty for a single image.
+    threshold
+        Cells below this score are kept, not shown.
+    """
+
+    def __init__(self, shape: tuple[int, int], *, leading: tuple[int, ...] = (), threshold: float = 0.0) -> None:
+        self.shape = (int(shape[0]), int(shape[1]))
+        self.leading = tuple(int(n) for n in leading)
+        self.threshold = threshold
+        self.categories: dict[int, str] = {1: "cell"}
+        self._planes: dict[Index, Instances] = {}
+        self._last_id = 0
+
+    def __len__(self) -> int:
+        return sum(len(p) for p in self._planes.values())
+
+    @property
+    def planes(self) -> dict[Index, Instances]:
+        """All candidates, by the position on the leading axes; planes that were not segmented are missing."""
+        return dict(sorted(self._planes.items()))
+
+    @property
+    def last_id(self) -> int:
+        """The largest id given so far."""
+        return self._last_id
+
+    def plane(self, index: Index) -> Instances:
+        """Candidates of one plane; empty where it was not segmented."""
+        if index in self._planes:
+            return self._planes[index]
+        return Instances(self.shape, categories=self.categories)
+
+    def visible(self, index: Index) -> Instances:
+        """The plane's cells at the present threshold."""
+        return self.plane(index).filter(min_score=self.threshold)
+
+    def put(self, index: Index, cells: Instances, *, region: list[np.ndarray] | None = None) -> Instances:
+        """Take a plane's cells over, under new ids.
+
+        Parameters
+        ----------
+        region
+            Polygons, each (n, 2) y, x: only cells centred inside are replaced. The whole plane when not given.
+
+        Raises
+        ------
+        ValueError
+            If the cells are of an image of another shape.
+        """
+        if cells.shape != self.shape:
+            raise ValueError(f"Expected cells of a plane of {self.shape}, got {cells.shape}.")
+        self.categories = {**self.categories, **cells.categories}
+        kept = [] if region is None else [i for i in self.plane(index) if not contains(region, centre(i))]
+        merged = Instances(self.shape, kept, categories=self.categories)
+        for instance in cells:
+            self._last_id += 1
+            merged.add(replace(instance, id=self._last_id))
+        self._planes[index] = merged
+        return merged
+
+    def n_visible(self, index: Index | None = None) -> int:
+        """Number of cells at or above the threshold, of one plane or of all."""
+        planes = self._planes.values() if index is None else [self.plane(index)]
+        return sum(i.score >= self.threshold for plane in planes for i in plane)
+
+    def scores(self) -> np.ndarray:
+        """(N,) float32, scores of all candidates of all planes."""
+        return np.fromiter((i.score for i in self), np.float32)
+
+    def __iter__(self) -> Iterator[Instance]:
+        for plane in self._planes.values():
+            yield from plane
+
+    def table(self) -> dict[str, list]:
+        """Columns for the layer's features: a row for each candidate, found by its label (`index`)."""
+        rows = [
+            (
+                i.id,
+                i.id,
+                _plane_name(index),
+                self.categories.get(i.category, str(i.category)),
+                round(i.score, 3),
+                round(i.mask_quality, 3),
+                i.area,
+                i.status,
+            )
+            for index, plane in self.planes.items()
+            for i in plane
+        ]
+        columns = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
+        table = dict(zip(COLUMNS, map(list, columns), strict=True))
+        if not self.leading:
+            del table["plane"]
+        return table
+
+
+def centre(instance: Instance) -> tuple[float, float]:
+    """(y, x) of the mask's centre of mass."""
+    ys, xs = np.nonzero(instance.mask)
+    return instance.y0 + float(ys.mean()), instance.x0 + float(xs.mean())
+
+
+def _plane_name(index: Index) -> str:
+    return ", ".join(map(str, index))

@@ -1,0 +1,284 @@
+"""What belongs to a viewer and outlives its docks: results by image, their layers, and the run in progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
+
+from napari.utils.notifications import show_error, show_warning
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+
+from .job import Failed, Finished, estimate_diameter, run
+from .layers import ResultLayers
+from .planes import ImagePlanes
+from .result import Result
+from .runner import Runner
+
+if TYPE_CHECKING:
+    import numpy as np
+    from napari.layers import Image, Layer
+    from napari.viewer import Viewer
+
+    from ..core.instances import Instances
+    from ..settings import SegmentSettings
+    from .job import PlaneJob
+    from .result import Index
+
+_SESSIONS: WeakKeyDictionary[Viewer, Session] = WeakKeyDictionary()
+
+
+def session_of(viewer: Viewer) -> Session:
+    """The viewer's session, made on first use."""
+    viewer = getattr(viewer, "__wrapped__", viewer)  # plugins are handed a proxy
+    if viewer not in _SESSIONS:
+        _SESSIONS[viewer] = Session(viewer)
+    return _SESSIONS[viewer]
+
+
+class Shown:
+    """A result, the image it belongs to, and its layers."""
+
+    def __init__(self, source: Image, planes: ImagePlanes, result: Result) -> None:
+        self.source, self.planes, self.result = ref(source), planes, result
+        self.layers = ResultLayers(result, source, planes)
+        self.stale: set[Index] = set()
+
+
+class Session:
+    """Results and the run of one viewer.
+
+    Attributes
+    ----------
+    changed
+        Emitted with the image layer whose result was made, changed or forgotten.
+    reported
+        Emitted with a sentence on how the last run ended.
+    runner
+        Runs one job at a time off the GUI thread.
+    """
+
+    changed = Signal(object)
+    reported = Signal(str)
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = ref(viewer)
+        self._shown: WeakKeyDictionary[Image, Shown] = WeakKeyDictionary()
+        self.runner = Runner()
+        self._running: Shown | None = None
+        self._then: Callable[[float], None] | None = None
+        self._own_removal = False
+        self._timer = QTimer()
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._compose_next)
+        self.runner.ended.connect(self._on_ended)
+        viewer.layers.events.removed.connect(self._on_removed)
+        viewer.dims.events.current_step.connect(self._on_step)
+
+    @property
+    def viewer(self) -> Viewer:
+        """The viewer; the session does not keep it alive."""
+        return self._viewer()
+
+    def result(self, source: Image | None) -> Result | None:
+        """The image's result, None if it has none."""
+        shown = self.shown(source)
+        return shown and shown.result
+
+    def shown(self, source: Image | None) -> Shown | None:
+        """The image's result with its layers, None if it has none."""
+        return None if source is None else self._shown.get(source)
+
+    def begin(self, source: Image, planes: ImagePlanes, *, threshold: float, keep: bool = False) -> Shown:
+        """The result that a run on an image fills.
+
+        Parameters
+        ----------
+        keep
+            The run covers a part of the image: go on with its present result if it has one of this form.
+            Otherwise a new one, which replaces it when its first plane comes.
+        """
+        shown = self.shown(source)
+        if keep and shown is not None and shown.planes.array is planes.array and shown.planes.axes == planes.axes:
+            return shown
+        return Shown(source, planes, Result(planes.shape, leading=planes.leading, threshold=threshold))
+
+    def segment(
+        self, source: Image, planes: ImagePlanes, jobs: list[PlaneJob], settings: SegmentSettings, *, keep: bool = False
+    ) -> None:
+        """Start a run; its cells go to this image whatever is selected meanwhile.
+
+        Parameters
+        ----------
+        keep
+            As in `begin`.
+
+        Raises
+        ------
+        RuntimeError
+            If a run is in progress.
+        """
+        shown = self.begin(source, planes, threshold=settings.score, keep=keep)
+        self.runner.start(
+            f"CenterMask: {source.name}",
+            run,
+            jobs,
+            settings,
+            on_yield=lambda done: self.put(shown, done.job.index, done.cells, region=done.job.region),
+        )
+        self._running = shown
+
+    def estimate(self, source: Image, job: PlaneJob, settings: SegmentSettings, then: Callable[[float], None]) -> None:
+        """Estimate the diameter of the cells of a plane off the GUI thread; `then` receives it, in pixels."""
+        self._then = then
+        self.runner.start(f"CenterMask: diameter in {source.name}", estimate_diameter, job, settings)
+
+    def _on_ended(self, value: Any) -> None:
+        shown, self._running = self._running, None
+        then, self._then = self._then, None
+        if isinstance(value, Failed):
+            show_error(value.message)
+            self.reported.emit(value.message)
+        elif isinstance(value, Finished):
+            if value.skipped:
+                show_warning(f"{len(value.skipped)} of {value.n_planes} planes were left out. Plane {value.skipped[0]}")
+            self.reported.emit(_summary(shown.result, value))
+        elif value is not None and then is not None:
+            then(value)
+            self.reported.emit(f"The cells are about {value:.0f} pixels wide.")
+        else:
+            self.reported.emit("Cancelled." if self.runner.cancelled else "Stopped by an error.")
+
+    def put(
+        self, shown: Shown, index: Index, cells: Instances, *, region: tuple[np.ndarray, ...] | None = None
+    ) -> None:
+        """Take a plane's cells into a result and show them; an earlier result of the image gives way."""
+        source = shown.source()
+        if source is None or source not in self.viewer.layers:
+            return
+        shown.result.put(index, cells, region=None if region is None else list(region))
+        shown.layers.compose(index, fresh=True)
+        shown.layers.describe()
+        self._show(source, shown)
+        shown.layers.refresh()
+        self.changed.emit(source)
+
+    def _show(self, source: Image, shown: Shown) -> None:
+        """Put the layers into the viewer, right above their image, in place of an earlier result's."""
+        before = self._shown.get(source)
+        layers = self.viewer.layers
+        if before is not None and before is not shown:
+            _copy_look(before.layers, shown.layers)
+            self._remove(before)
+        self._shown[source] = shown
+        for layer in (shown.layers.cells, shown.layers.outlines):
+            if layer not in layers:
+                active = layers.selection.active
+                self.viewer.add_layer(layer)
+                layers.selection.active = active if active in layers else source
+
+    def _remove(self, shown: Shown) -> None:
+        self._own_removal = True
+        try:
+            for layer in (shown.layers.cells, shown.layers.outlines):
+                if layer in self.viewer.layers:
+                    self.viewer.layers.remove(layer)
+        finally:
+            self._own_removal = False
+
+    def forget(self, source: Image) -> None:
+        """Drop an image's result and its layers."""
+        shown = self._shown.pop(source, None)
+        if shown is not None:
+            self._remove(shown)
+            self.changed.emit(source)
+
+    def set_threshold(self, source: Image, threshold: float) -> None:
+        """Show the cells from this score on: the plane in view now, the others as time allows."""
+        if self._running is not None and self._running.source() is source:
+            self._running.result.threshold = threshold
+        shown = self._shown.get(source)
+        if shown is not None and (threshold != shown.result.threshold or shown is self._running):
+            shown.result.threshold = threshold
+            self._recompose(shown)
+
+    def set_hatch(self, source: Image, hatch: bool) -> None:
+        """Hatch overlaps, or not."""
+        shown = self._shown[source]
+        if hatch != shown.layers.hatch:
+            shown.layers.set_hatch(hatch)
+            self._recompose(shown)
+
+    def _recompose(self, shown: Shown) -> None:
+        shown.stale = set(shown.result.planes)
+        self._compose_current(shown)
+        if shown.stale:
+            self._timer.start()
+        self.changed.emit(shown.source())
+
+    def _compose_current(self, shown: Shown) -> None:
+        index = current_index(self.viewer, shown.source(), shown.planes)
+        if index in shown.stale:
+            shown.layers.compose(index)
+            shown.layers.refresh()
+            shown.stale.discard(index)
+
+    def _compose_next(self) -> None:
+        """Compose one stale plane; the timer calls until none is left."""
+        shown = next((s for s in self._shown.values() if s.stale), None)
+        if shown is None:
+            self._timer.stop()
+            return
+        shown.layers.compose(shown.stale.pop())
+
+    def compose_all(self) -> None:
+        """Compose all stale planes now, for instance before layers are saved."""
+        while any(s.stale for s in self._shown.values()):
+            self._compose_next()
+        self._timer.stop()
+
+    def _on_step(self) -> None:
+        for shown in self._shown.values():
+            if shown.stale and shown.source() is not None:
+                self._compose_current(shown)
+
+    def _on_removed(self, event: Any) -> None:
+        """Follow the user's deletions: of the image or the cells ends the result, of the outlines hides them."""
+        if self._own_removal:
+            return
+        removed: Layer = event.value
+        if self._running is not None and removed is self._running.source():
+            self.runner.cancel()
+            show_warning(f"'{removed.name}' was removed while it was segmented; the run was stopped.")
+        for source, shown in list(self._shown.items()):
+            if removed is shown.layers.cells:
+                self.forget(source)
+            elif removed is source:
+                # The layers stay, with the truth in their metadata: they are the user's now and can be saved.
+                del self._shown[source]
+                self.changed.emit(source)
+
+
+def _summary(result: Result, end: Finished) -> str:
+    n = result.n_visible()
+    return (
+        f"{n:,} {'cell' if n == 1 else 'cells'} in {end.seconds:.1f} s "
+        f"(diameter {end.diameter:.0f} px, {end.engine} on {end.device})."
+    )
+
+
+def _copy_look(before: ResultLayers, after: ResultLayers) -> None:
+    """Keep what the user set on the earlier layers."""
+    for name in ("cells", "outlines"):
+        old, new = getattr(before, name), getattr(after, name)
+        new.opacity, new.visible, new.blending = old.opacity, old.visible, old.blending
+
+
+def current_index(viewer: Viewer, source: Image, planes: ImagePlanes) -> Index:
+    """The plane of the image that the viewer's sliders stand at."""
+    point = source.world_to_data(viewer.dims.point)
+    return tuple(
+        int(min(max(round(float(point[axis])), 0), size - 1))
+        for axis, size in zip(planes.axes, planes.leading, strict=True)
+    )
