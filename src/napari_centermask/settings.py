@@ -52,7 +52,11 @@ class AugmentSettings(Settings):
 class ModelSettings(Settings):
     """The network's form. Defaults are the shipped `nuclei` model; see docs/ for the reference's values."""
 
-    backbone: str = Field("V-19-slim-eSE", description="V-19-slim-dw-eSE, V-19-slim-eSE, V-19-dw-eSE, V-19-eSE, V-39-eSE, V-57-eSE, V-99-eSE, R-50, R-101, MobileNetV2.")
+    backbone: str = Field(
+        "V-19-slim-eSE",
+        description="V-19-slim-dw-eSE, V-19-slim-eSE, V-19-dw-eSE, V-19-eSE, V-39-eSE, V-57-eSE, V-99-eSE, R-50, R-101 "
+        "or MobileNetV2.",
+    )
     in_channels: int = Field(3, ge=1, le=64, description="Channels of the input image.")
     categories: list[str] = Field(["cell"], min_length=1, description="Names of the categories, in order.")
     backbone_norm: Literal["FrozenBN", "BN", "GN"] = Field("BN", description="FrozenBN is the reference.")
@@ -63,11 +67,14 @@ class ModelSettings(Settings):
     head_norm: Literal["GN", "none"] = Field("GN", description="GN is the reference; it depends on the tile.")
     mask_convs: int = Field(2, ge=1, le=8, description="Convolutions of the mask head: 2 (lite) or 4.")
     mask_channels: int = Field(128, ge=16, description="Channels of the mask head: 128 (lite) or 256.")
+    class_agnostic_mask: bool = Field(False, description="One mask for all categories instead of one each.")
     maskiou: bool = Field(True, description="Predict each mask's IoU.")
     maskiou_convs: int = Field(2, ge=1, description="Convolutions of the mask-IoU head: 2 (lite) or 4.")
     maskiou_channels: int = Field(128, ge=16, description="Channels of the mask-IoU head.")
     maskiou_fc: int = Field(1024, ge=16, description="Width of its fully connected layers.")
-    roi_levels: Literal["ratio", "area"] = Field("ratio", description="ratio (reference) depends on the tile; area does not.")
+    roi_levels: Literal["ratio", "area"] = Field(
+        "ratio", description="ratio (reference) depends on the tile; area does not."
+    )
 
 
 class TrainSettings(Settings):
@@ -91,7 +98,9 @@ class TrainSettings(Settings):
     warmup: int = Field(500, ge=0, description="Steps of linear warm-up.")
     clip: float = Field(10.0, gt=0, description="Largest gradient norm.")
     ema: float = Field(0.999, ge=0, lt=1, description="Decay of the averaged weights; 0 for none.")
-    amp: Literal["auto", "off", "bf16", "fp16"] = Field("auto", description="Mixed precision; auto: where the hardware has it.")
+    amp: Literal["auto", "off", "bf16", "fp16"] = Field(
+        "auto", description="Mixed precision; auto: where the hardware has it."
+    )
     evaluate_every: int = Field(1000, ge=1, description="Steps between evaluations on val.")
     seed: int = Field(0, ge=0)
     workers: int = Field(1, ge=0, description="Processes that prepare tiles.")

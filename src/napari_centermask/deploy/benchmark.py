@@ -196,7 +196,9 @@ def as_json(rows: list[Row]) -> dict[str, Any]:
 
 def format_rows(rows: list[Row]) -> str:
     """A table for the screen; ratios are to the first engine on the same image."""
-    head = f"{'engine':<10}{'image':>12}{'cells':>7}{'ms':>9}{'ratio':>7}{'dense':>8}{'heads':>8}{'rest':>8}{'rest %':>8}{'MP/s':>7}{'MiB':>8}"
+    names = ("image", "cells", "ms", "ratio", "dense", "heads", "rest", "rest %", "MP/s", "MiB")
+    widths = (12, 7, 9, 7, 8, 8, 8, 8, 7, 8)
+    head = f"{'engine':<10}" + "".join(f"{name:>{width}}" for name, width in zip(names, widths, strict=True))
     lines = [head]
     first: dict[tuple[int, int], float] = {}
     for r in rows:

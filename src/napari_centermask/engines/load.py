@@ -72,20 +72,13 @@ def _choose(files: ModelFiles, device: str) -> str:
 
 def _load_torch(files: ModelFiles, device: str, threads: int | None) -> Engine:
     if files.weights is None:
-        raise BadModel(f"Expected weights ({files.name}.safetensors) for the engine 'torch', {files.name} has only graphs.")
+        raise BadModel(
+            f"Expected weights ({files.name}.safetensors) for the engine 'torch', {files.name} has only graphs."
+        )
     try:
-        import torch
+        from .torch import load
     except ImportError as error:
         raise MissingExtra(
             f"The engine 'torch' needs PyTorch ({error}): pip install 'napari-centermask[train]'"
         ) from error
-    from ..models.checkpoint import load_model
-    from .torch import TorchEngine
-
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise BadSettings(f"Expected a CUDA device for device={device!r}, PyTorch sees none. Use device cpu.")
-    if threads:
-        torch.set_num_threads(threads)
-    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    model, card = load_model(files.weights)
-    return TorchEngine(model, card, device=chosen)
+    return load(files.weights, device=device, threads=threads)

@@ -82,7 +82,9 @@ class OnnxEngine:
         self._roi = runtime.InferenceSession(str(roi), options, providers=providers)
         on_gpu = "CUDAExecutionProvider" in self._dense.get_providers()
         if device.startswith("cuda") and not on_gpu:
-            raise BadSettings(f"Expected ONNX Runtime on {device}, it fell back to the CPU. Run napari-centermask doctor.")
+            raise BadSettings(
+                f"Expected ONNX Runtime on {device}, it fell back to the CPU. Run napari-centermask doctor."
+            )
         self.device = (device if device.startswith("cuda") else "cuda") if on_gpu else "cpu"
 
     def features(self, tiles: np.ndarray) -> Features:

@@ -34,7 +34,9 @@ class OpenVinoEngine:
         except ImportError as error:
             raise MissingExtra(f"The engine 'openvino' needs OpenVINO ({error}): pip install openvino") from error
         if device not in ("auto", "cpu"):
-            raise BadSettings(f"Expected device auto or cpu for the engine openvino, got {device!r}. Use engine onnx or torch.")
+            raise BadSettings(
+                f"Expected device auto or cpu for the engine openvino, got {device!r}. Use engine onnx or torch."
+            )
         self.card = card
         self.device = "cpu"
         core = openvino.Core()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
+from ..core.errors import BadSettings
 from ..models.centermask import CenterMask
+from ..models.checkpoint import load_model
 from . import Features
 
 
@@ -47,3 +51,21 @@ class TorchEngine:
         area = float(np.prod(features.tile_shape))
         logits, quality = self._model.roi(*features.pyramid, rois.to(self._device), kinds.to(self._device), area)
         return logits.sigmoid().float().cpu().numpy(), quality.clamp(0, 1).float().cpu().numpy()
+
+
+def load(weights: Path, *, device: str = "auto", threads: int | None = None) -> TorchEngine:
+    """The engine for a model's weights; "auto" is CUDA where PyTorch sees it.
+
+    Raises
+    ------
+    BadModel, BadSettings
+        If the file cannot be used, or CUDA is asked for and missing.
+    """
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise BadSettings(f"Expected a CUDA device for device={device!r}, PyTorch sees none. Use device cpu.")
+    if threads:
+        torch.set_num_threads(threads)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    model, card = load_model(weights)
+    return TorchEngine(model, card, device=device)

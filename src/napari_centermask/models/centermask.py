@@ -76,7 +76,8 @@ class CenterMask(nn.Module):
         iou = None
         if settings.maskiou:
             iou = MaskIoUHead(width, settings.maskiou_channels, settings.maskiou_convs, settings.maskiou_fc, n)
-        self.roi_heads = RoIHeads(MaskHead(width, settings.mask_channels, settings.mask_convs, n), iou)
+        masks = MaskHead(width, settings.mask_channels, settings.mask_convs, 1 if settings.class_agnostic_mask else n)
+        self.roi_heads = RoIHeads(masks, iou)
 
     def pyramid(self, x: torch.Tensor) -> list[torch.Tensor]:
         """(B, C, H, W) float32, normalised, H and W multiples of 32 -> [P3, P4, P5, ...]."""

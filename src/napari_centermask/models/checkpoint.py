@@ -96,7 +96,9 @@ def load_state(model: CenterMask, state: State, *, where: str) -> None:
     ]
     faults = [f for f in faults if f]
     if faults:
-        raise BadModel(f"The weights of {where} do not fit: {'; '.join(faults)}. Choose the file that belongs to this model.")
+        raise BadModel(
+            f"The weights of {where} do not fit: {'; '.join(faults)}. Choose the file that belongs to this model."
+        )
     model.load_state_dict({k: v.to(own[k].dtype) for k, v in given.items()}, strict=False)
 
 
@@ -164,10 +166,14 @@ def read_state(path: Path) -> State:
             content = content[key]
     if not isinstance(content, dict):
         raise BadModel(f"Expected a dictionary of weights in {path.name}, found {type(content).__name__}.")
-    state = {k: torch.from_numpy(np.ascontiguousarray(v)) if isinstance(v, np.ndarray) else v for k, v in content.items()}
+    state = {
+        k: torch.from_numpy(np.ascontiguousarray(v)) if isinstance(v, np.ndarray) else v for k, v in content.items()
+    }
     state = {k: v for k, v in state.items() if isinstance(k, str) and not k.endswith(IGNORED)}
     if not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise BadModel(f"Expected a dictionary of weights in {path.name}, it holds other things. Get the weights alone.")
+        raise BadModel(
+            f"Expected a dictionary of weights in {path.name}, it holds other things. Get the weights alone."
+        )
     return state
 
 
@@ -191,7 +197,16 @@ class _ArraysOnly(pickle.Unpickler):
 def _read_pickle(path: Path):
     try:
         return _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="latin1").load()
-    except (pickle.UnpicklingError, EOFError, OSError, ValueError, TypeError, IndexError, AttributeError, KeyError) as error:
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        OSError,
+        ValueError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        KeyError,
+    ) as error:
         raise BadModel(
             f"Expected a detectron2 file of arrays alone, {path.name} was refused: {error}. "
             "Files that would run code are never opened; get the weights from their publisher."
@@ -210,7 +225,9 @@ def guess_settings(state: State, *, where: str) -> ModelSettings:
     head = "proposal_generator.fcos_head."
     if head + "cls_logits.weight" not in shapes or "roi_heads.mask_head.predictor.weight" not in shapes:
         first = ", ".join(list(shapes)[:3])
-        raise BadModel(f"Expected the weights of a CenterMask2, {where} has other names ({first}). Choose a CenterMask2 file.")
+        raise BadModel(
+            f"Expected the weights of a CenterMask2, {where} has other names ({first}). Choose a CenterMask2 file."
+        )
     if any("conv_offset" in k for k in shapes):
         raise BadModel(f"{where} uses deformable convolutions, which are not supported. Choose the model without DCN.")
     classes, width = shapes[head + "cls_logits.weight"][:2]
@@ -223,10 +240,13 @@ def guess_settings(state: State, *, where: str) -> ModelSettings:
         backbone_norm="FrozenBN",
         fpn_channels=width,
         top_levels=sum(f"backbone.top_block.p{level}.weight" in shapes for level in (6, 7)),
-        head_convs=sum(len(s) == 4 for k, s in shapes.items() if k.startswith(head + "cls_tower.") and k.endswith("weight")),
+        head_convs=sum(
+            len(s) == 4 for k, s in shapes.items() if k.startswith(head + "cls_tower.") and k.endswith("weight")
+        ),
         head_norm="GN" if head + "cls_tower.1.weight" in shapes else "none",
         mask_convs=_count(shapes, "roi_heads.mask_head.mask_fcn"),
         mask_channels=shapes["roi_heads.mask_head.mask_fcn1.weight"][0],
+        class_agnostic_mask=shapes["roi_heads.mask_head.predictor.weight"][0] == 1 < classes,
         maskiou=iou + "maskiou.weight" in shapes,
         maskiou_convs=max(1, _count(shapes, iou + "maskiou_fcn")),
         maskiou_channels=shapes.get(iou + "maskiou_fcn1.weight", (128,))[0],

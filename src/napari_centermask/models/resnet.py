@@ -42,7 +42,15 @@ class Bottleneck(nn.Module):
     """1x1, 3x3, 1x1 with a shortcut; the stride lies in the first 1x1 unless told otherwise."""
 
     def __init__(
-        self, in_channels: int, width: int, out_channels: int, *, stride: int, groups: int, stride_in_1x1: bool, norm: str
+        self,
+        in_channels: int,
+        width: int,
+        out_channels: int,
+        *,
+        stride: int,
+        groups: int,
+        stride_in_1x1: bool,
+        norm: str,
     ) -> None:
         super().__init__()
         first, second = (stride, 1) if stride_in_1x1 else (1, stride)

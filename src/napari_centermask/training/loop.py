@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -182,7 +181,6 @@ class Trainer:
         tune_malloc()
         self.settings = settings
         torch.manual_seed(settings.seed)
-        np.random.seed(settings.seed)
         self.device = choose_device(settings.device)
         self.precision = choose_precision(settings.amp, self.device)
         self.model, self.parent = self._make_model()
@@ -367,7 +365,9 @@ def train(settings: TrainSettings, *, evaluate: Evaluate | None = None) -> Itera
             means = {k: round(v / counted, 6) for k, v in sums.items()}
             sums, counted = {}, 0
             trainer.progress.curves.append({"step": step, **means})
-            yield event("step", step=step, part=round(trainer.done, 5), seconds=round(trainer.progress.seconds), **means)
+            yield event(
+                "step", step=step, part=round(trainer.done, 5), seconds=round(trainer.progress.seconds), **means
+            )
         if step % CHECKPOINT_EVERY == 0 or last:
             trainer.save()
             yield event("checkpoint", step=step, path=str(trainer.checkpoint))

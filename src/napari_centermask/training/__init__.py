@@ -1,0 +1,1 @@
+"""Training from COCO data: tiles, their augmentation, and the loop. Import the modules; this stays light."""

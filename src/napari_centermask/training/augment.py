@@ -1,0 +1,174 @@
+"""Random changes of training tiles: image, boxes and masks together.
+
+Every function is pure: it returns new arrays, and the same generator state gives the same result. Images are (C, H, W)
+float32 as `core.normalise` makes them (0 = dark, 1 = bright, clipped to [-0.5, 2]); masks are (N, H, W) uint8 of 0 and 1;
+boxes are (N, 4) float32 (x0, y0, x1, y1) in pixels.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from napari_centermask.core.normalise import CLIP
+from napari_centermask.settings import AugmentSettings
+
+
+def flip_turn(
+    image: np.ndarray, boxes: np.ndarray, masks: np.ndarray, *, flip: bool, turns: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mirror left-right where `flip`, then turn by `turns` quarter turns counter-clockwise.
+
+    Parameters
+    ----------
+    image, masks
+        (..., H, W) arrays over the same pixels.
+    boxes
+        (N, 4) float (x0, y0, x1, y1).
+    """
+    boxes = np.array(boxes, dtype=np.float32).reshape(-1, 4)
+    if flip:
+        image, masks = image[..., ::-1], masks[..., ::-1]
+        width = image.shape[-1]
+        boxes = np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
+    for _ in range(turns % 4):
+        width = image.shape[-1]
+        image, masks = np.rot90(image, axes=(-2, -1)), np.rot90(masks, axes=(-2, -1))
+        boxes = np.stack([boxes[:, 1], width - boxes[:, 2], boxes[:, 3], width - boxes[:, 0]], axis=1)
+    return np.ascontiguousarray(image), boxes, np.ascontiguousarray(masks)
+
+
+def rotate(image: np.ndarray, masks: np.ndarray, angle: float, *, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Turn by `angle` degrees counter-clockwise about the centre and cut the central `side` x `side` pixels.
+
+    Masks are turned as grey values and cut at one half, so they stay in register with the bilinear image. A square of
+    `rotated_side(side, angle)` pixels is enough to leave no empty corner; beyond the input there are zeros.
+    """
+
+    def turn(plane: np.ndarray) -> np.ndarray:
+        height, width = plane.shape
+        c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+        # Pillow maps output pixel centres to the input by x' = a x + b y + c.
+        cx, cy, half = width / 2, height / 2, side / 2
+        matrix = (c, -s, cx - c * half + s * half, s, c, cy - s * half - c * half)
+        picture = Image.fromarray(plane)
+        return np.asarray(picture.transform((side, side), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR))
+
+    turned = np.stack([turn(np.ascontiguousarray(plane, dtype=np.float32)) for plane in image])
+    cells = np.zeros((len(masks), side, side), dtype=np.uint8)
+    for number, mask in enumerate(masks):
+        cells[number] = turn(mask * np.uint8(255)) >= 128
+    return turned, cells
+
+
+def rotated_side(side: int, angle: float) -> int:
+    """Side of the square that holds a square of `side` turned by `angle` degrees."""
+    c, s = abs(math.cos(math.radians(angle))), abs(math.sin(math.radians(angle)))
+    return math.ceil(side * (c + s))
+
+
+def boxes_of(masks: np.ndarray) -> np.ndarray:
+    """Tight boxes of masks.
+
+    Parameters
+    ----------
+    masks
+        (N, H, W) uint8 or bool.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N, 4) float32 (x0, y0, x1, y1), half-open pixel edges; zeros for an empty mask.
+    """
+    boxes = np.zeros((len(masks), 4), dtype=np.float32)
+    for number, mask in enumerate(masks):
+        rows = np.flatnonzero(mask.any(axis=1))
+        if rows.size:
+            cols = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+            boxes[number] = cols[0], rows[0], cols[-1] + 1, rows[-1] + 1
+    return boxes
+
+
+def tone(image: np.ndarray, *, brightness: float, contrast: float, gamma: float) -> np.ndarray:
+    """Apply `contrast * x ** gamma + brightness`; below zero the power keeps the sign."""
+    if gamma != 1.0:
+        image = np.sign(image) * np.abs(image) ** np.float32(gamma)
+    return image * np.float32(contrast) + np.float32(brightness)
+
+
+def channel_jitter(image: np.ndarray, factors: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Scale and shift each channel; `factors` and `offsets` are (C,)."""
+    shape = (-1, 1, 1)
+    return image * np.asarray(factors, np.float32).reshape(shape) + np.asarray(offsets, np.float32).reshape(shape)
+
+
+def blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur of each channel, sigma in pixels."""
+    return np.stack([gaussian_filter(plane, sigma, truncate=3.0, mode="nearest") for plane in image])
+
+
+def noise(image: np.ndarray, rng: np.random.Generator, *, gaussian: float, poisson: float) -> np.ndarray:
+    """Add noise of variance `gaussian ** 2 + poisson ** 2 * x`: the camera's and the light's."""
+    spread = np.sqrt(np.float32(gaussian**2) + np.float32(poisson**2) * np.maximum(image, 0))
+    return image + spread * rng.standard_normal(image.shape, dtype=np.float32)
+
+
+def illuminate(image: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
+    """Uneven illumination: a smooth field of range [-1, 1] x `strength`, multiplied in or added."""
+    height, width = image.shape[1:]
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None]
+    a, b, c, d, e = rng.uniform(-1, 1, 5).astype(np.float32)
+    field = a * y + b * x + 0.7 * (c * y * y + d * x * x + e * x * y)
+    field *= np.float32(strength) / max(float(np.abs(field).max()), 1e-6)
+    return image * (1 + field) if rng.random() < 0.5 else image + 0.5 * field
+
+
+def to_grey(image: np.ndarray) -> np.ndarray:
+    """The channels' mean in every channel."""
+    return np.repeat(image.mean(axis=0, keepdims=True, dtype=np.float32), len(image), axis=0)
+
+
+def invert(image: np.ndarray) -> np.ndarray:
+    """Exchange dark and bright: 0 becomes 1."""
+    return 1 - image
+
+
+def appearance(image: np.ndarray, rng: np.random.Generator, settings: AugmentSettings) -> np.ndarray:
+    """All random changes that leave the cells where they are, in the order of the light's path.
+
+    Returns
+    -------
+    numpy.ndarray
+        (C, H, W) float32, clipped to the range of `core.normalise`.
+    """
+    colour = len(image) > 1
+    if colour and rng.random() < settings.grey:
+        image = to_grey(image)
+    if rng.random() < settings.invert:
+        image = invert(image)
+    if settings.gradient and rng.random() < 0.3:
+        image = illuminate(image, rng, settings.gradient * rng.random())
+    if settings.blur and rng.random() < 0.3:
+        sigma = settings.blur * rng.random()
+        image = blur(image, sigma) if sigma > 0.2 else image
+    image = _random_tone(image, rng, settings.intensity, colour=colour)
+    if settings.noise and rng.random() < 0.4:
+        # Squared: mostly faint, now and then the full strength.
+        level = settings.noise * rng.random() ** 2
+        image = noise(image, rng, gaussian=level * rng.random(), poisson=level)
+    return np.clip(image, *CLIP).astype(np.float32, copy=False)
+
+
+def _random_tone(image: np.ndarray, rng: np.random.Generator, strength: float, *, colour: bool) -> np.ndarray:
+    if not strength:
+        return image
+    brightness, contrast, gamma = rng.uniform(-1, 1, 3) * strength
+    if colour and rng.random() < 0.5:
+        factors, offsets = rng.uniform(-1, 1, (2, len(image))) * strength * 0.5
+        image = channel_jitter(image, np.exp(factors), offsets * 0.5)
+    power = math.exp(1.5 * gamma) if rng.random() < 0.5 else 1.0
+    return tone(image, brightness=0.4 * brightness, contrast=math.exp(1.2 * contrast), gamma=power)

@@ -1,0 +1,170 @@
+"""From annotated folders to batches of training tiles: decoded once, cut and augmented by worker processes."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.normalise import intensity_range
+from napari_centermask.io.coco import read_coco
+from napari_centermask.io.images import read_plane
+from napari_centermask.settings import SegmentSettings, TrainSettings
+from napari_centermask.training.sampler import Sample, TileSampler, TrainTile
+
+if TYPE_CHECKING:
+    import torch
+    from torch.utils.data import DataLoader
+
+PERCENTILES = SegmentSettings.model_fields["percentiles"].default
+
+
+@dataclass(frozen=True)
+class TrainBatch:
+    """Tiles of one step, as tensors.
+
+    Attributes
+    ----------
+    images
+        (B, C, T, T) float32.
+    tiles
+        Boxes, classes, masks and ignore boxes of each tile as torch tensors (`TrainTile`; its `image` is a view of `images`).
+    """
+
+    images: torch.Tensor
+    tiles: list[TrainTile]
+
+
+def annotation_file(folder: Path, split: str | None) -> Path:
+    """`annotations_<split>.json` of a data folder, or `annotations.json` without a split.
+
+    Raises
+    ------
+    BadAnnotations
+        If it does not exist.
+    """
+    path = Path(folder) / (f"annotations_{split}.json" if split else "annotations.json")
+    if not path.is_file():
+        raise BadAnnotations(
+            f"Expected annotations at {path}, found none. Export COCO there, or choose another folder."
+        )
+    return path
+
+
+def load_split(folder: Path, split: str, *, percentiles: tuple[float, float] = PERCENTILES) -> list[Sample]:
+    """Decode all images and cells of one split into memory.
+
+    Parameters
+    ----------
+    folder
+        Holds images/ and annotations_<split>.json (COCO).
+    percentiles
+        Intensities that become 0 and 1.
+
+    Raises
+    ------
+    BadAnnotations, BadImage
+        If a file is missing or cannot be read.
+    """
+    folder = Path(folder)
+    records = read_coco(annotation_file(folder, split), images_root=folder / "images")
+    samples = []
+    for record in records:
+        image = np.asarray(read_plane(record.path))
+        if image.dtype not in (np.uint8, np.uint16):
+            image = image.astype(np.float32)
+        if image.shape[1:] != record.instances.shape:
+            raise BadAnnotations(
+                f"Expected an image of {record.instances.shape} (height, width) for {record.path.name}, "
+                f"it has {image.shape[1:]}. Correct the sizes in the annotation file."
+            )
+        lo, hi = intensity_range(image, percentiles)
+        samples.append(Sample(image, record.instances, lo, hi, folder.name, record.path.name))
+    return samples
+
+
+def validation_images(folder: Path, split: str = "val") -> list[Sample]:
+    """Whole images with their cells, for evaluation by AP; the same objects as `load_split`."""
+    return load_split(folder, split)
+
+
+def data_hash(folder: Path, split: str) -> str:
+    """SHA-256 (hex) over the annotation file and the bytes of its images in the order of their names."""
+    path = annotation_file(folder, split)
+    content = path.read_bytes()
+    digest = hashlib.sha256(content)
+    for name in sorted(image["file_name"] for image in json.loads(content)["images"]):
+        digest.update(name.encode())
+        digest.update((Path(folder) / "images" / name).read_bytes())
+    return digest.hexdigest()
+
+
+class _Endless:
+    """Tile numbers from `start` on, without an end: the run decides when to stop."""
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.count(self.start)
+
+
+def collate(tiles: list[TrainTile]) -> TrainBatch:
+    """Stack the images and turn all arrays into tensors."""
+    import torch
+
+    images = torch.from_numpy(np.stack([tile.image for tile in tiles]))
+    fields = ("boxes", "classes", "masks", "ignore")
+    return TrainBatch(
+        images,
+        [
+            TrainTile(image, **{name: torch.from_numpy(getattr(tile, name).copy()) for name in fields})
+            for image, tile in zip(images, tiles, strict=True)
+        ],
+    )
+
+
+def _start_worker(_number: int) -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def batches(
+    settings: TrainSettings, *, split: str = "train", seed: int | None = None, start_step: int = 0
+) -> DataLoader:
+    """An endless loader of `TrainBatch`.
+
+    Batch k is the same whatever the number of workers, so that a resumed run (`start_step`) goes on where it stopped.
+
+    Parameters
+    ----------
+    split
+        Which annotations to draw from.
+    seed
+        Instead of `settings.seed`.
+    start_step
+        Batches to leave out.
+    """
+    from torch.utils.data import DataLoader
+
+    if seed is not None:
+        settings = settings.model_copy(update={"seed": seed})
+    sampler = TileSampler([load_split(folder, split) for folder in settings.data], settings)
+    workers = {} if not settings.workers else {"prefetch_factor": 3, "worker_init_fn": _start_worker}
+    return DataLoader(
+        sampler,
+        batch_size=settings.batch,
+        sampler=_Endless(start_step * settings.batch),
+        num_workers=settings.workers,
+        collate_fn=collate,
+        persistent_workers=bool(settings.workers),
+        multiprocessing_context=("fork" if hasattr(os, "fork") else "spawn") if settings.workers else None,
+        **workers,
+    )
