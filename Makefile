@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# uv trusts what the system trusts, as pip does: laboratories sit behind proxies.
+export UV_SYSTEM_CERTS := 1
 # One thread per test process: two of them run at a time.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
 # Plugins that would import Qt into processes that must do without.
