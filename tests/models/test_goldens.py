@@ -15,7 +15,7 @@ from napari_centermask.core.paste import paste_many
 from napari_centermask.engines import Features
 from napari_centermask.engines.decode import candidates, detect
 from napari_centermask.models.centermask import CenterMask
-from napari_centermask.models.checkpoint import guess_settings, load_state
+from napari_centermask.models.checkpoint import load_state
 from napari_centermask.models.fcos import flatten, propose
 from napari_centermask.models.losses import (
     assign,
@@ -25,6 +25,7 @@ from napari_centermask.models.losses import (
     mask_losses,
     sample_regions,
 )
+from napari_centermask.models.reference import guess_settings
 from napari_centermask.models.roi_heads import assign_levels, of_class, pool
 
 FOLDER = Path(os.environ.get("CENTERMASK_GOLDENS", Path(__file__).parents[3] / "shared" / "goldens"))

@@ -160,7 +160,7 @@ def expected_shapes(model: ModelSettings) -> Shapes:
 def _mask_shapes(model: ModelSettings) -> Shapes:
     n, width, mask, iou = len(model.categories), model.fpn_channels, model.mask_channels, model.maskiou_channels
     heads = "roi_heads"
-    shapes: Shapes = {f"{heads}.mask_head.predictor.weight": (n, mask, 1, 1)}
+    shapes: Shapes = {f"{heads}.mask_head.predictor.weight": (1 if model.class_agnostic_mask else n, mask, 1, 1)}
     for i in range(model.mask_convs):
         shapes[f"{heads}.mask_head.mask_fcn{i + 1}.weight"] = (mask, width if i == 0 else mask, 3, 3)
     if model.maskiou:

@@ -120,7 +120,9 @@ def read_state(path: Path) -> State:
     if state and all(k.startswith("module.") for k in state):
         state = {k.removeprefix("module."): v for k, v in state.items()}
     if not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise BadModel(f"Expected a dictionary of weights in {path.name}, it holds other things. Get the weights alone.")
+        raise BadModel(
+            f"Expected a dictionary of weights in {path.name}, it holds other things. Get the weights alone."
+        )
     return state
 
 
@@ -133,6 +135,13 @@ def _read_tensors(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
+def _encode(text: str, encoding: str) -> bytes:
+    """How Python 3 writes bytes into pickles that Python 2 can read."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"the encoding {encoding!r} is not admitted")
+    return text.encode("latin1")
+
+
 class _ArraysOnly(pickle.Unpickler):
     """Admits numpy arrays, scalars and plain containers."""
 
@@ -140,6 +149,7 @@ class _ArraysOnly(pickle.Unpickler):
         ("numpy", "ndarray"): np.ndarray,
         ("numpy", "dtype"): np.dtype,
         ("collections", "OrderedDict"): dict,
+        ("_codecs", "encode"): _encode,
     }
 
     def find_class(self, module: str, name: str) -> Any:
@@ -230,7 +240,9 @@ def guess_settings(state: State, *, where: str) -> ModelSettings:
     shapes = {k: tuple(v.shape) for k, v in state.items()}
     if not any(k.startswith(HEAD) for k in shapes) or not any(k.startswith(MASK) for k in shapes):
         first = ", ".join(list(shapes)[:3])
-        raise BadModel(f"Expected the weights of a CenterMask2, {where} has other names ({first}). Choose another file.")
+        raise BadModel(
+            f"Expected the weights of a CenterMask2, {where} has other names ({first}). Choose another file."
+        )
     if any("conv_offset" in k for k in shapes):
         raise BadModel(f"{where} uses deformable convolutions, which are not supported. Choose the model without DCN.")
 
@@ -273,7 +285,9 @@ def _count(shapes: Shapes, prefix: str) -> int:
 def _guess_backbone(shapes: Shapes, where: str) -> tuple[str, str]:
     """Name of the backbone and of its first layer's weights."""
     if any(k.startswith(BOTTOM + "stage5.") for k in shapes):
-        blocks = tuple(len({k.split(".")[3] for k in shapes if k.startswith(f"{BOTTOM}stage{s}.OSA")}) for s in range(2, 6))
+        blocks = tuple(
+            len({k.split(".")[3] for k in shapes if k.startswith(f"{BOTTOM}stage{s}.OSA")}) for s in range(2, 6)
+        )
         prefix = BOTTOM + "stage2.OSA2_1.layers."
         layers = len({k.removeprefix(prefix).split(".")[0] for k in shapes if k.startswith(prefix)})
         depthwise = any("dw_conv3x3" in k for k in shapes)

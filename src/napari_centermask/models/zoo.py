@@ -166,7 +166,8 @@ def _add_reference(path: Path, name: str | None) -> ModelFiles:
         raise BadModel(f"Expected a checkpoint file, {path} does not exist.")
     try:
         from .centermask import CenterMask
-        from .checkpoint import convert_reference, load_state, save_model
+        from .checkpoint import load_state, save_model
+        from .reference import convert_reference
     except ImportError as error:
         from ..core.errors import MissingExtra
 
