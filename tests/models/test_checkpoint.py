@@ -45,11 +45,11 @@ def test_half_precision_saves_space_and_answers_nearly_the_same(tmp_path):
     for half in (True, False):
         save_model(tmp_path / f"{half}.safetensors", model, card, half=half)
     sizes = [(tmp_path / f"{half}.safetensors").stat().st_size for half in (True, False)]
-    assert sizes[0] < 0.6 * sizes[1]
+    assert sizes[0] < 0.55 * sizes[1]
     again, _ = load_model(tmp_path / "True.safetensors")
-    x = torch.rand(1, 3, 128, 128)
+    x = torch.rand(1, 3, 160, 160)
     for ours, theirs in zip(again.dense(x)[1:], model.dense(x)[1:], strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-2)
+        assert (ours - theirs).abs().max() < 5e-3 * theirs.abs().max()
 
 
 def test_statistics_beyond_float16_survive_half_precision(tmp_path):

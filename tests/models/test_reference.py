@@ -12,7 +12,8 @@ import torch
 
 from napari_centermask.core.errors import BadModel
 from napari_centermask.models.centermask import CenterMask
-from napari_centermask.models.reference import convert_reference, guess_settings, read_state, settings_from_reference
+from napari_centermask.models.pickles import read_state
+from napari_centermask.models.reference import convert_reference, guess_settings, settings_from_reference
 from napari_centermask.settings import ModelSettings
 
 SMALLEST = "centermask_lite_V_19_slim_dw_eSE"

@@ -1,26 +1,18 @@
-"""Published CenterMask2 checkpoints: read without executing them, recognised by their names and shapes.
-
-A pickle is never unpickled freely: PyTorch files with `weights_only=True`, detectron2's .pkl through an unpickler that
-admits numpy arrays and plain containers alone.
-"""
+"""Published CenterMask2 checkpoints: recognised by their names and shapes, or by their configuration."""
 
 from __future__ import annotations
 
-import io
-import pickle
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from pydantic import ValidationError
 
 from ..core.errors import BadModel
 from ..settings import ModelSettings
 from .card import ModelCard
-from .checkpoint import IGNORED, State, check_state
+from .checkpoint import State, check_state
+from .pickles import read_state
 from .vovnet import SPECS
 
 LICENCE = "CC BY-NC 4.0"
@@ -34,30 +26,6 @@ MASK = "roi_heads.mask_head."
 IOU = "roi_heads.maskiou_head."
 BOTTOM = "backbone.bottom_up."
 Shapes = dict[str, tuple[int, ...]]
-
-# What a hostile or damaged file makes the readers raise, besides what they mean to.
-_UNREADABLE = (
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-# Plain numbers that schedulers leave beside the weights.
-_NUMPY = [
-    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),
-    (np._core.multiarray.scalar, "numpy._core.multiarray.scalar"),
-    np.dtype,
-    *(type(np.dtype(t)) for t in (np.float64, np.float32, np.int64, np.int32, np.bool_)),
-]
 
 
 def convert_reference(path: Path) -> tuple[State, ModelCard]:
@@ -91,84 +59,6 @@ def convert_reference(path: Path) -> tuple[State, ModelCard]:
         limits=["Trained on photographs, not on microscopy.", NOTICE],
     )
     return {k: v.float() for k, v in state.items()}, card
-
-
-def read_state(path: Path) -> State:
-    """The tensors of a checkpoint file; nothing in it is executed.
-
-    Raises
-    ------
-    BadModel
-        If it cannot be read or holds other objects.
-    """
-    path = Path(path)
-    read = _read_arrays if path.suffix.lower() == ".pkl" else _read_tensors
-    try:
-        content = read(path)
-        for key in ("model", "state_dict"):
-            if isinstance(content, dict) and isinstance(content.get(key), dict):
-                content = content[key]
-        if not isinstance(content, dict):
-            raise BadModel(f"Expected a dictionary of weights in {path.name}, found {type(content).__name__}.")
-        state = {k: _tensor(v) for k, v in content.items() if isinstance(k, str) and not k.endswith(IGNORED)}
-    except _UNREADABLE as error:
-        reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
-        raise BadModel(
-            f"Expected a file of weights alone, {path.name} was refused: {reason.rstrip('.')}. "
-            "Files that would run code are never opened; get the weights again from their publisher."
-        ) from error
-    if state and all(k.startswith("module.") for k in state):
-        state = {k.removeprefix("module."): v for k, v in state.items()}
-    if not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise BadModel(
-            f"Expected a dictionary of weights in {path.name}, it holds other things. Get the weights alone."
-        )
-    return state
-
-
-def _tensor(value: Any) -> Any:
-    return torch.from_numpy(np.ascontiguousarray(value)) if isinstance(value, np.ndarray) else value
-
-
-def _read_tensors(path: Path) -> Any:
-    with torch.serialization.safe_globals(_NUMPY):
-        return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    """How Python 3 writes bytes into pickles that Python 2 can read."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"the encoding {encoding!r} is not admitted")
-    return text.encode("latin1")
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Admits numpy arrays, scalars and plain containers."""
-
-    ADMITTED = {
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): np.dtype,
-        ("collections", "OrderedDict"): dict,
-        ("_codecs", "encode"): _encode,
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The named object if it is harmless.
-
-        Raises
-        ------
-        pickle.UnpicklingError
-            If it is not on the list.
-        """
-        if (module, name) in self.ADMITTED:
-            return self.ADMITTED[module, name]
-        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name in ("_reconstruct", "scalar"):
-            return getattr(np._core.multiarray, name)
-        raise pickle.UnpicklingError(f"{module}.{name} is not admitted")
-
-
-def _read_arrays(path: Path) -> Any:
-    return _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="latin1").load()
 
 
 def settings_from_reference(values: dict[str, Any]) -> ModelSettings:
