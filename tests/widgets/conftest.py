@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from napari_centermask.models.card import ModelCard
 from napari_centermask.models.zoo import ModelFiles
 from napari_centermask.settings import ModelSettings
 
+os.environ["NAPARI_STRICT_QT"] = "1"  # leaked timers, threads and widgets fail the test
 _STRIDES = (8, 16, 32)
 
 

@@ -363,3 +363,35 @@ def test_a_closed_dock_does_not_stop_its_run(viewer, dock, engine, qtbot, discs)
 
 def test_docks_do_not_import_torch(dock):
     assert not {"torch", "torchvision", "onnxruntime", "openvino"} & set(sys.modules)
+
+
+def test_without_a_model_run_says_how_to_add_one(viewer, discs, monkeypatch):
+    from napari_centermask.models import zoo
+    from napari_centermask.widgets.segment_dock import SegmentDock
+
+    monkeypatch.setattr(zoo, "list_models", list)
+    viewer.add_image(discs(), name="discs")
+    dock = SegmentDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    assert not dock.run.start.isEnabled()
+    assert "models add" in dock.run.start.toolTip()
+    assert "No model" in dock.model.about.text()
+
+
+def test_closing_the_viewer_during_a_run_stops_it(make_napari_viewer_proxy, engine, qtbot, discs):
+    from napari_centermask.widgets.segment_dock import SegmentDock
+
+    viewer = make_napari_viewer_proxy()
+    dock = SegmentDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    runner = dock.session.runner
+    viewer.add_image(discs(shape=(512, 512)), name="discs")
+    dock.model.diameter.setValue(20)
+    dock.advanced.form.set_value({"tile": 128, "overlap": 32})
+    engine.gate.clear()
+    dock.start()
+    qtbot.waitUntil(engine.entered.is_set, timeout=10_000)
+    viewer.close()
+    engine.gate.set()
+    qtbot.waitUntil(lambda: not runner.is_running, timeout=10_000)
+    assert engine.calls == 1

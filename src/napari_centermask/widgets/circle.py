@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 NAME = "cell diameter"
-_COLOUR = "#ffd166"
+_COLOUR = "#4cc9f0"
 
 
 class DiameterCircle:
@@ -70,7 +70,7 @@ def _circle(source: Image, corners: np.ndarray, diameter: float) -> Shapes:
         name=NAME,
         edge_color=_COLOUR,
         edge_width=_edge(diameter),
-        face_color=[1, 0.82, 0.4, 0.15],
+        face_color=[0.3, 0.79, 0.94, 0.15],
         metadata={"source": source.name},
         **place,
     )

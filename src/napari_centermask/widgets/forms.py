@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 from ..core.errors import BadSettings
 from ..settings import Settings
 
+_LABELS = {"nms": "Box NMS", "mask_nms": "Mask NMS", "max_detections": "Most per tile (0: all)"}
 _LIMITS = {"ge": "min", "gt": "min", "le": "max", "lt": "max"}
 
 
@@ -45,7 +46,7 @@ class SettingsForm(QWidget):
             field = kind.model_fields[name]
             row = _Row(name, field, choices=(choices or {}).get(name))
             row.control.changed.connect(self._on_changed)
-            label = QLabel(name.replace("_", " ").capitalize())
+            label = QLabel(_LABELS.get(name, name.replace("_", " ").capitalize()))
             label.setToolTip(field.description or "")
             layout.addRow(label, row.control.native)
             self.rows[name] = row
@@ -83,7 +84,7 @@ class SettingsForm(QWidget):
 
 
 class _Row:
-    """One field: magicgui's control for its type; "auto" stands for None in optional numbers."""
+    """One field: magicgui's control for its type, or a number that may be left open."""
 
     def __init__(self, name: str, field: FieldInfo, *, choices: tuple[str, ...] | None) -> None:
         from magicgui.widgets import create_widget
@@ -97,23 +98,17 @@ class _Row:
             options["widget_type"] = "ComboBox"
         elif get_origin(kind) is Literal:
             options["choices"] = get_args(kind)
-        value = field.default
         if self.optional:
-            self._none = options["min"] = 0
-            value = self._none if value is None else value
+            options |= {"min": 0, "widget_type": "SpinBox" if kind is int else "FloatSpinBox"}
+        value = 0 if self.optional and field.default is None else field.default
         self.control = create_widget(value=value, annotation=kind, name=name, options=options)
-        if self.optional:
-            self.control.native.setSpecialValueText("no limit")
-        self._kind = kind
 
     def value(self) -> Any:
         value = self.control.value
-        if self.optional and value == self._none:
-            return None
-        return value
+        return None if self.optional and value == 0 else value
 
     def set_value(self, value: Any) -> None:
-        self.control.value = self._none if value is None else value
+        self.control.value = 0 if value is None else value
 
 
 def _without_none(annotation: Any) -> tuple[bool, Any]:

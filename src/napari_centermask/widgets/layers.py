@@ -23,6 +23,11 @@ _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labe
 _KEPT_VIEWS = 8
 
 
+def place_of(source: Image) -> dict[str, Any]:
+    """Where an image layer lies in the world, as arguments for another layer."""
+    return {name: getattr(source, name) for name in _PLACE if hasattr(source, name)}
+
+
 class ResultLayers:
     """The two label layers that show a result over its image.
 
@@ -31,13 +36,15 @@ class ResultLayers:
 
     Parameters
     ----------
-    source
-        The image layer; its place in the world is copied.
     planes
-        Its arrays, for shape and axes.
+        The image, for shape and axes.
+    name
+        What the layers' names begin with.
+    place
+        Where the image lies in the world, as layer arguments; see `place_of`.
     """
 
-    def __init__(self, result: Result, source: Image, planes: ImagePlanes) -> None:
+    def __init__(self, result: Result, planes: ImagePlanes, *, name: str, place: dict[str, Any] | None = None) -> None:
         self.result, self._planes = result, planes
         shape = (*planes.leading, *planes.shape)
         self._cells = np.zeros(shape, np.uint16)
@@ -45,9 +52,8 @@ class ResultLayers:
         self._views: OrderedDict[Index, Views] = OrderedDict()
         self._hatch, self._mode = True, "cell"
         self._wide = False
-        place = {name: getattr(source, name) for name in _PLACE if hasattr(source, name)}
-        self.cells = self._layer(self._cells, f"{source.name} cells", place, opacity=0.45)
-        self.outlines = self._layer(self._outlines, f"{source.name} outlines", place, opacity=0.9)
+        self.cells = self._layer(self._cells, f"{name} cells", place or {}, opacity=0.45)
+        self.outlines = self._layer(self._outlines, f"{name} outlines", place or {}, opacity=0.9)
         self.set_colours("cell")
 
     def _layer(self, array: np.ndarray, name: str, place: dict[str, Any], *, opacity: float) -> Labels:

@@ -27,12 +27,17 @@ class Result:
         Sizes of the time and z axes before it; empty for a single image.
     threshold
         Cells below this score are kept, not shown.
+    name
+        Of the image: its file's name where it has one.
     """
 
-    def __init__(self, shape: tuple[int, int], *, leading: tuple[int, ...] = (), threshold: float = 0.0) -> None:
+    def __init__(
+        self, shape: tuple[int, int], *, leading: tuple[int, ...] = (), threshold: float = 0.0, name: str = "image"
+    ) -> None:
         self.shape = (int(shape[0]), int(shape[1]))
         self.leading = tuple(int(n) for n in leading)
         self.threshold = threshold
+        self.name = name
         self.categories: dict[int, str] = {1: "cell"}
         self._planes: dict[Index, Instances] = {}
         self._last_id = 0
@@ -60,13 +65,17 @@ class Result:
         """The plane's cells at the present threshold."""
         return self.plane(index).filter(min_score=self.threshold)
 
-    def put(self, index: Index, cells: Instances, *, region: list[np.ndarray] | None = None) -> Instances:
+    def put(
+        self, index: Index, cells: Instances, *, region: list[np.ndarray] | None = None, keep_ids: bool = False
+    ) -> Instances:
         """Take a plane's cells over, under new ids.
 
         Parameters
         ----------
         region
             Polygons, each (n, 2) y, x: only cells centred inside are replaced. The whole plane when not given.
+        keep_ids
+            The cells come with ids that no other plane uses; keep them.
 
         Raises
         ------
@@ -76,11 +85,14 @@ class Result:
         if cells.shape != self.shape:
             raise ValueError(f"Expected cells of a plane of {self.shape}, got {cells.shape}.")
         self.categories = {**self.categories, **cells.categories}
-        kept = [] if region is None else [i for i in self.plane(index) if not contains(region, centre(i))]
+        kept: list[Instance] = (
+            [] if region is None else [i for i in self.plane(index) if not contains(region, centre(i))]
+        )
         merged = Instances(self.shape, kept, categories=self.categories)
         for instance in cells:
-            self._last_id += 1
-            merged.add(replace(instance, id=self._last_id))
+            new = instance.id if keep_ids else self._last_id + 1
+            merged.add(replace(instance, id=new))
+            self._last_id = max(self._last_id, new)
         self._planes[index] = merged
         return merged
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ class Runner:
         self._worker: GeneratorWorker | None = None
         self._bar: Any = None
         self._value: Any = None
+        self._inbox: deque[tuple[Callable[..., None], tuple]] = deque()
+        self._delivering = False
         self.cancelled = False
 
     @property
@@ -59,9 +62,9 @@ class Runner:
             raise RuntimeError("A run is in progress; cancel it or wait.")
         self.cancelled, self._value = False, None
         worker = create_worker(work, *args, _start_thread=False)
-        worker.yielded.connect(lambda item: self._on_yielded(item, on_yield))
-        worker.returned.connect(self._on_returned)
-        worker.finished.connect(self._on_finished)
+        worker.yielded.connect(lambda item: self._deliver(self._on_yielded, item, on_yield))
+        worker.returned.connect(lambda value: self._deliver(self._on_returned, value))
+        worker.finished.connect(lambda: self._deliver(self._on_finished))
         self._worker = worker
         self._open_bar(title)
         self.started.emit(title)
@@ -77,6 +80,22 @@ class Runner:
         from napari.utils import progress
 
         self._bar = progress(total=_STEPS, desc=title)
+
+    def _deliver(self, kind: Callable[..., None], *args: Any) -> None:
+        """Handle what the worker sent, one after another.
+
+        Adding a layer to a visible viewer turns the event loop, which would handle the next message within this one.
+        """
+        self._inbox.append((kind, args))
+        if self._delivering:
+            return
+        self._delivering = True
+        try:
+            while self._inbox:
+                kind, args = self._inbox.popleft()
+                kind(*args)
+        finally:
+            self._delivering = False
 
     def _on_yielded(self, item: Any, on_yield: Callable[[Any], None] | None) -> None:
         if self.cancelled:

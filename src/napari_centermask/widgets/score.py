@@ -26,6 +26,7 @@ class ScoreSlider(QWidget):
         self._spin = QDoubleSpinBox()
         self._spin.setRange(FLOOR, 0.99)
         self._spin.setSingleStep(0.01)
+        self._spin.setFixedWidth(86)
         self._spin.setAlignment(Qt.AlignmentFlag.AlignCenter)
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

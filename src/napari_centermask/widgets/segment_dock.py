@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtCore import QSignalBlocker, QSize
+from qtpy.QtWidgets import QWidget
 
 from ..core.errors import BadImage, UserError
 from ..pipeline import suited
@@ -51,15 +51,12 @@ class SegmentDock(QWidget):
         self.run = view.RunBox()
         self.cells = view.CellsBox(SegmentSettings.model_fields["score"].default)
         self.advanced = view.AdvancedBox()
-        self.setMinimumWidth(view.MIN_WIDTH)
         self.setStyleSheet(view.STYLE)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 6, 10, 8)
-        layout.setSpacing(10)
-        for box in (self.image, self.model, self.run, self.cells, self.advanced):
-            layout.addWidget(box)
-        layout.addStretch(1)
-        layout.setAlignment(Qt.AlignmentFlag.AlignTop)
+        view.stack(self, (self.image, self.model, self.run, self.cells, self.advanced))
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for its rows, and no wider than it needs beside an image."""
+        return QSize(view.WIDTH, 640)
 
     def _connect(self) -> None:
         self.image.layers.picked.connect(self._on_image_picked)
@@ -171,7 +168,7 @@ class SegmentDock(QWidget):
 
     def _on_axis_picked(self) -> None:
         names = channel_names(self.source, channel_axis=self.image.channel_axis) if self.source is not None else []
-        self.image.channels.set_names(names)
+        self.image.set_channels(names)
         self.image.set_scopes(scopes(self._planes_or_none()))
         self._show_result()
         self._refresh()

@@ -11,12 +11,16 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
+    QToolButton,
     QVBoxLayout,
+    QWhatsThis,
     QWidget,
 )
 
@@ -32,32 +36,82 @@ if TYPE_CHECKING:
 
     from .layers import ResultLayers
 
-MIN_WIDTH = 300
+WIDTH = 330
 _ADVANCED = ("engine", "device", "tile", "overlap", "nms", "mask_nms", "percentiles", "min_area", "max_detections")
 # torch must not enter this process; see job.cached_engine.
 _ENGINES = {"engine": ("auto", "openvino", "onnx")}
+_HELP = """
+<p><b>Find cells</b></p>
+<ol>
+<li>Choose the image layer. For an image with channels, tick the one with the cells, or as many as the model takes.</li>
+<li>Say how wide a typical cell is, in pixels: press Estimate and compare with the circle, or leave it automatic.</li>
+<li>Run. Cells that lie over others are kept whole; their common part is hatched.</li>
+<li>Move the score threshold until the right cells are shown; that needs no new run.</li>
+</ol>
+<p>To do a part again, choose "Drawn region" or "What is in view" under Segment.
+File &gt; Save Selected Layers writes the cells as COCO (.json, all overlaps) or as a label image (.tif).</p>
+"""
 STYLE = """
 QLabel#heading { font-weight: 600; padding: 4px 0 2px 0; border-bottom: 1px solid rgba(128, 128, 128, 90); }
 QPushButton#primary { background-color: #2f6fde; color: white; font-weight: 600; padding: 6px 10px; }
 QPushButton#primary:hover { background-color: #4a86ee; }
 QPushButton#primary:disabled { background-color: rgba(128, 128, 128, 60); color: rgba(160, 160, 160, 160); }
+QToolButton { border-radius: 4px; padding: 2px 6px; }
 QLabel#quiet { color: rgba(150, 150, 150, 255); }
 QProgressBar { max-height: 8px; min-height: 8px; border-radius: 4px; text-align: center; }
 QProgressBar::chunk { border-radius: 4px; background-color: #2f6fde; }
 """
 
 
-def _form(parent: QWidget, heading: str) -> QFormLayout:
+class HelpButton(QToolButton):
+    """A question mark that opens a note."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.setText("?")
+        self.setToolTip("How to use this dock.")
+        self.clicked.connect(lambda: QWhatsThis.showText(self.mapToGlobal(self.rect().bottomLeft()), text, self))
+
+
+def _form(parent: QWidget, heading: str, *, help: str | None = None) -> QFormLayout:
     form = QFormLayout(parent)
     form.setContentsMargins(0, 0, 0, 0)
+    form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
     title = QLabel(heading)
     title.setObjectName("heading")
-    form.addRow(title)
+    form.addRow(title if help is None else _row(title, HelpButton(help)))
     form.setVerticalSpacing(6)
     form.setHorizontalSpacing(10)
     form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     return form
+
+
+def _label(text: str) -> QLabel:
+    """A label as wide as the longest, so that the rows of all boxes line up."""
+    label = QLabel(text)
+    label.setMinimumWidth(label.fontMetrics().horizontalAdvance("Channel axis"))
+    return label
+
+
+def stack(dock: QWidget, boxes: tuple[QWidget, ...]) -> None:
+    """Lay boxes out one below another in a dock; a low window scrolls."""
+    inside = QWidget()
+    column = QVBoxLayout(inside)
+    column.setContentsMargins(8, 4, 8, 8)
+    column.setSpacing(12)
+    for box in boxes:
+        column.addWidget(box)
+    column.addStretch(1)
+    area = QScrollArea()
+    area.setWidget(inside)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setMinimumWidth(inside.minimumSizeHint().width())
+    layout = QVBoxLayout(dock)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(area)
 
 
 def _row(*widgets: QWidget, stretch: int = 0) -> QWidget:
@@ -83,11 +137,11 @@ class ImageBox(QWidget):
         self.scope.setToolTip("Which part of the image to segment. A part replaces only the cells centred in it.")
         self.draw = QPushButton("Draw")
         self.draw.setToolTip("Drag a rectangle over the image; other shapes of the layer's toolbar do as well.")
-        self._form = _form(self, "Image")
-        self._form.addRow("Layer", self.layers)
-        self._form.addRow("Channel axis", self.axis)
-        self._form.addRow("Channels", self.channels)
-        self._form.addRow("Segment", _row(self.scope, self.draw))
+        self._form = _form(self, "Image", help=_HELP)
+        self._form.addRow(_label("Layer"), self.layers)
+        self._form.addRow(_label("Channel axis"), self.axis)
+        self._form.addRow(_label("Channels"), self.channels)
+        self._form.addRow(_label("Segment"), _row(self.scope, self.draw))
 
     @property
     def channel_axis(self) -> int | None:
@@ -104,6 +158,11 @@ class ImageBox(QWidget):
             self.axis.addItem(f"axis {axis} ({size})", axis)
         self.axis.setCurrentIndex(0 if guess is None else guess + 1)
         self._form.setRowVisible(self.axis, n_axes > 0)
+
+    def set_channels(self, names: list[str]) -> None:
+        """Offer these channels; one alone needs no choice."""
+        self.channels.set_names(names)
+        self._form.setRowVisible(self.channels, len(names) > 1)
 
     def set_scopes(self, scopes: dict[str, str]) -> None:
         """Offer these scopes; the choice stays while the same or a drawn or viewed part is on offer."""
@@ -137,9 +196,9 @@ class ModelBox(QWidget):
         self.circle.setCheckable(True)
         self.circle.setFixedWidth(30)
         form = _form(self, "Model")
-        form.addRow("Name", self.models)
+        form.addRow(_label("Name"), self.models)
         form.addRow(self.about)
-        form.addRow("Diameter", _row(self.diameter, self.estimate, self.circle))
+        form.addRow(_label("Diameter"), _row(self.diameter, self.estimate, self.circle))
 
     def describe(self) -> None:
         """Say what the chosen model is."""
@@ -148,9 +207,7 @@ class ModelBox(QWidget):
             self.about.setText("No model is installed.")
             return
         names = ", ".join(card.model.categories)
-        self.about.setText(
-            f"{card.model.backbone} · finds {names} · trained at {card.diameter:.0f} px · {card.licence}"
-        )
+        self.about.setText(f"finds {names} · trained at {card.diameter:.0f} px · {card.licence}")
         self.models.setToolTip(card.description or card.name)
 
     def show_diameter_hint(self, automatic: bool) -> None:
@@ -225,11 +282,11 @@ class CellsBox(QWidget):
         self.legend.setTextFormat(Qt.TextFormat.RichText)
         self.legend.setWordWrap(True)
         form = _form(self, "Cells")
-        form.addRow("Score", self.score)
+        form.addRow(_label("Score"), self.score)
         form.addRow(self.count)
-        form.addRow("Colours", self.colours)
+        form.addRow(_label("Colours"), self.colours)
         form.addRow(self.legend)
-        form.addRow(_row(self.outlines, self.hatch))
+        form.addRow(_row(self.outlines, self.hatch, stretch=1))
         self.show_none()
 
     def show_none(self) -> None:
@@ -291,9 +348,8 @@ def draw_region(viewer: Viewer, source: Image | None) -> None:
         place = {} if source is None else {"scale": source.scale[-2:], "translate": source.translate[-2:]}
         if source is not None and hasattr(source, "units"):
             place["units"] = source.units[-2:]
-        viewer.add_layer(
-            Shapes(ndim=2, name=name, edge_color="#ffd166", edge_width=2, face_color=[1, 0.82, 0.4, 0.1], **place)
-        )
+        look = {"edge_color": "#ffd166", "edge_width": 2, "face_color": [1, 0.82, 0.4, 0.1]}
+        viewer.add_layer(Shapes(ndim=2, name=name, **look, **place))
     layer = viewer.layers[name]
     viewer.layers.selection.active = layer
     layer.mode = "add_rectangle"

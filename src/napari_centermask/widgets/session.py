@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
@@ -11,7 +12,7 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from .job import Failed, Finished, estimate_diameter, run
-from .layers import ResultLayers
+from .layers import ResultLayers, place_of
 from .planes import ImagePlanes
 from .result import Result
 from .runner import Runner
@@ -42,7 +43,7 @@ class Shown:
 
     def __init__(self, source: Image, planes: ImagePlanes, result: Result) -> None:
         self.source, self.planes, self.result = ref(source), planes, result
-        self.layers = ResultLayers(result, source, planes)
+        self.layers = ResultLayers(result, planes, name=source.name, place=place_of(source))
         self.stale: set[Index] = set()
 
 
@@ -102,7 +103,9 @@ class Session:
         shown = self.shown(source)
         if keep and shown is not None and shown.planes.array is planes.array and shown.planes.axes == planes.axes:
             return shown
-        return Shown(source, planes, Result(planes.shape, leading=planes.leading, threshold=threshold))
+        name = Path(source.source.path).name if source.source.path else source.name
+        result = Result(planes.shape, leading=planes.leading, threshold=threshold, name=name)
+        return Shown(source, planes, result)
 
     def segment(
         self, source: Image, planes: ImagePlanes, jobs: list[PlaneJob], settings: SegmentSettings, *, keep: bool = False

@@ -1,0 +1,95 @@
+"""The truth behind the layers; no viewer is needed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.widgets.planes import ImagePlanes
+from napari_centermask.widgets.regions import contains, ellipse, rectangle, window
+from napari_centermask.widgets.result import Result
+
+
+def squares(*corners, shape=(40, 40), score=0.9) -> Instances:
+    cells = Instances(shape)
+    for y, x in corners:
+        cells.add(Instance(0, y, x, np.ones((6, 6), bool), score=score))
+    return cells
+
+
+def test_ids_are_unique_over_planes_and_never_used_again():
+    result = Result((40, 40), leading=(2,))
+    result.put((0,), squares((1, 1), (20, 20)))
+    result.put((1,), squares((1, 1)))
+    assert [i.id for i in result] == [1, 2, 3]
+    result.put((0,), squares((5, 5)))
+    assert sorted(i.id for i in result) == [3, 4]
+
+
+def test_a_region_replaces_only_what_is_centred_in_it():
+    result = Result((40, 40))
+    result.put((), squares((1, 1), (20, 20)))
+    result.put((), squares((2, 2)), region=[rectangle(0, 0, 12, 12)])
+    assert sorted((i.id, i.y0) for i in result) == [(2, 20), (3, 2)]
+
+
+def test_the_threshold_hides_and_never_deletes():
+    result = Result((40, 40), threshold=0.95)
+    result.put((), squares((1, 1)))
+    assert len(result.visible(())) == 0
+    assert len(result) == 1
+    result.threshold = 0.5
+    assert len(result.visible(())) == 1
+
+
+def test_cells_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match="40, 40"):
+        Result((40, 40)).put((), squares((1, 1), shape=(30, 30)))
+
+
+def test_the_table_has_a_row_for_each_candidate_and_planes_only_for_stacks():
+    result = Result((40, 40))
+    result.put((), squares((1, 1), (20, 20)))
+    assert "plane" not in result.table()
+    assert result.table()["area"] == [36, 36]
+    assert list(Result((4, 4)).table()["index"]) == []
+
+
+def test_points_in_polygons_agree_with_skimage():
+    from skimage.measure import points_in_poly
+
+    rng = np.random.default_rng(0)
+    polygon = rng.uniform(0, 40, (7, 2))
+    points = rng.uniform(0, 40, (200, 2))
+    expected = points_in_poly(points, polygon)
+    assert [contains([polygon], tuple(p)) for p in points] == expected.tolist()
+
+
+def test_an_ellipse_touches_the_sides_of_its_box():
+    polygon = ellipse(rectangle(2, 4, 12, 24))
+    np.testing.assert_allclose(polygon.min(axis=0), (2, 4), atol=0.05)
+    np.testing.assert_allclose(polygon.max(axis=0), (12, 24), atol=0.05)
+
+
+def test_windows_are_cut_to_the_image():
+    assert window([rectangle(-5, 10, 8.2, 80)], (40, 40), margin=2) == (0, 8, 11, 40)
+    assert window([rectangle(50, 50, 60, 60)], (40, 40)) is None
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_planes_come_channels_first_whatever_the_axes(lazy):
+    data = np.arange(2 * 3 * 4 * 5 * 6).reshape(2, 3, 4, 5, 6)
+    if lazy:
+        from dask.array import from_array
+
+        source = from_array(data)
+    else:
+        source = data
+    planes = ImagePlanes(source, channel_axis=1)
+    assert (planes.shape, planes.leading, planes.n_channels) == ((5, 6), (2, 4), 3)
+    np.testing.assert_array_equal(np.asarray(planes.plane((1, 2))), data[1, :, 2])
+    assert len(planes.indices()) == 8
+    rgb = ImagePlanes(source[0, 0, :, :, :4], rgb=True)
+    assert (rgb.shape, rgb.n_channels) == ((4, 5), 3)
+    np.testing.assert_array_equal(np.asarray(rgb.plane(())), data[0, 0, :, :, :3].transpose(2, 0, 1))
