@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # uv trusts what the system trusts, as pip does: laboratories sit behind proxies.
 export UV_SYSTEM_CERTS := 1
 # One thread per test process: two of them run at a time.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
 # Plugins that would import Qt into processes that must do without.
 HEADLESS := -p no:pytest-qt -p no:napari -p no:napari-plugin-engine -p no:npe2
 

@@ -1,0 +1,89 @@
+"""Checkpoints become installed models; bombs and strangers are refused with code 2."""
+
+import json
+import pickle
+
+import pytest
+
+from napari_centermask import cli
+from napari_centermask.models import zoo
+from napari_centermask.settings import ModelSettings
+
+torch = pytest.importorskip("torch")
+
+LITE = ModelSettings(
+    backbone="V-19-slim-dw-eSE", backbone_norm="FrozenBN", categories=[f"c{i}" for i in range(80)]
+)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(zoo, "shipped_folder", lambda: tmp_path / "shipped")
+    return tmp_path / "home" / "models"
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A checkpoint in the reference's form, with random weights."""
+    from napari_centermask.models.centermask import CenterMask
+
+    path = tmp_path_factory.mktemp("published") / "centermask-lite.pth"
+    torch.manual_seed(0)
+    torch.save({"model": CenterMask(LITE).state_dict()}, path)
+    return path
+
+
+def test_a_published_checkpoint_is_installed_with_its_licence(capsys, published, home):
+    assert cli.run(["models", "add", str(published), "--name", "lite", "--no-graphs"]) == 0
+    assert "Licence of the weights:" in capsys.readouterr().err
+    assert cli.run(["models", "list", "--json"]) == 0
+    (model,) = json.loads(capsys.readouterr().out)
+    assert (model["name"], model["kind"], model["backbone"]) == ("lite", "centermask", "V-19-slim-dw-eSE")
+    assert model["licence"]
+    assert [p.name for p in (home / "lite").iterdir()] == ["lite.safetensors"]
+
+
+def test_converted_weights_are_those_of_the_checkpoint(published, home):
+    from napari_centermask.models.checkpoint import load_model
+
+    zoo.add_model(published, "lite")
+    network, _ = load_model(home / "lite" / "lite.safetensors")
+    own = network.state_dict()
+    for key, value in torch.load(published, weights_only=True)["model"].items():
+        torch.testing.assert_close(own[key], value, rtol=0, atol=0)
+
+
+class Bomb:
+    def __reduce__(self):
+        return exec, ("raise SystemExit('the bomb went off')",)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pkl", ".pt"])
+def test_a_pickle_bomb_is_refused_and_does_not_go_off(capsys, tmp_path, home, suffix):
+    path = tmp_path / f"bomb{suffix}"
+    path.write_bytes(pickle.dumps({"model": Bomb()}))
+    assert cli.run(["models", "add", str(path)]) == 2
+    assert capsys.readouterr().err.startswith("Error: ")
+    assert not home.exists() or not list(home.iterdir())
+
+
+def test_keys_that_do_not_fit_are_named(capsys, tmp_path, published):
+    state = torch.load(published, weights_only=True)["model"]
+    del state["roi_heads.mask_head.predictor.bias"]
+    torch.save({"model": state}, tmp_path / "cut.pth")
+    assert cli.run(["models", "add", str(tmp_path / "cut.pth")]) == 2
+    assert "roi_heads.mask_head.predictor.bias" in capsys.readouterr().err
+
+
+def test_exported_graphs_lie_beside_the_weights_and_answer(published, home):
+    """The way of a new model to napari: checkpoint, weights, graphs, engine without torch."""
+    import numpy as np
+
+    from napari_centermask.engines.load import load_engine
+
+    assert cli.run(["models", "add", str(published), "--name", "lite"]) == 0
+    files = zoo.find_model("lite")
+    assert None not in (files.dense, files.roi)
+    engine = load_engine("lite", engine="openvino")
+    assert engine.features(np.zeros((1, 3, 64, 64), np.float32)).logits.shape[2] == 80
