@@ -1,0 +1,95 @@
+"""Make a trained model ready to ship: export it, measure it on annotated folders, and write all that into its card.
+
+    python scripts/finish_model.py runs/nuclei/best.safetensors --name nuclei --out resources/models/nuclei \
+        --score 0.5 --nms 0.6 --mask-nms 0.7 --data ../shared/data/dsb2018_fluo ../shared/data/dsb2018_histo
+
+Writes NAME.safetensors (float16), NAME.dense.onnx and NAME.roi.onnx. The operating point is chosen on `val` before
+(scripts/benchmarks/choose_suppression.py); `--data` is measured on its `test` split with the diameter estimated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import onnx
+import torch
+
+from napari_centermask.deploy.benchmark import machine
+from napari_centermask.deploy.onnx_export import export
+from napari_centermask.engines.graphs import CARD_KEY
+from napari_centermask.engines.load import load_engine
+from napari_centermask.evaluation.folder import evaluate_folder
+from napari_centermask.models.checkpoint import load_model, save_model
+from napari_centermask.pipeline import segment
+from napari_centermask.settings import SegmentSettings
+
+LOWEST_SCORE = 0.05
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--data", type=Path, nargs="*", default=[])
+    parser.add_argument("--score", type=float, required=True)
+    parser.add_argument("--nms", type=float, required=True)
+    parser.add_argument("--mask-nms", type=float, required=True)
+    parser.add_argument("--description", default="")
+    parser.add_argument(
+        "--limit", action="append", default=[], help="What the model was not made for; may be repeated."
+    )
+    parser.add_argument("--engine", default="openvino")
+    arguments = parser.parse_args()
+    model, card = load_model(arguments.weights)
+    for parameter in (*model.parameters(), *model.buffers()):
+        if parameter.dtype.is_floating_point:  # the graphs get the weights as they are stored
+            parameter.data = parameter.data.half().float()
+    defaults = {"score": arguments.score, "nms": arguments.nms, "mask_nms": arguments.mask_nms}
+    card = card.model_copy(
+        update={
+            "name": arguments.name,
+            "defaults": defaults,
+            "description": arguments.description or card.description,
+            "limits": arguments.limit or card.limits,
+        }
+    )
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    weights = arguments.out / f"{arguments.name}.safetensors"
+    save_model(weights, model, card)
+    parity = export(model, card, arguments.out, name=arguments.name)
+    metrics = {folder.name: measure(weights, folder, arguments.engine) for folder in arguments.data}
+    finished = card.model_copy(
+        update={
+            "metrics": card.metrics | {"test": metrics, "parity": parity.differences, "machine": machine()},
+            "training": card.training | {"torch": torch.__version__},
+        }
+    )
+    save_model(weights, model, finished)
+    for kind in ("dense", "roi"):
+        path = arguments.out / f"{arguments.name}.{kind}.onnx"
+        graph = onnx.load(path)
+        onnx.helper.set_model_props(graph, {CARD_KEY: finished.to_json()})
+        onnx.save(graph, path)
+    print(json.dumps(metrics, indent=1))
+
+
+def measure(weights: Path, folder: Path, engine_name: str) -> dict:
+    """Figures on the folder's test split; per image rows are left to `napari-centermask evaluate`."""
+    engine = load_engine(weights, engine=engine_name)
+    settings = SegmentSettings()
+    report = evaluate_folder(
+        folder,
+        "test",
+        lambda image: segment(image, engine, settings, min_score=LOWEST_SCORE),
+        score=engine.card.defaults["score"],
+    )
+    data = report.to_json()
+    print(folder.name, data["n_images"], data["bioimage_ap"]["0.50"], data["bioimage_ap_mean"], flush=True)
+    return {k: v for k, v in data.items() if k != "per_image"}
+
+
+if __name__ == "__main__":
+    main()
