@@ -356,6 +356,7 @@ def test_a_closed_dock_does_not_stop_its_run(viewer, dock, engine, qtbot, discs)
     engine.gate.clear()
     dock.run.start.click()
     viewer.window.remove_dock_widget(dock)
+    dock.deleteLater()
     engine.gate.set()
     qtbot.waitUntil(lambda: not dock.session.runner.is_running, timeout=10_000)
     assert "discs cells" in viewer.layers

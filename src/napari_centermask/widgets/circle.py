@@ -47,6 +47,12 @@ class DiameterCircle:
             self._viewer.layers.remove(self._layer)
         self._layer = None
 
+    def to_top(self) -> None:
+        """Lay the circle over layers that came after it."""
+        if self.layer is not None:
+            layers = self._viewer.layers
+            layers.move(layers.index(self._layer), len(layers))
+
     def _middle(self, source: Image) -> np.ndarray:
         """(2,) y, x in pixels of the image: the circle's own centre while it is on this image, or the view's."""
         if self.layer is not None and self._layer.metadata.get("source") == source.name and self._layer.nshapes:

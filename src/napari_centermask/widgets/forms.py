@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 from ..core.errors import BadSettings
 from ..settings import Settings
 
-_LABELS = {"nms": "Box NMS", "mask_nms": "Mask NMS", "max_detections": "Most per tile (0: all)"}
+_LABELS = {"nms": "Box NMS", "mask_nms": "Mask NMS", "max_detections": "Most per tile"}
 _LIMITS = {"ge": "min", "gt": "min", "le": "max", "lt": "max"}
 
 
@@ -99,6 +99,7 @@ class _Row:
         elif get_origin(kind) is Literal:
             options["choices"] = get_args(kind)
         if self.optional:
+            options["tooltip"] += " 0 stands for not given."
             options |= {"min": 0, "widget_type": "SpinBox" if kind is int else "FloatSpinBox"}
         value = 0 if self.optional and field.default is None else field.default
         self.control = create_widget(value=value, annotation=kind, name=name, options=options)

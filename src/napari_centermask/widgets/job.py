@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,7 @@ def run(jobs: list[PlaneJob], settings: SegmentSettings) -> Generator[Advance | 
 def _run(jobs: list[PlaneJob], settings: SegmentSettings) -> Generator[Advance | PlaneDone, None, Finished]:
     started = time.perf_counter()
     yield Advance(0.0, f"Loading {Path(settings.model).stem}")
+    import_module("pandas")  # napari's label layers need it: half a second that the GUI thread is spared
     engine = cached_engine(settings)
     skipped: list[str] = []
     for n, job in enumerate(jobs):

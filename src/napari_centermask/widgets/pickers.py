@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from weakref import ref
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QMenu, QSizePolicy, QToolButton, QWidget
+from qtpy.QtWidgets import QComboBox, QMenu, QPushButton, QSizePolicy, QWidget
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -87,15 +87,13 @@ class LayerCombo(QComboBox):
             self.layer = event.value
 
 
-class ChannelPicker(QToolButton):
+class ChannelPicker(QPushButton):
     """Which channels the model sees, in their order: a menu with ticks."""
 
     picked = Signal()
 
     def __init__(self) -> None:
         super().__init__()
-        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMenu(QMenu(self))
         self._names: list[str] = []

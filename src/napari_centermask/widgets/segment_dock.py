@@ -242,6 +242,7 @@ class SegmentDock(QWidget):
         self.run.status.setText(text)
 
     def _on_result_changed(self, source: Image) -> None:
+        self.circle.to_top()
         if source is self.source:
             self._show_result()
 

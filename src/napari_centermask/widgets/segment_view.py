@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
-from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtCore import QEvent, QObject, QSignalBlocker, Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from .layers import ResultLayers
 
-WIDTH = 330
+WIDTH = 340
 _ADVANCED = ("engine", "device", "tile", "overlap", "nms", "mask_nms", "percentiles", "min_area", "max_detections")
 # torch must not enter this process; see job.cached_engine.
 _ENGINES = {"engine": ("auto", "openvino", "onnx")}
@@ -103,15 +103,26 @@ def stack(dock: QWidget, boxes: tuple[QWidget, ...]) -> None:
     for box in boxes:
         column.addWidget(box)
     column.addStretch(1)
-    area = QScrollArea()
-    area.setWidget(inside)
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setMinimumWidth(inside.minimumSizeHint().width())
     layout = QVBoxLayout(dock)
     layout.setContentsMargins(0, 0, 0, 0)
-    layout.addWidget(area)
+    layout.addWidget(_Column(inside))
+
+
+class _Column(QScrollArea):
+    """Scrolls up and down only: it is always wide enough for what is inside."""
+
+    def __init__(self, inside: QWidget) -> None:
+        super().__init__()
+        self.setWidget(inside)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        inside.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.setMinimumWidth(self.widget().minimumSizeHint().width())
+        return super().eventFilter(watched, event)
 
 
 def _row(*widgets: QWidget, stretch: int = 0) -> QWidget:
@@ -301,7 +312,9 @@ class CellsBox(QWidget):
 
     def show_counts(self, n: int, n_candidates: int, scores: np.ndarray) -> None:
         """Say how many of the candidates are shown."""
-        self.count.setText(f"<b>{n:,}</b> cells shown of {n_candidates:,} candidates")
+        self.count.setText(
+            f"<b>{n:,}</b> shown of {n_candidates:,} {'candidate' if n_candidates == 1 else 'candidates'}"
+        )
         self.score.set_scores(scores)
 
     def show_look(self, layers: ResultLayers, *, legend: dict[int, str]) -> None:

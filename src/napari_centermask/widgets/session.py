@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
@@ -43,8 +44,13 @@ class Shown:
 
     def __init__(self, source: Image, planes: ImagePlanes, result: Result) -> None:
         self.source, self.planes, self.result = ref(source), planes, result
-        self.layers = ResultLayers(result, planes, name=source.name, place=place_of(source))
         self.stale: set[Index] = set()
+
+    @cached_property
+    def layers(self) -> ResultLayers:
+        """Made when the first cells come: by then the worker has loaded what a label layer needs."""
+        source = self.source()
+        return ResultLayers(self.result, self.planes, name=source.name, place=place_of(source))
 
 
 class Session:
