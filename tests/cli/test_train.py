@@ -1,0 +1,69 @@
+"""From annotated images to a model that the other engines run, by the command line alone."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_centermask import cli
+from napari_centermask.core.compose import label_image
+from napari_centermask.io.coco import ImageRecord, write_coco
+from napari_centermask.models import zoo
+
+pytest.importorskip("torch")
+
+TINY = [
+    *("--model.backbone", "V-19-slim-dw-eSE", "--model.fpn-channels", "32", "--model.mask-channels", "16"),
+    *("--model.maskiou-channels", "16", "--model.maskiou-fc", "16", "--model.top-levels", "0"),
+    *("--tile", "64", "--batch", "2", "--steps", "2", "--warmup", "1", "--diameter", "20", "--workers", "0", "--amp", "off"),
+]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(zoo, "shipped_folder", lambda: tmp_path / "shipped")
+
+
+@pytest.fixture
+def fields(tmp_path, cells):
+    folder = tmp_path / "fields"
+    (folder / "images").mkdir(parents=True)
+    for number, split in enumerate(("train", "val", "test"), start=1):
+        found = cells(n=8, seed=number, shape=(96, 96), radius=10)
+        Image.fromarray(np.where(label_image(found) > 0, 200, 20).astype(np.uint8)).save(
+            folder / "images" / f"{split}.png"
+        )
+        write_coco(folder / f"annotations_{split}.json", [ImageRecord(1, f"{split}.png", None, found.shape, found)])
+    return folder
+
+
+def run(*tokens) -> int:
+    return cli.run([str(t) for t in tokens])
+
+
+def test_a_model_is_trained_exported_installed_and_evaluated(capfd, fields, tmp_path):
+    out = tmp_path / "run"
+    assert run("train", "--data", fields, "--out", out, "--json", *TINY) == 0
+    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [e["event"] for e in events][0] == "start"
+    assert events[-1]["event"] == "done"
+    assert run("export", out / "best.safetensors") == 0
+    assert run("models", "add", out / "best.safetensors", "--name", "mine") == 0
+    report = tmp_path / "report.json"
+    assert run("evaluate", "--model", "mine", "--engine", "onnx", "--data", fields, "--split", "test", "--json", report) == 0
+    assert json.loads(report.read_text())["n_images"] == 1
+    assert run("train", out / "run.json", "--resume", "--steps", "3") == 0
+    assert "step 3" in capfd.readouterr().out
+
+
+def test_training_on_a_folder_without_annotations_says_so(capsys, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert run("train", "--data", tmp_path / "empty", "--out", tmp_path / "run", *TINY) == 2
+    assert "annotations_train.json" in capsys.readouterr().err
+
+
+def test_resuming_without_a_checkpoint_says_so(capsys, fields, tmp_path):
+    assert run("train", "--data", fields, "--out", tmp_path / "run", "--resume", *TINY) == 2
+    assert "resume from" in capsys.readouterr().err
