@@ -396,3 +396,33 @@ def test_closing_the_viewer_during_a_run_stops_it(make_napari_viewer_proxy, engi
     engine.gate.set()
     qtbot.waitUntil(lambda: not runner.is_running, timeout=10_000)
     assert engine.calls == 1
+
+
+def test_a_fault_of_the_runtime_becomes_one_notification(viewer, dock, engine, run_to_end, notices, discs, monkeypatch):
+    def fail(tiles):
+        raise RuntimeError("Exception from src/inference\nmore lines")
+
+    viewer.add_image(discs(), name="discs")
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "features", fail)
+        run_to_end()
+    assert len(notices()) == 1
+    assert "could not run: Exception from src/inference. Choose another engine" in notices()[0]
+    run_to_end()
+    assert "discs cells" in viewer.layers
+
+
+def test_two_viewers_run_at_once(make_napari_viewer_proxy, engine, qtbot, discs):
+    from napari_centermask.widgets.segment_dock import SegmentDock
+
+    docks = []
+    for _ in range(2):
+        viewer = make_napari_viewer_proxy()
+        docks.append(SegmentDock(viewer))
+        viewer.window.add_dock_widget(docks[-1])
+        viewer.add_image(discs(), name="discs")
+    assert docks[0].session is not docks[1].session
+    for dock in docks:
+        dock.run.start.click()
+    qtbot.waitUntil(lambda: not any(d.session.runner.is_running for d in docks), timeout=30_000)
+    assert [d.session.result(d.source).n_visible() for d in docks] == [3, 3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 # Candidates down to this score are kept, so that the threshold can be moved without a new run.
 FLOOR = 0.1
 _MAX_ENGINES = 2
+_ONE_AT_A_TIME = threading.Lock()
 _ENGINES: dict[tuple, Engine] = {}
 
 
@@ -88,17 +90,34 @@ def run(jobs: list[PlaneJob], settings: SegmentSettings) -> Generator[Advance | 
 
     A plane that cannot be segmented ends a run of one plane, and is left out of a run of many.
     """
+    return (yield from _answer_for(_run(jobs, settings)))
+
+
+def _answer_for(steps: Generator[Any, None, Any]) -> Generator[Any, None, Any]:
+    """Turn errors that a person can mend into `Failed`.
+
+    Runtimes report their faults as RuntimeError, which superqt's workers drop without a word.
+    """
     try:
-        return (yield from _run(jobs, settings))
+        return (yield from steps)
     except UserError as error:
         return Failed(str(error))
+    except (RuntimeError, MemoryError) as error:
+        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        return Failed(f"The network could not run: {text}. Choose another engine or smaller tiles under 'Advanced'.")
+
+
+def _next(steps: Generator[Any, None, Any]) -> Any:
+    """One step; an engine answers one caller at a time, also where two viewers run."""
+    with _ONE_AT_A_TIME:
+        return next(steps)
 
 
 def _run(jobs: list[PlaneJob], settings: SegmentSettings) -> Generator[Advance | PlaneDone, None, Finished]:
-    started = time.perf_counter()
     yield Advance(0.0, f"Loading {Path(settings.model).stem}")
     import_module("pandas")  # napari's label layers need it: half a second that the GUI thread is spared
     engine = cached_engine(settings)
+    started = time.perf_counter()
     skipped: list[str] = []
     for n, job in enumerate(jobs):
         try:
@@ -128,7 +147,7 @@ def _segment(
     prefix = f"Plane {n + 1} of {total}: " if total > 1 else ""
     while True:
         try:
-            progress = next(steps)
+            progress = _next(steps)
         except StopIteration as end:
             return _whole(end.value, box, job)
         yield Advance((n + progress.done / max(progress.total, 1)) / total, prefix + progress.message)
@@ -159,11 +178,12 @@ def _whole(cells: Instances, box: Box | None, job: PlaneJob) -> Instances:
 
 def estimate_diameter(job: PlaneJob, settings: SegmentSettings) -> Generator[Advance, None, float | Failed]:
     """The typical diameter of a plane's cells, in pixels; for the worker thread."""
-    try:
-        yield Advance(0.0, f"Loading {Path(settings.model).stem}")
-        return (yield from _estimate(job, cached_engine(settings), settings, part=0.0))
-    except UserError as error:
-        return Failed(str(error))
+    return (yield from _answer_for(_estimate_alone(job, settings)))
+
+
+def _estimate_alone(job: PlaneJob, settings: SegmentSettings) -> Generator[Advance, None, float]:
+    yield Advance(0.0, f"Loading {Path(settings.model).stem}")
+    return (yield from _estimate(job, cached_engine(settings), settings, part=0.0))
 
 
 def _estimate(
@@ -176,7 +196,7 @@ def _estimate(
     steps = diameter_steps(image, engine, settings)
     while True:
         try:
-            progress = next(steps)
+            progress = _next(steps)
         except StopIteration as end:
             return float(end.value)
         yield Advance(part, progress.message)

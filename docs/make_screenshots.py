@@ -1,0 +1,129 @@
+"""Make the pictures in docs/images from a real napari with real cells.
+
+xvfb-run -a -s "-screen 0 1600x1000x24" python docs/make_screenshots.py [--only NAME]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import napari
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+
+IMAGES = Path(__file__).parent / "images"
+PLUGIN = "napari-centermask"
+SIZE = (1440, 900)
+LONGEST_S = 300
+
+
+class Scene:
+    """A napari window with a sample and the CenterMask dock."""
+
+    def __init__(self, sample: str) -> None:
+        self.viewer = napari.Viewer(show=True)
+        self.viewer.window.resize(*SIZE)
+        self.layer = self.viewer.open_sample(PLUGIN, sample)[0]
+        _, self.dock = self.viewer.window.add_plugin_dock_widget(PLUGIN, "CenterMask")
+        self.settle()
+        self.viewer.reset_view()
+
+    def run(self) -> None:
+        """Press Run and wait for the cells."""
+        self.dock.run.start.click()
+        self.wait()
+
+    def estimate(self) -> None:
+        """Press Estimate and wait for the diameter."""
+        self.dock.model.estimate.click()
+        self.wait()
+
+    def wait(self) -> None:
+        """Turn the event loop until the run has ended."""
+        end = time.monotonic() + LONGEST_S
+        while self.dock.session.runner.is_running:
+            QTest.qWait(20)
+            if time.monotonic() > end:
+                raise TimeoutError("The run did not end.")
+        self.settle()
+
+    def settle(self) -> None:
+        """Let Qt lay out and draw."""
+        for _ in range(30):
+            QApplication.processEvents()
+
+    def zoom(self, factor: float, *, centre: tuple[float, float] | None = None) -> None:
+        """Zoom about a point in world coordinates, relative to the whole image."""
+        camera = getattr(self.viewer, "scene", self.viewer).camera
+        camera.zoom *= factor
+        if centre is not None:
+            camera.center = (0, *centre)
+
+    def save(self, name: str) -> None:
+        """Write the window as a picture and close it."""
+        self.settle()
+        self.viewer.screenshot(str(IMAGES / f"{name}.png"), canvas_only=False, flash=False)
+        print(f"{name}: {self.dock.run.status.text()}")
+        self.viewer.close()
+
+
+def segment() -> None:
+    """The README's picture: nuclei found at the first click."""
+    scene = Scene("nuclei_fluorescence")
+    scene.run()
+    scene.save("segment")
+
+
+def overlapping() -> None:
+    """Overlapping cells stay whole; their common part is hatched."""
+    scene = Scene("nuclei_overlapping")
+    scene.run()
+    scene.save("overlapping")
+
+
+def histology() -> None:
+    """H&E, all three channels."""
+    scene = Scene("nuclei_histology")
+    scene.run()
+    scene.save("histology")
+
+
+def diameter() -> None:
+    """The estimated diameter as a circle."""
+    scene = Scene("nuclei_fluorescence")
+    scene.zoom(2.0, centre=(112, 210))
+    scene.settle()
+    scene.estimate()
+    scene.dock.model.circle.setChecked(True)
+    scene.save("diameter")
+
+
+def threshold() -> None:
+    """Colours by score, a low threshold, and the advanced settings."""
+    scene = Scene("nuclei_screen")
+    scene.run()
+    scene.dock.cells.colours.setCurrentIndex(scene.dock.cells.colours.findData("score"))
+    scene.dock.cells.score._spin.setValue(0.2)
+    scene.dock.advanced.fold.expand(False)
+    scene.save("threshold")
+
+
+SCENES: dict[str, Callable[[], None]] = {s.__name__: s for s in (segment, overlapping, histology, diameter, threshold)}
+
+
+def main() -> None:
+    """Make all pictures, or one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=SCENES)
+    only = parser.parse_args().only
+    IMAGES.mkdir(exist_ok=True)
+    for name, scene in SCENES.items():
+        if only in (None, name):
+            scene()
+
+
+if __name__ == "__main__":
+    main()
