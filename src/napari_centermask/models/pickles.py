@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -63,9 +65,8 @@ def read_state(path: Path) -> State:
             raise BadModel(f"Expected a dictionary of weights in {path.name}, found {type(content).__name__}.")
         state = {k: _tensor(v) for k, v in content.items() if isinstance(k, str) and not k.endswith(IGNORED)}
     except _UNREADABLE as error:
-        reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
         raise BadModel(
-            f"Expected a file of weights alone, {path.name} was refused: {reason.rstrip('.')}. "
+            f"Expected a file of weights alone, {path.name} was refused: {_reason(error)}. "
             "Files that would run code are never opened; get the weights again from their publisher."
         ) from error
     if state and all(k.startswith("module.") for k in state):
@@ -77,12 +78,22 @@ def read_state(path: Path) -> State:
     return state
 
 
+def _reason(error: Exception) -> str:
+    """In one line; PyTorch's own advice, to unpickle the file all the same, is left out."""
+    if wanted := re.search(r"GLOBAL (\S+)", str(error)):
+        return f"it asks for {wanted[1]}"
+    if "weights_only" in str(error) or not str(error):
+        return "it is damaged or holds more than weights"
+    return str(error).splitlines()[0][:300].rstrip(".")
+
+
 def _tensor(value: Any) -> Any:
     return torch.from_numpy(np.ascontiguousarray(value)) if isinstance(value, np.ndarray) else value
 
 
 def _read_tensors(path: Path) -> Any:
-    with torch.serialization.safe_globals(_NUMPY):
+    with torch.serialization.safe_globals(_NUMPY), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about pickle protocols; what cannot be read is refused
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
