@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from napari_centermask.core.errors import BadAnnotations, BadSettings
+from napari_centermask.settings import AugmentSettings
+from napari_centermask.training.augment import boxes_of
+from napari_centermask.training.data import batches, data_hash, load_split
+from napari_centermask.training.sampler import TileSampler
+
+PLAIN = AugmentSettings(intensity=0, blur=0, noise=0, gradient=0, grey=0, copy_paste=0)
+
+
+def sampler(settings, augment):
+    settings = settings.model_copy(update={"augment": augment})
+    return TileSampler([load_split(f, "train") for f in settings.data], settings)
+
+
+@pytest.mark.parametrize("rotate", [0.0, 45.0])
+def test_image_and_masks_stay_in_register(settings, rotate):
+    tiles = sampler(settings, PLAIN.model_copy(update={"rotate": rotate}))
+    seen = 0
+    for index in range(12):
+        tile = tiles[index]
+        assert (tile.image.shape, tile.image.dtype) == ((1, 128, 128), np.float32)
+        cells = tile.masks.any(axis=0)
+        bright = tile.image[0] > 0.5
+        for x0, y0, x1, y1 in tile.ignore.astype(int):
+            bright[max(0, y0 - 2) : y1 + 2, max(0, x0 - 2) : x1 + 2] = False
+            cells[max(0, y0 - 2) : y1 + 2, max(0, x0 - 2) : x1 + 2] = False
+        if cells.sum() > 500:
+            seen += 1
+            agree = (bright & cells).sum() / (bright | cells).sum()
+            assert agree > 0.9
+    assert seen >= 6
+
+
+def test_boxes_follow_the_masks(settings):
+    for index in range(8):
+        tile = sampler(settings, PLAIN)[index]
+        assert np.abs(tile.boxes - boxes_of(tile.masks)).max(initial=0.0) <= 1.6
+
+
+def test_copied_cells_overlap_and_stay_whole(settings):
+    tiles = sampler(settings, PLAIN.model_copy(update={"copy_paste": 1.0}))
+    depth = [int(tile.masks.sum(axis=0).max(initial=0)) for tile in (tiles[i] for i in range(10))]
+    assert max(depth) >= 2
+
+
+def test_a_tile_depends_on_its_number_alone(settings):
+    first, second = sampler(settings, AugmentSettings())[5], sampler(settings, AugmentSettings())[5]
+    assert np.array_equal(first.image, second.image)
+    assert np.array_equal(first.masks, second.masks)
+
+
+def test_resuming_continues_the_sequence(settings):
+    whole = [batch.images for batch, _ in zip(batches(settings), range(3), strict=False)]
+    rest = next(iter(batches(settings, start_step=2)))
+    assert rest.images.equal(whole[2])
+
+
+def test_the_hash_changes_with_a_pixel(folder):
+    before = data_hash(folder, "train")
+    path = folder / "images" / "train_1.png"
+    path.write_bytes(path.read_bytes() + b"\0")
+    assert data_hash(folder, "train") != before
+
+
+def test_a_missing_split_says_what_is_expected(folder):
+    with pytest.raises(BadAnnotations, match=r"annotations_test\.json"):
+        load_split(folder, "test")
+
+
+def test_channels_that_do_not_fit_are_named(settings):
+    two = settings.model.model_copy(update={"in_channels": 2})
+    for sample in (samples := load_split(settings.data[0], "train")):
+        object.__setattr__(sample, "image", np.repeat(sample.image, 3, axis=0))
+    with pytest.raises(BadSettings, match="has 3"):
+        TileSampler([samples], settings.model_copy(update={"model": two}))
