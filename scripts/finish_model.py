@@ -25,7 +25,7 @@ from napari_centermask.models.checkpoint import load_model, save_model
 from napari_centermask.pipeline import segment
 from napari_centermask.settings import SegmentSettings
 
-LOWEST_SCORE = 0.05
+LOWEST_SCORE = 0.2
 
 
 def main() -> None:
