@@ -106,7 +106,7 @@ def threshold() -> None:
     scene = Scene("nuclei_screen")
     scene.run()
     scene.dock.cells.colours.setCurrentIndex(scene.dock.cells.colours.findData("score"))
-    scene.dock.cells.score._spin.setValue(0.2)
+    scene.dock.cells.score._spin.setValue(0.3)
     scene.dock.advanced.fold.expand(False)
     scene.save("threshold")
 

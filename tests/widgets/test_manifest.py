@@ -149,3 +149,16 @@ def test_the_menu_command_on_labels_gives_one_notification(viewer, engine, notic
     segment_active(viewer)
     assert len(notices()) == 1
     assert "'mine' is a Labels layer" in notices()[0]
+
+
+def test_the_demo_window_shows_the_image_and_its_cells(make_napari_viewer, engine, tmp_path, monkeypatch):
+    import napari
+
+    from napari_centermask.widgets import demo
+
+    viewer = make_napari_viewer()
+    monkeypatch.setattr(napari, "Viewer", lambda **options: viewer)
+    monkeypatch.setattr(napari, "run", lambda: None)
+    coco = write_both(tmp_path)
+    demo.show(tmp_path / "field0.png", coco)
+    assert [x.name for x in viewer.layers] == ["field0", "field0 cells", "field0 outlines"]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+from napari_centermask import widgets
 
 
 def cells_of(viewer, name="discs"):
@@ -363,7 +367,16 @@ def test_a_closed_dock_does_not_stop_its_run(viewer, dock, engine, qtbot, discs)
 
 
 def test_docks_do_not_import_torch(dock):
-    assert not {"torch", "torchvision", "onnxruntime", "openvino"} & set(sys.modules)
+    assert not {"torch", "torchvision"} & set(sys.modules)
+
+
+def test_importing_the_widgets_imports_no_runtime():
+    names = [p.stem for p in Path(widgets.__file__).parent.glob("[a-z]*.py")]
+    code = "import sys\n" + "\n".join(f"import napari_centermask.widgets.{name}" for name in names)
+    code += "\nprint(*({'torch', 'torchvision', 'onnxruntime', 'openvino', 'pandas'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert len(names) > 10
+    assert done.stdout.strip() == ""
 
 
 def test_without_a_model_run_says_how_to_add_one(viewer, discs, monkeypatch):

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from ..engines import Engine
     from .result import Index
 
-# Candidates down to this score are kept, so that the threshold can be moved without a new run.
-FLOOR = 0.1
+# Candidates down to this score are kept, so that the threshold can be moved without a new run. On the sample of 126
+# nuclei that is 264 boxes for the mask heads instead of 129 and a third more time; from 0.1 on it would be 2,454.
+FLOOR = 0.2
 _MAX_ENGINES = 2
 _ONE_AT_A_TIME = threading.Lock()
 _ENGINES: dict[tuple, Engine] = {}

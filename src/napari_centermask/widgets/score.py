@@ -9,12 +9,12 @@ from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QSizePolicy, QSlider, QW
 
 from .job import FLOOR
 
-_BINS = 45
+_BINS = 40
 _KEPT, _LEFT_OUT = QColor("#7bd389"), QColor(128, 128, 128, 110)
 
 
 class ScoreSlider(QWidget):
-    """A threshold in [0.1, 0.99], and how many candidates lie on either side."""
+    """A threshold in [0.2, 0.99], and how many candidates lie on either side."""
 
     changed = Signal(float)
 
