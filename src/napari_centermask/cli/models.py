@@ -83,17 +83,30 @@ def info(model: str, /, *, json: Flag = False) -> int:
     for key, value in (describe(files) | {"parent": card["parent"], "created": card["created"]}).items():
         print(f"{key:<14}{', '.join(value) if isinstance(value, list) else value}")
     print("limits" + "".join(f"\n  - {limit}" for limit in card["limits"] or ["none stated"]))
-    for name, metrics in card["metrics"].items():
-        print(f"{name:<24}{_numbers(metrics)}")
+    for line in _metric_lines(card["metrics"]):
+        print(line)
     for path in files.paths:
         print(path)
     return 0
 
 
-def _numbers(metrics: Any) -> str:
-    if not isinstance(metrics, dict):
-        return str(metrics)
-    return "  ".join(f"{k} {v:.4g}" for k, v in metrics.items() if isinstance(v, (int, float)))
+SHOWN = ("n_images", "n_instances", "bioimage_ap_mean", "AP", "AP50", "precision", "recall", "f1", "pq")
+"""Of the many figures of a card those that fit a line; --json has all."""
+
+
+def _metric_lines(metrics: dict[str, Any], *, indent: str = "") -> list[str]:
+    """A card's figures: a line for each name that holds numbers, a heading for each that holds more names."""
+    lines = []
+    for name, value in metrics.items():
+        if not isinstance(value, dict):
+            continue
+        numbers = {k: v for k, v in value.items() if k in SHOWN and isinstance(v, (int, float))}
+        inner = [] if numbers else _metric_lines(value, indent=indent + "  ")
+        if numbers:
+            lines.append(f"{indent}{name:<26}" + "  ".join(f"{k} {v:.4g}" for k, v in numbers.items()))
+        elif inner:
+            lines += [f"{indent}{name}", *inner]
+    return lines
 
 
 @app.command
