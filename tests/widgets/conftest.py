@@ -85,7 +85,7 @@ def card() -> ModelCard:
 def engine(card, monkeypatch, tmp_path) -> FakeEngine:
     """The engine that every run in the test gets; its gate is open."""
     from napari_centermask.models import zoo
-    from napari_centermask.widgets import job
+    from napari_centermask.widgets import engine_cache
 
     graph = tmp_path / "fake.onnx"
     graph.touch()
@@ -93,9 +93,9 @@ def engine(card, monkeypatch, tmp_path) -> FakeEngine:
     engine = FakeEngine(card)
     engine.gate.set()
     monkeypatch.setattr(zoo, "list_models", lambda: [files])
-    monkeypatch.setattr(job, "find_model", lambda name: files)
-    monkeypatch.setattr(job, "load_engine", lambda *args, **kwargs: engine)
-    monkeypatch.setattr(job, "_ENGINES", {})
+    monkeypatch.setattr(engine_cache, "find_model", lambda name: files)
+    monkeypatch.setattr(engine_cache, "load_engine", lambda *args, **kwargs: engine)
+    monkeypatch.setattr(engine_cache, "_ENGINES", {})
     return engine
 
 

@@ -57,6 +57,7 @@ def test_a_cell_keeps_its_label_when_the_threshold_moves(viewer, dock, run_to_en
 
 
 def test_the_event_loop_turns_while_the_network_runs(viewer, dock, engine, qtbot, discs):
+    from napari.utils import progress
     from qtpy.QtCore import QTimer
 
     viewer.add_image(discs(), name="discs")
@@ -74,9 +75,11 @@ def test_the_event_loop_turns_while_the_network_runs(viewer, dock, engine, qtbot
     timer.timeout.connect(tick)
     timer.start()
     dock.run.start.click()
+    assert [str(bar) for bar in progress._all_instances] == ["CenterMask: discs"]  # napari's activity dock
     qtbot.waitUntil(lambda: not dock.session.runner.is_running, timeout=30_000)
     timer.stop()
     assert len(ticks) >= 50
+    assert not progress._all_instances
     assert "discs cells" in viewer.layers
 
 
@@ -346,9 +349,9 @@ def test_no_image_and_a_label_layer_disable_run_and_notify_when_asked(viewer, do
 
 
 def test_torch_is_refused_with_a_remedy(viewer, dock, engine, run_to_end, notices, discs, monkeypatch):
-    from napari_centermask.widgets import job
+    from napari_centermask.widgets import engine_cache
 
-    monkeypatch.setattr(job, "find_spec", lambda name: None)
+    monkeypatch.setattr(engine_cache, "find_spec", lambda name: None)
     viewer.add_image(discs(), name="discs")
     run_to_end()
     assert len(notices()) == 1

@@ -7,17 +7,15 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.errors import BadImage, BadModel, BadSettings, MissingExtra, UserError
+from ..core.errors import BadImage, UserError
 from ..core.instances import Instances
-from ..engines.load import load_engine
-from ..models.zoo import ModelFiles, find_model
 from ..settings import SegmentSettings
+from .engine_cache import cached_engine
 from .regions import contains, window
 from .result import centre
 
@@ -29,9 +27,7 @@ if TYPE_CHECKING:
 # Candidates down to this score are kept, so that the threshold can be moved without a new run. On the sample of 126
 # nuclei that is 264 boxes for the mask heads instead of 129 and a third more time; from 0.1 on it would be 2,454.
 FLOOR = 0.2
-_MAX_ENGINES = 2
 _ONE_AT_A_TIME = threading.Lock()
-_ENGINES: dict[tuple, Engine] = {}
 
 
 @dataclass(frozen=True)
@@ -229,39 +225,3 @@ def check(image: Any, settings: SegmentSettings) -> None:
         flat = flat and sample.min() == sample.max()
     if flat and chosen:
         raise BadImage("Expected an image with contrast, all its pixels are equal. Choose another layer or channel.")
-
-
-def cached_engine(settings: SegmentSettings) -> Engine:
-    """The engine for these settings; the last two loaded ones are kept for the session.
-
-    Raises
-    ------
-    BadModel, BadSettings, MissingExtra
-        With what to do. torch is refused: with OpenGL in one process it crashes (docs/architecture.md).
-    """
-    files = find_model(settings.model)
-    stamp = tuple((p, p.stat().st_mtime_ns) for p in files.paths)
-    key = files.name, stamp, settings.engine, settings.device
-    if key not in _ENGINES:
-        _refuse_torch(settings, files)
-        engine = load_engine(files, engine=settings.engine, device=settings.device)
-        while len(_ENGINES) >= _MAX_ENGINES:
-            del _ENGINES[next(iter(_ENGINES))]
-        _ENGINES[key] = engine
-    return _ENGINES[key]
-
-
-def _refuse_torch(settings: SegmentSettings, files: ModelFiles) -> None:
-    """Stop where the choice would fall on torch."""
-    remedy = "Install a runtime that can: pip install openvino (or onnxruntime)."
-    if settings.engine == "torch":
-        raise MissingExtra(f"PyTorch cannot run inside napari. Choose 'auto' under Advanced. {remedy}")
-    if files.dense is None or files.roi is None:
-        raise BadModel(
-            f"Expected the graphs of '{files.name}' for use inside napari, it has only weights. "
-            f"Make them with: napari-centermask export {files.name}"
-        )
-    if settings.engine == "auto" and settings.device.startswith("cuda"):
-        raise BadSettings(f"Expected the engine 'onnx' for device '{settings.device}' inside napari; choose it too.")
-    if settings.engine == "auto" and not any(find_spec(name) for name in ("openvino", "onnxruntime")):
-        raise MissingExtra(f"Segmenting inside napari needs OpenVINO or ONNX Runtime. {remedy}")

@@ -87,3 +87,19 @@ def _polygons(layer: Shapes, source: Image) -> list[np.ndarray]:
         points = np.array([source.world_to_data(layer.data_to_world(p))[-2:] for p in layer.data[i]])
         polygons.append(ellipse(points) if kind == "ellipse" else points)
     return polygons
+
+
+def draw_region(viewer: Viewer, source: Image | None) -> None:
+    """Add a Shapes layer over the image, or take the one there, ready to draw a rectangle."""
+    from napari.layers import Shapes
+
+    name = "region"
+    if name not in viewer.layers or not isinstance(viewer.layers[name], Shapes):
+        place = {} if source is None else {"scale": source.scale[-2:], "translate": source.translate[-2:]}
+        if source is not None and hasattr(source, "units"):
+            place["units"] = source.units[-2:]
+        look = {"edge_color": "#ffd166", "edge_width": 2, "face_color": [1, 0.82, 0.4, 0.1]}
+        viewer.add_layer(Shapes(ndim=2, name=name, **look, **place))
+    layer = viewer.layers[name]
+    viewer.layers.selection.active = layer
+    layer.mode = "add_rectangle"

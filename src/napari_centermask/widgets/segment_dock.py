@@ -14,11 +14,13 @@ from ..core.errors import BadImage, UserError
 from ..pipeline import suited
 from ..settings import SegmentSettings
 from . import segment_view as view
+from .cells_box import CellsBox
 from .circle import DiameterCircle
+from .dock_layout import STYLE, WIDTH, stack
 from .job import PlaneJob
 from .pickers import LayerCombo, hint
 from .planes import ImagePlanes, channel_names, guess_channel_axis
-from .scope import ALL, PLANE, REGION, plane_jobs, scopes
+from .scope import ALL, PLANE, REGION, draw_region, plane_jobs, scopes
 from .session import current_index, session_of
 
 if TYPE_CHECKING:
@@ -49,14 +51,14 @@ class SegmentDock(QWidget):
         self.image = view.ImageBox(self._viewer)
         self.model = view.ModelBox()
         self.run = view.RunBox()
-        self.cells = view.CellsBox(SegmentSettings.model_fields["score"].default)
+        self.cells = CellsBox(SegmentSettings.model_fields["score"].default)
         self.advanced = view.AdvancedBox()
-        self.setStyleSheet(view.STYLE)
-        view.stack(self, (self.image, self.model, self.run, self.cells, self.advanced))
+        self.setStyleSheet(STYLE)
+        stack(self, (self.image, self.model, self.run, self.cells, self.advanced))
 
     def sizeHint(self) -> QSize:
         """Wide enough for its rows, and no wider than it needs beside an image."""
-        return QSize(view.WIDTH, 640)
+        return QSize(WIDTH, 640)
 
     def _connect(self) -> None:
         self.image.layers.picked.connect(self._on_image_picked)
@@ -213,7 +215,7 @@ class SegmentDock(QWidget):
 
     def _on_draw(self) -> None:
         """Give the user a layer to draw the region in, ready for a rectangle."""
-        view.draw_region(self._viewer, self.source)
+        draw_region(self._viewer, self.source)
 
     def _on_score_changed(self, score: float) -> None:
         if self.source is not None:

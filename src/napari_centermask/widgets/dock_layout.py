@@ -1,0 +1,102 @@
+"""How our docks look: headings, rows that line up, a column that scrolls."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWhatsThis,
+    QWidget,
+)
+
+WIDTH = 340
+STYLE = """
+QLabel#heading { font-weight: 600; padding: 4px 0 2px 0; border-bottom: 1px solid rgba(128, 128, 128, 90); }
+QPushButton#primary { background-color: #2f6fde; color: white; font-weight: 600; padding: 6px 10px; }
+QPushButton#primary:hover { background-color: #4a86ee; }
+QPushButton#primary:disabled { background-color: rgba(128, 128, 128, 60); color: rgba(160, 160, 160, 160); }
+QToolButton { border-radius: 4px; padding: 2px 6px; }
+QLabel#quiet { color: rgba(150, 150, 150, 255); }
+QProgressBar { max-height: 8px; min-height: 8px; border-radius: 4px; text-align: center; }
+QProgressBar::chunk { border-radius: 4px; background-color: #2f6fde; }
+"""
+
+
+class HelpButton(QToolButton):
+    """A question mark that opens a note."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.setText("?")
+        self.setToolTip("How to use this dock.")
+        self.clicked.connect(lambda: QWhatsThis.showText(self.mapToGlobal(self.rect().bottomLeft()), text, self))
+
+
+def titled_form(parent: QWidget, heading: str, *, help: str | None = None) -> QFormLayout:
+    """A form with a heading, and a note behind a question mark if `help` is given."""
+    form = QFormLayout(parent)
+    form.setContentsMargins(0, 0, 0, 0)
+    form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
+    title = QLabel(heading)
+    title.setObjectName("heading")
+    form.addRow(title if help is None else row(title, HelpButton(help)))
+    form.setVerticalSpacing(6)
+    form.setHorizontalSpacing(10)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    return form
+
+
+def label(text: str) -> QLabel:
+    """A label as wide as the longest, so that the rows of all boxes line up."""
+    made = QLabel(text)
+    made.setMinimumWidth(made.fontMetrics().horizontalAdvance("Channel axis"))
+    return made
+
+
+def stack(dock: QWidget, boxes: tuple[QWidget, ...]) -> None:
+    """Lay boxes out one below another in a dock; a low window scrolls."""
+    inside = QWidget()
+    column = QVBoxLayout(inside)
+    column.setContentsMargins(8, 4, 8, 8)
+    column.setSpacing(12)
+    for box in boxes:
+        column.addWidget(box)
+    column.addStretch(1)
+    layout = QVBoxLayout(dock)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(_Column(inside))
+
+
+class _Column(QScrollArea):
+    """Scrolls up and down only: it is always wide enough for what is inside."""
+
+    def __init__(self, inside: QWidget) -> None:
+        super().__init__()
+        self.setWidget(inside)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        inside.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.setMinimumWidth(self.widget().minimumSizeHint().width())
+        return super().eventFilter(watched, event)
+
+
+def row(*widgets: QWidget, stretch: int = 0) -> QWidget:
+    """Widgets side by side; number `stretch` takes the room that is left."""
+    holder = QWidget()
+    layout = QHBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(6)
+    for i, widget in enumerate(widgets):
+        layout.addWidget(widget, 1 if i == stretch else 0)
+    return holder
