@@ -75,7 +75,7 @@ def test_the_event_loop_turns_while_the_network_runs(viewer, dock, engine, qtbot
     timer.timeout.connect(tick)
     timer.start()
     dock.run.start.click()
-    assert [str(bar) for bar in progress._all_instances] == ["CenterMask: discs"]  # napari's activity dock
+    assert [bar.desc.rstrip(": ") for bar in progress._all_instances] == ["CenterMask: discs"]  # napari's activity dock
     qtbot.waitUntil(lambda: not dock.session.runner.is_running, timeout=30_000)
     timer.stop()
     assert len(ticks) >= 50
