@@ -11,9 +11,7 @@ from napari_centermask.settings import ModelSettings
 
 torch = pytest.importorskip("torch")
 
-LITE = ModelSettings(
-    backbone="V-19-slim-dw-eSE", backbone_norm="FrozenBN", categories=[f"c{i}" for i in range(80)]
-)
+LITE = ModelSettings(backbone="V-19-slim-dw-eSE", backbone_norm="FrozenBN", categories=[f"c{i}" for i in range(80)])
 
 
 @pytest.fixture(autouse=True)

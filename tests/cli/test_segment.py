@@ -16,6 +16,7 @@ from napari_centermask.core.compose import label_image
 from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.instances import Instances
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+from napari_centermask.pipeline import check_intensities
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +38,9 @@ def network(monkeypatch, cells):
 
     monkeypatch.setattr("napari_centermask.engines.load.load_engine", load_engine)
     monkeypatch.setattr("napari_centermask.pipeline.segment_steps", segment_steps)
+    monkeypatch.setattr(
+        "napari_centermask.pipeline.check_intensities", lambda image, settings: None
+    )  # plain images here
     return seen
 
 
@@ -203,3 +207,16 @@ def test_results_go_to_standard_output_and_notices_do_not(capsys):
     output.notice("hello")
     out, err = capsys.readouterr()
     assert (out, err) == ("", "hello\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [(np.nan, "NaN or infinite"), (np.inf, "NaN or infinite"), (7.0, "contrast")]
+)
+def test_images_that_cannot_be_segmented_are_refused(tmp_path, capsys, monkeypatch, value, message):
+    monkeypatch.setattr("napari_centermask.pipeline.check_intensities", check_intensities)
+    image = np.full((64, 64), 7.0, np.float32)
+    image[5, 5] = value
+    np.save(tmp_path / "a.npy", image)
+    assert cli.run(["segment", str(tmp_path / "a.npy"), "--out", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

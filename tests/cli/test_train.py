@@ -16,7 +16,22 @@ pytest.importorskip("torch")
 TINY = [
     *("--model.backbone", "V-19-slim-dw-eSE", "--model.fpn-channels", "32", "--model.mask-channels", "16"),
     *("--model.maskiou-channels", "16", "--model.maskiou-fc", "16", "--model.top-levels", "0"),
-    *("--tile", "64", "--batch", "2", "--steps", "2", "--warmup", "1", "--diameter", "20", "--workers", "0", "--amp", "off"),
+    *(
+        "--tile",
+        "64",
+        "--batch",
+        "2",
+        "--steps",
+        "2",
+        "--warmup",
+        "1",
+        "--diameter",
+        "20",
+        "--workers",
+        "0",
+        "--amp",
+        "off",
+    ),
 ]
 
 
@@ -52,7 +67,10 @@ def test_a_model_is_trained_exported_installed_and_evaluated(capfd, fields, tmp_
     assert run("export", out / "best.safetensors") == 0
     assert run("models", "add", out / "best.safetensors", "--name", "mine") == 0
     report = tmp_path / "report.json"
-    assert run("evaluate", "--model", "mine", "--engine", "onnx", "--data", fields, "--split", "test", "--json", report) == 0
+    assert (
+        run("evaluate", "--model", "mine", "--engine", "onnx", "--data", fields, "--split", "test", "--json", report)
+        == 0
+    )
     assert json.loads(report.read_text())["n_images"] == 1
     assert run("train", out / "run.json", "--resume", "--steps", "3") == 0
     assert "step 3" in capfd.readouterr().out

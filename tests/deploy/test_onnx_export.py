@@ -56,6 +56,14 @@ def test_every_engine_gives_what_torch_gives(exported, make):
     assert [part.shape for part in empty] == [(0, 28, 28), (0,)]
 
 
+def test_graphs_name_no_path_of_the_machine(exported):
+    _, _, folder, _ = exported
+    for kind in ("dense", "roi"):
+        content = (folder / f"small.{kind}.onnx").read_bytes()
+        assert b".py" not in content
+        assert b"stack_trace" not in content
+
+
 def test_graphs_that_disagree_are_refused_and_nothing_is_written(exported, tmp_path, monkeypatch):
     model, card, _, _ = exported
     monkeypatch.setitem(onnx_export.TOLERANCE, "logits", -1.0)

@@ -136,11 +136,12 @@ def _one(job: Job, engine: Any, settings: SegmentSettings, *, first_id: int) -> 
     from napari_centermask.core.compose import label_image
     from napari_centermask.io.coco import ImageRecord
     from napari_centermask.io.images import read_image
-    from napari_centermask.pipeline import segment_steps
+    from napari_centermask.pipeline import check_intensities, segment_steps
 
     start = time.perf_counter()
     records = []
     for number, (label, plane) in enumerate(read_image(job.image).planes()):
+        check_intensities(plane, settings)
         cells = follow(segment_steps(plane, engine, settings), f"{job.image.name} {label}".strip())
         extra = {"plane": label} if label else {}
         records.append(ImageRecord(first_id + number, job.image.name, job.image, cells.shape, cells, extra))

@@ -147,8 +147,24 @@ def _write(module, example, path, card, inputs, outputs, shapes) -> None:
             external_data=False,
             verbose=False,
         )
+    _forget_sources(program.model)
     program.model.metadata_props[CARD_KEY] = card.to_json()
     program.save(str(path), external_data=False)
+
+
+def _forget_sources(model) -> None:
+    """Remove the exporter's notes on every node and value: stack traces with the paths of the machine."""
+    graphs = [model.graph, *model.functions.values()]
+    for graph in graphs:
+        graph.metadata_props.clear()
+        for node in graph.all_nodes():
+            node.metadata_props.clear()
+            node.doc_string = None
+            for value in (*node.inputs, *node.outputs):
+                if value is not None:
+                    value.metadata_props.clear()
+        for value in (*graph.inputs, *graph.outputs):
+            value.metadata_props.clear()
 
 
 def _random_rois(n: int, batch: int, size: tuple[int, int], classes: int, rng) -> tuple[torch.Tensor, torch.Tensor]:

@@ -135,10 +135,10 @@ def _segment(
     job: PlaneJob, engine: Engine, settings: SegmentSettings, *, part: tuple[int, int]
 ) -> Generator[Advance, None, Instances]:
     """Segment one plane or a region of it, as part n of m of the whole run."""
-    from ..pipeline import segment_steps
+    from ..pipeline import check_intensities, segment_steps
 
     image, box = _part_of(job, settings)
-    check(image, settings)
+    check_intensities(image, settings)
     steps = segment_steps(image, engine, settings, min_score=min(FLOOR, settings.score))
     n, total = part
     prefix = f"Plane {n + 1} of {total}: " if total > 1 else ""
@@ -186,10 +186,10 @@ def _estimate_alone(job: PlaneJob, settings: SegmentSettings) -> Generator[Advan
 def _estimate(
     job: PlaneJob, engine: Engine, settings: SegmentSettings, *, part: float
 ) -> Generator[Advance, None, float]:
-    from ..pipeline import diameter_steps
+    from ..pipeline import check_intensities, diameter_steps
 
     image, _ = _part_of(job, settings)
-    check(image, settings)
+    check_intensities(image, settings)
     steps = diameter_steps(image, engine, settings)
     while True:
         try:
@@ -197,31 +197,3 @@ def _estimate(
         except StopIteration as end:
             return float(end.value)
         yield Advance(part, progress.message)
-
-
-def check(image: Any, settings: SegmentSettings) -> None:
-    """Refuse intensities that cannot be segmented, before the network runs; the pipeline checks the rest.
-
-    Arrays in memory are looked at whole, lazy ones at a coarse sample.
-
-    Raises
-    ------
-    BadImage
-        Not finite, or constant.
-    """
-    if image.dtype.kind not in "buif" or min(image.shape[1:]) < 2:
-        return
-    step = 1 if isinstance(image, np.ndarray) else max(1, max(image.shape[1:]) // 512)
-    chosen = [c for c in settings.channels or range(image.shape[0]) if c < image.shape[0]]
-    flat = True
-    for channel in chosen:
-        sample = np.asarray(image[channel, ::step, ::step])
-        n_bad = int(np.count_nonzero(~np.isfinite(sample))) if sample.dtype.kind == "f" else 0
-        if n_bad:
-            raise BadImage(
-                f"Expected finite intensities, {n_bad:,} of {sample.size:,} pixels are NaN or infinite. "
-                "Replace them, for instance by np.nan_to_num(layer.data)."
-            )
-        flat = flat and sample.min() == sample.max()
-    if flat and chosen:
-        raise BadImage("Expected an image with contrast, all its pixels are equal. Choose another layer or channel.")
