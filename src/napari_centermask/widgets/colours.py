@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.compose import HATCH
-from .result import Result
+from ..core.result import Result
 
 if TYPE_CHECKING:
     from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap

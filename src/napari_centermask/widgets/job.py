@@ -14,15 +14,15 @@ import numpy as np
 
 from ..core.errors import BadImage, UserError
 from ..core.instances import Instances
+from ..core.regions import contains, window
+from ..core.result import centre
 from ..settings import SegmentSettings
 from .engine_cache import cached_engine
-from .regions import contains, window
-from .result import centre
 
 if TYPE_CHECKING:
     from ..core.instances import Box
+    from ..core.result import Index
     from ..engines import Engine
-    from .result import Index
 
 # Candidates down to this score are kept, so that the threshold can be moved without a new run. On the sample of 126
 # nuclei that is 264 boxes for the mask heads instead of 129 and a third more time; from 0.1 on it would be 2,454.

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
     from ..core.instances import Box
+    from ..core.result import Index, Result
     from .planes import ImagePlanes
-    from .result import Index, Result
 
 KEY = "napari_centermask"
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")

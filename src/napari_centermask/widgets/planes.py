@@ -13,7 +13,7 @@ from ..core.errors import BadImage
 if TYPE_CHECKING:
     from napari.layers import Image
 
-    from .result import Index
+    from ..core.result import Index
 
 _CHANNEL_NAMES = {"c", "ch", "channel", "channels"}
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import UserError
+from ..core.result import Result
 from ..io.coco import ImageRecord, read_coco
 from ..io.images import read_plane
 from .layers import ResultLayers
 from .planes import ImagePlanes
-from .result import Result
 from .samples import LayerData
 
 _SNIFF = 1 << 16

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import BadImage
+from ..core.regions import ellipse, rectangle
 from .circle import NAME as CIRCLE
 from .job import PlaneJob
-from .regions import ellipse, rectangle
 
 if TYPE_CHECKING:
     from napari.layers import Image, Shapes
     from napari.viewer import Viewer
 
+    from ..core.result import Index
     from .planes import ImagePlanes
-    from .result import Index
 
 PLANE, ALL, VIEW, REGION = "plane", "all", "view", "region"
 

@@ -12,10 +12,10 @@ from napari.utils.notifications import show_error, show_warning
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
+from ..core.result import Result
 from .job import Failed, Finished, estimate_diameter, run
 from .layers import ResultLayers, place_of
 from .planes import ImagePlanes
-from .result import Result
 from .runner import Runner
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from ..core.instances import Instances
+    from ..core.result import Index
     from ..settings import SegmentSettings
     from .job import PlaneJob
-    from .result import Index
 
 _SESSIONS: WeakKeyDictionary[Viewer, Session] = WeakKeyDictionary()
 

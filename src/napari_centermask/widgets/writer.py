@@ -10,10 +10,10 @@ import numpy as np
 
 from ..core.compose import from_label_image, label_image
 from ..core.instances import Instances
+from ..core.result import Index, Result
 from ..io.coco import ImageRecord
 from ..io.coco import write_coco as _write_coco
 from .layers import KEY
-from .result import Index, Result
 
 
 def write_coco(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Parts of an image plane: polygons that a person drew, or what is in view. Knows no Qt."""
+"""Parts of an image plane: polygons that a person drew, or what is in view.."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..core.instances import Box
+from .instances import Box
 
 
 def contains(polygons: Sequence[np.ndarray], point: tuple[float, float]) -> bool:

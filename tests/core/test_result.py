@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from napari_centermask.core.instances import Instance, Instances
-from napari_centermask.widgets.planes import ImagePlanes
-from napari_centermask.widgets.regions import contains, ellipse, rectangle, window
-from napari_centermask.widgets.result import Result
+from napari_centermask.core.regions import contains, ellipse, rectangle, window
+from napari_centermask.core.result import Result
 
 
 def squares(*corners, shape=(40, 40), score=0.9) -> Instances:
@@ -75,21 +74,3 @@ def test_an_ellipse_touches_the_sides_of_its_box():
 def test_windows_are_cut_to_the_image():
     assert window([rectangle(-5, 10, 8.2, 80)], (40, 40), margin=2) == (0, 8, 11, 40)
     assert window([rectangle(50, 50, 60, 60)], (40, 40)) is None
-
-
-@pytest.mark.parametrize("lazy", [False, True])
-def test_planes_come_channels_first_whatever_the_axes(lazy):
-    data = np.arange(2 * 3 * 4 * 5 * 6).reshape(2, 3, 4, 5, 6)
-    if lazy:
-        from dask.array import from_array
-
-        source = from_array(data)
-    else:
-        source = data
-    planes = ImagePlanes(source, channel_axis=1)
-    assert (planes.shape, planes.leading, planes.n_channels) == ((5, 6), (2, 4), 3)
-    np.testing.assert_array_equal(np.asarray(planes.plane((1, 2))), data[1, :, 2])
-    assert len(planes.indices()) == 8
-    rgb = ImagePlanes(source[0, 0, :, :, :4], rgb=True)
-    assert (rgb.shape, rgb.n_channels) == ((4, 5), 3)
-    np.testing.assert_array_equal(np.asarray(rgb.plane(())), data[0, 0, :, :, :3].transpose(2, 0, 1))

@@ -1,4 +1,4 @@
-"""The cells of one image layer, plane by plane: the truth behind the layers that show them. Knows no Qt."""
+"""The cells of one image layer, plane by plane: the truth behind the layers that show them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..core.instances import Instance, Instances
+from .instances import Instance, Instances
 from .regions import contains
 
 Index = tuple[int, ...]
@@ -61,9 +61,42 @@ class Result:
             return self._planes[index]
         return Instances(self.shape, categories=self.categories)
 
+    def get(self, index: Index, id: int) -> Instance | None:
+        """A cell of a plane, None if it has no such cell."""
+        plane = self._planes.get(index)
+        return plane[id] if plane is not None and id in plane else None
+
+    def set(self, index: Index, id: int, instance: Instance | None) -> Instance | None:
+        """Put `instance` in place of cell `id` of a plane, or remove it with None; return what was there.
+
+        People's changes come through `core.history.History`, which keeps what undoes them.
+
+        Raises
+        ------
+        ValueError
+            If the plane is not one of the result's, or the cell does not fit it.
+        """
+        if len(index) != len(self.leading) or any(not 0 <= i < n for i, n in zip(index, self.leading, strict=True)):
+            raise ValueError(f"Expected a plane within {self.leading}, got {index}.")
+        before = self._planes.setdefault(index, Instances(self.shape, categories=self.categories)).set(id, instance)
+        self._last_id = max(self._last_id, id)
+        return before
+
+    def new_id(self) -> int:
+        """An id that no cell of any plane has or had."""
+        self._last_id += 1
+        return self._last_id
+
+    def shows(self, instance: Instance) -> bool:
+        """Whether a cell is shown: what a person kept always, what was rejected never, the rest by score."""
+        if instance.status in ("accepted", "corrected"):
+            return True
+        return instance.status != "rejected" and instance.score >= self.threshold
+
     def visible(self, index: Index) -> Instances:
-        """The plane's cells at the present threshold."""
-        return self.plane(index).filter(min_score=self.threshold)
+        """The plane's cells that are shown."""
+        plane = self.plane(index)
+        return Instances(self.shape, filter(self.shows, plane), categories=plane.categories)
 
     def put(
         self, index: Index, cells: Instances, *, region: list[np.ndarray] | None = None, keep_ids: bool = False
@@ -90,16 +123,16 @@ class Result:
         )
         merged = Instances(self.shape, kept, categories=self.categories)
         for instance in cells:
-            new = instance.id if keep_ids else self._last_id + 1
+            new = instance.id if keep_ids else self.new_id()
             merged.add(replace(instance, id=new))
             self._last_id = max(self._last_id, new)
         self._planes[index] = merged
         return merged
 
     def n_visible(self, index: Index | None = None) -> int:
-        """Number of cells at or above the threshold, of one plane or of all."""
+        """Number of cells that are shown, of one plane or of all."""
         planes = self._planes.values() if index is None else [self.plane(index)]
-        return sum(i.score >= self.threshold for plane in planes for i in plane)
+        return sum(self.shows(i) for plane in planes for i in plane)
 
     def scores(self) -> np.ndarray:
         """(N,) float32, scores of all candidates of all planes."""

@@ -1,0 +1,135 @@
+"""One door for every change of the cells: do, undo and redo, by name and without limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .instances import Instance
+from .result import Index, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One cell of one plane before and after; None where it does not exist."""
+
+    plane: Index
+    id: int
+    before: Instance | None
+    after: Instance | None
+
+    def inverse(self) -> Change:
+        """The change that takes this one back."""
+        return Change(self.plane, self.id, self.after, self.before)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What one action of a person did: all its changes, undone and redone together.
+
+    Attributes
+    ----------
+    name
+        As a person reads it after "Undo": "split of cell 41".
+    changes
+        In the order in which they are applied; a cell occurs once.
+    """
+
+    name: str
+    changes: tuple[Change, ...]
+
+    def inverse(self) -> Edit:
+        """The edit that takes this one back."""
+        return Edit(self.name, tuple(c.inverse() for c in reversed(self.changes)))
+
+
+Listener = Callable[[Edit], None]
+
+
+class History:
+    """All edits of a result, applied through here alone.
+
+    Parameters
+    ----------
+    result
+        What is edited.
+    """
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        self._done: list[Edit] = []
+        self._undone: list[Edit] = []
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` with every edit after it was applied; an undo comes as the inverse edit."""
+        self._listeners.append(listener)
+
+    def ignore(self, listener: Listener) -> None:
+        """Stop calling `listener`."""
+        self._listeners.remove(listener)
+
+    def do(self, name: str, changes: Sequence[Change]) -> Edit | None:
+        """Apply changes as one edit; None, and no entry, if they change nothing.
+
+        Raises
+        ------
+        ValueError
+            If a change does not start from what is there, or its cell does not fit the image. Nothing is applied then.
+        """
+        kept = tuple(c for c in changes if not _same(c.before, c.after))
+        if not kept:
+            return None
+        edit = Edit(name, kept)
+        self._apply(edit)
+        self._done.append(edit)
+        self._undone.clear()
+        return edit
+
+    def undo(self) -> Edit | None:
+        """Take the last edit back; returns what was applied for it, None if there is nothing to undo."""
+        if not self._done:
+            return None
+        edit = self._done.pop()
+        self._undone.append(edit)
+        inverse = edit.inverse()
+        self._apply(inverse)
+        return inverse
+
+    def redo(self) -> Edit | None:
+        """Apply the edit undone last again; None if there is nothing to redo."""
+        if not self._undone:
+            return None
+        edit = self._undone.pop()
+        self._done.append(edit)
+        self._apply(edit)
+        return edit
+
+    @property
+    def undo_name(self) -> str | None:
+        """Name of the edit that `undo` would take back."""
+        return self._done[-1].name if self._done else None
+
+    @property
+    def redo_name(self) -> str | None:
+        """Name of the edit that `redo` would apply."""
+        return self._undone[-1].name if self._undone else None
+
+    def _apply(self, edit: Edit) -> None:
+        applied: list[Change] = []
+        try:
+            for change in edit.changes:
+                if not _same(self.result.get(change.plane, change.id), change.before):
+                    raise ValueError(f"Cell {change.id} is not as the edit '{edit.name}' expects it.")
+                self.result.set(change.plane, change.id, change.after)
+                applied.append(change)
+        except ValueError:
+            for change in reversed(applied):
+                self.result.set(change.plane, change.id, change.before)
+            raise
+        for listener in list(self._listeners):
+            listener(edit)
+
+
+def _same(a: Instance | None, b: Instance | None) -> bool:
+    return a is b or (a is not None and b is not None and a.equals(b))
