@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_centermask.core.history import Change, History
+from napari_centermask.core.history import Change, History, RegionChange
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
 
@@ -112,3 +112,30 @@ def test_shown_are_kept_cells_always_and_rejected_ones_never():
     ]))  # fmt: skip
     assert result.visible(()).ids == [1, 3]
     assert result.n_visible() == 2
+
+
+def test_reviewed_regions_are_edits_too():
+    result = Result((40, 50))
+    history = History(result)
+    edits = []
+    history.listen(edits.append)
+    box = (2, 3, 20, 30)
+    assert history.do("mark", regions=[RegionChange((), (), (box,))]) is edits[0]
+    assert result.reviewed(()) == (box,)
+    assert history.undo() == edits[0].inverse()
+    assert result.reviewed(()) == ()
+    history.redo()
+    assert result.reviewed_planes == {(): (box,)}
+    assert history.do("nothing", regions=[RegionChange((), (box,), (box,))]) is None
+
+
+@pytest.mark.parametrize("box", [(0, 0, 41, 10), (5, 5, 5, 10), (-1, 0, 4, 4)])
+def test_a_region_outside_the_image_changes_nothing(box):
+    result = Result((40, 50))
+    history = History(result)
+    with pytest.raises(ValueError, match="inside a plane"):
+        history.do("mark", regions=[RegionChange((), (), (box,))])
+    with pytest.raises(ValueError, match="expects"):
+        history.do("mark", regions=[RegionChange((), ((0, 0, 1, 1),), ())])
+    assert result.reviewed_planes == {}
+    assert history.undo_name is None

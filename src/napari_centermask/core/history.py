@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .instances import Instance
+from .instances import Box, Instance
 from .result import Index, Result
 
 
@@ -24,6 +24,19 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class RegionChange:
+    """The reviewed rectangles of one plane before and after, each (y0, x0, y1, x1)."""
+
+    plane: Index
+    before: tuple[Box, ...]
+    after: tuple[Box, ...]
+
+    def inverse(self) -> RegionChange:
+        """The change that takes this one back."""
+        return RegionChange(self.plane, self.after, self.before)
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
     """What one action of a person did: all its changes, undone and redone together.
 
@@ -33,14 +46,18 @@ class Edit:
         As a person reads it after "Undo": "split of cell 41".
     changes
         In the order in which they are applied; a cell occurs once.
+    regions
+        Changes of the reviewed rectangles; a plane occurs once.
     """
 
     name: str
     changes: tuple[Change, ...]
+    regions: tuple[RegionChange, ...] = ()
 
     def inverse(self) -> Edit:
         """The edit that takes this one back."""
-        return Edit(self.name, tuple(c.inverse() for c in reversed(self.changes)))
+        changes = tuple(c.inverse() for c in reversed(self.changes))
+        return Edit(self.name, changes, tuple(c.inverse() for c in reversed(self.regions)))
 
 
 Listener = Callable[[Edit], None]
@@ -69,7 +86,7 @@ class History:
         """Stop calling `listener`."""
         self._listeners.remove(listener)
 
-    def do(self, name: str, changes: Sequence[Change]) -> Edit | None:
+    def do(self, name: str, changes: Sequence[Change] = (), *, regions: Sequence[RegionChange] = ()) -> Edit | None:
         """Apply changes as one edit; None, and no entry, if they change nothing.
 
         Raises
@@ -78,9 +95,10 @@ class History:
             If a change does not start from what is there, or its cell does not fit the image. Nothing is applied then.
         """
         kept = tuple(c for c in changes if not _same(c.before, c.after))
-        if not kept:
+        kept_regions = tuple(c for c in regions if c.before != c.after)
+        if not kept and not kept_regions:
             return None
-        edit = Edit(name, kept)
+        edit = Edit(name, kept, kept_regions)
         self._apply(edit)
         self._done.append(edit)
         self._undone.clear()
@@ -118,6 +136,10 @@ class History:
     def _apply(self, edit: Edit) -> None:
         applied: list[Change] = []
         try:
+            for region in edit.regions:
+                if self.result.reviewed(region.plane) != region.before:
+                    raise ValueError(f"The reviewed regions are not as the edit '{edit.name}' expects them.")
+                self.result.check_reviewed(region.plane, region.after)
             for change in edit.changes:
                 if not _same(self.result.get(change.plane, change.id), change.before):
                     raise ValueError(f"Cell {change.id} is not as the edit '{edit.name}' expects it.")
@@ -127,6 +149,8 @@ class History:
             for change in reversed(applied):
                 self.result.set(change.plane, change.id, change.before)
             raise
+        for region in edit.regions:
+            self.result.set_reviewed(region.plane, region.after)
         for listener in list(self._listeners):
             listener(edit)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from .instances import Instance, Instances
+from .instances import Box, Instance, Instances
 from .regions import contains
 
 Index = tuple[int, ...]
@@ -40,6 +40,7 @@ class Result:
         self.name = name
         self.categories: dict[int, str] = {1: "cell"}
         self._planes: dict[Index, Instances] = {}
+        self._reviewed: dict[Index, tuple[Box, ...]] = {}
         self._last_id = 0
 
     def __len__(self) -> int:
@@ -76,11 +77,47 @@ class Result:
         ValueError
             If the plane is not one of the result's, or the cell does not fit it.
         """
-        if len(index) != len(self.leading) or any(not 0 <= i < n for i, n in zip(index, self.leading, strict=True)):
-            raise ValueError(f"Expected a plane within {self.leading}, got {index}.")
+        self._check_index(index)
         before = self._planes.setdefault(index, Instances(self.shape, categories=self.categories)).set(id, instance)
         self._last_id = max(self._last_id, id)
         return before
+
+    def _check_index(self, index: Index) -> None:
+        if len(index) != len(self.leading) or any(not 0 <= i < n for i, n in zip(index, self.leading, strict=True)):
+            raise ValueError(f"Expected a plane within {self.leading}, got {index}.")
+
+    def reviewed(self, index: Index) -> tuple[Box, ...]:
+        """Rectangles (y0, x0, y1, x1) of a plane in which a person says that all is right and complete."""
+        return self._reviewed.get(index, ())
+
+    def set_reviewed(self, index: Index, boxes: Iterable[Box]) -> None:
+        """Replace the reviewed rectangles of a plane; people's changes come through `core.history.History`.
+
+        Raises
+        ------
+        ValueError
+            If the plane is not one of the result's, or a rectangle is empty or leaves the plane.
+        """
+        boxes = tuple(tuple(map(int, box)) for box in boxes)
+        self.check_reviewed(index, boxes)
+        if boxes:
+            self._reviewed[index] = boxes
+        else:
+            self._reviewed.pop(index, None)
+
+    def check_reviewed(self, index: Index, boxes: Iterable[Box]) -> None:
+        """Raise ValueError if `set_reviewed` would."""
+        self._check_index(index)
+        height, width = self.shape
+        for box in boxes:
+            y0, x0, y1, x1 = box
+            if not (0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width):
+                raise ValueError(f"Expected a rectangle inside a plane of {self.shape}, got {box}.")
+
+    @property
+    def reviewed_planes(self) -> dict[Index, tuple[Box, ...]]:
+        """Reviewed rectangles of all planes that have some."""
+        return dict(sorted(self._reviewed.items()))
 
     def new_id(self) -> int:
         """An id that no cell of any plane has or had."""
