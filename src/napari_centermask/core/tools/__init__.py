@@ -1,0 +1,36 @@
+"""What a person can do to cells: pure functions of one plane's cells that return what changes.
+
+Every tool returns pairs (before, after): None before for a new cell, whose `after` has the id 0; None after for a
+deleted one. `to_changes` makes changes of them for `core.history.History.do`, the one door for edits. An empty list means
+that nothing changes. All tools keep holes and cells of several parts, cut at the border of the image, and delete a cell
+of which nothing would be left.
+"""
+
+from .fields import lower_cells, raise_cells, set_category, set_status
+from .pairs import Pair, to_changes
+from .region import commit, copy_to, delete, make_exclusive, merge, new_cell
+from .shape import fill_holes, grow, remove_crumbs, shrink, smooth
+from .split import split_auto, split_line, split_seeds
+
+__all__ = [
+    "Pair",
+    "commit",
+    "copy_to",
+    "delete",
+    "fill_holes",
+    "grow",
+    "lower_cells",
+    "make_exclusive",
+    "merge",
+    "new_cell",
+    "raise_cells",
+    "remove_crumbs",
+    "set_category",
+    "set_status",
+    "shrink",
+    "smooth",
+    "split_auto",
+    "split_line",
+    "split_seeds",
+    "to_changes",
+]

@@ -1,0 +1,52 @@
+"""Tools that leave the pixels: category, status and stacking order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ..compose import stacked
+from ..instances import Instances
+from .pairs import Pair, chosen
+
+STATUSES = ("predicted", "accepted", "corrected", "rejected")
+
+
+def set_category(cells: Instances, ids: Iterable[int], category: int) -> list[Pair]:
+    """Say what kind of cell these are; those that change are corrected."""
+    return [
+        (c, replace(c, category=category, status="corrected")) for c in chosen(cells, ids) if c.category != category
+    ]
+
+
+def set_status(cells: Instances, ids: Iterable[int], status: str) -> list[Pair]:
+    """Accept or reject cells, or take that back.
+
+    Raises
+    ------
+    ValueError
+        If there is no such status.
+    """
+    if status not in STATUSES:
+        raise ValueError(f"Expected a status of {STATUSES}, got {status!r}.")
+    return [(c, replace(c, status=status)) for c in chosen(cells, ids) if c.status != status]
+
+
+def raise_cells(cells: Instances, ids: Iterable[int]) -> list[Pair]:
+    """Lay cells on top of all others; among themselves they keep their order."""
+    moved = stacked(chosen(cells, ids))
+    own = {c.id for c in moved}
+    top = max((i.order for i in cells if i.id not in own), default=None)
+    if top is None or (moved and moved[0].order > top):
+        return []
+    return [(c, replace(c, order=top + k)) for k, c in enumerate(moved, start=1)]
+
+
+def lower_cells(cells: Instances, ids: Iterable[int]) -> list[Pair]:
+    """Lay cells under all others; among themselves they keep their order."""
+    moved = stacked(chosen(cells, ids))
+    own = {c.id for c in moved}
+    bottom = min((i.order for i in cells if i.id not in own), default=None)
+    if bottom is None or (moved and moved[-1].order < bottom):
+        return []
+    return [(c, replace(c, order=bottom - k)) for k, c in enumerate(reversed(moved), start=1)]

@@ -1,0 +1,121 @@
+"""What all tools share: pairs of before and after, windows around cells, neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..history import Change
+from ..instances import Box, Instance, Instances
+from ..result import Index, Result
+
+Pair = tuple[Instance | None, Instance | None]
+Shows = Callable[[Instance], bool]
+_WIDE = 1 << 16
+
+
+def to_changes(pairs: Sequence[Pair], plane: Index, result: Result) -> list[Change]:
+    """Changes for `History.do`; new cells get ids that no cell of the result has or had."""
+    changes = []
+    for before, after in pairs:
+        if before is None:
+            after = replace(after, id=result.new_id())
+        changes.append(Change(plane, (before or after).id, before, after))
+    return changes
+
+
+def not_rejected(instance: Instance) -> bool:
+    """Whether a cell counts as there; `Result.shows` also looks at the score."""
+    return instance.status != "rejected"
+
+
+def cut(mask: np.ndarray, origin: tuple[int, int], shape: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]] | None:
+    """The tight crop (a view) of a window's foreground inside the image, and its origin; None if nothing is left."""
+    low = max(0, -int(origin[0])), max(0, -int(origin[1]))
+    mask = np.asarray(mask, bool)[low[0] : max(0, shape[0] - origin[0]), low[1] : max(0, shape[1] - origin[1])]
+    rows = np.flatnonzero(_any_in_rows(mask))
+    if not rows.size:
+        return None
+    mask = mask[rows[0] : rows[-1] + 1]
+    columns = np.flatnonzero(mask.any(axis=0))
+    crop = mask[:, columns[0] : columns[-1] + 1]
+    return crop, (int(origin[0]) + low[0] + int(rows[0]), int(origin[1]) + low[1] + int(columns[0]))
+
+
+def _any_in_rows(mask: np.ndarray) -> np.ndarray:
+    """`mask.any(axis=1)`, eight pixels at a time for whole images."""
+    if mask.size > _WIDE and mask.flags.c_contiguous and mask.shape[1] % 8 == 0:
+        return np.bitwise_or.reduce(mask.view(np.uint64), axis=1) != 0
+    return mask.any(axis=1)
+
+
+def reshaped(instance: Instance, mask: np.ndarray, origin: tuple[int, int]) -> Instance | None:
+    """The cell with another shape, now corrected by a person; None if the mask is empty, itself if nothing changes.
+
+    The mask has to lie inside the image.
+    """
+    found = cut(mask, origin, (origin[0] + mask.shape[0], origin[1] + mask.shape[1]))
+    if found is None:
+        return None
+    crop, (y0, x0) = found
+    if (y0, x0) == (instance.y0, instance.x0) and np.array_equal(crop, instance.mask):
+        return instance
+    return replace(instance, y0=y0, x0=x0, mask=crop.copy(), status="corrected")
+
+
+def pairs_of(before: Iterable[Instance], now: dict[int, Instance | None]) -> list[Pair]:
+    """Pairs of those cells that are not the same any more."""
+    return [(b, now[b.id]) for b in before if now[b.id] is not b]
+
+
+def around(box: Box, margin: int, shape: tuple[int, int]) -> Box:
+    """A box widened by `margin` pixels and cut to the image."""
+    y0, x0, y1, x1 = box
+    return max(0, y0 - margin), max(0, x0 - margin), min(shape[0], y1 + margin), min(shape[1], x1 + margin)
+
+
+def union(boxes: Iterable[Box]) -> Box:
+    """The smallest box around boxes."""
+    y0, x0, y1, x1 = zip(*boxes, strict=True)
+    return min(y0), min(x0), max(y1), max(x1)
+
+
+def drawn(instance: Instance, box: Box) -> np.ndarray:
+    """(h, w) bool, what of the cell lies in the box."""
+    canvas = np.zeros((box[2] - box[0], box[3] - box[1]), bool)
+    y0, x0, y1, x1 = instance.box
+    top, left, bottom, right = max(y0, box[0]), max(x0, box[1]), min(y1, box[2]), min(x1, box[3])
+    if top < bottom and left < right:
+        part = instance.mask[top - y0 : bottom - y0, left - x0 : right - x0]
+        canvas[top - box[0] : bottom - box[0], left - box[1] : right - box[1]] = part
+    return canvas
+
+
+def neighbours(cells: Iterable[Instance], box: Box, shows: Shows) -> list[Instance]:
+    """Cells that are shown and whose box meets `box`."""
+    y0, x0, y1, x1 = box
+    return [
+        i
+        for i in cells
+        if i.y0 < y1 and i.x0 < x1 and i.y0 + i.mask.shape[0] > y0 and i.x0 + i.mask.shape[1] > x0 and shows(i)
+    ]  # compares before it calls: this loop runs over all cells of the plane
+
+
+def without(instance: Instance, mask: np.ndarray, box: Box) -> Instance | None:
+    """The cell less the pixels of a mask that fills `box`."""
+    own = instance.box
+    taken = Instance(0, box[0], box[1], mask)
+    return reshaped(instance, instance.mask & ~drawn(taken, own), own[:2])
+
+
+def chosen(cells: Instances, ids: Iterable[int]) -> list[Instance]:
+    """Cells by their ids, each once.
+
+    Raises
+    ------
+    KeyError
+        If the plane has no such cell.
+    """
+    return [cells[id] for id in dict.fromkeys(ids)]

@@ -1,0 +1,83 @@
+"""Tools that change the outline of cells, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from ..instances import Instance, Instances
+from .pairs import Pair, around, chosen, drawn, pairs_of, reshaped
+
+EIGHT = np.ones((3, 3), bool)
+
+
+def fill_holes(cells: Instances, ids: Iterable[int]) -> list[Pair]:
+    """Fill what a cell encloses."""
+    from scipy.ndimage import binary_fill_holes
+
+    return _each(cells, ids, 0, binary_fill_holes)
+
+
+def remove_crumbs(cells: Instances, ids: Iterable[int], min_area: int) -> list[Pair]:
+    """Drop parts of less than `min_area` pixels; a cell's largest part always stays."""
+
+    def largest(mask: np.ndarray) -> np.ndarray:
+        from scipy.ndimage import label
+
+        parts, n = label(mask, EIGHT)
+        areas = np.bincount(parts.ravel(), minlength=n + 1)
+        areas[0] = 0
+        keep = areas >= min(min_area, areas.max())
+        keep[0] = False
+        return keep[parts]
+
+    return _each(cells, ids, 0, largest)
+
+
+def smooth(cells: Instances, ids: Iterable[int], n: float = 1) -> list[Pair]:
+    """Even the outline out: more than half of a Gaussian of `n` pixels has to lie in the cell.
+
+    What is narrower than about `n` goes, and so do holes; a cell that is nowhere wider stays as it is.
+    """
+
+    def even(mask: np.ndarray) -> np.ndarray:
+        from scipy.ndimage import gaussian_filter
+
+        smoothed = gaussian_filter(mask.astype(np.float32), n, mode="nearest", truncate=3) > 0.5
+        return smoothed if smoothed.any() else mask
+
+    return _each(cells, ids, int(np.ceil(3 * n)), even)
+
+
+def grow(cells: Instances, ids: Iterable[int], n: float = 1) -> list[Pair]:
+    """Add all pixels within `n` of the cell (Euclidean), inside the image."""
+
+    def wider(mask: np.ndarray) -> np.ndarray:
+        from scipy.ndimage import distance_transform_edt
+
+        return distance_transform_edt(~mask) <= n if not mask.all() else mask
+
+    return _each(cells, ids, int(np.ceil(n)), wider)
+
+
+def shrink(cells: Instances, ids: Iterable[int], n: float = 1) -> list[Pair]:
+    """Remove all pixels within `n` of the outside (Euclidean); the image's border is not an outside."""
+
+    def narrower(mask: np.ndarray) -> np.ndarray:
+        from scipy.ndimage import distance_transform_edt
+
+        return distance_transform_edt(mask) > n if not mask.all() else mask
+
+    return _each(cells, ids, 1, narrower)
+
+
+def _each(cells: Instances, ids: Iterable[int], margin: int, change: Callable[[np.ndarray], np.ndarray]) -> list[Pair]:
+    """Apply a function of a mask to each cell in a window with a margin of background where the image allows."""
+
+    def changed(cell: Instance) -> Instance | None:
+        box = around(cell.box, margin, cells.shape)
+        return reshaped(cell, change(drawn(cell, box)), box[:2])
+
+    before = chosen(cells, ids)
+    return pairs_of(before, {cell.id: changed(cell) for cell in before})
