@@ -29,6 +29,11 @@ class Result:
         Cells below this score are kept, not shown.
     name
         Of the image: its file's name where it has one.
+
+    Attributes
+    ----------
+    seams
+        For planes that were segmented in tiles: (y, x) positions of the seams, in pixels.
     """
 
     def __init__(
@@ -39,6 +44,7 @@ class Result:
         self.threshold = threshold
         self.name = name
         self.categories: dict[int, str] = {1: "cell"}
+        self.seams: dict[Index, tuple[tuple[float, ...], tuple[float, ...]]] = {}
         self._planes: dict[Index, Instances] = {}
         self._reviewed: dict[Index, tuple[Box, ...]] = {}
         self._last_id = 0

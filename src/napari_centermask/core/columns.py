@@ -1,0 +1,247 @@
+"""The cells of a result as columns of numbers, for tables, filters and queues; kept up to date edit by edit.
+
+Overlap and shape cost more than the rest and are measured when they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain
+
+import numpy as np
+
+from .history import Edit
+from .instances import Instance
+from .neighbours import overlapping_pairs
+from .result import Index, Result
+
+STATUSES = ("predicted", "accepted", "corrected", "rejected")
+PREDICTED, ACCEPTED, CORRECTED, REJECTED = range(4)
+_FIELDS = [
+    ("id", np.int64),
+    ("plane", np.int32),
+    ("box", np.int64, 4),
+    ("category", np.int32),
+    ("score", np.float32),
+    ("mask_quality", np.float32),
+    ("area", np.int64),
+    ("status", np.uint8),
+    ("source", np.int32),
+    ("overlap", np.float32),
+    ("solidity", np.float32),
+]
+_FEW = 48  # up to so many cells, each one's neighbours are sought among all boxes; more are paired by trees
+_DIRECTIONS = 32
+
+
+class Columns:
+    """All candidates of a result, a row each.
+
+    A row keeps its number while its cell lives; rows of removed cells are used again.
+
+    Attributes
+    ----------
+    data
+        (rows,) structured array: id (0 in a free row), plane (into `planes`), box (y0, x0, y1, x1), category, score,
+        mask_quality, area, status (into `STATUSES`), source (into `sources`), overlap (part of the cell that shown
+        cells share, NaN until measured), solidity (area over that of the convex hull, NaN until measured).
+    planes, sources
+        What the numbers stand for.
+    """
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        self.planes: list[Index] = []
+        self.sources: list[str] = []
+        self.reset()
+
+    def reset(self) -> None:
+        """Read the whole result again, for instance after a run."""
+        found = [(index, cell) for index, plane in self.result.planes.items() for cell in plane]
+        self.data = np.zeros(max(len(found), 16), _FIELDS)
+        self._cells: list[Instance | None] = [None] * len(self.data)
+        self._row_of: dict[int, int] = {}
+        self._free = list(range(len(self.data) - 1, -1, -1))
+        self._threshold = self.result.threshold
+        for index, cell in found:
+            self._put(index, cell)
+
+    def update(self, edit: Edit) -> np.ndarray:
+        """Follow an edit.
+
+        Returns
+        -------
+        numpy.ndarray
+            (n,) int64, rows that changed: those of its cells, also where they are free now, and of their neighbours,
+            whose overlap must be measured again.
+        """
+        changed, boxes = [], []
+        for change in edit.changes:
+            row = self._row_of.get(change.id)
+            if change.after is None:
+                if row is not None:
+                    self._remove(row)
+            else:
+                row = self._put(change.plane, change.after)
+            changed.append(row)
+            plane = self._number(self.planes, change.plane)
+            boxes += [(plane, i.box) for i in (change.before, change.after) if i is not None]
+        near = [self._hits(plane, box) for plane, box in boxes]
+        rows = np.unique(np.concatenate([np.array([r for r in changed if r is not None], np.int64), *near]))
+        self.data["overlap"][rows] = np.nan
+        return rows
+
+    def row(self, id: int | None) -> int | None:
+        """The row of a cell, None if there is no such cell."""
+        return self._row_of.get(id)
+
+    def cell(self, row: int) -> Instance | None:
+        """The cell in a row."""
+        return self._cells[row]
+
+    def plane(self, row: int) -> Index:
+        """The plane of a row's cell."""
+        return self.planes[self.data["plane"][row]]
+
+    def alive(self) -> np.ndarray:
+        """(N,) int64, the rows that hold a cell."""
+        return np.flatnonzero(self.data["id"])
+
+    def shown(self) -> np.ndarray:
+        """(rows,) bool: whether the row's cell is shown; as `Result.shows`."""
+        data = self.data
+        kept = (data["status"] == ACCEPTED) | (data["status"] == CORRECTED)
+        good = (data["status"] == PREDICTED) & (data["score"] >= np.float32(self.result.threshold))
+        return (data["id"] > 0) & (kept | good)
+
+    def measure(self, rows: np.ndarray | None = None) -> None:
+        """Fill in overlap and solidity where they are missing, of these rows or of all."""
+        self._forget_overlaps_of_another_threshold()
+        rows = self.alive() if rows is None else np.asarray(rows)[self.data["id"][rows] > 0]
+        for row in rows[np.isnan(self.data["solidity"][rows])]:
+            self.data["solidity"][row] = solidity(self._cells[row].mask)
+        missing = rows[np.isnan(self.data["overlap"][rows])]
+        neighbours = self._pairs(missing) if len(missing) > _FEW else self._seek(missing)
+        for row, near in zip(missing.tolist(), neighbours, strict=True):
+            self.data["overlap"][row] = covered_part(self._cells[row], (self._cells[n] for n in near))
+
+    def measure_some(self, n: int = 100) -> bool:
+        """Measure up to n more cells; False if none is left to measure."""
+        self._forget_overlaps_of_another_threshold()
+        rows = self.alive()
+        data = self.data[rows]
+        rows = rows[np.isnan(data["overlap"]) | np.isnan(data["solidity"])]
+        order = np.lexsort((self.data["box"][rows, 0], self.data["plane"][rows]))  # neighbours together
+        self.measure(rows[order[:n]])
+        return len(rows) > n
+
+    def _forget_overlaps_of_another_threshold(self) -> None:
+        if self._threshold != self.result.threshold:  # other cells are shown now
+            self._threshold = self.result.threshold
+            self.data["overlap"] = np.nan
+
+    def _put(self, index: Index, cell: Instance) -> int:
+        row = self._row_of.get(cell.id)
+        if row is None:
+            if not self._free:
+                self._grow()
+            row = self._row_of[cell.id] = self._free.pop()
+        before = self._cells[row]
+        same = before is not None and before.mask is cell.mask
+        area, shape = (self.data["area"][row], self.data["solidity"][row]) if same else (cell.area, np.nan)
+        plane, source = self._number(self.planes, index), self._number(self.sources, cell.source)
+        status = STATUSES.index(cell.status)
+        numbers = (cell.id, plane, cell.box, cell.category, cell.score, cell.mask_quality, area, status, source)
+        self.data[row] = (*numbers, np.nan, shape)
+        self._cells[row] = cell
+        return row
+
+    def _remove(self, row: int) -> None:
+        del self._row_of[int(self.data["id"][row])]
+        self.data[row], self._cells[row] = np.zeros((), _FIELDS), None
+        self._free.append(row)
+
+    def _grow(self) -> None:
+        n = len(self.data)
+        self.data = np.concatenate([self.data, np.zeros(n, _FIELDS)])
+        self._cells += [None] * n
+        self._free = list(range(2 * n - 1, n - 1, -1))
+
+    @staticmethod
+    def _number(names: list, name: object) -> int:
+        if name not in names:
+            names.append(name)
+        return names.index(name)
+
+    def _hits(self, plane: int, box: Iterable[int]) -> np.ndarray:
+        """Rows of a plane whose boxes meet a box."""
+        y0, x0, y1, x1 = box
+        boxes = self.data["box"]
+        near = (boxes[:, 0] < y1) & (boxes[:, 2] > y0) & (boxes[:, 1] < x1) & (boxes[:, 3] > x0)
+        return np.flatnonzero(near & (self.data["plane"] == plane) & (self.data["id"] > 0))
+
+    def _seek(self, rows: np.ndarray) -> list[list[int]]:
+        """The shown cells whose boxes meet each row's box, one row after another."""
+        shown = self.shown() if len(rows) else np.zeros(0, bool)
+        hits = (self._hits(self.data["plane"][row], self.data["box"][row]) for row in rows)
+        return [near[shown[near] & (near != row)].tolist() for row, near in zip(rows, hits, strict=True)]
+
+    def _pairs(self, rows: np.ndarray) -> list[list[int]]:
+        """The same, for many rows at once."""
+        shown = self.shown()
+        near: dict[int, list[int]] = {int(row): [] for row in rows}
+        for plane in np.unique(self.data["plane"][rows]):
+            y0, _, y1, _ = self.data["box"][rows[self.data["plane"][rows] == plane]].T
+            members = self._hits(plane, (y0.min(), 0, y1.max(), self.result.shape[1]))
+            i, j = (members[k] for k in overlapping_pairs(self.data["box"][members]))
+            for a, b in chain(zip(i.tolist(), j.tolist(), strict=True), zip(j.tolist(), i.tolist(), strict=True)):
+                if shown[b] and a in near:
+                    near[a].append(b)
+        return list(near.values())
+
+
+def covered_part(cell: Instance, others: Iterable[Instance]) -> float:
+    """The part of a cell's pixels that lie in one of the others too, in [0, 1]."""
+    shared = np.zeros_like(cell.mask)
+    y0, x0, y1, x1 = cell.box
+    for other in others:
+        top, left = max(y0, other.y0), max(x0, other.x0)
+        low, right = min(y1, other.box[2]), min(x1, other.box[3])
+        if top < low and left < right:
+            part = other.mask[top - other.y0 : low - other.y0, left - other.x0 : right - other.x0]
+            shared[top - y0 : low - y0, left - x0 : right - x0] |= part
+    return float(np.count_nonzero(shared & cell.mask) / np.count_nonzero(cell.mask))
+
+
+def _fan(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors (n, 2), and the matrix (n, n) from reaches in these directions to the sides of their polygon."""
+    turn = 2 * np.pi / n
+    vectors = np.stack([np.sin(turn * np.arange(n)), np.cos(turn * np.arange(n))])
+    eye = np.eye(n)
+    sides = (np.roll(eye, 1, axis=0) + np.roll(eye, -1, axis=0) - 2 * np.cos(turn) * eye) / np.sin(turn)
+    return vectors.T.copy(), sides
+
+
+_VECTORS, _SIDES = _fan(_DIRECTIONS)
+
+
+def solidity(mask: np.ndarray) -> float:
+    """Area over that of the convex hull: 1 for convex cells, low for odd shapes and holes.
+
+    The hull is the polygon of 32 directions around the centres of the pixels; digital discs of any size reach 0.98.
+
+    Parameters
+    ----------
+    mask
+        (h, w) bool, at least one pixel.
+    """
+    height, width = mask.shape
+    points = np.empty((2, 2, height))
+    points[0] = np.arange(height)
+    points[1, 0] = mask.argmax(axis=1)
+    points[1, 1] = width - 1 - mask[:, ::-1].argmax(axis=1)
+    full = mask.any(axis=1)
+    outline = points[:, :, full] if not full.all() else points
+    reach = (_VECTORS @ outline.reshape(2, -1)).max(axis=1)
+    area = np.count_nonzero(mask)
+    return float(area / max(0.5 * reach @ _SIDES @ reach, area))

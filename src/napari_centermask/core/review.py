@@ -1,0 +1,106 @@
+"""Which cells a person should look at first, and how far the review is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .columns import PREDICTED, REJECTED, Columns
+
+# How much each ground weighs alone; together they add up like independent risks. A score of 0.5 weighs as much as
+# a mask quality of 0.4 or a cell of which five sixths lie under others.
+_WEIGHTS = {"score": 1.0, "mask_quality": 0.8, "overlap": 0.6, "shape": 0.7, "cut": 0.25}
+_SOLID, _ODD = 0.92, 0.62  # nuclei and most cells lie above the first, two cells taken for one near the second
+_NEAR_SEAM = 1.5
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many of the cells a person has judged."""
+
+    done: int
+    total: int
+
+    def __str__(self) -> str:
+        return f"{self.done:,} of {self.total:,} reviewed"
+
+
+def progress(columns: Columns) -> Progress:
+    """Count the cells that are shown or were rejected, and those of them that a person judged."""
+    status = columns.data["status"]
+    listed = columns.shown() | ((columns.data["id"] > 0) & (status == REJECTED))
+    return Progress(int(np.count_nonzero(listed & (status != PREDICTED))), int(np.count_nonzero(listed)))
+
+
+def grounds(columns: Columns, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """What speaks against each cell.
+
+    Returns
+    -------
+    dict
+        (n,) float each, from 0 to 1: "score" and "mask_quality" (how far below 1), "overlap" (part shared with other
+        cells), "shape" (odd outline), "cut" (touches the image's border or a seam of tiles).
+    """
+    columns.measure(rows)
+    data = columns.data[rows]
+    return {
+        "score": 1 - np.clip(data["score"], 0, 1),
+        "mask_quality": 1 - np.clip(data["mask_quality"], 0, 1),
+        "overlap": data["overlap"].astype(float),
+        "shape": np.clip((_SOLID - data["solidity"]) / (_SOLID - _ODD), 0, 1),
+        "cut": _cut(columns, rows).astype(float),
+    }
+
+
+def _cut(columns: Columns, rows: np.ndarray) -> np.ndarray:
+    """(n,) bool: the cell touches the border of the image or of a tile's core."""
+    boxes = columns.data["box"][rows]
+    found = (boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2:] >= columns.result.shape).any(axis=1)
+    planes = columns.data["plane"][rows]
+    for index, seams in columns.result.seams.items():
+        if index not in columns.planes:
+            continue
+        here = planes == columns.planes.index(index)
+        for axis, lines in enumerate(seams):
+            low, high = boxes[here, axis], boxes[here, axis + 2]
+            for line in lines:
+                found[here] |= np.minimum(np.abs(low - line), np.abs(high - line)) <= _NEAR_SEAM
+    return found
+
+
+def doubts(columns: Columns, rows: np.ndarray) -> np.ndarray:
+    """(n,) float in [0, 1]: how doubtful each cell is."""
+    rows = np.asarray(rows, np.int64)
+    sure = np.ones(len(rows))
+    for ground, value in grounds(columns, rows).items():
+        sure *= 1 - _WEIGHTS[ground] * value
+    return 1 - sure
+
+
+def reason(columns: Columns, row: int) -> str:
+    """What speaks most against a cell, in words; empty if nothing does."""
+    rows = np.array([row])
+    weighed = {k: _WEIGHTS[k] * float(v[0]) for k, v in grounds(columns, rows).items()}
+    data = columns.data[row]
+    said = {
+        "score": f"low score ({data['score']:.2f})",
+        "mask_quality": f"low mask quality ({data['mask_quality']:.2f})",
+        "overlap": f"{data['overlap']:.0%} shared with other cells",
+        "shape": f"odd shape (fills {data['solidity']:.0%} of its hull)",
+        "cut": "cut by a border or a seam",
+    }
+    strong = sorted((k for k, v in weighed.items() if v >= 0.15), key=lambda k: -weighed[k])
+    return ", ".join(said[k] for k in strong[:3])
+
+
+def order(columns: Columns, rows: np.ndarray) -> np.ndarray:
+    """The rows, most doubtful first; of equals the smaller id."""
+    rows = np.asarray(rows, np.int64)
+    return rows[np.lexsort((columns.data["id"][rows], -doubts(columns, rows)))]
+
+
+def unreviewed(columns: Columns, rows: np.ndarray) -> np.ndarray:
+    """Those of the rows that are shown and that nobody judged yet."""
+    rows = np.asarray(rows, np.int64)
+    return rows[columns.shown()[rows] & (columns.data["status"][rows] == PREDICTED)]
