@@ -5,6 +5,7 @@ from scipy.ndimage import label
 from napari_centermask.core.compose import from_label_image
 from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.instances import intersection
+from napari_centermask.core.tiles import plan
 from napari_centermask.pipeline import Progress, segment, segment_steps, suited
 from napari_centermask.settings import SegmentSettings
 
@@ -143,6 +144,17 @@ def test_progress_counts_the_tiles_and_the_caller_may_stop(fake):
     next(running)
     running.close()
     assert len(engine.tiles) == 1
+
+
+def test_the_last_step_tells_the_seams_in_image_pixels(fake):
+    image = fake.draw((1500, 700), [(500, 500, 20)])
+    (*_, half) = segment_steps(image, fake.engine(), options(tile=512, diameter=80))
+    (*_, same) = segment_steps(image, fake.engine(), options(tile=512))
+    tiles = plan((1500, 700), tile=512, overlap=96)
+    assert same.seams == tuple(tuple(sorted({float(t.core[a]) for t in tiles} - {0})) for a in (0, 1))
+    assert len(half.seams[0]) == 1
+    assert half.seams[0][0] == pytest.approx(750, abs=40)
+    assert half.seams[1] == ()
 
 
 def test_the_diameter_is_estimated_when_not_given(fake):

@@ -100,6 +100,16 @@ def test_cancel_stops_after_the_present_tile(viewer, dock, engine, qtbot, discs)
     assert dock.run.start.isEnabled()
 
 
+def test_the_result_knows_the_seams_of_its_tiles(viewer, dock, run_to_end, discs):
+    layer = viewer.add_image(discs(shape=(300, 128)), name="discs")
+    dock.advanced.form.set_value({"tile": 128, "overlap": 32})
+    run_to_end()
+    ys, xs = dock.session.result(layer).seams[()]
+    assert len(ys) >= 2
+    assert all(0 < y < 300 for y in ys)
+    assert xs == ()
+
+
 def test_the_result_belongs_to_the_image_of_the_start(viewer, dock, engine, qtbot, discs):
     viewer.add_image(discs(), name="discs")
     engine.gate.clear()

@@ -17,7 +17,7 @@ from napari_centermask.engines import Detections, Engine
 from napari_centermask.engines.decode import detect
 from napari_centermask.pipeline.diameter import diameter_steps
 from napari_centermask.pipeline.source import ALIGN, Scaled, Source
-from napari_centermask.pipeline.steps import Progress, run_through, suited
+from napari_centermask.pipeline.steps import Progress, Seams, run_through, suited
 from napari_centermask.settings import SegmentSettings
 
 _HEAD_BATCH = 256  # cells per call of the mask heads; bounds their memory
@@ -71,7 +71,7 @@ def segment_steps(
     for number, tile in enumerate(tiles):
         yield Progress(number, len(tiles), f"Tile {number + 1} of {len(tiles)}")
         pieces += _segment_tile(scaled, tile, engine, settings, score)
-    yield Progress(len(tiles), len(tiles), "Merging")
+    yield Progress(len(tiles), len(tiles), "Merging", _seams(tiles, scaled.factors))
     found = merge(pieces) if len(tiles) > 1 else [p.instance for p in pieces]
     return Instances(source.shape, _finish(found, settings), categories=categories)
 
@@ -85,6 +85,12 @@ def _tiles(shape: tuple[int, int], settings: SegmentSettings, diameter: float) -
         )
     overlap = max(settings.overlap, int(min(1.25 * diameter, settings.tile / 4)))
     return plan(shape, tile=settings.tile, overlap=overlap, align=ALIGN)
+
+
+def _seams(tiles: list[Tile], factors: tuple[float, float]) -> Seams:
+    """Where the cores of neighbours meet, in image pixels."""
+    ys, xs = ({t.core[axis] / factors[axis] for t in tiles} - {0.0} for axis in (0, 1))
+    return tuple(sorted(ys)), tuple(sorted(xs))
 
 
 def _segment_tile(scaled: Scaled, tile: Tile, engine: Engine, settings: SegmentSettings, score: float) -> list[Piece]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from napari_centermask.settings import SegmentSettings
 
 T = TypeVar("T")
+Seams = tuple[tuple[float, ...], tuple[float, ...]]
 
 # What a model's card may set where the user did not.
 _FROM_CARD = ("score", "nms", "mask_nms", "min_area", "overlap")
@@ -24,11 +25,14 @@ class Progress:
         Tiles; total is 0 while their number is unknown.
     message
         What comes next, for a person.
+    seams
+        (y, x) positions of the tiles' seams in image pixels; known when all tiles are done.
     """
 
     done: int
     total: int
     message: str
+    seams: Seams = ((), ())
 
 
 def suited(settings: SegmentSettings, card: Any) -> SegmentSettings:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..core.instances import Box
     from ..core.result import Index
     from ..engines import Engine
+    from ..pipeline.steps import Seams
 
 # Candidates down to this score are kept, so that the threshold can be moved without a new run. On the sample of 126
 # nuclei that is 264 boxes for the mask heads instead of 129 and a third more time; from 0.1 on it would be 2,454.
@@ -57,10 +58,11 @@ class Advance:
 
 @dataclass(frozen=True)
 class PlaneDone:
-    """A plane's cells, in the coordinates of the whole plane."""
+    """A plane's cells and the seams of its tiles, in the coordinates of the whole plane."""
 
     job: PlaneJob
     cells: Instances
+    seams: Seams = ((), ())
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,7 @@ def _run(jobs: list[PlaneJob], settings: SegmentSettings) -> Generator[Advance |
             if settings.diameter is None:
                 diameter = yield from _estimate(job, engine, settings, part=n / len(jobs))
                 settings = settings.model_copy(update={"diameter": diameter})
-            cells = yield from _segment(job, engine, settings, part=(n, len(jobs)))
-            yield PlaneDone(job, cells)
+            yield (yield from _segment(job, engine, settings, part=(n, len(jobs))))
         except BadImage as error:
             if len(jobs) == 1:
                 raise
@@ -133,7 +134,7 @@ def _run(jobs: list[PlaneJob], settings: SegmentSettings) -> Generator[Advance |
 
 def _segment(
     job: PlaneJob, engine: Engine, settings: SegmentSettings, *, part: tuple[int, int]
-) -> Generator[Advance, None, Instances]:
+) -> Generator[Advance, None, PlaneDone]:
     """Segment one plane or a region of it, as part n of m of the whole run."""
     from ..pipeline import check_intensities, segment_steps
 
@@ -142,11 +143,15 @@ def _segment(
     steps = segment_steps(image, engine, settings, min_score=min(FLOOR, settings.score))
     n, total = part
     prefix = f"Plane {n + 1} of {total}: " if total > 1 else ""
+    seams: Seams = ((), ())
     while True:
         try:
             progress = _next(steps)
         except StopIteration as end:
-            return _whole(end.value, box, job)
+            y0, x0 = (0, 0) if box is None else box[:2]
+            moved = tuple(y0 + y for y in seams[0]), tuple(x0 + x for x in seams[1])
+            return PlaneDone(job, _whole(end.value, box, job), moved)
+        seams = progress.seams
         yield Advance((n + progress.done / max(progress.total, 1)) / total, prefix + progress.message)
 
 

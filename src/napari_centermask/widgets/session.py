@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..core.instances import Instances
     from ..core.result import Index
     from ..settings import SegmentSettings
-    from .job import PlaneJob
+    from .job import PlaneDone, PlaneJob
 
 _SESSIONS: WeakKeyDictionary[Viewer, Session] = WeakKeyDictionary()
 
@@ -134,9 +134,15 @@ class Session:
             run,
             jobs,
             settings,
-            on_yield=lambda done: self.put(shown, done.job.index, done.cells, region=done.job.region),
+            on_yield=lambda done: self._take(shown, done),
         )
         self._running = shown
+
+    def _take(self, shown: Shown, done: PlaneDone) -> None:
+        seams, index = shown.result.seams, done.job.index
+        before = ((), ()) if done.job.region is None else seams.get(index, ((), ()))
+        seams[index] = tuple(tuple(sorted({*a, *b})) for a, b in zip(before, done.seams, strict=True))
+        self.put(shown, index, done.cells, region=done.job.region)
 
     def estimate(self, source: Image, job: PlaneJob, settings: SegmentSettings, then: Callable[[float], None]) -> None:
         """Estimate the diameter of the cells of a plane off the GUI thread; `then` receives it, in pixels."""
