@@ -184,3 +184,18 @@ def test_more_slots_than_the_first_256():
     instances = Instances((30, 30), [Instance(0, k // 30, k % 30, mask) for k in range(900)])
     views = Views(instances)
     np.testing.assert_array_equal(views.ids[views.top].ravel(), np.arange(1, 901))
+
+
+def test_views_follow_which_cells_are_shown():
+    instances = cells(40)
+    views = Views(instances, shows=lambda i: i.score >= 0.5 and i.status != "rejected")
+    assert_views_show(views, instances.filter(min_score=0.5))
+    shown = next(i for i in instances if i.score >= 0.5)
+    hidden = next(i for i in instances if i.score < 0.5)
+    instances.set(shown.id, replace(shown, status="rejected"))
+    instances.set(hidden.id, replace(hidden, score=0.9))
+    views.update(ids=[shown.id, hidden.id])
+    left = [i for i in instances if i.score >= 0.5 and i.status != "rejected"]
+    assert_views_show(views, Instances(SHAPE, left))
+    assert views.slot(shown.id) == 0
+    assert views.slot(hidden.id) > 0

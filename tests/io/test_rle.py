@@ -43,3 +43,15 @@ def test_runs_that_leave_the_image_are_refused():
 def test_counts_cut_short_are_refused():
     with pytest.raises(ValueError, match="middle"):
         rle.decompress("0P")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_runs_that_go_on_in_the_next_column_decode_like_pycocotools(seed):
+    rng = np.random.default_rng(seed)
+    frame = rng.random(rng.integers(2, 9, 2)) < 0.9
+    frame[:, 1] = True
+    encoded = coco_mask.encode(np.asfortranarray(frame.astype(np.uint8)))
+    y0, x0, mask = rle.decode(rle.decompress(encoded["counts"].decode()), frame.shape)
+    expected = Instance.from_mask(coco_mask.decode(encoded).astype(bool))
+    assert (y0, x0) == (expected.y0, expected.x0)
+    assert np.array_equal(mask, expected.mask)

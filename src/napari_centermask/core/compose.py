@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ MAX_SLOTS = 65_534
 _MAX_CATEGORY = HATCH - 1
 _HATCH_STEP = 4
 _MODERATE = 1 << 20
+_STRIP = 256
 
 
 def stacked(instances: Iterable[Instance]) -> list[Instance]:
@@ -139,9 +140,18 @@ class Views:
         Id of the cell to draw above all others.
     hatch
         Whether overlaps are hatched.
+    shows
+        Which of the instances are shown, for instance `Result.shows`; all when not given.
     """
 
-    def __init__(self, instances: Instances, *, active: int | None = None, hatch: bool = True) -> None:
+    def __init__(
+        self,
+        instances: Instances,
+        *,
+        active: int | None = None,
+        hatch: bool = True,
+        shows: Callable[[Instance], bool] | None = None,
+    ) -> None:
         self.top = np.zeros(instances.shape, np.uint16)
         self.count = np.zeros(instances.shape, np.uint8)
         self.outlines = np.zeros(instances.shape, np.uint8)
@@ -151,10 +161,10 @@ class Views:
         self._shown: list[_Shown | None] = [None] * 256
         self._free: list[int] = []
         self._used = 1
-        self._instances, self._active, self._hatch = instances, active, hatch
+        self._instances, self._active, self._hatch, self._shows = instances, active, hatch, shows
         for instance in instances:
             self._put(instance.id)
-        self._compose((0, 0, *instances.shape))
+        self._compose_all()
 
     def slot(self, id: int) -> int:
         """The slot that shows cell `id`; 0 if it is not shown."""
@@ -187,10 +197,11 @@ class Views:
             if slot is not None:
                 dirty.append(self._shown[slot].instance.box)
             self._put(id)
-            if id in self._instances:
-                dirty.append(self._instances[id].box)
+            slot = self._slots.get(id)
+            if slot is not None:
+                dirty.append(self._shown[slot].instance.box)
         if len(dirty) > max(64, len(self._slots)):
-            dirty = [(0, 0, *self._instances.shape)]
+            return self._compose_all()
         for box in dict.fromkeys(dirty):
             self._compose(box)
         return dirty
@@ -206,22 +217,27 @@ class Views:
         """Draw this cell above all others, or none; returns what was composed again."""
         affected = [i for i in (self._active, id) if i in self._slots]
         self._active = id
-        return self.update(self._shown[self._slots[i]].instance.box for i in affected)
+        return self.update((self._shown[self._slots[i]].instance.box for i in affected), ids=())
 
     def set_hatch(self, hatch: bool) -> None:
         """Hatch overlaps, or not."""
         self._hatch = hatch
-        self._compose((0, 0, *self._instances.shape))
+        self._compose_all()
+
+    def _wanted(self, id: int) -> bool:
+        """Whether cell `id` exists and is to be shown."""
+        return id in self._instances and (self._shows is None or self._shows(self._instances[id]))
 
     def _changed(self) -> list[int]:
-        gone = [id for id in self._slots if id not in self._instances]
+        gone = [id for id in self._slots if not self._wanted(id)]
         slots, shown = self._slots, self._shown
-        return gone + [i.id for i in self._instances if i.id not in slots or shown[slots[i.id]].instance is not i]
+        fresh = (i.id for i in self._instances if i.id not in slots or shown[slots[i.id]].instance is not i)
+        return gone + [id for id in fresh if self._wanted(id)]
 
     def _put(self, id: int) -> None:
         """Bring the slot of `id` in line with the instances."""
         slot = self._slots.get(id)
-        if id not in self._instances:
+        if not self._wanted(id):
             if slot is not None:
                 self._free.append(self._slots.pop(id))
                 self.ids[slot], self._boxes[slot], self._shown[slot] = 0, 0, None
@@ -252,6 +268,13 @@ class Views:
 
     def _in_order(self, instances: Iterable[Instance]) -> list[Instance]:
         return sorted(instances, key=lambda i: (i.id == self._active, *_height(i)))
+
+    def _compose_all(self) -> list[Box]:
+        """Draw everything again, in strips that stay in the processor's cache."""
+        height, width = self._instances.shape
+        for y in range(0, height, _STRIP):
+            self._compose((y, 0, min(y + _STRIP, height), width))
+        return [(0, 0, height, width)]
 
     def _compose(self, box: Box) -> None:
         """Draw all that lies in a box again."""

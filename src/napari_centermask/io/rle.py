@@ -5,9 +5,15 @@ Source: pycocotools' maskApi: column-major runs, the first of background; counts
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..core.instances import Instance
+
+LARGEST_MASK = 2**28
+"""Most pixels of one mask's box: all of an image of 16,384 x 16,384."""
+_MOST_BITS = 50
 
 
 def encode(instance: Instance, shape: tuple[int, int]) -> list[int]:
@@ -50,7 +56,7 @@ def decompress(counts: str) -> list[int]:
     Raises
     ------
     ValueError
-        If the text is cut short or holds other characters.
+        If the text is cut short, holds other characters or numbers beyond any image.
     """
     runs: list[int] = []
     value = shift = 0
@@ -58,6 +64,8 @@ def decompress(counts: str) -> list[int]:
         digit = byte - 48
         if not 0 <= digit < 64:
             raise ValueError(f"character {chr(byte)!r} is not part of COCO counts")
+        if shift > _MOST_BITS:
+            raise ValueError("a run is longer than any image")
         value |= (digit & 0x1F) << shift
         shift += 5
         if digit & 0x20:
@@ -71,28 +79,47 @@ def decompress(counts: str) -> list[int]:
     return runs
 
 
-def decode(runs: list[int], shape: tuple[int, int]) -> tuple[int, int, np.ndarray] | None:
+def decode(
+    runs: Sequence[int], shape: tuple[int, int], *, largest: int = LARGEST_MASK
+) -> tuple[int, int, np.ndarray] | None:
     """The tight crop of column-major runs: (y0, x0, mask bool), None for an empty mask.
+
+    Memory is two bytes for each pixel of the crop, whatever size the image claims to have.
+
+    Parameters
+    ----------
+    largest
+        Most pixels of a crop.
 
     Raises
     ------
     ValueError
-        If the runs do not fill an image of `shape` or one is negative.
+        If the runs do not fit an image of `shape`, one is negative, or the crop would be larger than `largest`.
     """
     height, width = shape
-    lengths = np.asarray(runs, dtype=np.int64)
-    if (lengths < 0).any() or lengths.sum() > height * width:
-        raise ValueError(f"runs of {int(lengths.sum())} pixels do not fit an image of {height} x {width}")
+    try:
+        lengths = np.asarray(runs, dtype=np.int64)
+    except OverflowError:
+        raise ValueError("a run is longer than any image") from None
+    if (lengths < 0).any() or lengths.sum(dtype=np.float64) > height * width or lengths.sum() > height * width:
+        raise ValueError(
+            f"runs of {lengths.sum(dtype=np.float64):.0f} pixels do not fit an image of {height} x {width}"
+        )
     ends = np.cumsum(lengths)
     first, last = ends[0:-1:2], ends[1::2]  # foreground is every second run
     filled = last > first
-    first, last = first[filled], last[filled]
+    first, last = first[filled], last[filled] - 1
     if len(first) == 0:
         return None
-    x0, x1 = int(first[0] // height), int((last[-1] - 1) // height) + 1
-    flat = np.zeros((x1 - x0) * height + 1, dtype=np.int8)
-    np.add.at(flat, first - x0 * height, 1)
-    np.add.at(flat, last - x0 * height, -1)
-    columns = np.cumsum(flat[:-1]).astype(bool).reshape(x1 - x0, height).T
-    rows = np.flatnonzero(columns.any(axis=1))
-    return int(rows[0]), x0, np.ascontiguousarray(columns[rows[0] : rows[-1] + 1])
+    (x_first, y_first), (x_last, y_last) = divmod(first, height), divmod(last, height)
+    wraps = (x_last > x_first).any()  # such a run touches the bottom of a column and the top of the next
+    y0, y1 = (0, height) if wraps else (int(y_first.min()), int(y_last.max()) + 1)
+    x0, x1 = int(x_first[0]), int(x_last[-1]) + 1
+    h, w = y1 - y0, x1 - x0
+    if h * w > largest:
+        raise ValueError(f"a mask of {h} x {w} pixels is larger than the {largest} that are read")
+    steps = np.zeros(h * w + 1, dtype=np.int8)
+    steps[(x_first - x0) * h + y_first - y0] += 1
+    steps[(x_last - x0) * h + y_last - y0 + 1] -= 1
+    inside = np.cumsum(steps[:-1], dtype=np.int8, out=steps[:-1]).view(bool)
+    return y0, x0, np.ascontiguousarray(inside.reshape(w, h).T)
