@@ -21,6 +21,22 @@ class BadSettings(UserError):
     """A setting is out of range or does not fit the model or the data."""
 
 
+class BadProject(UserError):
+    """The project's folder or files cannot be used."""
+
+
+class ReadOnlyProject(UserError):
+    """The project is open elsewhere, or its folder cannot be written."""
+
+
+class ChangedOutside(UserError):
+    """Another program changed a file that was about to be replaced."""
+
+
+class CannotSave(UserError):
+    """The disk is full, gone or protected; what was to be saved is still in memory."""
+
+
 class MissingExtra(UserError):
     """A feature needs packages that are not installed; the message names the command."""
 
