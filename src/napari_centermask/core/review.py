@@ -33,8 +33,13 @@ def progress(columns: Columns) -> Progress:
     return Progress(int(np.count_nonzero(listed & (status != PREDICTED))), int(np.count_nonzero(listed)))
 
 
-def grounds(columns: Columns, rows: np.ndarray) -> dict[str, np.ndarray]:
+def grounds(columns: Columns, rows: np.ndarray, *, measure: bool = True) -> dict[str, np.ndarray]:
     """What speaks against each cell.
+
+    Parameters
+    ----------
+    measure
+        Measure overlap and shape where they are missing; else what is not known speaks against nothing.
 
     Returns
     -------
@@ -42,13 +47,14 @@ def grounds(columns: Columns, rows: np.ndarray) -> dict[str, np.ndarray]:
         (n,) float each, from 0 to 1: "score" and "mask_quality" (how far below 1), "overlap" (part shared with other
         cells), "shape" (odd outline), "cut" (touches the image's border or a seam of tiles).
     """
-    columns.measure(rows)
+    if measure:
+        columns.measure(rows)
     data = columns.data[rows]
     return {
         "score": 1 - np.clip(data["score"], 0, 1),
         "mask_quality": 1 - np.clip(data["mask_quality"], 0, 1),
-        "overlap": data["overlap"].astype(float),
-        "shape": np.clip((_SOLID - data["solidity"]) / (_SOLID - _ODD), 0, 1),
+        "overlap": np.nan_to_num(data["overlap"].astype(float), nan=0.0),
+        "shape": np.clip((_SOLID - np.nan_to_num(data["solidity"], nan=1.0)) / (_SOLID - _ODD), 0, 1),
         "cut": _cut(columns, rows).astype(float),
     }
 
@@ -69,11 +75,11 @@ def _cut(columns: Columns, rows: np.ndarray) -> np.ndarray:
     return found
 
 
-def doubts(columns: Columns, rows: np.ndarray) -> np.ndarray:
-    """(n,) float in [0, 1]: how doubtful each cell is."""
+def doubts(columns: Columns, rows: np.ndarray, *, measure: bool = True) -> np.ndarray:
+    """(n,) float in [0, 1]: how doubtful each cell is; `measure` as in `grounds`."""
     rows = np.asarray(rows, np.int64)
     sure = np.ones(len(rows))
-    for ground, value in grounds(columns, rows).items():
+    for ground, value in grounds(columns, rows, measure=measure).items():
         sure *= 1 - _WEIGHTS[ground] * value
     return 1 - sure
 
@@ -94,10 +100,33 @@ def reason(columns: Columns, row: int) -> str:
     return ", ".join(said[k] for k in strong[:3])
 
 
-def order(columns: Columns, rows: np.ndarray) -> np.ndarray:
-    """The rows, most doubtful first; of equals the smaller id."""
+def order(columns: Columns, rows: np.ndarray, *, measure: bool = True) -> np.ndarray:
+    """The rows, most doubtful first; of equals the smaller id. `measure` as in `grounds`."""
     rows = np.asarray(rows, np.int64)
-    return rows[np.lexsort((columns.data["id"][rows], -doubts(columns, rows)))]
+    return rows[np.lexsort((columns.data["id"][rows], -doubts(columns, rows, measure=measure)))]
+
+
+def next_doubtful(columns: Columns, id: int | None, *, step: int = 1, measure: bool = True) -> int | None:
+    """The cell to visit after (or with step -1 before) cell `id`, of those that nobody judged yet.
+
+    Cells come in the order of `order`; after the last comes the first again. A cell that was judged keeps its place,
+    so that the review goes on where it was.
+
+    Returns
+    -------
+    int or None
+        An id; None when no cell is left to review.
+    """
+    waiting = unreviewed(columns, columns.alive())
+    here = columns.row(id)
+    if here is None:
+        queue = order(columns, waiting, measure=measure)
+        return int(columns.data["id"][queue[0 if step > 0 else -1]]) if len(queue) else None
+    queue = order(columns, np.union1d(waiting, [here]), measure=measure)
+    if len(queue) == 1 and not len(waiting):
+        return None
+    at = int(np.flatnonzero(queue == here)[0])
+    return int(columns.data["id"][queue[(at + step) % len(queue)]])
 
 
 def unreviewed(columns: Columns, rows: np.ndarray) -> np.ndarray:

@@ -1,0 +1,87 @@
+"""Choose rows of the table of cells by what a person types: `score<0.6 overlap>20% accepted`."""
+
+from __future__ import annotations
+
+import operator
+import re
+
+import numpy as np
+
+from .columns import STATUSES, Columns
+from .errors import BadSettings
+
+_NUMBERS = {
+    "id": "id",
+    "score": "score",
+    "quality": "mask_quality",
+    "area": "area",
+    "overlap": "overlap",
+    "solidity": "solidity",
+}
+_SIGNS = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "!=": operator.ne,
+    "<": operator.lt,
+    ">": operator.gt,
+    "=": operator.eq,
+}
+_TERM = re.compile(r"(?P<name>[a-z]+)(?P<sign><=|>=|!=|<|>|=)(?P<value>.+)")
+_EXAMPLE = "score<0.6 overlap>20% predicted"
+
+
+def matching(columns: Columns, text: str) -> np.ndarray:
+    """Rows for which all words of a filter hold.
+
+    Parameters
+    ----------
+    text
+        Words with spaces between: comparisons of id, score, quality, area, overlap or solidity with a number (percent
+        allowed); a whole number is an id; other words are looked for in status, category and source.
+
+    Returns
+    -------
+    numpy.ndarray
+        (rows,) bool; false in free rows.
+
+    Raises
+    ------
+    BadSettings
+        If a comparison names no column or no number.
+    """
+    found = columns.data["id"] > 0
+    for word in text.lower().split():
+        found &= _holds(columns, word)
+    return found
+
+
+def _holds(columns: Columns, word: str) -> np.ndarray:
+    term = _TERM.fullmatch(word)
+    if term is not None:
+        return _compare(columns, **term.groupdict())
+    if word.isdecimal():
+        return columns.data["id"] == int(word)
+    if any(sign in word for sign in "<>="):
+        raise BadSettings(f"Expected a comparison such as 'score<0.6', got '{word}'. Write: {_EXAMPLE}")
+    return _mentions(columns, word)
+
+
+def _compare(columns: Columns, name: str, sign: str, value: str) -> np.ndarray:
+    if name not in _NUMBERS:
+        raise BadSettings(f"Expected one of {', '.join(_NUMBERS)} before '{sign}', got '{name}'. Write: {_EXAMPLE}")
+    try:
+        number = float(value.rstrip("%")) / (100 if value.endswith("%") else 1)
+    except ValueError:
+        raise BadSettings(f"Expected a number after '{name}{sign}', got '{value}'. Write: {_EXAMPLE}") from None
+    numbers = columns.data[_NUMBERS[name]]
+    if numbers.dtype == np.float32:
+        number = np.float32(number)
+    return _SIGNS[sign](numbers, number) & ~np.isnan(numbers)
+
+
+def _mentions(columns: Columns, word: str) -> np.ndarray:
+    data, names = columns.data, columns.result.categories
+    statuses = [k for k, status in enumerate(STATUSES) if word in status]
+    categories = [k for k, name in names.items() if word in str(name).lower()]
+    sources = [k for k, source in enumerate(columns.sources) if word in source.lower()]
+    return np.isin(data["status"], statuses) | np.isin(data["category"], categories) | np.isin(data["source"], sources)

@@ -1,0 +1,165 @@
+"""What to look at before cells are exported: mistakes that a program can find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .columns import PREDICTED, Columns
+from .instances import Instance, intersection
+from .neighbours import overlapping_pairs, shared_area
+from .result import Index
+
+TINY_PART = 1 / 20  # of the image's median area
+TINY_LEAST = 4  # pixels
+DUPLICATE_IOU = 0.7
+KINDS = {
+    "empty": "Empty",
+    "outside": "Outside the image",
+    "tiny": "Tiny",
+    "duplicate": "Duplicate",
+    "touching": "Outline touches itself",
+    "unreviewed": "Not reviewed",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to look at.
+
+    Attributes
+    ----------
+    kind
+        A key of `KINDS`.
+    plane
+        Where it is.
+    ids
+        The cells it is about; none for an empty plane.
+    at
+        (y, x) in pixels, where to look.
+    text
+        What was found, for a person.
+    """
+
+    kind: str
+    plane: Index
+    ids: tuple[int, ...]
+    at: tuple[float, float]
+    text: str
+
+
+def check(columns: Columns, *, tiny_area: int | None = None, duplicate_iou: float = DUPLICATE_IOU) -> list[Finding]:
+    """Look at all cells that are shown.
+
+    Parameters
+    ----------
+    tiny_area
+        Cells of fewer pixels are tiny; a twentieth of the median area, at least 4, when not given.
+    duplicate_iou
+        Two cells of one plane whose masks overlap at least so much are one cell drawn twice.
+
+    Returns
+    -------
+    list of Finding
+        Grouped by kind in the order of `KINDS`, then by plane and cell.
+    """
+    rows = np.flatnonzero(columns.shown())
+    if tiny_area is None:
+        tiny_area = usual_tiny_area(columns)
+    tests: dict[str, Callable[[Instance], str]] = {
+        "empty": lambda cell: "" if cell.mask.any() else "no pixels",
+        "outside": lambda cell: _outside(cell, columns.result.shape),
+        "tiny": lambda cell: f"{cell.area} of at least {tiny_area} pixels" if 0 < cell.area < tiny_area else "",
+        "touching": lambda cell: _touching(cell.mask),
+    }
+    found = list(_empty_planes(columns)) + list(_duplicates(columns, rows, duplicate_iou))
+    for row in rows:
+        cell, plane = columns.cell(row), columns.plane(row)
+        for kind, test in tests.items():
+            said = test(cell)
+            if said:
+                found.append(Finding(kind, plane, (cell.id,), _place(cell, kind), f"Cell {cell.id}: {said}"))
+        if columns.data["status"][row] == PREDICTED and not _in_reviewed(columns, plane, cell):
+            text = f"Cell {cell.id}: score {cell.score:.2f}, nobody looked at it"
+            found.append(Finding("unreviewed", plane, (cell.id,), _place(cell, "unreviewed"), text))
+    kinds = list(KINDS)
+    return sorted(found, key=lambda f: (kinds.index(f.kind), f.plane, f.ids))
+
+
+def usual_tiny_area(columns: Columns) -> int:
+    """Number of pixels below which a cell of this image is suspiciously small."""
+    areas = columns.data["area"][columns.shown()]
+    return max(TINY_LEAST, round(float(np.median(areas)) * TINY_PART)) if len(areas) else TINY_LEAST
+
+
+def touches_itself(mask: np.ndarray) -> np.ndarray:
+    """Corners where a mask's outline meets itself: two of four pixels, diagonally.
+
+    Parameters
+    ----------
+    mask
+        (h, w) bool.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, 2) int64 y, x of the lower right one of the four pixels. A polygon along the pixels' edges crosses itself
+        there or falls into parts.
+    """
+    a, b, c, d = mask[:-1, :-1], mask[:-1, 1:], mask[1:, :-1], mask[1:, 1:]
+    return np.argwhere((a & d & ~b & ~c) | (b & c & ~a & ~d)) + 1
+
+
+def _touching(mask: np.ndarray) -> str:
+    n = len(touches_itself(mask))
+    return "" if n == 0 else f"its outline touches itself at {n} {'corner' if n == 1 else 'corners'}"
+
+
+def _outside(cell: Instance, shape: tuple[int, int]) -> str:
+    y0, x0, y1, x1 = cell.box
+    inside = y0 >= 0 and x0 >= 0 and y1 <= shape[0] and x1 <= shape[1]
+    return "" if inside else f"its box ({y0}, {x0}) to ({y1}, {x1}) leaves the image of {shape[0]} x {shape[1]}"
+
+
+def _place(cell: Instance, kind: str) -> tuple[float, float]:
+    if kind == "touching":
+        y, x = touches_itself(cell.mask)[0]
+        return cell.y0 + y - 0.5, cell.x0 + x - 0.5
+    y0, x0, y1, x1 = cell.box
+    return (y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2
+
+
+def _in_reviewed(columns: Columns, plane: Index, cell: Instance) -> bool:
+    """Whether the whole cell lies in a rectangle of which a person said that all is right."""
+    y0, x0, y1, x1 = cell.box
+    boxes = columns.result.reviewed(plane)
+    return any(b[0] <= y0 and b[1] <= x0 and b[2] >= y1 and b[3] >= x1 for b in boxes)
+
+
+def _empty_planes(columns: Columns) -> Iterator[Finding]:
+    """Planes without a shown cell, unless a person said that this is right."""
+    result = columns.result
+    for plane in dict.fromkeys([*result.planes, *([()] if not result.leading else [])]):
+        if result.n_visible(plane) == 0 and not result.reviewed(plane):
+            at = (result.shape[0] - 1) / 2, (result.shape[1] - 1) / 2
+            name = f"Plane {', '.join(map(str, plane))}" if plane else "The image"
+            yield Finding("empty", plane, (), at, f"{name} has no cells; mark it as reviewed if that is right")
+
+
+def _duplicates(columns: Columns, rows: np.ndarray, least: float) -> Iterator[Finding]:
+    for number in np.unique(columns.data["plane"][rows]):
+        here = rows[columns.data["plane"][rows] == number]
+        boxes = columns.data["box"][here].astype(float)
+        i, j = overlapping_pairs(boxes)
+        areas = columns.data["area"][here]
+        shared = np.minimum(shared_area(boxes[i], boxes[j]), np.minimum(areas[i], areas[j]))
+        possible = shared >= least * np.maximum(areas[i], areas[j])
+        for a, b in zip(i[possible].tolist(), j[possible].tolist(), strict=True):
+            one, two = sorted((columns.cell(here[a]), columns.cell(here[b])), key=lambda c: c.id)
+            pixels = intersection(one, two)
+            iou = pixels / (one.area + two.area - pixels)
+            if iou >= least:
+                text = f"Cells {one.id} and {two.id}: IoU {iou:.2f}"
+                yield Finding("duplicate", columns.plane(here[a]), (one.id, two.id), _place(one, "duplicate"), text)
