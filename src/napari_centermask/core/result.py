@@ -130,6 +130,10 @@ class Result:
         self._last_id += 1
         return self._last_id
 
+    def reserve(self, last_id: int) -> None:
+        """Give no id up to this one any more: cells that were deleted had them."""
+        self._last_id = max(self._last_id, int(last_id))
+
     def shows(self, instance: Instance) -> bool:
         """Whether a cell is shown: what a person kept always, what was rejected never, the rest by score."""
         if instance.status in ("accepted", "corrected"):
@@ -171,6 +175,16 @@ class Result:
             self._last_id = max(self._last_id, new)
         self._planes[index] = merged
         return merged
+
+    def join_categories(self, index: Index, categories: dict[int, str]) -> None:
+        """Take over the categories that new cells of a plane come with; the names of those in use stay.
+
+        Names that only predictions use are replaced.
+        """
+        used = {i.category for i in self if i.status != "predicted"}
+        self.categories |= {c: name for c, name in categories.items() if c not in used or c not in self.categories}
+        self._check_index(index)
+        self._planes.setdefault(index, Instances(self.shape)).categories = dict(self.categories)
 
     def n_visible(self, index: Index | None = None) -> int:
         """Number of cells that are shown, of one plane or of all."""

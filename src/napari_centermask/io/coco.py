@@ -12,20 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
 from ..core.errors import BadAnnotations
-from ..core.instances import Instance, Instances
+from ..core.instances import Box, Instance, Instances
 from . import rle
+from .coco_extension import KEY, LARGEST_ID, cell_fields, cell_key, plane_fields, plane_key
+from .coco_masks import LARGEST_FILE, read_mask
 
-KEY = "napari_centermask"
+FORMAT = 1
 LARGEST_SIDE = 1_000_000
-_OWN = ("mask_quality", "status", "source", "order")
 
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One image of a COCO file.
+    """One image of a COCO file, or one plane of a stack: planes are records of one file name.
 
     Attributes
     ----------
@@ -38,7 +37,17 @@ class ImageRecord:
     instances
         Its cells.
     extra
-        All other fields of the image.
+        All other fields of the image; `pixel_size_um` is one of them.
+    plane, leading
+        Position on the t and z axes and their sizes; empty for a single image.
+    reviewed
+        Rectangles in which a person says that all is right and complete.
+    last_id
+        The largest id that any cell of the image has or had.
+    threshold
+        Predicted cells below this score are kept, not shown.
+    seams
+        (y, x) positions of the seams between the tiles of the prediction.
     """
 
     id: int
@@ -47,6 +56,19 @@ class ImageRecord:
     shape: tuple[int, int]
     instances: Instances
     extra: dict[str, Any] = field(default_factory=dict)
+    plane: tuple[int, ...] = ()
+    leading: tuple[int, ...] = ()
+    reviewed: tuple[Box, ...] = ()
+    last_id: int = 0
+    threshold: float = 0.0
+    seams: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
+
+    @property
+    def pixel_size_um(self) -> float | None:
+        """Side of a pixel in micrometres; None if the file does not tell."""
+        value = self.extra.get("pixel_size_um")
+        known = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e12
+        return float(value) if known else None
 
 
 def read_coco(path: Path, *, images_root: Path | None = None) -> list[ImageRecord]:
@@ -63,7 +85,11 @@ def read_coco(path: Path, *, images_root: Path | None = None) -> list[ImageRecor
         Naming the file and the entry, what was expected, what came and what to do.
     """
     path = Path(path)
-    data = _load(path)
+    return parse_coco(_load(path), path, images_root=images_root)
+
+
+def parse_coco(data: dict[str, Any], path: Path, *, images_root: Path | None = None) -> list[ImageRecord]:
+    """Read COCO data that was loaded from `path`, or a part of them; otherwise as `read_coco`."""
     root = Path(images_root) if images_root is not None else path.parent
     categories = _categories(path, data)
     records: dict[int, ImageRecord] = {}
@@ -83,7 +109,7 @@ def _load(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadAnnotations(f"Expected a COCO file at {path}, there is none. Check the path.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadAnnotations(
             f"Expected a COCO JSON file, {path.name} cannot be read: {error}. Export it again."
         ) from error
@@ -122,6 +148,8 @@ def _categories(path: Path, data: dict[str, Any]) -> dict[int, str]:
             raise BadAnnotations(
                 f"Expected each category id once, {path.name} has category id {id} twice. Renumber them."
             )
+        if not 0 < id <= LARGEST_ID:
+            raise BadAnnotations(f"Expected category ids from 1, {path.name} has {id}. Import it, or renumber them.")
         categories[id] = str(item.get("name", id))
     return categories or {1: "cell"}
 
@@ -133,10 +161,16 @@ def _image(path: Path, image: dict[str, Any], root: Path, categories: dict[int, 
         raise BadAnnotations(
             f"Expected a positive height and width for image {id} in {path.name}, got {height} x {width}. Correct the sizes."
         )
+    shape = height, width
     name = str(image.get("file_name", ""))
-    extra = {k: v for k, v in image.items() if k not in ("id", "file_name", "height", "width")}
-    instances = Instances((height, width), categories=categories)
-    return ImageRecord(id, name, _inside(path, root, name), (height, width), instances, extra)
+    try:
+        fields, own = plane_fields(image, shape)
+    except ValueError as error:
+        raise BadAnnotations(f"Image {id} of {path.name}: {error}. Correct it.") from error
+    extra = {k: v for k, v in image.items() if k not in ("id", "file_name", "height", "width", KEY)}
+    extra |= {KEY: own} if own else {}
+    instances = Instances(shape, categories=categories)
+    return ImageRecord(id, name, _inside(path, root, name), shape, instances, extra, **fields)
 
 
 def _inside(path: Path, root: Path, name: str) -> Path | None:
@@ -154,6 +188,7 @@ def _inside(path: Path, root: Path, name: str) -> Path | None:
 
 def _fill(path: Path, data: dict[str, Any], records: dict[int, ImageRecord], categories: dict[int, str]) -> None:
     seen: set[int] = set()
+    pixels = 0
     for item in _objects(path, data, "annotations"):
         id = _integer(path, item, "id", "an annotation")
         if id in seen:
@@ -172,73 +207,25 @@ def _fill(path: Path, data: dict[str, Any], records: dict[int, ImageRecord], cat
                 f"Annotation {id} of {path.name} has category {category}; expected one of {sorted(categories)}. Add the category."
             )
         if not item.get("iscrowd"):
-            _add(path, item, id, category, records[image_id])
-
-
-def _add(path: Path, item: dict[str, Any], id: int, category: int, record: ImageRecord) -> None:
-    what = f"annotation {id} of {path.name}"
-    crop = _mask(item.get("segmentation"), record.shape, what)
-    if crop is None:
-        return  # nothing is drawn, so there is nothing to keep
-    own = item.get(KEY) if isinstance(item.get(KEY), dict) else {}
-    fields = {k: own[k] for k in _OWN if k in own}
-    y0, x0, mask = crop
-    record.instances.add(
-        Instance.from_mask(
-            mask,
-            (y0, x0),
-            id=int(own.get("id", 0)),
-            category=category,
-            score=float(item.get("score", 1.0)),
-            **({"status": "accepted", "source": path.name} | fields),
-        )
-    )
-
-
-def _mask(segmentation: Any, shape: tuple[int, int], what: str) -> tuple[int, int, np.ndarray] | None:
-    if isinstance(segmentation, list):
-        return _polygons(segmentation, shape, what)
-    if not isinstance(segmentation, dict) or "counts" not in segmentation:
-        raise BadAnnotations(
-            f"Expected polygons or RLE for the segmentation of {what}, got {type(segmentation).__name__}."
-        )
-    size = segmentation.get("size")
-    if list(size or []) != list(shape):
-        raise BadAnnotations(
-            f"Expected an RLE size of {list(shape)} for {what}, got {size}. Correct the image's size or the RLE."
-        )
-    counts = segmentation["counts"]
-    try:
-        runs = rle.decompress(counts) if isinstance(counts, str) else [int(c) for c in counts]
-        return rle.decode(runs, shape)
-    except (TypeError, ValueError) as error:
-        raise BadAnnotations(f"The RLE of {what} is damaged: {error}. Export it again.") from error
-
-
-def _polygons(polygons: list[Any], shape: tuple[int, int], what: str) -> tuple[int, int, np.ndarray] | None:
-    """Union of the polygons, rasterised by pycocotools in the window of their box."""
-    from pycocotools import mask as coco_mask
-
-    parts = []
-    for polygon in polygons:
-        values = np.asarray(polygon, dtype=float).ravel() if isinstance(polygon, list) else np.empty(0)
-        if len(values) < 6 or len(values) % 2 or not np.isfinite(values).all():
+            pixels += _add(path, item, id, category, records[image_id])
+        if pixels > LARGEST_FILE:
             raise BadAnnotations(
-                f"Expected polygons of at least three x, y points for {what}, got {len(values)} numbers."
+                f"The masks of {path.name} need more than {LARGEST_FILE} pixels in memory. Split it into several files."
             )
-        parts.append(values.reshape(-1, 2))
-    if not parts:
-        return None
-    points = np.concatenate(parts)
-    low = np.floor(np.clip(points.min(axis=0), 0, [shape[1], shape[0]])).astype(int)
-    high = np.ceil(np.clip(points.max(axis=0), 0, [shape[1], shape[0]])).astype(int) + 1
-    high = np.minimum(high, [shape[1], shape[0]])
-    if (high <= low).any():
-        return None
-    moved = [(part - low).ravel().tolist() for part in parts]
-    encoded = coco_mask.frPyObjects(moved, int(high[1] - low[1]), int(high[0] - low[0]))
-    mask = coco_mask.decode(coco_mask.merge(encoded)).astype(bool)
-    return (int(low[1]), int(low[0]), mask) if mask.any() else None
+
+
+def _add(path: Path, item: dict[str, Any], id: int, category: int, record: ImageRecord) -> int:
+    """Add an annotation's cell to its record; returns the pixels of its box."""
+    try:
+        crop = read_mask(item.get("segmentation"), record.shape)
+        if crop is None:
+            return 0  # nothing is drawn, so there is nothing to keep
+        y0, x0, mask = crop
+        cell = Instance(y0=y0, x0=x0, mask=mask, category=category, **cell_fields(item, path.name))
+        record.instances.add(cell)
+    except ValueError as error:
+        raise BadAnnotations(f"Annotation {id} of {path.name}: {error}. Correct or export it again.") from error
+    return mask.size
 
 
 def check_images(path: Path, records: Iterable[ImageRecord]) -> None:
@@ -270,7 +257,7 @@ def annotation(instance: Instance, shape: tuple[int, int], *, id: int, image_id:
         "bbox": [float(x0), float(y0), float(x1 - x0), float(y1 - y0)],
         "iscrowd": 0,
         "score": float(instance.score),
-        KEY: {"id": instance.id} | {k: getattr(instance, k) for k in _OWN},
+        KEY: cell_key(instance),
     }
 
 
@@ -279,17 +266,23 @@ def to_coco(records: Iterable[ImageRecord]) -> dict[str, Any]:
     images, annotations, categories = [], [], {}
     for record in records:
         categories |= record.instances.categories
-        height, width = record.shape
-        images.append({"id": record.id, "file_name": record.file_name, "height": height, "width": width} | record.extra)
+        images.append(_image_entry(record))
         for instance in record.instances:
             annotations.append(annotation(instance, record.shape, id=len(annotations) + 1, image_id=record.id))
     named = [{"id": id, "name": name, "supercategory": "cell"} for id, name in sorted(categories.items())]
     return {
-        "info": {"description": "napari-centermask"},
+        "info": {"description": "napari-centermask", KEY: {"format": FORMAT}},
         "images": images,
         "annotations": annotations,
         "categories": named,
     }
+
+
+def _image_entry(record: ImageRecord) -> dict[str, Any]:
+    height, width = record.shape
+    own = record.extra.get(KEY, {}) | plane_key(record)
+    entry = {"id": record.id, "file_name": record.file_name, "height": height, "width": width} | record.extra
+    return entry | ({KEY: own} if own else {})
 
 
 def write_coco(path: Path, records: Iterable[ImageRecord]) -> None:
@@ -297,8 +290,9 @@ def write_coco(path: Path, records: Iterable[ImageRecord]) -> None:
     path = Path(path)
     part = path.with_name(path.name + ".part")
     try:
-        with part.open("w", encoding="utf-8") as stream:
-            json.dump(to_coco(records), stream, allow_nan=False)
+        text = json.dumps(to_coco(records), allow_nan=False)  # in one go: several times as fast as json.dump
+        with part.open("w", encoding="ascii") as stream:
+            stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(part, path)
