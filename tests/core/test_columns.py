@@ -118,8 +118,10 @@ def test_measuring_in_parts_measures_all(cells):
     assert not np.isnan(columns.data["solidity"][columns.alive()]).any()
 
 
+@pytest.mark.parametrize("many", [0, 200])
 @pytest.mark.parametrize("seed", range(4))
-def test_after_random_edits_the_rows_are_those_of_a_fresh_reading(cells, seed):
+def test_after_random_edits_the_rows_are_those_of_a_fresh_reading(cells, seed, many, monkeypatch):
+    monkeypatch.setattr("napari_centermask.core.columns._MANY", many)
     rng = np.random.default_rng(seed)
     result = Result((256, 256), leading=(2,), threshold=0.7)
     for plane in range(2):
@@ -169,6 +171,19 @@ def test_update_names_the_cell_and_its_neighbours_alone():
     assert columns.data["overlap"][columns.row(3)] == 0
     columns.measure()
     assert columns.data["overlap"][columns.row(2)] == 0
+
+
+def test_an_accepted_cell_leaves_what_was_measured():
+    result = result_of(square(1, 0, 0), square(2, 0, 5))
+    history, columns = History(result), Columns(result)
+    columns.measure()
+    found = []
+    history.listen(lambda edit: found.append(columns.update(edit)))
+    cell = result.get((), 1)
+    history.do("accept", [Change((), 1, cell, replace(cell, status="accepted"))])
+    assert found[0].tolist() == [columns.row(1)]
+    assert not columns.measure_some()
+    assert columns.data["overlap"][[columns.row(1), columns.row(2)]].tolist() == [0.5, 0.5]
 
 
 def test_rows_stay_while_others_come_and_go():

@@ -95,31 +95,24 @@ def test_nothing_to_review():
     assert str(review.progress(columns)) == "0 of 0 reviewed"
 
 
-def test_the_queue_goes_from_the_most_doubtful_on_and_begins_again():
+def test_the_queue_visits_the_most_doubtful_first():
     cells = [disc(k, 30 * k, 100, score=score) for k, score in ((1, 0.9), (2, 0.4), (3, 0.6), (4, 0.8))]
-    columns = columns_of(*cells)
-    visited = [None]
-    for _ in range(5):
-        visited.append(review.next_doubtful(columns, visited[-1]))
-    assert visited[1:] == [2, 3, 4, 1, 2]
-    assert review.next_doubtful(columns, 2, step=-1) == 1
-    assert review.next_doubtful(columns, None, step=-1) == 1
+    assert review.queue(columns_of(*cells)) == [2, 3, 4, 1]
 
 
-def test_a_judged_cell_keeps_its_place_in_the_queue_and_is_not_visited():
+def test_a_judged_cell_keeps_its_place_while_it_is_in_view():
     scores = {1: 0.4, 2: 0.5, 3: 0.6}
     status = {2: "accepted"}
     columns = columns_of(*(disc(k, 50 * k, 100, score=s, status=status.get(k, "predicted")) for k, s in scores.items()))
-    assert review.next_doubtful(columns, 1) == 3
-    assert review.next_doubtful(columns, 2) == 3
-    assert review.next_doubtful(columns, 2, step=-1) == 1
+    assert review.queue(columns) == [1, 3]
+    assert review.queue(columns, 2) == [1, 2, 3]
+    assert review.queue(columns, 77) == [1, 3]
 
 
 def test_the_queue_ends_when_all_is_judged():
     columns = columns_of(disc(1, 50, 50, status="accepted"))
-    assert review.next_doubtful(columns, 1) is None
-    assert review.next_doubtful(columns, None) is None
-    assert review.next_doubtful(columns_of(disc(1, 50, 50)), 1) == 1
+    assert review.queue(columns) == []
+    assert review.queue(columns, 1) == []
 
 
 def test_without_measuring_what_is_not_known_counts_as_good():

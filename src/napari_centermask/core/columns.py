@@ -10,8 +10,8 @@ from itertools import chain
 
 import numpy as np
 
-from .history import Edit
-from .instances import Instance
+from .history import Change, Edit
+from .instances import Box, Instance
 from .neighbours import overlapping_pairs
 from .result import Index, Result
 
@@ -31,6 +31,7 @@ _FIELDS = [
     ("solidity", np.float32),
 ]
 _FEW = 48  # up to so many cells, each one's neighbours are sought among all boxes; more are paired by trees
+_MANY = 200  # changes of one edit, from which on all cells of its planes count as neighbours
 _DIRECTIONS = 32
 
 
@@ -72,8 +73,8 @@ class Columns:
         Returns
         -------
         numpy.ndarray
-            (n,) int64, rows that changed: those of its cells, also where they are free now, and of their neighbours,
-            whose overlap must be measured again.
+            (n,) int64, rows that changed: those of its cells, also where they are free now, and of neighbours whose
+            overlap must be measured again.
         """
         changed, boxes = [], []
         for change in edit.changes:
@@ -84,12 +85,26 @@ class Columns:
             else:
                 row = self._put(change.plane, change.after)
             changed.append(row)
-            plane = self._number(self.planes, change.plane)
-            boxes += [(plane, i.box) for i in (change.before, change.after) if i is not None]
-        near = [self._hits(plane, box) for plane, box in boxes]
-        rows = np.unique(np.concatenate([np.array([r for r in changed if r is not None], np.int64), *near]))
-        self.data["overlap"][rows] = np.nan
-        return rows
+            if not self._looks_as_before(change):
+                plane = self._number(self.planes, change.plane)
+                boxes += [(plane, i.box) for i in (change.before, change.after) if i is not None]
+        near = self._near(boxes)
+        self.data["overlap"][near] = np.nan
+        return np.union1d(np.array([r for r in changed if r is not None], np.int64), near)
+
+    def _looks_as_before(self, change: Change) -> bool:
+        """Whether a change leaves alone what other cells overlap."""
+        before, after = change.before, change.after
+        if before is None or after is None or self.result.shows(before) != self.result.shows(after):
+            return False
+        return before.mask is after.mask and (before.y0, before.x0) == (after.y0, after.x0)
+
+    def _near(self, boxes: list[tuple[int, Box]]) -> np.ndarray:
+        """Rows whose boxes meet one of the (plane, box); of many, all rows of their planes."""
+        if len(boxes) > _MANY:
+            return self.alive()[np.isin(self.data["plane"][self.alive()], list({plane for plane, _ in boxes}))]
+        hits = [self._hits(plane, box) for plane, box in boxes]
+        return np.unique(np.concatenate([np.zeros(0, np.int64), *hits]))
 
     def row(self, id: int | None) -> int | None:
         """The row of a cell, None if there is no such cell."""
@@ -149,10 +164,12 @@ class Columns:
         before = self._cells[row]
         same = before is not None and before.mask is cell.mask
         area, shape = (self.data["area"][row], self.data["solidity"][row]) if same else (cell.area, np.nan)
+        stays = same and (before.y0, before.x0) == (cell.y0, cell.x0)
+        overlap = self.data["overlap"][row] if stays else np.nan
         plane, source = self._number(self.planes, index), self._number(self.sources, cell.source)
         status = STATUSES.index(cell.status)
         numbers = (cell.id, plane, cell.box, cell.category, cell.score, cell.mask_quality, area, status, source)
-        self.data[row] = (*numbers, np.nan, shape)
+        self.data[row] = (*numbers, overlap, shape)
         self._cells[row] = cell
         return row
 

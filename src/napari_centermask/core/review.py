@@ -106,27 +106,21 @@ def order(columns: Columns, rows: np.ndarray, *, measure: bool = True) -> np.nda
     return rows[np.lexsort((columns.data["id"][rows], -doubts(columns, rows, measure=measure)))]
 
 
-def next_doubtful(columns: Columns, id: int | None, *, step: int = 1, measure: bool = True) -> int | None:
-    """The cell to visit after (or with step -1 before) cell `id`, of those that nobody judged yet.
+def queue(columns: Columns, id: int | None = None, *, measure: bool = True) -> list[int]:
+    """The ids to visit, most doubtful first: of all cells that nobody judged yet.
 
-    Cells come in the order of `order`; after the last comes the first again. A cell that was judged keeps its place,
-    so that the review goes on where it was.
-
-    Returns
-    -------
-    int or None
-        An id; None when no cell is left to review.
+    Parameters
+    ----------
+    id
+        The cell in view. It keeps its place when it was judged, so that the review goes on where it was.
+    measure
+        As in `grounds`.
     """
     waiting = unreviewed(columns, columns.alive())
     here = columns.row(id)
-    if here is None:
-        queue = order(columns, waiting, measure=measure)
-        return int(columns.data["id"][queue[0 if step > 0 else -1]]) if len(queue) else None
-    queue = order(columns, np.union1d(waiting, [here]), measure=measure)
-    if len(queue) == 1 and not len(waiting):
-        return None
-    at = int(np.flatnonzero(queue == here)[0])
-    return int(columns.data["id"][queue[(at + step) % len(queue)]])
+    if here is not None and len(waiting):
+        waiting = np.union1d(waiting, [here])
+    return columns.data["id"][order(columns, waiting, measure=measure)].tolist()
 
 
 def unreviewed(columns: Columns, rows: np.ndarray) -> np.ndarray:
