@@ -1,4 +1,18 @@
-"""What a job reports, as JSON lines on standard output."""
+"""What a job reports, as JSON lines on standard output.
+
+Kind, and what it carries beside `event` and `time`:
+
+- start: out, step, steps, device, precision, parameters, batch, tile
+- stage: name ("reading the images", "training", "evaluating"), what the job does now
+- step: step, part in [0, 1], seconds, seconds_left, memory_mb, and the mean of each loss since the last one
+- evaluation: step, better, AP, AP50, per_folder, samples (a list of {"image", "picture"}: PNG files)
+- checkpoint: step, path
+- notice: message, for a person
+- paused, resumed: step
+- done: step, best, out, stopped (true: before its end), model (the best weights, null if there are none)
+- failed: message, reason ("memory", "disk", "data", "numbers", "settings"), remedy (settings to try again with)
+- progress: done, total, message; of commands that are no training
+"""
 
 from __future__ import annotations
 
@@ -7,7 +21,19 @@ import sys
 import time
 from typing import Any, TextIO
 
-KINDS = ("start", "progress", "step", "evaluation", "checkpoint", "notice", "done", "failed")
+KINDS = (
+    "start",
+    "stage",
+    "progress",
+    "step",
+    "evaluation",
+    "checkpoint",
+    "notice",
+    "paused",
+    "resumed",
+    "done",
+    "failed",
+)
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:
@@ -26,5 +52,19 @@ def event(kind: str, **fields: Any) -> dict[str, Any]:
 def write(event: dict[str, Any], stream: TextIO | None = None) -> None:
     """Write one event as one line and flush it."""
     stream = stream or sys.stdout
-    stream.write(json.dumps(event, allow_nan=False, default=float) + "\n")
+    stream.write(json.dumps(event, allow_nan=False, default=_plain) + "\n")
     stream.flush()
+
+
+def _plain(value: Any) -> Any:
+    """Paths as text, numbers of numpy and torch as floats."""
+    return float(value) if hasattr(value, "__float__") else str(value)
+
+
+def parse(line: str | bytes) -> dict[str, Any] | None:
+    """An event from a line; None for anything else that a library may have printed."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) and value.get("event") in KINDS else None

@@ -54,7 +54,7 @@ def test_a_tile_depends_on_its_number_alone(settings):
 
 def test_resuming_continues_the_sequence(settings):
     whole = [batch.images for batch, _ in zip(batches(settings), range(3), strict=False)]
-    rest = next(iter(batches(settings, start_step=2)))
+    rest = next(iter(batches(settings, start_tile=2 * settings.batch)))
     assert rest.images.equal(whole[2])
 
 

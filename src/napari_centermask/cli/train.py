@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,11 +72,7 @@ def train(
     """
     from napari_centermask import events
 
-    try:
-        from napari_centermask.training import loop
-    except ImportError as error:
-        raise MissingExtra(f"Training needs PyTorch ({error}): pip install 'napari-centermask[train]'") from error
-    steps = loop.train(settings)
+    steps = _steps(settings)
     try:
         for event in steps:
             if json:
@@ -84,7 +81,7 @@ def train(
                 _show(event)
     except UserError as error:
         if json:
-            events.write(events.event("failed", message=str(error)))
+            events.write(failure(error))
         raise
     except KeyboardInterrupt:
         notice(f"Stopped. Go on with: napari-centermask train {settings.out / 'run.json'} --resume")
@@ -94,8 +91,24 @@ def train(
     return 0
 
 
+def _steps(settings: TrainSettings) -> Iterator[dict[str, Any]]:
+    try:
+        from napari_centermask.training import loop
+    except ImportError as error:
+        raise MissingExtra(f"Training needs PyTorch ({error}): pip install 'napari-centermask[train]'") from error
+    yield from loop.train(settings)
+
+
+def failure(error: UserError) -> dict[str, Any]:
+    """The event for an error that a person can mend."""
+    from napari_centermask import events
+
+    reason, remedy = getattr(error, "reason", "settings"), getattr(error, "remedy", {})
+    return events.event("failed", message=str(error), reason=reason, remedy=remedy)
+
+
 def _show(event: dict[str, Any]) -> None:
     """One event as one line."""
-    skipped = {"event", "time", "per_folder"}
+    skipped = {"event", "time", "per_folder", "samples"}
     fields = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in event.items() if k not in skipped)
     print(f"{event['event']:<11}" + "  ".join(fields), flush=True)

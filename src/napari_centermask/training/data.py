@@ -137,11 +137,16 @@ def _start_worker(_number: int) -> None:
 
 
 def batches(
-    settings: TrainSettings, *, split: str = "train", seed: int | None = None, start_step: int = 0
+    settings: TrainSettings,
+    *,
+    split: str = "train",
+    seed: int | None = None,
+    batch: int | None = None,
+    start_tile: int = 0,
 ) -> DataLoader:
     """An endless loader of `TrainBatch`.
 
-    Batch k is the same whatever the number of workers, so that a resumed run (`start_step`) goes on where it stopped.
+    Tile k is the same whatever the number of workers, so that a resumed run (`start_tile`) goes on where it stopped.
 
     Parameters
     ----------
@@ -149,8 +154,10 @@ def batches(
         Which annotations to draw from.
     seed
         Instead of `settings.seed`.
-    start_step
-        Batches to leave out.
+    batch
+        Tiles per step instead of `settings.batch`.
+    start_tile
+        Tiles to leave out.
     """
     from torch.utils.data import DataLoader
 
@@ -160,8 +167,8 @@ def batches(
     workers = {} if not settings.workers else {"prefetch_factor": 3, "worker_init_fn": _start_worker}
     return DataLoader(
         sampler,
-        batch_size=settings.batch,
-        sampler=_Endless(start_step * settings.batch),
+        batch_size=batch or settings.batch,
+        sampler=_Endless(start_tile),
         num_workers=settings.workers,
         collate_fn=collate,
         persistent_workers=bool(settings.workers),

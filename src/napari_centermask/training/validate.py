@@ -12,18 +12,23 @@ from typing import Any
 
 import torch
 
+from ..core.instances import Instances
 from ..engines.torch import TorchEngine
+from ..evaluation.error_maps import write_error_map
 from ..evaluation.report import evaluate as score_pairs
 from ..models.card import ModelCard
 from ..models.centermask import CenterMask
 from ..models.checkpoint import save_model
 from ..pipeline import segment
 from ..settings import SegmentSettings, TrainSettings
-from .data import data_hash, validation_images
+from .data import validation_images
 from .sampler import Sample
 
 IMAGES = 40
 """Most images per data folder that are scored in a run, evenly drawn; `evaluate` scores them all."""
+
+PICTURES = 3
+"""Most pictures of validation images per evaluation."""
 
 
 def make_card(settings: TrainSettings, model: CenterMask, *, name: str, parent: str | None = None) -> ModelCard:
@@ -47,6 +52,12 @@ def _samples(folder: Path) -> list[Sample]:
     return samples[::step]
 
 
+def prepare(settings: TrainSettings) -> None:
+    """Read the validation images into memory, where they stay: a folder may go away while training."""
+    for folder in settings.data:
+        _samples(Path(folder))
+
+
 def evaluate(model: CenterMask, trainer) -> dict[str, Any]:
     """Bioimage AP of the model on the `val` images of every data folder.
 
@@ -55,12 +66,13 @@ def evaluate(model: CenterMask, trainer) -> dict[str, Any]:
     Returns
     -------
     dict
-        "AP": mean over the folders of the mean AP at IoU .50:.05:.90; "AP50"; "per_folder"; "seconds".
+        "AP": mean over the folders of the mean AP at IoU .50:.05:.90; "AP50"; "per_folder"; "seconds"; "samples":
+        a picture of a validation image per folder, {"image", "picture"}.
     """
     settings = trainer.settings
     start = time.monotonic()
     engine = TorchEngine(model, make_card(settings, model, name="training"), device=str(trainer.device))
-    per_folder = {}
+    per_folder, samples = {}, []
     for folder in settings.data:
         pairs = []
         for sample in _samples(Path(folder)):
@@ -68,17 +80,28 @@ def evaluate(model: CenterMask, trainer) -> dict[str, Any]:
             clock = time.monotonic()
             predicted = segment(sample.image, engine, options)
             pairs.append((sample.instances, predicted, time.monotonic() - clock))
+            if len(pairs) == 1 and len(samples) < PICTURES:
+                samples.append(_picture(settings.out / "samples", sample, predicted))
         report = score_pairs(pairs, score=options.score).to_json()
         per_folder[Path(folder).name] = {"AP": report["bioimage_ap_mean"], "AP50": report["bioimage_ap"]["0.50"]}
     means = {key: sum(f[key] for f in per_folder.values()) / len(per_folder) for key in ("AP", "AP50")}
-    return means | {"per_folder": per_folder, "seconds": round(time.monotonic() - start, 1)}
+    return means | {"per_folder": per_folder, "seconds": round(time.monotonic() - start, 1), "samples": samples}
+
+
+def _picture(folder: Path, sample: Sample, predicted: Instances) -> dict[str, str]:
+    """Draw what is right and wrong on a validation image; the next evaluation draws over it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{sample.folder}_{Path(sample.name).stem}.png"
+    write_error_map(path, sample.image, sample.instances, predicted)
+    return {"image": f"{sample.folder}/{sample.name}", "picture": str(path)}
 
 
 def save_best(model: CenterMask, trainer, result: dict[str, Any]) -> Path:
     """Write `best.safetensors` with its card; the previous best stays until the new one is complete."""
     settings = trainer.settings
     card = make_card(settings, model, name=settings.out.name, parent=trainer.parent)
-    card = card.model_copy(update={"training": training_facts(trainer), "metrics": {"val": result}})
+    figures = {k: v for k, v in result.items() if k != "samples"}
+    card = card.model_copy(update={"training": training_facts(trainer), "metrics": {"val": figures}})
     path = settings.out / "best.safetensors"
     part = path.with_name("best.part.safetensors")
     save_model(part, model, card, half=True)
@@ -90,7 +113,7 @@ def training_facts(trainer) -> dict[str, Any]:
     """What was trained on what, for the card: data by hash, settings, curves, time and machine."""
     settings = trainer.settings
     return {
-        "data": {Path(f).name: {split: data_hash(f, split) for split in ("train", "val")} for f in settings.data},
+        "data": trainer.read_facts(),
         "settings": settings.model_dump(mode="json", exclude={"data", "out"}),
         "seed": settings.seed,
         "steps": trainer.progress.step,

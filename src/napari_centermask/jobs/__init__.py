@@ -1,0 +1,1 @@
+"""Work in processes of its own: started, watched, paused, stopped and found again. Import the modules; this stays light."""

@@ -1,0 +1,52 @@
+"""From settings to a run folder and the command line that works on it."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from ..core.errors import BadSettings
+from ..settings import TrainSettings
+
+RUN_FILE = "run.json"
+
+
+def new_run_folder(runs: Path, name: str | None = None) -> Path:
+    """A folder for a new run below `runs`, not made yet: the name or today's date, and a number where that is taken."""
+    stem = name or datetime.date.today().isoformat()
+    path, number = Path(runs) / stem, 1
+    while path.exists():
+        number += 1
+        path = Path(runs) / f"{stem}-{number}"
+    return path
+
+
+def write_run(settings: TrainSettings) -> Path:
+    """Make the run folder, and the run file in it, with paths that hold from anywhere; return the file.
+
+    Raises
+    ------
+    BadSettings
+        If the folder cannot be written.
+    """
+    folder = settings.out.expanduser().resolve()
+    data = [Path(d).expanduser().resolve() for d in settings.data]
+    settings = settings.model_copy(update={"out": folder, "data": data})
+    path = folder / RUN_FILE
+    part = path.with_name(path.name + ".part")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part.write_text(settings.model_dump_json(indent=1), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise BadSettings(f"Cannot write the run to {folder}: {error.strerror}. Choose another folder.") from error
+    return path
+
+
+def command_line(run_file: Path) -> list[str]:
+    """The arguments of the process that trains; a shell or another machine may run the same."""
+    return [sys.executable, "-m", "napari_centermask", "train", str(run_file), "--json"]

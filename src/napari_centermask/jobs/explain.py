@@ -1,0 +1,85 @@
+"""Why a job ended, in words, and what to try."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+KILLED = {-9, 137}
+LITTLE_SPACE = 50_000_000
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An end that nobody wished for.
+
+    Attributes
+    ----------
+    message
+        What happened and what to do, for a person.
+    reason
+        "memory", "disk", "data", "numbers", "checkpoint", "settings" or "crash".
+    remedy
+        Settings to try again with (`Job.retry(**remedy)`); may be empty.
+    """
+
+    message: str
+    reason: str = "crash"
+    remedy: dict[str, Any] = field(default_factory=dict)
+
+
+def of_event(event: dict[str, Any]) -> Failure:
+    """From the job's own last word, a `failed` event."""
+    return Failure(str(event.get("message", "")), event.get("reason", "settings"), event.get("remedy") or {})
+
+
+def of_end(folder: Path, code: int | None, *, batch: int, step: int) -> Failure:
+    """For a job that ended without a last word.
+
+    Parameters
+    ----------
+    code
+        The exit code; None where it is not known, as after this program was started anew.
+    batch
+        Tiles per step.
+    step
+        The last one that was reported.
+    """
+    where = f"after step {step}" if step else "before its first step"
+    kept = "All up to its last checkpoint is kept; it can go on from there."
+    if (free := _free(folder)) is not None and free < LITTLE_SPACE:
+        message = f"The job ended {where} on a full disk ({free // 1_000_000} MB free). Make room, then go on. {kept}"
+        return Failure(message, "disk")
+    if code in KILLED:
+        half = max(1, batch // 2)
+        message = (
+            f"The system ended the job {where}, most often because memory ran out. {kept} "
+            f"Try again with {half} tiles per step."
+        )
+        return Failure(message, "memory", {"batch": half})
+    last = last_words(folder)
+    if last.startswith("Error: "):
+        return Failure(last.removeprefix("Error: "), "settings")
+    how = "was ended from outside" if code is None or code < 0 else f"ended with code {code}"
+    return Failure(f"The job {how} {where}{f': {last}' if last else ''}. {kept}")
+
+
+def last_words(folder: Path) -> str:
+    """The last line of the job's log that is not empty."""
+    try:
+        with (Path(folder) / "log.txt").open("rb") as stream:
+            stream.seek(0, 2)
+            stream.seek(max(0, stream.tell() - 4000))
+            lines = stream.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def _free(folder: Path) -> int | None:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None

@@ -1,0 +1,336 @@
+"""A training in a process of its own: started, watched, paused, stopped, and found again after a restart.
+
+The run folder holds all that is known: `run.json` the settings, `job.json` the process, `events.jsonl` its standard
+output, `log.txt` its standard error, `stop` and `pause` what a person wishes, `last.pt` the newest state and
+`best.safetensors` the best model. Nothing is kept elsewhere, so that any program can take a job over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+from pydantic import ValidationError
+
+from ..core.errors import BadSettings
+from ..events import parse
+from ..settings import TrainSettings
+from ..training.control import Control
+from .command import RUN_FILE, command_line, write_run
+from .explain import Failure, of_end, of_event
+
+State = Literal["starting", "running", "paused", "stopping", "done", "stopped", "failed"]
+GRACE_S = 60.0
+"""Seconds a job gets to end by itself once it was asked to; an evaluation of many images may take half of that."""
+
+
+class Job:
+    """One training in a process of its own.
+
+    Cheap to ask: all answers come from a few small files. `poll` may be called from a timer or from a thread, not from
+    two threads at once. A job lives on when this program ends, and `find_jobs` finds it again.
+
+    Use `Job.start` for a new one, `Job.open` for one on disk.
+    """
+
+    def __init__(self, folder: Path, process: subprocess.Popen | None = None) -> None:
+        self.folder = Path(folder)
+        self.control = Control(self.folder)
+        self._process = process
+        self._events: list[tuple[int, dict[str, Any]]] = []  # with the position in the file
+        self._read = 0
+
+    @classmethod
+    def start(cls, settings: TrainSettings, *, nice: int = 10) -> Job:
+        """Start a training; returns at once.
+
+        Parameters
+        ----------
+        settings
+            With `out` as the run folder; with `resume` it goes on from the checkpoint there.
+        nice
+            How far the process stands back behind others on the CPU.
+
+        Raises
+        ------
+        BadSettings
+            If the folder cannot be written, holds another run, or a job works in it.
+        """
+        folder = settings.out.expanduser().resolve()
+        if (folder / RUN_FILE).exists():
+            if cls(folder).is_alive:
+                raise BadSettings(f"A job works in {folder} already. Wait for it, stop it, or choose another folder.")
+            if not settings.resume and (folder / "last.pt").exists():
+                raise BadSettings(f"{folder} holds an earlier run. Choose another folder, or go on with it.")
+        run_file = write_run(settings)
+        job = cls(folder)
+        job.control.clear()
+        job._launch(command_line(run_file), nice)
+        return job
+
+    def _launch(self, argv: list[str], nice: int) -> None:
+        offset = self._end_torn_line()
+        environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+        windows = sys.platform == "win32"
+        # A session of its own: neither Ctrl-C nor the end of this program reaches it.
+        options: dict[str, Any] = {"creationflags": 0x4000 | 0x200} if windows else {"start_new_session": True}
+        with self._events_file.open("ab") as out, (self.folder / "log.txt").open("ab") as log:
+            self._process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=log, env=environment, **options
+            )
+        try:
+            process = psutil.Process(self._process.pid)
+            created = process.create_time()
+            if not windows:
+                process.nice(max(nice, process.nice()))
+        except psutil.Error:  # it has ended already; poll tells why
+            created = time.time()
+        record = {"pid": self._process.pid, "created": created, "offset": offset, "argv": argv}
+        part = self.folder / "job.json.part"
+        try:
+            part.write_text(json.dumps(record, indent=1), encoding="utf-8")
+            part.replace(self.folder / "job.json")
+        except OSError as error:  # nobody could find it again
+            self._process.kill()
+            self._process.wait()
+            raise BadSettings(f"Cannot write to {self.folder}: {error.strerror}. Make room there.") from error
+
+    def _end_torn_line(self) -> int:
+        """Size of the events so far; a line that a killed process left half is ended, so that no other joins it."""
+        with self._events_file.open("ab+") as stream:
+            if stream.tell():
+                stream.seek(-1, os.SEEK_END)
+                if stream.read(1) != b"\n":
+                    stream.write(b"\n")
+            return stream.seek(0, os.SEEK_END)
+
+    @classmethod
+    def open(cls, folder: Path) -> Job:
+        """A job that was started before, running or not, with all its events.
+
+        Raises
+        ------
+        BadSettings
+            If the folder holds none.
+        """
+        job = cls(Path(folder).expanduser().resolve())
+        if not job._record:
+            raise BadSettings(f"Expected the folder of a training, {folder} is none.")
+        job.poll()
+        return job
+
+    @property
+    def name(self) -> str:
+        """Name of the run folder."""
+        return self.folder.name
+
+    @property
+    def _events_file(self) -> Path:
+        return self.folder / "events.jsonl"
+
+    @property
+    def _record(self) -> dict[str, Any]:
+        try:
+            record = json.loads((self.folder / "job.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return record if isinstance(record, dict) and isinstance(record.get("pid"), int) else {}
+
+    @property
+    def settings(self) -> TrainSettings:
+        """What it runs with.
+
+        Raises
+        ------
+        BadSettings
+            If the run file is missing or damaged.
+        """
+        path = self.folder / RUN_FILE
+        try:
+            return TrainSettings.model_validate_json(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, ValidationError) as error:
+            raise BadSettings(f"Expected the settings of a run in {path}, cannot use them: {error}.") from error
+
+    def poll(self) -> list[dict[str, Any]]:
+        """Events that came since the last call, in order; ends a job whose time to stop is over.
+
+        The file holds the events of all sittings of a run; those after the last `start` are of the present one.
+        """
+        new: list[tuple[int, dict[str, Any]]] = []
+        try:
+            with self._events_file.open("rb") as stream:
+                stream.seek(self._read)
+                content = stream.read()
+        except FileNotFoundError:
+            content = b""
+        for line in content.split(b"\n")[:-1]:  # what follows the last line break is not complete yet
+            if (event := parse(line)) is not None:
+                new.append((self._read, event))
+            self._read += len(line) + 1
+        self._events += new
+        self._end_if_overdue()
+        return [event for _, event in new]
+
+    def events(self) -> list[dict[str, Any]]:
+        """All events so far, of earlier sittings too; the curves are in those of kind `step` and `evaluation`."""
+        self.poll()
+        return [event for _, event in self._events]
+
+    def _sitting(self) -> list[dict[str, Any]]:
+        """Events since the process was started."""
+        offset = self._record.get("offset", 0)
+        return [event for position, event in self._events if position >= offset]
+
+    def follow(self, *, interval_s: float = 0.2) -> Iterator[list[dict[str, Any]]]:
+        """New events as they come, an empty list where there are none, until the job has ended; for a thread."""
+        while True:
+            is_alive = self.is_alive
+            yield self.poll()
+            if not is_alive:
+                return
+            time.sleep(interval_s)
+
+    def last(self, kind: str) -> dict[str, Any] | None:
+        """The newest event of a kind that was polled, None if there is none."""
+        return next((e for _, e in reversed(self._events) if e["event"] == kind), None)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process works; one of the same number that is not ours does not count."""
+        if self._process is not None:
+            return self._process.poll() is None
+        return self._find() is not None
+
+    def _find(self) -> psutil.Process | None:
+        record = self._record
+        try:
+            process = psutil.Process(record["pid"])
+            ours = abs(process.create_time() - record.get("created", 0)) < 1.0
+            return process if ours and process.status() != psutil.STATUS_ZOMBIE else None
+        except (psutil.Error, KeyError, ValueError, TypeError):
+            return None
+
+    @property
+    def state(self) -> State:
+        """Where the job stands, from what was polled."""
+        now = [e["event"] for e in self._sitting()]
+        if self.is_alive:
+            if self.control.stopped:
+                return "stopping"
+            if "start" not in now:
+                return "starting"
+            turns = [kind for kind in now if kind in ("paused", "resumed", "start")]
+            return "paused" if turns[-1] == "paused" else "running"
+        if now and now[-1] == "done":
+            return "stopped" if self.last("done").get("stopped") else "done"
+        return "failed"
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the job failed and what to try; None if it works or ended well."""
+        if self.state != "failed":
+            return None
+        now = self._sitting()
+        if now and now[-1]["event"] == "failed":
+            return of_event(now[-1])
+        start, step = self.last("start") or {}, self.last("step") or {}
+        code = None if self._process is None else self._process.returncode
+        return of_end(self.folder, code, batch=start.get("batch", 2), step=step.get("step", 0))
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether there is a state from which an ended job can go on."""
+        return any((self.folder / name).exists() for name in ("last.pt", "previous.pt"))
+
+    @property
+    def model(self) -> Path | None:
+        """Weights of the best model so far."""
+        path = self.folder / "best.safetensors"
+        return path if path.exists() else None
+
+    def pause(self) -> None:
+        """Ask the job to wait; it saves its state and answers with a `paused` event, after the step it is at."""
+        self.control.pause_file.touch()
+
+    def resume(self) -> None:
+        """Let a waiting job go on, or start an ended one again from its last state (from the start if it has none)."""
+        if self.is_alive:
+            self.control.pause_file.unlink(missing_ok=True)
+        else:
+            self.retry()
+
+    def retry(self, **changes: Any) -> None:
+        """Start an ended job again with changed settings, from its last state where it has one.
+
+        Raises
+        ------
+        BadSettings
+            If it works still, or the settings do not allow it.
+        """
+        if self.is_alive:
+            raise BadSettings(f"The job in {self.folder} works still. Stop it first.")
+        if changes.get("resume") is False:
+            for name in ("last.pt", "previous.pt"):
+                (self.folder / name).unlink(missing_ok=True)
+        values = self.settings.model_dump() | {"resume": self.can_resume, "out": self.folder} | changes
+        try:
+            settings = TrainSettings.model_validate(values)
+        except ValidationError as error:
+            raise BadSettings(f"Expected settings to try again with, got {changes}: {error}.") from error
+        self._process = Job.start(settings)._process
+
+    def stop(self) -> None:
+        """Ask the job to end with its best model; returns at once. `poll` ends it after `GRACE_S` seconds."""
+        self.control.stop_file.touch()
+
+    def kill(self) -> None:
+        """End the process and its helpers at once; the last checkpoint and the best model stay."""
+        process = self._find()
+        if process is not None:
+            for one in [*_children(process), process]:
+                try:
+                    one.kill()
+                except psutil.Error:
+                    continue
+            psutil.wait_procs([process], timeout=10)
+        if self._process is not None:
+            self._process.wait(timeout=10)
+
+    def discard(self) -> None:
+        """End the job at once and delete its folder with everything in it."""
+        self.kill()
+        if self._record:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end_if_overdue(self) -> None:
+        try:
+            asked = self.control.stop_file.stat().st_mtime
+        except OSError:
+            return
+        if time.time() - asked > GRACE_S and self.is_alive:
+            self.kill()
+
+
+def find_jobs(folder: Path) -> list[Job]:
+    """All jobs whose run folders lie in `folder`, running or ended, the newest first."""
+    found = [p.parent for p in Path(folder).glob("*/job.json")]
+    jobs = [Job(path.resolve()) for path in found]
+    jobs = [job for job in jobs if job._record]
+    for job in jobs:
+        job.poll()
+    return sorted(jobs, key=lambda job: job._record.get("created", 0), reverse=True)
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []

@@ -1,0 +1,35 @@
+"""How a running job is asked to pause or to stop: by files in its run folder, which work from any process and shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+STOP, PAUSE = "stop", "pause"
+
+
+class Control:
+    """The wishes for the job of one run folder.
+
+    Parameters
+    ----------
+    folder
+        The run folder; `touch stop` in it is enough to stop the job.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.stop_file, self.pause_file = Path(folder) / STOP, Path(folder) / PAUSE
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the job shall end, keeping its best model."""
+        return self.stop_file.exists()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the job shall wait; a job that shall end does not wait."""
+        return self.pause_file.exists() and not self.stopped
+
+    def clear(self) -> None:
+        """Forget both wishes."""
+        self.stop_file.unlink(missing_ok=True)
+        self.pause_file.unlink(missing_ok=True)

@@ -1,0 +1,292 @@
+"""One run's state: model, optimiser, averaged weights and progress, saved together and resumed together."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..core.errors import BadSettings, UserError
+from ..models.centermask import CenterMask
+from ..models.losses import Truth
+from ..settings import TrainSettings
+from .batch_losses import batch_losses
+from .device import choose_device, choose_precision, tune_malloc
+
+
+class TrainingFailed(UserError):
+    """Training cannot go on; the message says why and what to change.
+
+    Parameters
+    ----------
+    reason
+        "memory", "disk", "data", "numbers" or "checkpoint".
+    remedy
+        Settings with which it may be tried again.
+    """
+
+    def __init__(self, message: str, *, reason: str = "settings", remedy: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.remedy = remedy or {}
+
+
+class Average:
+    """Exponential moving average of a model's weights and statistics."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.state = {k: v.detach().clone() for k, v in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Move towards the model; faster at the start."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        for key, value in model.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.state[key].lerp_(value.to(self.state[key].dtype), 1 - decay)
+            else:
+                self.state[key].copy_(value)
+
+
+@dataclass
+class Progress:
+    """Where a run stands; saved with each checkpoint.
+
+    Attributes
+    ----------
+    tiles
+        Tiles drawn so far; -1 in checkpoints of older versions, which always had step x batch.
+    batch
+        Tiles per step where lack of memory made them fewer; 0 for the settings' number.
+    stale
+        Evaluations since the best one.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    best: float = -1.0
+    curves: list[dict[str, float]] = field(default_factory=list)
+    tiles: int = -1
+    batch: int = 0
+    stale: int = 0
+
+
+def make_optimiser(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+    """SGD or AdamW; biases and norms are not decayed."""
+    decayed = [p for p in model.parameters() if p.requires_grad and p.dim() > 1]
+    others = [p for p in model.parameters() if p.requires_grad and p.dim() <= 1]
+    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if settings.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate)
+
+
+def learning_rate(settings: TrainSettings, step: int, done: float) -> float:
+    """Rate at a step when the part `done` in [0, 1] of the run is behind."""
+    if settings.schedule == "cosine":
+        factor = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    else:  # by ten at 2/3 and 8/9, the proportions of detectron2's schedules
+        factor = 0.1 ** ((done >= 2 / 3) + (done >= 8 / 9))
+    return settings.learning_rate * max(factor, 1e-3) * min(1.0, (step + 1) / max(settings.warmup, 1))
+
+
+class Trainer:
+    """One run: model, optimiser, average and progress, saved together and resumed together."""
+
+    def __init__(self, settings: TrainSettings) -> None:
+        tune_malloc()
+        self.settings = settings
+        torch.manual_seed(settings.seed)
+        self.device = choose_device(settings.device)
+        self.precision = choose_precision(settings.amp, self.device)
+        self.model, self.parent = self._make_model()
+        self.optimiser = make_optimiser(self.model, settings)
+        self.average = Average(self.model, settings.ema)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
+        self.progress = Progress()
+        self._facts: dict[str, dict[str, str]] | None = None
+        settings.out.mkdir(parents=True, exist_ok=True)
+
+    def read_facts(self) -> dict[str, dict[str, str]]:
+        """Hashes of the data, {folder: {split: SHA-256}}; read once, so that a folder may go away while training."""
+        if self._facts is None:
+            from .data import data_hash
+
+            folders = self.settings.data
+            self._facts = {Path(f).name: {split: data_hash(f, split) for split in ("train", "val")} for f in folders}
+        return self._facts
+
+    def _make_model(self) -> tuple[CenterMask, str | None]:
+        if self.settings.start is None:
+            model, parent = CenterMask(self.settings.model), None
+        else:
+            from ..models.checkpoint import load_model
+            from ..models.zoo import find_model
+
+            files = find_model(self.settings.start)
+            if files.weights is None:
+                raise BadSettings(f"Expected a model with weights to start from, {files.name} has only ONNX graphs.")
+            model, card = load_model(files.weights)
+            parent = card.name
+        return model.to(self.device, memory_format=torch.channels_last), parent
+
+    @property
+    def checkpoint(self) -> Path:
+        """The newest state, replaced as a whole."""
+        return self.settings.out / "last.pt"
+
+    @property
+    def earlier(self) -> Path:
+        """The state before the newest, for the day the newest is damaged."""
+        return self.settings.out / "previous.pt"
+
+    @property
+    def batch(self) -> int:
+        """Tiles per step."""
+        return self.progress.batch or self.settings.batch
+
+    @property
+    def tiles(self) -> int:
+        """Tiles drawn so far."""
+        return self.progress.tiles if self.progress.tiles >= 0 else self.progress.step * self.settings.batch
+
+    def save(self) -> None:
+        """Write the state under a temporary name and rename it; the state before is kept."""
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average.state,
+            "updates": self.average.updates,
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "progress": vars(self.progress),
+            "torch_rng": torch.get_rng_state(),
+        }
+        part = self.checkpoint.with_suffix(".part")
+        try:
+            with part.open("wb") as stream:  # given a path, torch reports a full disk as a RuntimeError
+                torch.save(state, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        if self.checkpoint.exists():
+            os.replace(self.checkpoint, self.earlier)
+        os.replace(part, self.checkpoint)
+
+    def resume(self) -> str | None:
+        """Go on from the run folder's newest checkpoint that can be read.
+
+        Returns
+        -------
+        str or None
+            What a person should know: that the newest was damaged.
+
+        Raises
+        ------
+        TrainingFailed
+            If there is none, or none can be read.
+        """
+        found = [p for p in (self.checkpoint, self.earlier) if p.exists()]
+        if not found:
+            raise TrainingFailed(
+                f"Expected a checkpoint to resume from, {self.checkpoint} is missing. Start again without --resume.",
+                reason="checkpoint",
+                remedy={"resume": False},
+            )
+        faults = []
+        for path in found:
+            try:
+                self._restore(torch.load(path, map_location=self.device, weights_only=True))
+            except Exception as error:  # torch raises many kinds for a damaged file
+                faults.append(f"{path} is damaged ({str(error).splitlines()[0] if str(error) else error!r})")
+                continue
+            return f"{faults[0]}. Going on from {path.name}, step {self.progress.step}." if faults else None
+        raise TrainingFailed(
+            f"{'; '.join(faults)}. Start again without --resume.", reason="checkpoint", remedy={"resume": False}
+        )
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        progress = Progress(**state["progress"])
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.scaler.load_state_dict(state["scaler"])
+        torch.set_rng_state(state["torch_rng"].cpu())
+        self.average.state = state["average"]
+        self.average.updates = state["updates"]
+        self.progress = progress
+
+    @property
+    def done(self) -> float:
+        """Part of the run that is behind, in [0, 1]."""
+        part = self.progress.step / self.settings.steps
+        if self.settings.minutes:
+            part = max(part, self.progress.seconds / (60 * self.settings.minutes))
+        return min(part, 1.0)
+
+    def step(self, images: torch.Tensor, truths: list[Truth]) -> dict[str, float]:
+        """One step; returns the losses.
+
+        Raises
+        ------
+        TrainingFailed
+            If a loss is not finite; the weights stay as they were.
+        """
+        self.model.train()
+        if self.settings.start is not None:
+            freeze_norms(self.model)
+        rate = learning_rate(self.settings, self.progress.step, self.done)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        images = images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
+            losses = batch_losses(self.model, images, [_to(t, self.device) for t in truths])
+        self._check(losses)
+        self.optimiser.zero_grad(set_to_none=True)
+        self.scaler.scale(sum(losses.values())).backward()
+        self.scaler.unscale_(self.optimiser)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+        if torch.isfinite(norm) or self.scaler.is_enabled():
+            self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.average.update(self.model)
+        self.progress.tiles = self.tiles + len(images)
+        self.progress.step += 1
+        return {k: float(v.detach()) for k, v in losses.items()} | {"learning_rate": rate, "gradient_norm": float(norm)}
+
+    def _check(self, losses: dict[str, torch.Tensor]) -> None:
+        bad = [name for name, value in losses.items() if not torch.isfinite(value)]
+        if bad:
+            raise TrainingFailed(
+                f"Expected finite losses, {', '.join(bad)} became infinite or not a number at step "
+                f"{self.progress.step}. Resume from the last checkpoint with a smaller learning rate "
+                f"(now {self.settings.learning_rate:g}) or with amp=off.",
+                reason="numbers",
+                remedy={"learning_rate": self.settings.learning_rate / 5, "amp": "off"},
+            )
+
+    def averaged(self) -> CenterMask:
+        """A copy of the model with the averaged weights, in evaluation mode."""
+        model = CenterMask(self.model.settings)
+        model.load_state_dict(self.average.state if self.settings.ema else self.model.state_dict())
+        return model.to(self.device, memory_format=torch.channels_last).eval()
+
+
+def freeze_norms(model: nn.Module) -> None:
+    """Keep the batch norms' statistics, as fine-tuning on few images would spoil them."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+def _to(truth: Truth, device: torch.device) -> Truth:
+    ignore = None if truth.ignore is None else truth.ignore.to(device)
+    return Truth(truth.boxes.to(device), truth.classes.to(device), truth.masks.to(device), ignore)

@@ -1,0 +1,161 @@
+"""A job is watched, held, ended and found again, and its end is explained, whatever happens to either side."""
+
+import json
+import os
+import time
+
+import pytest
+
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.jobs import process
+from napari_centermask.jobs.process import Job, find_jobs
+
+from .conftest import HEAD, POLITE
+
+
+@pytest.fixture
+def run(act, settings, started):
+    def start(script, **changes):
+        act(script)
+        job = Job.start(settings.model_copy(update=changes))
+        started.append(job)
+        return job
+
+    return start
+
+
+def test_a_job_reports_waits_goes_on_and_stops(run, until):
+    job = run(POLITE)
+    until(job, lambda: job.last("step"))
+    assert job.state == "running"
+    job.pause()
+    until(job, lambda: job.state == "paused")
+    job.resume()
+    until(job, lambda: job.state == "running")
+    job.stop()
+    until(job, lambda: not job.is_alive)
+    assert job.state == "stopped"
+    assert job.failure is None
+    steps = [e["step"] for e in job.events() if e["event"] == "step"]
+    assert steps == list(range(1, len(steps) + 1))
+
+
+def test_a_job_outlives_whoever_started_it_and_is_found_again(run, until, started):
+    job = run(POLITE)
+    until(job, lambda: job.last("step"))
+    folder = job.folder
+    started[:] = []
+    job._process.returncode = 0  # as if this program ended: Popen would warn of a child that still runs
+    (found,) = find_jobs(folder.parent)
+    started.append(found)
+    assert found.state == "running"
+    assert found.last("start")["batch"] == 8
+    found.stop()
+    until(found, lambda: not found.is_alive)
+    assert Job.open(folder).state == "stopped"
+
+
+def test_a_second_job_in_the_same_folder_is_refused(run, until, settings):
+    job = run(POLITE)
+    until(job, lambda: job.last("start"))
+    with pytest.raises(BadSettings, match="works in"):
+        Job.start(settings)
+
+
+def test_an_earlier_run_is_not_overwritten(act, settings):
+    settings.out.mkdir(parents=True)
+    (settings.out / "run.json").write_text("{}")
+    (settings.out / "last.pt").write_bytes(b"state")
+    act(POLITE)
+    with pytest.raises(BadSettings, match="earlier run"):
+        Job.start(settings)
+
+
+def test_a_job_that_does_not_stop_is_ended_after_its_grace(run, until, monkeypatch):
+    monkeypatch.setattr(process, "GRACE_S", 0.3)
+    job = run(HEAD + 'say("start", batch=8)\nwait(lambda: False)')
+    until(job, lambda: job.last("start"))
+    job.stop()
+    until(job, lambda: not job.is_alive)
+    assert job.state == "failed"
+
+
+def test_a_killed_job_is_explained_with_a_remedy_and_goes_on(run, until, settings, act):
+    job = run(HEAD + 'say("start", batch=8)\nsay("step", step=40)\n(out / "last.pt").touch()\nwait(lambda: False)')
+    until(job, lambda: job.last("step") and job.can_resume)
+    job._process.kill()
+    until(job, lambda: not job.is_alive)
+    assert job.state == "failed"
+    failure = job.failure
+    assert "step 40" in failure.message
+    assert (failure.reason, failure.remedy) == ("memory", {"batch": 4})
+    act(POLITE)
+    job.retry(**failure.remedy)
+    until(job, lambda: job.state == "running")
+    assert (job.settings.batch, job.settings.resume) == (4, True)
+    assert job.failure is None
+
+
+def test_the_last_word_of_a_job_explains_its_failure(run, until):
+    remedy = '{"batch": 2, "tile": 384}'
+    job = run(HEAD + f'say("start", batch=4)\nsay("failed", message="too large", reason="memory", remedy={remedy})')
+    until(job, lambda: not job.is_alive)
+    assert job.failure.message == "too large"
+    assert job.failure.remedy == {"batch": 2, "tile": 384}
+
+
+def test_a_mistake_before_the_first_event_is_taken_from_the_log(run, until):
+    job = run("import sys; print('noise on stdout'); sys.exit('Error: Expected a folder, got none.')")
+    until(job, lambda: not job.is_alive)
+    assert job.failure.message == "Expected a folder, got none."
+    assert job.events() == []
+
+
+def test_a_crash_says_how_and_where(run, until):
+    job = run(HEAD + 'say("start", batch=4)\nos.abort()')
+    until(job, lambda: not job.is_alive)
+    assert "before its first step" in job.failure.message
+    assert job.failure.reason == "crash"
+
+
+def test_a_half_written_line_is_not_lost_and_spoils_no_other(run, until, act):
+    job = run(HEAD + 'say("start", batch=4)\nsys.stdout.write(\'{"event": "st\')\nsys.stdout.flush()\nos._exit(1)')
+    until(job, lambda: not job.is_alive)
+    assert [e["event"] for e in job.events()] == ["start"]
+    act(POLITE)
+    job.resume()
+    until(job, lambda: job.state == "running")
+    assert [e["event"] for e in job.events()][:2] == ["start", "start"]
+
+
+def test_another_process_of_the_same_number_is_not_ours(settings):
+    settings.out.mkdir(parents=True)
+    (settings.out / "run.json").write_text(settings.model_dump_json())
+    record = {"pid": os.getpid(), "created": time.time() - 1e6, "offset": 0}
+    (settings.out / "job.json").write_text(json.dumps(record))
+    job = Job.open(settings.out)
+    assert not job.is_alive
+    job.kill()
+    assert job.state == "failed"
+
+
+def test_discarding_leaves_nothing(run, until):
+    job = run(POLITE)
+    until(job, lambda: job.last("start"))
+    job.discard()
+    assert not job.is_alive
+    assert not job.folder.exists()
+
+
+def test_a_folder_that_cannot_be_written_says_so(act, settings, tmp_path):
+    (tmp_path / "runs").write_text("a file")
+    act(POLITE)
+    with pytest.raises(BadSettings, match="Choose another folder"):
+        Job.start(settings)
+
+
+def test_following_ends_with_the_job(run):
+    job = run(HEAD + 'say("start", batch=4)\nsay("done", step=1, stopped=False)')
+    kinds = [e["event"] for events in job.follow(interval_s=0.02) for e in events]
+    assert kinds == ["start", "done"]
+    assert job.state == "done"
