@@ -266,7 +266,7 @@ def to_coco(records: Iterable[ImageRecord]) -> dict[str, Any]:
     images, annotations, categories = [], [], {}
     for record in records:
         categories |= record.instances.categories
-        images.append(_image_entry(record))
+        images.append(image_entry(record))
         for instance in record.instances:
             annotations.append(annotation(instance, record.shape, id=len(annotations) + 1, image_id=record.id))
     named = [{"id": id, "name": name, "supercategory": "cell"} for id, name in sorted(categories.items())]
@@ -278,7 +278,8 @@ def to_coco(records: Iterable[ImageRecord]) -> dict[str, Any]:
     }
 
 
-def _image_entry(record: ImageRecord) -> dict[str, Any]:
+def image_entry(record: ImageRecord) -> dict[str, Any]:
+    """The entry of an image record under `images`."""
     height, width = record.shape
     own = record.extra.get(KEY, {}) | plane_key(record)
     entry = {"id": record.id, "file_name": record.file_name, "height": height, "width": width} | record.extra
