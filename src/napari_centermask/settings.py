@@ -24,7 +24,7 @@ class SegmentSettings(Settings):
     )
     channels: list[int] | None = Field(None, description="Channels to use, in the model's order; all when not given.")
     tile: int = Field(1024, ge=128, le=4096, description="Largest tile side in pixels, as the network sees it.")
-    overlap: int = Field(96, ge=0, le=1024, description="Pixels that neighbouring tiles share at least.")
+    overlap: int = Field(64, ge=0, le=1024, description="Pixels that neighbouring tiles share at least.")
     engine: Literal["auto", "openvino", "onnx", "torch"] = Field("auto", description="What runs the network.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
     nms: float = Field(0.6, gt=0, le=1, description="Boxes that overlap more (IoU) are one cell.")

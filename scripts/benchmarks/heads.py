@@ -1,0 +1,115 @@
+"""What the mask heads cost a cell, and what cheaper ones would bring, with the AP beside it.
+
+    python scripts/benchmarks/heads.py --data ../shared/data/dsb2018_fluo ../shared/data/dsb_overlap_composite
+
+"speed": ONNX Runtime, one field, heads called with 16 to 512 cells at once, with and without the mask-IoU head; the calls
+take turns, medians. "accuracy", on `val` splits: candidates from several scores on (how many cells go through the heads,
+COCO AP), and COCO AP ranked by the detection's score and by score times mask quality, which is all that the mask-IoU head
+changes: masks and the bioimage AP do not depend on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from napari_centermask.core.instances import Instances
+from napari_centermask.deploy.benchmark import fill, machine
+from napari_centermask.engines import Features
+from napari_centermask.engines.decode import detect
+from napari_centermask.engines.graphs import roi_feed
+from napari_centermask.engines.load import load_engine
+from napari_centermask.engines.onnx import OnnxEngine, import_runtime
+from napari_centermask.evaluation.folder import read_truth
+from napari_centermask.evaluation.report import evaluate
+from napari_centermask.io.images import read_plane
+from napari_centermask.pipeline import segment
+from napari_centermask.pipeline.source import Source
+from napari_centermask.pipeline.steps import suited
+from napari_centermask.settings import SegmentSettings
+
+BATCHES = (16, 32, 64, 128, 256, 512)
+FROM_SCORES = (0.05, 0.2, 0.4)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--data", type=Path, nargs="+", required=True, help="Folders; the first gives the field for speed."
+    )
+    parser.add_argument("--model", default="nuclei")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--what", nargs="+", default=["speed", "accuracy"])
+    arguments = parser.parse_args()
+    engine = load_engine(arguments.model, engine="onnx", device="cpu")
+    report: dict = {"machine": machine()}
+    if "speed" in arguments.what:
+        report["speed"] = _speed(engine, arguments)
+    if "accuracy" in arguments.what:
+        report["accuracy"] = {folder.name: _accuracy(engine, folder) for folder in arguments.data}
+    print(json.dumps(report, indent=1))
+
+
+def _speed(engine: OnnxEngine, arguments: argparse.Namespace) -> dict:
+    densest = max(read_truth(arguments.data[0], "val"), key=lambda record: len(record.instances))
+    image = fill(read_plane(densest.path), 1024)
+    settings = suited(SegmentSettings(), engine.card)
+    tile = Source.open(image, engine.card, settings).scaled(1.0).read((0, 0, 1024, 1024))
+    features = engine.features(tile)
+    found = detect(features, engine.card, score=0.05, nms=1.0)
+    times = np.arange(512) % len(found.boxes)
+    boxes, classes = found.boxes[times], found.classes[times]
+    seconds: dict[tuple[int, bool], list[float]] = {(b, iou): [] for b in BATCHES for iou in (True, False)}
+    for number in range(arguments.runs + 1):
+        for (batch, iou), taken in seconds.items():
+            start = time.perf_counter()
+            for first in range(0, len(boxes), batch):
+                _heads(engine, features, boxes[first : first + batch], classes[first : first + batch], iou)
+            if number:
+                taken.append(time.perf_counter() - start)
+    return {
+        f"{batch} at once{'' if iou else ', no mask-IoU head'}": round(1000 * statistics.median(t) / len(boxes), 3)
+        for (batch, iou), t in seconds.items()
+    } | {"unit": "ms per cell"}
+
+
+def _heads(engine: OnnxEngine, features: Features, boxes: np.ndarray, classes: np.ndarray, iou: bool) -> None:
+    options = import_runtime().RunOptions()
+    options.only_execute_path_to_fetches = True
+    feed = roi_feed(features.pyramid, boxes, classes, 0, float(np.prod(features.tile_shape)))
+    engine._roi.run(["masks", "quality"] if iou else ["masks"], feed, options)
+
+
+def _accuracy(engine: OnnxEngine, folder: Path) -> dict:
+    records = read_truth(folder, "val")
+    truths = [r.instances for r in records]
+    images = [read_plane(r.path) for r in records]
+    score = suited(SegmentSettings(), engine.card).score
+    rows = {}
+    for lowest in FROM_SCORES:
+        found = [segment(image, engine, SegmentSettings(), min_score=lowest) for image in images]
+        for rank in ("score", "score x quality"):
+            ranked = [_ranked(f, by_quality=rank != "score") for f in found]
+            data = evaluate([(t, f, None) for t, f in zip(truths, ranked, strict=True)], score=-1.0).to_json()
+            rows[f"from {lowest}, by {rank}"] = {"cells": sum(map(len, found)), "coco_AP": data["coco"]["AP"]}
+        data = evaluate([(t, f, None) for t, f in zip(truths, found, strict=True)], score=score).to_json()
+        for rank in ("score", "score x quality"):
+            rows[f"from {lowest}, by {rank}"]["bioimage_AP50"] = data["bioimage_ap"]["0.50"]
+    return rows
+
+
+def _ranked(found: Instances, *, by_quality: bool) -> Instances:
+    if not by_quality:
+        return found
+    cells = [replace(i, score=i.score * i.mask_quality) for i in found]
+    return Instances(found.shape, cells, categories=found.categories)
+
+
+if __name__ == "__main__":
+    main()
