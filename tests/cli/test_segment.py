@@ -109,7 +109,7 @@ def test_a_stack_is_segmented_plane_by_plane(tmp_path, network):
     assert [i.shape for i in network.images] == [(1, 64, 96)] * 3
     assert tifffile.imread(tmp_path / "out" / "z_labels.tif").shape == (3, 64, 96)
     records = read_coco(tmp_path / "out" / "annotations.json")
-    assert [r.extra["plane"] for r in records] == ["Z0", "Z1", "Z2"]
+    assert [(r.plane, r.leading) for r in records] == [((n,), (3,)) for n in range(3)]
 
 
 def test_images_of_the_same_name_do_not_overwrite_each_other(tmp_path):

@@ -94,3 +94,14 @@ def test_complex_images_and_folders_are_refused(tmp_path):
         read_image(tmp_path / "a.tif")
     with pytest.raises(BadImage, match="a folder"):
         read_image(tmp_path)
+
+
+def test_one_plane_of_a_stack(tmp_path):
+    stack = np.arange(2 * 3 * 4 * 5, dtype=np.uint16).reshape(2, 3, 4, 5)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "TZYX"})
+    assert read_image(path).leading == (2, 3)
+    assert np.array_equal(read_plane(path, (1, 2)), stack[1, 2][None])
+    for index, message in [((), "one plane"), ((2, 0), "Expected a plane"), ((0,), "Expected a plane")]:
+        with pytest.raises(BadImage, match=message):
+            read_plane(path, index)

@@ -120,6 +120,23 @@ def test_any_label_layer_can_be_saved_as_coco(viewer, tmp_path):
     viewer.add_labels(labels, name="mine").save(str(tmp_path / "mine.json"), plugin=PLUGIN)
     records = read_coco(tmp_path / "mine.json")
     assert [[c.id for c in r.instances] for r in records] == [[4], [7]]
+    assert [(r.file_name, r.plane, r.leading) for r in records] == [("mine.tif", (0,), (2,)), ("mine.tif", (1,), (2,))]
+
+
+def test_a_stack_of_one_file_opens_as_it_was_saved(viewer, tmp_path):
+    tifffile.imwrite(
+        tmp_path / "mine.tif", np.zeros((2, 20, 20), np.uint8), photometric="minisblack", metadata={"axes": "ZYX"}
+    )
+    labels = np.zeros((2, 20, 20), np.int32)
+    labels[0, 2:5, 2:5], labels[1, 8:12, 8:12] = 4, 7
+    viewer.add_labels(labels, name="mine", scale=(1, 0.5, 0.5), units=("um", "um", "um")).save(
+        str(tmp_path / "mine.json"), plugin=PLUGIN
+    )
+    viewer.layers.clear()
+    image, cells, _ = viewer.open(tmp_path / "mine.json", plugin=PLUGIN)
+    assert image.data.shape == (2, 20, 20)
+    np.testing.assert_array_equal(cells.data, labels)
+    assert read_coco(tmp_path / "mine.json")[1].pixel_size_um == 0.5
 
 
 def test_labels_are_saved_as_shown(viewer, dock, run_to_end, discs, tmp_path):

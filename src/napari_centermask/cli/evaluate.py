@@ -97,8 +97,10 @@ def _map_writer(folder: Path, score: float):
         from napari_centermask.io.images import read_plane
 
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{Path(record.file_name).stem}_errors.png"
-        write_error_map(path, read_plane(record.path), record.instances, predicted.filter(min_score=score))
+        path = folder / "_".join([Path(record.file_name).stem, *map(str, record.plane), "errors.png"])
+        write_error_map(
+            path, read_plane(record.path, record.plane), record.instances, predicted.filter(min_score=score)
+        )
 
     return watch
 

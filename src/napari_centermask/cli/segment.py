@@ -140,11 +140,14 @@ def _one(job: Job, engine: Any, settings: SegmentSettings, *, first_id: int) -> 
 
     start = time.perf_counter()
     records = []
-    for number, (label, plane) in enumerate(read_image(job.image).planes()):
+    image = read_image(job.image)
+    extra = {"pixel_size_um": image.pixel_size_um} if image.pixel_size_um else {}
+    indices = np.ndindex(*image.leading)
+    for number, (index, (label, plane)) in enumerate(zip(indices, image.planes(), strict=True)):
         check_intensities(plane, settings)
         cells = follow(segment_steps(plane, engine, settings), f"{job.image.name} {label}".strip())
-        extra = {"plane": label} if label else {}
-        records.append(ImageRecord(first_id + number, job.image.name, job.image, cells.shape, cells, extra))
+        where = {"plane": index, "leading": image.leading}
+        records.append(ImageRecord(first_id + number, job.image.name, job.image, cells.shape, cells, extra, **where))
     if job.labels:
         stack = np.stack([label_image(r.instances) for r in records])
         write_labels(job.labels, stack[0] if len(stack) == 1 else stack)

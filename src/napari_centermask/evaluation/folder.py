@@ -62,7 +62,7 @@ def evaluate_folder(
 
     def pairs() -> Iterator[tuple[Instances, Instances, float]]:
         for number, record in enumerate(records, start=1):
-            image = read_plane(record.path)
+            image = read_plane(record.path, record.plane)
             _check_shape(record, image.shape[1:])
             start = time.perf_counter()
             predicted = predict(image)
@@ -71,7 +71,7 @@ def evaluate_folder(
                 watch(record, predicted, number, len(records))
             yield record.instances, predicted, seconds
 
-    return evaluate(pairs(), score=score, max_detections=max_detections, names=[r.file_name for r in records])
+    return evaluate(pairs(), score=score, max_detections=max_detections, names=list(map(_name, records)))
 
 
 def evaluate_predictions(
@@ -83,7 +83,7 @@ def evaluate_predictions(
     max_detections: int = 1000,
     watch: Watch | None = None,
 ) -> Report:
-    """Compare a COCO file of predictions with a folder's annotations, image by image by file name.
+    """Compare a COCO file of predictions with a folder's annotations, image by image by file name and plane.
 
     Images without a prediction count as empty.
 
@@ -93,9 +93,9 @@ def evaluate_predictions(
         If no image name is shared, a predicted image is unknown, or sizes differ.
     """
     records = read_truth(folder, split)
-    predicted = {Path(r.file_name).name: r for r in read_coco(predictions)}
-    known = {Path(r.file_name).name for r in records}
-    unknown = sorted(set(predicted) - known)
+    predicted = _by_key(predictions, read_coco(predictions))
+    known = set(map(_key, records))
+    unknown = sorted(_name(r) for key, r in predicted.items() if key not in known)
     if unknown:
         raise BadAnnotations(
             f"Expected predictions for the images of {Path(folder).name}, {Path(predictions).name} has {len(unknown)} others: "
@@ -104,7 +104,7 @@ def evaluate_predictions(
 
     def pairs() -> Iterator[tuple[Instances, Instances, None]]:
         for number, record in enumerate(records, start=1):
-            found = predicted.get(Path(record.file_name).name)
+            found = predicted.get(_key(record))
             if found is not None:
                 _check_shape(record, found.shape)
             cells = (
@@ -114,7 +114,25 @@ def evaluate_predictions(
                 watch(record, cells, number, len(records))
             yield record.instances, cells, None
 
-    return evaluate(pairs(), score=score, max_detections=max_detections, names=[r.file_name for r in records])
+    return evaluate(pairs(), score=score, max_detections=max_detections, names=list(map(_name, records)))
+
+
+def _name(record: ImageRecord) -> str:
+    """How reports call it: planes of a stack by their position too."""
+    return f"{record.file_name} {list(record.plane)}" if record.plane else record.file_name
+
+
+def _key(record: ImageRecord) -> tuple[str, tuple[int, ...]]:
+    return Path(record.file_name).name, record.plane
+
+
+def _by_key(path: Path, records: list[ImageRecord]) -> dict[tuple, ImageRecord]:
+    found = {_key(r): r for r in records}
+    if len(found) < len(records):
+        names = [_key(r) for r in records]
+        twice = next(name for name in names if names.count(name) > 1)[0]
+        raise BadAnnotations(f"Expected each image once, {Path(path).name} has {twice!r} twice. Give one another name.")
+    return found
 
 
 def _check_shape(record: ImageRecord, shape: tuple[int, int]) -> None:

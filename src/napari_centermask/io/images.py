@@ -38,6 +38,11 @@ class ImageData:
     name: str
     pixel_size_um: float | None = None
 
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """Sizes of the axes before channels, height and width, in the order of `planes`."""
+        return tuple(n for a, n in zip(self.axes, self.data.shape, strict=True) if a not in "CSYX")
+
     def planes(self) -> Iterator[tuple[str, np.ndarray]]:
         """Label ("" for a single plane, else "T0 Z3") and (C, H, W) array of every plane."""
         axes = self.axes.replace("S", "C")
@@ -78,21 +83,31 @@ def read_image(path: Path) -> ImageData:
     return image
 
 
-def read_plane(path: Path) -> np.ndarray:
-    """Read a two-dimensional image as (C, H, W).
+def read_plane(path: Path, index: tuple[int, ...] = ()) -> np.ndarray:
+    """Read a two-dimensional image, or one plane of a stack, as (C, H, W).
+
+    Parameters
+    ----------
+    index
+        Position on the axes of `ImageData.leading`.
 
     Raises
     ------
     BadImage
-        As `read_image`, and if the file holds several planes.
+        As `read_image`, and if the file has no such plane, or several and no position is given.
     """
     image = read_image(path)
-    planes = list(image.planes())
-    if len(planes) != 1:
+    leading = image.leading
+    n = math.prod(leading)
+    if not index and n != 1:
         raise BadImage(
-            f"Expected one plane, {Path(path).name} has {len(planes)} (axes {image.axes}). Choose one, or segment the stack."
+            f"Expected one plane, {Path(path).name} has {n} (axes {image.axes}). Choose one, or segment the stack."
         )
-    return planes[0][1]
+    index = index or (0,) * len(leading)
+    if len(index) != len(leading) or any(not 0 <= i < n for i, n in zip(index, leading, strict=True)):
+        raise BadImage(f"Expected a plane {index} in {Path(path).name}, its stack is {leading} (axes {image.axes}).")
+    number = int(np.ravel_multi_index(index, leading)) if leading else 0
+    return next(plane for n, (_, plane) in enumerate(image.planes()) if n == number)
 
 
 def _check_size(path: Path, shape: tuple[int, ...], itemsize: int) -> None:

@@ -78,7 +78,7 @@ def load_split(folder: Path, split: str, *, percentiles: tuple[float, float] = P
     records = read_coco(annotation_file(folder, split), images_root=folder / "images")
     samples = []
     for record in records:
-        image = np.asarray(read_plane(record.path))
+        image = np.asarray(read_plane(record.path, record.plane))
         if image.dtype not in (np.uint8, np.uint16):
             image = image.astype(np.float32)
         if image.shape[1:] != record.instances.shape:

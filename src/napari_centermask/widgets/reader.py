@@ -11,7 +11,8 @@ import numpy as np
 from ..core.errors import UserError
 from ..core.result import Result
 from ..io.coco import ImageRecord, read_coco
-from ..io.images import read_plane
+from ..io.coco_records import by_image, result_of
+from ..io.images import read_image
 from .layers import ResultLayers
 from .planes import ImagePlanes
 from .samples import LayerData
@@ -46,49 +47,58 @@ def read(path: str) -> list[LayerData]:
     """
     from napari.utils.notifications import show_info
 
-    records = read_coco(Path(path))
-    if len(records) > _MOST_IMAGES:
-        show_info(f"{Path(path).name} has {len(records)} images; the first {_MOST_IMAGES} are opened.")
-        records = records[:_MOST_IMAGES]
-    images = [_image(r, Path(path).parent) for r in records]
-    if len(records) > 1 and len({_form(r, i) for r, i in zip(records, images, strict=True)}) == 1:
-        stack = None if images[0] is None else np.stack(images)
-        return _layers(records, stack, name=Path(path).stem, leading=(len(records),))
+    images = list(by_image(read_coco(Path(path))).values())
+    if len(images) > _MOST_IMAGES:
+        show_info(f"{Path(path).name} has {len(images)} images; the first {_MOST_IMAGES} are opened.")
+        images = images[:_MOST_IMAGES]
+    results = [result_of(planes) for planes in images]
+    pixels = [_image(planes[0], Path(path).parent) for planes in images]
+    forms = {_form(r, p) for r, p in zip(results, pixels, strict=True)}
+    if len(results) > 1 and len(forms) == 1 and not results[0].leading:
+        stack = None if pixels[0] is None else np.stack(pixels)
+        return _layers(_stacked(results), stack, name=Path(path).stem)
     layers: list[LayerData] = []
-    for record, image in zip(records, images, strict=True):
-        layers += _layers([record], image, name=Path(record.file_name or path).stem, leading=())
+    for result, image in zip(results, pixels, strict=True):
+        layers += _layers(result, image, name=Path(result.name).stem)
     return layers
 
 
-def _form(record: ImageRecord, image: np.ndarray | None) -> tuple:
-    return record.shape, None if image is None else (image.shape, image.dtype)
+def _form(result: Result, image: np.ndarray | None) -> tuple:
+    return result.shape, result.leading, None if image is None else (image.shape, image.dtype)
+
+
+def _stacked(results: list[Result]) -> Result:
+    """Images of one size as the planes of one result."""
+    stack = Result(results[0].shape, leading=(len(results),), name=results[0].name, threshold=results[0].threshold)
+    for n, result in enumerate(results):
+        stack.put((n,), result.plane(()))
+        stack.set_reviewed((n,), result.reviewed(()))
+    return stack
 
 
 def _image(record: ImageRecord, folder: Path) -> np.ndarray | None:
-    """The image beside the file or in its folder images/: (H, W) or (H, W, 3); None if it cannot be read."""
+    """The image beside the file or in its folder images/: (*leading, H, W) or (..., 3); None if it cannot be read."""
     for path in (record.path, folder / "images" / record.file_name):
         if path is None or not path.is_file():
             continue
         try:
-            plane = read_plane(path)
+            image = read_image(path)
         except UserError:
             return None
-        if plane.shape[1:] == record.shape and len(plane) in (1, 3):
-            return plane[0] if len(plane) == 1 else np.moveaxis(plane, 0, -1)
+        planes = [plane for _, plane in image.planes()] if image.leading == record.leading else []
+        if planes and planes[0].shape[1:] == record.shape and len(planes[0]) in (1, 3):
+            stack = np.stack(planes).reshape(*record.leading, *planes[0].shape)
+            return stack[..., 0, :, :] if len(planes[0]) == 1 else np.moveaxis(stack, -3, -1)
     return None
 
 
-def _layers(
-    records: list[ImageRecord], image: np.ndarray | None, *, name: str, leading: tuple[int, ...]
-) -> list[LayerData]:
-    result = Result(records[0].shape, leading=leading, name=records[0].file_name)
-    for n, record in enumerate(records):
-        result.put((n,) if leading else (), record.instances, keep_ids=not leading)
-    shown = ResultLayers(result, ImagePlanes(np.broadcast_to(np.uint8(0), (*leading, *result.shape))), name=name)
+def _layers(result: Result, image: np.ndarray | None, *, name: str) -> list[LayerData]:
+    blank = np.broadcast_to(np.uint8(0), (*result.leading, *result.shape))
+    shown = ResultLayers(result, ImagePlanes(blank), name=name)
     for index in result.planes:
         shown.compose(index)
     shown.describe()
     made: list[Any] = [shown.cells.as_layer_data_tuple(), shown.outlines.as_layer_data_tuple()]
     if image is not None:
-        made.insert(0, (image, {"name": name, "rgb": image.ndim - len(leading) == 3}, "image"))
+        made.insert(0, (image, {"name": name, "rgb": image.ndim - len(result.leading) == 3}, "image"))
     return made

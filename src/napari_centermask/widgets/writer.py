@@ -11,19 +11,21 @@ import numpy as np
 from ..core.compose import from_label_image, label_image
 from ..core.instances import Instances
 from ..core.result import Index, Result
-from ..io.coco import ImageRecord
 from ..io.coco import write_coco as _write_coco
+from ..io.coco_records import records_of
 from .layers import KEY
 
 
 def write_coco(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     """Write the cells above the threshold, hidden parts too, as COCO instances."""
     name, planes = _planes(data, attributes)
-    records = [
-        ImageRecord(n, _file_name(name, index), None, cells.shape, cells, {"plane": list(index)} if index else {})
-        for n, (index, cells) in enumerate(planes.items(), start=1)
-    ]
-    _write_coco(Path(path), records)
+    result = attributes.get("metadata", {}).get(KEY)
+    if not isinstance(result, Result):
+        shape = next(iter(planes.values())).shape
+        result = Result(shape, leading=np.shape(data)[:-2], name=name)
+        for index, cells in planes.items():
+            result.put(index, cells, keep_ids=True)
+    _write_coco(Path(path), records_of(result, _file_name(name, result), extra=_pixel_size(attributes), shown=True))
     return [path]
 
 
@@ -56,7 +58,15 @@ def _planes(data: Any, attributes: dict[str, Any]) -> tuple[str, dict[Index, Ins
     return str(attributes.get("name", "image")), planes
 
 
-def _file_name(name: str, index: Index) -> str:
+def _file_name(name: str, result: Result) -> str:
+    """The image's file; layers that come from no file get the name that saving the image would give it."""
     path = Path(name)
-    number = "".join(f"_{i}" for i in index)
-    return f"{path.stem}{number}{path.suffix or '.png'}" if index else path.name
+    return path.name if path.suffix else f"{path.name}.{'tif' if result.leading else 'png'}"
+
+
+def _pixel_size(attributes: dict[str, Any]) -> dict[str, float]:
+    """The side of a pixel, where the layer has it in micrometres."""
+    units, scale = attributes.get("units") or (), attributes.get("scale")
+    if len(units) and scale is not None and str(units[-1]) in ("um", "µm", "micrometer"):
+        return {"pixel_size_um": float(scale[-1])}
+    return {}
