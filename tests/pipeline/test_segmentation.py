@@ -150,7 +150,7 @@ def test_the_last_step_tells_the_seams_in_image_pixels(fake):
     image = fake.draw((1500, 700), [(500, 500, 20)])
     (*_, half) = segment_steps(image, fake.engine(), options(tile=512, diameter=80))
     (*_, same) = segment_steps(image, fake.engine(), options(tile=512))
-    tiles = plan((1500, 700), tile=512, overlap=96)
+    tiles = plan((1500, 700), tile=512, overlap=SegmentSettings().overlap)
     assert same.seams == tuple(tuple(sorted({float(t.core[a]) for t in tiles} - {0})) for a in (0, 1))
     assert len(half.seams[0]) == 1
     assert half.seams[0][0] == pytest.approx(750, abs=40)
