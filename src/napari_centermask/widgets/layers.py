@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from .colours import cells_colormap, outlines_colormap
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
-    from ..core.instances import Box
+    from ..core.history import Edit
+    from ..core.instances import Box, Instances
     from ..core.result import Index, Result
     from .planes import ImagePlanes
 
@@ -21,11 +23,35 @@ KEY = "napari_centermask"
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 # Views hold 4 bytes a pixel each; the planes looked at last keep theirs, so that their threshold moves at once.
 _KEPT_VIEWS = 8
+_MANY = 200  # changes from which on a whole plane is drawn faster than its boxes
 
 
 def place_of(source: Image) -> dict[str, Any]:
     """Where an image layer lies in the world, as arguments for another layer."""
     return {name: getattr(source, name) for name in _PLACE if hasattr(source, name)}
+
+
+def redraw(layer: Labels, plane: np.ndarray, boxes: Iterable[Box]) -> bool:
+    """Send parts of the plane in view to the screen.
+
+    Parameters
+    ----------
+    plane
+        (H, W) of the layer's data, shown as it is.
+    boxes
+        (y0, x0, y1, x1) of what changed.
+
+    Returns
+    -------
+    bool
+        False if the layer cannot be drawn in parts; call its `refresh` then. That is so for more than 16 bits, whose
+        colours napari computes ahead.
+    """
+    if plane.dtype.itemsize > 2 or layer.contour or not layer.visible or not layer.loaded:
+        return False
+    for y0, x0, y1, x1 in boxes:
+        layer.events.labels_update(data=plane[y0:y1, x0:x1], offset=[y0, x0])
+    return True
 
 
 class ResultLayers:
@@ -50,6 +76,8 @@ class ResultLayers:
         self._cells = np.zeros(shape, np.uint16)
         self._outlines = np.zeros(shape, np.uint8)
         self._views: OrderedDict[Index, Views] = OrderedDict()
+        self._drawn: dict[Index, Instances] = {}  # what each of the views shows
+        self._lifted: tuple[Index, int | None] = ((), None)
         self._hatch, self._mode = True, "cell"
         self._wide = False
         self.cells = self._layer(self._cells, f"{name} cells", place or {}, opacity=0.45)
@@ -82,24 +110,82 @@ class ResultLayers:
         """
         self._widen()
         views = None if fresh else self._views.pop(index, None)
+        plane = self.result.plane(index)
         if views is None:
-            views = Views(self.result.visible(index), hatch=self._hatch)
+            active = self._lifted[1] if self._lifted[0] == index else None
+            views = Views(plane, active=active, hatch=self._hatch, shows=self.result.shows)
             boxes = [(0, 0, *self.result.shape)]
         else:
-            boxes = views.show(self.result.visible(index))
-        self._views[index] = views
+            boxes = views.show(plane)
+        self._views[index], self._drawn[index] = views, plane
         while len(self._views) > _KEPT_VIEWS:
-            self._views.popitem(last=False)
+            dropped, _ = self._views.popitem(last=False)
+            del self._drawn[dropped]
         self._write(index, views, boxes)
+
+    def follow(self, edit: Edit, *, shown: Index | None) -> None:
+        """Bring the planes of an edit in line with the result and draw what changed again.
+
+        Parameters
+        ----------
+        shown
+            The plane in view, None if the viewer shows no plane as it is, but a volume or a section across planes.
+        """
+        self._widen()
+        by_plane: dict[Index, list[int]] = {}
+        for change in edit.changes:
+            by_plane.setdefault(change.plane, []).append(change.id)
+        for index, ids in by_plane.items():
+            if self._drawn.get(index) is not self.result.plane(index) or len(ids) > _MANY:
+                self.compose(index)
+                boxes = None
+            else:
+                boxes = self._update(index, ids)
+            self._draw(index, boxes if index == shown else None)
+
+    def _update(self, index: Index, ids: list[int]) -> list[Box]:
+        """Compose again where cells changed; returns the boxes."""
+        views = self._views[index]
+        boxes = views.update(ids=ids)
+        self._write(index, views, boxes)
+        return boxes
+
+    def lift(self, index: Index, id: int | None, *, shown: Index | None) -> None:
+        """Leave one cell of a plane out of `cells`, and draw its outline above the others; None ends that.
+
+        The lifted cell is shown by the layer in which it is painted.
+        """
+        before, self._lifted = self._lifted, (index, id)
+        for plane, active in {before[0]: None, index: id}.items():
+            if plane not in self._views:
+                continue  # composed when it is shown
+            boxes = self._views[plane].set_active(active)
+            self._write(plane, self._views[plane], boxes)
+            self._draw(plane, boxes if plane == shown else None)
+
+    def at(self, index: Index, y: int, x: int) -> list[int]:
+        """Ids of the cells at a pixel, top-most first."""
+        if index not in self._views:
+            self.compose(index)
+        height, width = self.result.shape
+        return self._views[index].at(y, x) if 0 <= y < height and 0 <= x < width else []
 
     def _write(self, index: Index, views: Views, boxes: list[Box]) -> None:
         ids = views.ids.astype(self._cells.dtype)
+        if self._lifted[0] == index and self._lifted[1]:
+            ids[views.slot(self._lifted[1])] = 0
         if len(boxes) > max(64, len(self.result.plane(index))):
             boxes = [(0, 0, *self.result.shape)]
         for y0, x0, y1, x1 in boxes:
             window = np.s_[y0:y1, x0:x1]
             self._cells[index][window] = ids[views.top[window]]
             self._outlines[index][window] = views.outlines[window]
+
+    def _draw(self, index: Index, boxes: list[Box] | None) -> None:
+        """Send boxes of the plane in view to the screen; everything if there are none."""
+        for layer, array in ((self.cells, self._cells), (self.outlines, self._outlines)):
+            if boxes is None or len(boxes) > _MANY or not redraw(layer, array[index], boxes):
+                layer.refresh(extent=False)
 
     def _widen(self) -> None:
         """Go over to 32 bits where ids need it."""
@@ -118,8 +204,7 @@ class ResultLayers:
         """Bring features and colours in line with the result's cells."""
         import pandas as pd
 
-        table = pd.DataFrame(self.result.table())
-        self.cells.features = table
+        self.cells.features = pd.DataFrame(self.result.table())
         self.set_colours(self._mode)
 
     def set_colours(self, mode: str) -> None:
@@ -142,3 +227,4 @@ class ResultLayers:
         """Hatch overlaps or not, from the next `compose` of a plane on."""
         self._hatch = hatch
         self._views.clear()
+        self._drawn.clear()

@@ -12,7 +12,11 @@ from napari.utils.notifications import show_error, show_warning
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
+from ..core.history import History
+from ..core.instances import Instances
+from ..core.predictions import replace_predictions
 from ..core.result import Result
+from .edit_view import current_index, shows_planes
 from .job import Failed, Finished, estimate_diameter, run
 from .layers import ResultLayers, place_of
 from .planes import ImagePlanes
@@ -23,11 +27,13 @@ if TYPE_CHECKING:
     from napari.layers import Image, Layer
     from napari.viewer import Viewer
 
-    from ..core.instances import Instances
+    from ..core.history import Edit
     from ..core.result import Index
     from ..settings import SegmentSettings
+    from .edit_session import EditSession
     from .job import PlaneDone, PlaneJob
 
+_SETTLE_MS = 400
 _SESSIONS: WeakKeyDictionary[Viewer, Session] = WeakKeyDictionary()
 
 
@@ -40,11 +46,46 @@ def session_of(viewer: Viewer) -> Session:
 
 
 class Shown:
-    """A result, the image it belongs to, and its layers."""
+    """A result with its history, the image it belongs to, and its layers, which follow every edit.
 
-    def __init__(self, source: Image, planes: ImagePlanes, result: Result) -> None:
-        self.source, self.planes, self.result = ref(source), planes, result
+    Attributes
+    ----------
+    edited
+        Emitted with every edit after the layers have followed; an undo comes as the inverse edit.
+    edits
+        Who corrects the cells; see `edit_session.edit_session_of`.
+    stale
+        Planes that the layers do not show as they are.
+    """
+
+    edited = Signal(object)
+
+    def __init__(
+        self, viewer: Viewer, source: Image, planes: ImagePlanes, result: Result, history: History | None = None
+    ) -> None:
+        self._viewer, self.source = ref(viewer), ref(source)
+        self.planes, self.result = planes, result
+        self.history = History(result) if history is None else history
+        self.edits: EditSession | None = None
         self.stale: set[Index] = set()
+        self.history.listen(self._on_edit)
+
+    def close(self) -> None:
+        """Do not follow the history any more."""
+        if self.edits is not None:
+            self.edits.deactivate()
+        self.history.ignore(self._on_edit)
+
+    def plane_in_view(self) -> Index | None:
+        """The plane that the viewer shows as it is; None for a volume or a section across planes."""
+        viewer, source = self._viewer(), self.source()
+        flat = viewer is not None and source is not None and shows_planes(viewer, source)
+        return current_index(viewer, source, self.planes) if flat else None
+
+    def _on_edit(self, edit: Edit) -> None:
+        if "layers" in self.__dict__:
+            self.layers.follow(edit, shown=self.plane_in_view())
+        self.edited.emit(edit)
 
     @cached_property
     def layers(self) -> ResultLayers:
@@ -59,7 +100,11 @@ class Session:
     Attributes
     ----------
     changed
-        Emitted with the image layer whose result was made, changed or forgotten.
+        Emitted with the image layer whose result was made, replaced by a run, shown from another score on, or forgotten.
+    settled
+        Emitted with the image layer shortly after the last of a series of edits; features and colours follow then.
+    editing
+        The correction that goes on, None if there is none.
     reported
         Emitted with a sentence on how the last run ended.
     runner
@@ -67,6 +112,7 @@ class Session:
     """
 
     changed = Signal(object)
+    settled = Signal(object)
     reported = Signal(str)
 
     def __init__(self, viewer: Viewer) -> None:
@@ -76,12 +122,16 @@ class Session:
         self._running: Shown | None = None
         self._then: Callable[[float], None] | None = None
         self._own_removal = False
-        self._timer = QTimer()
-        self._timer.setInterval(0)
-        self._timer.timeout.connect(self._compose_next)
+        self.editing: EditSession | None = None
+        self._unsettled: set[Shown] = set()
+        self._timer = _timer(0, self._compose_next)
+        self._settling = _timer(_SETTLE_MS, self.settle)
+        self._settling.setSingleShot(True)
         self.runner.ended.connect(self._on_ended)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.dims.events.current_step.connect(self._on_step)
+        viewer.dims.events.order.connect(self._on_step)
+        viewer.dims.events.ndisplay.connect(self._on_step)
 
     @property
     def viewer(self) -> Viewer:
@@ -98,20 +148,47 @@ class Session:
         return None if source is None else self._shown.get(source)
 
     def begin(self, source: Image, planes: ImagePlanes, *, threshold: float, keep: bool = False) -> Shown:
-        """The result that a run on an image fills.
+        """The result that a run on an image fills: its present one if that is of the same form, else a new one.
+
+        A new one replaces the present one when its first plane comes.
 
         Parameters
         ----------
         keep
-            The run covers a part of the image: go on with its present result if it has one of this form.
-            Otherwise a new one, which replaces it when its first plane comes.
+            The run covers a part of the image: cells are shown from the present score on.
         """
         shown = self.shown(source)
-        if keep and shown is not None and shown.planes.array is planes.array and shown.planes.axes == planes.axes:
+        if shown is not None and _same_form(shown.planes, planes):
+            if not keep:
+                self.set_threshold(source, threshold)
             return shown
-        name = Path(source.source.path).name if source.source.path else source.name
-        result = Result(planes.shape, leading=planes.leading, threshold=threshold, name=name)
-        return Shown(source, planes, result)
+        result = Result(planes.shape, leading=planes.leading, threshold=threshold, name=file_name(source))
+        return Shown(self.viewer, source, planes, result)
+
+    def attach(
+        self, source: Image, planes: ImagePlanes, result: Result | None = None, history: History | None = None
+    ) -> Shown:
+        """Give an image a result from outside, with its history if it has one; shows it in place of another.
+
+        Raises
+        ------
+        ValueError
+            If the result is not of the image's shape.
+        """
+        if result is None:
+            result = Result(planes.shape, leading=planes.leading, name=file_name(source))
+        if (result.shape, result.leading) != (planes.shape, planes.leading):
+            expected, given = (*planes.leading, *planes.shape), (*result.leading, *result.shape)
+            raise ValueError(f"Expected a result for an image of {expected}, got one for {given}.")
+        shown = Shown(self.viewer, source, planes, result, history)
+        shown.stale = set(result.planes)
+        self._compose_current(shown)
+        shown.layers.describe()
+        self._show(source, shown)
+        if shown.stale:
+            self._timer.start()
+        self.changed.emit(source)
+        return shown
 
     def segment(
         self, source: Image, planes: ImagePlanes, jobs: list[PlaneJob], settings: SegmentSettings, *, keep: bool = False
@@ -168,13 +245,22 @@ class Session:
     def put(
         self, shown: Shown, index: Index, cells: Instances, *, region: tuple[np.ndarray, ...] | None = None
     ) -> None:
-        """Take a plane's cells into a result and show them; an earlier result of the image gives way."""
+        """Take a plane's predictions into a result and show them; an earlier result of another form gives way.
+
+        Cells that a person accepted, corrected or rejected stay. It is an edit like any other: it can be undone.
+        """
         source = shown.source()
         if source is None or source not in self.viewer.layers:
             return
-        shown.result.put(index, cells, region=None if region is None else list(region))
-        shown.layers.compose(index, fresh=True)
-        shown.layers.describe()
+        if shown.edits is not None:
+            shown.edits.flush()
+        shown.result.join_categories(index, cells.categories)
+        where = f" of plane {', '.join(map(str, index))}" if index else ""
+        changes = replace_predictions(shown.result, index, cells, region=region)
+        layers = shown.layers  # made by now, so that they follow
+        if shown.history.do(f"segmentation{where}", changes) is None:
+            layers.compose(index)
+        self._describe(shown)
         self._show(source, shown)
         shown.layers.refresh()
         self.changed.emit(source)
@@ -182,30 +268,65 @@ class Session:
     def _show(self, source: Image, shown: Shown) -> None:
         """Put the layers into the viewer, right above their image, in place of an earlier result's."""
         before = self._shown.get(source)
-        layers = self.viewer.layers
         if before is not None and before is not shown:
             _copy_look(before.layers, shown.layers)
+            before.close()
             self._remove(before)
-        self._shown[source] = shown
+        if before is not shown:
+            self._shown[source] = shown
+            shown.edited.connect(lambda _: self._unsettle(shown))
         for layer in (shown.layers.cells, shown.layers.outlines):
-            if layer not in layers:
-                active = layers.selection.active
-                self.viewer.add_layer(layer)
-                layers.selection.active = active if active in layers else source
+            if layer not in self.viewer.layers:
+                self._add(source, layer)
 
-    def _remove(self, shown: Shown) -> None:
+    def _add(self, source: Image, layer: Layer) -> None:
+        layers = self.viewer.layers
+        active = layers.selection.active
+        self.viewer.add_layer(layer)
+        layers.selection.active = active if active in layers else source
+
+    def show_above(self, shown: Shown, layer: Layer) -> None:
+        """Show a layer of the correction above a result's layers; the selection of layers stays."""
+        if layer not in self.viewer.layers:
+            self._add(shown.source(), layer)
+
+    def take_out(self, layer: Layer) -> None:
+        """Remove a layer of ours; that it goes has no consequences."""
         self._own_removal = True
         try:
-            for layer in (shown.layers.cells, shown.layers.outlines):
-                if layer in self.viewer.layers:
-                    self.viewer.layers.remove(layer)
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
         finally:
             self._own_removal = False
+
+    def _remove(self, shown: Shown) -> None:
+        for layer in (shown.layers.cells, shown.layers.outlines):
+            self.take_out(layer)
+
+    def _unsettle(self, shown: Shown) -> None:
+        self._unsettled.add(shown)
+        self._settling.start()
+
+    def settle(self) -> None:
+        """Bring features and colours in line with the edits now; otherwise it happens shortly after the last edit."""
+        self._settling.stop()
+        for shown in list(self._unsettled):
+            self._describe(shown)
+            if shown.source() is not None:
+                self.settled.emit(shown.source())
+
+    def _describe(self, shown: Shown) -> None:
+        shown.layers.describe()
+        self._unsettled.discard(shown)
+        if not self._unsettled:
+            self._settling.stop()
 
     def forget(self, source: Image) -> None:
         """Drop an image's result and its layers."""
         shown = self._shown.pop(source, None)
         if shown is not None:
+            shown.close()
+            self._unsettled.discard(shown)
             self._remove(shown)
             self.changed.emit(source)
 
@@ -257,6 +378,8 @@ class Session:
         for shown in self._shown.values():
             if shown.stale and shown.source() is not None:
                 self._compose_current(shown)
+        if self.editing is not None:
+            self.editing.follow_view()
 
     def _on_removed(self, event: Any) -> None:
         """Follow the user's deletions: of the image or the cells ends the result, of the outlines hides them."""
@@ -269,10 +392,33 @@ class Session:
         for source, shown in list(self._shown.items()):
             if removed is shown.layers.cells:
                 self.forget(source)
+            elif shown.edits is not None and removed is shown.edits.active.layer:
+                shown.edits.deactivate()
             elif removed is source:
                 # The layers stay, with the truth in their metadata: they are the user's now and can be saved.
+                shown.close()
                 del self._shown[source]
                 self.changed.emit(source)
+
+
+def _timer(interval_ms: int, slot: Callable[[], None]) -> QTimer:
+    timer = QTimer()
+    timer.setInterval(interval_ms)
+    timer.timeout.connect(slot)
+    return timer
+
+
+def file_name(source: Image) -> str:
+    """The name of an image: its file's where it has one."""
+    return Path(source.source.path).name if source.source.path else source.name
+
+
+def _same_form(a: ImagePlanes, b: ImagePlanes) -> bool:
+    """Whether these are the same planes of the same array; lazy wrappers of one array have one name."""
+    named = getattr(a.array, "name", None) is not None and getattr(a.array, "name", "") == getattr(
+        b.array, "name", None
+    )
+    return a.axes == b.axes and a.channel_axis == b.channel_axis and (a.array is b.array or named)
 
 
 def _summary(result: Result, end: Finished) -> str:
@@ -288,12 +434,3 @@ def _copy_look(before: ResultLayers, after: ResultLayers) -> None:
     for name in ("cells", "outlines"):
         old, new = getattr(before, name), getattr(after, name)
         new.opacity, new.visible, new.blending = old.opacity, old.visible, old.blending
-
-
-def current_index(viewer: Viewer, source: Image, planes: ImagePlanes) -> Index:
-    """The plane of the image that the viewer's sliders stand at."""
-    point = source.world_to_data(viewer.dims.point)
-    return tuple(
-        int(min(max(round(float(point[axis])), 0), size - 1))
-        for axis, size in zip(planes.axes, planes.leading, strict=True)
-    )
