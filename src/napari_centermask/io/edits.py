@@ -1,0 +1,175 @@
+"""Edits as JSON, for journals: what each cell is afterwards, so that applying one twice does no harm.
+
+Whatever the text holds, reading it back either gives a valid state or raises `BadRecord`; memory stays bounded.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.history import Edit
+from ..core.instances import Box, Instance
+from ..core.result import Index, Result
+
+STATUSES = ("predicted", "accepted", "corrected", "rejected")
+LARGEST_CROP = 2**28
+LARGEST_ID = 2**31 - 1
+_LONGEST_TEXT = 100_000
+
+
+class BadRecord(ValueError):
+    """A record does not describe an edit of this image."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What cells and reviewed rectangles are after an edit.
+
+    Attributes
+    ----------
+    cells
+        (plane, id, cell or None where it was deleted), in order.
+    regions
+        (plane, rectangles).
+    """
+
+    cells: tuple[tuple[Index, int, Instance | None], ...]
+    regions: tuple[tuple[Index, tuple[Box, ...]], ...] = ()
+
+    def apply(self, result: Result) -> None:
+        """Make it so; the state was checked against this result's shape by `state_of`."""
+        for plane, id, cell in self.cells:
+            result.set(plane, id, cell)
+        for plane, boxes in self.regions:
+            result.set_reviewed(plane, boxes)
+
+
+def record_of(edit: Edit) -> dict[str, Any]:
+    """An edit as JSON values."""
+    record: dict[str, Any] = {
+        "name": edit.name,
+        "cells": [[list(c.plane), c.id, None if c.after is None else cell_record(c.after)] for c in edit.changes],
+    }
+    if edit.regions:
+        record["regions"] = [[list(r.plane), [list(map(int, box)) for box in r.after]] for r in edit.regions]
+    return record
+
+
+def cell_record(cell: Instance) -> dict[str, Any]:
+    """A cell without its id as JSON values; the mask as packed bits, deflated, in base 64."""
+    packed = zlib.compress(np.packbits(cell.mask).tobytes(), 1)
+    return {
+        "at": [cell.y0, cell.x0, *cell.mask.shape],
+        "mask": base64.b64encode(packed).decode("ascii"),
+        "category": int(cell.category),
+        "score": float(cell.score),
+        "quality": float(cell.mask_quality),
+        "status": cell.status,
+        "source": cell.source,
+        "order": float(cell.order),
+    }
+
+
+def state_of(record: Any, result: Result) -> State:
+    """Read what `record_of` wrote, checked against the image.
+
+    Raises
+    ------
+    BadRecord
+        If anything in it is missing, of another type, or does not fit the image.
+    """
+    if not isinstance(record, dict) or not isinstance(record.get("cells"), list):
+        raise BadRecord("an edit needs a list of cells")
+    cells = []
+    for item in record["cells"]:
+        if not isinstance(item, list) or len(item) != 3:
+            raise BadRecord("a change needs a plane, an id and a cell")
+        plane, id = _plane(item[0], result), _integer(item[1], 1, LARGEST_ID)
+        cells.append((plane, id, None if item[2] is None else _cell(item[2], id, result.shape)))
+    regions = record.get("regions", [])
+    if not isinstance(regions, list) or not all(isinstance(r, list) and len(r) == 2 for r in regions):
+        raise BadRecord("regions need a plane and rectangles")
+    return State(tuple(cells), tuple((_plane(r[0], result), _boxes(r[1], result.shape)) for r in regions))
+
+
+def _cell(record: Any, id: int, shape: tuple[int, int]) -> Instance:
+    if not isinstance(record, dict):
+        raise BadRecord("a cell needs fields")
+    at = record.get("at")
+    if not isinstance(at, list) or len(at) != 4:
+        raise BadRecord("a cell needs a place of four numbers")
+    y0, x0 = _integer(at[0], 0, shape[0] - 1), _integer(at[1], 0, shape[1] - 1)
+    h, w = _integer(at[2], 1, shape[0] - y0), _integer(at[3], 1, shape[1] - x0)
+    cell = Instance(
+        id,
+        y0,
+        x0,
+        _mask(record.get("mask"), h, w),
+        _integer(record.get("category"), 1, LARGEST_ID),
+        _number(record.get("score"), 0, 1),
+        _number(record.get("quality"), 0, 1),
+        _text(record.get("status")),
+        _text(record.get("source")),
+        _number(record.get("order"), -1e300, 1e300),
+    )
+    if cell.status not in STATUSES:
+        raise BadRecord(f"there is no status {cell.status!r}")
+    return cell
+
+
+def _mask(text: Any, h: int, w: int) -> np.ndarray:
+    """(h, w) bool; unpacks no more than its size."""
+    if not isinstance(text, str) or h * w > LARGEST_CROP:
+        raise BadRecord("a cell needs a mask of a size that is read")
+    expected = (h * w + 7) // 8
+    try:
+        packed = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), expected + 1)
+    except (binascii.Error, ValueError, zlib.error) as error:
+        raise BadRecord(f"a mask is damaged: {error}") from None
+    if len(packed) != expected:
+        raise BadRecord(f"expected a mask of {expected} bytes, got {len(packed)}")
+    mask = np.unpackbits(np.frombuffer(packed, np.uint8), count=h * w).reshape(h, w).view(bool)
+    rim = mask[0].any() and mask[-1].any() and mask[:, 0].any() and mask[:, -1].any()
+    if not rim:
+        raise BadRecord("a mask has empty borders")
+    return mask
+
+
+def _plane(value: Any, result: Result) -> Index:
+    if not isinstance(value, list) or len(value) != len(result.leading):
+        raise BadRecord(f"expected a plane within {result.leading}")
+    return tuple(_integer(i, 0, n - 1) for i, n in zip(value, result.leading, strict=True))
+
+
+def _boxes(value: Any, shape: tuple[int, int]) -> tuple[Box, ...]:
+    if not isinstance(value, list) or not all(isinstance(box, list) and len(box) == 4 for box in value):
+        raise BadRecord("rectangles need four numbers")
+    boxes = []
+    for box in value:
+        y0, x0 = _integer(box[0], 0, shape[0] - 1), _integer(box[1], 0, shape[1] - 1)
+        boxes.append((y0, x0, _integer(box[2], y0 + 1, shape[0]), _integer(box[3], x0 + 1, shape[1])))
+    return tuple(boxes)
+
+
+def _integer(value: Any, low: int, high: int) -> int:
+    if type(value) is not int or not low <= value <= high:
+        raise BadRecord(f"expected a whole number from {low} to {high}")
+    return value
+
+
+def _number(value: Any, low: float, high: float) -> float:
+    if type(value) not in (int, float) or not low <= value <= high:
+        raise BadRecord(f"expected a number from {low} to {high}")
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        raise BadRecord("expected a short text")
+    return value

@@ -1,0 +1,111 @@
+"""Files that are replaced whole or not at all, and how to notice that another program changed them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import CannotSave
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A file at one moment: bytes, time in ns, and the SHA-256 of its content; all empty if there is none."""
+
+    size: int = -1
+    mtime_ns: int = 0
+    sha256: str = ""
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """Read the file's stamp."""
+        try:
+            stat = path.stat()
+            with path.open("rb") as stream:
+                return cls(stat.st_size, stat.st_mtime_ns, hashlib.file_digest(stream, "sha256").hexdigest())
+        except FileNotFoundError:
+            return cls()
+
+    def fits(self, path: Path) -> bool:
+        """Whether the file still is what it was: same size and time, or at least the same content."""
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            return self.size < 0
+        if (stat.st_size, stat.st_mtime_ns) == (self.size, self.mtime_ns):
+            return True
+        return stat.st_size == self.size and Stamp.of(path).sha256 == self.sha256
+
+
+def replace_file(path: Path, chunks: Iterable[bytes], *, previous: Path | None = None) -> Stamp:
+    """Write a file under a temporary name, bring it to the disk and rename it, so that no half file is ever seen.
+
+    Parameters
+    ----------
+    previous
+        What the file was before is kept under this name.
+
+    Returns
+    -------
+    Stamp
+        Of the new file.
+
+    Raises
+    ------
+    CannotSave
+        If the disk is full or the folder protected. The file is as it was then.
+    """
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    digest = hashlib.sha256()
+    try:
+        with part.open("wb") as stream:
+            for chunk in chunks:
+                digest.update(chunk)
+                stream.write(chunk)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if previous is not None and path.exists():
+            _keep(path, previous)
+        os.replace(part, path)
+    except OSError as error:
+        raise CannotSave(cannot_save(path, error)) from error
+    finally:
+        part.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    stat = path.stat()
+    return Stamp(stat.st_size, stat.st_mtime_ns, digest.hexdigest())
+
+
+def _keep(path: Path, previous: Path) -> None:
+    """Give the file a second name; where the file system knows no hard links, move it."""
+    link = previous.with_name(f"{previous.name}.{os.getpid()}.part")
+    try:
+        os.link(path, link)
+        os.replace(link, previous)
+    except OSError:
+        link.unlink(missing_ok=True)
+        os.replace(path, previous)
+
+
+def cannot_save(path: Path, error: OSError) -> str:
+    """The sentence for a person."""
+    return (
+        f"Expected to write {path.name}, the disk says: {error.strerror or error}. Nothing is lost while this window is open: "
+        f"make room on the disk of {path.parent} or unlock the folder; then save again."
+    )
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring renames in a folder to the disk, where the system can."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:  # some network file systems cannot; the rename itself is done
+        pass
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,294 @@
+"""A journal of edits: one JSON line each, appended and never changed, so that a crash loses nothing.
+
+A line is handed to the operating system before `append` returns, which survives the death of the process. A thread brings
+it to the disk (fsync), which survives the death of the machine. Large edits (a model's run) are also packed by the thread.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import CannotSave
+from ..core.history import Edit
+from .edits import record_of
+from .files import cannot_save, sync_folder
+
+LONGEST_LINE = 2**28
+LARGE = 100
+"""Edits of more cells are packed by the thread: 100 cells take about 2 ms."""
+_RETRY_S = 2.0
+
+Maker = Callable[[], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a journal holds.
+
+    Attributes
+    ----------
+    records
+        Those that can be read, with their numbers under "n"; in the order of the file.
+    unreadable
+        Number of lines that cannot; a torn last line is not counted.
+    torn
+        The file ends in the middle of a line.
+    """
+
+    records: tuple[dict[str, Any], ...] = ()
+    unreadable: int = 0
+    torn: bool = False
+
+    @property
+    def last(self) -> int:
+        """The largest number of a record; 0 if there is none."""
+        return max((r["n"] for r in self.records), default=0)
+
+
+def read_journal(path: Path) -> Contents:
+    """Read a journal, whatever it holds; a missing one is empty."""
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError:
+        return Contents()
+    records, unreadable, torn = [], 0, False
+    with stream:
+        for line in _lines(stream):
+            torn = not line.endswith(b"\n")
+            record = _parse(line)
+            if record is not None:
+                records.append(record)
+            elif line.strip() and not torn:
+                unreadable += 1
+    return Contents(tuple(records), unreadable, torn)
+
+
+def _lines(stream) -> Iterator[bytes]:
+    """Lines of at most `LONGEST_LINE` bytes; of a longer one comes a line that cannot be read."""
+    while line := stream.readline(LONGEST_LINE):
+        too_long = len(line) == LONGEST_LINE and not line.endswith(b"\n")
+        while too_long and (rest := stream.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+            pass
+        yield b"{\n" if too_long else line
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    number = record.get("n") if isinstance(record, dict) else None
+    return record if type(number) is int and 0 < number < 2**53 else None
+
+
+class Journal:
+    """Appends to a journal.
+
+    Parameters
+    ----------
+    path
+        Made if there is none; what it holds stays.
+    start
+        Number of the last record so far; the next one gets the one after it.
+
+    Attributes
+    ----------
+    problem
+        Why the last edits are not on the disk, in a sentence; empty while all is well. What could not be written stays
+        in memory and is tried again with the next edit and every two seconds.
+    on_problem
+        Called with `problem` when it comes or goes, in the thread that met it.
+
+    Raises
+    ------
+    CannotSave
+        If the file cannot be opened for writing.
+    """
+
+    def __init__(self, path: Path, *, start: int = 0, on_problem: Callable[[str], None] | None = None) -> None:
+        self.path, self.last, self.problem, self.on_problem = Path(path), start, "", on_problem
+        self._open()
+        self._waiting: deque[tuple[int, Maker, bool]] = deque()
+        self._written = self._synced = start
+        self._changed = threading.Condition()
+        self._file_lock = threading.Lock()  # held where the descriptor must not change
+        self._closing, self._refusals = False, 0
+        self._thread: threading.Thread | None = None
+
+    def _open(self) -> None:
+        try:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
+        except OSError as error:
+            raise CannotSave(cannot_save(self.path, error)) from error
+        self._good = os.fstat(self._file).st_size
+        torn = self._good > 0 and _last_byte(self.path) != b"\n"
+        self._prefix = b"\n" if torn else b""
+
+    def append(self, image: int | str, edit: Edit) -> int:
+        """Write an edit of an image down; returns its number.
+
+        Never raises on a full disk: see `problem`.
+        """
+        return self._add(lambda: {"image": image, **record_of(edit)}, large=len(edit.changes) > LARGE)
+
+    def note(self, record: dict[str, Any]) -> int:
+        """Write another change down, JSON values under keys other than "n"."""
+        return self._add(lambda: record, large=False)
+
+    def _add(self, make: Maker, *, large: bool) -> int:
+        with self._changed:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+                self._thread.start()
+            self.last += 1
+            self._waiting.append((self.last, make, large))
+            while self._waiting and not self._waiting[0][2] and self._write_first(_line(*self._waiting[0][:2])):
+                pass
+            self._changed.notify_all()
+            return self.last
+
+    def _write_first(self, line: bytes) -> bool:
+        """Write the first waiting record; the lock is held. False if the disk refuses it: nothing of it stays."""
+        try:
+            rest = memoryview(self._prefix + line)
+            size = len(rest)
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+        except OSError as error:
+            self._take_back()
+            self._refused(error)
+            return False
+        self._good += size
+        self._prefix = b""
+        self._written = self._waiting.popleft()[0]
+        return True
+
+    def _take_back(self) -> None:
+        """Cut off what was written of a line."""
+        try:
+            os.ftruncate(self._file, self._good)
+        except OSError:
+            self._prefix = b"\n"  # the rest of it becomes a line that cannot be read
+            self._good = os.fstat(self._file).st_size
+
+    def _refused(self, error: OSError) -> None:
+        self._refusals += 1
+        self._tell(cannot_save(self.path, error))
+        self._changed.notify_all()
+
+    def _tell(self, problem: str) -> None:
+        if problem != self.problem:
+            self.problem = problem
+            if self.on_problem is not None:
+                self.on_problem(problem)
+
+    def _run(self) -> None:
+        """Pack and write what waits, and bring it to the disk."""
+        while True:
+            with self._changed:
+                while not (self._waiting or self._written > self._synced or self._closing):
+                    self._changed.wait()
+                if self._closing and (self.problem or not (self._waiting or self._written > self._synced)):
+                    return
+                first = self._waiting[0] if self._waiting else None
+            if not (self._write_late(first) if first else self._bring_to_disk()):
+                with self._changed:
+                    if not self._closing:
+                        self._changed.wait(_RETRY_S)
+
+    def _write_late(self, first: tuple[int, Maker, bool]) -> bool:
+        line = _line(*first[:2])
+        with self._changed:
+            return not self._waiting or self._waiting[0] is not first or self._write_first(line)
+
+    def _bring_to_disk(self) -> bool:
+        with self._changed:
+            written = self._written
+        try:
+            with self._file_lock:
+                os.fsync(self._file)
+        except OSError as error:
+            with self._changed:
+                self._refused(error)
+            return False
+        with self._changed:
+            self._synced = max(self._synced, written)
+            if not self._waiting:
+                self._tell("")
+            self._changed.notify_all()
+        return True
+
+    def sync(self, timeout_s: float = 10.0) -> bool:
+        """Wait until every edit so far is on the disk; False if it refuses them, or takes longer."""
+        with self._changed:
+            upto, refusals = self.last, self._refusals
+            self._changed.notify_all()
+            if self._thread is not None:
+                self._changed.wait_for(lambda: self._synced >= upto or self._refusals > refusals, timeout_s)
+            return self._synced >= upto
+
+    def drop(self, number: int) -> None:
+        """Forget the records up to a number, because they are safe elsewhere.
+
+        Raises
+        ------
+        CannotSave
+            If newer ones remain and the disk refuses them; the journal is as it was then.
+        """
+        with self._file_lock, self._changed:
+            while self._waiting and self._waiting[0][0] <= number:
+                self._written = self._waiting.popleft()[0]
+            if self._written <= number:
+                os.ftruncate(self._file, 0)
+                self._good, self._prefix = 0, b""
+                self._synced = max(self._synced, min(number, self._written))
+                if not self._waiting:
+                    self._tell("")
+            else:
+                self._keep_after(number)
+            self._changed.notify_all()
+
+    def _keep_after(self, number: int) -> None:
+        kept = [json.dumps(r, separators=(",", ":")) + "\n" for r in read_journal(self.path).records if r["n"] > number]
+        part = self.path.with_name(self.path.name + ".part")
+        try:
+            with part.open("w", encoding="ascii") as stream:
+                stream.writelines(kept)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise CannotSave(cannot_save(self.path, error)) from error
+        os.close(self._file)  # Windows replaces no open file
+        os.replace(part, self.path)
+        sync_folder(self.path.parent)
+        self._open()
+
+    def close(self) -> bool:
+        """Bring everything to the disk and stop; False if it refused some."""
+        done = self.sync()
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        os.close(self._file)
+        return done
+
+
+def _line(number: int, make: Maker) -> bytes:
+    return json.dumps({"n": number, **make()}, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def _last_byte(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1)

@@ -1,0 +1,170 @@
+"""The images of a project: finding them, reading their sizes without their pixels, copying and linking."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ...core.errors import BadImage, BadProject, CannotSave
+from ..files import cannot_save
+from ..images import SUFFIXES, read_image
+from .layout import ImageEntry, Status
+
+IMAGES = "images"
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectImage:
+    """One image of a project.
+
+    Attributes
+    ----------
+    file_name
+        Its name in the annotations; unique.
+    path
+        Where it lies.
+    shape, leading, axes
+        (H, W), the sizes of the t and z axes, and the letters of all axes. None and empty if it cannot be read.
+    status
+        "untouched", "predicted", "in work" or "reviewed".
+    group
+        Images of one group never go to different splits; empty: told by the name.
+    problem
+        Why it cannot be used, in a sentence; empty while all is well.
+    """
+
+    id: int
+    file_name: str
+    path: Path
+    shape: tuple[int, int] | None
+    leading: tuple[int, ...]
+    axes: str
+    status: Status
+    group: str = ""
+    pixel_size_um: float | None = None
+    problem: str = ""
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Images of a folder in the order that people count; those of its folder "images" if it has none itself."""
+    for place in (folder, folder / IMAGES):
+        found = [p for p in place.iterdir() if _is_image(p)] if place.is_dir() else []
+        if found:
+            return sorted(found, key=natural)
+    return []
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def natural(path: Path) -> list:
+    """Sort key with a2 before a10."""
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in re.split(r"(\d+)", path.name.casefold())]
+
+
+def measure(entry: ImageEntry, path: Path) -> str:
+    """Read an image's size and axes into its entry unless they are known; returns why it cannot be used, or nothing."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return f"{entry.file_name} is missing. Put it back, or choose where it lies now."
+    if entry.shape is not None and (entry.size, entry.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+        return ""
+    try:
+        shape, leading, axes, pixel_size = _read_size(path)
+    except BadImage as error:
+        return str(error)
+    if entry.shape is not None and (entry.shape, entry.leading) != (shape, leading):
+        return (
+            f"Expected an image of {entry.leading + entry.shape} pixels as when its cells were drawn, {entry.file_name} now "
+            f"has {leading + shape}. Put the former image back, or add the new one under another name."
+        )
+    entry.shape, entry.leading, entry.axes, entry.pixel_size_um = shape, leading, axes, pixel_size
+    entry.size, entry.mtime_ns = stat.st_size, stat.st_mtime_ns
+    return ""
+
+
+def _read_size(path: Path) -> tuple[tuple[int, int], tuple[int, ...], str, float | None]:
+    """(H, W), sizes of t and z, axes, pixel size; of PNG and JPEG from the header alone."""
+    if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp"):
+        from PIL import Image, UnidentifiedImageError
+
+        try:
+            with Image.open(path) as picture:
+                axes = "YX" if picture.mode in ("1", "L", "I", "I;16", "F", "LA") else "YXS"
+                return (picture.height, picture.width), (), axes, None
+        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise BadImage(
+                f"Expected an image, {path.name} cannot be read: {error}. Copy or export it again."
+            ) from error
+    image = read_image(path)
+    sizes = dict(zip(image.axes, image.data.shape, strict=True))
+    leading = tuple(n for axis, n in sizes.items() if axis not in "CSYX")
+    return (sizes["Y"], sizes["X"]), leading, image.axes, image.pixel_size_um
+
+
+def new_entries(
+    folder: Path, paths: Iterable[Path], known: Iterable[ImageEntry], *, copy: bool
+) -> tuple[list[ImageEntry], list[str]]:
+    """Entries for images that the project does not have yet, and why others were left out.
+
+    Raises
+    ------
+    BadProject
+        If a path is no image file.
+    CannotSave
+        If copying fails.
+    """
+    known = list(known)
+    names = {e.file_name for e in known}
+    places = {_absolute(folder, e.path) for e in known}
+    next_id = max((e.id for e in known), default=0) + 1
+    entries, left_out = [], []
+    for path in paths:
+        path = Path(os.path.abspath(path))
+        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+            raise BadProject(f"Expected images ({', '.join(SUFFIXES)}), got {path}. Choose image files.")
+        if path in places:
+            left_out.append(f"{path.name} is in the project already.")
+            continue
+        name = _free_name(folder, path, names, copy)
+        if copy and not path.is_relative_to(folder):
+            path = _copied(path, folder / name)
+        inside = path.is_relative_to(folder)
+        place = PurePosixPath(path.relative_to(folder)).as_posix() if inside else str(path)
+        entries.append(ImageEntry(id=next_id, file_name=name, path=place))
+        names.add(name)
+        places.add(path)
+        next_id += 1
+    return entries, left_out
+
+
+def _absolute(folder: Path, path: str) -> Path:
+    return Path(os.path.abspath(folder / path))
+
+
+def _free_name(folder: Path, path: Path, names: set[str], copy: bool) -> str:
+    if path.is_relative_to(folder):
+        return PurePosixPath(path.relative_to(folder)).as_posix()
+    prefix = f"{IMAGES}/" if copy else ""
+    candidates = [f"{prefix}{path.name}", f"{prefix}{path.parent.name}_{path.name}"]
+    candidates += [f"{prefix}{path.stem} ({n}){path.suffix}" for n in range(2, len(names) + 4)]
+    return next(c for c in candidates if c not in names and not (folder / c).exists())
+
+
+def _copied(path: Path, target: Path) -> Path:
+    part = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, part)
+        os.replace(part, target)
+    except OSError as error:
+        raise CannotSave(cannot_save(target, error)) from error
+    finally:
+        part.unlink(missing_ok=True)
+    return target

@@ -1,0 +1,185 @@
+"""project.json: what a project holds beside the annotations; read strictly, written whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ...core.errors import BadProject
+
+PROJECT = "project.json"
+PREVIOUS_PROJECT = "project.previous.json"
+ANNOTATIONS = "annotations.json"
+PREVIOUS = "annotations.previous.json"
+JOURNAL = "journal.jsonl"
+FOLDERS = ("models", "runs")
+FORMAT = "napari-centermask project"
+LARGEST_SIDE = 1_000_000
+LARGEST_ID = 2**31 - 1
+Status = Literal["untouched", "predicted", "in work", "reviewed"]
+STATUSES: tuple[Status, ...] = ("untouched", "predicted", "in work", "reviewed")
+PALETTE = (
+    "#4c9be8", "#e8794c", "#5cc27f", "#c95cc2", "#e8c84c", "#5cc2c2", "#e84c6f", "#9b7ae8", "#a3c25c",
+)  # fmt: skip
+"""Colours of the first categories: light enough for a dark canvas, told apart by most people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """What a kind of cell is called and how it is shown.
+
+    Attributes
+    ----------
+    colour
+        "#rrggbb".
+    key
+        Key that gives a cell this category; empty for none.
+    """
+
+    name: str
+    colour: str
+    key: str = ""
+
+
+def _relative_or_absolute(path: str) -> str:
+    """A path inside the folder, or a link to an absolute one that the person chose."""
+    pure = PurePosixPath(path.replace("\\", "/"))
+    if not path or "\0" in path or (".." in pure.parts):
+        raise ValueError(f"{path!r} leads out of the project")
+    return path
+
+
+def _inside(name: str) -> str:
+    pure = PurePosixPath(name.replace("\\", "/"))
+    if not name or "\0" in name or pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0]:
+        raise ValueError(f"{name!r} leads out of the project")
+    return name
+
+
+Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
+Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
+
+
+class CategoryEntry(BaseModel):
+    """A category in project.json."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    id: Id
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+    key: Annotated[str, Field(max_length=40)] = ""
+
+
+class ImageEntry(BaseModel):
+    """An image in project.json.
+
+    Attributes
+    ----------
+    file_name
+        Its name in the annotations, with forward slashes; unique.
+    path
+        Where it lies: relative to the folder, or absolute for a linked one.
+    shape, leading, axes
+        (H, W), the sizes of the t and z axes, and the letters of all axes; None and empty while it could not be read.
+    group
+        Images of one group come from one source and never go to different splits; empty: told by the name.
+    size, mtime_ns
+        Of the file when it was read last.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    id: Id
+    file_name: Annotated[str, AfterValidator(_inside)]
+    path: Annotated[str, AfterValidator(_relative_or_absolute)]
+    shape: tuple[Side, Side] | None = None
+    leading: Annotated[tuple[Side, ...], Field(max_length=4)] = ()
+    axes: str = ""
+    status: Status = "untouched"
+    group: str = ""
+    pixel_size_um: float | None = None
+    size: int = 0
+    mtime_ns: int = 0
+
+
+class ProjectFile(BaseModel):
+    """All of project.json.
+
+    Attributes
+    ----------
+    edits
+        Number of the last record of the journal that is contained here.
+    known
+        SHA-256 of the annotations.json that this program wrote last, and of the one before.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    format: Literal["napari-centermask project"] = FORMAT
+    version: Literal[1] = 1
+    edits: Annotated[int, Field(ge=0, lt=2**53)] = 0
+    known: list[str] = []
+    categories: list[CategoryEntry] = []
+    images: list[ImageEntry] = []
+
+    @model_validator(mode="after")
+    def _ids_once(self) -> ProjectFile:
+        for what, values in (
+            ("image id", [i.id for i in self.images]),
+            ("image name", [i.file_name for i in self.images]),
+            ("category id", [c.id for c in self.categories]),
+        ):
+            if len(set(values)) < len(values):
+                raise ValueError(f"an {what} occurs twice")
+        return self
+
+    def named(self) -> dict[int, Category]:
+        """The categories by id."""
+        return {c.id: Category(c.name, c.colour, c.key) for c in self.categories}
+
+    def encoded(self) -> Iterable[bytes]:
+        """The file's bytes."""
+        return [self.model_dump_json(indent=1).encode()]
+
+
+def read_project_file(folder: Path) -> ProjectFile | None:
+    """Read project.json; None if the folder has none.
+
+    Raises
+    ------
+    BadProject
+        If it is damaged, of a newer version, or leads out of the folder.
+    """
+    path = folder / PROJECT
+    advice = f"{PREVIOUS_PROJECT} holds the state before it: give it that name, or move both away to start anew."
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadProject(f"Expected a project at {path}, it cannot be read: {error}. {advice}") from error
+    if isinstance(data, dict) and type(data.get("version")) is int and data["version"] > 1:
+        raise BadProject(f"{path} was written by a newer version of this plugin. Update the plugin.")
+    try:
+        return ProjectFile.model_validate(data)
+    except (ValidationError, RecursionError) as error:
+        raise BadProject(f"Expected a project at {path}, {_first(error)}. {advice}") from error
+
+
+def _first(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return "it is nested too deeply"
+    first = error.errors()[0]
+    place = " ".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}" if place else str(first["msg"])
+
+
+def new_category(name: str, existing: dict[int, Category], *, id: int = 0) -> tuple[int, Category]:
+    """A category with a free id, colour and digit key."""
+    id = id or max(existing, default=0) + 1
+    colours = [c for c in PALETTE if c not in {e.colour for e in existing.values()}]
+    keys = [k for k in "123456789" if k not in {e.key for e in existing.values()}]
+    return id, Category(name, colours[0] if colours else PALETTE[id % len(PALETTE)], keys[0] if keys else "")

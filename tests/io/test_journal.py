@@ -1,0 +1,259 @@
+"""The journal: what was appended is read again, whatever happened to the file."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_centermask.core.history import History, RegionChange
+from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.result import Result
+from napari_centermask.core.tools import delete, new_cell, to_changes
+from napari_centermask.io.edits import BadRecord, cell_record, record_of, state_of
+from napari_centermask.io.journal import LARGE, Journal, read_journal
+
+SHAPE = (40, 50)
+
+
+def random_edits(n, seed=0, leading=(2,)):
+    """A result and `n` edits made on it."""
+    rng = np.random.default_rng(seed)
+    result = Result(SHAPE, leading=leading)
+    history, edits = History(result), []
+    history.listen(edits.append)
+    while len(edits) < n:
+        plane = tuple(int(rng.integers(k)) for k in leading)
+        cells = result.plane(plane)
+        if len(cells) > 4 and rng.random() < 0.4:
+            pairs = delete(cells, [int(rng.choice(cells.ids))])
+        else:
+            y, x = rng.integers(0, 30, 2)
+            mask = rng.random((8, 9)) < 0.6
+            mask[3, 3] = True
+            pairs = new_cell(cells, mask, (int(y), int(x)), score=float(rng.random()), source="a “name”")
+        regions = [RegionChange(plane, result.reviewed(plane), ((0, 0, 5, int(rng.integers(1, 50))),))]
+        history.do("edit", to_changes(pairs, plane, result), regions=regions if rng.random() < 0.2 else ())
+        if rng.random() < 0.2:
+            history.undo()
+    return result, edits[:n] if len(edits) == n else edits
+
+
+def replayed(contents, leading=(2,)):
+    result = Result(SHAPE, leading=leading)
+    for record in contents.records:
+        state_of(record, result).apply(result)
+    return result
+
+
+def assert_same(a: Result, b: Result) -> None:
+    cells = [{(k, c.id): c for k, p in r.planes.items() for c in p} for r in (a, b)]
+    assert cells[0].keys() == cells[1].keys()
+    assert all(cells[0][k].equals(cells[1][k]) for k in cells[0])
+    assert a.reviewed_planes == b.reviewed_planes
+
+
+def test_all_edits_are_read_again_to_the_bit(tmp_path):
+    result, edits = random_edits(60)
+    journal = Journal(tmp_path / "j.jsonl")
+    numbers = [journal.append(3, edit) for edit in edits]
+    assert numbers == list(range(1, len(edits) + 1))
+    contents = read_journal(tmp_path / "j.jsonl")  # without waiting: the death of the process loses nothing
+    assert_same(replayed(contents), result)
+    assert journal.close()
+    assert read_journal(tmp_path / "j.jsonl") == contents
+    assert (contents.unreadable, contents.torn, contents.last) == (0, False, len(edits))
+
+
+def test_replaying_twice_changes_nothing(tmp_path):
+    result, edits = random_edits(40, seed=2)
+    journal = Journal(tmp_path / "j.jsonl")
+    for edit in edits:
+        journal.append(1, edit)
+    journal.close()
+    contents = read_journal(tmp_path / "j.jsonl")
+    again = replayed(contents)
+    for record in contents.records:
+        state_of(record, again).apply(again)
+    assert_same(again, result)
+
+
+def test_a_large_edit_and_the_small_ones_after_it_stay_in_order(tmp_path):
+    result = Result(SHAPE)
+    history = History(result)
+    journal = Journal(tmp_path / "j.jsonl")
+    history.listen(lambda edit: journal.append("a", edit))
+    many = [(None, Instance(0, k % 30, k // 30, np.ones((2, 2), bool))) for k in range(3 * LARGE)]
+    history.do("run", to_changes(many, (), result))
+    for id in (5, 6, 7):
+        history.do("delete", to_changes(delete(result.plane(()), [id]), (), result))
+    assert journal.sync()
+    assert_same(replayed(read_journal(tmp_path / "j.jsonl"), ()), result)
+    journal.close()
+
+
+@pytest.mark.parametrize("cut", range(1, 60, 7))
+def test_a_torn_last_line_costs_only_itself_and_the_next_edit_is_safe(tmp_path, cut):
+    _, edits = random_edits(3)
+    path = tmp_path / "j.jsonl"
+    journal = Journal(path)
+    for edit in edits:
+        journal.append(1, edit)
+    journal.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-cut])
+    contents = read_journal(path)
+    assert (len(contents.records), contents.unreadable) == (3 if cut == 1 else 2, 0)
+    assert contents.torn
+    journal = Journal(path, start=contents.last)
+    journal.append(1, edits[0])
+    journal.close()
+    again = read_journal(path)
+    assert len(again.records) == len(contents.records) + 1
+    assert again.unreadable == (0 if cut == 1 else 1)
+
+
+def test_what_is_safe_elsewhere_is_dropped_and_newer_edits_stay(tmp_path):
+    _, edits = random_edits(10)
+    path = tmp_path / "j.jsonl"
+    journal = Journal(path)
+    for edit in edits[:6]:
+        journal.append(1, edit)
+    journal.drop(4)
+    assert [r["n"] for r in read_journal(path).records] == [5, 6]
+    journal.append(1, edits[6])
+    assert [r["n"] for r in read_journal(path).records] == [5, 6, 7]
+    journal.drop(7)
+    assert path.read_bytes() == b""
+    assert journal.append(1, edits[7]) == 8
+    assert journal.sync()
+    journal.close()
+    assert [r["n"] for r in read_journal(path).records] == [8]
+
+
+def test_a_file_that_may_not_grow_keeps_edits_in_memory_and_whole_lines_on_the_disk(tmp_path):
+    """The limit of the operating system for the size of files stands for a full disk."""
+    result, edits = random_edits(30, seed=5)
+    path, told = tmp_path / "j.jsonl", []
+    journal = Journal(path, on_problem=told.append)
+    for edit in edits[:10]:
+        journal.append(1, edit)
+    assert journal.sync()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 100, hard))
+    try:
+        for edit in edits[10:20]:
+            journal.append(1, edit)
+        assert not journal.sync()
+        contents = read_journal(path)
+        assert (len(contents.records), contents.unreadable, contents.torn) == (10, 0, False)
+        assert "make room" in journal.problem
+        assert told == [journal.problem]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    for edit in edits[20:]:
+        journal.append(1, edit)
+    assert journal.close()
+    assert journal.problem == ""
+    assert told[-1] == ""
+    assert_same(replayed(read_journal(path)), result)
+
+
+def test_a_disk_that_stays_full_does_not_keep_the_program_open(tmp_path, monkeypatch):
+    _, edits = random_edits(2)
+    journal = Journal(tmp_path / "j.jsonl")
+    monkeypatch.setattr(os, "fsync", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+    journal.append(1, edits[0])
+    assert not journal.close()
+    assert "Input/output error" in journal.problem
+    assert len(read_journal(tmp_path / "j.jsonl").records) == 1
+
+
+def test_lines_that_are_no_records_are_counted_and_passed_over(tmp_path):
+    _, edits = random_edits(2)
+    lines = [json.dumps({"n": k + 1, "image": 1, **record_of(e)}) for k, e in enumerate(edits)]
+    path = tmp_path / "j.jsonl"
+    path.write_text(
+        "\n".join([lines[0], "[" * 100_000, "", '{"n": true}', '{"n": 1e400}', "\x00\xff", "null", lines[1], ""])
+    )
+    contents = read_journal(path)
+    assert [r["n"] for r in contents.records] == [1, 2]
+    assert contents.unreadable == 5
+    assert read_journal(tmp_path / "none").records == ()
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=8), inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@st.composite
+def broken_records(draw):
+    """A good record in which one value anywhere is something else."""
+    cell = Instance(0, 3, 4, np.ones((5, 6), bool))
+    record = {
+        "n": 1,
+        "image": 1,
+        "cells": [[[1], 7, cell_record(cell)], [[0], 8, None]],
+        "regions": [[[0], [[0, 0, 5, 5]]]],
+    }
+    record = json.loads(json.dumps(record))
+    places = [(record, key) for key in ("cells", "regions")]
+    places += [(record["cells"], 0), (record["cells"][0], 0), (record["cells"][0], 1), (record["cells"][0], 2)]
+    places += [(record["cells"][0][2], key) for key in record["cells"][0][2]]
+    places += [(record["cells"][0][2]["at"], k) for k in range(4)]
+    places += [(record["regions"][0], k) for k in range(2)] + [(record["regions"][0][1][0], k) for k in range(4)]
+    holder, key = draw(st.sampled_from(places))
+    holder[key] = draw(json_values | st.sampled_from([2**63, -1, 10**30, float("nan"), float("inf"), "x" * 200_000]))
+    return record
+
+
+@settings(max_examples=400, deadline=None)
+@given(json_values | broken_records())
+def test_hostile_records_give_a_valid_state_or_one_kind_of_error(record):
+    result = Result(SHAPE, leading=(2,))
+    try:
+        state = state_of(record, result)
+    except BadRecord:
+        return
+    state.apply(result)
+    for plane in result.planes.values():
+        Instances(SHAPE, plane)  # checks each cell
+    assert all(type(b) is tuple and len(b) == 4 for boxes in result.reviewed_planes.values() for b in boxes)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=400) | st.lists(json_values.map(json.dumps), max_size=4).map(lambda x: "\n".join(x).encode()))
+def test_hostile_files_are_read_without_a_crash(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("hostile") / "j.jsonl"
+    path.write_bytes(content)
+    contents = read_journal(path)
+    assert all(type(r["n"]) is int for r in contents.records)
+    journal = Journal(path, start=contents.last)
+    _, edits = random_edits(1)
+    journal.append(1, edits[0])
+    journal.close()
+    assert read_journal(path).records[-1]["n"] == contents.last + 1
+
+
+def test_masks_that_claim_to_be_huge_are_refused_before_memory_is_taken():
+    import base64
+    import zlib
+
+    result = Result((1_000_000, 1_000_000))
+    bomb = base64.b64encode(zlib.compress(bytes(10_000_000), 9)).decode()
+    record = cell_record(Instance(0, 0, 0, np.ones((5, 6), bool)))
+    for at, mask in (
+        ([0, 0, 1_000_000, 1_000_000], bomb),
+        ([0, 0, 4, 4], bomb),
+        ([0, 0, 16_000, 16_000], record["mask"]),
+    ):
+        with pytest.raises(BadRecord, match="mask"):
+            state_of({"cells": [[[], 1, {**record, "at": at, "mask": mask}]]}, result)

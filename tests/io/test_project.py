@@ -1,0 +1,498 @@
+"""A project keeps every finished edit, replaces files whole, and never overwrites what others changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_centermask.core.errors import (
+    BadAnnotations,
+    BadImage,
+    BadProject,
+    BadSettings,
+    CannotSave,
+    ChangedOutside,
+    ReadOnlyProject,
+)
+from napari_centermask.core.instances import Instances
+from napari_centermask.core.tools import delete, new_cell, set_status, split_line, to_changes
+from napari_centermask.io.coco import read_coco
+from napari_centermask.io.project import Category, Project
+
+SHAPE = (64, 80)
+
+
+def square(y0, x0, y1, x1, shape=SHAPE):
+    mask = np.zeros(shape, bool)
+    mask[y0:y1, x0:x1] = True
+    return mask
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four images: three single ones and a stack of 2 x 3 planes."""
+    import tifffile
+
+    place = tmp_path / "experiment"
+    place.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a1.png", "a2.png", "a10.png"):
+        Image.fromarray(rng.integers(0, 255, SHAPE, np.uint8)).save(place / name)
+    stack = rng.integers(0, 255, (2, 3, *SHAPE), np.uint8)
+    tifffile.imwrite(place / "stack.tif", stack, metadata={"axes": "TZYX"}, imagej=False, ome=True)
+    return place
+
+
+def draw(project, id, mask, plane=(), **fields):
+    result = project.result(id)
+    pairs = new_cell(result.plane(plane), mask, **fields)
+    return project.history(id).do("new cell", to_changes(pairs, plane, result))
+
+
+def state(project):
+    return {i.id: project.result(i.id) for i in project.images if i.shape is not None}
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for id in a:
+        assert a[id].reviewed_planes == b[id].reviewed_planes
+        cells = [{(k, c.id): c for k, p in r.planes.items() for c in p} for r in (a[id], b[id])]
+        assert cells[0].keys() == cells[1].keys()
+        assert all(cells[0][k].equals(cells[1][k]) for k in cells[0])
+
+
+def reopened(project):
+    """As a new process would find it after this one was killed: without saving, without closing properly."""
+    project._journal.sync()
+    project._lock.release()
+    project._lock = None
+    return Project.open(project.folder)
+
+
+def test_a_folder_of_images_becomes_a_project_in_the_order_that_people_count(folder):
+    with Project.open(folder) as project:
+        assert [i.file_name for i in project.images] == ["a1.png", "a2.png", "a10.png", "stack.tif"]
+        assert [i.status for i in project.images] == ["untouched"] * 4
+        assert project.image(1).shape == SHAPE
+        assert (project.image(4).shape, project.image(4).leading, project.image(4).axes) == (SHAPE, (2, 3), "TZYX")
+        assert not project.read_only
+        assert project.recovered == 0
+        assert project.notes == []
+        assert project.categories[1].name == "cell"
+    assert (folder / "project.json").exists()
+    with Project.open(folder) as again:
+        assert [i.id for i in again.images] == [1, 2, 3, 4]
+
+
+def test_saved_cells_of_all_planes_read_back_equal_to_the_bit(folder, cells):
+    with Project.open(folder) as project:
+        draw(project, 1, square(3, 4, 20, 30))
+        project.set_predictions(2, cells(n=12, overlap=0.6, shape=SHAPE, radius=8), model="nuclei")
+        draw(project, 4, square(1, 1, 9, 9), plane=(1, 2))
+        draw(project, 4, square(1, 1, 9, 9), plane=(0, 1))
+        project.review_all(1)
+        before = state(project)
+        project.save()
+        assert not project.unsaved
+        assert (folder / "journal.jsonl").stat().st_size == 0
+        assert (folder / "models").is_dir()
+    with Project.open(folder) as again:
+        assert again.recovered == 0
+        assert_same(state(again), before)
+        assert [i.status for i in again.images] == ["in work", "predicted", "untouched", "in work"]
+        assert again.result(1).reviewed(()) == ((0, 0, *SHAPE),)
+
+
+def test_every_edit_undo_and_redo_is_found_again_without_saving(folder):
+    project = Project.open(folder)
+    draw(project, 1, square(3, 4, 20, 30))
+    draw(project, 1, square(30, 4, 50, 30))
+    result, history = project.result(1), project.history(1)
+    history.do("split", to_changes(split_line(result.plane(()), 1, [(0, 10), (40, 10)]), (), result))
+    history.undo()
+    history.redo()
+    history.do("delete", to_changes(delete(result.plane(()), [2]), (), result))
+    project.set_status(3, "reviewed")
+    project.set_group(2, "dish 1")
+    again = reopened(project)
+    assert_same(state(again), state(project))
+    assert again.recovered == 7
+    assert again.status(1) == "in work"
+    assert again.status(3) == "reviewed"
+    assert again.image(2).group == "dish 1"
+    assert again.result(1).new_id() > 3
+    again.save()
+    again.close()
+    with Project.open(folder) as third:
+        assert third.recovered == 0
+        assert_same(state(third), state(project))
+
+
+def test_a_crash_between_the_two_files_and_the_journal_applies_nothing_twice(folder):
+    project = Project.open(folder)
+    draw(project, 1, square(3, 4, 20, 30))
+    project._journal.sync()
+    journal = (folder / "journal.jsonl").read_bytes()
+    project.save()
+    (folder / "journal.jsonl").write_bytes(journal)  # as if the process died before the journal was emptied
+    again = reopened(project)
+    assert again.recovered == 0
+    assert len(again.result(1)) == 1
+    assert draw(again, 1, square(40, 40, 50, 50)) is not None
+    third = reopened(again)
+    assert third.recovered == 1
+    assert len(third.result(1)) == 2
+    third.close()
+
+
+def test_undo_goes_on_beside_saving(folder):
+    with Project.open(folder) as project:
+        draw(project, 1, square(3, 4, 20, 30))
+        project.save()
+        draw(project, 1, square(30, 4, 50, 30))
+        project.history(1).undo()
+        project.history(1).undo()
+        assert len(project.result(1)) == 0
+        project.save()
+        project.history(1).redo()
+        assert len(project.result(1)) == 1
+        project.save()
+    (record,) = read_coco(folder / "annotations.json")
+    assert len(record.instances) == 1
+    with Project.open(folder) as again:
+        assert len(again.result(1)) == 1
+
+
+def test_the_former_annotations_are_kept(folder):
+    with Project.open(folder) as project:
+        draw(project, 1, square(3, 4, 20, 30))
+        project.save()
+        first = (folder / "annotations.json").read_bytes()
+        draw(project, 1, square(30, 4, 50, 30))
+        project.save()
+    assert (folder / "annotations.previous.json").read_bytes() == first
+    assert not list(folder.glob("*.part"))
+
+
+def test_images_that_were_not_opened_are_written_back_as_they_came(folder):
+    raw = {
+        "info": {"year": 2020},
+        "licenses": [{"id": 1, "name": "CC0"}],
+        "images": [
+            {"id": 7, "file_name": "a1.png", "height": 64, "width": 80, "license": 1},
+            {"id": 9, "file_name": "lost.png", "height": 10, "width": 10},
+        ],
+        "annotations": [
+            {
+                "id": 4,
+                "image_id": 7,
+                "category_id": 3,
+                "segmentation": [[2, 2, 9, 2, 9, 9]],
+                "iscrowd": 0,
+                "by": "Ada",
+                "bbox": [2, 2, 7, 7],
+                "area": 24.5,
+            },
+            {
+                "id": 6,
+                "image_id": 7,
+                "category_id": 3,
+                "segmentation": {"size": [64, 80], "counts": [0, 9, 5111]},
+                "iscrowd": 1,
+            },
+            {"id": 5, "image_id": 9, "category_id": 3, "segmentation": [[2, 2, 9, 2, 9, 9]]},
+        ],
+        "categories": [{"id": 3, "name": "yeast"}],
+    }
+    (folder / "annotations.json").write_text(json.dumps(raw))
+    with Project.open(folder) as project:
+        assert project.status(1) == "in work"
+        assert [c.name for c in project.categories.values()] == ["yeast"]
+        draw(project, 2, square(1, 1, 5, 5), category=3)
+        project.save()
+        data = json.loads((folder / "annotations.json").read_text())
+        assert data["licenses"] == raw["licenses"]
+        assert data["info"]["year"] == 2020
+        by_name = {i["file_name"]: i for i in data["images"]}
+        assert by_name["a1.png"]["license"] == 1
+        kept = [a for a in data["annotations"] if a["image_id"] == by_name["a1.png"]["id"]]
+        assert [{**a, "id": 0, "image_id": 0} for a in kept] == [
+            {**a, "id": 0, "image_id": 0} for a in raw["annotations"][:2]
+        ]
+        draw(project, 1, square(30, 30, 40, 40), category=3)
+        project.save()
+    data = json.loads((folder / "annotations.json").read_text())
+    assert sum(a["iscrowd"] for a in data["annotations"] if "iscrowd" in a) == 1
+    assert len(data["annotations"]) == 5
+    with Project.open(folder) as again:
+        assert len(again.result(1)) == 2
+
+
+def test_rejected_cells_and_candidates_stay_out_of_the_annotations_that_others_read(folder, cells):
+    with Project.open(folder) as project:
+        project.set_predictions(1, cells(n=8, shape=SHAPE, radius=6), model="nuclei")
+        result = project.result(1)
+        result.threshold = 0.7
+        low = sum(i.score < 0.7 for i in result)
+        first = next(i.id for i in result if i.score > 0.7)
+        project.history(1).do("reject", to_changes(set_status(result.plane(()), [first], "rejected"), (), result))
+        project.save()
+        before = state(project)
+    (record,) = read_coco(folder / "annotations.json")
+    assert len(record.instances) == 8 - low - 1
+    with Project.open(folder) as again:
+        assert len(again.result(1)) == 8
+        assert again.result(1).threshold == 0.7
+        assert_same(state(again), before)
+
+
+def test_predictions_leave_what_a_person_did_and_match_categories_by_name(folder):
+    with Project.open(folder) as project:
+        draw(project, 1, square(3, 4, 20, 30))
+        found = Instances(SHAPE, categories={1: "dead", 2: "cell"})
+        for mask, category in ((square(3, 4, 20, 29), 2), (square(40, 40, 50, 50), 1), (square(40, 4, 50, 9), 2)):
+            found.add(new_cell(found, mask, category=category, score=0.9, status="predicted")[0][1])
+        project.set_predictions(1, found, model="m")
+        by_place = {(c.y0, c.x0): c for c in project.result(1)}
+        assert len(by_place) == 3
+        assert by_place[3, 4].source == "manual"
+        names = {place: project.categories[c.category].name for place, c in by_place.items()}
+        assert names == {(3, 4): "cell", (40, 40): "dead", (40, 4): "cell"}
+        assert by_place[40, 40].source == "m"
+        project.history(1).undo()
+        assert len(project.result(1)) == 1
+        project.set_predictions(2, Instances(SHAPE), model="m")
+        assert project.status(2) == "predicted"
+        project.set_predictions(4, {(0, 1): found, (1, 0): found}, model="m")
+        assert [len(p) for p in project.result(4).planes.values()] == [3, 3]
+        with pytest.raises(ValueError, match="plane of"):
+            project.set_predictions(1, Instances((5, 5)), model="m")
+
+
+def test_the_second_window_reads_and_says_why(folder):
+    with Project.open(folder) as first:
+        draw(first, 1, square(3, 4, 20, 30))
+        with Project.open(folder) as second:
+            assert "another window" in second.read_only
+            assert second.recovered == 0
+            assert_same(state(second), state(first))  # with what is only in the journal
+            with pytest.raises(ReadOnlyProject, match="another window"):
+                draw(second, 1, square(30, 4, 40, 30))
+            for change in (
+                second.save,
+                lambda: second.set_status(1, "reviewed"),
+                lambda: second.add_category("x"),
+                lambda: second.set_predictions(1, Instances(SHAPE), model="m"),
+                lambda: second.add_images([]),
+            ):
+                with pytest.raises(ReadOnlyProject):
+                    change()
+        draw(first, 1, square(30, 4, 40, 30))
+    with Project.open(folder) as third:
+        assert not third.read_only
+        assert len(third.result(1)) == 2
+
+
+def test_files_changed_outside_are_never_overwritten_silently(folder):
+    with Project.open(folder) as project:
+        draw(project, 1, square(3, 4, 20, 30))
+        project.save()
+        path = folder / "annotations.json"
+        theirs = path.read_text().replace('"year"', '"Year"') + " "
+        path.write_text(theirs)
+        draw(project, 1, square(30, 4, 40, 30))
+        assert project.changed_outside() == ["annotations.json"]
+        with pytest.raises(ChangedOutside, match=r"annotations\.json"):
+            project.save()
+        assert path.read_text() == theirs
+        project.save(overwrite=True)
+        assert (folder / "annotations changed outside.json").read_text() == theirs
+        assert len(read_coco(path)[0].instances) == 2
+        path.touch()
+        assert project.changed_outside() == []
+        (folder / "project.json").write_text("{}")
+        with pytest.raises(ChangedOutside, match=r"project\.json"):
+            project.add_images([])
+
+
+def test_loading_again_takes_theirs_and_keeps_ours_beside_it(folder):
+    project = Project.open(folder)
+    draw(project, 1, square(3, 4, 20, 30))
+    project.save()
+    theirs = (folder / "annotations.json").read_bytes()
+    draw(project, 1, square(30, 4, 40, 30))
+    (folder / "annotations.json").write_bytes(theirs + b"\n")
+    project = project.reload()
+    assert len(project.result(1)) == 1
+    assert "changed by another program" in project.notes[0]
+    assert len(read_coco(folder / "annotations unsaved.json")[0].instances) == 2
+    project.close()
+
+
+def test_recovered_edits_can_be_refused(folder):
+    project = Project.open(folder)
+    draw(project, 1, square(3, 4, 20, 30))
+    project.save()
+    draw(project, 1, square(30, 4, 40, 30))
+    again = reopened(project)
+    assert (again.recovered, len(again.result(1))) == (1, 2)
+    again = again.discard_recovered()
+    assert (again.recovered, len(again.result(1))) == (0, 1)
+    assert (folder / "journal discarded.jsonl").stat().st_size > 0
+    again.close()
+
+
+def test_categories_are_edited_named_everywhere_and_kept(folder):
+    project = Project.open(folder)
+    project.result(1)
+    id = project.add_category("dead")
+    assert (id, project.categories[id].key) == (2, "2")
+    assert project.categories[id].colour != project.categories[1].colour
+    project.set_category(1, Category("living", "#00ff00", "q"))
+    assert project.result(1).categories == {1: "living", 2: "dead"}
+    with pytest.raises(BadSettings, match="name"):
+        project.set_category(1, Category("dead", "#00ff00", "q"))
+    with pytest.raises(BadSettings, match="key"):
+        project.set_category(1, Category("living", "#00ff00", "2"))
+    with pytest.raises(BadSettings, match="colour"):
+        project.set_category(1, Category("living", "green", "q"))
+    draw(project, 1, square(3, 4, 20, 30), category=2)
+    with pytest.raises(BadSettings, match=r"a1\.png"):
+        project.remove_category(2)
+    again = reopened(project)
+    assert again.categories == {1: Category("living", "#00ff00", "q"), 2: project.categories[2]}
+    again.save()
+    with pytest.raises(BadSettings, match=r"a1\.png"):
+        again.remove_category(2)
+    again.remove_category(1)
+    again.close()
+    with Project.open(folder) as third:
+        assert list(third.categories) == [2]
+        result = third.result(1)
+        third.history(1).do("delete", to_changes(delete(result.plane(()), [1]), (), result))
+        with pytest.raises(BadSettings, match="at least one"):
+            third.remove_category(2)
+
+
+def test_linked_and_copied_images(tmp_path, folder):
+    place = tmp_path / "project"
+    images = [folder / "a1.png", folder / "stack.tif"]
+    with Project.create(place, images) as linked:
+        assert [i.path for i in linked.images] == images
+        assert [p.name for p in place.iterdir() if p.suffix == ".png"] == []
+        assert linked.add_images([folder / "a1.png"]) == ["a1.png is in the project already."]
+        assert linked.add_images([folder / "a2.png"], copy=True) == []
+        assert linked.image(3).path == place / "images" / "a2.png"
+        assert linked.image(3).file_name == "images/a2.png"
+        draw(linked, 1, square(3, 4, 20, 30))
+        linked.save()
+    with pytest.raises(BadProject, match="already"):
+        Project.create(place)
+    (folder / "a1.png").rename(tmp_path / "moved.png")
+    with Project.open(place) as again:
+        assert "missing" in again.image(1).problem
+        assert len(again.result(1)) == 1
+        again.relocate(1, tmp_path / "moved.png")
+        assert again.image(1).problem == ""
+        other = tmp_path / "other.png"
+        Image.fromarray(np.zeros((5, 5), np.uint8)).save(other)
+        with pytest.raises(BadImage, match="pixels as when"):
+            again.relocate(1, other)
+    with pytest.raises(BadProject, match="Choose image files"):
+        Project.create(tmp_path / "third", [tmp_path / "none.png"])
+
+
+def test_images_of_one_name_from_two_folders_stay_apart(tmp_path, folder):
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    with Project.create(tmp_path / "p", [folder / "a1.png", other / "a1.png"], copy=True) as project:
+        assert [i.file_name for i in project.images] == ["images/a1.png", "images/other_a1.png"]
+        assert all(i.path.is_file() for i in project.images)
+
+
+def test_damaged_images_are_listed_with_what_is_wrong(folder):
+    (folder / "a2.png").write_bytes(b"no image")
+    with Project.open(folder) as project:
+        assert "cannot be read" in project.image(2).problem
+        with pytest.raises(BadImage, match="cannot be read"):
+            project.result(2)
+        with pytest.raises(BadImage):
+            project.set_status(2, "reviewed")
+        project.save()
+
+
+def test_an_image_replaced_by_one_of_another_size_keeps_its_cells_and_is_told(folder):
+    with Project.open(folder) as project:
+        draw(project, 1, square(3, 4, 20, 30))
+        project.save()
+    Image.fromarray(np.zeros((10, 10), np.uint8)).save(folder / "a1.png")
+    with Project.open(folder) as again:
+        assert "pixels as when its cells were drawn" in again.image(1).problem
+        assert len(again.result(1)) == 1
+
+
+def test_a_full_disk_keeps_files_and_edits_and_tells(folder, monkeypatch):
+    import errno
+    import os
+
+    with Project.open(folder) as project:
+        draw(project, 1, square(3, 4, 20, 30))
+        project.save()
+        before = {p.name: p.read_bytes() for p in folder.glob("*.json")}
+        told = []
+        project.troubled.connect(told.append)
+        full = OSError(errno.ENOSPC, "No space left on device")
+        write = os.write
+
+        def refuse(*_):
+            raise full
+
+        monkeypatch.setattr(os, "write", refuse)
+        monkeypatch.setattr(os, "fsync", refuse)
+        draw(project, 1, square(30, 4, 40, 30))
+        assert "No space left" in project.problem
+        assert told == [project.problem]
+        with pytest.raises(CannotSave, match="No space left"):
+            project.save()
+        assert {p.name: p.read_bytes() for p in folder.glob("*.json")} == before
+        assert len(project.result(1)) == 2
+        monkeypatch.undo()
+        assert os.write is write
+        draw(project, 1, square(50, 4, 60, 30))
+        assert project._journal.sync()
+        assert project.problem == ""
+        assert told[-1] == ""
+        again = reopened(project)
+        assert (again.recovered, len(again.result(1))) == (2, 3)
+        again.close()
+
+
+def test_a_damaged_project_file_is_refused_and_nothing_is_changed(folder):
+    with Project.open(folder) as project:
+        draw(project, 1, square(3, 4, 20, 30))
+        project.save()
+    good = (folder / "project.json").read_text()
+    for text, message in (
+        ("{", "cannot be read"),
+        ("[]", "ProjectFile|dict|object"),
+        (good.replace('"version": 1', '"version": 2'), "newer version"),
+        (good.replace('"a1.png"', '"../a1.png"'), "leads out"),
+        (good.replace('"a2.png"', '"a1.png"'), "twice"),
+        (good.replace('"#4c9be8"', '"blue"'), "colour"),
+    ):
+        (folder / "project.json").write_text(text)
+        before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file() and p.name != ".lock"}
+        with pytest.raises(BadProject, match=message):
+            Project.open(folder)
+        assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file() and p.name != ".lock"} == before
+    (folder / "project.json").write_text(good)
+    (folder / "annotations.json").write_text("{")
+    with pytest.raises(BadAnnotations, match=r"annotations\.previous\.json"):
+        Project.open(folder)
+    with pytest.raises(BadProject, match="Choose a folder"):
+        Project.open(folder / "nothing")
