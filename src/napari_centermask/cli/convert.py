@@ -1,0 +1,83 @@
+"""`convert`: cells from one file format to another; what is lost is said in numbers first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from napari_centermask.core.errors import BadSettings
+
+from .output import notice, print_json
+
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+def convert(
+    source: Path,
+    target: Path,
+    /,
+    *,
+    from_: Annotated[str | None, Parameter(name="--from")] = None,
+    to: str | None = None,
+    images: Path | None = None,
+    shown: Flag = False,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Convert cells from one format to another.
+
+    Formats: coco, labels, imagej, cellpose, geojson, ome-zarr. COCO holds many images in a file; of the others there
+    is a file for each image, and several images go into a folder.
+
+    For example:
+
+      napari-centermask convert annotations.json rois --to imagej
+
+      napari-centermask convert field_seg.npy field.geojson
+
+      napari-centermask convert masks annotations.json --from labels --images images
+
+    Parameters
+    ----------
+    source
+        File to read, or a folder of files of one format.
+    target
+        File to write, or a folder for several.
+    from_
+        Format of the source; told by its name when not given.
+    to
+        Format of the target; told by its name when not given.
+    images
+        Folder of the images, for their names and sizes; looked for beside the source when not given.
+    shown
+        Leave out rejected cells and those below their result's score.
+    overwrite
+        Replace earlier files.
+    json
+        Print what was read, lost and written as JSON.
+    """
+    from napari_centermask.io.formats.files import format_named, guess, read_files, write_files
+    from napari_centermask.io.formats.loss import only_shown
+
+    wanted = format_named(to) if to else guess(target)
+    if wanted is None:
+        raise BadSettings(f"Cannot tell the format of {target.name}. Name it: --to coco, labels, imagej, ...")
+    given, reading = read_files(source, format_named(from_) if from_ else None, images=images)
+    results = [only_shown(r) for r in reading.results] if shown else list(reading.results)
+    loss = wanted.loss(results)
+    for note in reading.notes:
+        notice(note)
+    notice(f"{given.title} to {wanted.title}: {loss.text()}")
+    rejected = sum(c.status == "rejected" for r in results for c in r)
+    if rejected and wanted.exact:
+        notice(f"{rejected} rejected cells are written too; --shown leaves them out.")
+    written = write_files(target, results, wanted, overwrite=overwrite)
+    cells = sum(map(len, results))
+    if json:
+        said = {"from": given.name, "to": wanted.name, "images": len(results), "cells": cells}
+        print_json(said | {"loss": loss.to_json(), "notes": reading.notes, "written": written})
+    else:
+        print(f"{len(results)} images, {cells} cells: {target}")
+    return 0

@@ -1,0 +1,100 @@
+"""Cellpose's `_seg.npy`: a pickled dictionary around a label image. Read without unpickling anything that could run.
+
+Its fields: https://cellpose.readthedocs.io/en/latest/outputs.html. Overlaps are lost, as in every label image.
+"""
+
+from __future__ import annotations
+
+import ast
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core.errors import BadAnnotations
+from ...core.result import Result
+from ..array_pickle import load_arrays, plain
+from .fields import read_name
+from .labels import flat, from_stack
+from .reading import Reading, refusing
+from .whole import whole_path
+
+_LARGEST_HEADER = 1 << 16
+
+
+def read(path: Path, images: Path | None = None) -> Reading:
+    """Cells of a `_seg.npy`.
+
+    Raises
+    ------
+    BadAnnotations
+        If it is damaged, is not Cellpose's, or holds more than arrays and plain values.
+    """
+    with refusing(path, "a file of Cellpose", pickle.UnpicklingError, ValueError, TypeError, MemoryError, SyntaxError):
+        content = _content(path.read_bytes())
+    if isinstance(content, list) and len(content) == 1:  # the one object of the array
+        content = content[0]
+    masks = plain(content.get("masks")) if isinstance(content, dict) else None
+    if not isinstance(masks, np.ndarray):
+        raise BadAnnotations(f"Expected 'masks' in {path.name}, there are none. Save it again in Cellpose.")
+    name = read_name({"image": content.get("filename")}, path.name.removesuffix("_seg.npy"))
+    squeezed = masks[0] if masks.ndim == 3 and len(masks) == 1 else masks
+    result = from_stack(path, squeezed, name=name)
+    return Reading((result,), _notes(content))
+
+
+def _notes(content: dict[str, Any]) -> tuple[str, ...]:
+    manual = plain(content.get("ismanual"))
+    n = int(np.count_nonzero(manual)) if isinstance(manual, np.ndarray) and manual.dtype.kind in "bi" else 0
+    return (f"{n} of the cells were drawn by hand in Cellpose.",) if n else ()
+
+
+def _content(data: bytes) -> Any:
+    """The pickle behind the header of a NPY file: an array of one object."""
+    if data[:6] != b"\x93NUMPY" or len(data) < 12:
+        raise ValueError("it is no NPY file")
+    size, start = (data[8:10], 10) if data[6] == 1 else (data[8:12], 12)
+    end = start + int.from_bytes(size, "little")
+    if end > min(len(data), _LARGEST_HEADER):
+        raise ValueError("its header is damaged")
+    header = ast.literal_eval(data[start:end].decode("latin1").strip())
+    if not isinstance(header, dict) or header.get("descr") not in ("|O", "O"):
+        raise ValueError("it holds no dictionary; a NPY file of labels alone is read as 'labels'")
+    return load_arrays(data[end:])
+
+
+def write(path: Path, results: Sequence[Result]) -> None:
+    """Write masks and outlines as Cellpose's window opens them; labels count from 1."""
+    (result,) = results
+    masks, ids = _counted(flat(result))
+    status = {c.id: c.status for c in result}
+    content = {
+        "filename": result.name,
+        "masks": masks,
+        "outlines": masks * _edges(masks),
+        "chan_choose": [0, 0],
+        "ismanual": np.array([status[i] == "corrected" for i in ids], bool),
+        "flows": [[], [], [], [], [[]]],
+        "est_diam": float(np.median([c.diameter for c in result])) if len(result) else 30.0,
+    }
+    with whole_path(path) as part, part.open("wb") as stream:
+        np.save(stream, np.array(content, dtype=object), allow_pickle=True)
+
+
+def _counted(stack: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """Labels 1, 2, ... without gaps, and the cell of each."""
+    ids, counted = np.unique(stack, return_inverse=True)
+    background = int(ids[0] == 0)
+    counted = counted.reshape(stack.shape) + (1 - background)
+    kind = np.uint16 if counted.max(initial=0) < 2**16 - 1 else np.uint32
+    return counted.astype(kind), ids[background:].tolist()
+
+
+def _edges(masks: np.ndarray) -> np.ndarray:
+    """Pixels of a cell with a 4-neighbour of another label or none, as Cellpose draws outlines."""
+    padded = np.pad(masks, [(0, 0)] * (masks.ndim - 2) + [(1, 1)] * 2)
+    middle = padded[..., 1:-1, 1:-1]
+    sides = padded[..., :-2, 1:-1], padded[..., 2:, 1:-1], padded[..., 1:-1, :-2], padded[..., 1:-1, 2:]
+    return np.any([middle != side for side in sides], axis=0) & (middle > 0)

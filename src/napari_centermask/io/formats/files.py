@@ -1,0 +1,151 @@
+"""Formats by file names: which one a file is of, one file or a folder of them, in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...core.errors import BadAnnotations, BadSettings, UserError
+from ...core.result import Result
+from . import FORMATS, Format
+from .reading import Reading
+
+_SNIFF = 1 << 16
+
+
+def format_named(name: str) -> Format:
+    """The format of a name.
+
+    Raises
+    ------
+    BadSettings
+        If there is none.
+    """
+    if name not in FORMATS:
+        raise BadSettings(f"Expected a format ({', '.join(FORMATS)}), got '{name}'.")
+    return FORMATS[name]
+
+
+def guess(path: Path) -> Format | None:
+    """The format by a path's name, and for JSON by its beginning where the file is there; None if unknown."""
+    name = path.name.lower()
+    if name.endswith(".json"):
+        return FORMATS["geojson" if _is_geojson(path) else "coco"]
+    order = ("cellpose", "geojson", "ome-zarr", "imagej", "labels")
+    return next((FORMATS[n] for n in order if name.endswith(FORMATS[n].endings)), None)
+
+
+def _is_geojson(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        head = stream.read(_SNIFF)
+    return b'"Feature' in head and b'"images"' not in head
+
+
+def read_files(path: Path, format: Format | None = None, *, images: Path | None = None) -> tuple[Format, Reading]:
+    """Read a file, or all files of one format in a folder.
+
+    Parameters
+    ----------
+    format
+        Told by the names when not given.
+    images
+        Folder of the images; looked for beside the files when not given.
+
+    Raises
+    ------
+    BadAnnotations
+        If nothing is there, or its format cannot be told.
+    """
+    if not path.exists():
+        raise BadAnnotations(f"Expected a file or a folder at {path}, there is none. Check the path.")
+    if not path.is_dir() or _is_zarr(path):
+        format = format or (FORMATS["ome-zarr"] if path.is_dir() else guess(path))
+        if format is None:
+            raise BadAnnotations(f"Cannot tell the format of {path.name}. Name it: --from with {', '.join(FORMATS)}.")
+        return format, format.read(path, images=images)
+    found = _files_in(path, format)
+    if len(found) != 1:
+        many = f"files of several formats ({', '.join(sorted(found))})" if found else "none"
+        raise BadAnnotations(f"Expected files of one format in {path}, found {many}. Name the format: --from.")
+    ((name, files),) = found.items()
+    format = FORMATS[name]
+    readings = [format.read(p, images=images) for p in files]
+    notes = tuple(f"{p.name}: {n}" for p, r in zip(files, readings, strict=True) for n in r.notes)
+    return format, Reading(tuple(r for reading in readings for r in reading.results), notes)
+
+
+def _is_zarr(path: Path) -> bool:
+    return any((path / name).is_file() for name in (".zgroup", ".zattrs", ".zarray", "zarr.json"))
+
+
+def _files_in(folder: Path, format: Format | None) -> dict[str, list[Path]]:
+    """Files of a folder by the name of their format.
+
+    Images count as labels if their names say so, or if there is nothing else.
+    """
+    from .labels import is_label_name
+
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        of = guess(path) if format is None else format if path.name.lower().endswith(format.endings) else None
+        if of is not None and not path.name.startswith("."):
+            found.setdefault(of.name, []).append(path)
+    labels = found.pop("labels", [])
+    labels = [p for p in labels if is_label_name(p)] or ([] if found else labels)
+    if labels:
+        found["labels"] = labels
+    whole = folder / "annotations.json"
+    if whole in found.get("coco", []):  # the files of single splits beside it hold the same cells
+        found["coco"] = [whole]
+    return found
+
+
+def write_files(path: Path, results: Sequence[Result], format: Format, *, overwrite: bool = False) -> list[Path]:
+    """Write results: into one file, or for several images into a folder of files where the format holds one.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+
+    Raises
+    ------
+    UserError
+        If something would be replaced, or two images would get one file; nothing is written then.
+    """
+    targets = _targets(path, results, format)
+    taken = [p for p in targets if p.exists()]
+    if taken and not overwrite:
+        raise UserError(f"{taken[0]} would be replaced. Choose another place or add --overwrite.")
+    for result in results:
+        if len(result.leading) > 2:
+            raise BadSettings(f"Expected at most the axes t and z, {result.name} has {len(result.leading)} axes.")
+    if format.many:
+        format.write(targets[0], results)
+    else:
+        for target, result in zip(targets, results, strict=True):
+            format.write(target, [result])
+    return targets
+
+
+def _targets(path: Path, results: Sequence[Result], format: Format) -> list[Path]:
+    """A file for each result, or one for all."""
+    folder = path.is_dir() or not path.suffix
+    if format.name == "ome-zarr":  # a file of this format is a folder
+        folder = not path.name.endswith(".zarr")
+    if format.many:
+        return [path / "annotations.json" if folder else path]
+    if len(results) == 1 and not folder:
+        return [path]
+    if path.is_file() or not folder:
+        raise BadSettings(
+            f"Expected a folder for {len(results)} images, {path} names a file. A file of {format.title} holds one image."
+        )
+    names = [Path(r.name).stem or "image" for r in results]
+    if len(set(names)) < len(names):
+        names = ["_".join((*Path(r.name).parent.parts, n)) for r, n in zip(results, names, strict=True)]
+    if len(set(names)) < len(names):
+        names = [f"{name}_{n}" for n, name in enumerate(names, start=1)]
+    return [path / (name + format.ending) for name in names]

@@ -1,0 +1,200 @@
+"""QuPath's GeoJSON: a feature for each cell, along pixel edges, with holes and parts; exact to the bit.
+
+QuPath reads `objectType`, `classification`, `measurements` and the plane, and passes over what it does not know, so a
+cell's other values stand under `napari_centermask` in its properties, and the image's beside the features
+(RFC 7946, section 6.1, allows foreign members).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core.errors import BadAnnotations
+from ...core.instances import Instance
+from ...core.result import Index, Result
+from . import fields
+from .labels import image_name
+from .reading import LARGEST_PLANE, MOST_PLANES, Allowance, Reading, check_size, image_shape, refusing
+from .rings import Polygon, fill, trace
+from .whole import whole_path
+
+_KEY = fields.KEY
+_LARGEST_FILE = 1 << 31
+
+
+def read(path: Path, images: Path | None = None) -> Reading:
+    """Cells of a GeoJSON file; what has no area is passed over and counted.
+
+    Raises
+    ------
+    BadAnnotations
+        If it is damaged or describes no image.
+    """
+    with refusing(path, "GeoJSON", ValueError, RecursionError, MemoryError):
+        if path.stat().st_size > _LARGEST_FILE:
+            raise ValueError("it is larger than 2 GiB")
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    own = data.get(_KEY) if isinstance(data, dict) else None
+    features = _features(path, data)
+    cells = [(f, polygons) for f in features if (polygons := list(_polygons(path, f.get("geometry"))))]
+    name = fields.read_name(own, image_name(path))
+    shape, notes = _shape(path, own, images, name, [p for _, polygons in cells for p in polygons])
+    leading, indices = fields.planes_of(own, [_position(f) for f, _ in cells])
+    check_size(path, shape, leading)
+    result = Result(shape, leading=leading, name=name)
+    result.categories = fields.read_categories(own)
+    lost = _place(path, result, cells, indices)
+    result.categories = result.categories or {1: "cell"}
+    fields.take_image_fields(result, own)
+    skipped = len(features) - len(cells)
+    notes += (f"{skipped} objects without an area were passed over.",) * bool(skipped)
+    notes += (f"{lost} objects cover no pixel of the image and were passed over.",) * bool(lost)
+    return Reading((result,), notes)
+
+
+def _features(path: Path, data: Any) -> list[dict[str, Any]]:
+    """The features of a collection, of QuPath's plain list, or of a single one."""
+    if isinstance(data, dict) and data.get("type") == "FeatureCollection":
+        data = data.get("features")
+    elif isinstance(data, dict) and data.get("type") == "Feature":
+        data = [data]
+    if not isinstance(data, list) or not all(isinstance(f, dict) for f in data):
+        raise BadAnnotations(f"Expected a collection of GeoJSON features, {path.name} is none. Export it from QuPath.")
+    return data
+
+
+def _polygons(path: Path, geometry: Any) -> Iterator[Polygon]:
+    """All polygons of a geometry, however deep."""
+    waiting = [geometry]
+    while waiting:
+        shape = waiting.pop()
+        if not isinstance(shape, dict):
+            continue
+        parts = shape.get("coordinates")
+        if shape.get("type") == "GeometryCollection" and isinstance(shape.get("geometries"), list):
+            waiting += reversed(shape["geometries"])
+        elif shape.get("type") == "Polygon":
+            yield [_ring(path, r) for r in _list(path, parts)]
+        elif shape.get("type") == "MultiPolygon":
+            yield from ([_ring(path, r) for r in _list(path, p)] for p in _list(path, parts))
+
+
+def _list(path: Path, value: Any) -> list:
+    if not isinstance(value, list):
+        raise BadAnnotations(
+            f"Expected lists of coordinates in {path.name}, got {type(value).__name__}. Export it again."
+        )
+    return value
+
+
+def _ring(path: Path, points: Any) -> np.ndarray:
+    try:
+        ring = np.array([(p[0], p[1]) for p in _list(path, points)], np.float64).reshape(-1, 2)
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError):
+        ring = np.full((1, 2), np.nan)
+    if not np.isfinite(ring).all():
+        raise BadAnnotations(f"Expected points of two numbers in {path.name}, found others. Export it again.")
+    closed = len(ring) > 1 and (ring[0] == ring[-1]).all()
+    return ring[:-1] if closed else ring
+
+
+def _shape(
+    path: Path, own: Any, images: Path | None, name: str, polygons: list[Polygon]
+) -> tuple[tuple[int, int], tuple[str, ...]]:
+    """The image's size: as the file or the image says, else as far as the cells reach."""
+    shape = fields.read_sizes(own, "shape", 2) or image_shape(path, images, name)
+    notes: tuple[str, ...] = ()
+    if shape is None:
+        shape = extent([r for p in polygons for r in p])
+        notes = (f"The file does not tell the image's size; {shape[0]} x {shape[1]} holds all cells.",)
+    return shape, notes
+
+
+def extent(rings: Sequence[np.ndarray]) -> tuple[int, int]:
+    """(H, W) that holds all rings."""
+    rings = [r for r in rings if len(r)]
+    x, y = np.max([r.max(axis=0) for r in rings], axis=0) if rings else (1, 1)
+    return tuple(max(1, math.ceil(min(v, LARGEST_PLANE + 1))) for v in (y, x))
+
+
+def _position(feature: dict[str, Any]) -> tuple[int, int]:
+    """(t, z) by QuPath's `plane` member of the geometry."""
+    plane = feature["geometry"].get("plane")
+    plane = plane if isinstance(plane, dict) else {}
+    return tuple(int(v) if fields.is_whole(v := plane.get(k, 0)) and 0 <= v < MOST_PLANES else 0 for k in "tz")
+
+
+def _class(feature: dict[str, Any]) -> str:
+    """QuPath's class; "Tumor: Positive" of two names in one."""
+    properties = feature.get("properties")
+    named = properties.get("classification") if isinstance(properties, dict) else None
+    if not isinstance(named, dict):
+        return "cell"
+    names = named.get("names") if isinstance(named.get("names"), list) else [named.get("name")]
+    return ": ".join(n for n in names if isinstance(n, str)) or "cell"
+
+
+def _place(path: Path, result: Result, cells: list, indices: list[Index]) -> int:
+    """Rasterise the features; the number of those that cover no pixel."""
+    allowance, found = Allowance(path), []
+    for n, ((feature, polygons), index) in enumerate(zip(cells, indices, strict=True), start=1):
+        crop = fill(polygons, result.shape, f"object {n} of {path.name}")
+        if crop is None or not all(i < m for i, m in zip(index, result.leading, strict=True)):
+            continue
+        y0, x0, mask = crop
+        cell = Instance.from_mask(mask, (y0, x0), **_cell_fields(path, feature, result.categories))
+        result.categories.setdefault(cell.category, _class(feature))
+        allowance.take(cell.mask.size)
+        found.append((index, cell))
+    fields.place(result, found)
+    return len(cells) - len(found)
+
+
+def _cell_fields(path: Path, feature: dict[str, Any], categories: dict[int, str]) -> dict[str, Any]:
+    """Our own values, but the class as it is in QuPath now."""
+    properties = feature.get("properties")
+    own = properties.get(_KEY) if isinstance(properties, dict) else None
+    values = fields.read_cell_fields(own, source=path.name)
+    return values | {"category": fields.category_named(categories, _class(feature), values.get("category"))}
+
+
+def write(path: Path, results: Sequence[Result]) -> None:
+    """Write a FeatureCollection of detections."""
+    (result,) = results
+    with whole_path(path) as part, part.open("w", encoding="utf-8") as stream:
+        head = {"type": "FeatureCollection", _KEY: fields.image_fields(result)}
+        stream.write(json.dumps(head, allow_nan=False)[:-1] + ', "features": [')
+        separator = "\n"
+        for index, plane in result.planes.items():
+            for cell in plane:
+                stream.write(separator + json.dumps(_feature(result, index, cell), allow_nan=False))
+                separator = ",\n"
+        stream.write("\n]}\n")
+
+
+def _feature(result: Result, index: Index, cell: Instance) -> dict[str, Any]:
+    polygons = [[[*r.tolist(), r[0].tolist()] for r in rings] for rings in trace(cell.mask, (cell.y0, cell.x0))]
+    single = len(polygons) == 1
+    geometry = {
+        "type": "Polygon" if single else "MultiPolygon",
+        "coordinates": polygons[0] if single else polygons,
+    }
+    if index:
+        t, z = fields.position_of(index)
+        geometry["plane"] = {"c": -1, "z": z, "t": t}
+    return {
+        "type": "Feature",
+        "geometry": geometry,
+        "properties": {
+            "objectType": "detection",
+            "classification": {"name": result.categories.get(cell.category, str(cell.category))},
+            "measurements": {"Score": float(cell.score), "Mask quality": float(cell.mask_quality)},
+            _KEY: fields.cell_fields(cell),
+        },
+    }

@@ -1,0 +1,262 @@
+"""ImageJ's ROIs (`.roi`, and `.zip` of the ROI Manager) by `roifile`: outlines along pixel edges, exact to the bit.
+
+A cell of one part without holes becomes a traced ROI, as ImageJ's wand makes them; others a composite of several paths.
+What ImageJ has no field for stands in each ROI's properties, and of the image in an entry that ImageJ passes over.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import numpy as np
+
+from ...core.errors import MissingExtra
+from ...core.instances import Instance
+from ...core.result import Index, Result
+from . import fields
+from .geojson import extent
+from .labels import image_name
+from .reading import MOST_PLANES, Allowance, Reading, check_size, image_shape, refusing
+from .rings import Polygon, Ring, fill, trace
+from .whole import whole_path
+
+_IMAGE_ENTRY = "napari_centermask.json"
+_MOST_ROIS = 1_000_000
+_LARGEST_ROI = 1 << 26
+_LARGEST_ALL = 1 << 31
+_LARGEST_SHORT = 32_000
+_MOVE, _LINE, _QUADRATIC, _CUBIC, _CLOSE = range(5)
+_POINTS = {_MOVE: 1, _LINE: 1, _QUADRATIC: 2, _CUBIC: 3, _CLOSE: 0}
+_ERRORS = (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, struct.error, RecursionError)
+
+
+def _roifile():
+    try:
+        import roifile
+    except ImportError:
+        raise MissingExtra("ImageJ ROIs need the package roifile: pip install 'napari-centermask[formats]'") from None
+    logging.getLogger("roifile").setLevel(logging.CRITICAL)  # what it finds is said once, in our error
+    return roifile
+
+
+def read(path: Path, images: Path | None = None) -> Reading:
+    """Cells of a ROI or a zip of ROIs; lines, points and text are passed over and counted.
+
+    Raises
+    ------
+    BadAnnotations
+        If it is damaged.
+    MissingExtra
+        Without roifile.
+    """
+    _roifile()
+    with refusing(path, "ImageJ ROIs", zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, *_ERRORS):
+        entries = list(_entries(path)) if zipfile.is_zipfile(path) else [(path.name, path.read_bytes())]
+        own = next((_json(data) for name, data in entries if name == _IMAGE_ENTRY), None)
+        rois = [_parse(data) for name, data in entries if name.lower().endswith(".roi")]
+        outlines = [(roi, polygons) for roi in rois if (polygons := _polygons(roi))]
+    name = fields.read_name(own, image_name(path))
+    shape = fields.read_sizes(own, "shape", 2) or image_shape(path, images, name)
+    notes: tuple[str, ...] = ()
+    if shape is None:
+        shape = extent([r for _, polygons in outlines for p in polygons for r in p])
+        notes = (f"The file does not tell the image's size; {shape[0]} x {shape[1]} holds all cells.",)
+    leading, indices = fields.planes_of(own, [_position(roi) for roi, _ in outlines])
+    check_size(path, shape, leading)
+    result = Result(shape, leading=leading, name=name)
+    result.categories = fields.read_categories(own)
+    lost = _place(path, result, outlines, indices)
+    result.categories = result.categories or {1: "cell"}
+    fields.take_image_fields(result, own)
+    skipped = len(rois) - len(outlines)
+    notes += (f"{skipped} ROIs without an area were passed over.",) * bool(skipped)
+    notes += (f"{lost} ROIs cover no pixel of the image and were passed over.",) * bool(lost)
+    return Reading((result,), notes)
+
+
+def _entries(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of a zip's entries, never more than they may have."""
+    total = 0
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+        if len(infos) > _MOST_ROIS:
+            raise ValueError(f"it has {len(infos):,} entries")
+        for info in infos:
+            if not (info.filename == _IMAGE_ENTRY or info.filename.lower().endswith(".roi")):
+                continue
+            with archive.open(info) as stream:
+                data = stream.read(_LARGEST_ROI + 1)
+            total += len(data)
+            if len(data) > _LARGEST_ROI or total > _LARGEST_ALL:
+                raise ValueError(f"the entry {info.filename[:60]} is too large")
+            yield info.filename, data
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data.decode("utf-8"))
+    except ValueError:
+        return None
+
+
+def _parse(data: bytes) -> Any:
+    return _roifile().ImagejRoi.frombytes(data)
+
+
+def _polygons(roi: Any) -> list[Polygon]:
+    """The area of a ROI; empty for lines, points and text."""
+    kinds = _roifile().ROI_TYPE
+    if roi.multi_coordinates is not None:
+        return [[_finite(ring) for ring in _paths(roi.multi_coordinates)]]
+    if roi.roitype in (kinds.POLYGON, kinds.FREEHAND, kinds.TRACED) and roi.integer_coordinates is not None:
+        return [[_finite(np.asarray(roi.coordinates(), np.float64))]]
+    if roi.roitype in (kinds.RECT, kinds.OVAL):
+        x0, y0, width, height = roi.left, roi.top, roi.right - roi.left, roi.bottom - roi.top
+        if roi.subpixelrect:
+            x0, y0, width, height = roi.xd, roi.yd, roi.widthd, roi.heightd
+        corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float64)
+        if roi.roitype == kinds.OVAL:
+            angles = np.linspace(0, 2 * np.pi, 720, endpoint=False)
+            corners = 0.5 + 0.5 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        return [[_finite(corners * (width, height) + (x0, y0))]]
+    return []
+
+
+def _finite(ring: np.ndarray) -> Ring:
+    if not np.isfinite(ring).all():
+        raise ValueError("a ROI has points that are not finite")
+    return ring
+
+
+def _paths(values: np.ndarray) -> list[Ring]:
+    """Rings of a composite: Java's path of segment types and points; curves become eight lines."""
+    rings: list[list[np.ndarray]] = []
+    flat, at = values.astype(np.float64).tolist(), 0
+    while at < len(flat):
+        kind = int(flat[at])
+        n = 2 * _POINTS[kind]
+        points = np.array(flat[at + 1 : at + 1 + n]).reshape(-1, 2)
+        if len(points) != _POINTS[kind]:
+            raise ValueError("a composite ROI is cut short")
+        if kind == _MOVE:
+            rings.append([points[0]])
+        elif kind != _CLOSE:
+            rings[-1].extend(_curve(rings[-1][-1], points) if len(points) > 1 else points)
+        at += 1 + n
+    return [np.array(r) for r in rings]
+
+
+def _curve(start: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points on a Bezier curve, by de Casteljau's construction."""
+    t = np.linspace(0, 1, 9)[1:, None, None]
+    hull = np.broadcast_to(np.vstack([start, points]), (8, len(points) + 1, 2))
+    while hull.shape[1] > 1:
+        hull = hull[:, :-1] * (1 - t) + hull[:, 1:] * t
+    return hull[:, 0]
+
+
+def _position(roi: Any) -> tuple[int, int]:
+    """(t, z): of a hyperstack, or the position in a plain stack; ImageJ counts from 1, 0 is everywhere."""
+    t, z = max(0, roi.t_position - 1), max(0, (roi.z_position or roi.position) - 1)
+    return (t, z) if max(t, z) < MOST_PLANES else (0, 0)
+
+
+def _place(path: Path, result: Result, outlines: list, indices: list[Index]) -> int:
+    """Rasterise the ROIs; the number of those that cover no pixel."""
+    allowance, found = Allowance(path), []
+    for n, ((roi, polygons), index) in enumerate(zip(outlines, indices, strict=True), start=1):
+        crop = fill(polygons, result.shape, f"ROI {n} of {path.name}")
+        if crop is None or not all(i < m for i, m in zip(index, result.leading, strict=True)):
+            continue
+        y0, x0, mask = crop
+        cell = Instance.from_mask(mask, (y0, x0), **_cell_fields(path, roi, result.categories))
+        result.categories.setdefault(cell.category, f"group {cell.category}" if roi.group else "cell")
+        allowance.take(cell.mask.size)
+        found.append((index, cell))
+    fields.place(result, found)
+    return len(outlines) - len(found)
+
+
+def _cell_fields(path: Path, roi: Any, categories: dict[int, str]) -> dict[str, Any]:
+    """Values out of a ROI's properties; its group is the category."""
+    own: dict[str, Any] = {}
+    for line in roi.props.splitlines():
+        key, _, value = line.partition(": ")
+        own[key] = _number(value) if key in ("id", "score", "mask_quality", "order") else unquote(value)
+    values = fields.read_cell_fields(own, source=path.name)
+    name = own.get("category")
+    if isinstance(name, str) and name:
+        return values | {"category": fields.category_named(categories, name, roi.group or None)}
+    return values | {"category": max(1, int(roi.group))}
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def write(path: Path, results: Sequence[Result]) -> None:
+    """Write a zip of ROIs as ImageJ's ROI Manager opens it.
+
+    Raises
+    ------
+    MissingExtra
+        Without roifile.
+    """
+    _roifile()
+    (result,) = results
+    with whole_path(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        for index, plane in result.planes.items():
+            for cell in plane:
+                archive.writestr(f"{cell.id:06d}.roi", _roi(result, index, cell).tobytes())
+        archive.writestr(_IMAGE_ENTRY, json.dumps(fields.image_fields(result), allow_nan=False))
+
+
+def _roi(result: Result, index: Index, cell: Instance) -> Any:
+    roifile = _roifile()
+    rings = [ring for polygon in trace(cell.mask, (cell.y0, cell.x0)) for ring in polygon]
+    y0, x0, y1, x1 = cell.box
+    if len(rings) == 1 and max(y1, x1) < _LARGEST_SHORT:
+        roi = roifile.ImagejRoi(
+            roitype=roifile.ROI_TYPE.TRACED,
+            n_coordinates=len(rings[0]),
+            integer_coordinates=(rings[0] - (x0, y0)).astype(np.int32),
+        )
+    else:
+        path = np.concatenate([_path(r) for r in rings])
+        roi = roifile.ImagejRoi(roitype=roifile.ROI_TYPE.RECT, shape_roi_size=len(path), multi_coordinates=path)
+    roi.top, roi.left, roi.bottom, roi.right = (min(v, _LARGEST_SHORT) for v in (y0, x0, y1, x1))
+    t, z = fields.position_of(index)
+    if len(result.leading) == 1:
+        roi.position = z + 1
+    elif result.leading:
+        roi.c_position, roi.z_position, roi.t_position = 1, z + 1, t + 1
+    roi.name = f"{cell.id:06d}"
+    roi.group = min(cell.category, 65_535)
+    roi.props = "\n".join(f"{k}: {v}" for k, v in _properties(result, cell).items()) + "\n"
+    return roi
+
+
+def _properties(result: Result, cell: Instance) -> dict[str, Any]:
+    """Percent-encoded where text is free, for ImageJ takes backslashes and line ends for its own."""
+    values = fields.cell_fields(cell)
+    values["category"] = quote(result.categories.get(cell.category, str(cell.category)), safe=" ")
+    values["source"] = quote(cell.source, safe=" /.")
+    return values
+
+
+def _path(ring: Ring) -> np.ndarray:
+    """Move, lines, close."""
+    kinds = np.full((len(ring), 1), _LINE)
+    kinds[0] = _MOVE
+    return np.append(np.hstack([kinds, ring]).ravel(), _CLOSE).astype(np.float32)

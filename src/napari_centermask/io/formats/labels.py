@@ -1,0 +1,124 @@
+"""Label images: one cell per pixel. Overlaps are lost; `loss.flat_loss` counts them first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ...core.compose import from_label_image, label_image
+from ...core.errors import BadAnnotations
+from ...core.instances import Instance
+from ...core.result import Index, Result
+from ..images import read_image
+from .fields import place
+from .reading import Reading, check_size, find_image
+from .whole import whole_path
+
+_MARKS = ("_labels", "_label", "_cp_masks", "_masks", "_mask", "_seg", "_rois")
+
+
+def read(path: Path, images: Path | None = None) -> Reading:
+    """Cells of a label image or a stack (TIFF, PNG, NPY).
+
+    Raises
+    ------
+    BadAnnotations, BadImage
+        If it does not hold whole numbers of 0 and more.
+    """
+    image = read_image(path)
+    axes, data = image.axes, image.data
+    if "S" in axes or data.dtype.kind not in "biuf":
+        raise BadAnnotations(f"Expected one label per pixel, {path.name} is a colour image. Export it as labels.")
+    order = [axes.index(a) for a in (*(a for a in axes if a not in "YX"), "Y", "X")]
+    found = find_image(path, images, image_name(path))
+    name = found.name if found else image_name(path)
+    result = from_stack(path, np.asarray(data.transpose(order)), name=name)
+    return Reading((result,))
+
+
+def image_name(path: Path) -> str:
+    """What the image is called of which a file holds the cells: its name without the usual mark."""
+    stem = _stem(path)
+    mark = _mark(stem)
+    return stem[: len(stem) - len(mark)]
+
+
+def is_label_name(path: Path) -> bool:
+    """Whether a file's name says that it holds labels: it ends with `_labels`, `_masks` or the like."""
+    return bool(_mark(_stem(path)))
+
+
+def _stem(path: Path) -> str:
+    for ending in (".ome.zarr", ".zarr", ".ome.tif", ".ome.tiff"):
+        if path.name.lower().endswith(ending):
+            return path.name[: -len(ending)]
+    return path.stem
+
+
+def _mark(stem: str) -> str:
+    return next((m for m in _MARKS if stem.lower().endswith(m) and len(stem) > len(m)), "")
+
+
+def from_stack(path: Path, stack: np.ndarray, *, name: str) -> Result:
+    """Cells of an array (..., H, W) of labels; equal labels on different planes become different cells.
+
+    Raises
+    ------
+    BadAnnotations
+        If it does not hold whole numbers of 0 and more.
+    """
+    if stack.ndim < 2:
+        raise BadAnnotations(f"Expected an image of labels, {path.name} has {stack.ndim} dimensions. Export it again.")
+    *leading, height, width = stack.shape
+    check_size(path, (height, width), tuple(leading))
+    result = Result((height, width), leading=tuple(leading), name=name)
+    cells: list[tuple[Index, Instance]] = []
+    for index in np.ndindex(*leading):
+        found = from_label_image(whole_labels(path, stack[index]), source=path.name)
+        cells += [(index, replace(cell, status="accepted")) for cell in found]
+    place(result, cells)
+    return result
+
+
+def whole_labels(path: Path, plane: np.ndarray) -> np.ndarray:
+    """A plane as integer labels; files of Cellpose's early days count from -1.
+
+    Raises
+    ------
+    BadAnnotations
+        If it holds other numbers.
+    """
+    wrong = plane.dtype.kind not in "biuf"
+    if plane.dtype.kind == "f":
+        whole = np.isfinite(plane).all() and (plane == np.floor(plane)).all() and np.abs(plane).max(initial=0) < 2**31
+        wrong, plane = not whole, plane.astype(np.int64) if whole else plane
+    if not wrong and plane.size and plane.min() == -1:
+        plane = plane.astype(np.int64) + 1
+    if wrong or (plane.size and (plane.min() < 0 or plane.max() > 2**31 - 1)):
+        raise BadAnnotations(
+            f"Expected labels: whole numbers from 0 to 2,147,483,647, {path.name} holds others. Is it an image?"
+        )
+    return plane
+
+
+def flat(result: Result) -> np.ndarray:
+    """The shown cells as (..., H, W) labels, the top-most at each pixel; uint16 where ids fit, else int32."""
+    narrow = max((c.id for c in result), default=0) <= np.iinfo(np.uint16).max
+    stack = np.zeros((*result.leading, *result.shape), np.uint16 if narrow else np.int32)
+    for index in result.planes:
+        stack[index] = label_image(result.visible(index))
+    return stack
+
+
+def write(path: Path, results: Sequence[Result]) -> None:
+    """Write a TIFF of labels: what lies under other cells is not in it."""
+    import tifffile
+
+    (result,) = results
+    stack = flat(result)
+    axes = "TZYX"[-stack.ndim :] if stack.ndim <= 4 else None
+    with whole_path(path) as part:
+        tifffile.imwrite(part, stack, compression="zlib", photometric="minisblack", metadata={"axes": axes})

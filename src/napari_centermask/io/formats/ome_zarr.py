@@ -1,0 +1,196 @@
+"""OME-Zarr labels: as many label images as cells lie over each other, none of which overlap; exact to the bit.
+
+Written by the specification of OME-NGFF 0.4 (https://ngff.openmicroscopy.org/0.4), section "labels"; 0.5 is read too.
+The values of a cell stand in its label's `properties`, those of the image in the attributes of the group `labels`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core.compose import from_label_image, pack_planes
+from ...core.errors import BadAnnotations, BadImage, MissingExtra
+from ...core.instances import Instance
+from ...core.result import Index, Result
+from . import fields
+from .labels import image_name, whole_labels
+from .reading import LARGEST_PLANE, Allowance, Reading, check_size, refusing
+from .whole import whole_path
+
+_VERSION = "0.4"
+_CHUNK = 1024
+_MOST_LABELS = 10_000
+_ERRORS = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    RuntimeError,
+    ArithmeticError,
+    MemoryError,
+    BadImage,
+)
+
+
+def _zarr():
+    try:
+        import zarr
+    except ImportError:
+        raise MissingExtra("OME-Zarr needs the package zarr: pip install 'napari-centermask[formats]'") from None
+    return zarr
+
+
+def read(path: Path, images: Path | None = None) -> Reading:
+    """Cells of all label images of an OME-Zarr image, of its group `labels`, or of a single label image.
+
+    Raises
+    ------
+    BadAnnotations
+        If it is damaged, holds no labels, or names a place outside of its folder.
+    MissingExtra
+        Without zarr.
+    """
+    zarr = _zarr()
+    if not path.is_dir():
+        raise BadAnnotations(f"Expected a folder of OME-Zarr at {path}. Check the path.")
+    with refusing(path, "OME-Zarr labels", *_ERRORS):
+        group, names = _labels(zarr.open_group(store=str(path), mode="r"))
+        stacks = [_stack(path, group if name is None else group[name]) for name in names]
+        own = _attributes(group).get(fields.KEY)
+    if not stacks:
+        raise BadAnnotations(f"Expected labels in {path.name}, there are none. Is it the image alone?")
+    shape, leading = _common(path, [array.shape for array, _ in stacks])
+    result = Result(shape, leading=leading, name=fields.read_name(own, image_name(path)))
+    result.categories = fields.read_categories(own) or {1: "cell"}
+    with refusing(path, "OME-Zarr labels", *_ERRORS):
+        cells = _cells(path, stacks, leading)
+    fields.place(result, cells)
+    fields.take_image_fields(result, own)
+    return Reading((result,))
+
+
+def _attributes(node: Any) -> dict[str, Any]:
+    """Of OME-Zarr 0.5 those under "ome", beside our own."""
+    attributes = dict(node.attrs)
+    ome = attributes.get("ome")
+    return attributes | ome if isinstance(ome, dict) else attributes
+
+
+def _labels(root: Any) -> tuple[Any, list[str | None]]:
+    """The group that holds the label images, and their names; None for the group itself."""
+    group = root["labels"] if "labels" in root else root
+    names = _attributes(group).get("labels")
+    if names is None and "multiscales" in _attributes(root):
+        return (root, [None]) if "image-label" in _attributes(root) else (root, [])
+    if not isinstance(names, list) or len(names) > _MOST_LABELS or not all(map(_is_inside, names)):
+        raise ValueError("its list of labels is damaged")
+    return group, names
+
+
+def _is_inside(name: Any) -> bool:
+    return isinstance(name, str) and bool(name) and not {"", ".", ".."} & set(name.replace("\\", "/").split("/"))
+
+
+def _stack(path: Path, label: Any) -> tuple[Any, dict[int, dict]]:
+    """The full-size array of a label image, and the properties of its labels."""
+    attributes = _attributes(label)
+    if hasattr(label, "shape"):
+        array = label
+    else:
+        at = attributes["multiscales"][0]["datasets"][0]["path"]
+        if not _is_inside(at):
+            raise ValueError("a label image lies outside of the folder")
+        array = label[at]
+    *leading, height, width = array.shape
+    check_size(path, (height, width), tuple(leading))
+    if array.dtype.kind not in "biu":
+        raise ValueError(f"labels are {array.dtype}, not whole numbers")
+    if math.prod(array.chunks) * array.dtype.itemsize > 4 * LARGEST_PLANE:
+        raise ValueError("its chunks are too large")
+    about = attributes.get("image-label")
+    entries = about.get("properties") if isinstance(about, dict) else None
+    entries = [e for e in entries if isinstance(e, dict)] if isinstance(entries, list) else []
+    return array, {int(e["label-value"]): e for e in entries if fields.is_whole(e.get("label-value"))}
+
+
+def _common(path: Path, shapes: list[tuple[int, ...]]) -> tuple[tuple[int, int], tuple[int, ...]]:
+    """(H, W) and leading axes; axes of length one do not count."""
+    if len(set(shapes)) > 1:
+        raise BadAnnotations(f"Expected label images of one size, {path.name} has several. Split it.")
+    *leading, height, width = shapes[0]
+    return (height, width), tuple(n for n in leading if n > 1)
+
+
+def _cells(path: Path, stacks: list, leading: tuple[int, ...]) -> list[tuple[Index, Instance]]:
+    """Cells in the order in which they were written, where that is known."""
+    allowance, cells = Allowance(path), []
+    for array, properties in stacks:
+        full = [range(n) for n in array.shape[:-2]]
+        for index in np.ndindex(*(len(r) for r in full)):
+            plane = whole_labels(path, np.asarray(array[index]))
+            short = tuple(i for i, r in zip(index, full, strict=True) if len(r) > 1)
+            for cell in from_label_image(plane):
+                allowance.take(cell.mask.size)
+                entry = properties.get(cell.id, {})
+                values = fields.read_cell_fields(entry.get(fields.KEY), source=path.name)
+                values["id"] = values["id"] or cell.id
+                rank = entry.get("rank")
+                cells.append((rank if fields.is_whole(rank) else math.inf, short, replace(cell, **values)))
+    return [(index, cell) for _, index, cell in sorted(cells, key=lambda c: c[0])]
+
+
+def write(path: Path, results: Sequence[Result]) -> None:
+    """Write a group `labels` with the label images `cells_0`, `cells_1`, ...
+
+    Raises
+    ------
+    MissingExtra
+        Without zarr.
+    """
+    zarr = _zarr()
+    (result,) = results
+    with whole_path(path) as part:
+        root = zarr.open_group(store=str(part), mode="w", zarr_format=2)
+        labels = root.create_group("labels")
+        layers: list[Any] = []
+        properties: list[list[dict]] = []
+        rank = 0
+        for index in np.ndindex(*result.leading):
+            plane = result.plane(index)
+            packed = pack_planes(plane)
+            while len(layers) < len(packed):
+                layers.append(_layer(labels, result, f"cells_{len(layers)}"))
+                properties.append([])
+            for layer, values in zip(layers, packed, strict=False):
+                layer[index] = values
+            home = {int(id): n for n, values in enumerate(packed) for id in np.unique(values) if id}
+            for cell in plane:
+                properties[home[cell.id]].append(_properties(cell, rank))
+                rank += 1
+        for layer, entries in zip(layers, properties, strict=True):
+            group = labels[layer.name.strip("/").split("/")[-2]]
+            group.attrs["image-label"] = {"version": _VERSION, "properties": entries, "source": {"image": "../../"}}
+        names = [f"cells_{n}" for n in range(len(layers))]
+        labels.attrs.update({"labels": names, fields.KEY: fields.image_fields(result)})
+
+
+def _properties(cell: Instance, rank: int) -> dict[str, Any]:
+    return {"label-value": cell.id, "rank": rank, fields.KEY: fields.cell_fields(cell)}
+
+
+def _layer(labels: Any, result: Result, name: str) -> Any:
+    """An empty label image, with the attributes that the specification asks for."""
+    group = labels.create_group(name)
+    axes = [{"name": a, "type": "time" if a == "t" else "space"} for a in "tzyx"[2 - len(result.leading) :]]
+    datasets = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1.0] * len(axes)}]}]
+    group.attrs["multiscales"] = [{"version": _VERSION, "name": name, "axes": axes, "datasets": datasets}]
+    shape = (*result.leading, *result.shape)
+    chunks = (*(1 for _ in result.leading), *(min(n, _CHUNK) for n in result.shape))
+    return group.create_array("0", shape=shape, chunks=chunks, dtype="int32", fill_value=0)

@@ -1,0 +1,121 @@
+"""What a reader returns, and the walls that every reader keeps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...core.errors import BadAnnotations
+from ...core.result import Result
+
+LARGEST_PLANE = 1 << 30
+"""Pixels of a plane; a file that claims more is not believed."""
+MOST_PLANES = 100_000
+LARGEST_CELLS = 1 << 30
+"""Bytes that the masks of one file may take; 50,000 cells of 40 x 40 pixels take 80 million."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The content of a file.
+
+    Attributes
+    ----------
+    results
+        One for each image.
+    notes
+        What was left out, repaired or assumed, as sentences.
+    """
+
+    results: tuple[Result, ...]
+    notes: tuple[str, ...] = ()
+
+
+def check_size(path: Path, shape: tuple[int, ...], leading: tuple[int, ...] = ()) -> None:
+    """Refuse sizes that no image has, before anything is allocated.
+
+    Raises
+    ------
+    BadAnnotations
+        Naming the file.
+    """
+    planes = math.prod(leading)
+    if min((*shape, *leading)) < 1 or math.prod(shape) > LARGEST_PLANE or planes > MOST_PLANES:
+        size = " x ".join(map(str, (*leading, *shape)))
+        raise BadAnnotations(
+            f"Expected at most {LARGEST_PLANE:,} pixels in each of at most {MOST_PLANES:,} planes, {path.name} claims "
+            f"{size}. It is damaged, or needs to be cut into tiles."
+        )
+
+
+class Allowance:
+    """Counts the pixels of the masks that a file brings, and stops a hostile one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._left = path, LARGEST_CELLS
+
+    def take(self, pixels: int) -> None:
+        """Count a mask's crop.
+
+        Raises
+        ------
+        BadAnnotations
+            If all masks together are too large.
+        """
+        self._left -= pixels
+        if self._left < 0:
+            raise BadAnnotations(
+                f"Expected cells whose boxes have at most {LARGEST_CELLS:,} pixels together, {self._path.name} has more. "
+                "Split it into several files."
+            )
+
+
+@contextmanager
+def refusing(path: Path, what: str, *errors: type[Exception]) -> Iterator[None]:
+    """Turn what a parser raises over a damaged file into one clear message.
+
+    Raises
+    ------
+    BadAnnotations
+        In place of `errors`.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise BadAnnotations(f"Expected {what} at {path}, there is none. Check the path.") from None
+    except (OSError, *errors) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
+        raise BadAnnotations(f"Expected {what}, {path.name} cannot be read: {reason}. Export it again.") from error
+
+
+def find_image(path: Path, images: Path | None, name: str) -> Path | None:
+    """The image that belongs to a file of cells: of that name with any suffix; None if there is none.
+
+    Parameters
+    ----------
+    path
+        The file of cells; without `images` the image is looked for beside it and in the folder images/ there.
+    """
+    from ..images import SUFFIXES
+
+    plain = Path(name).name
+    stem = Path(plain).stem if Path(plain).suffix.lower() in SUFFIXES else plain
+    for folder in [path.parent, path.parent / "images"] if images is None else [images]:
+        for candidate in (folder / plain, *(folder / (stem + s) for s in SUFFIXES)):
+            if candidate.suffix.lower() in SUFFIXES and candidate.is_file() and candidate != path:
+                return candidate
+    return None
+
+
+def image_shape(path: Path, images: Path | None, name: str) -> tuple[int, int] | None:
+    """(H, W) of the image that belongs to a file of cells; None if there is none."""
+    from ..images import read_image
+
+    found = find_image(path, images, name)
+    if found is None:
+        return None
+    image = read_image(found)
+    return tuple(image.data.shape[image.axes.index(a)] for a in "YX")

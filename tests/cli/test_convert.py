@@ -1,0 +1,118 @@
+import json
+
+import numpy as np
+import pytest
+
+from napari_centermask import cli
+from napari_centermask.core.result import Result
+from napari_centermask.io.coco import read_coco, write_coco
+from napari_centermask.io.coco_records import records_of, result_of
+
+
+@pytest.fixture
+def coco(tmp_path, cells):
+    """A COCO file of two images with overlapping cells."""
+    records = []
+    for n, name in enumerate(("a.png", "sub/b.png"), start=1):
+        result = Result((256, 256), name=name)
+        result.put((), cells(n=10, overlap=0.6, seed=n), keep_ids=True)
+        records += records_of(result, name, first_id=len(records) + 1)
+    path = tmp_path / "annotations.json"
+    write_coco(path, records)
+    return path
+
+
+@pytest.mark.parametrize("to", ["imagej", "geojson", "ome-zarr"])
+def test_there_and_back_again_is_equal_to_the_bit(coco, tmp_path, to, capsys):
+    pytest.importorskip({"imagej": "roifile", "ome-zarr": "zarr"}.get(to, "json"))
+    assert cli.run(["convert", str(coco), str(tmp_path / "there"), "--to", to]) == 0
+    assert cli.run(["convert", str(tmp_path / "there"), str(tmp_path / "back.json"), "--from", to]) == 0
+    before = {r.file_name.split("/")[-1]: r for r in read_coco(coco)}
+    after = {r.file_name.split("/")[-1]: r for r in read_coco(tmp_path / "back.json")}
+    assert before.keys() == after.keys()
+    assert all(before[k].instances.equals(after[k].instances) for k in before)
+    assert "nothing is lost" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("to", ["labels", "cellpose"])
+def test_the_loss_is_said_in_numbers_before_writing(coco, tmp_path, to, capsys):
+    assert cli.run(["convert", str(coco), str(tmp_path / "flat"), "--to", to, "--json"]) == 0
+    out, err = capsys.readouterr()
+    said = json.loads(out)
+    assert said["loss"]["changed"] > 0
+    assert said["loss"]["pixels"] > 0
+    assert f"{said['loss']['pixels']:,} pixels" in err
+    assert len(said["written"]) == said["images"] == 2
+    (result,) = (result_of([r]) for r in read_coco(coco) if r.file_name == "a.png")
+    assert said["cells"] == 20
+    assert len(result) == 10
+
+
+def test_nothing_is_replaced_without_being_told(coco, tmp_path, capsys):
+    target = tmp_path / "a.geojson"
+    target.write_text("mine")
+    labels = tmp_path / "a_labels.tif"
+    import tifffile
+
+    tifffile.imwrite(labels, np.eye(5, dtype=np.uint8))
+    assert cli.run(["convert", str(labels), str(target)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert target.read_text() == "mine"
+    assert cli.run(["convert", str(labels), str(target), "--overwrite"]) == 0
+    assert json.loads(target.read_text())["type"] == "FeatureCollection"
+
+
+def test_rejected_cells_can_be_left_out(tmp_path, cells, capsys):
+    from dataclasses import replace
+
+    result = Result((256, 256), name="a.png")
+    result.put((), cells(n=4, overlap=0), keep_ids=True)
+    result.set((), 2, replace(result.get((), 2), status="rejected"))
+    write_coco(tmp_path / "a.json", records_of(result, "a.png"))
+    assert cli.run(["convert", str(tmp_path / "a.json"), str(tmp_path / "a.geojson")]) == 0
+    assert "1 rejected cells are written too" in capsys.readouterr().err
+    assert cli.run(["convert", str(tmp_path / "a.json"), str(tmp_path / "b.geojson"), "--shown"]) == 0
+    assert len(json.loads((tmp_path / "b.geojson").read_text())["features"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"),
+    [
+        (["none.json", "x.geojson"], "there is none"),
+        (["a.json", "x.abc"], "Cannot tell the format of x.abc"),
+        (["a.json", "x.abc", "--to", "svg"], "Expected a format"),
+        (["a.abc", "x.geojson"], "Cannot tell the format of a.abc"),
+        (["annotations.json", "x.geojson"], "Expected a folder for 2 images"),
+        (["folder", "x.json"], "found none"),
+    ],
+)
+def test_mistakes_get_one_clear_message(coco, tmp_path, monkeypatch, capsys, tokens, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.json").write_text("{}")
+    (tmp_path / "a.abc").write_text("?")
+    (tmp_path / "folder").mkdir()
+    assert cli.run(["convert", *tokens]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "x.geojson").exists()
+
+
+@pytest.mark.parametrize(("to", "package"), [("imagej", "roifile"), ("ome-zarr", "zarr")])
+def test_a_missing_package_is_named_with_the_command(coco, tmp_path, monkeypatch, capsys, to, package):
+    import sys
+
+    monkeypatch.setitem(sys.modules, package, None)
+    assert cli.run(["convert", str(coco), str(tmp_path / "out"), "--to", to]) == 2
+    assert "pip install 'napari-centermask[formats]'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_images_in_a_folder_are_not_mistaken_for_labels(tmp_path, capsys):
+    import tifffile
+
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 6), np.uint8))
+    tifffile.imwrite(tmp_path / "a_labels.tif", np.eye(5, 6, dtype=np.uint8))
+    assert cli.run(["convert", str(tmp_path), str(tmp_path / "out.json"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["from"], said["images"]) == ("labels", 1)
+    (record,) = read_coco(tmp_path / "out.json")
+    assert record.file_name == "a.tif"
