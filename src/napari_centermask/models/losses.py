@@ -33,12 +33,15 @@ class Truth:
         (N, H, W) uint8, whole tile, may overlap.
     ignore
         (M, 4) float32 boxes in which background is not punished.
+    unreviewed
+        (H, W) uint8, 1 where background is neither punished nor rewarded; None for nowhere.
     """
 
     boxes: torch.Tensor
     classes: torch.Tensor
     masks: torch.Tensor
     ignore: torch.Tensor | None = None
+    unreviewed: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,10 @@ def batch_losses(model: CenterMask, images: torch.Tensor, truths: list[Truth]) -
     logits, ltrb, centerness = (flatten(m).float() for m in maps)
     n_classes = logits.shape[2]
     assignments = [assign(t.boxes, t.classes, table, n_classes) for t in truths]
-    ignored = torch.stack([_inside_any(table[0], t.ignore) for t in truths])
+    ignored = torch.stack([_inside_any(table[0], t.ignore) | _on(table[0], t.unreviewed) for t in truths])
     losses = fcos_losses(logits, ltrb, centerness[..., 0], assignments, ignored=ignored)
     pixels = ltrb.detach() * table[1][:, None]
-    proposals = propose(logits.detach(), pixels, centerness.detach()[..., 0], table[0])
+    proposals = propose(logits.detach(), pixels, centerness.detach()[..., 0], table[0], table[1])
     return losses | _region_losses(model, pyramid, proposals, truths, images.shape)
 
 
@@ -64,3 +64,12 @@ def _inside_any(points: torch.Tensor, boxes: torch.Tensor | None) -> torch.Tenso
     low = points[:, None] > boxes[None, :, :2]
     high = points[:, None] < boxes[None, :, 2:]
     return (low & high).all(2).any(1)
+
+
+def _on(points: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Whether each point (x, y) lies on a mask (H, W)."""
+    if mask is None:
+        return torch.zeros(len(points), dtype=torch.bool, device=points.device)
+    x = points[:, 0].long().clamp(0, mask.shape[1] - 1)
+    y = points[:, 1].long().clamp(0, mask.shape[0] - 1)
+    return mask[y, x] > 0

@@ -17,6 +17,7 @@ from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.normalise import intensity_range
 from napari_centermask.io.coco import read_coco
 from napari_centermask.io.images import read_plane
+from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.settings import SegmentSettings, TrainSettings
 from napari_centermask.training.sampler import Sample, TileSampler, TrainTile
 
@@ -60,7 +61,7 @@ def annotation_file(folder: Path, split: str | None) -> Path:
 
 
 def load_split(folder: Path, split: str, *, percentiles: tuple[float, float] = PERCENTILES) -> list[Sample]:
-    """Decode all images and cells of one split into memory.
+    """Decode all images and cells of one split into memory; images of which nothing was reviewed are left out.
 
     Parameters
     ----------
@@ -76,8 +77,12 @@ def load_split(folder: Path, split: str, *, percentiles: tuple[float, float] = P
     """
     folder = Path(folder)
     records = read_coco(annotation_file(folder, split), images_root=folder / "images")
+    partial = is_partial(records)
     samples = []
     for record in records:
+        truth = truth_of(record, partial=partial)
+        if truth.is_empty:
+            continue
         image = np.asarray(read_plane(record.path, record.plane))
         if image.dtype not in (np.uint8, np.uint16):
             image = image.astype(np.float32)
@@ -87,7 +92,8 @@ def load_split(folder: Path, split: str, *, percentiles: tuple[float, float] = P
                 f"it has {image.shape[1:]}. Correct the sizes in the annotation file."
             )
         lo, hi = intensity_range(image, percentiles)
-        samples.append(Sample(image, record.instances, lo, hi, folder.name, record.path.name))
+        known = {"reviewed": truth.reviewed, "doubtful": truth.doubtful}
+        samples.append(Sample(image, truth.instances, lo, hi, folder.name, record.path.name, **known))
     return samples
 
 
@@ -122,11 +128,15 @@ def collate(tiles: list[TrainTile]) -> TrainBatch:
     import torch
 
     images = torch.from_numpy(np.stack([tile.image for tile in tiles]))
-    fields = ("boxes", "classes", "masks", "ignore")
+    fields = ("boxes", "classes", "masks", "ignore", "unreviewed")
+
+    def tensor(value: np.ndarray | None) -> torch.Tensor | None:
+        return None if value is None else torch.from_numpy(value.copy())
+
     return TrainBatch(
         images,
         [
-            TrainTile(image, **{name: torch.from_numpy(getattr(tile, name).copy()) for name in fields})
+            TrainTile(image, **{name: tensor(getattr(tile, name)) for name in fields})
             for image, tile in zip(images, tiles, strict=True)
         ],
     )

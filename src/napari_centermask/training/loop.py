@@ -16,6 +16,7 @@ from ..models.losses import Truth
 from ..settings import TrainSettings
 from .control import Control
 from .device import is_out_of_memory, memory_mb
+from .sampler import TrainTile
 from .trainer import Trainer, TrainingFailed, learning_rate
 
 __all__ = ["Trainer", "TrainingFailed", "learning_rate", "train"]
@@ -234,6 +235,10 @@ class _Run:
             stopped=is_early,
             model=str(best) if best.exists() else None,
         )
+
+
+def _truth(tile: TrainTile) -> Truth:
+    return Truth(tile.boxes, tile.classes, tile.masks, tile.ignore, tile.unreviewed)
 
 
 def _explain_memory(settings: TrainSettings, batch: int) -> TrainingFailed:

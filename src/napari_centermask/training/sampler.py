@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from napari_centermask.core.errors import BadSettings
-from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.instances import Box, Instance, Instances
 from napari_centermask.core.normalise import normalise
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training import augment
@@ -35,6 +35,10 @@ class Sample:
         (C,) float32 from `core.normalise.intensity_range`.
     folder, name
         The data folder's name and the image's file name.
+    reviewed
+        Rectangles (y0, x0, y1, x1) in which the cells are complete; None for the whole image.
+    doubtful
+        Cells that nobody looked at.
     """
 
     image: np.ndarray
@@ -43,6 +47,17 @@ class Sample:
     hi: np.ndarray
     folder: str = ""
     name: str = ""
+    reviewed: tuple[Box, ...] | None = None
+    doubtful: tuple[Instance, ...] = ()
+
+    @cached_property
+    def known_part(self) -> float:
+        """About the part of the image that teaches something: reviewed, or in a cell."""
+        if self.reviewed is None:
+            return 1.0
+        boxes = np.concatenate([self.boxes, np.array(self.reviewed, np.int64).reshape(-1, 4)])
+        area = float(((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).sum())
+        return min(1.0, area / self.image[0].size)
 
     @cached_property
     def boxes(self) -> np.ndarray:
@@ -82,6 +97,8 @@ class TrainTile:
         (N, T, T) uint8 of 0 and 1.
     ignore
         (M, 4) float32, boxes of cells of which too little is visible.
+    unreviewed
+        (T, T) uint8, 1 where background is not known to be background; None where all is known.
     """
 
     image: np.ndarray
@@ -89,6 +106,7 @@ class TrainTile:
     classes: np.ndarray
     masks: np.ndarray
     ignore: np.ndarray
+    unreviewed: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -214,6 +232,32 @@ def cut_cells_of(
     )
 
 
+def cut_unreviewed(sample: Sample, window: Window) -> np.ndarray | None:
+    """Where a window shows what nobody reviewed, (side, side) uint8; None for an image that is annotated in full.
+
+    What lies outside of the image is known to be empty, and in a reviewed region doubtful cells are not known.
+    """
+    if sample.reviewed is None:
+        return None
+    height, width = sample.image.shape[1:]
+    unknown = np.zeros((window.side, window.side), dtype=np.uint8)
+    unknown[_within((0, 0, height, width), window)] = 1
+    for box in sample.reviewed:
+        unknown[_within(box, window)] = 0
+    for cell in sample.doubtful:
+        ty, tx, small = cut_mask(cell, window)
+        (ry, py), (rx, px) = (_clip(t, n, window.side) for t, n in zip((ty, tx), small.shape, strict=True))
+        unknown[ry, rx] |= small[py, px]
+    return unknown
+
+
+def _within(box: Box, window: Window) -> tuple[slice, slice]:
+    """The tile pixels of an image rectangle."""
+    edges = (np.array(box) - np.array([window.y0, window.x0] * 2)) * window.scale
+    y0, x0, y1, x1 = np.clip(np.round(edges), 0, window.side).astype(int)
+    return slice(y0, y1), slice(x0, x1)
+
+
 def _clip(start: int, length: int, side: int) -> tuple[slice, slice]:
     """Where a run of pixels lies in the tile, and which of its pixels these are."""
     first, last = max(0, start), max(0, min(side, start + length))
@@ -254,7 +298,7 @@ class TileSampler:
     def _area(self, sample: Sample, folder: int) -> float:
         """Pixels of the image at the model's cell size."""
         scale = self.settings.diameter / (sample.diameter or self._diameters[folder])
-        return sample.image[0].size * scale**2
+        return sample.image[0].size * sample.known_part * scale**2
 
     def __getitem__(self, index: int) -> TrainTile:
         """Tile number `index` of the endless sequence."""
@@ -285,13 +329,16 @@ class TileSampler:
         if settings.model.in_channels == 1 and len(image) == 3:
             image = image.mean(axis=0, keepdims=True)
         boxes, classes, masks, ignore = cut_cells_of(sample, window, self._classes[folder][number])
+        unreviewed = cut_unreviewed(sample, window)
         if angle:
-            return _rotated(TrainTile(image, boxes, classes, masks, ignore), angle, settings.tile)
+            return _rotated(TrainTile(image, boxes, classes, masks, ignore, unreviewed), angle, settings.tile)
         if settings.augment.flip:
             flip, turns = bool(rng.random() < 0.5), int(rng.integers(4))
             ignore = augment.flip_turn(image, ignore, masks, flip=flip, turns=turns)[1]
             image, boxes, masks = augment.flip_turn(image, boxes, masks, flip=flip, turns=turns)
-        return TrainTile(image, boxes, classes, masks, ignore)
+            if unreviewed is not None:
+                unreviewed = augment.flip_turn(unreviewed, boxes[:0], masks[:0], flip=flip, turns=turns)[0]
+        return TrainTile(image, boxes, classes, masks, ignore, unreviewed)
 
     def _paste(self, tile: TrainTile, folder: int, rng: np.random.Generator) -> TrainTile:
         """Cells of this tile, or of another one of the folder, added to it."""
@@ -311,13 +358,17 @@ def random_zoom(rng: np.random.Generator, limits: tuple[float, float]) -> float:
 
 
 def choose_window(sample: Sample, scale: float, side: int, rng: np.random.Generator) -> Window:
-    """A random place; in four draws of five it holds at least a part of a cell.
+    """A random place; in four draws of five it holds at least a part of a cell, else a part of what was reviewed.
 
     An image larger than the window is left by at most a twelfth of the window, a smaller one lies anywhere in it.
     """
     length = side / scale
     origin = []
     target = sample.boxes[int(rng.integers(len(sample.boxes)))] if len(sample.boxes) and rng.random() < 0.8 else None
+    if target is None and sample.reviewed:
+        y0, x0, y1, x1 = sample.reviewed[int(rng.integers(len(sample.reviewed)))]
+        y, x = rng.uniform(y0, y1), rng.uniform(x0, x1)
+        target = (y, x, y, x)
     for axis, extent in enumerate(sample.image.shape[1:]):
         beyond = length / 12 if rng.random() < 0.3 else 0.0
         low, high = (
@@ -351,12 +402,15 @@ def _pad(image: np.ndarray, part: tuple[int, int, int, int], side: int, rng: np.
 
 def _rotated(tile: TrainTile, angle: float, side: int) -> TrainTile:
     area = tile.masks.sum(axis=(1, 2))
+    unreviewed = tile.unreviewed
+    if unreviewed is not None:
+        unreviewed = augment.rotate(tile.image[:1], unreviewed[None], angle, side=side)[1][0]
     image, masks = augment.rotate(tile.image, tile.masks, angle, side=side)
     seen = masks.sum(axis=(1, 2))
     boxes = augment.boxes_of(masks)
     keep = (seen >= VISIBLE_PIXELS) & (seen >= VISIBLE_PART * area)
     ignore = boxes[~keep & (seen > 0)]
-    return TrainTile(image, boxes[keep], tile.classes[keep], masks[keep], ignore)
+    return TrainTile(image, boxes[keep], tile.classes[keep], masks[keep], ignore, unreviewed)
 
 
 def _check(folders: list[list[Sample]], settings: TrainSettings) -> None:

@@ -288,5 +288,5 @@ def freeze_norms(model: nn.Module) -> None:
 
 
 def _to(truth: Truth, device: torch.device) -> Truth:
-    ignore = None if truth.ignore is None else truth.ignore.to(device)
-    return Truth(truth.boxes.to(device), truth.classes.to(device), truth.masks.to(device), ignore)
+    fields = {name: value.to(device) for name, value in vars(truth).items() if value is not None}
+    return Truth(**fields)

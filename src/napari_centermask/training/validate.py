@@ -16,6 +16,7 @@ from ..core.instances import Instances
 from ..engines.torch import TorchEngine
 from ..evaluation.error_maps import write_error_map
 from ..evaluation.report import evaluate as score_pairs
+from ..io.reviewed import centred_within
 from ..models.card import ModelCard
 from ..models.centermask import CenterMask
 from ..models.checkpoint import save_model
@@ -47,7 +48,7 @@ def make_card(settings: TrainSettings, model: CenterMask, *, name: str, parent: 
 
 @lru_cache(maxsize=16)
 def _samples(folder: Path) -> list[Sample]:
-    samples = validation_images(folder)
+    samples = [s for s in validation_images(folder) if s.reviewed != ()]  # else nothing could be counted as wrong
     step = max(1, -(-len(samples) // IMAGES))
     return samples[::step]
 
@@ -79,7 +80,8 @@ def evaluate(model: CenterMask, trainer) -> dict[str, Any]:
             options = SegmentSettings(diameter=sample.diameter or settings.diameter)
             clock = time.monotonic()
             predicted = segment(sample.image, engine, options)
-            pairs.append((sample.instances, predicted, time.monotonic() - clock))
+            predicted = centred_within(predicted, sample.reviewed)
+            pairs.append((centred_within(sample.instances, sample.reviewed), predicted, time.monotonic() - clock))
             if len(pairs) == 1 and len(samples) < PICTURES:
                 samples.append(_picture(settings.out / "samples", sample, predicted))
         report = score_pairs(pairs, score=options.score).to_json()

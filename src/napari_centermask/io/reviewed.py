@@ -1,0 +1,90 @@
+"""What a person vouches for in a COCO file: whole images, or the reviewed regions and the cells they worked on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..core.instances import Box, Instance, Instances
+from .coco import ImageRecord
+
+HUMAN = ("accepted", "corrected")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known about one image.
+
+    Attributes
+    ----------
+    instances
+        Cells that are right.
+    reviewed
+        Rectangles (y0, x0, y1, x1) in which they are also complete; None for the whole image.
+    doubtful
+        Cells outside of these that a model found and nobody looked at.
+    """
+
+    instances: Instances
+    reviewed: tuple[Box, ...] | None = None
+    doubtful: tuple[Instance, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known."""
+        return self.reviewed == () and not len(self.instances)
+
+
+def is_partial(records: Iterable[ImageRecord]) -> bool:
+    """Whether the file tells what was reviewed: by regions, or by cells a person kept beside such that nobody saw.
+
+    Where it does not, as in files of other programs, its images count as annotated in full.
+    """
+    seen = set()
+    for record in records:
+        if record.reviewed:
+            return True
+        seen |= {cell.status for cell in record.instances}
+    return "predicted" in seen and bool(seen & set(HUMAN))
+
+
+def truth_of(record: ImageRecord, *, partial: bool) -> Truth:
+    """What is known about an image.
+
+    Right are the cells that a person accepted or corrected, and all that are centred in a reviewed region; what was
+    rejected is no cell.
+
+    Parameters
+    ----------
+    partial
+        From `is_partial` of the whole file.
+    """
+    cells = [c for c in record.instances if c.status != "rejected"]
+    categories = record.instances.categories
+    if not partial:
+        return Truth(Instances(record.shape, cells, categories=categories))
+    right = [c for c in cells if c.status in HUMAN or is_centred(c, record.reviewed)]
+    kept = {c.id for c in right}
+    doubtful = tuple(c for c in cells if c.id not in kept)
+    whole = covers(record.reviewed, record.shape)
+    reviewed = None if whole else record.reviewed
+    return Truth(Instances(record.shape, right, categories=categories), reviewed, doubtful)
+
+
+def is_centred(cell: Instance, regions: Sequence[Box]) -> bool:
+    """Whether the middle of a cell's box lies in one of the regions."""
+    y0, x0, y1, x1 = cell.box
+    y, x = (y0 + y1) / 2, (x0 + x1) / 2
+    return any(r[0] <= y < r[2] and r[1] <= x < r[3] for r in regions)
+
+
+def covers(regions: Sequence[Box], shape: tuple[int, int]) -> bool:
+    """Whether one of the regions is the whole image."""
+    return (0, 0, *shape) in {tuple(r) for r in regions}
+
+
+def centred_within(cells: Instances, regions: Sequence[Box] | None) -> Instances:
+    """The cells centred in one of the regions; all of them for None."""
+    if regions is None:
+        return cells
+    return Instances(cells.shape, (c for c in cells if is_centred(c, regions)), categories=cells.categories)
