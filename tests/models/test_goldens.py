@@ -424,7 +424,7 @@ def test_targets_sampling_losses_and_gradients(config, letter):
     check_targets(assignments, shapes, golden, len(model.settings.categories))
     logits, ltrb, centerness = (flatten(m) for m in heads)
     losses = fcos_losses(logits, ltrb, centerness[..., 0], assignments)
-    proposals = propose(logits, ltrb * table[1][:, None], centerness[..., 0], table[0])
+    proposals = propose(logits, ltrb * table[1][:, None], centerness[..., 0], *table[:2])
     rois, kinds, objects = [], [], []
     for i, (found, kind) in enumerate(proposals):
         given = torch.from_numpy(golden[f"img{i}.proposals.boxes"]).reshape(-1, 4)

@@ -183,12 +183,13 @@ def test_a_graph_that_its_card_does_not_describe_is_refused(tmp_path):
         zoo.find_model(tmp_path / "g.dense.onnx")
 
 
-def test_files_of_different_models_are_not_mixed(tmp_path):
+@pytest.mark.parametrize(("field", "value"), [("diameter", 31.0), ("training", {"step": 7})])
+def test_graphs_of_another_model_or_of_an_earlier_training_are_not_mixed(tmp_path, field, value):
     path = write_weights(tmp_path / "g.safetensors")
-    card = ModelCard(name="g", licence="CC0-1.0", model=SMALL, diameter=31.0)
+    card = ModelCard(**{"name": "g", "licence": "CC0-1.0", "model": SMALL, "diameter": 30.0, field: value})
     write_graph(tmp_path / "g.dense.onnx", card, {"image": (0, 3, 0, 0)})
     write_graph(tmp_path / "g.roi.onnx", card, {"p3": (0, 16, 0, 0)})
-    with pytest.raises(BadModel, match="diameter"):
+    with pytest.raises(BadModel, match=f"differ in {field}"):
         zoo.find_model(path)
 
 

@@ -96,6 +96,7 @@ def propose(
     ltrb: torch.Tensor,
     centerness: torch.Tensor,
     points: torch.Tensor,
+    strides: torch.Tensor,
     *,
     score: float = 0.05,
     nms: float = 0.6,
@@ -108,8 +109,10 @@ def propose(
     ----------
     logits, ltrb, centerness
         (B, L, classes), (B, L, 4) in pixels, (B, L).
-    points
-        (L, 2) x, y.
+    points, strides
+        (L, 2) x, y and (L,), which tells the levels apart.
+    candidates
+        Most of each level that go into the suppression.
 
     Returns
     -------
@@ -119,10 +122,18 @@ def propose(
     for cls, box, ctr in zip(logits.float().sigmoid(), ltrb.float(), centerness.float().sigmoid(), strict=True):
         where, classes = (cls > score).nonzero(as_tuple=True)
         scores = (cls[where, classes] * ctr[where]).sqrt()
-        scores, best = scores.topk(min(candidates, scores.numel()))
-        where, classes = where[best], classes[best]
+        best = _top_per_level(scores, strides[where], candidates)
+        scores, where, classes = scores[best], where[best], classes[best]
         xy = points[where]
         boxes = torch.cat([xy - box[where, :2], xy + box[where, 2:]], dim=1)
         kept = batched_nms(boxes, scores, classes, nms)[:keep]
         results.append((boxes[kept], classes[kept]))
     return results
+
+
+def _top_per_level(scores: torch.Tensor, strides: torch.Tensor, count: int) -> torch.Tensor:
+    """Indices of the best `count` of each level."""
+    if scores.numel() <= count:
+        return torch.arange(scores.numel(), device=scores.device)
+    levels = [(strides == stride).nonzero()[:, 0] for stride in strides.unique()]
+    return torch.cat([level[scores[level].topk(min(count, level.numel())).indices] for level in levels])
