@@ -85,7 +85,7 @@ def read_coco(path: Path, *, images_root: Path | None = None) -> list[ImageRecor
         Naming the file and the entry, what was expected, what came and what to do.
     """
     path = Path(path)
-    return parse_coco(_load(path), path, images_root=images_root)
+    return parse_coco(load_json(path), path, images_root=images_root)
 
 
 def parse_coco(data: dict[str, Any], path: Path, *, images_root: Path | None = None) -> list[ImageRecord]:
@@ -104,9 +104,16 @@ def parse_coco(data: dict[str, Any], path: Path, *, images_root: Path | None = N
     return list(records.values())
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load_json(path: Path) -> dict[str, Any]:
+    """The object of a COCO file, whatever is in its lists.
+
+    Raises
+    ------
+    BadAnnotations
+        If there is no such file, it is damaged, or it is something else.
+    """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise BadAnnotations(f"Expected a COCO file at {path}, there is none. Check the path.") from None
     except (OSError, ValueError, RecursionError) as error:

@@ -110,6 +110,28 @@ def read_plane(path: Path, index: tuple[int, ...] = ()) -> np.ndarray:
     return next(plane for n, (_, plane) in enumerate(image.planes()) if n == number)
 
 
+def plane_shape(path: Path) -> tuple[int, int]:
+    """(H, W) of an image, from the head of its file where it is a picture or an array.
+
+    Raises
+    ------
+    BadImage
+        If it is no image, or cannot be read.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES or suffix in (".npy", ".tif", ".tiff"):
+        image = read_image(path)
+        return image.data.shape[image.axes.index("Y")], image.data.shape[image.axes.index("X")]
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            return picture.height, picture.width
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise BadImage(f"Expected an image, {path.name} cannot be read: {error}. Copy or export it again.") from error
+
+
 def _check_size(path: Path, shape: tuple[int, ...], itemsize: int) -> None:
     need, have = math.prod(shape) * itemsize, path.stat().st_size
     if need > LARGEST_COMPRESSION * have:

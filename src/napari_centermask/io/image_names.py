@@ -1,0 +1,165 @@
+"""Names of images in other programs' files: cleaned, found on disk, and matched with names known here."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+Find = Callable[[str], Path | None]
+_MOST_FILES = 200_000
+_LABEL_STUDIO = re.compile(r"^[0-9a-f]{8}-(?=.)")
+_ROBOFLOW = re.compile(r"_(png|jpe?g|tiff?|bmp|npy)\.rf\.[0-9a-zA-Z]{16,}\.\w+$")
+
+
+def clean_name(name: str) -> str:
+    """A relative POSIX path without drives, servers and dots: it cannot lead out of any folder; may be empty."""
+    text = name.replace("\\", "/")
+    if "?d=" in text:
+        text = unquote(text.split("?d=", 1)[1])  # Label Studio's local files
+    if "://" in text:
+        text = unquote(text.split("://", 1)[1].split("?", 1)[0])
+        text = text.partition("/")[2] or text
+    text = "".join(c for c in text if c.isprintable())
+    parts = [p.strip() for p in text.split("/")]
+    return "/".join(p for p in parts if p.strip(".") and ":" not in p)
+
+
+def aliases(name: str) -> list[str]:
+    """What the image was called before Label Studio put eight digits in front, or Roboflow a hash behind."""
+    path = PurePosixPath(name)
+    if not path.name:
+        return []
+    found = [str(path.with_name(_LABEL_STUDIO.sub("", path.name)))]
+    if match := _ROBOFLOW.search(path.name):
+        found.append(str(path.with_name(f"{path.name[: match.start()]}.{match[1]}")))
+    return [n for n in found if n != name]
+
+
+class ImageFinder:
+    """Finds images inside a folder by the names that another program gave them.
+
+    Parameters
+    ----------
+    root
+        The only folder that is looked at, with all in it.
+    find
+        Asked for an image that is not there: returns its file or a folder to look in as well; after None it is not
+        asked again.
+    """
+
+    def __init__(self, root: Path, find: Find | None = None) -> None:
+        self._roots = [Path(root)]
+        self._find = find
+        self._indices: dict[Path, dict[str, list[Path]]] = {}
+
+    def __call__(self, name: str) -> Path | None:
+        """The image's file, None if there is none or several could be meant."""
+        if not name:
+            return None
+        for root in self._roots:
+            if found := self._in(root, name):
+                return found
+        return self._ask(name)
+
+    def name_of(self, path: Path, name: str) -> str:
+        """The path in the root folder, or `name` for files elsewhere."""
+        root = self._roots[0]
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else name
+
+    def _ask(self, name: str) -> Path | None:
+        while self._find is not None:
+            answer = self._find(name)
+            if answer is None:
+                self._find = None
+            elif is_file(answer):
+                return Path(answer)
+            elif Path(answer) in self._roots:
+                return None  # looked there already
+            else:
+                self._roots.append(Path(answer))
+                if found := self._in(Path(answer), name):
+                    return found
+        return None
+
+    def _in(self, root: Path, name: str) -> Path | None:
+        for candidate in (name, *aliases(name)):
+            parts = PurePosixPath(candidate).parts
+            for folder in (root, root / "images"):
+                for start in range(len(parts)):
+                    path = folder.joinpath(*parts[start:])
+                    if is_file(path):
+                        return path
+            same = self._index(root).get(parts[-1].casefold(), ())
+            if len(same) == 1:
+                return same[0]
+        return None
+
+    def _index(self, root: Path) -> dict[str, list[Path]]:
+        """Files below a folder by their names in lower case; a folder of very many files is not searched to its end."""
+        if root not in self._indices:
+            index: dict[str, list[Path]] = {}
+            n = 0
+            for folder, _, files in os.walk(root):
+                for file in files:
+                    index.setdefault(file.casefold(), []).append(Path(folder, file))
+                n += len(files)
+                if n > _MOST_FILES:
+                    break
+            self._indices[root] = index
+        return self._indices[root]
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; False for names that the system refuses."""
+    try:
+        return Path(path).is_file()
+    except OSError:
+        return False
+
+
+def match_names(known: Iterable[str], incoming: Sequence[str]) -> dict[str, str]:
+    """Which image of ours each incoming name means.
+
+    The same path counts first, then the same file name, then the same name without its ending or without what
+    Label Studio and Roboflow add; each only where it is unique on both sides.
+
+    Returns
+    -------
+    dict
+        Incoming -> known; names without a partner are missing.
+    """
+    matched: dict[str, str] = {}
+    left_known, left = list(dict.fromkeys(known)), list(dict.fromkeys(incoming))
+    for keys in (_exact, _file, _stem, _alias):
+        ours, theirs = _unique(left_known, keys), _unique(left, keys)
+        matched |= {theirs[k]: ours[k] for k in theirs.keys() & ours.keys()}
+        left = [n for n in left if n not in matched]
+        left_known = [n for n in left_known if n not in set(matched.values())]
+    return matched
+
+
+def _unique(names: Iterable[str], key: Callable[[str], str]) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(key(name), []).append(name)
+    return {k: v[0] for k, v in found.items() if len(v) == 1 and k}
+
+
+def _exact(name: str) -> str:
+    return clean_name(name)
+
+
+def _file(name: str) -> str:
+    return PurePosixPath(clean_name(name)).name.casefold()
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(clean_name(name)).stem.casefold()
+
+
+def _alias(name: str) -> str:
+    others = aliases(clean_name(name))
+    return _stem(others[-1] if others else name)

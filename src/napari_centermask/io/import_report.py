@@ -1,0 +1,94 @@
+"""What an import repaired and what it refused, for a person to read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+MOST_EXAMPLES = 5
+
+
+@dataclass
+class Tally:
+    """How often something happened, and the first places."""
+
+    count: int = 0
+    places: list[str] = field(default_factory=list)
+
+    def add(self, place: str) -> None:
+        """Count one more."""
+        self.count += 1
+        if place and len(self.places) < MOST_EXAMPLES:
+            self.places.append(place)
+
+    def __str__(self) -> str:
+        if not self.places:
+            return str(self.count)
+        more = ", ..." if self.count > len(self.places) else ""
+        return f"{self.count} ({', '.join(self.places)}{more})"
+
+
+@dataclass
+class ImportReport:
+    """The outcome of an import.
+
+    Attributes
+    ----------
+    file
+        What was read.
+    images, cells
+        How many came in.
+    repaired, refused
+        What -> how often and where: `refused` did not come in, `repaired` did.
+    missing
+        Names of the images whose files were not found.
+    """
+
+    file: str
+    images: int = 0
+    cells: int = 0
+    repaired: dict[str, Tally] = field(default_factory=dict)
+    refused: dict[str, Tally] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    def repair(self, what: str, where: str = "") -> None:
+        """Note something that was put right."""
+        self.repaired.setdefault(what, Tally()).add(where)
+
+    def refuse(self, what: str, where: str = "") -> None:
+        """Note something that was left out."""
+        self.refused.setdefault(what, Tally()).add(where)
+
+    @property
+    def n_refused(self) -> int:
+        """Number of entries that did not come in."""
+        return sum(t.count for t in self.refused.values())
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether all came in as it stood, with its images."""
+        return not (self.repaired or self.refused or self.missing)
+
+    def __str__(self) -> str:
+        lines = [f"{self.file}: {self.images} images and {self.cells} cells came in."]
+        for title, tallies in (("Left out", self.refused), ("Repaired", self.repaired)):
+            lines += [f"{title}: {what}: {tally}" for what, tally in tallies.items()]
+        if self.missing:
+            shown = ", ".join(self.missing[:MOST_EXAMPLES]) + (", ..." if len(self.missing) > MOST_EXAMPLES else "")
+            lines.append(f"Images not found: {len(self.missing)} ({shown}). Choose the folder they are in.")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+
+        def plain(tallies: dict[str, Tally]) -> dict[str, Any]:
+            return {what: {"count": t.count, "places": t.places} for what, t in tallies.items()}
+
+        return {
+            "file": self.file,
+            "images": self.images,
+            "cells": self.cells,
+            "repaired": plain(self.repaired),
+            "refused": plain(self.refused),
+            "missing": self.missing,
+        }
