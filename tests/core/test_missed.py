@@ -64,3 +64,12 @@ def test_the_answer_equals_brute_force(cells):
             expected.append((cell, frame))
     assert [i.id for i in missed(result, ())] == [cell.id for cell, _ in expected]
     assert expected
+
+
+@pytest.mark.parametrize("within", [(0, 0, 90, 90), (100, 60, 180, 200), (255, 255, 256, 256)])
+def test_a_part_of_the_plane_gives_the_same_cells_as_the_whole(cells, within):
+    result = Result((256, 256), threshold=0.8)
+    result.put((), cells(n=60, overlap=0.7, seed=4))
+    y0, x0, y1, x1 = within
+    expected = [i.id for i in missed(result, ()) if i.y0 < y1 and i.x0 < x1 and i.box[2] > y0 and i.box[3] > x0]
+    assert [i.id for i in missed(result, (), within=within)] == expected
