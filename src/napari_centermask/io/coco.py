@@ -252,14 +252,22 @@ def check_images(path: Path, records: Iterable[ImageRecord]) -> None:
         )
 
 
-def annotation(instance: Instance, shape: tuple[int, int], *, id: int, image_id: int) -> dict[str, Any]:
-    """One cell as a COCO annotation, RLE with ASCII counts."""
+def annotation(
+    instance: Instance, shape: tuple[int, int], *, id: int, image_id: int, polygons: float | None = None
+) -> dict[str, Any]:
+    """One cell as a COCO annotation: RLE with ASCII counts, or polygons with this tolerance in pixels."""
     y0, x0, y1, x1 = instance.box
+    if polygons is None:
+        segmentation: Any = {"size": list(shape), "counts": rle.compress(rle.encode(instance, shape))}
+    else:
+        from .coco_polygons import polygons_of
+
+        segmentation = polygons_of(instance, tolerance=polygons)
     return {
         "id": id,
         "image_id": image_id,
         "category_id": instance.category,
-        "segmentation": {"size": list(shape), "counts": rle.compress(rle.encode(instance, shape))},
+        "segmentation": segmentation,
         "area": float(instance.area),
         "bbox": [float(x0), float(y0), float(x1 - x0), float(y1 - y0)],
         "iscrowd": 0,
@@ -268,14 +276,15 @@ def annotation(instance: Instance, shape: tuple[int, int], *, id: int, image_id:
     }
 
 
-def to_coco(records: Iterable[ImageRecord]) -> dict[str, Any]:
-    """Records as a COCO dictionary; annotation ids count from 1."""
+def to_coco(records: Iterable[ImageRecord], *, polygons: float | None = None) -> dict[str, Any]:
+    """Records as a COCO dictionary; annotation ids count from 1; `polygons` as in `write_coco`."""
     images, annotations, categories = [], [], {}
     for record in records:
         categories |= record.instances.categories
         images.append(image_entry(record))
         for instance in record.instances:
-            annotations.append(annotation(instance, record.shape, id=len(annotations) + 1, image_id=record.id))
+            id = len(annotations) + 1
+            annotations.append(annotation(instance, record.shape, id=id, image_id=record.id, polygons=polygons))
     named = [{"id": id, "name": name, "supercategory": "cell"} for id, name in sorted(categories.items())]
     return {
         "info": {"description": "napari-centermask", KEY: {"format": FORMAT}},
@@ -293,12 +302,21 @@ def image_entry(record: ImageRecord) -> dict[str, Any]:
     return entry | ({KEY: own} if own else {})
 
 
-def write_coco(path: Path, records: Iterable[ImageRecord]) -> None:
-    """Write a COCO file under a temporary name and rename it, so that no half file is ever seen."""
+def write_coco(path: Path, records: Iterable[ImageRecord], *, polygons: float | None = None) -> None:
+    """Write a COCO file under a temporary name and rename it, so that no half file is ever seen.
+
+    Parameters
+    ----------
+    polygons
+        Write polygons that stray from the outline by at most this many pixels, in place of RLE, which is exact and
+        smaller. `coco_polygons.polygon_loss` says what they lose; with 0 that is nothing for pycocotools.
+    """
     path = Path(path)
     part = path.with_name(path.name + ".part")
     try:
-        text = json.dumps(to_coco(records), allow_nan=False)  # in one go: several times as fast as json.dump
+        text = json.dumps(
+            to_coco(records, polygons=polygons), allow_nan=False
+        )  # in one go: several times as fast as json.dump
         with part.open("w", encoding="ascii") as stream:
             stream.write(text)
             stream.flush()
