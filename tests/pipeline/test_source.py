@@ -27,6 +27,16 @@ def test_whole_image_is_normalised_padded_and_batched(fake, image):
     np.testing.assert_array_equal(tile[0, :, 300:, :420], expected[:, :-21:-1])
 
 
+def test_a_part_has_the_intensities_of_the_whole(fake, image):
+    card = fake.card(channels=3)
+    whole = Source.open(image, card, SETTINGS).scaled(1.0).read((32, 64, 160, 256))
+    part = image[:, 32:160, 64:256]
+    np.testing.assert_array_equal(
+        Source.open(part, card, SETTINGS, whole=image).scaled(1.0).read((0, 0, 128, 192)), whole
+    )
+    assert not np.array_equal(Source.open(part, card, SETTINGS).scaled(1.0).read((0, 0, 128, 192)), whole)
+
+
 @pytest.mark.parametrize("scale", [0.23, 0.5, 0.81, 1.7])
 def test_windows_equal_the_image_resized_whole(fake, image, scale):
     scaled = Source.open(image[:1], fake.card(), SETTINGS).scaled(scale)

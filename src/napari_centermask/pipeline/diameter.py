@@ -26,12 +26,19 @@ def estimate_diameter(image: Any, engine: Engine, settings: SegmentSettings | No
     return run_through(diameter_steps(image, engine, settings or SegmentSettings()))
 
 
-def diameter_steps(image: Any, engine: Engine, settings: SegmentSettings) -> Generator[Progress, None, float]:
+def diameter_steps(
+    image: Any, engine: Engine, settings: SegmentSettings, *, whole: Any | None = None
+) -> Generator[Progress, None, float]:
     """Estimate the typical cell diameter, yielding between tiles.
 
     The model segments one tile (of a large image the middle, or another place if that is empty) at scale 1, or 0.5 or
     2 if it finds nothing. If the cells are not of the size it was trained at, it does so once more at the scale that
     makes them so.
+
+    Parameters
+    ----------
+    whole
+        See `Source.open`.
 
     Returns
     -------
@@ -44,7 +51,7 @@ def diameter_steps(image: Any, engine: Engine, settings: SegmentSettings) -> Gen
         See `Source.open`.
     """
     card, settings = engine.card, suited(settings, engine.card)
-    source = Source.open(image, card, settings)
+    source = Source.open(image, card, settings, whole=whole)
     if source.is_blank:
         return float(card.diameter)
     found = None

@@ -40,13 +40,15 @@ class Source:
     card: Any
 
     @classmethod
-    def open(cls, image: Any, card: Any, settings: SegmentSettings) -> Source:
+    def open(cls, image: Any, card: Any, settings: SegmentSettings, *, whole: Any | None = None) -> Source:
         """Check an image and look at its intensities.
 
         Parameters
         ----------
         image
             (C, H, W) or (H, W) array-like of bool, integers or floats.
+        whole
+            What `image` was cut from: percentiles are taken there, so that a part is seen as within the whole.
 
         Raises
         ------
@@ -55,7 +57,8 @@ class Source:
         """
         image = _checked(image)
         channels = _choose(image.shape[0], settings.channels, card.model.in_channels)
-        ranges = {c: _range(image, c, card, settings.percentiles) for c in dict.fromkeys(channels)}
+        seen = image if whole is None else _checked(whole)
+        ranges = {c: _range(seen, c, card, settings.percentiles) for c in dict.fromkeys(channels)}
         return cls(image, channels, ranges, card)
 
     @property

@@ -140,7 +140,7 @@ def _segment(
 
     image, box = _part_of(job, settings)
     check_intensities(image, settings)
-    steps = segment_steps(image, engine, settings, min_score=min(FLOOR, settings.score))
+    steps = segment_steps(image, engine, settings, min_score=min(FLOOR, settings.score), whole=job.image)
     n, total = part
     prefix = f"Plane {n + 1} of {total}: " if total > 1 else ""
     seams: Seams = ((), ())
@@ -195,7 +195,7 @@ def _estimate(
 
     image, _ = _part_of(job, settings)
     check_intensities(image, settings)
-    steps = diameter_steps(image, engine, settings)
+    steps = diameter_steps(image, engine, settings, whole=job.image)
     while True:
         try:
             progress = _next(steps)
