@@ -118,6 +118,10 @@ class Columns:
         """The plane of a row's cell."""
         return self.planes[self.data["plane"][row]]
 
+    def meeting(self, index: Index, box: Box) -> np.ndarray:
+        """(n,) int64, the rows of a plane whose boxes meet a box (y0, x0, y1, x1)."""
+        return self._hits(self.planes.index(index), box) if index in self.planes else np.zeros(0, np.int64)
+
     def alive(self) -> np.ndarray:
         """(N,) int64, the rows that hold a cell."""
         return np.flatnonzero(self.data["id"])
