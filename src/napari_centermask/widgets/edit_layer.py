@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.utils.key_bindings import coerce_keybinding
 from psygnal import Signal
 
 from ..core.compose import inner_edge
@@ -12,7 +13,7 @@ from ..core.instances import Box, Instance
 from .layers import place_of, redraw
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Labels
+    from napari.layers import Image, Labels, Layer
 
 _CELL, _OTHER = 1, 2
 _COLOURS = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0), _CELL: (0.0, 0.9, 1.0, 0.75), _OTHER: (0.0, 0.9, 1.0, 1.0)}
@@ -44,7 +45,7 @@ class ActiveCell:
             name=f"{source.name} active cell",
             opacity=0.55,
             colormap=DirectLabelColormap(color_dict={k: np.array(v, float) for k, v in _COLOURS.items()}),
-            **_flat_place(source),
+            **flat_place(source),
         )
         self._boxes: list[Box] = []  # of what is drawn
         self._dirty: Box | None = None
@@ -57,6 +58,15 @@ class ActiveCell:
     def fills(self) -> bool:
         """Whether the bucket is the tool."""
         return str(self.layer.mode) == "fill"
+
+    def abort(self) -> bool:
+        """Give up a polygon or an outline that is being drawn; False if there is none."""
+        overlays = self.layer._overlays
+        drawing = bool(overlays["polygon"].points) or getattr(overlays.get("brush_stroke"), "active", False)
+        reset = type(self.layer).class_keymap.get(coerce_keybinding("Escape"))
+        if drawing and reset is not None:
+            reset(self.layer)
+        return drawing
 
     def show(self, cell: Instance | None, others: list[Instance]) -> None:
         """Show a cell, and the rims of others; what was painted and not taken is lost."""
@@ -117,8 +127,8 @@ class ActiveCell:
             self.layer.selected_label = _CELL
 
 
-def _flat_place(source: Image) -> dict[str, Any]:
-    """Where the planes of an image lie in the world, as arguments for a layer of two axes."""
+def flat_place(source: Layer) -> dict[str, Any]:
+    """Where the planes of a layer lie in the world, as arguments for a layer of two axes."""
     place = place_of(source)
     for name in ("scale", "translate", "units", "axis_labels"):
         if name in place:

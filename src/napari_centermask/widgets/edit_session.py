@@ -11,21 +11,26 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from ..core import tools
+from ..core.compose import stacked
+from ..core.errors import UserError
 from ..core.instances import Instance
 from ..core.result import Result
+from ..core.tools.region import MODES
+from . import edit_actions  # noqa: F401 - fills the table of keys
+from .edit_keys import KeyBinder
 from .edit_layer import ActiveCell
+from .edit_mouse import ClickSelect
 from .edit_names import edit_name
 from .edit_view import centre_view, current_index, go_to_plane, shows_planes
 from .planes import ImagePlanes, guess_channel_axis
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Layer
 
     from ..core.history import Change, Edit, History, RegionChange
     from ..core.result import Index
     from .session import Session, Shown
 
-MODES = ("overlap", "take over", "keep out")
 _MOST_FILLED = 0.05  # of the plane: a bucket that fills more has been emptied beside the cell
 
 
@@ -63,6 +68,10 @@ class EditSession:
         Gives the ids that `select_next` visits, in order; all cells shown in the plane when None.
     category
         Of new cells.
+    amount
+        Pixels by which cells grow, shrink and are smoothed.
+    crumb_area
+        Parts of fewer pixels are crumbs.
     """
 
     selection_changed = Signal(tuple)
@@ -77,11 +86,13 @@ class EditSession:
         self.planes: ImagePlanes = shown.planes
         self.queue: Callable[[], Sequence[int]] | None = None
         self.category = min(shown.result.categories, default=1)
+        self.amount, self.crumb_area = 1.0, 20
         self._mode = "overlap"
         self._selected: tuple[int, ...] = ()
         self._plane = current_index(session.viewer, shown.source(), shown.planes)
         self.active = ActiveCell(shown.source(), shown.planes.shape)
         self.active.painted.connect(self._on_painted)
+        self.keys, self.clicks = KeyBinder(self), ClickSelect(self)
         self._later = QTimer()
         self._later.setSingleShot(True)
         self._later.setInterval(0)
@@ -97,6 +108,14 @@ class EditSession:
     def source(self) -> Image | None:
         """The image layer."""
         return self.shown.source()
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The image and the layers that show its cells."""
+        shown = self.shown
+        return [
+            layer for layer in (shown.source(), shown.layers.cells, shown.layers.outlines, self.active.layer) if layer
+        ]
 
     @property
     def selected(self) -> tuple[int, ...]:
@@ -134,11 +153,16 @@ class EditSession:
             before.deactivate()
         self.session.editing = self
         self.follow_view()
-        self.session.show_above(self.shown, self.active.layer)
+        if before is not self or self.active.layer not in self.session.viewer.layers:
+            self.session.show_above(self.shown, self.active.layer)
+            self.keys.bind(self.layers)
+            self.clicks.start()
 
     def deactivate(self) -> None:
         """Commit what is painted and take the layer of the active cell out of the viewer."""
         self.select(())
+        self.keys.release()
+        self.clicks.stop()
         if self.session.editing is self:
             self.session.editing = None
         self.session.take_out(self.active.layer)
@@ -198,8 +222,9 @@ class EditSession:
             self.select((ids[0 if by > 0 else -1],), centre=True)
 
     def at(self, y: float, x: float) -> list[int]:
-        """Ids of the cells shown at a point of the plane in view, top-most first."""
-        return self.shown.layers.at(self._plane, round(y), round(x))
+        """Ids of the cells shown at a point of the plane in view, top-most first; that one is lifted changes nothing."""
+        ids = self.shown.layers.at(self._plane, round(float(y)), round(float(x)))
+        return [i.id for i in reversed(stacked(self.result.get(self._plane, id) for id in ids))]
 
     def plane_of(self, id: int) -> Index | None:
         """The plane that has a cell; None if there is no such cell."""
@@ -277,6 +302,29 @@ class EditSession:
         edit = self.history.do(edit_name(name, named, arguments), changes)
         if edit is not None and name.startswith("split"):
             self.select((*ids, *(c.id for c in edit.changes if c.before is None)))
+        return edit
+
+    def copy_to_next(self) -> Edit | None:
+        """Copy the selected cells to the next frame, and select the copies there.
+
+        Frames are along the first of the image's leading axes.
+
+        Raises
+        ------
+        UserError
+            If the image has no frames, or this is the last one.
+        """
+        self.flush()
+        if not self._plane:
+            raise UserError("Expected a stack; this image has one plane, so there is no next frame.")
+        following = (self._plane[0] + 1, *self._plane[1:])
+        if following[0] >= self.result.leading[0]:
+            raise UserError("This is the last frame.")
+        cells = [self.result.get(self._plane, i) for i in self._selected]
+        changes = tools.to_changes(tools.copy_to(self.result.plane(following), cells), following, self.result)
+        edit = self.history.do(edit_name("copy_to", self._selected, {}), changes)
+        if edit is not None:
+            self.select(c.id for c in edit.changes)
         return edit
 
     def add(self, mask: np.ndarray, origin: tuple[int, int] = (0, 0), **fields: Any) -> Instance | None:
