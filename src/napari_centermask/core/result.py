@@ -34,6 +34,8 @@ class Result:
     ----------
     seams
         For planes that were segmented in tiles: (y, x) positions of the seams, in pixels.
+    colours
+        "#rrggbb" of the categories for which a person chose one.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Result:
         self.threshold = threshold
         self.name = name
         self.categories: dict[int, str] = {1: "cell"}
+        self.colours: dict[int, str] = {}
         self.seams: dict[Index, tuple[tuple[float, ...], tuple[float, ...]]] = {}
         self._planes: dict[Index, Instances] = {}
         self._reviewed: dict[Index, tuple[Box, ...]] = {}

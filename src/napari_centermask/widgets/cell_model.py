@@ -189,7 +189,8 @@ class CellModel(QAbstractTableModel):
             return QColor(_STATUS_COLOURS[STATUSES[data["status"]]])
         if data["status"] == REJECTED:
             return _DIM
-        return QColor.fromRgbF(*category_colour(int(data["category"]))) if key == "category" else None
+        colours = self.columns.result.colours
+        return QColor.fromRgbF(*category_colour(int(data["category"]), colours)) if key == "category" else None
 
     def _bar_of(self, row: int, key: str) -> tuple[float, QColor] | None:
         """How far a bar reaches and its colour: red is what deserves a look."""

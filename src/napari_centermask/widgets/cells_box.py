@@ -67,10 +67,12 @@ class CellsBox(QWidget):
             self.colours.setCurrentIndex(self.colours.findData(layers.mode))
             self.hatch.setChecked(layers.hatch)
             self.outlines.setChecked(layers.outlines.visible)
-        self.legend.setText("&nbsp;&nbsp;".join(_legend_entry(c, name) for c, name in sorted(legend.items())))
+        self.legend.setText(
+            "&nbsp;&nbsp;".join(_legend_entry(c, name, layers.result.colours) for c, name in sorted(legend.items()))
+        )
         self.legend.setVisible(len(legend) > 1)
 
 
-def _legend_entry(category: int, name: str) -> str:
-    r, g, b = (round(v * 255) for v in category_colour(category)[:3])
+def _legend_entry(category: int, name: str, colours: dict[int, str]) -> str:
+    r, g, b = (round(v * 255) for v in category_colour(category, colours)[:3])
     return f'<span style="color: rgb({r},{g},{b})">●</span> {name}'

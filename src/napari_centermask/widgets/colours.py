@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,9 +23,9 @@ _GOLDEN_RATIO = 0.618033988749895
 _N_COLOURS = 61
 
 
-def category_colour(category: int) -> np.ndarray:
-    """(4,) RGBA in [0, 1]."""
-    code = CATEGORY_COLOURS[(category - 1) % len(CATEGORY_COLOURS)]
+def category_colour(category: int, chosen: Mapping[int, str] | None = None) -> np.ndarray:
+    """(4,) RGBA in [0, 1]: the "#rrggbb" that a person chose for this category, else one of eight."""
+    code = (chosen or {}).get(category) or CATEGORY_COLOURS[(category - 1) % len(CATEGORY_COLOURS)]
     return np.array([int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)] + [1.0])
 
 
@@ -43,17 +44,18 @@ def cells_colormap(result: Result, mode: str) -> CyclicLabelColormap | DirectLab
         colours = [(*colorsys.hsv_to_rgb(h, 0.62, v), 1.0) for h, v in zip(hues, light, strict=True)]
         return CyclicLabelColormap(colors=np.array([_CLEAR, *colours]))
     if mode == "category":
-        colours = {i.id: category_colour(i.category) for i in result}
+        kinds = {c: category_colour(c, result.colours) for c in {i.category for i in result}}
+        colours = {i.id: kinds[i.category] for i in result}
     else:
         colours = {i.id: score_colour(i.score) for i in result}
     return DirectLabelColormap(color_dict={None: np.array(_CLEAR), 0: np.array(_CLEAR), **colours})
 
 
-def outlines_colormap(categories: dict[int, str]) -> DirectLabelColormap:
+def outlines_colormap(result: Result) -> DirectLabelColormap:
     """Colours of the outlines by category, and of the hatch on overlaps."""
     from napari.utils.colormaps import DirectLabelColormap
 
-    colours = {c: category_colour(c) for c in categories}
+    colours = {c: category_colour(c, result.colours) for c in result.categories}
     return DirectLabelColormap(
         color_dict={None: np.array(_CLEAR), 0: np.array(_CLEAR), HATCH: np.array(_HATCH_COLOUR), **colours}
     )

@@ -211,7 +211,7 @@ class ResultLayers:
         """Colour cells by "cell", "category" or "score"."""
         self._mode = mode
         self.cells.colormap = cells_colormap(self.result, mode)
-        self.outlines.colormap = outlines_colormap(self.result.categories)
+        self.outlines.colormap = outlines_colormap(self.result)
 
     @property
     def mode(self) -> str:

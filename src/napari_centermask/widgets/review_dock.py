@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QSize, QTimer
@@ -222,7 +223,11 @@ class ReviewDock(QWidget):
 
         edits = self.review.edits
         edits.activate()
-        draw(self._viewer, edits.active.layer, "box", self.mark)
+        draw(self._viewer, edits.active.layer, "box", self._on_drawn)
+
+    def _on_drawn(self, corners: np.ndarray) -> None:
+        (y0, x0), (y1, x1) = np.round(corners.min(axis=0)).astype(int), np.round(corners.max(axis=0)).astype(int) + 1
+        self.mark((int(y0), int(x0), int(y1), int(x1)))
 
     def mark(self, box: Box) -> None:
         """State that all in a rectangle (y0, x0, y1, x1) of the plane in view is right and complete."""
