@@ -15,10 +15,13 @@ class Settings(BaseModel):
 
 
 class SegmentSettings(Settings):
-    """How an image is segmented."""
+    """How an image is segmented.
+
+    Where score, suppression, overlap or smallest area are not set, what the model's card says goes before the defaults.
+    """
 
     model: str = Field("nuclei", description="Name of an installed model, or a model file.")
-    score: float = Field(0.4, ge=0, le=1, description="Cells below this score are left out.")
+    score: float = Field(0.4, ge=0, le=1, description="Cells below this score are left out; models set their own.")
     diameter: float | None = Field(
         None, gt=0, le=10_000, description="Typical cell diameter in pixels; estimated from the image when not given."
     )
@@ -27,8 +30,10 @@ class SegmentSettings(Settings):
     overlap: int = Field(64, ge=0, le=1024, description="Pixels that neighbouring tiles share at least.")
     engine: Literal["auto", "openvino", "onnx", "torch"] = Field("auto", description="What runs the network.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
-    nms: float = Field(0.6, gt=0, le=1, description="Boxes that overlap more (IoU) are one cell.")
-    mask_nms: float = Field(0.7, gt=0, le=1, description="Of masks covered more than this by a better one, one stays.")
+    nms: float = Field(0.6, gt=0, le=1, description="Boxes that overlap more (IoU) are one cell; models set their own.")
+    mask_nms: float = Field(
+        0.7, gt=0, le=1, description="Masks covered more than this by a better one go; models set their own."
+    )
     percentiles: tuple[float, float] = Field((1.0, 99.8), description="Intensities mapped to 0 and 1, per channel.")
     min_area: int = Field(8, ge=1, description="Smaller cells (pixels) are left out.")
     max_detections: int | None = Field(None, ge=1, description="Most cells per tile; unlimited when not given.")
