@@ -9,10 +9,15 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import struct
 from typing import Any
 
 import numpy as np
 
+_DAMAGED = (
+    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, RecursionError),
+    *(TypeError, ValueError, struct.error),
+)
 _KINDS = {f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)} | {"f2", "f4", "f8", "b1", "O8", "O"}
 
 
@@ -200,16 +205,7 @@ def load_arrays(content: bytes) -> Any:
         value = _Reader(io.BytesIO(content), encoding="latin1").load()
     except pickle.UnpicklingError:
         raise
-    except (
-        ArithmeticError,
-        AttributeError,
-        EOFError,
-        LookupError,
-        MemoryError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except _DAMAGED as error:
         raise pickle.UnpicklingError(f"it is damaged ({type(error).__name__})") from error
     return plain(value)
 

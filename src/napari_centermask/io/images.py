@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,11 @@ from ..core.errors import BadImage
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy", ".bmp")
 LARGEST_COMPRESSION = 2_000
 """A file whose pixels need this many times its own bytes is not believed: zlib packs at most 1,032 to 1."""
+_DAMAGED = (
+    *(ArithmeticError, AssertionError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError),
+    *(struct.error, zlib.error),
+)
+"""What tifffile raises over damaged files."""
 MEMMAP_BYTES = 256 * 2**20
 
 
@@ -213,13 +220,13 @@ def _read_tiff(path: Path) -> ImageData:
             big = series.nbytes > MEMMAP_BYTES and series.dataoffset is not None
             data = tifffile.memmap(path, mode="r") if big else series.asarray()
             axes, size = series.axes, _pixel_size(file)
+        return _named(path, data, axes, size)
     except BadImage:
         raise
-    except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, TypeError, MemoryError) as error:
+    except (tifffile.TiffFileError, *_DAMAGED) as error:
         raise BadImage(
             f"Expected a TIFF image, {path.name} cannot be read: {error}. Copy or export it again."
         ) from error
-    return _named(path, data, axes, size)
 
 
 def _check_complete(path: Path, file) -> None:

@@ -59,9 +59,11 @@ def read(path: Path, images: Path | None = None) -> Reading:
     """
     _roifile()
     with refusing(path, "ImageJ ROIs", zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, *_ERRORS):
-        entries = list(_entries(path)) if zipfile.is_zipfile(path) else [(path.name, path.read_bytes())]
+        entries = list(_entries(path)) if zipfile.is_zipfile(path) else [("a.roi", path.read_bytes())]
         own = next((_json(data) for name, data in entries if name == _IMAGE_ENTRY), None)
         rois = [_parse(data) for name, data in entries if name.lower().endswith(".roi")]
+        if not rois and own is None:
+            raise ValueError("it holds no ROIs")
         outlines = [(roi, polygons) for roi in rois if (polygons := _polygons(roi))]
     name = fields.read_name(own, image_name(path))
     shape = fields.read_sizes(own, "shape", 2) or image_shape(path, images, name)
