@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 
 import numpy as np
 import pytest
@@ -138,6 +137,7 @@ def test_what_is_safe_elsewhere_is_dropped_and_newer_edits_stay(tmp_path):
 
 def test_a_file_that_may_not_grow_keeps_edits_in_memory_and_whole_lines_on_the_disk(tmp_path):
     """The limit of the operating system for the size of files stands for a full disk."""
+    resource = pytest.importorskip("resource")
     result, edits = random_edits(30, seed=5)
     path, told = tmp_path / "j.jsonl", []
     journal = Journal(path, on_problem=told.append)

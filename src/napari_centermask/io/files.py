@@ -90,6 +90,13 @@ def _keep(path: Path, previous: Path) -> None:
         os.replace(path, previous)
 
 
+def remove_parts(folder: Path, names: Iterable[str]) -> None:
+    """Remove what a killed process left of writing these files; only while no other process writes them."""
+    for name in names:
+        for part in folder.glob(f"{name}*.part"):
+            part.unlink(missing_ok=True)
+
+
 def cannot_save(path: Path, error: OSError) -> str:
     """The sentence for a person."""
     return (

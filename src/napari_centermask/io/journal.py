@@ -1,7 +1,8 @@
 """A journal of edits: one JSON line each, appended and never changed, so that a crash loses nothing.
 
 A line is handed to the operating system before `append` returns, which survives the death of the process. A thread brings
-it to the disk (fsync), which survives the death of the machine. Large edits (a model's run) are also packed by the thread.
+it to the disk (fsync), which survives the death of the machine. Large edits (a model's run) are packed and handed over by
+the thread, too; the edit after one waits for it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .files import cannot_save, sync_folder
 
 LONGEST_LINE = 2**28
 LARGE = 100
-"""Edits of more cells are packed by the thread: 100 cells take about 2 ms."""
+"""Edits that leave more cells are packed by the thread: 100 cells take about 2 ms."""
 _RETRY_S = 2.0
 
 Maker = Callable[[], dict[str, Any]]
@@ -88,6 +89,11 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     return record if type(number) is int and 0 < number < 2**53 else None
 
 
+def is_large(edit: Edit) -> bool:
+    """Whether the thread packs this edit."""
+    return sum(change.after is not None for change in edit.changes) > LARGE
+
+
 class Journal:
     """Appends to a journal.
 
@@ -136,7 +142,7 @@ class Journal:
 
         Never raises on a full disk: see `problem`.
         """
-        return self._add(lambda: {"image": image, **record_of(edit)}, large=len(edit.changes) > LARGE)
+        return self._add(lambda: {"image": image, **record_of(edit)}, large=is_large(edit))
 
     def note(self, record: dict[str, Any]) -> int:
         """Write another change down, JSON values under keys other than "n"."""
@@ -147,6 +153,8 @@ class Journal:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
                 self._thread.start()
+            while self._waiting and self._waiting[0][2] and not self.problem:
+                self._changed.wait()  # for a large edit before this one: at most the last may be lost
             self.last += 1
             self._waiting.append((self.last, make, large))
             while self._waiting and not self._waiting[0][2] and self._write_first(_line(*self._waiting[0][:2])):

@@ -16,7 +16,7 @@ from ...core.history import Edit, History, RegionChange
 from ...core.instances import Instances
 from ...core.predictions import replace_predictions
 from ...core.result import Index, Result
-from ..files import Stamp, replace_file
+from ..files import Stamp, remove_parts, replace_file
 from ..journal import Contents, Journal, read_journal
 from ..lock import FolderLock, lock_folder
 from . import replay
@@ -149,6 +149,7 @@ class Project:
         self._compare()
         self._replay(contents)
         if not self.read_only:
+            remove_parts(self.folder, (ANNOTATIONS, PREVIOUS, PROJECT, PREVIOUS_PROJECT, JOURNAL))
             start = max(contents.last, self._store.edits, self._file.edits)
             self._journal = Journal(self.folder / JOURNAL, start=start, on_problem=self.troubled.emit)
             if self._is_new:
