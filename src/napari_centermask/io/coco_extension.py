@@ -81,7 +81,7 @@ def plane_fields(image: dict[str, Any], shape: tuple[int, int], *, bad: Bad = re
     own = _own(image, bad)
     plane, leading = _position(own, bad)
     seams = own.get("seams", [])
-    if seams and not _are_numbers(seams, lists=2):
+    if seams != [] and not _are_numbers(seams, lists=2):
         bad(f"expected two lists of seams, got {_short(seams)}")
         seams = []
     fields = {

@@ -9,7 +9,7 @@ import numpy as np
 from . import rle
 
 Crop = tuple[int, int, np.ndarray]
-LONGEST_OUTLINE = 2**23
+LONGEST_OUTLINE = 2**22
 """Most pixels of a polygon's outline: pycocotools needs about 40 bytes for each."""
 LARGEST_FILE = 2**31
 """Most pixels of the boxes of all masks of a file."""
@@ -95,6 +95,10 @@ def rasterise(parts: list[np.ndarray], shape: tuple[int, int]) -> Crop | None:
     if sum(_length(p) for p in parts) > LONGEST_OUTLINE:
         raise ValueError(f"its outline is longer than {LONGEST_OUTLINE} pixels")
     window = int(high[1] - low[1]), int(high[0] - low[0])
+    if window[0] * window[1] > rle.LARGEST_MASK:
+        raise ValueError(
+            f"a mask of {window[0]} x {window[1]} pixels is larger than the {rle.LARGEST_MASK} that are read"
+        )
     drawn = coco_mask.merge(coco_mask.frPyObjects([(p - low).ravel().tolist() for p in parts], *window))
     crop = rle.decode(rle.decompress(drawn["counts"].decode("ascii")), window)
     return None if crop is None else (crop[0] + int(low[1]), crop[1] + int(low[0]), crop[2])
