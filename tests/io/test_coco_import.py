@@ -303,3 +303,8 @@ def test_a_report_is_json_and_reads_well(tmp_path):
         "Images not found: 1 (a.png). Choose the folder they are in.",
     ]
     assert json.loads(json.dumps(imported.report.to_json()))["refused"]["nothing is drawn"]["count"] == 1
+
+
+def test_equal_cells_of_our_own_files_stay_two(tmp_path):
+    imported = load(tmp_path, data(annotations=[{KEY: {"id": 1}}, {KEY: {"id": 2}}]))
+    assert areas(imported) == [[16, 16]]

@@ -156,7 +156,9 @@ def _categories(path: Path, data: dict[str, Any]) -> dict[int, str]:
                 f"Expected each category id once, {path.name} has category id {id} twice. Renumber them."
             )
         if not 0 < id <= LARGEST_ID:
-            raise BadAnnotations(f"Expected category ids from 1, {path.name} has {id}. Import it, or renumber them.")
+            raise BadAnnotations(
+                f"Expected category ids from 1, {path.name} has {id}. `napari-centermask convert` repairs it."
+            )
         categories[id] = str(item.get("name", id))
     return categories or {1: "cell"}
 

@@ -57,7 +57,7 @@ class Categories:
             elif key not in used and isinstance(name, str) and name in parents and len(listed) > 1:
                 report.repair("an empty category above the others was left away", name)
             else:
-                raw[key] = str(name)[:200] if name not in (None, "") else f"category {key}"
+                raw[key] = ("" if name is None else str(name).strip()[:200]) or f"category {key}"
         self._number(raw)
 
     def of(self, item: dict[str, Any], where: str) -> int | None:

@@ -1,0 +1,132 @@
+"""Annotations of other programs into a project: matched by image name, checked in whole, then brought in by edits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ..core.errors import BadAnnotations, BadImage, ReadOnlyProject
+from .coco import ImageRecord
+from .coco_import import import_coco
+from .coco_merge import DUPLICATE_IOU, Merge, merge, merge_categories
+from .coco_records import by_image
+from .image_names import Find, match_names
+from .import_report import ImportReport
+from .project import Project
+from .project.layout import new_category
+
+
+def import_into(
+    project: Project,
+    path: Path,
+    *,
+    find: Find | None = None,
+    add_images: bool = True,
+    copy: bool = False,
+    duplicate_iou: float = DUPLICATE_IOU,
+    crowds: str = "auto",
+    boxes: bool = False,
+) -> ImportReport:
+    """Merge a COCO file into a project, one edit for each image, which can be undone there.
+
+    All is read and compared before anything changes. Images are matched by name (`image_names.match_names`); those that
+    the project lacks are added where their files are found. Cells that are there already do not come twice
+    (`coco_merge.merge`); a person's cell replaces a prediction.
+
+    Parameters
+    ----------
+    find, crowds, boxes
+        As for `coco_import.import_coco`.
+    add_images, copy
+        Add images that the project lacks; copy them into its folder instead of linking them.
+
+    Raises
+    ------
+    BadAnnotations
+        If the file cannot be read; the project is as it was.
+    ReadOnlyProject
+        If the project is.
+    """
+    if project.read_only:
+        raise ReadOnlyProject(project.read_only)
+    imported = import_coco(path, find=find, crowds=crowds, boxes=boxes)
+    report, images = imported.report, by_image(imported.records)
+    ids = _matched(project, images)
+    plans = {}
+    names = {id: c.name for id, c in project.categories.items()}
+    merged, here = merge_categories(names, _categories(images))
+    for name, records in list(images.items()):
+        images[name] = [_renamed(r, merged, here) for r in records]
+        if name in ids:
+            plans[name] = _plan(project, ids[name], images[name], duplicate_iou, report)
+    new = {n: r[0].path for n, r in images.items() if n not in ids and r[0].path is not None} if add_images else {}
+    for name in images.keys() - ids.keys() - new.keys():
+        report.refuse("its image is not in the project", name)
+    for id in merged.keys() - names.keys():
+        project.set_category(id, new_category(merged[id], project.categories, id=id)[1])
+    for name, id in _added(project, new, copy=copy, report=report).items():
+        ids[name] = id
+        plans[name] = _plan(project, id, images[name], duplicate_iou, report)
+    report.images = report.cells = 0
+    for name, plan in plans.items():
+        if plan is not None:
+            _apply(project, ids[name], plan, f"import of {Path(path).name}", report)
+    return report
+
+
+def _matched(project: Project, images: Mapping[str, list[ImageRecord]]) -> dict[str, int]:
+    """Name in the file -> id in the project: the same file on disk, else by name."""
+    known = {i.file_name: i.id for i in project.images}
+    places = {i.path.resolve(): i.id for i in project.images}
+    ids = {n: places[p] for n, r in images.items() if (p := r[0].path and r[0].path.resolve()) in places}
+    left = [name for name, id in known.items() if id not in ids.values()]
+    by_name = match_names(left, [n for n in images if n not in ids])
+    return ids | {theirs: known[ours] for theirs, ours in by_name.items()}
+
+
+def _categories(images: Mapping[str, list[ImageRecord]]) -> dict[int, str]:
+    """Kinds that cells have; those without a cell are not brought along."""
+    found: dict[int, str] = {}
+    for records in images.values():
+        for record in records:
+            used = {c.category for c in record.instances}
+            found |= {id: name for id, name in record.instances.categories.items() if id in used}
+    return found
+
+
+def _renamed(record: ImageRecord, merged: dict[int, str], here: dict[int, int]) -> ImageRecord:
+    """The record with the project's category ids."""
+    cells = [replace(c, category=here[c.category]) for c in record.instances]
+    return replace(record, instances=type(record.instances)(record.shape, cells, categories=merged))
+
+
+def _plan(
+    project: Project, id: int, records: list[ImageRecord], duplicate_iou: float, report: ImportReport
+) -> Merge | None:
+    try:
+        return merge(project.result(id), records, duplicate_iou=duplicate_iou)
+    except (BadAnnotations, BadImage) as error:
+        report.refuse(str(error), records[0].file_name)
+        return None
+
+
+def _added(project: Project, new: Mapping[str, Path], *, copy: bool, report: ImportReport) -> dict[str, int]:
+    """Add images to the project; returns the ids of those that were taken."""
+    if not new:
+        return {}
+    before = {i.id for i in project.images}
+    for reason in project.add_images(new.values(), copy=copy):
+        report.refuse(reason)
+    added = [i.id for i in project.images if i.id not in before]
+    return dict(zip(new, added, strict=True))
+
+
+def _apply(project: Project, id: int, plan: Merge, name: str, report: ImportReport) -> None:
+    project.history(id).do(name, plan.changes, regions=plan.regions)
+    report.images += 1
+    report.cells += plan.added + plan.replaced
+    for _ in range(plan.replaced):
+        report.repair("a prediction gave way to a person's cell", project.image(id).file_name)
+    for _ in range(plan.duplicates):
+        report.refuse("the project has this cell already", project.image(id).file_name)
