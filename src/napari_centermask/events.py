@@ -6,6 +6,7 @@ Kind, and what it carries beside `event` and `time`:
 - stage: name ("reading the images", "training", "evaluating"), what the job does now
 - step: step, part in [0, 1], seconds, seconds_left, memory_mb, and the mean of each loss since the last one
 - evaluation: step, better, AP, AP50, per_folder, samples (a list of {"image", "picture"}: PNG files)
+- comparison: recommended, sentence, path (comparison.json: both models' figures and the pictures)
 - checkpoint: step, path
 - notice: message, for a person
 - paused, resumed: step
@@ -27,6 +28,7 @@ KINDS = (
     "progress",
     "step",
     "evaluation",
+    "comparison",
     "checkpoint",
     "notice",
     "paused",

@@ -51,6 +51,7 @@ class AugmentSettings(Settings):
     invert: float = Field(0.0, ge=0, le=1, description="Probability of inverting the intensities.")
     gradient: float = Field(0.2, ge=0, le=1, description="Strength of an uneven illumination.")
     grey: float = Field(0.2, ge=0, le=1, description="Probability that a colour tile is made grey.")
+    elastic: float = Field(0.0, ge=0, le=20, description="Largest shift of an elastic deformation in pixels.")
     copy_paste: float = Field(0.3, ge=0, le=1, description="Probability of adding cells of the tile onto others.")
 
 
@@ -106,8 +107,25 @@ class TrainSettings(Settings):
     amp: Literal["auto", "off", "bf16", "fp16"] = Field(
         "auto", description="Mixed precision; auto: where the hardware has it."
     )
+    freeze: Literal["none", "stem", "early", "backbone"] = Field(
+        "none", description="Layers that stay as they are: the first ones, the first two stages, or the whole backbone."
+    )
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="Factor on the learning rate from each stage to the one before it; 1 for none."
+    )
+    patience: int = Field(0, ge=0, description="Evaluations without a better AP after which it ends; 0 for never.")
+    oversample: float = Field(
+        0.0, ge=0, le=1, description="How much more often rare categories are drawn; 1 makes all equally frequent."
+    )
+    replay: list[Path] = Field(
+        default_factory=list, description="Folders like 'data' of what the model knew before, against forgetting."
+    )
+    replay_part: float = Field(0.25, gt=0, lt=1, description="Part of the tiles that come from 'replay'.")
     evaluate_every: int = Field(1000, ge=1, description="Steps between evaluations on val.")
+    evaluate_first: bool = Field(False, description="Evaluate before the first step too: where the start model stands.")
+    compare: bool = Field(False, description="At the end, compare with the start model on the held-out images.")
     seed: int = Field(0, ge=0)
     workers: int = Field(1, ge=0, description="Processes that prepare tiles.")
     device: str = Field("auto")
+    tensorboard: bool = Field(False, description="Write TensorBoard event files into the run folder.")
     resume: bool = Field(False, description="Go on from the run folder's last checkpoint.")

@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from napari_centermask.models.checkpoint import load_model
-from napari_centermask.training.loop import Trainer, TrainingFailed, learning_rate, train
+from napari_centermask.training.loop import train
+from napari_centermask.training.optimise import learning_rate
+from napari_centermask.training.trainer import Trainer, TrainingFailed
 
 
 def events(settings, **options):

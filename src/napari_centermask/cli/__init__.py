@@ -16,7 +16,19 @@ from napari_centermask.core.errors import BadSettings, Cancelled, UserError
 USER_ERROR = 2
 INTERRUPTED = 130
 
-_COMMANDS = ("segment", "train", "evaluate", "export", "convert", "benchmark", "models", "demo", "doctor")
+_COMMANDS = (
+    "segment",
+    "train",
+    "finetune",
+    "evaluate",
+    "compare",
+    "export",
+    "convert",
+    "benchmark",
+    "models",
+    "demo",
+    "doctor",
+)
 """Each is a module of this package that holds a function, or for `models` an application, of its name."""
 
 

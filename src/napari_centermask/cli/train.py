@@ -70,6 +70,11 @@ def train(
     json
         Print one JSON object per event.
     """
+    return run_training(settings, json=json)
+
+
+def run_training(settings: TrainSettings, *, json: bool) -> int:
+    """Train and compare, showing the events as lines or as JSON."""
     from napari_centermask import events
 
     steps = _steps(settings)
@@ -92,11 +97,33 @@ def train(
 
 
 def _steps(settings: TrainSettings) -> Iterator[dict[str, Any]]:
+    """The events of the training, with those of the comparison before the last one."""
     try:
         from napari_centermask.training import loop
     except ImportError as error:
         raise MissingExtra(f"Training needs PyTorch ({error}): pip install 'napari-centermask[train]'") from error
-    yield from loop.train(settings)
+    for event in loop.train(settings):
+        if event["event"] == "done" and settings.compare and settings.start and event["model"]:
+            yield from compared(settings, event["model"])
+        yield event
+
+
+def compared(settings: TrainSettings, model: str) -> Iterator[dict[str, Any]]:
+    """Compare the new model with the one it came from on the held-out images; writes comparison.json."""
+    from napari_centermask.engines.load import load_engine
+    from napari_centermask.evaluation.compare_models import compare_models
+    from napari_centermask.events import event
+
+    from .compare import write_comparison
+
+    yield event("stage", name="comparing")
+    engines = [load_engine(m, engine="torch", device=settings.device) for m in (settings.start, model)]
+    pictures = settings.out / "pictures"
+    result = compare_models(settings.data, "val", *engines, known=settings.replay, pictures=pictures).to_json()
+    path = settings.out / "comparison.json"
+    write_comparison(path, result | {"models": {"old": settings.start, "new": model}, "split": "val"})
+    verdict = result["verdict"]
+    yield event("comparison", path=str(path), recommended=verdict["recommended"], sentence=verdict["sentence"])
 
 
 def failure(error: UserError) -> dict[str, Any]:

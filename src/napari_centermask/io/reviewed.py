@@ -9,6 +9,7 @@ from ..core.instances import Box, Instance, Instances
 from .coco import ImageRecord
 
 HUMAN = ("accepted", "corrected")
+PARTIAL = "partial"
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,14 @@ class Truth:
 
 
 def is_partial(records: Iterable[ImageRecord]) -> bool:
-    """Whether the file tells what was reviewed: by regions, or by cells a person kept beside such that nobody saw.
+    """Whether the file tells what was reviewed: by regions, by cells a person kept beside such that nobody saw, or by
+    the field `partial` of an image.
 
     Where it does not, as in files of other programs, its images count as annotated in full.
     """
     seen = set()
     for record in records:
-        if record.reviewed:
+        if record.reviewed or record.extra.get(PARTIAL):
             return True
         seen |= {cell.status for cell in record.instances}
     return "predicted" in seen and bool(seen & set(HUMAN))

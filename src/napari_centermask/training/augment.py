@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from napari_centermask.core.normalise import CLIP
 from napari_centermask.settings import AugmentSettings
@@ -68,6 +68,44 @@ def rotated_side(side: int, angle: float) -> int:
     """Side of the square that holds a square of `side` turned by `angle` degrees."""
     c, s = abs(math.cos(math.radians(angle))), abs(math.sin(math.radians(angle)))
     return math.ceil(side * (c + s))
+
+
+def shift_field(shape: tuple[int, int], strength: float, rng: np.random.Generator, *, grid: int = 5) -> np.ndarray:
+    """(2, H, W) float32 smooth random shifts (y, x) of at most about `strength` pixels.
+
+    Source: P. Simard et al., Best Practices for Convolutional Neural Networks, ICDAR 2003, section 2.
+    """
+    coarse = rng.uniform(-strength, strength, (2, grid, grid)).astype(np.float32)
+    size = (shape[1], shape[0])
+    return np.stack([np.asarray(Image.fromarray(c).resize(size, Image.Resampling.BICUBIC)) for c in coarse])
+
+
+def bend(image: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Read (C, h, w) float32 planes at shifted places, bilinear; the border's pixels go on outside.
+
+    Parameters
+    ----------
+    shift
+        (2, h, w) of the same window as the planes.
+    """
+    y, x = np.mgrid[: shift.shape[1], : shift.shape[2]].astype(np.float32)
+    at = np.stack([y + shift[0], x + shift[1]])
+    return np.stack([map_coordinates(plane, at, order=1, mode="nearest") for plane in image])
+
+
+def bend_masks(masks: np.ndarray, boxes: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Masks (N, H, W) uint8 under the same shifts, each in the window of its box only."""
+    margin = math.ceil(float(np.abs(shift).max(initial=0))) + 1
+    bent = np.zeros_like(masks)
+    height, width = masks.shape[1:]
+    for number, (mask, box) in enumerate(zip(masks, boxes, strict=True)):
+        x0, y0 = np.maximum(np.floor(box[:2]).astype(int) - margin, 0)
+        x1, y1 = np.minimum(np.ceil(box[2:]).astype(int) + margin, (width, height))
+        window = np.s_[y0:y1, x0:x1]
+        if y0 < y1 and x0 < x1:
+            part = bend(mask[window][None].astype(np.float32), shift[:, y0:y1, x0:x1])[0]
+            bent[number][window] = part >= 0.5
+    return bent
 
 
 def boxes_of(masks: np.ndarray) -> np.ndarray:

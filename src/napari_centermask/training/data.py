@@ -114,13 +114,13 @@ def data_hash(folder: Path, split: str) -> str:
 
 
 class _Endless:
-    """Tile numbers from `start` on, without an end: the run decides when to stop."""
+    """Every `stride`-th tile number from `start` on, without an end: the run decides when to stop."""
 
-    def __init__(self, start: int) -> None:
-        self.start = start
+    def __init__(self, start: int, stride: int) -> None:
+        self.start, self.stride = start, stride
 
     def __iter__(self) -> Iterator[int]:
-        return itertools.count(self.start)
+        return itertools.count(self.start, self.stride)
 
 
 def collate(tiles: list[TrainTile]) -> TrainBatch:
@@ -153,6 +153,7 @@ def batches(
     seed: int | None = None,
     batch: int | None = None,
     start_tile: int = 0,
+    share: tuple[int, int] = (0, 1),
 ) -> DataLoader:
     """An endless loader of `TrainBatch`.
 
@@ -168,17 +169,20 @@ def batches(
         Tiles per step instead of `settings.batch`.
     start_tile
         Tiles to leave out.
+    share
+        Number of this process and of all: each takes its part of the tiles.
     """
     from torch.utils.data import DataLoader
 
     if seed is not None:
         settings = settings.model_copy(update={"seed": seed})
-    sampler = TileSampler([load_split(folder, split) for folder in settings.data], settings)
+    folders = [*settings.data, *settings.replay]
+    sampler = TileSampler([load_split(folder, split) for folder in folders], settings)
     workers = {} if not settings.workers else {"prefetch_factor": 3, "worker_init_fn": _start_worker}
     return DataLoader(
         sampler,
         batch_size=batch or settings.batch,
-        sampler=_Endless(start_tile),
+        sampler=_Endless(start_tile + share[0], share[1]),
         num_workers=settings.workers,
         collate_fn=collate,
         persistent_workers=bool(settings.workers),

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from ..core.errors import BadSettings
 from ..events import event
 from ..models.centermask import CenterMask
 from ..models.losses import Truth
@@ -17,9 +16,8 @@ from ..settings import TrainSettings
 from .control import Control
 from .device import is_out_of_memory, memory_mb
 from .sampler import TrainTile
-from .trainer import Trainer, TrainingFailed, learning_rate
-
-__all__ = ["Trainer", "TrainingFailed", "learning_rate", "train"]
+from .tensorboard import EventFile
+from .trainer import Trainer, TrainingFailed
 
 REPORT_EVERY = 20
 REPORT_SECONDS = 10.0
@@ -51,14 +49,21 @@ def train(settings: TrainSettings, *, evaluate: Evaluate | None = None) -> Event
     TrainingFailed, BadSettings, BadAnnotations
         With what to change.
     """
+    run = None
     try:
-        yield from _Run(settings, evaluate).events()
+        run = _Run(settings, evaluate)
+        for one in run.events():
+            if run.trainer.world.is_first:
+                yield one
     except OSError as error:
         raise _explain_os(error, settings) from error
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         raise _explain_memory(settings, settings.batch) from error
+    finally:
+        if run is not None:
+            run.close()
 
 
 class _Run:
@@ -67,21 +72,23 @@ class _Run:
     def __init__(self, settings: TrainSettings, evaluate: Evaluate | None) -> None:
         from . import validate
 
-        self.settings = settings
         self.score = evaluate or validate.evaluate
         self.prepare = validate.prepare if evaluate is None else lambda settings: None
         self.trainer = Trainer(settings)
+        self.settings = settings = self.trainer.settings
+        self.board = EventFile(settings.out) if settings.tensorboard and self.trainer.world.is_first else None
         self.control = Control(settings.out)
         self.sums: dict[str, float] = {}
         self.counted = 0
         self.reported = self.saved = self.clock = time.monotonic()
-        self.has_halved = False
+        self.has_halved = self.is_stale = False
 
     def events(self) -> Events:
         """The whole run."""
         settings, trainer = self.settings, self.trainer
         warning = trainer.resume() if settings.resume else None
-        (settings.out / "run.json").write_text(settings.model_dump_json(indent=1), encoding="utf-8")
+        if trainer.world.is_first:
+            (settings.out / "run.json").write_text(settings.model_dump_json(indent=1), encoding="utf-8")
         yield event(
             "start",
             out=str(settings.out),
@@ -96,36 +103,51 @@ class _Run:
         if warning:
             yield event("notice", message=warning)
         yield event("stage", name="reading the images")
-        trainer.read_facts()
-        self.prepare(settings)
-        while not self.is_over:
+        if trainer.world.is_first:
+            trainer.read_facts()
+            self.prepare(settings)
+            if settings.evaluate_first and trainer.progress.step == 0:
+                yield from self._evaluate()
+        while not self._is_over():
             try:
                 yield from self._some_steps()
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
+                if not is_out_of_memory(error) or trainer.world.size > 1:
                     raise
                 yield self._halve(error)
-        yield from self._finish()
+        if trainer.world.is_first:
+            yield from self._finish()
 
-    @property
-    def is_over(self) -> bool:
+    def close(self) -> None:
+        """End what the run holds open."""
+        if self.board is not None:
+            self.board.close()
+        self.trainer.world.leave()
+
+    def _is_over(self) -> bool:
         """Whether no further step follows."""
-        return self.trainer.done >= 1.0 or self.control.stopped
+        trainer, patience = self.trainer, self.settings.patience
+        self.is_stale = 0 < patience <= trainer.progress.stale
+        over = trainer.done >= 1.0 or self.control.stopped or self.is_stale
+        return trainer.world.agree(over, trainer.device)
 
     def _some_steps(self) -> Events:
         """Steps until the end, or until the memory does not suffice."""
         from .data import batches
 
-        loader = iter(batches(self.settings, batch=self.trainer.batch, start_tile=self.trainer.tiles))
+        world = self.trainer.world
+        share = {"batch": max(1, self.trainer.batch // world.size), "share": (world.rank, world.size)}
+        loader = iter(batches(self.settings, start_tile=self.trainer.tiles, **share))
         yield event("stage", name="training")
         self.clock = time.monotonic()
-        while not self.is_over:
+        while not self._is_over():
             batch = next(loader)
             losses = self.trainer.step(
                 batch.images, [Truth(t.boxes, t.classes, t.masks, t.ignore) for t in batch.tiles]
             )
             self._count(losses)
-            yield from self._after_step()
+            if world.is_first:
+                yield from self._after_step()
 
     def _count(self, losses: dict[str, float]) -> None:
         now = time.monotonic()
@@ -156,6 +178,8 @@ class _Run:
         self.sums, self.counted = {}, 0
         step, part, seconds = trainer.progress.step, trainer.done, trainer.progress.seconds
         trainer.progress.curves.append({"step": step, **means})
+        if self.board is not None:
+            self.board.add(step, means)
         left = seconds * (1 - part) / part if part else None
         return event(
             "step",
@@ -179,13 +203,18 @@ class _Run:
         yield event("stage", name="evaluating")
         model = trainer.averaged()
         result = self.score(model, trainer)
+        curve = {k: v for k, v in result.items() if k not in ("per_folder", "samples")}
+        trainer.progress.curves.append({"step": trainer.progress.step, **curve})
+        if self.board is not None:
+            self.board.add(trainer.progress.step, {f"val/{k}": v for k, v in curve.items()})
+        if trainer.progress.step == 0:  # where the start model stands; it is not a result of this run
+            yield event("evaluation", step=0, better=False, **result)
+            return
         better = result["AP"] > trainer.progress.best
         trainer.progress.stale = 0 if better else trainer.progress.stale + 1
         if better:
             trainer.progress.best = result["AP"]
             save_best(model, trainer, result)
-        curve = {k: v for k, v in result.items() if k not in ("per_folder", "samples")}
-        trainer.progress.curves.append({"step": trainer.progress.step, **curve})
         yield self._save()
         yield event("evaluation", step=trainer.progress.step, better=better, **result)
         if trainer.done < 1.0:
@@ -220,8 +249,11 @@ class _Run:
     def _finish(self) -> Events:
         """Keep the last state, and see that there is a model; then the end."""
         trainer, best = self.trainer, self.settings.out / "best.safetensors"
-        is_early = trainer.done < 1.0
-        if is_early and trainer.progress.step:
+        if self.is_stale:
+            message = f"The AP has not risen for {trainer.progress.stale} evaluations; the training ends here."
+            yield event("notice", message=message)
+        is_stopped = self.control.stopped and trainer.done < 1.0
+        if is_stopped and trainer.progress.step:
             if trainer.progress.best < 0:
                 yield from self._evaluate()
             else:
@@ -232,7 +264,7 @@ class _Run:
             step=trainer.progress.step,
             best=trainer.progress.best,
             out=str(self.settings.out),
-            stopped=is_early,
+            stopped=is_stopped,
             model=str(best) if best.exists() else None,
         )
 
@@ -261,15 +293,3 @@ def _explain_os(error: OSError, settings: TrainSettings) -> TrainingFailed:
         return TrainingFailed(f"The disk of {settings.out} is full. Make room. {again}", reason="disk")
     where = error.filename or settings.out
     return TrainingFailed(f"Cannot use {where}: {error.strerror or error}. Bring it back. {again}", reason="data")
-
-
-def check_settings(settings: TrainSettings) -> None:
-    """Refuse settings that contradict each other before anything is loaded.
-
-    Raises
-    ------
-    BadSettings
-        Naming the setting.
-    """
-    if not settings.data:
-        raise BadSettings("Expected at least one folder under 'data', got none.")

@@ -290,10 +290,15 @@ class TileSampler:
             for number, folder in enumerate(folders)
         ]
         shares = [np.maximum(t, 1.0) for t in tiles]
-        weights = np.array(settings.weights or [s.sum() for s in shares], dtype=float)
-        self._folder_weights = weights / weights.sum()
-        self._image_weights = [s / s.sum() for s in shares]
+        self._folder_weights = _folder_weights([float(s.sum()) for s in shares], settings)
         self._classes = [[_class_indices(s, settings.model.categories) for s in folder] for folder in folders]
+        self._rarity = None
+        if settings.oversample:
+            self._rarity = rarity(self._classes, len(settings.model.categories), settings.oversample)
+            shares = [
+                s * [_mean(self._rarity[c]) for c in kinds] for s, kinds in zip(shares, self._classes, strict=True)
+            ]
+        self._image_weights = [s / s.sum() for s in shares]
 
     def _area(self, sample: Sample, folder: int) -> float:
         """Pixels of the image at the model's cell size."""
@@ -308,6 +313,8 @@ class TileSampler:
         """One random, augmented tile."""
         folder = int(rng.choice(len(self.folders), p=self._folder_weights))
         tile = self._cut(folder, rng)
+        if self.settings.augment.elastic and rng.random() < 0.3:
+            tile = _bent(tile, self.settings.augment.elastic * rng.random(), rng)
         if len(tile.image) != 3 and rng.random() < self.settings.augment.copy_paste:
             tile = self._paste(tile, folder, rng)
         image = augment.appearance(tile.image, rng, self.settings.augment)
@@ -323,7 +330,8 @@ class TileSampler:
         angle = float(rng.uniform(-1, 1) * settings.augment.rotate)
         side = augment.rotated_side(settings.tile, angle) if angle else settings.tile
         scale = settings.diameter / (sample.diameter or self._diameters[folder])
-        window = choose_window(sample, scale * random_zoom(rng, settings.augment.scale), side, rng)
+        rare = None if self._rarity is None else self._rarity[self._classes[folder][number]]
+        window = choose_window(sample, scale * random_zoom(rng, settings.augment.scale), side, rng, weights=rare)
         pixels, part = cut_image(sample.image, window)
         image = _pad(normalise(pixels, sample.lo, sample.hi), part, side, rng)
         if settings.model.in_channels == 1 and len(image) == 3:
@@ -350,6 +358,27 @@ class TileSampler:
         return replace(tile, image=image, boxes=boxes, classes=classes, masks=masks)
 
 
+def rarity(classes: list[list[np.ndarray]], n_classes: int, strength: float) -> np.ndarray:
+    """(n_classes,) how much more often cells of each class are drawn: the inverse of their part, to a power."""
+    counts = np.bincount(np.concatenate([k for folder in classes for k in folder]), minlength=n_classes)
+    return (counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))) ** strength
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else 1.0
+
+
+def _folder_weights(tiles: list[float], settings: TrainSettings) -> np.ndarray:
+    """How often each folder is drawn: the data's by their weights or tiles, the replay folders together their part."""
+    n = len(tiles) - len(settings.replay)
+    own = np.array(settings.weights or tiles[:n], dtype=float)
+    own = own / own.sum()
+    if not settings.replay:
+        return own
+    known = np.array(tiles[n:])
+    return np.concatenate([(1 - settings.replay_part) * own, settings.replay_part * known / known.sum()])
+
+
 def random_zoom(rng: np.random.Generator, limits: tuple[float, float]) -> float:
     """Half of the draws close to 1 (log-normal, sigma 0.15), the others log-uniform over `limits`."""
     if rng.random() < 0.5:
@@ -357,14 +386,20 @@ def random_zoom(rng: np.random.Generator, limits: tuple[float, float]) -> float:
     return float(np.exp(rng.uniform(*np.log(limits))))
 
 
-def choose_window(sample: Sample, scale: float, side: int, rng: np.random.Generator) -> Window:
+def choose_window(
+    sample: Sample, scale: float, side: int, rng: np.random.Generator, *, weights: np.ndarray | None = None
+) -> Window:
     """A random place; in four draws of five it holds at least a part of a cell, else a part of what was reviewed.
 
-    An image larger than the window is left by at most a twelfth of the window, a smaller one lies anywhere in it.
+    `weights` (N,) says how often each cell is the one. An image larger than the window is left by at most a twelfth of the
+    window, a smaller one lies anywhere in it.
     """
     length = side / scale
     origin = []
-    target = sample.boxes[int(rng.integers(len(sample.boxes)))] if len(sample.boxes) and rng.random() < 0.8 else None
+    target = None
+    if len(sample.boxes) and rng.random() < 0.8:
+        n = len(sample.boxes)
+        target = sample.boxes[int(rng.integers(n) if weights is None else rng.choice(n, p=weights / weights.sum()))]
     if target is None and sample.reviewed:
         y0, x0, y1, x1 = sample.reviewed[int(rng.integers(len(sample.reviewed)))]
         y, x = rng.uniform(y0, y1), rng.uniform(x0, x1)
@@ -413,12 +448,27 @@ def _rotated(tile: TrainTile, angle: float, side: int) -> TrainTile:
     return TrainTile(image, boxes[keep], tile.classes[keep], masks[keep], ignore, unreviewed)
 
 
+def _bent(tile: TrainTile, strength: float, rng: np.random.Generator) -> TrainTile:
+    """The tile under an elastic deformation; cells that leave it are no longer there."""
+    shift = augment.shift_field(tile.image.shape[1:], strength, rng)
+    masks = augment.bend_masks(tile.masks, tile.boxes, shift)
+    keep = masks.reshape(len(masks), -1).sum(axis=1) >= VISIBLE_PIXELS
+    unreviewed = tile.unreviewed
+    if unreviewed is not None:
+        unreviewed = (augment.bend(unreviewed[None].astype(np.float32), shift)[0] >= 0.5).astype(np.uint8)
+    side = tile.image.shape[1]
+    ignore = np.clip(tile.ignore + np.array([-1, -1, 1, 1], np.float32) * np.float32(strength), 0, side)
+    boxes = augment.boxes_of(masks[keep])
+    return TrainTile(augment.bend(tile.image, shift), boxes, tile.classes[keep], masks[keep], ignore, unreviewed)
+
+
 def _check(folders: list[list[Sample]], settings: TrainSettings) -> None:
     if not folders or not all(folders):
         raise BadSettings("Expected at least one image in each data folder, found an empty one. Check 'data'.")
-    if settings.weights is not None and len(settings.weights) != len(folders):
+    n_data = len(folders) - len(settings.replay)
+    if settings.weights is not None and len(settings.weights) != n_data:
         raise BadSettings(
-            f"Expected one weight for each of {len(folders)} data folders, got {len(settings.weights)}. Check 'weights'."
+            f"Expected one weight for each of {n_data} data folders, got {len(settings.weights)}. Check 'weights'."
         )
     wanted = settings.model.in_channels
     for sample in (s for folder in folders for s in folder):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +10,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..core.errors import BadSettings, UserError
+from ..core.errors import UserError
 from ..models.centermask import CenterMask
 from ..models.losses import Truth
 from ..settings import TrainSettings
 from .batch_losses import batch_losses
 from .device import choose_device, choose_precision, tune_malloc
+from .distributed import World
+from .optimise import freeze, learning_rate, make_optimiser, set_rate
+from .start import make_start
 
 
 class TrainingFailed(UserError):
@@ -79,35 +81,21 @@ class Progress:
     stale: int = 0
 
 
-def make_optimiser(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """SGD or AdamW; biases and norms are not decayed."""
-    decayed = [p for p in model.parameters() if p.requires_grad and p.dim() > 1]
-    others = [p for p in model.parameters() if p.requires_grad and p.dim() <= 1]
-    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    if settings.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9)
-    return torch.optim.AdamW(groups, lr=settings.learning_rate)
-
-
-def learning_rate(settings: TrainSettings, step: int, done: float) -> float:
-    """Rate at a step when the part `done` in [0, 1] of the run is behind."""
-    if settings.schedule == "cosine":
-        factor = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-    else:  # by ten at 2/3 and 8/9, the proportions of detectron2's schedules
-        factor = 0.1 ** ((done >= 2 / 3) + (done >= 8 / 9))
-    return settings.learning_rate * max(factor, 1e-3) * min(1.0, (step + 1) / max(settings.warmup, 1))
-
-
 class Trainer:
     """One run: model, optimiser, average and progress, saved together and resumed together."""
 
     def __init__(self, settings: TrainSettings) -> None:
         tune_malloc()
-        self.settings = settings
         torch.manual_seed(settings.seed)
-        self.device = choose_device(settings.device)
+        self.world = World.join()
+        self.device = self.world.device(choose_device(settings.device))
         self.precision = choose_precision(settings.amp, self.device)
-        self.model, self.parent = self._make_model()
+        self.start = make_start(settings)
+        self.model = self.start.model.to(self.device, memory_format=torch.channels_last)
+        if settings.start is not None:  # the network and the tiles follow the start model
+            settings = settings.model_copy(update={"model": self.model.settings})
+        self.settings = settings
+        freeze(self.model, settings.freeze)
         self.optimiser = make_optimiser(self.model, settings)
         self.average = Average(self.model, settings.ema)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
@@ -115,28 +103,19 @@ class Trainer:
         self._facts: dict[str, dict[str, str]] | None = None
         settings.out.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def parent(self) -> str | None:
+        """Name of the model it starts from."""
+        return self.start.parent
+
     def read_facts(self) -> dict[str, dict[str, str]]:
         """Hashes of the data, {folder: {split: SHA-256}}; read once, so that a folder may go away while training."""
         if self._facts is None:
             from .data import data_hash
 
-            folders = self.settings.data
+            folders = [*self.settings.data, *self.settings.replay]
             self._facts = {Path(f).name: {split: data_hash(f, split) for split in ("train", "val")} for f in folders}
         return self._facts
-
-    def _make_model(self) -> tuple[CenterMask, str | None]:
-        if self.settings.start is None:
-            model, parent = CenterMask(self.settings.model), None
-        else:
-            from ..models.checkpoint import load_model
-            from ..models.zoo import find_model
-
-            files = find_model(self.settings.start)
-            if files.weights is None:
-                raise BadSettings(f"Expected a model with weights to start from, {files.name} has only ONNX graphs.")
-            model, card = load_model(files.weights)
-            parent = card.name
-        return model.to(self.device, memory_format=torch.channels_last), parent
 
     @property
     def checkpoint(self) -> Path:
@@ -232,8 +211,13 @@ class Trainer:
             part = max(part, self.progress.seconds / (60 * self.settings.minutes))
         return min(part, 1.0)
 
-    def step(self, images: torch.Tensor, truths: list[Truth]) -> dict[str, float]:
+    def step(self, images: torch.Tensor, truths: list[Truth], *, rate: float | None = None) -> dict[str, float]:
         """One step; returns the losses.
+
+        Parameters
+        ----------
+        rate
+            Learning rate instead of the schedule's.
 
         Raises
         ------
@@ -243,22 +227,22 @@ class Trainer:
         self.model.train()
         if self.settings.start is not None:
             freeze_norms(self.model)
-        rate = learning_rate(self.settings, self.progress.step, self.done)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        rate = learning_rate(self.settings, self.progress.step, self.done) if rate is None else rate
+        set_rate(self.optimiser, rate)
         images = images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
         with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
             losses = batch_losses(self.model, images, [_to(t, self.device) for t in truths])
         self._check(losses)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(sum(losses.values())).backward()
+        self.world.average_gradients(self.model)
         self.scaler.unscale_(self.optimiser)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         if torch.isfinite(norm) or self.scaler.is_enabled():
             self.scaler.step(self.optimiser)
         self.scaler.update()
         self.average.update(self.model)
-        self.progress.tiles = self.tiles + len(images)
+        self.progress.tiles = self.tiles + len(images) * self.world.size
         self.progress.step += 1
         return {k: float(v.detach()) for k, v in losses.items()} | {"learning_rate": rate, "gradient_norm": float(norm)}
 

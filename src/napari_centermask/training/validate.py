@@ -116,8 +116,9 @@ def training_facts(trainer) -> dict[str, Any]:
     settings = trainer.settings
     return {
         "data": trainer.read_facts(),
-        "settings": settings.model_dump(mode="json", exclude={"data", "out"}),
+        "settings": settings.model_dump(mode="json", exclude={"data", "out", "replay"}),
         "seed": settings.seed,
+        "parent_sha256": trainer.start.parent_sha256,
         "steps": trainer.progress.step,
         "minutes": round(trainer.progress.seconds / 60, 1),
         "curves": trainer.progress.curves[:: max(1, len(trainer.progress.curves) // 200)],

@@ -1,0 +1,103 @@
+"""`compare`: two models on the same annotated images, and whether the difference is more than luck."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari_centermask.core.errors import BadSettings
+
+from .output import notice, whole_file
+
+
+def compare(
+    old: str,
+    new: str,
+    /,
+    *,
+    data: list[Path],
+    split: str | None = None,
+    known: list[Path] | None = None,
+    engine: str = "auto",
+    device: str = "auto",
+    json: Path | None = None,
+    pictures: Path | None = None,
+) -> int:
+    """Compare two models on the same images; the new one is recommended only where it is better beyond luck.
+
+    For example:
+
+      napari-centermask compare nuclei runs/first/best.safetensors --data fields --split test --pictures differences
+
+    Parameters
+    ----------
+    old, new
+        Names of installed models, or model files.
+    data
+        Folders with images/ and annotations.json, or annotations_SPLIT.json. The new model must not have seen them.
+    split
+        train, val or test; all of annotations.json when not given.
+    known
+        Folders of what the old model was made for: a new one that forgot it is not recommended.
+    engine, device
+        As for segment.
+    json
+        File for all figures.
+    pictures
+        Folder for pictures of the images on which they differ most.
+    """
+    from napari_centermask.engines.load import load_engine
+    from napari_centermask.evaluation.compare_models import compare_models
+
+    for folder in [*data, *(known or [])]:
+        if not folder.is_dir():
+            raise BadSettings(f"--data: expected a folder with images/ and annotations, {folder} is none.")
+    engines = [load_engine(m, engine=engine, device=device) for m in (old, new)]
+    result = compare_models(data, split, *engines, known=known or (), pictures=pictures)
+    for line in table(result.to_json(), old, new):
+        print(line)
+    if json:
+        write_comparison(json, result.to_json() | {"models": {"old": old, "new": new}, "split": split})
+    if pictures:
+        notice(f"Pictures: {pictures}")
+    return 0
+
+
+def write_comparison(path: Path, value: dict[str, Any]) -> None:
+    """Write a comparison's figures as JSON, whole or not at all."""
+    import json as json_module
+
+    with whole_file(path) as part:
+        part.write_text(json_module.dumps(value, indent=1, allow_nan=False), encoding="utf-8")
+
+
+def table(values: dict[str, Any], old: str, new: str) -> list[str]:
+    """Both models' figures side by side, and the verdict."""
+    rows = [
+        ("bioimage AP, mean .50-.90", ("bioimage_ap_mean",)),
+        ("bioimage AP at 0.50", ("bioimage_ap", "0.50")),
+        ("F1 at 0.50", ("f1",)),
+        ("PQ", ("pq",)),
+        ("COCO AP (another measure)", ("coco", "AP")),
+        ("overlapping cells found", ("overlap", "recall50")),
+        ("overlapping cells, mean IoU", ("overlap", "mean_iou")),
+    ]
+    width = max(12, len(Path(old).name), len(Path(new).name)) + 2
+    lines = [f"{'':<30}{Path(old).name:>{width}}{Path(new).name:>{width}}"]
+    for title, keys in rows:
+        pair = [_at(values[side], keys) for side in ("old", "new")]
+        lines.append(f"{title:<30}" + "".join(f"{'-' if v is None else f'{v:.4f}':>{width}}" for v in pair))
+    verdict = values["verdict"]
+    low, high = verdict["interval"]
+    return [
+        *lines,
+        "",
+        f"difference {verdict['difference']:+.4f}, 95 % of the draws from {low:+.4f} to {high:+.4f}",
+        verdict["sentence"],
+    ]
+
+
+def _at(values: dict[str, Any], keys: tuple[str, ...]) -> float | None:
+    for key in keys:
+        values = values[key]
+    return values

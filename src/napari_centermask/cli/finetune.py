@@ -1,0 +1,110 @@
+"""`finetune`: corrected cells in, a compared model out; every setting has a default computed from the data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari_centermask.core.errors import BadModel
+from napari_centermask.settings import TrainSettings
+
+from .output import notice, print_json
+from .segment import Flag
+from .train import run_training
+
+
+def finetune(
+    data: Path,
+    /,
+    *,
+    start: str = "nuclei",
+    scratch: Flag = False,
+    out: Path | None = None,
+    replay: list[Path] | None = None,
+    val_part: float = 0.2,
+    minutes: float | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    tile: int | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    seed: int = 0,
+    adopt: str | None = None,
+    dry_run: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Train a model further on corrected cells, and compare it with the one it came from.
+
+    Only what was reviewed or corrected teaches. A part of it is held out, without leaks, to compare on. For example:
+
+      napari-centermask finetune my_project
+
+      napari-centermask finetune my_project --adopt mine --minutes 10
+
+      napari-centermask finetune fields --start nuclei --dry-run
+
+    Parameters
+    ----------
+    data
+        A project, or a folder with images/ and annotations.json.
+    start
+        The model to start from.
+    scratch
+        Start from nothing instead.
+    out
+        Run folder; a new one in runs/ of the project when not given.
+    replay
+        Folders of what the start model knows, shown again against forgetting.
+    val_part
+        Part of the cells to hold out.
+    minutes, steps, batch, tile, workers, device
+        Instead of the computed defaults.
+    seed
+        Of the split and of the training.
+    adopt
+        Install the model under this name, if it is recommended.
+    dry_run
+        Write the run file, with the reasons for its values, and stop: `train RUN.json` goes on.
+    json
+        Print one JSON object per event.
+    """
+    import json as json_module
+
+    settings, reasons = suggest_for(
+        data, None if scratch else start, out=out, replay=replay or [], val_part=val_part, seed=seed
+    )
+    given = {"minutes": minutes, "steps": steps, "batch": batch, "tile": tile, "workers": workers, "device": device}
+    given = {k: v for k, v in given.items() if v is not None}
+    settings = TrainSettings.model_validate(settings.model_dump() | given)
+    for name, reason in reasons.items():
+        value = getattr(settings, name)
+        notice(f"{name:<12}{value if isinstance(value, str | int | float) else '':<8} {reason}")
+    if dry_run:
+        path = settings.out / "run.json"
+        path.write_text(settings.model_dump_json(indent=1), encoding="utf-8")
+        print_json({"run": path, "reasons": reasons}) if json else print(f"napari-centermask train {path}")
+        return 0
+    run_training(settings, json=json)
+    comparison = settings.out / "comparison.json"
+    verdict = json_module.loads(comparison.read_text(encoding="utf-8"))["verdict"] if comparison.exists() else None
+    if adopt:
+        return _adopt(settings, adopt, verdict)
+    return 0
+
+
+def suggest_for(
+    data: Path, start: str | None, *, out: Path | None, replay: list[Path], val_part: float, seed: int
+) -> tuple[TrainSettings, dict[str, str]]:
+    """Freeze what is known in a run folder and compute the settings from it."""
+    from napari_centermask.jobs.finetune import prepare
+
+    suggestion = prepare(data, start, out=out, replay=replay, val_part=val_part, seed=seed)
+    return suggestion.settings, suggestion.reasons
+
+
+def _adopt(settings: TrainSettings, name: str, verdict: dict[str, Any] | None) -> int:
+    from .models import add
+
+    if verdict is not None and not verdict["recommended"]:
+        raise BadModel(f"Not installed. {verdict['sentence']} It lies in {settings.out}; `models add` installs it.")
+    return add(settings.out / "best.safetensors", name=name)

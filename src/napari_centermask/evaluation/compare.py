@@ -1,0 +1,246 @@
+"""Is the new model better? Both on the same held-out images, with the chance that the difference is luck.
+
+Source of the test: paired bootstrap, B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 16; images
+are drawn with replacement, and both models are scored on each draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..core.instances import Box, Instance, Instances
+from .matching import match, pair
+from .report import IOUS, Report, evaluate
+
+GATE_IOUS = IOUS[:9]
+DRAWS = 2000
+FEW_IMAGES = 8
+"""With fewer images their quarters are drawn instead: a handful of images has too few different draws."""
+LUCK = 0.05
+"""A gain is believed when at most this part of the draws shows none."""
+FORGOTTEN = 0.02
+"""The AP on what the old model was made for may fall by so much."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One image with its truth and what both models found, doubtful candidates included.
+
+    Attributes
+    ----------
+    group
+        Images of one source are drawn together; the name where it is empty.
+    """
+
+    name: str
+    truth: Instances
+    old: Instances
+    new: Instances
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The gate's word.
+
+    Attributes
+    ----------
+    recommended
+        Whether to adopt the new model. Never for one that is not better beyond luck.
+    difference
+        New minus old, mean bioimage AP at IoU .50:.05:.90.
+    interval
+        Its central 95 % over the draws.
+    luck
+        Part of the draws in which the new model is not better.
+    unit
+        What was drawn: "images" or "quarters of images".
+    sentence
+        All this in words.
+    """
+
+    recommended: bool
+    difference: float
+    interval: tuple[float, float]
+    luck: float
+    unit: str
+    sentence: str
+
+
+@dataclass
+class Comparison:
+    """Both models' figures and the verdict; `to_json` names them."""
+
+    old: Report
+    new: Report
+    verdict: Verdict
+    per_image: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers."""
+        return {
+            "verdict": vars(self.verdict) | {"interval": list(self.verdict.interval)},
+            "old": self.old.to_json(),
+            "new": self.new.to_json(),
+            "per_image": self.per_image,
+        }
+
+
+def compare(
+    images: Sequence[Judged],
+    *,
+    old_score: float = 0.4,
+    new_score: float = 0.4,
+    forgotten: float | None = None,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two models on the same images.
+
+    Parameters
+    ----------
+    images
+        None of which the new model was trained on.
+    old_score, new_score
+        From where on each model's cells count.
+    forgotten
+        By how much the AP fell on data of what the old model was made for, if that was measured.
+
+    Raises
+    ------
+    ValueError
+        If there is no image.
+    """
+    if not images:
+        raise ValueError("Expected at least one image to compare on.")
+    names = [j.name for j in images]
+    old = evaluate(((j.truth, j.old, None) for j in images), score=old_score, names=names)
+    new = evaluate(((j.truth, j.new, None) for j in images), score=new_score, names=names)
+    rows = []
+    for a, b in zip(old.per_image, new.per_image, strict=True):
+        row = {k: a[k] for k in ("name", "n_truth")}
+        rows.append(
+            row | {f"{k}_{s}": r[k] for s, r in (("old", a), ("new", b)) for k in ("n_predicted", "f1", "ap50")}
+        )
+    verdict = judge(*_counts(images, old_score, new_score), unit=_unit(images), forgotten=forgotten, seed=seed)
+    return Comparison(old, new, verdict, rows)
+
+
+def judge(
+    old: np.ndarray, new: np.ndarray, *, unit: str = "images", forgotten: float | None = None, seed: int = 0
+) -> Verdict:
+    """The verdict from counts of the same images.
+
+    Parameters
+    ----------
+    old, new
+        (images, IoUs, 3) true positives, false positives, false negatives.
+    """
+    difference = pooled_ap(new.sum(0)) - pooled_ap(old.sum(0))
+    rng = np.random.default_rng(seed)
+    weights = rng.multinomial(len(old), np.full(len(old), 1 / len(old)), size=DRAWS)
+    gains = pooled_ap(np.tensordot(weights, new, 1)) - pooled_ap(np.tensordot(weights, old, 1))
+    low, high = (float(q) for q in np.quantile(gains, (0.025, 0.975)))
+    luck = float((gains <= 0).mean())
+    forgets = forgotten is not None and forgotten > FORGOTTEN
+    recommended = bool(difference > 0 and luck <= LUCK and len(old) > 1 and not forgets)
+    words = _sentence(float(difference), luck, len(old), unit, forgotten if forgets else None)
+    return Verdict(recommended, float(difference), (low, high), luck, unit, words)
+
+
+def _sentence(difference: float, luck: float, n: int, unit: str, forgotten: float | None) -> str:
+    gain = f"{abs(difference):.3f} in mean AP on {n} {unit}"
+    if forgotten is not None:
+        return f"The new model differs here by {difference:+.3f}, and lost {forgotten:.3f} of what the old one knew."
+    if difference <= 0:
+        return f"The new model is not better: it loses {gain}." if difference < 0 else "Both models are equally good."
+    if n < 2:
+        return f"The new model gains {gain}; one alone cannot tell whether that is luck."
+    if luck > LUCK:
+        return f"The new model gains {gain}, which may be luck (chance {luck:.0%}). More reviewed images would tell."
+    return f"The new model is better: it gains {gain}; the chance that this is luck is {max(luck, 1 / DRAWS):.1%}."
+
+
+def pooled_ap(counts: np.ndarray) -> np.ndarray:
+    """Mean over the IoUs of TP / (TP + FP + FN), (..., IoUs, 3) -> (...)."""
+    total = counts.sum(axis=-1)
+    return (counts[..., 0] / np.maximum(total, 1)).mean(axis=-1)
+
+
+def _unit(images: Sequence[Judged]) -> str:
+    n = len({j.group or j.name for j in images})
+    return "quarters of images" if n < FEW_IMAGES else "images" if n == len(images) else "sources"
+
+
+def _counts(images: Sequence[Judged], old_score: float, new_score: float) -> tuple[np.ndarray, np.ndarray]:
+    """(units, IoUs, 3) of both models."""
+    unit = _unit(images)
+    if unit == "quarters of images":
+        cut = [(q, j) for j in images for q in _quarters(j)]
+        found = [(counts_of(j.truth, j.old, old_score, q), counts_of(j.truth, j.new, new_score, q)) for q, j in cut]
+        found = [(a, b) for a, b in found if a.any() or b.any()]
+        found = found or [(np.zeros((len(GATE_IOUS), 3)),) * 2]
+    else:
+        groups: dict[str, list] = {}
+        for j in images:
+            both = counts_of(j.truth, j.old, old_score), counts_of(j.truth, j.new, new_score)
+            groups.setdefault(j.group or j.name, []).append(both)
+        found = [(sum(a for a, _ in g), sum(b for _, b in g)) for g in groups.values()]
+    return np.stack([a for a, _ in found]), np.stack([b for _, b in found])
+
+
+def _quarters(judged: Judged) -> list[Box]:
+    """Four rectangles with about equally many true cells each, so that none is empty while the others are crowded."""
+    height, width = judged.truth.shape
+    centres = np.array([_middle(c) for c in judged.truth]).reshape(-1, 2)
+    axis = 0 if height >= width else 1
+    size = (height, width)[axis]
+    inner = (
+        np.quantile(centres[:, axis], (0.25, 0.5, 0.75)) if len(centres) >= 4 else size * np.array([0.25, 0.5, 0.75])
+    )
+    edges = [0.0, *inner, float(size) + 1]
+    boxes = []
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        boxes.append((low, 0.0, high, width + 1.0) if axis == 0 else (0.0, low, height + 1.0, high))
+    return boxes
+
+
+def counts_of(truth: Instances, predicted: Instances, score: float, part: Box | None = None) -> np.ndarray:
+    """(IoUs, 3) true positives, false positives, false negatives, of the cells whose middle lies in `part`.
+
+    A pair counts where its true cell lies; cells are matched in the whole image.
+    """
+    true = list(truth)
+    found = [c for c in predicted if c.score >= score]
+    pairs = pair(true, found)
+    in_truth = np.array([_is_in(c, part) for c in true], bool)
+    in_found = np.array([_is_in(c, part) for c in found], bool)
+    rows = []
+    for threshold in GATE_IOUS:
+        t, p, _ = match(pairs, threshold)
+        alone = np.ones(len(found), bool)
+        alone[p] = False
+        tp = int(in_truth[t].sum()) if len(t) else 0
+        rows.append((tp, int((in_found & alone).sum()), int(in_truth.sum()) - tp))
+    return np.array(rows, float)
+
+
+def _middle(cell: Instance) -> tuple[float, float]:
+    y0, x0, y1, x1 = cell.box
+    return (y0 + y1) / 2, (x0 + x1) / 2
+
+
+def _is_in(cell: Instance, part: Box | None) -> bool:
+    if part is None:
+        return True
+    y, x = _middle(cell)
+    return part[0] <= y < part[2] and part[1] <= x < part[3]
+
+
+def differing(comparison: Comparison, *, most: int = 6) -> Iterable[dict[str, Any]]:
+    """The images on which the models differ most, by the F1 at IoU 0.50."""
+    known = [r for r in comparison.per_image if r["f1_old"] is not None and r["f1_new"] is not None]
+    return sorted(known, key=lambda r: -abs(r["f1_new"] - r["f1_old"]))[:most]

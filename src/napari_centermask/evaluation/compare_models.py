@@ -1,0 +1,125 @@
+"""Run two models over the same annotated images and compare them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import BadAnnotations
+from ..core.instances import Instances
+from ..engines import Engine
+from ..io.images import read_plane
+from ..io.reviewed import Truth, centred_within, is_partial, truth_of
+from ..pipeline import segment, suited
+from ..settings import SegmentSettings
+from .compare import Comparison, Judged, compare, differing
+from .error_maps import write_error_map
+from .folder import read_truth
+from .report import evaluate
+
+LOWEST_SCORE = 0.2
+Watch = Callable[[int, int, str], None]
+
+
+def compare_models(
+    folders: Sequence[Path],
+    split: str | None,
+    old: Engine,
+    new: Engine,
+    *,
+    known: Sequence[Path] = (),
+    pictures: Path | None = None,
+    watch: Watch | None = None,
+) -> Comparison:
+    """Compare two models on annotated images, at the annotated cells' own diameter.
+
+    Of a partly reviewed image only the cells centred in a reviewed region count.
+
+    Parameters
+    ----------
+    folders, split
+        Data folders and which of their annotations.
+    known
+        Data folders of what the old model was made for: their `val` tells how much the new one forgot.
+    pictures
+        Folder for pictures of the images on which the models differ most, `<image>_old.png` and `<image>_new.png`.
+    watch
+        Called before each image with its number from 0, the number of all, and its name.
+
+    Raises
+    ------
+    BadAnnotations
+        If there is no image to compare on.
+    """
+    entries = [e for folder in folders for e in _entries(Path(folder), split)]
+    if not entries:
+        raise BadAnnotations("Expected images that were reviewed in full or in regions to compare on, found none.")
+    judged = []
+    for number, (record, truth) in enumerate(entries):
+        if watch is not None:
+            watch(number, len(entries), record.file_name)
+        judged.append(_judge(record, truth, old, new))
+    lost = forgotten(known, old, new) if known else None
+    scores = {"old_score": _score(old), "new_score": _score(new)}
+    result = compare(judged, forgotten=lost, **scores)
+    for row, (record, _) in zip(result.per_image, entries, strict=True):
+        row["path"] = str(record.path)
+    if pictures is not None:
+        _draw(result, judged, entries, pictures, scores)
+    return result
+
+
+def forgotten(folders: Sequence[Path], old: Engine, new: Engine, *, most: int = 20) -> float:
+    """By how much the mean bioimage AP falls on at most `most` validation images per folder; negative if it rises."""
+    falls = []
+    for folder in folders:
+        entries = _entries(Path(folder), "val")
+        entries = entries[:: max(1, -(-len(entries) // most))]
+        judged = [_judge(record, truth, old, new) for record, truth in entries]
+        aps = [
+            evaluate(((j.truth, getattr(j, side), None) for j in judged), score=_score(engine)).to_json()
+            for side, engine in (("old", old), ("new", new))
+        ]
+        falls.append((aps[0]["bioimage_ap_mean"] or 0.0) - (aps[1]["bioimage_ap_mean"] or 0.0))
+    return float(np.mean(falls))
+
+
+def _entries(folder: Path, split: str | None) -> list[tuple[Any, Truth]]:
+    """Records with what is known of them; those in which nothing is complete cannot judge anybody."""
+    records = read_truth(folder, split)
+    partial = is_partial(records)
+    pairs = [(r, truth_of(r, partial=partial)) for r in records]
+    return [(r, t) for r, t in pairs if t.reviewed != ()]
+
+
+def _judge(record: Any, truth: Truth, old: Engine, new: Engine) -> Judged:
+    image = np.asarray(read_plane(record.path, record.plane))
+    cells = centred_within(truth.instances, truth.reviewed)
+    diameter = float(np.median([c.diameter for c in cells])) if len(cells) else None
+
+    def found(engine: Engine) -> Instances:
+        settings = SegmentSettings(diameter=diameter or engine.card.diameter)
+        return centred_within(segment(image, engine, settings, min_score=LOWEST_SCORE), truth.reviewed)
+
+    name = f"{record.file_name} {list(record.plane)}" if record.plane else record.file_name
+    return Judged(name, cells, found(old), found(new), str(record.extra.get("group") or ""))
+
+
+def _score(engine: Engine) -> float:
+    return suited(SegmentSettings(), engine.card).score
+
+
+def _draw(result: Comparison, judged: list[Judged], entries: list, folder: Path, scores: dict[str, float]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    by_name = {j.name: (j, r) for j, (r, _) in zip(judged, entries, strict=True)}
+    for row in differing(result):
+        case, record = by_name[row["name"]]
+        image = np.asarray(read_plane(record.path, record.plane))
+        for side, cells in (("old", case.old), ("new", case.new)):
+            stem = row["name"].replace("/", "__").rsplit(".", 1)[0]
+            path = folder / f"{stem}_{side}.png"
+            write_error_map(path, image, case.truth, cells.filter(min_score=scores[f"{side}_score"]))
+            row[f"picture_{side}"] = str(path)

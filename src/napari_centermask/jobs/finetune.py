@@ -1,0 +1,77 @@
+"""One click: from a project and the model in use to a job that can start."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..core.errors import BadModel
+from ..models.zoo import ModelFiles, find_model
+from ..training.dataset import freeze_dataset
+from ..training.defaults import Suggestion, suggest
+from .command import new_run_folder
+
+
+def prepare(
+    data: Path,
+    start: str | None,
+    *,
+    out: Path | None = None,
+    replay: Sequence[Path] = (),
+    val_part: float = 0.2,
+    seed: int = 0,
+) -> Suggestion:
+    """Freeze what is known of a project in a new run folder, and compute the settings of a training on it.
+
+    Takes seconds where images must be copied: call it from a thread. `Job.start(suggestion.settings)` goes on.
+
+    Parameters
+    ----------
+    data
+        A project, or a folder with images/ and annotations.json.
+    start
+        Name or file of the model to start from; None for none.
+    out
+        The run folder; a new one in `runs` of the project when not given.
+
+    Raises
+    ------
+    BadAnnotations, BadModel
+        If there is too little to learn from, or the start model cannot be trained.
+    """
+    data = Path(data).expanduser().resolve()
+    files = None if start is None else find_model(start)
+    if files is not None and files.weights is None:
+        raise BadModel(f"Expected a model with weights to start from, {files.name} has only ONNX graphs.")
+    folder = Path(out).expanduser().resolve() if out is not None else new_run_folder(data / "runs")
+    is_new = not folder.exists()
+    try:
+        freeze_dataset(data, folder / "data", val_part=val_part, seed=seed)
+        card = None if files is None else files.card
+        found = suggest(folder / "data", folder, card=card, start=start, replay=replay)
+    except BaseException:
+        if is_new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return Suggestion(found.settings.model_copy(update={"seed": seed}), found.reasons)
+
+
+def adopt(weights: Path, name: str) -> ModelFiles:
+    """Install a trained model under a name, with the graphs that napari needs; a process of its own makes them.
+
+    Blocks for some ten seconds: call it from a thread.
+
+    Raises
+    ------
+    BadModel
+        If the name is taken, or the graphs could not be made.
+    """
+    command = [sys.executable, "-m", "napari_centermask", "models", "add", str(weights), "--name", name]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise BadModel((lines[-1] if lines else f"ended with code {done.returncode}").removeprefix("Error: "))
+    return find_model(name)

@@ -1,0 +1,99 @@
+"""A frozen copy of what is known at the start of a training: corrections may go on while it runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from ..core.errors import BadAnnotations
+from ..io.coco import ImageRecord, check_images, read_coco, write_coco
+from ..io.reviewed import PARTIAL, is_partial, truth_of
+from .split import Split, split
+
+FEWEST_CELLS = 5
+
+
+def read_records(source: Path) -> list[ImageRecord]:
+    """The images of a project, or of a folder with images/ and annotations.json, of which something is known.
+
+    A project that another window works on is read too, with all of its last strokes.
+
+    Raises
+    ------
+    BadAnnotations, BadProject
+        If there is none, or nothing in it was reviewed.
+    """
+    source = Path(source)
+    if (source / "project.json").exists():
+        records = _of_project(source)
+    elif (source / "annotations.json").exists():
+        records = read_coco(source / "annotations.json", images_root=source / "images")
+        check_images(source / "annotations.json", records)
+    else:
+        raise BadAnnotations(f"Expected a project, or a folder with images/ and annotations.json, {source} is neither.")
+    partial = is_partial(records)
+    known = [r for r in records if not truth_of(r, partial=partial).is_empty]
+    n_cells = sum(len(truth_of(r, partial=partial).instances) for r in known)
+    if n_cells < FEWEST_CELLS:
+        raise BadAnnotations(
+            f"Expected at least {FEWEST_CELLS} reviewed or corrected cells in {source.name}, found {n_cells}. "
+            "Correct some more, or mark a region as reviewed."
+        )
+    return known
+
+
+def _of_project(folder: Path) -> list[ImageRecord]:
+    from ..io.coco_records import records_of
+    from ..io.project.project import Project
+
+    records: list[ImageRecord] = []
+    with Project.open(folder) as project:
+        for image in project.images:
+            if image.problem:
+                continue
+            extra = {"group": image.group} if image.group else {}
+            result = project.result(image.id)
+            new = records_of(result, image.file_name, path=image.path, extra=extra, first_id=len(records) + 1)
+            records += [r for r in new if len(r.instances) or r.reviewed]
+    return records
+
+
+def freeze_dataset(source: Path, out: Path, *, val_part: float = 0.2, seed: int = 0) -> Split:
+    """Write `out`/images, annotations_train.json and annotations_val.json from a project or an annotated folder.
+
+    Images are linked where the file system can, else copied.
+
+    Raises
+    ------
+    BadAnnotations
+        If there is nothing to learn from.
+    """
+    records = read_records(source)
+    if is_partial(records):  # also where a half of them would no longer show it
+        records = [replace(r, extra=r.extra | {PARTIAL: True}) for r in records]
+    parts = split(_unique(records), val_part=val_part, seed=seed)
+    (out / "images").mkdir(parents=True, exist_ok=True)
+    for record in {r.file_name: r for r in [*parts.train, *parts.val]}.values():
+        _link(record.path, out / "images" / record.file_name)
+    write_coco(out / "annotations_train.json", parts.train)
+    write_coco(out / "annotations_val.json", parts.val)
+    return parts
+
+
+def _unique(records: Sequence[ImageRecord]) -> list[ImageRecord]:
+    """Flat file names, each of one file: folders become part of the name."""
+    return [replace(r, file_name=r.file_name.replace("\\", "/").replace("/", "__")) for r in records]
+
+
+def _link(source: Path, target: Path) -> None:
+    with suppress(FileNotFoundError):
+        target.unlink()
+    source = source.resolve()
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or a file system without links
+        shutil.copyfile(source, target)

@@ -1,0 +1,80 @@
+"""Several processes that train one model, as torchrun starts them: on several GPUs, or on CPUs with gloo.
+
+`torchrun --nproc-per-node 2 -m napari_centermask train run.json` is all it takes. Each process computes a part of
+the batch; the gradients are averaged. The first one decides, evaluates, saves and reports.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from dataclasses import dataclass
+
+import torch
+from torch import distributed, nn
+
+PATIENCE = datetime.timedelta(hours=12)
+"""How long the others wait for the first, which may evaluate or pause."""
+
+
+@dataclass(frozen=True)
+class World:
+    """All processes of a run.
+
+    Attributes
+    ----------
+    rank
+        Number of this one; the first is 0.
+    size
+        Number of all.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @classmethod
+    def join(cls) -> World:
+        """Meet the processes that torchrun started; alone where it did not."""
+        size = int(os.environ.get("WORLD_SIZE", "1"))
+        if size == 1 or "RANK" not in os.environ:
+            return cls()
+        if not distributed.is_initialized():
+            backend = "nccl" if torch.cuda.is_available() else "gloo"
+            distributed.init_process_group(backend, timeout=PATIENCE)
+        return cls(distributed.get_rank(), size)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process decides and reports."""
+        return self.rank == 0
+
+    def device(self, chosen: torch.device) -> torch.device:
+        """The GPU of this process where there are several."""
+        if self.size > 1 and chosen.type == "cuda":
+            return torch.device("cuda", int(os.environ.get("LOCAL_RANK", self.rank)))
+        return chosen
+
+    def average_gradients(self, model: nn.Module) -> None:
+        """Make all gradients the mean over the processes; a missing one counts as zero, the same everywhere."""
+        if self.size == 1:
+            return
+        learning = [p for p in model.parameters() if p.requires_grad]
+        flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in learning])
+        distributed.all_reduce(flat)
+        flat /= self.size
+        parts = flat.split([p.numel() for p in learning])
+        for parameter, part in zip(learning, parts, strict=True):
+            parameter.grad = part.view_as(parameter)
+
+    def agree(self, value: bool, device: torch.device) -> bool:
+        """What the first process says."""
+        if self.size == 1:
+            return value
+        word = torch.tensor([int(value)], device=device)
+        distributed.broadcast(word, src=0)
+        return bool(word.item())
+
+    def leave(self) -> None:
+        """End the meeting."""
+        if self.size > 1 and distributed.is_initialized():
+            distributed.destroy_process_group()

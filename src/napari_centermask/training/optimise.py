@@ -1,0 +1,77 @@
+"""What learns, and how fast: optimiser, schedule, frozen layers, slower first layers."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import torch
+from torch import nn
+
+from ..settings import TrainSettings
+
+_STAGE = re.compile(r"bottom_up\.(?:stage|res)(\d)")
+HEADS = 6
+FROZEN = {"none": -1, "stem": 0, "early": 2, "backbone": 4}
+"""Depth up to which layers stay: the stem; with stages 2 and 3; all of the backbone."""
+
+
+def depth_of(name: str) -> int:
+    """How deep a parameter lies: 0 the stem, 1 to 4 the stages 2 to 5, 5 the pyramid, 6 the heads."""
+    if not name.startswith("backbone."):
+        return HEADS
+    if "bottom_up" not in name:
+        return 5
+    found = _STAGE.search(name)
+    if found:
+        return int(found[1]) - 1
+    return 0 if "stem" in name else 2  # MobileNetV2 counts its blocks in another way
+
+
+def freeze(model: nn.Module, up_to: str) -> int:
+    """Keep the first layers as they are; returns the number of parameters that still learn."""
+    for name, parameter in model.named_parameters():
+        if depth_of(name) <= FROZEN[up_to]:
+            parameter.requires_grad_(False)
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def make_optimiser(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+    """SGD or AdamW; biases and norms are not decayed; with `layer_decay` each stage learns slower than the next.
+
+    Source of the slower first layers: J. Howard and S. Ruder, ULMFiT, arXiv 1801.06146, section 3.2.
+    """
+    groups: dict[tuple[int, bool], dict] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        depth = depth_of(name) if settings.layer_decay < 1 else HEADS
+        decays = parameter.dim() > 1
+        group = groups.setdefault(
+            (depth, not decays),
+            {
+                "params": [],
+                "weight_decay": settings.weight_decay if decays else 0.0,
+                "factor": settings.layer_decay ** (HEADS - depth),
+            },
+        )
+        group["params"].append(parameter)
+    ordered = [groups[key] for key in sorted(groups)]
+    if settings.optimiser == "sgd":
+        return torch.optim.SGD(ordered, lr=settings.learning_rate, momentum=0.9)
+    return torch.optim.AdamW(ordered, lr=settings.learning_rate)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group its part of a learning rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group.get("factor", 1.0)
+
+
+def learning_rate(settings: TrainSettings, step: int, done: float) -> float:
+    """Rate at a step when the part `done` in [0, 1] of the run is behind."""
+    if settings.schedule == "cosine":
+        factor = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    else:  # by ten at 2/3 and 8/9, the proportions of detectron2's schedules
+        factor = 0.1 ** ((done >= 2 / 3) + (done >= 8 / 9))
+    return settings.learning_rate * max(factor, 1e-3) * min(1.0, (step + 1) / max(settings.warmup, 1))

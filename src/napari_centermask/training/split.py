@@ -1,0 +1,127 @@
+"""Splits without leaks: what shows the same cells never stands on both sides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from ..core.instances import Box, Instance, Instances
+from ..io.coco import ImageRecord
+from ..io.reviewed import is_centred
+
+# field_t003, field_tile-4, well_z12, scan_x0_y512: frames, planes and tiles of one source. A bare number tells nothing.
+_PART = re.compile(r"([ _.-](t|tp|time|frame|fr|z|slice|plane|tile|patch|crop|x|y|row|col)[ _-]?\d+)+$", re.IGNORECASE)
+FEW_GROUPS = 4
+
+
+@dataclass(frozen=True)
+class Split:
+    """Records to learn from and records to judge by.
+
+    Attributes
+    ----------
+    kind
+        "images", or "regions" where one source had to be cut in two.
+    n_groups
+        Sources in all. With few of them the figures of a single split are uncertain.
+    """
+
+    train: list[ImageRecord]
+    val: list[ImageRecord]
+    kind: str
+    n_groups: int
+
+
+def group_of(record: ImageRecord) -> str:
+    """What an image comes from: its `group`, else its file name without the number of a frame, plane or tile."""
+    if group := record.extra.get("group"):
+        return str(group)
+    path = PurePosixPath(record.file_name)
+    return str(path.with_name(_PART.sub("", path.stem) or path.stem))
+
+
+def split(records: Sequence[ImageRecord], *, val_part: float = 0.2, seed: int = 0) -> Split:
+    """Hold about `val_part` of the cells out, by whole sources; a single source is cut into two places.
+
+    Parameters
+    ----------
+    records
+        Images of which something is known.
+    val_part
+        Part of the cells to hold out; at least one source.
+    """
+    groups: dict[str, list[ImageRecord]] = {}
+    for record in records:
+        groups.setdefault(group_of(record), []).append(record)
+    if len(groups) < 2:
+        train, val = _cut_places(list(records), val_part)
+        return Split(train, val, "regions", len(groups))
+    names = sorted(groups)
+    np.random.default_rng(seed).shuffle(names)
+    sizes = {name: 1 + sum(len(r.instances) for r in groups[name]) for name in names}
+    wanted, held, chosen = val_part * sum(sizes.values()), 0, []
+    for name in names:
+        # A source goes over if that comes closer to the wish, and one must stay to learn from.
+        if len(chosen) < len(names) - 1 and (not chosen or held + sizes[name] / 2 <= wanted):
+            chosen.append(name)
+            held += sizes[name]
+    val = [r for name in chosen for r in groups[name]]
+    train = [r for name in names if name not in chosen for r in groups[name]]
+    return Split(train, val, "images", len(groups))
+
+
+def repeated_splits(records: Sequence[ImageRecord], n: int, *, val_part: float = 0.2, seed: int = 0) -> Iterator[Split]:
+    """`n` splits with different sources held out, for figures with their uncertainty where images are few."""
+    for k in range(n):
+        yield split(records, val_part=val_part, seed=seed + k)
+
+
+def _cut_places(records: list[ImageRecord], part: float) -> tuple[list[ImageRecord], list[ImageRecord]]:
+    """Cut each image, or each reviewed region, across its longer side; one in `part` of its length is held out."""
+    pairs = [_cut_place(record, part) for record in records]
+    return [a for a, _ in pairs], [b for _, b in pairs]
+
+
+def _cut_place(record: ImageRecord, part: float) -> tuple[ImageRecord, ImageRecord]:
+    regions = record.reviewed or ((0, 0, *record.shape),)
+    if len(regions) > 1 and not _overlap(regions):
+        n_val = max(1, round(part * len(regions)))
+        train, val = regions[n_val:], regions[:n_val]
+    else:
+        halves = [_halves(box, part) for box in regions]
+        train, val = tuple(a for a, _ in halves), tuple(b for _, b in halves)
+    return _limited(record, train, val), _limited(record, val, train)
+
+
+def _overlap(boxes: Sequence[Box]) -> bool:
+    return any(
+        max(a[0], b[0]) < min(a[2], b[2]) and max(a[1], b[1]) < min(a[3], b[3])
+        for n, a in enumerate(boxes)
+        for b in boxes[:n]
+    )
+
+
+def _halves(box: Box, part: float) -> tuple[Box, Box]:
+    """The larger and the smaller part of a rectangle."""
+    y0, x0, y1, x1 = box
+    if y1 - y0 >= x1 - x0:
+        at = y1 - max(1, round(part * (y1 - y0)))
+        return (y0, x0, at, x1), (at, x0, y1, x1)
+    at = x1 - max(1, round(part * (x1 - x0)))
+    return (y0, x0, y1, at), (y0, at, y1, x1)
+
+
+def _limited(record: ImageRecord, regions: Sequence[Box], others: Sequence[Box]) -> ImageRecord:
+    """The record with some of its regions; the cells of the others count as not looked at."""
+    regions = tuple(r for r in regions if r[0] < r[2] and r[1] < r[3])
+
+    def limited(cell: Instance) -> Instance:
+        is_other = cell.status != "rejected" and is_centred(cell, others)
+        return replace(cell, status="predicted") if is_other else cell
+
+    cells = Instances(record.shape, map(limited, record.instances), categories=record.instances.categories)
+    return replace(record, reviewed=regions, instances=cells)

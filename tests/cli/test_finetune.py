@@ -1,0 +1,148 @@
+"""Fine-tuning and comparing by the command line alone, also by two processes."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_centermask import cli
+from napari_centermask.io.coco import ImageRecord, write_coco
+from napari_centermask.jobs.process import Job
+from napari_centermask.models import zoo
+from napari_centermask.settings import ModelSettings, TrainSettings
+
+pytest.importorskip("torch")
+
+TINY = ModelSettings(
+    backbone="V-19-slim-dw-eSE",
+    fpn_channels=32,
+    mask_channels=16,
+    maskiou_channels=16,
+    maskiou_fc=16,
+    top_levels=0,
+    in_channels=1,
+    ese=False,
+    head_norm="none",
+    roi_levels="area",
+)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(zoo, "shipped_folder", lambda: tmp_path / "shipped")
+
+
+@pytest.fixture
+def fields(tmp_path, cells):
+    folder = tmp_path / "fields"
+    (folder / "images").mkdir(parents=True)
+    records = []
+    for number in range(3):
+        found = cells(n=8, overlap=0.0, seed=number, shape=(96, 96), radius=10)
+        image = np.full(found.shape, 20, np.uint8)
+        for cell in found:
+            y0, x0, y1, x1 = cell.box
+            image[y0:y1, x0:x1][cell.mask] = 200
+        Image.fromarray(image).save(folder / "images" / f"{number}.png")
+        records.append(ImageRecord(number + 1, f"{number}.png", None, found.shape, found))
+    write_coco(folder / "annotations.json", records)
+    return folder
+
+
+@pytest.fixture
+def parent(tmp_path):
+    """A model that was never trained, to start from."""
+    import torch
+
+    from napari_centermask.models.card import ModelCard
+    from napari_centermask.models.centermask import CenterMask
+    from napari_centermask.models.checkpoint import save_model
+
+    torch.manual_seed(0)
+    path = tmp_path / "parent.safetensors"
+    save_model(path, CenterMask(TINY), ModelCard(name="parent", licence="CC0-1.0", model=TINY, diameter=20.0))
+    return path
+
+
+def run(*tokens) -> int:
+    return cli.run([str(t) for t in tokens])
+
+
+def test_corrected_cells_become_a_compared_model_with_its_lineage(capfd, fields, parent, tmp_path):
+    out = tmp_path / "run"
+    options = ("--out", out, "--steps", 2, "--batch", 2, "--tile", 64, "--workers", 0, "--json")
+    assert run("finetune", fields, "--start", parent, *options) == 0
+    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    kinds = [e["event"] for e in events]
+    assert kinds[0] == "start"
+    assert kinds[-2:] == ["comparison", "done"]
+    first = next(e for e in events if e["event"] == "evaluation")
+    assert first["step"] == 0
+    assert os.path.exists(first["samples"][0]["picture"])
+    comparison = json.loads((out / "comparison.json").read_text())
+    assert comparison["verdict"]["recommended"] is False  # two steps teach nothing
+    assert {"f1", "pq", "overlap", "coco"} <= set(comparison["new"])
+    card = zoo.find_model(out / "best.safetensors").card
+    assert card.parent == "parent"
+    assert len(card.training["parent_sha256"]) == 64
+    assert run("compare", parent, out / "best.safetensors", "--data", fields, "--json", tmp_path / "c.json") == 0
+    assert "bioimage AP" in capfd.readouterr().out
+    assert json.loads((tmp_path / "c.json").read_text())["per_image"][0]["name"] == "0.png"
+
+
+def test_a_dry_run_writes_what_train_would_do(capfd, fields, parent, tmp_path):
+    assert run("finetune", fields, "--start", parent, "--out", tmp_path / "run", "--minutes", 3, "--dry-run") == 0
+    settings = TrainSettings.model_validate_json((tmp_path / "run" / "run.json").read_text())
+    assert settings.minutes == 3
+    assert settings.compare
+    assert "cells" in capfd.readouterr().err
+
+
+def test_a_model_that_is_not_better_is_not_adopted(capsys, fields, parent, tmp_path):
+    options = ("--out", tmp_path / "run", "--steps", 1, "--batch", 2, "--tile", 64, "--workers", 0)
+    assert run("finetune", fields, "--start", parent, *options, "--adopt", "mine") == 2
+    assert "Not installed" in capsys.readouterr().err
+    assert zoo.list_models() == []
+
+
+@pytest.fixture
+def settings(fields, tmp_path):
+    (fields / "annotations.json").rename(fields / "annotations_train.json")
+    (fields / "annotations_val.json").write_bytes((fields / "annotations_train.json").read_bytes())
+    values = {"tile": 64, "batch": 2, "steps": 3, "warmup": 1, "diameter": 20, "workers": 0, "amp": "off"}
+    return TrainSettings(data=[fields], out=tmp_path / "run", model=TINY, device="cpu", **values)
+
+
+def test_a_job_trains_in_a_process_of_its_own(settings):
+    job = Job.start(settings)
+    for _ in job.follow():
+        pass
+    assert job.state == "done", job.failure
+    assert job.last("done")["step"] == 3
+    assert zoo.find_model(job.model).card.training["steps"] == 3
+    job.settings.model_copy(update={"steps": 4})
+    job.retry(steps=4)
+    for _ in job.follow():
+        pass
+    assert job.last("start")["step"] == 3
+    assert job.last("done")["step"] == 4
+
+
+def test_two_processes_train_one_model_by_the_same_command(settings):
+    settings.out.mkdir()
+    path = settings.out / "run.json"
+    path.write_text(settings.model_dump_json())
+    command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--standalone"]
+    command += ["-m", "napari_centermask", "train", str(path), "--json"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment, timeout=250)
+    assert done.returncode == 0, done.stderr[-2000:]
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [e["event"] for e in events].count("start") == 1
+    assert events[-1]["event"] == "done"
+    assert events[-1]["step"] == 3

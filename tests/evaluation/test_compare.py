@@ -1,0 +1,119 @@
+"""The gate: a worse model is never recommended, a clearly better one is."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_centermask.core.instances import Instances
+from napari_centermask.evaluation.compare import Judged, compare, counts_of, differing, judge, pooled_ap
+from napari_centermask.evaluation.report import evaluate
+
+
+def shifted(truth, pixels, *, drop=0, seed=0):
+    """A prediction: the cells moved by some pixels, a number of them missing."""
+    rng = np.random.default_rng(seed)
+    kept = rng.permutation(truth.ids)[drop:]
+    found = Instances(truth.shape)
+    for id in sorted(kept):
+        cell = truth[id]
+        y0 = min(cell.y0 + pixels, truth.shape[0] - cell.mask.shape[0])
+        found.add(replace(cell, y0=y0))
+    return found
+
+
+@pytest.fixture
+def images(cells):
+    truths = [cells(n=10, overlap=0.2, seed=s) for s in range(10)]
+
+    def make(old, new, n=10):
+        return [
+            Judged(f"{s}.png", t, shifted(t, **old(s), seed=s), shifted(t, **new(s), seed=s))
+            for s, t in enumerate(truths[:n])
+        ]
+
+    return make
+
+
+def test_a_clearly_better_model_is_recommended(images):
+    found = compare(images(lambda s: {"pixels": 5, "drop": 2}, lambda s: {"pixels": 1}))
+    assert found.verdict.recommended
+    assert found.verdict.luck < 0.01
+    assert found.verdict.interval[0] > 0
+
+
+def test_a_worse_model_is_not_recommended(images):
+    found = compare(images(lambda s: {"pixels": 1}, lambda s: {"pixels": 5}))
+    assert not found.verdict.recommended
+    assert found.verdict.difference < 0
+    assert "not better" in found.verdict.sentence
+
+
+def test_the_same_model_is_not_recommended(images):
+    found = compare(images(lambda s: {"pixels": 2}, lambda s: {"pixels": 2}))
+    assert not found.verdict.recommended
+    assert found.verdict.luck == 1.0
+
+
+def test_a_gain_on_one_image_and_losses_on_others_may_be_luck(images):
+    cases = images(lambda s: {"pixels": 3 if s != 4 else 9}, lambda s: {"pixels": 3 if s % 2 else 4})
+    found = compare(cases)
+    assert not found.verdict.recommended
+
+
+def test_a_model_that_forgot_what_the_old_one_knew_is_not_recommended(images):
+    cases = images(lambda s: {"pixels": 5}, lambda s: {"pixels": 1})
+    assert not compare(cases, forgotten=0.1).verdict.recommended
+    assert compare(cases, forgotten=0.01).verdict.recommended
+
+
+def test_few_images_are_judged_by_their_quarters(images):
+    found = compare(images(lambda s: {"pixels": 6, "drop": 3}, lambda s: {"pixels": 0}, n=2))
+    assert found.verdict.unit == "quarters of images"
+    assert found.verdict.recommended
+
+
+def test_images_of_one_source_are_drawn_together(images):
+    cases = [
+        replace(c, group=f"g{n % 9}") for n, c in enumerate(images(lambda s: {"pixels": 2}, lambda s: {"pixels": 1}))
+    ]
+    assert compare(cases).verdict.unit == "sources"
+
+
+def test_counts_agree_with_the_report_and_with_their_parts(images):
+    (case, *_) = images(lambda s: {"pixels": 3, "drop": 2}, lambda s: {"pixels": 1})
+    whole = counts_of(case.truth, case.old, 0.0)
+    report = evaluate([(case.truth, case.old, None)]).to_json()
+    assert pooled_ap(whole) == pytest.approx(report["bioimage_ap_mean"])
+    halves = [counts_of(case.truth, case.old, 0.0, box) for box in ((0, 0, 128, 300), (128, 0, 300, 300))]
+    assert np.array_equal(sum(halves)[:, 0], whole[:, 0])
+    assert np.array_equal(sum(halves)[:, 2], whole[:, 2])
+
+
+def test_the_images_that_differ_most_come_first(images):
+    cases = images(lambda s: {"pixels": 1}, lambda s: {"pixels": 1, "drop": 6 if s == 7 else 0})
+    assert next(iter(differing(compare(cases))))["name"] == "7.png"
+
+
+def simulated(rng, n_images, quality, image_spread):
+    """(images, 9, 3) counts of a model of some quality; hard images are hard for every model."""
+    p = np.clip(quality + image_spread[:, None] - 0.06 * np.arange(9), 0.02, 0.98)
+    n = 20
+    tp = rng.binomial(n, p)
+    return np.stack([tp, rng.binomial(4, 0.5, tp.shape), n - tp], axis=2).astype(float)
+
+
+def test_over_many_runs_no_worse_model_passes_and_most_better_ones_do():
+    rng = np.random.default_rng(1)
+    worse = better = passed_worse = passed_better = 0
+    for run in range(60):
+        spread = rng.normal(0, 0.1, 10)
+        truth = rng.choice([-0.3, -0.05, 0.0, 0.1, 0.2])  # sabotaged, a little worse, equal, better
+        verdict = judge(simulated(rng, 10, 0.6, spread), simulated(rng, 10, 0.6 + truth, spread), seed=run)
+        worse += truth < 0
+        better += truth > 0
+        passed_worse += truth < 0 and verdict.recommended
+        passed_better += truth > 0 and verdict.recommended
+    assert worse > 15
+    assert passed_worse == 0
+    assert passed_better >= 0.9 * better

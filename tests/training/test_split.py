@@ -1,0 +1,95 @@
+"""Nothing that shows the same cells stands on both sides of a split."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+from napari_centermask.io.reviewed import is_partial, truth_of
+from napari_centermask.training.dataset import freeze_dataset
+from napari_centermask.training.split import group_of, repeated_splits, split
+
+
+def record(name, cells, n=6, **fields):
+    found = cells(n=n, overlap=0.0, seed=abs(hash(name)) % 1000, shape=(120, 160), radius=9)
+    return ImageRecord(1, name, None, found.shape, found, **fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("well_t003.tif", "well"),
+        ("well_t-003_z12.tif", "well"),
+        ("scan_x0_y512.png", "scan"),
+        ("field_tile7.png", "field"),
+        ("image_12.png", "image_12"),
+        ("t3.png", "t3"),
+    ],
+)
+def test_frames_planes_and_tiles_belong_to_their_source(cells, name, source):
+    assert group_of(record(name, cells)) == source
+
+
+def test_a_group_that_is_given_wins(cells):
+    assert group_of(record("a_t1.png", cells, extra={"group": "plate 4"})) == "plate 4"
+
+
+def test_no_source_is_on_both_sides_and_about_the_part_is_held_out(cells):
+    records = [record(f"{source}_t{t}.png", cells) for source in "abcdefgh" for t in range(3)]
+    for parts in repeated_splits(records, 5, val_part=0.25):
+        train, val = ({group_of(r) for r in side} for side in (parts.train, parts.val))
+        assert not train & val
+        assert train | val == set("abcdefgh")
+        n_val = sum(len(r.instances) for r in parts.val)
+        assert 0.1 < n_val / sum(len(r.instances) for r in records) < 0.4
+    assert len({tuple(r.file_name for r in p.val) for p in repeated_splits(records, 5)}) > 1
+
+
+def test_one_image_is_cut_in_two_places_that_share_no_cell(cells):
+    (train,), (val,) = (lambda s: (s.train, s.val))(split([record("only.png", cells, n=12)]))
+    known = [truth_of(r, partial=True) for r in (train, val)]
+    assert all(len(t.instances) for t in known)
+    assert not set(known[0].instances.ids) & set(known[1].instances.ids)
+    assert {c.id for c in known[0].doubtful} == set(known[1].instances.ids)
+
+
+def test_several_regions_of_one_image_are_shared_out(cells):
+    regions = ((0, 0, 60, 80), (60, 0, 120, 80), (0, 80, 60, 160))
+    parts = split([record("only.png", cells, reviewed=regions)])
+    assert parts.kind == "regions"
+    assert sorted(parts.train[0].reviewed + parts.val[0].reviewed) == sorted(regions)
+
+
+@pytest.fixture
+def source(tmp_path, cells):
+    folder = tmp_path / "source"
+    (folder / "images").mkdir(parents=True)
+    records = []
+    for number in range(4):
+        cell = record(f"{number}.png", cells)
+        human = [replace(c, status="corrected" if n % 2 else "predicted") for n, c in enumerate(cell.instances)]
+        regions = ((0, 0, 120, 80),) if number == 0 else ()
+        found = type(cell.instances)(cell.shape, human)
+        records.append(replace(cell, id=number + 1, instances=found, reviewed=regions))
+        Image.fromarray(np.zeros(cell.shape, np.uint8)).save(folder / "images" / f"{number}.png")
+    write_coco(folder / "annotations.json", records)
+    return folder
+
+
+def test_a_frozen_half_still_knows_that_it_is_partly_reviewed(source, tmp_path):
+    freeze_dataset(source, tmp_path / "data")
+    for part in ("train", "val"):
+        records = read_coco(tmp_path / "data" / f"annotations_{part}.json", images_root=tmp_path / "data" / "images")
+        assert is_partial(records)
+        assert all(r.path.is_file() for r in records)
+
+
+def test_too_few_cells_are_refused_with_what_to_do(tmp_path, cells):
+    (tmp_path / "images").mkdir()
+    Image.fromarray(np.zeros((120, 160), np.uint8)).save(tmp_path / "images" / "a.png")
+    write_coco(tmp_path / "annotations.json", [record("a.png", cells, n=2)])
+    with pytest.raises(BadAnnotations, match="Correct some more"):
+        freeze_dataset(tmp_path, tmp_path / "data")
