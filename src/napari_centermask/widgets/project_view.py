@@ -1,0 +1,128 @@
+"""The parts of the project dock; they know how they look, and decide nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from .dock_layout import HelpButton, row
+from .pickers import ModelCombo
+
+_HELP = """
+<p><b>Work on a project</b></p>
+<ol>
+<li>Open a folder of images; it becomes a project. Your images stay as they are.</li>
+<li>Click an image, or press ◀ ▶. Segment it with the CenterMask dock, or let the next images be predicted in the
+background while you work.</li>
+<li>Correct and review the cells. "Reviewed, next" says that the image is finished.</li>
+<li>Every edit is on the disk at once, in the journal. Save writes annotations.json, which every COCO reader opens.</li>
+</ol>
+"""
+
+
+class HeadBox(QWidget):
+    """Open and save, and which project it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open, self.save, self.export = QPushButton("Open folder…"), QPushButton("Save"), QPushButton("Export…")
+        self.add = QPushButton("Add images…")
+        self.name = QLabel()
+        self.name.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addWidget(row(self.name, HelpButton(_HELP)))
+        layout.addWidget(_even(self.open, self.save))
+        layout.addWidget(_even(self.add, self.export))
+
+
+class NavigationBox(QWidget):
+    """Previous, next, and "this one is finished"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.previous, self.next = QPushButton("◀"), QPushButton("▶")
+        self.done = QPushButton("Reviewed, next")
+        self.done.setObjectName("primary")
+        for button in (self.previous, self.next):
+            button.setFixedWidth(40)
+        self.count = QLabel()
+        self.count.setObjectName("quiet")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(row(self.previous, self.done, self.next, stretch=1))
+        layout.addWidget(self.count)
+
+
+class AheadBox(QWidget):
+    """Predictions of the next images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted = QCheckBox("Predict the next images")
+        self.wanted.setToolTip("While you work on one image, the model looks at the untouched ones after it.")
+        self.models = ModelCombo()
+        self.models.setToolTip("The model; settings are those of its last run in this window.")
+        self.status = QLabel()
+        self.status.setObjectName("quiet")
+        self.status.setWordWrap(True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(row(self.wanted, self.models, stretch=1))
+        layout.addWidget(self.status)
+
+
+class MessageBar(QFrame):
+    """What a person must know about the project, with buttons to answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("message")
+        self.text = QLabel()
+        self.text.setWordWrap(True)
+        self.buttons: list[QPushButton] = []
+        self._line = QHBoxLayout()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 6, 8, 6)
+        layout.addWidget(self.text)
+        layout.addLayout(self._line)
+        self.hide()
+
+    def show_message(
+        self, text: str, answers: Sequence[tuple[str, Callable[[], object]]] = (), *, grave: bool = False
+    ) -> None:
+        """Show a text; each answer is a button that closes the bar and then does something."""
+        self.clear()
+        self.text.setText(text)
+        colour = "#8a2f3a" if grave else "#5c4a1e"
+        self.setStyleSheet(f"QFrame#message {{ background-color: {colour}; border-radius: 4px; }}")
+        for title, act in answers or [("Close", lambda: None)]:
+            button = QPushButton(title)
+            button.clicked.connect(lambda _=False, act=act: (self.clear(), act()))
+            self._line.addWidget(button)
+            self.buttons.append(button)
+        self.show()
+
+    def clear(self) -> None:
+        """Close the bar."""
+        for button in self.buttons:
+            self._line.removeWidget(button)
+            button.deleteLater()
+        self.buttons = []
+        self.hide()
+
+
+def _even(*widgets: QWidget) -> QWidget:
+    """Widgets side by side, of one width."""
+    holder = QWidget()
+    layout = QHBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(6)
+    for widget in widgets:
+        layout.addWidget(widget, 1)
+    return holder
