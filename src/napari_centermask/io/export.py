@@ -1,0 +1,195 @@
+"""Export a project as COCO: as one file, a file for each image, or by splits; with copies of the images or without."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from ..core.errors import BadProject, BadSettings, CannotSave
+from .coco import ImageRecord, write_coco
+from .coco_records import records_of
+from .files import cannot_save
+from .groups import group_of, joined, same_files, split_groups
+
+if TYPE_CHECKING:
+    from .project import Project, ProjectImage
+
+EXPORTED = ("predicted", "in work", "reviewed")
+
+
+@dataclass
+class Exported:
+    """What an export wrote.
+
+    Attributes
+    ----------
+    files
+        The COCO files.
+    images, cells
+        How many, by split; the split of an export without splits is "".
+    left_out
+        Why images are missing, a sentence each.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    images: dict[str, int] = field(default_factory=dict)
+    cells: dict[str, int] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+
+def export(
+    project: Project,
+    path: Path,
+    *,
+    per_image: bool = False,
+    copy_images: bool = False,
+    splits: Mapping[str, float] | None = None,
+    seed: int = 0,
+    statuses: Collection[str] = EXPORTED,
+    polygons: float | None = None,
+) -> Exported:
+    """Write the cells that are shown; files of an earlier export are replaced, files of others never.
+
+    Parameters
+    ----------
+    path
+        A folder, which gets annotations.json, or annotations_train.json and so on. Without `per_image` and `splits` a
+        name that ends in .json is the file itself.
+    per_image
+        A file for each image; with splits in a folder for each of them.
+    copy_images
+        Copy the images into the folder images/ beside the files and name them there.
+    splits
+        Parts by name, {"train": 0.7, "val": 0.15, "test": 0.15}; images of one source (`groups.group_of`, the group of an
+        image, equal files) stay together.
+    statuses
+        Of the images to export; an untouched one would count as an image without cells.
+    polygons
+        As in `coco.write_coco`; RLE when not given.
+
+    Raises
+    ------
+    BadProject
+        If there is nothing to export.
+    BadSettings
+        If the splits cannot be made, or a file of another program is in the way.
+    CannotSave
+        If the disk refuses.
+    """
+    path = Path(os.path.abspath(path))
+    exported = Exported()
+    images = list(_images(project, statuses, exported))
+    if not images:
+        raise BadProject(
+            f"Expected images that are {' or '.join(statuses)}, there are none. Segment or draw cells first."
+        )
+    single = path.suffix.lower() == ".json" and not per_image and not splits
+    for target, split, members in _targets(images, _splits(images, splits, seed), path, single, per_image):
+        _check_free(target)
+        records = _records(project, members, split, target.parent / "images" if copy_images else None)
+        _write(target, records, polygons)
+        exported.files.append(target)
+        exported.images[split] = exported.images.get(split, 0) + len(members)
+        exported.cells[split] = exported.cells.get(split, 0) + sum(len(r.instances) for r in records)
+    return exported
+
+
+def _images(project: Project, statuses: Collection[str], exported: Exported) -> Iterator[ProjectImage]:
+    for image in project.images:
+        if image.status not in statuses:
+            continue
+        if image.problem:
+            exported.left_out.append(image.problem)
+        else:
+            yield image
+
+
+def _splits(images: list[ProjectImage], splits: Mapping[str, float] | None, seed: int) -> list[str]:
+    if not splits:
+        return [""] * len(images)
+    for name in splits:
+        if not name or name != PurePosixPath(name).name or name in (".", "..") or "\\" in name:
+            raise BadSettings(f"Expected plain words as names of splits, got {name!r}. Choose another.")
+    groups = [i.group or group_of(i.file_name) for i in images]
+    return split_groups(joined(groups, same_files([i.path for i in images])), splits, seed=seed)
+
+
+def _targets(
+    images: list[ProjectImage], splits: list[str], path: Path, single: bool, per_image: bool
+) -> Iterator[tuple[Path, str, list[ProjectImage]]]:
+    """Each file, its split, and the images in it."""
+    if single:
+        yield path, "", images
+        return
+    for split in dict.fromkeys(splits):
+        members = [i for i, s in zip(images, splits, strict=True) if s == split]
+        if not per_image:
+            yield path / (f"annotations_{split}.json" if split else "annotations.json"), split, members
+            continue
+        names = _flat_names([str(PurePosixPath(i.file_name).with_suffix("")) for i in members])
+        for image, name in zip(members, names, strict=True):
+            yield path / split / f"{name}.json", split, [image]
+
+
+def _flat_names(names: list[str]) -> list[str]:
+    """One file name for each path, all different."""
+    flat: list[str] = []
+    for name in names:
+        base = name.replace("\\", "/").replace("/", "_")
+        candidates = [base, *(f"{base}_{n}" for n in range(2, len(names) + 2))]
+        flat.append(next(c for c in candidates if c.casefold() not in {f.casefold() for f in flat}))
+    return flat
+
+
+def _check_free(target: Path) -> None:
+    if target.exists():
+        with target.open("rb") as stream:
+            start = stream.read(200)
+        if b'"description": "napari-centermask"' not in start:
+            raise BadSettings(f"Another program's file {target.name} lies in {target.parent}. Choose another folder.")
+
+
+def _records(project: Project, images: list[ProjectImage], split: str, copies: Path | None) -> list[ImageRecord]:
+    records: list[ImageRecord] = []
+    names = _flat_names([i.file_name for i in images])
+    for image, flat in zip(images, names, strict=True):
+        name = image.file_name
+        if copies is not None:
+            name = f"{copies.name}/{flat}"
+            _copy(image.path, copies / flat)
+        extra = {
+            "group": image.group or group_of(image.file_name),
+            "pixel_size_um": image.pixel_size_um,
+            "split": split,
+        }
+        known = {k: v for k, v in extra.items() if v}
+        records += records_of(project.result(image.id), name, first_id=len(records) + 1, extra=known, shown=True)
+    return records
+
+
+def _copy(path: Path, target: Path) -> None:
+    part = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and same_files([path, target]) == [0, 0]:
+            return
+        if target.exists():
+            raise BadSettings(f"Another image {target.name} lies in {target.parent}. Choose another folder.")
+        shutil.copyfile(path, part)
+        os.replace(part, target)
+    except OSError as error:
+        raise CannotSave(cannot_save(target, error)) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write(target: Path, records: list[ImageRecord], polygons: float | None) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_coco(target, records, polygons=polygons)
+    except OSError as error:
+        raise CannotSave(cannot_save(target, error)) from error

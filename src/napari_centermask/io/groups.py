@@ -1,0 +1,92 @@
+"""Which images come from one source, and splits that never separate them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from ..core.errors import BadSettings
+
+_WORDS = "frame|time|tile|plane|slice|channel|chan|row|col|crop|patch|part|ch|t|z|c|x|y"
+_TOKEN = re.compile(rf"(?:^|[_\-. ])(?:(?:{_WORDS})[_\-]?\d+)+(?=$|[_\-. ])", re.IGNORECASE)
+
+
+def group_of(file_name: str) -> str:
+    """The source of an image by its name: without what numbers frames, planes, channels and tiles.
+
+    "exp/cells_t003_z01.tif" and "exp/cells_t004_z02.tif" are "exp/cells". A bare number ("field_012") names another
+    source; where that is wrong, images are given a group.
+    """
+    path = PurePosixPath(file_name.replace("\\", "/"))
+    return str(path.with_name(_TOKEN.sub("", path.stem).casefold() or "all frames"))
+
+
+def same_files(paths: Sequence[Path]) -> list[int]:
+    """For each file the position of the first one with the same bytes."""
+    sizes: dict[int, list[int]] = {}
+    for k, path in enumerate(paths):
+        sizes.setdefault(path.stat().st_size if path.is_file() else -1 - k, []).append(k)
+    first = list(range(len(paths)))
+    for positions in sizes.values():
+        seen: dict[str, int] = {}
+        for k in positions if len(positions) > 1 else ():
+            with paths[k].open("rb") as stream:
+                first[k] = seen.setdefault(hashlib.file_digest(stream, "sha256").hexdigest(), k)
+    return first
+
+
+def joined(groups: Sequence[str], same: Sequence[int]) -> list[str]:
+    """Groups, with those that share a file made one."""
+    parent = {g: g for g in groups}
+
+    def root(group: str) -> str:
+        while parent[group] != group:
+            group = parent[group]
+        return group
+
+    for k, first in enumerate(same):
+        parent[root(groups[k])] = root(groups[first])
+    return [root(g) for g in groups]
+
+
+def split_groups(groups: Sequence[str], fractions: Mapping[str, float], *, seed: int = 0) -> list[str]:
+    """A split for each image, about as large as asked for, with whole groups only.
+
+    The same images and seed give the same split. Large groups are placed first, each where most is missing.
+
+    Parameters
+    ----------
+    groups
+        The group of each image.
+    fractions
+        Name of each split and its part of the images; those of 0 stay empty.
+
+    Raises
+    ------
+    BadSettings
+        If the fractions are none, or there are fewer groups than splits.
+    """
+    wanted = {name: float(part) for name, part in fractions.items() if part}
+    if not wanted or not all(0 < part < float("inf") for part in wanted.values()):
+        raise BadSettings(f"Expected parts above 0 for the splits, got {dict(fractions)}. Correct them.")
+    sizes: dict[str, int] = {}
+    for group in groups:
+        sizes[group] = sizes.get(group, 0) + 1
+    if len(sizes) < len(wanted):
+        raise BadSettings(
+            f"Expected images of {len(wanted)} sources or more for {len(wanted)} splits, there are {len(sizes)}: frames and "
+            "tiles of one source stay together. Add images, ask for fewer splits, or correct the groups of the images."
+        )
+    scale = len(groups) / sum(wanted.values())
+    missing = {name: part * scale for name, part in wanted.items()}
+    order = sorted(sizes, key=lambda g: (-sizes[g], hashlib.sha256(f"{seed} {g}".encode()).digest()))
+    place: dict[str, str] = {}
+    for n, group in enumerate(order):
+        empty = [name for name in wanted if name not in place.values()]
+        forced = len(order) - n <= len(empty)
+        name = max(empty if forced else wanted, key=lambda s: missing[s])
+        place[group] = name
+        missing[name] -= sizes[group]
+    return [place[group] for group in groups]

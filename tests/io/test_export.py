@@ -1,0 +1,172 @@
+"""Exports hold what is shown, read back equal, and never separate images of one source."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_centermask.core.errors import BadProject, BadSettings, CannotSave
+from napari_centermask.core.tools import set_status, to_changes
+from napari_centermask.io import export as module
+from napari_centermask.io.coco import check_images, read_coco
+from napari_centermask.io.coco_records import by_image, result_of
+from napari_centermask.io.export import export
+from napari_centermask.io.groups import group_of, split_groups
+from napari_centermask.io.project import Project
+
+SHAPE = (64, 80)
+
+
+@pytest.fixture
+def project(tmp_path, cells):
+    """Ten images of four movies and a single one, with cells; an eleventh untouched one."""
+    import tifffile
+
+    folder = tmp_path / "experiment"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    names = [f"{movie}_t{t:02}.png" for movie in "ABCD" for t in range(2)] + ["E.png", "F.png"]
+    for name in names:
+        Image.fromarray(rng.integers(0, 255, SHAPE, np.uint8)).save(folder / name)
+    tifffile.imwrite(folder / "stack.tif", np.zeros((3, *SHAPE), np.uint8), metadata={"axes": "ZYX"}, imagej=True)
+    with Project.open(folder) as project:
+        for image in project.images[:9]:
+            project.set_predictions(image.id, cells(n=4, shape=SHAPE, radius=6, seed=image.id), model="m")
+        project.set_predictions(
+            11, {(0,): cells(n=3, shape=SHAPE, radius=6), (2,): cells(n=2, shape=SHAPE, radius=6)}, model="m"
+        )
+        yield project
+
+
+def assert_equal(project, path, *, root=None):
+    """The file holds exactly the shown cells of its images."""
+    records = read_coco(path, images_root=root)
+    for name, planes in by_image(records).items():
+        flat = name.removeprefix("images/")
+        image = next(i for i in project.images if i.file_name == flat)
+        expected = project.result(image.id)
+        found = result_of(planes)
+        for index in expected.planes:
+            shown = expected.visible(index)
+            assert found.plane(index).ids == shown.ids
+            assert all(c.equals(shown[c.id]) for c in found.plane(index))
+    return records
+
+
+def test_one_file_holds_what_is_shown_and_reads_back_equal(project, tmp_path):
+    result = project.result(1)
+    project.history(1).do("reject", to_changes(set_status(result.plane(()), [2], "rejected"), (), result))
+    done = export(project, tmp_path / "out.json")
+    assert done.files == [tmp_path / "out.json"]
+    records = assert_equal(project, tmp_path / "out.json", root=project.folder)
+    check_images(tmp_path / "out.json", records)
+    assert {r.file_name for r in records} == {i.file_name for i in project.images} - {"F.png"}
+    assert (done.images, done.cells) == ({"": 10}, {"": 4 * 9 - 1 + 5})
+
+
+def test_copied_images_are_found_beside_the_file(project, tmp_path):
+    export(project, tmp_path / "out", copy_images=True)
+    records = assert_equal(project, tmp_path / "out" / "annotations.json")
+    check_images(tmp_path / "out" / "annotations.json", records)
+    copied = {r.path.read_bytes() for r in records}
+    assert copied == {i.path.read_bytes() for i in project.images if i.status != "untouched"}
+    export(project, tmp_path / "out", copy_images=True)  # its own files are replaced
+    (tmp_path / "out" / "images" / "E.png").write_bytes(b"other")
+    with pytest.raises(BadSettings, match=r"E\.png"):
+        export(project, tmp_path / "out", copy_images=True)
+
+
+def test_a_file_for_each_image(project, tmp_path):
+    done = export(project, tmp_path / "out", per_image=True, copy_images=True)
+    assert len(done.files) == 10
+    for path in done.files:
+        records = assert_equal(project, path)
+        check_images(path, records)
+        assert len(by_image(records)) == 1
+
+
+@pytest.mark.parametrize("per_image", [False, True])
+def test_splits_keep_frames_and_planes_of_one_source_together(project, tmp_path, per_image):
+    splits = {"train": 0.6, "val": 0.2, "test": 0.2}
+    done = export(project, tmp_path / "out", splits=splits, per_image=per_image)
+    assert sum(done.images.values()) == 10
+    assert set(done.images) == set(splits)
+    where: dict[str, set[str]] = {}
+    for path in done.files:
+        for record in assert_equal(project, path, root=project.folder):
+            where.setdefault(record.extra["group"], set()).add(record.extra["split"])
+    assert len(where) == 6
+    assert all(len(s) == 1 for s in where.values())
+
+
+def test_groups_given_by_hand_and_equal_files_stay_together(project, tmp_path):
+    for id in range(1, 10):
+        project.set_group(id, "dish 1" if id < 6 else "dish 2")
+    with pytest.raises(BadSettings, match="sources"):
+        export(project, tmp_path / "out", splits={"train": 1, "val": 1, "test": 1, "more": 1})
+    project.image(9).path.write_bytes(project.image(1).path.read_bytes())
+    with pytest.raises(BadSettings, match="there are 2"):
+        export(project, tmp_path / "out", splits={"train": 1, "val": 1, "test": 1})
+
+
+def test_other_programs_files_and_empty_projects_are_refused(project, tmp_path):
+    (tmp_path / "annotations.json").write_text(json.dumps({"images": []}))
+    with pytest.raises(BadSettings, match="Choose another folder"):
+        export(project, tmp_path)
+    with pytest.raises(BadSettings, match="Choose another folder"):
+        export(project, project.folder / "project.json")
+    with pytest.raises(BadSettings, match="plain words"):
+        export(project, tmp_path / "out", splits={"../x": 1})
+    with pytest.raises(BadProject, match="reviewed"):
+        export(project, tmp_path / "out", statuses=["reviewed"])
+
+
+def test_a_full_disk_leaves_no_half_file(project, tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.shutil, "copyfile", refuse)
+    with pytest.raises(CannotSave, match="No space left"):
+        export(project, tmp_path / "out", copy_images=True)
+    monkeypatch.undo()
+    monkeypatch.setattr("napari_centermask.io.coco.os.fsync", refuse)
+    with pytest.raises(CannotSave, match="No space left"):
+        export(project, tmp_path / "out")
+    assert [p for p in (tmp_path / "out").rglob("*") if p.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("exp/cells_t003_z01.tif", "exp/cells"),
+        ("cells_T4.tif", "cells"),
+        ("scan_x0_y512.png", "scan"),
+        ("scan_x0y512_ch2.png", "scan"),
+        ("slide tile-07.png", "slide"),
+        ("frame_0012.png", "all frames"),
+        ("field_012.png", "field_012"),
+        ("BBBC_A01_s2.png", "bbbc_a01_s2"),
+        ("matrix2.png", "matrix2"),
+    ],
+)
+def test_names_tell_the_source(name, group):
+    assert group_of(name) == group
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_splits_are_whole_repeatable_and_about_as_large_as_asked(seed):
+    rng = np.random.default_rng(seed)
+    groups = [f"g{k}" for k in rng.integers(0, 60, 400)]
+    fractions = {"train": 0.7, "val": 0.15, "test": 0.15, "none": 0.0}
+    splits = split_groups(groups, fractions, seed=seed)
+    assert splits == split_groups(groups, fractions, seed=seed)
+    assert all(len({s for s, h in zip(splits, groups, strict=True) if h == g}) == 1 for g in set(groups))
+    for name, part in fractions.items():
+        assert abs(splits.count(name) / 400 - part) < 0.05
+    few = split_groups(["a", "a", "a", "a", "b", "c"], {"train": 0.9, "val": 0.05, "test": 0.05}, seed=seed)
+    assert set(few) == {"train", "val", "test"}
+    with pytest.raises(BadSettings, match="above 0"):
+        split_groups(groups, {"train": -1})
