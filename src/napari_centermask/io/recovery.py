@@ -1,0 +1,224 @@
+"""Work on images that belong to no project: journalled in the user's data folder, and offered when the image is opened again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import CannotSave
+from ..core.history import Change, Edit, History, RegionChange
+from ..core.result import Result
+from .edits import BadRecord, state_of
+from .files import cannot_save, replace_file
+from .journal import Journal, read_journal
+from .lock import FolderLock, lock_folder
+
+JOURNAL, ABOUT, PREVIOUS = "journal.jsonl", "about.json", "journal.previous.jsonl"
+KEPT_DAYS = 90
+_WINDOWS = 16
+_MOST_CATEGORIES = 10_000
+
+
+def recovery_folder() -> Path:
+    """Where unsaved work lies; the environment variable NAPARI_CENTERMASK_HOME moves it."""
+    home = os.environ.get("NAPARI_CENTERMASK_HOME")
+    if home:
+        return Path(home).expanduser() / "recovery"
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("napari-centermask", appauthor=False)) / "recovery"
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """Work on an image that was not saved.
+
+    Attributes
+    ----------
+    folder
+        Where its journal lies.
+    edits
+        How many could be read.
+    time
+        Of the last one, in seconds since 1970.
+    result
+        The state after it.
+    """
+
+    folder: Path
+    edits: int
+    time: float
+    result: Result
+
+    def restore(self, history: History) -> Edit | None:
+        """Bring the image to this state, as one edit that can be undone."""
+        now, then = history.result, self.result
+        now.categories = {**now.categories, **then.categories}
+        changes, regions = [], []
+        for index in sorted({*now.planes, *then.planes}):
+            for id in dict.fromkeys((*now.plane(index).ids, *then.plane(index).ids)):
+                changes.append(Change(index, id, now.get(index, id), then.get(index, id)))
+        for index in sorted({*now.reviewed_planes, *then.reviewed_planes}):
+            regions.append(RegionChange(index, now.reviewed(index), then.reviewed(index)))
+        return history.do("recovery of unsaved work", changes, regions=regions)
+
+    def discard(self) -> None:
+        """Forget this work."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def find_recovered(source: str, result: Result) -> Recovered | None:
+    """Unsaved work on an image, the latest if there are several; None if there is none, or if a window still works on it.
+
+    Parameters
+    ----------
+    source
+        Path of the image, or its name if it has none.
+    result
+        Of the image, as a form: its shape and planes.
+    """
+    found = [r for folder in _folders(source, result) if (r := _recovered(folder, result)) is not None]
+    return max(found, key=lambda r: r.time, default=None)
+
+
+def _recovered(folder: Path, form: Result) -> Recovered | None:
+    contents = read_journal(folder / JOURNAL)
+    if not contents.records:
+        return None
+    lock = lock_folder(folder)
+    if isinstance(lock, str):
+        return None
+    lock.release()
+    result = Result(form.shape, leading=form.leading, threshold=form.threshold, name=form.name)
+    result.categories = {**form.categories, **_categories(folder)}
+    edits = 0
+    for record in contents.records:
+        with suppress(BadRecord):
+            state_of(record, result).apply(result)
+            edits += 1
+    return Recovered(folder, edits, (folder / JOURNAL).stat().st_mtime, result) if edits else None
+
+
+def _categories(folder: Path) -> dict[int, str]:
+    try:
+        names = json.loads((folder / ABOUT).read_bytes())["categories"]
+        return {int(id): str(name) for id, name in list(names.items())[:_MOST_CATEGORIES] if 0 < int(id) < 2**31}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def _folders(source: str, result: Result) -> list[Path]:
+    """Where the work of the first window on this image lies, of the second one, and so on."""
+    key = hashlib.sha256(json.dumps([str(source), result.shape, result.leading]).encode()).hexdigest()[:24]
+    return [recovery_folder() / f"{key}-{n}" for n in range(1, _WINDOWS + 1)]
+
+
+class Autosave:
+    """Writes every edit of an image down from the first one on, until it is closed.
+
+    Nothing is made on the disk before the first edit. What an earlier session left is kept once under another name.
+
+    Parameters
+    ----------
+    source
+        As for `find_recovered`.
+    on_problem
+        As for `journal.Journal`.
+    """
+
+    def __init__(self, source: str, history: History, *, on_problem: Callable[[str], None] | None = None) -> None:
+        self.source, self.history, self.on_problem = str(source), history, on_problem
+        self.problem = ""
+        self._journal: Journal | None = None
+        self._lock: FolderLock | None = None
+        self._folder: Path | None = None
+        self._names: dict[int, str] = {}
+        history.listen(self._on_edit)
+
+    def _on_edit(self, edit: Edit) -> None:
+        try:
+            if self._journal is None:
+                self._begin()
+                edit = snapshot(self.history.result)
+            self._name()
+            self._journal.append(self.source, edit)
+            self.problem = self._journal.problem
+        except CannotSave as error:
+            self._tell(str(error))
+
+    def _begin(self) -> None:
+        """Take the first folder that no window works in."""
+        forget_old()
+        for folder in _folders(self.source, self.history.result):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise CannotSave(cannot_save(folder, error)) from error
+            lock = lock_folder(folder)
+            if isinstance(lock, str):
+                continue
+            self._folder, self._lock = folder, lock
+            if read_journal(folder / JOURNAL).records:
+                os.replace(folder / JOURNAL, folder / PREVIOUS)
+            (folder / JOURNAL).unlink(missing_ok=True)
+            self._journal = Journal(folder / JOURNAL, on_problem=self._tell)
+            return
+        raise CannotSave(
+            f"Expected to keep unsaved work in {recovery_folder()}, it cannot be written. Save your work often."
+        )
+
+    def _name(self) -> None:
+        """Write down what the journal does not hold: the categories."""
+        names = self.history.result.categories
+        if names != self._names:
+            result = self.history.result
+            about = {"source": self.source, "shape": result.shape, "leading": result.leading, "categories": names}
+            replace_file(self._folder / ABOUT, [json.dumps(about).encode()])
+            self._names = dict(names)
+
+    def _tell(self, problem: str) -> None:
+        self.problem = problem
+        if self.on_problem is not None:
+            self.on_problem(problem)
+
+    def saved(self) -> None:
+        """Forget the edits so far: the person has them in a file now."""
+        if self._journal is not None:
+            self._journal.drop(self._journal.last)
+            self._close()
+
+    def close(self) -> None:
+        """Stop; what was written is offered when the image is opened again."""
+        self.history.ignore(self._on_edit)
+        if self._journal is not None:
+            self._close()
+
+    def _close(self) -> None:
+        self._journal.close()
+        self._lock.release()
+        self._journal = self._lock = None
+        self._names = {}
+
+
+def snapshot(result: Result) -> Edit:
+    """The whole state of a result as an edit from nothing."""
+    changes = [Change(index, cell.id, None, cell) for index, plane in result.planes.items() for cell in plane]
+    regions = [RegionChange(index, (), boxes) for index, boxes in result.reviewed_planes.items()]
+    return Edit("state before", tuple(changes), tuple(regions))
+
+
+def forget_old(days: float = KEPT_DAYS) -> None:
+    """Remove work that nobody asked for since so many days."""
+    oldest = time.time() - days * 86_400
+    root = recovery_folder()
+    for journal in root.glob(f"*/{JOURNAL}") if root.is_dir() else ():
+        with suppress(OSError):
+            if journal.stat().st_mtime < oldest:
+                shutil.rmtree(journal.parent)
