@@ -1,4 +1,4 @@
-"""`models list | info | add | remove`: the models on this machine."""
+"""`models list | info | add | remove | restore | archive | rename | lineage`: the models on this machine."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from cyclopts import App
 
-from napari_centermask.models import zoo
+from napari_centermask.models import registry, zoo
 
 from .output import notice, print_json
 from .segment import Flag
 
-app = App(name="models", help="The models on this machine: list, info, add, remove.", help_format="plaintext")
+app = App(name="models", help="The models on this machine.", help_format="plaintext")
 
 
 def describe(model: zoo.ModelFiles) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def add(file: Path, /, *, name: str | None = None, graphs: bool = True) -> int:
 
 @app.command
 def remove(name: str, /) -> int:
-    """Remove a model that was added.
+    """Remove a model that was added; `models restore` undoes it.
 
     For example:
 
@@ -156,6 +156,81 @@ def remove(name: str, /) -> int:
     name
         As `models list` shows it.
     """
-    zoo.remove_model(name)
-    print(f"Removed '{name}'")
+    registry.delete_model(name)
+    print(f"Removed '{name}'. Undo: napari-centermask models restore {name}")
+    return 0
+
+
+@app.command
+def restore(name: str, /) -> int:
+    """Bring back a model that was removed or archived.
+
+    Parameters
+    ----------
+    name
+        As it was called.
+    """
+    print(f"Restored '{registry.restore_model(name).name}'")
+    return 0
+
+
+@app.command
+def archive(name: str, /) -> int:
+    """Put a model away: it is kept, and no longer offered; `models restore` brings it back.
+
+    Parameters
+    ----------
+    name
+        As `models list` shows it.
+    """
+    registry.archive_model(name)
+    print(f"Archived '{name}'")
+    return 0
+
+
+@app.command
+def rename(name: str, new: str, /) -> int:
+    """Give a model that was added another name.
+
+    Parameters
+    ----------
+    name
+        As `models list` shows it.
+    new
+        Its new name.
+    """
+    registry.rename_model(name, new)
+    print(f"'{name}' is now '{new}'")
+    return 0
+
+
+@app.command
+def lineage(model: str, /, *, json: Flag = False) -> int:
+    """Show what a model was made from: its parent, data by hash, steps, and so on to the first.
+
+    For example:
+
+      napari-centermask models lineage mine
+
+    Parameters
+    ----------
+    model
+        Name of an installed model, or a model file.
+    json
+        Print an array of objects.
+    """
+    rows = []
+    for ancestor in registry.lineage(zoo.find_model(model)):
+        training = {} if ancestor.model is None else ancestor.model.card.training
+        row = {"name": ancestor.name, "sha256": ancestor.sha256, "installed": ancestor.model is not None}
+        rows.append(row | {k: training.get(k) for k in ("data", "steps", "minutes", "seed", "settings")})
+    if json:
+        print_json(rows)
+        return 0
+    for depth, row in enumerate(rows):
+        data = ", ".join(f"{name} {splits.get('train', '')[:12]}" for name, splits in (row["data"] or {}).items())
+        trained = (
+            f"{row['steps']} steps on {data}" if row["steps"] else "" if row["installed"] else "not on this machine"
+        )
+        print(f"{'  ' * depth}{row['name']}  {(row['sha256'] or '')[:12]}  {trained}")
     return 0

@@ -66,6 +66,11 @@ def user_folder() -> Path:
     return Path(platformdirs.user_data_dir("napari-centermask", appauthor=False)) / "models"
 
 
+def is_name(text: str) -> bool:
+    """Whether a model may have this name: letters, digits, '.', '_' and '-', no path."""
+    return _NAME.fullmatch(text) is not None
+
+
 def list_models() -> list[ModelFiles]:
     """All usable models, the shipped ones first; damaged ones are left out (see `broken_models`)."""
     return [m for m in _scan() if isinstance(m, ModelFiles)]

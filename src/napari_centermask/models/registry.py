@@ -1,0 +1,211 @@
+"""Order among the user's models: rename, archive, delete with a way back, lineage. Needs no torch.
+
+On disk: a folder per model in `zoo.user_folder()`; `.archive/NAME` for those put away, `.trash/TIME-NAME` for deleted ones.
+Each holds the model's files with the card inside; nothing else is needed to read them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ..core.errors import BadModel
+from . import zoo
+from .zoo import SUFFIXES, ModelFiles
+
+ARCHIVE, TRASH = ".archive", ".trash"
+
+
+def rename_model(name: str, new: str) -> ModelFiles:
+    """Give an added model another name; its card keeps the name it was trained under.
+
+    Raises
+    ------
+    BadModel
+        If there is no such added model, or the new name is taken or not allowed.
+    """
+    source = _added(name)
+    _check_free(new)
+    temporary = Path(tempfile.mkdtemp(prefix=".adding-", dir=zoo.user_folder()))
+    try:
+        for suffix in SUFFIXES.values():
+            path = source / f"{name}{suffix}"
+            if path.exists():
+                _link(path, temporary / f"{new}{suffix}")
+        os.replace(temporary, zoo.user_folder() / new)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    shutil.rmtree(source)
+    return zoo.find_model(new)
+
+
+def archive_model(name: str) -> None:
+    """Put an added model away: it is kept, and no longer offered. `restore_model` brings it back.
+
+    Raises
+    ------
+    BadModel
+        If there is no such added model, or one of its name lies in the archive.
+    """
+    source, target = _added(name), zoo.user_folder() / ARCHIVE / name
+    if target.exists():
+        raise BadModel(f"The archive holds a model named '{name}' already. Rename this one first.")
+    target.parent.mkdir(exist_ok=True)
+    os.replace(source, target)
+
+
+def delete_model(name: str) -> None:
+    """Delete an added model; `restore_model` undoes it until `empty_trash`.
+
+    Raises
+    ------
+    BadModel
+        If there is no such added model.
+    """
+    source = _added(name)
+    target = zoo.user_folder() / TRASH / f"{time.time_ns()}-{name}"
+    target.parent.mkdir(exist_ok=True)
+    os.replace(source, target)
+
+
+def restore_model(name: str) -> ModelFiles:
+    """Bring a model back: the one deleted last under this name, else that of the archive.
+
+    Raises
+    ------
+    BadModel
+        If there is none, or a model of this name was added since.
+    """
+    deleted = {time_name: path for time_name, path in _deleted() if time_name[1] == name}
+    archived = zoo.user_folder() / ARCHIVE / name
+    source = deleted[max(deleted)] if deleted else archived
+    if not zoo.is_name(name) or not source.is_dir():
+        known = sorted({n for (_, n), _ in _deleted()} | set(archived_models()))
+        raise BadModel(f"Expected a deleted or archived model ({', '.join(known) or 'none'}), got '{name}'.")
+    _check_free(name)
+    os.replace(source, zoo.user_folder() / name)
+    return zoo.find_model(name)
+
+
+def archived_models() -> list[str]:
+    """Names of the models in the archive."""
+    return sorted(p.name for p in (zoo.user_folder() / ARCHIVE).glob("*") if p.is_dir())
+
+
+def deleted_models() -> list[str]:
+    """Names of the deleted models that can be brought back, the last one first."""
+    return [name for (_, name), _ in sorted(_deleted(), reverse=True)]
+
+
+def empty_trash() -> int:
+    """Remove the deleted models for good; returns the bytes that are free now."""
+    trash = zoo.user_folder() / TRASH
+    size = sum(p.stat().st_size for p in trash.rglob("*") if p.is_file())
+    shutil.rmtree(trash, ignore_errors=True)
+    return size
+
+
+@dataclass(frozen=True)
+class Ancestor:
+    """A model in a lineage.
+
+    Attributes
+    ----------
+    name
+        Of the installed model, or the one that the child's card tells.
+    sha256
+        Of the weights, as the child's card tells; None for cards that do not.
+    model
+        The installed model; None where it is not on this machine.
+    """
+
+    name: str
+    sha256: str | None
+    model: ModelFiles | None
+
+
+def lineage(model: ModelFiles) -> list[Ancestor]:
+    """The model, its parent, and so on; found by the weights' hash, or by name where a card has none.
+
+    It ends with a model that is not on this machine, or that was trained from nothing.
+    """
+    own = None if model.weights is None else weights_hash(model.weights)
+    chain, seen = [Ancestor(model.name, own, model)], set()
+    while model is not None and model.card.parent is not None and model.name not in seen:
+        seen.add(model.name)
+        wanted = model.card.training.get("parent_sha256")
+        name = model.card.parent
+        model = _find(wanted, name)
+        chain.append(Ancestor(name if model is None else model.name, wanted, model))
+    return chain
+
+
+def children(model: ModelFiles) -> list[ModelFiles]:
+    """The installed models that were trained from this one."""
+    own = None if model.weights is None else weights_hash(model.weights)
+
+    def is_child(other: ModelFiles) -> bool:
+        told = other.card.training.get("parent_sha256")
+        return told == own if told and own else other.card.parent in (model.name, model.card.name)
+
+    return [m for m in zoo.list_models() if m.card.parent is not None and m.name != model.name and is_child(m)]
+
+
+def _find(sha256: str | None, name: str) -> ModelFiles | None:
+    models = zoo.list_models()
+    if sha256 is not None:
+        return next((m for m in models if m.weights is not None and weights_hash(m.weights) == sha256), None)
+    return next((m for m in models if name in (m.name, m.card.name)), None)
+
+
+def weights_hash(path: Path) -> str:
+    """SHA-256 of a file, hex; remembered while its size and time stay."""
+    stat = path.stat()
+    return _hash(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _hash(path: Path, _size: int, _time: int) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _added(name: str) -> Path:
+    folder = zoo.user_folder() / name
+    if zoo.is_name(name) and folder.is_dir():
+        return folder
+    if zoo.is_name(name) and (zoo.shipped_folder() / name).is_dir():
+        raise BadModel(f"'{name}' is part of napari-centermask and stays. Only added models can be changed.")
+    names = ", ".join(m.name for m in zoo.list_models() if not m.shipped) or "none"
+    raise BadModel(f"Expected the name of an added model ({names}), got '{name}'.")
+
+
+def _check_free(name: str) -> None:
+    if not zoo.is_name(name):
+        raise BadModel(f"Expected a name of letters, digits, '.', '_' and '-', got '{name}'.")
+    if (zoo.user_folder() / name).exists() or (zoo.shipped_folder() / name).exists():
+        raise BadModel(f"A model named '{name}' is already installed. Choose another name.")
+
+
+def _deleted() -> list[tuple[tuple[int, str], Path]]:
+    """((time, name), folder) of each deleted model."""
+    found = []
+    for path in (zoo.user_folder() / TRASH).glob("*"):
+        time_ns, _, name = path.name.partition("-")
+        if path.is_dir() and time_ns.isdigit() and zoo.is_name(name):
+            found.append(((int(time_ns), name), path))
+    return found
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
