@@ -1,8 +1,10 @@
-"""Open COCO files in napari: images where they are found, and their cells, overlaps kept."""
+"""Open cells in napari, of any format: with their images where these are found, overlaps kept."""
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,12 @@ import numpy as np
 
 from ..core.errors import UserError
 from ..core.result import Result
-from ..io.coco import ImageRecord, read_coco
-from ..io.coco_records import by_image, result_of
+from ..io.formats import FORMATS, Format
+from ..io.formats.files import guess
+from ..io.formats.reading import Reading, find_image
 from ..io.images import read_image
-from .layers import ResultLayers
+from .layers import KEY, ResultLayers
+from .opened import adopt_soon
 from .planes import ImagePlanes
 from .samples import LayerData
 
@@ -22,37 +26,83 @@ _MOST_IMAGES = 20
 
 
 def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
-    """A reader if the file looks like COCO instances, else None; reads the file's ends only."""
-    if not isinstance(path, str) or not path.lower().endswith(".json"):
+    """A reader if the file looks like cells of a format that is known, else None; reads little of the file.
+
+    Label images open as cells only if their name says so (`_labels`, `_masks`): others may be images.
+    """
+    if not isinstance(path, str):
         return None
+    format = guess(Path(path))
     try:
-        with open(path, "rb") as stream:
-            head = stream.read(_SNIFF)
-            stream.seek(max(stream.tell(), Path(path).stat().st_size - _SNIFF))
-            text = head + stream.read(_SNIFF)
+        known = format is not None and _LOOKS_RIGHT[format.name](Path(path))
     except OSError:
         return None
+    return partial(read, format=format) if known else None
+
+
+def _is_coco(path: Path) -> bool:
+    with path.open("rb") as stream:
+        head = stream.read(_SNIFF)
+        stream.seek(max(stream.tell(), path.stat().st_size - _SNIFF))
+        text = head + stream.read(_SNIFF)
     if not head.lstrip().startswith(b"{") or not any(key in text for key in (b'"images"', b'"annotations"')):
-        return None
-    return read if any(key in text for key in (b'"segmentation"', b'"file_name"', b'"categories"')) else None
+        return False
+    return any(key in text for key in (b'"segmentation"', b'"file_name"', b'"categories"'))
 
 
-def read(path: str) -> list[LayerData]:
-    """Layers of a COCO file: images of one shape as a stack, others one by one, at most 20.
+def _is_geojson(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return b'"Feature' in stream.read(_SNIFF)
+
+
+def _is_imagej(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as stream:
+            return stream.read(4) == b"Iout"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.lower().endswith(".roi") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def _is_labels(path: Path) -> bool:
+    from ..io.formats.labels import is_label_name
+
+    return is_label_name(path) and path.is_file()
+
+
+def _is_ome_zarr(path: Path) -> bool:
+    return path.is_dir() and ((path / "labels").is_dir() or path.name == "labels")
+
+
+_LOOKS_RIGHT: dict[str, Callable[[Path], bool]] = {
+    "coco": _is_coco,
+    "labels": _is_labels,
+    "imagej": _is_imagej,
+    "cellpose": Path.is_file,
+    "geojson": _is_geojson,
+    "ome-zarr": _is_ome_zarr,
+}
+
+
+def read(path: str, *, format: Format = FORMATS["coco"]) -> list[LayerData]:
+    """Layers of a file of cells: images of one shape as a stack, others one by one, at most 20.
 
     Raises
     ------
-    BadAnnotations, BadImage
+    BadAnnotations, BadImage, MissingExtra
         napari shows the message.
     """
     from napari.utils.notifications import show_info
 
-    images = list(by_image(read_coco(Path(path))).values())
-    if len(images) > _MOST_IMAGES:
-        show_info(f"{Path(path).name} has {len(images)} images; the first {_MOST_IMAGES} are opened.")
-        images = images[:_MOST_IMAGES]
-    results = [result_of(planes) for planes in images]
-    pixels = [_image(planes[0], Path(path).parent) for planes in images]
+    reading = format.read(Path(path))
+    _tell(Path(path), reading)
+    results = list(reading.results)
+    if len(results) > _MOST_IMAGES:
+        show_info(f"{Path(path).name} has {len(results)} images; the first {_MOST_IMAGES} are opened.")
+        results = results[:_MOST_IMAGES]
+    pixels = [_image(r, Path(path)) for r in results]
     forms = {_form(r, p) for r, p in zip(results, pixels, strict=True)}
     if len(results) > 1 and len(forms) == 1 and not results[0].leading:
         stack = None if pixels[0] is None else np.stack(pixels)
@@ -63,6 +113,14 @@ def read(path: str) -> list[LayerData]:
     return layers
 
 
+def _tell(path: Path, reading: Reading) -> None:
+    """Say what was left out, repaired or assumed."""
+    from napari.utils.notifications import show_warning
+
+    if reading.notes:
+        show_warning(f"{path.name}: " + " ".join(reading.notes))
+
+
 def _form(result: Result, image: np.ndarray | None) -> tuple:
     return result.shape, result.leading, None if image is None else (image.shape, image.dtype)
 
@@ -71,25 +129,26 @@ def _stacked(results: list[Result]) -> Result:
     """Images of one size as the planes of one result."""
     stack = Result(results[0].shape, leading=(len(results),), name=results[0].name, threshold=results[0].threshold)
     for n, result in enumerate(results):
+        stack.categories |= result.categories
         stack.put((n,), result.plane(()))
         stack.set_reviewed((n,), result.reviewed(()))
     return stack
 
 
-def _image(record: ImageRecord, folder: Path) -> np.ndarray | None:
+def _image(result: Result, path: Path) -> np.ndarray | None:
     """The image beside the file or in its folder images/: (*leading, H, W) or (..., 3); None if it cannot be read."""
-    for path in (record.path, folder / "images" / record.file_name):
-        if path is None or not path.is_file():
-            continue
-        try:
-            image = read_image(path)
-        except UserError:
-            return None
-        planes = [plane for _, plane in image.planes()] if image.leading == record.leading else []
-        if planes and planes[0].shape[1:] == record.shape and len(planes[0]) in (1, 3):
-            stack = np.stack(planes).reshape(*record.leading, *planes[0].shape)
-            return stack[..., 0, :, :] if len(planes[0]) == 1 else np.moveaxis(stack, -3, -1)
-    return None
+    found = find_image(path, None, result.name)
+    if found is None:
+        return None
+    try:
+        image = read_image(found)
+    except UserError:
+        return None
+    planes = [plane for _, plane in image.planes()] if image.leading == result.leading else []
+    if not planes or planes[0].shape[1:] != result.shape or len(planes[0]) not in (1, 3):
+        return None
+    stack = np.stack(planes).reshape(*result.leading, *planes[0].shape)
+    return stack[..., 0, :, :] if len(planes[0]) == 1 else np.moveaxis(stack, -3, -1)
 
 
 def _layers(result: Result, image: np.ndarray | None, *, name: str) -> list[LayerData]:
@@ -100,5 +159,7 @@ def _layers(result: Result, image: np.ndarray | None, *, name: str) -> list[Laye
     shown.describe()
     made: list[Any] = [shown.cells.as_layer_data_tuple(), shown.outlines.as_layer_data_tuple()]
     if image is not None:
-        made.insert(0, (image, {"name": name, "rgb": image.ndim - len(result.leading) == 3}, "image"))
+        rgb = image.ndim - len(result.leading) == 3
+        made.insert(0, (image, {"name": name, "rgb": rgb, "metadata": {KEY: result}}, "image"))
+        adopt_soon(result)
     return made

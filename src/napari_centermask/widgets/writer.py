@@ -1,61 +1,67 @@
-"""Save label layers from napari: as COCO with all overlaps, or as a label image."""
+"""Save label layers from napari: with all overlaps where the format can hold them."""
 
 from __future__ import annotations
 
-import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..core.compose import from_label_image, label_image
-from ..core.instances import Instances
-from ..core.result import Index, Result
+from ..core.compose import from_label_image
+from ..core.result import Result
 from ..io.coco import write_coco as _write_coco
 from ..io.coco_records import records_of
+from ..io.formats import FORMATS
+from ..io.formats.loss import only_shown
 from .layers import KEY
 
 
 def write_coco(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     """Write the cells above the threshold, hidden parts too, as COCO instances."""
-    name, planes = _planes(data, attributes)
-    result = attributes.get("metadata", {}).get(KEY)
-    if not isinstance(result, Result):
-        shape = next(iter(planes.values())).shape
-        result = Result(shape, leading=np.shape(data)[:-2], name=name)
-        for index, cells in planes.items():
-            result.put(index, cells, keep_ids=True)
-    _write_coco(Path(path), records_of(result, _file_name(name, result), extra=_pixel_size(attributes), shown=True))
+    result = _result(data, attributes)
+    records = records_of(result, _file_name(result.name, result), extra=_pixel_size(attributes), shown=True)
+    _write_coco(Path(path), records)
     return [path]
 
 
-def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Write the top-most cells as a TIFF of labels; what lies under other cells is only in COCO."""
-    import tifffile
+def write_as(format: str, path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write the cells above the threshold in one of the formats; what that loses is said first, in numbers."""
+    from napari.utils.notifications import show_warning
 
-    _, planes = _planes(data, attributes)
-    images = [label_image(cells) for cells in planes.values()]
-    stack = np.stack(images) if images[0].ndim and len(images) > 1 else images[0]
-    if stack.max(initial=0) <= np.iinfo(np.uint16).max:
-        stack = stack.astype(np.uint16)
-    part = Path(path).with_name(Path(path).name + ".part")
-    try:
-        tifffile.imwrite(part, stack, compression="zlib", metadata={"axes": "ZYX"[-stack.ndim :]})
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    chosen = FORMATS[format]
+    result = only_shown(_result(data, attributes))
+    loss = chosen.loss([result])
+    if loss:
+        show_warning(f"{chosen.title}: {loss.text()} COCO keeps all.")
+    chosen.write(Path(path), [result])
     return [path]
 
 
-def _planes(data: Any, attributes: dict[str, Any]) -> tuple[str, dict[Index, Instances]]:
-    """The name of the image, and the cells of each plane: of our result, or of any label layer."""
+write_labels = partial(write_as, "labels")
+write_imagej = partial(write_as, "imagej")
+write_geojson = partial(write_as, "geojson")
+write_ome_zarr = partial(write_as, "ome-zarr")
+
+
+def write_cellpose(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write a file for Cellpose, which knows its own by the end of their names."""
+    return write_as("cellpose", path.removesuffix(".npy").removesuffix("_seg") + "_seg.npy", data, attributes)
+
+
+def _result(data: Any, attributes: dict[str, Any]) -> Result:
+    """Our own result, or the cells of any label layer."""
     result = attributes.get("metadata", {}).get(KEY)
     if isinstance(result, Result):
-        planes = {index: result.visible(index) for index in np.ndindex(*result.leading)}
-        return result.name, planes
+        return result
     array = np.asarray(data)
-    planes = {index: from_label_image(array[index]) for index in np.ndindex(*array.shape[:-2])}
-    return str(attributes.get("name", "image")), planes
+    result = Result(array.shape[-2:], leading=array.shape[:-2], name=str(attributes.get("name", "image")))
+    last = 0
+    for index in np.ndindex(*result.leading):
+        cells = from_label_image(array[index])
+        fresh = all(c.id > last for c in cells)
+        last = max((c.id for c in result.put(index, cells, keep_ids=fresh)), default=last)
+    return result
 
 
 def _file_name(name: str, result: Result) -> str:

@@ -6,20 +6,33 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...core.result import Result
-from ..coco import read_coco, write_coco
+from ..coco import ImageRecord, load_json, parse_coco, write_coco
+from ..coco_extension import KEY
+from ..coco_import import import_coco
 from ..coco_records import by_image, records_of, result_of
 from .reading import Reading
 
 
 def read(path: Path, images: Path | None = None) -> Reading:
-    """Cells of all images of a COCO file.
+    """Cells of all images of a COCO file; files of other programs are repaired where that is possible.
 
     Raises
     ------
     BadAnnotations
-        As `io.coco.read_coco`.
+        As `io.coco.read_coco` for our own files, as `io.coco_import.import_coco` for others.
     """
-    return Reading(tuple(result_of(records) for records in by_image(read_coco(path)).values()))
+    data = load_json(path)
+    info = data.get("info")
+    if isinstance(info, dict) and KEY in info:
+        return _reading(parse_coco(data, path))
+    imported = import_coco(path, images_root=images)
+    noted = {"Left out": imported.report.refused, "Repaired": imported.report.repaired}
+    notes = tuple(f"{title}: {what}: {n}." for title, tallies in noted.items() for what, n in tallies.items())
+    return _reading(imported.records, notes)
+
+
+def _reading(records: list[ImageRecord], notes: tuple[str, ...] = ()) -> Reading:
+    return Reading(tuple(result_of(planes) for planes in by_image(records).values()), notes)
 
 
 def write(path: Path, results: Sequence[Result]) -> None:

@@ -99,23 +99,26 @@ def find_image(path: Path, images: Path | None, name: str) -> Path | None:
     path
         The file of cells; without `images` the image is looked for beside it and in the folder images/ there.
     """
+    from ..image_names import clean_name, is_file
     from ..images import SUFFIXES
 
-    plain = Path(name).name
-    stem = Path(plain).stem if Path(plain).suffix.lower() in SUFFIXES else plain
+    plain = clean_name(name)
+    if not plain:
+        return None
+    stem = plain[: -len(Path(plain).suffix)] if Path(plain).suffix.lower() in SUFFIXES else plain
     for folder in [path.parent, path.parent / "images"] if images is None else [images]:
-        for candidate in (folder / plain, *(folder / (stem + s) for s in SUFFIXES)):
-            if candidate.suffix.lower() in SUFFIXES and candidate.is_file() and candidate != path:
-                return candidate
+        for wanted in dict.fromkeys((plain, *(stem + s for s in SUFFIXES))):
+            for candidate in dict.fromkeys((folder / wanted, folder / Path(wanted).name)):
+                if candidate.suffix.lower() in SUFFIXES and is_file(candidate) and candidate != path:
+                    return candidate
     return None
 
 
 def image_shape(path: Path, images: Path | None, name: str) -> tuple[int, int] | None:
     """(H, W) of the image that belongs to a file of cells; None if there is none."""
-    from ..images import read_image
+    from ..images import plane_shape
 
     found = find_image(path, images, name)
     if found is None:
         return None
-    image = read_image(found)
-    return tuple(image.data.shape[image.axes.index(a)] for a in "YX")
+    return plane_shape(found)
