@@ -102,6 +102,7 @@ class History:
         self._apply(edit)
         self._done.append(edit)
         self._undone.clear()
+        self._tell(edit)
         return edit
 
     def undo(self) -> Edit | None:
@@ -112,6 +113,7 @@ class History:
         self._undone.append(edit)
         inverse = edit.inverse()
         self._apply(inverse)
+        self._tell(inverse)
         return inverse
 
     def redo(self) -> Edit | None:
@@ -121,6 +123,7 @@ class History:
         edit = self._undone.pop()
         self._done.append(edit)
         self._apply(edit)
+        self._tell(edit)
         return edit
 
     @property
@@ -151,6 +154,9 @@ class History:
             raise
         for region in edit.regions:
             self.result.set_reviewed(region.plane, region.after)
+
+    def _tell(self, edit: Edit) -> None:
+        """Call the listeners; by now `undo_name` and `redo_name` are up to date."""
         for listener in list(self._listeners):
             listener(edit)
 

@@ -192,24 +192,39 @@ def _register() -> None:
         Action("reject", "Reject", "R", reject, "Reject: kept in the file, not shown. Go on.", 1),
         Action("new_brush", "New: brush", "N", new_brush, "Paint a new cell; N again for another one."),
         Action("new_polygon", "New: polygon", "Shift-N", new_polygon, "Click corners; a double click closes it."),
-        Action("delete", "Delete", "D", _simple("delete"), "Delete the selected cells.", 1, ("Delete",)),
+        Action("delete", "Cell: delete", "D", _simple("delete"), "Delete the selected cells.", 1, ("Delete",)),
         Action("split_line", "Split: line", "K", split_line, "Drag a line through a cell."),
         Action("split_seeds", "Split: seeds", "S", split_seeds, "Click a point in each part, then Enter."),
         Action("split_auto", "Split: auto", "Shift-S", _simple("split_auto", "It has no neck."), "Split at necks.", 1),
-        Action("merge", "Merge", "J", _simple("merge"), "One cell of those selected; Shift-click adds.", 2),
-        Action("fill_holes", "Fill holes", "H", _simple("fill_holes", "It has no holes."), "Fill what it encloses.", 1),
-        Action("remove_crumbs", "No crumbs", "Shift-H", _remove_crumbs, "Drop small separate parts.", 1),
-        Action("smooth", "Smooth", "O", _smooth, "Even the outline out over n pixels.", 1),
-        Action("grow", "Grow", "G", _grow, "Grow by n pixels on all sides.", 1),
-        Action("shrink", "Shrink", "Shift-G", _shrink, "Shrink by n pixels on all sides.", 1),
-        Action("raise", "Raise", "PageUp", _simple("raise_cells", "It is on top."), "On top of all others.", 1),
-        Action("lower", "Lower", "PageDown", _simple("lower_cells", "It lies lowest."), "Under all others.", 1),
-        Action("exclusive", "Take shared", "U", _simple("make_exclusive", own), "Shared pixels become its alone.", 1),
-        Action("give", "Give shared", "Shift-U", _simple("make_exclusive", own, win=False), "Others keep them.", 1),
-        Action("copy_next", "To next frame", "W", copy_next, "Copy to the next frame and go there.", 1),
+        Action("merge", "Cell: merge", "J", _simple("merge"), "One cell of those selected; Shift-click adds.", 2),
+        Action(
+            "fill_holes",
+            "Shape: fill holes",
+            "H",
+            _simple("fill_holes", "It has no holes."),
+            "Fill what it encloses.",
+            1,
+        ),
+        Action("remove_crumbs", "Shape: no crumbs", "Shift-H", _remove_crumbs, "Drop small separate parts.", 1),
+        Action("smooth", "Shape: smooth", "O", _smooth, "Even the outline out over n pixels.", 1),
+        Action("grow", "Shape: grow", "G", _grow, "Grow by n pixels on all sides.", 1),
+        Action("shrink", "Shape: shrink", "Shift-G", _shrink, "Shrink by n pixels on all sides.", 1),
+        Action(
+            "raise", "Overlap: raise", "PageUp", _simple("raise_cells", "It is on top."), "On top of all others.", 1
+        ),
+        Action(
+            "lower", "Overlap: lower", "PageDown", _simple("lower_cells", "It lies lowest."), "Under all others.", 1
+        ),
+        Action(
+            "exclusive", "Overlap: take it", "U", _simple("make_exclusive", own), "Shared pixels become its alone.", 1
+        ),
+        Action(
+            "give", "Overlap: give it", "Shift-U", _simple("make_exclusive", own, win=False), "Others keep them.", 1
+        ),
+        Action("copy_next", "Cell: to next frame", "W", copy_next, "Copy to the next frame and go there.", 1),
         Action("category", "Next category", "C", next_category, "The next category."),
         Action("mode", "Write mode", "T", next_mode, "Overlap, take over, or keep out."),
-        Action("isolate", "Isolate", "I", isolate, "Others as outlines only."),
+        Action("isolate", "Overlap: isolate", "I", isolate, "Others as outlines only."),
         Action("undo", "Undo", "Control-Z", lambda e: e.undo(), "Take the last edit back.", everywhere=True),
         Action("redo", "Redo", "Control-Shift-Z", lambda e: e.redo(), "Do it again.", everywhere=True),
         Action("escape", "Step back", "Escape", escape, "Cancel a drawing, put the tool away, deselect."),

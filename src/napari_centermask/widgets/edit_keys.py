@@ -166,6 +166,30 @@ def _is_key(key: str) -> bool:
     return True
 
 
+_QT_NAMES = {
+    "Ctrl": "Control",
+    "PgUp": "PageUp",
+    "PgDown": "PageDown",
+    "Del": "Delete",
+    "Esc": "Escape",
+    "Return": "Enter",
+}
+_SIGNS = {"Control": "Ctrl", "PageUp": "PgUp", "PageDown": "PgDn", "Delete": "Del", "Escape": "Esc", "Shift": "⇧"}
+
+
+def napari_name(key: str) -> str:
+    """A key as napari writes it, from Qt's portable text: "Ctrl+Shift+G" -> "Control-Shift-G"."""
+    parts = [p for p in key.replace("++", "+plus").split("+") if p]
+    return "-".join(_QT_NAMES.get(p, "+" if p == "plus" else p) for p in parts)
+
+
+def pretty_key(key: str) -> str:
+    """A key as a person reads it: "Control-Shift-Z" -> "Ctrl ⇧Z"."""
+    *modifiers, last = key.rsplit("-", maxsplit=key.count("-")) if key not in ("-", "") else [key]
+    signs = [_SIGNS.get(m, m) for m in modifiers]
+    return "".join(s if s == "⇧" else f"{s} " for s in signs) + _SIGNS.get(last, last)
+
+
 def napari_keys() -> dict[str, str]:
     """Keys that napari uses where cells are corrected, in the viewer and in image and label layers -> what they do."""
     from napari.layers import Image, Labels

@@ -92,6 +92,7 @@ class Drawing:
         self._viewer, self._target, self.kind, self._on_done, self._repeat = viewer, target, kind, on_done, repeat
         self.points: list[np.ndarray] = []
         self._before = viewer.layers.selection.active
+        self._mode = getattr(self._before, "mode", None)  # napari puts a brush away when another layer is active
         self.layer = self._make_layer(hint)
         viewer.layers.events.removed.connect(self._on_removed)
 
@@ -141,7 +142,9 @@ class Drawing:
         layers = self._viewer.layers
         if self.layer in layers:
             layers.remove(self.layer)
-        layers.selection.active = self._before if self._before in layers else None
+        if self._before in layers:
+            layers.selection.active = self._before
+            self._before.mode = self._mode
 
     def _on_removed(self, event: Any) -> None:
         if event.value is self.layer or event.value is self._target:
@@ -160,6 +163,7 @@ class Drawing:
             stroke.append(self._at(event))
             self._on_drag(stroke)
             yield
+        stroke.append(self._at(event))  # moves in quick succession are left out, the last one too
         still = np.abs(np.array(event.pos, float) - start).max() <= _STILL
         self._on_release(first if still else None, stroke)
 
@@ -196,7 +200,7 @@ class Drawing:
         """Draw the points as they are so far."""
         points = self.points if points is None else points
         pixel = 1 / max(getattr(self._viewer, "scene", self._viewer).camera.zoom * abs(self.layer.scale[-1]), 1e-9)
-        width = 2 * pixel
+        width = 3 * pixel
         self.layer.selected_data = set()
         self.layer.data = []
         if not points:
