@@ -93,6 +93,9 @@ def test_crowds_are_not_cells(tmp_path):
         (minimal(images=[{"id": 1, "file_name": "../../etc/passwd", "height": 6, "width": 6}]), "leads out"),
         (minimal(images=[{"id": 1, "file_name": "/etc/passwd", "height": 6, "width": 6}]), "leads out"),
         (minimal(images=[{"id": 1, "file_name": "C:\\x.png", "height": 6, "width": 6}]), "leads out"),
+        (minimal(images=[{"id": 1, "file_name": "./", "height": 6, "width": 6}]), "leads out"),
+        (minimal(images=[{"id": 1, "file_name": "a", "height": 6, "width": 6, "x": float("nan")}]), "no JSON"),
+        (minimal(categories=[{"id": 0, "name": "x"}]), "from 1"),
     ],
 )
 def test_bad_files_get_one_clear_message(tmp_path, change, message):

@@ -32,7 +32,24 @@ numbers = st.one_of(
 )
 texts = st.one_of(
     st.text(max_size=8),
-    st.sampled_from(["", "1", "8", "../../x.png", "/etc/passwd", "C:\\x", "a.png", "\0", "\ud800", "P" * 200, "~/x"]),
+    st.sampled_from(
+        [
+            "",
+            "1",
+            "8",
+            "../../x.png",
+            "/etc/passwd",
+            "C:\\x",
+            "a.png",
+            "\0",
+            ".",
+            "/",
+            "./.",
+            "\ud800",
+            "P" * 200,
+            "~/x",
+        ]
+    ),
 )
 junk = st.recursive(
     st.one_of(st.none(), st.booleans(), numbers, texts),
@@ -76,6 +93,8 @@ images = st.fixed_dictionaries(
         "height": st.one_of(st.just(8), numbers, junk),
         "width": st.one_of(st.just(8), numbers, junk),
         KEY: own,
+        "extra": junk,
+        "pixel_size_um": st.one_of(numbers, junk),
     },
 )
 annotations = st.fixed_dictionaries(
@@ -135,10 +154,12 @@ def test_an_import_comes_to_an_end_with_a_report(tmp_path, content):
     json.dumps(imported.report.to_json(), allow_nan=False)
     for record in imported.records:
         check(record, tmp_path)
+        assert record.pixel_size_um is None or record.pixel_size_um > 0
     write_coco(tmp_path / "ours.json", imported.records)
     for before, after in zip(imported.records, read_coco(tmp_path / "ours.json"), strict=True):
         assert after.instances.equals(before.instances)
     for records in by_image(imported.records).values():
+        result_of(records)
         try:
             plan = merge(Result((8, 8)), records)
         except BadAnnotations:

@@ -308,3 +308,26 @@ def test_a_report_is_json_and_reads_well(tmp_path):
 def test_equal_cells_of_our_own_files_stay_two(tmp_path):
     imported = load(tmp_path, data(annotations=[{KEY: {"id": 1}}, {KEY: {"id": 2}}]))
     assert areas(imported) == [[16, 16]]
+
+
+def test_two_names_never_share_a_file(tmp_path):
+    picture(tmp_path / "x" / "a.png")
+    content = data({"file_name": "x/a.png"}, [{}])
+    content["images"] += [content["images"][0] | {"id": n, "file_name": f"{n}/a.png"} for n in "yz"]
+    imported = load(tmp_path, content)
+    assert [r.file_name for r in imported.records] == ["x/a.png", "y/a.png", "z/a.png"]
+    assert imported.report.missing == ["y/a.png", "z/a.png"]
+
+
+def test_planes_that_do_not_fit_together_stay_out(tmp_path):
+    content = data({KEY: {"plane": [0], "leading": [2]}}, [{}])
+    content["images"].append(content["images"][0] | {"id": 2, KEY: {}})
+    imported = load(tmp_path, content)
+    assert [r.plane for r in imported.records] == [(0,)]
+    assert imported.report.n_refused == 1
+
+
+def test_fields_that_are_no_json_stay_out(tmp_path):
+    imported = load(tmp_path, data({"quality": float("nan")}, [{}]))
+    assert imported.records[0].extra == {}
+    assert "an image had fields that JSON does not know" in imported.report.repaired

@@ -15,8 +15,9 @@ from typing import Any
 from ..core.errors import BadAnnotations
 from ..core.instances import Box, Instance, Instances
 from . import rle
-from .coco_extension import KEY, LARGEST_ID, cell_fields, cell_key, plane_fields, plane_key
+from .coco_extension import KEY, LARGEST_ID, cell_fields, cell_key, is_json, plane_fields, plane_key
 from .coco_masks import LARGEST_FILE, read_mask
+from .image_names import is_file
 
 FORMAT = 1
 LARGEST_SIDE = 1_000_000
@@ -178,6 +179,8 @@ def _image(path: Path, image: dict[str, Any], root: Path, categories: dict[int, 
         raise BadAnnotations(f"Image {id} of {path.name}: {error}. Correct it.") from error
     extra = {k: v for k, v in image.items() if k not in ("id", "file_name", "height", "width", KEY)}
     extra |= {KEY: own} if own else {}
+    if not is_json(extra):
+        raise BadAnnotations(f"Image {id} of {path.name} has fields that are no JSON, like NaN. Remove them.")
     instances = Instances(shape, categories=categories)
     return ImageRecord(id, name, _inside(path, root, name), shape, instances, extra, **fields)
 
@@ -187,7 +190,7 @@ def _inside(path: Path, root: Path, name: str) -> Path | None:
     if not name:
         return None
     pure = PurePosixPath(name.replace("\\", "/"))
-    if pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0]:
+    if not pure.parts or pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0]:
         raise BadAnnotations(
             f"Expected image names inside {root.name or root}, {path.name} names {name!r}, which leads out of it. "
             "Write names relative to the images folder."
@@ -245,7 +248,7 @@ def check_images(path: Path, records: Iterable[ImageRecord]) -> None:
     BadAnnotations
         Naming the first missing ones.
     """
-    missing = [r.file_name or f"id {r.id}" for r in records if r.path is None or not r.path.is_file()]
+    missing = [r.file_name or f"id {r.id}" for r in records if r.path is None or not is_file(r.path)]
     if missing:
         shown = ", ".join(missing[:3]) + (" ..." if len(missing) > 3 else "")
         raise BadAnnotations(

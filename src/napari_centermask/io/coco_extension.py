@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -93,6 +94,15 @@ def plane_fields(image: dict[str, Any], shape: tuple[int, int], *, bad: Bad = re
         "seams": tuple(tuple(map(float, axis)) for axis in seams) or ((), ()),
     }
     return fields, {k: v for k, v in own.items() if k not in fields and k != "reviewed_regions"}
+
+
+def is_json(value: Any) -> bool:
+    """Whether it can be written again: NaN and lists without end are read by Python, and are no JSON."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _own(item: dict[str, Any], bad: Bad) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ..core.errors import BadAnnotations, BadImage
 from ..core.instances import Instance, Instances
 from .coco import LARGEST_SIDE, ImageRecord, load_json
 from .coco_categories import Categories, key_of, whole
-from .coco_extension import KEY, cell_fields, plane_fields
+from .coco_extension import KEY, cell_fields, is_json, plane_fields
 from .coco_masks import LARGEST_FILE
 from .coco_repair import Repaired, repair_mask
 from .image_names import Find, ImageFinder, clean_name
@@ -127,7 +127,9 @@ class _Import:
                 continue
             if names.setdefault(key, name) != name:
                 clashing.add(key)
+        self._find([i for i in images if key_of(i.get("id")) not in clashing])
         planes: dict[tuple, ImageRecord] = {}
+        forms: dict[Any, tuple] = {}
         for image in images:
             key = key_of(image.get("id"))
             if key is None or key in clashing:
@@ -135,24 +137,36 @@ class _Import:
             elif key in self.records:
                 self.report.repair("an image was listed twice", _name(image))
             elif (record := self._image(image, by_image.get(key, []))) is not None:
-                same = planes.setdefault((record.file_name or key, record.plane), record)
-                if same is not record and same.shape != record.shape:
+                form = record.shape, len(record.leading)
+                if forms.setdefault(record.file_name or key, form) != form:
                     self.report.refuse("an image has the name of another one of another size", record.file_name)
                     continue
+                same = planes.setdefault((record.file_name or key, record.plane), record)
                 if same is not record:
                     self.report.repair("annotations of one image stood under several ids", record.file_name)
                 self.records[key] = same
 
+    def _find(self, images: list[dict[str, Any]]) -> None:
+        """Look for all images; two names never share a file, so that cells do not land on another image."""
+        names = dict.fromkeys(_clean(i) for i in images)
+        self.found = {name: self.finder(name) for name in names if name}
+        users: dict[Path | None, list[str]] = {}
+        for name, path in self.found.items():
+            users.setdefault(path, []).append(name)
+        for path, several in users.items():
+            exact = [n for n in several if path is not None and self.finder.name_of(path, n) == n]
+            if path is not None and len(several) > 1:
+                self.found |= {n: path if [n] == exact else None for n in several}
+        self.report.missing += [name for name, path in self.found.items() if path is None]
+
     def _image(self, image: dict[str, Any], annotations: list[dict[str, Any]]) -> ImageRecord | None:
         given = image.get("file_name") or image.get("path") or ""
-        name = clean_name(given) if isinstance(given, str) else ""
+        name = _clean(image)
         if not name:
             self.report.repair("an image has no file name", _name(image))
         elif name != given:
             self.report.repair("an image was named by a path that leads elsewhere", str(given)[:100])
-        found = self.finder(name)
-        if name and found is None and name not in self.report.missing:
-            self.report.missing.append(name)
+        found = self.found.get(name)
         if found is not None:
             name = self.finder.name_of(found, name)
         shape = self._shape(image, annotations, found, name)
@@ -161,6 +175,9 @@ class _Import:
         fields, own = plane_fields(image, shape, bad=lambda m: self.report.repair(f"in an image: {m}", name))
         extra = {k: v for k, v in image.items() if k not in ("id", "file_name", "height", "width", KEY)}
         extra |= {KEY: own} if own else {}
+        if not is_json(extra):
+            self.report.repair("an image had fields that JSON does not know", name)
+            extra = {}
         cells = Instances(shape)
         return ImageRecord(0, name, found, shape, cells, extra, **fields)
 
@@ -232,6 +249,11 @@ class _Import:
             self.report.repair("a mask marked as a crowd is read as a cell", _name(item))
             return True
         return False
+
+
+def _clean(image: dict[str, Any]) -> str:
+    given = image.get("file_name") or image.get("path") or ""
+    return clean_name(given) if isinstance(given, str) else ""
 
 
 def _name(item: dict[str, Any]) -> str:
