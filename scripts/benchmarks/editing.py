@@ -1,12 +1,15 @@
 """How long an edit takes with thousands of overlapping cells, and what opening them costs in time and memory.
 
-    python scripts/benchmarks/editing.py                 # 5,000 cells on 4096 x 4096 and 50,000 on 16,384 x 16,384
+    python scripts/benchmarks/editing.py                          # 5,000 cells on 4096 x 4096, 50,000 on 16,384 x 16,384
+    xvfb-run -a python scripts/benchmarks/editing.py --on napari  # the same with a viewer, its layers and the selection
 
 CPU time of the process (not wall time, so that other programs disturb it little), median and 95th percentile of --repeats
-runs of each: commit of a brush stroke, undo, split (by a line, by seeds, automatic), merge, switch to another cell. An edit goes
-through the history and brings the views (top-most cell, outlines, hatch) and the table's columns in line; drawing on the
-screen is left out. Cells are wobbly ellipses at random places, so that a fifth of the foreground is under several.
-Each size is a process of its own; memory is what opening adds beyond the image, anonymous pages, and its peak.
+runs of each: commit of a brush stroke, undo, split (by a line, by seeds, automatic), merge, switch to another cell. An edit
+goes through the history and brings the views (top-most cell, outlines, hatch) and the table's columns in line; in napari
+also the layers, up to the point where they are drawn on the screen, which is left out. What waits until a series of edits
+is over (features and colours) is "settle". Cells are wobbly ellipses at random places, so that a fifth of the foreground is
+under several. Each size is a process of its own; memory is what opening adds beyond the image (in napari: beyond a viewer
+with the image), in anonymous pages.
 """
 
 from __future__ import annotations
@@ -15,7 +18,6 @@ import argparse
 import gc
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -23,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,17 +48,27 @@ BRUSH = 7
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sides", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--on", choices=["core", "napari"], default="core")
     parser.add_argument("--repeats", type=int, default=200)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(measure(arguments.one, repeats=arguments.repeats)))
-        return
+        print(json.dumps(measure(arguments.one, on=arguments.on, repeats=arguments.repeats)), flush=True)
+        os._exit(0)  # nothing to tidy up
     rows = []
     for side in arguments.sides:
-        command = [sys.executable, __file__, "--one", str(side), "--repeats", str(arguments.repeats)]
+        command = [
+            sys.executable,
+            __file__,
+            "--one",
+            str(side),
+            "--on",
+            arguments.on,
+            "--repeats",
+            str(arguments.repeats),
+        ]
         rows.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout))
-    print(json.dumps({"machine": machine(), "load": os.getloadavg()[0], "core": rows}, indent=1))
+    print(json.dumps({"machine": machine(), "load": os.getloadavg()[0], "on": arguments.on, "sizes": rows}, indent=1))
 
 
 def crowd(n: int, side: int, *, seed: int = 1) -> Instances:
@@ -75,49 +88,136 @@ def crowd(n: int, side: int, *, seed: int = 1) -> Instances:
     return cells
 
 
-class Board:
+class Core:
     """A result with all that follows its edits, without a window."""
 
-    def __init__(self, result: Result) -> None:
-        self.result, self.history = result, History(result)
-        self.views = Views(result.plane(()), shows=result.shows)
-        self.columns = Columns(result)
+    def __init__(self, image: np.ndarray) -> None:
+        self.image = image
+
+    def open(self, instances: Instances) -> None:
+        """Show the cells."""
+        self.result = Result(self.image.shape)
+        self.result.put((), instances, keep_ids=True)
+        self.history = History(self.result)
+        self.views = Views(self.result.plane(()), shows=self.result.shows)
+        self.columns = Columns(self.result)
         self.history.listen(self._follow)
 
     def _follow(self, edit: Edit) -> None:
         self.views.update(ids=[c.id for c in edit.changes])
         self.columns.update(edit)
 
-    def run(self, name: str, pairs: list[tools.Pair]) -> None:
-        """Apply what a tool returned."""
-        self.history.do(name, tools.to_changes(pairs, (), self.result))
-
-    def switch(self, id: int) -> None:
-        """Select a cell and find its neighbours."""
-        self.views.set_active(id)
-        cell = self.result.get((), id)
+    def select(self, *ids: int) -> None:
+        """Make cells the selected ones, the first the active one, and look which lie there."""
+        self.ids = ids
+        self.views.set_active(ids[0])
+        cell = self.result.get((), ids[0])
         self.views.at(cell.y0 + cell.mask.shape[0] // 2, cell.x0 + cell.mask.shape[1] // 2)
 
+    def painted(self, cell: Instance, dabs: np.ndarray, mode: tools.Mode) -> Callable[[], object]:
+        """Paint dabs (n, 2) on a cell; returns what commits them."""
+        self.select(cell.id)
+        mask, origin = stroke(cell, dabs)
+        return lambda: self.run("commit", id=cell.id, mask=mask, origin=origin, mode=mode)
 
-def measure(side: int, *, repeats: int) -> dict:
+    def run(self, tool: str, **arguments) -> None:
+        """Apply a tool to the selected cells."""
+        if tool in ("merge", "delete"):
+            arguments["ids"] = self.ids
+        elif tool.startswith("split"):
+            arguments["id"] = self.ids[0]
+        pairs = getattr(tools, tool)(self.result.plane(()), **arguments)
+        self.history.do(tool, tools.to_changes(pairs, (), self.result))
+
+    def undo(self) -> None:
+        """Take the last edit back."""
+        self.history.undo()
+
+    def settle(self) -> None:
+        """Nothing waits."""
+
+
+class Napari:
+    """The correction in a viewer, as a person meets it."""
+
+    def __init__(self, image: np.ndarray) -> None:
+        import napari
+
+        from napari_centermask.widgets.session import session_of
+
+        self.viewer = napari.Viewer(show=False)
+        self.source = self.viewer.add_image(image, name="image")
+        self.viewer.add_labels(np.zeros((8, 8), np.uint8), name="first")  # what napari imports for its first labels
+        self.session = session_of(self.viewer)
+
+    def open(self, instances: Instances) -> None:
+        """Show the cells."""
+        from napari_centermask.widgets.edit_session import edit_session_of
+        from napari_centermask.widgets.planes import ImagePlanes
+
+        self.result = Result(instances.shape)
+        self.result.put((), instances, keep_ids=True)
+        self.session.attach(self.source, ImagePlanes.of(self.source), self.result)
+        self.edits = edit_session_of(self.session, self.source)
+        self.columns = Columns(self.result)
+        self.edits.edited.connect(self.columns.update)
+        self.select(next(iter(self.result)).id)
+
+    @property
+    def views(self) -> Views:
+        """Of the plane."""
+        return self.edits.shown.layers._views[()]
+
+    def select(self, *ids: int) -> None:
+        """Select cells."""
+        self.edits.select(ids)
+
+    def painted(self, cell: Instance, dabs: np.ndarray, mode: tools.Mode) -> Callable[[], object]:
+        """Paint dabs (n, 2) on a cell as the brush does; returns what commits them."""
+        self.edits.mode = mode
+        self.select(cell.id)
+        layer = self.edits.active.layer
+        layer.brush_size = 2 * BRUSH
+        for y, x in dabs:
+            layer.paint((y, x), 1)
+        return self.edits.flush
+
+    def run(self, tool: str, **arguments) -> None:
+        """Apply a tool to the selected cells."""
+        self.edits.run_tool(tool, **arguments)
+
+    def undo(self) -> None:
+        """Take the last edit back."""
+        self.edits.undo()
+
+    def settle(self) -> None:
+        """Features and colours."""
+        self.session.settle()
+
+
+Board = Core | Napari
+
+
+def measure(side: int, *, on: str, repeats: int) -> dict:
     """All figures of one size."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "annotations.json"
         write_coco(path, [ImageRecord(1, "image.tif", None, (side, side), crowd(SIZES[side], side))])
         gc.collect()
         image = np.random.default_rng(0).integers(0, 255, (side, side), np.uint8)
+        board = Core(image) if on == "core" else Napari(image)
         before = _anonymous_mb()
         with cpu() as reading:
             instances = read_coco(path)[0].instances
         with cpu() as showing:
-            result = Result((side, side))
-            result.put((), instances, keep_ids=True)
-            del instances
-            board = Board(result)
+            board.open(instances)
+        del instances
     gc.collect()
     opened = _anonymous_mb() - before
     overlap = np.count_nonzero(board.views.count > 1) / np.count_nonzero(board.views.count)
     operations = {name: _times(action) for name, action in _actions(board, repeats).items()}
+    with cpu() as settling:
+        board.settle()
     return {
         "side": side,
         "cells": SIZES[side],
@@ -128,8 +228,7 @@ def measure(side: int, *, repeats: int) -> dict:
         "showing_s": round(showing[0], 2),
         "opened_mb": round(opened, 1),
         "after_edits_mb": round(_anonymous_mb() - before, 1),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before, 1),
-        "ms": operations,
+        "ms": operations | {"settle": round(1000 * settling[0], 1)},
     }
 
 
@@ -140,71 +239,73 @@ def _actions(board: Board, repeats: int) -> dict[str, Iterator[Callable[[], obje
     def some() -> Instance:
         return board.result.get((), int(rng.choice(board.columns.data["id"][board.columns.alive()])))
 
-    def plane() -> Instances:
-        return board.result.plane(())
+    def pair() -> list[int]:
+        cell = some()
+        near = neighbours(board.result.plane(()), cell.box, not_rejected)
+        return list(dict.fromkeys([cell.id, *(i.id for i in near)]))[:3]
 
     def strokes(mode: tools.Mode = "overlap") -> Iterator[Callable]:
         for _ in range(repeats):
             cell = some()
-            mask, origin = stroke(cell, rng)
-            yield lambda: board.run("stroke", tools.commit(plane(), cell.id, mask, origin, mode))  # noqa: B023
+            yield board.painted(cell, dabs(cell, rng), mode)
 
     def undos() -> Iterator[Callable]:
-        for _ in range(repeats):
-            cell = some()
-            board.run("stroke", tools.commit(plane(), cell.id, *stroke(cell, rng)))
-            yield board.history.undo
+        for action in strokes():
+            action()
+            yield board.undo
 
-    def splits(kind: str) -> Iterator[Callable]:
+    def splits(tool: str) -> Iterator[Callable]:
         for _ in range(repeats):
-            cell = some()
-            near = neighbours(plane(), cell.box, not_rejected)[:2]
-            if kind == "auto" and len(near) > 1:  # two cells that a model took for one
-                board.run("merge", tools.merge(plane(), [i.id for i in near]))
-                cell = max((plane()[i.id] for i in near if i.id in plane()), key=lambda i: i.area)
+            ids = pair()
+            if tool == "split_auto" and len(ids) > 1:  # cells that a model took for one
+                board.select(*ids)
+                board.run("merge")
+            cell = next(c for c in (board.result.get((), i) for i in ids) if c is not None)
+            board.select(cell.id)
             y0, x0, y1, x1 = cell.box
-            if kind == "auto":
-                yield lambda: board.run("split", tools.split_auto(plane(), cell.id))  # noqa: B023
-            elif kind == "line":
-                line = np.array([(y0 - 2, (x0 + x1) / 2), (y1 + 2, (x0 + x1) / 2)])
-                yield lambda: board.run("split", tools.split_line(plane(), cell.id, line))  # noqa: B023
-            else:
-                seeds = rng.permutation(np.argwhere(cell.mask))[:2] + (y0, x0)
-                yield lambda: board.run("split", tools.split_seeds(plane(), cell.id, seeds))  # noqa: B023
+            arguments = {
+                "split_auto": {},
+                "split_line": {"line": np.array([(y0 - 2, (x0 + x1) / 2), (y1 + 2, (x0 + x1) / 2)])},
+                "split_seeds": {"points": rng.permutation(np.argwhere(cell.mask))[:2] + (y0, x0)},
+            }[tool]
+            yield partial(board.run, tool, **arguments)
 
     def merges() -> Iterator[Callable]:
         for _ in range(repeats):
-            cell = some()
-            near = neighbours(plane(), cell.box, not_rejected)[:3]
-            yield lambda: board.run("merge", tools.merge(plane(), [cell.id, *(i.id for i in near)]))  # noqa: B023
+            board.select(*pair())
+            yield partial(board.run, "merge")
 
     def switches() -> Iterator[Callable]:
         for _ in range(repeats):
-            id = some().id
-            yield lambda: board.switch(id)  # noqa: B023
+            yield partial(board.select, some().id)
 
     return {
         "commit": strokes(),
         "commit, take over": strokes("take over"),
         "commit, keep out": strokes("keep out"),
         "undo": undos(),
-        "split by a line": splits("line"),
-        "split by seeds": splits("seeds"),
-        "split, automatic": splits("auto"),
+        "split by a line": splits("split_line"),
+        "split by seeds": splits("split_seeds"),
+        "split, automatic": splits("split_auto"),
         "merge": merges(),
         "switch": switches(),
     }
 
 
-def stroke(cell: Instance, rng: np.random.Generator) -> tuple[np.ndarray, tuple[int, int]]:
-    """The cell with a short brush stroke at its rim: a window of the plane, and its origin."""
+def dabs(cell: Instance, rng: np.random.Generator) -> np.ndarray:
+    """(4, 2) where a short brush stroke at a cell touches, in pixels of the image."""
+    on = rng.permutation(np.argwhere(cell.mask))[0] + (cell.y0, cell.x0)
+    return on + rng.integers(-BRUSH, BRUSH, (4, 2))
+
+
+def stroke(cell: Instance, dabs: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """The cell with dabs of the brush: a window of the plane, and its origin."""
     margin = 3 * BRUSH
     y0, x0 = max(0, cell.y0 - margin), max(0, cell.x0 - margin)
     mask = np.pad(cell.mask, ((cell.y0 - y0, margin), (cell.x0 - x0, margin)))
     yy, xx = np.mgrid[: mask.shape[0], : mask.shape[1]]
-    on = rng.permutation(np.argwhere(cell.mask))[0] + (cell.y0 - y0, cell.x0 - x0)
-    for step in rng.integers(-BRUSH, BRUSH, (4, 2)):
-        mask = mask | (np.hypot(*(np.stack([yy, xx], -1) - on - step).transpose(2, 0, 1)) <= BRUSH)
+    for y, x in dabs - (y0, x0):
+        mask = mask | (np.hypot(yy - y, xx - x) <= BRUSH)
     return mask, (y0, x0)
 
 

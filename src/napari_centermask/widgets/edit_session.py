@@ -16,7 +16,7 @@ from ..core.errors import UserError
 from ..core.instances import Instance
 from ..core.result import Result
 from ..core.tools.region import MODES
-from . import edit_actions  # noqa: F401 - fills the table of keys
+from . import edit_actions, edit_ghosts, edit_prompt  # noqa: F401 - fill the table of keys
 from .edit_keys import KeyBinder
 from .edit_layer import ActiveCell
 from .edit_mouse import ClickSelect

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,8 @@ class Shown:
         Who corrects the cells; see `edit_session.edit_session_of`.
     stale
         Planes that the layers do not show as they are.
+    settings
+        Of the last run on the image, with the diameter that it found; None before.
     """
 
     edited = Signal(object)
@@ -68,6 +71,7 @@ class Shown:
         self.history = History(result) if history is None else history
         self.edits: EditSession | None = None
         self.stale: set[Index] = set()
+        self.settings: SegmentSettings | None = None
         self.history.listen(self._on_edit)
 
     def close(self) -> None:
@@ -206,6 +210,7 @@ class Session:
             If a run is in progress.
         """
         shown = self.begin(source, planes, threshold=settings.score, keep=keep)
+        shown.settings = settings
         self.runner.start(
             f"CenterMask: {source.name}",
             run,
@@ -235,6 +240,8 @@ class Session:
         elif isinstance(value, Finished):
             if value.skipped:
                 show_warning(f"{len(value.skipped)} of {value.n_planes} planes were left out. Plane {value.skipped[0]}")
+            if value.diameter:
+                shown.settings = shown.settings.model_copy(update={"diameter": value.diameter})
             self.reported.emit(_summary(shown.result, value))
         elif value is not None and then is not None:
             then(value)
@@ -254,7 +261,10 @@ class Session:
             return
         if shown.edits is not None:
             shown.edits.flush()
-        shown.result.join_categories(index, cells.categories)
+        here = shown.result.join_categories(index, cells.categories)
+        if any(c != there for c, there in here.items()):
+            named = (replace(i, category=here.get(i.category, i.category)) for i in cells)
+            cells = Instances(cells.shape, named, categories=shown.result.categories)
         where = f" of plane {', '.join(map(str, index))}" if index else ""
         changes = replace_predictions(shown.result, index, cells, region=region)
         layers = shown.layers  # made by now, so that they follow
