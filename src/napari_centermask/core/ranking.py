@@ -1,0 +1,154 @@
+"""Active learning: how much it would teach a model to correct a cell or an image.
+
+Four signs, each from what a model says without training: the entropy of its scores (B. Settles, Active Learning Literature
+Survey, 2009, section 3.1), its disagreement with itself on the mirrored image (as query by committee, section 3.2), the masks'
+predicted IoU, and the distance of an image from those already reviewed (coverage, section 3.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .instances import Instance, Instances, intersection
+
+SAME = 0.5
+"""IoU from which two findings are one cell."""
+
+
+@dataclass(frozen=True)
+class ImageSigns:
+    """What tells how much an image would teach; each is larger for images that teach more.
+
+    Attributes
+    ----------
+    entropy
+        Mean binary entropy of the scores in bits, [0, 1].
+    disagreement
+        1 - F1 between the cells of the image and of its mirror images, [0, 1].
+    poor_masks
+        1 - mean predicted IoU, [0, 1].
+    descriptor
+        (D,) what the image looks like, to tell it from others.
+    """
+
+    entropy: float
+    disagreement: float
+    poor_masks: float
+    descriptor: np.ndarray
+
+
+def entropy(scores: np.ndarray) -> np.ndarray:
+    """Binary entropy in bits of scores in [0, 1]: 1 at 0.5, 0 where the model is certain."""
+    p = np.clip(np.asarray(scores, float), 1e-9, 1 - 1e-9)
+    return -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
+
+
+def cell_value(cell: Instance) -> float:
+    """How much it would teach to look at a cell, [0, 1]: doubtful scores and doubtful masks first.
+
+    What a person has decided teaches nothing more.
+    """
+    if cell.status != "predicted":
+        return 0.0
+    return float(0.5 * entropy(np.array([cell.score]))[0] + 0.5 * (1 - np.clip(cell.mask_quality, 0, 1)))
+
+
+def rank_cells(cells: Instances) -> list[int]:
+    """Ids of the cells that nobody looked at, those that teach most first."""
+    open_cells = [c for c in cells if c.status == "predicted"]
+    return [c.id for c in sorted(open_cells, key=lambda c: (-cell_value(c), c.id))]
+
+
+def agreement(a: Sequence[Instance], b: Sequence[Instance]) -> float:
+    """F1 of two findings in one image, [0, 1]; cells at an IoU above 0.5 are the same, which makes pairs unique."""
+    if not a and not b:
+        return 1.0
+    boxes = np.array([c.box for c in b], dtype=np.int64).reshape(-1, 4)
+    same = 0
+    for cell in a:
+        y0, x0, y1, x1 = cell.box
+        near = (boxes[:, 0] < y1) & (boxes[:, 2] > y0) & (boxes[:, 1] < x1) & (boxes[:, 3] > x0)
+        for k in np.flatnonzero(near):
+            shared = intersection(cell, b[k])
+            if shared > SAME * (cell.area + b[k].area - shared):
+                same += 1
+                break
+    return 2 * same / (len(a) + len(b))
+
+
+def describe(image: np.ndarray, cells: Instances) -> np.ndarray:
+    """(16,) what an image looks like: its intensities, its detail at four scales, the size and density of its cells.
+
+    Parameters
+    ----------
+    image
+        (C, H, W).
+    """
+    grey = np.nan_to_num(np.asarray(image, dtype=np.float32)).mean(axis=0)
+    low, high = np.percentile(grey, (1, 99.8))
+    grey = np.clip((grey - low) / max(float(high - low), 1e-9), 0, 1)
+    quantiles = np.quantile(grey, np.linspace(0.05, 0.95, 10))
+    detail = []
+    for _ in range(4):
+        detail.append(np.log1p(100 * float(np.abs(np.diff(grey, axis=1)).mean())) if grey.shape[1] > 1 else 0.0)
+        height, width = (n // 2 * 2 for n in grey.shape)
+        grey = (
+            grey[:height, :width].reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3)) if height and width else grey
+        )
+    diameters = [c.diameter for c in cells]
+    size = np.log(np.median(diameters)) if diameters else 0.0
+    density = np.sqrt(len(cells) / (cells.shape[0] * cells.shape[1]) * 1e4)
+    return np.array([*quantiles, *detail, size, density])
+
+
+def rank_images(signs: Sequence[ImageSigns], reviewed: Sequence[np.ndarray] = ()) -> tuple[list[int], np.ndarray]:
+    """Order images by how much correcting them would teach.
+
+    Each sign is turned into its rank within the pool, so that none needs a scale; the mean of the ranks decides.
+    Near copies of an image that is taken lose their novelty, as images are taken one after another.
+
+    Parameters
+    ----------
+    signs
+        One per image of the pool.
+    reviewed
+        Descriptors of images that were reviewed.
+
+    Returns
+    -------
+    order : positions in the pool, the best first
+    values : (N,) in [0, 1], of the moment at which each was taken
+    """
+    n = len(signs)
+    if n == 0:
+        return [], np.zeros(0)
+    fixed = [_ranks(np.array([getattr(s, k) for s in signs])) for k in ("entropy", "disagreement", "poor_masks")]
+    looks = np.array([s.descriptor for s in signs])
+    known = np.array(list(reviewed)).reshape(-1, looks.shape[1])
+    spread = np.concatenate([looks, known]).std(axis=0)
+    looks, known = (a / np.where(spread > 1e-12, spread, 1.0) for a in (looks, known))
+    distance = np.full(n, np.inf)
+    for one in known:
+        distance = np.minimum(distance, np.linalg.norm(looks - one, axis=1))
+    order, values, left = [], np.zeros(n), np.ones(n, bool)
+    for _ in range(n):
+        novelty = _ranks(distance) if np.isfinite(distance).any() else np.full(n, 0.5)
+        total = (sum(fixed) + novelty) / 4
+        best = int(np.argmax(np.where(left, total, -1.0)))
+        order.append(best)
+        values[best], left[best] = total[best], False
+        distance = np.minimum(distance, np.linalg.norm(looks - looks[best], axis=1))
+    return order, values
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 0 (least) to 1 (most); equal values share one."""
+    if len(values) == 1:
+        return np.array([0.5])
+    ordered = np.sort(values)
+    return (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right") - 1) / (
+        2 * (len(values) - 1)
+    )
