@@ -74,3 +74,13 @@ def test_an_ellipse_touches_the_sides_of_its_box():
 def test_windows_are_cut_to_the_image():
     assert window([rectangle(-5, 10, 8.2, 80)], (40, 40), margin=2) == (0, 8, 11, 40)
     assert window([rectangle(50, 50, 60, 60)], (40, 40)) is None
+
+
+def test_where_images_share_categories_new_cells_join_them_by_name():
+    result = Result((20, 20))
+    result.named_categories = True
+    result.categories = {1: "cell", 2: "dead"}
+    assert result.join_categories((), {1: "living", 2: "cell", 5: "debris"}) == {1: 6, 2: 1, 5: 5}
+    assert result.categories == {1: "cell", 2: "dead", 5: "debris", 6: "living"}
+    assert result.plane(()).categories == result.categories
+    assert result.join_categories((), {1: "dead"}) == {1: 2}

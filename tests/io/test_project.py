@@ -7,6 +7,8 @@ import shutil
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from napari_centermask.core.errors import (
@@ -17,6 +19,7 @@ from napari_centermask.core.errors import (
     CannotSave,
     ChangedOutside,
     ReadOnlyProject,
+    UserError,
 )
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.tools import delete, new_cell, set_status, split_line, to_changes
@@ -379,6 +382,19 @@ def test_categories_are_edited_named_everywhere_and_kept(folder):
             third.remove_category(2)
 
 
+def test_categories_that_a_run_in_the_viewer_brings_are_added(folder):
+    project = Project.open(folder)
+    result = project.result(1)
+    here = result.join_categories((), {1: "living", 2: "cell"})
+    assert here == {1: 3, 2: 1}
+    draw(project, 1, square(3, 4, 20, 30), category=here[1], status="predicted")
+    assert project.categories[3].name == "living"
+    assert project.result(2).categories == result.categories == {1: "cell", 3: "living"}
+    again = reopened(project)
+    assert again.categories == project.categories
+    again.close()
+
+
 def test_linked_and_copied_images(tmp_path, folder):
     place = tmp_path / "project"
     images = [folder / "a1.png", folder / "stack.tif"]
@@ -496,3 +512,50 @@ def test_a_damaged_project_file_is_refused_and_nothing_is_changed(folder):
         Project.open(folder)
     with pytest.raises(BadProject, match="Choose a folder"):
         Project.open(folder / "nothing")
+
+
+values = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.builds(list) | st.builds(dict)
+)
+paths = st.lists(
+    st.sampled_from(["images", "categories", 0, 1, "id", "shape", "leading", "path", "file_name", "known", "edits"])
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(st.tuples(paths, values), min_size=1, max_size=4))
+def test_hostile_files_open_or_are_refused_and_change_nothing(folder, changes):
+    """Any value anywhere in the three files of a project."""
+    place = folder.parent / "hostile"
+    if not place.exists():
+        shutil.copytree(folder, place)
+        with Project.open(place) as project:
+            draw(project, 1, square(3, 4, 20, 30))
+            project.save()
+            draw(project, 1, square(30, 4, 40, 30))
+        shutil.copytree(place, folder.parent / "good")
+    for name in ("project.json", "annotations.json", "journal.jsonl"):
+        data = json.loads((folder.parent / "good" / name).read_text())
+        for path, value in changes:
+            holder = data
+            for key in path[:-1]:
+                found = holder.get(key) if isinstance(holder, dict) else None
+                if isinstance(holder, list) and isinstance(key, int) and key < len(holder):
+                    found = holder[key]
+                holder = found if isinstance(found, (dict, list)) else holder
+            if path and isinstance(holder, dict):
+                holder[path[-1]] = value
+            elif path and isinstance(holder, list) and isinstance(path[-1], int) and path[-1] < len(holder):
+                holder[path[-1]] = value
+        (place / name).write_text(json.dumps(data) + "\n")
+        before = {n: (place / n).read_bytes() for n in ("project.json", "annotations.json", "journal.jsonl")}
+        try:
+            with Project.open(place) as project:
+                for image in project.images:
+                    assert image.path.parent == place or image.problem
+                    if image.shape is not None:
+                        project.result(image.id)
+        except UserError:
+            pass  # one clear message
+        assert {n: (place / n).read_bytes() for n in before} == before
+        shutil.copy(folder.parent / "good" / name, place / name)

@@ -32,6 +32,8 @@ class Result:
 
     Attributes
     ----------
+    named_categories
+        Whether new cells join the categories by name, because other images share them; see `join_categories`.
     seams
         For planes that were segmented in tiles: (y, x) positions of the seams, in pixels.
     colours
@@ -46,6 +48,7 @@ class Result:
         self.threshold = threshold
         self.name = name
         self.categories: dict[int, str] = {1: "cell"}
+        self.named_categories = False
         self.colours: dict[int, str] = {}
         self.seams: dict[Index, tuple[tuple[float, ...], tuple[float, ...]]] = {}
         self._planes: dict[Index, Instances] = {}
@@ -179,15 +182,28 @@ class Result:
         self._planes[index] = merged
         return merged
 
-    def join_categories(self, index: Index, categories: dict[int, str]) -> None:
-        """Take over the categories that new cells of a plane come with; the names of those in use stay.
+    def join_categories(self, index: Index, categories: dict[int, str]) -> dict[int, int]:
+        """Take over the categories that new cells of a plane come with; returns the id here of each.
 
-        Names that only predictions use are replaced.
+        The names of those in use stay; names that only predictions use are replaced. A result with `named_categories` goes
+        by name instead: the same name is the same category, others are added under a free id.
         """
-        used = {i.category for i in self if i.status != "predicted"}
-        self.categories |= {c: name for c, name in categories.items() if c not in used or c not in self.categories}
         self._check_index(index)
+        here = {c: c for c in categories}
+        if self.named_categories:
+            known = {name: c for c, name in reversed(self.categories.items())}
+            free = max((*self.categories, *categories), default=0) + 1
+            for c, name in categories.items():
+                if name not in known:
+                    known[name] = c if c not in self.categories else free
+                    free = max(free, known[name] + 1)
+                    self.categories[known[name]] = name
+                here[c] = known[name]
+        else:
+            used = {i.category for i in self if i.status != "predicted"}
+            self.categories |= {c: name for c, name in categories.items() if c not in used or c not in self.categories}
         self._planes.setdefault(index, Instances(self.shape)).categories = dict(self.categories)
+        return here
 
     def n_visible(self, index: Index | None = None) -> int:
         """Number of cells that are shown, of one plane or of all."""

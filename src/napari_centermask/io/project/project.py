@@ -284,6 +284,7 @@ class Project:
                     f"Expected an image of {result.leading + result.shape} pixels, as its annotations say, {entry.file_name} "
                     f"has {entry.leading + entry.shape}. Put the former image back."
                 )
+            result.named_categories = True
             self._name_categories(result)
             self._results[id] = result
         return self._results[id]
