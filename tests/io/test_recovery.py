@@ -95,16 +95,31 @@ def test_two_windows_on_one_image_keep_their_own_work():
     assert_same(find_recovered("a", form()).result, first.result)
 
 
-def test_work_that_was_not_asked_for_is_kept_once_when_new_work_begins():
-    old = History(form())
-    autosave = Autosave("a", old)
-    draw(old, 1, 1)
+def test_work_that_was_not_asked_for_is_offered_again_after_new_work():
+    old, new = History(form()), History(form())
+    for history in (old, new):
+        autosave = Autosave("a", history)
+        draw(history, len(list(recovery_folder().glob("*"))), 1)
+        autosave.close()
+    found = find_recovered("a", form())
+    assert_same(found.result, new.result)
+    found.discard()
+    assert_same(find_recovered("a", form()).result, old.result)
+
+
+def test_restored_work_is_written_down_again_and_offered_once():
+    history = History(form())
+    autosave = Autosave("a", history)
+    draw(history, 1, 1)
     autosave.close()
-    autosave = Autosave("a", History(form()))
-    draw(autosave.history, 20, 20)
+    fresh = History(form())
+    autosave = Autosave("a", fresh)
+    find_recovered("a", form()).restore(fresh)
     autosave.close()
-    (folder,) = recovery_folder().iterdir()
-    assert len(list(folder.glob("journal*"))) == 2
+    found = find_recovered("a", form())
+    assert_same(found.result, fresh.result)
+    found.discard()
+    assert find_recovered("a", form()) is None
 
 
 def test_a_killed_process_leaves_its_work(tmp_path):

@@ -67,7 +67,12 @@ class Recovered:
                 changes.append(Change(index, id, now.get(index, id), then.get(index, id)))
         for index in sorted({*now.reviewed_planes, *then.reviewed_planes}):
             regions.append(RegionChange(index, now.reviewed(index), then.reviewed(index)))
-        return history.do("recovery of unsaved work", changes, regions=regions)
+        edit = history.do("recovery of unsaved work", changes, regions=regions)
+        lock = lock_folder(self.folder)
+        if isinstance(lock, FolderLock):  # not where the restored work is being written down by now
+            _set_aside(self.folder)
+            lock.release()
+        return edit
 
     def discard(self) -> None:
         """Forget this work."""
@@ -106,6 +111,13 @@ def _recovered(folder: Path, form: Result) -> Recovered | None:
     return Recovered(folder, edits, (folder / JOURNAL).stat().st_mtime, result) if edits else None
 
 
+def _set_aside(folder: Path) -> None:
+    """Keep a journal once under another name."""
+    if read_journal(folder / JOURNAL).records:
+        os.replace(folder / JOURNAL, folder / PREVIOUS)
+    (folder / JOURNAL).unlink(missing_ok=True)
+
+
 def _categories(folder: Path) -> dict[int, str]:
     try:
         names = json.loads((folder / ABOUT).read_bytes())["categories"]
@@ -123,7 +135,7 @@ def _folders(source: str, result: Result) -> list[Path]:
 class Autosave:
     """Writes every edit of an image down from the first one on, until it is closed.
 
-    Nothing is made on the disk before the first edit. What an earlier session left is kept once under another name.
+    Nothing is made on the disk before the first edit. What an earlier session left stays, and is offered again.
 
     Parameters
     ----------
@@ -154,22 +166,22 @@ class Autosave:
             self._tell(str(error))
 
     def _begin(self) -> None:
-        """Take the first folder that no window works in."""
+        """Take the first folder in which no window works and no work waits to be asked for."""
         forget_old()
-        for folder in _folders(self.source, self.history.result):
+        folders = _folders(self.source, self.history.result)
+        free = (f for f in folders if not read_journal(f / JOURNAL).records)
+        used = (f for f in folders if read_journal(f / JOURNAL).records)
+        for folder in (*free, *used):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise CannotSave(cannot_save(folder, error)) from error
             lock = lock_folder(folder)
-            if isinstance(lock, str):
-                continue
-            self._folder, self._lock = folder, lock
-            if read_journal(folder / JOURNAL).records:
-                os.replace(folder / JOURNAL, folder / PREVIOUS)
-            (folder / JOURNAL).unlink(missing_ok=True)
-            self._journal = Journal(folder / JOURNAL, on_problem=self._tell)
-            return
+            if isinstance(lock, FolderLock):
+                _set_aside(folder)
+                self._folder, self._lock = folder, lock
+                self._journal = Journal(folder / JOURNAL, on_problem=self._tell)
+                return
         raise CannotSave(
             f"Expected to keep unsaved work in {recovery_folder()}, it cannot be written. Save your work often."
         )
