@@ -33,7 +33,9 @@ _MOST_ROIS = 1_000_000
 _LARGEST_ROI = 1 << 26
 _LARGEST_ALL = 1 << 31
 _LARGEST_SHORT = 32_000
+_LARGEST_GROUP = 255
 _MOVE, _LINE, _QUADRATIC, _CUBIC, _CLOSE = range(5)
+_NUMBERS = ("id", "score", "mask_quality", "order", "category_id")
 _POINTS = {_MOVE: 1, _LINE: 1, _QUADRATIC: 2, _CUBIC: 3, _CLOSE: 0}
 _ERRORS = (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, struct.error, RecursionError)
 
@@ -188,23 +190,24 @@ def _place(path: Path, result: Result, outlines: list, indices: list[Index]) -> 
 
 
 def _cell_fields(path: Path, roi: Any, categories: dict[int, str]) -> dict[str, Any]:
-    """Values out of a ROI's properties; its group is the category."""
+    """Values out of a ROI's properties; its group is the category unless they say so."""
     own: dict[str, Any] = {}
     for line in roi.props.splitlines():
         key, _, value = line.partition(": ")
-        own[key] = _number(value) if key in ("id", "score", "mask_quality", "order") else unquote(value)
+        own[key] = _number(value) if key in _NUMBERS else unquote(value)
+    name, id = own.get("category"), own.get("category_id")
     values = fields.read_cell_fields(own, source=path.name)
-    name = own.get("category")
     if isinstance(name, str) and name:
-        return values | {"category": fields.category_named(categories, name, roi.group or None)}
+        return values | {"category": fields.category_named(categories, name, id)}
     return values | {"category": max(1, int(roi.group))}
 
 
-def _number(text: str) -> float | None:
+def _number(text: str) -> float | int | None:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         return None
+    return int(value) if fields.is_whole(value) else value
 
 
 def write(path: Path, results: Sequence[Result]) -> None:
@@ -244,7 +247,7 @@ def _roi(result: Result, index: Index, cell: Instance) -> Any:
     elif result.leading:
         roi.c_position, roi.z_position, roi.t_position = 1, z + 1, t + 1
     roi.name = f"{cell.id:06d}"
-    roi.group = min(cell.category, 65_535)
+    roi.group = min(cell.category, _LARGEST_GROUP)
     roi.props = "\n".join(f"{k}: {v}" for k, v in _properties(result, cell).items()) + "\n"
     return roi
 
@@ -252,6 +255,7 @@ def _roi(result: Result, index: Index, cell: Instance) -> Any:
 def _properties(result: Result, cell: Instance) -> dict[str, Any]:
     """Percent-encoded where text is free, for ImageJ takes backslashes and line ends for its own."""
     values = fields.cell_fields(cell)
+    values["category_id"] = cell.category
     values["category"] = quote(result.categories.get(cell.category, str(cell.category)), safe=" ")
     values["source"] = quote(cell.source, safe=" /.")
     return values
