@@ -102,11 +102,27 @@ def test_images_that_the_project_lacks_are_added_where_they_are_found(project, t
     assert report.missing == ["gone.png"]
 
 
+def test_a_chooser_is_asked_only_for_images_that_the_project_lacks(project, tmp_path, drawn):
+    picture(tmp_path / "elsewhere" / "c.png")
+    asked = []
+
+    def choose(name):
+        asked.append(name)
+        return tmp_path / "elsewhere"
+
+    records = [ImageRecord(n, f"x/{name}.png", None, (64, 64), drawn()) for n, name in enumerate("abc", start=1)]
+    report = import_into(project, write(tmp_path / "x", *records), find=choose)
+    assert asked == ["x/c.png"]
+    assert (report.images, report.missing, len(project.images)) == (3, [], 3)
+
+
 def test_annotations_of_another_size_stay_out(project, tmp_path, cells):
     other = cells(n=2, shape=(50, 64), radius=6)
     report = import_into(project, write(tmp_path / "x", ImageRecord(1, "a.png", None, (50, 64), other)))
-    assert report.n_refused == 1
-    assert "Choose the right image" in str(report)
+    assert report.refused["the file of an image has another size than its annotations"].places == [
+        "a.png: 50 x 64 and 64 x 64"
+    ]
+    assert (report.images, report.cells) == (0, 0)
     assert len(project.result(ids(project)["a.png"])) == 0
 
 

@@ -37,6 +37,7 @@ def import_coco(
     *,
     images_root: Path | None = None,
     find: Find | None = None,
+    known: Find | None = None,
     crowds: str = "auto",
     boxes: bool = False,
 ) -> Imported:
@@ -50,6 +51,8 @@ def import_coco(
         Folder of the images; the file's own folder when not given. No path in the file leads out of it.
     find
         A chooser for images that are not there: gets the name, returns the file, a folder to look in, or None.
+    known
+        Gives the file of an image that a project has already; asked before `find`.
     crowds
         Regions with `iscrowd`: "cells" reads each as a cell, "leave out" none; "auto" reads those of CVAT, which marks
         every painted mask so.
@@ -64,7 +67,8 @@ def import_coco(
     if crowds not in CROWDS:
         raise ValueError(f"Expected crowds to be one of {CROWDS}, got {crowds!r}.")
     path = Path(path)
-    work = _Import(path, ImageFinder(images_root if images_root is not None else path.parent, find), crowds, boxes)
+    finder = ImageFinder(images_root if images_root is not None else path.parent, find, known)
+    work = _Import(path, finder, crowds, boxes)
     return work.run(load_json(path))
 
 

@@ -48,11 +48,13 @@ class ImageFinder:
     find
         Asked for an image that is not there: returns its file or a folder to look in as well; after None it is not
         asked again.
+    known
+        Looked up before: the file of an image that is known already, or None.
     """
 
-    def __init__(self, root: Path, find: Find | None = None) -> None:
+    def __init__(self, root: Path, find: Find | None = None, known: Find | None = None) -> None:
         self._roots = [Path(root)]
-        self._find = find
+        self._find, self._known = find, known
         self._indices: dict[Path, dict[str, list[Path]]] = {}
 
     def __call__(self, name: str) -> Path | None:
@@ -62,7 +64,7 @@ class ImageFinder:
         for root in self._roots:
             if found := self._in(root, name):
                 return found
-        return self._ask(name)
+        return (self._known and self._known(name)) or self._ask(name)
 
     def name_of(self, path: Path, name: str) -> str:
         """The path in the root folder, or `name` for files elsewhere."""

@@ -50,7 +50,7 @@ def import_into(
     """
     if project.read_only:
         raise ReadOnlyProject(project.read_only)
-    imported = import_coco(path, find=find, crowds=crowds, boxes=boxes)
+    imported = import_coco(path, find=find, known=_known(project), crowds=crowds, boxes=boxes)
     report, images = imported.report, by_image(imported.records)
     ids = _matched(project, images)
     plans = {}
@@ -73,6 +73,12 @@ def import_into(
         if plan is not None:
             _apply(project, ids[name], plan, f"import of {Path(path).name}", report)
     return report
+
+
+def _known(project: Project) -> Find:
+    """Files of the project's images by the names that other programs give them."""
+    places = {i.file_name: i.path for i in project.images if not i.problem}
+    return lambda name: next((places[ours] for ours in match_names(places, [name]).values()), None)
 
 
 def _matched(project: Project, images: Mapping[str, list[ImageRecord]]) -> dict[str, int]:

@@ -15,9 +15,11 @@ from .category_keys import adopt_keys, set_key, with_keys
 from .dock_layout import STYLE, WIDTH
 from .edit_session import edit_session_of
 from .image_list import ImageList
+from .import_dialog import import_annotations
+from .message_bar import MessageBar
 from .pickers import hint
 from .project_session import project_session_of
-from .project_view import AheadBox, HeadBox, MessageBar, NavigationBox
+from .project_view import AheadBox, HeadBox, NavigationBox
 from .thumbnails import pixmap, thumbnails
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ class ProjectDock(QWidget):
         self.head.open.clicked.connect(self._on_open)
         self.head.save.clicked.connect(lambda: self.save())
         self.head.add.clicked.connect(self._on_add)
+        self.head.bring.clicked.connect(lambda: import_annotations(self.session, self))
         self.head.export.clicked.connect(self._on_export)
         self.navigation.previous.clicked.connect(lambda: self.show_image(self.session.neighbour(-1)))
         self.navigation.next.clicked.connect(lambda: self.show_image(self.session.neighbour(1)))
@@ -310,6 +313,7 @@ class ProjectDock(QWidget):
         hint(self.head.open, "Open a project; a folder of images becomes one. Images stay as they are.")
         hint(self.head.save, closed or "Write annotations.json; the one before is kept.", enabled=not closed)
         hint(self.head.add, closed or "Add images that lie elsewhere; they are linked.", enabled=not closed)
+        hint(self.head.bring, closed or "Merge cells of a COCO file, from any program.", enabled=not closed)
         hint(self.head.export, none if project is None else "Write COCO, checked before.", enabled=project is not None)
         for button, step, text in (
             (self.navigation.previous, -1, "The image before."),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from .dock_layout import HelpButton, row
 from .pickers import ModelCombo
@@ -28,7 +26,7 @@ class HeadBox(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.open, self.save, self.export = QPushButton("Open folder…"), QPushButton("Save"), QPushButton("Export…")
-        self.add = QPushButton("Add images…")
+        self.add, self.bring = QPushButton("Add images…"), QPushButton("Import…")
         self.name = QLabel()
         self.name.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
         layout = QVBoxLayout(self)
@@ -36,7 +34,7 @@ class HeadBox(QWidget):
         layout.setSpacing(6)
         layout.addWidget(row(self.name, HelpButton(_HELP)))
         layout.addWidget(_even(self.open, self.save))
-        layout.addWidget(_even(self.add, self.export))
+        layout.addWidget(_even(self.add, self.bring, self.export))
 
 
 class NavigationBox(QWidget):
@@ -75,46 +73,6 @@ class AheadBox(QWidget):
         layout.setSpacing(4)
         layout.addWidget(row(self.wanted, self.models, stretch=1))
         layout.addWidget(self.status)
-
-
-class MessageBar(QFrame):
-    """What a person must know about the project, with buttons to answer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("message")
-        self.text = QLabel()
-        self.text.setWordWrap(True)
-        self.buttons: list[QPushButton] = []
-        self._line = QHBoxLayout()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 6, 8, 6)
-        layout.addWidget(self.text)
-        layout.addLayout(self._line)
-        self.hide()
-
-    def show_message(
-        self, text: str, answers: Sequence[tuple[str, Callable[[], object]]] = (), *, grave: bool = False
-    ) -> None:
-        """Show a text; each answer is a button that closes the bar and then does something."""
-        self.clear()
-        self.text.setText(text)
-        colour = "#8a2f3a" if grave else "#5c4a1e"
-        self.setStyleSheet(f"QFrame#message {{ background-color: {colour}; border-radius: 4px; }}")
-        for title, act in answers or [("Close", lambda: None)]:
-            button = QPushButton(title)
-            button.clicked.connect(lambda _=False, act=act: (self.clear(), act()))
-            self._line.addWidget(button)
-            self.buttons.append(button)
-        self.show()
-
-    def clear(self) -> None:
-        """Close the bar."""
-        for button in self.buttons:
-            self._line.removeWidget(button)
-            button.deleteLater()
-        self.buttons = []
-        self.hide()
 
 
 def _even(*widgets: QWidget) -> QWidget:
