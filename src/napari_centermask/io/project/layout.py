@@ -177,6 +177,11 @@ def _first(error: Exception) -> str:
     return f"{place}: {first['msg']}" if place else str(first["msg"])
 
 
+def fields_of(category: Category) -> dict[str, str]:
+    """A category's fields, for `CategoryEntry`."""
+    return {"name": category.name, "colour": category.colour, "key": category.key}
+
+
 def new_category(name: str, existing: dict[int, Category], *, id: int = 0) -> tuple[int, Category]:
     """A category with a free id, colour and digit key."""
     id = id or max(existing, default=0) + 1
