@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import tifffile
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
@@ -181,6 +182,14 @@ def test_a_second_window_reads_only_and_says_so(project_dock, folder):
             assert not button.isEnabled()
             assert button.toolTip() == project_dock.project.read_only
         assert project_dock.head.export.isEnabled()
+        edits, told = edits_of(project_dock), []
+        notification_manager.notification_ready.connect(told.append)
+        edits.active.layer.paint((40, 40), 1)
+        edits.flush()
+        notification_manager.notification_ready.disconnect(told.append)
+        assert [n.message for n in told] == [project_dock.project.read_only]
+        assert len(edits.result) == 0
+        assert not np.asarray(edits.active.layer.data).any()
 
 
 def test_files_changed_outside_are_not_overwritten_silently(project_dock, folder):
@@ -238,7 +247,8 @@ def test_the_next_images_are_predicted_in_the_background(project_dock, folder, q
     assert {c.source for c in result} == {"fake"}
     project_dock.navigation.next.click()
     assert len(edits_of(project_dock).result) == 3
-    qtbot.waitUntil(lambda: statuses(project_dock)[4] == "predicted", timeout=20_000)
+    qtbot.waitUntil(lambda: project_dock.ahead.status.text().startswith("field 4.tif was left out"), timeout=20_000)
+    assert statuses(project_dock)[4] == "untouched"
 
 
 def test_an_image_that_was_opened_meanwhile_is_left_alone(project_dock, folder, engine, qtbot):

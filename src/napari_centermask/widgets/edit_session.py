@@ -357,6 +357,8 @@ class EditSession:
         painted = self.active.take()
         if painted is None:
             return None
+        from napari.utils.notifications import show_warning
+
         mask, origin = painted
         id = self._selected[0] if self._selected else 0
         edit = None
@@ -366,7 +368,11 @@ class EditSession:
             pairs = tools.commit(cells, id, mask, origin, self._mode, shows=self.result.shows, **fields)
             changes = tools.to_changes(pairs, self._plane, self.result)
             new = next((c.id for c in changes if c.before is None), 0)
-            edit = self.history.do(edit_name("commit" if id else "new_cell", (id or new,), {}), changes)
+            try:
+                edit = self.history.do(edit_name("commit" if id else "new_cell", (id or new,), {}), changes)
+            except UserError as error:  # a project that is read-only: the stroke is taken off again
+                show_warning(str(error))
+                new = 0
             if new:
                 self._set_selected((new,))
         self._show_active()
@@ -401,7 +407,9 @@ class EditSession:
         source = self.source
         if source is None:
             return
-        self.active.layer.visible = shows_planes(self.session.viewer, source)
+        flat = shows_planes(self.session.viewer, source)
+        if self.active.layer.visible != flat:  # setting it puts the brush away
+            self.active.layer.visible = flat
         plane = current_index(self.session.viewer, source, self.planes)
         if plane == self._plane:
             return
