@@ -76,6 +76,12 @@ def make_card(*, in_channels: int = 3, categories=("cell",)) -> ModelCard:
     return ModelCard(name="fake", licence="CC0-1.0", model=model, diameter=20.0, percentiles=(0.0, 100.0))
 
 
+@pytest.fixture(autouse=True)
+def _own_home(monkeypatch, tmp_path):
+    """No test meets the unsaved work of another one, or of the person who runs it."""
+    monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path / "home"))
+
+
 @pytest.fixture
 def card() -> ModelCard:
     return make_card()

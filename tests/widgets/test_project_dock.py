@@ -335,3 +335,23 @@ def test_pictures_are_small_and_stretched():
 
 def test_nothing_is_predicted_without_a_project():
     assert Ahead().next_images() == []
+
+
+def test_the_export_writes_what_was_chosen(project_dock, folder, qtbot, notices):
+    from napari_centermask.widgets.export_dialog import ExportDialog
+
+    project_dock.open(folder)
+    edits_of(project_dock).add(np.ones((9, 9), bool), (40, 40))
+    project_dock.project.set_predictions(2, Instances((128, 144), [cell(score=0.9)]), model="m")
+    dialog = ExportDialog(project_dock.project)
+    qtbot.addWidget(dialog)
+    dialog.masks.setCurrentIndex(1)
+    assert not dialog.loss.isHidden()
+    assert dialog.loss.text()
+    dialog.folder.setText(str(folder.parent / "out"))
+    dialog.copy.setChecked(True)
+    dialog.start.click()
+    assert notices()[-1].startswith("2 cells of 2 images exported")
+    data = json.loads((folder.parent / "out" / "annotations.json").read_text())
+    assert all(isinstance(a["segmentation"], list) for a in data["annotations"])
+    assert len(list((folder.parent / "out" / "images").iterdir())) == 2

@@ -50,7 +50,7 @@ class Ahead:
     Attributes
     ----------
     changed
-        Emitted with a sentence about what goes on; empty when nothing does.
+        Emitted with a sentence about what goes on, or about the last image that failed; empty when all is done.
     failed
         Images that could not be predicted, and why.
     """
@@ -101,12 +101,18 @@ class Ahead:
         waiting = self.next_images()
         settings = self._settings() if waiting else None
         if settings is None:
-            self.changed.emit("")
+            self.changed.emit(self._last_failure() if self._project is not None else "")
             return
         task = self._task = _Task(self._project, waiting[0], settings)
         path = task.project.image(task.id).path
         self.changed.emit(f"Predicting {path.name} in the background.")
         self.runner.start(f"CenterMask: {path.name}", predict, path, settings, on_yield=task.planes.append)
+
+    def _last_failure(self) -> str:
+        if not self.failed:
+            return ""
+        id, why = list(self.failed.items())[-1]
+        return f"{self._project.image(id).path.name} was left out: {why}"
 
     def _on_ended(self, value: Any) -> None:
         task, self._task = self._task, None

@@ -26,6 +26,7 @@ from qtpy.QtWidgets import (
 from ..core.columns import Columns
 from ..core.errors import UserError
 from ..core.quality import KINDS, Finding, check
+from ..io.export import EXPORTED, export
 from .dock_layout import STYLE, label, row
 from .pickers import hint
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ..io.project import Project
 
 _PARTS = ("train", "val", "test")
+_MASKS = (("RLE: exact", None), ("Polygons: exact outlines", 0.0), ("Polygons within one pixel", 1.0))
 _MOST_LISTED = 1000
 
 
@@ -77,6 +79,14 @@ class ExportDialog(QDialog):
         self.per_image, self.copy = QComboBox(), QCheckBox("Copy the images too")
         self.per_image.addItem("One file for the project", False)
         self.per_image.addItem("One file for each image", True)
+        self.masks = QComboBox()
+        for title, tolerance in _MASKS:
+            self.masks.addItem(title, tolerance)
+        self.loss = QLabel()
+        self.loss.setObjectName("quiet")
+        self.loss.setWordWrap(True)
+        self.loss.hide()
+        self.reviewed = QCheckBox("Only images that are reviewed")
         self.split = QCheckBox("Split into train, validation and test")
         self.split.setToolTip("Frames, planes and tiles of one source always stay together.")
         self.parts = [QSpinBox() for _ in _PARTS]
@@ -94,7 +104,9 @@ class ExportDialog(QDialog):
         layout.addWidget(self.summary)
         layout.addWidget(self.tree, 1)
         layout.addWidget(row(label("Files"), self.per_image, stretch=1))
-        layout.addWidget(self.copy)
+        layout.addWidget(row(label("Masks"), self.masks, stretch=1))
+        layout.addWidget(self.loss)
+        layout.addWidget(row(self.copy, self.reviewed))
         layout.addWidget(row(self.split, *self.parts))
         layout.addWidget(row(label("Folder"), self.folder, self.browse, stretch=1))
         layout.addWidget(self.problem)
@@ -103,6 +115,7 @@ class ExportDialog(QDialog):
 
     def _connect(self) -> None:
         self.tree.itemDoubleClicked.connect(self._on_double_click)
+        self.masks.currentIndexChanged.connect(self._on_masks)
         self.split.toggled.connect(self._refresh)
         for spin in self.parts:
             spin.valueChanged.connect(self._refresh)
@@ -148,6 +161,23 @@ class ExportDialog(QDialog):
         self.problem.setText(problem)
         hint(self.start, problem or "Write the files.", enabled=not problem)
 
+    def _on_masks(self, *_) -> None:
+        """Say what polygons would lose, before anything is written."""
+        tolerance = self.masks.currentData()
+        self.loss.setVisible(tolerance is not None)
+        if tolerance is None:
+            return
+        from ..io.coco_polygons import polygon_loss
+        from ..io.coco_records import records_of
+
+        images = [i for i in self.project.images if i.status in self.statuses() and not i.problem]
+        records = (r for i in images for r in records_of(self.project.result(i.id), i.file_name, shown=True))
+        self.loss.setText(str(polygon_loss(records, tolerance=tolerance)))
+
+    def statuses(self) -> tuple[str, ...]:
+        """Of the images that are exported."""
+        return ("reviewed",) if self.reviewed.isChecked() else EXPORTED
+
     def _on_browse(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Export to", self.folder.text())
         if folder:
@@ -161,22 +191,23 @@ class ExportDialog(QDialog):
 
     def export(self) -> None:
         """Write the files; a mistake is explained and the dialog stays."""
-        from ..io.export import export
-
         QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
         try:
             folder = Path(self.folder.text().strip())
-            export(
+            exported = export(
                 self.project,
                 folder,
                 per_image=self.per_image.currentData(),
                 copy_images=self.copy.isChecked(),
                 splits=self.splits(),
+                statuses=self.statuses(),
+                polygons=self.masks.currentData(),
             )
         except UserError as error:
             self.problem.setText(str(error))
             return
         finally:
             QApplication.restoreOverrideCursor()
-        show_info(f"Exported to {folder}.")
+        n, cells = sum(exported.images.values()), sum(exported.cells.values())
+        show_info(" ".join([f"{cells:,} cells of {n:,} images exported to {folder}.", *exported.left_out]))
         self.accept()

@@ -13,6 +13,7 @@ from ..io.images import read_image
 from ..io.project import Project
 from ..settings import SegmentSettings
 from .ahead import Ahead
+from .autosave import IN_PROJECT
 from .planes import ImagePlanes
 from .session import Session, session_of
 
@@ -148,7 +149,7 @@ class ProjectSession:
 
             data, axes, rgb = np.moveaxis(data, axes.index("S"), -1), axes.replace("S", "") + "S", True
         labels = tuple(axes.rstrip("S").lower())
-        layer = Image(data, name=name, rgb=rgb, axis_labels=labels)
+        layer = Image(data, name=name, rgb=rgb, axis_labels=labels, metadata={IN_PROJECT: True})
         self.viewer.add_layer(layer)
         return layer, ImagePlanes.of(layer, channel_axis=axes.index("C") if "C" in axes else None)
 

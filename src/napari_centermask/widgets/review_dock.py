@@ -11,8 +11,10 @@ from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from ..core.errors import BadImage
+from .autosave import autosaves_of
 from .dock_layout import STYLE, WIDTH, HelpButton, label, row
 from .edit_session import edit_session_of
+from .message_bar import MessageBar
 from .pickers import LayerCombo, hint
 from .quality_box import QualityBox
 from .region_layer import RegionLayer
@@ -51,6 +53,7 @@ class ReviewDock(QWidget):
         super().__init__()
         self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.session = session_of(napari_viewer)
+        self.autosaves = autosaves_of(self.session)
         self.review: Review | None = None
         self.region_layer = RegionLayer(self._viewer)
         self._changed: set[int] | None = set()
@@ -65,6 +68,7 @@ class ReviewDock(QWidget):
 
     def _build(self) -> None:
         self.image = LayerCombo(self._viewer, kinds=(Image,))
+        self.message = MessageBar()
         self.judging, self.cells = JudgeBox(), TableBox()
         self.regions, self.quality = RegionsBox(), QualityBox()
         self.tabs = QTabWidget()
@@ -75,6 +79,7 @@ class ReviewDock(QWidget):
         layout.setContentsMargins(8, 4, 8, 8)
         layout.setSpacing(8)
         layout.addWidget(row(label("Layer"), self.image, HelpButton(_HELP), stretch=1))
+        layout.addWidget(self.message)
         layout.addWidget(self.judging)
         layout.addWidget(self.tabs, 1)
 
@@ -97,11 +102,14 @@ class ReviewDock(QWidget):
         self.quality.wanted.connect(lambda: self.quality.check(self.review.columns))
         self.quality.picked.connect(self._on_finding)
         self.session.changed.connect(self._on_result_changed)
+        self.autosaves.offered.connect(self._show_offer)
+        autosaves, show_offer = self.autosaves, self._show_offer
         session, image, region_layer, links = self.session, self.image, self.region_layer, self._links
         slot = self._on_result_changed
 
         def forget() -> None:
             session.changed.disconnect(slot, missing_ok=True)
+            autosaves.offered.disconnect(show_offer, missing_ok=True)
             image.disconnect_viewer()
             _disconnect(links)
             region_layer.layer = None
@@ -134,7 +142,22 @@ class ReviewDock(QWidget):
             self.quality.clear()
             self.cells.table.set_columns(None if review is None else review.columns)
             self.cells.here.setVisible(review is not None and bool(review.edits.result.leading))
+        self._show_offer()
         self._refresh()
+
+    def _show_offer(self, *_) -> None:
+        """Offer unsaved work of an earlier session on the chosen image."""
+        source = self.image.layer
+        if self.autosaves.offer(source) is None:
+            self.message.clear()
+            return
+        self.message.show_message(
+            self.autosaves.describe(source),
+            [
+                ("Take it back", lambda: self.autosaves.restore(source)),
+                ("Forget it", lambda: self.autosaves.discard(source)),
+            ],
+        )
 
     def _on_result_changed(self, source: Image) -> None:
         if source is not self.image.layer:

@@ -42,7 +42,10 @@ def session_of(viewer: Viewer) -> Session:
     """The viewer's session, made on first use."""
     viewer = getattr(viewer, "__wrapped__", viewer)  # plugins are handed a proxy
     if viewer not in _SESSIONS:
+        from .autosave import autosaves_of
+
         _SESSIONS[viewer] = Session(viewer)
+        autosaves_of(_SESSIONS[viewer])
     return _SESSIONS[viewer]
 
 

@@ -14,6 +14,7 @@ from ..io.coco import write_coco as _write_coco
 from ..io.coco_records import records_of
 from ..io.formats import FORMATS
 from ..io.formats.loss import only_shown
+from .autosave import note_saved
 from .layers import KEY
 
 
@@ -22,6 +23,7 @@ def write_coco(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     result = _result(data, attributes)
     records = records_of(result, _file_name(result.name, result), extra=_pixel_size(attributes), shown=True)
     _write_coco(Path(path), records)
+    note_saved(result)
     return [path]
 
 

@@ -1,0 +1,47 @@
+"""A bar in a dock that tells something and waits for an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
+
+
+class MessageBar(QFrame):
+    """What a person must know, with buttons to answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("message")
+        self.text = QLabel()
+        self.text.setWordWrap(True)
+        self.buttons: list[QPushButton] = []
+        self._line = QHBoxLayout()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 6, 8, 6)
+        layout.addWidget(self.text)
+        layout.addLayout(self._line)
+        self.hide()
+
+    def show_message(
+        self, text: str, answers: Sequence[tuple[str, Callable[[], object]]] = (), *, grave: bool = False
+    ) -> None:
+        """Show a text; each answer is a button that closes the bar and then does something."""
+        self.clear()
+        self.text.setText(text)
+        colour = "#8a2f3a" if grave else "#5c4a1e"
+        self.setStyleSheet(f"QFrame#message {{ background-color: {colour}; border-radius: 4px; }}")
+        for title, act in answers or [("Close", lambda: None)]:
+            button = QPushButton(title)
+            button.clicked.connect(lambda _=False, act=act: (self.clear(), act()))
+            self._line.addWidget(button)
+            self.buttons.append(button)
+        self.show()
+
+    def clear(self) -> None:
+        """Close the bar."""
+        for button in self.buttons:
+            self._line.removeWidget(button)
+            button.deleteLater()
+        self.buttons = []
+        self.hide()
