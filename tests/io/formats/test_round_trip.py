@@ -21,7 +21,7 @@ def format(request):
     return FORMATS[request.param]
 
 
-@pytest.mark.parametrize("leading", [(), (3,), (2, 3)], ids=str)
+@pytest.mark.parametrize("leading", [(), (3,), (2, 3), (1,)], ids=str)
 @pytest.mark.parametrize("format", EXACT, indirect=True)
 def test_exact_formats_give_back_every_pixel_and_every_value(format, leading, tmp_path, result, same):
     before = result(leading)
@@ -243,3 +243,23 @@ def test_labels_of_other_programs_are_read_whatever_their_type(tmp_path):
     tifffile.imwrite(tmp_path / "image.tif", labels + 0.5, photometric="minisblack")
     with pytest.raises(BadAnnotations, match="Is it an image"):
         FORMATS["labels"].read(tmp_path / "image.tif")
+
+
+def test_ome_zarr_of_other_programs_is_read(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    labels = np.zeros((2, 1, 10, 12), np.uint8)
+    labels[:, 0, 2:5, 3:6] = 7
+    root = zarr.open_group(str(tmp_path / "x.zarr"), mode="w", zarr_format=3)
+    root.attrs["ome"] = {"version": "0.5", "multiscales": [{"datasets": [{"path": "0"}]}]}
+    group = root.create_group("labels")
+    group.attrs["ome"] = {"version": "0.5", "labels": ["nuclei"]}
+    nuclei = group.create_group("nuclei")
+    nuclei.attrs["ome"] = {"multiscales": [{"datasets": [{"path": "s0"}]}], "image-label": {}}
+    nuclei.create_array("s0", data=labels)
+    for path in (tmp_path / "x.zarr", tmp_path / "x.zarr" / "labels", tmp_path / "x.zarr" / "labels" / "nuclei"):
+        (result,) = FORMATS["ome-zarr"].read(path).results
+        assert (result.leading, result.shape) == ((2,), (10, 12))
+        assert [c.area for c in result] == [9, 9]
+    root.create_group("empty")
+    with pytest.raises(BadAnnotations):
+        FORMATS["ome-zarr"].read(tmp_path / "x.zarr" / "empty")

@@ -27,14 +27,7 @@ _VERSION = "0.4"
 _CHUNK = 1024
 _MOST_LABELS = 10_000
 _ERRORS = (
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    RuntimeError,
-    ArithmeticError,
-    MemoryError,
+    *(ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError),
     BadImage,
 )
 
@@ -66,7 +59,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
         own = _attributes(group).get(fields.KEY)
     if not stacks:
         raise BadAnnotations(f"Expected labels in {path.name}, there are none. Is it the image alone?")
-    shape, leading = _common(path, [array.shape for array, _ in stacks])
+    shape, leading = _common(path, [array.shape for array, _ in stacks], own)
     result = Result(shape, leading=leading, name=fields.read_name(own, image_name(path)))
     result.categories = fields.read_categories(own) or {1: "cell"}
     with refusing(path, "OME-Zarr labels", *_ERRORS):
@@ -120,29 +113,29 @@ def _stack(path: Path, label: Any) -> tuple[Any, dict[int, dict]]:
     return array, {int(e["label-value"]): e for e in entries if fields.is_whole(e.get("label-value"))}
 
 
-def _common(path: Path, shapes: list[tuple[int, ...]]) -> tuple[tuple[int, int], tuple[int, ...]]:
-    """(H, W) and leading axes; axes of length one do not count."""
+def _common(path: Path, shapes: list[tuple[int, ...]], own: Any) -> tuple[tuple[int, int], tuple[int, ...]]:
+    """(H, W) and leading axes; axes of length one do not count unless they are ours."""
     if len(set(shapes)) > 1:
         raise BadAnnotations(f"Expected label images of one size, {path.name} has several. Split it.")
     *leading, height, width = shapes[0]
-    return (height, width), tuple(n for n in leading if n > 1)
+    if fields.read_sizes(own, "leading") != tuple(leading):
+        leading = [n for n in leading if n > 1]
+    return (height, width), tuple(leading)
 
 
 def _cells(path: Path, stacks: list, leading: tuple[int, ...]) -> list[tuple[Index, Instance]]:
     """Cells in the order in which they were written, where that is known."""
     allowance, cells = Allowance(path), []
     for array, properties in stacks:
-        full = [range(n) for n in array.shape[:-2]]
-        for index in np.ndindex(*(len(r) for r in full)):
-            plane = whole_labels(path, np.asarray(array[index]))
-            short = tuple(i for i, r in zip(index, full, strict=True) if len(r) > 1)
-            for cell in from_label_image(plane):
+        for n, index in enumerate(np.ndindex(*array.shape[:-2])):
+            place = tuple(map(int, np.unravel_index(n, leading))) if leading else ()
+            for cell in from_label_image(whole_labels(path, np.asarray(array[index]))):
                 allowance.take(cell.mask.size)
                 entry = properties.get(cell.id, {})
                 values = fields.read_cell_fields(entry.get(fields.KEY), source=path.name)
                 values["id"] = values["id"] or cell.id
                 rank = entry.get("rank")
-                cells.append((rank if fields.is_whole(rank) else math.inf, short, replace(cell, **values)))
+                cells.append((rank if fields.is_whole(rank) else math.inf, place, replace(cell, **values)))
     return [(index, cell) for _, index, cell in sorted(cells, key=lambda c: c[0])]
 
 
@@ -157,26 +150,23 @@ def write(path: Path, results: Sequence[Result]) -> None:
     zarr = _zarr()
     (result,) = results
     with whole_path(path) as part:
-        root = zarr.open_group(store=str(part), mode="w", zarr_format=2)
-        labels = root.create_group("labels")
-        layers: list[Any] = []
-        properties: list[list[dict]] = []
+        labels = zarr.open_group(store=str(part), mode="w", zarr_format=2).create_group("labels")
+        layers: list[_Layer] = []
         rank = 0
         for index in np.ndindex(*result.leading):
             plane = result.plane(index)
             packed = pack_planes(plane)
             while len(layers) < len(packed):
-                layers.append(_layer(labels, result, f"cells_{len(layers)}"))
-                properties.append([])
+                layers.append(_Layer(labels, result, f"cells_{len(layers)}"))
+            home = {}
             for layer, values in zip(layers, packed, strict=False):
-                layer[index] = values
-            home = {int(id): n for n, values in enumerate(packed) for id in np.unique(values) if id}
+                layer.array[index] = values
+                home |= dict.fromkeys(np.unique(values).tolist(), layer)
             for cell in plane:
-                properties[home[cell.id]].append(_properties(cell, rank))
+                home[cell.id].properties.append(_properties(cell, rank))
                 rank += 1
-        for layer, entries in zip(layers, properties, strict=True):
-            group = labels[layer.name.strip("/").split("/")[-2]]
-            group.attrs["image-label"] = {"version": _VERSION, "properties": entries, "source": {"image": "../../"}}
+        for layer in layers:
+            layer.close()
         names = [f"cells_{n}" for n in range(len(layers))]
         labels.attrs.update({"labels": names, fields.KEY: fields.image_fields(result)})
 
@@ -185,12 +175,27 @@ def _properties(cell: Instance, rank: int) -> dict[str, Any]:
     return {"label-value": cell.id, "rank": rank, fields.KEY: fields.cell_fields(cell)}
 
 
-def _layer(labels: Any, result: Result, name: str) -> Any:
-    """An empty label image, with the attributes that the specification asks for."""
-    group = labels.create_group(name)
-    axes = [{"name": a, "type": "time" if a == "t" else "space"} for a in "tzyx"[2 - len(result.leading) :]]
-    datasets = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1.0] * len(axes)}]}]
-    group.attrs["multiscales"] = [{"version": _VERSION, "name": name, "axes": axes, "datasets": datasets}]
-    shape = (*result.leading, *result.shape)
-    chunks = (*(1 for _ in result.leading), *(min(n, _CHUNK) for n in result.shape))
-    return group.create_array("0", shape=shape, chunks=chunks, dtype="int32", fill_value=0)
+class _Layer:
+    """A label image that is being written, with the attributes that the specification asks for."""
+
+    def __init__(self, labels: Any, result: Result, name: str) -> None:
+        from numcodecs import Zlib  # what every reader of Zarr knows; it comes with zarr
+
+        self.group, self.properties = labels.create_group(name), []
+        axes = [{"name": a, "type": "time" if a == "t" else "space"} for a in "tzyx"[2 - len(result.leading) :]]
+        datasets = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1.0] * len(axes)}]}]
+        self.group.attrs["multiscales"] = [{"version": _VERSION, "name": name, "axes": axes, "datasets": datasets}]
+        self.array = self.group.create_array(
+            "0",
+            shape=(*result.leading, *result.shape),
+            chunks=(*(1 for _ in result.leading), *(min(n, _CHUNK) for n in result.shape)),
+            dtype="int32",
+            fill_value=0,
+            compressors=Zlib(1),
+            chunk_key_encoding={"name": "v2", "separator": "/"},
+        )
+
+    def close(self) -> None:
+        """Describe the labels."""
+        about = {"version": _VERSION, "properties": self.properties, "source": {"image": "../../"}}
+        self.group.attrs["image-label"] = about
