@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_centermask.core.history import History, RegionChange
+from napari_centermask.core.history import Change, Edit, History, RegionChange
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
 from napari_centermask.core.tools import delete, new_cell, to_changes
@@ -67,6 +67,19 @@ def test_all_edits_are_read_again_to_the_bit(tmp_path):
     assert journal.close()
     assert read_journal(tmp_path / "j.jsonl") == contents
     assert (contents.unreadable, contents.torn, contents.last) == (0, False, len(edits))
+
+
+def test_numbers_of_numpy_are_written_as_any_others(tmp_path):
+    cell = Instance(np.int64(3), np.int32(1), np.int64(2), np.ones((2, 2), bool), np.int16(1), np.float32(0.5))
+    edit = Edit(
+        "x",
+        (Change((np.int64(1),), np.int64(3), None, cell),),
+        (RegionChange((np.int8(0),), (), ((0, 0, np.int64(3), 4),)),),
+    )
+    journal = Journal(tmp_path / "j.jsonl")
+    journal.append(1, edit)
+    journal.close()
+    assert replayed(read_journal(tmp_path / "j.jsonl")).get((1,), 3).equals(cell)
 
 
 def test_replaying_twice_changes_nothing(tmp_path):

@@ -182,6 +182,55 @@ def test_the_former_annotations_are_kept(folder):
     assert not list(folder.glob("*.part"))
 
 
+def test_without_hard_links_the_former_annotations_are_copied(folder, monkeypatch):
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("napari_centermask.io.files.os.link", refuse)
+    with Project.open(folder) as project:
+        draw(project, 1, square(3, 4, 20, 30))
+        project.save()
+        first = (folder / "annotations.json").read_bytes()
+        project.save()
+    assert (folder / "annotations.previous.json").read_bytes() == first
+    assert not list(folder.glob("*.part"))
+
+
+def test_annotations_that_are_gone_are_not_taken_for_none(folder):
+    with Project.open(folder) as project:
+        draw(project, 1, square(3, 4, 20, 30))
+        project.save()
+        project.save()
+    (folder / "annotations.json").unlink()
+    with pytest.raises(BadProject, match=r"annotations\.previous\.json"):
+        Project.open(folder)
+    (folder / "annotations.previous.json").rename(folder / "annotations.json")
+    with Project.open(folder) as again:
+        assert len(again.result(1)) == 1
+
+
+def test_a_file_that_may_not_grow_is_left_as_it_was(folder):
+    resource = pytest.importorskip("resource")
+    with Project.open(folder) as project:
+        draw(project, 1, square(3, 4, 20, 30))
+        project.save()
+        before = {p.name: p.read_bytes() for p in folder.glob("*.json*")}
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+        try:
+            draw(project, 1, square(30, 4, 40, 30))
+            assert project.problem
+            with pytest.raises(CannotSave, match="make room"):
+                project.save()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert {p.name: p.read_bytes() for p in folder.glob("*.json*")} == before
+        project.save()
+        assert project.problem == ""
+    with Project.open(folder) as again:
+        assert len(again.result(1)) == 2
+
+
 def test_images_that_were_not_opened_are_written_back_as_they_came(folder):
     raw = {
         "info": {"year": 2020},

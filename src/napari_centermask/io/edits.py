@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,26 +53,28 @@ class State:
 
 def record_of(edit: Edit) -> dict[str, Any]:
     """An edit as JSON values."""
-    record: dict[str, Any] = {
-        "name": edit.name,
-        "cells": [[list(c.plane), c.id, None if c.after is None else cell_record(c.after)] for c in edit.changes],
-    }
+    cells = [[_ints(c.plane), int(c.id), None if c.after is None else cell_record(c.after)] for c in edit.changes]
+    record: dict[str, Any] = {"name": str(edit.name), "cells": cells}
     if edit.regions:
-        record["regions"] = [[list(r.plane), [list(map(int, box)) for box in r.after]] for r in edit.regions]
+        record["regions"] = [[_ints(r.plane), [_ints(box) for box in r.after]] for r in edit.regions]
     return record
+
+
+def _ints(values: Iterable[int]) -> list[int]:
+    return [int(v) for v in values]  # numpy's integers are no JSON
 
 
 def cell_record(cell: Instance) -> dict[str, Any]:
     """A cell without its id as JSON values; the mask as packed bits, deflated, in base 64."""
     packed = zlib.compress(np.packbits(cell.mask).tobytes(), 1)
     return {
-        "at": [cell.y0, cell.x0, *cell.mask.shape],
+        "at": _ints((cell.y0, cell.x0, *cell.mask.shape)),
         "mask": base64.b64encode(packed).decode("ascii"),
         "category": int(cell.category),
         "score": float(cell.score),
         "quality": float(cell.mask_quality),
-        "status": cell.status,
-        "source": cell.source,
+        "status": str(cell.status),
+        "source": str(cell.source),
         "order": float(cell.order),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,14 +81,16 @@ def replace_file(path: Path, chunks: Iterable[bytes], *, previous: Path | None =
 
 
 def _keep(path: Path, previous: Path) -> None:
-    """Give the file a second name; where the file system knows no hard links, move it."""
-    link = previous.with_name(f"{previous.name}.{os.getpid()}.part")
+    """Give the file a second name; where the file system knows no hard links, copy it. It is never missing meanwhile."""
+    part = previous.with_name(f"{previous.name}.{os.getpid()}.part")
     try:
-        os.link(path, link)
-        os.replace(link, previous)
-    except OSError:
-        link.unlink(missing_ok=True)
-        os.replace(path, previous)
+        try:
+            os.link(path, part)
+        except OSError:
+            shutil.copy2(path, part)
+        os.replace(part, previous)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def remove_parts(folder: Path, names: Iterable[str]) -> None:

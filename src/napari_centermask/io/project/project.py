@@ -156,14 +156,23 @@ class Project(ImageList, CategoryList, Saving):
             self.notes.append(str(error))
 
     def _compare(self) -> None:
-        """Note what another program did to annotations.json since it was written here."""
+        """Note what another program did to annotations.json since it was written here.
+
+        Raises
+        ------
+        BadProject
+            If it is gone and the one before it is there: nobody should go on without cells by mistake.
+        """
         now, known = self._annotations_stamp.sha256, self._file.known
         if self._is_new or now in known:
             return
         if now:
             self.notes.append(f"{ANNOTATIONS} was changed by another program; what is shown is its present state.")
-        elif any(known):
-            self.notes.append(f"{ANNOTATIONS} is gone; {PREVIOUS} beside it holds the state before it.")
+        elif (self.folder / PREVIOUS).exists():
+            raise BadProject(
+                f"Expected {ANNOTATIONS} in {self.folder}, it is gone. Give {PREVIOUS} that name, or move that away as well to "
+                "start without cells."
+            )
 
     def _replay(self, contents: Contents) -> None:
         done, refused = replay.apply(self, contents)
