@@ -214,7 +214,8 @@ class ToolsBox(QWidget):
     def build(self) -> None:
         """Make the buttons of all actions anew."""
         if self._grid is not None:
-            self._grid.setParent(None)
+            self._layout.removeWidget(self._grid)
+            self._grid.hide()
             self._grid.deleteLater()
         self._grid, self.buttons = QWidget(), {}
         grid = QGridLayout(self._grid)
