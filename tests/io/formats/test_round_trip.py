@@ -182,6 +182,22 @@ def test_imagej_reads_our_rois_by_roifile_alone(tmp_path, cells):
         assert abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2 == cell.area
 
 
+def test_composites_have_the_area_of_the_cell_for_other_readers(tmp_path, result):
+    roifile = pytest.importorskip("roifile")
+    import zipfile
+
+    before = result()
+    FORMATS["imagej"].write(tmp_path / "x.zip", [before])
+    with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+        rois = {n: roifile.ImagejRoi.frombytes(archive.read(n)) for n in archive.namelist() if n.endswith(".roi")}
+    for name, roi in rois.items():
+        rings = roi.coordinates(multi=True)
+        assert roi.composite
+        assert len(rings) > 1
+        signed = sum(np.dot(r[:, 0], np.roll(r[:, 1], -1)) - np.dot(np.roll(r[:, 0], -1), r[:, 1]) for r in rings) / 2
+        assert signed == before.get((), int(name.removesuffix(".roi"))).area
+
+
 def test_shapes_that_people_draw_in_imagej_are_read(tmp_path):
     roifile = pytest.importorskip("roifile")
     import zipfile
