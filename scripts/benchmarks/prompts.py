@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--split", default="test")
     parser.add_argument("--model", default="nuclei")
     parser.add_argument("--engine", default="auto")
+    parser.add_argument("--images", type=int, help="The first so many images; all when not given.")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     engine = load_engine(arguments.model, engine=arguments.engine, threads=arguments.threads)
@@ -42,7 +43,7 @@ def main() -> None:
     engine.features = lambda tiles: n_features.append(1) or compute(tiles)
     rng = np.random.default_rng(0)
     rows: dict[str, list[tuple[float, float, bool]]] = {"box": [], "click": []}
-    for record in read_truth(arguments.data, arguments.split):
+    for record in read_truth(arguments.data, arguments.split)[: arguments.images]:
         prompter, truth = Prompter(engine, read_plane(record.path)), list(record.instances)
         prompter.click(0, 0)  # estimates the diameter
         for cell in truth:
