@@ -303,6 +303,20 @@ def test_rejected_cells_and_candidates_stay_out_of_the_annotations_that_others_r
         assert_same(state(again), before)
 
 
+def test_the_score_from_which_cells_are_shown_is_saved(folder, cells):
+    with Project.open(folder) as project:
+        project.set_predictions(1, cells(n=8, shape=SHAPE, radius=6), model="nuclei")
+        project.save()
+        assert not project.unsaved
+        project.result(1).threshold = 0.8
+        assert project.unsaved
+        project.save()
+        assert not project.unsaved
+    with Project.open(folder) as again:
+        assert again.result(1).threshold == 0.8
+        assert not again.unsaved
+
+
 def test_predictions_leave_what_a_person_did_and_match_categories_by_name(folder):
     with Project.open(folder) as project:
         draw(project, 1, square(3, 4, 20, 30))

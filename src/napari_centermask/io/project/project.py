@@ -61,6 +61,7 @@ class Project(ImageList, CategoryList, Saving):
         self.folder, self.read_only, self._lock = folder, read_only, lock
         self.recovered, self.notes = 0, []
         self._results: dict[int, Result] = {}
+        self._thresholds: dict[int, float] = {}
         self._histories: dict[int, History] = {}
         self._dirty: set[int] = set()
         self._problems: dict[int, str] = {}
@@ -214,7 +215,7 @@ class Project(ImageList, CategoryList, Saving):
                 )
             result.named_categories = True
             self._name_categories(result)
-            self._results[id] = result
+            self._results[id], self._thresholds[id] = result, result.threshold
         return self._results[id]
 
     def history(self, id: int) -> History:

@@ -19,7 +19,12 @@ class Saving(State):
     def unsaved(self) -> bool:
         """Whether the journal holds changes that annotations.json and project.json do not."""
         saved = min(self._store.edits, self._file.edits)
-        return self._is_new or bool(self._dirty) or (self._journal is not None and self._journal.last > saved)
+        return self._is_new or bool(self._touched()) or (self._journal is not None and self._journal.last > saved)
+
+    def _touched(self) -> set[int]:
+        """Images whose entries in annotations.json are not as in memory: edited, or shown from another score on."""
+        moved = {k for k, r in self._results.items() if len(r) and r.threshold != self._thresholds[k]}
+        return self._dirty | moved
 
     def changed_outside(self) -> list[str]:
         """Names of files that another program changed since they were read or written here."""
@@ -55,6 +60,7 @@ class Saving(State):
         self._annotations_stamp = replace_file(path, [text], previous=self.folder / PREVIOUS)
         self._store.edits = number
         self._dirty.clear()
+        self._thresholds = {k: r.threshold for k, r in self._results.items()}
         self._is_new = False
         for name in FOLDERS:
             (self.folder / name).mkdir(exist_ok=True)
@@ -62,7 +68,7 @@ class Saving(State):
 
     def encoded_annotations(self, number: int) -> bytes:
         """annotations.json as it would be saved now, with the journal's records up to `number` contained."""
-        for id in sorted(self._dirty):
+        for id in sorted(self._touched()):
             entry = self._entries[id]
             extra = {k: v for k, v in {"group": entry.group, "pixel_size_um": entry.pixel_size_um}.items() if v}
             self._store.put(entry.file_name, self.result(id), image_id=id, extra=extra)

@@ -31,6 +31,7 @@ class State:
     _entries: dict[int, ImageEntry]
     _categories: dict[int, Category]
     _results: dict[int, Result]
+    _thresholds: dict[int, float]
     _histories: dict[int, History]
     _dirty: set[int]
     _problems: dict[int, str]
