@@ -290,3 +290,34 @@ def test_results_survive_hostile_reordering(tmp_path, cells):
     again = result_of(records)
     assert {c.id for c in again} == {c.id for c in result}
     assert all(again.get(i, c.id).equals(c) for i, plane in result.planes.items() for c in plane)
+
+
+@settings(RUN, max_examples=60)
+@given(content=files)
+def test_a_project_takes_what_is_good_or_nothing(tmp_path_factory, content):
+    from PIL import Image
+
+    from napari_centermask.io.project import Project
+    from napari_centermask.io.project_import import import_into
+
+    folder = tmp_path_factory.mktemp("project")
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(folder / "a.png")
+    path = tmp_path_factory.mktemp("theirs") / "theirs.json"
+    path.write_text(json.dumps(content))
+    with Project.create(folder) as project:
+        before = project.categories
+        try:
+            report = import_into(project, path, boxes=True, crowds="cells")
+        except BadAnnotations:
+            assert project.categories == before
+            assert len(project.result(1)) == 0
+            return
+        assert report.cells == len(project.result(1))
+        expected = project.result(1).plane(())
+        names = {id: c.name for id, c in project.categories.items()}
+    with Project.open(folder) as again:  # from the journal
+        assert again.result(1).plane(()).equals(expected)
+        again.save()
+    with Project.open(folder) as saved:
+        assert saved.result(1).plane(()).equals(expected)
+        assert {id: c.name for id, c in saved.categories.items()} == names

@@ -7,6 +7,7 @@ import pytest
 from napari_centermask.core.errors import BadAnnotations, ReadOnlyProject
 from napari_centermask.core.instances import Instances
 from napari_centermask.io.coco import ImageRecord, write_coco
+from napari_centermask.io.coco_extension import KEY
 from napari_centermask.io.project import Project
 from napari_centermask.io.project_import import import_into
 
@@ -132,6 +133,24 @@ def test_a_damaged_file_changes_nothing(project, tmp_path):
     with pytest.raises(BadAnnotations):
         import_into(project, tmp_path / "theirs.json")
     assert (project.unsaved, project.categories) == before
+
+
+def test_names_that_are_no_text_are_mended(project, tmp_path):
+    bad = "\ud800\0\n"
+    item = {"id": 1, "image_id": 1, "category_id": 7, "segmentation": [[1, 1, 9, 1, 9, 9]], KEY: {"source": bad}}
+    content = {
+        "images": [{"id": 1, "file_name": "a.png", "height": 64, "width": 64, bad: bad}],
+        "annotations": [item, item | {"id": bad, "category_id": bad}],
+        "categories": [{"id": 7, "name": f"{bad}bud"}],
+    }
+    (tmp_path / "theirs.json").write_text(json.dumps(content))
+    report = import_into(project, tmp_path / "theirs.json")
+    str(report).encode()
+    project.save()
+    project.close()
+    with Project.open(project.folder) as again:
+        assert [c.name for c in again.categories.values()] == ["cell", "bud", "category"]
+        assert [c.source for c in again.result(ids(again)["a.png"])] == ["theirs.json"] * 2
 
 
 def test_a_read_only_project_refuses(project, tmp_path, drawn):

@@ -15,7 +15,7 @@ from typing import Any
 from ..core.errors import BadAnnotations
 from ..core.instances import Box, Instance, Instances
 from . import rle
-from .coco_extension import KEY, LARGEST_ID, cell_fields, cell_key, is_json, plane_fields, plane_key
+from .coco_extension import KEY, LARGEST_ID, cell_fields, cell_key, is_json, is_text, plane_fields, plane_key
 from .coco_masks import LARGEST_FILE, read_mask
 from .image_names import is_file
 
@@ -161,6 +161,8 @@ def _categories(path: Path, data: dict[str, Any]) -> dict[int, str]:
                 f"Expected category ids from 1, {path.name} has {id}. `napari-centermask convert` repairs it."
             )
         categories[id] = str(item.get("name", id))
+        if not is_text(categories[id]):
+            raise BadAnnotations(f"Expected a text as name of category {id} in {path.name}. Correct it.")
     return categories or {1: "cell"}
 
 

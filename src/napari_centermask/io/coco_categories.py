@@ -32,6 +32,11 @@ def whole(value: Any) -> int | None:
     return None
 
 
+def _readable(name: Any) -> str:
+    text = "" if name is None else str(name)
+    return "".join(c for c in text if c.isprintable()).strip()[:200]
+
+
 class Categories:
     """The categories of an import.
 
@@ -57,7 +62,7 @@ class Categories:
             elif key not in used and isinstance(name, str) and name in parents and len(listed) > 1:
                 report.repair("an empty category above the others was left away", name)
             else:
-                raw[key] = ("" if name is None else str(name).strip()[:200]) or f"category {key}"
+                raw[key] = _readable(name) or _readable(f"category {key}")
         self._number(raw)
 
     def of(self, item: dict[str, Any], where: str) -> int | None:
@@ -73,7 +78,7 @@ class Categories:
             self.report.repair("its category was missing", where)
             return next(iter(self.names)) if self.names else self._new(None, "cell")
         self.report.repair("its category was not listed", where)
-        return self._new(key, f"category {key}")
+        return self._new(key, _readable(f"category {key}"))
 
     def _number(self, raw: dict[Any, str]) -> None:
         """Keep ids from 1; add one to all where they count from 0; give others the next free ones."""

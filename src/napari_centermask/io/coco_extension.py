@@ -51,7 +51,7 @@ def cell_fields(item: dict[str, Any], source: str, *, bad: Bad = refuse) -> dict
         bad(f"expected a status of {', '.join(STATUSES)}, got {_short(status)}")
         status = "accepted"
     name = own.get("source", source)
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not is_text(name):
         bad(f"expected a text as source, got {_short(name)}")
         name = source
     return {
@@ -94,6 +94,15 @@ def plane_fields(image: dict[str, Any], shape: tuple[int, int], *, bad: Bad = re
         "seams": tuple(tuple(map(float, axis)) for axis in seams) or ((), ()),
     }
     return fields, {k: v for k, v in own.items() if k not in fields and k != "reviewed_regions"}
+
+
+def is_text(text: str) -> bool:
+    """Whether it can be written as UTF-8: JSON may hold halves of characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_json(value: Any) -> bool:

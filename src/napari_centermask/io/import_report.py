@@ -18,6 +18,7 @@ class Tally:
     def add(self, place: str) -> None:
         """Count one more."""
         self.count += 1
+        place = "".join(c for c in place if c.isprintable())
         if place and len(self.places) < MOST_EXAMPLES:
             self.places.append(place)
 
