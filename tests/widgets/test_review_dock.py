@@ -5,6 +5,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
+from napari_centermask.core.errors import ReadOnlyProject
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
 from napari_centermask.widgets.cell_model import KEYS
@@ -236,6 +237,26 @@ def test_what_is_in_view_can_be_marked(viewer, open_dock):
     dock.regions.view.click()
     assert dock.edits.result.reviewed(()) == ((10, 0, 80, 40),)
     assert [status(dock, k) for k in (1, 2, 3)] == ["accepted", "predicted", "accepted"]
+
+
+def test_a_refused_change_is_said_and_changes_nothing(open_dock, notices, monkeypatch):
+    dock = open_dock({(): FIELD})
+
+    def refuse(*_, **__):
+        raise ReadOnlyProject("Another window writes this project.")
+
+    monkeypatch.setattr(dock.edits.history, "do", refuse)
+    dock.edits.select((2,))
+    dock.judging.accept.click()
+    dock.regions.whole.click()
+    assert notices()[-2:] == ["Another window writes this project."] * 2
+    assert status(dock, 2) == "predicted"
+
+
+def test_a_drawn_box_is_marked_with_all_pixels_it_touches(open_dock):
+    dock = open_dock({(): FIELD})
+    dock._on_drawn(np.array([[40.2, 30.0], [9.6, 0.4]]))
+    assert dock.edits.result.reviewed(()) == ((10, 0, 41, 31),)
 
 
 def test_the_check_lists_findings_and_goes_there(open_dock):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
-from napari.utils.notifications import show_info
+from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
-from ..core.errors import BadImage
+from ..core.errors import BadImage, UserError
 from .autosave import autosaves_of
 from .dock_layout import STYLE, WIDTH, HelpButton, label, row
 from .edit_session import edit_session_of
@@ -91,14 +92,14 @@ class ReviewDock(QWidget):
         self.image.picked.connect(self._bind)
         self.judging.previous.clicked.connect(lambda: self.review.go_on(step=-1))
         self.judging.next.clicked.connect(lambda: self.review.go_on())
-        self.judging.accept.clicked.connect(lambda: self.review.judge("accepted"))
-        self.judging.reject.clicked.connect(lambda: self.review.judge("rejected"))
+        self.judging.accept.clicked.connect(lambda: self._change(lambda: self.review.judge("accepted")))
+        self.judging.reject.clicked.connect(lambda: self._change(lambda: self.review.judge("rejected")))
         self.cells.filtered.connect(self._on_filtered)
         self.cells.table.picked.connect(self._on_picked)
         self.regions.view.clicked.connect(self._on_view_right)
         self.regions.draw.clicked.connect(self._on_draw)
         self.regions.whole.clicked.connect(self._on_whole_right)
-        self.regions.removed.connect(lambda box: self.review.unmark(box))
+        self.regions.removed.connect(lambda box: self._change(lambda: self.review.unmark(box)))
         self.quality.wanted.connect(lambda: self.quality.check(self.review.columns))
         self.quality.picked.connect(self._on_finding)
         self.session.changed.connect(self._on_result_changed)
@@ -254,8 +255,18 @@ class ReviewDock(QWidget):
 
     def mark(self, box: Box) -> None:
         """State that all in a rectangle (y0, x0, y1, x1) of the plane in view is right and complete."""
-        n = self.review.mark(tuple(round(v) for v in box))
-        show_info(f"{n:,} {'cell' if n == 1 else 'cells'} accepted.")
+        n = self._change(lambda: self.review.mark(tuple(round(v) for v in box)))
+        if n is not None:
+            show_info(f"{n:,} {'cell' if n == 1 else 'cells'} accepted.")
+
+    @staticmethod
+    def _change(change: Callable[[], Any]) -> Any:
+        """Change cells; a refusal, as by a read-only project, becomes a notification."""
+        try:
+            return change()
+        except UserError as error:
+            show_error(str(error))
+            return None
 
     def _on_finding(self, finding: Finding) -> None:
         edits = self.review.edits
