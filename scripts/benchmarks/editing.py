@@ -229,6 +229,7 @@ def measure(side: int, *, on: str, repeats: int) -> dict:
     gc.collect()
     opened = _anonymous_mb() - before
     board.draw()
+    drawn = _anonymous_mb() - before
     overlap = np.count_nonzero(board.views.count > 1) / np.count_nonzero(board.views.count)
     operations = {name: _times(action) for name, action in _actions(board, repeats).items()}
     with cpu() as settling:
@@ -242,6 +243,7 @@ def measure(side: int, *, on: str, repeats: int) -> dict:
         "reading_s": round(reading[0], 2),
         "showing_s": round(showing[0], 2),
         "opened_mb": round(opened, 1),
+        "drawn_mb": round(drawn, 1),
         "after_edits_mb": round(_anonymous_mb() - before, 1),
         "ms": operations | {"settle": round(1000 * settling[0], 1)},
     }
