@@ -105,3 +105,17 @@ def test_one_plane_of_a_stack(tmp_path):
     for index, message in [((), "one plane"), ((2, 0), "Expected a plane"), ((0,), "Expected a plane")]:
         with pytest.raises(BadImage, match=message):
             read_plane(path, index)
+
+
+def test_pages_that_run_in_a_circle_are_refused(tmp_path):
+    import tifffile
+
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((5, 6), np.uint8))
+    data = bytearray(path.read_bytes())
+    first = int.from_bytes(data[4:8], "little")
+    end = first + 2 + 12 * int.from_bytes(data[first : first + 2], "little")
+    data[end : end + 4] = data[4:8]
+    path.write_bytes(data)
+    with pytest.raises(BadImage, match="in a circle"):
+        read_image(path)

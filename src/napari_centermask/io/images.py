@@ -214,6 +214,7 @@ def _read_tiff(path: Path) -> ImageData:
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it finds is said once, in our error
     try:
         with tifffile.TiffFile(path) as file:
+            _check_chain(path, file)
             series = file.series[0]
             _check_size(path, series.shape, series.dtype.itemsize)
             _check_complete(path, file)
@@ -227,6 +228,21 @@ def _read_tiff(path: Path) -> ImageData:
         raise BadImage(
             f"Expected a TIFF image, {path.name} cannot be read: {error}. Copy or export it again."
         ) from error
+
+
+def _check_chain(path: Path, file) -> None:
+    """Each page names the place of the next; one that leads back would be followed for ever."""
+    form, stream, seen = file.tiff, file.filehandle, set()
+    stream.seek(4 if form.version == 42 else 8)
+    while next_page := struct.unpack(form.offsetformat, stream.read(form.offsetsize))[0]:
+        if next_page in seen:
+            raise BadImage(
+                f"Expected pages one after the other, those of {path.name} run in a circle. Export it again."
+            )
+        seen.add(next_page)
+        stream.seek(next_page)
+        n_tags = struct.unpack(form.tagnoformat, stream.read(form.tagnosize))[0]
+        stream.seek(next_page + form.tagnosize + n_tags * form.tagsize)
 
 
 def _check_complete(path: Path, file) -> None:
