@@ -121,7 +121,7 @@ def test_any_geojson(data, files, tmp_path):
 
 @hostile
 @given(data=st.data())
-@pytest.mark.parametrize("format", ["geojson", "cellpose", "imagej"])
+@pytest.mark.parametrize("format", ["geojson", "cellpose", "imagej", "labels"])
 def test_damaged_bytes(format, data, files, tmp_path):
     if format not in files:
         pytest.skip("needs an extra")
