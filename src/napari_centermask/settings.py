@@ -99,6 +99,7 @@ class TrainSettings(Settings):
     minutes: float | None = Field(None, gt=0, description="Longest time; the schedule is fitted to it.")
     optimiser: Literal["sgd", "adamw"] = Field("adamw")
     learning_rate: float = Field(1e-3, gt=0)
+    find_rate: bool = Field(False, description="Search the learning rate before the first step, in 60 trial steps.")
     weight_decay: float = Field(0.05, ge=0)
     schedule: Literal["cosine", "step"] = Field("cosine")
     warmup: int = Field(500, ge=0, description="Steps of linear warm-up.")

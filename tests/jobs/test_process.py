@@ -8,7 +8,9 @@ import pytest
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.jobs import process
+from napari_centermask.jobs.command import write_run
 from napari_centermask.jobs.process import Job, find_jobs
+from napari_centermask.settings import TrainSettings
 
 from .conftest import HEAD, POLITE
 
@@ -159,3 +161,16 @@ def test_following_ends_with_the_job(run):
     kinds = [e["event"] for events in job.follow(interval_s=0.02) for e in events]
     assert kinds == ["start", "done"]
     assert job.state == "done"
+
+
+def test_the_run_file_holds_from_anywhere(settings, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.safetensors").touch()
+    given = {"data": ["fields"], "replay": ["known"], "out": "runs/a", "start": "model.safetensors"}
+    written = TrainSettings.model_validate_json(write_run(TrainSettings(**given)).read_text())
+    assert written.data + written.replay == [tmp_path / "fields", tmp_path / "known"]
+    assert (written.out, written.start) == (tmp_path / "runs" / "a", str(tmp_path / "model.safetensors"))
+    assert (
+        TrainSettings.model_validate_json(write_run(written.model_copy(update={"start": "nuclei"})).read_text()).start
+        == "nuclei"
+    )

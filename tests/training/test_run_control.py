@@ -112,6 +112,16 @@ def test_steps_tell_time_memory_and_rate(settings):
     assert math.isfinite(step["loss_mask"])
 
 
+def test_a_searched_rate_is_used_and_kept(settings):
+    run = list(train(settings.model_copy(update={"find_rate": True}), evaluate=zero))
+    (notice,) = [e for e in run if e["event"] == "notice"]
+    kept = type(settings).model_validate_json((settings.out / "run.json").read_text())
+    assert 1e-7 < kept.learning_rate < 0.1
+    assert not kept.find_rate
+    assert len(notice["rates"]) == len(notice["losses"])
+    assert run[-1]["step"] == settings.steps
+
+
 def test_the_start_model_is_evaluated_first(settings, monkeypatch):
     list(train(settings, evaluate=zero))
     tuned = settings.model_copy(

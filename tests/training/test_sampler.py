@@ -1,3 +1,6 @@
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,7 +8,7 @@ from napari_centermask.core.errors import BadAnnotations, BadSettings
 from napari_centermask.settings import AugmentSettings
 from napari_centermask.training.augment import boxes_of
 from napari_centermask.training.data import batches, data_hash, load_split
-from napari_centermask.training.sampler import TileSampler
+from napari_centermask.training.sampler import TileSampler, rarity
 
 PLAIN = AugmentSettings(intensity=0, blur=0, noise=0, gradient=0, grey=0, copy_paste=0)
 
@@ -76,3 +79,46 @@ def test_channels_that_do_not_fit_are_named(settings):
         object.__setattr__(sample, "image", np.repeat(sample.image, 3, axis=0))
     with pytest.raises(BadSettings, match="has 3"):
         TileSampler([samples], settings.model_copy(update={"model": two}))
+
+
+def test_an_elastic_deformation_keeps_image_and_masks_in_register(settings):
+    bent = sampler(settings, PLAIN.model_copy(update={"elastic": 6.0}))
+    plain = sampler(settings, PLAIN)
+    assert any(not np.array_equal(bent[i].image, plain[i].image) for i in range(12))
+    for index in range(12):
+        tile = bent[index]
+        cells, bright = tile.masks.any(axis=0), tile.image[0] > 0.5
+        for x0, y0, x1, y1 in tile.ignore.astype(int):
+            for plane in (bright, cells):
+                plane[max(0, y0 - 3) : y1 + 3, max(0, x0 - 3) : x1 + 3] = False
+        if cells.sum() > 500:
+            assert (bright & cells).sum() / (bright | cells).sum() > 0.88
+        assert (
+            np.array_equal(boxes_of(tile.masks), tile.boxes) or np.abs(tile.boxes - boxes_of(tile.masks)).max() <= 1.6
+        )
+
+
+def test_replayed_folders_get_their_part(settings, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "known")
+    both = settings.model_copy(update={"replay": [tmp_path / "known"], "replay_part": 0.3})
+    tiles = TileSampler([load_split(f, "train") for f in [folder, tmp_path / "known"]], both)
+    assert tiles._folder_weights == pytest.approx([0.7, 0.3])
+
+
+def test_rare_categories_are_drawn_more_often(settings):
+    two = settings.model_copy(
+        update={"model": settings.model.model_copy(update={"categories": ["a", "b"]}), "augment": PLAIN}
+    )
+    samples = load_split(settings.data[0], "train")
+    for sample in samples:
+        sample.instances.categories = {1: "a", 2: "b"}
+    rare = samples[0].cells[0]
+    samples[0].cells[0] = replace(rare, category=2)
+
+    def part(strength):
+        tiles = TileSampler([samples], two.model_copy(update={"oversample": strength}))
+        drawn = np.concatenate([tiles[i].classes for i in range(60)])
+        return (drawn == 1).mean()
+
+    assert part(1.0) > 1.5 * part(0.0)
+    assert rarity([[np.array([0] * 9 + [1])]], 2, 1.0) == pytest.approx([10 / 18, 5.0])

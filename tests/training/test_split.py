@@ -10,7 +10,7 @@ from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
 from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.training.dataset import freeze_dataset
-from napari_centermask.training.split import group_of, repeated_splits, split
+from napari_centermask.training.split import repeated_splits, sources_of, split
 
 
 def record(name, cells, n=6, **fields):
@@ -18,29 +18,22 @@ def record(name, cells, n=6, **fields):
     return ImageRecord(1, name, None, found.shape, found, **fields)
 
 
-@pytest.mark.parametrize(
-    ("name", "source"),
-    [
-        ("well_t003.tif", "well"),
-        ("well_t-003_z12.tif", "well"),
-        ("scan_x0_y512.png", "scan"),
-        ("field_tile7.png", "field"),
-        ("image_12.png", "image_12"),
-        ("t3.png", "t3"),
-    ],
-)
-def test_frames_planes_and_tiles_belong_to_their_source(cells, name, source):
-    assert group_of(record(name, cells)) == source
-
-
-def test_a_group_that_is_given_wins(cells):
-    assert group_of(record("a_t1.png", cells, extra={"group": "plate 4"})) == "plate 4"
+def test_frames_planes_and_equal_files_belong_to_their_source(cells, tmp_path):
+    names = ("well_t003.tif", "well_t-004_z12.tif", "image_12.png", "copy.png", "own.png")
+    for name in names:
+        (tmp_path / name).write_bytes(b"same" if name in ("image_12.png", "copy.png") else name.encode())
+    records = [replace(record(name, cells), path=tmp_path / name) for name in names]
+    records[-1] = replace(records[-1], extra={"group": "plate 4"})
+    first, second, third, fourth, last = sources_of(records)
+    assert first == second
+    assert third == fourth
+    assert (last, len({first, third, last})) == ("plate 4", 3)
 
 
 def test_no_source_is_on_both_sides_and_about_the_part_is_held_out(cells):
     records = [record(f"{source}_t{t}.png", cells) for source in "abcdefgh" for t in range(3)]
     for parts in repeated_splits(records, 5, val_part=0.25):
-        train, val = ({group_of(r) for r in side} for side in (parts.train, parts.val))
+        train, val = (set(sources_of(side)) for side in (parts.train, parts.val))
         assert not train & val
         assert train | val == set("abcdefgh")
         n_val = sum(len(r.instances) for r in parts.val)
@@ -93,3 +86,17 @@ def test_too_few_cells_are_refused_with_what_to_do(tmp_path, cells):
     write_coco(tmp_path / "annotations.json", [record("a.png", cells, n=2)])
     with pytest.raises(BadAnnotations, match="Correct some more"):
         freeze_dataset(tmp_path, tmp_path / "data")
+
+
+def test_many_sources_leave_some_on_which_nothing_is_chosen(tmp_path, cells):
+    (tmp_path / "images").mkdir()
+    names = [f"{n}.png" for n in range(12)]
+    for n, name in enumerate(names):
+        Image.fromarray(np.full((120, 160), n, np.uint8)).save(tmp_path / "images" / name)
+    write_coco(tmp_path / "annotations.json", [replace(record(m, cells), id=n) for n, m in enumerate(names, start=1)])
+    freeze_dataset(tmp_path, tmp_path / "data")
+    parts = [
+        {r.file_name for r in read_coco(tmp_path / "data" / f"annotations_{s}.json")} for s in ("train", "val", "test")
+    ]
+    assert all(parts)
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 12

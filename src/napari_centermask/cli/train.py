@@ -109,7 +109,7 @@ def _steps(settings: TrainSettings) -> Iterator[dict[str, Any]]:
 
 
 def compared(settings: TrainSettings, model: str) -> Iterator[dict[str, Any]]:
-    """Compare the new model with the one it came from on the held-out images; writes comparison.json."""
+    """Compare the new model with the one it came from on held-out images, `test` if there is one; writes comparison.json."""
     from napari_centermask.engines.load import load_engine
     from napari_centermask.evaluation.compare_models import compare_models
     from napari_centermask.events import event
@@ -119,9 +119,11 @@ def compared(settings: TrainSettings, model: str) -> Iterator[dict[str, Any]]:
     yield event("stage", name="comparing")
     engines = [load_engine(m, engine="torch", device=settings.device) for m in (settings.start, model)]
     pictures = settings.out / "pictures"
-    result = compare_models(settings.data, "val", *engines, known=settings.replay, pictures=pictures).to_json()
+    has_test = all((folder / "annotations_test.json").exists() for folder in settings.data)
+    split = "test" if has_test else "val"
+    result = compare_models(settings.data, split, *engines, known=settings.replay, pictures=pictures).to_json()
     path = settings.out / "comparison.json"
-    write_comparison(path, result | {"models": {"old": settings.start, "new": model}, "split": "val"})
+    write_comparison(path, result | {"models": {"old": settings.start, "new": model}, "split": split})
     verdict = result["verdict"]
     yield event("comparison", path=str(path), recommended=verdict["recommended"], sentence=verdict["sentence"])
 

@@ -32,8 +32,10 @@ def write_run(settings: TrainSettings) -> Path:
         If the folder cannot be written.
     """
     folder = settings.out.expanduser().resolve()
-    data = [Path(d).expanduser().resolve() for d in settings.data]
-    settings = settings.model_copy(update={"out": folder, "data": data})
+    places = {name: [_absolute(p) for p in getattr(settings, name)] for name in ("data", "replay")}
+    if settings.start is not None and _absolute(Path(settings.start)).is_file():
+        places["start"] = str(_absolute(Path(settings.start)))
+    settings = settings.model_copy(update={"out": folder, **places})
     path = folder / RUN_FILE
     part = path.with_name(path.name + ".part")
     try:
@@ -45,6 +47,10 @@ def write_run(settings: TrainSettings) -> Path:
             part.unlink()
         raise BadSettings(f"Cannot write the run to {folder}: {error.strerror}. Choose another folder.") from error
     return path
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().resolve()
 
 
 def command_line(run_file: Path) -> list[str]:

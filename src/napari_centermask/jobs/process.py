@@ -241,9 +241,10 @@ class Job:
         now = self._sitting()
         if now and now[-1]["event"] == "failed":
             return of_event(now[-1])
-        start, step = self.last("start") or {}, self.last("step") or {}
+        start = self.last("start") or {}
+        step = max((e.get("step", 0) for _, e in self._events), default=0)
         code = None if self._process is None else self._process.returncode
-        return of_end(self.folder, code, batch=start.get("batch", 2), step=step.get("step", 0))
+        return of_end(self.folder, code, batch=start.get("batch", 2), step=step)
 
     @property
     def can_resume(self) -> bool:
@@ -300,9 +301,10 @@ class Job:
                     one.kill()
                 except psutil.Error:
                     continue
-            psutil.wait_procs([process], timeout=10)
         if self._process is not None:
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=10)  # first: else psutil would take its exit code
+        elif process is not None:
+            psutil.wait_procs([process], timeout=10)
 
     def discard(self) -> None:
         """End the job at once and delete its folder with everything in it."""

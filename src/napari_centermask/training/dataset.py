@@ -15,6 +15,7 @@ from ..io.reviewed import PARTIAL, is_partial, truth_of
 from .split import Split, split
 
 FEWEST_CELLS = 5
+MANY_SOURCES = 10
 
 
 def read_records(source: Path) -> list[ImageRecord]:
@@ -63,8 +64,9 @@ def _of_project(folder: Path) -> list[ImageRecord]:
 
 
 def freeze_dataset(source: Path, out: Path, *, val_part: float = 0.2, seed: int = 0) -> Split:
-    """Write `out`/images, annotations_train.json and annotations_val.json from a project or an annotated folder.
+    """Write `out`/images and annotations of the splits train and val from a project or an annotated folder.
 
+    With `MANY_SOURCES` or more there is a split test too, on which nothing is chosen: the models are compared there.
     Images are linked where the file system can, else copied.
 
     Raises
@@ -76,11 +78,17 @@ def freeze_dataset(source: Path, out: Path, *, val_part: float = 0.2, seed: int 
     if is_partial(records):  # also where a half of them would no longer show it
         records = [replace(r, extra=r.extra | {PARTIAL: True}) for r in records]
     parts = split(_unique(records), val_part=val_part, seed=seed)
+    test: list[ImageRecord] = []
+    if parts.n_groups >= MANY_SOURCES:
+        inner = split(parts.train, val_part=val_part, seed=seed)
+        parts, test = replace(parts, train=inner.train), inner.val
     (out / "images").mkdir(parents=True, exist_ok=True)
-    for record in {r.file_name: r for r in [*parts.train, *parts.val]}.values():
-        _link(record.path, out / "images" / record.file_name)
+    for record in {r.file_name: r for r in [*parts.train, *parts.val, *test]}.values():
+        link_image(record.path, out / "images" / record.file_name)
     write_coco(out / "annotations_train.json", parts.train)
     write_coco(out / "annotations_val.json", parts.val)
+    if test:
+        write_coco(out / "annotations_test.json", test)
     return parts
 
 
@@ -89,7 +97,8 @@ def _unique(records: Sequence[ImageRecord]) -> list[ImageRecord]:
     return [replace(r, file_name=r.file_name.replace("\\", "/").replace("/", "__")) for r in records]
 
 
-def _link(source: Path, target: Path) -> None:
+def link_image(source: Path, target: Path) -> None:
+    """Link a file where the file system can, else copy it."""
     with suppress(FileNotFoundError):
         target.unlink()
     source = source.resolve()

@@ -108,6 +108,8 @@ class _Run:
             self.prepare(settings)
             if settings.evaluate_first and trainer.progress.step == 0:
                 yield from self._evaluate()
+        if settings.find_rate and trainer.progress.step == 0 and trainer.world.size == 1:
+            yield from self._find_rate()
         while not self._is_over():
             try:
                 yield from self._some_steps()
@@ -117,6 +119,20 @@ class _Run:
                 yield self._halve(error)
         if trainer.world.is_first:
             yield from self._finish()
+
+    def _find_rate(self) -> Events:
+        """Take the learning rate that the data suggest; the run file tells it to whoever resumes."""
+        from .data import batches
+        from .rate_finder import find_rate
+
+        yield event("stage", name="searching the learning rate")
+        loader = batches(self.settings, batch=self.trainer.batch)
+        curve = find_rate(self.trainer, ((b.images, [_truth(t) for t in b.tiles]) for b in loader))
+        changes = {"learning_rate": curve.best, "find_rate": False}
+        self.settings = self.trainer.settings = self.settings.model_copy(update=changes)
+        (self.settings.out / "run.json").write_text(self.settings.model_dump_json(indent=1), encoding="utf-8")
+        points = {"rates": curve.rates.tolist(), "losses": curve.losses.tolist()}
+        yield event("notice", message=f"Learning rate {curve.best:.1e}, from trial steps.", **points)
 
     def close(self) -> None:
         """End what the run holds open."""

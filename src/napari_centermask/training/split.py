@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from ..core.instances import Box, Instance, Instances
 from ..io.coco import ImageRecord
+from ..io.groups import group_of, joined, same_files
 from ..io.reviewed import is_centred
-
-# field_t003, field_tile-4, well_z12, scan_x0_y512: frames, planes and tiles of one source. A bare number tells nothing.
-_PART = re.compile(r"([ _.-](t|tp|time|frame|fr|z|slice|plane|tile|patch|crop|x|y|row|col)[ _-]?\d+)+$", re.IGNORECASE)
-FEW_GROUPS = 4
 
 
 @dataclass(frozen=True)
@@ -36,12 +32,13 @@ class Split:
     n_groups: int
 
 
-def group_of(record: ImageRecord) -> str:
-    """What an image comes from: its `group`, else its file name without the number of a frame, plane or tile."""
-    if group := record.extra.get("group"):
-        return str(group)
-    path = PurePosixPath(record.file_name)
-    return str(path.with_name(_PART.sub("", path.stem) or path.stem))
+def sources_of(records: Sequence[ImageRecord]) -> list[str]:
+    """What each image comes from: its `group`, else its name without the number of a frame, plane or tile.
+
+    Images with the same bytes have the same source, whatever they are called.
+    """
+    groups = [str(r.extra.get("group") or group_of(r.file_name)) for r in records]
+    return joined(groups, same_files([r.path or Path(f"missing {n}") for n, r in enumerate(records)]))
 
 
 def split(records: Sequence[ImageRecord], *, val_part: float = 0.2, seed: int = 0) -> Split:
@@ -55,8 +52,8 @@ def split(records: Sequence[ImageRecord], *, val_part: float = 0.2, seed: int = 
         Part of the cells to hold out; at least one source.
     """
     groups: dict[str, list[ImageRecord]] = {}
-    for record in records:
-        groups.setdefault(group_of(record), []).append(record)
+    for record, source in zip(records, sources_of(records), strict=True):
+        groups.setdefault(source, []).append(record)
     if len(groups) < 2:
         train, val = _cut_places(list(records), val_part)
         return Split(train, val, "regions", len(groups))

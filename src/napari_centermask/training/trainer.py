@@ -100,6 +100,7 @@ class Trainer:
         self.average = Average(self.model, settings.ema)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
         self.progress = Progress()
+        self.is_continued = False
         self._facts: dict[str, dict[str, str]] | None = None
         settings.out.mkdir(parents=True, exist_ok=True)
 
@@ -157,8 +158,11 @@ class Trainer:
         except BaseException:
             part.unlink(missing_ok=True)
             raise
-        if self.checkpoint.exists():
+        if self.is_continued and self.checkpoint.exists():
             os.replace(self.checkpoint, self.earlier)
+        elif not self.is_continued:  # of an earlier run in this folder
+            self.earlier.unlink(missing_ok=True)
+        self.is_continued = True
         os.replace(part, self.checkpoint)
 
     def resume(self) -> str | None:
@@ -188,6 +192,9 @@ class Trainer:
             except Exception as error:  # torch raises many kinds for a damaged file
                 faults.append(f"{path} is damaged ({str(error).splitlines()[0] if str(error) else error!r})")
                 continue
+            self.is_continued = True
+            if faults:  # else the damaged state would take the place of the good one
+                os.replace(path, self.checkpoint)
             return f"{faults[0]}. Going on from {path.name}, step {self.progress.step}." if faults else None
         raise TrainingFailed(
             f"{'; '.join(faults)}. Start again without --resume.", reason="checkpoint", remedy={"resume": False}

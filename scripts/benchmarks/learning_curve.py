@@ -1,0 +1,127 @@
+"""The learning curve: a model fine-tuned with more and more corrected cells of a domain it has not seen, against scratch.
+
+    python scripts/benchmarks/learning_curve.py --data ../shared/data/usiigaci_phase --known ../shared/data/dsb2018_fluo \\
+        --cells 10 25 50 100 200 400 --seeds 0 1 2 --json curve.json
+
+For each number of cells and seed: draw images in random order until they hold so many cells, the last one by a reviewed region
+only; train with the defaults that a person gets by one click, from the start model and from nothing; judge by the `test`
+images of the domain, and by those of `--known` for what was forgotten. `val` chooses the checkpoint, cut to a fifth as many
+cells, as a person with so few cells would have no more. Rows are written as they come, so that a run can go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from napari_centermask.core.instances import Instances
+from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+from napari_centermask.jobs.command import command_line, write_run
+from napari_centermask.models.zoo import find_model
+from napari_centermask.training.dataset import link_image
+from napari_centermask.training.defaults import suggest
+
+
+def draw(records: list[ImageRecord], n: int, rng: np.random.Generator) -> list[ImageRecord]:
+    """Images in random order with `n` cells in all; of the last one the rows from the top on that hold the rest."""
+    chosen, left = [], n
+    for k in rng.permutation(len(records)):
+        record = records[k]
+        whole = ((0, 0, *record.shape),)
+        if len(record.instances) > left:
+            height, width = record.shape
+            middles = sorted((c.box[0] + c.box[2]) / 2 for c in record.instances)
+            edge = min(height, int(np.floor((middles[left - 1] + middles[left]) / 2)) + 1)
+            inside = [c for c in record.instances if (c.box[0] + c.box[2]) / 2 < edge]
+            record = replace(record, instances=Instances(record.shape, inside, categories=record.instances.categories))
+            whole = ((0, 0, edge, width),)
+        chosen.append(replace(record, reviewed=whole))
+        left -= len(record.instances)
+        if left <= 0:
+            break
+    return chosen
+
+
+def make_subset(data: Path, out: Path, n: int | None, seed: int) -> int:
+    """A data folder with `n` training cells and a fifth as many to choose the checkpoint; returns the true number."""
+    rng = np.random.default_rng(seed)
+    (out / "images").mkdir(parents=True, exist_ok=True)
+    total = 0
+    for split in ("train", "val"):
+        records = read_coco(data / f"annotations_{split}.json", images_root=data / "images")
+        if n is not None:
+            records = draw([r for r in records if len(r.instances)], n if split == "train" else max(5, n // 5), rng)
+        for record in records:
+            link_image(record.path, out / "images" / record.file_name)
+        write_coco(out / f"annotations_{split}.json", records)
+        total += sum(len(r.instances) for r in records) if split == "train" else 0
+    return total
+
+
+def score(model: str, data: Path, folder: Path) -> dict[str, float]:
+    """AP50 and mean bioimage AP of a model on the test images, by the command line."""
+    path = folder / f"{Path(data).name}.json"
+    command = [sys.executable, "-m", "napari_centermask", "evaluate", "--model", model, "--engine", "torch"]
+    subprocess.run([*command, "--data", data, "--split", "test", "--json", path], check=True, stdout=subprocess.DEVNULL)
+    report = json.loads(path.read_text())
+    return {"AP50": report["bioimage_ap"]["0.50"], "AP": report["bioimage_ap_mean"]}
+
+
+def one(options: argparse.Namespace, n: int | None, seed: int, *, scratch: bool) -> dict:
+    """Train once and judge."""
+    name = f"{options.data.name}-{n or 'all'}-{seed}-{'scratch' if scratch else 'tuned'}"
+    folder = options.work / name
+    cells = make_subset(options.data, folder / "data", n, seed)
+    card = None if scratch else find_model(options.start).card
+    found = suggest(folder / "data", folder / "run", card=card, start=None if scratch else options.start)
+    values = {"seed": seed, "compare": False, "replay": options.replay or []}
+    if options.minutes:
+        values["minutes"] = options.minutes
+    start = time.monotonic()
+    run_file = write_run(found.settings.model_copy(update=values))
+    subprocess.run(command_line(run_file), check=True, stdout=subprocess.DEVNULL)
+    seconds = round(time.monotonic() - start)
+    model = str(folder / "run" / "best.safetensors")
+    row = {"cells": cells, "asked": n, "seed": seed, "scratch": scratch, "seconds": seconds}
+    row |= score(model, options.data, folder)
+    if options.known and not scratch:
+        row["known"] = score(model, options.known, folder)
+    return row
+
+
+def main() -> None:
+    """Run what is missing in the JSON file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--known", type=Path)
+    parser.add_argument("--replay", type=Path, nargs="*")
+    parser.add_argument("--start", default="nuclei")
+    parser.add_argument("--cells", type=int, nargs="+", default=[10, 25, 50, 100, 200, 400, 0], help="0 for all")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--work", type=Path, default=Path("runs/learning_curve"))
+    parser.add_argument("--json", type=Path, default=Path("learning_curve.json"))
+    options = parser.parse_args()
+    rows = json.loads(options.json.read_text())["rows"] if options.json.exists() else []
+    done = {(r["asked"], r["seed"], r["scratch"]) for r in rows}
+    for n in (n or None for n in options.cells):
+        for seed in options.seeds:
+            for scratch in (False, True):
+                if (n, seed, scratch) in done:
+                    continue
+                rows.append(one(options, n, seed, scratch=scratch))
+                print(rows[-1], flush=True)
+                options.json.write_text(
+                    json.dumps({"start": options.start, "data": options.data.name, "rows": rows}, indent=1)
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""A few blows of each kind on a real training; scripts/benchmarks/failures.py deals fifty."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmarks" / "failures.py"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits and /dev/full are Linux's")
+def test_every_failure_is_survived_or_explained(tmp_path):
+    pytest.importorskip("torch")
+    spec = importlib.util.spec_from_file_location("failures", SCRIPT)
+    failures = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(failures)
+    rows = failures.run(tmp_path, len(failures.BLOWS))
+    assert [r for r in rows if not r["held"]] == []
+    assert {r["blow"] for r in rows} == set(failures.BLOWS)
