@@ -7,7 +7,7 @@ import tifffile
 from PIL import Image
 
 from napari_centermask.core.errors import BadImage
-from napari_centermask.io.images import read_image, read_plane
+from napari_centermask.io.images import read_header, read_image, read_plane
 
 
 def test_real_images_keep_their_depth_and_channels(shared):
@@ -119,3 +119,24 @@ def test_pages_that_run_in_a_circle_are_refused(tmp_path):
     path.write_bytes(data)
     with pytest.raises(BadImage, match="in a circle"):
         read_image(path)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
+def test_the_head_of_a_picture_tells_what_reading_it_gives(tmp_path, mode):
+    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
+    Image.new(mode, (7, 5)).save(path)
+    header, image = read_header(path), read_image(path)
+    assert (header.data.shape, header.axes, header.name) == (image.data.shape, image.axes, image.name)
+
+
+def test_the_head_of_a_stack_tells_what_reading_it_gives_and_reads_no_pixel(tmp_path, monkeypatch):
+    paths = [tmp_path / "a.tif", tmp_path / "b.tif", tmp_path / "c.npy"]
+    tifffile.imwrite(paths[0], np.ones((2, 3, 5, 7), np.uint16), imagej=True, metadata={"axes": "TZYX", "unit": "um"})
+    tifffile.imwrite(paths[1], np.ones((5, 7, 4), np.uint8), photometric="rgb", extrasamples=["unassalpha"])
+    np.save(paths[2], np.ones((9, 5, 7)))
+    images = [read_image(p) for p in paths]
+    monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", lambda *_, **__: pytest.fail("pixels were read"))
+    for path, image in zip(paths, images, strict=True):
+        header = read_header(path)
+        assert (header.data.shape, header.axes, header.leading) == (image.data.shape, image.axes, image.leading)
+        assert header.pixel_size_um == image.pixel_size_um

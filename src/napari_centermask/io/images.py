@@ -71,7 +71,10 @@ def read_image(path: Path) -> ImageData:
     BadImage
         If it is missing, empty, damaged, not an image, implausibly large or of a complex type.
     """
-    path = Path(path)
+    return _read(Path(path), pixels=True)
+
+
+def _read(path: Path, *, pixels: bool) -> ImageData:
     if not path.is_file():
         raise BadImage(
             f"Expected an image file, {path} is {'a folder' if path.is_dir() else 'missing'}. Check the path."
@@ -82,7 +85,7 @@ def read_image(path: Path) -> ImageData:
     if suffix not in SUFFIXES:
         raise BadImage(f"Expected {', '.join(SUFFIXES)}, got {path.name}. Convert it to TIFF.")
     reader = {".npy": _read_npy, ".tif": _read_tiff, ".tiff": _read_tiff}.get(suffix, _read_picture)
-    image = reader(path)
+    image = reader(path, pixels)
     if image.data.size == 0:
         raise BadImage(f"Expected an image with pixels, {path.name} has the shape {image.data.shape}. Export it again.")
     if image.data.dtype.kind not in "buif":
@@ -117,26 +120,32 @@ def read_plane(path: Path, index: tuple[int, ...] = ()) -> np.ndarray:
     return next(plane for n, (_, plane) in enumerate(image.planes()) if n == number)
 
 
+def read_header(path: Path) -> ImageData:
+    """Shape, axes and pixel size of an image file as `read_image` gives them; no pixel is read, all are zero.
+
+    Raises
+    ------
+    BadImage
+        As `read_image`, as far as the head of the file tells.
+    """
+    return _read(Path(path), pixels=False)
+
+
 def plane_shape(path: Path) -> tuple[int, int]:
-    """(H, W) of an image, from the head of its file where it is a picture or an array.
+    """(H, W) of an image, from the head of its file.
 
     Raises
     ------
     BadImage
         If it is no image, or cannot be read.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES or suffix in (".npy", ".tif", ".tiff"):
-        image = read_image(path)
-        return image.data.shape[image.axes.index("Y")], image.data.shape[image.axes.index("X")]
-    from PIL import Image
+    sizes = dict(zip((header := read_header(path)).axes, header.data.shape, strict=True))
+    return sizes["Y"], sizes["X"]
 
-    try:
-        with Image.open(path) as picture:
-            return picture.height, picture.width
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise BadImage(f"Expected an image, {path.name} cannot be read: {error}. Copy or export it again.") from error
+
+def _zeros(shape: tuple[int, ...], dtype: np.dtype | type = np.uint8) -> np.ndarray:
+    """Zeros that take no memory."""
+    return np.broadcast_to(np.zeros((), dtype), shape)
 
 
 def _check_size(path: Path, shape: tuple[int, ...], itemsize: int) -> None:
@@ -148,7 +157,7 @@ def _check_size(path: Path, shape: tuple[int, ...], itemsize: int) -> None:
         )
 
 
-def _read_picture(path: Path) -> ImageData:
+def _read_picture(path: Path, pixels: bool) -> ImageData:
     import warnings
 
     from PIL import Image
@@ -164,6 +173,11 @@ def _read_picture(path: Path) -> ImageData:
             with picture:
                 width, height = picture.size
                 _check_size(path, (height, width, len(picture.getbands())), 1)
+                if not pixels:
+                    colour = picture.mode not in ("1", "L", "LA", "La", "I", "F") and not picture.mode.startswith("I;")
+                    return ImageData(
+                        _zeros((height, width, 3) if colour else (height, width)), "YXS"[: 2 + colour], path.stem
+                    )
                 if picture.mode in ("P", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "PA"):
                     picture = picture.convert("RGB")
                 elif picture.mode in ("LA", "La"):
@@ -183,7 +197,7 @@ def _read_picture(path: Path) -> ImageData:
     return ImageData(data, "YXS" if data.ndim == 3 else "YX", path.stem)
 
 
-def _read_npy(path: Path) -> ImageData:
+def _read_npy(path: Path, pixels: bool) -> ImageData:
     try:
         data = np.load(path, allow_pickle=False, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
@@ -206,7 +220,7 @@ def _guess_axes(path: Path, shape: tuple[int, ...]) -> str:
     raise BadImage(f"Expected 2 to 4 dimensions, {path.name} has {len(shape)}. Save it as a TIFF with named axes.")
 
 
-def _read_tiff(path: Path) -> ImageData:
+def _read_tiff(path: Path, pixels: bool) -> ImageData:
     import logging
 
     import tifffile
@@ -219,7 +233,10 @@ def _read_tiff(path: Path) -> ImageData:
             _check_size(path, series.shape, series.dtype.itemsize)
             _check_complete(path, file)
             big = series.nbytes > MEMMAP_BYTES and series.dataoffset is not None
-            data = tifffile.memmap(path, mode="r") if big else series.asarray()
+            if not pixels:
+                data = _zeros(series.shape, series.dtype)
+            else:
+                data = tifffile.memmap(path, mode="r") if big else series.asarray()
             axes, size = series.axes, _pixel_size(file)
         return _named(path, data, axes, size)
     except BadImage:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from ...core.errors import BadImage, BadProject, CannotSave
 from ..files import cannot_save
-from ..images import SUFFIXES, read_image
+from ..images import SUFFIXES, read_header
 from .layout import ImageEntry, Status
 
 IMAGES = "images"
@@ -76,36 +76,19 @@ def measure(entry: ImageEntry, path: Path) -> str:
     if entry.shape is not None and (entry.size, entry.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
         return ""
     try:
-        shape, leading, axes, pixel_size = _read_size(path)
+        header = read_header(path)
     except BadImage as error:
         return str(error)
+    sizes = dict(zip(header.axes, header.data.shape, strict=True))
+    shape, leading = (sizes["Y"], sizes["X"]), header.leading
     if entry.shape is not None and (entry.shape, entry.leading) != (shape, leading):
         return (
             f"Expected an image of {entry.leading + entry.shape} pixels as when its cells were drawn, {entry.file_name} now "
             f"has {leading + shape}. Put the former image back, or add the new one under another name."
         )
-    entry.shape, entry.leading, entry.axes, entry.pixel_size_um = shape, leading, axes, pixel_size
+    entry.shape, entry.leading, entry.axes, entry.pixel_size_um = shape, leading, header.axes, header.pixel_size_um
     entry.size, entry.mtime_ns = stat.st_size, stat.st_mtime_ns
     return ""
-
-
-def _read_size(path: Path) -> tuple[tuple[int, int], tuple[int, ...], str, float | None]:
-    """(H, W), sizes of t and z, axes, pixel size; of PNG and JPEG from the header alone."""
-    if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp"):
-        from PIL import Image, UnidentifiedImageError
-
-        try:
-            with Image.open(path) as picture:
-                axes = "YX" if picture.mode in ("1", "L", "I", "I;16", "F", "LA") else "YXS"
-                return (picture.height, picture.width), (), axes, None
-        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise BadImage(
-                f"Expected an image, {path.name} cannot be read: {error}. Copy or export it again."
-            ) from error
-    image = read_image(path)
-    sizes = dict(zip(image.axes, image.data.shape, strict=True))
-    leading = tuple(n for axis, n in sizes.items() if axis not in "CSYX")
-    return (sizes["Y"], sizes["X"]), leading, image.axes, image.pixel_size_um
 
 
 def new_entries(
