@@ -175,3 +175,46 @@ def test_an_image_that_is_removed_meanwhile_gets_no_cell(begin, viewer, engine, 
     engine.gate.set()
     qtbot.waitUntil(lambda: not prompts_of(edits).is_busy, timeout=20_000)
     assert len(edits.result) == 0
+
+
+def test_a_box_drawn_with_the_mouse_after_a_key_becomes_a_cell(make_napari_viewer, engine, discs, qtbot):
+    from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+    from qtpy.QtGui import QMouseEvent
+    from qtpy.QtTest import QTest
+    from qtpy.QtWidgets import QApplication
+
+    viewer = make_napari_viewer(show=True)
+    source = viewer.add_image(discs(), name="discs", scale=(0.5, 0.5), translate=(7, -4))
+    edits = edit_session_of(session_of(viewer), source)
+    edits.shown.settings = SegmentSettings(diameter=20)
+    edits.activate()
+    viewer.layers.selection.active = source
+    viewer.reset_view()
+    canvas = viewer.window._qt_viewer.canvas
+    native = canvas.native
+    native.setFocus()
+    qtbot.wait(50)
+
+    def at(y, x):
+        wy, wx = source.data_to_world((y, x))
+        px, py = canvas.view.scene.transform.map([wx, wy, 0, 1])[:2]
+        return QPoint(round(px), round(py))
+
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    QTest.keyClick(native, Qt.Key.Key_9)
+    assert drawing_in(viewer).kind == "box"
+    QTest.mousePress(native, left, none, at(78, 38))
+    for y, x in [(85, 45), (95, 55), (102, 62)]:
+        qtbot.wait(15)  # vispy leaves out moves in quick succession
+        where = QPointF(at(y, x))
+        QApplication.sendEvent(
+            native, QMouseEvent(QEvent.Type.MouseMove, where, native.mapToGlobal(where), left, left, none)
+        )
+    QTest.mouseRelease(native, left, none, at(102, 62))
+    qtbot.waitUntil(lambda: not prompts_of(edits).is_busy, timeout=20_000)
+    (cell,) = edits.result
+    assert is_disc(cell, 90, 50)
+    QTest.keyClick(native, Qt.Key.Key_Escape)
+    assert drawing_in(viewer) is None
+    edits.deactivate()
+    session_of(viewer).settle()
