@@ -37,7 +37,10 @@ _LARGEST_GROUP = 255
 _MOVE, _LINE, _QUADRATIC, _CUBIC, _CLOSE = range(5)
 _NUMBERS = ("id", "score", "mask_quality", "order", "category_id")
 _POINTS = {_MOVE: 1, _LINE: 1, _QUADRATIC: 2, _CUBIC: 3, _CLOSE: 0}
-_ERRORS = (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, struct.error, RecursionError)
+_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, EOFError, RecursionError),
+    *(ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError),
+)
 
 
 def _roifile():
@@ -60,7 +63,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
         Without roifile.
     """
     _roifile()
-    with refusing(path, "ImageJ ROIs", zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, *_ERRORS):
+    with np.errstate(invalid="ignore"), refusing(path, "ImageJ ROIs", *_ERRORS):
         entries = list(_entries(path)) if zipfile.is_zipfile(path) else [("a.roi", path.read_bytes())]
         own = next((_json(data) for name, data in entries if name == _IMAGE_ENTRY), None)
         rois = [_parse(data) for name, data in entries if name.lower().endswith(".roi")]
