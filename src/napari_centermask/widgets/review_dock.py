@@ -76,6 +76,7 @@ class ReviewDock(QWidget):
         for box, title in ((self.cells, "Cells"), (self.regions, "Regions"), (self.quality, "Check")):
             self.tabs.addTab(box, title)
         self.setStyleSheet(STYLE)
+        self.setMinimumWidth(WIDTH + 60)  # from the number to the status of a cell
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 4, 8, 8)
         layout.setSpacing(8)
