@@ -9,6 +9,7 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmarks" / "failures.py"
 
 
+@pytest.mark.timeout(1200)  # seven starts of PyTorch, on a machine that may do other things
 @pytest.mark.skipif(sys.platform != "linux", reason="limits and /dev/full are Linux's")
 def test_every_failure_is_survived_or_explained(tmp_path):
     pytest.importorskip("torch")

@@ -79,7 +79,8 @@ def test_a_job_that_does_not_stop_is_ended_after_its_grace(run, until, monkeypat
     until(job, lambda: job.last("start"))
     job.stop()
     until(job, lambda: not job.is_alive)
-    assert job.state == "failed"
+    assert job.state == "stopped"
+    assert job.failure is None
 
 
 def test_a_killed_job_is_explained_with_a_remedy_and_goes_on(run, until, settings, act):

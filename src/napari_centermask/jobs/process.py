@@ -231,7 +231,8 @@ class Job:
             return "paused" if turns[-1] == "paused" else "running"
         if now and now[-1] == "done":
             return "stopped" if self.last("done").get("stopped") else "done"
-        return "failed"
+        # Asked to stop, and ended by `poll` or `kill` when it did not in time: as wished, not a failure.
+        return "stopped" if self.control.stopped else "failed"
 
     @property
     def failure(self) -> Failure | None:
