@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from .edit_view import shows_planes
+
 if TYPE_CHECKING:
     from napari.layers import Layer, Shapes
     from napari.viewer import Viewer
@@ -253,7 +255,9 @@ class ClickSelect:
 
     def _means_us(self, viewer: Viewer, event: Any) -> bool:
         layer = viewer.layers.selection.active
-        if event.button != 1 or viewer.dims.ndisplay != 2 or not any(layer is own for own in self._edits.layers):
+        if event.button != 1 or not any(layer is own for own in self._edits.layers):
+            return False
+        if not shows_planes(viewer, self._edits.source):
             return False
         return str(layer.mode) == "pan_zoom" or "Control" in event.modifiers
 

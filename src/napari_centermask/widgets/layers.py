@@ -44,13 +44,16 @@ def redraw(layer: Labels, plane: np.ndarray, boxes: Iterable[Box]) -> bool:
     Returns
     -------
     bool
-        False if the layer cannot be drawn in parts; call its `refresh` then. That is so for more than 16 bits, whose
-        colours napari computes ahead.
+        False if the layer cannot be drawn in parts; call its `refresh` then.
     """
-    if plane.dtype.itemsize > 2 or layer.contour or not layer.visible or not layer.loaded:
+    if layer.contour or not layer.visible or not layer.loaded:
         return False
     for y0, x0, y1, x1 in boxes:
-        layer.events.labels_update(data=plane[y0:y1, x0:x1], offset=[y0, x0])
+        block = plane[y0:y1, x0:x1]
+        if plane.dtype.itemsize > 2:  # napari keeps a copy with the numbers of colours
+            block = layer.colormap._data_to_texture(block)
+            layer._slice.image.view[y0:y1, x0:x1] = block
+        layer.events.labels_update(data=block, offset=[y0, x0])
     return True
 
 
@@ -208,9 +211,13 @@ class ResultLayers:
         self.set_colours(self._mode)
 
     def set_colours(self, mode: str) -> None:
-        """Colour cells by "cell", "category" or "score"."""
+        """Colour cells by "cell", "category" or "score"; with ids beyond 16 bits by "cell" in any case.
+
+        napari maps wider labels to given colours only where numba is installed.
+        """
         self._mode = mode
-        self.cells.colormap = cells_colormap(self.result, mode)
+        wide = self.result.last_id > np.iinfo(np.uint16).max
+        self.cells.colormap = cells_colormap(self.result, "cell" if wide else mode)
         self.outlines.colormap = outlines_colormap(self.result)
 
     @property
