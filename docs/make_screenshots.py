@@ -6,6 +6,8 @@ xvfb-run -a -s "-screen 0 1600x1000x24" python docs/make_screenshots.py [--only 
 from __future__ import annotations
 
 import argparse
+import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,8 @@ from pathlib import Path
 import napari
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
+
+from napari_centermask.core.instances import intersection
 
 IMAGES = Path(__file__).parent / "images"
 PLUGIN = "napari-centermask"
@@ -111,7 +115,71 @@ def threshold() -> None:
     scene.save("threshold")
 
 
-SCENES: dict[str, Callable[[], None]] = {s.__name__: s for s in (segment, overlapping, histology, diameter, threshold)}
+def review() -> None:
+    """The review dock at the most doubtful cell."""
+    scene = Scene("nuclei_overlapping")
+    scene.run()
+    _, dock = scene.viewer.window.add_plugin_dock_widget(PLUGIN, "CenterMask: Review", tabify=True)
+    QTest.qWait(1500)
+    dock.judging.next.click()
+    for _ in range(6):
+        dock.judging.accept.click()
+    camera = getattr(scene.viewer, "scene", scene.viewer).camera
+    camera.zoom *= 0.4
+    QTest.qWait(300)
+    dock.raise_()
+    scene.save("review")
+
+
+def project() -> None:
+    """The project dock on a folder of the samples."""
+    from napari_centermask.widgets.samples import FOLDER
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "experiment 3"
+        folder.mkdir()
+        for path in sorted(FOLDER.glob("nuclei*.png")):
+            shutil.copy(path, folder)
+        viewer = napari.Viewer(show=True)
+        viewer.window.resize(*SIZE)
+        _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "CenterMask: Project")
+        dock.open(folder)
+        dock.session.ahead.follow(0)
+        dock.ahead.wanted.setChecked(True)
+        end = time.monotonic() + LONGEST_S
+        while not dock.project.status(2) == "predicted" and time.monotonic() < end:
+            QTest.qWait(50)
+        dock.project.set_status(1, "reviewed")
+        dock.show_image(2)
+        QTest.qWait(1000)
+        viewer.screenshot(str(IMAGES / "project.png"), canvas_only=False, flash=False)
+        dock.ahead.wanted.setChecked(False)
+        QTest.qWait(3000)
+        dock.session.close()
+        viewer.close()
+        print("project")
+
+
+def correct() -> None:
+    """One cell of a cluster lifted out of its neighbours, with the tools beside it."""
+    scene = Scene("nuclei_overlapping")
+    scene.run()
+    _, dock = scene.viewer.window.add_plugin_dock_widget(PLUGIN, "CenterMask: Correct", tabify=True)
+    edits = dock.edits
+    cells = list(edits.result.visible(()))
+    crowded = max(cells, key=lambda a: sum(intersection(a, b) for b in cells if b is not a))
+    edits.select((crowded.id,), centre=True)
+    scene.zoom(2.5)
+    edits.run_tool("grow", n=2)
+    dock.parent().raise_()
+    edits.active.layer.mode = "paint"
+    QTest.qWait(300)
+    scene.save("correct")
+
+
+SCENES: dict[str, Callable[[], None]] = {
+    s.__name__: s for s in (segment, overlapping, histology, diameter, threshold, correct, review, project)
+}
 
 
 def main() -> None:
