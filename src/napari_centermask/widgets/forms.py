@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any, Literal, Union, get_args, get_origin
 
 from psygnal import Signal
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
-from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
+from qtpy.QtWidgets import QAbstractSpinBox, QFormLayout, QLabel, QWidget
 
 from ..core.errors import BadSettings
 from ..settings import Settings
 
 _LABELS = {"nms": "Box NMS", "mask_nms": "Mask NMS", "max_detections": "Most per tile"}
-_LIMITS = {"ge": "min", "gt": "min", "le": "max", "lt": "max"}
+_LIMITS = {"ge": "min", "gt": "min", "le": "max", "lt": "max", "multiple_of": "step"}
 
 
 class SettingsForm(QWidget):
@@ -103,6 +104,10 @@ class _Row:
             options |= {"min": 0, "widget_type": "SpinBox" if kind is int else "FloatSpinBox"}
         value = 0 if self.optional and field.default is None else field.default
         self.control = create_widget(value=value, annotation=kind, name=name, options=options)
+        if kind is float and (places := _places(field.default)) > 2:
+            self.control.native.setDecimals(places + 3)
+            self.control.native.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
+            self.control.value = value
 
     def value(self) -> Any:
         value = self.control.value
@@ -118,6 +123,11 @@ def _without_none(annotation: Any) -> tuple[bool, Any]:
         rest = [a for a in get_args(annotation) if a is not type(None)]
         return len(rest) < len(get_args(annotation)), rest[0]
     return False, annotation
+
+
+def _places(number: float | None) -> int:
+    """Decimal places of a number as it is written: 3 for 0.001."""
+    return 0 if number is None else max(0, -int(Decimal(str(number)).as_tuple().exponent))
 
 
 def _limits(field: FieldInfo, kind: type) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Runner:
     def start(
         self, title: str, work: Callable[..., Generator], *args: Any, on_yield: Callable[[Any], None] | None = None
     ) -> None:
-        """Run `work(*args)`; what it yields beside `Advance` goes to `on_yield`.
+        """Run `work(*args)`; what it yields beside `Advance` goes to `on_yield`. Without a title no bar is shown.
 
         Raises
         ------
@@ -66,7 +66,8 @@ class Runner:
         worker.returned.connect(lambda value: self._deliver(self._on_returned, value))
         worker.finished.connect(lambda: self._deliver(self._on_finished))
         self._worker = worker
-        self._open_bar(title)
+        if title:
+            self._open_bar(title)
         self.started.emit(title)
         worker.start()
 

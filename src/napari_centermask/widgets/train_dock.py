@@ -1,0 +1,302 @@
+"""The dock "CenterMask: Fine-tune": one click starts a training; it shows how it goes and whether it worked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QSignalBlocker, QSize
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+from ..core.errors import UserError
+from .close_guard import guard
+from .dock_layout import STYLE, WIDTH, stack
+from .pickers import hint
+from .project_session import project_session_of
+from .runner import Runner
+from .train_plan import Plan, Source, plan, user_runs
+from .train_view import AdvancedBox, FailureBox, LearningBox, ProgressBox, RunsBox, StartBox
+from .training import training_of
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from .run_watch import Report, Run
+
+_NO_DATA = "Open a project with reviewed images (CenterMask: Project), or choose a folder in COCO form."
+
+
+class TrainDock(QWidget):
+    """Fine-tune a model on what was corrected.
+
+    The dock is a view: the run belongs to the viewer's `Training`, which outlives it, and the job to nobody.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.training = training_of(napari_viewer)
+        self.projects = project_session_of(napari_viewer)
+        self.planner = Runner()
+        self.plan: Plan | None = None
+        self._starts = False
+        self._asked: tuple[Source | None, str] = (None, "")
+        self._folders: list[Path] = []
+        self._build()
+        self._connect()
+        self._on_project()
+        self._show_run()
+
+    def _build(self) -> None:
+        self.start, self.runs = StartBox(), RunsBox()
+        self.progress, self.failure, self.learning = ProgressBox(), FailureBox(), LearningBox()
+        self.advanced = AdvancedBox()
+        self.setStyleSheet(STYLE)
+        boxes = (self.start, self.advanced, self.runs, self.progress, self.failure, self.learning)
+        stack(self, boxes)
+
+    def sizeHint(self) -> QSize:
+        """Room for the curves."""
+        return QSize(WIDTH + 20, 760)
+
+    def _connect(self) -> None:
+        self.start.data.currentIndexChanged.connect(self._on_source_picked)
+        self.start.folder.clicked.connect(self._on_folder)
+        self.start.models.currentIndexChanged.connect(self._on_source_picked)
+        self.start.start.clicked.connect(self.fine_tune)
+        self.advanced.fold.toggled.connect(self._on_advanced)
+        self.runs.runs.activated.connect(lambda at: self.training.open(self.runs.runs.itemData(at)))
+        self.progress.pause.clicked.connect(self._on_pause)
+        self.progress.stop.clicked.connect(lambda: self.training.stop())
+        self.progress.discard.clicked.connect(self._on_discard)
+        training = self.training
+        links = [
+            (training.changed, self._show_state),
+            (training.opened, self._show_run),
+            (training.pictured, self.learning.set_pictures),
+            (training.ended, self._on_ended),
+            (training.listed, self._on_listed),
+            (self.projects.opened, self._on_project),
+            (self.planner.ended, self._on_planned),
+        ]
+        for signal, slot in links:
+            signal.connect(slot)
+        self.destroyed.connect(lambda: _disconnect(links))
+
+    @property
+    def source(self) -> Source | None:
+        """What to learn from."""
+        return self.start.data.currentData()
+
+    def fine_tune(self) -> None:
+        """Start with what is chosen, all else computed; a mistake becomes a notification."""
+        if self.source is None:
+            show_error(_NO_DATA)
+            return
+        self._starts = self.planner.is_running or self.compute()
+
+    def add_folder(self, folder: Path) -> None:
+        """Offer a folder in COCO form, and choose it."""
+        if folder not in self._folders:
+            self._folders.append(folder)
+        self._list_sources(chosen=Source(folder))
+
+    def _list_sources(self, chosen: Source | None = None) -> None:
+        chosen = chosen or self.source
+        project = self.projects.project
+        sources = [] if project is None else [Source(project.folder, is_project=True)]
+        sources += [Source(folder) for folder in self._folders]
+        with QSignalBlocker(self.start.data):
+            self.start.data.clear()
+            for source in sources:
+                self.start.data.addItem(source.title, source)
+            self.start.data.setCurrentIndex(max(sources.index(chosen) if chosen in sources else 0, 0))
+        self._on_source_picked()
+
+    def _on_project(self) -> None:
+        self._list_sources()
+        self.training.look(self._run_folders())
+
+    def _run_folders(self) -> tuple[Path, ...]:
+        project = self.projects.project
+        own = () if project is None else (Source(project.folder, is_project=True).runs,)
+        return (*own, user_runs())
+
+    def _on_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "A folder with images and annotations.json")
+        if folder:
+            self.add_folder(Path(folder))
+
+    def _on_source_picked(self, *_) -> None:
+        if self.plan is not None:
+            self.plan.drop()
+            self.plan = None
+        self.start.about.setText("" if self.source is not None else _NO_DATA)
+        self.start.about.setToolTip("")
+        if self.advanced.fold.isExpanded():
+            self.compute()
+        self._refresh()
+
+    def _on_advanced(self, is_open: bool) -> None:
+        """The form needs computed settings."""
+        if is_open and self.plan is None:
+            self.compute()
+
+    def compute(self) -> bool:
+        """Look at the data and compute the settings off the GUI thread; they are shown when that is done."""
+        if self.source is None or self.planner.is_running or not self._save():
+            return False
+        if self.plan is not None:
+            self.plan.drop()
+            self.plan = None
+        self.start.about.setText("Looking at the data")
+        self._asked = (self.source, self.start.models.currentText())
+        self.planner.start("", plan, *self._asked)
+        self._refresh()
+        return True
+
+    def _save(self) -> bool:
+        """Write the project, so that the training sees all of it."""
+        project = self.projects.project
+        try:
+            if self.source.is_project and project is not None and not project.read_only:
+                self.projects.save()
+        except UserError as error:
+            show_error(str(error))
+            return False
+        return True
+
+    def _on_planned(self, value: Any) -> None:
+        starts, self._starts = self._starts, False
+        if self._asked != (self.source, self.start.models.currentText()):  # another choice was made meanwhile
+            if isinstance(value, Plan):
+                value.drop()
+            self._starts = (starts or self.advanced.fold.isExpanded()) and self.compute() and starts
+        elif isinstance(value, Plan):
+            self._take(value)
+            if starts:
+                self._begin()
+        elif not self.planner.cancelled:
+            text = getattr(value, "message", "The data could not be looked at.")
+            self.start.about.setText(text)
+            show_error(text)
+        self._refresh()
+
+    def _take(self, plan: Plan) -> None:
+        """Show a plan; what a person changed in the form stays."""
+        self.plan, form = plan, self.advanced.form
+        changes: dict[str, Any] = {}
+        try:
+            changes = form.changes() if form.is_filled else {}
+        except UserError as error:
+            show_error(str(error))
+        form.set_value(plan.settings)
+        form.show_changes(changes)
+        self.start.about.setText(plan.summary)
+        reasons = (f"{name.replace('_', ' ')}: {reason}" for name, reason in plan.reasons.items())
+        self.start.about.setToolTip("\n".join(reasons))
+
+    def _begin(self) -> None:
+        try:
+            settings = self.advanced.form.value()
+        except UserError as error:
+            show_error(str(error))
+            return
+        self.plan = None
+        self.training.start(settings)
+
+    def _on_pause(self) -> None:
+        if self.training.state.state in ("running", "starting"):
+            self.training.pause()
+            hint(self.progress.pause, "It waits after this step.", enabled=False)
+        else:
+            self.training.resume()
+
+    def _on_discard(self) -> None:
+        name = self.training.job.name
+        question = f"End '{name}' and delete its folder, with its model and curves?"
+        yes = QMessageBox.StandardButton.Discard
+        answer = QMessageBox.question(self, "CenterMask", question, yes | QMessageBox.StandardButton.Cancel)
+        if answer == yes:
+            self.training.discard()
+
+    def _show_run(self) -> None:
+        """Another run is in view, or none."""
+        self.failure.clear()
+        self.learning.set_pictures(())
+        guard(self, self.training)
+        self._show_state()
+
+    def _show_state(self) -> None:
+        state = self.training.state
+        has_run = self.training.job is not None
+        for box in (self.progress, self.learning):
+            box.setVisible(has_run)
+        if has_run:
+            self.progress.show_state(state)
+            self.learning.curves.show_state(state)
+        self._refresh()
+
+    def _on_ended(self, report: Report) -> None:
+        self.training.look(self._run_folders())
+        if report.failure is not None:
+            self.failure.show_failure(report.failure.message, self._remedies(report))
+
+    def _remedies(self, report: Report) -> list[tuple[str, Any]]:
+        failure, found = report.failure, []
+        if failure.remedy:
+            words = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in failure.remedy.items())
+            found.append((f"Try again with {words}", lambda: self.training.retry(**failure.remedy)))
+        title = "Go on from the last checkpoint" if report.can_resume else "Start again"
+        found.append((title, lambda: self.training.retry()))
+        return found
+
+    def _on_listed(self, runs: list[Run]) -> None:
+        job = self.training.job
+        self.runs.set_runs(runs, None if job is None else job.folder)
+        if job is None and not self.training.watcher.is_running and runs:
+            self.training.open(runs[0].folder)
+
+    def _refresh(self) -> None:
+        """Enable what can work and say why the rest cannot."""
+        training, state = self.training, self.training.state.state
+        reason = ""
+        if self.source is None:
+            reason = _NO_DATA
+        elif training.is_alive:
+            reason = "A training works already. Stop it or wait."
+        elif self.planner.is_running:
+            reason = "The data are looked at."
+        text = reason or "Start a training in a process of its own; you can work on meanwhile."
+        hint(self.start.start, text, enabled=not reason)
+        paused = state == "paused"
+        ended = not training.is_alive
+        can_go_on = ended and training.report is not None and training.report.can_resume and state != "done"
+        self.progress.pause.setText("Resume" if paused or ended else "Pause")
+        hint(
+            self.progress.pause,
+            "Go on."
+            if paused or can_go_on
+            else "It has ended."
+            if ended
+            else "Hold it after its step, its state saved.",
+            enabled=(not ended and state != "stopping") or can_go_on,
+        )
+        hint(
+            self.progress.stop,
+            "It has ended." if ended else "End it; the best model so far is kept.",
+            enabled=not ended and state != "stopping",
+        )
+        hint(self.progress.discard, "End it and delete its folder.", enabled=training.job is not None)
+
+    def showEvent(self, event) -> None:
+        """Look which runs there are, and ask about them when the window is closed."""
+        super().showEvent(event)
+        guard(self, self.training)
+        self.training.look(self._run_folders())
+
+
+def _disconnect(links: list[tuple]) -> None:
+    for signal, slot in links:
+        signal.disconnect(slot, missing_ok=True)

@@ -1,0 +1,100 @@
+"""The settings of a training as a form: the same object as the run file and the flags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from ..core.errors import BadSettings
+from ..settings import AugmentSettings, TrainSettings
+from .dock_layout import titled_form
+from .forms import SettingsForm
+
+_ELSEWHERE = {"data", "out", "start", "model", "augment", "resume", "weights", "replay", "replay_part"}
+"""Fields that the dock asks for by other means, or that a person cannot judge while fine-tuning."""
+
+
+def shown_fields() -> list[str]:
+    """The fields of a training that the form shows, in the order of the class."""
+    return [name for name in TrainSettings.model_fields if name not in _ELSEWHERE]
+
+
+class TrainForm(QWidget):
+    """A view of one `TrainSettings`; what it does not show stays as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._settings: TrainSettings | None = None
+        self._shown: dict[str, Any] = {}
+        self.training = SettingsForm(TrainSettings, shown_fields())
+        self.augment = SettingsForm(AugmentSettings, AugmentSettings.model_fields)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.training)
+        heading = QWidget()
+        titled_form(heading, "Augmentation")
+        layout.addWidget(heading)
+        layout.addWidget(self.augment)
+
+    def set_value(self, settings: TrainSettings) -> None:
+        """Show settings."""
+        self._settings = settings
+        self.training.set_value(settings.model_dump())
+        self.augment.set_value(settings.augment.model_dump())
+        self._shown = self._values()
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether settings are shown."""
+        return self._settings is not None
+
+    def show_changes(self, changes: dict[str, Any]) -> None:
+        """Show what a person changed, as `changes` tells it; it counts as their change."""
+        self.training.set_value(changes)
+        self.augment.set_value({k.removeprefix("augment."): v for k, v in changes.items() if k.startswith("augment.")})
+
+    def changes(self) -> dict[str, Any]:
+        """The fields that a person changed since they were shown.
+
+        Raises
+        ------
+        BadSettings
+            If a value is out of range.
+        """
+        return {name: value for name, value in self._values().items() if value != self._shown.get(name)}
+
+    def value(self) -> TrainSettings:
+        """The settings as shown; what a person left alone stays exact, though the form may round it.
+
+        Raises
+        ------
+        BadSettings
+            If a value is out of range, or nothing is shown.
+        """
+        if self._settings is None:
+            raise BadSettings("Expected settings, none are computed yet. Choose what to learn from.")
+        return changed(self._settings, self.changes())
+
+    def _values(self) -> dict[str, Any]:
+        augment = {f"augment.{name}": value for name, value in self.augment.value().items()}
+        return self.training.value() | augment
+
+
+def changed(settings: TrainSettings, changes: dict[str, Any]) -> TrainSettings:
+    """The settings with some fields changed; "augment.flip" is the field `flip` of `augment`.
+
+    Raises
+    ------
+    BadSettings
+        If they do not go together.
+    """
+    values = settings.model_dump()
+    for name, value in changes.items():
+        outer, _, inner = name.partition(".")
+        (values[outer] if inner else values)[inner or outer] = value
+    try:
+        return TrainSettings.model_validate(values)
+    except ValidationError as error:
+        raise BadSettings(f"These settings do not go together: {error.errors()[0]['msg']}.") from error

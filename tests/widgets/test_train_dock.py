@@ -1,0 +1,278 @@
+"""The fine-tuning dock with a small script in place of a training: what a person sees and does."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_centermask.io.coco import ImageRecord, write_coco
+from napari_centermask.jobs import process
+from napari_centermask.jobs.process import Job, find_jobs
+from napari_centermask.settings import TrainSettings
+
+SCRIPT = """
+import json, math, sys, time
+from pathlib import Path
+out = Path(json.loads(Path(sys.argv[1]).read_text())["out"])
+def say(kind, **fields):
+    print(json.dumps({"event": kind, "time": time.time(), **fields}), flush=True)
+say("start", out=str(out), step=0, steps=1000, batch=4, tile=256, device="cpu", precision="float32", parameters=5)
+say("stage", name="training")
+step = 0
+while not (out / "stop").exists() and step < STEPS:
+    step += 10
+    say("step", step=step, part=step / 1000, seconds=step, seconds_left=1000 - step, memory_mb=850.0,
+        loss_box=1 / step, loss_mask=2 / step)
+    if step % 50 == 0:
+        say("evaluation", step=step, AP=0.3 + step / 5000, AP50=0.5, better=True, per_folder={},
+            samples=[{"image": "one.png", "picture": str(out.parent.parent / "picture.png")}])
+        (out / "best.safetensors").touch()
+    if (out / "pause").exists():
+        say("paused", step=step)
+        while (out / "pause").exists():
+            time.sleep(0.02)
+        say("resumed", step=step)
+    time.sleep(0.02)
+END
+"""
+WORKS = SCRIPT.replace("STEPS", "10**6").replace(
+    "END", 'say("done", step=step, best=0.4, out=str(out), stopped=True, model=str(out / "best.safetensors"))'
+)
+SHORT = SCRIPT.replace("STEPS", "100").replace(
+    "END", 'say("done", step=step, best=0.4, out=str(out), stopped=False, model=str(out / "best.safetensors"))'
+)
+FAILS = SCRIPT.replace("STEPS", "30").replace(
+    "END",
+    '(out / "last.pt").touch(); say("failed", message="The memory does not suffice.", reason="memory",'
+    ' remedy={"batch": 2, "tile": 384})',
+)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A place for runs and models of its own."""
+    monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path))
+    Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save(tmp_path / "picture.png")
+    return tmp_path
+
+
+@pytest.fixture
+def data(tmp_path, cells):
+    """Two annotated images."""
+    folder = tmp_path / "cells"
+    (folder / "images").mkdir(parents=True)
+    records = []
+    for n, name in enumerate(("a.png", "b.png"), start=1):
+        path = folder / "images" / name
+        Image.fromarray(np.random.default_rng(n).integers(0, 255, (128, 128), np.uint8)).save(path)
+        records.append(ImageRecord(n, name, path, (128, 128), cells(n=6, shape=(128, 128), radius=9.0, seed=n)))
+    write_coco(folder / "annotations.json", records)
+    return folder
+
+
+@pytest.fixture
+def act(monkeypatch):
+    """Let the next jobs run a script instead of a training."""
+
+    def play(script: str) -> None:
+        monkeypatch.setattr(process, "command_line", lambda run: [sys.executable, "-c", script, str(run)])
+
+    play(WORKS)
+    return play
+
+
+@pytest.fixture
+def window(qtbot):
+    """Builds docks in a window; they need napari's model of a viewer and none of its canvas."""
+    from napari.components import ViewerModel
+    from qtpy.QtWidgets import QMainWindow
+
+    from napari_centermask.widgets.train_dock import TrainDock
+
+    def build(viewer=None):
+        main = QMainWindow()
+        qtbot.addWidget(main)
+        dock = TrainDock(viewer or ViewerModel())
+        main.setCentralWidget(dock)
+        main.show()
+        return dock
+
+    return build
+
+
+@pytest.fixture
+def train(window, home, data, act, qtbot):
+    """The dock with a folder to learn from; no job is left when the test ends."""
+    dock = window()
+    dock.add_folder(data)
+    yield dock
+    dock.training.leave()
+    for job in find_jobs(home / "runs"):
+        job.kill()
+    runners = dock.training.watcher, dock.training._lister, dock.planner
+    qtbot.waitUntil(lambda: not any(r.is_running for r in runners), timeout=20_000)
+
+
+@pytest.fixture
+def wait(train, qtbot):
+    def until(condition):
+        qtbot.waitUntil(condition, timeout=60_000)
+
+    return until
+
+
+def state(dock) -> str:
+    return dock.training.state.state
+
+
+def test_one_click_starts_a_training_that_is_seen_to_work(train, wait):
+    train.start.start.click()
+    wait(lambda: len(train.training.state.scores.get("AP", [1]).steps if train.training.state.scores else []) > 1)
+    assert state(train) == "running"
+    assert "step" in train.progress.title.text()
+    assert "left" in train.progress.title.text()
+    assert "cpu" in train.progress.machine.text()
+    assert train.learning.picture.image.width() == 60
+    losses, scores = train.learning.curves.plots
+    assert set(losses.lines) == {"loss_box", "loss_mask"}
+    assert set(scores.lines) == {"AP", "AP50"}
+    assert not train.start.start.isEnabled()
+    assert "works already" in train.start.start.toolTip()
+    assert not {"torch", "torchvision"} & set(sys.modules)
+
+
+def test_pause_resume_and_stop(train, wait):
+    train.start.start.click()
+    wait(lambda: state(train) == "running")
+    train.progress.pause.click()
+    wait(lambda: state(train) == "paused")
+    assert train.progress.pause.text() == "Resume"
+    train.progress.pause.click()
+    wait(lambda: state(train) == "running")
+    train.progress.stop.click()
+    wait(lambda: state(train) == "stopped")
+    assert train.training.report.model.name == "best.safetensors"
+    assert not train.progress.stop.isEnabled()
+    assert train.start.start.isEnabled()
+
+
+def test_discarding_asks_and_leaves_nothing(train, wait, home, monkeypatch):
+    from qtpy.QtWidgets import QMessageBox
+
+    train.start.start.click()
+    wait(lambda: state(train) == "running")
+    folder = train.training.job.folder
+    monkeypatch.setattr(QMessageBox, "question", lambda *args: QMessageBox.StandardButton.Cancel)
+    train.progress.discard.click()
+    assert folder.exists()
+    monkeypatch.setattr(QMessageBox, "question", lambda *args: QMessageBox.StandardButton.Discard)
+    train.progress.discard.click()
+    wait(lambda: not folder.exists() and train.training.job is None)
+    assert train.start.start.isEnabled()
+
+
+def test_a_failure_is_explained_with_its_remedy_as_a_button(train, wait, act):
+    act(FAILS)
+    train.start.start.click()
+    wait(lambda: train.failure.buttons)
+    assert "memory" in train.failure.text.text()
+    titles = [b.text() for b in train.failure.buttons]
+    assert titles == ["Try again with batch 2, tile 384", "Go on from the last checkpoint"]
+    act(WORKS)
+    train.failure.buttons[0].click()
+    wait(lambda: state(train) == "running")
+    settings = Job.open(train.training.job.folder).settings
+    assert (settings.batch, settings.tile, settings.resume) == (2, 384, True)
+    assert not train.failure.buttons
+
+
+def test_a_change_in_the_form_reaches_the_run_file_and_the_rest_stays_computed(train, wait):
+    train.advanced.fold.expand(animate=False)
+    wait(lambda: train.plan is not None)
+    first = train.plan.settings.out
+    assert "cells in" in train.start.about.text()
+    train.advanced.form.training.rows["batch"].control.value = 3
+    train.advanced.form.augment.rows["flip"].control.value = False
+    planned = train.plan.settings
+    train.start.start.click()
+    wait(lambda: state(train) == "running")
+    settings = Job.open(train.training.job.folder).settings
+    assert (settings.batch, settings.augment.flip) == (3, False)
+    assert settings.learning_rate == planned.learning_rate
+    assert settings.steps == planned.steps
+    assert not first.exists()  # the copy of the data that was made for looking is gone
+
+
+def test_a_running_job_is_found_again(train, wait, window, qtbot):
+    train.start.start.click()
+    wait(lambda: state(train) == "running")
+    folder = train.training.job.folder
+    train.training.leave()
+    wait(lambda: not train.training.watcher.is_running)
+    again = window()
+    wait(lambda: again.training.job is not None and state(again) == "running")
+    assert again.training.job.folder == folder
+    assert again.runs.runs.currentData() == folder
+    again.training.stop()
+    assert again.training.is_alive
+    wait(lambda: state(again) == "stopped")
+    assert again.learning.curves.plots[0].lines
+    qtbot.waitUntil(lambda: not again.training.watcher.is_running and not again.training._lister.is_running)
+
+
+@pytest.mark.parametrize(("answer", "closes"), [("go on", True), ("stop", True), ("stay", False)])
+def test_closing_the_window_asks_what_becomes_of_the_job(train, wait, monkeypatch, answer, closes):
+    from qtpy.QtGui import QCloseEvent
+    from qtpy.QtWidgets import QApplication
+
+    from napari_centermask.widgets import close_guard
+
+    train.start.start.click()
+    wait(lambda: state(train) == "running")
+    monkeypatch.setattr(close_guard, "ask", lambda window: answer)
+    (guard,) = train.window().findChildren(close_guard.CloseGuard)
+    event = QCloseEvent()
+    assert guard.eventFilter(train.window(), event) is not closes
+    QApplication.processEvents()
+    if answer == "stop":
+        wait(lambda: state(train) == "stopped")
+    else:
+        assert Job.open(train.training.job.folder).is_alive
+
+
+def test_curves_are_drawn_at_most_four_times_a_second(qtbot):
+    from napari_centermask.widgets.curves import Curves
+    from napari_centermask.widgets.run_state import RunState
+
+    curves, run = Curves(), RunState()
+    qtbot.addWidget(curves)
+    start = time.monotonic()
+    while (seconds := time.monotonic() - start) < 1.1:
+        run.feed({"event": "step", "step": run.step + 1, "loss": 1.0})
+        curves.show_state(run)
+        qtbot.wait(10)
+    assert 2 <= curves.redraws <= 4 * seconds + 1
+    assert curves.plots[0].lines["loss"].getData()[0][-1] > 10
+
+
+def test_an_earlier_sitting_that_got_further_is_cut_back():
+    from napari_centermask.widgets.run_state import RunState
+
+    run = RunState()
+    for step in (10, 20, 30, 20, 30):
+        run.feed({"event": "step", "step": step, "loss": step / 10, "part": 2, "seconds_left": "soon"})
+    assert run.losses["loss"].steps == [10, 20, 30]
+    assert run.seconds_left is None
+    assert run.part == 1.0
+
+
+def test_settings_of_the_form_are_all_fields_that_no_other_control_has():
+    from napari_centermask.widgets.train_form import shown_fields
+
+    assert set(TrainSettings.model_fields) - set(shown_fields()) == {
+        "data", "out", "start", "model", "augment", "resume", "weights", "replay", "replay_part"
+    }  # fmt: skip
