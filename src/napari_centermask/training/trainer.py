@@ -189,8 +189,8 @@ class Trainer:
         for path in found:
             try:
                 self._restore(torch.load(path, map_location=self.device, weights_only=True))
-            except Exception as error:  # torch raises many kinds for a damaged file
-                faults.append(f"{path} is damaged ({str(error).splitlines()[0] if str(error) else error!r})")
+            except Exception:  # torch raises many kinds for a damaged file, with advice that does not help here
+                faults.append(f"{path} is damaged")
                 continue
             self.is_continued = True
             if faults:  # else the damaged state would take the place of the good one
