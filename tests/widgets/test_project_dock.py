@@ -355,3 +355,19 @@ def test_the_export_writes_what_was_chosen(project_dock, folder, qtbot, notices)
     data = json.loads((folder.parent / "out" / "annotations.json").read_text())
     assert all(isinstance(a["segmentation"], list) for a in data["annotations"])
     assert len(list((folder.parent / "out" / "images").iterdir())) == 2
+
+
+def test_categories_of_a_single_image_are_edited_without_a_project(viewer, project_dock):
+    image = viewer.add_image(np.zeros((64, 64), np.float32), name="alone").__wrapped__
+    edits = edit_session_of(project_dock.session.session, image)
+    edits.add(np.ones((9, 9), bool), (40, 40))
+    box = project_dock.categories
+    assert box.isEnabled()
+    box.name.setText("mitotic")
+    box.add.click()
+    assert edits.result.categories == {1: "cell", 2: "mitotic"}
+    assert list(box.lines) == [1, 2]
+    box.lines[1][3].click()
+    assert "1 have it" in box.problem.text()
+    box.lines[2][3].click()
+    assert edits.result.categories == {1: "cell"}

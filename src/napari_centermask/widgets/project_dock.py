@@ -14,6 +14,7 @@ from .category_box import CategoryBox
 from .category_keys import adopt_keys, set_key, with_keys
 from .dock_layout import STYLE, WIDTH
 from .edit_session import edit_session_of
+from .image_categories import ImageCategories
 from .image_list import ImageList
 from .import_dialog import import_annotations
 from .message_bar import MessageBar
@@ -23,6 +24,7 @@ from .project_view import AheadBox, HeadBox, NavigationBox
 from .thumbnails import pixmap, thumbnails
 
 if TYPE_CHECKING:
+    from napari.layers import Image
     from napari.viewer import Viewer
     from superqt.utils import GeneratorWorker
 
@@ -98,7 +100,9 @@ class ProjectDock(QWidget):
         self._watch.timeout.connect(self.look_for_trouble)
         self._watch.start()
         session = self.session
+        self.tabs.currentChanged.connect(self._show_categories)
         links = [
+            (session.session.changed, self._on_result_changed),
             (session.opened, self._on_opened),
             (session.changed, self._on_changed),
             (session.shown, self._on_shown),
@@ -192,18 +196,18 @@ class ProjectDock(QWidget):
             show_error(str(error))
 
     def _change(self, change) -> None:
-        """Change the project; a mistake is explained under the categories."""
+        """Change the project, or the categories of an image without one; a mistake is explained under the categories."""
         try:
-            change(self.project)
+            change(self._categories())
         except UserError as error:
             self._show_categories()
             self.categories.explain(str(error))
 
     def _on_category_edited(self, id: int, category: Category) -> None:
-        def change(project: Project) -> None:
-            if category.key != with_keys(project.categories)[id].key:
+        def change(owner: Project | ImageCategories) -> None:
+            if category.key != with_keys(owner.categories)[id].key:
                 set_key(id, category.key)
-            project.set_category(id, category)
+            owner.set_category(id, category)
 
         self._change(change)
 
@@ -240,10 +244,19 @@ class ProjectDock(QWidget):
         elif project.notes or problems:
             self.message.show_message(" ".join([*project.notes, *problems]))
 
-    def _show_categories(self) -> None:
-        project = self.project
-        found = {} if project is None else with_keys(project.categories)
-        self.categories.show_categories(found, enabled=project is not None and not project.read_only)
+    def _categories(self) -> Project | ImageCategories | None:
+        """Whose categories are edited: the project's, without one those of the image in view."""
+        if self.project is not None:
+            return self.project
+        session = self.session.session
+        active = session.shown(self._viewer.layers.selection.active)
+        shown = active or (session.editing.shown if session.editing is not None else None)
+        return None if shown is None else ImageCategories(session, shown)
+
+    def _show_categories(self, *_) -> None:
+        owner = self._categories()
+        found = {} if owner is None else with_keys(owner.categories)
+        self.categories.show_categories(found, enabled=owner is not None and not owner.read_only)
 
     def _make_pictures(self) -> None:
         from napari.qt.threading import create_worker
@@ -275,6 +288,10 @@ class ProjectDock(QWidget):
             self._show_categories()
             self._make_pictures()
         self._refresh()
+
+    def _on_result_changed(self, source: Image) -> None:
+        if self.project is None:
+            self._show_categories()
 
     def _on_shown(self, id: int) -> None:
         self.images.show_current(id)
