@@ -260,6 +260,30 @@ def test_random_edits_keep_layers_and_result_in_step(viewer):
     assert views_agree(edits)
 
 
+@pytest.mark.parametrize("colours", ["cell", "category"])
+def test_ids_beyond_16_bits_are_drawn_in_parts_too(make_napari_viewer, qtbot, colours):
+    viewer = make_napari_viewer(show=True)
+    edits = correct(viewer)
+    edits.result.reserve(70_000)
+    edits.shown.layers.set_colours(colours)
+    made = edits.add(np.ones((12, 12), bool), (70, 20))
+    assert made.id > 70_000
+    edits.session.settle()
+    qtbot.wait(200)
+    cells = edits.shown.layers.cells
+    refreshed = []
+    cells.events.set_data.connect(refreshed.append)
+    edits.select(())
+    edits.select((made.id,))
+    edits.run_tool("grow")
+    edits.select((1,))
+    assert cells.data.dtype.itemsize == 4
+    assert not refreshed
+    assert views_agree(edits)
+    assert np.array_equal(cells._slice.image.view, cells._raw_to_displayed(cells.data))
+    edits.session.settle()
+
+
 def test_predictions_leave_corrected_cells_and_can_be_undone(viewer):
     edits = correct(viewer)
     edits.select((1,))
