@@ -159,16 +159,19 @@ class Patient:
         return self.explained("disk")
 
     def exhaust_memory(self) -> str:
-        """No more address space than it has now."""
-        process = psutil.Process(self.job._record["pid"])
-        used = process.memory_info().vms
-        process.rlimit(psutil.RLIMIT_AS, (used, used))
-        end = time.monotonic() + 5
-        while self.job.is_alive and time.monotonic() < end:
-            time.sleep(0.05)
-        if self.job.is_alive:  # what it holds suffices for its steps
-            self.job.kill()
-        return self.explained()
+        """Tiles and batches for which the memory does not suffice, not even for half of them."""
+        self.job.kill()
+        self.job.retry(batch=64, tile=1024)
+        self.wait(lambda: self.job.state == "running" or not self.job.is_alive, "did not start")
+        if self.job.is_alive:
+            process = psutil.Process(self.job._record["pid"])
+            room = process.memory_info().vms + 200_000_000
+            process.rlimit(psutil.RLIMIT_AS, (room, room))
+        self.wait(lambda: not self.job.is_alive, "memory sufficed")
+        said = self.explained("memory")
+        if self.job.failure.remedy.get("batch", 64) >= 64:
+            raise AssertionError(f"expected smaller batches as a remedy, got {self.job.failure}")
+        return said
 
     def damage_checkpoint(self) -> str:
         """The newest state is cut short or overwritten; the one before is used."""
