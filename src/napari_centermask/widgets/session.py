@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .job import PlaneDone, PlaneJob
 
 _SETTLE_MS = 400
+_LARGE = 20_000  # cells from which on their table takes so long that it waits for a longer pause
 _SESSIONS: WeakKeyDictionary[Viewer, Session] = WeakKeyDictionary()
 
 
@@ -318,7 +319,7 @@ class Session:
 
     def _unsettle(self, shown: Shown) -> None:
         self._unsettled.add(shown)
-        self._settling.start()
+        self._settling.start(_SETTLE_MS if len(shown.result) < _LARGE else 5 * _SETTLE_MS)
 
     def settle(self) -> None:
         """Bring features and colours in line with the edits now; otherwise it happens shortly after the last edit."""
