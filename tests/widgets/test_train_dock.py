@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +16,12 @@ from napari_centermask.io.coco import ImageRecord, write_coco
 from napari_centermask.jobs import process
 from napari_centermask.jobs.process import Job, find_jobs
 from napari_centermask.settings import TrainSettings
+
+# A job outlives whoever started it; Popen warns of that.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:.*Popen.__del__:pytest.PytestUnraisableExceptionWarning"),
+]
 
 SCRIPT = """
 import json, math, sys, time
@@ -55,7 +64,10 @@ FAILS = SCRIPT.replace("STEPS", "30").replace(
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A place for runs and models of its own."""
+    from napari_centermask.widgets import close_guard
+
     monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path))
+    monkeypatch.setattr(close_guard, "ask", lambda window: "go on")
     Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save(tmp_path / "picture.png")
     return tmp_path
 
@@ -81,6 +93,7 @@ def act(monkeypatch):
     def play(script: str) -> None:
         monkeypatch.setattr(process, "command_line", lambda run: [sys.executable, "-c", script, str(run)])
 
+    monkeypatch.setitem(Job.start.__func__.__kwdefaults__, "nice", 0)  # a loaded machine would let it wait for minutes
     play(WORKS)
     return play
 
@@ -93,8 +106,11 @@ def window(qtbot):
 
     from napari_centermask.widgets.train_dock import TrainDock
 
+    windows = []  # Qt deletes a window that Python lets go
+
     def build(viewer=None):
         main = QMainWindow()
+        windows.append(main)
         qtbot.addWidget(main)
         dock = TrainDock(viewer or ViewerModel())
         main.setCentralWidget(dock)
@@ -120,7 +136,11 @@ def train(window, home, data, act, qtbot):
 @pytest.fixture
 def wait(train, qtbot):
     def until(condition):
-        qtbot.waitUntil(condition, timeout=60_000)
+        try:
+            qtbot.waitUntil(lambda: bool(condition()), timeout=60_000)
+        except TimeoutError:
+            said = train.start.about.text(), train.progress.title.text(), train.failure.text.text()
+            pytest.fail(f"{said}, planner {train.planner.is_running}, watcher {train.training.watcher.is_running}")
 
     return until
 
@@ -193,7 +213,6 @@ def test_a_failure_is_explained_with_its_remedy_as_a_button(train, wait, act):
 def test_a_change_in_the_form_reaches_the_run_file_and_the_rest_stays_computed(train, wait):
     train.advanced.fold.expand(animate=False)
     wait(lambda: train.plan is not None)
-    first = train.plan.settings.out
     assert "cells in" in train.start.about.text()
     train.advanced.form.training.rows["batch"].control.value = 3
     train.advanced.form.augment.rows["flip"].control.value = False
@@ -204,7 +223,7 @@ def test_a_change_in_the_form_reaches_the_run_file_and_the_rest_stays_computed(t
     assert (settings.batch, settings.augment.flip) == (3, False)
     assert settings.learning_rate == planned.learning_rate
     assert settings.steps == planned.steps
-    assert not first.exists()  # the copy of the data that was made for looking is gone
+    assert len(list(train.source.runs.iterdir())) == 1  # the copy of the data that was made for looking is gone
 
 
 def test_a_running_job_is_found_again(train, wait, window, qtbot):
@@ -216,7 +235,7 @@ def test_a_running_job_is_found_again(train, wait, window, qtbot):
     again = window()
     wait(lambda: again.training.job is not None and state(again) == "running")
     assert again.training.job.folder == folder
-    assert again.runs.runs.currentData() == folder
+    assert again.runs.runs.currentData() == str(folder)
     again.training.stop()
     assert again.training.is_alive
     wait(lambda: state(again) == "stopped")
@@ -242,6 +261,88 @@ def test_closing_the_window_asks_what_becomes_of_the_job(train, wait, monkeypatc
         wait(lambda: state(train) == "stopped")
     else:
         assert Job.open(train.training.job.folder).is_alive
+
+
+def comparison(folder: Path, *, recommended: bool) -> None:
+    """What a training writes at its end."""
+    figures = {"bioimage_ap_mean": 0.4, "bioimage_ap": {"0.50": 0.6}, "coco": {"AP": 0.3}, "f1": 0.7, "pq": None}
+    figures |= {"overlap": {"recall50": 0.5, "mean_iou": 0.6}}
+    better = figures | {"bioimage_ap_mean": 0.45, "f1": 0.75}
+    picture = str(folder / "picture.png")
+    row = {
+        "name": "one.png",
+        "n_truth": 9,
+        "f1_old": 0.5,
+        "f1_new": 0.8,
+        "picture_old": picture,
+        "picture_new": picture,
+    }
+    verdict = {"recommended": recommended, "difference": 0.05 if recommended else -0.05, "interval": [0.01, 0.09]}
+    verdict |= {
+        "luck": 0.01,
+        "unit": "images",
+        "sentence": "The new model is better." if recommended else "It is worse.",
+    }
+    values = {"old": figures, "new": better, "verdict": verdict, "per_image": [row, {"name": "two.png", "n_truth": 3}]}
+    (folder / "comparison.json").write_text(json.dumps(values))
+
+
+COMPARES = SHORT.replace(
+    'say("done"',
+    'say("comparison", path=str(out.parent.parent / "comparison.json"), recommended=True, sentence=""); say("done"',
+)
+
+
+def test_both_models_are_shown_side_by_side_and_one_button_adopts(train, wait, act, home, monkeypatch):
+    from napari_centermask.widgets import adoption
+
+    comparison(home, recommended=True)
+    adopted = []
+    monkeypatch.setattr(
+        adoption, "adopt", lambda weights, name: adopted.append((weights, name)) or SimpleNamespace(name=name)
+    )
+    act(COMPARES)
+    train.start.start.click()
+    wait(lambda: state(train) == "done" and train.adoption.isVisible())
+    box = train.comparison
+    assert box.verdict.text() == "The new model is better."
+    assert "+0.010 to +0.090" in box.chance.text()
+    rows = [[box.figures.topLevelItem(i).text(c) for c in range(4)] for i in range(box.figures.topLevelItemCount())]
+    assert rows[0] == ["Bioimage AP, mean .50–.90", "0.400", "0.450", "+0.050"]
+    assert rows[4] == ["Panoptic quality", "–", "–", "–"]
+    assert [p.image.width() for p in box.pictures] == [60, 60]
+    assert not train.adoption.predict.isEnabled()
+    assert adopted == []  # nothing is adopted by itself
+    train.adoption.adopt.click()
+    wait(lambda: train.adopted)
+    assert adopted == [(train.training.report.model, train.training.job.folder.name)]
+    assert train.adoption.predict.isEnabled()
+    assert not train.adoption.adopt.isEnabled()
+
+
+def test_a_worse_model_is_adopted_only_after_a_question(train, wait, act, home, monkeypatch):
+    from qtpy.QtWidgets import QMessageBox
+
+    comparison(home, recommended=False)
+    act(COMPARES)
+    train.start.start.click()
+    wait(lambda: state(train) == "done" and train.adoption.isVisible())
+    asked = []
+    monkeypatch.setattr(QMessageBox, "question", lambda *args: asked.append(args[2]) or QMessageBox.StandardButton.No)
+    train.adoption.adopt.click()
+    assert asked == ["It is worse. Adopt it all the same?"]
+    assert not train.adopter.is_running
+    assert not train.adopted
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"per_image": 3, "verdict": {}}', '{"per_image": [], "verdict": {"sentence": 1}}']
+)
+def test_a_damaged_comparison_is_left_out(tmp_path, text):
+    from napari_centermask.widgets.comparison import read_comparison
+
+    (tmp_path / "comparison.json").write_text(text)
+    assert read_comparison(tmp_path / "comparison.json") is None
 
 
 def test_curves_are_drawn_at_most_four_times_a_second(qtbot):

@@ -94,6 +94,28 @@ def restore_model(name: str) -> ModelFiles:
     return zoo.find_model(name)
 
 
+def export_model(name: str, folder: Path) -> list[Path]:
+    """Copy a model's files, each with its card inside, into a folder; returns the copies.
+
+    Raises
+    ------
+    BadModel
+        If there is no such model, or the folder has files of these names.
+    """
+    model = zoo.find_model(name)
+    targets = {path: Path(folder) / path.name for path in model.paths}
+    if taken := [target.name for target in targets.values() if target.exists()]:
+        raise BadModel(f"{folder} has {', '.join(taken)} already. Choose another folder, or move them away.")
+    for path, target in targets.items():
+        part = target.with_name(target.name + ".part")
+        try:
+            shutil.copyfile(path, part)
+            os.replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+    return list(targets.values())
+
+
 def archived_models() -> list[str]:
     """Names of the models in the archive."""
     return sorted(p.name for p in (zoo.user_folder() / ARCHIVE).glob("*") if p.is_dir())

@@ -151,7 +151,8 @@ class ModelCombo(QComboBox):
 
         before = self.currentText()
         models = list_models()
-        self._cards = {m.name: m.card for m in models}
+        # Under the installed name: a card keeps the one that the model was trained under.
+        self._cards = {m.name: m.card.model_copy(update={"name": m.name}) for m in models}
         with QSignalBlocker(self):
             self.clear()
             self.addItems(list(self._cards))

@@ -12,6 +12,7 @@ from qtpy.QtGui import QImage
 from ..core.errors import UserError
 from ..jobs.explain import Failure
 from ..jobs.process import Job, find_jobs
+from .comparison import Compared, read_comparison
 from .job import Advance, Failed
 from .picture import read_picture
 
@@ -31,6 +32,8 @@ class Report:
         Name and picture of each validation image, if there are new ones.
     model
         Weights of the best model so far.
+    compared
+        Old and new model side by side, if that is news.
     """
 
     folder: Path
@@ -40,6 +43,7 @@ class Report:
     can_resume: bool = False
     model: Path | None = None
     pictures: tuple[tuple[str, QImage], ...] = ()
+    compared: Compared | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,9 @@ def watch(begin: Callable[[], Job | None]) -> Generator[Report | Advance | Job |
 def _report(job: Job, events: list[dict[str, Any]]) -> Report:
     evaluations = [e for e in events if e["event"] == "evaluation"]
     pictures = _pictures(evaluations[-1]) if evaluations else ()
-    return Report(job.folder, tuple(events), job.state, job.failure, job.can_resume, job.model, pictures)
+    comparisons = [e for e in events if e["event"] == "comparison"]
+    compared = read_comparison(Path(str(comparisons[-1].get("path")))) if comparisons else None
+    return Report(job.folder, tuple(events), job.state, job.failure, job.can_resume, job.model, pictures, compared)
 
 
 def _pictures(evaluation: dict[str, Any]) -> tuple[tuple[str, QImage], ...]:

@@ -10,14 +10,17 @@ from qtpy.QtCore import QSignalBlocker, QSize
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from ..core.errors import UserError
+from ..models.zoo import is_name
+from .adoption import free_name, install, predict_next
 from .close_guard import guard
+from .comparison import ComparisonBox
 from .dock_layout import STYLE, WIDTH, stack
 from .pickers import hint
 from .project_session import project_session_of
 from .runner import Runner
 from .train_plan import Plan, Source, plan, user_runs
-from .train_view import AdvancedBox, FailureBox, LearningBox, ProgressBox, RunsBox, StartBox
-from .training import training_of
+from .train_view import AdoptBox, AdvancedBox, FailureBox, LearningBox, ProgressBox, RunsBox, StartBox, primary
+from .training import ALIVE, training_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -38,9 +41,10 @@ class TrainDock(QWidget):
         self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.training = training_of(napari_viewer)
         self.projects = project_session_of(napari_viewer)
-        self.planner = Runner()
+        self.planner, self.adopter = Runner(), Runner()
         self.plan: Plan | None = None
         self._starts = False
+        self.adopted = ""
         self._asked: tuple[Source | None, str] = (None, "")
         self._folders: list[Path] = []
         self._build()
@@ -51,10 +55,11 @@ class TrainDock(QWidget):
     def _build(self) -> None:
         self.start, self.runs = StartBox(), RunsBox()
         self.progress, self.failure, self.learning = ProgressBox(), FailureBox(), LearningBox()
+        self.comparison, self.adoption = ComparisonBox(), AdoptBox()
         self.advanced = AdvancedBox()
         self.setStyleSheet(STYLE)
-        boxes = (self.start, self.advanced, self.runs, self.progress, self.failure, self.learning)
-        stack(self, boxes)
+        upper = (self.start, self.advanced, self.runs, self.progress, self.failure)
+        stack(self, (*upper, self.comparison, self.adoption, self.learning))
 
     def sizeHint(self) -> QSize:
         """Room for the curves."""
@@ -66,19 +71,24 @@ class TrainDock(QWidget):
         self.start.models.currentIndexChanged.connect(self._on_source_picked)
         self.start.start.clicked.connect(self.fine_tune)
         self.advanced.fold.toggled.connect(self._on_advanced)
-        self.runs.runs.activated.connect(lambda at: self.training.open(self.runs.runs.itemData(at)))
+        self.runs.runs.activated.connect(lambda at: self.training.open(Path(self.runs.runs.itemData(at))))
         self.progress.pause.clicked.connect(self._on_pause)
         self.progress.stop.clicked.connect(lambda: self.training.stop())
         self.progress.discard.clicked.connect(self._on_discard)
+        self.adoption.adopt.clicked.connect(self.adopt)
+        self.adoption.name.textChanged.connect(self._refresh)
+        self.adoption.predict.clicked.connect(self.predict_next)
         training = self.training
         links = [
             (training.changed, self._show_state),
             (training.opened, self._show_run),
             (training.pictured, self.learning.set_pictures),
+            (training.compared, self.comparison.show_comparison),
             (training.ended, self._on_ended),
             (training.listed, self._on_listed),
             (self.projects.opened, self._on_project),
             (self.planner.ended, self._on_planned),
+            (self.adopter.ended, self._on_adopted),
         ]
         for signal, slot in links:
             signal.connect(slot)
@@ -116,6 +126,7 @@ class TrainDock(QWidget):
 
     def _on_project(self) -> None:
         self._list_sources()
+        self._wants_run = True
         self.training.look(self._run_folders())
 
     def _run_folders(self) -> tuple[Path, ...]:
@@ -225,6 +236,12 @@ class TrainDock(QWidget):
         """Another run is in view, or none."""
         self.failure.clear()
         self.learning.set_pictures(())
+        self.comparison.show_comparison(None)
+        self.adopted = ""
+        job = self.training.job
+        self.runs.show_current(None if job is None else job.folder)
+        self.adoption.name.setText("" if job is None else free_name(_wish(job.folder)))
+        self.adoption.status.setText("")
         guard(self, self.training)
         self._show_state()
 
@@ -233,15 +250,45 @@ class TrainDock(QWidget):
         has_run = self.training.job is not None
         for box in (self.progress, self.learning):
             box.setVisible(has_run)
+        report = self.training.report
+        self.adoption.setVisible(has_run and not self.training.is_alive and report is not None and bool(report.model))
         if has_run:
             self.progress.show_state(state)
             self.learning.curves.show_state(state)
         self._refresh()
 
-    def _on_ended(self, report: Report) -> None:
+    def _on_ended(self, report: Report | None) -> None:
         self.training.look(self._run_folders())
-        if report.failure is not None:
+        if report is not None and report.failure is not None:
             self.failure.show_failure(report.failure.message, self._remedies(report))
+
+    def adopt(self) -> None:
+        """Install the new model; asks where the comparison advises against it."""
+        compared, report = self.comparison.compared, self.training.report
+        if compared is None or not compared.is_recommended:
+            why = "It was not compared with the model it came from." if compared is None else compared.sentence
+            yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
+            if QMessageBox.question(self, "CenterMask", f"{why} Adopt it all the same?", yes | no, no) != yes:
+                return
+        self.adoption.status.setText("Installing; its graphs take some seconds.")
+        self.adopter.start("", install, report.model, self.adoption.name.text())
+        self._refresh()
+
+    def _on_adopted(self, value: Any) -> None:
+        if isinstance(value, str):
+            self.adopted = value
+            self.adoption.status.setText(f"Installed as '{value}'; every dock offers it now.")
+            self.start.models.reload()
+        else:
+            self.adoption.status.setText(getattr(value, "message", "It could not be installed."))
+        self._refresh()
+
+    def predict_next(self) -> None:
+        """Segment the next image with the adopted model; a mistake becomes a notification."""
+        try:
+            predict_next(self._viewer, self.adopted)
+        except UserError as error:
+            show_error(str(error))
 
     def _remedies(self, report: Report) -> list[tuple[str, Any]]:
         failure, found = report.failure, []
@@ -255,8 +302,9 @@ class TrainDock(QWidget):
     def _on_listed(self, runs: list[Run]) -> None:
         job = self.training.job
         self.runs.set_runs(runs, None if job is None else job.folder)
-        if job is None and not self.training.watcher.is_running and runs:
-            self.training.open(runs[0].folder)
+        wants, self._wants_run = self._wants_run, False
+        if wants and runs and job is None and not self.training.watcher.is_running:
+            self.training.open(next((r for r in runs if r.state in ALIVE), runs[0]).folder)
 
     def _refresh(self) -> None:
         """Enable what can work and say why the rest cannot."""
@@ -288,13 +336,32 @@ class TrainDock(QWidget):
             "It has ended." if ended else "End it; the best model so far is kept.",
             enabled=not ended and state != "stopping",
         )
+        self._refresh_adoption()
         hint(self.progress.discard, "End it and delete its folder.", enabled=training.job is not None)
+
+    def _refresh_adoption(self) -> None:
+        busy, name = self.adopter.is_running, self.adoption.name.text()
+        reason = (
+            "It is being installed." if busy else "" if is_name(name) else "Letters, digits, '.', '_' and '-' only."
+        )
+        if self.adopted and name == self.adopted:
+            reason = "It is installed."
+        hint(self.adoption.adopt, reason or "Install the new model under this name.", enabled=not reason)
+        text = "Segment the next image with it." if self.adopted else "Adopt the model first."
+        hint(self.adoption.predict, text, enabled=bool(self.adopted))
+        good = self.comparison.compared is not None and self.comparison.compared.is_recommended
+        primary(self.adoption.adopt, good and not self.adopted)
 
     def showEvent(self, event) -> None:
         """Look which runs there are, and ask about them when the window is closed."""
         super().showEvent(event)
         guard(self, self.training)
         self.training.look(self._run_folders())
+
+
+def _wish(folder: Path) -> str:
+    """A name for the model of a run: that of its project, or of the run."""
+    return folder.parent.parent.name if folder.parent.name == "runs" and folder.parent != user_runs() else folder.name
 
 
 def _disconnect(links: list[tuple]) -> None:

@@ -75,11 +75,16 @@ class RunsBox(QWidget):
             for run in runs:
                 when = datetime.fromtimestamp(run.created).strftime("%d %b %H:%M")
                 self.runs.addItem(
-                    f"{run.folder.name} · {STATES.get(run.state, run.state).partition(';')[0]}", run.folder
+                    f"{run.folder.name} · {STATES.get(run.state, run.state).partition(';')[0]}", str(run.folder)
                 )
                 self.runs.setItemData(self.runs.count() - 1, f"{when}, {run.folder}", Qt.ItemDataRole.ToolTipRole)
-            self.runs.setCurrentIndex(self.runs.findData(current))
+        self.show_current(current)
         self.setVisible(bool(runs))
+
+    def show_current(self, folder: Path | None) -> None:
+        """Choose the run in view."""
+        with QSignalBlocker(self.runs):
+            self.runs.setCurrentIndex(-1 if folder is None else self.runs.findData(str(folder)))
 
 
 class ProgressBox(QWidget):
@@ -209,6 +214,15 @@ class AdoptBox(QWidget):
         layout.addWidget(row(label("Name"), self.name, self.adopt, stretch=1))
         layout.addWidget(self.predict)
         layout.addWidget(self.status)
+
+
+def primary(button: QPushButton, wanted: bool) -> None:
+    """Make a button stand out, or not."""
+    name = "primary" if wanted else ""
+    if button.objectName() != name:
+        button.setObjectName(name)
+        button.style().unpolish(button)
+        button.style().polish(button)
 
 
 def column(widget: QWidget) -> QVBoxLayout:

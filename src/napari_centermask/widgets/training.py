@@ -43,10 +43,13 @@ class Training:
         Emitted when anything is new: stage, curves, state. At most four times a second.
     pictured
         Emitted with (name, picture) pairs after an evaluation.
+    compared
+        Emitted with a `comparison.Compared` when the new model was compared with the old one.
     opened
         Emitted when another job, or none, came into view.
     ended
-        Emitted with the last `Report` when the job in view has ended, or had ended before it was opened.
+        Emitted with the last `Report` when the job in view has ended, or had ended before it was opened; with None
+        when it was thrown away or could not be started.
     listed
         Emitted with the runs that were found.
     state, report
@@ -55,6 +58,7 @@ class Training:
 
     changed = Signal()
     pictured = Signal(object)
+    compared = Signal(object)
     opened = Signal()
     ended = Signal(object)
     listed = Signal(object)
@@ -144,6 +148,8 @@ class Training:
             self.state.state = item.state
             if item.pictures:
                 self.pictured.emit(item.pictures)
+            if item.compared is not None:
+                self.compared.emit(item.compared)
             self.changed.emit()
 
     def _on_ended(self, value: Any) -> None:
@@ -152,7 +158,7 @@ class Training:
         if self._next is not None:
             self._begin()
             return
-        if not self.watcher.cancelled and self.report is not None and not self.is_alive:
+        if not self.watcher.cancelled and not self.is_alive:
             self.ended.emit(self.report)
         self.changed.emit()
 

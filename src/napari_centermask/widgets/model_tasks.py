@@ -1,0 +1,116 @@
+"""What the models dock does off the GUI thread: look, change, install, export, compare."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import UserError
+from ..jobs.child import run_child
+from ..models import registry, zoo
+from ..models.zoo import ModelFiles
+from ..training.dataset import freeze_dataset
+from .comparison import Compared, read_comparison
+from .job import Failed
+from .train_plan import Source
+
+HELD_OUT = "val"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model in the list.
+
+    Attributes
+    ----------
+    size
+        Bytes on disk.
+    ancestors
+        The model it was made from, and so on; a name ends with " (not here)" where it is not on this machine.
+    children
+        Names of the models made from it.
+    """
+
+    model: ModelFiles
+    size: int
+    ancestors: tuple[str, ...]
+    children: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All models.
+
+    Attributes
+    ----------
+    archived, deleted
+        Names of those put away, and of those that can be brought back.
+    broken
+        Why others cannot be used.
+    """
+
+    entries: tuple[Entry, ...]
+    archived: tuple[str, ...]
+    deleted: tuple[str, ...]
+    broken: tuple[str, ...]
+
+
+def look() -> Generator[None, None, Inventory]:
+    """Read every model's card and lineage; for the worker thread."""
+    entries = []
+    for model in zoo.list_models():
+        yield
+        with suppress(OSError):  # it was renamed or deleted meanwhile
+            entries.append(_entry(model))
+    broken = tuple(str(error) for error in zoo.broken_models())
+    return Inventory(tuple(entries), tuple(registry.archived_models()), tuple(registry.deleted_models()), broken)
+
+
+def _entry(model: ModelFiles) -> Entry:
+    chain = registry.lineage(model)[1:]
+    ancestors = tuple(a.name + ("" if a.model is not None else " (not here)") for a in chain)
+    return Entry(model, model.size, ancestors, tuple(m.name for m in registry.children(model)))
+
+
+def change(act: Callable[..., Any], *args: Any) -> Generator[None, None, str | Failed]:
+    """Do something to the models on disk; a mistake becomes `Failed`. For the worker thread."""
+    yield
+    try:
+        act(*args)
+    except UserError as error:
+        return Failed(str(error))
+    except OSError as error:
+        return Failed(f"{error.filename or 'The file'} cannot be written: {error.strerror}.")
+    return ""
+
+
+def add(file: Path) -> Generator[None, None, str | Failed]:
+    """Install a model file, with the graphs that napari needs; a process of its own makes them."""
+    try:
+        for _ in run_child(["models", "add", str(file)]):
+            yield
+    except UserError as error:
+        return Failed(str(error))
+    return ""
+
+
+def compare(old: str, new: str, source: Source) -> Generator[None, None, Compared | Failed]:
+    """Compare two models in a process of its own: on what a training would hold out of a project, or on a whole folder."""
+    with tempfile.TemporaryDirectory(prefix="centermask-", ignore_cleanup_errors=True) as temporary:
+        out = Path(temporary)
+        data, split = source.folder, []
+        try:
+            if source.is_project:
+                yield
+                data, split = out / "data", ["--split", HELD_OUT]
+                freeze_dataset(source.folder, data)
+            where = ["--data", str(data), *split, "--json", str(out / "c.json"), "--pictures", str(out / "pictures")]
+            for _ in run_child(["compare", old, new, *where]):
+                yield
+        except (UserError, OSError) as error:
+            return Failed(str(error))
+        return read_comparison(out / "c.json") or Failed("The comparison could not be read. Try again.")

@@ -1,0 +1,258 @@
+"""The dock "CenterMask: Models": every model with its card and lineage; rename, compare, export, archive, delete, undo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QSize
+from qtpy.QtWidgets import QFileDialog, QInputDialog, QWidget
+
+from ..models import registry
+from . import model_tasks as tasks
+from .comparison import Compared
+from .dock_layout import STYLE, WIDTH, stack
+from .model_tasks import Entry, Inventory
+from .models_view import CardBox, CompareBox, ListBox
+from .pickers import hint
+from .project_session import project_session_of
+from .runner import Runner
+from .train_plan import Source
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+_FILES = "Models (*.safetensors *.onnx *.pth *.pkl)"
+
+
+class ModelsDock(QWidget):
+    """Keep order among the models; the registry on disk is the truth, the dock shows it."""
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self.projects = project_session_of(napari_viewer)
+        self.looker, self.worker = Runner(), Runner()
+        self.inventory = Inventory((), (), (), ())
+        self._undo: list[tuple[str, Callable[[], Any]]] = []
+        self._done = ""
+        self._folders: list[Path] = []
+        self._looks_again = False
+        self._build()
+        self._connect()
+        self._list_data()
+        self.look()
+
+    def _build(self) -> None:
+        self.list, self.card, self.comparing = ListBox(), CardBox(), CompareBox()
+        self.setStyleSheet(STYLE)
+        stack(self, (self.list, self.card, self.comparing))
+
+    def sizeHint(self) -> QSize:
+        """Room for a card."""
+        return QSize(WIDTH + 20, 760)
+
+    def _connect(self) -> None:
+        box = self.list
+        box.tree.currentItemChanged.connect(self._on_chosen)
+        box.rename.clicked.connect(self._on_rename)
+        box.archive.clicked.connect(self.archive)
+        box.delete.clicked.connect(self.delete)
+        box.undo.clicked.connect(self.undo)
+        box.export.clicked.connect(self._on_export)
+        box.add.clicked.connect(self._on_add)
+        self.comparing.folder.clicked.connect(self._on_folder)
+        self.comparing.start.clicked.connect(self.compare)
+        self.comparing.data.currentIndexChanged.connect(self._refresh)
+        self.comparing.other.currentIndexChanged.connect(self._refresh)
+        links = [
+            (self.looker.ended, self._on_looked),
+            (self.worker.ended, self._on_worked),
+            (self.projects.opened, self._list_data),
+        ]
+        for signal, slot in links:
+            signal.connect(slot)
+        self.destroyed.connect(lambda: _disconnect(links))
+
+    @property
+    def entry(self) -> Entry | None:
+        """The chosen model; None for one of the archive."""
+        if self.list.is_archived:
+            return None
+        return next((e for e in self.inventory.entries if e.model.name == self.list.chosen), None)
+
+    def look(self) -> None:
+        """Read the models again, off the GUI thread."""
+        if self.looker.is_running:
+            self._looks_again = True
+        else:
+            self.looker.start("", tasks.look)
+
+    def rename(self, new: str) -> None:
+        """Give the chosen model another name."""
+        old = self.list.chosen
+        self._do(
+            f"Renamed '{old}' to '{new}'.",
+            partial(registry.rename_model, old, new),
+            partial(registry.rename_model, new, old),
+        )
+
+    def archive(self) -> None:
+        """Put the chosen model away, or bring it back."""
+        name = self.list.chosen
+        there, back = partial(registry.archive_model, name), partial(registry.restore_model, name)
+        if self.list.is_archived:
+            self._do(f"'{name}' is offered again.", back, there)
+        else:
+            self._do(f"Archived '{name}'.", there, back)
+
+    def delete(self) -> None:
+        """Delete the chosen model; Undo brings it back."""
+        name = self.list.chosen
+        self._do(f"Deleted '{name}'.", partial(registry.delete_model, name), partial(registry.restore_model, name))
+
+    def undo(self) -> None:
+        """Take the last change back."""
+        text, act = self._undo.pop()
+        self._do(f"Undone: {text}", act, None)
+
+    def export(self, folder: Path) -> None:
+        """Copy the chosen model's files into a folder."""
+        name = self.list.chosen
+        self._do(f"Copied '{name}' to {folder}.", partial(registry.export_model, name, folder), None)
+
+    def add(self, file: Path) -> None:
+        """Install a model file."""
+        self._work(f"Added {file.name}.", "Installing; its graphs take some seconds.", tasks.add, file)
+
+    def compare(self) -> None:
+        """Compare the chosen model with the other one, in a process of its own."""
+        new, old = self.list.chosen, self.comparing.other.currentText()
+        self.comparing.status.setText(f"Comparing '{old}' (old) and '{new}' (new); work on meanwhile.")
+        self.comparing.result.show_comparison(None)
+        self.worker.start("CenterMask: comparing", tasks.compare, old, new, self.comparing.data.currentData())
+        self._refresh()
+
+    def _do(self, text: str, act: Callable[[], Any], back: Callable[[], Any] | None) -> None:
+        self._next_undo = None if back is None else (text, back)
+        self._work(text, "", tasks.change, act)
+
+    def _work(self, done: str, meanwhile: str, task: Callable, *args: Any) -> None:
+        self._done = done
+        self.list.status.setText(meanwhile)
+        self.worker.start("", task, *args)
+        self._refresh()
+
+    def _on_worked(self, value: Any) -> None:
+        undo, self._next_undo = self._next_undo, None
+        if isinstance(value, Compared):
+            self.comparing.status.setText("")
+            self.comparing.result.show_comparison(value)
+        elif value == "":
+            if undo is not None:
+                self._undo.append(undo)
+            self.list.status.setText(self._done)
+        else:
+            text = getattr(value, "message", "It was stopped by an error.")
+            self.list.status.setText("")
+            self.comparing.status.setText("")
+            show_error(text)
+        self.look()
+        self._refresh()
+
+    _next_undo: tuple[str, Callable[[], Any]] | None = None
+
+    def _on_looked(self, value: Any) -> None:
+        if isinstance(value, Inventory):
+            self.inventory = value
+            self.list.show_inventory(value)
+            self.comparing.set_models([e.model.name for e in value.entries])
+            if value.broken:
+                self.list.status.setText("Left out: " + " ".join(value.broken))
+            self._on_chosen()
+        again, self._looks_again = self._looks_again, False
+        if again:
+            self.look()
+
+    def _on_chosen(self, *_) -> None:
+        self.card.show_entry(self.entry)
+        self._refresh()
+
+    def _on_rename(self) -> None:
+        old = self.list.chosen
+        new, ok = QInputDialog.getText(self, "CenterMask", "New name of the model:", text=old)
+        if ok and new and new != old:
+            self.rename(new)
+
+    def _on_export(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Copy the model to")
+        if folder:
+            self.export(Path(folder))
+
+    def _on_add(self) -> None:
+        file, _ = QFileDialog.getOpenFileName(self, "Add a model", filter=_FILES)
+        if file:
+            self.add(Path(file))
+
+    def _on_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "A folder with images and annotations.json")
+        if folder:
+            self.add_data(Path(folder))
+
+    def add_data(self, folder: Path) -> None:
+        """Offer a folder to compare on, and choose it."""
+        if folder not in self._folders:
+            self._folders.append(folder)
+        self._list_data(chosen=Source(folder))
+
+    def _list_data(self, chosen: Source | None = None) -> None:
+        combo, project = self.comparing.data, self.projects.project
+        chosen = chosen or combo.currentData()
+        sources = [] if project is None else [Source(project.folder, is_project=True)]
+        sources += [Source(folder) for folder in self._folders]
+        combo.clear()
+        for source in sources:
+            combo.addItem(source.title + (", held-out part" if source.is_project else ""), source)
+        combo.setCurrentIndex(sources.index(chosen) if chosen in sources else 0)
+        self._refresh()
+
+    def _refresh(self, *_) -> None:
+        """Enable what can work and say why the rest cannot."""
+        box, entry, name = self.list, self.entry, self.list.chosen
+        busy = "Something is being done; wait a moment." if self.worker.is_running else ""
+        shipped = "It is part of the plugin and stays." if entry is not None and entry.model.shipped else ""
+        none = "" if name else "Choose a model."
+        own = busy or none or shipped
+        here = "Bring it back first." if box.is_archived else ""
+        box.archive.setText("Bring back" if box.is_archived else "Archive")
+        hint(box.rename, own or here or "Give it another name.", enabled=not (own or here))
+        hint(box.archive, own or ("Offer it again." if here else "Keep it, and offer it no longer."), enabled=not own)
+        hint(box.delete, own or here or "Delete it; Undo brings it back.", enabled=not (own or here))
+        hint(box.export, busy or none or here or "Copy its files into a folder.", enabled=not (busy or none or here))
+        hint(box.add, busy or "Install a model file, ours or a public CenterMask2 checkpoint.", enabled=not busy)
+        last = f"Take back: {self._undo[-1][0]}" if self._undo else ""
+        hint(box.undo, busy or last or "Nothing to take back.", enabled=bool(last) and not busy)
+        reason = busy or none or here
+        if not reason and self.comparing.data.currentData() is None:
+            reason = "Open a project, or choose a folder with annotated images."
+        if not reason and self.comparing.other.currentText() == name:
+            reason = "Choose another model to compare with."
+        hint(self.comparing.start, reason or "Both look at the same images.", enabled=not reason)
+
+    def showEvent(self, event) -> None:
+        """Models may have come since."""
+        super().showEvent(event)
+        self.look()
+
+    def stop(self) -> None:
+        """End what goes on."""
+        self._looks_again = False
+        self.looker.cancel()
+        self.worker.cancel()
+
+
+def _disconnect(links: list[tuple]) -> None:
+    for signal, slot in links:
+        signal.disconnect(slot, missing_ok=True)

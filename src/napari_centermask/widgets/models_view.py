@@ -1,0 +1,223 @@
+"""The parts of the models dock; they know how they look, and decide nothing."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+
+from .comparison import ComparisonBox
+from .curves import Curves
+from .dock_layout import HelpButton, label, row, titled_form
+from .run_state import Curve, RunState
+from .train_view import column, even, quiet_label
+
+if TYPE_CHECKING:
+    from ..models.card import ModelCard
+    from .model_tasks import Entry, Inventory
+
+ARCHIVED = "archived"
+_HELP = """
+<p><b>Models</b></p>
+<p>Those shipped with the plugin and those you trained or added. A model's card travels inside its files: what it was made
+for, from which model and data, and how good it was. Nothing is lost by Delete: Undo brings it back.</p>
+"""
+_SHOWN = (("bioimage_ap_mean", "bioimage AP"), ("AP", "AP"), ("AP50", "AP50"), ("f1", "F1"), ("pq", "PQ"))
+
+
+class ListBox(QWidget):
+    """All models, and what can be done with the chosen one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tree = QTreeWidget()
+        self.tree.setHeaderLabels(["Model", "from", "made"])
+        self.tree.setRootIsDecorated(False)
+        self.tree.setFixedHeight(170)
+        self.rename, self.archive = QPushButton("Rename…"), QPushButton("Archive")
+        self.delete, self.undo = QPushButton("Delete"), QPushButton("Undo")
+        self.export, self.add = QPushButton("Export…"), QPushButton("Add file…")
+        self.status = quiet_label()
+        title = QLabel("Models")
+        title.setObjectName("heading")
+        layout = column(self)
+        layout.addWidget(row(title, HelpButton(_HELP)))
+        layout.addWidget(self.tree)
+        layout.addWidget(even(self.rename, self.archive, self.delete))
+        layout.addWidget(even(self.export, self.add, self.undo))
+        layout.addWidget(self.status)
+
+    @property
+    def chosen(self) -> str:
+        """Name of the chosen model, "" for none."""
+        item = self.tree.currentItem()
+        return "" if item is None else item.data(0, Qt.ItemDataRole.UserRole)
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether the chosen one lies in the archive."""
+        item = self.tree.currentItem()
+        return item is not None and item.text(2) == ARCHIVED
+
+    def show_inventory(self, inventory: Inventory) -> None:
+        """List the models; the chosen one stays chosen."""
+        before = self.chosen
+        with QSignalBlocker(self.tree):
+            self.tree.clear()
+            for entry in inventory.entries:
+                card = entry.model.card
+                self._add((entry.model.name, card.parent or "–", "shipped" if entry.model.shipped else card.created))
+            for name in inventory.archived:
+                self._add((name, "", ARCHIVED)).setForeground(0, Qt.GlobalColor.gray)
+            items = [self.tree.topLevelItem(i) for i in range(self.tree.topLevelItemCount())]
+            again = next(
+                (i for i in items if i.data(0, Qt.ItemDataRole.UserRole) == before), items[0] if items else None
+            )
+            self.tree.setCurrentItem(again)
+            for at in (0, 1):
+                self.tree.resizeColumnToContents(at)
+
+    def _add(self, texts: tuple[str, str, str]) -> QTreeWidgetItem:
+        item = QTreeWidgetItem(list(texts))
+        item.setData(0, Qt.ItemDataRole.UserRole, texts[0])
+        self.tree.addTopLevelItem(item)
+        return item
+
+
+class CardBox(QWidget):
+    """One model's card, its lineage and the curves of its training."""
+
+    def __init__(self) -> None:
+        from superqt import QCollapsible
+
+        super().__init__()
+        self.text = QLabel()
+        self.text.setWordWrap(True)
+        self.text.setTextFormat(Qt.TextFormat.RichText)
+        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.curves: Curves | None = None
+        self.fold = QCollapsible("Curves of its training")
+        self.fold.setDuration(0)
+        self.fold.toggled.connect(self._on_fold)
+        self._state = RunState()
+        form = titled_form(self, "Card")
+        form.addRow(self.text)
+        form.addRow(self.fold)
+
+    def show_entry(self, entry: Entry | None) -> None:
+        """Show a model, or nothing."""
+        self.text.setText("" if entry is None else card_text(entry))
+        self._state = RunState() if entry is None else curves_of(entry.model.card)
+        self.fold.setVisible(bool(self._state.losses or self._state.scores))
+        self._on_fold(self.fold.isExpanded())
+
+    def _on_fold(self, is_open: bool) -> None:
+        """The plots are made when somebody wants to see them."""
+        if is_open and self.curves is None:
+            self.curves = Curves()
+            self.fold.addWidget(self.curves)
+        if self.curves is not None:
+            self.curves.show_state(self._state)
+
+
+class CompareBox(QWidget):
+    """Compare the chosen model with another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.other, self.data = QComboBox(), QComboBox()
+        for combo in (self.other, self.data):
+            combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            combo.setMinimumContentsLength(10)
+        self.folder = QPushButton("Folder…")
+        self.folder.setToolTip("A folder with images/ and annotations.json in COCO form.")
+        self.start = QPushButton("Compare")
+        self.status = quiet_label()
+        self.result = ComparisonBox()
+        holder = QWidget()
+        form = titled_form(holder, "Compare")
+        form.addRow(label("With"), self.other)
+        form.addRow(label("On"), row(self.data, self.folder))
+        form.addRow(self.start)
+        form.addRow(self.status)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(holder)
+        layout.addWidget(self.result)
+
+    def set_models(self, names: list[str]) -> None:
+        """Offer these; the choice stays."""
+        before = self.other.currentText()
+        with QSignalBlocker(self.other):
+            self.other.clear()
+            self.other.addItems(names)
+            self.other.setCurrentIndex(max(self.other.findText(before), 0))
+
+
+def card_text(entry: Entry) -> str:
+    """A card as rich text."""
+    model, card = entry.model, entry.model.card
+    training = card.training
+    rows = [
+        ("finds", ", ".join(card.model.categories)),
+        ("trained at", f"{card.diameter:.0f} px, {card.model.in_channels} channels, {card.model.backbone}"),
+        ("licence", card.licence),
+        ("lineage", " ← ".join((model.name, *entry.ancestors))),
+        ("made from it", ", ".join(entry.children)),
+        ("training", _training(training)),
+        ("data", _data(training)),
+        *(("measured", line) for line in metric_lines(card.metrics)),
+        *(("limit", limit) for limit in card.limits),
+        ("files", f"{entry.size / 1e6:.1f} MB in {model.paths[0].parent}"),
+    ]
+    cells = "".join(
+        f"<tr><td style='padding-right: 8px; color: gray'>{name}</td><td>{escape(text)}</td></tr>"
+        for name, text in rows
+        if text
+    )
+    return f"<b>{escape(model.name)}</b><br>{escape(card.description)}<table>{cells}</table>"
+
+
+def _training(training: dict[str, Any]) -> str:
+    parts = [f"{training[k]:,} {k}" for k in ("steps", "minutes") if isinstance(training.get(k), (int, float))]
+    machine = training.get("machine")
+    return " in ".join(parts) + (f" on {machine}" if parts and isinstance(machine, str) else "")
+
+
+def _data(training: dict[str, Any]) -> str:
+    """Each data set with the beginning of its hash."""
+    data = training.get("data")
+    if not isinstance(data, dict):
+        return ""
+    hashes = ((name, splits.get("train", "")) for name, splits in data.items() if isinstance(splits, dict))
+    return ", ".join(f"{name} ({str(digest)[:8]})" for name, digest in hashes)
+
+
+def metric_lines(metrics: dict[str, Any], prefix: str = "") -> list[str]:
+    """A line for each name that holds figures, however deep."""
+    lines = []
+    for name, value in metrics.items():
+        if not isinstance(value, dict):
+            continue
+        known = [(title, value[key]) for key, title in _SHOWN if isinstance(value.get(key), (int, float))]
+        where = f"{prefix}{name}"
+        if known:
+            lines.append(f"{where}: " + ", ".join(f"{title} {number:.3f}" for title, number in known))
+        else:
+            lines += metric_lines(value, f"{where} ")
+    return lines
+
+
+def curves_of(card: ModelCard) -> RunState:
+    """The curves that a card keeps."""
+    state = RunState()
+    curves = card.training.get("curves")
+    for point in curves if isinstance(curves, list) else ():
+        if isinstance(point, dict) and isinstance(point.get("step"), int):
+            kind = "evaluation" if "AP" in point else "step"
+            state.feed(point | {"event": kind})
+    for name in [n for n, curve in state.losses.items() if not isinstance(curve, Curve) or len(curve.steps) < 2]:
+        del state.losses[name]
+    return state
