@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from math import log10
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from .run_state import Curve
+
 if TYPE_CHECKING:
-    from .run_state import Curve, RunState
+    from .run_state import RunState
 
 REDRAW_MS = 250  # 4 Hz at most: a redraw takes 10 ms with software OpenGL
 _COLOURS = ("#4c9be8", "#e8794c", "#5cc27f", "#c95cc2", "#e8c84c", "#5cc2c2", "#e84c6f", "#9b7ae8", "#a3c25c")
@@ -39,7 +42,16 @@ class Curves(QWidget):
             return
         self.plots = _Plot("loss", is_log=True), _Plot("AP", limits=(0.0, 1.0))
         for plot in self.plots:
+            layout.addWidget(plot.legend)
             layout.addWidget(plot.widget)
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Draw once unseen: the first time costs some hundred milliseconds, which now fall to the dock's opening."""
+        for plot in self.plots:
+            plot.draw({"": Curve([0, 1], [0.1, 1.0])}, 1)
+            plot.widget.grab()
+            plot.draw({}, 1)
 
     def show_state(self, state: RunState) -> None:
         """Show a run's curves, at once if the last redraw is long ago, else soon."""
@@ -53,40 +65,54 @@ class Curves(QWidget):
         self._is_new = False
         self.redraws += 1
         losses, scores = self.plots
-        losses.draw(self._state.losses)
-        scores.draw(self._state.scores)
+        every = [*self._state.losses.values(), *self._state.scores.values()]
+        end = max([self._state.steps, *(curve.steps[-1] for curve in every if curve.steps)])
+        losses.draw(self._state.losses, end)
+        scores.draw(self._state.scores, end)
         self._timer.start()
 
 
 class _Plot:
-    """One pyqtgraph plot with a line for each name."""
+    """One pyqtgraph plot with a line for each name, and the names above it in their colours."""
 
     def __init__(self, title: str, *, is_log: bool = False, limits: tuple[float, float] | None = None) -> None:
         import pyqtgraph
 
-        self._graph = pyqtgraph
+        self._graph, self._title, self._is_log = pyqtgraph, title, is_log
+        self.legend = QLabel()
+        self.legend.setWordWrap(True)
         self.widget = pyqtgraph.PlotWidget(background=None)
-        self.widget.setFixedHeight(150)
+        self.widget.setFixedHeight(130)
         item = self.widget.getPlotItem()
-        item.setLabel("left", title)
         item.setLogMode(y=is_log)
         item.showGrid(x=True, y=True, alpha=0.2)
-        item.addLegend(offset=(-4, 4), labelTextSize="8pt")
         item.setMenuEnabled(False)
         item.hideButtons()
         if limits is not None:
-            item.setYRange(*limits)
+            item.setLimits(yMin=limits[0], yMax=limits[1])
         self.lines: dict[str, object] = {}
 
-    def draw(self, curves: dict[str, Curve]) -> None:
-        """Bring the lines up to date; those of another run go."""
+    def draw(self, curves: dict[str, Curve], end: int) -> None:
+        """Bring the lines up to date, over steps from 0 to `end`; those of another run go."""
         item = self.widget.getPlotItem()
         for name in [n for n in self.lines if n not in curves]:
             item.removeItem(self.lines.pop(name))
-        for name, curve in curves.items():
+        for n, (name, curve) in enumerate(curves.items()):
             if name not in self.lines:
-                pen = self._graph.mkPen(_COLOURS[len(self.lines) % len(_COLOURS)], width=2)
+                pen = self._graph.mkPen(_COLOURS[n % len(_COLOURS)], width=2)
                 few = {"symbol": "o", "symbolSize": 5, "symbolBrush": pen.color(), "symbolPen": None}
-                options = few if len(curves) <= 2 else {}
-                self.lines[name] = item.plot(name=name, pen=pen, **options)
+                self.lines[name] = item.plot(pen=pen, **(few if len(curves) <= 2 else {}))
             self.lines[name].setData(curve.steps, curve.values)
+        item.setXRange(0, max(end, 1), padding=0.02)
+        if self._is_log:
+            item.getAxis("left").setStyle(maxTextLevel=0 if _decades(curves) > 1.5 else 2)
+        names = (f"<span style='color: {_COLOURS[n % len(_COLOURS)]}'>● {name}</span>" for n, name in enumerate(curves))
+        text = f"{self._title}: {' '.join(names)}"
+        if text != self.legend.text():
+            self.legend.setText(text)
+
+
+def _decades(curves: dict[str, Curve]) -> float:
+    """Over how many powers of ten the values go."""
+    values = [v for curve in curves.values() for v in curve.values if v > 0]
+    return log10(max(values) / min(values)) if values else 0.0

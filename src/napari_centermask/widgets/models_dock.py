@@ -132,7 +132,7 @@ class ModelsDock(QWidget):
         new, old = self.list.chosen, self.comparing.other.currentText()
         self.comparing.status.setText(f"Comparing '{old}' (old) and '{new}' (new); work on meanwhile.")
         self.comparing.result.show_comparison(None)
-        self.worker.start("CenterMask: comparing", tasks.compare, old, new, self.comparing.data.currentData())
+        self.worker.start("", tasks.compare, old, new, self.comparing.data.currentData())
         self._refresh()
 
     def _do(self, text: str, act: Callable[[], Any], back: Callable[[], Any] | None) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-NO_LOSS = {"event", "time", "step", "part", "seconds", "seconds_left", "memory_mb", "learning_rate", "lr"}
+LOSS = "loss"
+"""With this begin the names of losses in a `step` event."""
 SCORES = ("AP", "AP50")
 STATES = {
     "starting": "Starting",
@@ -85,8 +86,8 @@ class RunState:
         self.part = min(1.0, max(0.0, _number(event.get("part")) or 0.0))
         self.seconds_left, self.memory_mb = _number(event.get("seconds_left")), _number(event.get("memory_mb"))
         for name, value in event.items():
-            if name not in NO_LOSS and (number := _number(value)) is not None:
-                self.losses.setdefault(name, Curve()).add(self.step, number)
+            if name.startswith(LOSS) and (number := _number(value)) is not None:
+                self.losses.setdefault(name.removeprefix(LOSS).strip("_") or LOSS, Curve()).add(self.step, number)
 
     def _on_evaluation(self, event: dict[str, Any]) -> None:
         step = _whole(event, "step")

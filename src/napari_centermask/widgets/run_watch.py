@@ -13,7 +13,7 @@ from ..core.errors import UserError
 from ..jobs.explain import Failure
 from ..jobs.process import Job, find_jobs
 from .comparison import Compared, read_comparison
-from .job import Advance, Failed
+from .job import Failed
 from .picture import read_picture
 
 INTERVAL_S = 0.25
@@ -55,7 +55,7 @@ class Run:
     created: float = field(compare=False, default=0.0)
 
 
-def watch(begin: Callable[[], Job | None]) -> Generator[Report | Advance | Job | None, None, Failed | None]:
+def watch(begin: Callable[[], Job | None]) -> Generator[Report | Job | None, None, Failed | None]:
     """Start or open a job with `begin` and tell what it does until it ends; for the worker thread.
 
     Closing the generator leaves the job as it is. Where `begin` returns None there is nothing to watch.
@@ -75,7 +75,6 @@ def watch(begin: Callable[[], Job | None]) -> Generator[Report | Advance | Job |
         if events or job.state != before:
             before = job.state
             yield _report(job, events)
-            yield Advance((job.last("step") or {}).get("part", 0.0), job.name)
         else:
             yield None
     return None

@@ -88,7 +88,10 @@ class RunsBox(QWidget):
 
 
 class ProgressBox(QWidget):
-    """How far the run is, and what can be done with it."""
+    """How far the run is, and what can be done with it.
+
+    The bar never sways: each frame of an animation draws the whole window anew where OpenGL is software.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,8 +111,6 @@ class ProgressBox(QWidget):
     def show_state(self, state: RunState) -> None:
         """Bring the texts and the bar up to date."""
         self.title.setText(state.title)
-        sways = state.state == "starting" or (state.state == "running" and not state.step)
-        self.progress.setRange(0, 0 if sways else 1000)
         self.progress.setValue(round(state.part * 1000))
         self.machine.setText(state.machine)
         self.notices.setText("\n".join(state.notices[-2:]))

@@ -135,7 +135,9 @@ class Training:
         begin, self._next = self._next, None
         self.job, self.state, self.report = None, RunState(), None
         self.opened.emit()
-        self.watcher.start("CenterMask: fine-tuning", watch, begin, on_yield=self._on_news)
+        # No bar of napari's: while one is open an animation turns in the status bar, and each of its frames draws the
+        # whole window anew, 75 ms with software OpenGL.
+        self.watcher.start("", watch, begin, on_yield=self._on_news)
 
     def _on_news(self, item: Job | Report | None) -> None:
         if isinstance(item, Job) and not self.watcher.cancelled:
