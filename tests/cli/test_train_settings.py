@@ -29,6 +29,13 @@ def test_a_run_file_says_it_all(run_file):
     assert parse(str(path)) == settings
 
 
+def test_a_setting_that_is_called_as_a_command_is_read_too(run_file):
+    path, settings = run_file
+    path.write_text(settings.model_copy(update={"compare": True}).model_dump_json())
+    assert parse(str(path)).compare
+    assert not parse(str(path), "--no-compare").compare
+
+
 def test_flags_win_over_the_run_file(run_file):
     path, settings = run_file
     found = parse(str(path), "--steps", "7", "--model.backbone", "R-50", "--resume", "--augment.scale", "0.8", "1.2")

@@ -38,7 +38,8 @@ def read_run_file(tokens: list[str]) -> Any:
         raise BadSettings(f"Expected a run file in JSON, {name} cannot be read: {error}.") from None
     if not isinstance(values, dict):
         raise BadSettings(f"Expected a JSON object in {name}, found {type(values).__name__}.")
-    return Dict(_without_none(values), use_commands_as_keys=False, source=name)
+    # Below the command's name: at the top, cyclopts drops settings that are called as a command is, like `compare`.
+    return Dict({"train": _without_none(values)}, source=name)
 
 
 def _without_none(values: dict) -> dict:
