@@ -106,7 +106,9 @@ class _Plot:
         item.setXRange(0, max(end, 1), padding=0.02)
         if self._is_log:
             item.getAxis("left").setStyle(maxTextLevel=0 if _decades(curves) > 1.5 else 2)
-        names = (f"<span style='color: {_COLOURS[n % len(_COLOURS)]}'>● {name}</span>" for n, name in enumerate(curves))
+        names = (
+            f"<span style='color: {_COLOURS[n % len(_COLOURS)]}'>●&nbsp;{name}</span>" for n, name in enumerate(curves)
+        )
         text = f"{self._title}: {' '.join(names)}"
         if text != self.legend.text():
             self.legend.setText(text)

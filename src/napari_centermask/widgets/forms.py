@@ -104,6 +104,8 @@ class _Row:
             options |= {"min": 0, "widget_type": "SpinBox" if kind is int else "FloatSpinBox"}
         value = 0 if self.optional and field.default is None else field.default
         self.control = create_widget(value=value, annotation=kind, name=name, options=options)
+        if kind is bool:
+            self.control.text = ""  # the row has its label
         if kind is float and (places := _places(field.default)) > 2:
             self.control.native.setDecimals(places + 3)
             self.control.native.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)

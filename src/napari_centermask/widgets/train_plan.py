@@ -63,7 +63,8 @@ def plan(source: Source, model: str) -> Generator[None, None, Plan | Failed]:
     """Freeze the data and compute the settings; for the worker thread."""
     yield
     try:
-        found = prepare(source.folder, model, out=new_run_folder(source.runs))
+        name = None if source.is_project else source.folder.name  # within a project the date tells runs apart
+        found = prepare(source.folder, model, out=new_run_folder(source.runs, name))
     except (UserError, OSError) as error:
         return Failed(str(error))
     return Plan(found.settings, found.reasons)
