@@ -9,10 +9,12 @@ READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS := 1
 # One thread per test process: two of them run at a time.
 PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+# Software OpenGL takes all cores otherwise.
+DISPLAYED := xvfb-run -a -s "-screen 0 1600x1200x24" env LP_NUM_THREADS=1 $(PYTEST) --suite gui
 # Plugins that would import Qt into processes that must do without.
 HEADLESS := -p no:pytest-qt -p no:napari -p no:napari-plugin-engine -p no:npe2
 
-.PHONY: setup demo test lint test-core test-gui test-torch test-packaging constraints clean
+.PHONY: setup demo test lint test-core test-gui test-gui-editing test-gui-docks test-torch test-packaging constraints clean
 
 setup: $(READY)
 
@@ -39,9 +41,19 @@ lint: setup
 test-core: setup
 	$(PYTEST) --suite core -n 2 $(HEADLESS)
 
+# Two processes, each on a display of its own.
 test-gui: setup
 	@command -v xvfb-run >/dev/null || { echo "Tests that draw need Xvfb: sudo bash scripts/system_packages.sh"; exit 1; }
-	xvfb-run -a -s "-screen 0 1600x1200x24" $(PYTEST) --suite gui
+	$(MAKE) --no-print-directory -j2 --output-sync=target test-gui-editing test-gui-docks
+
+EDITING := $(wildcard tests/e2e/test_*.py tests/widgets/test_edit_*.py)
+DOCKS := $(filter-out $(EDITING),$(wildcard tests/widgets/test_*.py))
+
+test-gui-editing:
+	$(DISPLAYED) $(EDITING)
+
+test-gui-docks:
+	$(DISPLAYED) $(DOCKS)
 
 test-torch: setup
 	$(PYTEST) --suite torch -n 2 $(HEADLESS)
