@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS := 1
 # One thread per test process: two of them run at a time.
 PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
 # Software OpenGL takes all cores otherwise.
-DISPLAYED := xvfb-run -a -s "-screen 0 1600x1200x24" env LP_NUM_THREADS=1 $(PYTEST) --suite gui
+DISPLAYED := -s "-screen 0 1600x1200x24" env LP_NUM_THREADS=1 $(PYTEST) --suite gui
 # Plugins that would import Qt into processes that must do without.
 HEADLESS := -p no:pytest-qt -p no:napari -p no:napari-plugin-engine -p no:npe2
 
@@ -50,10 +50,10 @@ EDITING := $(wildcard tests/e2e/test_*.py tests/widgets/test_edit_*.py)
 DOCKS := $(filter-out $(EDITING),$(wildcard tests/widgets/test_*.py))
 
 test-gui-editing:
-	$(DISPLAYED) $(EDITING)
+	xvfb-run -a -n 110 $(DISPLAYED) $(EDITING)
 
 test-gui-docks:
-	$(DISPLAYED) $(DOCKS)
+	xvfb-run -a -n 120 $(DISPLAYED) $(DOCKS)
 
 test-torch: setup
 	$(PYTEST) --suite torch -n 2 $(HEADLESS)
