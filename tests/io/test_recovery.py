@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 
 from napari_centermask.core.history import History, RegionChange
+from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
 from napari_centermask.core.tools import delete, new_cell, to_changes
 from napari_centermask.io import recovery
+from napari_centermask.io.journal import read_journal
 from napari_centermask.io.recovery import JOURNAL, Autosave, find_recovered, forget_old, recovery_folder
 
 SHAPE = (40, 50)
@@ -169,3 +172,48 @@ def test_damaged_and_old_work_does_no_harm():
     forget_old()
     assert list(recovery_folder().iterdir()) == []
     forget_old()
+
+
+def crowd(n):
+    result = form(leading=())
+    result.put((), Instances(SHAPE, [Instance(0, k % 36, k % 45, np.ones((4, 5), bool)) for k in range(n)]))
+    return History(result)
+
+
+def test_no_edit_waits_for_the_cells_before_it_and_all_of_them_follow():
+    history = crowd(400)
+    autosave = Autosave("a", history)
+    draw(history, 1, 1, ())
+    written = read_journal(autosave._journal.path).records
+    assert [list(map(len, r["cells"])) for r in written if r["name"] == "new"] == [[3]]
+    assert len(written) < 4
+    history.do("delete", to_changes(delete(history.result.plane(()), [400, 3]), (), history.result))
+    autosave.close()
+    found = find_recovered("a", form(leading=()))
+    assert_same(found.result, history.result)
+    assert found.edits == 2
+    assert "first copy" not in [t.name for t in threading.enumerate()]
+
+
+def test_saving_at_once_forgets_the_cells_before_too():
+    history = crowd(400)
+    autosave = Autosave("a", history)
+    draw(history, 1, 1, ())
+    autosave.saved()
+    assert find_recovered("a", form(leading=())) is None
+    autosave.close()
+
+
+def test_a_program_that_ends_writes_the_rest():
+    script = """
+import sys
+import threading
+sys.path.insert(0, sys.argv[1])
+from test_recovery import Autosave, crowd, draw
+history = crowd(2000)
+Autosave("a", history)
+draw(history, 1, 1, ())
+"""
+    done = subprocess.run([sys.executable, "-c", script, os.path.dirname(__file__)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(find_recovered("a", form(leading=())).result) == 2001

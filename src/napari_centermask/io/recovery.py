@@ -6,15 +6,17 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import CannotSave
 from ..core.history import Change, Edit, History, RegionChange
-from ..core.result import Result
+from ..core.instances import Instance
+from ..core.result import Index, Result
 from .edits import BadRecord, state_of
 from .files import cannot_save, replace_file
 from .journal import Journal, read_journal
@@ -22,7 +24,11 @@ from .lock import FolderLock, lock_folder
 
 JOURNAL, ABOUT, PREVIOUS = "journal.jsonl", "about.json", "journal.previous.jsonl"
 KEPT_DAYS = 90
+BEFORE = "state before"
+"""Name of the records that hold the state before the first edit; they may come after edits."""
 _WINDOWS = 16
+_AT_ONCE = 50  # cells packed in a row: about a millisecond
+_PAUSE_S = 0.005
 _MOST_CATEGORIES = 10_000
 
 
@@ -104,10 +110,10 @@ def _recovered(folder: Path, form: Result) -> Recovered | None:
     result = Result(form.shape, leading=form.leading, threshold=form.threshold, name=form.name)
     result.categories = {**form.categories, **_categories(folder)}
     edits = 0
-    for record in contents.records:
+    for record in sorted(contents.records, key=lambda r: r.get("name") != BEFORE):  # stable: edits keep their order
         with suppress(BadRecord):
             state_of(record, result).apply(result)
-            edits += 1
+            edits += record.get("name") != BEFORE
     return Recovered(folder, edits, (folder / JOURNAL).stat().st_mtime, result) if edits else None
 
 
@@ -135,7 +141,8 @@ def _folders(source: str, result: Result) -> list[Path]:
 class Autosave:
     """Writes every edit of an image down from the first one on, until it is closed.
 
-    Nothing is made on the disk before the first edit. What an earlier session left stays, and is offered again.
+    Nothing is made on the disk before the first edit. What was there before it follows bit by bit from a thread, so that
+    no edit waits for it. What an earlier session left stays, and is offered again.
 
     Parameters
     ----------
@@ -151,16 +158,19 @@ class Autosave:
         self._journal: Journal | None = None
         self._lock: FolderLock | None = None
         self._folder: Path | None = None
+        self._copy: _Copy | None = None
         self._names: dict[int, str] = {}
         history.listen(self._on_edit)
 
     def _on_edit(self, edit: Edit) -> None:
         try:
-            if self._journal is None:
+            first = self._journal is None
+            if first:
                 self._begin()
-                edit = snapshot(self.history.result)
             self._name()
             self._journal.append(self.source, edit)
+            if first:
+                self._copy = _Copy(self._journal, self.source, before(edit, self.history.result))
             self.problem = self._journal.problem
         except CannotSave as error:
             self._tell(str(error))
@@ -203,6 +213,7 @@ class Autosave:
     def saved(self) -> None:
         """Forget the edits so far: the person has them in a file now."""
         if self._journal is not None:
+            self._end_copy(give_up=True)
             self._journal.drop(self._journal.last)
             self._close()
 
@@ -212,18 +223,64 @@ class Autosave:
         if self._journal is not None:
             self._close()
 
+    def _end_copy(self, *, give_up: bool) -> None:
+        if self._copy is not None:
+            self._copy.end(give_up=give_up)
+            self._copy = None
+
     def _close(self) -> None:
+        self._end_copy(give_up=False)
         self._journal.close()
         self._lock.release()
         self._journal = self._lock = None
         self._names = {}
 
 
-def snapshot(result: Result) -> Edit:
-    """The whole state of a result as an edit from nothing."""
-    changes = [Change(index, cell.id, None, cell) for index, plane in result.planes.items() for cell in plane]
-    regions = [RegionChange(index, (), boxes) for index, boxes in result.reviewed_planes.items()]
-    return Edit("state before", tuple(changes), tuple(regions))
+class _Copy:
+    """Writes the state before the first edit to a journal, in small portions from a thread.
+
+    The thread is no daemon: a program that ends waits for the rest, which comes without pauses then.
+    """
+
+    def __init__(self, journal: Journal, source: str, edits: Iterator[Edit]) -> None:
+        self._journal, self._source, self._edits = journal, source, edits
+        self._hurry, self._give_up = threading.Event(), False
+        self._thread = threading.Thread(target=self._run, name="first copy")
+        self._thread.start()
+
+    def _run(self) -> None:
+        for edit in self._edits:
+            if self._give_up:
+                return
+            self._journal.append(self._source, edit)
+            if threading.main_thread().is_alive():
+                self._hurry.wait(_PAUSE_S)
+
+    def end(self, *, give_up: bool) -> None:
+        """Write the rest at once, or leave it out."""
+        self._give_up = give_up
+        self._hurry.set()
+        self._thread.join()
+
+
+def before(edit: Edit, result: Result) -> Iterator[Edit]:
+    """What a result holds beside the cells of its first edit, in small edits from nothing.
+
+    The result may change while they are taken: they are of the moment of this call.
+    """
+    regions = tuple(RegionChange(index, (), boxes) for index, boxes in result.reviewed_planes.items())
+    planes = {index: list(plane) for index, plane in result.planes.items()}
+    known = {(change.plane, change.id) for change in edit.changes}
+    return _portions(planes, regions, known)
+
+
+def _portions(planes: dict[Index, list[Instance]], regions: tuple[RegionChange, ...], known: set) -> Iterator[Edit]:
+    if regions:
+        yield Edit(BEFORE, (), regions)
+    for index, cells in planes.items():
+        for n in range(0, len(cells), _AT_ONCE):
+            changes = (Change(index, c.id, None, c) for c in cells[n : n + _AT_ONCE] if (index, c.id) not in known)
+            yield Edit(BEFORE, tuple(changes))
 
 
 def forget_old(days: float = KEPT_DAYS) -> None:
