@@ -20,8 +20,7 @@ from ..settings import SegmentSettings
 from .edit_keys import KEYS, Action
 from .edit_mouse import draw, drawing_in
 from .engine_cache import cached_engine
-from .job import _ONE_AT_A_TIME as ENGINE_LOCK
-from .job import Failed
+from .job import ENGINE_LOCK, Failed
 
 if TYPE_CHECKING:
     import numpy as np

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 # Candidates down to this score are kept, so that the threshold can be moved without a new run. On the sample of 126
 # nuclei that is 264 boxes for the mask heads instead of 129 and a third more time; from 0.1 on it would be 2,454.
 FLOOR = 0.2
-_ONE_AT_A_TIME = threading.Lock()
+ENGINE_LOCK = threading.Lock()
+"""Held while an engine is asked: it answers one caller at a time."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _answer_for(steps: Generator[Any, None, Any]) -> Generator[Any, None, Any]:
 
 def _next(steps: Generator[Any, None, Any]) -> Any:
     """One step; an engine answers one caller at a time, also where two viewers run."""
-    with _ONE_AT_A_TIME:
+    with ENGINE_LOCK:
         return next(steps)
 
 
