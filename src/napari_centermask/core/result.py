@@ -220,25 +220,21 @@ class Result:
 
     def table(self) -> dict[str, list]:
         """Columns for the layer's features: a row for each candidate, found by its label (`index`)."""
-        rows = [
-            (
-                i.id,
-                i.id,
-                _plane_name(index),
-                self.categories.get(i.category, str(i.category)),
-                round(i.score, 3),
-                round(i.mask_quality, 3),
-                i.area,
-                i.status,
-            )
-            for index, plane in self.planes.items()
-            for i in plane
-        ]
+        rows = [self._values(index, i) for index, plane in self.planes.items() for i in plane]
         columns = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
         table = dict(zip(COLUMNS, map(list, columns), strict=True))
         if not self.leading:
             del table["plane"]
         return table
+
+    def row(self, index: Index, cell: Instance) -> dict[str, object]:
+        """A cell's row of `table`, with its plane in any case."""
+        return dict(zip(COLUMNS, self._values(index, cell), strict=True))
+
+    def _values(self, index: Index, i: Instance) -> tuple:
+        category = self.categories.get(i.category, str(i.category))
+        scores = round(i.score, 3), round(i.mask_quality, 3)
+        return i.id, i.id, _plane_name(index), category, *scores, i.area, i.status
 
 
 def centre(instance: Instance) -> tuple[float, float]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.compose import HATCH
+from ..core.instances import Instance
 from ..core.result import Result
 
 if TYPE_CHECKING:
@@ -43,12 +44,23 @@ def cells_colormap(result: Result, mode: str) -> CyclicLabelColormap | DirectLab
         light = 0.78 + 0.2 * ((np.arange(_N_COLOURS) * 2) % 5) / 4
         colours = [(*colorsys.hsv_to_rgb(h, 0.62, v), 1.0) for h, v in zip(hues, light, strict=True)]
         return CyclicLabelColormap(colors=np.array([_CLEAR, *colours]))
-    if mode == "category":
-        kinds = {c: category_colour(c, result.colours) for c in {i.category for i in result}}
-        colours = {i.id: kinds[i.category] for i in result}
-    else:
-        colours = {i.id: score_colour(i.score) for i in result}
+    colour = cell_colour(result, mode)
+    colours = {i.id: colour(i) for i in result}
     return DirectLabelColormap(color_dict={None: np.array(_CLEAR), 0: np.array(_CLEAR), **colours})
+
+
+def cell_colour(result: Result, mode: str) -> Callable[[Instance], np.ndarray]:
+    """The colour (4,) of a cell by "category" or "score"."""
+    if mode == "score":
+        return lambda cell: score_colour(cell.score)
+    kinds: dict[int, np.ndarray] = {}
+
+    def by_category(cell: Instance) -> np.ndarray:
+        if cell.category not in kinds:
+            kinds[cell.category] = category_colour(cell.category, result.colours)
+        return kinds[cell.category]
+
+    return by_category
 
 
 def outlines_colormap(result: Result) -> DirectLabelColormap:

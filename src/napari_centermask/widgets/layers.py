@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.cell_rows import CellRows
 from ..core.compose import Views
-from .colours import cells_colormap, outlines_colormap
+from .colours import cell_colour, cells_colormap, outlines_colormap
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -83,6 +84,9 @@ class ResultLayers:
         self._lifted: tuple[Index, int | None] = ((), None)
         self._hatch, self._mode = True, "cell"
         self._wide = False
+        self._rows: CellRows | None = None
+        self._changed: dict[int, Index] = {}  # cells whose rows are not as they are
+        self._coloured_by, self._outline_colours = "", ()
         self.cells = self._layer(self._cells, f"{name} cells", place or {}, opacity=0.45)
         self.outlines = self._layer(self._outlines, f"{name} outlines", place or {}, opacity=0.9)
         self.set_colours("cell")
@@ -137,6 +141,7 @@ class ResultLayers:
         self._widen()
         by_plane: dict[Index, list[int]] = {}
         for change in edit.changes:
+            self._changed[change.id] = change.plane
             by_plane.setdefault(change.plane, []).append(change.id)
         for index, ids in by_plane.items():
             if self._drawn.get(index) is not self.result.plane(index) or len(ids) > _MANY:
@@ -203,12 +208,43 @@ class ResultLayers:
         self.cells.refresh(extent=False)
         self.outlines.refresh(extent=False)
 
-    def describe(self) -> None:
-        """Bring features and colours in line with the result's cells."""
+    def describe(self, *, edits_only: bool = False) -> None:
+        """Bring features and colours in line with the result's cells.
+
+        Parameters
+        ----------
+        edits_only
+            Nothing changed since the last time but by edits that `follow` was told of.
+        """
         import pandas as pd
 
-        self.cells.features = pd.DataFrame(self.result.table())
-        self.set_colours(self._mode)
+        changed, self._changed = self._changed, {}
+        if self._rows is None or not edits_only or len(changed) > _MANY:
+            self._rows, edits_only = CellRows(self.result), False
+        elif changed:
+            self._rows.update(changed)
+        self.cells.features = pd.DataFrame(self._rows.columns)
+        if not edits_only or not self._is_coloured(changed):
+            self.set_colours(self._mode)
+
+    def _is_coloured(self, cells: dict[int, Index]) -> bool:
+        """Whether the colours show these cells as they are."""
+        if self._coloured_by != self._colouring() or self._outline_colours != self._categories():
+            return False
+        if self._coloured_by == "cell":
+            return True
+        found = [self.result.get(index, id) for id, index in cells.items()]
+        known, colour = self.cells.colormap.color_dict, cell_colour(self.result, self._mode)
+        same = (i.id in known and np.allclose(known[i.id], colour(i), atol=1e-6) for i in found if i is not None)
+        return all(same)
+
+    def _colouring(self) -> str:
+        """What the colours of the cells can mean."""
+        return "cell" if self.result.last_id > np.iinfo(np.uint16).max else self._mode
+
+    def _categories(self) -> tuple:
+        """What the colours of the outlines depend on."""
+        return tuple(self.result.categories), tuple(sorted(self.result.colours.items()))
 
     def set_colours(self, mode: str) -> None:
         """Colour cells by "cell", "category" or "score"; with ids beyond 16 bits by "cell" in any case.
@@ -216,9 +252,11 @@ class ResultLayers:
         napari maps wider labels to given colours only where numba is installed.
         """
         self._mode = mode
-        wide = self.result.last_id > np.iinfo(np.uint16).max
-        self.cells.colormap = cells_colormap(self.result, "cell" if wide else mode)
-        self.outlines.colormap = outlines_colormap(self.result)
+        self._coloured_by = self._colouring()
+        self.cells.colormap = cells_colormap(self.result, self._coloured_by)
+        if self._outline_colours != self._categories():
+            self._outline_colours = self._categories()
+            self.outlines.colormap = outlines_colormap(self.result)
 
     @property
     def mode(self) -> str:

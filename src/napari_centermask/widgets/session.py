@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from .job import PlaneDone, PlaneJob
 
 _SETTLE_MS = 400
-_LARGE = 20_000  # cells from which on their table takes so long that it waits for a longer pause
 _SESSIONS: WeakKeyDictionary[Viewer, Session] = WeakKeyDictionary()
 
 
@@ -319,18 +318,18 @@ class Session:
 
     def _unsettle(self, shown: Shown) -> None:
         self._unsettled.add(shown)
-        self._settling.start(_SETTLE_MS if len(shown.result) < _LARGE else 5 * _SETTLE_MS)
+        self._settling.start(_SETTLE_MS)
 
     def settle(self) -> None:
         """Bring features and colours in line with the edits now; otherwise it happens shortly after the last edit."""
         self._settling.stop()
         for shown in list(self._unsettled):
-            self._describe(shown)
+            self._describe(shown, edits_only=True)
             if shown.source() is not None:
                 self.settled.emit(shown.source())
 
-    def _describe(self, shown: Shown) -> None:
-        shown.layers.describe()
+    def _describe(self, shown: Shown, *, edits_only: bool = False) -> None:
+        shown.layers.describe(edits_only=edits_only)
         self._unsettled.discard(shown)
         if not self._unsettled:
             self._settling.stop()

@@ -93,14 +93,9 @@ def drawn(instance: Instance, box: Box) -> np.ndarray:
     return canvas
 
 
-def neighbours(cells: Iterable[Instance], box: Box, shows: Shows) -> list[Instance]:
+def neighbours(cells: Instances, box: Box, shows: Shows) -> list[Instance]:
     """Cells that are shown and whose box meets `box`."""
-    y0, x0, y1, x1 = box
-    return [
-        i
-        for i in cells
-        if i.y0 < y1 and i.x0 < x1 and i.y0 + i.mask.shape[0] > y0 and i.x0 + i.mask.shape[1] > x0 and shows(i)
-    ]  # compares before it calls: this loop runs over all cells of the plane
+    return [cell for cell in cells.meeting(box) if shows(cell)]
 
 
 def without(instance: Instance, mask: np.ndarray, box: Box) -> Instance | None:

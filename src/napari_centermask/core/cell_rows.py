@@ -1,0 +1,54 @@
+"""The rows of `Result.table` as arrays, kept up to date cell by cell: making them anew takes 0.2 s with 50,000 cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from .result import Index, Result
+
+
+class CellRows:
+    """One row for each candidate of a result.
+
+    Attributes
+    ----------
+    columns
+        (n,) each, by name; an update replaces arrays and never changes one, so that they can be handed out.
+    """
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        self.reset()
+
+    def reset(self) -> None:
+        """Read the whole result again."""
+        self.columns = {name: _array(name, values) for name, values in self.result.table().items()}
+
+    def update(self, places: Mapping[int, Index]) -> None:
+        """Bring the rows of some cells, id -> plane, in line with the result; new ones come last."""
+        columns = {name: values.copy() for name, values in self.columns.items()}
+        gone: list[int] = []
+        new: list[dict] = []
+        for id, index in places.items():
+            at = np.flatnonzero(self.columns["index"] == id)
+            cell = self.result.get(index, id)
+            if cell is None:
+                gone += at.tolist()
+                continue
+            row = self.result.row(index, cell)
+            if not len(at):
+                new.append(row)
+                continue
+            for name in columns:
+                columns[name][at[0]] = row[name]
+        for name, values in columns.items():
+            kept = np.delete(values, gone) if gone else values
+            added = _array(name, [row[name] for row in new])
+            self.columns[name] = np.concatenate([kept, added]) if new else kept
+
+
+def _array(name: str, values: list) -> np.ndarray:
+    kinds = {"index": np.int64, "id": np.int64, "area": np.int64, "score": np.float64, "mask_quality": np.float64}
+    return np.array(values, kinds.get(name, object))
