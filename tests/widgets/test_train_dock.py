@@ -158,6 +158,7 @@ def test_one_click_starts_a_training_that_is_seen_to_work(train, wait):
     assert "cpu" in train.progress.machine.text()
     assert train.learning.picture.image.width() == 60
     losses, scores = train.learning.curves.plots
+    wait(lambda: scores.lines)  # drawn at most four times a second
     assert set(losses.lines) == {"box", "mask"}
     assert set(scores.lines) == {"AP", "AP50"}
     assert not train.start.start.isEnabled()
