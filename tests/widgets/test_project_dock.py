@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -9,12 +10,15 @@ import tifffile
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QMessageBox
 
 from napari_centermask.core.errors import BadProject
 from napari_centermask.core.history import Change
 from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.io.images import read_image
 from napari_centermask.io.project import Project
 from napari_centermask.settings import SegmentSettings
+from napari_centermask.widgets import opening
 from napari_centermask.widgets.ahead import Ahead
 from napari_centermask.widgets.edit_session import edit_session_of
 from napari_centermask.widgets.thumbnails import small
@@ -371,3 +375,102 @@ def test_categories_of_a_single_image_are_edited_without_a_project(viewer, proje
     assert "1 have it" in box.problem.text()
     box.lines[2][3].click()
     assert edits.result.categories == {1: "cell"}
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Images count as large, and reading "field 1" waits for an event."""
+    gate = threading.Event()
+
+    def read(path):
+        if path.stem == "field 1":
+            gate.wait(10)
+        if path.stem == "field 2":
+            raise RuntimeError("the disk is gone")
+        return read_image(path)
+
+    monkeypatch.setattr(opening, "SMALL", 0)
+    monkeypatch.setattr(opening, "read_image", read)
+    yield gate
+    gate.set()
+
+
+def test_large_images_are_read_while_the_one_before_stays(viewer, project_dock, folder, slow, qtbot):
+    project_dock.open(folder)
+    assert project_dock.navigation.count.text() == "Opening field 0.tif…"
+    qtbot.waitUntil(lambda: project_dock.session.current == 1, timeout=10_000)
+    project_dock.navigation.next.click()
+    assert (project_dock.session.current, project_dock.session.coming) == (1, 2)
+    assert viewer.layers[0].name == "field 0"
+    assert project_dock.images.currentRow() == 1
+    assert project_dock.navigation.count.text() == "Opening field 1.tif…"
+    made = edits_of(project_dock).add(np.ones((9, 9), bool), (40, 40))
+    slow.set()
+    qtbot.waitUntil(lambda: project_dock.session.current == 2, timeout=10_000)
+    assert [made.id] == [c.id for c in project_dock.project.result(1)]
+    assert project_dock.navigation.count.text() == "0 of 6 images reviewed"
+
+
+def test_of_images_chosen_quickly_the_last_one_comes(viewer, project_dock, folder, slow, qtbot):
+    project_dock.open(folder)
+    qtbot.waitUntil(lambda: project_dock.session.current == 1, timeout=10_000)
+    seen = []
+    project_dock.session.shown.connect(seen.append)
+    for _ in range(3):
+        project_dock.navigation.next.click()
+    assert project_dock.session.coming == 4
+    slow.set()
+    qtbot.waitUntil(lambda: project_dock.session.current == 4, timeout=10_000)
+    assert [id for id in seen if id] == [4]
+    slow.clear()
+    project_dock.show_image(2)
+    project_dock.show_image(4)  # the one in view: the other is not wanted any more
+    assert project_dock.session.coming == 0
+    slow.set()
+    qtbot.waitUntil(lambda: not project_dock.session._opening.is_reading, timeout=10_000)
+    assert project_dock.session.current == 4
+
+
+def test_a_large_image_that_cannot_be_read_says_why(project_dock, folder, slow, notices, qtbot):
+    project_dock.open(folder)
+    qtbot.waitUntil(lambda: project_dock.session.current == 1, timeout=10_000)
+    project_dock.show_image(3)
+    qtbot.waitUntil(lambda: project_dock.session.coming == 0, timeout=10_000)
+    assert "the disk is gone" in notices()[-1]
+    assert project_dock.session.current == 1
+    assert project_dock.images.currentRow() == 0
+
+
+def test_a_removed_image_leaves_its_cells_and_can_be_put_back(project_dock, folder, monkeypatch):
+    project_dock.open(folder)
+    edits_of(project_dock).add(np.ones((9, 9), bool), (40, 40))
+    answers = iter([QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes])
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: next(answers))
+    (action,) = project_dock.images.menu(1).actions()
+    action.trigger()
+    assert project_dock.images.count() == 6
+    action.trigger()
+    assert project_dock.images.count() == 5
+    assert project_dock.session.current == 2
+    back, _ = project_dock.message.buttons
+    back.click()
+    again = ids(project_dock)["field 0.tif"]
+    assert project_dock.images.status(again) == "in work"
+    project_dock.show_image(again)
+    assert [c.area for c in edits_of(project_dock).result] == [81]
+
+
+def test_next_goes_to_the_most_doubtful_cell_without_the_review_dock(project_dock, folder):
+    project_dock.open(folder)
+    found = [cell(y=20 * n, score=score) for n, score in enumerate([0.9, 0.3, 0.6])]
+    project_dock.project.set_predictions(1, Instances((128, 128), found), model="m")
+    edits = edits_of(project_dock)
+    scores = []
+    for _ in range(3):
+        edits.select_next()
+        scores.append(edits.cell.score)
+    assert scores == [0.3, 0.6, 0.9]
+    edits.run_tool("set_status", ids=[c.id for c in edits.result], status="accepted")
+    edits.select(())
+    edits.select_next()
+    assert edits.cell is not None

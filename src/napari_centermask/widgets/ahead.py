@@ -117,7 +117,8 @@ class Ahead:
     def _on_ended(self, value: Any) -> None:
         task, self._task = self._task, None
         if isinstance(value, Finished):
-            if task.project is self._project and task.project.status(task.id) == "untouched":
+            there = task.project is self._project and task.id in task.project
+            if there and task.project.status(task.id) == "untouched":
                 _take(task)
         elif not self.runner.cancelled:
             self.failed[task.id] = value.message if isinstance(value, Failed) else "It was stopped by an error."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QRect, QSize, Qt, Signal
+from qtpy.QtCore import QPoint, QRect, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPixmap
-from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QStyle, QStyledItemDelegate
+from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QMenu, QStyle, QStyledItemDelegate
 
 from .thumbnails import SIDE
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..io.project import ProjectImage
 
 COLOURS = {"untouched": "#8a93a0", "predicted": "#4cc9f0", "in work": "#ffd166", "reviewed": "#7bd389"}
-_ID, _STATUS, _PICTURE, _PROBLEM = (Qt.ItemDataRole.UserRole + k for k in range(4))
+_ID, _STATUS, _PICTURE, _PROBLEM, _COMING = (Qt.ItemDataRole.UserRole + k for k in range(5))
 
 
 class _ImageDelegate(QStyledItemDelegate):
@@ -45,7 +45,8 @@ class _ImageDelegate(QStyledItemDelegate):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.drawEllipse(left, middle - 9, 9, 9)
         painter.setPen(colour)
-        painter.drawText(left + 15, middle, "cannot be used" if problem else status)
+        text = "opening…" if index.data(_COMING) else "cannot be used" if problem else status
+        painter.drawText(left + 15, middle, text)
         painter.restore()
 
     @staticmethod
@@ -65,9 +66,12 @@ class ImageList(QListWidget):
     ----------
     picked
         Emitted with the id of the image that was clicked.
+    unwanted
+        Emitted with the id of the image that shall leave the project; a right click offers it.
     """
 
     picked = Signal(int)
+    unwanted = Signal(int)
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,6 +83,19 @@ class ImageList(QListWidget):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._items: dict[int, QListWidgetItem] = {}
         self.itemClicked.connect(lambda item: self.picked.emit(item.data(_ID)))
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(self._on_menu)
+
+    def menu(self, id: int) -> QMenu:
+        """What can be done with an image beside looking at it."""
+        menu = QMenu(self)
+        menu.addAction("Remove from the project…").triggered.connect(lambda: self.unwanted.emit(id))
+        return menu
+
+    def _on_menu(self, at: QPoint) -> None:
+        item = self.itemAt(at)
+        if item is not None:
+            self.menu(item.data(_ID)).exec(self.viewport().mapToGlobal(at))
 
     def set_images(self, images: Sequence[ProjectImage]) -> None:
         """List these images; pictures of those listed before stay."""
@@ -99,7 +116,7 @@ class ImageList(QListWidget):
         item.setData(_STATUS, image.status)
         item.setData(_PROBLEM, image.problem)
         size = " x ".join(map(str, (*image.leading, *(image.shape or ()))))
-        item.setToolTip(image.problem or f"{image.path}\n{size} pixels, {image.status}")
+        item.setToolTip(image.problem or f"{image.path}\n{size} pixels, {image.status}. Right click for more.")
 
     def set_picture(self, id: int, picture: QPixmap) -> None:
         """Show a thumbnail."""
@@ -119,6 +136,12 @@ class ImageList(QListWidget):
         else:
             self.setCurrentItem(item)
             self.scrollToItem(item)
+
+    def show_coming(self, id: int) -> None:
+        """Mark an image as being opened, 0 for none."""
+        for other, item in self._items.items():
+            if bool(item.data(_COMING)) != (other == id):
+                item.setData(_COMING, other == id)
 
     def status(self, id: int) -> str:
         """What is shown as an image's status."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QSize, Qt, QTimer
-from qtpy.QtWidgets import QApplication, QFileDialog, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QTabWidget, QVBoxLayout, QWidget
 
 from ..core.errors import ChangedOutside, UserError
 from .category_box import CategoryBox
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from superqt.utils import GeneratorWorker
 
     from ..core.quality import Finding
-    from ..io.project import Category, Project
+    from ..io.project import Category, Project, ProjectImage
     from ..settings import SegmentSettings
 
 _WATCH_MS = 2000  # the journal is written by another thread, which must not touch widgets
@@ -47,6 +47,7 @@ class ProjectDock(QWidget):
         self.session = project_session_of(napari_viewer)
         self._pictures: GeneratorWorker | None = None
         self._problem = ""
+        self._finding: tuple[int, Finding] | None = None
         self._build()
         self._connect()
         self._on_opened()
@@ -90,6 +91,7 @@ class ProjectDock(QWidget):
         self.navigation.next.clicked.connect(lambda: self.show_image(self.session.neighbour(1)))
         self.navigation.done.clicked.connect(self._on_done)
         self.images.picked.connect(self.show_image)
+        self.images.unwanted.connect(self.remove_image)
         self.ahead.wanted.toggled.connect(self._on_ahead)
         self.ahead.models.currentIndexChanged.connect(self._on_ahead)
         self.categories.edited.connect(self._on_category_edited)
@@ -106,6 +108,8 @@ class ProjectDock(QWidget):
             (session.opened, self._on_opened),
             (session.changed, self._on_changed),
             (session.shown, self._on_shown),
+            (session.reading, self._on_reading),
+            (session.failed, self._on_failed),
             (session.ahead.changed, self._on_ahead_changed),
         ]
         for signal, slot in links:
@@ -124,16 +128,25 @@ class ProjectDock(QWidget):
 
     def show_image(self, id: int | None) -> None:
         """Bring an image of the project into view; a mistake becomes a notification."""
-        if id is None or id == self.session.current:
+        if id is None:
             return
         QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
         try:
-            self.session.show(id)
+            self.session.show_soon(id)
         except UserError as error:
-            show_error(str(error))
-            self.images.show_current(self.session.current)
+            self._on_failed(str(error))
         finally:
             QApplication.restoreOverrideCursor()
+
+    def _on_failed(self, why: str) -> None:
+        show_error(why)
+        self.images.show_current(self.session.current)
+
+    def _on_reading(self, id: int) -> None:
+        """Show that an image is being read."""
+        self.images.show_coming(id)
+        self.images.show_current(id or self.session.current)
+        self._refresh()
 
     def save(self, *, overwrite: bool = False) -> bool:
         """Save the project; asks if another program changed its files, and says so if the disk refuses."""
@@ -169,6 +182,33 @@ class ProjectDock(QWidget):
         if files:
             self._change(lambda p: [show_info(text) for text in p.add_images(map(Path, files))])
 
+    def remove_image(self, id: int, *, asked: bool = False) -> None:
+        """Take an image out of the project once the person agrees; its cells are kept, and come back with it.
+
+        Parameters
+        ----------
+        asked
+            The person has agreed already.
+        """
+        project = self.project
+        if project.read_only:
+            show_error(project.read_only)
+            return
+        image = project.image(id)
+        if not asked and not _agrees(self, image):
+            return
+        try:
+            self.session.remove(id)
+        except UserError as error:
+            self.message.show_message(str(error), grave=True)
+            return
+        put_back = ("Put it back", lambda: self._change(lambda p: p.add_images([image.path])))
+        self.message.show_message(
+            f"{image.path.name} is no part of the project now.", [put_back, ("Close", lambda: None)]
+        )
+        if not self.session.current:
+            self.show_image(self.session.neighbour(1))
+
     def _on_export(self) -> None:
         from .export_dialog import ExportDialog
 
@@ -183,9 +223,17 @@ class ProjectDock(QWidget):
             self.look_at(*dialog.wanted)
 
     def look_at(self, id: int, finding: Finding) -> None:
-        """Bring what the check found into view."""
+        """Bring what the check found into view, as soon as its image is read."""
+        self._finding = id, finding
         self.show_image(id)
-        if self.session.current == id and finding.ids:
+        self._select_finding()
+
+    def _select_finding(self) -> None:
+        id, finding = self._finding or (0, None)
+        if not id or self.session.current != id:
+            return
+        self._finding = None
+        if finding.ids:
             edit_session_of(self.session.session, self.session.layer).select(finding.ids, centre=True)
 
     def _on_done(self) -> None:
@@ -223,8 +271,8 @@ class ProjectDock(QWidget):
         self._tell(project, adopt_keys(project.categories))
         self._make_pictures()
         self._on_ahead()
-        self.images.show_current(self.session.current)
-        if not self.session.current:
+        self.images.show_current(self.session.coming or self.session.current)
+        if not self.session.current and not self.session.coming:
             first = next((i.id for i in project.images if not i.problem and i.status != "reviewed"), None)
             self.show_image(first)
 
@@ -284,7 +332,8 @@ class ProjectDock(QWidget):
             self.images.update_image(self.project.image(id))
         else:
             self.images.set_images(self.project.images)
-            self.images.show_current(self.session.current)
+            self.images.show_coming(self.session.coming)
+            self.images.show_current(self.session.coming or self.session.current)
             self._show_categories()
             self._make_pictures()
         self._refresh()
@@ -294,7 +343,8 @@ class ProjectDock(QWidget):
             self._show_categories()
 
     def _on_shown(self, id: int) -> None:
-        self.images.show_current(id)
+        self.images.show_current(id or self.session.coming)
+        self._select_finding()
         self._refresh()
 
     def look_for_trouble(self) -> None:
@@ -338,7 +388,7 @@ class ProjectDock(QWidget):
         ):
             there = project is not None and session.neighbour(step) is not None
             hint(button, text if there else (none if project is None else "There is none."), enabled=there)
-        can = not closed and bool(session.current)
+        can = not closed and bool(session.current) and not session.coming
         text = "All cells of this image are right and none is missing; on to the next that is not reviewed."
         hint(self.navigation.done, text if can else (closed or "Choose an image first."), enabled=can)
         self._count()
@@ -346,7 +396,10 @@ class ProjectDock(QWidget):
     def _count(self) -> None:
         images = [] if self.project is None else self.project.images
         done = sum(i.status == "reviewed" for i in images)
-        self.navigation.count.setText(f"{done:,} of {len(images):,} images reviewed" if images else "")
+        text = f"{done:,} of {len(images):,} images reviewed" if images else ""
+        if self.session.coming:
+            text = f"Opening {self.project.image(self.session.coming).path.name}…"
+        self.navigation.count.setText(text)
 
     def hideEvent(self, event) -> None:
         """Stop making pictures when nobody sees them."""
@@ -363,6 +416,16 @@ class ProjectDock(QWidget):
             self._window_known = True
             session = self.session
             window.destroyed.connect(lambda: session.close())
+
+
+def _agrees(parent: QWidget, image: ProjectImage) -> bool:
+    """Whether the person wants an image out of the project."""
+    text = (
+        f"Take {image.path.name} out of the project?\n\nThe image file stays where it is. Its cells are kept in "
+        "annotations.json and come back when it is added again. The project is saved."
+    )
+    answer = QMessageBox.question(parent, "Remove an image", text)
+    return answer == QMessageBox.StandardButton.Yes
 
 
 def _disconnect(links: list[tuple]) -> None:

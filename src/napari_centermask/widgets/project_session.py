@@ -14,6 +14,8 @@ from ..io.project import Project
 from ..settings import SegmentSettings
 from .ahead import Ahead
 from .autosave import IN_PROJECT
+from .job import Failed
+from .opening import Opening, is_small
 from .planes import ImagePlanes
 from .session import Session, session_of
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from napari.layers import Image
     from napari.viewer import Viewer
 
+    from ..io.images import ImageData
+    from ..io.project import ProjectImage
     from ..models.card import ModelCard
 
 _PROJECTS: WeakKeyDictionary[Viewer, ProjectSession] = WeakKeyDictionary()
@@ -45,6 +49,12 @@ class ProjectSession:
         Emitted with the id of an image whose cells or status changed; 0 for the list or the categories.
     shown
         Emitted with the id of the image that came into view, 0 for none.
+    reading
+        Emitted with the id of an image that is being read and comes into view then, 0 when it came or is not wanted.
+    coming
+        That id.
+    failed
+        Emitted with a sentence if it could not be read.
     ahead
         Predicts the next images.
     """
@@ -52,13 +62,16 @@ class ProjectSession:
     opened = Signal()
     changed = Signal(int)
     shown = Signal(int)
+    reading = Signal(int)
+    failed = Signal(str)
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = ref(viewer)
         self.session: Session = session_of(viewer)
         self.project: Project | None = None
-        self.current = 0
+        self.current = self.coming = 0
         self.layer: Image | None = None
+        self._opening = Opening(self._on_read)
         self.ahead = Ahead()
         self._last: SegmentSettings | None = None
         viewer.layers.events.removed.connect(self._on_removed)
@@ -94,6 +107,7 @@ class ProjectSession:
         if self.project is None:
             return
         self.ahead.stop()
+        self._expect(0)
         self.leave()
         project, self.project = self.project, None
         project.changed.disconnect(self._on_changed, missing_ok=True)
@@ -110,27 +124,72 @@ class ProjectSession:
 
     def replace(self, project: Project) -> None:
         """Go on with another state of the same project, from `Project.reload` or `discard_recovered`."""
-        current = self.current
+        current = self.coming or self.current
+        self._expect(0)
         self.leave()
         self._take(project)
         if current:
-            self.show(current)
+            self.show_soon(current)
 
     def show(self, id: int) -> None:
-        """Bring an image into view with its cells; the one before leaves.
+        """Bring an image into view with its cells, now; the one before leaves.
 
         Raises
         ------
         UserError
             If the image or its annotations cannot be used; the one before stays in view then.
         """
+        image = self._usable(id)
+        if id != self.current:
+            self._enter(id, read_image(image.path))
+
+    def show_soon(self, id: int) -> None:
+        """The same, but a large image is read by a thread and comes when it is there.
+
+        The one before stays in view until then, and can be worked on. Choosing another image, also the one in view, ends the
+        wait.
+        """
+        image = self._usable(id)
+        if id == self.current or is_small(image):
+            self.show(id)
+        else:
+            self._expect(id)
+            self._opening.start(image.path)
+
+    def _usable(self, id: int) -> ProjectImage:
+        """An image's entry; nothing else is waited for from now on."""
         image = self.project.image(id)
         if image.problem:
             raise BadImage(image.problem)
-        pixels = read_image(image.path)
+        self._expect(0)
+        return image
+
+    def _expect(self, id: int) -> None:
+        """Wait for an image, 0 for none."""
+        if not id:
+            self._opening.cancel()
+        if id != self.coming:
+            self.coming = id
+            self.reading.emit(id)
+
+    def _on_read(self, found: ImageData | Failed) -> None:
+        """The image that is wanted was read, or could not be."""
+        id = self.coming
+        self._expect(0)
+        if self.project is None or self.viewer is None or not id:
+            return
+        try:
+            if isinstance(found, Failed):
+                raise BadImage(found.message)
+            self._enter(id, found)
+        except UserError as error:
+            self.failed.emit(str(error))
+
+    def _enter(self, id: int, pixels: ImageData) -> None:
+        """Put an image that was read into the viewer, in place of the one before."""
         result, history = self.project.result(id), self.project.history(id)
         self.leave()
-        layer, planes = self._add(pixels, Path(image.file_name).stem)
+        layer, planes = self._add(pixels, Path(self.project.image(id).file_name).stem)
         self.layer, self.current = layer, id
         self._colour()
         self.session.attach(layer, planes, result, history)
@@ -138,6 +197,14 @@ class ProjectSession:
         self.viewer.reset_view()
         self.ahead.follow(id)
         self.shown.emit(id)
+
+    def remove(self, id: int) -> None:
+        """Take an image out of the project, and out of view; raises as `Project.remove_image`."""
+        self.flush()
+        if id in (self.current, self.coming):
+            self._expect(0)
+            self.leave()
+        self.project.remove_image(id)
 
     def _add(self, pixels, name: str) -> tuple[Image, ImagePlanes]:
         """The image as one layer; channels become a slider."""
@@ -164,10 +231,14 @@ class ProjectSession:
         self.shown.emit(0)
 
     def neighbour(self, step: int, *, open_only: bool = False) -> int | None:
-        """The id of the next (or with -1 the previous) usable image; of those not reviewed with `open_only`."""
+        """The id of the next (or with -1 the previous) usable image; of those not reviewed with `open_only`.
+
+        While an image is read, those beside it.
+        """
         images = [i for i in self.project.images if not i.problem]
         ids = [i.id for i in images]
-        at = ids.index(self.current) if self.current in ids else (-1 if step > 0 else len(ids))
+        here = self.coming or self.current
+        at = ids.index(here) if here in ids else (-1 if step > 0 else len(ids))
         rest = images[at + step :: step] if 0 <= at + step < len(ids) else []
         return next((i.id for i in rest if not (open_only and i.status == "reviewed")), None)
 
@@ -177,7 +248,7 @@ class ProjectSession:
         self.project.set_status(self.current, "reviewed")
         following = self.neighbour(1, open_only=True)
         if following is not None:
-            self.show(following)
+            self.show_soon(following)
         return following
 
     def save(self, *, overwrite: bool = False) -> None:

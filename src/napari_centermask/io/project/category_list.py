@@ -66,6 +66,11 @@ class CategoryList(State):
                     f"Expected a category without cells, {entry.file_name} has cells of {self._categories[id].name!r}. "
                     "Give them another category first."
                 )
+        if id in self._store.uses_of_removed():
+            raise BadSettings(
+                f"Expected a category without cells, an image that was removed from the project has cells of "
+                f"{self._categories[id].name!r}. Add that image again and give them another category first."
+            )
         if len(self._categories) == 1:
             raise BadSettings("Expected at least one category. Rename this one, or add another first.")
         del self._categories[id]

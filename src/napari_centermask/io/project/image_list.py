@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...core.errors import BadImage
+from ...core.errors import BadImage, UserError
 from .images import ProjectImage, find_images, measure, new_entries
-from .layout import ImageEntry
+from .layout import STATUSES, ImageEntry
 from .state import State
 
 
@@ -50,6 +50,48 @@ class ImageList(State):
         self.changed.emit(0)
         return left_out
 
+    def remove_image(self, id: int) -> None:
+        """Take an image out of the project and save it; raises as `Project.save`, and the image stays then.
+
+        Its file stays where it is. Its cells are kept in annotations.json, apart from the others, and come back when the
+        file is added again.
+        """
+        self._check_writable()
+        entry = self._entries[id]
+        if id in self._touched():
+            self._put(id)
+        place = self._file.images.index(entry)
+        self._file.images.remove(entry)
+        self._entries = {e.id: e for e in self._file.images}
+        self._store.set_aside(entry.file_name, entry.model_dump(mode="json"))
+        dirty = id in self._dirty
+        result, self._results = self._results, {k: r for k, r in self._results.items() if k != id}
+        self._dirty.discard(id)
+        try:
+            self.save()
+        except UserError:
+            self._file.images.insert(place, entry)
+            self._entries = {e.id: e for e in self._file.images}
+            self._store.bring_back(entry.file_name, entry.path)
+            self._results = result
+            self._dirty |= {id} if dirty else set()
+            raise
+        for kept in (self._histories, self._thresholds, self._problems):
+            kept.pop(id, None)
+        self.changed.emit(0)
+
+    def __contains__(self, id: int) -> bool:
+        return id in self._entries
+
+    def _bring_back(self, entries: Iterable[ImageEntry]) -> None:
+        """Give images that were part of the project before their cells and status again."""
+        for entry in entries:
+            former = self._store.bring_back(entry.file_name, entry.path)
+            if former is not None:
+                entry.status = former.get("status") if former.get("status") in STATUSES else "in work"
+                entry.group = str(former.get("group") or "")
+                self._dirty.add(entry.id)
+
     def new_files(self) -> list[Path]:
         """Images that lie in the folder and are not part of the project."""
         known = {self.folder / e.path for e in self._file.images}
@@ -80,6 +122,7 @@ class ImageList(State):
         for entry in entries:
             self._file.images.append(entry)
             self._measure(entry)
+        self._bring_back(e for e in entries if not self._problems.get(e.id))
         self._entries = {e.id: e for e in self._file.images}
 
     def _measure(self, entry: ImageEntry) -> None:

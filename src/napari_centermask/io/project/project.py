@@ -140,6 +140,7 @@ class Project(ImageList, CategoryList, Saving):
         for entry in self._file.images:
             self._measure(entry)
         self._compare()
+        self._bring_back(e for e in self._file.images if e.file_name not in self._store.images)
         self._replay(contents)
         if not self.read_only:
             remove_parts(self.folder, (ANNOTATIONS, PREVIOUS, PROJECT, PREVIOUS_PROJECT, JOURNAL))

@@ -69,11 +69,15 @@ class Saving(State):
     def encoded_annotations(self, number: int) -> bytes:
         """annotations.json as it would be saved now, with the journal's records up to `number` contained."""
         for id in sorted(self._touched()):
-            entry = self._entries[id]
-            extra = {k: v for k, v in {"group": entry.group, "pixel_size_um": entry.pixel_size_um}.items() if v}
-            self._store.put(entry.file_name, self.result(id), image_id=id, extra=extra)
+            self._put(id)
         categories = [{"id": i, "name": c.name, "supercategory": "cell"} for i, c in sorted(self._categories.items())]
         return b"".join(self._store.encoded((e.file_name for e in self._file.images), categories, number))
+
+    def _put(self, id: int) -> None:
+        """Take an image's cells as they are now into what annotations.json holds."""
+        entry = self._entries[id]
+        extra = {k: v for k, v in {"group": entry.group, "pixel_size_um": entry.pixel_size_um}.items() if v}
+        self._store.put(entry.file_name, self.result(id), image_id=id, extra=extra)
 
     def _check_outside(self, overwrite: bool) -> None:
         names = self.changed_outside()

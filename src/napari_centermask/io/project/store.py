@@ -1,7 +1,8 @@
 """annotations.json of a project: kept as it is read, image by image, and made cells of only when an image is opened.
 
 What is not opened is written back as it came. Cells that are shown stand under `annotations`, where every COCO reader finds
-them. Rejected ones and candidates below the score stand under `napari_centermask: {"hidden": [...]}`.
+them. Rejected ones and candidates below the score stand under `napari_centermask: {"hidden": [...]}`, those of images that
+were removed from the project under `{"removed": [{"entry", "images", "annotations", "hidden"}, ...]}`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ class RawImage:
     records: list[Raw] = field(default_factory=list)
     shown: list[Raw] = field(default_factory=list)
     hidden: list[Raw] = field(default_factory=list)
+    entry: Raw = field(default_factory=dict)
+    """That of project.json, for an image that was removed."""
 
 
 class Store:
@@ -40,6 +43,8 @@ class Store:
         In the order of the file.
     categories
         Entries of the categories.
+    removed
+        Images that were removed from the project.
     edits
         Number of the last journal record that is contained; 0 in a file that another program wrote.
     """
@@ -48,6 +53,7 @@ class Store:
         self.path = path
         self.images: dict[str, RawImage] = {}
         self.categories: list[Raw] = []
+        self.removed: list[RawImage] = []
         self.edits = 0
         self._other: Raw = {}
         self._info: Raw = {}
@@ -78,6 +84,7 @@ class Store:
     def _take(self, data: Any) -> None:
         own = data.get(KEY)
         hidden = own.get("hidden", []) if isinstance(own, dict) else []
+        self.removed = [_removed(item) for item in (own.get("removed", []) if isinstance(own, dict) else [])]
         self._info = data.get("info") if isinstance(data.get("info"), dict) else {}
         edits = self._info.get(KEY, {}).get("edits", 0) if isinstance(self._info.get(KEY), dict) else 0
         self.edits = edits if type(edits) is int and 0 <= edits < 2**53 else 0
@@ -117,6 +124,10 @@ class Store:
         raw = self.images.get(name, RawImage())
         return {item.get("category_id") for item in raw.shown + raw.hidden}
 
+    def uses_of_removed(self) -> set[int]:
+        """Categories of the annotations of images that were removed from the project."""
+        return {item.get("category_id") for raw in self.removed for item in raw.shown + raw.hidden}
+
     def put(self, name: str, result: Result, *, image_id: int, extra: Raw) -> None:
         """Take an image's cells as they are now; those that did not change are not packed again."""
         crowds = self.crowds(name)
@@ -141,6 +152,25 @@ class Store:
         self._packed |= packed
         self.images[name] = raw
 
+    def set_aside(self, name: str, entry: Raw) -> None:
+        """Keep an image that is removed from the project, with its entry in project.json; one without cells is dropped."""
+        raw = self.images.pop(name, None)
+        for key in [k for k in self._packed if k[0] == name]:
+            del self._packed[key]
+        if raw is not None:
+            raw.entry = entry
+            self.removed.append(raw)
+
+    def bring_back(self, name: str, path: str) -> Raw | None:
+        """Take an image that was removed in again, the latest of this name and place; returns the entry it had."""
+        same = [r for r in self.removed if (r.entry.get("file_name"), r.entry.get("path")) == (name, path)]
+        if not same or name in self.images:
+            return None
+        self.removed.remove(same[-1])
+        self.images[name] = same[-1]
+        entry, same[-1].entry = same[-1].entry, {}
+        return entry
+
     def encoded(self, names: Iterable[str], categories: Iterable[Raw], edits: int) -> Iterator[bytes]:
         """The file's bytes: the images of `names` first, then what else it held."""
         order = [n for n in names if n in self.images]
@@ -149,8 +179,11 @@ class Store:
         own = self._info.get(KEY) if isinstance(self._info.get(KEY), dict) else {}
         info = {"description": "napari-centermask"} | self._info | {KEY: {**own, "format": FORMAT, "edits": edits}}
         data = {"info": info, "images": images, "annotations": shown, "categories": list(categories), **self._other}
-        if hidden:
-            data[KEY] = {"hidden": hidden}
+        removed = [
+            {"entry": r.entry, "images": r.records, "annotations": r.shown, "hidden": r.hidden} for r in self.removed
+        ]
+        if hidden or removed:
+            data[KEY] = {k: v for k, v in {"hidden": hidden, "removed": removed}.items() if v}
         yield json.dumps(data).encode("ascii")
 
     def _numbered(self, order: list[str]) -> tuple[list[Raw], list[Raw], list[Raw]]:
@@ -176,3 +209,11 @@ class Store:
         for k, item in enumerate(shown + hidden, start=1):
             item["id"] = k
         return images, shown, hidden
+
+
+def _removed(item: Raw) -> RawImage:
+    """An image that was removed from the project, as `Store.encoded` wrote it."""
+    entry = item["entry"]
+    if not isinstance(entry, dict):
+        raise ValueError("a removed image needs its entry")
+    return RawImage(list(item["images"]), list(item["annotations"]), list(item.get("hidden", [])), dict(entry))
