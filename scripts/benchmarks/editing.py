@@ -7,9 +7,9 @@ CPU time of the process (not wall time, so that other programs disturb it little
 runs of each: commit of a brush stroke, undo, split (by a line, by seeds, automatic), merge, switch to another cell. An edit
 goes through the history and brings the views (top-most cell, outlines, hatch) and the table's columns in line; in napari
 also the layers, up to the point where they are drawn on the screen, which is left out. What waits until a series of edits
-is over (features and colours) is "settle". Cells are wobbly ellipses at random places, so that a fifth of the foreground is
-under several. Each size is a process of its own; memory is what opening adds beyond the image (in napari: beyond a viewer
-with the image), in anonymous pages.
+is over (features and colours) is "settle", here after one stroke. Cells are wobbly ellipses at random places, so that a
+fifth of the foreground is under several. Each size is a process of its own; memory is what opening adds beyond the image
+(in napari: beyond a viewer with the image), in anonymous pages.
 """
 
 from __future__ import annotations
@@ -232,6 +232,9 @@ def measure(side: int, *, on: str, repeats: int) -> dict:
     drawn = _anonymous_mb() - before
     overlap = np.count_nonzero(board.views.count > 1) / np.count_nonzero(board.views.count)
     operations = {name: _times(action) for name, action in _actions(board, repeats).items()}
+    board.settle()
+    commit, *_ = _actions(board, 1)["commit"]
+    commit()
     with cpu() as settling:
         board.settle()
     return {

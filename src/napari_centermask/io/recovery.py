@@ -28,7 +28,7 @@ BEFORE = "state before"
 """Name of the records that hold the state before the first edit; they may come after edits."""
 _WINDOWS = 16
 _AT_ONCE = 50  # cells packed in a row: about a millisecond
-_PAUSE_S = 0.005
+_PAUSE_S = 0.02
 _MOST_CATEGORIES = 10_000
 
 
