@@ -35,7 +35,7 @@ from napari_centermask.pipeline.steps import suited
 from napari_centermask.settings import SegmentSettings
 
 BATCHES = (16, 32, 64, 128, 256, 512)
-FROM_SCORES = (0.05, 0.2, 0.4)
+FROM_SCORES = (0.2, 0.4, 0.6)
 
 
 def main() -> None:
