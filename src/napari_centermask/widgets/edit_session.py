@@ -65,8 +65,8 @@ class EditSession:
     mode_changed
         Emitted with the write mode.
     queue
-        Gives the ids that `select_next` visits, in order: most doubtful first once it is used (see `review.Review`). All
-        cells shown in the plane when nothing is left in it.
+        Gives the ids that `select_next` visits, in order: most doubtful first once it is used (see `review.Review`); in
+        stacks only with the review dock. All cells shown in the plane when nothing is left in it.
     category
         Of new cells.
     amount
@@ -214,11 +214,11 @@ class EditSession:
 
     def _step(self, by: int) -> None:
         self.flush()
-        if self.queue is None:
+        if self.queue is None and not self.result.leading:  # in a stack it would leave the plane
             from .review import review_of
 
             review_of(self)  # becomes the queue
-        ids = list(self.queue()) or sorted(self.result.visible(self._plane).ids)
+        ids = (list(self.queue()) if self.queue is not None else []) or sorted(self.result.visible(self._plane).ids)
         if not ids:
             return
         if self._selected and self._selected[0] in ids:
