@@ -8,7 +8,6 @@ cell's other values stand under `napari_centermask` in its properties, and the i
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ from ...core.errors import BadAnnotations
 from ...core.instances import Instance
 from ...core.result import Index, Result
 from . import fields
-from .labels import image_name
-from .reading import LARGEST_PLANE, MOST_PLANES, Allowance, Reading, check_size, image_shape, refusing
-from .rings import Polygon, fill, trace
+from .outlines import result_of
+from .reading import MOST_PLANES, Reading, refusing
+from .rings import Polygon, trace
 from .whole import whole_path
 
 _KEY = fields.KEY
@@ -43,19 +42,16 @@ def read(path: Path, images: Path | None = None) -> Reading:
     own = data.get(_KEY) if isinstance(data, dict) else None
     features = _features(path, data)
     cells = [(f, polygons) for f in features if (polygons := list(_polygons(path, f.get("geometry"))))]
-    name = fields.read_name(own, image_name(path))
-    shape, notes = _shape(path, own, images, name, [p for _, polygons in cells for p in polygons])
-    leading, indices = fields.planes_of(own, [_position(f) for f, _ in cells])
-    check_size(path, shape, leading)
-    result = Result(shape, leading=leading, name=name)
-    result.categories = fields.read_categories(own)
-    lost = _place(path, result, cells, indices)
-    result.categories = result.categories or {1: "cell"}
-    fields.take_image_fields(result, own)
-    skipped = len(features) - len(cells)
-    notes += (f"{skipped} objects without an area were passed over.",) * bool(skipped)
-    notes += (f"{lost} objects cover no pixel of the image and were passed over.",) * bool(lost)
-    return Reading((result,), notes)
+    return result_of(
+        path,
+        own,
+        images,
+        cells,
+        n_all=len(features),
+        noun="object",
+        position=_position,
+        cell_of=lambda feature, categories: (_cell_fields(path, feature, categories), _class(feature)),
+    )
 
 
 def _features(path: Path, data: Any) -> list[dict[str, Any]]:
@@ -104,25 +100,6 @@ def _ring(path: Path, points: Any) -> np.ndarray:
     return ring[:-1] if closed else ring
 
 
-def _shape(
-    path: Path, own: Any, images: Path | None, name: str, polygons: list[Polygon]
-) -> tuple[tuple[int, int], tuple[str, ...]]:
-    """The image's size: as the file or the image says, else as far as the cells reach."""
-    shape = fields.read_sizes(own, "shape", 2) or image_shape(path, images, name)
-    notes: tuple[str, ...] = ()
-    if shape is None:
-        shape = extent([r for p in polygons for r in p])
-        notes = (f"The file does not tell the image's size; {shape[0]} x {shape[1]} holds all cells.",)
-    return shape, notes
-
-
-def extent(rings: Sequence[np.ndarray]) -> tuple[int, int]:
-    """(H, W) that holds all rings."""
-    rings = [r for r in rings if len(r)]
-    x, y = np.max([r.max(axis=0) for r in rings], axis=0) if rings else (1, 1)
-    return tuple(max(1, math.ceil(min(v, LARGEST_PLANE + 1))) for v in (y, x))
-
-
 def _position(feature: dict[str, Any]) -> tuple[int, int]:
     """(t, z) by QuPath's `plane` member of the geometry."""
     plane = feature["geometry"].get("plane")
@@ -138,22 +115,6 @@ def _class(feature: dict[str, Any]) -> str:
         return "cell"
     names = named.get("names") if isinstance(named.get("names"), list) else [named.get("name")]
     return ": ".join(n for n in names if isinstance(n, str)) or "cell"
-
-
-def _place(path: Path, result: Result, cells: list, indices: list[Index]) -> int:
-    """Rasterise the features; the number of those that cover no pixel."""
-    allowance, found = Allowance(path), []
-    for n, ((feature, polygons), index) in enumerate(zip(cells, indices, strict=True), start=1):
-        crop = fill(polygons, result.shape, f"object {n} of {path.name}")
-        if crop is None or not all(i < m for i, m in zip(index, result.leading, strict=True)):
-            continue
-        y0, x0, mask = crop
-        cell = Instance.from_mask(mask, (y0, x0), **_cell_fields(path, feature, result.categories))
-        result.categories.setdefault(cell.category, _class(feature))
-        allowance.take(cell.mask.size)
-        found.append((index, cell))
-    fields.place(result, found)
-    return len(cells) - len(found)
 
 
 def _cell_fields(path: Path, feature: dict[str, Any], categories: dict[int, str]) -> dict[str, Any]:

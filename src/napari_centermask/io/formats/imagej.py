@@ -22,10 +22,9 @@ from ...core.errors import MissingExtra
 from ...core.instances import Instance
 from ...core.result import Index, Result
 from . import fields
-from .geojson import extent
-from .labels import image_name
-from .reading import MOST_PLANES, Allowance, Reading, check_size, image_shape, refusing
-from .rings import Polygon, Ring, fill, trace
+from .outlines import result_of
+from .reading import MOST_PLANES, Reading, refusing
+from .rings import Polygon, Ring, trace
 from .whole import whole_path
 
 _IMAGE_ENTRY = "napari_centermask.json"
@@ -70,23 +69,16 @@ def read(path: Path, images: Path | None = None) -> Reading:
         if not rois and own is None:
             raise ValueError("it holds no ROIs")
         outlines = [(roi, polygons) for roi in rois if (polygons := _polygons(roi))]
-    name = fields.read_name(own, image_name(path))
-    shape = fields.read_sizes(own, "shape", 2) or image_shape(path, images, name)
-    notes: tuple[str, ...] = ()
-    if shape is None:
-        shape = extent([r for _, polygons in outlines for p in polygons for r in p])
-        notes = (f"The file does not tell the image's size; {shape[0]} x {shape[1]} holds all cells.",)
-    leading, indices = fields.planes_of(own, [_position(roi) for roi, _ in outlines])
-    check_size(path, shape, leading)
-    result = Result(shape, leading=leading, name=name)
-    result.categories = fields.read_categories(own)
-    lost = _place(path, result, outlines, indices)
-    result.categories = result.categories or {1: "cell"}
-    fields.take_image_fields(result, own)
-    skipped = len(rois) - len(outlines)
-    notes += (f"{skipped} ROIs without an area were passed over.",) * bool(skipped)
-    notes += (f"{lost} ROIs cover no pixel of the image and were passed over.",) * bool(lost)
-    return Reading((result,), notes)
+    return result_of(
+        path,
+        own,
+        images,
+        outlines,
+        n_all=len(rois),
+        noun="ROI",
+        position=_position,
+        cell_of=lambda roi, categories: (_cell_fields(path, roi, categories), _group_name(roi)),
+    )
 
 
 def _entries(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -176,20 +168,9 @@ def _position(roi: Any) -> tuple[int, int]:
     return (t, z) if max(t, z) < MOST_PLANES else (0, 0)
 
 
-def _place(path: Path, result: Result, outlines: list, indices: list[Index]) -> int:
-    """Rasterise the ROIs; the number of those that cover no pixel."""
-    allowance, found = Allowance(path), []
-    for n, ((roi, polygons), index) in enumerate(zip(outlines, indices, strict=True), start=1):
-        crop = fill(polygons, result.shape, f"ROI {n} of {path.name}")
-        if crop is None or not all(i < m for i, m in zip(index, result.leading, strict=True)):
-            continue
-        y0, x0, mask = crop
-        cell = Instance.from_mask(mask, (y0, x0), **_cell_fields(path, roi, result.categories))
-        result.categories.setdefault(cell.category, f"group {cell.category}" if roi.group else "cell")
-        allowance.take(cell.mask.size)
-        found.append((index, cell))
-    fields.place(result, found)
-    return len(outlines) - len(found)
+def _group_name(roi: Any) -> str:
+    """The category's name where the ROI's properties give none."""
+    return f"group {max(1, int(roi.group))}" if roi.group else "cell"
 
 
 def _cell_fields(path: Path, roi: Any, categories: dict[int, str]) -> dict[str, Any]:
