@@ -1,4 +1,5 @@
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -180,6 +181,20 @@ def test_imagej_reads_our_rois_by_roifile_alone(tmp_path, cells):
         assert (roi.top, roi.left, roi.bottom, roi.right) == cell.box
         x, y = roi.coordinates().T
         assert abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2 == cell.area
+
+
+def test_categories_survive_where_imagej_saves_the_rois_again(tmp_path, result):
+    pytest.importorskip("roifile")
+    before = result(())
+    FORMATS["imagej"].write(tmp_path / "ours.zip", [before])
+    with zipfile.ZipFile(tmp_path / "ours.zip") as ours, zipfile.ZipFile(tmp_path / "again.zip", "w") as again:
+        for name in ours.namelist():
+            if name.endswith(".roi"):  # ImageJ leaves our own entry out
+                again.writestr(name, ours.read(name))
+    (after,) = FORMATS["imagej"].read(tmp_path / "again.zip").results
+    named = [sorted(r.categories[c.category] for c in r) for r in (before, after)]
+    assert named[0] == named[1]
+    assert len(set(named[0])) > 1
 
 
 def test_composites_have_the_area_of_the_cell_for_other_readers(tmp_path, result):

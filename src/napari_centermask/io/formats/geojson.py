@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
         n_all=len(features),
         noun="object",
         position=_position,
-        cell_of=lambda feature, categories: (_cell_fields(path, feature, categories), _class(feature)),
+        cell_of=partial(_cell_of, path),
     )
 
 
@@ -117,12 +118,12 @@ def _class(feature: dict[str, Any]) -> str:
     return ": ".join(n for n in names if isinstance(n, str)) or "cell"
 
 
-def _cell_fields(path: Path, feature: dict[str, Any], categories: dict[int, str]) -> dict[str, Any]:
-    """Our own values, but the class as it is in QuPath now."""
+def _cell_of(path: Path, feature: dict[str, Any], categories: dict[int, str]) -> tuple[dict[str, Any], str]:
+    """Our own values, but the class as it is in QuPath now; and that class."""
     properties = feature.get("properties")
     own = properties.get(_KEY) if isinstance(properties, dict) else None
-    values = fields.read_cell_fields(own, source=path.name)
-    return values | {"category": fields.category_named(categories, _class(feature), values.get("category"))}
+    values, named = fields.read_cell_fields(own, source=path.name), _class(feature)
+    return values | {"category": fields.category_named(categories, named, values.get("category"))}, named
 
 
 def write(path: Path, results: Sequence[Result]) -> None:

@@ -12,6 +12,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -77,7 +78,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
         n_all=len(rois),
         noun="ROI",
         position=_position,
-        cell_of=lambda roi, categories: (_cell_fields(path, roi, categories), _group_name(roi)),
+        cell_of=partial(_cell_of, path),
     )
 
 
@@ -168,13 +169,8 @@ def _position(roi: Any) -> tuple[int, int]:
     return (t, z) if max(t, z) < MOST_PLANES else (0, 0)
 
 
-def _group_name(roi: Any) -> str:
-    """The category's name where the ROI's properties give none."""
-    return f"group {max(1, int(roi.group))}" if roi.group else "cell"
-
-
-def _cell_fields(path: Path, roi: Any, categories: dict[int, str]) -> dict[str, Any]:
-    """Values out of a ROI's properties; its group is the category unless they say so."""
+def _cell_of(path: Path, roi: Any, categories: dict[int, str]) -> tuple[dict[str, Any], str]:
+    """Values out of a ROI's properties, and its category's name; the group is the category unless they say so."""
     own: dict[str, Any] = {}
     for line in roi.props.splitlines():
         key, _, value = line.partition(": ")
@@ -182,8 +178,9 @@ def _cell_fields(path: Path, roi: Any, categories: dict[int, str]) -> dict[str, 
     name, id = own.get("category"), own.get("category_id")
     values = fields.read_cell_fields(own, source=path.name)
     if isinstance(name, str) and name:
-        return values | {"category": fields.category_named(categories, name, id)}
-    return values | {"category": max(1, int(roi.group))}
+        return values | {"category": fields.category_named(categories, name, id)}, name
+    group = max(1, int(roi.group))
+    return values | {"category": group}, f"group {group}" if roi.group else "cell"
 
 
 def _number(text: str) -> float | int | None:
