@@ -77,6 +77,7 @@ own = st.one_of(
                 "source",
                 "order",
                 "mask_quality",
+                "probabilities",
                 "plane",
                 "leading",
                 "last_id",

@@ -1,9 +1,11 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
 from napari_centermask.io.coco_extension import KEY
@@ -57,6 +59,16 @@ def test_planes_are_image_records_of_one_name_with_ids_from_1(tmp_path, stack):
     own = data["annotations"][0][KEY]
     assert {"id", "score", "mask_quality", "status", "source", "order"} == set(own)
     assert (own["score"], own["order"], own["status"]) == (1 / 3, 0.1 + 0.2, "accepted")
+
+
+def test_probabilities_of_categories_are_kept_and_others_refused(tmp_path):
+    cell = Instance.from_mask(np.ones((3, 4), bool), (2, 2), probabilities=(0.1, 0.2, 0.7))
+    path = tmp_path / "c.json"
+    write_coco(path, [ImageRecord(1, "a.tif", None, (20, 20), Instances((20, 20), [cell]))])
+    assert next(iter(read_coco(path)[0].instances)).probabilities == (0.1, 0.2, 0.7)
+    path.write_text(path.read_text().replace("0.7", "0.9"))
+    with pytest.raises(BadAnnotations, match="sum to 1"):
+        read_coco(path)
 
 
 def test_only_shown_cells_leave_for_other_programs(stack):

@@ -38,6 +38,8 @@ class Instance:
         Who made it: a model's name, "manual", or the file it was read from.
     order
         Stacking order of the views; higher lies on top.
+    probabilities
+        Of each category in the order of the ids, summing to 1; empty where none were given.
     """
 
     id: int
@@ -50,6 +52,7 @@ class Instance:
     status: str = "predicted"
     source: str = ""
     order: float = 0.0
+    probabilities: tuple[float, ...] = ()
 
     @classmethod
     def from_mask(cls, mask: np.ndarray, origin: tuple[int, int] = (0, 0), *, id: int = 0, **fields) -> Instance:
@@ -92,7 +95,7 @@ class Instance:
 
     def equals(self, other: Instance) -> bool:
         """Same id, fields and pixels."""
-        fields = ("id", "y0", "x0", "category", "score", "mask_quality", "status", "source", "order")
+        fields = ("id", "y0", "x0", "category", "score", "mask_quality", "status", "source", "order", "probabilities")
         return all(getattr(self, f) == getattr(other, f) for f in fields) and np.array_equal(self.mask, other.mask)
 
 

@@ -23,7 +23,8 @@ def refuse(message: str) -> None:
 
 def cell_key(instance: Instance) -> dict[str, Any]:
     """The extension of a cell's annotation."""
-    return {
+    own = {"probabilities": [float(p) for p in instance.probabilities]} if instance.probabilities else {}
+    return own | {
         "id": instance.id,
         "score": float(instance.score),
         "mask_quality": float(instance.mask_quality),
@@ -61,6 +62,7 @@ def cell_fields(item: dict[str, Any], source: str, *, bad: Bad = refuse) -> dict
         "status": status,
         "source": name,
         "order": _number(own, "order", 0.0, bad, low=-1e300, high=1e300),
+        "probabilities": _probabilities(own, bad),
     }
 
 
@@ -165,6 +167,21 @@ def _number(own: dict[str, Any], key: str, default: float, bad: Bad, *, low: flo
     if not low <= value <= high:
         bad(f"expected a {key} from {low:g} to {high:g}, got {_short(value)}")
     return float(min(max(value, low), high))
+
+
+def _probabilities(own: dict[str, Any], bad: Bad) -> tuple[float, ...]:
+    values = own.get("probabilities", [])
+    if are_probabilities(values):
+        return tuple(map(float, values))
+    bad(f"expected numbers from 0 to 1 that sum to 1 as probabilities, got {_short(values)}")
+    return ()
+
+
+def are_probabilities(values: Any) -> bool:
+    """Whether a list, maybe empty, can be the probabilities of a cell's categories."""
+    if not isinstance(values, list) or any(type(v) not in (int, float) or not 0 <= v <= 1 for v in values):
+        return False
+    return not values or abs(sum(values) - 1) < 1e-3
 
 
 def _is_whole(value: Any) -> bool:

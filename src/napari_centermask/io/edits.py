@@ -17,6 +17,7 @@ import numpy as np
 from ..core.history import Edit
 from ..core.instances import Box, Instance
 from ..core.result import Index, Result
+from .coco_extension import are_probabilities
 
 STATUSES = ("predicted", "accepted", "corrected", "rejected")
 LARGEST_CROP = 2**28
@@ -67,7 +68,8 @@ def _ints(values: Iterable[int]) -> list[int]:
 def cell_record(cell: Instance) -> dict[str, Any]:
     """A cell without its id as JSON values; the mask as packed bits, deflated, in base 64."""
     packed = zlib.compress(np.packbits(cell.mask).tobytes(), 1)
-    return {
+    own = {"probabilities": [float(p) for p in cell.probabilities]} if cell.probabilities else {}
+    return own | {
         "at": _ints((cell.y0, cell.x0, *cell.mask.shape)),
         "mask": base64.b64encode(packed).decode("ascii"),
         "category": int(cell.category),
@@ -120,6 +122,7 @@ def _cell(record: Any, id: int, shape: tuple[int, int]) -> Instance:
         _text(record.get("status")),
         _text(record.get("source")),
         _number(record.get("order"), -1e300, 1e300),
+        _probabilities(record.get("probabilities", [])),
     )
     if cell.status not in STATUSES:
         raise BadRecord(f"there is no status {cell.status!r}")
@@ -170,6 +173,12 @@ def _number(value: Any, low: float, high: float) -> float:
     if type(value) not in (int, float) or not low <= value <= high:
         raise BadRecord(f"expected a number from {low} to {high}")
     return float(value)
+
+
+def _probabilities(value: Any) -> tuple[float, ...]:
+    if not are_probabilities(value):
+        raise BadRecord("expected probabilities that sum to 1")
+    return tuple(map(float, value))
 
 
 def _text(value: Any) -> str:
