@@ -1,0 +1,65 @@
+"""One click with 100 corrected cells: how long it takes with the computed defaults, and whether the model got better.
+
+    python scripts/benchmarks/one_click.py --data ../shared/data/usiigaci_phase --cells 100 --seeds 0 1 2 --json one_click.json
+
+The cells are drawn from the train images as in `learning_curve.py`; the command `finetune` does the rest: holds a part out,
+computes every setting, trains, compares. The time is that of the whole command. Parent and new model are then judged on the
+`test` images, which the command never saw.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from learning_curve import draw, score
+
+from napari_centermask.deploy.benchmark import machine
+from napari_centermask.io.coco import read_coco, write_coco
+from napari_centermask.training.dataset import link_image
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--start", default="nuclei")
+    parser.add_argument("--cells", type=int, default=100)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--json", type=Path, default=Path("one_click.json"))
+    options = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        parent = score(options.start, options.data, Path(folder))
+        for seed in options.seeds:
+            rows.append(one(options, seed, Path(folder) / str(seed)) | {"parent": parent})
+            print(rows[-1], flush=True)
+            report = {"data": options.data.name, "start": options.start, "machine": machine(), "rows": rows}
+            options.json.write_text(json.dumps(report, indent=1))
+
+
+def one(options: argparse.Namespace, seed: int, folder: Path) -> dict:
+    """One click, timed and judged."""
+    records = read_coco(options.data / "annotations_train.json", images_root=options.data / "images")
+    chosen = draw([r for r in records if len(r.instances)], options.cells, np.random.default_rng(seed))
+    (folder / "corrected" / "images").mkdir(parents=True)
+    for record in chosen:
+        link_image(record.path, folder / "corrected" / "images" / record.file_name)
+    write_coco(folder / "corrected" / "annotations.json", chosen)
+    command = [sys.executable, "-m", "napari_centermask", "finetune", folder / "corrected", "--start", options.start]
+    start = time.monotonic()
+    subprocess.run([*command, "--seed", str(seed), "--out", folder / "run"], check=True, stdout=subprocess.DEVNULL)
+    seconds = round(time.monotonic() - start)
+    verdict = json.loads((folder / "run" / "comparison.json").read_text())["verdict"]
+    new = score(str(folder / "run" / "best.safetensors"), options.data, folder)
+    return {"cells": options.cells, "seed": seed, "seconds": seconds, "verdict": verdict["sentence"], "new": new}
+
+
+if __name__ == "__main__":
+    main()
