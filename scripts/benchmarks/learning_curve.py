@@ -5,13 +5,15 @@
 
 For each number of cells and seed: draw images in random order until they hold so many cells, the last one by a reviewed region
 only; train with the defaults that a person gets by one click, from the start model and from nothing; judge by the `test`
-images of the domain, and by those of `--known` for what was forgotten. `val` chooses the checkpoint, cut to a fifth as many
-cells, as a person with so few cells would have no more. Rows are written as they come, so that a run can go on.
+images of the domain, and with the first seed by those of `--known` for what was forgotten. `val` chooses the checkpoint, cut
+to a fifth as many cells, as a person with so few cells would have no more. Rows are written as they come, so that a run can
+go on.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -22,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_centermask.core.instances import Instances
+from napari_centermask.deploy.benchmark import machine
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
 from napari_centermask.jobs.command import command_line, write_run
 from napari_centermask.models.zoo import find_model
@@ -81,9 +84,14 @@ def one(options: argparse.Namespace, n: int | None, seed: int, *, scratch: bool)
     cells = make_subset(options.data, folder / "data", n, seed)
     card = None if scratch else find_model(options.start).card
     found = suggest(folder / "data", folder / "run", card=card, start=None if scratch else options.start)
-    values = {"seed": seed, "compare": False, "replay": options.replay or []}
-    if options.minutes:
-        values["minutes"] = options.minutes
+    values = {"seed": seed, "compare": False, "evaluate_first": False}
+    if options.replay is not None:
+        values["replay"] = options.replay
+    if options.steps:
+        values |= {"steps": options.steps, "minutes": None, "warmup": options.steps // 10, "ema": 0.99}
+        values["evaluate_every"] = max(1, options.steps // 5)
+    if options.tile:
+        values["tile"] = options.tile
     start = time.monotonic()
     run_file = write_run(found.settings.model_copy(update=values))
     subprocess.run(command_line(run_file), check=True, stdout=subprocess.DEVNULL)
@@ -91,7 +99,7 @@ def one(options: argparse.Namespace, n: int | None, seed: int, *, scratch: bool)
     model = str(folder / "run" / "best.safetensors")
     row = {"cells": cells, "asked": n, "seed": seed, "scratch": scratch, "seconds": seconds}
     row |= score(model, options.data, folder)
-    if options.known and not scratch:
+    if options.known and not scratch and seed == options.seeds[0]:
         row["known"] = score(model, options.known, folder)
     return row
 
@@ -105,22 +113,22 @@ def main() -> None:
     parser.add_argument("--start", default="nuclei")
     parser.add_argument("--cells", type=int, nargs="+", default=[10, 25, 50, 100, 200, 400, 0], help="0 for all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--steps", type=int, help="the same for all, instead of the computed number and time")
+    parser.add_argument("--tile", type=int, help="instead of the computed one")
+    parser.add_argument("--only", choices=("tuned", "scratch"), help="leave the other out")
     parser.add_argument("--work", type=Path, default=Path("runs/learning_curve"))
     parser.add_argument("--json", type=Path, default=Path("learning_curve.json"))
     options = parser.parse_args()
     rows = json.loads(options.json.read_text())["rows"] if options.json.exists() else []
     done = {(r["asked"], r["seed"], r["scratch"]) for r in rows}
-    for n in (n or None for n in options.cells):
-        for seed in options.seeds:
-            for scratch in (False, True):
-                if (n, seed, scratch) in done:
-                    continue
-                rows.append(one(options, n, seed, scratch=scratch))
-                print(rows[-1], flush=True)
-                options.json.write_text(
-                    json.dumps({"start": options.start, "data": options.data.name, "rows": rows}, indent=1)
-                )
+    kinds = [scratch for scratch, name in ((False, "tuned"), (True, "scratch")) if options.only in (None, name)]
+    for scratch, seed, n in itertools.product(kinds, options.seeds, (n or None for n in options.cells)):
+        if (n, seed, scratch) in done:
+            continue
+        rows.append(one(options, n, seed, scratch=scratch))
+        print(rows[-1], flush=True)
+        report = {"start": options.start, "data": options.data.name, "machine": machine(), "rows": rows}
+        options.json.write_text(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":
