@@ -1,0 +1,133 @@
+"""Is the gate right? Fine-tunings, some of them sabotaged, and whether those and only those that are better are recommended.
+
+    python scripts/benchmarks/gate.py --data ../shared/data/usiigaci_phase ../shared/data/bbbc039_fluo16 --json gate.json
+
+Each run starts from the shipped model with `--cells` corrected cells and makes `--steps` steps. The gate sees what a person's
+run sees: the held-out images of the same corrected cells. Whether the new model is better is then known from the `test` images
+of the domain: its mean AP there is higher than the parent's by more than `--margin`, lower by more, or neither. Sabotage:
+
+    wrong labels   every cell, also the held-out ones, is moved by one diameter in a random direction
+    absurd rate    a learning rate of 0.1
+    lost cells     two of three cells are deleted, and what remains is said to be complete, also where it is held out
+    early end      one step only, at the usual rate: a model like its parent
+
+Rows are written as they come, so that a run can go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from learning_curve import draw, score
+
+from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+from napari_centermask.jobs.command import command_line, write_run
+from napari_centermask.jobs.finetune import prepare
+from napari_centermask.training.dataset import link_image
+
+KINDS = ("honest", "wrong labels", "absurd rate", "lost cells", "early end")
+Change = Callable[[Instance, tuple[int, int], np.random.Generator], Instance | None]
+
+
+def moved(cell: Instance, shape: tuple[int, int], rng: np.random.Generator) -> Instance:
+    """The cell one diameter away, within the image."""
+    angle = rng.uniform(0, 2 * np.pi)
+    y = int(np.clip(cell.y0 + cell.diameter * np.sin(angle), 0, shape[0] - cell.mask.shape[0]))
+    x = int(np.clip(cell.x0 + cell.diameter * np.cos(angle), 0, shape[1] - cell.mask.shape[1]))
+    return replace(cell, y0=y, x0=x)
+
+
+def thinned(cell: Instance, shape: tuple[int, int], rng: np.random.Generator) -> Instance | None:
+    """One cell of three."""
+    return cell if rng.random() < 1 / 3 else None
+
+
+def spoil(record: ImageRecord, change: Change, rng: np.random.Generator) -> ImageRecord:
+    """The record with every cell changed or left out."""
+    changed = [change(cell, record.shape, rng) for cell in record.instances]
+    cells = Instances(record.shape, [c for c in changed if c], categories=record.instances.categories)
+    return replace(record, instances=cells)
+
+
+def one(options: argparse.Namespace, data: Path, kind: str, seed: int, parent: dict[str, float]) -> dict:
+    """One fine-tuning: what the gate said, and what the test images say."""
+    folder = options.work / f"{data.name}-{kind.replace(' ', '_')}-{seed}"
+    rng = np.random.default_rng(seed)
+    records = read_coco(data / "annotations_train.json", images_root=data / "images")
+    chosen = draw([r for r in records if len(r.instances)], options.cells, rng)
+    change = {"wrong labels": moved, "lost cells": thinned}.get(kind)
+    if change is not None:
+        chosen = [spoil(r, change, rng) for r in chosen]
+    (folder / "corrected" / "images").mkdir(parents=True, exist_ok=True)
+    for record in chosen:
+        link_image(record.path, folder / "corrected" / "images" / record.file_name)
+    write_coco(folder / "corrected" / "annotations.json", chosen)
+    settings = prepare(folder / "corrected", options.start, out=folder / "run", seed=seed).settings
+    steps = 1 if kind == "early end" else options.steps
+    values = {"steps": steps, "minutes": None, "warmup": max(1, steps // 10), "tile": options.tile, "ema": 0.95}
+    values |= {"evaluate_every": max(1, steps // 3), "learning_rate": 0.1} if kind == "absurd rate" else {}
+    run = write_run(settings.model_copy(update=values))
+    if subprocess.run(command_line(run), stdout=subprocess.DEVNULL, check=False).returncode:
+        return {"data": data.name, "kind": kind, "seed": seed, "failed": True, "recommended": False}
+    verdict = json.loads((folder / "run" / "comparison.json").read_text())["verdict"]
+    gain = score(str(folder / "run" / "best.safetensors"), data, folder)["AP"] - parent["AP"]
+    is_better = None if abs(gain) <= options.margin else gain > 0
+    row = {"data": data.name, "kind": kind, "seed": seed, "gain_on_test": gain, "better": is_better}
+    return row | {k: verdict[k] for k in ("recommended", "difference", "luck", "unit")}
+
+
+def summary(rows: list[dict]) -> dict[str, int]:
+    """How often the gate was right."""
+    judged = [r for r in rows if not r.get("failed")]
+    better, worse = ([r for r in judged if r["better"] is b] for b in (True, False))
+    return {
+        "runs": len(rows),
+        "failed": len(rows) - len(judged),
+        "better": len(better),
+        "better_recommended": sum(r["recommended"] for r in better),
+        "worse": len(worse),
+        "worse_recommended": sum(r["recommended"] for r in worse),
+        "like": len(judged) - len(better) - len(worse),
+        "like_recommended": sum(r["recommended"] for r in judged if r["better"] is None),
+    }
+
+
+def main() -> None:
+    """Run what is missing in the JSON file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, nargs="+", required=True)
+    parser.add_argument("--start", default="nuclei")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--cells", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--tile", type=int, default=160)
+    parser.add_argument("--margin", type=float, default=0.005, help="differences in AP that count as none")
+    parser.add_argument("--work", type=Path, default=Path("runs/gate"))
+    parser.add_argument("--json", type=Path, default=Path("gate.json"))
+    options = parser.parse_args()
+    rows = json.loads(options.json.read_text())["rows"] if options.json.exists() else []
+    done = {(r["data"], r["kind"], r["seed"]) for r in rows}
+    parents: dict[str, dict[str, float]] = {}
+    for seed, kind, data in itertools.product(options.seeds, options.kinds, options.data):
+        if (data.name, kind, seed) in done:
+            continue
+        if data.name not in parents:
+            options.work.mkdir(parents=True, exist_ok=True)
+            parents[data.name] = score(options.start, data, options.work)
+        rows.append(one(options, data, kind, seed, parents[data.name]))
+        print(rows[-1], flush=True)
+        report = {"start": options.start, "cells": options.cells, "steps": options.steps, "margin": options.margin}
+        options.json.write_text(json.dumps(report | {"summary": summary(rows), "rows": rows}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
