@@ -14,6 +14,26 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
 
+class PreprocessSettings(Settings):
+    """What is done to the intensities before they are normalised; the same in training and in use.
+
+    Sizes are pixels at the model's cell size, so that they go with the cells and not with the magnification.
+    """
+
+    flat_field: Path | None = Field(
+        None, description="Image of the illumination, by which images are divided; it belongs to a microscope."
+    )
+    dark: float = Field(0.0, description="Grey level of the camera without light; subtracted before the division.")
+    background: Literal["none", "gaussian", "rolling_ball", "tophat"] = Field(
+        "none", description="How the background to be subtracted is found."
+    )
+    background_size: float = Field(
+        100.0, ge=8, le=2000, description="What is wider than this is background; two cells or more."
+    )
+    denoise: Literal["none", "gaussian", "median"] = Field("none", description="Filter against noise.")
+    denoise_size: float = Field(1.0, gt=0, le=5, description="Sigma of the Gaussian, or radius of the median.")
+
+
 class SegmentSettings(Settings):
     """How an image is segmented.
 
@@ -26,6 +46,12 @@ class SegmentSettings(Settings):
         None, gt=0, le=10_000, description="Typical cell diameter in pixels; estimated from the image when not given."
     )
     channels: list[int] | None = Field(None, description="Channels to use, in the model's order; all when not given.")
+    channel_names: list[str] | None = Field(
+        None, description="Names of the image's channels in its order; they are brought into the model's order."
+    )
+    preprocess: PreprocessSettings = Field(
+        default_factory=PreprocessSettings, description="Instead of what the model was trained with."
+    )
     tile: int = Field(1024, ge=128, le=4096, description="Largest tile side in pixels, as the network sees it.")
     overlap: int = Field(64, ge=0, le=1024, description="Pixels that neighbouring tiles share at least.")
     engine: Literal["auto", "openvino", "onnx", "torch"] = Field("auto", description="What runs the network.")
@@ -53,6 +79,9 @@ class AugmentSettings(Settings):
     grey: float = Field(0.2, ge=0, le=1, description="Probability that a colour tile is made grey.")
     elastic: float = Field(0.0, ge=0, le=20, description="Largest shift of an elastic deformation in pixels.")
     copy_paste: float = Field(0.3, ge=0, le=1, description="Probability of adding cells of the tile onto others.")
+    drop_channel: float = Field(
+        0.0, ge=0, le=1, description="Probability of emptying one channel, so that the model can do without it."
+    )
 
 
 class ModelSettings(Settings):
@@ -91,6 +120,11 @@ class TrainSettings(Settings):
     start: str | None = Field(None, description="Model to fine-tune; from scratch when not given.")
     weights: list[float] | None = Field(None, description="How often each data folder is drawn, relative to its tiles.")
     model: ModelSettings = Field(default_factory=ModelSettings)
+    channel_names: list[str] = Field(
+        default_factory=list, description="Names of the model's channels; images with names are ordered by them."
+    )
+    normalisation: Literal["percentile", "zscore"] = Field("percentile", description="How intensities are scaled.")
+    preprocess: PreprocessSettings = Field(default_factory=PreprocessSettings)
     augment: AugmentSettings = Field(default_factory=AugmentSettings)
     diameter: float = Field(40.0, gt=0, description="Cells are rescaled to this diameter (pixels).")
     tile: int = Field(256, ge=64, multiple_of=32, description="Side of the training tiles.")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..core.errors import BadModel
-from ..settings import ModelSettings
+from ..settings import ModelSettings, PreprocessSettings
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -44,9 +44,15 @@ class ModelCard(BaseModel):
     model: ModelSettings
     diameter: float = Field(gt=0, le=10_000, allow_inf_nan=False, description="Cell diameter in pixels trained at.")
     percentiles: tuple[float, float] = Field((1.0, 99.8), description="Intensities mapped to 0 and 1.")
-    normalisation: Literal["percentile", "reference"] = Field(
-        "percentile", description="reference: BGR in 0..255 as detectron2 reads it; mean and std apply to both."
+    normalisation: Literal["percentile", "zscore", "reference"] = Field(
+        "percentile",
+        description="zscore: z-scores of -1 and 3 become 0 and 1; reference: BGR in 0..255 as detectron2 reads it; "
+        "mean and std apply to all.",
     )
+    preprocess: PreprocessSettings = Field(
+        default_factory=PreprocessSettings, description="Done to the intensities before they are normalised."
+    )
+    channel_names: list[str] = Field(default_factory=list, description="Names of the input's channels, in order.")
     mean: list[float] = Field([0.0], description="Subtracted after normalisation; one value or one per channel.")
     std: list[float] = Field([1.0], description="Divides after that; one value or one per channel.")
     defaults: dict[str, Any] = Field(default_factory=dict, description="Settings that suit the model: score, nms.")
@@ -68,6 +74,7 @@ class ModelCard(BaseModel):
                 raise ValueError(f"{field} needs 1 or {self.model.in_channels} values, got {len(getattr(self, field))}")
         if min(self.std) <= 0:
             raise ValueError("std must be positive")
+        check_names(self.channel_names, self.model.in_channels)
         if self.model.backbone not in FPN_INPUTS:
             raise ValueError(f"unknown backbone {self.model.backbone!r}; known are {', '.join(FPN_INPUTS)}")
         return self
@@ -76,6 +83,12 @@ class ModelCard(BaseModel):
     def strides(self) -> tuple[int, ...]:
         """Pixels between the locations of each level, finest first."""
         return (8, 16, 32, 64, 128)[: 3 + self.model.top_levels]
+
+    @property
+    def bears_missing(self) -> bool:
+        """Whether channels were left out at random in training, so that the model can do without one."""
+        augment = self.training.get("settings", {}).get("augment", {})
+        return float(augment.get("drop_channel", 0)) > 0
 
     def to_json(self) -> str:
         """The card as JSON, on one line."""
@@ -103,6 +116,20 @@ class ModelCard(BaseModel):
                 f"Expected a valid model card in {where}, found: {faults}. "
                 "The file is damaged or was made by a newer version; update napari-centermask or export it again."
             ) from None
+
+
+def check_names(names: list[str], n_channels: int) -> None:
+    """Refuse names that do not say which channel is which.
+
+    Raises
+    ------
+    ValueError
+        If there are some, but not one for each channel, or two are the same but for case.
+    """
+    if names and len(names) != n_channels:
+        raise ValueError(f"channel_names needs {n_channels} names, got {len(names)}: {', '.join(names)}")
+    if len({name.strip().casefold() for name in names}) < len(names):
+        raise ValueError(f"channel_names must differ, got {', '.join(names)}")
 
 
 def check_shapes(card: ModelCard, shapes: Shapes, *, where: str) -> None:

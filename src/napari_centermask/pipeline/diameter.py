@@ -27,7 +27,12 @@ def estimate_diameter(image: Any, engine: Engine, settings: SegmentSettings | No
 
 
 def diameter_steps(
-    image: Any, engine: Engine, settings: SegmentSettings, *, whole: Any | None = None
+    image: Any,
+    engine: Engine,
+    settings: SegmentSettings,
+    *,
+    whole: Any | None = None,
+    origin: tuple[int, int] = (0, 0),
 ) -> Generator[Progress, None, float]:
     """Estimate the typical cell diameter, yielding between tiles.
 
@@ -37,7 +42,7 @@ def diameter_steps(
 
     Parameters
     ----------
-    whole
+    whole, origin
         See `Source.open`.
 
     Returns
@@ -51,7 +56,7 @@ def diameter_steps(
         See `Source.open`.
     """
     card, settings = engine.card, suited(settings, engine.card)
-    source = Source.open(image, card, settings, whole=whole)
+    source = Source.open(image, card, settings, whole=whole, origin=origin)
     if source.is_blank:
         return float(card.diameter)
     found = None

@@ -37,6 +37,7 @@ def segment_steps(
     *,
     min_score: float | None = None,
     whole: Any | None = None,
+    origin: tuple[int, int] = (0, 0),
 ) -> Generator[Progress, None, Instances]:
     """Segment an image, yielding between tiles.
 
@@ -48,7 +49,7 @@ def segment_steps(
         (C, H, W) or (H, W) array-like; memory maps, dask and zarr arrays are read tile by tile.
     min_score
         Keep cells from this score on instead of `settings.score`, to filter them later without running again.
-    whole
+    whole, origin
         See `Source.open`.
 
     Returns
@@ -64,13 +65,13 @@ def segment_steps(
         If the diameter or the overlap does not fit the model or the tile.
     """
     card, settings = engine.card, suited(settings, engine.card)
-    source = Source.open(image, card, settings, whole=whole)
+    source = Source.open(image, card, settings, whole=whole, origin=origin)
     categories = dict(enumerate(card.model.categories, start=1))
     if source.is_blank:
         return Instances(source.shape, categories=categories)
     diameter = settings.diameter
     if diameter is None:
-        diameter = yield from diameter_steps(image, engine, settings, whole=whole)
+        diameter = yield from diameter_steps(image, engine, settings, whole=whole, origin=origin)
     scaled = source.scaled(card.diameter / diameter)
     tiles = _tiles(scaled.shape, settings, card.diameter)
     score = settings.score if min_score is None else min_score

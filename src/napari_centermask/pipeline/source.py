@@ -40,7 +40,15 @@ class Source:
     card: Any
 
     @classmethod
-    def open(cls, image: Any, card: Any, settings: SegmentSettings, *, whole: Any | None = None) -> Source:
+    def open(
+        cls,
+        image: Any,
+        card: Any,
+        settings: SegmentSettings,
+        *,
+        whole: Any | None = None,
+        origin: tuple[int, int] = (0, 0),
+    ) -> Source:
         """Check an image and look at its intensities.
 
         Parameters
@@ -49,6 +57,8 @@ class Source:
             (C, H, W) or (H, W) array-like of bool, integers or floats.
         whole
             What `image` was cut from: percentiles are taken there, so that a part is seen as within the whole.
+        origin
+            (y, x) of the image's first pixel in `whole`.
 
         Raises
         ------

@@ -141,7 +141,7 @@ def _segment(
 
     image, box = _part_of(job, settings)
     check_intensities(image, settings)
-    steps = segment_steps(image, engine, settings, min_score=min(FLOOR, settings.score), whole=job.image)
+    steps = segment_steps(image, engine, settings, min_score=min(FLOOR, settings.score), **_place(job, box))
     n, total = part
     prefix = f"Plane {n + 1} of {total}: " if total > 1 else ""
     seams: Seams = ((), ())
@@ -165,6 +165,11 @@ def _part_of(job: PlaneJob, settings: SegmentSettings) -> tuple[Any, Box | None]
         raise BadImage("Expected a region on the image, it lies beside it. Draw it on the image and run again.")
     y0, x0, y1, x1 = box
     return job.image[:, y0:y1, x0:x1], box
+
+
+def _place(job: PlaneJob, box: Box | None) -> dict[str, Any]:
+    """Where the part lies, so that its intensities are seen as within the whole."""
+    return {"whole": job.image, "origin": (0, 0) if box is None else box[:2]}
 
 
 def _whole(cells: Instances, box: Box | None, job: PlaneJob) -> Instances:
@@ -194,9 +199,9 @@ def _estimate(
 ) -> Generator[Advance, None, float]:
     from ..pipeline import check_intensities, diameter_steps
 
-    image, _ = _part_of(job, settings)
+    image, box = _part_of(job, settings)
     check_intensities(image, settings)
-    steps = diameter_steps(image, engine, settings, whole=job.image)
+    steps = diameter_steps(image, engine, settings, **_place(job, box))
     while True:
         try:
             progress = _next(steps)

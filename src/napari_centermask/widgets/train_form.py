@@ -13,6 +13,7 @@ from .dock_layout import titled_form
 from .forms import SettingsForm
 
 _ELSEWHERE = {"data", "out", "start", "model", "augment", "resume", "weights", "replay", "replay_part"}
+_ELSEWHERE |= {"channel_names", "preprocess", "normalisation"}  # the start model's
 """Fields that the dock asks for by other means, or that a person cannot judge while fine-tuning."""
 
 
