@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Settings(BaseModel):
@@ -84,16 +84,22 @@ class AugmentSettings(Settings):
     )
 
 
-class ModelSettings(Settings):
-    """The network's form. Defaults are the shipped `nuclei` model; see docs/ for the reference's values."""
+class NetworkSettings(Settings):
+    """What every network has. One class, so that the command line can lay the families' flags over each other."""
 
+    in_channels: int = Field(3, ge=1, le=64, description="Channels of the input image.")
+    categories: list[str] = Field(["cell"], min_length=1, description="Names of the categories, in order.")
+
+
+class ModelSettings(NetworkSettings):
+    """A CenterMask's form. Defaults are the shipped `nuclei` model; see docs/ for the reference's values."""
+
+    family: Literal["centermask"] = "centermask"
     backbone: str = Field(
         "V-19-slim-eSE",
         description="V-19-slim-dw-eSE, V-19-slim-eSE, V-19-dw-eSE, V-19-eSE, V-39-eSE, V-57-eSE, V-99-eSE, R-50, R-101 "
         "or MobileNetV2.",
     )
-    in_channels: int = Field(3, ge=1, le=64, description="Channels of the input image.")
-    categories: list[str] = Field(["cell"], min_length=1, description="Names of the categories, in order.")
     backbone_norm: Literal["FrozenBN", "BN", "GN"] = Field("BN", description="FrozenBN is the reference.")
     ese: bool = Field(True, description="Channel gates of VoVNetV2; they pool over the whole tile.")
     fpn_channels: int = Field(128, ge=16, description="128 (lite) or 256.")
@@ -111,6 +117,60 @@ class ModelSettings(Settings):
         "ratio", description="ratio (reference) depends on the tile; area does not."
     )
 
+    @property
+    def summary(self) -> str:
+        """The form in a few words, for lists of models."""
+        return self.backbone
+
+
+class UNetSettings(NetworkSettings):
+    """A U-Net's form: maps of background and categories, and of what parts touching cells."""
+
+    family: Literal["unet"] = "unet"
+    architecture: Literal["plain", "unet", "unet++", "fpn", "deeplabv3+"] = Field(
+        "plain", description="plain is the paper's; the others need segmentation-models-pytorch (extra 'unet')."
+    )
+    depth: int = Field(4, ge=1, le=8, description="How often the size is halved; 3 to 5 where there is an encoder.")
+    width: int = Field(16, ge=4, le=512, description="Channels of the plain network's first level; doubled at each.")
+    encoder: str = Field("resnet18", description="Encoder of the others, by its name in segmentation-models-pytorch.")
+    norm: Literal["BN", "GN", "none"] = Field(
+        "BN", description="Of the plain network; GN depends on the tile, none is the paper's."
+    )
+    attention: Literal["none", "scse", "gate"] = Field(
+        "none", description="scse gates channels and places, gate the skips (plain only); scse depends on the tile."
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="Part of the channels dropped at the network's deepest place.")
+    border: bool = Field(True, description="Predict where cells touch or end, to part them.")
+    distance: bool = Field(True, description="Predict how far inside its cell a pixel lies, to find each cell once.")
+    deep_supervision: bool = Field(False, description="Coarser levels are taught too (plain only).")
+
+    @property
+    def map_names(self) -> list[str]:
+        """Names of the maps, in the order of the network's output channels."""
+        extra = [name for name in ("border", "distance") if getattr(self, name)]
+        return ["background", *self.categories, *extra]
+
+    @property
+    def summary(self) -> str:
+        """The form in a few words, for lists of models."""
+        if self.architecture == "plain":
+            return f"U-Net, {self.depth} levels of {self.width} channels and more"
+        return f"{self.architecture}, {self.encoder}"
+
+    @property
+    def n_classes(self) -> int:
+        """Class maps: the background and each category."""
+        return 1 + len(self.categories)
+
+
+def _of_family(value: Any) -> Any:
+    """Files from before there were families hold a CenterMask."""
+    return {"family": "centermask", **value} if isinstance(value, dict) else value
+
+
+AnyModel = Annotated[ModelSettings | UNetSettings, Field(discriminator="family"), BeforeValidator(_of_family)]
+"""The form of a network, told apart by `family`."""
+
 
 class TrainSettings(Settings):
     """How a model is trained. One object is the run file, the flags and the form."""
@@ -119,7 +179,7 @@ class TrainSettings(Settings):
     out: Path = Field(..., description="Run folder: settings, events, checkpoints, the model.")
     start: str | None = Field(None, description="Model to fine-tune; from scratch when not given.")
     weights: list[float] | None = Field(None, description="How often each data folder is drawn, relative to its tiles.")
-    model: ModelSettings = Field(default_factory=ModelSettings)
+    model: AnyModel = Field(default_factory=ModelSettings)
     channel_names: list[str] = Field(
         default_factory=list, description="Names of the model's channels; images with names are ordered by them."
     )

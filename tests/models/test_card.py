@@ -6,7 +6,7 @@ import pytest
 
 from napari_centermask.core.errors import BadModel
 from napari_centermask.models.card import ModelCard, check_shapes, expected_shapes
-from napari_centermask.settings import ModelSettings
+from napari_centermask.settings import ModelSettings, UNetSettings
 
 LITE = {"backbone_norm": "FrozenBN", "categories": [f"c{i}" for i in range(80)]}
 FULL = LITE | {
@@ -100,3 +100,29 @@ def test_a_card_that_lies_about_shapes_is_refused(lie):
     check_shapes(make_card(), shapes, where="nuclei.safetensors")
     with pytest.raises(BadModel, match=r"does not describe its weights"):
         check_shapes(make_card(model=ModelSettings(**lie)), shapes, where="nuclei.safetensors")
+
+
+def test_a_card_from_before_there_were_families_holds_a_centermask():
+    card = make_card()
+    old = json.loads(card.to_json())
+    del old["model"]["family"]
+    assert ModelCard.from_json(json.dumps(old)) == card
+
+
+def test_the_kind_follows_the_network():
+    card = make_card(model=UNetSettings(width=8))
+    assert card.kind == "unet"
+    assert ModelCard.from_json(card.to_json()) == card
+    lie = json.loads(card.to_json()) | {"kind": "centermask"}
+    with pytest.raises(BadModel, match="kind is centermask, the network a unet"):
+        ModelCard.from_json(json.dumps(lie))
+
+
+def test_a_card_that_lies_about_a_unet_is_refused():
+    card = make_card(model=UNetSettings(width=8, depth=2, in_channels=2))
+    shapes = expected_shapes(card.model)
+    check_shapes(card, shapes, where="it")
+    for change in ({"width": 16}, {"depth": 3}, {"depth": 1}, {"in_channels": 3}, {"border": False}):
+        lie = make_card(model=card.model.model_copy(update=change))
+        with pytest.raises(BadModel, match="does not describe its weights"):
+            check_shapes(lie, shapes, where="it")

@@ -13,7 +13,7 @@ from napari_centermask.core.errors import BadModel
 from napari_centermask.models import zoo
 from napari_centermask.models.card import ModelCard, expected_shapes
 from napari_centermask.models.headers import read_onnx, read_safetensors
-from napari_centermask.settings import ModelSettings
+from napari_centermask.settings import ModelSettings, UNetSettings
 
 SMALL = ModelSettings(fpn_channels=16, mask_channels=16, maskiou_channels=16, maskiou_fc=16)
 
@@ -213,3 +213,29 @@ def test_a_random_file_is_no_graph(tmp_path):
 def test_the_zoo_needs_no_torch():
     code = "import sys, napari_centermask.models.zoo as z; z.list_models(); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_unet_has_one_graph(tmp_path):
+    settings = UNetSettings(width=8, depth=2, in_channels=2)
+    card = ModelCard(name="maps", licence="CC0-1.0", model=settings, diameter=20.0)
+    path = tmp_path / "maps.safetensors"
+    tensors = {k: np.zeros(s, np.float16) for k, s in expected_shapes(settings).items()}
+    save_file(tensors, path, metadata={"card": card.to_json()})
+    assert zoo.find_model(path).graphs is None
+    write_graph(tmp_path / "maps.maps.onnx", card, {"image": (0, 2, 0, 0), "maps": (0, 4, 0, 0)})
+    found = zoo.add_model(path, "mine")
+    assert found.card.kind == "unet"
+    assert [p.name for p in found.graphs] == ["mine.maps.onnx"]
+    assert found.size == sum(p.stat().st_size for p in found.paths) > 0
+
+    write_graph(tmp_path / "maps.maps.onnx", card, {"image": (0, 2, 0, 0), "maps": (0, 3, 0, 0)})
+    with pytest.raises(BadModel, match="'maps' should have 4 on axis 1"):
+        zoo.find_model(path)
+
+
+def test_graphs_of_the_other_family_are_refused(tmp_path):
+    path = write_weights(tmp_path / "mine.safetensors")
+    card = zoo.find_model(path).card
+    write_graph(tmp_path / "mine.maps.onnx", card, {"image": (0, 3, 0, 0)})
+    with pytest.raises(BadModel, match=r"mine\.maps\.onnx is of another family"):
+        zoo.find_model(path)

@@ -124,7 +124,9 @@ def explain_settings(error: object) -> BadSettings:
     """The faults of a settings object as flags: `--score: Input should be less than or equal to 1, got 3`."""
     faults = []
     for fault in error.errors():
-        flag = "--" + ".".join(str(part).replace("_", "-") for part in fault["loc"] if isinstance(part, str))
+        parts = [part for part in fault["loc"] if isinstance(part, str)]
+        parts = [p for p, before in zip(parts, ["", *parts], strict=False) if before != "model"]  # a family, no flag
+        flag = "--" + ".".join(part.replace("_", "-") for part in parts)
         got = "" if fault["type"] == "missing" else f", got {fault['input']!r}"
         faults.append(f"{flag}: {fault['msg']}{got}")
     return BadSettings("; ".join(faults) + ".")

@@ -25,10 +25,10 @@ def describe(model: zoo.ModelFiles) -> dict[str, Any]:
         "categories": card.model.categories,
         "in_channels": card.model.in_channels,
         "diameter": card.diameter,
-        "backbone": card.model.backbone,
+        "backbone": card.model.summary,
         "size_mb": round(model.size / 1e6, 2),
         "shipped": model.shipped,
-        "engines": (["openvino", "onnx"] if model.dense else []) + (["torch"] if model.weights else []),
+        "engines": (["openvino", "onnx"] if model.graphs else []) + (["torch"] if model.weights else []),
         "description": card.description,
     }
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..core.errors import BadModel
-from ..settings import ModelSettings, PreprocessSettings
+from ..settings import AnyModel, ModelSettings, PreprocessSettings, UNetSettings
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -39,9 +39,9 @@ class ModelCard(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(min_length=1, max_length=100)
-    kind: Literal["centermask"] = "centermask"
+    kind: Literal["centermask", "unet"] = Field("centermask", description="The family of `model`; follows it.")
     licence: str = Field(min_length=1, description="SPDX name of the weights' licence, or its words.")
-    model: ModelSettings
+    model: AnyModel
     diameter: float = Field(gt=0, le=10_000, allow_inf_nan=False, description="Cell diameter in pixels trained at.")
     percentiles: tuple[float, float] = Field((1.0, 99.8), description="Intensities mapped to 0 and 1.")
     normalisation: Literal["percentile", "zscore", "reference"] = Field(
@@ -64,6 +64,16 @@ class ModelCard(BaseModel):
     created: str = ""
     version: str = "1"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _follow(cls, values: Any) -> Any:
+        """The kind is that of the network where it is not told."""
+        if not isinstance(values, dict) or "kind" in values:
+            return values
+        model = values.get("model")
+        family = model.get("family") if isinstance(model, dict) else getattr(model, "family", None)
+        return values if family is None else {**values, "kind": family}
+
     @model_validator(mode="after")
     def _check(self) -> ModelCard:
         low, high = self.percentiles
@@ -75,13 +85,15 @@ class ModelCard(BaseModel):
         if min(self.std) <= 0:
             raise ValueError("std must be positive")
         check_names(self.channel_names, self.model.in_channels)
-        if self.model.backbone not in FPN_INPUTS:
+        if self.kind != self.model.family:
+            raise ValueError(f"kind is {self.kind}, the network a {self.model.family}")
+        if isinstance(self.model, ModelSettings) and self.model.backbone not in FPN_INPUTS:
             raise ValueError(f"unknown backbone {self.model.backbone!r}; known are {', '.join(FPN_INPUTS)}")
         return self
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Pixels between the locations of each level, finest first."""
+        """Pixels between the locations of each level of a CenterMask, finest first."""
         return (8, 16, 32, 64, 128)[: 3 + self.model.top_levels]
 
     @property
@@ -165,8 +177,10 @@ def check_shapes(card: ModelCard, shapes: Shapes, *, where: str) -> None:
         )
 
 
-def expected_shapes(model: ModelSettings) -> Shapes:
-    """Shapes outside the backbone that the settings determine, by parameter name."""
+def expected_shapes(model: AnyModel) -> Shapes:
+    """Shapes outside a backbone or encoder that the settings determine, by parameter name."""
+    if isinstance(model, UNetSettings):
+        return _unet_shapes(model)
     n, width = len(model.categories), model.fpn_channels
     shapes: Shapes = {}
     for level, channels in zip((3, 4, 5), FPN_INPUTS[model.backbone], strict=True):
@@ -184,6 +198,21 @@ def expected_shapes(model: ModelSettings) -> Shapes:
     return shapes | _mask_shapes(model)
 
 
+def _unet_shapes(model: UNetSettings) -> Shapes:
+    n = len(model.map_names)
+    if model.architecture != "plain":
+        return {"network.segmentation_head.0.bias": (n,)}
+    widths = [model.width * 2**level for level in range(model.depth + 1)]
+    inputs = [model.in_channels, *widths]
+    shapes: Shapes = {"network.head.weight": (n, model.width, 1, 1)}
+    for level, (a, b) in enumerate(zip(inputs, widths, strict=False)):
+        shapes[f"network.down.{level}.conv1.weight"] = (b, a, 3, 3)
+        shapes[f"network.down.{level}.conv2.weight"] = (b, b, 3, 3)
+    for level, width in enumerate(reversed(widths[:-1])):
+        shapes[f"network.up.{level}.block.conv1.weight"] = (width, 2 * width, 3, 3)
+    return shapes
+
+
 def _mask_shapes(model: ModelSettings) -> Shapes:
     n, width, mask, iou = len(model.categories), model.fpn_channels, model.mask_channels, model.maskiou_channels
     heads = "roi_heads"
@@ -198,8 +227,10 @@ def _mask_shapes(model: ModelSettings) -> Shapes:
     return shapes
 
 
-def unexpected_keys(model: ModelSettings) -> list[str]:
+def unexpected_keys(model: AnyModel) -> list[str]:
     """Names that a network with these settings does not have: the layer after the last of each kind."""
+    if isinstance(model, UNetSettings):
+        return [f"network.down.{model.depth + 1}.conv1.weight", f"network.up.{model.depth}.block.conv1.weight"]
     heads, head = "roi_heads", "proposal_generator.fcos_head"
     keys = [
         f"{head}.cls_tower.{3 * model.head_convs}.weight",

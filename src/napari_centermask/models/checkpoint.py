@@ -8,18 +8,19 @@ from pathlib import Path
 import safetensors
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from ..core.errors import BadModel
-from ..settings import ModelSettings
+from ..settings import AnyModel
+from .build import build_model
 from .card import ModelCard
-from .centermask import CenterMask
 
 CARD_KEY = "card"
 IGNORED = ("pixel_mean", "pixel_std", "num_batches_tracked")  # goldens README, item 8
 State = dict[str, torch.Tensor]
 
 
-def save_model(path: Path, model: CenterMask, card: ModelCard, *, half: bool = True) -> None:
+def save_model(path: Path, model: nn.Module, card: ModelCard, *, half: bool = True) -> None:
     """Write weights and card; the file appears whole or not at all.
 
     Parameters
@@ -42,11 +43,13 @@ def save_model(path: Path, model: CenterMask, card: ModelCard, *, half: bool = T
         part.unlink(missing_ok=True)
 
 
-def load_model(path: Path) -> tuple[CenterMask, ModelCard]:
-    """A model of ours in evaluation mode, float32, and its card.
+def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
+    """A model of ours in evaluation mode, float32, and its card; `card.kind` tells its family.
 
     Raises
     ------
+    MissingExtra
+        If its architecture needs a package that is not installed.
     BadModel
         If the file is damaged, has no card, or does not fit its card.
     """
@@ -61,12 +64,12 @@ def load_model(path: Path) -> tuple[CenterMask, ModelCard]:
         raise BadModel(f"Expected a model card in {path.name}, there is none. It was not made by napari-centermask.")
     card = ModelCard.from_json(metadata[CARD_KEY], where=path.name)
     check_state(card.model, state, where=path.name)
-    model = CenterMask(card.model)
+    model = build_model(card.model)
     load_state(model, state, where=path.name)
     return model.eval(), card
 
 
-def check_state(settings: ModelSettings, state: State, *, where: str) -> None:
+def check_state(settings: AnyModel, state: State, *, where: str) -> None:
     """Compare weights with the network that `settings` describe, without building it in memory.
 
     Raises
@@ -76,15 +79,15 @@ def check_state(settings: ModelSettings, state: State, *, where: str) -> None:
     """
     try:
         with torch.device("meta"):
-            model = CenterMask(settings)
+            model = build_model(settings)
     except (ValueError, RuntimeError) as error:
         raise BadModel(
-            f"Expected settings of a CenterMask, those of {where} make none: {error}. Get the file again."
+            f"Expected settings of a network, those of {where} make none: {error}. Get the file again."
         ) from error
     _compare(model.state_dict(), state, where=where)
 
 
-def load_state(model: CenterMask, state: State, *, where: str) -> None:
+def load_state(model: nn.Module, state: State, *, where: str) -> None:
     """Fill a model; every key must be there, no other, each in its shape.
 
     Raises

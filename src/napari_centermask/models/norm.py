@@ -39,25 +39,27 @@ class FrozenBatchNorm2d(nn.Module):
         return f"{self.weight.numel()}, eps={self.eps}"
 
 
-def make_norm(kind: str, channels: int) -> nn.Module:
+def make_norm(kind: str, channels: int, *, groups: int = GROUPS) -> nn.Module:
     """A normalisation layer for (N, channels, H, W).
 
     Parameters
     ----------
     kind
-        "FrozenBN" (reference backbones), "BN" (training from scratch), "GN" (32 groups) or "none".
+        "FrozenBN" (reference backbones), "BN" (training from scratch), "GN" or "none".
+    groups
+        Of "GN".
 
     Raises
     ------
     ValueError
-        If the kind is unknown, or "GN" is asked for channels that 32 does not divide.
+        If the kind is unknown, or "GN" is asked for channels that `groups` does not divide.
     """
     if kind == "FrozenBN":
         return FrozenBatchNorm2d(channels)
     if kind == "BN":
         return nn.BatchNorm2d(channels)
     if kind == "GN":
-        return nn.GroupNorm(GROUPS, channels)
+        return nn.GroupNorm(groups, channels)
     if kind == "none":
         return nn.Identity()
     raise ValueError(f"Expected a norm of FrozenBN, BN, GN or none, got {kind!r}.")

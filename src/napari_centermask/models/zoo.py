@@ -14,7 +14,9 @@ from ..core.errors import BadModel
 from .card import ModelCard, check_shapes
 from .headers import CARD_KEY, Header, read_onnx, read_safetensors
 
-SUFFIXES = {"weights": ".safetensors", "dense": ".dense.onnx", "roi": ".roi.onnx"}
+SUFFIXES = {"weights": ".safetensors", "dense": ".dense.onnx", "roi": ".roi.onnx", "maps": ".maps.onnx"}
+GRAPHS = {"centermask": ("dense", "roi"), "unet": ("maps",)}
+"""The ONNX graphs of each family of models."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _REFERENCE_SUFFIXES = (".pth", ".pkl", ".pt")
 
@@ -28,9 +30,11 @@ class ModelFiles:
     weights
         safetensors, for torch and for training.
     dense, roi
-        The two ONNX graphs, for the other engines.
+        The two ONNX graphs of a CenterMask, for the other engines.
     shipped
         Part of the package; cannot be removed.
+    maps
+        The one graph of a U-Net.
     """
 
     name: str
@@ -39,11 +43,18 @@ class ModelFiles:
     dense: Path | None
     roi: Path | None
     shipped: bool = False
+    maps: Path | None = None
 
     @property
     def paths(self) -> list[Path]:
         """The files that exist."""
-        return [p for p in (self.weights, self.dense, self.roi) if p is not None]
+        return [p for p in (self.weights, self.dense, self.roi, self.maps) if p is not None]
+
+    @property
+    def graphs(self) -> list[Path] | None:
+        """The ONNX graphs of the model's family, None where one is missing."""
+        found = [getattr(self, kind) for kind in GRAPHS[self.card.kind]]
+        return None if None in found else found
 
     @property
     def size(self) -> int:
@@ -233,13 +244,15 @@ def _read(stem: Path, *, shipped: bool = False) -> ModelFiles:
     """A model from the files that share a stem; cards and shapes must agree."""
     paths = {k: p for k, s in SUFFIXES.items() if (p := stem.with_name(stem.name + s)).is_file()}
     if not paths:
-        raise BadModel(f"Expected {stem.name}.safetensors or {stem.name}.dense.onnx in {stem.parent}, found neither.")
+        raise BadModel(f"Expected {stem.name}.safetensors or ONNX graphs of it in {stem.parent}, found neither.")
     if ("dense" in paths) != ("roi" in paths):
         lone = paths.get("dense") or paths["roi"]
         raise BadModel(f"Expected both graphs, {stem.name}.dense.onnx and {stem.name}.roi.onnx; found {lone.name}.")
     cards = [_read_card(kind, path) for kind, path in paths.items()]
     for other in cards[1:]:
         _check_same(cards[0], other, stem.name)
+    if strange := [paths[k].name for k in paths if k != "weights" and k not in GRAPHS[cards[0].kind]]:
+        raise BadModel(f"Expected graphs of a {cards[0].kind}, {', '.join(strange)} is of another family. Remove it.")
     name = stem.name if stem.parent.name == stem.name else cards[0].name
     files = {kind: paths.get(kind) for kind in SUFFIXES}
     return ModelFiles(name=name, card=cards[0], shipped=shipped, **files)
@@ -261,7 +274,10 @@ def _read_card(kind: str, path: Path) -> ModelCard:
 def _check_graph(card: ModelCard, header: Header, path: Path) -> None:
     """Fixed sizes of a graph's inputs and outputs against its card; sizes left open are 0."""
     expected = {"image": (1, card.model.in_channels), "logits": (2, len(card.model.categories))}
-    expected |= dict.fromkeys(("p3", "p4", "p5"), (1, card.model.fpn_channels))
+    if card.kind == "unet":
+        expected["maps"] = (1, len(card.model.map_names))
+    else:
+        expected |= dict.fromkeys(("p3", "p4", "p5"), (1, card.model.fpn_channels))
     for name, (axis, size) in expected.items():
         shape = header.shapes.get(name)
         if shape is not None and (len(shape) <= axis or shape[axis] not in (0, size)):

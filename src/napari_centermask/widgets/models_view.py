@@ -162,7 +162,7 @@ def card_text(entry: Entry) -> str:
     training = card.training
     rows = [
         ("finds", ", ".join(card.model.categories)),
-        ("trained at", f"{card.diameter:.0f} px, {card.model.in_channels} channels, {card.model.backbone}"),
+        ("trained at", f"{card.diameter:.0f} px, {card.model.in_channels} channels, {card.model.summary}"),
         ("licence", card.licence),
         ("lineage", " ← ".join((model.name, *entry.ancestors))),
         ("made from it", ", ".join(entry.children)),
