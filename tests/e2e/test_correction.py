@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hands import Hands, until
 
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
@@ -24,71 +25,8 @@ def disc(y, x, radius=14):
     return Instance.from_mask(np.hypot(yy, xx) <= radius, (y - radius, x - radius))
 
 
-class Hands:
-    """A person at the viewer: mouse positions are pixels of the plane in view."""
-
-    def __init__(self, viewer, edits, qtbot):
-        self.viewer, self.edits, self.qtbot = viewer, edits, qtbot
-        self.canvas = viewer.window._qt_viewer.canvas
-        self.native = self.canvas.native
-        self.viewer.window.activate()
-        self.native.setFocus()
-        viewer.reset_view()
-        qtbot.wait(50)
-
-    def at(self, y, x):
-        from qtpy.QtCore import QPoint
-
-        layer = self.edits.active.layer
-        wy, wx = layer.data_to_world((y, x))
-        px, py = self.canvas.view.scene.transform.map([wx, wy, 0, 1])[:2]
-        return QPoint(round(px), round(py))
-
-    def press_drag(self, points, *, button=None, modifier=None):
-        from qtpy.QtCore import Qt
-        from qtpy.QtTest import QTest
-
-        button = button or Qt.MouseButton.LeftButton
-        modifier = modifier or Qt.KeyboardModifier.NoModifier
-        first, *rest = [self.at(*p) for p in points]
-        QTest.mouseMove(self.native, first)
-        QTest.mousePress(self.native, button, modifier, first)
-        for p in rest:
-            self._move(p, button, modifier)
-        QTest.mouseRelease(self.native, button, modifier, (rest or [first])[-1])
-        self.qtbot.wait(20)
-
-    def _move(self, point, button, modifier):
-        from qtpy.QtCore import QEvent, QPointF
-        from qtpy.QtGui import QMouseEvent
-        from qtpy.QtWidgets import QApplication
-
-        where = QPointF(point)
-        event = QMouseEvent(QEvent.Type.MouseMove, where, self.native.mapToGlobal(where), button, button, modifier)
-        self.qtbot.wait(15)  # vispy leaves out moves in quick succession
-        QApplication.sendEvent(self.native, event)
-
-    def click(self, y, x, *, modifier=None):
-        self.press_drag([(y, x)], modifier=modifier)
-
-    def double_click(self, y, x):
-        from qtpy.QtCore import Qt
-        from qtpy.QtTest import QTest
-
-        QTest.mouseDClick(self.native, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, self.at(y, x))
-        self.qtbot.wait(20)
-
-    def key(self, key, modifier=None):
-        from qtpy.QtCore import Qt
-        from qtpy.QtTest import QTest
-
-        code = getattr(Qt.Key, f"Key_{key}")
-        QTest.keyClick(self.native, code, modifier or Qt.KeyboardModifier.NoModifier)
-        self.qtbot.wait(10)
-
-
 @pytest.fixture(params=list(PLACES))
-def hands(request, make_napari_viewer, qtbot):
+def hands(request, make_napari_viewer):
     leading, channels, place = PLACES[request.param]
     viewer = make_napari_viewer(show=True)
     shape = (*leading, *((channels,) if channels else ()), *SHAPE)
@@ -103,7 +41,7 @@ def hands(request, make_napari_viewer, qtbot):
     viewer.layers.selection.active = source
     edits = edit_session_of(session, source)
     edits.activate()
-    hands = Hands(viewer, edits, qtbot)
+    hands = Hands(viewer, edits)
     yield hands
     session.settle()
 
@@ -170,7 +108,7 @@ def test_a_new_cell_by_brush_and_by_polygon(hands):
     for y, x in ((60, 90), (60, 110), (75, 110)):
         hands.click(y, x)
     hands.double_click(75, 90)
-    hands.qtbot.waitUntil(lambda: len(plane(hands)) == 6, timeout=5_000)
+    until(lambda: len(plane(hands)) == 6, seconds=5)
     assert edits.selected == (6,)
     assert 140 < edits.cell.area < 200
     assert plane(hands)[5] is first
@@ -249,11 +187,5 @@ def test_keys_of_the_tools(hands):
 
 def test_the_status_line_tells_the_depth(hands):
     hands.click(40, 32)
-    hands._move(hands.at(40, 48), *_no_button())
+    hands.move(hands.at(40, 48))
     assert hands.edits.active.layer.help == "2 cells here: [1] over 2"
-
-
-def _no_button():
-    from qtpy.QtCore import Qt
-
-    return Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier

@@ -10,7 +10,7 @@ import tifffile
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_centermask.core.errors import BadProject
 from napari_centermask.core.history import Change
@@ -78,6 +78,26 @@ def test_a_folder_of_images_becomes_a_project_and_its_first_image_is_shown(viewe
     assert [layer.name for layer in viewer.layers][0] == "field 0"
     assert project_dock.navigation.count.text() == "0 of 6 images reviewed"
     assert project_dock.images.currentRow() == 0
+
+
+def test_the_samples_become_a_project_and_what_is_there_stays(project_dock, tmp_path, monkeypatch, notices):
+    assert not project_dock.head.samples.isHidden()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: str(tmp_path))
+    project_dock.head.samples.click()
+    assert [i.file_name for i in project_dock.project.images][0] == "1 overlapping (semi-synthetic).png"
+    assert len(project_dock.project.images) == 4
+    assert not any(i.problem for i in project_dock.project.images)
+    assert (tmp_path / "CenterMask samples" / "ATTRIBUTION.md").exists()
+    assert project_dock.head.samples.isHidden()
+    edits_of(project_dock).add(np.ones((9, 9), bool), (40, 40))
+    project_dock.session.close()
+    project_dock.head.samples.click()
+    assert len(edits_of(project_dock).result) == 1
+    project_dock.session.close()
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: str(tmp_path / "file"))
+    project_dock.head.samples.click()
+    assert "Choose another folder" in notices()[-1]
 
 
 def test_a_folder_without_a_project_is_refused_with_a_message(project_dock, tmp_path, notices):

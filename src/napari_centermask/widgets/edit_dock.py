@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QWidget
 
 from ..core.errors import BadImage
 from .dock_layout import STYLE, WIDTH, stack
+from .dock_tabs import share_place
 from .edit_keys import KEYS, perform
 from .edit_keys_box import KeysBox
 from .edit_session import edit_session_of
@@ -39,6 +40,7 @@ class CorrectDock(QWidget):
         self.image = LayerCombo(self._viewer, kinds=(Image,))
         self.active, self.painting, self.tools, self.keys = ActiveBox(self.image), PaintBox(), ToolsBox(), KeysBox()
         self.setStyleSheet(STYLE)
+        share_place(self, "Correct")
         stack(self, (self.active, self.painting, self.tools, self.keys))
         self._connect()
         self._bind()

@@ -15,6 +15,7 @@ from ..models import registry
 from . import model_tasks as tasks
 from .comparison import Compared
 from .dock_layout import STYLE, WIDTH, stack
+from .dock_tabs import share_place
 from .model_tasks import Entry, Inventory
 from .models_view import CardBox, CompareBox, ListBox
 from .pickers import hint
@@ -48,6 +49,7 @@ class ModelsDock(QWidget):
     def _build(self) -> None:
         self.list, self.card, self.comparing = ListBox(), CardBox(), CompareBox()
         self.setStyleSheet(STYLE)
+        share_place(self, "Models")
         stack(self, (self.list, self.card, self.comparing))
 
     def sizeHint(self) -> QSize:

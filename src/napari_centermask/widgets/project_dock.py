@@ -13,6 +13,7 @@ from ..core.errors import ChangedOutside, UserError
 from .category_box import CategoryBox
 from .category_keys import adopt_keys, set_key, with_keys
 from .dock_layout import STYLE, WIDTH
+from .dock_tabs import share_place
 from .edit_session import edit_session_of
 from .image_categories import ImageCategories
 from .image_list import ImageList
@@ -21,6 +22,7 @@ from .message_bar import MessageBar
 from .pickers import hint
 from .project_session import project_session_of
 from .project_view import AheadBox, HeadBox, NavigationBox
+from .samples import PROJECT, copy_samples
 from .thumbnails import pixmap, thumbnails
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class ProjectDock(QWidget):
         self.tabs.addTab(page, "Images")
         self.tabs.addTab(self.categories, "Categories")
         self.setStyleSheet(STYLE)
+        share_place(self, "Project")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 4, 8, 8)
         layout.setSpacing(8)
@@ -84,6 +87,7 @@ class ProjectDock(QWidget):
     def _connect(self) -> None:
         self.head.open.clicked.connect(self._on_open)
         self.head.save.clicked.connect(lambda: self.save())
+        self.head.samples.clicked.connect(self._on_samples)
         self.head.add.clicked.connect(self._on_add)
         self.head.bring.clicked.connect(lambda: import_annotations(self.session, self))
         self.head.export.clicked.connect(self._on_export)
@@ -173,6 +177,15 @@ class ProjectDock(QWidget):
         folder = QFileDialog.getExistingDirectory(self, "Open a project or a folder of images")
         if folder:
             self.open(Path(folder))
+
+    def _on_samples(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, f"Where shall the folder '{PROJECT}' go?")
+        if not folder:
+            return
+        try:
+            self.open(copy_samples(Path(folder)))
+        except UserError as error:
+            show_error(str(error))
 
     def _on_add(self) -> None:
         from ..io.images import SUFFIXES
@@ -376,6 +389,7 @@ class ProjectDock(QWidget):
         none = "There is no project: open a folder of images."
         closed = none if project is None else project.read_only
         self.head.name.setText("<b>No project</b>" if project is None else f"<b>{project.folder.name}</b>")
+        self.head.samples.setVisible(project is None)
         self.head.name.setToolTip("" if project is None else str(project.folder))
         hint(self.head.open, "Open a project; a folder of images becomes one. Images stay as they are.")
         hint(self.head.save, closed or "Write annotations.json; the one before is kept.", enabled=not closed)

@@ -27,6 +27,8 @@ class HeadBox(QWidget):
         super().__init__()
         self.open, self.save, self.export = QPushButton("Open folder…"), QPushButton("Save"), QPushButton("Export…")
         self.add, self.bring = QPushButton("Add images…"), QPushButton("Import…")
+        self.samples = QPushButton("Try it with sample images…")
+        self.samples.setToolTip("Choose a folder; four images of nuclei are copied into a new one there, a project.")
         self.name = QLabel()
         self.name.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
         layout = QVBoxLayout(self)
@@ -35,6 +37,7 @@ class HeadBox(QWidget):
         layout.addWidget(row(self.name, HelpButton(_HELP)))
         layout.addWidget(_even(self.open, self.save))
         layout.addWidget(_even(self.add, self.bring, self.export))
+        layout.addWidget(self.samples)
 
 
 class NavigationBox(QWidget):

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 from ..core.errors import BadImage, UserError
 from .autosave import autosaves_of
 from .dock_layout import STYLE, WIDTH, HelpButton, label, row
+from .dock_tabs import share_place
 from .edit_session import edit_session_of
 from .message_bar import MessageBar
 from .pickers import LayerCombo, hint
@@ -76,6 +77,7 @@ class ReviewDock(QWidget):
         for box, title in ((self.cells, "Cells"), (self.regions, "Regions"), (self.quality, "Check")):
             self.tabs.addTab(box, title)
         self.setStyleSheet(STYLE)
+        share_place(self, "Review")
         self.setMinimumWidth(WIDTH + 60)  # from the number to the status of a cell
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 4, 8, 8)

@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..core.errors import BadProject
 from ..io.images import read_plane
 
 FOLDER = Path(__file__).parents[1] / "resources" / "samples"
 LayerData = tuple[Any, dict[str, Any], str]
+PROJECT = "CenterMask samples"
+_OF_PROJECT = {
+    "1 overlapping (semi-synthetic).png": "nuclei_overlapping_semisynthetic",
+    "2 small field.png": "nuclei_fluorescence_small",
+    "3 large field.png": "nuclei_fluorescence",
+    "4 screen.png": "nuclei_screen_16bit",
+}
+"""Images of nuclei for a project, by the names they get there."""
+
+
+def copy_samples(parent: Path) -> Path:
+    """A folder in `parent` with images of nuclei to make a project of; files that are there already stay.
+
+    Raises
+    ------
+    BadProject
+        If it cannot be written.
+    """
+    folder = parent / PROJECT
+    pairs = {f"{name}.png": new for new, name in _OF_PROJECT.items()} | {"ATTRIBUTION.md": "ATTRIBUTION.md"}
+    try:
+        folder.mkdir(exist_ok=True)
+        for name, new in pairs.items():
+            if not (folder / new).exists():
+                shutil.copyfile(FOLDER / name, folder / new)
+    except OSError as error:
+        raise BadProject(f"Cannot write to {folder}: {error.strerror}. Choose another folder.") from error
+    return folder
 
 
 def _sample(name: str, title: str, *, gamma: float = 1.0) -> list[LayerData]:

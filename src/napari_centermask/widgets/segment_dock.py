@@ -17,6 +17,7 @@ from . import segment_view as view
 from .cells_box import CellsBox
 from .circle import DiameterCircle
 from .dock_layout import STYLE, WIDTH, stack
+from .dock_tabs import share_place
 from .job import PlaneJob
 from .pickers import LayerCombo, hint
 from .planes import ImagePlanes, channel_names, guess_channel_axis
@@ -54,6 +55,7 @@ class SegmentDock(QWidget):
         self.cells = CellsBox(SegmentSettings.model_fields["score"].default)
         self.advanced = view.AdvancedBox()
         self.setStyleSheet(STYLE)
+        share_place(self, "Segment")
         stack(self, (self.image, self.model, self.run, self.cells, self.advanced))
 
     def sizeHint(self) -> QSize:
