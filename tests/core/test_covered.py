@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from napari_centermask.core.covered import drop_covered
@@ -34,9 +36,14 @@ def test_a_dropped_cell_covers_nothing():
     assert drop_covered([last, middle, best], 0.7) == [last, best]
 
 
-def test_categories_do_not_cover_one_another():
-    cells = [square(0, 0, 10, score=0.9), square(0, 0, 9, score=0.5, category=2)]
-    assert drop_covered(cells, 0.7) == cells
+def test_a_nucleus_in_a_cell_stays_and_one_cell_of_two_categories_goes():
+    cell, nucleus, again = (
+        square(0, 0, 10, score=0.9),
+        square(2, 2, 7, score=0.5, category=2),
+        square(0, 0, 9, score=0.5),
+    )
+    assert drop_covered([cell, nucleus], 0.7) == [cell, nucleus]
+    assert drop_covered([cell, replace(again, category=2)], 0.7) == [cell]
 
 
 def test_many_cells_equal_brute_force():

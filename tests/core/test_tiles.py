@@ -126,9 +126,12 @@ def test_cells_of_one_tile_are_never_merged():
     assert len(merge([piece(cell, LEFT, is_cut=True), piece(cell, LEFT, is_cut=True)])) == 2
 
 
-def test_categories_are_kept_apart():
-    cell = disk(100, 180, 20)
-    assert len(merge([piece(cell, LEFT, is_cut=False), piece(cell, RIGHT, is_cut=False, category=2)])) == 2
+def test_a_cell_that_two_tiles_gave_two_categories_is_one_and_a_nucleus_stays_beside_its_cell():
+    cell, nucleus = disk(100, 180, 20), disk(100, 180, 16)
+    twice = [piece(cell, LEFT, is_cut=False, score=0.5), piece(cell, RIGHT, is_cut=False, category=2, score=0.9)]
+    (merged,) = merge(twice)
+    assert merged.category == 2
+    assert len(merge([piece(cell, LEFT, is_cut=False), piece(nucleus, RIGHT, is_cut=False, category=2)])) == 2
 
 
 def test_a_cell_across_four_tiles_is_one():

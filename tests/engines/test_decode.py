@@ -124,3 +124,26 @@ def test_models_without_top_levels_decode_too():
     features = features_of()
     features = Features((64, 96), (), features.logits[:, :n], features.ltrb[:, :n], features.centerness[:, :n])
     assert len(detect(features, card, score=0.3, nms=0.6).scores) > 0
+
+
+def test_one_cell_has_one_category_and_says_how_likely_each_is():
+    features = features_of((32, 32), classes=3)
+    features.logits[:], features.centerness[:] = -50.0, 50.0
+    features.logits[0, :2] = [[1.0, 2.0, -9.0], [3.0, -9.0, -9.0]]
+    features.ltrb[0, :2] = [[4, 4, 36, 36], [12, 4, 28, 36]]  # the same box twice
+    apart = detect(features, CARD, score=0.1, nms=0.6)
+    assert sorted(apart.classes.tolist()) == [0, 1]
+    found = detect(features, CARD, score=0.1, nms=0.6, across=True)
+    (one,), (kind,) = found.probabilities, found.classes
+    single = 1 / (1 + np.exp(-np.array([3.0, -9.0, -9.0])))
+    assert kind == 0
+    np.testing.assert_allclose(one, single / single.sum(), rtol=1e-5)
+    assert one.sum() == pytest.approx(1)
+
+
+def test_models_with_one_category_give_no_probabilities_and_the_same_boxes():
+    features = features_of(classes=1)
+    a, b = (detect(features, CARD, score=0.2, nms=0.6, across=across) for across in (False, True))
+    assert a.probabilities.shape == (len(a.boxes), 0)
+    np.testing.assert_array_equal(a.boxes, b.boxes)
+    np.testing.assert_array_equal(a.scores, b.scores)

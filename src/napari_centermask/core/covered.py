@@ -11,10 +11,11 @@ from napari_centermask.core.neighbours import overlapping_pairs, shared_area
 
 
 def drop_covered(instances: Sequence[Instance], most: float) -> list[Instance]:
-    """Drop each cell that one better cell of its category covers by more than `most` of its area.
+    """Drop each cell that one better cell covers by more than `most` of its area.
 
     Better is a greater score x mask quality; cells are judged from best to worst and dropped ones cover nothing. Boxes
-    cannot tell overlapping cells from duplicates, masks can.
+    cannot tell overlapping cells from duplicates, masks can. Cells of two categories must cover one another so: a
+    nucleus inside a cell is no duplicate of it, one cell that was found as live and as dead is.
 
     Parameters
     ----------
@@ -32,19 +33,23 @@ def drop_covered(instances: Sequence[Instance], most: float) -> list[Instance]:
     ordered = [instances[k] for k in rank]
     kept = [True] * len(ordered)
     for better, worse in _candidates(ordered, most):
-        if kept[better] and kept[worse] and intersection(ordered[better], ordered[worse]) > most * ordered[worse].area:
+        if kept[better] and kept[worse] and _covers(ordered[better], ordered[worse], most):
             kept[worse] = False
     stay = {int(rank[k]) for k, keep in enumerate(kept) if keep}
     return [instance for k, instance in enumerate(instances) if k in stay]
+
+
+def _covers(better: Instance, worse: Instance, most: float) -> bool:
+    area = worse.area if better.category == worse.category else max(worse.area, better.area)
+    return intersection(better, worse) > most * area
 
 
 def _candidates(ordered: list[Instance], most: float) -> list[tuple[int, int]]:
     """Pairs (better, worse) whose boxes share enough, the best cell's first."""
     boxes = np.array([i.box for i in ordered], np.float64)
     areas = np.array([i.area for i in ordered])
-    categories = np.array([i.category for i in ordered])
     i, j = overlapping_pairs(boxes)
-    possible = (shared_area(boxes[i], boxes[j]) > most * areas[j]) & (categories[i] == categories[j])
+    possible = shared_area(boxes[i], boxes[j]) > most * areas[j]
     i, j = i[possible], j[possible]
     order = np.lexsort((j, i))
     return list(zip(i[order].tolist(), j[order].tolist(), strict=True))

@@ -19,6 +19,7 @@ _STRETCH = 1 / 8  # a tile may be this much larger than asked where that saves a
 _TOLERANCE = 3.0  # pixels beyond the core in which a centre is still taken; a box moves that much between tiles
 _CUT = 4.0, 0.04  # a box is cut if it comes this near to a tile's inner edge: pixels, and part of its side
 _AGREE = 0.5  # IoU of two pieces in the region that both tiles saw
+_AGREE_ACROSS = 0.7  # the same of two categories: one cell, seen as live and as dead, and not a nucleus and its cell
 
 
 @dataclass(frozen=True)
@@ -173,16 +174,15 @@ def _same_cell(pieces: Sequence[Piece]) -> list[tuple[int, int]]:
 
 
 def _agree(a: Piece, b: Piece) -> bool:
-    """Same category, and the same pixels where both tiles could see them."""
-    if a.instance.category != b.instance.category:
-        return False
+    """The same pixels where both tiles could see them."""
+    least = _AGREE if a.instance.category == b.instance.category else _AGREE_ACROSS
     shared = intersection(a.instance, b.instance)
     if not shared:
         return False
     if not a.cut and not b.cut:
-        return shared >= _AGREE * (a.instance.area + b.instance.area - shared)
+        return shared >= least * (a.instance.area + b.instance.area - shared)
     both = max(a.seen[0], b.seen[0]), max(a.seen[1], b.seen[1]), min(a.seen[2], b.seen[2]), min(a.seen[3], b.seen[3])
-    return shared >= _AGREE * (_area_within(a.instance, both) + _area_within(b.instance, both) - shared)
+    return shared >= least * (_area_within(a.instance, both) + _area_within(b.instance, both) - shared)
 
 
 def _area_within(instance: Instance, box: Box) -> int:

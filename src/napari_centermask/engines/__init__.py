@@ -45,11 +45,18 @@ class Detections:
         (N,) float32 in [0, 1], sqrt(class probability x centerness).
     classes
         (N,) int64, index into the model's categories.
+    probabilities
+        (N, categories) float32 of each category, rows sum to 1; (N, 0) for a model with one category.
     """
 
     boxes: np.ndarray
     scores: np.ndarray
     classes: np.ndarray
+    probabilities: np.ndarray
+
+    def __getitem__(self, which: np.ndarray | slice) -> Detections:
+        """Some of the boxes."""
+        return Detections(self.boxes[which], self.scores[which], self.classes[which], self.probabilities[which])
 
 
 class Engine(Protocol):

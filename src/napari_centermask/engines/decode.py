@@ -27,6 +27,7 @@ def detect(
     pre_nms_topk: int | None = None,
     threshold: Threshold = "score",
     soft: SoftNms | None = None,
+    across: bool = False,
 ) -> Detections:
     """Boxes of one tile, duplicates removed.
 
@@ -49,17 +50,35 @@ def detect(
         "class": the class probability alone exceeds `score`, as in the reference.
     soft
         Lower the scores of overlapping boxes instead of dropping them; `nms` is then unused unless linear.
+    across
+        Boxes suppress those of other classes too, as one cell has one category; the reference does not.
     """
-    boxes, scores, classes = candidates(
+    boxes, scores, classes, rows = _candidates(
         features, card, score=score, index=index, pre_nms_topk=pre_nms_topk, threshold=threshold
     )
+    groups = np.zeros_like(classes) if across else classes
     if soft is not None:
-        keep, scores = soft_nms(boxes, scores, classes, soft=soft, min_score=score, iou=nms)
+        keep, scores = soft_nms(boxes, scores, groups, soft=soft, min_score=score, iou=nms)
     else:
-        keep = nms_boxes(boxes, scores, classes, nms)
+        keep = nms_boxes(boxes, scores, groups, nms)
     if max_detections is not None and len(keep) > max_detections:
         keep = keep[scores[keep] >= scores[keep[max_detections - 1]]]
-    return Detections(boxes[keep], scores[keep], classes[keep])
+    return Detections(boxes[keep], scores[keep], classes[keep], class_probabilities(features, rows[keep], index=index))
+
+
+def class_probabilities(features: Features, rows: np.ndarray, *, index: int = 0) -> np.ndarray:
+    """Of each category at some locations: the sigmoids of the class logits, divided by their sum.
+
+    Returns
+    -------
+    numpy.ndarray
+        (len(rows), categories) float32; (len(rows), 0) where there is but one category.
+    """
+    logits = features.logits[index][rows]
+    if logits.shape[1] == 1:
+        return np.zeros((len(rows), 0), np.float32)
+    single = np.maximum(_sigmoid(logits), np.finfo(np.float32).tiny)
+    return single / single.sum(axis=1, keepdims=True)
 
 
 def candidates(
@@ -79,6 +98,13 @@ def candidates(
     scores : (K,) float32, sqrt(class probability x centerness)
     classes : (K,) int64
     """
+    return _candidates(features, card, score=score, index=index, pre_nms_topk=pre_nms_topk, threshold=threshold)[:3]
+
+
+def _candidates(
+    features: Features, card: Any, *, score: float, index: int, pre_nms_topk: int | None, threshold: Threshold
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """As `candidates`, and (K,) the locations that they come from."""
     logits = features.logits[index]
     lowest = score * score if threshold == "score" else score
     rows, classes = np.nonzero(logits > _logit(lowest) - 1e-3)  # a first sieve, exact below
@@ -92,7 +118,7 @@ def candidates(
         rows, classes, product = rows[top], classes[top], product[top]
     ltrb = features.ltrb[index][rows]
     boxes = np.concatenate([centres[rows] - ltrb[:, :2], centres[rows] + ltrb[:, 2:]], axis=1)
-    return boxes.astype(np.float32), np.sqrt(product), classes.astype(np.int64)
+    return boxes.astype(np.float32), np.sqrt(product), classes.astype(np.int64), rows
 
 
 def locations(tile_shape: tuple[int, int], strides: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -98,7 +98,7 @@ def _places(shape: tuple[int, int], tile: int) -> list[Box]:
 def _diameters(scaled: Scaled, box: Box, engine: Engine, score: float) -> np.ndarray:
     """Diameters in network pixels of the confident cells in a window, those cut by its edge only if they are most."""
     features = engine.features(scaled.read(box))
-    found = detect(features, engine.card, score=score, nms=0.5, max_detections=10 * _MOST)
+    found = detect(features, engine.card, score=score, nms=0.5, max_detections=10 * _MOST, across=True)
     boxes, classes = found.boxes, found.classes
     size = np.array([box[3] - box[1], box[2] - box[0]])
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2

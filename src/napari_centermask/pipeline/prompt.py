@@ -13,7 +13,7 @@ from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Box, Instance
 from napari_centermask.core.paste import paste_many
 from napari_centermask.engines import Detections, Engine, Features
-from napari_centermask.engines.decode import candidates, detect, locations
+from napari_centermask.engines.decode import detect, locations
 from napari_centermask.pipeline.diameter import estimate_diameter
 from napari_centermask.pipeline.source import ALIGN, Scaled, Source
 from napari_centermask.pipeline.steps import suited
@@ -81,8 +81,9 @@ class Prompter:
         octave = self._octave(max(y1 - y0, x1 - x0))
         tile = self._tile((y0 + y1) / 2, (x0 + x1) / 2, octave)
         boxes = _to_tile(drawn, tile)
-        kind = _kind_in(boxes[0], tile.features, self.engine.card)
-        return self._masks(tile, boxes, np.array([kind]))[0]
+        votes = _votes_in(boxes[0], tile.features, self.engine.card)
+        kinds = votes.argmax(axis=1)
+        return self._masks(tile, Detections(boxes, np.ones(1), kinds, votes if votes.shape[1] > 1 else votes[:, :0]))[0]
 
     def click(self, y: float, x: float) -> Instance | None:
         """The cell at a pixel (centres are whole numbers); None if the model sees none there.
@@ -99,8 +100,8 @@ class Prompter:
             return None
         tile = self._tile(y, x, 0)
         point = _to_tile(np.array([[x, y, x, y]]) + 0.5, tile)[0, :2]
-        boxes, likely, classes = self._under(tile, point)
-        cells = self._masks(tile, boxes, classes)
+        found, likely = self._under(tile, point)
+        cells = self._masks(tile, found)
         pairs = [(p * c.mask_quality, c) for p, c in zip(likely, cells, strict=True) if c and _covers(c, y, x)]
         return max(pairs, key=lambda pair: pair[0])[1] if pairs else None
 
@@ -143,36 +144,44 @@ class Prompter:
         if place not in self._tiles:
             window = top, left, min(top + _TILE, height), min(left + _TILE, width)
             features = self.engine.features(scaled.read(window))
-            found = detect(features, self.engine.card, score=_SCORE, nms=self.settings.nms)
+            found = detect(features, self.engine.card, score=_SCORE, nms=self.settings.nms, across=True)
             self._tiles[place] = _Tile(scaled, window, features, found)
         self._tiles.move_to_end(place)
         while len(self._tiles) > _KEPT_TILES:
             self._tiles.popitem(last=False)
         return self._tiles[place]
 
-    def _under(self, tile: _Tile, point: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Boxes, how likely each is meant, and classes of the candidates around a point (x, y) of the tile."""
-        boxes, classes = tile.found.boxes, tile.found.classes
-        likely = tile.found.scores * _centred(boxes, point)
+    def _under(self, tile: _Tile, point: np.ndarray) -> tuple[Detections, np.ndarray]:
+        """The candidates around a point (x, y) of the tile, and how likely each is meant."""
+        found = tile.found
+        likely = found.scores * _centred(found.boxes, point)
         if not (likely > 0).any():
-            boxes, scores, classes = candidates(tile.features, self.engine.card, score=_SCORE / 10)
-            likely = scores * _centred(boxes, point)
+            found = detect(tile.features, self.engine.card, score=_SCORE / 10, nms=1)
+            likely = found.scores * _centred(found.boxes, point)
         best = np.argsort(-likely, kind="stable")[:_TRIED]
         best = best[likely[best] > 0]
-        return boxes[best], likely[best], classes[best]
+        return found[best], likely[best]
 
-    def _masks(self, tile: _Tile, boxes: np.ndarray, classes: np.ndarray) -> list[Instance | None]:
+    def _masks(self, tile: _Tile, found: Detections) -> list[Instance | None]:
         """The cells in boxes of a tile; None where the mask is empty."""
-        if not len(boxes):
+        if not len(found.boxes):
             return []
-        probabilities, quality = self.engine.masks(tile.features, boxes.astype(np.float32), classes)
-        whole = tile.scaled.to_image(boxes + np.array([tile.window[1], tile.window[0]] * 2))
-        fields = {"status": "accepted", "source": self.engine.card.name}
+        masks, quality = self.engine.masks(tile.features, found.boxes.astype(np.float32), found.classes)
+        whole = tile.scaled.to_image(found.boxes + np.array([tile.window[1], tile.window[0]] * 2))
+        crops = paste_many(masks, whole, self._source.shape)
         return [
-            Instance(0, *crop, category=int(kind) + 1, mask_quality=float(np.clip(q, 0, 1)), **fields) if crop else None
-            for crop, kind, q in zip(
-                paste_many(probabilities, whole, self._source.shape), classes, quality, strict=True
+            Instance(
+                0,
+                *crop,
+                category=int(found.classes[k]) + 1,
+                mask_quality=float(np.clip(quality[k], 0, 1)),
+                status="accepted",
+                source=self.engine.card.name,
+                probabilities=tuple(found.probabilities[k].tolist()),
             )
+            if crop
+            else None
+            for k, crop in enumerate(crops)
         ]
 
 
@@ -196,15 +205,17 @@ def _centred(boxes: np.ndarray, point: np.ndarray) -> np.ndarray:
     return np.where((low > 0).all(axis=1), np.sqrt(np.maximum(parts, 0).prod(axis=1)), 0.0)
 
 
-def _kind_in(box: np.ndarray, features: Features, card: Any) -> int:
-    """The class that the locations in the middle of a box vote for."""
-    if features.logits.shape[2] == 1:
-        return 0
+def _votes_in(box: np.ndarray, features: Features, card: Any) -> np.ndarray:
+    """(1, categories) how the locations in the middle of a box vote; sums to 1."""
+    n = features.logits.shape[2]
+    if n == 1:
+        return np.ones((1, 1))
     centres, _ = locations(features.tile_shape, tuple(card.strides))
     weight = _centred(np.broadcast_to(box, (len(centres), 4)), centres)
     with np.errstate(over="ignore"):
         votes = weight[:, None] / (1 + np.exp(-features.logits[0]))
-    return int(votes.sum(axis=0).argmax())
+    total = votes.sum(axis=0, keepdims=True)
+    return total / total.sum() if total.sum() > 0 else np.full((1, n), 1 / n)
 
 
 def _covers(cell: Instance, y: float, x: float) -> bool:

@@ -13,7 +13,7 @@ from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.paste import paste_many
 from napari_centermask.core.tiles import Piece, Tile, cut, merge, owned, plan
-from napari_centermask.engines import Detections, Engine
+from napari_centermask.engines import Engine
 from napari_centermask.engines.decode import detect
 from napari_centermask.pipeline.diameter import diameter_steps
 from napari_centermask.pipeline.source import ALIGN, Scaled, Source
@@ -104,10 +104,12 @@ def _seams(tiles: list[Tile], factors: tuple[float, float]) -> Seams:
 def _segment_tile(scaled: Scaled, tile: Tile, engine: Engine, settings: SegmentSettings, score: float) -> list[Piece]:
     """The cells that a tile owns; detection sees the whole tile, mask heads only these cells."""
     features = engine.features(scaled.read(tile.box))
-    found = detect(features, engine.card, score=score, nms=settings.nms, max_detections=settings.max_detections)
+    found = detect(
+        features, engine.card, score=score, nms=settings.nms, max_detections=settings.max_detections, across=True
+    )
     whole = found.boxes + np.array([tile.box[1], tile.box[0]] * 2, np.float32)
     mine = owned(whole, tile)
-    found, whole = Detections(found.boxes[mine], found.scores[mine], found.classes[mine]), whole[mine]
+    found, whole = found[mine], whole[mine]
     seen = scaled.window(tile.box)
     inside = scaled.to_image(whole) - np.array([seen[1], seen[0]] * 2)
     is_cut = cut(whole, tile, scaled.shape)
@@ -128,6 +130,7 @@ def _segment_tile(scaled: Scaled, tile: Tile, engine: Engine, settings: SegmentS
                     score=float(found.scores[k]),
                     mask_quality=float(np.clip(quality[k - start], 0, 1)),
                     source=engine.card.name,
+                    probabilities=tuple(found.probabilities[k].tolist()),
                 )
                 pieces.append(Piece(cell, seen, bool(is_cut[k])))
     return pieces
