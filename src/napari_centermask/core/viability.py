@@ -1,0 +1,195 @@
+"""Categories by a threshold on the probability of one of them, and how many cells of each the frames have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .columns import PREDICTED, Columns
+from .history import Change, Edit
+from .instances import Instance
+from .result import Index, Result
+
+_DEAD = re.compile(
+    r"dead|dying|non.?viable|inviable|unviable|apopto|necro|\b(tot(e[nrs]?)?|morte?s?|muert[oa]s?)\b", re.IGNORECASE
+)
+_SLACK = 1e-6  # of float32
+
+
+def dead_category(categories: Mapping[int, str]) -> int:
+    """The category whose name means dead; the last one if none does."""
+    return next((id for id, name in sorted(categories.items()) if _DEAD.search(name)), max(categories))
+
+
+def renamed(cell: Instance, here: Mapping[int, int], theirs: Iterable[int], ours: Iterable[int]) -> Instance:
+    """A cell under other category ids; its probabilities move with them, and are zero for categories it knows not of.
+
+    Parameters
+    ----------
+    here
+        Id here for each id there.
+    theirs
+        All ids there: the probabilities are in their order.
+    ours
+        All ids here.
+    """
+    theirs, probabilities = sorted(theirs), cell.probabilities
+    if len(probabilities) > len(theirs):
+        probabilities = ()  # of categories that are gone: nobody can tell which
+    if probabilities:
+        ids = [here.get(id, id) for id in theirs]
+        by_id = dict(zip(ids, probabilities, strict=False))
+        probabilities = tuple(by_id.get(id, 0.0) for id in sorted(ours))
+    return replace(cell, category=here.get(cell.category, cell.category), probabilities=probabilities)
+
+
+class CellProbabilities:
+    """How probable one category is for each candidate of a result, and what each cell is by a threshold on that.
+
+    What a person said stays: only predicted cells with probabilities follow a threshold. Kept in step edit by edit.
+
+    Attributes
+    ----------
+    columns
+        The cells, a row each; `columns.update` is called by `update`.
+    category
+        The one whose probability counts: "dead".
+    probability
+        (rows,) float32 of that category; NaN for cells that do not tell.
+    other
+        (rows,) int32, the most probable of the other categories; 0 for those cells.
+    """
+
+    def __init__(self, result: Result, category: int | None = None) -> None:
+        self.result, self.columns = result, Columns(result)
+        self.choose(dead_category(result.categories) if category is None else category)
+
+    def choose(self, category: int) -> None:
+        """Let the probability of another category count."""
+        self.category = category
+        self._ids = sorted(self.result.categories)
+        self.probability, self.other = np.zeros(0, np.float32), np.zeros(0, np.int32)
+        self._read(self.columns.alive())
+
+    def update(self, edit: Edit) -> None:
+        """Follow an edit."""
+        rows = self.columns.update(edit)
+        if self._ids != sorted(self.result.categories):
+            self.choose(self.category)
+        else:
+            self._read(rows)
+
+    def _read(self, rows: np.ndarray) -> None:
+        n = len(self.columns.data)
+        self.probability = np.append(self.probability, np.full(n - len(self.probability), np.nan, np.float32))
+        self.other = np.append(self.other, np.zeros(n - len(self.other), np.int32))
+        for row in rows.tolist():
+            self.probability[row], self.other[row] = self._of(self.columns.cell(row))
+
+    def _of(self, cell: Instance | None) -> tuple[float, int]:
+        known = () if cell is None or len(cell.probabilities) > len(self._ids) else cell.probabilities
+        at = self._ids.index(self.category) if self.category in self._ids else len(known)
+        if len(known) < 2 or at >= len(known):
+            return np.nan, 0
+        best = max((p, -k) for k, p in enumerate(known) if k != at)
+        return known[at], self._ids[-best[1]]
+
+    @property
+    def free(self) -> np.ndarray:
+        """(rows,) bool: the cell follows the threshold."""
+        data = self.columns.data
+        return (data["id"] > 0) & (data["status"] == PREDICTED) & ~np.isnan(self.probability)
+
+    def categories(self, threshold: float | None) -> np.ndarray:
+        """(rows,) int32: what each cell is by a threshold; with None what it is."""
+        now = self.columns.data["category"]
+        if threshold is None:
+            return now
+        above = self.probability >= threshold - _SLACK
+        return np.where(self.free, np.where(above, self.category, self.other), now)
+
+    def changes(self, threshold: float) -> list[Change]:
+        """What brings the cells in line with a threshold, for `History.do`; they stay predicted."""
+        wanted = self.categories(threshold)
+        rows = np.flatnonzero(wanted != self.columns.data["category"])
+        cells = ((row, self.columns.cell(row)) for row in rows.tolist())
+        return [
+            Change(self.columns.plane(row), cell.id, cell, replace(cell, category=int(wanted[row])))
+            for row, cell in cells
+        ]
+
+    def fitting(self, near: float) -> float | None:
+        """A threshold by which all cells are what they are: `near` if it does, else one of two decimals; None if none does."""
+        free, now = self.free, self.columns.data["category"]
+        if (self.categories(near) == now).all():
+            return near
+        chosen = self.probability[free & (now == self.category)]
+        left = self.probability[free & (now != self.category)]
+        low, high = left.max(initial=0.0), chosen.min(initial=1.0)
+        steps = np.arange(np.floor(low * 100), np.ceil(high * 100) + 1) / 100
+        fit = [float(t) for t in steps if (self.categories(t) == now).all()]
+        return min(fit, key=lambda t: abs(t - near), default=None)
+
+    def counts(self, threshold: float | None = None) -> Counts:
+        """The cells that are shown, by plane and category."""
+        rows = np.flatnonzero(self.columns.shown())
+        leading, ids = (
+            self.result.leading,
+            sorted({*self._ids, *np.unique(self.columns.data["category"][rows]).tolist()}),
+        )
+        flat = np.array([np.ravel_multi_index(p, leading) if leading else 0 for p in self.columns.planes], np.int64)
+        kinds = np.searchsorted(ids, self.categories(threshold)[rows])
+        n = int(np.prod(leading, dtype=np.int64))
+        cells = flat[self.columns.data["plane"][rows]] * len(ids) + kinds if len(rows) else kinds
+        numbers = np.bincount(cells, minlength=n * len(ids)).reshape(*leading, len(ids))
+        return Counts(numbers, tuple(ids), self.category)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Cells by plane and category.
+
+    Attributes
+    ----------
+    numbers
+        (*leading, K) int.
+    categories
+        The K ids.
+    dead
+        The one that is not viable.
+    """
+
+    numbers: np.ndarray
+    categories: tuple[int, ...]
+    dead: int
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """Sizes of the time and z axes."""
+        return self.numbers.shape[:-1]
+
+    def of(self, index: Index) -> np.ndarray:
+        """(K,) cells of one plane."""
+        return self.numbers[index]
+
+    def along(self, axis: int) -> np.ndarray:
+        """(n, K) cells by the position on one axis, added up over the other ones."""
+        others = tuple(a for a in range(len(self.leading)) if a != axis)
+        return self.numbers.sum(axis=others)
+
+    @property
+    def total(self) -> np.ndarray:
+        """(K,) cells of the whole image."""
+        return self.numbers.reshape(-1, len(self.categories)).sum(axis=0)
+
+    def viability(self, numbers: np.ndarray) -> np.ndarray:
+        """(...) float: the part of cells (..., K) that are not dead, in percent; NaN where there are none."""
+        numbers = np.asarray(numbers, float)
+        everything = numbers.sum(axis=-1)
+        dead = numbers[..., self.categories.index(self.dead)] if self.dead in self.categories else 0.0
+        return 100 * np.divide(
+            everything - dead, everything, out=np.full_like(everything, np.nan), where=everything > 0
+        )
