@@ -103,3 +103,24 @@ def test_a_small_bright_cell_on_an_empty_field_is_seen():
     image[0, 50:55, 50:55] = 900
     out = normalise(image, *intensity_range(image))
     assert out.max() == 1
+
+
+def test_z_scores_of_minus_one_and_three_become_zero_and_one(image):
+    out = normalise(image, *intensity_range(image, zscore=True))
+    z = (image - image.mean(axis=(1, 2), keepdims=True)) / image.std(axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(out, (np.clip(z, -3, 7) + 1) / 4, atol=1e-5)
+    flat = np.full((1, 9, 9), 3, np.uint16)
+    assert not normalise(flat, *intensity_range(flat, zscore=True)).any()
+
+
+@pytest.mark.parametrize("zscore", [False, True])
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])
+def test_a_signal_in_three_hundredths_of_the_range_is_seen_as_in_the_full_range(dtype, zscore):
+    """A hidden conversion to 8 bits would leave 8 grey levels of the 256."""
+    full = np.random.default_rng(0).integers(0, 256, (1, 80, 90)).astype(np.uint8)
+    full.ravel()[:256] = np.arange(256)  # every grey level occurs
+    low = (full.astype(np.float64) * 7 + 100).astype(np.uint16).astype(dtype)  # 100 to 1885 of 65535
+    expected = normalise(full, *intensity_range(full, zscore=zscore))
+    found = normalise(low, *intensity_range(low, zscore=zscore))
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    assert len(np.unique(found)) == len(np.unique(expected)) >= 250

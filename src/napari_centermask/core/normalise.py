@@ -14,9 +14,9 @@ _LARGEST = 1e38  # keeps hi - lo finite in float32
 
 
 def intensity_range(
-    image: Any, percentiles: tuple[float, float] = (1.0, 99.8), *, sample: int = SAMPLE
+    image: Any, percentiles: tuple[float, float] = (1.0, 99.8), *, sample: int = SAMPLE, zscore: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high intensity of each channel, from percentiles.
+    """Low and high intensity of each channel, from percentiles or from mean and standard deviation.
 
     Larger images are read with strides, so that a memory map or a lazy array is not loaded whole.
 
@@ -28,11 +28,14 @@ def intensity_range(
         (low, high) in percent. NaN and infinite pixels are left out.
     sample
         Pixels per channel to look at, at most about this many.
+    zscore
+        Instead of percentiles, the intensities whose z-scores are -1 and 3. So `normalise` gives (z + 1) / 4, with z
+        clipped to [-3, 7]: the z-score in the range that the networks and the augmentation work in.
 
     Returns
     -------
     lo, hi : numpy.ndarray
-        (C,) float32. Where the percentiles fall together, as in an almost empty field, least and greatest intensity;
+        (C,) float32. Where percentiles fall together, as in an almost empty field, least and greatest intensity;
         equal only where the channel is constant.
 
     Raises
@@ -42,18 +45,22 @@ def intensity_range(
     """
     step = max(1, int(np.ceil(np.sqrt(image.shape[1] * image.shape[2] / sample))))
     pixels = np.asarray(image[:, ::step, ::step])
-    ranges = [_channel_range(channel.ravel(), percentiles, number) for number, channel in enumerate(pixels)]
+    ends = None if zscore else percentiles
+    ranges = [_channel_range(channel.ravel(), ends, number) for number, channel in enumerate(pixels)]
     lo, hi = np.array(ranges, dtype=np.float32).T
     return lo, hi
 
 
-def _channel_range(values: np.ndarray, percentiles: tuple[float, float], number: int) -> np.ndarray:
+def _channel_range(values: np.ndarray, percentiles: tuple[float, float] | None, number: int) -> np.ndarray:
     values = _comparable(values)
     if values.size == 0:
         raise BadImage(
             f"Expected finite intensities, channel {number} holds only NaN or infinite values. "
             "Choose another channel or mend the image."
         )
+    if percentiles is None:
+        mean, spread = values.mean(dtype=np.float64), values.std(dtype=np.float64)
+        return np.array([mean - spread, mean + 3 * spread])
     lo, hi = np.percentile(values, percentiles)
     return np.array([lo, hi] if hi > lo else [values.min(), values.max()])
 
