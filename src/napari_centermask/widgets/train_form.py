@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ..core.errors import BadSettings
@@ -12,14 +12,19 @@ from ..settings import AugmentSettings, TrainSettings
 from .dock_layout import titled_form
 from .forms import SettingsForm
 
-_ELSEWHERE = {"data", "out", "start", "model", "augment", "resume", "weights", "replay", "replay_part"}
+_ELSEWHERE = {"data", "out", "start", "model", "resume", "weights", "replay", "replay_part"}
 _ELSEWHERE |= {"channel_names", "preprocess", "normalisation"}  # the start model's
 """Fields that the dock asks for by other means, or that a person cannot judge while fine-tuning."""
 
 
 def shown_fields() -> list[str]:
-    """The fields of a training that the form shows, in the order of the class."""
-    return [name for name in TrainSettings.model_fields if name not in _ELSEWHERE]
+    """The fields of a training that the form shows, in the order of the class; groups of settings are no fields."""
+    fields = TrainSettings.model_fields.items()
+    return [name for name, field in fields if name not in _ELSEWHERE and not _is_group(field.annotation)]
+
+
+def _is_group(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 class TrainForm(QWidget):
