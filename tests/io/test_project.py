@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -322,13 +324,16 @@ def test_predictions_leave_what_a_person_did_and_match_categories_by_name(folder
         draw(project, 1, square(3, 4, 20, 30))
         found = Instances(SHAPE, categories={1: "dead", 2: "cell"})
         for mask, category in ((square(3, 4, 20, 29), 2), (square(40, 40, 50, 50), 1), (square(40, 4, 50, 9), 2)):
-            found.add(new_cell(found, mask, category=category, score=0.9, status="predicted")[0][1])
+            cell = new_cell(found, mask, category=category, score=0.9, status="predicted")[0][1]
+            found.add(replace(cell, probabilities=(0.8, 0.2)))
         project.set_predictions(1, found, model="m")
         by_place = {(c.y0, c.x0): c for c in project.result(1)}
         assert len(by_place) == 3
         assert by_place[3, 4].source == "manual"
         names = {place: project.categories[c.category].name for place, c in by_place.items()}
         assert names == {(3, 4): "cell", (40, 40): "dead", (40, 4): "cell"}
+        told = dict(zip(sorted(project.categories), by_place[40, 40].probabilities, strict=True))
+        assert {project.categories[id].name: p for id, p in told.items()} == {"cell": 0.2, "dead": 0.8}
         assert by_place[40, 40].source == "m"
         project.history(1).undo()
         assert len(project.result(1)) == 1
@@ -607,9 +612,9 @@ def test_hostile_files_open_or_are_refused_and_change_nothing(folder, changes):
                     found = holder[key]
                 holder = found if isinstance(found, (dict, list)) else holder
             if path and isinstance(holder, dict):
-                holder[path[-1]] = value
+                holder[path[-1]] = deepcopy(value)
             elif path and isinstance(holder, list) and isinstance(path[-1], int) and path[-1] < len(holder):
-                holder[path[-1]] = value
+                holder[path[-1]] = deepcopy(value)
         (place / name).write_text(json.dumps(data) + "\n")
         before = {n: (place / n).read_bytes() for n in ("project.json", "annotations.json", "journal.jsonl")}
         try:

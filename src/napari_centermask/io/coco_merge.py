@@ -11,6 +11,7 @@ from ..core.errors import BadAnnotations
 from ..core.history import Change, RegionChange
 from ..core.instances import Instance, intersection
 from ..core.result import Index, Result
+from ..core.viability import renamed
 from .coco import ImageRecord
 
 DUPLICATE_IOU = 0.8
@@ -100,7 +101,7 @@ class _Plan:
         boxes = np.array([i.box for i in there], dtype=np.int64).reshape(-1, 4)
         free = np.ones(len(there), dtype=bool)
         for cell in record.instances:
-            cell = replace(cell, category=here[cell.category])
+            cell = renamed(cell, here, record.instances.categories, self.categories)
             twin = _twin(cell, there, boxes, self.duplicate_iou)
             if twin is None:
                 self.changes.append(Change(record.plane, id := self._id(cell), None, replace(cell, id=id)))

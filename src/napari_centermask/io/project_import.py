@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.errors import BadAnnotations, BadImage, ReadOnlyProject
+from ..core.viability import renamed
 from .coco import ImageRecord
 from .coco_import import import_coco
 from .coco_merge import DUPLICATE_IOU, Merge, merge, merge_categories
@@ -92,18 +93,19 @@ def _matched(project: Project, images: Mapping[str, list[ImageRecord]]) -> dict[
 
 
 def _categories(images: Mapping[str, list[ImageRecord]]) -> dict[int, str]:
-    """Kinds that cells have; those without a cell are not brought along."""
+    """Kinds that cells have or may have; others are not brought along."""
     found: dict[int, str] = {}
     for records in images.values():
         for record in records:
             used = {c.category for c in record.instances}
-            found |= {id: name for id, name in record.instances.categories.items() if id in used}
+            all_used = any(c.probabilities for c in record.instances)
+            found |= {id: name for id, name in record.instances.categories.items() if id in used or all_used}
     return found
 
 
 def _renamed(record: ImageRecord, merged: dict[int, str], here: dict[int, int]) -> ImageRecord:
     """The record with the project's category ids."""
-    cells = [replace(c, category=here[c.category]) for c in record.instances]
+    cells = [renamed(c, here, record.instances.categories, merged) for c in record.instances]
     return replace(record, instances=type(record.instances)(record.shape, cells, categories=merged))
 
 

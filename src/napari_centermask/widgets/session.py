@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from ..core.history import History
 from ..core.instances import Instances
 from ..core.predictions import replace_predictions
 from ..core.result import Result
+from ..core.viability import renamed
 from .edit_view import current_index, shows_planes
 from .job import Failed, Finished, estimate_diameter, run
 from .layers import ResultLayers, place_of
@@ -265,8 +265,8 @@ class Session:
         if shown.edits is not None:
             shown.edits.flush()
         here = shown.result.join_categories(index, cells.categories)
-        if any(c != there for c, there in here.items()):
-            named = (replace(i, category=here.get(i.category, i.category)) for i in cells)
+        if set(here.items()) != {(c, c) for c in shown.result.categories}:
+            named = (renamed(i, here, cells.categories, shown.result.categories) for i in cells)
             cells = Instances(cells.shape, named, categories=shown.result.categories)
         where = f" of plane {', '.join(map(str, index))}" if index else ""
         changes = replace_predictions(shown.result, index, cells, region=region)

@@ -30,6 +30,7 @@ def result(cells):
                     "status": statuses[id % len(statuses)],
                     "source": 'a\nb: "c" \\ü %20',
                     "order": id / 7,
+                    "probabilities": (0.25, 0.75) if id % 3 else (),
                 }
                 made.set(index, id, Instance.from_mask(mask, (cell.y0, cell.x0), id=id, **fields))
             made.set_reviewed(index, [(1, 2, 30, 40)])

@@ -120,6 +120,9 @@ def test_geojson_is_what_qupath_reads(tmp_path, result):
         assert feature["properties"]["objectType"] == "detection"
         assert feature["properties"]["classification"]["name"] in ("cell", "bud ü: \\x")
         assert feature["geometry"]["plane"]["z"] in (0, 1, 2)
+        measures, own = feature["properties"]["measurements"], feature["properties"]["napari_centermask"]
+        given = [measures.get(f"Probability: {name}") for name in ("cell", "bud ü: \\x")]
+        assert given == (own["probabilities"] if "probabilities" in own else [None, None])
         parts = feature["geometry"]["coordinates"]
         for polygon in parts if feature["geometry"]["type"] == "MultiPolygon" else [parts]:
             assert all(ring[0] == ring[-1] and len(ring) >= 5 for ring in polygon)

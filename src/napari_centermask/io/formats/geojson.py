@@ -156,7 +156,14 @@ def _feature(result: Result, index: Index, cell: Instance) -> dict[str, Any]:
         "properties": {
             "objectType": "detection",
             "classification": {"name": result.categories.get(cell.category, str(cell.category))},
-            "measurements": {"Score": float(cell.score), "Mask quality": float(cell.mask_quality)},
+            "measurements": {"Score": float(cell.score), "Mask quality": float(cell.mask_quality)}
+            | _probabilities(result, cell),
             _KEY: fields.cell_fields(cell),
         },
     }
+
+
+def _probabilities(result: Result, cell: Instance) -> dict[str, float]:
+    """A measurement for each category, for QuPath's maps and tables."""
+    named = zip(sorted(result.categories), cell.probabilities, strict=False)
+    return {f"Probability: {result.categories[id]}": float(p) for id, p in named}

@@ -36,6 +36,7 @@ _LARGEST_SHORT = 32_000
 _LARGEST_GROUP = 255
 _MOVE, _LINE, _QUADRATIC, _CUBIC, _CLOSE = range(5)
 _NUMBERS = ("id", "score", "mask_quality", "order", "category_id")
+_LIST = "probabilities"
 _POINTS = {_MOVE: 1, _LINE: 1, _QUADRATIC: 2, _CUBIC: 3, _CLOSE: 0}
 _ERRORS = (
     *(zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, EOFError, RecursionError),
@@ -174,7 +175,7 @@ def _cell_of(path: Path, roi: Any, categories: dict[int, str]) -> tuple[dict[str
     own: dict[str, Any] = {}
     for line in roi.props.splitlines():
         key, _, value = line.partition(": ")
-        own[key] = _number(value) if key in _NUMBERS else unquote(value)
+        own[key] = _number(value) if key in _NUMBERS else _json(value.encode()) if key == _LIST else unquote(value)
     name, id = own.get("category"), own.get("category_id")
     values = fields.read_cell_fields(own, source=path.name)
     if isinstance(name, str) and name:

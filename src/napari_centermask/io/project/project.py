@@ -13,6 +13,7 @@ from ...core.history import Edit, History, RegionChange
 from ...core.instances import Instances
 from ...core.predictions import replace_predictions
 from ...core.result import Index, Result
+from ...core.viability import renamed
 from ..files import Stamp, remove_parts
 from ..journal import Contents, Journal, read_journal
 from ..lock import FolderLock, lock_folder
@@ -302,7 +303,8 @@ class Project(ImageList, CategoryList, Saving):
         result, changes = self.result(id), []
         for index, plane in planes.items():
             numbers = {c: self._category_named(name) for c, name in plane.categories.items()}
-            named = [replace(i, category=numbers.get(i.category, i.category), source=model) for i in plane]
+            own = [renamed(i, numbers, plane.categories, self._categories) for i in plane]
+            named = [replace(i, source=model) for i in own]
             changes += replace_predictions(result, index, Instances(plane.shape, named, categories=result.categories))
         edit = self.history(id).do(f"segmentation with {model}", changes)
         self._dirty.add(id)
