@@ -63,6 +63,16 @@ class SegmentSettings(Settings):
     percentiles: tuple[float, float] = Field((1.0, 99.8), description="Intensities mapped to 0 and 1, per channel.")
     min_area: int = Field(8, ge=1, description="Smaller cells (pixels) are left out.")
     max_detections: int | None = Field(None, ge=1, description="Most cells per tile; unlimited when not given.")
+    foreground: float = Field(
+        0.5, gt=0, lt=1, description="U-Net: pixels this likely belong to cells, which do not overlap; lower is larger."
+    )
+    seed: float = Field(
+        0.4, ge=0, le=1, description="U-Net: a cell begins this far inside, edge 0, middle 1; higher parts more cells."
+    )
+    smoothing: float = Field(
+        1.0, ge=0, le=20, description="U-Net: blur (network pixels) before cells are parted; more parts fewer cells."
+    )
+    flips: bool = Field(False, description="U-Net: the mean over the mirrored image too; four times the time.")
 
 
 class AugmentSettings(Settings):
@@ -172,6 +182,23 @@ AnyModel = Annotated[ModelSettings | UNetSettings, Field(discriminator="family")
 """The form of a network, told apart by `family`."""
 
 
+class LossSettings(Settings):
+    """What a U-Net's maps are judged by: each loss of the classes times its factor, 0 for none; see docs/training.md."""
+
+    cross_entropy: float = Field(1.0, ge=0, description="Cross-entropy of the classes.")
+    focal: float = Field(0.0, ge=0, description="Focal loss: what is right already counts less.")
+    focal_gamma: float = Field(2.0, ge=0, le=10, description="How much less; 0 is the cross-entropy.")
+    dice: float = Field(1.0, ge=0, description="Soft Dice of the categories: their size does not matter.")
+    tversky: float = Field(0.0, ge=0, description="Dice with another price for false pixels than for missed ones.")
+    tversky_alpha: float = Field(0.3, ge=0, le=1, description="Price of a false pixel; the rest to 1 of a missed one.")
+    boundary: float = Field(0.0, ge=0, description="Distance of wrong pixels to the foreground's edge.")
+    border: float = Field(1.0, ge=0, description="Factor of the border's map.")
+    distance: float = Field(1.0, ge=0, description="Factor of the distance's map.")
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced: classes weigh by how few of the data's pixels they have."
+    )
+
+
 class TrainSettings(Settings):
     """How a model is trained. One object is the run file, the flags and the form."""
 
@@ -186,6 +213,7 @@ class TrainSettings(Settings):
     normalisation: Literal["percentile", "zscore"] = Field("percentile", description="How intensities are scaled.")
     preprocess: PreprocessSettings = Field(default_factory=PreprocessSettings)
     augment: AugmentSettings = Field(default_factory=AugmentSettings)
+    losses: LossSettings = Field(default_factory=LossSettings, description="Of U-Nets.")
     diameter: float = Field(40.0, gt=0, description="Cells are rescaled to this diameter (pixels).")
     tile: int = Field(256, ge=64, multiple_of=32, description="Side of the training tiles.")
     batch: int = Field(8, ge=1, description="Tiles per step.")
@@ -195,7 +223,9 @@ class TrainSettings(Settings):
     learning_rate: float = Field(1e-3, gt=0)
     find_rate: bool = Field(False, description="Search the learning rate before the first step, in 60 trial steps.")
     weight_decay: float = Field(0.05, ge=0)
-    schedule: Literal["cosine", "step"] = Field("cosine")
+    schedule: Literal["cosine", "step", "plateau", "one-cycle"] = Field(
+        "cosine", description="plateau: halved after 2 evaluations without a better AP; one-cycle: up, then down."
+    )
     warmup: int = Field(500, ge=0, description="Steps of linear warm-up.")
     clip: float = Field(10.0, gt=0, description="Largest gradient norm.")
     ema: float = Field(0.999, ge=0, lt=1, description="Decay of the averaged weights; 0 for none.")

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from napari_centermask.models.centermask import CenterMask
-from napari_centermask.models.losses import Truth
 from napari_centermask.training.data import batches
 from napari_centermask.training.optimise import depth_of, freeze, make_optimiser, set_rate
 from napari_centermask.training.rate_finder import find_rate
@@ -65,7 +64,7 @@ def test_new_categories_begin_with_what_the_old_ones_find(model):
 def test_the_rate_finder_leaves_the_trainer_as_it_was(settings):
     trainer = Trainer(settings)
     before = {k: v.clone() for k, v in trainer.model.state_dict().items()}
-    pairs = ((b.images, [Truth(t.boxes, t.classes, t.masks, t.ignore) for t in b.tiles]) for b in batches(settings))
+    pairs = ((b.images, b.truths) for b in batches(settings))
     curve = find_rate(trainer, pairs, steps=8)
     assert 1e-7 < curve.best < 0.1
     assert np.isfinite(curve.losses).all()

@@ -12,6 +12,7 @@ from napari_centermask.models.losses import Truth
 from napari_centermask.settings import AugmentSettings
 from napari_centermask.training.batch_losses import batch_losses
 from napari_centermask.training.data import load_split
+from napari_centermask.training.loop import train
 from napari_centermask.training.sampler import Sample, TileSampler, Window, cut_unreviewed
 from napari_centermask.training.trainer import Trainer
 
@@ -106,3 +107,12 @@ def test_unreviewed_background_is_neither_punished_nor_rewarded(settings):
     assert (marked[:, 8:] == 0).all()
     assert (plain[:, 8:] > 0).all()
     assert torch.equal(marked[:, :8], plain[:, :8])
+
+
+def test_a_run_learns_nothing_from_unreviewed_background(folder, half, settings, monkeypatch):
+    """The marks reach the losses of the run itself, not only those that search the learning rate."""
+    seen = []
+    step = Trainer.step
+    monkeypatch.setattr(Trainer, "step", lambda self, images, truths: seen.extend(truths) or step(self, images, truths))
+    list(train(settings.model_copy(update={"steps": 2}), evaluate=lambda *_: {"AP": 0.0}))
+    assert any(truth.unreviewed is not None and truth.unreviewed.any() for truth in seen)

@@ -16,6 +16,7 @@ from .attention import SCSE, AttentionGate
 from .norm import make_norm
 
 _GROUPS = 8  # of GroupNorm, at most: narrow levels have few channels
+_TAUGHT = 5  # coarser levels at most under deep supervision: training tiles are multiples of 32
 
 
 class DoubleConv(nn.Module):
@@ -79,7 +80,7 @@ class PlainUNet(nn.Module):
         self.dropout = nn.Dropout2d(settings.dropout)  # at the end of the contracting path: the paper's section 3.1
         self.up = nn.ModuleList(Up(w, attention=settings.attention, **kept) for w in reversed(widths[:-1]))
         self.head = nn.Conv2d(widths[0], len(settings.map_names), 1)
-        coarser = reversed(widths[1:-1]) if settings.deep_supervision else ()
+        coarser = reversed(widths[1:-1][:_TAUGHT]) if settings.deep_supervision else ()
         self.side = nn.ModuleList(nn.Conv2d(w, len(settings.map_names), 1) for w in coarser)
         self.apply(_initialise)
 
@@ -90,7 +91,7 @@ class PlainUNet(nn.Module):
     def outputs(self, x: Tensor) -> list[Tensor]:
         """The raw maps, and those of the coarser levels that are taught too, finest first."""
         levels = self._levels(x)
-        side = [head(level) for head, level in zip(self.side, levels, strict=False)]
+        side = [head(level) for head, level in zip(self.side, levels[-1 - len(self.side) : -1], strict=True)]
         return [self.head(levels[-1]), *reversed(side)]
 
     def _levels(self, x: Tensor) -> list[Tensor]:

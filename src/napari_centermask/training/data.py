@@ -19,11 +19,15 @@ from napari_centermask.io.coco import read_coco
 from napari_centermask.io.images import read_plane
 from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.settings import SegmentSettings, TrainSettings
+from napari_centermask.training.map_targets import MapTile, MapTiles
 from napari_centermask.training.sampler import Sample, TileSampler, TrainTile
 
 if TYPE_CHECKING:
     import torch
     from torch.utils.data import DataLoader
+
+    from ..models.losses import Truth
+    from .map_losses import MapTruth
 
 PERCENTILES = SegmentSettings.model_fields["percentiles"].default
 
@@ -36,12 +40,12 @@ class TrainBatch:
     ----------
     images
         (B, C, T, T) float32.
-    tiles
-        Boxes, classes, masks and ignore boxes of each tile as torch tensors (`TrainTile`; its `image` is a view of `images`).
+    truths
+        What the losses take: of a CenterMask a `models.losses.Truth` for each tile, of a U-Net the `MapTruth` of all.
     """
 
     images: torch.Tensor
-    tiles: list[TrainTile]
+    truths: list[Truth] | MapTruth
 
 
 def annotation_file(folder: Path, split: str | None) -> Path:
@@ -123,22 +127,25 @@ class _Endless:
         return itertools.count(self.start, self.stride)
 
 
-def collate(tiles: list[TrainTile]) -> TrainBatch:
+def collate(tiles: list[TrainTile] | list[MapTile]) -> TrainBatch:
     """Stack the images and turn all arrays into tensors."""
     import torch
 
     images = torch.from_numpy(np.stack([tile.image for tile in tiles]))
-    fields = ("boxes", "classes", "masks", "ignore", "unreviewed")
+    if isinstance(tiles[0], MapTile):
+        from .map_losses import MapTruth
+
+        names = ("classes", "border", "distance", "signed")
+        return TrainBatch(
+            images, MapTruth(*(torch.from_numpy(np.stack([getattr(t, n) for t in tiles])) for n in names))
+        )
+    from ..models.losses import Truth
 
     def tensor(value: np.ndarray | None) -> torch.Tensor | None:
         return None if value is None else torch.from_numpy(value.copy())
 
     return TrainBatch(
-        images,
-        [
-            TrainTile(image, **{name: tensor(getattr(tile, name)) for name in fields})
-            for image, tile in zip(images, tiles, strict=True)
-        ],
+        images, [Truth(*map(tensor, (t.boxes, t.classes, t.masks, t.ignore, t.unreviewed))) for t in tiles]
     )
 
 
@@ -180,7 +187,7 @@ def batches(
     sampler = TileSampler([load_split(folder, split) for folder in folders], settings)
     workers = {} if not settings.workers else {"prefetch_factor": 3, "worker_init_fn": _start_worker}
     return DataLoader(
-        sampler,
+        MapTiles(sampler) if settings.model.family == "unet" else sampler,
         batch_size=batch or settings.batch,
         sampler=_Endless(start_tile + share[0], share[1]),
         num_workers=settings.workers,

@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from torch import nn
 
 from ..events import event
-from ..models.centermask import CenterMask
-from ..models.losses import Truth
 from ..settings import TrainSettings
 from .control import Control
 from .device import is_out_of_memory, memory_mb
-from .sampler import TrainTile
+from .optimise import PLATEAU
 from .tensorboard import EventFile
 from .trainer import Trainer, TrainingFailed
 
@@ -25,7 +24,7 @@ CHECKPOINT_EVERY = 250
 CHECKPOINT_SECONDS = 300.0
 SMALLEST_TILE = 128
 
-Evaluate = Callable[[CenterMask, Trainer], dict[str, Any]]
+Evaluate = Callable[[nn.Module, Trainer], dict[str, Any]]
 Events = Iterator[dict[str, Any]]
 
 
@@ -127,7 +126,7 @@ class _Run:
 
         yield event("stage", name="searching the learning rate")
         loader = batches(self.settings, batch=self.trainer.batch)
-        curve = find_rate(self.trainer, ((b.images, [_truth(t) for t in b.tiles]) for b in loader))
+        curve = find_rate(self.trainer, ((b.images, b.truths) for b in loader))
         changes = {"learning_rate": curve.best, "find_rate": False}
         self.settings = self.trainer.settings = self.settings.model_copy(update=changes)
         (self.settings.out / "run.json").write_text(self.settings.model_dump_json(indent=1), encoding="utf-8")
@@ -158,9 +157,7 @@ class _Run:
         self.clock = time.monotonic()
         while not self._is_over():
             batch = next(loader)
-            losses = self.trainer.step(
-                batch.images, [Truth(t.boxes, t.classes, t.masks, t.ignore) for t in batch.tiles]
-            )
+            losses = self.trainer.step(batch.images, batch.truths)
             self._count(losses)
             if world.is_first:
                 yield from self._after_step()
@@ -215,7 +212,7 @@ class _Run:
     def _evaluate(self) -> Events:
         from .validate import save_best
 
-        trainer = self.trainer
+        settings, trainer = self.settings, self.trainer
         yield event("stage", name="evaluating")
         model = trainer.averaged()
         result = self.score(model, trainer)
@@ -228,6 +225,8 @@ class _Run:
             return
         better = result["AP"] > trainer.progress.best
         trainer.progress.stale = 0 if better else trainer.progress.stale + 1
+        if settings.schedule == "plateau" and trainer.progress.stale and trainer.progress.stale % PLATEAU == 0:
+            trainer.progress.drops += 1
         if better:
             trainer.progress.best = result["AP"]
             save_best(model, trainer, result)
@@ -283,10 +282,6 @@ class _Run:
             stopped=is_stopped,
             model=str(best) if best.exists() else None,
         )
-
-
-def _truth(tile: TrainTile) -> Truth:
-    return Truth(tile.boxes, tile.classes, tile.masks, tile.ignore, tile.unreviewed)
 
 
 def _explain_memory(settings: TrainSettings, batch: int) -> TrainingFailed:

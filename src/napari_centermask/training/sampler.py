@@ -486,9 +486,13 @@ def _folder_diameter(folder: list[Sample], default: float) -> float:
 
 
 def _class_indices(sample: Sample, categories: list[str]) -> np.ndarray:
-    """Index of each cell's category: by name, else by the order of the ids, else the model's last."""
-    order = {id: min(n, len(categories) - 1) for n, id in enumerate(sorted(sample.instances.categories))}
-    names = sample.instances.categories
-    named = {id: categories.index(name) for id, name in names.items() if name in categories}
-    lookup = order | named
+    """(N,) int64, index of each cell's category."""
+    lookup = class_of(sample.instances.categories, categories)
     return np.array([lookup.get(cell.category, 0) for cell in sample.cells], dtype=np.int64)
+
+
+def class_of(names: dict[int, str], categories: list[str]) -> dict[int, int]:
+    """Category id -> index into the model's categories: by name, else by the order of the ids, else the model's last."""
+    order = {id: min(n, len(categories) - 1) for n, id in enumerate(sorted(names))}
+    named = {id: categories.index(name) for id, name in names.items() if name in categories}
+    return order | named

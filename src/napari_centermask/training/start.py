@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ..core.errors import BadSettings
-from ..models.centermask import CenterMask
-from ..settings import TrainSettings
+from ..models.build import build_model
+from ..settings import ModelSettings, TrainSettings
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Start:
         Name and hash of the weights of the model it comes from; None for a new one.
     """
 
-    model: CenterMask
+    model: nn.Module
     parent: str | None = None
     parent_sha256: str | None = None
 
@@ -37,7 +38,10 @@ def make_start(settings: TrainSettings) -> Start:
         If the start model cannot be trained.
     """
     if settings.start is None:
-        return Start(CenterMask(settings.model))
+        try:
+            return Start(build_model(settings.model))
+        except ValueError as error:
+            raise BadSettings(str(error)) from error
     from ..models.checkpoint import load_model
     from ..models.zoo import find_model
 
@@ -45,25 +49,33 @@ def make_start(settings: TrainSettings) -> Start:
     if files.weights is None:
         raise BadSettings(f"Expected a model with weights to start from, {files.name} has only ONNX graphs.")
     model, card = load_model(files.weights)
+    if "family" in settings.model.model_fields_set and settings.model.family != card.kind:
+        raise BadSettings(
+            f"Expected a start model that is a {settings.model.family}, {files.name} is a {card.kind}. "
+            "Choose another one, or leave model.family out."
+        )
     wanted = settings.model.categories
     if "model" in settings.model_fields_set and len(wanted) > 1 and wanted != card.model.categories:
         model = for_categories(model, wanted)
     return Start(model, card.name, sha256(files.weights))
 
 
-def for_categories(model: CenterMask, categories: list[str]) -> CenterMask:
+def for_categories(model: nn.Module, categories: list[str]) -> nn.Module:
     """The network for other categories: a new one begins as the old one of its name, else as the mean of all.
 
     So it finds what it found before, and learns which is which.
     """
     old = model.settings.categories
-    new = CenterMask(model.settings.model_copy(update={"categories": list(categories)}))
+    new = build_model(model.settings.model_copy(update={"categories": list(categories)}))
+    n_before = 0 if isinstance(model.settings, ModelSettings) else 1  # the background's map stays the first
     state = model.state_dict()
     for key, wanted in new.state_dict().items():
         given = state[key]
         if given.shape != wanted.shape:
-            mean = given.mean(dim=0)
-            state[key] = torch.stack([given[old.index(name)] if name in old else mean for name in categories])
+            before, of_old, after = given.split([n_before, len(old), len(given) - n_before - len(old)])
+            mean = of_old.mean(dim=0)
+            kept = [of_old[old.index(name)] if name in old else mean for name in categories]
+            state[key] = torch.cat([before, torch.stack(kept), after])
     new.load_state_dict(state)
     return new
 

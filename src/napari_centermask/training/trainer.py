@@ -11,12 +11,14 @@ import torch
 from torch import nn
 
 from ..core.errors import UserError
-from ..models.centermask import CenterMask
+from ..models.build import build_model
 from ..models.losses import Truth
 from ..settings import TrainSettings
 from .batch_losses import batch_losses
+from .class_weights import class_weights
 from .device import choose_device, choose_precision, tune_malloc
 from .distributed import World
+from .map_losses import MapTruth, map_losses
 from .optimise import freeze, learning_rate, make_optimiser, set_rate
 from .start import make_start
 
@@ -70,6 +72,8 @@ class Progress:
         Tiles per step where lack of memory made them fewer; 0 for the settings' number.
     stale
         Evaluations since the best one.
+    drops
+        How often the schedule "plateau" has lowered the learning rate.
     """
 
     step: int = 0
@@ -79,6 +83,7 @@ class Progress:
     tiles: int = -1
     batch: int = 0
     stale: int = 0
+    drops: int = 0
 
 
 class Trainer:
@@ -95,6 +100,7 @@ class Trainer:
         if settings.start is not None:  # the network and the tiles follow the start model
             settings = settings.model_copy(update={"model": self.model.settings})
         self.settings = settings
+        self.class_weights = self._weights()
         freeze(self.model, settings.freeze)
         self.optimiser = make_optimiser(self.model, settings)
         self.average = Average(self.model, settings.ema)
@@ -218,7 +224,23 @@ class Trainer:
             part = max(part, self.progress.seconds / (60 * self.settings.minutes))
         return min(part, 1.0)
 
-    def step(self, images: torch.Tensor, truths: list[Truth], *, rate: float | None = None) -> dict[str, float]:
+    def _weights(self) -> torch.Tensor | None:
+        """Of the classes of a U-Net, (classes,) float32; None where all weigh alike."""
+        if self.settings.model.family != "unet" or self.settings.losses.class_weights == "none":
+            return None
+        return torch.from_numpy(class_weights(self.settings)).to(self.device)
+
+    def _losses(self, images: torch.Tensor, truths: list[Truth] | MapTruth) -> dict[str, torch.Tensor]:
+        settings = self.settings
+        if isinstance(truths, MapTruth):
+            outputs = self.model.outputs(images)
+            truth = _to(truths, self.device)
+            return map_losses(outputs, truth, settings.model, settings.losses, class_weights=self.class_weights)
+        return batch_losses(self.model, images, [_to(t, self.device) for t in truths])
+
+    def step(
+        self, images: torch.Tensor, truths: list[Truth] | MapTruth, *, rate: float | None = None
+    ) -> dict[str, float]:
         """One step; returns the losses.
 
         Parameters
@@ -234,11 +256,12 @@ class Trainer:
         self.model.train()
         if self.settings.start is not None:
             freeze_norms(self.model)
-        rate = learning_rate(self.settings, self.progress.step, self.done) if rate is None else rate
+        if rate is None:
+            rate = learning_rate(self.settings, self.progress.step, self.done, drops=self.progress.drops)
         set_rate(self.optimiser, rate)
         images = images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
         with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
-            losses = batch_losses(self.model, images, [_to(t, self.device) for t in truths])
+            losses = self._losses(images, truths)
         self._check(losses)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(sum(losses.values())).backward()
@@ -264,9 +287,9 @@ class Trainer:
                 remedy={"learning_rate": self.settings.learning_rate / 5, "amp": "off"},
             )
 
-    def averaged(self) -> CenterMask:
+    def averaged(self) -> nn.Module:
         """A copy of the model with the averaged weights, in evaluation mode."""
-        model = CenterMask(self.model.settings)
+        model = build_model(self.model.settings)
         model.load_state_dict(self.average.state if self.settings.ema else self.model.state_dict())
         return model.to(self.device, memory_format=torch.channels_last).eval()
 
@@ -278,6 +301,7 @@ def freeze_norms(model: nn.Module) -> None:
             module.eval()
 
 
-def _to(truth: Truth, device: torch.device) -> Truth:
+def _to(truth, device: torch.device):
+    """A `Truth` or a `MapTruth` on a device."""
     fields = {name: value.to(device) for name, value in vars(truth).items() if value is not None}
-    return Truth(**fields)
+    return type(truth)(**fields)
