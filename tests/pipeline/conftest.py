@@ -8,6 +8,7 @@ from scipy.ndimage import find_objects, label, map_coordinates
 
 from napari_centermask.engines import Features
 from napari_centermask.engines.decode import locations
+from napari_centermask.settings import PreprocessSettings
 
 STRIDES = (8, 16, 32, 64, 128)
 
@@ -24,6 +25,10 @@ def make_card(channels=1, diameter=40.0, **fields):
         "std": [1.0],
         "defaults": {},
         "strides": STRIDES,
+        "kind": "centermask",
+        "channel_names": [],
+        "preprocess": PreprocessSettings(),
+        "bears_missing": False,
     }
     return SimpleNamespace(**(defaults | fields))
 

@@ -1,15 +1,20 @@
-"""An image as the network sees it: checked, normalised, scaled, read window by window."""
+"""An image as the network sees it: checked, corrected, normalised, scaled, read window by window."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from napari_centermask.core.errors import BadImage, BadSettings
+from napari_centermask.core.illumination import corrected
 from napari_centermask.core.instances import Box
 from napari_centermask.core.normalise import intensity_range, normalise
+from napari_centermask.pipeline.channels import MISSING, choose_channels
+from napari_centermask.pipeline.correction import correction_of
+from napari_centermask.pipeline.steps import own_preprocess
 from napari_centermask.settings import SegmentSettings
 
 ALIGN = 32
@@ -26,18 +31,22 @@ class Source:
     ----------
     image
         (C, H, W) array-like, sliced lazily.
+    whole, origin
+        What it was cut from, and where.
     channels
-        Which of its channels the model sees, in order; a grey image's one channel is repeated.
-    ranges
-        channel -> (lo, hi), each (1,) float32.
+        Which of its channels the model sees, in order; a grey image's one channel is repeated, and one that is `MISSING` empty.
     card
         The model's card.
+    settings
+        With the model's own preprocessing where the user set none.
     """
 
     image: Any
+    whole: Any
+    origin: tuple[int, int]
     channels: tuple[int, ...]
-    ranges: dict[int, tuple[np.ndarray, np.ndarray]]
     card: Any
+    settings: SegmentSettings
 
     @classmethod
     def open(
@@ -63,13 +72,30 @@ class Source:
         Raises
         ------
         BadImage
-            If it has another number of axes or channels than the model, no pixels, complex or no numbers, or only NaN.
+            If it has other axes or channels than the model, no pixels, complex or no numbers, or only NaN.
+        BadSettings
+            If names of channels or a flat field do not fit the image.
         """
         image = _checked(image)
-        channels = _choose(image.shape[0], settings.channels, card.model.in_channels)
+        channels = choose_channels(image.shape[0], card, settings)
         seen = image if whole is None else _checked(whole)
-        ranges = {c: _range(seen, c, card, settings.percentiles) for c in dict.fromkeys(channels)}
-        return cls(image, channels, ranges, card)
+        settings = settings.model_copy(update={"preprocess": own_preprocess(settings, card)})
+        source = cls(image, seen, origin, channels, card, settings)
+        source.ranges  # noqa: B018  an image that cannot be used is refused here
+        return source
+
+    @cached_property
+    def ranges(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        """Channel -> (lo, hi), each (1,) float32, of the intensities as they are."""
+        return self.ranges_of(self.whole)
+
+    def ranges_of(self, image: Any) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        """The intensities of the channels in use that become 0 and 1."""
+        return {
+            c: _range(image, c, self.card, self.settings.percentiles)
+            for c in dict.fromkeys(self.channels)
+            if c != MISSING
+        }
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -107,6 +133,8 @@ class Scaled:
         (H, W) in network pixels.
     factors
         (y, x) network pixels per image pixel.
+    ranges
+        As of `Source`, of the intensities after correction.
     """
 
     def __init__(self, source: Source, scale: float) -> None:
@@ -114,6 +142,11 @@ class Scaled:
         self.source = source
         self.shape = max(1, round(height * scale)), max(1, round(width * scale))
         self.factors = self.shape[0] / height, self.shape[1] / width
+        correction = correction_of(source.settings.preprocess, scale)
+        self._image, self._origin, self.ranges = source.image, (0, 0), source.ranges
+        if not correction.is_empty:
+            self._image, self._origin = corrected(source.whole, correction), source.origin
+            self.ranges = source.ranges_of(self._image)
 
     def read(self, box: Box) -> np.ndarray:
         """Read a window for the network.
@@ -130,7 +163,9 @@ class Scaled:
             would look like a dark edge; by zeros for models of the reference, which were trained so.
         """
         card = self.source.card
-        planes = {c: self._plane(c, box) for c in self.source.ranges}
+        planes = {c: self._plane(c, box) for c in self.ranges}
+        if MISSING in self.source.channels:
+            planes[MISSING] = np.zeros((box[2] - box[0], box[3] - box[1]), np.float32)
         tile = np.stack([planes[c] for c in self.source.channels])
         if card.normalisation == "reference":
             tile = tile[::-1] * np.float32(255) if len(tile) == 3 else tile * np.float32(255)
@@ -175,9 +210,9 @@ class Scaled:
         return np.asarray(plane.resize((box[3] - box[1], box[2] - box[0]), Image.Resampling.BILINEAR, box=part))
 
     def _intensities(self, channel: int, box: Box) -> np.ndarray:
-        y0, x0, y1, x1 = box
-        pixels = np.asarray(self.source.image[channel : channel + 1, y0:y1, x0:x1])
-        plane = normalise(pixels, *self.source.ranges[channel])[0]
+        (y0, x0, y1, x1), (y, x) = box, self._origin
+        pixels = np.asarray(self._image[channel : channel + 1, y + y0 : y + y1, x + x0 : x + x1])
+        plane = normalise(pixels, *self.ranges[channel])[0]
         return plane.clip(0, 1) if self.source.card.normalisation == "reference" else plane
 
 
@@ -200,23 +235,6 @@ def _checked(image: Any) -> Any:
     return image
 
 
-def _choose(available: int, wanted: list[int] | None, needed: int) -> tuple[int, ...]:
-    """Which channels the model sees."""
-    chosen = list(range(available)) if wanted is None else list(wanted)
-    if any(not 0 <= c < available for c in chosen):
-        raise BadImage(f"Expected channels between 0 and {available - 1}, got {chosen}. Choose others.")
-    if len(chosen) == 1:
-        return tuple(chosen * needed)
-    if len(chosen) != needed:
-        what = f"the image has {available}" if wanted is None else f"{len(chosen)} were chosen"
-        some = "1 channel" if needed == 1 else f"1 or {needed} channels"
-        raise BadImage(
-            f"Expected {some} for this model, {what}. Choose channels: 'Channels' in napari, --channels on the command "
-            "line. Axes are (channels, height, width)."
-        )
-    return tuple(chosen)
-
-
 @dataclass(frozen=True)
 class _OneChannel:
     """A view of one channel that reads nothing before it is sliced."""
@@ -236,7 +254,7 @@ def _range(image: Any, channel: int, card: Any, percentiles: tuple[float, float]
     if card.normalisation == "reference" and image.dtype == np.uint8:
         return np.zeros(1, np.float32), np.full(1, 255, np.float32)
     try:
-        return intensity_range(_OneChannel(image, channel), percentiles)
+        return intensity_range(_OneChannel(image, channel), percentiles, zscore=card.normalisation == "zscore")
     except BadImage:
         raise BadImage(
             f"Expected finite intensities, channel {channel} holds only NaN or infinite values. "

@@ -1,0 +1,102 @@
+"""Which channel of an image is which of the model's: by name where both have names, else by place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from napari_centermask.core.errors import BadImage, BadSettings
+from napari_centermask.settings import SegmentSettings
+
+MISSING = -1
+"""In place of a channel that the image lacks; the model sees it empty."""
+
+
+def choose_channels(available: int, card: Any, settings: SegmentSettings) -> tuple[int, ...]:
+    """The image's channel for each of the model's.
+
+    Parameters
+    ----------
+    available
+        Channels of the image.
+    card
+        The model's card; with `channel_names` the image's are found by their names, if it has some.
+
+    Returns
+    -------
+    tuple of int
+        Indices into the image's channels, or `MISSING`.
+
+    Raises
+    ------
+    BadImage, BadSettings
+        If they do not fit: the message names the channels that are wanted and those that are there.
+    """
+    needed, names = card.model.in_channels, settings.channel_names
+    chosen = _chosen(available, settings.channels)
+    if names is not None:
+        _check_names(names, available)
+        if card.channel_names and not (needed == 1 == len(chosen)):
+            return _by_name({_plain(names[c]): c for c in chosen}, [names[c] for c in chosen], card)
+    if len(chosen) == needed:
+        return tuple(chosen)
+    if card.channel_names:
+        raise BadImage(
+            f"Expected the channels {_list(card.channel_names)}, got {len(chosen)} without names. Say which they are, in the "
+            f"image's order: 'Channel names' in napari, --channel-names {' '.join(card.channel_names)} on the command line."
+        )
+    if len(chosen) == 1:
+        return tuple(chosen * needed)
+    what = f"the image has {available}" if settings.channels is None else f"{len(chosen)} were chosen"
+    some = "1 channel" if needed == 1 else f"1 or {needed} channels"
+    raise BadImage(
+        f"Expected {some} for this model, {what}. Choose channels: 'Channels' in napari, --channels on the command "
+        "line. Axes are (channels, height, width)."
+    )
+
+
+def missing_channels(available: int, card: Any, settings: SegmentSettings) -> list[str]:
+    """Names of the model's channels that an image lacks and that the model will see empty; raises as `choose_channels`."""
+    chosen = choose_channels(available, card, settings)
+    return [name for name, c in zip(card.channel_names or [""] * len(chosen), chosen, strict=True) if c == MISSING]
+
+
+def _by_name(places: dict[str, int], names: Sequence[str], card: Any) -> tuple[int, ...]:
+    found = tuple(places.get(_plain(name), MISSING) for name in card.channel_names)
+    absent = [name for name, c in zip(card.channel_names, found, strict=True) if c == MISSING]
+    if len(absent) == len(found):
+        raise BadImage(
+            f"Expected the channels {_list(card.channel_names)}, the image has {_list(names)}. Name its channels as the model "
+            "does, in the image's order: 'Channel names' in napari, --channel-names on the command line."
+        )
+    if absent and not card.bears_missing:
+        raise BadImage(
+            f"Expected the channels {_list(card.channel_names)}, the image has {_list(names)}: {_list(absent)} is missing, "
+            "and the model was not trained to do without. Add it, or train with augment.drop_channel."
+        )
+    return found
+
+
+def _chosen(available: int, wanted: list[int] | None) -> list[int]:
+    chosen = list(range(available)) if wanted is None else list(wanted)
+    if any(not 0 <= c < available for c in chosen):
+        raise BadImage(f"Expected channels between 0 and {available - 1}, got {chosen}. Choose others.")
+    return chosen
+
+
+def _check_names(names: Sequence[str], available: int) -> None:
+    if len(names) != available:
+        raise BadSettings(
+            f"Expected a name for each of the image's {available} channels, got {len(names)}: {_list(names)}. "
+            "Give one for each, in the image's order."
+        )
+    if len({_plain(name) for name in names}) < len(names):
+        raise BadSettings(f"Expected a different name for each channel, got {_list(names)}.")
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"

@@ -1,0 +1,43 @@
+"""From settings to what is taken out of an image, at its magnification."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from napari_centermask.core.illumination import Correction
+from napari_centermask.io.images import read_plane
+from napari_centermask.settings import PreprocessSettings
+
+_LEAST_SIGMA = 0.3  # pixels; a narrower Gaussian changes nothing
+
+
+def correction_of(settings: PreprocessSettings, scale: float) -> Correction:
+    """The correction of an image that the network sees at `scale`: training and use alike ask here.
+
+    Parameters
+    ----------
+    scale
+        Network pixels per image pixel; the settings' sizes are network pixels.
+
+    Raises
+    ------
+    BadImage
+        If the flat field cannot be read.
+    """
+    gain = None if settings.flat_field is None else _read_gain(settings.flat_field)
+    denoise, size = settings.denoise, settings.denoise_size / scale
+    if denoise == "gaussian" and size < _LEAST_SIGMA or denoise == "median" and round(size) < 1:
+        denoise = "none"
+    return Correction(settings.background, settings.background_size / scale, denoise, size, gain, settings.dark)
+
+
+def _read_gain(path: Path) -> np.ndarray:
+    return _cached_gain(Path(path), Path(path).stat().st_mtime_ns if Path(path).exists() else 0)
+
+
+@lru_cache(maxsize=2)
+def _cached_gain(path: Path, changed_ns: int) -> np.ndarray:
+    return np.asarray(read_plane(path), np.float32)
