@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from napari_centermask.core.covered import drop_covered
+from napari_centermask.core.covered import drop_covered, without_overlaps
 from napari_centermask.core.instances import Instance, intersection
 
 
@@ -57,3 +57,23 @@ def test_many_cells_equal_brute_force():
         if all(intersection(cell, k) <= 0.5 * cell.area for k in kept):
             kept.append(cell)
     assert {id(c) for c in drop_covered(cells, 0.5)} == {id(c) for c in kept}
+
+
+def test_shared_pixels_go_to_the_better_cell():
+    rng = np.random.default_rng(1)
+    cells = [
+        square(int(y), int(x), int(s), score=float(v))
+        for y, x, s, v in zip(*rng.integers(0, 60, (2, 40)), rng.integers(2, 20, 40), rng.random(40), strict=True)
+    ]
+    owner = np.full((80, 80), -1)
+    for k in np.argsort([c.score for c in cells]):
+        y0, x0, y1, x1 = cells[k].box
+        owner[y0:y1, x0:x1] = k
+    left = {c.score: c for c in without_overlaps(cells)}
+    assert len(left) == len(set(owner[owner >= 0]))
+    for k, cell in enumerate(cells):
+        drawn = np.zeros((80, 80), bool)
+        if cell.score in left:
+            y0, x0, y1, x1 = left[cell.score].box
+            drawn[y0:y1, x0:x1] = left[cell.score].mask
+        np.testing.assert_array_equal(drawn, owner == k)

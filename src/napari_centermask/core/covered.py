@@ -1,8 +1,9 @@
-"""Cells that a better cell already covers."""
+"""Cells, or pixels of cells, that a better cell already covers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def drop_covered(instances: Sequence[Instance], most: float) -> list[Instance]:
     """
     if most >= 1 or len(instances) < 2:
         return list(instances)
-    rank = np.argsort([-i.score * i.mask_quality for i in instances], kind="stable")
+    rank = np.argsort([-_quality(i) for i in instances], kind="stable")
     ordered = [instances[k] for k in rank]
     kept = [True] * len(ordered)
     for better, worse in _candidates(ordered, most):
@@ -53,3 +54,39 @@ def _candidates(ordered: list[Instance], most: float) -> list[tuple[int, int]]:
     i, j = i[possible], j[possible]
     order = np.lexsort((j, i))
     return list(zip(i[order].tolist(), j[order].tolist(), strict=True))
+
+
+def without_overlaps(instances: Sequence[Instance]) -> list[Instance]:
+    """Give each pixel that two cells share to the better one; a cell that keeps none goes.
+
+    Returns
+    -------
+    list of Instance
+        In the given order; those that share nothing unchanged.
+    """
+    cells: list[Instance | None] = list(instances)
+    i, j = overlapping_pairs(np.array([c.box for c in instances], np.float64).reshape(-1, 4))
+    for a, b in zip(i.tolist(), j.tolist(), strict=True):
+        first, second = cells[a], cells[b]
+        if first is None or second is None or not intersection(first, second):
+            continue
+        better, worse, k = (first, second, b) if _quality(first) >= _quality(second) else (second, first, a)
+        cells[k] = _minus(worse, better)
+    return [cell for cell in cells if cell is not None]
+
+
+def _quality(cell: Instance) -> float:
+    return cell.score * cell.mask_quality
+
+
+def _minus(cell: Instance, other: Instance) -> Instance | None:
+    """A cell without the pixels of another one."""
+    mask = cell.mask.copy()
+    y0, x0 = max(cell.y0, other.y0), max(cell.x0, other.x0)
+    y1, x1 = min(cell.box[2], other.box[2]), min(cell.box[3], other.box[3])
+    part = other.mask[y0 - other.y0 : y1 - other.y0, x0 - other.x0 : x1 - other.x0]
+    mask[y0 - cell.y0 : y1 - cell.y0, x0 - cell.x0 : x1 - cell.x0] &= ~part
+    if not mask.any():
+        return None
+    tight = Instance.from_mask(mask, (cell.y0, cell.x0))
+    return replace(cell, y0=tight.y0, x0=tight.x0, mask=tight.mask)

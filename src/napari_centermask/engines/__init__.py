@@ -1,4 +1,7 @@
-"""Engines run the network. All answer the same three calls; numpy in, numpy out."""
+"""Engines run the network; numpy in, numpy out.
+
+Those of one family answer the same calls on every runtime: `features` and `masks` of a CenterMask, `maps` of a U-Net.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,7 @@ class Detections:
 
 
 class Engine(Protocol):
-    """A loaded model on one runtime and one device."""
+    """A loaded CenterMask on one runtime and one device."""
 
     name: str
     device: str
@@ -92,3 +95,30 @@ class Engine(Protocol):
         probabilities : (N, 28, 28) float32 in [0, 1]
         quality : (N,) float32, predicted mask IoU, clipped to [0, 1]; ones where the model has no mask-IoU head.
         """
+
+
+class MapEngine(Protocol):
+    """A loaded U-Net on one runtime and one device."""
+
+    name: str
+    device: str
+    card: Any  # models.card.ModelCard
+
+    def maps(self, tiles: np.ndarray) -> np.ndarray:
+        """Run the network.
+
+        Parameters
+        ----------
+        tiles
+            (B, C, H, W) float32, normalised, H and W multiples of 32.
+
+        Returns
+        -------
+        numpy.ndarray
+            (B, K, H, W) float32 in [0, 1], a map for each of `card.model.map_names`: the background and the categories,
+            which sum to 1 in each pixel, then the border and the distance where the model has them.
+        """
+
+
+AnyEngine = Engine | MapEngine
+"""The engine of a model of any family, told apart by `card.kind`."""

@@ -8,6 +8,7 @@ DENSE_INPUT = "image"
 DENSE_OUTPUTS = ("p3", "p4", "p5", "logits", "ltrb", "centerness")
 ROI_INPUTS = ("p3", "p4", "p5", "rois", "classes", "image_area")
 ROI_OUTPUTS = ("masks", "quality")
+MAPS_OUTPUT = "maps"
 CARD_KEY = "card"
 
 

@@ -6,16 +6,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..core.errors import BadModel, BadSettings, MissingExtra
-from ..models.zoo import ModelFiles, find_model
-from . import Engine
+from ..models.zoo import GRAPHS, SUFFIXES, ModelFiles, find_model
+from . import AnyEngine
 
 NAMES = ("auto", "openvino", "onnx", "torch")
 
 
 def load_engine(
     model: str | Path | ModelFiles, *, engine: str = "auto", device: str = "auto", threads: int | None = None
-) -> Engine:
-    """Load a model on a runtime.
+) -> AnyEngine:
+    """Load a model of any family on a runtime.
 
     Parameters
     ----------
@@ -40,22 +40,27 @@ def load_engine(
         return _load_torch(files, device, threads)
     if name not in NAMES:
         raise BadSettings(f"Expected an engine of {', '.join(NAMES)}, got {engine!r}.")
-    if files.dense is None or files.roi is None:
+    if files.graphs is None:
+        graphs = " and ".join(files.name + SUFFIXES[kind] for kind in GRAPHS[files.card.kind])
         raise BadModel(
-            f"Expected the graphs {files.name}.dense.onnx and {files.name}.roi.onnx for the engine {name!r}. "
-            f"Make them with: napari-centermask export {files.name}"
+            f"Expected {graphs} for the engine {name!r}. Make them with: napari-centermask export {files.name}"
         )
+    return _graph_engine(name, files.card.kind)(*files.graphs, files.card, device=device, threads=threads)
+
+
+def _graph_engine(name: str, kind: str) -> type:
+    """The class that runs the graphs of a family."""
     if name == "onnx":
-        from .onnx import OnnxEngine
+        from .onnx import OnnxEngine, OnnxMapEngine
 
-        return OnnxEngine(files.dense, files.roi, files.card, device=device, threads=threads)
-    from .openvino import OpenVinoEngine
+        return OnnxMapEngine if kind == "unet" else OnnxEngine
+    from .openvino import OpenVinoEngine, OpenVinoMapEngine
 
-    return OpenVinoEngine(files.dense, files.roi, files.card, device=device, threads=threads)
+    return OpenVinoMapEngine if kind == "unet" else OpenVinoEngine
 
 
 def _choose(files: ModelFiles, device: str) -> str:
-    if files.dense is None or files.roi is None:
+    if files.graphs is None:
         return "torch"
     has_onnx = find_spec("onnxruntime") is not None
     if has_onnx and device != "cpu":
@@ -70,7 +75,7 @@ def _choose(files: ModelFiles, device: str) -> str:
     return "onnx" if has_onnx else "torch"
 
 
-def _load_torch(files: ModelFiles, device: str, threads: int | None) -> Engine:
+def _load_torch(files: ModelFiles, device: str, threads: int | None) -> AnyEngine:
     if files.weights is None:
         raise BadModel(
             f"Expected weights ({files.name}.safetensors) for the engine 'torch', {files.name} has only graphs."

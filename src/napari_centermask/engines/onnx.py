@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.errors import BadSettings, MissingExtra
 from . import Features
-from .graphs import DENSE_INPUT, DENSE_OUTPUTS, ROI_OUTPUTS, roi_feed
+from .graphs import DENSE_INPUT, DENSE_OUTPUTS, MAPS_OUTPUT, ROI_OUTPUTS, roi_feed
 
 
 def cuda_works() -> bool:
@@ -69,23 +69,9 @@ class OnnxEngine:
     name = "onnx"
 
     def __init__(self, dense: Path, roi: Path, card, *, device: str = "auto", threads: int | None = None) -> None:
-        runtime = import_runtime()
         self.card = card
-        providers = _providers(runtime, device)
-        options = runtime.SessionOptions()
-        options.log_severity_level = 3
-        # Spinning workers fight other thread pools in the process: 184 against 131 ms end to end.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        if threads:
-            options.intra_op_num_threads = threads
-        self._dense = runtime.InferenceSession(str(dense), options, providers=providers)
-        self._roi = runtime.InferenceSession(str(roi), options, providers=providers)
-        on_gpu = "CUDAExecutionProvider" in self._dense.get_providers()
-        if device.startswith("cuda") and not on_gpu:
-            raise BadSettings(
-                f"Expected ONNX Runtime on {device}, it fell back to the CPU. Run napari-centermask doctor."
-            )
-        self.device = (device if device.startswith("cuda") else "cuda") if on_gpu else "cpu"
+        self._dense, self.device = _session(dense, device, threads)
+        self._roi, _ = _session(roi, device, threads)
 
     def features(self, tiles: np.ndarray) -> Features:
         """See `Engine.features`."""
@@ -99,6 +85,37 @@ class OnnxEngine:
         feed = roi_feed(features.pyramid, boxes, classes, index, float(np.prod(features.tile_shape)))
         masks, quality = self._roi.run(ROI_OUTPUTS, feed)
         return masks, np.clip(quality, 0, 1)
+
+
+class OnnxMapEngine:
+    """The exported `maps` graph on ONNX Runtime; parameters as of `OnnxEngine`."""
+
+    name = "onnx"
+
+    def __init__(self, maps: Path, card, *, device: str = "auto", threads: int | None = None) -> None:
+        self.card = card
+        self._maps, self.device = _session(maps, device, threads)
+
+    def maps(self, tiles: np.ndarray) -> np.ndarray:
+        """See `MapEngine.maps`."""
+        return self._maps.run([MAPS_OUTPUT], {DENSE_INPUT: tiles})[0]
+
+
+def _session(path: Path, device: str, threads: int | None) -> tuple:
+    """A graph ready to run, and the device that it runs on."""
+    runtime = import_runtime()
+    providers = _providers(runtime, device)
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    # Spinning workers fight other thread pools in the process: 184 against 131 ms end to end.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    if threads:
+        options.intra_op_num_threads = threads
+    session = runtime.InferenceSession(str(path), options, providers=providers)
+    on_gpu = "CUDAExecutionProvider" in session.get_providers()
+    if device.startswith("cuda") and not on_gpu:
+        raise BadSettings(f"Expected ONNX Runtime on {device}, it fell back to the CPU. Run napari-centermask doctor.")
+    return session, (device if device.startswith("cuda") else "cuda") if on_gpu else "cpu"
 
 
 def _providers(runtime, device: str) -> list:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.errors import BadSettings, MissingExtra
 from . import Features
-from .graphs import DENSE_INPUT, DENSE_OUTPUTS, ROI_OUTPUTS, roi_feed
+from .graphs import DENSE_INPUT, DENSE_OUTPUTS, MAPS_OUTPUT, ROI_OUTPUTS, roi_feed
 
 
 class OpenVinoEngine:
@@ -29,23 +29,10 @@ class OpenVinoEngine:
     name = "openvino"
 
     def __init__(self, dense: Path, roi: Path, card, *, device: str = "auto", threads: int | None = None) -> None:
-        try:
-            import openvino
-        except ImportError as error:
-            raise MissingExtra(f"The engine 'openvino' needs OpenVINO ({error}): pip install openvino") from error
-        if device not in ("auto", "cpu"):
-            raise BadSettings(
-                f"Expected device auto or cpu for the engine openvino, got {device!r}. Use engine onnx or torch."
-            )
         self.card = card
         self.device = "cpu"
-        core = openvino.Core()
-        # Without this hint OpenVINO computes in bf16 on some CPUs, and results differ from machine to machine.
-        config = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-        if threads:
-            config["INFERENCE_NUM_THREADS"] = threads
-        self._dense = core.compile_model(str(dense), "CPU", config)
-        self._roi = core.compile_model(str(roi), "CPU", config)
+        self._dense = _compile(dense, device, threads)
+        self._roi = _compile(roi, device, threads)
 
     def features(self, tiles: np.ndarray) -> Features:
         """See `Engine.features`."""
@@ -64,3 +51,35 @@ class OpenVinoEngine:
         result = self._roi({name: value for name, value in feed.items() if name in known})
         masks, quality = (np.array(result[name]) for name in ROI_OUTPUTS)
         return masks, np.clip(quality, 0, 1)
+
+
+class OpenVinoMapEngine:
+    """The exported `maps` graph on OpenVINO, in float32; parameters as of `OpenVinoEngine`."""
+
+    name = "openvino"
+
+    def __init__(self, maps: Path, card, *, device: str = "auto", threads: int | None = None) -> None:
+        self.card = card
+        self.device = "cpu"
+        self._maps = _compile(maps, device, threads)
+
+    def maps(self, tiles: np.ndarray) -> np.ndarray:
+        """See `MapEngine.maps`."""
+        return np.array(self._maps({DENSE_INPUT: tiles})[MAPS_OUTPUT])
+
+
+def _compile(path: Path, device: str, threads: int | None):
+    """A graph ready to run on the CPU."""
+    try:
+        import openvino
+    except ImportError as error:
+        raise MissingExtra(f"The engine 'openvino' needs OpenVINO ({error}): pip install openvino") from error
+    if device not in ("auto", "cpu"):
+        raise BadSettings(
+            f"Expected device auto or cpu for the engine openvino, got {device!r}. Use engine onnx or torch."
+        )
+    # Without this hint OpenVINO computes in bf16 on some CPUs, and results differ from machine to machine.
+    config = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    if threads:
+        config["INFERENCE_NUM_THREADS"] = threads
+    return openvino.Core().compile_model(str(path), "CPU", config)

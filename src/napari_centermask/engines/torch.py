@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ..core.errors import BadSettings
+from ..models.build import MapModel
 from ..models.centermask import CenterMask
 from ..models.checkpoint import load_model
 from . import Features
@@ -53,7 +54,30 @@ class TorchEngine:
         return logits.sigmoid().float().cpu().numpy(), quality.clamp(0, 1).float().cpu().numpy()
 
 
-def load(weights: Path, *, device: str = "auto", threads: int | None = None) -> TorchEngine:
+class TorchMapEngine:
+    """A U-Net on PyTorch; parameters as of `TorchEngine`."""
+
+    name = "torch"
+
+    def __init__(self, model: MapModel, card, *, device: str = "cpu") -> None:
+        self.card = card
+        self.device = device
+        self._device = torch.device(device)
+        self._model = model.to(self._device, memory_format=torch.channels_last).eval()
+
+    @torch.inference_mode()
+    def maps(self, tiles: np.ndarray) -> np.ndarray:
+        """See `MapEngine.maps`."""
+        x = torch.from_numpy(tiles).to(self._device, memory_format=torch.channels_last)
+        return self._model.maps(x).float().cpu().numpy()
+
+
+def engine_of(model: torch.nn.Module, card, *, device: str = "cpu") -> TorchEngine | TorchMapEngine:
+    """The engine for a network in memory, of any family."""
+    return (TorchMapEngine if card.kind == "unet" else TorchEngine)(model, card, device=device)
+
+
+def load(weights: Path, *, device: str = "auto", threads: int | None = None) -> TorchEngine | TorchMapEngine:
     """The engine for a model's weights; "auto" is CUDA where PyTorch sees it.
 
     Raises
@@ -68,4 +92,4 @@ def load(weights: Path, *, device: str = "auto", threads: int | None = None) -> 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     model, card = load_model(weights)
-    return TorchEngine(model, card, device=device)
+    return engine_of(model, card, device=device)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from napari_centermask.core.instances import Box
-from napari_centermask.engines import Engine
+from napari_centermask.engines import AnyEngine, Engine
 from napari_centermask.engines.decode import detect
+from napari_centermask.pipeline.map_cells import find_regions, region_diameters, tile_maps
 from napari_centermask.pipeline.source import Scaled, Source
 from napari_centermask.pipeline.steps import Progress, run_through, suited
 from napari_centermask.settings import SegmentSettings
@@ -21,14 +22,14 @@ _FEW = 3
 _MOST = 100  # cells measured; more change the median little
 
 
-def estimate_diameter(image: Any, engine: Engine, settings: SegmentSettings | None = None) -> float:
+def estimate_diameter(image: Any, engine: AnyEngine, settings: SegmentSettings | None = None) -> float:
     """Typical cell diameter in image pixels; see `diameter_steps`."""
     return run_through(diameter_steps(image, engine, settings or SegmentSettings()))
 
 
 def diameter_steps(
     image: Any,
-    engine: Engine,
+    engine: AnyEngine,
     settings: SegmentSettings,
     *,
     whole: Any | None = None,
@@ -74,10 +75,10 @@ def diameter_steps(
     return float(found)
 
 
-def _measure(scaled: Scaled, engine: Engine, settings: SegmentSettings) -> Generator[Progress, None, float | None]:
+def _measure(scaled: Scaled, engine: AnyEngine, settings: SegmentSettings) -> Generator[Progress, None, float | None]:
     """Median diameter in image pixels in the first place that holds cells."""
     for box in _places(scaled.shape, settings.tile):
-        diameters = _diameters(scaled, box, engine, settings.score)
+        diameters = _diameters(scaled, box, engine, settings)
         if len(diameters):
             return float(np.median(diameters)) / float(np.sqrt(np.prod(scaled.factors)))
         yield Progress(0, 0, "Estimating the cell diameter")
@@ -95,8 +96,16 @@ def _places(shape: tuple[int, int], tile: int) -> list[Box]:
     return list(dict.fromkeys(places))
 
 
-def _diameters(scaled: Scaled, box: Box, engine: Engine, score: float) -> np.ndarray:
-    """Diameters in network pixels of the confident cells in a window, those cut by its edge only if they are most."""
+def _diameters(scaled: Scaled, box: Box, engine: AnyEngine, settings: SegmentSettings) -> np.ndarray:
+    """Diameters in network pixels of the cells in a window."""
+    if engine.card.kind == "unet":
+        found = find_regions(tile_maps(engine, scaled, box, flips=False), engine.card, settings)
+        return region_diameters(found, (box[2] - box[0], box[3] - box[1]))
+    return _detected_diameters(scaled, box, engine, settings.score)
+
+
+def _detected_diameters(scaled: Scaled, box: Box, engine: Engine, score: float) -> np.ndarray:
+    """Those of the confident cells; of cells cut by the window's edge only if they are most."""
     features = engine.features(scaled.read(box))
     found = detect(features, engine.card, score=score, nms=0.5, max_detections=10 * _MOST, across=True)
     boxes, classes = found.boxes, found.classes

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from napari_centermask.core.covered import drop_covered
+from napari_centermask.core.covered import drop_covered, without_overlaps
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.paste import paste_many
 from napari_centermask.core.tiles import Piece, Tile, cut, merge, owned, plan
-from napari_centermask.engines import Engine
+from napari_centermask.engines import AnyEngine, Engine
 from napari_centermask.engines.decode import detect
 from napari_centermask.pipeline.diameter import diameter_steps
+from napari_centermask.pipeline.map_cells import tile_pieces
 from napari_centermask.pipeline.source import ALIGN, Scaled, Source
 from napari_centermask.pipeline.steps import Progress, Seams, run_through, suited
 from napari_centermask.settings import SegmentSettings
@@ -24,7 +25,7 @@ _HEAD_BATCH = 64  # cells per call of the mask heads: more are no faster and tak
 
 
 def segment(
-    image: Any, engine: Engine, settings: SegmentSettings | None = None, *, min_score: float | None = None
+    image: Any, engine: AnyEngine, settings: SegmentSettings | None = None, *, min_score: float | None = None
 ) -> Instances:
     """Segment an image; see `segment_steps`."""
     return run_through(segment_steps(image, engine, settings or SegmentSettings(), min_score=min_score))
@@ -32,7 +33,7 @@ def segment(
 
 def segment_steps(
     image: Any,
-    engine: Engine,
+    engine: AnyEngine,
     settings: SegmentSettings,
     *,
     min_score: float | None = None,
@@ -55,7 +56,8 @@ def segment_steps(
     Returns
     -------
     Instances
-        Ids run from top to bottom; `score` is the detection's, `mask_quality` the predicted IoU, `source` the model.
+        Ids run from top to bottom; `source` is the model. Of a CenterMask, `score` is the detection's and `mask_quality`
+        the predicted IoU; of a U-Net, `score` is the mean probability of the foreground, and no two cells overlap.
 
     Raises
     ------
@@ -76,12 +78,18 @@ def segment_steps(
     tiles = _tiles(scaled.shape, settings, card.diameter)
     score = settings.score if min_score is None else min_score
     pieces: list[Piece] = []
+    find = tile_pieces if card.kind == "unet" else _segment_tile
     for number, tile in enumerate(tiles):
         yield Progress(number, len(tiles), f"Tile {number + 1} of {len(tiles)}")
-        pieces += _segment_tile(scaled, tile, engine, settings, score)
+        pieces += find(scaled, tile, engine, settings, score)
     yield Progress(len(tiles), len(tiles), "Merging", _seams(tiles, scaled.factors))
     found = merge(pieces) if len(tiles) > 1 else [p.instance for p in pieces]
-    return Instances(source.shape, _finish(found, settings), categories=categories)
+    kept = drop_covered(_large(found, settings), settings.mask_nms)
+    if card.kind == "unet":  # neighbouring tiles part cells at their seam each in its way
+        kept = _large(without_overlaps(kept), settings)
+    kept.sort(key=lambda i: (i.y0, i.x0))
+    numbered = (replace(instance, id=number) for number, instance in enumerate(kept, start=1))
+    return Instances(source.shape, numbered, categories=categories)
 
 
 def _tiles(shape: tuple[int, int], settings: SegmentSettings, diameter: float) -> list[Tile]:
@@ -136,8 +144,5 @@ def _segment_tile(scaled: Scaled, tile: Tile, engine: Engine, settings: SegmentS
     return pieces
 
 
-def _finish(found: list[Instance], settings: SegmentSettings) -> list[Instance]:
-    """Without tiny and covered cells; ids from top to bottom."""
-    large = [i for i in found if i.area >= settings.min_area]
-    kept = sorted(drop_covered(large, settings.mask_nms), key=lambda i: (i.y0, i.x0))
-    return [replace(instance, id=number) for number, instance in enumerate(kept, start=1)]
+def _large(found: list[Instance], settings: SegmentSettings) -> list[Instance]:
+    return [i for i in found if i.area >= settings.min_area]

@@ -1,0 +1,114 @@
+"""The cells of a tile by the maps of a U-Net."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from napari_centermask.core.instances import Instance
+from napari_centermask.core.paste import paste
+from napari_centermask.core.tiles import Piece, Tile, cut, owned
+from napari_centermask.core.watershed import Region, regions, separate
+from napari_centermask.engines import MapEngine
+from napari_centermask.pipeline.source import Scaled
+from napari_centermask.settings import SegmentSettings
+
+_MORE_THAN_HALF = 0.5 + 1e-6  # of a resized pixel, so that no two cells get it
+_FLIPS: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))  # axes of a batch of tiles
+
+
+def tile_maps(engine: MapEngine, scaled: Scaled, box: tuple[int, int, int, int], *, flips: bool) -> np.ndarray:
+    """The maps of a window (network pixels) of an image.
+
+    Parameters
+    ----------
+    flips
+        Take the mean over the window and its mirror images: four times the time.
+
+    Returns
+    -------
+    numpy.ndarray
+        (K, h, w) float32, see `MapEngine.maps`.
+    """
+    tile = scaled.read(box)
+    total = np.zeros((), np.float32)
+    for axes in _FLIPS if flips else _FLIPS[:1]:
+        total = total + np.flip(engine.maps(np.ascontiguousarray(np.flip(tile, axes))), axes)
+    maps = total[0, :, : box[2] - box[0], : box[3] - box[1]]
+    return maps / np.float32(len(_FLIPS)) if flips else maps
+
+
+def find_regions(maps: np.ndarray, card: Any, settings: SegmentSettings) -> list[Region]:
+    """Separate the cells in maps.
+
+    Parameters
+    ----------
+    maps
+        (K, H, W), see `MapEngine.maps`.
+    """
+    classes = maps[: card.model.n_classes]
+    return regions(label_cells(maps, card, settings), classes)
+
+
+def label_cells(maps: np.ndarray, card: Any, settings: SegmentSettings) -> np.ndarray:
+    """(H, W) int32 labels of the cells in maps, by `core.watershed.separate`."""
+    extra = dict(zip(card.model.map_names[card.model.n_classes :], maps[card.model.n_classes :], strict=True))
+    return separate(
+        1 - maps[0],
+        border=extra.get("border"),
+        distance=extra.get("distance"),
+        threshold=settings.foreground,
+        seed=settings.seed,
+        smoothing=settings.smoothing,
+        diameter=card.diameter,
+    )
+
+
+def tile_pieces(scaled: Scaled, tile: Tile, engine: MapEngine, settings: SegmentSettings, score: float) -> list[Piece]:
+    """The cells that a tile owns."""
+    found = find_regions(tile_maps(engine, scaled, tile.box, flips=settings.flips), engine.card, settings)
+    found = [r for r in found if r.score >= score]
+    whole = _boxes(found) + np.array([tile.box[1], tile.box[0]] * 2)
+    mine, is_cut = owned(whole, tile), cut(whole, tile, scaled.shape)
+    pieces = []
+    for k in np.flatnonzero(mine):
+        cell = to_instance(found[k], scaled, tile.box, source=engine.card.name)
+        if cell is not None:
+            pieces.append(Piece(cell, scaled.window(tile.box), bool(is_cut[k])))
+    return pieces
+
+
+def to_instance(region: Region, scaled: Scaled, box: tuple[int, int, int, int], **fields: Any) -> Instance | None:
+    """A region of a window (network pixels) as a cell of the image; None if it is smaller than half a pixel."""
+    y0, x0, y1, x1 = scaled.window(box)
+    if scaled.factors == (1.0, 1.0):
+        crop = region.y0, region.x0, region.mask
+    else:
+        inside = scaled.to_image(np.array(region.box) + np.array([box[1], box[0]] * 2)) - np.array([x0, y0] * 2)
+        crop = paste(region.mask.astype(np.float32), inside, (y1 - y0, x1 - x0), threshold=_MORE_THAN_HALF)
+    if crop is None:
+        return None
+    category = int(region.probabilities.argmax()) + 1
+    several = tuple(region.probabilities.tolist()) if len(region.probabilities) > 1 else ()
+    place = y0 + crop[0], x0 + crop[1], crop[2]
+    return Instance(0, *place, category=category, probabilities=several, **({"score": region.score} | fields))
+
+
+def region_diameters(found: Sequence[Region], shape: tuple[int, int]) -> np.ndarray:
+    """Diameters in pixels of the disks of equal area, of the regions that the window's edge does not cut if there are any.
+
+    Specks, less than a tenth of what half of the foreground's pixels lie in, are left out.
+    """
+    boxes, areas = _boxes(found), np.array([np.count_nonzero(r.mask) for r in found], np.float64)
+    inside = (boxes[:, :2] > 0).all(axis=1) & (boxes[:, 2:] < np.array(shape[::-1])).all(axis=1)
+    areas = np.sort(areas[inside] if inside.any() else areas)
+    if len(areas):
+        areas = areas[areas >= 0.1 * areas[np.searchsorted(areas.cumsum(), areas.sum() / 2)]]
+    return 2 * np.sqrt(areas / np.pi)
+
+
+def _boxes(found: Sequence[Region]) -> np.ndarray:
+    """(N, 4) float64, x0, y0, x1, y1."""
+    return np.array([r.box for r in found], np.float64).reshape(-1, 4)
