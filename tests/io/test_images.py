@@ -7,7 +7,7 @@ import tifffile
 from PIL import Image
 
 from napari_centermask.core.errors import BadImage
-from napari_centermask.io.images import read_header, read_image, read_plane
+from napari_centermask.io.images import read_channel_names, read_header, read_image, read_plane
 
 
 def test_real_images_keep_their_depth_and_channels(shared):
@@ -140,3 +140,36 @@ def test_the_head_of_a_stack_tells_what_reading_it_gives_and_reads_no_pixel(tmp_
         header = read_header(path)
         assert (header.data.shape, header.axes, header.leading) == (image.data.shape, image.axes, image.leading)
         assert header.pixel_size_um == image.pixel_size_um
+
+
+@pytest.mark.parametrize(("kind", "n"), [(2, 3), (6, 4), (4, 2)])
+def test_colours_of_16_bits_are_refused_rather_than_cut_to_8(tmp_path, kind, n):
+    lines = b"".join(b"\0" + line.tobytes() for line in np.arange(4 * 5 * n, dtype=">u2").reshape(4, 5 * n))
+    header = struct.pack(">IIBBBBB", 5, 4, 16, kind, 0, 0, 0)
+    body = _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(lines)) + _chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+    with pytest.raises(BadImage, match=r"16, and half of them.*TIFF"):
+        read_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("kind", ["ome", "imagej"])
+def test_names_of_channels_are_read(tmp_path, kind):
+    names = ["nucleus", "membrane", "cytoplasm"]
+    data = np.zeros((2, 3, 20, 30), np.uint16)
+    told = {"Channel": {"Name": names}} if kind == "ome" else {"Labels": names}
+    shown = data[0] if kind == "imagej" else data
+    tifffile.imwrite(tmp_path / "a.tif", shown, **{kind: True}, metadata={"axes": "TCYX"[shown.ndim == 3 :], **told})
+    assert read_channel_names(tmp_path / "a.tif") == names
+    assert read_image(tmp_path / "a.tif").channel_names == tuple(names)
+
+
+def test_names_that_do_not_say_which_channel_is_which_are_left_out(tmp_path):
+    data = np.zeros((3, 20, 30), np.uint16)
+    for number, names in enumerate((["a", "a", "b"], ["a", "b"], None)):
+        path = tmp_path / f"{number}.tif"
+        tifffile.imwrite(
+            path, data, imagej=True, metadata={"axes": "CYX", "Labels": names} if names else {"axes": "CYX"}
+        )
+        assert read_channel_names(path) is None
+    Image.new("RGB", (5, 4)).save(tmp_path / "a.png")
+    assert read_channel_names(tmp_path / "a.png") is None

@@ -6,7 +6,7 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +38,15 @@ class ImageData:
         File name without suffix.
     pixel_size_um
         Side of a pixel in micrometres; None if the file does not tell.
+    channel_names
+        Of the axis C, in its order; empty if the file does not tell.
     """
 
     data: np.ndarray
     axes: str
     name: str
     pixel_size_um: float | None = None
+    channel_names: tuple[str, ...] = ()
 
     @property
     def leading(self) -> tuple[int, ...]:
@@ -131,6 +134,19 @@ def read_header(path: Path) -> ImageData:
     return _read(Path(path), pixels=False)
 
 
+def read_channel_names(path: Path) -> list[str] | None:
+    """Names of an image's channels in its order, from the head of an OME or ImageJ TIFF; None if it does not tell.
+
+    Raises
+    ------
+    BadImage
+        As `read_header`.
+    """
+    if Path(path).suffix.lower() not in (".tif", ".tiff"):
+        return None
+    return list(read_header(path).channel_names) or None
+
+
 def plane_shape(path: Path) -> tuple[int, int]:
     """(H, W) of an image, from the head of its file.
 
@@ -173,6 +189,7 @@ def _read_picture(path: Path, pixels: bool) -> ImageData:
             with picture:
                 width, height = picture.size
                 _check_size(path, (height, width, len(picture.getbands())), 1)
+                _check_depth(path, picture)
                 if not pixels:
                     colour = picture.mode not in ("1", "L", "LA", "La", "I", "F") and not picture.mode.startswith("I;")
                     return ImageData(
@@ -195,6 +212,15 @@ def _read_picture(path: Path, pixels: bool) -> ImageData:
     if data.dtype == np.int32 and data.min() >= 0 and data.max() <= 65535:
         data = data.astype(np.uint16)  # Pillow's mode I of 16-bit PNG
     return ImageData(data, "YXS" if data.ndim == 3 else "YX", path.stem)
+
+
+def _check_depth(path: Path, picture) -> None:
+    """Pillow cuts colours of 16 bits to 8 without a word; grey ones stay whole."""
+    if len(picture.getbands()) > 1 and any(";16" in str(tile[3]) for tile in picture.tile):
+        raise BadImage(
+            f"Expected at most 8 bits per colour in a {path.suffix}, {path.name} has 16, and half of them would be lost. "
+            "Convert it to TIFF."
+        )
 
 
 def _read_npy(path: Path, pixels: bool) -> ImageData:
@@ -237,8 +263,10 @@ def _read_tiff(path: Path, pixels: bool) -> ImageData:
                 data = _zeros(series.shape, series.dtype)
             else:
                 data = tifffile.memmap(path, mode="r") if big else series.asarray()
-            axes, size = series.axes, _pixel_size(file)
-        return _named(path, data, axes, size)
+            axes, size, names = series.axes, _pixel_size(file), _channel_names(file)
+        image = _named(path, data, axes, size)
+        n_channels = image.data.shape[image.axes.index("C")] if "C" in image.axes else 1
+        return replace(image, channel_names=names) if len(names) == n_channels else image
     except BadImage:
         raise
     except (tifffile.TiffFileError, *_DAMAGED) as error:
@@ -309,3 +337,19 @@ def _pixel_size(file) -> float | None:
     if "ResolutionUnit" in tags and int(tags["ResolutionUnit"].value) == 3:
         return 10_000.0 / per_unit
     return None
+
+
+def _channel_names(file) -> tuple[str, ...]:
+    """Names of the channels as OME and ImageJ files tell them; empty where not every one has a name."""
+    from xml.etree import ElementTree
+
+    names: list[str | None] = []
+    if file.is_ome and file.ome_metadata:
+        try:
+            pixels = ElementTree.fromstring(file.ome_metadata).find("{*}Image/{*}Pixels")
+        except ElementTree.ParseError:
+            return ()
+        names = [] if pixels is None else [channel.get("Name") for channel in pixels.findall("{*}Channel")]
+    elif file.is_imagej:
+        names = list((file.imagej_metadata or {}).get("Labels", []))
+    return tuple(map(str, names)) if all(names) and len(set(names)) == len(names) else ()
