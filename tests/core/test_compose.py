@@ -199,3 +199,19 @@ def test_views_follow_which_cells_are_shown():
     assert_views_show(views, Instances(SHAPE, left))
     assert views.slot(shown.id) == 0
     assert views.slot(hidden.id) > 0
+
+
+@pytest.mark.parametrize("boxes", [[(0, 0, *SHAPE)], [(0, 0, 50, 120), (50, 0, 90, 77), (50, 77, 90, 120)]])
+def test_painted_in_one_image_every_pixel_says_its_cell_or_whose_edge_it_is(boxes):
+    found = cells(n=40)
+    views = Views(found)
+    slots = {i.id: views.slot(i.id) for i in found}
+    fill, outline = np.zeros(len(views.ids), np.uint16), np.full(len(views.ids), 7, np.uint16)
+    for i in found:
+        fill[slots[i.id]], outline[slots[i.id]] = 1000 + i.id, i.category
+    outline[0] = HATCH
+    image = np.full(SHAPE, 9, np.uint16)
+    for box in boxes:
+        views.paint(image, box, fill=fill, outline=outline)
+    inside = np.where(views.top, 1000 + views.ids[views.top], 0)
+    np.testing.assert_array_equal(image, np.where(views.outlines, views.outlines, inside))

@@ -176,6 +176,26 @@ class Views:
         under = [i for i in hits if i.mask[y - i.y0, x - i.x0]]
         return [i.id for i in reversed(self._in_order(under))]
 
+    def paint(self, image: np.ndarray, box: Box, *, fill: np.ndarray, outline: np.ndarray) -> None:
+        """Draw a part of the plane with values of the caller's in one image.
+
+        Parameters
+        ----------
+        image
+            (H, W) of any dtype; changed inside the box.
+        fill, outline
+            (slots,) values of each cell's pixels where it is the top-most one, and of its inner edge, hidden or not;
+            `fill[0]` is the background, `outline[0]` the hatch.
+        """
+        target, top = _crop(image, box), _crop(self.top, box)
+        target[...] = fill[top]
+        target[_crop(self.outlines, box) == HATCH] = outline[0]
+        slots = {self._shown[s].instance.id: s for s in self._hits(box)}
+        for instance in self._in_order(self._shown[s].instance for s in slots.values()):
+            inside, window = _overlap(instance, box)
+            slot = slots[instance.id]
+            target[window][self._shown[slot].edge[inside]] = outline[slot]
+
     def update(self, boxes: Iterable[Box] = (), *, ids: Iterable[int] | None = None) -> list[Box]:
         """Follow changes of the instances.
 

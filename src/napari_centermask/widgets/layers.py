@@ -94,11 +94,11 @@ class ResultLayers:
     def _layer(self, array: np.ndarray, name: str, place: dict[str, Any], *, opacity: float) -> Labels:
         from napari.layers import Labels
 
-        layer = Labels(self._spread(array), name=name, opacity=opacity, metadata={KEY: self.result}, **place)
+        layer = Labels(self.spread(array), name=name, opacity=opacity, metadata={KEY: self.result}, **place)
         layer.editable = False
         return layer
 
-    def _spread(self, array: np.ndarray) -> np.ndarray:
+    def spread(self, array: np.ndarray) -> np.ndarray:
         """The array with the image's channel axis, as a view without copies, so that axes keep their places."""
         axis = self._planes.channel_axis
         if axis is None:
@@ -173,10 +173,14 @@ class ResultLayers:
 
     def at(self, index: Index, y: int, x: int) -> list[int]:
         """Ids of the cells at a pixel, top-most first."""
-        if index not in self._views:
-            self.compose(index)
         height, width = self.result.shape
-        return self._views[index].at(y, x) if 0 <= y < height and 0 <= x < width else []
+        return self.views(index).at(y, x) if 0 <= y < height and 0 <= x < width else []
+
+    def views(self, index: Index) -> Views:
+        """What is composed of a plane, as both layers show it."""
+        if index not in self._views or self._drawn[index] is not self.result.plane(index):
+            self.compose(index)
+        return self._views[index]
 
     def _write(self, index: Index, views: Views, boxes: list[Box]) -> None:
         ids = views.ids.astype(self._cells.dtype)
@@ -201,7 +205,7 @@ class ResultLayers:
             return
         self._wide = True
         self._cells = self._cells.astype(np.uint32)
-        self.cells.data = self._spread(self._cells)
+        self.cells.data = self.spread(self._cells)
 
     def refresh(self) -> None:
         """Draw both layers again."""
