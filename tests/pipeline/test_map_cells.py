@@ -1,0 +1,151 @@
+"""U-Nets in the pipeline, by an engine whose image already holds the maps: foreground, border, distance."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from skimage.segmentation import find_boundaries
+
+from napari_centermask.core.instances import intersection
+from napari_centermask.models.card import ModelCard
+from napari_centermask.pipeline import estimate_diameter, segment
+from napari_centermask.pipeline.map_cells import tile_maps
+from napari_centermask.pipeline.source import Source
+from napari_centermask.settings import SegmentSettings, UNetSettings
+
+SHAPE = (700, 900)
+
+
+class MapEngine:
+    """Takes the channels for the maps; what it sees may be disturbed tile by tile."""
+
+    name, device = "fake", "cpu"
+
+    def __init__(self, *, categories=("cell",), noise=0.0):
+        form = UNetSettings(in_channels=2 + len(categories), categories=list(categories))
+        self.card = ModelCard(
+            name="fake", licence="CC0-1.0", model=form, diameter=30.0, percentiles=(0, 100), defaults={"smoothing": 0.5}
+        )
+        self.noise, self.tiles = noise, []
+
+    def maps(self, tiles):
+        assert tiles.dtype == np.float32
+        assert tiles.flags.c_contiguous
+        self.tiles.append(tiles)
+        n = len(self.card.model.categories)
+        background = 1 - tiles[:, :n].sum(axis=1, keepdims=True)
+        rng = np.random.default_rng(len(self.tiles))
+        blurred = ndimage.gaussian_filter(rng.normal(0, 1, tiles[:, n:].shape), (0, 0, 3, 3)) * self.noise
+        return np.concatenate([background, tiles[:, :n], tiles[:, n:] + blurred], axis=1).astype(np.float32)
+
+
+def draw(shape, *, radius=14, seed=0, categories=1):
+    """(n + 2, H, W) maps of crowded cells, the labels, and each one's category."""
+    rng = np.random.default_rng(seed)
+    step = int(1.75 * radius)
+    places = [(y, x) for y in range(radius, shape[0], step) for x in range(radius, shape[1], step)]
+    labels, nearest = np.zeros(shape, np.int32), np.full(shape, np.inf)
+    for k, (y, x) in enumerate(places, start=1):
+        y0, x0 = max(0, y - 2 * radius), max(0, x - 2 * radius)
+        part = np.s_[y0 : y + 2 * radius, x0 : x + 2 * radius]
+        yy, xx = np.mgrid[part]
+        yy, xx = yy[: shape[0] - y0, : shape[1] - x0], xx[: shape[0] - y0, : shape[1] - x0]
+        reach = np.hypot(yy - y - rng.uniform(-2, 2), xx - x - rng.uniform(-2, 2)) / (radius * rng.uniform(0.8, 1))
+        closer = (reach < 1) & (reach < nearest[part])
+        labels[part][closer], nearest[part][closer] = k, reach[closer]
+    distance = np.where(labels > 0, 1 - nearest.clip(0, 1), 0)
+    kinds = np.concatenate([[-1], rng.integers(0, categories, len(places))])
+    classes = [(kinds[labels] == c).astype(float) for c in range(categories)]
+    return np.stack([*classes, find_boundaries(labels), distance]).astype(np.float32), labels, kinds
+
+
+def options(**fields):
+    return SegmentSettings(**({"diameter": 30} | fields))
+
+
+def f1(truth, found, iou=0.7):
+    matched = 0
+    for cell in found:
+        y0, x0, y1, x1 = cell.box
+        ids, shared = np.unique(truth[y0:y1, x0:x1][cell.mask], return_counts=True)
+        k = shared.argmax()
+        matched += ids[k] > 0 and shared[k] >= iou * (cell.area + np.count_nonzero(truth == ids[k]) - shared[k])
+    return 2 * matched / (len(found) + len(np.unique(truth)) - 1)
+
+
+def none_overlap(found):
+    cells = list(found)
+    return not any(intersection(a, b) for k, a in enumerate(cells) for b in cells[:k])
+
+
+def test_crowded_cells_come_back_whatever_the_tiles():
+    image, labels, _ = draw(SHAPE)
+    whole, tiled = (segment(image, MapEngine(), options(tile=tile)) for tile in (1024, 256))
+    assert f1(labels, whole) > 0.98
+    assert f1(labels, tiled) > 0.98
+    assert abs(len(whole) - len(tiled)) <= 2
+    assert none_overlap(whole)
+    assert none_overlap(tiled)
+    assert whole.ids == list(range(1, len(whole) + 1))
+    assert {(c.source, c.mask_quality, c.probabilities) for c in whole} == {("fake", 1.0, ())}
+    assert min(c.score for c in whole) > 0.9
+
+
+def test_no_two_cells_overlap_where_tiles_disagree():
+    image, _, _ = draw((400, 600))
+    assert none_overlap(segment(image, MapEngine(noise=1.0), options(tile=256)))
+
+
+@pytest.mark.parametrize("factor", [0.6, 2.3])
+def test_cells_of_another_size_are_rescaled(factor):
+    image, labels, _ = draw((300, 360), radius=round(14 * factor))
+    found = segment(image, MapEngine(), options(diameter=30 * factor, tile=256, min_area=4))
+    assert f1(labels, found) > 0.9
+    assert none_overlap(found)
+
+
+def test_a_cell_has_the_category_that_most_of_it_speaks_for():
+    image, labels, kinds = draw((300, 400), categories=3)
+    found = segment(image, MapEngine(categories=("a", "b", "c")), options())
+    assert found.categories == {1: "a", 2: "b", 3: "c"}
+    right = 0
+    for cell in found:
+        y0, x0, y1, x1 = cell.box
+        votes = np.bincount(kinds[labels[y0:y1, x0:x1][cell.mask]].clip(0), minlength=3)
+        np.testing.assert_allclose(cell.probabilities, votes / votes.sum(), atol=0.02)
+        assert sum(cell.probabilities) == pytest.approx(1)
+        right += votes.argmax() + 1 == cell.category
+    assert right == len(found)
+
+
+def test_flips_are_four_looks_and_their_mean():
+    image, _, _ = draw((96, 130))
+    engine = MapEngine(noise=0.3)
+    scaled = Source.open(image, engine.card, options()).scaled(1.0)
+    box = (0, 0, 96, 130)
+    calm = tile_maps(MapEngine(), scaled, box, flips=False)
+    once, often = (tile_maps(engine, scaled, box, flips=flips) for flips in (False, True))
+    assert len(engine.tiles) == 5
+    assert once.shape == often.shape == (4, 96, 130)
+    assert np.std(often - calm) < 0.7 * np.std(once - calm)
+    np.testing.assert_allclose(tile_maps(MapEngine(), scaled, box, flips=True), calm, atol=1e-6)
+    assert len(segment(image, engine, options(flips=True))) > 0
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
+def test_the_diameter_is_estimated_by_the_cells_themselves(factor):
+    image, labels, _ = draw((400, 440), radius=round(14 * factor))
+    areas = np.bincount(labels.ravel())[1:]
+    expected = 2 * np.sqrt(np.median(areas[areas > 0]) / np.pi)
+    assert estimate_diameter(image, MapEngine()) == pytest.approx(expected, rel=0.15)
+
+
+def test_the_cards_settings_of_the_watershed_hold_where_the_user_set_none():
+    image, _, _ = draw((200, 200))
+    engine = MapEngine()
+    few = segment(image, engine, options(smoothing=12))
+    assert len(few) < 0.5 * len(segment(image, engine, options()))
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_constant_images_give_no_cells(value):
+    assert len(segment(np.full((3, 64, 80), value, np.uint8), MapEngine(), options())) == 0
