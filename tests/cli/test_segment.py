@@ -17,15 +17,17 @@ from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.instances import Instances
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
 from napari_centermask.pipeline import check_intensities
+from napari_centermask.settings import PreprocessSettings
 
 
 @pytest.fixture(autouse=True)
 def network(monkeypatch, cells):
     """The engine and the pipeline, replaced: every image holds the same 12 cells."""
-    seen = SimpleNamespace(images=[], settings=[])
+    inputs = {"model": SimpleNamespace(in_channels=3), "channel_names": [], "preprocess": PreprocessSettings()}
+    card = SimpleNamespace(defaults={}, percentiles=(1.0, 99.8), bears_missing=True, **inputs)
+    seen = SimpleNamespace(images=[], settings=[], card=card)
 
     def load_engine(model, **options):
-        card = SimpleNamespace(defaults={}, percentiles=(1.0, 99.8))
         return SimpleNamespace(name="fake", device="cpu", card=card)
 
     def segment_steps(image, engine, settings, *, min_score=None):
@@ -220,3 +222,42 @@ def test_images_that_cannot_be_segmented_are_refused(tmp_path, capsys, monkeypat
     assert cli.run(["segment", str(tmp_path / "a.npy"), "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def _stack(path, names):
+    tifffile.imwrite(
+        path, np.ones((len(names), 64, 64), np.uint8), imagej=True, metadata={"axes": "CYX", "Labels": names}
+    )
+
+
+def test_names_of_channels_come_from_the_file_or_the_command(capsys, network, tmp_path):
+    network.card.channel_names = ["nucleus", "cytoplasm", "membrane"]
+    _stack(tmp_path / "a.tif", ["membrane", "nucleus"])
+    run_json(capsys, "segment", tmp_path / "a.tif", "--out", tmp_path / "1", "--json")
+    assert network.settings[-1].channel_names == ["membrane", "nucleus"]
+    tokens = ("--channel-names", "nucleus", "cytoplasm", "--preprocess.background", "tophat")
+    assert cli.run(["segment", str(tmp_path / "a.tif"), "--out", str(tmp_path / "2"), *tokens]) == 0
+    assert network.settings[-1].channel_names == ["nucleus", "cytoplasm"]
+    assert network.settings[-1].preprocess.model_fields_set == {"background"}
+    assert "a.tif has no membrane: the model sees it empty." in capsys.readouterr().err
+
+
+def test_channels_that_do_not_fit_are_named(capsys, network, tmp_path):
+    network.card.channel_names, network.card.bears_missing = ["nucleus", "cytoplasm", "membrane"], False
+    _stack(tmp_path / "a.tif", ["membrane", "nucleus"])
+    assert cli.run(["segment", str(tmp_path / "a.tif"), "--out", str(tmp_path / "1")]) == 2
+    error = capsys.readouterr().err
+    assert "a.tif: Expected the channels nucleus, cytoplasm, membrane" in error
+    assert "cytoplasm is missing" in error
+
+
+def test_a_folder_whose_images_order_their_channels_differently_is_not_evaluated(capsys, network, tmp_path, cells):
+    (tmp_path / "images").mkdir()
+    records = []
+    for number, names in enumerate((["a", "b", "c"], ["a", "c", "b"]), start=1):
+        _stack(tmp_path / "images" / f"{number}.tif", names)
+        truth = cells(n=3, shape=(64, 64), radius=6)
+        records.append(ImageRecord(number, f"{number}.tif", None, truth.shape, truth))
+    write_coco(tmp_path / "annotations_val.json", records)
+    assert cli.run(["evaluate", "--data", str(tmp_path), "--split", "val"]) == 2
+    assert "1.tif has a, b, c, 2.tif a, c, b" in capsys.readouterr().err.replace("\n", " ")

@@ -50,12 +50,15 @@ def evaluate(
     coco_detections
         Most detections per image that COCO AP looks at; the usual 100 hides most cells of a dense field.
     """
-    from napari_centermask.evaluation.folder import evaluate_folder, evaluate_predictions
+    from napari_centermask.evaluation.folder import channel_names_in, evaluate_folder, evaluate_predictions
     from napari_centermask.evaluation.report import format_table
+    from napari_centermask.pipeline.channels import named
 
     if not data.is_dir():
         raise BadSettings(f"--data: expected a folder with images/ and annotations, {data} is none.")
     if predictions is None:
+        if settings.channel_names is None:
+            settings = named(settings, channel_names_in(data, split))
         predict, score = _predictor(settings)
     else:
         score = settings.score if "score" in settings.model_fields_set else 0.0

@@ -137,14 +137,18 @@ def _one(job: Job, engine: Any, settings: SegmentSettings, *, first_id: int) -> 
     from napari_centermask.io.coco import ImageRecord
     from napari_centermask.io.images import read_image
     from napari_centermask.pipeline import check_intensities, segment_steps
+    from napari_centermask.pipeline.channels import missing_channels, named
 
     start = time.perf_counter()
     records = []
     image = read_image(job.image)
+    settings = named(settings, image.channel_names)
     extra = {"pixel_size_um": image.pixel_size_um} if image.pixel_size_um else {}
     indices = np.ndindex(*image.leading)
     for number, (index, (label, plane)) in enumerate(zip(indices, image.planes(), strict=True)):
         check_intensities(plane, settings)
+        if not number and (missing := missing_channels(len(plane), engine.card, settings)):
+            notice(f"{job.image.name} has no {', '.join(missing)}: the model sees it empty.")
         cells = follow(segment_steps(plane, engine, settings), f"{job.image.name} {label}".strip())
         where = {"plane": index, "leading": image.leading}
         records.append(ImageRecord(first_id + number, job.image.name, job.image, cells.shape, cells, extra, **where))

@@ -11,9 +11,10 @@ import numpy as np
 from ..core.errors import BadAnnotations
 from ..core.instances import Instances
 from ..engines import Engine
-from ..io.images import read_plane
+from ..io.images import read_channel_names, read_plane
 from ..io.reviewed import Truth, centred_within, is_partial, truth_of
 from ..pipeline import segment, suited
+from ..pipeline.channels import named
 from ..settings import SegmentSettings
 from .compare import Comparison, Judged, compare, differing
 from .error_maps import write_error_map
@@ -97,11 +98,12 @@ def _entries(folder: Path, split: str | None) -> list[tuple[Any, Truth]]:
 
 def _judge(record: Any, truth: Truth, old: Engine, new: Engine) -> Judged:
     image = np.asarray(read_plane(record.path, record.plane))
+    names = read_channel_names(record.path)
     cells = centred_within(truth.instances, truth.reviewed)
     diameter = float(np.median([c.diameter for c in cells])) if len(cells) else None
 
     def found(engine: Engine) -> Instances:
-        settings = SegmentSettings(diameter=diameter or engine.card.diameter)
+        settings = named(SegmentSettings(diameter=diameter or engine.card.diameter), names)
         return centred_within(segment(image, engine, settings, min_score=LOWEST_SCORE), truth.reviewed)
 
     name = f"{record.file_name} {list(record.plane)}" if record.plane else record.file_name

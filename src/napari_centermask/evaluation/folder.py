@@ -11,7 +11,7 @@ import numpy as np
 from ..core.errors import BadAnnotations
 from ..core.instances import Instances
 from ..io.coco import ImageRecord, check_images, read_coco
-from ..io.images import read_plane
+from ..io.images import read_channel_names, read_plane
 from .report import Report, evaluate
 
 Predict = Callable[[np.ndarray], Instances]
@@ -36,6 +36,26 @@ def read_truth(folder: Path, split: str | None) -> list[ImageRecord]:
         raise BadAnnotations(f"Expected annotated images, {path.name} lists none.")
     check_images(path, records)
     return records
+
+
+def channel_names_in(folder: Path, split: str | None) -> list[str] | None:
+    """Names of the channels that all images of a split have in one order; None if none tells.
+
+    Raises
+    ------
+    BadAnnotations
+        If two images tell different ones.
+    """
+    first = None
+    for record in read_truth(folder, split):
+        names = read_channel_names(record.path)
+        if first is not None and names is not None and names != first[1]:
+            raise BadAnnotations(
+                f"Expected channels in one order, {first[0].file_name} has {', '.join(first[1])}, {record.file_name} "
+                f"{', '.join(names)}. Save them alike, or give --channel-names for all."
+            )
+        first = first or (names and (record, names))
+    return None if first is None else first[1]
 
 
 def evaluate_folder(

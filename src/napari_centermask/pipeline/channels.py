@@ -55,10 +55,19 @@ def choose_channels(available: int, card: Any, settings: SegmentSettings) -> tup
     )
 
 
+def named(settings: SegmentSettings, names: Sequence[str] | None) -> SegmentSettings:
+    """The settings with the names that an image's file tells, where the user gave none."""
+    if settings.channel_names is not None or not names:
+        return settings
+    return settings.model_copy(update={"channel_names": list(names)})
+
+
 def missing_channels(available: int, card: Any, settings: SegmentSettings) -> list[str]:
     """Names of the model's channels that an image lacks and that the model will see empty; raises as `choose_channels`."""
+    if not card.channel_names:
+        return []
     chosen = choose_channels(available, card, settings)
-    return [name for name, c in zip(card.channel_names or [""] * len(chosen), chosen, strict=True) if c == MISSING]
+    return [name for name, c in zip(card.channel_names, chosen, strict=True) if c == MISSING]
 
 
 def _by_name(places: dict[str, int], names: Sequence[str], card: Any) -> tuple[int, ...]:
