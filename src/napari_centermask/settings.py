@@ -141,7 +141,9 @@ class UNetSettings(NetworkSettings):
         "plain", description="plain is the paper's; the others need segmentation-models-pytorch (extra 'unet')."
     )
     depth: int = Field(4, ge=1, le=8, description="How often the size is halved; 3 to 5 where there is an encoder.")
-    width: int = Field(16, ge=4, le=512, description="Channels of the plain network's first level; doubled at each.")
+    width: int = Field(
+        16, ge=4, le=512, description="Channels of the first level, doubled at each; sixteenth of a decoder's."
+    )
     encoder: str = Field("resnet18", description="Encoder of the others, by its name in segmentation-models-pytorch.")
     norm: Literal["BN", "GN", "none"] = Field(
         "BN", description="Of the plain network; GN depends on the tile, none is the paper's."
@@ -245,7 +247,12 @@ class TrainSettings(Settings):
     replay: list[Path] = Field(
         default_factory=list, description="Folders like 'data' of what the model knew before, against forgetting."
     )
-    replay_part: float = Field(0.25, gt=0, lt=1, description="Part of the tiles that come from 'replay'.")
+    replay_part: float = Field(
+        0.25,
+        ge=0,
+        lt=1,
+        description="Part of the tiles that come from 'replay', the start model's own data; 0 for none.",
+    )
     evaluate_every: int = Field(1000, ge=1, description="Steps between evaluations on val.")
     evaluate_first: bool = Field(False, description="Evaluate before the first step too: where the start model stands.")
     compare: bool = Field(False, description="At the end, compare with the start model on the held-out images.")

@@ -31,8 +31,9 @@ def make_smp(settings: UNetSettings) -> nn.Module:
             "pip install 'napari-centermask[unet]'. Or choose architecture plain."
         ) from error
     make = getattr(smp, CLASSES[settings.architecture])
-    if settings.encoder not in smp.encoders.get_encoder_names() and not settings.encoder.startswith("tu-"):
-        raise ValueError(f"Expected an encoder of segmentation-models-pytorch, got {settings.encoder!r}.")
+    if settings.encoder not in smp.encoders.get_encoder_names():
+        names = ", ".join(smp.encoders.get_encoder_names())
+        raise ValueError(f"Expected model.encoder to be one of {names}; got {settings.encoder!r}.")
     return make(
         encoder_name=settings.encoder,
         encoder_weights=None,
@@ -44,17 +45,33 @@ def make_smp(settings: UNetSettings) -> nn.Module:
 
 def _form(settings: UNetSettings) -> dict:
     """What differs between the architectures: how deep, how wide, with which attention."""
+    name, depth, width = settings.architecture, settings.depth, settings.width
+    _check(settings)
+    if name in WITH_SCSE:
+        return {
+            "encoder_depth": depth,
+            "decoder_channels": tuple(width * 2**n for n in reversed(range(depth))),
+            "decoder_attention_type": "scse" if settings.attention == "scse" else None,
+        }
+    if name == "fpn":  # its four levels end at the stride 2 ** (depth - 3); from there it is enlarged
+        return {
+            "encoder_depth": depth,
+            "decoder_pyramid_channels": 16 * width,
+            "decoder_segmentation_channels": 8 * width,
+            "decoder_dropout": settings.dropout,
+            "upsampling": 2 ** (depth - 3),
+        }
+    return {"encoder_depth": depth, "decoder_channels": 16 * width, "decoder_aspp_dropout": settings.dropout}
+
+
+def _check(settings: UNetSettings) -> None:
+    name, has_scse = settings.architecture, settings.architecture in WITH_SCSE
     if not 3 <= settings.depth <= 5:
-        raise ValueError(f"Expected a depth of 3 to 5 with architecture {settings.architecture}, got {settings.depth}.")
-    if settings.attention == "gate" or (settings.attention == "scse" and settings.architecture not in WITH_SCSE):
-        raise ValueError(
-            f"Expected attention none{' or scse' if settings.architecture in WITH_SCSE else ''} with architecture "
-            f"{settings.architecture}, got {settings.attention}."
-        )
-    form: dict = {"encoder_depth": settings.depth}
-    if settings.architecture in WITH_SCSE:
-        form["decoder_channels"] = tuple(settings.width * 2**n for n in reversed(range(settings.depth)))
-        form["decoder_attention_type"] = "scse" if settings.attention == "scse" else None
-    if settings.architecture == "fpn":
-        form["decoder_dropout"] = settings.dropout
-    return form
+        raise ValueError(f"Expected model.depth 3 to 5 with architecture {name}, got {settings.depth}.")
+    if settings.attention not in ("none", "scse")[: 1 + has_scse]:
+        allowed = "none or scse" if has_scse else "none"
+        raise ValueError(f"Expected model.attention {allowed} with architecture {name}, got {settings.attention}.")
+    if settings.dropout and has_scse:
+        raise ValueError(f"Expected model.dropout 0 with architecture {name}, got {settings.dropout:g}.")
+    if settings.deep_supervision:
+        raise ValueError(f"Expected model.deep_supervision with architecture plain alone, got {name}.")

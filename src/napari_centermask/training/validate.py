@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from ..core.instances import Instances
-from ..engines.torch import TorchEngine
+from ..engines.torch import engine_of
 from ..evaluation.error_maps import write_error_map
 from ..evaluation.report import evaluate as score_pairs
 from ..io.reviewed import centred_within
 from ..models.card import ModelCard
-from ..models.centermask import CenterMask
 from ..models.checkpoint import save_model
 from ..pipeline import segment
 from ..settings import SegmentSettings, TrainSettings
@@ -32,7 +32,7 @@ PICTURES = 3
 """Most pictures of validation images per evaluation."""
 
 
-def make_card(settings: TrainSettings, model: CenterMask, *, name: str, parent: str | None = None) -> ModelCard:
+def make_card(settings: TrainSettings, model: nn.Module, *, name: str, parent: str | None = None) -> ModelCard:
     """The card of a model in training; `finish_card` adds what a finished run knows."""
     return ModelCard(
         name=name,
@@ -59,7 +59,7 @@ def prepare(settings: TrainSettings) -> None:
         _samples(Path(folder))
 
 
-def evaluate(model: CenterMask, trainer) -> dict[str, Any]:
+def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
     """Bioimage AP of the model on the `val` images of every data folder.
 
     Cells are segmented at the annotated images' own median diameter, so that the estimate of the diameter plays no part.
@@ -72,7 +72,7 @@ def evaluate(model: CenterMask, trainer) -> dict[str, Any]:
     """
     settings = trainer.settings
     start = time.monotonic()
-    engine = TorchEngine(model, make_card(settings, model, name="training"), device=str(trainer.device))
+    engine = engine_of(model, make_card(settings, model, name="training"), device=str(trainer.device))
     per_folder, samples = {}, []
     for folder in settings.data:
         pairs = []
@@ -98,7 +98,7 @@ def _picture(folder: Path, sample: Sample, predicted: Instances) -> dict[str, st
     return {"image": f"{sample.folder}/{sample.name}", "picture": str(path)}
 
 
-def save_best(model: CenterMask, trainer, result: dict[str, Any]) -> Path:
+def save_best(model: nn.Module, trainer, result: dict[str, Any]) -> Path:
     """Write `best.safetensors` with its card; the previous best stays until the new one is complete."""
     settings = trainer.settings
     card = make_card(settings, model, name=settings.out.name, parent=trainer.parent)
