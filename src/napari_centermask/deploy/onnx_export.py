@@ -1,7 +1,7 @@
-"""Export to ONNX: a `dense` and a `roi` graph, refused where they disagree with torch.
+"""Export to ONNX: the graphs of a model's family, refused where they disagree with torch.
 
-Two graphs and not one, so that thresholds stay free at run time and boxes drawn by hand are answered from the same
-features; choosing detections lies between the two and is shared by all engines.
+A U-Net is one graph, `maps`. A CenterMask is two, `dense` and `roi`, so that thresholds stay free at run time and boxes
+drawn by hand are answered from the same features; choosing detections lies between the two and is shared by all engines.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ import torch
 from torch import nn
 
 from ..core.errors import MissingExtra, UserError
-from ..engines.graphs import CARD_KEY, DENSE_INPUT, DENSE_OUTPUTS, ROI_INPUTS, ROI_OUTPUTS
+from ..engines.graphs import CARD_KEY, DENSE_INPUT, DENSE_OUTPUTS, MAPS_OUTPUT, ROI_INPUTS, ROI_OUTPUTS
+from ..models.build import MapModel
 from ..models.centermask import CenterMask
+from ..models.zoo import GRAPHS
 
 OPSET = 20  # 17 is silently raised to 18 by the exporter; 21 is too new for older runtimes
 SHAPES = ((1, 512, 512), (2, 320, 256), (1, 96, 416))
@@ -32,6 +34,7 @@ TOLERANCE = {
     "centerness": 1e-3,
     "masks": 1e-3,
     "quality": 1e-3,
+    "maps": 1e-3,
 }
 """Largest absolute difference between torch and ONNX Runtime; ltrb is in pixels."""
 
@@ -69,8 +72,17 @@ class _Roi(nn.Module):
         return logits.sigmoid(), quality + 0.0 * (image_area.sum() + classes.sum().to(quality.dtype))
 
 
-def export(model: CenterMask, card, folder: Path, *, name: str | None = None) -> Parity:
-    """Write `<name>.dense.onnx` and `<name>.roi.onnx`, checked against torch before they get their names.
+class _Maps(nn.Module):
+    def __init__(self, model: MapModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image):
+        return self.model.maps(image)
+
+
+def export(model: CenterMask | MapModel, card, folder: Path, *, name: str | None = None) -> Parity:
+    """Write the graphs of the model's family (`zoo.GRAPHS`), checked against torch before they get their names.
 
     Parameters
     ----------
@@ -101,12 +113,16 @@ def export(model: CenterMask, card, folder: Path, *, name: str | None = None) ->
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     model = copy.deepcopy(model).float().cpu().eval()
-    paths = {kind: folder / f"{name}.{kind}.onnx" for kind in ("dense", "roi")}
+    paths = {kind: folder / f"{name}.{kind}.onnx" for kind in GRAPHS[card.kind]}
     parts = {kind: path.with_suffix(".onnx.part") for kind, path in paths.items()}
     try:
-        _write_dense(model, parts["dense"], card)
-        _write_roi(model, parts["roi"], card)
-        parity = check_parity(model, parts["dense"], parts["roi"])
+        if card.kind == "unet":
+            _write_maps(model, parts["maps"], card)
+            parity = check_maps(model, parts["maps"])
+        else:
+            _write_dense(model, parts["dense"], card)
+            _write_roi(model, parts["roi"], card)
+            parity = check_parity(model, parts["dense"], parts["roi"])
         for kind, path in paths.items():
             os.replace(parts[kind], path)
     finally:
@@ -115,11 +131,27 @@ def export(model: CenterMask, card, folder: Path, *, name: str | None = None) ->
     return parity
 
 
+def _write_maps(model: MapModel, path: Path, card) -> None:
+    step = _step(model)
+    example = torch.randn(2, model.settings.in_channels, 2 * step, 3 * step)
+    _write(_Maps(model), (example,), path, card, [DENSE_INPUT], [MAPS_OUTPUT], _any_size(step))
+
+
 def _write_dense(model: CenterMask, path: Path, card) -> None:
-    batch = torch.export.Dim("batch", min=1, max=64)
-    height, width = (32 * torch.export.Dim(n, min=1, max=256) for n in ("h32", "w32"))
     example = torch.randn(2, model.settings.in_channels, 256, 320)
-    _write(_Dense(model), (example,), path, card, [DENSE_INPUT], DENSE_OUTPUTS, ({0: batch, 2: height, 3: width},))
+    _write(_Dense(model), (example,), path, card, [DENSE_INPUT], DENSE_OUTPUTS, _any_size(32))
+
+
+def _step(model: MapModel) -> int:
+    """What the sides of tiles are multiples of."""
+    return max(32, 2**model.settings.depth)
+
+
+def _any_size(step: int) -> tuple[dict, ...]:
+    """Any number of tiles, whose sides are multiples of `step`."""
+    batch = torch.export.Dim("batch", min=1, max=64)
+    height, width = (step * torch.export.Dim(n, min=1, max=8192 // step) for n in ("height", "width"))
+    return ({0: batch, 2: height, 3: width},)
 
 
 def _write_roi(model: CenterMask, path: Path, card) -> None:
@@ -184,11 +216,7 @@ def check_parity(model: CenterMask, dense: Path, roi: Path) -> Parity:
     ParityError
         Naming the output, the difference and the tolerance.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    sessions = [onnxruntime.InferenceSession(str(p), options, providers=["CPUExecutionProvider"]) for p in (dense, roi)]
+    sessions = [_session(path) for path in (dense, roi)]
     rng = np.random.default_rng(1)
     worst = dict.fromkeys((*DENSE_OUTPUTS, *ROI_OUTPUTS), 0.0)
     for (batch, height, width), count in zip(SHAPES, (37, 0, 1), strict=True):
@@ -202,13 +230,38 @@ def check_parity(model: CenterMask, dense: Path, roi: Path) -> Parity:
         logits, quality = model.roi(*pyramid, rois, classes, area)
         feed = dict(zip(ROI_INPUTS, (v.numpy() for v in (*pyramid, rois, classes, area)), strict=True))
         _compare(worst, ROI_OUTPUTS, (logits.sigmoid(), quality), sessions[1].run(ROI_OUTPUTS, feed))
+    return _accepted(worst)
+
+
+@torch.no_grad()
+def check_maps(model: MapModel, path: Path) -> Parity:
+    """Compare the graph of a U-Net with torch on several shapes; raises as `check_parity`."""
+    session, rng, worst = _session(path), np.random.default_rng(1), {MAPS_OUTPUT: 0.0}
+    shapes = tuple((b, *(-(-side // _step(model)) * _step(model) for side in (h, w))) for b, h, w in SHAPES)
+    for batch, height, width in shapes:
+        x = rng.normal(0.3, 0.4, (batch, model.settings.in_channels, height, width)).astype(np.float32)
+        expected = model.maps(torch.from_numpy(x))
+        _compare(worst, (MAPS_OUTPUT,), (expected,), session.run([MAPS_OUTPUT], {DENSE_INPUT: x}))
+    return _accepted(worst, shapes)
+
+
+def _session(path: Path):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _accepted(worst: dict[str, float], shapes: tuple[tuple[int, int, int], ...] = SHAPES) -> Parity:
+    """The differences, if all are small enough."""
     for name, difference in worst.items():
         if not difference <= TOLERANCE[name]:
             raise ParityError(
                 f"Expected ONNX Runtime within {TOLERANCE[name]:g} of torch for '{name}', found {difference:.3g}. "
                 "The export is refused; use the torch engine, or report the model's settings."
             )
-    return Parity(worst)
+    return Parity(worst, shapes)
 
 
 def _compare(worst: dict[str, float], names: tuple[str, ...], expected, actual) -> None:

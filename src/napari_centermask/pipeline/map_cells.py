@@ -33,6 +33,8 @@ def tile_maps(engine: MapEngine, scaled: Scaled, box: tuple[int, int, int, int],
         (K, h, w) float32, see `MapEngine.maps`.
     """
     tile = scaled.read(box)
+    least = 2**engine.card.model.depth
+    tile = np.pad(tile, [(0, 0), (0, 0), *((0, -side % least) for side in tile.shape[2:])], mode="symmetric")
     total = np.zeros((), np.float32)
     for axes in _FLIPS if flips else _FLIPS[:1]:
         total = total + np.flip(engine.maps(np.ascontiguousarray(np.flip(tile, axes))), axes)
