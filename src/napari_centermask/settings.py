@@ -33,6 +33,16 @@ class PreprocessSettings(Settings):
     denoise: Literal["none", "gaussian", "median"] = Field("none", description="Filter against noise.")
     denoise_size: float = Field(1.0, gt=0, le=5, description="Sigma of the Gaussian, or radius of the median.")
 
+    @property
+    def portable(self) -> PreprocessSettings:
+        """What goes with a model to other microscopes."""
+        return self.model_copy(update={"flat_field": None, "dark": 0.0})
+
+    @property
+    def microscope(self) -> PreprocessSettings:
+        """Only what belongs to the microscope set, to be given beside a model's own."""
+        return PreprocessSettings(**({"flat_field": self.flat_field, "dark": self.dark} if self.flat_field else {}))
+
 
 class SegmentSettings(Settings):
     """How an image is segmented.

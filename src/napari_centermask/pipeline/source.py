@@ -23,6 +23,11 @@ _SAME_SCALE = 0.03  # a scale this near to 1 is taken as 1: nothing to gain, and
 _STRIP = 1 << 23  # source pixels resized at once, bounds the memory when scaling down
 
 
+def nominal_scale(scale: float) -> float:
+    """The scale itself, or 1 where it is near: training and use round alike, as corrections depend on it."""
+    return 1.0 if abs(scale - 1) <= _SAME_SCALE else scale
+
+
 @dataclass(frozen=True)
 class Source:
     """An image with the channels and intensities that a model expects.
@@ -121,7 +126,7 @@ class Source:
                 f"Expected a cell diameter of at least {least:.1f} pixels for this model, "
                 f"got {self.card.diameter / scale:.2g}. Enlarge the image or give the true diameter."
             )
-        return Scaled(self, 1.0 if abs(scale - 1) <= _SAME_SCALE else scale)
+        return Scaled(self, nominal_scale(scale))
 
 
 class Scaled:

@@ -170,6 +170,15 @@ def to_grey(image: np.ndarray) -> np.ndarray:
     return np.repeat(image.mean(axis=0, keepdims=True, dtype=np.float32), len(image), axis=0)
 
 
+def drop_channel(image: np.ndarray, rng: np.random.Generator, probability: float) -> np.ndarray:
+    """With a probability empty one channel, as one that an image lacks; the only one stays."""
+    if len(image) == 1 or rng.random() >= probability:
+        return image
+    image = image.copy()
+    image[rng.integers(len(image))] = 0
+    return image
+
+
 def invert(image: np.ndarray) -> np.ndarray:
     """Exchange dark and bright: 0 becomes 1."""
     return 1 - image

@@ -16,9 +16,10 @@ import numpy as np
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.normalise import intensity_range
 from napari_centermask.io.coco import read_coco
-from napari_centermask.io.images import read_plane
+from napari_centermask.io.images import read_channel_names, read_plane
 from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.settings import SegmentSettings, TrainSettings
+from napari_centermask.training.inputs import for_sampler, prepared
 from napari_centermask.training.map_targets import MapTile, MapTiles
 from napari_centermask.training.sampler import Sample, TileSampler, TrainTile
 
@@ -97,7 +98,8 @@ def load_split(folder: Path, split: str, *, percentiles: tuple[float, float] = P
             )
         lo, hi = intensity_range(image, percentiles)
         known = {"reviewed": truth.reviewed, "doubtful": truth.doubtful}
-        samples.append(Sample(image, truth.instances, lo, hi, folder.name, record.path.name, **known))
+        names = tuple(read_channel_names(record.path) or ())
+        samples.append(Sample(image, truth.instances, lo, hi, folder.name, record.path.name, names=names, **known))
     return samples
 
 
@@ -184,7 +186,8 @@ def batches(
     if seed is not None:
         settings = settings.model_copy(update={"seed": seed})
     folders = [*settings.data, *settings.replay]
-    sampler = TileSampler([load_split(folder, split) for folder in folders], settings)
+    samples = [prepared(load_split(folder, split), settings) for folder in folders]
+    sampler = TileSampler(samples, for_sampler(settings))
     workers = {} if not settings.workers else {"prefetch_factor": 3, "worker_init_fn": _start_worker}
     return DataLoader(
         MapTiles(sampler) if settings.model.family == "unet" else sampler,

@@ -39,6 +39,8 @@ class Sample:
         Rectangles (y0, x0, y1, x1) in which the cells are complete; None for the whole image.
     doubtful
         Cells that nobody looked at.
+    names
+        Of the channels, as the file tells them; empty if it does not.
     """
 
     image: np.ndarray
@@ -49,6 +51,7 @@ class Sample:
     name: str = ""
     reviewed: tuple[Box, ...] | None = None
     doubtful: tuple[Instance, ...] = ()
+    names: tuple[str, ...] = ()
 
     @cached_property
     def known_part(self) -> float:
@@ -284,7 +287,7 @@ class TileSampler:
     def __init__(self, folders: list[list[Sample]], settings: TrainSettings) -> None:
         self.folders, self.settings = folders, settings
         _check(folders, settings)
-        self._diameters = [_folder_diameter(folder, settings.diameter) for folder in folders]
+        self._diameters = [folder_diameter(folder, settings.diameter) for folder in folders]
         tiles = [
             np.array([self._area(sample, number) for sample in folder]) / settings.tile**2
             for number, folder in enumerate(folders)
@@ -318,6 +321,8 @@ class TileSampler:
         if len(tile.image) != 3 and rng.random() < self.settings.augment.copy_paste:
             tile = self._paste(tile, folder, rng)
         image = augment.appearance(tile.image, rng, self.settings.augment)
+        if self.settings.augment.drop_channel:
+            image = augment.drop_channel(image, rng, self.settings.augment.drop_channel)
         channels = self.settings.model.in_channels
         if len(image) == 1 and channels > 1:
             image = np.repeat(image, channels, axis=0)
@@ -480,7 +485,8 @@ def _check(folders: list[list[Sample]], settings: TrainSettings) -> None:
             )
 
 
-def _folder_diameter(folder: list[Sample], default: float) -> float:
+def folder_diameter(folder: list[Sample], default: float) -> float:
+    """Median diameter of a folder's images, for those without cells; `default` without any."""
     known = [sample.diameter for sample in folder if sample.diameter]
     return float(np.median(known)) if known else default
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from ..core.errors import BadSettings
 from ..models.build import build_model
+from ..models.card import ModelCard
 from ..settings import ModelSettings, TrainSettings
 
 
@@ -22,11 +23,14 @@ class Start:
     ----------
     parent, parent_sha256
         Name and hash of the weights of the model it comes from; None for a new one.
+    card
+        Of that model.
     """
 
     model: nn.Module
     parent: str | None = None
     parent_sha256: str | None = None
+    card: ModelCard | None = None
 
 
 def make_start(settings: TrainSettings) -> Start:
@@ -57,7 +61,7 @@ def make_start(settings: TrainSettings) -> Start:
     wanted = settings.model.categories
     if "model" in settings.model_fields_set and len(wanted) > 1 and wanted != card.model.categories:
         model = for_categories(model, wanted)
-    return Start(model, card.name, sha256(files.weights))
+    return Start(model, card.name, sha256(files.weights), card)
 
 
 def for_categories(model: nn.Module, categories: list[str]) -> nn.Module:

@@ -18,6 +18,7 @@ from .batch_losses import batch_losses
 from .class_weights import class_weights
 from .device import choose_device, choose_precision, tune_malloc
 from .distributed import World
+from .inputs import check_inputs, follow_card
 from .map_losses import MapTruth, map_losses
 from .optimise import freeze, learning_rate, make_optimiser, set_rate
 from .start import make_start
@@ -98,7 +99,8 @@ class Trainer:
         self.start = make_start(settings)
         self.model = self.start.model.to(self.device, memory_format=torch.channels_last)
         if settings.start is not None:  # the network and the tiles follow the start model
-            settings = settings.model_copy(update={"model": self.model.settings})
+            settings = follow_card(settings.model_copy(update={"model": self.model.settings}), self.start.card)
+        check_inputs(settings)
         self.settings = settings
         self.class_weights = self._weights()
         freeze(self.model, settings.freeze)

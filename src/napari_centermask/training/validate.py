@@ -39,6 +39,9 @@ def make_card(settings: TrainSettings, model: nn.Module, *, name: str, parent: s
         licence="BSD-3-Clause",
         model=model.settings,
         diameter=settings.diameter,
+        normalisation=settings.normalisation,
+        preprocess=settings.preprocess.portable,
+        channel_names=settings.channel_names,
         percentiles=SegmentSettings.model_fields["percentiles"].default,
         parent=parent,
         created=datetime.date.today().isoformat(),
@@ -77,7 +80,11 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
     for folder in settings.data:
         pairs = []
         for sample in _samples(Path(folder)):
-            options = SegmentSettings(diameter=sample.diameter or settings.diameter)
+            options = SegmentSettings(
+                diameter=sample.diameter or settings.diameter,
+                channel_names=list(sample.names) or None,
+                preprocess=settings.preprocess.microscope,
+            )
             clock = time.monotonic()
             predicted = segment(sample.image, engine, options)
             predicted = centred_within(predicted, sample.reviewed)

@@ -1,0 +1,81 @@
+"""Training images as the model will see them in use: channels in its order, corrected alike, scaled alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+
+from napari_centermask.core.errors import BadImage, BadSettings
+from napari_centermask.core.illumination import corrected
+from napari_centermask.core.normalise import intensity_range
+from napari_centermask.models.card import ModelCard, check_names
+from napari_centermask.pipeline.channels import choose_channels
+from napari_centermask.pipeline.correction import correction_of
+from napari_centermask.pipeline.source import nominal_scale
+from napari_centermask.settings import SegmentSettings, TrainSettings
+from napari_centermask.training.sampler import Sample, folder_diameter
+
+
+def follow_card(settings: TrainSettings, card: ModelCard) -> TrainSettings:
+    """The settings with the inputs that a start model was trained with; corrections that the user set stay."""
+    wanted = settings.preprocess
+    changes = {name: getattr(wanted, name) for name in wanted.model_fields_set}
+    zscore = card.normalisation == "zscore"
+    return settings.model_copy(
+        update={
+            "preprocess": card.preprocess.model_copy(update=changes),
+            "normalisation": "zscore" if zscore else "percentile",
+            "channel_names": list(card.channel_names or settings.channel_names),
+        }
+    )
+
+
+def check_inputs(settings: TrainSettings) -> None:
+    """Refuse names of channels that do not fit the model.
+
+    Raises
+    ------
+    BadSettings
+        Naming what was given and what is needed.
+    """
+    try:
+        check_names(settings.channel_names, settings.model.in_channels)
+    except ValueError as error:
+        raise BadSettings(f"{error}. Give one name for each of 'model.in_channels', in the model's order.") from None
+
+
+def prepared(samples: list[Sample], settings: TrainSettings) -> list[Sample]:
+    """The images of a data folder for the sampler, by the same code as in use (`pipeline.source`).
+
+    Raises
+    ------
+    BadImage
+        Naming the file whose channels do not fit, or that is of another size than the flat field.
+    """
+    check_inputs(settings)
+    typical = folder_diameter(samples, settings.diameter)
+    return [_prepared(sample, settings, sample.diameter or typical) for sample in samples]
+
+
+def _prepared(sample: Sample, settings: TrainSettings, diameter: float) -> Sample:
+    image = sample.image
+    try:
+        if settings.channel_names:
+            names = SegmentSettings(channel_names=list(sample.names) or None)
+            wanted = SimpleNamespace(model=settings.model, channel_names=settings.channel_names, bears_missing=False)
+            image = image[list(choose_channels(len(image), wanted, names))]
+        correction = correction_of(settings.preprocess, nominal_scale(settings.diameter / diameter))
+        image = np.asarray(corrected(image, correction))
+    except (BadImage, BadSettings) as error:
+        raise BadImage(f"{sample.folder}/{sample.name}: {error}") from error
+    lo, hi = intensity_range(image, zscore=settings.normalisation == "zscore")
+    return replace(sample, image=image, lo=lo, hi=hi)
+
+
+def for_sampler(settings: TrainSettings) -> TrainSettings:
+    """Channels that have names mean different things: no tile is made grey."""
+    if not settings.channel_names:
+        return settings
+    return settings.model_copy(update={"augment": settings.augment.model_copy(update={"grey": 0.0})})
