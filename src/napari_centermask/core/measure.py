@@ -1,0 +1,194 @@
+"""Shape and intensities of each cell, on its own mask: cells that overlap are measured whole, each for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from .columns import solidity
+from .errors import BadImage, BadSettings
+from .instances import Box, Instance, Instances
+from .result import centre
+from .tools.pairs import around, drawn
+
+BACKGROUNDS = ("ring", "image", "none")
+SHAPE = (
+    "area_px",
+    "centre_y",
+    "centre_x",
+    "equivalent_diameter_px",
+    "major_axis_px",
+    "minor_axis_px",
+    "eccentricity",
+    "perimeter_px",
+    "solidity",
+)
+INTENSITY = ("mean", "std", "min", "max", "integrated")
+CORRECTED = ("background", "corrected_mean", "corrected_integrated")
+_FEWEST = 12  # pixels of a ring: a median of fewer says little
+_STRIP = 1024  # rows of an image that is read piece by piece
+_SAMPLE = 1 << 22  # pixels in which the background of an image is sought
+
+
+@dataclass(frozen=True)
+class Background:
+    """What is taken off the intensities of a cell.
+
+    Attributes
+    ----------
+    kind
+        "ring": the median around the cell, from `gap` to `gap + width` pixels off its edge and more than `gap` off all
+        others; where fewer than 12 such pixels are left, that of the image. "image": the median of the pixels that are
+        more than `gap` off all cells. "none".
+    gap, width
+        Pixels.
+    """
+
+    kind: str = "ring"
+    gap: int = 2
+    width: int = 6
+
+    def __post_init__(self) -> None:
+        if self.kind not in BACKGROUNDS:
+            raise BadSettings(f"Expected a background of {', '.join(BACKGROUNDS)}, got {self.kind!r}.")
+        if self.gap < 0 or self.width < 1:
+            raise BadSettings(f"Expected a gap of 0 and more and a width from 1, got {self.gap} and {self.width}.")
+
+
+def columns(channels: Sequence[str], background: Background, *, pixel_size_um: float | None = None) -> list[str]:
+    """Names of what `measure` gives, in order; intensities once for each channel: "mean_DAPI"."""
+    measures = INTENSITY + (CORRECTED if background.kind != "none" else ())
+    size = ["area_um2"] if pixel_size_um else []
+    return [*SHAPE, *size, *(f"{m}_{name}" for name in channels for m in measures)]
+
+
+def measure(
+    image: Any,
+    cells: Instances,
+    *,
+    channels: Sequence[str],
+    background: Background = Background(),  # noqa: B008  frozen
+    pixel_size_um: float | None = None,
+) -> Iterator[tuple[Instance, dict[str, float]]]:
+    """Measure the cells of one plane, from top to bottom.
+
+    Intensities are those of the image, never scaled; pixels that are not finite are left out.
+
+    Parameters
+    ----------
+    image
+        (C, H, W) array-like, read strip by strip.
+    cells
+        All cells that are there: they are measured, and none of them counts as background of another.
+    channels
+        A name for each channel.
+
+    Yields
+    ------
+    tuple of Instance and dict
+        A cell, and its values by the names of `columns`; NaN where nothing can be said.
+
+    Raises
+    ------
+    BadImage
+        If the image is of another size than the cells, or has another number of channels than there are names.
+    """
+    if tuple(image.shape) != (len(channels), *cells.shape):
+        expected = " x ".join(map(str, (len(channels), *cells.shape)))
+        raise BadImage(
+            f"Expected an image of {expected} (channels, height, width) for these cells, got "
+            f"{' x '.join(map(str, image.shape))}. Choose the image that they were found in."
+        )
+    ground = None if background.kind == "none" else _ground(image, cells, background.gap)
+    margin = background.gap + background.width + 1
+    ordered = sorted(cells, key=lambda c: (c.y0, c.x0))
+    for _, some in groupby(ordered, key=lambda c: c.y0 // _STRIP):
+        strip = list(some)
+        low, high = max(0, strip[0].y0 - margin), max(c.box[2] for c in strip) + margin
+        pixels = np.asarray(image[:, low:high])
+        for cell in strip:
+            box = around(cell.box, margin, cells.shape)
+            seen = pixels[:, box[0] - low : box[2] - low, box[1] : box[3]]
+            values = _shape(cell) | ({"area_um2": cell.area * pixel_size_um**2} if pixel_size_um else {})
+            yield cell, values | _intensities(cell, seen, box, cells, channels, background, ground)
+
+
+def _shape(cell: Instance) -> dict[str, float]:
+    from skimage.measure import regionprops
+
+    (found,) = regionprops(cell.mask.astype(np.uint8))
+    y, x = centre(cell)
+    values = (
+        *(cell.area, y, x, cell.diameter, found.axis_major_length, found.axis_minor_length),
+        *(found.eccentricity, found.perimeter, solidity(cell.mask)),
+    )
+    return dict(zip(SHAPE, map(float, values), strict=True))
+
+
+def _intensities(
+    cell: Instance,
+    seen: np.ndarray,
+    box: Box,
+    cells: Instances,
+    channels: Sequence[str],
+    background: Background,
+    ground: np.ndarray | None,
+) -> dict[str, float]:
+    """Of a window (C, h, w) around a cell."""
+    mask, values = drawn(cell, box), {}
+    ring = _ring(mask, box, cells, background) if background.kind == "ring" else None
+    for c, name in enumerate(channels):
+        inside = _finite(seen[c][mask])
+        n = len(inside)
+        own = (inside.mean(), inside.std(), inside.min(), inside.max(), inside.sum()) if n else (np.nan,) * 5
+        values |= {f"{m}_{name}": float(v) for m, v in zip(INTENSITY, own, strict=True)}
+        if ground is not None:
+            around_it = _finite(seen[c][ring]) if ring is not None else np.zeros(0)
+            level = float(np.median(around_it)) if len(around_it) >= _FEWEST else float(ground[c])
+            corrected = level, own[0] - level, own[4] - level * n
+            values |= {f"{m}_{name}": float(v) for m, v in zip(CORRECTED, corrected, strict=True)}
+    return values
+
+
+def _ring(mask: np.ndarray, box: Box, cells: Instances, background: Background) -> np.ndarray:
+    """(h, w) bool: pixels around a cell that belong to no cell."""
+    from scipy.ndimage import distance_transform_edt
+
+    taken = mask.copy()
+    for other in cells.meeting(box):
+        taken |= drawn(other, box)
+    free = distance_transform_edt(~taken) > background.gap if not taken.all() else np.zeros_like(taken)
+    return free & (distance_transform_edt(~mask) <= background.gap + background.width)
+
+
+def _ground(image: Any, cells: Instances, gap: int) -> np.ndarray:
+    """(C,) the median of what lies off all cells; NaN where they cover everything. Large images are sampled."""
+    height, width = cells.shape
+    step = max(1, int(np.ceil(np.sqrt(height * width / _SAMPLE))))
+    free = np.ones((len(range(0, height, step)), len(range(0, width, step))), bool)
+    for cell in cells:
+        y0, x0, y1, x1 = around(cell.box, gap, cells.shape)
+        near = _grown(drawn(cell, (y0, x0, y1, x1)), gap)[-y0 % step :: step, -x0 % step :: step]
+        rows, cols = -(-y0 // step), -(-x0 // step)
+        free[rows : rows + near.shape[0], cols : cols + near.shape[1]] &= ~near
+    levels = []
+    for channel in range(image.shape[0]):
+        found = _finite(np.asarray(image[channel, ::step, ::step])[free])
+        levels.append(np.median(found) if len(found) else np.nan)
+    return np.array(levels, float)
+
+
+def _grown(mask: np.ndarray, n: int) -> np.ndarray:
+    from scipy.ndimage import distance_transform_edt
+
+    return distance_transform_edt(~mask) <= n if n and not mask.all() else mask
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """As float64, without NaN and infinite values."""
+    values = np.asarray(values, np.float64)
+    return values[np.isfinite(values)]
