@@ -114,6 +114,22 @@ def test_a_stack_is_segmented_plane_by_plane(tmp_path, network):
     assert [(r.plane, r.leading) for r in records] == [((n,), (3,)) for n in range(3)]
 
 
+def test_the_class_of_each_pixel_is_written_on_request(capsys, folder, tmp_path, monkeypatch):
+    def class_map_steps(image, engine, settings):
+        yield SimpleNamespace(done=0, total=1)
+        middle = np.zeros(image.shape[1:])
+        middle[20:40] = 1
+        return np.stack([0.5 - middle, 0.3 * middle, 0.6 * middle])
+
+    monkeypatch.setattr("napari_centermask.pipeline.class_map_steps", class_map_steps)
+    report = run_json(capsys, "segment", folder / "a.png", "--out", tmp_path, "--maps", "--json")
+    classes = tifffile.imread(report["images"][0]["classes"])
+    assert classes.shape == (128, 160)
+    assert (classes[20:40] == 2).all()
+    assert np.count_nonzero(classes) == 20 * 160
+    assert cli.run(["segment", str(folder / "a.png"), "--out", str(tmp_path), "--maps", "--format", "coco"]) == 2
+
+
 def test_images_of_the_same_name_do_not_overwrite_each_other(tmp_path):
     paths = [tmp_path / "one" / "a.png", tmp_path / "two" / "a.png"]
     for path in paths:

@@ -21,7 +21,9 @@ def export(
     overwrite: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Write NAME.dense.onnx and NAME.roi.onnx, checked against torch on several image sizes.
+    """Write the ONNX graphs that run a model without torch, checked against torch on several image sizes.
+
+    A CenterMask is NAME.dense.onnx and NAME.roi.onnx, a U-Net NAME.maps.onnx.
 
     For example:
 
@@ -45,13 +47,13 @@ def export(
     files = _find(model)
     folder = out or files.weights.parent
     stem = name or files.weights.name.removesuffix(".safetensors")
-    paths = [folder / f"{stem}.{kind}.onnx" for kind in ("dense", "roi")]
+    paths = [folder / f"{stem}.{kind}.onnx" for kind in zoo.GRAPHS[files.card.kind]]
     check_free(paths, overwrite=overwrite)
     parity = export_files(files, folder, name=stem)
     if json:
         print_json({"files": paths, "differences": parity.differences, "shapes": parity.shapes})
     else:
-        print(f"Wrote {paths[0]} and {paths[1]}")
+        print(f"Wrote {' and '.join(map(str, paths))}")
         print("Largest differences from torch: " + ", ".join(f"{k} {v:.1e}" for k, v in parity.differences.items()))
     return 0
 

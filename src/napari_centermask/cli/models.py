@@ -131,7 +131,7 @@ def add(file: Path, /, *, name: str | None = None, graphs: bool = True) -> int:
     model = zoo.add_model(file, name)
     print(f"Installed '{model.name}' in {model.paths[0].parent}")
     notice(f"Licence of the weights: {model.card.licence}")
-    if model.dense is None and graphs:
+    if model.graphs is None and graphs:
         from napari_centermask.core.errors import MissingExtra
 
         from .export import export_files

@@ -40,9 +40,12 @@ _ENGINE = """
 import numpy as np
 from napari_centermask.engines.load import load_engine
 engine = load_engine({model!r}, engine={engine!r}, device={device!r})
-side = 64
-features = engine.features(np.zeros((1, engine.card.model.in_channels, side, side), np.float32))
-engine.masks(features, np.array([[8, 8, 40, 40]], np.float32), np.zeros(1, np.int64))
+side = 256
+tile = np.zeros((1, engine.card.model.in_channels, side, side), np.float32)
+if engine.card.kind == "unet":
+    engine.maps(tile)
+else:
+    engine.masks(engine.features(tile), np.array([[8, 8, 40, 40]], np.float32), np.zeros(1, np.int64))
 print(json.dumps({{"detail": f"works on {{engine.device}}"}}))
 """
 

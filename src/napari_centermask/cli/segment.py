@@ -24,6 +24,7 @@ def segment(
     *,
     out: Path = Path("segmented"),
     format: str = "labels,coco",
+    maps: Flag = False,
     overwrite: Flag = False,
     json: Flag = False,
     settings: Annotated[SegmentSettings, Parameter(name="*")] = SegmentSettings(),  # noqa: B008  a frozen default
@@ -38,6 +39,8 @@ def segment(
 
       napari-centermask segment plate --format coco --engine onnx --json
 
+      napari-centermask segment plate --model unet-nuclei --maps --flips
+
     Parameters
     ----------
     images
@@ -46,15 +49,18 @@ def segment(
         Folder for the results; made when missing.
     format
         labels, coco, or both with a comma. Overlaps survive in coco only.
+    maps
+        Write NAME_classes.tif too: the category of each pixel, 0 for background. U-Nets only.
     overwrite
         Replace earlier results.
     json
         Print what was found and written as JSON.
     """
     formats = _formats(format)
-    jobs = plan(images, out, formats)
+    jobs = plan(images, out, [*formats, "classes"] if maps else formats)
     coco = out / "annotations.json" if "coco" in formats else None
-    check_free([p for j in jobs if (p := j.labels)] + ([coco] if coco else []), overwrite=overwrite)
+    written = [p for j in jobs for p in (j.labels, j.classes) if p]
+    check_free(written + ([coco] if coco else []), overwrite=overwrite)
 
     from napari_centermask.engines.load import load_engine
 
@@ -82,10 +88,11 @@ def segment(
 
 @dataclass(frozen=True)
 class Job:
-    """One image and where its labels go."""
+    """One image and where its labels and its class image go."""
 
     image: Path
     labels: Path | None
+    classes: Path | None = None
 
 
 def plan(images: list[Path], out: Path, formats: list[str]) -> list[Job]:
@@ -106,7 +113,11 @@ def plan(images: list[Path], out: Path, formats: list[str]) -> list[Job]:
     if len(set(names)) < len(names):
         twice = next(n for n in names if names.count(n) > 1)
         raise BadSettings(f"Expected images of different names, '{twice}' comes twice. Segment them in two runs.")
-    return [Job(f, out / f"{n}_labels.tif" if "labels" in formats else None) for f, n in zip(files, names, strict=True)]
+    kinds = [kind if kind in formats else None for kind in ("labels", "classes")]
+    return [
+        Job(f, *(out / f"{n}_{kind}.tif" if kind else None for kind in kinds))
+        for f, n in zip(files, names, strict=True)
+    ]
 
 
 def _files(path: Path) -> list[Path]:
@@ -130,17 +141,17 @@ def _formats(text: str) -> list[str]:
 
 
 def _one(job: Job, engine: Any, settings: SegmentSettings, *, first_id: int) -> tuple[dict, list]:
-    """Segment one file, plane by plane, and write its labels."""
+    """Segment one file, plane by plane, and write its images."""
     import numpy as np
 
     from napari_centermask.core.compose import label_image
     from napari_centermask.io.coco import ImageRecord
     from napari_centermask.io.images import read_image
-    from napari_centermask.pipeline import check_intensities, segment_steps
+    from napari_centermask.pipeline import check_intensities, class_image, class_map_steps, segment_steps
     from napari_centermask.pipeline.channels import missing_channels, named
 
     start = time.perf_counter()
-    records = []
+    records, classes = [], []
     image = read_image(job.image)
     settings = named(settings, image.channel_names)
     extra = {"pixel_size_um": image.pixel_size_um} if image.pixel_size_um else {}
@@ -149,15 +160,21 @@ def _one(job: Job, engine: Any, settings: SegmentSettings, *, first_id: int) -> 
         check_intensities(plane, settings)
         if not number and (missing := missing_channels(len(plane), engine.card, settings)):
             notice(f"{job.image.name} has no {', '.join(missing)}: the model sees it empty.")
-        cells = follow(segment_steps(plane, engine, settings), f"{job.image.name} {label}".strip())
+        title = f"{job.image.name} {label}".strip()
+        if job.classes:
+            classes.append(class_image(follow(class_map_steps(plane, engine, settings), title)))
+        cells = follow(segment_steps(plane, engine, settings), title)
         where = {"plane": index, "leading": image.leading}
         records.append(ImageRecord(first_id + number, job.image.name, job.image, cells.shape, cells, extra, **where))
     if job.labels:
         stack = np.stack([label_image(r.instances) for r in records])
         write_labels(job.labels, stack[0] if len(stack) == 1 else stack)
+    if job.classes:
+        write_labels(job.classes, classes[0] if len(classes) == 1 else np.stack(classes))
     row = {
         "image": str(job.image),
         "labels": str(job.labels) if job.labels else None,
+        "classes": str(job.classes) if job.classes else None,
         "n_instances": sum(len(r.instances) for r in records),
         "shape": list(records[0].shape),
         "seconds": round(time.perf_counter() - start, 4),

@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import UserError
-from ..engines import Engine, Features
+from ..engines import AnyEngine, Features
 from ..engines.load import load_engine
 from ..pipeline import segment
 from ..settings import SegmentSettings
 
 
 class TimedEngine:
-    """An engine that notes the seconds its two network calls take."""
+    """An engine of any family that notes the seconds its calls take; maps count as features."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: AnyEngine) -> None:
         self._engine = engine
         self.name, self.device, self.card = engine.name, engine.device, engine.card
         self.seconds = {"features": 0.0, "masks": 0.0}
@@ -32,6 +32,13 @@ class TimedEngine:
         """See `Engine.features`."""
         start = time.perf_counter()
         result = self._engine.features(tiles)
+        self.seconds["features"] += time.perf_counter() - start
+        return result
+
+    def maps(self, tiles: np.ndarray) -> np.ndarray:
+        """See `MapEngine.maps`."""
+        start = time.perf_counter()
+        result = self._engine.maps(tiles)
         self.seconds["features"] += time.perf_counter() - start
         return result
 
@@ -50,8 +57,8 @@ class Row:
     Attributes
     ----------
     features, masks, rest
-        The dense network, the heads with RoIAlign, and everything else: reading, normalising, decoding, NMS, pasting
-        and merging.
+        The dense network (of a U-Net, all of it), the heads with RoIAlign, and everything else: reading, normalising,
+        decoding or the watershed, NMS, pasting and merging.
     peak_mb
         Largest resident memory during the runs in MiB, of the whole process; None where the system does not tell.
     """

@@ -1,5 +1,6 @@
 """An image becomes instances: checked, scaled, cut into tiles, run through an engine, merged."""
 
+from napari_centermask.pipeline.class_maps import class_image, class_map_steps, class_maps
 from napari_centermask.pipeline.diameter import diameter_steps, estimate_diameter
 from napari_centermask.pipeline.intensities import check_intensities
 from napari_centermask.pipeline.segmentation import segment, segment_steps
@@ -10,6 +11,9 @@ __all__ = [
     "Progress",
     "Source",
     "check_intensities",
+    "class_image",
+    "class_map_steps",
+    "class_maps",
     "diameter_steps",
     "estimate_diameter",
     "segment",

@@ -75,7 +75,7 @@ def segment_steps(
     if diameter is None:
         diameter = yield from diameter_steps(image, engine, settings, whole=whole, origin=origin)
     scaled = source.scaled(card.diameter / diameter)
-    tiles = _tiles(scaled.shape, settings, card.diameter)
+    tiles = tiles_of(scaled.shape, settings, card.diameter)
     score = settings.score if min_score is None else min_score
     pieces: list[Piece] = []
     find = tile_pieces if card.kind == "unet" else _segment_tile
@@ -92,7 +92,7 @@ def segment_steps(
     return Instances(source.shape, numbered, categories=categories)
 
 
-def _tiles(shape: tuple[int, int], settings: SegmentSettings, diameter: float) -> list[Tile]:
+def tiles_of(shape: tuple[int, int], settings: SegmentSettings, diameter: float) -> list[Tile]:
     """Tiles that overlap by more than a typical cell, where they can."""
     if settings.overlap > settings.tile - ALIGN:
         raise BadSettings(

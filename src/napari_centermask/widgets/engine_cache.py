@@ -42,7 +42,7 @@ def _refuse_torch(settings: SegmentSettings, files: ModelFiles) -> None:
     remedy = "Install a runtime that can: pip install openvino (or onnxruntime)."
     if settings.engine == "torch":
         raise MissingExtra(f"PyTorch cannot run inside napari. Choose 'auto' under Advanced. {remedy}")
-    if files.dense is None or files.roi is None:
+    if files.graphs is None:
         raise BadModel(
             f"Expected the graphs of '{files.name}' for use inside napari, it has only weights. "
             f"Make them with: napari-centermask export {files.name}"

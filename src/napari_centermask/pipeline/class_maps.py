@@ -1,0 +1,104 @@
+"""How likely each category is in each pixel of an image: what a U-Net says, without asking where cells begin and end."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.instances import Box
+from napari_centermask.engines import AnyEngine
+from napari_centermask.pipeline.diameter import diameter_steps
+from napari_centermask.pipeline.map_cells import tile_maps
+from napari_centermask.pipeline.segmentation import tiles_of
+from napari_centermask.pipeline.source import Source
+from napari_centermask.pipeline.steps import Progress, run_through, suited
+from napari_centermask.settings import SegmentSettings
+
+
+def class_maps(image: Any, engine: AnyEngine, settings: SegmentSettings | None = None) -> np.ndarray:
+    """Class maps of an image; see `class_map_steps`."""
+    return run_through(class_map_steps(image, engine, settings or SegmentSettings()))
+
+
+def class_map_steps(
+    image: Any, engine: AnyEngine, settings: SegmentSettings, *, whole: Any | None = None
+) -> Generator[Progress, None, np.ndarray]:
+    """Class maps of an image, yielding between tiles.
+
+    Tiles are blended: each counts less towards its edge, where it sees less around it, so that no seam is left.
+
+    Parameters
+    ----------
+    image
+        (C, H, W) or (H, W) array-like.
+    whole
+        See `Source.open`.
+
+    Returns
+    -------
+    numpy.ndarray
+        (1 + categories, H, W) float32 probabilities, background first, that sum to 1; held in memory as a whole.
+
+    Raises
+    ------
+    BadImage
+        See `Source.open`.
+    BadSettings
+        If the model is no U-Net.
+    """
+    card, settings = engine.card, suited(settings, engine.card)
+    if card.kind != "unet":
+        raise BadSettings(
+            f"Expected a U-Net for class maps, '{card.name}' finds cells one by one. Choose another model."
+        )
+    source = Source.open(image, card, settings, whole=whole)
+    n = card.model.n_classes
+    if source.is_blank:
+        return _background(n, source.shape)
+    diameter = settings.diameter
+    if diameter is None:
+        diameter = yield from diameter_steps(image, engine, settings, whole=whole)
+    scaled = source.scaled(card.diameter / diameter)
+    tiles = tiles_of(scaled.shape, settings, card.diameter)
+    total, weights = np.zeros((n, *scaled.shape), np.float32), np.zeros(scaled.shape, np.float32)
+    for number, tile in enumerate(tiles):
+        yield Progress(number, len(tiles), f"Tile {number + 1} of {len(tiles)}")
+        y0, x0, y1, x1 = tile.box
+        weight = _weight(tile.box, scaled.shape)
+        total[:, y0:y1, x0:x1] += tile_maps(engine, scaled, tile.box, flips=settings.flips)[:n] * weight
+        weights[y0:y1, x0:x1] += weight
+    total /= weights
+    return total if scaled.shape == source.shape else _resized(total, source.shape)
+
+
+def class_image(maps: np.ndarray) -> np.ndarray:
+    """(H, W) uint8: 0 where the background is likeliest, else the category's id (from 1)."""
+    return maps.argmax(axis=0).astype(np.uint8)
+
+
+def _background(n: int, shape: tuple[int, int]) -> np.ndarray:
+    maps = np.zeros((n, *shape), np.float32)
+    maps[0] = 1
+    return maps
+
+
+def _weight(box: Box, shape: tuple[int, int]) -> np.ndarray:
+    """(h, w) float32: a smooth hill over a tile, flat where the tile ends with the image."""
+    sides = []
+    for start, stop, length in ((box[0], box[2], shape[0]), (box[1], box[3], shape[1])):
+        at = (np.arange(start, stop) + 0.5 - start) / (stop - start)
+        rise = at if start > 0 else np.ones_like(at)
+        fall = 1 - at if stop < length else np.ones_like(at)
+        sides.append(np.sin(np.pi / 2 * np.minimum(1, 2 * np.minimum(rise, fall))) ** 2)
+    return np.multiply.outer(*sides).astype(np.float32)
+
+
+def _resized(maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Maps at the image's size; they still sum to 1."""
+    from PIL import Image
+
+    size = shape[1], shape[0]
+    return np.stack([np.asarray(Image.fromarray(m).resize(size, Image.Resampling.BILINEAR)) for m in maps])
