@@ -24,6 +24,7 @@ _COMMANDS = (
     "compare",
     "export",
     "convert",
+    "measure",
     "benchmark",
     "models",
     "demo",

@@ -19,8 +19,10 @@ _DEAD = re.compile(
 _SLACK = 1e-6  # of float32
 
 
-def dead_category(categories: Mapping[int, str]) -> int:
-    """The category whose name means dead; the last one if none does."""
+def dead_category(categories: Mapping[int, str]) -> int | None:
+    """The category whose name means dead; the last one if none does, None if there is one only."""
+    if len(categories) < 2:
+        return None
     return next((id for id, name in sorted(categories.items()) if _DEAD.search(name)), max(categories))
 
 
@@ -67,7 +69,7 @@ class CellProbabilities:
         self.result, self.columns = result, Columns(result)
         self.choose(dead_category(result.categories) if category is None else category)
 
-    def choose(self, category: int) -> None:
+    def choose(self, category: int | None) -> None:
         """Let the probability of another category count."""
         self.category = category
         self._ids = sorted(self.result.categories)
@@ -159,12 +161,12 @@ class Counts:
     categories
         The K ids.
     dead
-        The one that is not viable.
+        The one that is not viable; None if there is none, and no viability then.
     """
 
     numbers: np.ndarray
     categories: tuple[int, ...]
-    dead: int
+    dead: int | None
 
     @property
     def leading(self) -> tuple[int, ...]:
@@ -187,6 +189,8 @@ class Counts:
 
     def viability(self, numbers: np.ndarray) -> np.ndarray:
         """(...) float: the part of cells (..., K) that are not dead, in percent; NaN where there are none."""
+        if self.dead is None:
+            return np.full(np.shape(numbers)[:-1], np.nan)
         numbers = np.asarray(numbers, float)
         everything = numbers.sum(axis=-1)
         dead = numbers[..., self.categories.index(self.dead)] if self.dead in self.categories else 0.0

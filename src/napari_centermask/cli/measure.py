@@ -1,0 +1,133 @@
+"""`measure`: cells and their images in, a table of measurements out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from napari_centermask.core.errors import BadImage, BadSettings
+
+from .output import check_free, follow, notice, print_json
+
+if TYPE_CHECKING:
+    from napari_centermask.core.result import Result
+    from napari_centermask.io.measurements import Measured
+
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+def measure(
+    cells: Path,
+    /,
+    *,
+    out: Path = Path("measurements.csv"),
+    images: Path | None = None,
+    from_: Annotated[str | None, Parameter(name="--from")] = None,
+    channel_names: list[str] | None = None,
+    background: str = "ring",
+    ring_gap: int = 2,
+    ring_width: int = 6,
+    dead: str | None = None,
+    threshold: float | None = None,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Measure cells: a row for each cell, and beside it counts and viability of each image and frame.
+
+    For each cell its shape, and for each channel mean, spread, extremes, sum, and mean and sum less the background.
+    Cells that overlap are measured on their own masks. docs/formats.md names the columns.
+
+    For example:
+
+      napari-centermask measure annotations.json --out cells.csv
+
+      napari-centermask measure "experiment 3" --channel-names DAPI PI --dead dead --threshold 0.4
+
+    Parameters
+    ----------
+    cells
+        File of cells in any format, a folder of such files, or a project.
+    out
+        CSV to write; the counts go beside it, as NAME_counts.csv.
+    images
+        Folder of the images; looked for beside the cells when not given.
+    from_
+        Format of the cells; told by the name when not given.
+    channel_names
+        Names of the channels, in order; those of the file, or channel0, channel1 ... when not given.
+    background
+        ring: the median around each cell; image: that of the image; none.
+    ring_gap
+        Pixels between a cell's edge and its ring.
+    ring_width
+        Width of the ring in pixels.
+    dead
+        Name of the category that is not viable; told by the names when not given.
+    threshold
+        Cells that nobody judged are of that category from this probability on; as they are when not given.
+    overwrite
+        Replace earlier files.
+    json
+        Print what was measured as JSON.
+    """
+    from napari_centermask.core.measure import Background
+    from napari_centermask.io.formats.files import format_named, read_files
+    from napari_centermask.io.measurements import counts_path, write_measurements
+
+    ground = Background(background, ring_gap, ring_width)
+    check_free([out, counts_path(out)], overwrite=overwrite)
+    _, reading = read_files(cells, format_named(from_) if from_ else None, images=images)
+    for note in reading.notes:
+        notice(note)
+    beside = cells / "cells" if cells.is_dir() else cells
+    found = [_measured(r, beside, images, channel_names, dead) for r in reading.results]
+    if threshold is not None:
+        for image in found:
+            _apply(image, threshold)
+    written = follow(write_measurements(out, found, background=ground), "cells")
+    n = sum(i.result.n_visible() for i in found)
+    if json:
+        print_json({"images": len(found), "cells": n, "written": list(written)})
+    else:
+        print(f"{len(found)} images, {n} cells: {written[0]}, {written[1].name}")
+    return 0
+
+
+def _measured(
+    result: Result, cells: Path, images: Path | None, names: Sequence[str] | None, dead: str | None
+) -> Measured:
+    """A result with its image."""
+    from napari_centermask.io.formats.reading import find_image
+    from napari_centermask.io.measurements import Measured
+
+    path = find_image(cells, images, result.name)
+    if path is None:
+        where = images or cells.parent
+        raise BadImage(f"Expected the image {result.name} in {where}, there is none. Say where it is: --images.")
+    return Measured.of_file(result, path, channels=names, dead=_category(result, dead))
+
+
+def _category(result: Result, name: str | None) -> int | None:
+    if name is None:
+        return None
+    found = next((id for id, known in result.categories.items() if known.casefold() == name.casefold()), None)
+    if found is None:
+        known = ", ".join(result.categories.values())
+        raise BadSettings(f"--dead: expected a category of {result.name} ({known}), got '{name}'.")
+    return found
+
+
+def _apply(image: Measured, threshold: float) -> None:
+    from napari_centermask.core.history import History
+    from napari_centermask.core.viability import CellProbabilities, dead_category
+
+    if not 0 <= threshold <= 1:
+        raise BadSettings(f"--threshold: expected a probability from 0 to 1, got {threshold}.")
+    dead = image.dead if image.dead is not None else dead_category(image.result.categories)
+    cells = CellProbabilities(image.result, dead)
+    if not cells.free.any():
+        notice(f"{image.name}: no cell follows the threshold; none has probabilities and waits for a judgement.")
+    History(image.result).do("threshold", cells.changes(threshold))

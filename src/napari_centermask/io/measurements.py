@@ -1,0 +1,235 @@
+"""Measurements as CSV: a row for each cell, and beside it a table with a row for each image and frame."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from ..core.errors import BadImage, CannotSave
+from ..core.instances import Instance
+from ..core.measure import Background, columns, measure
+from ..core.result import Index, Result
+from ..core.viability import CellProbabilities, dead_category
+from .files import cannot_save
+from .formats.whole import whole_path
+from .images import read_header, read_image
+
+CELL = ("id", "category", "category_id", "status", "score", "mask_quality", "source")
+_DIGITS = 7
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+_COLOURS = ("red", "green", "blue", "alpha")
+
+
+@dataclass(frozen=True)
+class Done:
+    """How many of the cells are measured."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One image to measure.
+
+    Attributes
+    ----------
+    plane
+        Gives the (C, H, W) array of a plane; called once for each plane that has cells.
+    channels
+        Their names.
+    axes
+        Names of the result's leading axes, for instance ("t", "z").
+    dead
+        The category that is not viable; told by the names when not given.
+    """
+
+    result: Result
+    plane: Callable[[Index], Any]
+    channels: tuple[str, ...]
+    axes: tuple[str, ...] = ()
+    pixel_size_um: float | None = None
+    dead: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The image's name."""
+        return self.result.name
+
+    @classmethod
+    def of_file(
+        cls, result: Result, path: Path, *, channels: Sequence[str] | None = None, dead: int | None = None
+    ) -> Measured:
+        """A result with its image file, of which only the head is read now.
+
+        Parameters
+        ----------
+        channels
+            Names of the channels; those of the file, or channel0, channel1 ... when not given.
+
+        Raises
+        ------
+        BadImage
+            If it is no image, has other planes than the cells, or another number of channels than there are names.
+        """
+        header = read_header(path)
+        n, *shape = next(iter(header.planes()))[1].shape
+        if channels is not None and len(channels) != n:
+            raise BadImage(
+                f"Expected {n} names for the channels of {path.name}, got {len(channels)}: {', '.join(channels)}. "
+                "Name them all, in order."
+            )
+        if (header.leading, tuple(shape)) != (result.leading, result.shape):
+            expected, given = (*result.leading, *result.shape), (*header.leading, *shape)
+            raise BadImage(
+                f"Expected an image of {expected} pixels for these cells, {path.name} has {given}. "
+                "Choose the image that they were found in."
+            )
+        own = header.channel_names or (_COLOURS[:n] if "S" in header.axes else [f"channel{c}" for c in range(n)])
+        axes = tuple(a.lower() for a in header.axes if a not in "CSYX")
+        numbers = {index: k for k, index in enumerate(np.ndindex(*result.leading))}
+        return cls(
+            result, lambda i: _planes(path)[numbers[i]], tuple(channels or own), axes, header.pixel_size_um, dead
+        )
+
+
+@lru_cache(maxsize=1)
+def _planes(path: Path) -> list[np.ndarray]:
+    """The planes of the image that is measured; a stack is read once."""
+    return [plane for _, plane in read_image(path).planes()]
+
+
+def counts_path(path: Path) -> Path:
+    """Where the counts of each frame go: beside the measurements."""
+    return path.with_name(f"{path.stem}_counts.csv")
+
+
+def write_measurements(
+    path: Path,
+    images: Sequence[Measured],
+    *,
+    background: Background = Background(),  # noqa: B008  frozen
+) -> Generator[Done, None, tuple[Path, Path]]:
+    """Measure all cells that are shown, and write both tables; nothing is replaced before all is measured.
+
+    Returns
+    -------
+    tuple of Path
+        The file of the cells and that of the counts.
+
+    Raises
+    ------
+    BadImage
+        If an image does not fit its cells.
+    CannotSave
+        If the files cannot be written.
+    """
+    path = Path(path)
+    total, done = sum(i.result.n_visible() for i in images), 0
+    try:
+        with whole_path(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
+            rows = _Rows(stream, images, background)
+            for image in images:
+                for _ in rows.measured(image, background):
+                    done += 1
+                    yield Done(done, total)
+        with whole_path(counts_path(path)) as part, part.open("w", encoding="utf-8", newline="") as stream:
+            _write_counts(stream, images)
+    except OSError as error:
+        raise CannotSave(cannot_save(path, error)) from error
+    finally:
+        _planes.cache_clear()
+    return path, counts_path(path)
+
+
+class _Rows:
+    """The table of cells: one heading for all images, gaps where one lacks a channel or a category."""
+
+    def __init__(self, stream: TextIO, images: Sequence[Measured], background: Background) -> None:
+        size = next((i.pixel_size_um for i in images if i.pixel_size_um), None)
+        channels = tuple(dict.fromkeys(c for i in images for c in i.channels))
+        self.axes = _axes(images)
+        self.kinds = _names(images) if any(c.probabilities for i in images for c in i.result) else ()
+        measures = columns(channels, background, pixel_size_um=size)
+        self.heading = ["image", *self.axes, *CELL, *(f"p_{k}" for k in self.kinds), *measures]
+        self.writer = csv.DictWriter(stream, self.heading, restval="", lineterminator="\n")
+        self.writer.writerow({name: _text(name) for name in self.heading})
+
+    def measured(self, image: Measured, background: Background) -> Iterable[Instance]:
+        """Write the cells of an image, plane by plane."""
+        result = image.result
+        for index in result.planes:
+            shown = result.visible(index)
+            if not len(shown):
+                continue
+            place = {"image": _text(image.name)} | dict(zip(image.axes, index, strict=True))
+            found = measure(
+                image.plane(index),
+                shown,
+                channels=image.channels,
+                background=background,
+                pixel_size_um=image.pixel_size_um,
+            )
+            for cell, values in found:
+                self.writer.writerow(place | _fields(cell, result) | {k: _number(v) for k, v in values.items()})
+                yield cell
+
+
+def _fields(cell: Instance, result: Result) -> dict[str, Any]:
+    """What is known of a cell beside its pixels."""
+    name = result.categories.get(cell.category, str(cell.category))
+    told = zip(sorted(result.categories), cell.probabilities, strict=False)
+    values = (
+        *(cell.id, _text(name), cell.category, cell.status, _number(cell.score), _number(cell.mask_quality)),
+        _text(cell.source),
+    )
+    return dict(zip(CELL, values, strict=True)) | {f"p_{result.categories[id]}": _number(p) for id, p in told}
+
+
+def _write_counts(stream: TextIO, images: Sequence[Measured]) -> None:
+    axes, kinds = _axes(images), _names(images)
+    heading = ["image", *axes, "cells", *(f"n_{k}" for k in kinds), "viability_percent"]
+    writer = csv.DictWriter(stream, heading, restval="", lineterminator="\n")
+    writer.writerow({name: _text(name) for name in heading})
+    for image in images:
+        result = image.result
+        dead = image.dead if image.dead is not None else dead_category(result.categories)
+        counts = CellProbabilities(result, dead).counts()
+        for index in np.ndindex(*result.leading):
+            numbers = counts.of(index)
+            named = {
+                f"n_{result.categories.get(c, c)}": int(n) for c, n in zip(counts.categories, numbers, strict=True)
+            }
+            row = {"image": _text(image.name), "cells": int(numbers.sum())} | dict(zip(image.axes, index, strict=True))
+            writer.writerow(row | named | {"viability_percent": _number(float(counts.viability(numbers)))})
+
+
+def _axes(images: Sequence[Measured]) -> list[str]:
+    return list(dict.fromkeys(a for i in images for a in i.axes))
+
+
+def _names(images: Sequence[Measured]) -> tuple[str, ...]:
+    """Names of all categories, in the order of their ids; one that only cells know is its number."""
+    named = (name for i in images for _, name in sorted(_categories(i.result).items()))
+    return tuple(dict.fromkeys(named))
+
+
+def _categories(result: Result) -> dict[int, str]:
+    return {c.category: str(c.category) for c in result} | result.categories
+
+
+def _number(value: float) -> str:
+    """Seven digits; nothing for NaN."""
+    return f"{value:.{_DIGITS}g}" if math.isfinite(value) else ""
+
+
+def _text(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, whoever named the image or the category."""
+    return f"'{text}" if text.startswith(_FORMULAS) else text
