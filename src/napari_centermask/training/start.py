@@ -12,7 +12,7 @@ from torch import nn
 from ..core.errors import BadSettings
 from ..models.build import build_model
 from ..models.card import ModelCard
-from ..settings import ModelSettings, TrainSettings
+from ..settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,14 @@ def for_categories(model: nn.Module, categories: list[str]) -> nn.Module:
 
     So it finds what it found before, and learns which is which.
     """
-    old = model.settings.categories
-    new = build_model(model.settings.model_copy(update={"categories": list(categories)}))
-    n_before = 0 if isinstance(model.settings, ModelSettings) else 1  # the background's map stays the first
+    settings, old = model.settings, model.settings.categories
+    new = build_model(settings.model_copy(update={"categories": list(categories)}))
+    with torch.device("meta"):  # the tensors that have a part for each category are those that one more makes larger
+        larger = build_model(settings.model_copy(update={"categories": [*old, "one more"]})).state_dict()
+    n_before = 1 if settings.family == "unet" else 0  # the background's map stays the first
     state = model.state_dict()
-    for key, wanted in new.state_dict().items():
-        given = state[key]
-        if given.shape != wanted.shape:
+    for key, given in state.items():
+        if given.shape != larger[key].shape:
             before, of_old, after = given.split([n_before, len(old), len(given) - n_before - len(old)])
             mean = of_old.mean(dim=0)
             kept = [of_old[old.index(name)] if name in old else mean for name in categories]
