@@ -75,6 +75,28 @@ def test_other_categories_make_the_last_layers_anew_and_rare_ones_are_drawn_more
     assert "dead" in found.reasons["model"]
 
 
+def test_a_fine_tuning_of_nuclei_shows_its_own_data_again_and_the_reason_is_told(suggested):
+    found = suggested()
+    (replay,) = found.settings.replay
+    assert (replay / "annotations_val.json").is_file()
+    assert found.settings.replay_part == 0.25
+    assert "forgetting" in found.reasons["replay_part"]
+    other = suggested(categories=("living", "dead"), n_rare=5)
+    assert (other.settings.replay, other.settings.replay_part) == ([], 0.0)
+    assert "categories" in other.reasons["replay_part"]
+    assert suggested(tuned=False).settings.replay == []
+
+
+def test_the_shipped_sample_is_read_by_the_sampler_and_leaks_nothing(suggested):
+    from napari_centermask.training.data import load_split
+
+    (replay,) = suggested().settings.replay
+    train, val = (load_split(replay, split) for split in ("train", "val"))
+    assert (len(train), len(val)) == (74, 20)
+    assert sum(len(s.instances) for s in train) == 1233
+    assert not {s.name for s in train} & {s.name for s in val}
+
+
 def test_from_scratch_the_network_is_made_for_the_data(suggested):
     found = suggested(tuned=False, channels=2).settings
     assert (found.start, found.model.in_channels, found.freeze) == (None, 2, "none")

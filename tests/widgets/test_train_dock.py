@@ -375,7 +375,7 @@ def test_an_earlier_sitting_that_got_further_is_cut_back():
 def test_settings_of_the_form_are_all_fields_that_no_other_control_has():
     from napari_centermask.widgets.train_form import shown_fields
 
-    elsewhere = {"data", "out", "start", "model", "augment", "resume", "weights", "replay", "replay_part"}
+    elsewhere = {"data", "out", "start", "model", "augment", "resume", "weights", "replay"}
     of_the_model = {"channel_names", "preprocess", "normalisation", "losses"}
     assert set(TrainSettings.model_fields) - set(shown_fields()) == (elsewhere | of_the_model) & set(
         TrainSettings.model_fields

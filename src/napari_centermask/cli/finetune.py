@@ -21,6 +21,7 @@ def finetune(
     scratch: Flag = False,
     out: Path | None = None,
     replay: list[Path] | None = None,
+    replay_part: float | None = None,
     val_part: float = 0.2,
     minutes: float | None = None,
     steps: int | None = None,
@@ -54,7 +55,9 @@ def finetune(
     out
         Run folder; a new one in runs/ of the project when not given.
     replay
-        Folders of what the start model knows, shown again against forgetting.
+        Folders of what the start model knows, shown again against forgetting; else the sample that comes with it.
+    replay_part
+        Part of the tiles that come from there; 0 for none.
     val_part
         Part of the cells to hold out.
     minutes, steps, batch, tile, workers, device
@@ -71,9 +74,10 @@ def finetune(
     import json as json_module
 
     settings, reasons = suggest_for(
-        data, None if scratch else start, out=out, replay=replay or [], val_part=val_part, seed=seed
+        data, None if scratch else start, out=out, replay=replay, val_part=val_part, seed=seed
     )
     given = {"minutes": minutes, "steps": steps, "batch": batch, "tile": tile, "workers": workers, "device": device}
+    given["replay_part"] = replay_part
     given = {k: v for k, v in given.items() if v is not None}
     settings = TrainSettings.model_validate(settings.model_dump() | given)
     for name, reason in reasons.items():
@@ -93,7 +97,7 @@ def finetune(
 
 
 def suggest_for(
-    data: Path, start: str | None, *, out: Path | None, replay: list[Path], val_part: float, seed: int
+    data: Path, start: str | None, *, out: Path | None, replay: list[Path] | None, val_part: float, seed: int
 ) -> tuple[TrainSettings, dict[str, str]]:
     """Freeze what is known in a run folder and compute the settings from it."""
     from napari_centermask.jobs.finetune import prepare

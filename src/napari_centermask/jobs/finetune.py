@@ -20,7 +20,7 @@ def prepare(
     start: str | None,
     *,
     out: Path | None = None,
-    replay: Sequence[Path] = (),
+    replay: Sequence[Path] | None = None,
     val_part: float = 0.2,
     seed: int = 0,
 ) -> Suggestion:
@@ -36,6 +36,8 @@ def prepare(
         Name or file of the model to start from; None for none.
     out
         The run folder; a new one in `runs` of the project when not given.
+    replay
+        Data folders of what the start model knows; the sample that comes with it when not given.
 
     Raises
     ------

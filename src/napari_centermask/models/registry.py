@@ -20,6 +20,8 @@ from . import zoo
 from .zoo import SUFFIXES, ModelFiles
 
 ARCHIVE, TRASH = ".archive", ".trash"
+REPLAY = "replay"
+"""Folder beside a model's weights with a sample of its training data: images/ and annotations of train and val."""
 
 
 def rename_model(name: str, new: str) -> ModelFiles:
@@ -167,6 +169,16 @@ def lineage(model: ModelFiles) -> list[Ancestor]:
         model = _find(wanted, name)
         chain.append(Ancestor(name if model is None else model.name, wanted, model))
     return chain
+
+
+def replay_of(model: ModelFiles) -> Path | None:
+    """The sample of its training data that lies beside a model, or beside the nearest of its ancestors; None without."""
+    for ancestor in lineage(model):
+        if ancestor.model is not None and ancestor.model.weights is not None:
+            folder = ancestor.model.weights.parent / REPLAY
+            if all((folder / f"annotations_{split}.json").is_file() for split in ("train", "val")):
+                return folder
+    return None
 
 
 def children(model: ModelFiles) -> list[ModelFiles]:

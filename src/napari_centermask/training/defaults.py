@@ -16,6 +16,8 @@ from ..io.coco import ImageRecord, read_coco
 from ..io.images import read_plane
 from ..io.reviewed import is_partial, truth_of
 from ..models.card import ModelCard
+from ..models.registry import replay_of
+from ..models.zoo import find_model
 from ..settings import AugmentSettings, ModelSettings, TrainSettings
 
 SCRATCH_DIAMETER = 40.0
@@ -109,7 +111,7 @@ def suggest(
     *,
     card: ModelCard | None = None,
     start: str | None = None,
-    replay: Sequence[Path] = (),
+    replay: Sequence[Path] | None = None,
     machine: Machine | None = None,
     facts: DataFacts | None = None,
 ) -> Suggestion:
@@ -122,7 +124,7 @@ def suggest(
     card, start
         Card and name of the model to start from; from scratch without.
     replay
-        Data folders of what the start model knows.
+        Data folders of what the start model knows; the sample that comes with it when not given.
     machine
         This one when not given.
 
@@ -155,7 +157,9 @@ def suggest(
         "oversample": _oversample(facts, reasons),
     }
     if card is not None:
-        values |= _tuning(facts, replay, reasons)
+        if replay is None:
+            replay = _sample(start, is_same=model == card.model, reasons=reasons)
+        values |= _tuning(facts, reasons) | {"replay": list(replay), "replay_part": 0.25 if replay else 0.0}
     return Suggestion(TrainSettings.model_validate(values), reasons)
 
 
@@ -219,16 +223,27 @@ def _oversample(facts: DataFacts, reasons: dict[str, str]) -> float:
     return 0.0
 
 
-def _tuning(facts: DataFacts, replay: Sequence[Path], reasons: dict[str, str]) -> dict:
+def _sample(start: str | None, *, is_same: bool, reasons: dict[str, str]) -> list[Path]:
+    """What the start model learned from, to be shown again: it costs a quarter of the tiles."""
+    found = None if start is None else replay_of(find_model(start))
+    if found is None:
+        reasons["replay_part"] = "no sample of what the start model learned from is at hand"
+    elif not is_same:
+        reasons["replay_part"] = "the start model's data have other categories"
+    else:
+        reasons["replay_part"] = "of the tiles show again what the start model knows, against forgetting"
+        return [found]
+    return []
+
+
+def _tuning(facts: DataFacts, reasons: dict[str, str]) -> dict:
     """What differs from a training from scratch: small steps, and first layers that stay where data are few."""
     freeze = "early" if facts.n_cells < 100 else "stem" if facts.n_cells < 400 else "none"
     reasons["freeze"] = f"{facts.n_cells} cells" + ("" if freeze == "none" else " are few: the first layers stay")
-    reasons["replay"] = "a part of what the start model knew is shown again" if replay else "no such data were given"
     return {
         "freeze": freeze,
         "layer_decay": 0.7,
         "learning_rate": 3e-4,
-        "replay": list(replay),
         "augment": AugmentSettings(scale=(0.7, 1.4), elastic=2.0 if facts.n_cells < 400 else 0.0),
         "evaluate_first": True,
         "compare": True,

@@ -12,7 +12,7 @@ from ..settings import AugmentSettings, TrainSettings
 from .dock_layout import titled_form
 from .forms import SettingsForm
 
-_ELSEWHERE = {"data", "out", "start", "model", "resume", "weights", "replay", "replay_part"}
+_ELSEWHERE = {"data", "out", "start", "model", "resume", "weights", "replay"}
 _ELSEWHERE |= {"channel_names", "preprocess", "normalisation"}  # the start model's
 """Fields that the dock asks for by other means, or that a person cannot judge while fine-tuning."""
 
