@@ -61,15 +61,35 @@ def test_a_gain_on_one_image_and_losses_on_others_may_be_luck(images):
     assert not found.verdict.recommended
 
 
-def test_a_model_that_forgot_what_the_old_one_knew_is_not_recommended(images):
+def test_a_model_that_forgot_more_than_it_gained_is_not_recommended(images):
     cases = images(lambda s: {"pixels": 5}, lambda s: {"pixels": 1})
-    assert not compare(cases, forgotten=0.1).verdict.recommended
+    gain = compare(cases).verdict.difference
+    assert not compare(cases, forgotten=gain + 0.01).verdict.recommended
     assert compare(cases, forgotten=0.01).verdict.recommended
+    told = compare(cases, forgotten=gain / 2).verdict
+    assert told.recommended
+    assert "keep the old one" in told.sentence
 
 
-def test_few_images_are_judged_by_their_quarters(images):
+def test_few_sources_are_told_with_the_interval(images):
+    cases = images(lambda s: {"pixels": 5}, lambda s: {"pixels": 1}, n=2)
+    verdict = compare(cases).verdict
+    assert verdict.n_sources == 2
+    assert "Only 2 images" in verdict.sentence
+    assert f"{verdict.interval[0]:+.3f} to {verdict.interval[1]:+.3f}" in verdict.sentence
+    assert "Only" not in compare(images(lambda s: {"pixels": 5}, lambda s: {"pixels": 1})).verdict.sentence
+
+
+def test_a_single_image_is_judged_by_eight_parts(images):
+    cases = images(lambda s: {"pixels": 6}, lambda s: {"pixels": 0}, n=1)
+    verdict = compare(cases).verdict
+    assert "on 8 parts of images" in verdict.sentence
+    assert "Only one image" in verdict.sentence
+
+
+def test_few_images_are_judged_by_their_parts(images):
     found = compare(images(lambda s: {"pixels": 6, "drop": 3}, lambda s: {"pixels": 0}, n=2))
-    assert found.verdict.unit == "quarters of images"
+    assert found.verdict.unit == "parts of images"
     assert found.verdict.recommended
 
 

@@ -19,11 +19,13 @@ from .report import IOUS, Report, evaluate
 GATE_IOUS = IOUS[:9]
 DRAWS = 2000
 FEW_IMAGES = 8
-"""With fewer images their quarters are drawn instead: a handful of images has too few different draws."""
+"""With fewer images their parts are drawn instead, at least so many: a handful of images has too few different draws."""
+FEW_SOURCES = 5
+"""With fewer sources the verdict says that other images may differ."""
 LUCK = 0.05
 """A gain is believed when at most this part of the draws shows none."""
 FORGOTTEN = 0.02
-"""The AP on what the old model was made for may fall by so much."""
+"""The AP on what the old model was made for may fall by so much before it is said, and weighed against the gain."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Verdict:
     Attributes
     ----------
     recommended
-        Whether to adopt the new model. Never for one that is not better beyond luck.
+        Whether to adopt the new model. Never for one that is not better beyond luck, or that forgot more than it gained.
     difference
         New minus old, mean bioimage AP at IoU .50:.05:.90.
     interval
@@ -58,9 +60,13 @@ class Verdict:
     luck
         Part of the draws in which the new model is not better.
     unit
-        What was drawn: "images" or "quarters of images".
+        What was drawn: "images", "sources" or "parts of images".
     sentence
         All this in words.
+    n_sources
+        Sources of the held-out images.
+    forgotten
+        By how much the AP fell on data of what the old model was made for; None where that was not measured.
     """
 
     recommended: bool
@@ -69,6 +75,8 @@ class Verdict:
     luck: float
     unit: str
     sentence: str
+    n_sources: int
+    forgotten: float | None = None
 
 
 @dataclass
@@ -125,12 +133,19 @@ def compare(
         rows.append(
             row | {f"{k}_{s}": r[k] for s, r in (("old", a), ("new", b)) for k in ("n_predicted", "f1", "ap50")}
         )
-    verdict = judge(*_counts(images, old_score, new_score), unit=_unit(images), forgotten=forgotten, seed=seed)
+    facts = {"unit": _unit(images), "n_sources": _n_sources(images), "forgotten": forgotten}
+    verdict = judge(*_counts(images, old_score, new_score), **facts, seed=seed)
     return Comparison(old, new, verdict, rows)
 
 
 def judge(
-    old: np.ndarray, new: np.ndarray, *, unit: str = "images", forgotten: float | None = None, seed: int = 0
+    old: np.ndarray,
+    new: np.ndarray,
+    *,
+    unit: str = "images",
+    n_sources: int | None = None,
+    forgotten: float | None = None,
+    seed: int = 0,
 ) -> Verdict:
     """The verdict from counts of the same images.
 
@@ -138,30 +153,52 @@ def judge(
     ----------
     old, new
         (images, IoUs, 3) true positives, false positives, false negatives.
+    n_sources
+        Sources of the images; as many as images when not given.
     """
+    n_sources = len(old) if n_sources is None else n_sources
     difference = pooled_ap(new.sum(0)) - pooled_ap(old.sum(0))
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(len(old), np.full(len(old), 1 / len(old)), size=DRAWS)
     gains = pooled_ap(np.tensordot(weights, new, 1)) - pooled_ap(np.tensordot(weights, old, 1))
     low, high = (float(q) for q in np.quantile(gains, (0.025, 0.975)))
     luck = float((gains <= 0).mean())
-    forgets = forgotten is not None and forgotten > FORGOTTEN
-    recommended = bool(difference > 0 and luck <= LUCK and len(old) > 1 and not forgets)
-    words = _sentence(float(difference), luck, len(old), unit, forgotten if forgets else None)
-    return Verdict(recommended, float(difference), (low, high), luck, unit, words)
+    lost = forgotten if forgotten is not None and forgotten > FORGOTTEN else 0.0
+    recommended = bool(difference > lost and luck <= LUCK and len(old) > 1)
+    words = [
+        _gain(float(difference), luck, f"{len(old)} {unit} (95 %: {low:+.3f} to {high:+.3f})", is_alone=len(old) < 2),
+        _loss(float(difference), lost),
+        _few(n_sources),
+    ]
+    sentence = " ".join(filter(None, words))
+    return Verdict(recommended, float(difference), (low, high), luck, unit, sentence, n_sources, forgotten)
 
 
-def _sentence(difference: float, luck: float, n: int, unit: str, forgotten: float | None) -> str:
-    gain = f"{abs(difference):.3f} in mean AP on {n} {unit}"
-    if forgotten is not None:
-        return f"The new model differs here by {difference:+.3f}, and lost {forgotten:.3f} of what the old one knew."
-    if difference <= 0:
-        return f"The new model is not better: it loses {gain}." if difference < 0 else "Both models are equally good."
-    if n < 2:
+def _gain(difference: float, luck: float, where: str, *, is_alone: bool) -> str:
+    gain = f"{abs(difference):.3f} in mean AP on {where}"
+    if difference == 0:
+        return "Both models are equally good."
+    if difference < 0:
+        return f"The new model is not better: it loses {gain}."
+    if is_alone:
         return f"The new model gains {gain}; one alone cannot tell whether that is luck."
     if luck > LUCK:
         return f"The new model gains {gain}, which may be luck (chance {luck:.0%}). More reviewed images would tell."
     return f"The new model is better: it gains {gain}; the chance that this is luck is {max(luck, 1 / DRAWS):.1%}."
+
+
+def _loss(difference: float, lost: float) -> str:
+    if not lost:
+        return ""
+    advice = "keep the old one for such images" if difference > lost else "that is more than it gains"
+    return f"On images of what the old model was made for it loses {lost:.3f}: {advice}."
+
+
+def _few(n_sources: int) -> str:
+    if n_sources >= FEW_SOURCES:
+        return ""
+    images = "one image" if n_sources == 1 else f"{n_sources} images"
+    return f"Only {images} judged, so others may differ by more than this."
 
 
 def pooled_ap(counts: np.ndarray) -> np.ndarray:
@@ -170,16 +207,21 @@ def pooled_ap(counts: np.ndarray) -> np.ndarray:
     return (counts[..., 0] / np.maximum(total, 1)).mean(axis=-1)
 
 
+def _n_sources(images: Sequence[Judged]) -> int:
+    return len({j.group or j.name for j in images})
+
+
 def _unit(images: Sequence[Judged]) -> str:
-    n = len({j.group or j.name for j in images})
-    return "quarters of images" if n < FEW_IMAGES else "images" if n == len(images) else "sources"
+    n = _n_sources(images)
+    return "parts of images" if n < FEW_IMAGES else "images" if n == len(images) else "sources"
 
 
 def _counts(images: Sequence[Judged], old_score: float, new_score: float) -> tuple[np.ndarray, np.ndarray]:
     """(units, IoUs, 3) of both models."""
     unit = _unit(images)
-    if unit == "quarters of images":
-        cut = [(q, j) for j in images for q in _quarters(j)]
+    if unit == "parts of images":
+        n = max(4, -(-FEW_IMAGES // len(images)))
+        cut = [(q, j) for j in images for q in _parts(j, n)]
         found = [(counts_of(j.truth, j.old, old_score, q), counts_of(j.truth, j.new, new_score, q)) for q, j in cut]
         found = [(a, b) for a, b in found if a.any() or b.any()]
         found = found or [(np.zeros((len(GATE_IOUS), 3)),) * 2]
@@ -192,15 +234,14 @@ def _counts(images: Sequence[Judged], old_score: float, new_score: float) -> tup
     return np.stack([a for a, _ in found]), np.stack([b for _, b in found])
 
 
-def _quarters(judged: Judged) -> list[Box]:
-    """Four rectangles with about equally many true cells each, so that none is empty while the others are crowded."""
+def _parts(judged: Judged, n: int) -> list[Box]:
+    """`n` rectangles with about equally many true cells each, so that none is empty while the others are crowded."""
     height, width = judged.truth.shape
     centres = np.array([_middle(c) for c in judged.truth]).reshape(-1, 2)
     axis = 0 if height >= width else 1
     size = (height, width)[axis]
-    inner = (
-        np.quantile(centres[:, axis], (0.25, 0.5, 0.75)) if len(centres) >= 4 else size * np.array([0.25, 0.5, 0.75])
-    )
+    at = np.arange(1, n) / n
+    inner = np.quantile(centres[:, axis], at) if len(centres) >= n else size * at
     edges = [0.0, *inner, float(size) + 1]
     boxes = []
     for low, high in zip(edges[:-1], edges[1:], strict=True):
