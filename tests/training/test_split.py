@@ -8,9 +8,9 @@ from PIL import Image
 
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
-from napari_centermask.io.reviewed import is_partial, truth_of
+from napari_centermask.io.reviewed import PARTIAL, is_partial, truth_of
 from napari_centermask.training.dataset import freeze_dataset
-from napari_centermask.training.split import repeated_splits, sources_of, split
+from napari_centermask.training.split import sources_of, split
 
 
 def record(name, cells, n=6, **fields):
@@ -32,13 +32,36 @@ def test_frames_planes_and_equal_files_belong_to_their_source(cells, tmp_path):
 
 def test_no_source_is_on_both_sides_and_about_the_part_is_held_out(cells):
     records = [record(f"{source}_t{t}.png", cells) for source in "abcdefgh" for t in range(3)]
-    for parts in repeated_splits(records, 5, val_part=0.25):
+    splits = [split(records, val_part=0.25, seed=seed) for seed in range(5)]
+    for parts in splits:
         train, val = (set(sources_of(side)) for side in (parts.train, parts.val))
         assert not train & val
         assert train | val == set("abcdefgh")
         n_val = sum(len(r.instances) for r in parts.val)
         assert 0.1 < n_val / sum(len(r.instances) for r in records) < 0.4
-    assert len({tuple(r.file_name for r in p.val) for p in repeated_splits(records, 5)}) > 1
+    assert len({tuple(r.file_name for r in p.val) for p in splits}) > 1
+
+
+def test_of_three_images_none_with_hardly_a_cell_judges_alone(cells):
+    records = [record(name, cells, n=n) for name, n in (("a.png", 16), ("b.png", 14), ("c.png", 1))]
+    for seed in range(6):
+        assert sum(len(r.instances) for r in split(records, seed=seed).val) > 10
+
+
+def test_only_what_was_reviewed_judges(cells):
+    def cut(name, regions):
+        one = record(name, cells, reviewed=regions)
+        accepted = [replace(c, status="accepted") for c in one.instances]
+        return replace(one, instances=type(one.instances)(one.shape, accepted))
+
+    single, whole, other = cut("a.png", ()), cut("b.png", ((0, 0, 120, 160),)), cut("c.png", ((0, 0, 120, 160),))
+    for seed in range(5):
+        assert "a.png" not in {r.file_name for r in split([single, whole, other], seed=seed).val}
+    parts = split([single, whole])
+    assert (parts.kind, [r.file_name for r in parts.val]) == ("regions", ["b.png"])
+    assert sorted(r.file_name for r in parts.train) == ["a.png", "b.png"]
+    with pytest.raises(BadAnnotations, match="Mark a region"):
+        split([replace(single, extra={PARTIAL: True})])
 
 
 def test_one_image_is_cut_in_two_places_that_share_no_cell(cells):

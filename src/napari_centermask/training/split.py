@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from ..core.errors import BadAnnotations
 from ..core.instances import Box, Instance, Instances
 from ..io.coco import ImageRecord
 from ..io.groups import group_of, joined, same_files
-from ..io.reviewed import is_centred
+from ..io.reviewed import is_centred, is_partial, truth_of
+
+TRIES = 50
+"""Orders of the sources that are tried for one that holds out about as many cells as wished."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,9 @@ def sources_of(records: Sequence[ImageRecord]) -> list[str]:
 
 
 def split(records: Sequence[ImageRecord], *, val_part: float = 0.2, seed: int = 0) -> Split:
-    """Hold about `val_part` of the cells out, by whole sources; a single source is cut into two places.
+    """Hold about `val_part` of the cells out, by whole sources.
+
+    Only what was reviewed in full or in regions can judge a model. Where that is a single source, it is cut into two places.
 
     Parameters
     ----------
@@ -50,31 +57,46 @@ def split(records: Sequence[ImageRecord], *, val_part: float = 0.2, seed: int = 
         Images of which something is known.
     val_part
         Part of the cells to hold out; at least one source.
+
+    Raises
+    ------
+    BadAnnotations
+        If nothing was reviewed in full or in regions.
     """
     groups: dict[str, list[ImageRecord]] = {}
     for record, source in zip(records, sources_of(records), strict=True):
         groups.setdefault(source, []).append(record)
-    if len(groups) < 2:
-        train, val = _cut_places(list(records), val_part)
-        return Split(train, val, "regions", len(groups))
-    names = sorted(groups)
-    np.random.default_rng(seed).shuffle(names)
-    sizes = {name: 1 + sum(len(r.instances) for r in groups[name]) for name in names}
-    wanted, held, chosen = val_part * sum(sizes.values()), 0, []
-    for name in names:
-        # A source goes over if that comes closer to the wish, and one must stay to learn from.
-        if len(chosen) < len(names) - 1 and (not chosen or held + sizes[name] / 2 <= wanted):
-            chosen.append(name)
-            held += sizes[name]
+    partial = is_partial(records)
+    judges = [n for n in sorted(groups) if any(truth_of(r, partial=partial).reviewed != () for r in groups[n])]
+    if not judges:
+        raise BadAnnotations(
+            "Expected an image or a region that was reviewed in full, to judge the new model by; found single cells only. "
+            "Mark a region as reviewed in which all cells are right and complete."
+        )
+    if len(judges) == 1:
+        train, val = _cut_places(groups.pop(judges[0]), val_part)
+        return Split([*train, *(r for g in groups.values() for r in g)], val, "regions", len(groups) + 1)
+    sizes = {name: 1 + sum(len(r.instances) for r in group) for name, group in groups.items()}
+    chosen = _choose(judges, sizes, wanted=val_part * sum(sizes.values()), rng=np.random.default_rng(seed))
     val = [r for name in chosen for r in groups[name]]
-    train = [r for name in names if name not in chosen for r in groups[name]]
+    train = [r for name in sorted(groups) if name not in chosen for r in groups[name]]
     return Split(train, val, "images", len(groups))
 
 
-def repeated_splits(records: Sequence[ImageRecord], n: int, *, val_part: float = 0.2, seed: int = 0) -> Iterator[Split]:
-    """`n` splits with different sources held out, for figures with their uncertainty where images are few."""
-    for k in range(n):
-        yield split(records, val_part=val_part, seed=seed + k)
+def _choose(names: list[str], sizes: dict[str, int], *, wanted: float, rng: np.random.Generator) -> list[str]:
+    """Sources of about `wanted` cells: the first random draw that is off by no more than a factor of two, or the closest."""
+    draws = [_greedy(list(rng.permutation(names)), sizes, wanted) for _ in range(TRIES)]
+    return min(draws, key=lambda d: max(math.log(2), abs(math.log(sum(sizes[n] for n in d) / wanted))))
+
+
+def _greedy(names: list[str], sizes: dict[str, int], wanted: float) -> list[str]:
+    """From the first on, each source that brings the sum closer to the wish; one must stay to learn from."""
+    chosen, held = [names[0]], sizes[names[0]]
+    for name in names[1:]:
+        if len(chosen) < len(names) - 1 and held + sizes[name] / 2 <= wanted:
+            chosen.append(name)
+            held += sizes[name]
+    return chosen
 
 
 def _cut_places(records: list[ImageRecord], part: float) -> tuple[list[ImageRecord], list[ImageRecord]]:
