@@ -10,6 +10,7 @@ from napari_centermask.core.instances import intersection
 from napari_centermask.models.card import ModelCard
 from napari_centermask.pipeline import class_image, class_maps, estimate_diameter, segment
 from napari_centermask.pipeline.map_cells import tile_maps
+from napari_centermask.pipeline.prompt import Prompter
 from napari_centermask.pipeline.source import Source
 from napari_centermask.settings import SegmentSettings, UNetSettings
 
@@ -192,3 +193,54 @@ def test_class_images_name_the_category_of_each_pixel(factor):
 def test_a_model_that_finds_cells_one_by_one_has_no_class_maps(fake):
     with pytest.raises(BadSettings, match="U-Net"):
         class_maps(np.zeros((1, 64, 64)), fake.engine())
+
+
+def iou(labels, k, cell):
+    if cell is None:
+        return 0.0
+    whole = np.zeros(labels.shape, bool)
+    y0, x0, y1, x1 = cell.box
+    whole[y0:y1, x0:x1] = cell.mask
+    return np.count_nonzero(whole & (labels == k)) / np.count_nonzero(whole | (labels == k))
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.7])
+def test_boxes_and_clicks_give_the_cell(factor):
+    image, labels, kinds = draw((700, 640), radius=round(14 * factor), categories=2)
+    engine = MapEngine(categories=("a", "b"))
+    prompter = Prompter(engine, image, options(diameter=30 * factor))
+    boxed, clicked = [], []
+    for k, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
+        if min(rows.stop - rows.start, columns.stop - columns.start) < 10:
+            continue
+        drawn = prompter.box(rows.start, columns.start, rows.stop, columns.stop)
+        boxed.append(iou(labels, k, drawn))
+        y, x = np.argwhere(labels == k)[ndimage.distance_transform_edt(labels == k)[labels == k].argmax()]
+        pointed = prompter.click(float(y), float(x))
+        clicked.append(iou(labels, k, pointed))
+        for cell in filter(None, (drawn, pointed)):
+            assert (cell.id, cell.status, cell.score, cell.source) == (0, "accepted", 1.0, "fake")
+            assert 0.5 < cell.mask_quality <= 1
+    assert np.mean(boxed) > 0.85
+    assert np.mean(clicked) > 0.9
+    assert len(engine.tiles) < 0.1 * len(boxed)
+
+
+def test_a_box_joins_what_the_watershed_parted_and_finds_what_is_weak():
+    image = np.zeros((3, 200, 200), np.float32)
+    image[0, 40:80, 40:120] = 1
+    image[2, 50:70, 45:60] = image[2, 50:70, 100:115] = 0.8  # two seeds in one cell
+    image[0, 150:170, 150:170] = 0.3  # below the threshold
+    engine = MapEngine()
+    assert len(segment(image, engine, options())) == 2
+    prompter = Prompter(engine, image, options())
+    (joined, weak), nothing = (
+        (prompter.box(38, 38, 82, 122), prompter.box(149, 149, 172, 172)),
+        prompter.box(5, 5, 30, 30),
+    )
+    assert joined.box == (40, 40, 80, 120)
+    assert weak.box == prompter.click(160, 160).box == (150, 150, 170, 170)
+    assert nothing is None
+    assert prompter.click(10, 10) is None
+    half = prompter.box(38, 38, 82, 60)
+    assert half.box == (40, 40, 80, 60)

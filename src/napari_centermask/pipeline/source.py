@@ -186,6 +186,11 @@ class Scaled:
         y, x = self.factors
         return boxes / np.array([x, y, x, y])
 
+    def to_network(self, boxes: np.ndarray, window: Box) -> np.ndarray:
+        """(N, 4) x0, y0, x1, y1 from image pixels to pixels of a window (network pixels)."""
+        y, x = self.factors
+        return boxes * np.array([x, y, x, y]) - np.array([window[1], window[0]] * 2)
+
     def window(self, box: Box) -> Box:
         """The image pixels that a window of network pixels touches."""
         (y, x), (height, width) = self.factors, self.source.shape
