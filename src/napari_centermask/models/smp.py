@@ -12,6 +12,8 @@ CLASSES = {"unet": "Unet", "unet++": "UnetPlusPlus", "fpn": "FPN", "deeplabv3+":
 WITH_SCSE = ("unet", "unet++")
 """Architectures whose decoder takes scSE blocks."""
 
+_SCSE_WIDTH = 16  # its scSE blocks have a sixteenth of the channels inside
+
 
 def make_smp(settings: UNetSettings) -> nn.Module:
     """(B, C, H, W) -> (B, maps, H, W) raw, H and W multiples of 32.
@@ -28,7 +30,7 @@ def make_smp(settings: UNetSettings) -> nn.Module:
     except ImportError as error:
         raise MissingExtra(
             f"The architecture '{settings.architecture}' needs segmentation-models-pytorch: "
-            "pip install 'napari-centermask[unet]'. Or choose architecture plain."
+            "pip install 'napari-centermask[train,unet]'. Or choose architecture plain."
         ) from error
     make = getattr(smp, CLASSES[settings.architecture])
     if settings.encoder not in smp.encoders.get_encoder_names():
@@ -71,6 +73,8 @@ def _check(settings: UNetSettings) -> None:
     if settings.attention not in ("none", "scse")[: 1 + has_scse]:
         allowed = "none or scse" if has_scse else "none"
         raise ValueError(f"Expected model.attention {allowed} with architecture {name}, got {settings.attention}.")
+    if settings.attention == "scse" and settings.width < _SCSE_WIDTH:
+        raise ValueError(f"Expected model.width {_SCSE_WIDTH} or more with attention scse, got {settings.width}.")
     if settings.dropout and has_scse:
         raise ValueError(f"Expected model.dropout 0 with architecture {name}, got {settings.dropout:g}.")
     if settings.deep_supervision:
