@@ -8,7 +8,7 @@ from napari_centermask.core.errors import BadAnnotations, BadSettings
 from napari_centermask.settings import AugmentSettings
 from napari_centermask.training.augment import boxes_of
 from napari_centermask.training.data import batches, data_hash, load_split
-from napari_centermask.training.sampler import TileSampler, rarity
+from napari_centermask.training.sampler import TileSampler, TrainTile, _bent, rarity
 
 PLAIN = AugmentSettings(intensity=0, blur=0, noise=0, gradient=0, grey=0, copy_paste=0)
 
@@ -96,6 +96,14 @@ def test_an_elastic_deformation_keeps_image_and_masks_in_register(settings):
         assert (
             np.array_equal(boxes_of(tile.masks), tile.boxes) or np.abs(tile.boxes - boxes_of(tile.masks)).max() <= 1.6
         )
+
+
+def test_a_tile_without_cells_can_be_bent_too():
+    none = np.zeros((0, 32, 32), np.uint8), np.zeros((0, 4), np.float32), np.zeros(0, np.int64)
+    image = np.random.default_rng(0).random((1, 32, 32), np.float32)
+    tile = _bent(TrainTile(image, none[1], none[2], none[0], none[1]), 4.0, np.random.default_rng(1))
+    assert tile.masks.shape == (0, 32, 32)
+    assert not np.array_equal(tile.image, image)
 
 
 def test_replayed_folders_get_their_part(settings, folder, tmp_path):

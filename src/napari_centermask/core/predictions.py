@@ -15,6 +15,11 @@ from .result import Index, Result, centre
 _SAME = 0.5
 
 
+def has_predictions(result: Result) -> bool:
+    """Whether a model found cells that nobody judged yet; without them a result's threshold says nothing."""
+    return any(cell.status == "predicted" for cell in result)
+
+
 def replace_predictions(
     result: Result, index: Index, cells: Instances, *, region: Sequence[np.ndarray] | None = None
 ) -> list[Change]:

@@ -457,7 +457,7 @@ def _bent(tile: TrainTile, strength: float, rng: np.random.Generator) -> TrainTi
     """The tile under an elastic deformation; cells that leave it are no longer there."""
     shift = augment.shift_field(tile.image.shape[1:], strength, rng)
     masks = augment.bend_masks(tile.masks, tile.boxes, shift)
-    keep = masks.reshape(len(masks), -1).sum(axis=1) >= VISIBLE_PIXELS
+    keep = masks.sum(axis=(1, 2)) >= VISIBLE_PIXELS
     unreviewed = tile.unreviewed
     if unreviewed is not None:
         unreviewed = (augment.bend(unreviewed[None].astype(np.float32), shift)[0] >= 0.5).astype(np.uint8)

@@ -79,6 +79,11 @@ class SettingsForm(QWidget):
         finally:
             self._silent = False
 
+    def set_shown(self, names: Iterable[str], shown: bool) -> None:
+        """Show or hide the rows of some fields."""
+        for name in names:
+            self.layout().setRowVisible(self.rows[name].control.native, shown)
+
     def _on_changed(self) -> None:
         if not self._silent:
             self.changed.emit()
@@ -139,6 +144,8 @@ def _limits(field: FieldInfo, kind: type) -> dict[str, Any]:
         for name, option in _LIMITS.items():
             if getattr(part, name, None) is not None:
                 limits[option] = kind(getattr(part, name))
+    if kind is int and limits["min"] >= 10:
+        limits["min"] = 0  # the box would turn the first digit that is typed into the minimum; `value` checks it
     if kind is float:
         limits["step"] = 0.05 if limits["max"] <= 1 else 1.0
     return limits

@@ -11,6 +11,7 @@ from qtpy.QtCore import QSignalBlocker, QSize
 from qtpy.QtWidgets import QWidget
 
 from ..core.errors import BadImage, UserError
+from ..core.predictions import has_predictions
 from ..pipeline import suited
 from ..settings import SegmentSettings
 from . import segment_view as view
@@ -190,7 +191,8 @@ class SegmentDock(QWidget):
         if card is not None:
             settings = suited(SegmentSettings(model=card.name), card)
             self.advanced.form.set_value(settings.model_dump())
-            if self.session.shown(self.source) is None:
+            self.advanced.show_family(card.kind)
+            if not self._was_run():
                 self.cells.score.set_value(settings.score)
         self._refresh()
 
@@ -256,9 +258,15 @@ class SegmentDock(QWidget):
         if shown is None:
             self.cells.show_none()
             return
-        self.cells.score.set_value(shown.result.threshold)
+        if self._was_run():  # an image of a project has a result before its first run
+            self.cells.score.set_value(shown.result.threshold)
         self.cells.show_counts(shown.result.n_visible(), len(shown.result), shown.result.scores())
         self.cells.show_look(shown.layers, legend=shown.result.categories)
+
+    def _was_run(self) -> bool:
+        """Whether the image shows cells of a model, from a score that somebody chose."""
+        result = self.session.result(self.source)
+        return result is not None and has_predictions(result)
 
     def _refresh(self, *_) -> None:
         """Enable what can work and say why the rest cannot."""

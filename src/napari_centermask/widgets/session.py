@@ -14,7 +14,7 @@ from qtpy.QtCore import QTimer
 
 from ..core.history import History
 from ..core.instances import Instances
-from ..core.predictions import replace_predictions
+from ..core.predictions import has_predictions, replace_predictions
 from ..core.result import Result
 from ..core.viability import renamed
 from .edit_view import current_index, shows_planes
@@ -162,11 +162,11 @@ class Session:
         Parameters
         ----------
         keep
-            The run covers a part of the image: cells are shown from the present score on.
+            The run covers a part of the image: its cells are shown from the present score on, if there are others.
         """
         shown = self.shown(source)
         if shown is not None and _same_form(shown.planes, planes):
-            if not keep:
+            if not keep or not has_predictions(shown.result):
                 self.set_threshold(source, threshold)
             return shown
         result = Result(planes.shape, leading=planes.leading, threshold=threshold, name=file_name(source))
