@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,15 @@ def test_a_job_outlives_whoever_started_it_and_is_found_again(run, until, starte
     found.stop()
     until(found, lambda: not found.is_alive)
     assert Job.open(folder).state == "stopped"
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this system has no autogroups")
+def test_the_session_of_a_job_stands_back_too(run, until):
+    job = run(POLITE)
+    until(job, lambda: job.last("start"))
+    own, its = (Path(f"/proc/{pid}/autogroup").read_text().split() for pid in ("self", job._process.pid))
+    assert own[0] != its[0]  # so that the job's own niceness says nothing to us
+    assert its[1:] == ["nice", "10"]
 
 
 def test_a_second_job_in_the_same_folder_is_refused(run, until, settings):

@@ -361,6 +361,34 @@ def test_curves_are_drawn_at_most_four_times_a_second(qtbot):
     assert curves.plots[0].lines["loss"].getData()[0][-1] > 10
 
 
+def test_a_step_draws_the_window_once_and_only_what_is_new(qtbot):
+    from qtpy.QtCore import QEvent, QObject
+
+    from napari_centermask.widgets.curves import Curves
+    from napari_centermask.widgets.run_state import RunState
+
+    class Paints(QObject):
+        def eventFilter(self, watched, event):
+            if event.type() == QEvent.Type.Paint:
+                names.append(seen[watched])
+            return False
+
+    curves, run, names, paints = Curves(), RunState(steps=100), [], Paints()
+    qtbot.addWidget(curves)
+    seen = {curves.plots[0].widget.viewport(): "losses", curves.plots[1].widget.viewport(): "scores"}
+    with qtbot.waitExposed(curves):
+        curves.show()
+    run.feed({"event": "evaluation", "step": 1, "AP": 0.1})
+    for widget in seen:
+        widget.installEventFilter(paints)
+    for step in (1, 2, 3):
+        names.clear()
+        run.feed({"event": "step", "step": step, "loss": 0.5**step})
+        curves.show_state(run)
+        qtbot.wait(2 * curves._timer.interval())
+    assert names == ["losses"]
+
+
 def test_an_earlier_sitting_that_got_further_is_cut_back():
     from napari_centermask.widgets.run_state import RunState
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .run_state import RunState
 
 REDRAW_MS = 250  # 4 Hz at most: a redraw takes 10 ms with software OpenGL
+_AXIS_WIDTH, _AXIS_HEIGHT = 44, 22  # pixels; "0.001", and one line of text
 _COLOURS = ("#4c9be8", "#e8794c", "#5cc27f", "#c95cc2", "#e8c84c", "#5cc2c2", "#e84c6f", "#9b7ae8", "#a3c25c")
 _WITHOUT = "Curves need pyqtgraph: pip install 'napari-centermask[train]'"
 
@@ -59,6 +60,11 @@ class Curves(QWidget):
         if not self._timer.isActive():
             self._on_time()
 
+    def prepare(self) -> None:
+        """Work out now what would else be found while drawing; after a change of size."""
+        for plot in self.plots:
+            plot.prepare()
+
     def _on_time(self) -> None:
         if not self._is_new or self._state is None or not self.plots:
             return
@@ -88,12 +94,26 @@ class _Plot:
         item.showGrid(x=True, y=True, alpha=0.2)
         item.setMenuEnabled(False)
         item.hideButtons()
+        # Of a fixed size: else an axis finds while it is drawn that it needs another, and all is drawn once more.
+        item.getAxis("left").setWidth(_AXIS_WIDTH)
+        item.getAxis("bottom").setHeight(_AXIS_HEIGHT)
+        for side in ("left", "bottom"):
+            item.getAxis(side).setStyle(autoExpandTextSpace=False)
         if limits is not None:
             item.setLimits(yMin=limits[0], yMax=limits[1])
         self.lines: dict[str, object] = {}
+        self._drawn: tuple | None = None
+
+    def prepare(self) -> None:
+        """Fit the ranges now: found while it is drawn, they would have it drawn once more."""
+        self.widget.scene().prepareForPaint()
 
     def draw(self, curves: dict[str, Curve], end: int) -> None:
         """Bring the lines up to date, over steps from 0 to `end`; those of another run go."""
+        new = (end, *((name, id(curve), len(curve.steps), *curve.steps[-1:]) for name, curve in curves.items()))
+        if new == self._drawn:  # a picture of the whole window, where it holds an OpenGL canvas
+            return
+        self._drawn = new
         item = self.widget.getPlotItem()
         for name in [n for n in self.lines if n not in curves]:
             item.removeItem(self.lines.pop(name))
@@ -106,6 +126,7 @@ class _Plot:
         item.setXRange(0, max(end, 1), padding=0.02)
         if self._is_log:
             item.getAxis("left").setStyle(maxTextLevel=0 if _decades(curves) > 1.5 else 2)
+        self.prepare()
         names = (
             f"<span style='color: {_COLOURS[n % len(_COLOURS)]}'>●&nbsp;{name}</span>" for n, name in enumerate(curves)
         )

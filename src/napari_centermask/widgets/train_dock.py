@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +17,22 @@ from .adoption import free_name, install, predict_next
 from .close_guard import guard
 from .comparison import ComparisonBox
 from .dock_layout import STYLE, WIDTH, stack
+from .dock_tabs import share_place
 from .pickers import hint
 from .project_session import project_session_of
 from .runner import Runner
 from .train_plan import Plan, Source, plan, user_runs
-from .train_view import AdoptBox, AdvancedBox, FailureBox, LearningBox, ProgressBox, RunsBox, StartBox, primary
+from .train_view import (
+    AdoptBox,
+    AdvancedBox,
+    FailureBox,
+    LearningBox,
+    ProgressBox,
+    RunsBox,
+    StartBox,
+    primary,
+    settle,
+)
 from .training import ALIVE, training_of
 
 if TYPE_CHECKING:
@@ -58,6 +71,7 @@ class TrainDock(QWidget):
         self.comparison, self.adoption = ComparisonBox(), AdoptBox()
         self.advanced = AdvancedBox()
         self.setStyleSheet(STYLE)
+        share_place(self, "Fine-tune")
         upper = (self.start, self.advanced, self.runs, self.progress, self.failure)
         stack(self, (*upper, self.comparison, self.adoption, self.learning))
 
@@ -185,8 +199,7 @@ class TrainDock(QWidget):
                 value.drop()
             self._starts = (starts or self.advanced.fold.isExpanded()) and self.compute() and starts
         elif isinstance(value, Plan):
-            self._take(value)
-            if starts:
+            if self._take(value) and starts:
                 self._begin()
         elif not self.planner.cancelled:
             text = getattr(value, "message", "The data could not be looked at.")
@@ -194,19 +207,24 @@ class TrainDock(QWidget):
             show_error(text)
         self._refresh()
 
-    def _take(self, plan: Plan) -> None:
-        """Show a plan; what a person changed in the form stays."""
-        self.plan, form = plan, self.advanced.form
-        changes: dict[str, Any] = {}
+    def _take(self, plan: Plan) -> bool:
+        """Show a plan; what a person changed in the form stays. False if that cannot be used."""
+        form = self.advanced.form
         try:
             changes = form.changes() if form.is_filled else {}
         except UserError as error:
+            plan.drop()
+            self.start.about.setText(str(error))
             show_error(str(error))
+            return False
+        self.plan = plan
         form.set_value(plan.settings)
         form.show_changes(changes)
-        self.start.about.setText(plan.summary)
+        with suppress(UserError):  # `_begin` says it
+            self.start.about.setText(replace(plan, settings=form.value()).summary)
         reasons = (f"{name.replace('_', ' ')}: {reason}" for name, reason in plan.reasons.items())
         self.start.about.setToolTip("\n".join(reasons))
+        return True
 
     def _begin(self) -> None:
         try:
@@ -256,11 +274,15 @@ class TrainDock(QWidget):
             self.progress.show_state(state)
             self.learning.curves.show_state(state)
         self._refresh()
+        settle()
+        self.learning.curves.prepare()
 
     def _on_ended(self, report: Report | None) -> None:
         self.training.look(self._run_folders())
         if report is not None and report.failure is not None:
             self.failure.show_failure(report.failure.message, self._remedies(report))
+        if report is not None and report.installed:
+            self._show_adopted(report.installed)
 
     def adopt(self) -> None:
         """Install the new model; asks where the comparison advises against it."""
@@ -276,12 +298,17 @@ class TrainDock(QWidget):
 
     def _on_adopted(self, value: Any) -> None:
         if isinstance(value, str):
-            self.adopted = value
-            self.adoption.status.setText(f"Installed as '{value}'; every dock offers it now.")
-            self.start.models.reload()
+            self._show_adopted(value)
         else:
             self.adoption.status.setText(getattr(value, "message", "It could not be installed."))
         self._refresh()
+
+    def _show_adopted(self, name: str) -> None:
+        """The model of the run in view is installed."""
+        self.adopted = name
+        self.adoption.name.setText(name)
+        self.adoption.status.setText(f"Installed as '{name}'; every dock offers it now.")
+        self.start.models.reload()
 
     def predict_next(self) -> None:
         """Segment the next image with the adopted model; a mistake becomes a notification."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtCore import QCoreApplication, QEvent, QSignalBlocker, Qt
 from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from .curves import Curves
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .run_state import RunState
     from .run_watch import Run
 
+_LEVELS = 6  # of layouts in layouts: a label, its row, its box, the column, what scrolls it, and one to spare
 _HELP = """
 <p><b>Fine-tune</b></p>
 <ol>
@@ -111,7 +112,9 @@ class ProgressBox(QWidget):
     def show_state(self, state: RunState) -> None:
         """Bring the texts and the bar up to date."""
         self.title.setText(state.title)
+        self.progress.setUpdatesEnabled(False)  # else it would not wait for the rest, but draw the window for itself
         self.progress.setValue(round(state.part * 1000))
+        self.progress.setUpdatesEnabled(True)
         self.machine.setText(state.machine)
         self.notices.setText("\n".join(state.notices[-2:]))
         self.notices.setVisible(bool(state.notices))
@@ -215,6 +218,16 @@ class AdoptBox(QWidget):
         layout.addWidget(row(label("Name"), self.name, self.adopt, stretch=1))
         layout.addWidget(self.predict)
         layout.addWidget(self.status)
+
+
+def settle() -> None:
+    """Lay out what was changed, now and to the end.
+
+    Labels of several lines settle in two or three turns of the event loop. Each would be a picture of the whole window
+    where it holds an OpenGL canvas: 25 ms with software OpenGL.
+    """
+    for _ in range(_LEVELS):  # a call leaves to the next what a layout asks of the one around it
+        QCoreApplication.sendPostedEvents(None, int(QEvent.Type.LayoutRequest))
 
 
 def primary(button: QPushButton, wanted: bool) -> None:
