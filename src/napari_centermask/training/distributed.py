@@ -74,6 +74,14 @@ class World:
         distributed.broadcast(word, src=0)
         return bool(word.item())
 
+    def any(self, value: bool, device: torch.device) -> bool:
+        """Whether at least one process says so."""
+        if self.size == 1:
+            return value
+        word = torch.tensor([int(value)], device=device)
+        distributed.all_reduce(word, distributed.ReduceOp.MAX)
+        return bool(word.item())
+
     def leave(self) -> None:
         """End the meeting."""
         if self.size > 1 and distributed.is_initialized():

@@ -12,6 +12,7 @@ from torch import nn
 
 from ..events import event
 from ..settings import TrainSettings
+from .checks import check_data
 from .control import Control
 from .device import is_out_of_memory, memory_mb
 from .optimise import PLATEAU
@@ -104,16 +105,22 @@ class _Run:
         yield event("stage", name="reading the images")
         if trainer.world.is_first:
             trainer.read_facts()
+            check_data(settings)
             self.prepare(settings)
             if settings.evaluate_first and trainer.progress.step == 0:
                 yield from self._evaluate()
-        if settings.find_rate and trainer.progress.step == 0 and trainer.world.size == 1:
-            yield from self._find_rate()
+        if settings.find_rate and trainer.progress.step == 0:
+            if trainer.world.size == 1:
+                yield from self._find_rate()
+            else:
+                yield event(
+                    "notice", message="The learning rate is searched by a single process only; it stays as set."
+                )
         while not self._is_over():
             try:
                 yield from self._some_steps()
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or trainer.world.size > 1:
+                if not is_out_of_memory(error):
                     raise
                 yield self._halve(error)
         if trainer.world.is_first:
@@ -247,10 +254,10 @@ class _Run:
         self.clock = time.monotonic()
 
     def _halve(self, error: BaseException) -> dict[str, Any]:
-        """Go on with half the batch, once."""
+        """Go on with half the batch, once; several processes do so together, each has at least one tile."""
         batch = self.trainer.batch
-        if self.has_halved or batch == 1:
-            raise _explain_memory(self.settings, batch) from error
+        if self.has_halved or batch <= self.trainer.world.size:
+            raise _explain_memory(self.settings, batch, n_processes=self.trainer.world.size) from error
         self.has_halved, self.trainer.progress.batch = True, batch // 2
         self.trainer.optimiser.zero_grad(set_to_none=True)
         if self.trainer.device.type == "cuda":
@@ -284,10 +291,10 @@ class _Run:
         )
 
 
-def _explain_memory(settings: TrainSettings, batch: int) -> TrainingFailed:
+def _explain_memory(settings: TrainSettings, batch: int, *, n_processes: int = 1) -> TrainingFailed:
     """What to try where half the batch was still too much."""
-    remedy = {"batch": max(1, batch // 2), "tile": settings.tile, "workers": min(settings.workers, 1)}
-    if batch <= 2:
+    remedy = {"batch": max(n_processes, batch // 2), "tile": settings.tile, "workers": min(settings.workers, 1)}
+    if batch <= 2 * n_processes:
         remedy["tile"] = max(SMALLEST_TILE, (settings.tile * 3 // 4) // 32 * 32)
     return TrainingFailed(
         f"The memory does not suffice for {batch} tiles of {settings.tile} pixels per step. "

@@ -16,7 +16,7 @@ from ..models.losses import Truth
 from ..settings import TrainSettings
 from .batch_losses import batch_losses
 from .class_weights import class_weights
-from .device import choose_device, choose_precision, tune_malloc
+from .device import choose_device, choose_precision, is_out_of_memory, tune_malloc
 from .distributed import World
 from .inputs import check_inputs, follow_card
 from .map_losses import MapTruth, map_losses
@@ -254,6 +254,8 @@ class Trainer:
         ------
         TrainingFailed
             If a loss is not finite; the weights stay as they were.
+        RuntimeError, MemoryError
+            If the memory does not suffice, here or in another process of the run; the weights stay as they were.
         """
         self.model.train()
         if self.settings.start is not None:
@@ -261,12 +263,7 @@ class Trainer:
         if rate is None:
             rate = learning_rate(self.settings, self.progress.step, self.done, drops=self.progress.drops)
         set_rate(self.optimiser, rate)
-        images = images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
-        with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
-            losses = self._losses(images, truths)
-        self._check(losses)
-        self.optimiser.zero_grad(set_to_none=True)
-        self.scaler.scale(sum(losses.values())).backward()
+        losses = self._backward(images, truths)
         self.world.average_gradients(self.model)
         self.scaler.unscale_(self.optimiser)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
@@ -277,6 +274,25 @@ class Trainer:
         self.progress.tiles = self.tiles + len(images) * self.world.size
         self.progress.step += 1
         return {k: float(v.detach()) for k, v in losses.items()} | {"learning_rate": rate, "gradient_norm": float(norm)}
+
+    def _backward(self, images: torch.Tensor, truths: list[Truth] | MapTruth) -> dict[str, torch.Tensor]:
+        """Losses, with their gradients in the parameters; lack of memory in one process is raised in all of them."""
+        shortage: BaseException | None = None
+        losses: dict[str, torch.Tensor] = {}
+        try:
+            images = images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+            with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
+                losses = self._losses(images, truths)
+            self._check(losses)
+            self.optimiser.zero_grad(set_to_none=True)
+            self.scaler.scale(sum(losses.values())).backward()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            shortage = error
+        if self.world.any(shortage is not None, self.device):
+            raise shortage or RuntimeError("Another process of this run is out of memory.")
+        return losses
 
     def _check(self, losses: dict[str, torch.Tensor]) -> None:
         bad = [name for name, value in losses.items() if not torch.isfinite(value)]
