@@ -21,7 +21,7 @@ from .layers import KEY
 def write_coco(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     """Write the cells above the threshold, hidden parts too, as COCO instances."""
     result = _result(data, attributes)
-    records = records_of(result, _file_name(result.name, result), extra=_pixel_size(attributes), shown=True)
+    records = records_of(result, _file_name(result.name, result), extra=pixel_size(attributes), shown=True)
     _write_coco(Path(path), records)
     note_saved(result)
     return [path]
@@ -72,7 +72,7 @@ def _file_name(name: str, result: Result) -> str:
     return path.name if path.suffix else f"{path.name}.{'tif' if result.leading else 'png'}"
 
 
-def _pixel_size(attributes: dict[str, Any]) -> dict[str, float]:
+def pixel_size(attributes: dict[str, Any]) -> dict[str, float]:
     """The side of a pixel, where the layer has it in micrometres."""
     units, scale = attributes.get("units") or (), attributes.get("scale")
     if len(units) and scale is not None and str(units[-1]) in ("um", "µm", "micrometer"):
