@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from napari_centermask.core.illumination import Correction
+from napari_centermask.core.illumination import Correction, corrected
 from napari_centermask.io.images import read_plane
 from napari_centermask.settings import PreprocessSettings
 
+PREVIEW = 4_000_000
+"""Most pixels of a preview."""
 _LEAST_SIGMA = 0.3  # pixels; a narrower Gaussian changes nothing
 
 
@@ -32,6 +36,31 @@ def correction_of(settings: PreprocessSettings, scale: float) -> Correction:
     if denoise == "gaussian" and size < _LEAST_SIGMA or denoise == "median" and round(size) < 1:
         denoise = "none"
     return Correction(settings.background, settings.background_size / scale, denoise, size, gain, settings.dark)
+
+
+def preview(image: Any, channel: int, settings: PreprocessSettings, *, scale: float = 1.0) -> tuple[np.ndarray, int]:
+    """One channel as the model will see it but for its range, thinned out where it is large.
+
+    Parameters
+    ----------
+    image
+        (C, H, W) array-like.
+
+    Returns
+    -------
+    pixels
+        (h, w) float32.
+    step
+        Pixels of the image from one to the next.
+
+    Raises
+    ------
+    BadImage, BadSettings
+        If the flat field cannot be read, or is of another size.
+    """
+    step = math.ceil(math.sqrt(max(1.0, image.shape[1] * image.shape[2] / PREVIEW)))
+    view = corrected(image, correction_of(settings, scale))
+    return np.asarray(view[channel : channel + 1, ::step, ::step], dtype=np.float32)[0], step
 
 
 def _read_gain(path: Path) -> np.ndarray:

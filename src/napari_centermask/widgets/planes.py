@@ -115,10 +115,16 @@ def guess_channel_axis(layer: Image) -> int | None:
 
 
 def channel_names(layer: Image, *, channel_axis: int | None) -> list[str]:
-    """What the user reads for each channel."""
+    """What the user reads for each channel: the names in the layer's metadata (`channel_names`) where it has them."""
     if layer.rgb:
         return ["Red", "Green", "Blue"][: ImagePlanes.of(layer).n_channels]
     if channel_axis is None:
         return ["Grey"]
     shape = layer.data[0].shape if layer.multiscale else layer.data.shape
-    return [f"Channel {i}" for i in range(shape[channel_axis])]
+    return named_channels(layer, shape[channel_axis]) or [f"Channel {i}" for i in range(shape[channel_axis])]
+
+
+def named_channels(layer: Image, n: int) -> list[str]:
+    """Names of the n channels from the layer's metadata; empty if it has none, or another number."""
+    names = layer.metadata.get("channel_names") or []
+    return [str(name) for name in names] if len(names) == n else []

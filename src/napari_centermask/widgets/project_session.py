@@ -216,7 +216,8 @@ class ProjectSession:
 
             data, axes, rgb = np.moveaxis(data, axes.index("S"), -1), axes.replace("S", "") + "S", True
         labels = tuple(axes.rstrip("S").lower())
-        layer = Image(data, name=name, rgb=rgb, axis_labels=labels, metadata={IN_PROJECT: True})
+        about = {IN_PROJECT: True, "channel_names": list(pixels.channel_names)}
+        layer = Image(data, name=name, rgb=rgb, axis_labels=labels, metadata=about)
         self.viewer.add_layer(layer)
         return layer, ImagePlanes.of(layer, channel_axis=axes.index("C") if "C" in axes else None)
 

@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Image
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QSignalBlocker, QSize
 from qtpy.QtWidgets import QWidget
 
 from ..core.errors import BadImage, UserError
 from ..core.predictions import has_predictions
 from ..pipeline import suited
+from ..pipeline.channels import missing_channels
 from ..settings import SegmentSettings
 from . import segment_view as view
 from .cells_box import CellsBox
 from .circle import DiameterCircle
 from .dock_layout import STYLE, WIDTH, stack
 from .dock_tabs import share_place
+from .illumination import Illumination
 from .job import PlaneJob
 from .pickers import LayerCombo, hint
 from .planes import ImagePlanes, channel_names, guess_channel_axis
@@ -54,10 +56,11 @@ class SegmentDock(QWidget):
         self.model = view.ModelBox()
         self.run = view.RunBox()
         self.cells = CellsBox(SegmentSettings.model_fields["score"].default)
+        self.illumination = Illumination(self._viewer, lambda: (self.source, self._planes_or_none()))
         self.advanced = view.AdvancedBox()
         self.setStyleSheet(STYLE)
         share_place(self, "Segment")
-        stack(self, (self.image, self.model, self.run, self.cells, self.advanced))
+        stack(self, (self.image, self.model, self.run, self.cells, self.illumination.box, self.advanced))
 
     def sizeHint(self) -> QSize:
         """Wide enough for its rows, and no wider than it needs beside an image."""
@@ -125,6 +128,7 @@ class SegmentDock(QWidget):
             score=self.cells.score.value(),
             diameter=diameter if diameter > _TOO_FEW_PIXELS else None,
             channels=self.image.channels.value(),
+            **self.illumination.value(),
             **self.advanced.form.value(),
         )
 
@@ -134,6 +138,7 @@ class SegmentDock(QWidget):
         self.cells.score.set_value(settings.score)
         self.model.diameter.setValue(settings.diameter or 0.0)
         self.image.channels.set_value(settings.channels)
+        self.illumination.set_value(settings)
         self.advanced.form.set_value(settings.model_dump())
         self._refresh()
 
@@ -142,12 +147,15 @@ class SegmentDock(QWidget):
         try:
             source, planes = self._chosen()
             settings = self.value()
+            missing = missing_channels(planes.n_channels, self.model.models.card, settings)
             scope = self.image.scope.currentData()
             index = current_index(self._viewer, source, planes)
             jobs = plane_jobs(scope, self._viewer, source, planes, index=index)
         except UserError as error:
             show_error(str(error))
             return
+        if missing:
+            show_info(f"{source.name} has no {', '.join(missing)}: the model sees it empty.")
         whole = scope == ALL or (scope == PLANE and not planes.leading)
         self.session.segment(source, planes, jobs, settings, keep=not whole)
 
@@ -175,6 +183,7 @@ class SegmentDock(QWidget):
         names = channel_names(self.source, channel_axis=self.image.channel_axis) if self.source is not None else []
         self.image.set_channels(names)
         self.image.set_scopes(scopes(self._planes_or_none()))
+        self.illumination.show_image()
         self._show_result()
         self._refresh()
 
@@ -190,6 +199,7 @@ class SegmentDock(QWidget):
         card = self.model.models.card
         if card is not None:
             settings = suited(SegmentSettings(model=card.name), card)
+            self.illumination.show_model(card)
             self.advanced.form.set_value(settings.model_dump())
             self.advanced.show_family(card.kind)
             if not self._was_run():
@@ -198,6 +208,7 @@ class SegmentDock(QWidget):
 
     def _on_diameter_changed(self, *_) -> None:
         diameter = self.model.diameter.value()
+        self.illumination.show_diameter(diameter if diameter > _TOO_FEW_PIXELS else None)
         if self.model.circle.isChecked() and self.source is not None and diameter > _TOO_FEW_PIXELS:
             self.circle.show(self.source, diameter)
         else:
