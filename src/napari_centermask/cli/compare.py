@@ -38,7 +38,7 @@ def compare(
     split
         train, val or test; all of annotations.json when not given.
     known
-        Folders of what the old model was made for: a new one that forgot it is not recommended.
+        Folders of what the old model was made for: a new one that loses more there than it gains is not recommended.
     engine, device
         As for segment.
     json
