@@ -29,9 +29,9 @@ from learning_curve import draw, score
 
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+from napari_centermask.io.files import link_file
 from napari_centermask.jobs.command import command_line, write_run
 from napari_centermask.jobs.finetune import prepare
-from napari_centermask.training.dataset import link_image
 
 KINDS = ("honest", "wrong labels", "absurd rate", "lost cells", "early end")
 Change = Callable[[Instance, tuple[int, int], np.random.Generator], Instance | None]
@@ -68,7 +68,7 @@ def one(options: argparse.Namespace, data: Path, kind: str, seed: int, parent: d
         chosen = [spoil(r, change, rng) for r in chosen]
     (folder / "corrected" / "images").mkdir(parents=True, exist_ok=True)
     for record in chosen:
-        link_image(record.path, folder / "corrected" / "images" / record.file_name)
+        link_file(record.path, folder / "corrected" / "images" / record.file_name)
     write_coco(folder / "corrected" / "annotations.json", chosen)
     settings = prepare(folder / "corrected", options.start, out=folder / "run", seed=seed).settings
     steps = 1 if kind == "early end" else options.steps

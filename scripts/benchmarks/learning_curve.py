@@ -26,9 +26,9 @@ import numpy as np
 from napari_centermask.core.instances import Instances
 from napari_centermask.deploy.benchmark import machine
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+from napari_centermask.io.files import link_file
 from napari_centermask.jobs.command import command_line, write_run
 from napari_centermask.models.zoo import find_model
-from napari_centermask.training.dataset import link_image
 from napari_centermask.training.defaults import suggest
 
 
@@ -62,7 +62,7 @@ def make_subset(data: Path, out: Path, n: int | None, seed: int) -> int:
         if n is not None:
             records = draw([r for r in records if len(r.instances)], n if split == "train" else max(5, n // 5), rng)
         for record in records:
-            link_image(record.path, out / "images" / record.file_name)
+            link_file(record.path, out / "images" / record.file_name)
         write_coco(out / f"annotations_{split}.json", records)
         total += sum(len(r.instances) for r in records) if split == "train" else 0
     return total

@@ -22,7 +22,7 @@ from learning_curve import draw, score
 
 from napari_centermask.deploy.benchmark import machine
 from napari_centermask.io.coco import read_coco, write_coco
-from napari_centermask.training.dataset import link_image
+from napari_centermask.io.files import link_file
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def one(options: argparse.Namespace, seed: int, folder: Path) -> dict:
     chosen = draw([r for r in records if len(r.instances)], options.cells, np.random.default_rng(seed))
     (folder / "corrected" / "images").mkdir(parents=True)
     for record in chosen:
-        link_image(record.path, folder / "corrected" / "images" / record.file_name)
+        link_file(record.path, folder / "corrected" / "images" / record.file_name)
     write_coco(folder / "corrected" / "annotations.json", chosen)
     command = [sys.executable, "-m", "napari_centermask", "finetune", folder / "corrected", "--start", options.start]
     start = time.monotonic()

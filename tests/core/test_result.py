@@ -26,13 +26,6 @@ def test_ids_are_unique_over_planes_and_never_used_again():
     assert sorted(i.id for i in result) == [3, 4]
 
 
-def test_a_region_replaces_only_what_is_centred_in_it():
-    result = Result((40, 40))
-    result.put((), squares((1, 1), (20, 20)))
-    result.put((), squares((2, 2)), region=[rectangle(0, 0, 12, 12)])
-    assert sorted((i.id, i.y0) for i in result) == [(2, 20), (3, 2)]
-
-
 def test_the_threshold_hides_and_never_deletes():
     result = Result((40, 40), threshold=0.95)
     result.put((), squares((1, 1)))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from napari_centermask.core.errors import BadProject, BadSettings, CannotSave
 from napari_centermask.core.tools import set_status, to_changes
-from napari_centermask.io import export as module
+from napari_centermask.io import files
 from napari_centermask.io.coco import check_images, read_coco
 from napari_centermask.io.coco_records import by_image, result_of
 from napari_centermask.io.export import export
@@ -128,7 +128,7 @@ def test_a_full_disk_leaves_no_half_file(project, tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.shutil, "copyfile", refuse)
+    monkeypatch.setattr(files.shutil, "copyfile", refuse)
     with pytest.raises(CannotSave, match="No space left"):
         export(project, tmp_path / "out", copy_images=True)
     monkeypatch.undo()

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from .instances import Box, Instance, Instances
-from .regions import contains
 
 Index = tuple[int, ...]
 COLUMNS = ("index", "id", "plane", "category", "score", "mask_quality", "area", "status")
@@ -151,15 +150,11 @@ class Result:
         plane = self.plane(index)
         return Instances(self.shape, filter(self.shows, plane), categories=plane.categories)
 
-    def put(
-        self, index: Index, cells: Instances, *, region: list[np.ndarray] | None = None, keep_ids: bool = False
-    ) -> Instances:
-        """Take a plane's cells over, under new ids.
+    def put(self, index: Index, cells: Instances, *, keep_ids: bool = False) -> Instances:
+        """Replace a plane's cells, under new ids.
 
         Parameters
         ----------
-        region
-            Polygons, each (n, 2) y, x: only cells centred inside are replaced. The whole plane when not given.
         keep_ids
             The cells come with ids that no other plane uses; keep them.
 
@@ -171,16 +166,13 @@ class Result:
         if cells.shape != self.shape:
             raise ValueError(f"Expected cells of a plane of {self.shape}, got {cells.shape}.")
         self.categories = {**self.categories, **cells.categories}
-        kept: list[Instance] = (
-            [] if region is None else [i for i in self.plane(index) if not contains(region, centre(i))]
-        )
-        merged = Instances(self.shape, kept, categories=self.categories)
+        taken = Instances(self.shape, categories=self.categories)
         for instance in cells:
             new = instance.id if keep_ids else self.new_id()
-            merged.add(replace(instance, id=new))
+            taken.add(replace(instance, id=new))
             self._last_id = max(self._last_id, new)
-        self._planes[index] = merged
-        return merged
+        self._planes[index] = taken
+        return taken
 
     def join_categories(self, index: Index, categories: dict[int, str]) -> dict[int, int]:
         """Take over the categories that new cells of a plane come with; returns the id here of each.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..core.errors import BadProject, BadSettings, CannotSave
 from .coco import ImageRecord, write_coco
 from .coco_records import records_of
-from .files import cannot_save
+from .files import cannot_save, copy_file
 from .groups import group_of, joined, same_files, split_groups
 
 if TYPE_CHECKING:
@@ -172,19 +171,10 @@ def _records(project: Project, images: list[ProjectImage], split: str, copies: P
 
 
 def _copy(path: Path, target: Path) -> None:
-    part = target.with_name(target.name + ".part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists() and same_files([path, target]) == [0, 0]:
-            return
-        if target.exists():
-            raise BadSettings(f"Another image {target.name} lies in {target.parent}. Choose another folder.")
-        shutil.copyfile(path, part)
-        os.replace(part, target)
-    except OSError as error:
-        raise CannotSave(cannot_save(target, error)) from error
-    finally:
-        part.unlink(missing_ok=True)
+    if not target.exists():
+        copy_file(path, target)
+    elif same_files([path, target]) != [0, 0]:
+        raise BadSettings(f"Another image {target.name} lies in {target.parent}. Choose another folder.")
 
 
 def _write(target: Path, records: list[ImageRecord], polygons: float | None) -> None:

@@ -80,6 +80,36 @@ def replace_file(path: Path, chunks: Iterable[bytes], *, previous: Path | None =
     return Stamp(stat.st_size, stat.st_mtime_ns, digest.hexdigest())
 
 
+def copy_file(path: Path, target: Path) -> Path:
+    """Copy a file under a temporary name and rename it; folders are made. Returns the target.
+
+    Raises
+    ------
+    CannotSave
+        If the disk is full or the folder protected. The target is as it was then.
+    """
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, part)
+        os.replace(part, target)
+    except OSError as error:
+        raise CannotSave(cannot_save(target, error)) from error
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def link_file(path: Path, target: Path) -> None:
+    """Give a file a second name in place of what lies there; where the file system knows no hard links, copy it."""
+    target.unlink(missing_ok=True)
+    path = path.resolve()
+    try:
+        os.link(path, target)
+    except OSError:  # another disk, or a file system without links
+        shutil.copyfile(path, target)
+
+
 def _keep(path: Path, previous: Path) -> None:
     """Give the file a second name; where the file system knows no hard links, copy it. It is never missing meanwhile."""
     part = previous.with_name(f"{previous.name}.{os.getpid()}.part")

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..core.errors import BadModel
+from ..io.files import copy_file, link_file
 from . import zoo
 from .zoo import SUFFIXES, ModelFiles
 
@@ -39,7 +40,7 @@ def rename_model(name: str, new: str) -> ModelFiles:
         for suffix in SUFFIXES.values():
             path = source / f"{name}{suffix}"
             if path.exists():
-                _link(path, temporary / f"{new}{suffix}")
+                link_file(path, temporary / f"{new}{suffix}")
         os.replace(temporary, zoo.user_folder() / new)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -103,18 +104,15 @@ def export_model(name: str, folder: Path) -> list[Path]:
     ------
     BadModel
         If there is no such model, or the folder has files of these names.
+    CannotSave
+        If the disk is full or the folder protected.
     """
     model = zoo.find_model(name)
     targets = {path: Path(folder) / path.name for path in model.paths}
     if taken := [target.name for target in targets.values() if target.exists()]:
         raise BadModel(f"{folder} has {', '.join(taken)} already. Choose another folder, or move them away.")
     for path, target in targets.items():
-        part = target.with_name(target.name + ".part")
-        try:
-            shutil.copyfile(path, part)
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
+        copy_file(path, target)
     return list(targets.values())
 
 
@@ -236,10 +234,3 @@ def _deleted() -> list[tuple[tuple[int, str], Path]]:
         if path.is_dir() and time_ns.isdigit() and zoo.is_name(name):
             found.append(((int(time_ns), name), path))
     return found
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

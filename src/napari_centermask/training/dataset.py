@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from ..core.errors import BadAnnotations
 from ..io.coco import ImageRecord, check_images, read_coco, write_coco
+from ..io.files import link_file
 from ..io.reviewed import PARTIAL, is_partial, truth_of
 from .split import Split, split
 
@@ -84,7 +82,7 @@ def freeze_dataset(source: Path, out: Path, *, val_part: float = 0.2, seed: int 
         parts, test = replace(parts, train=inner.train), inner.val
     (out / "images").mkdir(parents=True, exist_ok=True)
     for record in {r.file_name: r for r in [*parts.train, *parts.val, *test]}.values():
-        link_image(record.path, out / "images" / record.file_name)
+        link_file(record.path, out / "images" / record.file_name)
     write_coco(out / "annotations_train.json", parts.train)
     write_coco(out / "annotations_val.json", parts.val)
     if test:
@@ -95,14 +93,3 @@ def freeze_dataset(source: Path, out: Path, *, val_part: float = 0.2, seed: int 
 def _unique(records: Sequence[ImageRecord]) -> list[ImageRecord]:
     """Flat file names, each of one file: folders become part of the name."""
     return [replace(r, file_name=r.file_name.replace("\\", "/").replace("/", "__")) for r in records]
-
-
-def link_image(source: Path, target: Path) -> None:
-    """Link a file where the file system can, else copy it."""
-    with suppress(FileNotFoundError):
-        target.unlink()
-    source = source.resolve()
-    try:
-        os.link(source, target)
-    except OSError:  # another disk, or a file system without links
-        shutil.copyfile(source, target)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ...core.errors import BadImage, BadProject, CannotSave
-from ..files import cannot_save
+from ...core.errors import BadImage, BadProject
+from ..files import copy_file
 from ..images import SUFFIXES, read_header
 from .layout import ImageEntry, Status
 
@@ -117,7 +116,7 @@ def new_entries(
             continue
         name = _free_name(folder, path, names, copy)
         if copy and not path.is_relative_to(folder):
-            path = _copied(path, folder / name)
+            path = copy_file(path, folder / name)
         inside = path.is_relative_to(folder)
         place = PurePosixPath(path.relative_to(folder)).as_posix() if inside else str(path)
         entries.append(ImageEntry(id=next_id, file_name=name, path=place))
@@ -138,16 +137,3 @@ def _free_name(folder: Path, path: Path, names: set[str], copy: bool) -> str:
     candidates = [f"{prefix}{path.name}", f"{prefix}{path.parent.name}_{path.name}"]
     candidates += [f"{prefix}{path.stem} ({n}){path.suffix}" for n in range(2, len(names) + 4)]
     return next(c for c in candidates if c not in names and not (folder / c).exists())
-
-
-def _copied(path: Path, target: Path) -> Path:
-    part = target.with_name(target.name + ".part")
-    try:
-        target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(path, part)
-        os.replace(part, target)
-    except OSError as error:
-        raise CannotSave(cannot_save(target, error)) from error
-    finally:
-        part.unlink(missing_ok=True)
-    return target
