@@ -133,6 +133,8 @@ def measure(data: Path, seconds: float, picture: Path | None) -> dict:
     mover.start(100)
     wait(seconds)
     mover.stop()
+    probe.phase = ""
+    wait(1)  # the last move is drawn
     probe.phase = "starting"
     dock.start.start.click()
     is_learning = wait(START_S, until=lambda: training.state.step > 0 or training.state.state == "failed")

@@ -166,6 +166,25 @@ def test_one_click_starts_a_training_that_is_seen_to_work(train, wait):
     assert not {"torch", "torchvision"} & set(sys.modules)
 
 
+def test_what_cannot_be_planned_says_why_and_leaves_nothing(home, data):
+    from napari_centermask.widgets.job import Failed
+    from napari_centermask.widgets.train_plan import Source, plan, user_runs
+
+    steps = plan(Source(data), "nuclei")
+    next(steps)
+    steps.close()  # as another choice does
+    assert not list(user_runs().glob("*"))
+    ended = []
+
+    def to_the_end():
+        ended.append((yield from plan(Source(home), "nuclei")))
+
+    list(to_the_end())
+    assert isinstance(ended[0], Failed)
+    assert "annotations.json" in ended[0].message
+    assert not list(user_runs().glob("*"))
+
+
 def test_pause_resume_and_stop(train, wait):
     train.start.start.click()
     wait(lambda: state(train) == "running")

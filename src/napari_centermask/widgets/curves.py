@@ -110,7 +110,13 @@ class _Plot:
 
     def draw(self, curves: dict[str, Curve], end: int) -> None:
         """Bring the lines up to date, over steps from 0 to `end`; those of another run go."""
-        new = (end, *((name, id(curve), len(curve.steps), *curve.steps[-1:]) for name, curve in curves.items()))
+        new = (
+            end,
+            *(
+                (name, id(curve), len(curve.steps), *curve.steps[-1:], *curve.values[-1:])
+                for name, curve in curves.items()
+            ),
+        )
         if new == self._drawn:  # a picture of the whole window, where it holds an OpenGL canvas
             return
         self._drawn = new

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import UserError
-from ..jobs.command import new_run_folder
-from ..jobs.finetune import prepare
+from ..jobs.child import run_child
+from ..jobs.command import RUN_FILE, new_run_folder
 from ..models.zoo import user_folder
 from ..settings import TrainSettings
 from .job import Failed
@@ -59,12 +61,24 @@ def user_runs() -> Path:
     return user_folder().parent / "runs"
 
 
-def plan(source: Source, model: str) -> Generator[None, None, Plan | Failed]:
-    """Freeze the data and compute the settings; for the worker thread."""
-    yield
+def plan(source: Source, model: str) -> Generator[dict[str, Any] | None, None, Plan | Failed]:
+    """Freeze the data and compute the settings; for the worker thread, which leaves it to a process of its own.
+
+    In a thread it would hold Python's interpreter for most of the time, seconds for thousands of cells, and the window
+    would stammer. Closing the generator ends the process and leaves nothing behind.
+    """
+    name = None if source.is_project else source.folder.name  # within a project the date tells runs apart
+    out = new_run_folder(source.runs, name)
+    found: Plan | None = None
     try:
-        name = None if source.is_project else source.folder.name  # within a project the date tells runs apart
-        found = prepare(source.folder, model, out=new_run_folder(source.runs, name))
+        told = yield from run_child(
+            ["finetune", str(source.folder), "--start", model, "--out", str(out), "--dry-run", "--json"]
+        )
+        settings = TrainSettings.model_validate_json((out / RUN_FILE).read_text(encoding="utf-8"))
+        found = Plan(settings, json.loads(told)["reasons"])
     except (UserError, OSError) as error:
         return Failed(str(error))
-    return Plan(found.settings, found.reasons)
+    finally:
+        if found is None:
+            shutil.rmtree(out, ignore_errors=True)
+    return found
