@@ -24,7 +24,12 @@ def class_maps(image: Any, engine: AnyEngine, settings: SegmentSettings | None =
 
 
 def class_map_steps(
-    image: Any, engine: AnyEngine, settings: SegmentSettings, *, whole: Any | None = None
+    image: Any,
+    engine: AnyEngine,
+    settings: SegmentSettings,
+    *,
+    whole: Any | None = None,
+    origin: tuple[int, int] = (0, 0),
 ) -> Generator[Progress, None, np.ndarray]:
     """Class maps of an image, yielding between tiles.
 
@@ -34,7 +39,7 @@ def class_map_steps(
     ----------
     image
         (C, H, W) or (H, W) array-like.
-    whole
+    whole, origin
         See `Source.open`.
 
     Returns
@@ -54,13 +59,13 @@ def class_map_steps(
         raise BadSettings(
             f"Expected a U-Net for class maps, '{card.name}' finds cells one by one. Choose another model."
         )
-    source = Source.open(image, card, settings, whole=whole)
+    source = Source.open(image, card, settings, whole=whole, origin=origin)
     n = card.model.n_classes
     if source.is_blank:
         return _background(n, source.shape)
     diameter = settings.diameter
     if diameter is None:
-        diameter = yield from diameter_steps(image, engine, settings, whole=whole)
+        diameter = yield from diameter_steps(image, engine, settings, whole=whole, origin=origin)
     scaled = source.scaled(card.diameter / diameter)
     tiles = tiles_of(scaled.shape, settings, card.diameter)
     total, weights = np.zeros((n, *scaled.shape), np.float32), np.zeros(scaled.shape, np.float32)

@@ -194,6 +194,25 @@ def _estimate_alone(job: PlaneJob, settings: SegmentSettings) -> Generator[Advan
     return (yield from _estimate(job, cached_engine(settings), settings, part=0.0))
 
 
+def class_map(job: PlaneJob, settings: SegmentSettings) -> Generator[Advance, None, np.ndarray | Failed]:
+    """The category of each pixel of a plane, (H, W) uint8 with 0 for background; for the worker thread."""
+    return (yield from _answer_for(_class_map(job, settings)))
+
+
+def _class_map(job: PlaneJob, settings: SegmentSettings) -> Generator[Advance, None, np.ndarray]:
+    from ..pipeline import check_intensities, class_image, class_map_steps
+
+    yield Advance(0.0, f"Loading {Path(settings.model).stem}")
+    check_intensities(job.image, settings)
+    steps = class_map_steps(job.image, cached_engine(settings), settings)
+    while True:
+        try:
+            progress = _next(steps)
+        except StopIteration as end:
+            return class_image(end.value)
+        yield Advance(progress.done / max(progress.total, 1), progress.message)
+
+
 def _estimate(
     job: PlaneJob, engine: Engine, settings: SegmentSettings, *, part: float
 ) -> Generator[Advance, None, float]:

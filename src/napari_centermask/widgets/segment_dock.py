@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,10 +19,11 @@ from ..settings import SegmentSettings
 from . import segment_view as view
 from .cells_box import CellsBox
 from .circle import DiameterCircle
+from .class_layer import show_classes
 from .dock_layout import STYLE, WIDTH, stack
 from .dock_tabs import share_place
 from .illumination import Illumination
-from .job import PlaneJob
+from .job import PlaneJob, class_map, estimate_diameter
 from .pickers import LayerCombo, hint
 from .planes import ImagePlanes, channel_names, guess_channel_axis
 from .scope import ALL, PLANE, REGION, draw_region, plane_jobs, scopes
@@ -76,6 +78,7 @@ class SegmentDock(QWidget):
         self.model.diameter.valueChanged.connect(self._on_diameter_changed)
         self.model.estimate.clicked.connect(self._on_estimate)
         self.model.circle.toggled.connect(self._on_diameter_changed)
+        self.advanced.classes.clicked.connect(self._on_class_map)
         self.run.start.clicked.connect(self.start)
         self.run.cancel.clicked.connect(self.session.runner.cancel)
         self.cells.score.changed.connect(self._on_score_changed)
@@ -223,10 +226,23 @@ class SegmentDock(QWidget):
         except UserError as error:
             show_error(str(error))
             return
-        self.session.estimate(source, PlaneJob(index, planes.plane(index)), settings, self._on_estimated)
+        job = PlaneJob(index, planes.plane(index))
+        self.session.ask(f"diameter in {source.name}", estimate_diameter, job, settings, self._on_estimated)
 
-    def _on_estimated(self, diameter: float) -> None:
+    def _on_estimated(self, diameter: float) -> str:
         self.model.diameter.setValue(diameter)
+        return f"The cells are about {diameter:.0f} pixels wide."
+
+    def _on_class_map(self) -> None:
+        try:
+            source, planes = self._chosen()
+            index = current_index(self._viewer, source, planes)
+            settings = self.value()
+        except UserError as error:
+            show_error(str(error))
+            return
+        then = partial(show_classes, self._viewer, source, index)
+        self.session.ask(f"classes in {source.name}", class_map, PlaneJob(index, planes.plane(index)), settings, then)
 
     def _on_draw(self) -> None:
         """Give the user a layer to draw the region in, ready for a rectangle."""
@@ -286,6 +302,8 @@ class SegmentDock(QWidget):
         hint(self.run.start, problem or "Find the cells.", enabled=not problem)
         text = problem or "Estimate the diameter from the image: the model looks at it once or twice."
         hint(self.model.estimate, text, enabled=not problem)
+        text = problem or "Show the category of each pixel of this plane, before cells are parted."
+        hint(self.advanced.classes, text, enabled=not problem)
         hint(
             self.run.cancel,
             "Stop after the present tile." if running else "Nothing is running.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
@@ -25,7 +26,11 @@ from .pickers import ChannelPicker, LayerCombo, ModelCombo
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-_ADVANCED = ("engine", "device", "tile", "overlap", "nms", "mask_nms", "percentiles", "min_area", "max_detections")
+_OF_FAMILY = {
+    "centermask": ("nms", "mask_nms", "max_detections"),
+    "unet": ("foreground", "seed", "smoothing", "flips"),
+}
+_ADVANCED = ("engine", "device", "tile", "overlap", "percentiles", "min_area", *chain(*_OF_FAMILY.values()))
 # torch must not enter this process; see engine_cache.
 _ENGINES = {"engine": ("auto", "openvino", "onnx")}
 _HELP = """
@@ -36,6 +41,8 @@ _HELP = """
 <li>Run. Cells that lie over others are kept whole; their common part is hatched.</li>
 <li>Move the score threshold until the right cells are shown; that needs no new run.</li>
 </ol>
+<p>A U-Net parts cells that touch by a watershed, which gives no overlapping cells: "Advanced" has its settings. Where cells
+lie over one another, choose a CenterMask.</p>
 <p>To do a part again, choose "Drawn region" or "What is in view" under Segment.
 File &gt; Save Selected Layers writes the cells as COCO (.json, all overlaps) or as a label image (.tif).</p>
 """
@@ -123,7 +130,7 @@ class ModelBox(QWidget):
         if card is None:
             self.about.setText("No model is installed.")
             return
-        names = ", ".join(card.model.categories)
+        names = ", ".join(card.model.categories) + (", no overlaps" if card.kind == "unet" else "")
         self.about.setText(f"finds {names} · trained at {card.diameter:.0f} px · {card.licence}")
         self.models.setToolTip(card.description or card.name)
 
@@ -189,8 +196,16 @@ class AdvancedBox(QWidget):
         fold = QCollapsible("Advanced")
         fold.setDuration(0)
         fold.addWidget(self.form)
+        self.classes = QPushButton("Class map")
+        fold.addWidget(self.classes)
         fold.layout().setContentsMargins(0, 0, 0, 0)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(fold)
         self.fold = fold
+
+    def show_family(self, kind: str) -> None:
+        """Show the settings that a family of models has."""
+        for family, names in _OF_FAMILY.items():
+            self.form.set_shown(names, family == kind)
+        self.classes.setVisible(kind == "unet")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from ..core.predictions import has_predictions, replace_predictions
 from ..core.result import Result
 from ..core.viability import renamed
 from .edit_view import current_index, shows_planes
-from .job import Failed, Finished, estimate_diameter, run
+from .job import Failed, Finished, run
 from .layers import ResultLayers, place_of
 from .planes import ImagePlanes
 from .runner import Runner
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .edit_session import EditSession
     from .job import PlaneDone, PlaneJob
 
+Then = Callable[[Any], str]
 _SETTLE_MS = 400
 _SESSIONS: WeakKeyDictionary[Viewer, Session] = WeakKeyDictionary()
 
@@ -127,7 +128,7 @@ class Session:
         self._shown: WeakKeyDictionary[Image, Shown] = WeakKeyDictionary()
         self.runner = Runner()
         self._running: Shown | None = None
-        self._then: Callable[[float], None] | None = None
+        self._then: Then | None = None
         self._own_removal = False
         self.editing: EditSession | None = None
         self._unsettled: set[Shown] = set()
@@ -229,10 +230,12 @@ class Session:
         seams[index] = tuple(tuple(sorted({*a, *b})) for a, b in zip(before, done.seams, strict=True))
         self.put(shown, index, done.cells, region=done.job.region)
 
-    def estimate(self, source: Image, job: PlaneJob, settings: SegmentSettings, then: Callable[[float], None]) -> None:
-        """Estimate the diameter of the cells of a plane off the GUI thread; `then` receives it, in pixels."""
+    def ask(
+        self, title: str, work: Callable[..., Generator], job: PlaneJob, settings: SegmentSettings, then: Then
+    ) -> None:
+        """Let the model answer something about a plane off the GUI thread; `then` takes it and says what to report."""
         self._then = then
-        self.runner.start(f"CenterMask: diameter in {source.name}", estimate_diameter, job, settings)
+        self.runner.start(f"CenterMask: {title}", work, job, settings)
 
     def _on_ended(self, value: Any) -> None:
         shown, self._running = self._running, None
@@ -247,8 +250,7 @@ class Session:
                 shown.settings = shown.settings.model_copy(update={"diameter": value.diameter})
             self.reported.emit(_summary(shown.result, value))
         elif value is not None and then is not None:
-            then(value)
-            self.reported.emit(f"The cells are about {value:.0f} pixels wide.")
+            self.reported.emit(then(value))
         else:
             self.reported.emit("Cancelled." if self.runner.cancelled else "Stopped by an error.")
 
