@@ -18,7 +18,7 @@ from napari_centermask.pipeline.correction import correction_of
 from napari_centermask.settings import AugmentSettings, PreprocessSettings, SegmentSettings, TrainSettings, UNetSettings
 from napari_centermask.training.augment import drop_channel
 from napari_centermask.training.data import batches, load_split
-from napari_centermask.training.inputs import prepared
+from napari_centermask.training.inputs import follow_card, prepared
 from napari_centermask.training.loop import train
 from napari_centermask.training.validate import make_card
 
@@ -134,6 +134,16 @@ def test_training_sees_an_image_as_the_pipeline_does(drawn, tmp_path):
             assert (lo[0], hi[0]) == (sample.lo[channel], sample.hi[channel])
         view = Corrected(raw.image, correction_of(source.settings.preprocess, settings.diameter / raw.diameter))
         np.testing.assert_array_equal(sample.image, view[:])
+
+
+def test_a_start_model_brings_its_inputs_along(drawn, tmp_path):
+    how = PreprocessSettings(background="tophat", denoise="median")
+    old = settings_for(drawn, tmp_path, preprocess=how, normalisation="zscore")
+    card = make_card(old, type("Model", (), {"settings": old.model}), name="x")
+    flat = PreprocessSettings(flat_field=tmp_path / "flat.tif", dark=5)
+    new = follow_card(settings_for(drawn, tmp_path, preprocess=flat, channel_names=[]), card)
+    assert new.preprocess == how.model_copy(update={"flat_field": tmp_path / "flat.tif", "dark": 5})
+    assert (new.normalisation, new.channel_names) == ("zscore", NAMES)
 
 
 def test_training_without_new_settings_draws_the_same_tiles_as_before(folder, settings):

@@ -19,13 +19,12 @@ from napari_centermask.training.sampler import Sample, folder_diameter
 
 
 def follow_card(settings: TrainSettings, card: ModelCard) -> TrainSettings:
-    """The settings with the inputs that a start model was trained with; corrections that the user set stay."""
-    wanted = settings.preprocess
-    changes = {name: getattr(wanted, name) for name in wanted.model_fields_set}
+    """The settings with the inputs that a start model was trained with; the flat field is that of the new images."""
+    own = {"flat_field": settings.preprocess.flat_field, "dark": settings.preprocess.dark}
     zscore = card.normalisation == "zscore"
     return settings.model_copy(
         update={
-            "preprocess": card.preprocess.model_copy(update=changes),
+            "preprocess": card.preprocess.model_copy(update=own),
             "normalisation": "zscore" if zscore else "percentile",
             "channel_names": list(card.channel_names or settings.channel_names),
         }

@@ -41,7 +41,8 @@ def predict(path: Path, settings: SegmentSettings) -> Generator[Advance | PlaneD
     except BadImage as error:
         return Failed(str(error))
     jobs = [PlaneJob(i, plane) for i, (_, plane) in zip(np.ndindex(*image.leading), image.planes(), strict=True)]
-    return (yield from run(jobs, settings))
+    names = list(image.channel_names) or settings.channel_names  # the file's own; else as of the image in view
+    return (yield from run(jobs, settings.model_copy(update={"channel_names": names})))
 
 
 class Ahead:

@@ -271,7 +271,8 @@ class ProjectSession:
         self._note_settings(self.layer)
         if self._last is not None and self._last.model == card.name:
             return self._last
-        return suited(SegmentSettings(model=card.name), card)
+        names = [] if self.layer is None else self.layer.metadata.get("channel_names")
+        return suited(SegmentSettings(model=card.name, channel_names=names or None), card)
 
     def _note_settings(self, layer: Image | None) -> None:
         shown = self.session.shown(layer)
