@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
-from qtpy.QtGui import QMouseEvent
+from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QDialog, QFileDialog, QLineEdit, QPushButton, QScrollArea, QTabBar, QWidget
 
@@ -66,6 +66,24 @@ class Hands:
         QTest.mouseDClick(self.native, LEFT, NO_KEY, self.at(y, x))
         QTest.qWait(20)
 
+    def wheel(self, y: float, x: float, steps: int) -> None:
+        """Turn the wheel over a pixel; away from oneself zooms in."""
+        for _ in range(abs(steps)):
+            where = QPointF(self.at(y, x))
+            turn = QPoint(0, 120 if steps > 0 else -120)
+            scroll = QWheelEvent(
+                where,
+                self.native.mapToGlobal(where),
+                QPoint(),
+                turn,
+                Qt.MouseButton.NoButton,
+                NO_KEY,
+                Qt.ScrollPhase.NoScrollPhase,
+                False,
+            )
+            QApplication.sendEvent(self.native, scroll)
+            QTest.qWait(20)
+
     def key(self, key: str, modifier=NO_KEY) -> None:
         """Press a key with the focus on the canvas."""
         QTest.keyClick(self.native, getattr(Qt.Key, f"Key_{key}"), modifier)
@@ -82,7 +100,7 @@ class Hands:
             holder = action.menu()
 
 
-def until(condition: Callable[[], Any], *, seconds: float = 120, what: str = "") -> None:
+def until(condition: Callable[[], Any], *, seconds: float = 400, what: str = "") -> None:
     """Turn the event loop until something holds.
 
     Raises
@@ -132,7 +150,7 @@ def write(widget: QWidget, text: str) -> None:
     widget.setFocus()
     QTest.keyClick(widget, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
     QTest.keyClicks(widget, text)
-    QTest.keyClick(widget, Qt.Key.Key_Tab)
+    QTest.keyClick(widget, Qt.Key.Key_Return)
     QTest.qWait(20)
 
 
@@ -156,7 +174,6 @@ def type_folder(folder: Path) -> Callable[[QDialog], None]:
         assert isinstance(dialog, QFileDialog)
         line = dialog.findChild(QLineEdit, "fileNameEdit")
         write(line, str(folder))
-        QTest.keyClick(line, Qt.Key.Key_Return)
 
     return act
 

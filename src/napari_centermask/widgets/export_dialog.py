@@ -209,5 +209,12 @@ class ExportDialog(QDialog):
         finally:
             QApplication.restoreOverrideCursor()
         n, cells = sum(exported.images.values()), sum(exported.cells.values())
-        show_info(" ".join([f"{cells:,} cells of {n:,} images exported to {folder}.", *exported.left_out]))
+        show_info(
+            " ".join(
+                [
+                    f"{cells:,} cells of {n:,} {'image' if n == 1 else 'images'} exported to {folder}.",
+                    *exported.left_out,
+                ]
+            )
+        )
         self.accept()

@@ -12,6 +12,7 @@ from qtpy.QtGui import QImage
 from ..core.errors import UserError
 from ..jobs.explain import Failure
 from ..jobs.process import Job, find_jobs
+from .adoption import installed_as
 from .comparison import Compared, read_comparison
 from .job import Failed
 from .picture import read_picture
@@ -34,6 +35,8 @@ class Report:
         Weights of the best model so far.
     compared
         Old and new model side by side, if that is news.
+    installed
+        The name under which the model of a run that ended is installed; empty if it is not.
     """
 
     folder: Path
@@ -44,6 +47,7 @@ class Report:
     model: Path | None = None
     pictures: tuple[tuple[str, QImage], ...] = ()
     compared: Compared | None = None
+    installed: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,9 @@ def _report(job: Job, events: list[dict[str, Any]]) -> Report:
     pictures = _pictures(evaluations[-1]) if evaluations else ()
     comparisons = [e for e in events if e["event"] == "comparison"]
     compared = read_comparison(Path(str(comparisons[-1].get("path")))) if comparisons else None
-    return Report(job.folder, tuple(events), job.state, job.failure, job.can_resume, job.model, pictures, compared)
+    installed = installed_as(job.model) if job.model is not None and not job.is_alive else ""
+    state = job.state, job.failure, job.can_resume, job.model
+    return Report(job.folder, tuple(events), *state, pictures, compared, installed)
 
 
 def _pictures(evaluation: dict[str, Any]) -> tuple[tuple[str, QImage], ...]:
