@@ -235,7 +235,7 @@ def test_a_change_in_the_form_reaches_the_run_file_and_the_rest_stays_computed(t
     wait(lambda: train.plan is not None)
     assert "cells in" in train.start.about.text()
     train.advanced.form.training.rows["batch"].control.value = 3
-    train.advanced.form.augment.rows["flip"].control.value = False
+    train.advanced.form.groups["augment"].rows["flip"].control.value = False
     planned = train.plan.settings
     train.start.start.click()
     wait(lambda: state(train) == "running")

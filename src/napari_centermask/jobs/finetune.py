@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..core.errors import BadModel
 from ..models.zoo import ModelFiles, find_model
+from ..training.checks import check_data
 from ..training.dataset import freeze_dataset
 from ..training.defaults import Suggestion, suggest
 from .command import new_run_folder
@@ -41,8 +42,8 @@ def prepare(
 
     Raises
     ------
-    BadAnnotations, BadModel
-        If there is too little to learn from, or the start model cannot be trained.
+    BadAnnotations, BadImage, BadModel
+        If there is too little to learn from, images do not fit the model, or the start model cannot be trained.
     """
     data = Path(data).expanduser().resolve()
     files = None if start is None else find_model(start)
@@ -54,6 +55,7 @@ def prepare(
         freeze_dataset(data, folder / "data", val_part=val_part, seed=seed)
         card = None if files is None else files.card
         found = suggest(folder / "data", folder, card=card, start=start, replay=replay)
+        check_data(found.settings)
     except BaseException:
         if is_new:
             shutil.rmtree(folder, ignore_errors=True)

@@ -18,7 +18,8 @@ from ..io.reviewed import is_partial, truth_of
 from ..models.card import ModelCard
 from ..models.registry import replay_of
 from ..models.zoo import find_model
-from ..settings import AugmentSettings, ModelSettings, TrainSettings
+from ..settings import AnyModel, AugmentSettings, ModelSettings, TrainSettings
+from .inputs import follow_card
 
 SCRATCH_DIAMETER = 40.0
 """Cells of this size lie between the sizes that P3 and P4 are made for."""
@@ -160,10 +161,11 @@ def suggest(
         if replay is None:
             replay = _sample(start, is_same=model == card.model, reasons=reasons)
         values |= _tuning(facts, reasons) | {"replay": list(replay), "replay_part": 0.25 if replay else 0.0}
-    return Suggestion(TrainSettings.model_validate(values), reasons)
+    settings = TrainSettings.model_validate(values)
+    return Suggestion(settings if card is None else follow_card(settings, card), reasons)
 
 
-def _network(facts: DataFacts, card: ModelCard | None, reasons: dict[str, str]) -> tuple[ModelSettings, float]:
+def _network(facts: DataFacts, card: ModelCard | None, reasons: dict[str, str]) -> tuple[AnyModel, float]:
     if card is None:
         reasons["diameter"] = f"cells of {facts.diameter:.0f} pixels are rescaled to {SCRATCH_DIAMETER:.0f}"
         channels = 3 if facts.channels == 3 else facts.channels
@@ -206,7 +208,7 @@ def _length(
 ) -> tuple[int, float | None]:
     """More cells teach more; on a CPU the time is limited too: 100 cells shall be done within ten minutes."""
     steps = int(np.clip((200 + 4 * facts.n_cells) * (1 if tuned else 4) * 4 / batch, 100, 20_000))
-    reasons["steps"] = f"{facts.n_cells} cells in {facts.n_images} images"
+    reasons["steps"] = f"{facts.n_cells} cells in {facts.n_images} {'image' if facts.n_images == 1 else 'images'}"
     if machine.gpu_gb:
         return steps, None
     limit = round(float(np.clip(7 * math.sqrt(facts.n_cells / 100), 5, 60)), 1) * (1 if tuned else 3)

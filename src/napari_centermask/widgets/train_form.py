@@ -8,13 +8,18 @@ from pydantic import BaseModel, ValidationError
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ..core.errors import BadSettings
-from ..settings import AugmentSettings, TrainSettings
+from ..settings import AugmentSettings, LossSettings, Settings, TrainSettings
 from .dock_layout import titled_form
 from .forms import SettingsForm
 
 _ELSEWHERE = {"data", "out", "start", "model", "resume", "weights", "replay"}
 _ELSEWHERE |= {"channel_names", "preprocess", "normalisation"}  # the start model's
 """Fields that the dock asks for by other means, or that a person cannot judge while fine-tuning."""
+_GROUPS: dict[str, tuple[str, type[Settings]]] = {
+    "augment": ("Augmentation", AugmentSettings),
+    "losses": ("Losses of the maps", LossSettings),
+}
+"""Groups of settings with a heading; the losses are shown where the model is a U-Net."""
 
 
 def shown_fields() -> list[str]:
@@ -35,20 +40,30 @@ class TrainForm(QWidget):
         self._settings: TrainSettings | None = None
         self._shown: dict[str, Any] = {}
         self.training = SettingsForm(TrainSettings, shown_fields())
-        self.augment = SettingsForm(AugmentSettings, AugmentSettings.model_fields)
+        self.groups = {name: SettingsForm(kind, kind.model_fields) for name, (_, kind) in _GROUPS.items()}
+        self.boxes = {name: self._box(name) for name in _GROUPS}
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.training)
-        heading = QWidget()
-        titled_form(heading, "Augmentation")
+        for part in (self.training, *self.boxes.values()):
+            layout.addWidget(part)
+
+    def _box(self, name: str) -> QWidget:
+        """A group of settings under its heading."""
+        box, heading = QWidget(), QWidget()
+        titled_form(heading, _GROUPS[name][0])
+        layout = QVBoxLayout(box)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(heading)
-        layout.addWidget(self.augment)
+        layout.addWidget(self.groups[name])
+        return box
 
     def set_value(self, settings: TrainSettings) -> None:
         """Show settings."""
         self._settings = settings
         self.training.set_value(settings.model_dump())
-        self.augment.set_value(settings.augment.model_dump())
+        for name, form in self.groups.items():
+            form.set_value(getattr(settings, name).model_dump())
+        self.boxes["losses"].setVisible(settings.model.family == "unet")
         self._shown = self._values()
 
     @property
@@ -59,7 +74,8 @@ class TrainForm(QWidget):
     def show_changes(self, changes: dict[str, Any]) -> None:
         """Show what a person changed, as `changes` tells it; it counts as their change."""
         self.training.set_value(changes)
-        self.augment.set_value({k.removeprefix("augment."): v for k, v in changes.items() if k.startswith("augment.")})
+        for name, form in self.groups.items():
+            form.set_value({k.removeprefix(f"{name}."): v for k, v in changes.items() if k.startswith(f"{name}.")})
 
     def changes(self) -> dict[str, Any]:
         """The fields that a person changed since they were shown.
@@ -84,8 +100,8 @@ class TrainForm(QWidget):
         return changed(self._settings, self.changes())
 
     def _values(self) -> dict[str, Any]:
-        augment = {f"augment.{name}": value for name, value in self.augment.value().items()}
-        return self.training.value() | augment
+        groups = {f"{group}.{name}": v for group, form in self.groups.items() for name, v in form.value().items()}
+        return self.training.value() | groups
 
 
 def changed(settings: TrainSettings, changes: dict[str, Any]) -> TrainSettings:
