@@ -1,10 +1,10 @@
 """Make a trained model ready to ship: export it, measure it on annotated folders, and write all that into its card.
 
     python scripts/finish_model.py runs/nuclei/best.safetensors --name nuclei --out resources/models/nuclei \
-        --score 0.5 --nms 0.6 --mask-nms 0.7 --data ../shared/data/dsb2018_fluo ../shared/data/dsb2018_histo
+        --default score=0.5 nms=0.6 mask_nms=0.7 --data ../shared/data/dsb2018_fluo ../shared/data/dsb2018_histo
 
-Writes NAME.safetensors (float16), NAME.dense.onnx and NAME.roi.onnx. The operating point is chosen on `val` before
-(scripts/benchmarks/choose_suppression.py); `--data` is measured on its `test` split with the diameter estimated.
+Writes NAME.safetensors (float16) and the graphs of its family. The operating point is chosen on `val` before (of a
+CenterMask by scripts/benchmarks/choose_suppression.py, of a U-Net by choose_watershed.py); `--data` is measured on its `test` split with the diameter estimated.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from napari_centermask.engines.graphs import CARD_KEY
 from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.folder import evaluate_folder
 from napari_centermask.models.checkpoint import load_model, save_model
-from napari_centermask.pipeline import segment
+from napari_centermask.models.zoo import GRAPHS
+from napari_centermask.pipeline import segment, suited
 from napari_centermask.settings import SegmentSettings
 
 LOWEST_SCORE = 0.2
@@ -34,9 +35,7 @@ def main() -> None:
     parser.add_argument("--name", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", type=Path, nargs="*", default=[])
-    parser.add_argument("--score", type=float, required=True)
-    parser.add_argument("--nms", type=float, required=True)
-    parser.add_argument("--mask-nms", type=float, required=True)
+    parser.add_argument("--default", nargs="*", default=[], metavar="NAME=VALUE", help="Settings that suit the model.")
     parser.add_argument("--description", default="")
     parser.add_argument(
         "--limit", action="append", default=[], help="What the model was not made for; may be repeated."
@@ -47,7 +46,7 @@ def main() -> None:
     for parameter in (*model.parameters(), *model.buffers()):
         if parameter.dtype.is_floating_point:  # the graphs get the weights as they are stored
             parameter.data = parameter.data.half().float()
-    defaults = {"score": arguments.score, "nms": arguments.nms, "mask_nms": arguments.mask_nms}
+    defaults = {name: float(value) for name, value in (pair.split("=") for pair in arguments.default)}
     card = card.model_copy(
         update={
             "name": arguments.name,
@@ -68,7 +67,7 @@ def main() -> None:
         }
     )
     save_model(weights, model, finished)
-    for kind in ("dense", "roi"):
+    for kind in GRAPHS[card.kind]:
         path = arguments.out / f"{arguments.name}.{kind}.onnx"
         graph = onnx.load(path)
         onnx.helper.set_model_props(graph, {CARD_KEY: finished.to_json()})
@@ -84,7 +83,7 @@ def measure(weights: Path, folder: Path, engine_name: str) -> dict:
         folder,
         "test",
         lambda image: segment(image, engine, settings, min_score=LOWEST_SCORE),
-        score=engine.card.defaults["score"],
+        score=suited(settings, engine.card).score,
     )
     data = report.to_json()
     print(folder.name, data["n_images"], data["bioimage_ap"]["0.50"], data["bioimage_ap_mean"], flush=True)
