@@ -25,6 +25,7 @@ _COMMANDS = (
     "export",
     "convert",
     "measure",
+    "flatfield",
     "benchmark",
     "models",
     "demo",

@@ -122,7 +122,7 @@ class IlluminationBox(QWidget):
             if enough
             else (
                 f"Expected a stack of {FEWEST} planes or more, this image has {n}. On the command line: "
-                "napari-centermask flat-field IMAGES --out flat.tif"
+                "napari-centermask flatfield IMAGES --out flat.tif"
             )
         )
         hint(self.estimate, text, enabled=enough)

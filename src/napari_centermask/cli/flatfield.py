@@ -1,0 +1,73 @@
+"""`flatfield`: the uneven illumination of a microscope, found from many of its images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from cyclopts import Parameter
+
+from napari_centermask.core.errors import BadImage
+
+from .output import check_free, notice, whole_file
+from .segment import plan
+
+Flag = Annotated[bool, Parameter(negative=())]
+FEWEST = 10
+
+
+def flatfield(
+    images: list[Path], /, *, out: Path = Path("flat_field.tif"), dark: float = 0.0, overwrite: Flag = False
+) -> int:
+    """Find the illumination that images share, for `segment --preprocess.flat-field`.
+
+    For example:
+
+      napari-centermask flatfield plate --out flat.tif --dark 100
+
+      napari-centermask segment plate --preprocess.flat-field flat.tif --preprocess.dark 100
+
+    Parameters
+    ----------
+    images
+        Ten or more image files of one microscope and one size, stacks counting by plane, or folders of them.
+    out
+        The TIFF to write: one channel for each of the images', of mean 1.
+    dark
+        Grey level of the camera without light.
+    overwrite
+        Replace an earlier file.
+    """
+    import tifffile
+
+    from napari_centermask.core.flat_field import estimate_gain
+
+    check_free([out], overwrite=overwrite)
+    seen: list[Path] = []
+    gain = estimate_gain(_planes([job.image for job in plan(images, out.parent, [])], seen), dark=dark)
+    if len(seen) < FEWEST:
+        notice(f"Expected {FEWEST} planes or more, found {len(seen)}: their cells may be seen in the flat field.")
+    with whole_file(out) as part:
+        tifffile.imwrite(part, gain, photometric="minisblack", compression="zlib")
+    spread = float(gain.max() / gain.min())
+    print(f"{out}: the brightest place of {len(seen)} planes has {spread:.2f} times the light of the darkest")
+    return 0
+
+
+def _planes(files: list[Path], seen: list[Path]) -> Iterator[np.ndarray]:
+    """All planes of all files; each file is noted in `seen` once for each."""
+    from napari_centermask.io.images import read_image
+
+    shape = None
+    for path in files:
+        for _, plane in read_image(path).planes():
+            shape = shape or plane.shape
+            if plane.shape != shape:
+                raise BadImage(
+                    f"Expected images of one shape, {seen[0].name} has {shape}, {path.name} {plane.shape}. "
+                    "Take those of one camera."
+                )
+            seen.append(path)
+            yield plane
