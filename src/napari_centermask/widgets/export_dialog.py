@@ -209,12 +209,6 @@ class ExportDialog(QDialog):
         finally:
             QApplication.restoreOverrideCursor()
         n, cells = sum(exported.images.values()), sum(exported.cells.values())
-        show_info(
-            " ".join(
-                [
-                    f"{cells:,} cells of {n:,} {'image' if n == 1 else 'images'} exported to {folder}.",
-                    *exported.left_out,
-                ]
-            )
-        )
+        text = f"{cells:,} cells of {n:,} {'image' if n == 1 else 'images'} exported to {folder}."
+        show_info(" ".join([text, *exported.left_out]))
         self.accept()
