@@ -54,6 +54,16 @@ def pair(truth: list[Instance], predicted: list[Instance]) -> Pairs:
     return Pairs(rows, cols, iou, shared, len(truth), len(predicted))
 
 
+def pair_boxes(truth: list[Instance], predicted: list[Instance]) -> Pairs:
+    """As `pair`, of the cells' boxes instead of their masks: where masks are weak."""
+    a, b = _boxes(truth), _boxes(predicted)
+    rows, cols = _touching(a, b)
+    sides = np.minimum(a[rows, 2:], b[cols, 2:]) - np.maximum(a[rows, :2], b[cols, :2])
+    shared = sides.prod(axis=1)
+    areas = (a[:, 2:] - a[:, :2]).prod(axis=1)[rows] + (b[:, 2:] - b[:, :2]).prod(axis=1)[cols]
+    return Pairs(rows, cols, shared / (areas - shared), shared, len(truth), len(predicted))
+
+
 def _boxes(cells: list[Instance]) -> np.ndarray:
     return np.array([i.box for i in cells], dtype=np.int64).reshape(-1, 4)
 

@@ -1,0 +1,63 @@
+"""Probabilities of categories: sharpened or flattened by a temperature, and those of several models in one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities under another temperature: the same order, p^(1 / temperature), summing to 1 again.
+
+    Of a softmax this divides the logits (Guo et al. 2017, arXiv 1706.04599, section 4.2).
+
+    Parameters
+    ----------
+    probabilities
+        (..., K), each row sums to 1.
+    temperature
+        Above 1 they become less sure, below 1 surer.
+
+    Returns
+    -------
+    numpy.ndarray
+        (..., K) float64.
+    """
+    p = np.maximum(np.asarray(probabilities, np.float64), np.finfo(np.float32).tiny)
+    if p.shape[-1] == 0:
+        return p
+    logits = np.log(p) / temperature
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def mixed(models: Sequence[np.ndarray], weights: Sequence[float] | None = None, *, vote: bool = False) -> np.ndarray:
+    """One answer of several models about the same cells.
+
+    Parameters
+    ----------
+    models
+        Of each model (N, K), rows that sum to 1; a row of NaN where a model says nothing about a cell.
+    weights
+        Of each model; all alike when not given.
+    vote
+        Each model gives its whole weight to its most probable category; else the weighted mean of the probabilities.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N, K) float64; NaN where no model says anything.
+    """
+    p = np.stack([np.asarray(m, np.float64) for m in models])
+    w = np.ones(len(p)) if weights is None else np.asarray(weights, np.float64)
+    if len(w) != len(p) or (w < 0).any() or w.sum() <= 0:
+        raise ValueError(f"Expected {len(p)} weights of 0 and more, not all 0, got {w.tolist()}.")
+    says = ~np.isnan(p).any(axis=2)
+    p = np.where(says[..., None], p, 0.0)
+    if vote:
+        p = np.eye(p.shape[2])[p.argmax(axis=2)]
+    each = w[:, None] * says
+    total = each.sum(axis=0)
+    out = (each[..., None] * p).sum(axis=0)
+    return np.divide(out, total[:, None], out=np.full_like(out, np.nan), where=total[:, None] > 0)

@@ -1,0 +1,25 @@
+import numpy as np
+import pytest
+
+from napari_centermask.core.probabilities import mixed
+
+A = np.array([[0.9, 0.1], [0.4, 0.6], [np.nan, np.nan]])
+B = np.array([[0.3, 0.7], [np.nan, np.nan], [np.nan, np.nan]])
+
+
+def test_mean_by_weights_over_the_models_that_say_something():
+    found = mixed([A, B], [3, 1])
+    assert np.allclose(found[0], [0.75, 0.25])
+    assert np.allclose(found[1], [0.4, 0.6])
+    assert np.isnan(found[2]).all()
+
+
+def test_votes_count_each_model_by_its_weight():
+    c = np.array([[0.2, 0.8]] * 3)
+    assert np.allclose(mixed([A, B, c], vote=True)[0], [1 / 3, 2 / 3])
+    assert np.allclose(mixed([A, B, c], [2, 1, 1], vote=True)[0], [0.5, 0.5])
+
+
+def test_weights_must_fit():
+    with pytest.raises(ValueError, match="Expected 2 weights"):
+        mixed([A, B], [1])
