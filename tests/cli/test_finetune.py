@@ -13,9 +13,10 @@ from napari_centermask import cli
 from napari_centermask.io.coco import ImageRecord, write_coco
 from napari_centermask.jobs.process import Job
 from napari_centermask.models import zoo
-from napari_centermask.settings import ModelSettings, TrainSettings
+from napari_centermask.settings import ModelSettings, TrainSettings, UNetSettings
 
 pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("home")
 
 TINY = ModelSettings(
     backbone="V-19-slim-dw-eSE",
@@ -29,12 +30,6 @@ TINY = ModelSettings(
     head_norm="none",
     roi_levels="area",
 )
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(zoo, "shipped_folder", lambda: tmp_path / "shipped")
 
 
 @pytest.fixture
@@ -55,17 +50,18 @@ def fields(tmp_path, cells):
 
 
 @pytest.fixture
-def parent(tmp_path):
-    """A model that was never trained, to start from."""
+def parent(request, tmp_path):
+    """A model that was never trained, to start from; a CenterMask where a test asks for no other."""
     import torch
 
+    from napari_centermask.models.build import build_model
     from napari_centermask.models.card import ModelCard
-    from napari_centermask.models.centermask import CenterMask
     from napari_centermask.models.checkpoint import save_model
 
     torch.manual_seed(0)
+    form = getattr(request, "param", TINY)
     path = tmp_path / "parent.safetensors"
-    save_model(path, CenterMask(TINY), ModelCard(name="parent", licence="CC0-1.0", model=TINY, diameter=20.0))
+    save_model(path, build_model(form), ModelCard(name="parent", licence="CC0-1.0", model=form, diameter=20.0))
     return path
 
 
@@ -73,6 +69,9 @@ def run(*tokens) -> int:
     return cli.run([str(t) for t in tokens])
 
 
+@pytest.mark.parametrize(
+    "parent", [TINY, UNetSettings(in_channels=1, width=4, depth=3)], indirect=True, ids=["cm", "unet"]
+)
 def test_corrected_cells_become_a_compared_model_with_its_lineage(capfd, fields, parent, tmp_path):
     out = tmp_path / "run"
     options = ("--out", out, "--steps", 2, "--batch", 2, "--tile", 64, "--workers", 0, "--json")
@@ -133,16 +132,50 @@ def test_a_job_trains_in_a_process_of_its_own(settings):
     assert job.last("done")["step"] == 4
 
 
-def test_two_processes_train_one_model_by_the_same_command(settings):
-    settings.out.mkdir()
-    path = settings.out / "run.json"
-    path.write_text(settings.model_dump_json())
-    command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--standalone"]
-    command += ["-m", "napari_centermask", "train", str(path), "--json"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment, timeout=250)
-    assert done.returncode == 0, done.stderr[-2000:]
-    events = [json.loads(line) for line in done.stdout.splitlines()]
+@pytest.fixture
+def train_by_two(settings):
+    """Train with two CPU processes; returns what the command wrote, as events."""
+
+    def train(*target, **changes):
+        settings.out.mkdir()
+        path = settings.out / "run.json"
+        path.write_text(settings.model_copy(update=changes).model_dump_json())
+        command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--standalone"]
+        command += [*map(str, target), "train", str(path), "--json"]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment, timeout=250)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return train
+
+
+def test_two_processes_train_one_model_by_the_same_command(train_by_two):
+    events = train_by_two("-m", "napari_centermask")
     assert [e["event"] for e in events].count("start") == 1
+    assert events[-1]["event"] == "done"
+    assert events[-1]["step"] == 3
+
+
+SHORT_OF_MEMORY = """
+import os, sys
+from napari_centermask import cli
+from napari_centermask.training import trainer
+suffices = trainer.batch_losses
+def short(model, images, truths):
+    if os.environ["RANK"] == "1" and len(images) > 1:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+    return suffices(model, images, truths)
+trainer.batch_losses = short
+sys.exit(cli.run(sys.argv[1:]))
+"""
+
+
+def test_two_processes_halve_their_batch_together_when_one_is_short_of_memory(train_by_two, tmp_path):
+    script = tmp_path / "short.py"
+    script.write_text(SHORT_OF_MEMORY)
+    events = train_by_two(script, batch=4)
+    (notice,) = [e for e in events if e["event"] == "notice"]
+    assert notice["batch"] == 2
     assert events[-1]["event"] == "done"
     assert events[-1]["step"] == 3

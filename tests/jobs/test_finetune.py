@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.errors import BadAnnotations, BadImage
 from napari_centermask.io.coco import ImageRecord, write_coco
 from napari_centermask.jobs.finetune import prepare
+from napari_centermask.models.card import ModelCard
 from napari_centermask.models.zoo import find_model
+from napari_centermask.settings import UNetSettings
 from napari_centermask.training.defaults import DataFacts, Machine, facts_of, suggest
 
 TWO_CORES = Machine(2)
@@ -142,6 +144,27 @@ def test_a_project_is_read_while_it_is_open(source, cells):
             project.set_status(image.id, "reviewed")
         found = prepare(folder, "nuclei")
     assert facts_of(found.settings.data[0]).n_cells + facts_of(found.settings.data[0], "val").n_cells == 24
+
+
+def test_the_inputs_of_the_start_model_stay(facts, tmp_path):
+    form = UNetSettings(in_channels=2, width=8)
+    inputs = {"channel_names": ["nuclei", "membranes"], "preprocess": {"background": "gaussian"}}
+    card = ModelCard(name="two", licence="CC0-1.0", model=form, diameter=22.0, normalisation="zscore", **inputs)
+    found = suggest(tmp_path, tmp_path / "run", card=card, facts=facts, machine=TWO_CORES, replay=[]).settings
+    assert (found.model, found.diameter) == (form, 22.0)
+    assert found.channel_names == ["nuclei", "membranes"]
+    assert found.preprocess.background == "gaussian"
+    assert found.normalisation == "zscore"
+
+
+def test_images_that_do_not_fit_the_start_model_leave_no_run(source, tmp_path, monkeypatch):
+    for path in (source / "images").iterdir():
+        np.save(path.with_suffix(".npy"), np.zeros((5, *np.asarray(Image.open(path)).shape[:2]), np.uint8))
+        annotations = (source / "annotations.json").read_text().replace(path.name, path.stem + ".npy")
+        (source / "annotations.json").write_text(annotations)
+    with pytest.raises(BadImage, match=r"has 5\. Choose another start model"):
+        prepare(source, "nuclei", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_nothing_is_left_of_a_run_that_cannot_be_made(tmp_path, source):
