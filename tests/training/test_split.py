@@ -1,5 +1,6 @@
 """Nothing that shows the same cells stands on both sides of a split."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
 from napari_centermask.io.reviewed import PARTIAL, is_partial, truth_of
 from napari_centermask.training.dataset import freeze_dataset
+from napari_centermask.training.defaults import facts_of
 from napari_centermask.training.split import sources_of, split
 
 
@@ -101,6 +103,19 @@ def test_a_frozen_half_still_knows_that_it_is_partly_reviewed(source, tmp_path):
         records = read_coco(tmp_path / "data" / f"annotations_{part}.json", images_root=tmp_path / "data" / "images")
         assert is_partial(records)
         assert all(r.path.is_file() for r in records)
+
+
+def test_a_category_that_no_cell_has_is_no_part_of_the_data(source, tmp_path):
+    """A new project has one called cell, and gets another from its model: nobody wants a model of two."""
+    path = source / "annotations.json"
+    values = json.loads(path.read_text())
+    for annotation in values["annotations"]:
+        annotation["category_id"] = 2
+    values["categories"] = [{"id": 1, "name": "cell"}, {"id": 2, "name": "nucleus"}]
+    path.write_text(json.dumps(values))
+    freeze_dataset(source, tmp_path / "data")
+    assert facts_of(tmp_path / "data").categories == ("nucleus",)
+    assert facts_of(tmp_path / "data", "val").categories == ("nucleus",)
 
 
 def test_too_few_cells_are_refused_with_what_to_do(tmp_path, cells):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.errors import BadAnnotations
+from ..core.instances import Instances
 from ..io.coco import ImageRecord, check_images, read_coco, write_coco
 from ..io.files import link_file
 from ..io.reviewed import PARTIAL, is_partial, truth_of
@@ -42,7 +43,17 @@ def read_records(source: Path) -> list[ImageRecord]:
             f"Expected at least {FEWEST_CELLS} reviewed or corrected cells in {source.name}, found {n_cells}. "
             "Correct some more, or mark a region as reviewed."
         )
-    return known
+    return _with_used_categories(known)
+
+
+def _with_used_categories(records: Sequence[ImageRecord]) -> list[ImageRecord]:
+    """Without the categories that no cell has: a model would make room for them, and find each cell twice at first."""
+    used = {cell.category for record in records for cell in record.instances}
+
+    def limited(cells: Instances) -> Instances:
+        return Instances(cells.shape, cells, categories={k: v for k, v in cells.categories.items() if k in used})
+
+    return [replace(r, instances=limited(r.instances)) for r in records]
 
 
 def _of_project(folder: Path) -> list[ImageRecord]:
