@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import napari
+import numpy as np
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea
 
 from napari_centermask.core.instances import intersection
 
@@ -177,8 +178,31 @@ def correct() -> None:
     scene.save("correct")
 
 
+def illumination() -> None:
+    """An image before and after correction; the uneven light was laid over the sample."""
+    scene = Scene("nuclei_fluorescence")
+    image = np.asarray(scene.layer.data).astype(np.float32)
+    y, x = (np.linspace(-1, 1, n) for n in image.shape)
+    light = 1.1 - 0.5 * np.hypot(y[:, None] + 0.5, x[None] - 0.6)
+    scene.layer.data = ((image * 20 + 2000) * light).astype(np.uint16)
+    scene.layer.contrast_limits = np.percentile(scene.layer.data, (1, 99.8))
+    box = scene.dock.illumination.box
+    box.form.set_value({"background": "rolling_ball", "background_size": 60.0})
+    box.fold.expand(False)
+    box.show_corrected.click()
+    end = time.monotonic() + LONGEST_S
+    while scene.dock.illumination.corrected.is_working and time.monotonic() < end:
+        QTest.qWait(50)
+    getattr(scene.viewer, "canvas", scene.viewer).grid.enabled = True
+    scene.viewer.reset_view()
+    QTest.qWait(500)
+    scene.dock.findChild(QScrollArea).ensureWidgetVisible(box)
+    scene.save("illumination")
+
+
 SCENES: dict[str, Callable[[], None]] = {
-    s.__name__: s for s in (segment, overlapping, histology, diameter, threshold, correct, review, project)
+    s.__name__: s
+    for s in (segment, overlapping, histology, diameter, threshold, correct, review, project, illumination)
 }
 
 

@@ -18,6 +18,7 @@ BLOCK = 2048
 GRID = 1 << 22
 """Most points of the grid on which a background is found."""
 _FINE = 16.0  # grid steps in a background's size: finer ones change nothing that can be seen
+_BALL = 0.2  # as in ImageJ, where one of radius 50 is 50 of 255 grey levels high; a higher one hollows faint cells
 _COARSE = 4.0  # at least; on images so large that the grid cannot be finer, the background is found more coarsely
 
 
@@ -29,7 +30,7 @@ class Correction:
     ----------
     background
         none, gaussian (a Gaussian mean), tophat (a morphological opening with a disk) or rolling_ball (S. R. Sternberg,
-        Biomedical Image Processing, Computer 16, 1983; the ball is as high as the channel's intensities).
+        Biomedical Image Processing, Computer 16, 1983), its ball a fifth as high as the channel's range of intensities.
     background_size
         Diameter of the disk and of the ball, two sigmas of the Gaussian.
     denoise
@@ -221,7 +222,7 @@ def find_background(plane: np.ndarray, kind: str, size: float) -> np.ndarray:
         return plane.copy()
     shape = 2 * radius + 1, 2 * radius + 1
     unit = (plane - low) / (high - low)  # of the same shape whatever the image's depth in bits
-    ball = rolling_ball(unit, kernel=ellipsoid_kernel(shape, 1.0))
+    ball = rolling_ball(unit, kernel=ellipsoid_kernel(shape, _BALL))
     return (ball * (high - low) + low).astype(np.float32)
 
 
