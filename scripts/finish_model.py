@@ -4,7 +4,8 @@
         --default score=0.5 nms=0.6 mask_nms=0.7 --data ../shared/data/dsb2018_fluo ../shared/data/dsb2018_histo
 
 Writes NAME.safetensors (float16) and the graphs of its family. The operating point is chosen on `val` before (of a
-CenterMask by scripts/benchmarks/choose_suppression.py, of a U-Net by choose_watershed.py); `--data` is measured on its `test` split with the diameter estimated.
+CenterMask by scripts/benchmarks/choose_suppression.py, of a U-Net by choose_watershed.py); `--data` is measured on its
+`test` split with the diameter estimated.
 """
 
 from __future__ import annotations
