@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.instances import Instances
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+from napari_centermask.io.project import Project
 from napari_centermask.io.reviewed import PARTIAL, is_partial, truth_of
 from napari_centermask.training.dataset import freeze_dataset
 from napari_centermask.training.defaults import facts_of
@@ -116,6 +118,29 @@ def test_a_category_that_no_cell_has_is_no_part_of_the_data(source, tmp_path):
     freeze_dataset(source, tmp_path / "data")
     assert facts_of(tmp_path / "data").categories == ("nucleus",)
     assert facts_of(tmp_path / "data", "val").categories == ("nucleus",)
+
+
+def test_what_the_threshold_hides_is_no_cell_of_a_reviewed_image(tmp_path, cells):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.full((120, 160), ord(name[0]), np.uint8)).save(folder / name)
+    with Project.open(folder) as project:
+        for id in (1, 2):
+            result = project.result(id)
+            result.threshold = 0.5
+            found = [
+                replace(c, score=0.9 if n < 6 else 0.3) for n, c in enumerate(record("a.png", cells, n=9).instances)
+            ]
+            project.set_predictions(id, Instances((120, 160), found), model="nuclei")
+            project.set_status(id, "reviewed")
+        project.save()
+    freeze_dataset(folder, tmp_path / "data")
+    for part in ("train", "val"):
+        (only,) = read_coco(tmp_path / "data" / f"annotations_{part}.json")
+        truth = truth_of(only, partial=True)
+        assert len(truth.instances) == 6
+        assert all(c.score == 0.9 for c in truth.instances)
 
 
 def test_too_few_cells_are_refused_with_what_to_do(tmp_path, cells):

@@ -67,7 +67,9 @@ def _of_project(folder: Path) -> list[ImageRecord]:
                 continue
             extra = {"group": image.group} if image.group else {}
             result = project.result(image.id)
-            new = records_of(result, image.file_name, path=image.path, extra=extra, first_id=len(records) + 1)
+            first = len(records) + 1
+            # What the threshold hides is no cell: a person who calls a region right and complete has not seen it.
+            new = records_of(result, image.file_name, path=image.path, extra=extra, first_id=first, shown=True)
             records += [r for r in new if len(r.instances) or r.reviewed]
     return records
 
