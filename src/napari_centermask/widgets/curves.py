@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 REDRAW_MS = 250  # 4 Hz at most: a redraw takes 10 ms with software OpenGL
 _AXIS_WIDTH, _AXIS_HEIGHT = 44, 22  # pixels; "0.001", and one line of text
 _COLOURS = ("#4c9be8", "#e8794c", "#5cc27f", "#c95cc2", "#e8c84c", "#5cc2c2", "#e84c6f", "#9b7ae8", "#a3c25c")
-_WITHOUT = "Curves need pyqtgraph: pip install 'napari-centermask[train]'"
+WITHOUT = "Curves need pyqtgraph: pip install 'napari-centermask[train]'"
 
 
 class Curves(QWidget):
@@ -35,13 +35,13 @@ class Curves(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        self.plots: tuple[_Plot, ...] = ()
+        self.plots: tuple[Plot, ...] = ()
         if find_spec("pyqtgraph") is None:
-            note = QLabel(_WITHOUT)
+            note = QLabel(WITHOUT)
             note.setWordWrap(True)
             layout.addWidget(note)
             return
-        self.plots = _Plot("loss", is_log=True), _Plot("AP", limits=(0.0, 1.0))
+        self.plots = Plot("loss", is_log=True), Plot("AP", limits=(0.0, 1.0))
         for plot in self.plots:
             layout.addWidget(plot.legend)
             layout.addWidget(plot.widget)
@@ -78,7 +78,7 @@ class Curves(QWidget):
         self._timer.start()
 
 
-class _Plot:
+class Plot:
     """One pyqtgraph plot with a line for each name, and the names above it in their colours."""
 
     def __init__(self, title: str, *, is_log: bool = False, limits: tuple[float, float] | None = None) -> None:

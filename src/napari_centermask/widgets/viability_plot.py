@@ -9,7 +9,7 @@ import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from .curves import _WITHOUT, _Plot
+from .curves import WITHOUT, Plot
 from .run_state import Curve
 
 _NAME = "viability %"
@@ -31,10 +31,10 @@ class ViabilityPlot(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
         layout.setSpacing(4)
-        self.plot: _Plot | None = None
+        self.plot: Plot | None = None
         self._curve = Curve()
         if find_spec("pyqtgraph") is None:
-            note = QLabel(_WITHOUT)
+            note = QLabel(WITHOUT)
             note.setWordWrap(True)
             layout.addWidget(note)
             return
@@ -43,7 +43,7 @@ class ViabilityPlot(QWidget):
     def _make_plot(self, layout: QVBoxLayout) -> None:
         import pyqtgraph
 
-        self.plot = plot = _Plot("", limits=(-5.0, 105.0))
+        self.plot = plot = Plot("", limits=(-5.0, 105.0))
         plot.widget.setYRange(0, 100)
         menu = plot.widget.getPlotItem().ctrlMenu  # never shown, and made without anybody who takes it along
         menu.setParent(plot.widget, menu.windowFlags())
