@@ -10,15 +10,9 @@ from napari_centermask.models import zoo
 from napari_centermask.settings import ModelSettings
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("home")
 
 LITE = ModelSettings(backbone="V-19-slim-dw-eSE", backbone_norm="FrozenBN", categories=[f"c{i}" for i in range(80)])
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(zoo, "shipped_folder", lambda: tmp_path / "shipped")
-    return tmp_path / "home" / "models"
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from PIL import Image
 from napari_centermask import cli
 from napari_centermask.core.compose import label_image
 from napari_centermask.io.coco import ImageRecord, write_coco
-from napari_centermask.models import zoo
 
 pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("home")
 
 TINY = [
     *("--model.backbone", "V-19-slim-dw-eSE", "--model.fpn-channels", "32", "--model.mask-channels", "16"),
@@ -33,12 +33,6 @@ TINY = [
         "off",
     ),
 ]
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(zoo, "shipped_folder", lambda: tmp_path / "shipped")
 
 
 @pytest.fixture
