@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,9 @@ def cached_engine(settings: SegmentSettings) -> Engine:
     key = files.name, stamp, settings.engine, settings.device
     if key not in _ENGINES:
         _refuse_torch(settings, files)
-        engine = load_engine(files, engine=settings.engine, device=settings.device)
+        # Cells tell the name that a person sees; the card keeps the one that the model was trained under.
+        named = replace(files, card=files.card.model_copy(update={"name": files.name}))
+        engine = load_engine(named, engine=settings.engine, device=settings.device)
         while len(_ENGINES) >= _MOST:
             del _ENGINES[next(iter(_ENGINES))]
         _ENGINES[key] = engine
