@@ -153,6 +153,16 @@ def test_training_without_new_settings_draws_the_same_tiles_as_before(folder, se
         np.testing.assert_array_equal((after.lo, after.hi), (before.lo, before.hi))
 
 
+def test_a_flat_field_is_that_of_the_data_and_not_of_what_is_replayed(settings, drawn, tmp_path):
+    tifffile.imwrite(tmp_path / "flat.tif", np.full((160, 200), 2, np.uint16))  # the drawn images are 192 x 192
+    light = PreprocessSettings(flat_field=tmp_path / "flat.tif")
+    tiles = next(iter(batches(settings.model_copy(update={"preprocess": light, "replay": [drawn]}))))
+    assert tiles.images.shape[1] == 1
+    tifffile.imwrite(tmp_path / "flat.tif", np.full((9, 9), 2, np.uint16))
+    with pytest.raises(BadImage, match=r"data/train_.*160 x 200"):
+        batches(settings.model_copy(update={"preprocess": light}))
+
+
 def test_files_in_another_order_train_alike(drawn, tmp_path):
     multichannel.write(tmp_path / "other", splits={"train": 2, "val": 1}, order=(2, 0, 1))
     multichannel.write(tmp_path / "first", splits={"train": 2, "val": 1})

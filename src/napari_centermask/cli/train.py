@@ -122,7 +122,8 @@ def compared(settings: TrainSettings, model: str) -> Iterator[dict[str, Any]]:
     pictures = settings.out / "pictures"
     has_test = all((folder / "annotations_test.json").exists() for folder in settings.data)
     split = "test" if has_test else "val"
-    result = compare_models(settings.data, split, *engines, known=settings.replay, pictures=pictures).to_json()
+    options = {"known": settings.replay, "pictures": pictures, "microscope": settings.preprocess.microscope}
+    result = compare_models(settings.data, split, *engines, **options).to_json()
     path = settings.out / "comparison.json"
     write_comparison(path, result | {"models": {"old": settings.start, "new": model}, "split": split})
     verdict = result["verdict"]

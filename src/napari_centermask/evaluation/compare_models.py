@@ -15,7 +15,7 @@ from ..io.images import read_channel_names, read_plane
 from ..io.reviewed import Truth, centred_within, is_partial, truth_of
 from ..pipeline import segment, suited
 from ..pipeline.channels import named
-from ..settings import SegmentSettings
+from ..settings import PreprocessSettings, SegmentSettings
 from .compare import Comparison, Judged, compare, differing
 from .error_maps import write_error_map
 from .folder import read_truth
@@ -34,6 +34,7 @@ def compare_models(
     known: Sequence[Path] = (),
     pictures: Path | None = None,
     watch: Watch | None = None,
+    microscope: PreprocessSettings | None = None,
 ) -> Comparison:
     """Compare two models on annotated images, at the annotated cells' own diameter.
 
@@ -45,6 +46,8 @@ def compare_models(
         Data folders and which of their annotations.
     known
         Data folders of what the old model was made for: their `val` tells how much the new one forgot.
+    microscope
+        The flat field of the data folders, to be given beside each model's own preprocessing.
     pictures
         Folder for pictures of the images on which the models differ most, `<image>_old.png` and `<image>_new.png`.
     watch
@@ -62,7 +65,7 @@ def compare_models(
     for number, (record, truth) in enumerate(entries):
         if watch is not None:
             watch(number, len(entries), record.file_name)
-        judged.append(_judge(record, truth, old, new))
+        judged.append(_judge(record, truth, old, new, microscope))
     lost = forgotten(known, old, new) if known else None
     scores = {"old_score": _score(old), "new_score": _score(new)}
     result = compare(judged, forgotten=lost, **scores)
@@ -96,14 +99,17 @@ def _entries(folder: Path, split: str | None) -> list[tuple[Any, Truth]]:
     return [(r, t) for r, t in pairs if t.reviewed != ()]
 
 
-def _judge(record: Any, truth: Truth, old: Engine, new: Engine) -> Judged:
+def _judge(
+    record: Any, truth: Truth, old: Engine, new: Engine, microscope: PreprocessSettings | None = None
+) -> Judged:
     image = np.asarray(read_plane(record.path, record.plane))
     names = read_channel_names(record.path)
     cells = centred_within(truth.instances, truth.reviewed)
     diameter = float(np.median([c.diameter for c in cells])) if len(cells) else None
 
     def found(engine: Engine) -> Instances:
-        settings = named(SegmentSettings(diameter=diameter or engine.card.diameter), names)
+        light = microscope or PreprocessSettings()
+        settings = named(SegmentSettings(diameter=diameter or engine.card.diameter, preprocess=light), names)
         return centred_within(segment(image, engine, settings, min_score=LOWEST_SCORE), truth.reviewed)
 
     name = f"{record.file_name} {list(record.plane)}" if record.plane else record.file_name

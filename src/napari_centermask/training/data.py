@@ -186,7 +186,9 @@ def batches(
     if seed is not None:
         settings = settings.model_copy(update={"seed": seed})
     folders = [*settings.data, *settings.replay]
-    samples = [prepared(load_split(folder, split), settings) for folder in folders]
+    known = settings.model_copy(update={"preprocess": settings.preprocess.portable})  # of another microscope
+    prepare = [settings] * len(settings.data) + [known] * len(settings.replay)
+    samples = [prepared(load_split(folder, split), how) for folder, how in zip(folders, prepare, strict=True)]
     sampler = TileSampler(samples, for_sampler(settings))
     workers = {} if not settings.workers else {"prefetch_factor": 3, "worker_init_fn": _start_worker}
     return DataLoader(
