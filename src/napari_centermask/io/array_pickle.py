@@ -86,6 +86,11 @@ def _encode(text: Any, encoding: Any) -> bytes:
     return text.encode("latin1")
 
 
+def _mapping(items: Any = ()) -> dict:
+    """Stands for `collections.OrderedDict`."""
+    return {_key(k): v for k, v in items}
+
+
 def _join(*parts: Any) -> str:
     return "/".join(p for p in parts if isinstance(p, str))
 
@@ -98,6 +103,7 @@ _ADMITTED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): _Class,
     ("numpy", "dtype"): _DType,
     ("_codecs", "encode"): _encode,
+    ("collections", "OrderedDict"): _mapping,
 }
 for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
     _ADMITTED[_module, "_reconstruct"] = _reconstruct
@@ -105,7 +111,7 @@ for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
 for _module in ("pathlib", "pathlib._local"):
     for _name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"):
         _ADMITTED[_module, _name] = _join
-_CALLED = (_DType, _encode, _reconstruct, _scalar, _join)
+_CALLED = (_DType, _encode, _reconstruct, _scalar, _join, _mapping)
 _FOLLOWED = (
     *("PROTO", "FRAME", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "POP", "POP_MARK"),
     *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),

@@ -1,12 +1,10 @@
 """Weights out of pickles that anyone may have written; nothing in them is executed.
 
-PyTorch files are read with `weights_only=True`, detectron2's .pkl through an unpickler that admits numpy arrays and
-plain containers alone.
+PyTorch files are read with `weights_only=True`, detectron2's .pkl as arrays and plain containers alone (`io.array_pickle`).
 """
 
 from __future__ import annotations
 
-import io
 import pickle
 import re
 import warnings
@@ -19,6 +17,7 @@ import torch
 from numpy._core import multiarray
 
 from ..core.errors import BadModel
+from ..io.array_pickle import load_arrays, plain
 from .checkpoint import IGNORED, State
 
 # What a hostile or damaged file makes the readers raise, besides what they mean to.
@@ -88,7 +87,7 @@ def _reason(error: Exception) -> str:
 
 
 def _tensor(value: Any) -> Any:
-    return torch.from_numpy(np.ascontiguousarray(value)) if isinstance(value, np.ndarray) else value
+    return torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray) else value
 
 
 def _read_tensors(path: Path) -> Any:
@@ -97,37 +96,8 @@ def _read_tensors(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _encode(text: str, encoding: str) -> bytes:
-    """How Python 3 writes bytes into pickles that Python 2 can read."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"the encoding {encoding!r} is not admitted")
-    return text.encode("latin1")
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Admits numpy arrays, scalars and plain containers."""
-
-    ADMITTED = {
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): np.dtype,
-        ("collections", "OrderedDict"): dict,
-        ("_codecs", "encode"): _encode,
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The named object if it is harmless.
-
-        Raises
-        ------
-        pickle.UnpicklingError
-            If it is not on the list.
-        """
-        if (module, name) in self.ADMITTED:
-            return self.ADMITTED[module, name]
-        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name in ("_reconstruct", "scalar"):
-            return getattr(multiarray, name)
-        raise pickle.UnpicklingError(f"{module}.{name} is not admitted")
-
-
 def _read_arrays(path: Path) -> Any:
-    return _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+    content = load_arrays(path.read_bytes())
+    if isinstance(content, dict) and isinstance(content.get("model"), dict):
+        content = content["model"]
+    return {k: plain(v) for k, v in content.items()} if isinstance(content, dict) else content
