@@ -271,3 +271,37 @@ class TrainSettings(Settings):
     device: str = Field("auto")
     tensorboard: bool = Field(False, description="Write TensorBoard event files into the run folder.")
     resume: bool = Field(False, description="Go on from the run folder's last checkpoint.")
+
+
+class ClassifierSettings(Settings):
+    """A classifier of single cells by a square around each: its channels and its mask."""
+
+    in_channels: int = Field(1, ge=1, le=64, description="Channels of the input image.")
+    categories: list[str] = Field(["living", "dead"], min_length=2, description="Names of the categories, in order.")
+    side: int = Field(32, ge=16, le=128, multiple_of=8, description="Side of the squares that the network sees.")
+    context: float = Field(1.6, ge=1, le=4, description="Side of a square, relative to the cell's longer side.")
+    width: int = Field(16, ge=4, le=128, description="Channels of the first level; doubled at each of three.")
+    dropout: float = Field(0.2, ge=0, lt=1, description="Part of what was seen that is dropped in training.")
+    scaling: Literal["percentile", "background"] = Field(
+        "percentile",
+        description="background: intensities relative to the image's median, for transmitted light with an even field.",
+    )
+
+
+class ClassifierTraining(Settings):
+    """How a classifier of cells is trained."""
+
+    data: list[Path] = Field(..., description="Folders with images/ and annotations_train.json, annotations_val.json.")
+    out: Path = Field(..., description="The model to write: NAME.classifier.onnx.")
+    model: ClassifierSettings = Field(default_factory=ClassifierSettings)
+    epochs: int = Field(60, ge=1, description="How often each cell is shown.")
+    batch: int = Field(64, ge=2, description="Cells per step.")
+    learning_rate: float = Field(3e-3, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
+    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare categories weigh more.")
+    focal_gamma: float = Field(0.0, ge=0, le=10, description="Focal loss: what is right already counts less; 0 is off.")
+    oversample: float = Field(
+        0.0, ge=0, le=1, description="How much more often rare categories are drawn; 1 makes all equally frequent."
+    )
+    augment: bool = Field(True, description="Turned, mirrored, shifted and scaled cells, brighter and darker ones.")
+    seed: int = Field(0, ge=0)

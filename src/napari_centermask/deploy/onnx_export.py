@@ -134,12 +134,12 @@ def export(model: CenterMask | MapModel, card, folder: Path, *, name: str | None
 def _write_maps(model: MapModel, path: Path, card) -> None:
     step = _step(model)
     example = torch.randn(2, model.settings.in_channels, 2 * step, 3 * step)
-    _write(_Maps(model), (example,), path, card, [DENSE_INPUT], [MAPS_OUTPUT], _any_size(step))
+    write_graph(_Maps(model), (example,), path, card, [DENSE_INPUT], [MAPS_OUTPUT], _any_size(step))
 
 
 def _write_dense(model: CenterMask, path: Path, card) -> None:
     example = torch.randn(2, model.settings.in_channels, 256, 320)
-    _write(_Dense(model), (example,), path, card, [DENSE_INPUT], DENSE_OUTPUTS, _any_size(32))
+    write_graph(_Dense(model), (example,), path, card, [DENSE_INPUT], DENSE_OUTPUTS, _any_size(32))
 
 
 def _step(model: MapModel) -> int:
@@ -161,10 +161,11 @@ def _write_roi(model: CenterMask, path: Path, card) -> None:
     batch, count = torch.export.Dim("batch", min=1, max=64), torch.export.Dim("rois", min=0, max=1_000_000)
     maps = tuple({0: batch, 2: torch.export.Dim(f"h{i}", min=1), 3: torch.export.Dim(f"w{i}", min=1)} for i in range(3))
     example = (*pyramid, rois, classes, torch.tensor([256.0 * 320.0]))
-    _write(_Roi(model), example, path, card, ROI_INPUTS, ROI_OUTPUTS, (*maps, {0: count}, {0: count}, None))
+    write_graph(_Roi(model), example, path, card, ROI_INPUTS, ROI_OUTPUTS, (*maps, {0: count}, {0: count}, None))
 
 
-def _write(module, example, path, card, inputs, outputs, shapes) -> None:
+def write_graph(module, example, path, card, inputs, outputs, shapes) -> None:
+    """Trace a module with an example and write it as ONNX, the card in its metadata."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own internals

@@ -70,8 +70,8 @@ class OnnxEngine:
 
     def __init__(self, dense: Path, roi: Path, card, *, device: str = "auto", threads: int | None = None) -> None:
         self.card = card
-        self._dense, self.device = _session(dense, device, threads)
-        self._roi, _ = _session(roi, device, threads)
+        self._dense, self.device = open_session(dense, device, threads)
+        self._roi, _ = open_session(roi, device, threads)
 
     def features(self, tiles: np.ndarray) -> Features:
         """See `Engine.features`."""
@@ -94,14 +94,14 @@ class OnnxMapEngine:
 
     def __init__(self, maps: Path, card, *, device: str = "auto", threads: int | None = None) -> None:
         self.card = card
-        self._maps, self.device = _session(maps, device, threads)
+        self._maps, self.device = open_session(maps, device, threads)
 
     def maps(self, tiles: np.ndarray) -> np.ndarray:
         """See `MapEngine.maps`."""
         return self._maps.run([MAPS_OUTPUT], {DENSE_INPUT: tiles})[0]
 
 
-def _session(path: Path, device: str, threads: int | None) -> tuple:
+def open_session(path: Path, device: str, threads: int | None) -> tuple:
     """A graph ready to run, and the device that it runs on."""
     runtime = import_runtime()
     providers = _providers(runtime, device)

@@ -31,8 +31,8 @@ class OpenVinoEngine:
     def __init__(self, dense: Path, roi: Path, card, *, device: str = "auto", threads: int | None = None) -> None:
         self.card = card
         self.device = "cpu"
-        self._dense = _compile(dense, device, threads)
-        self._roi = _compile(roi, device, threads)
+        self._dense = compile_graph(dense, device, threads)
+        self._roi = compile_graph(roi, device, threads)
 
     def features(self, tiles: np.ndarray) -> Features:
         """See `Engine.features`."""
@@ -61,14 +61,14 @@ class OpenVinoMapEngine:
     def __init__(self, maps: Path, card, *, device: str = "auto", threads: int | None = None) -> None:
         self.card = card
         self.device = "cpu"
-        self._maps = _compile(maps, device, threads)
+        self._maps = compile_graph(maps, device, threads)
 
     def maps(self, tiles: np.ndarray) -> np.ndarray:
         """See `MapEngine.maps`."""
         return np.array(self._maps({DENSE_INPUT: tiles})[MAPS_OUTPUT])
 
 
-def _compile(path: Path, device: str, threads: int | None):
+def compile_graph(path: Path, device: str, threads: int | None):
     """A graph ready to run on the CPU."""
     try:
         import openvino

@@ -1,0 +1,82 @@
+"""A classifier of cells as its one file, checked against torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..engines.classifier import CROPS, PROBABILITIES, ClassifierEngine
+from ..models.cell_classifier import CellClassifier
+from ..models.classifier_card import ClassifierCard
+from .onnx_export import ParityError, write_graph
+
+TOLERANCE = 1e-4
+
+
+class _Probabilities(nn.Module):
+    def __init__(self, model: CellClassifier) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, crops):
+        return self.model(crops).softmax(dim=1)
+
+
+def export_classifier(model: CellClassifier, card: ClassifierCard, path: Path) -> float:
+    """Write NAME.classifier.onnx.
+
+    Returns
+    -------
+    float
+        The largest difference of a probability to torch's, on ONNX Runtime.
+
+    Raises
+    ------
+    ParityError
+        If it exceeds 1e-4; nothing is written.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    side, graph = card.model.side, _Probabilities(model.eval())
+    example = torch.rand(3, card.model.in_channels + 1, side, side)
+    try:
+        count = torch.export.Dim("cells", min=1, max=65536)
+        write_graph(
+            graph,
+            (example,),
+            part,
+            card.model_copy(update={"temperature": 1.0}),
+            [CROPS],
+            [PROBABILITIES],
+            ({0: count},),
+        )
+        engine = ClassifierEngine(part, engine="onnx")
+        worst = 0.0
+        for n in (1, 7):
+            crops = torch.rand(n, *example.shape[1:])
+            with torch.no_grad():
+                difference = abs(engine.probabilities(crops.numpy()) - graph(crops).numpy()).max()
+            worst = max(worst, float(difference))
+        if not worst <= TOLERANCE:
+            raise ParityError(
+                f"Expected ONNX Runtime within {TOLERANCE:g} of torch, found {worst:.3g}. Nothing was written."
+            )
+        write_card(part, card)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return worst
+
+
+def write_card(path: Path, card: ClassifierCard) -> None:
+    """Replace the card in a classifier's file."""
+    import onnx
+
+    from ..models.headers import CARD_KEY
+
+    graph = onnx.load(path)
+    onnx.helper.set_model_props(graph, {CARD_KEY: card.to_json()})
+    onnx.save(graph, path)

@@ -1,0 +1,72 @@
+"""Classifiers of cells on OpenVINO or ONNX Runtime; torch is not needed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from ..core.errors import BadSettings
+from ..core.probabilities import tempered
+from ..models.classifier_card import ClassifierCard, find_classifier, read_classifier_card
+
+CROPS, PROBABILITIES = "crops", "probabilities"
+_BATCH = 256
+
+
+class ClassifierEngine:
+    """A loaded classifier of cells.
+
+    Parameters
+    ----------
+    path
+        NAME.classifier.onnx.
+    engine
+        "openvino", "onnx", or "auto": OpenVINO where it is installed.
+
+    Raises
+    ------
+    BadModel, BadSettings, MissingExtra
+        With what to do.
+    """
+
+    def __init__(self, path: Path, *, engine: str = "auto", threads: int | None = None) -> None:
+        self.card: ClassifierCard = read_classifier_card(path)
+        if engine == "auto":
+            engine = "openvino" if find_spec("openvino") is not None else "onnx"
+        self.name, self.device = engine, "cpu"
+        if engine == "openvino":
+            from .openvino import compile_graph
+
+            graph = compile_graph(path, "cpu", threads)
+            self._run = lambda crops: np.array(graph({CROPS: crops})[PROBABILITIES])
+        elif engine == "onnx":
+            from .onnx import open_session
+
+            session, _ = open_session(path, "cpu", threads)
+            self._run = lambda crops: session.run([PROBABILITIES], {CROPS: crops})[0]
+        else:
+            raise BadSettings(f"Expected an engine of auto, openvino, onnx for a classifier, got {engine!r}.")
+
+    def probabilities(self, crops: np.ndarray) -> np.ndarray:
+        """What each cell is, calibrated by the card's temperature.
+
+        Parameters
+        ----------
+        crops
+            (N, C + 1, side, side) float32, see `core.crops.cell_crops`.
+
+        Returns
+        -------
+        numpy.ndarray
+            (N, categories) float64, rows sum to 1.
+        """
+        parts = [self._run(crops[start : start + _BATCH]) for start in range(0, len(crops), _BATCH)]
+        raw = np.concatenate(parts) if parts else np.zeros((0, len(self.card.model.categories)))
+        return tempered(raw, self.card.temperature)
+
+
+def load_classifier(name_or_path: str | Path, *, engine: str = "auto", threads: int | None = None) -> ClassifierEngine:
+    """Load a classifier by its file, or by the name of the model that it came with."""
+    return ClassifierEngine(find_classifier(name_or_path), engine=engine, threads=threads)
