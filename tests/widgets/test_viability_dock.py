@@ -13,6 +13,8 @@ from qtpy.QtWidgets import QFileDialog, QStyle, QStyleOptionSlider
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
 from napari_centermask.io.project import Project
+from napari_centermask.models.card import ModelCard
+from napari_centermask.settings import ModelSettings
 from napari_centermask.widgets.colours import category_colour
 from napari_centermask.widgets.planes import ImagePlanes
 from napari_centermask.widgets.session import session_of
@@ -42,6 +44,13 @@ def field(first=0):
         disc(first + 5, 100, 60, 0.95, category=1, status="corrected"),
         disc(first + 6, 100, 100),
     ]
+
+
+@pytest.fixture
+def card():
+    """Of the fake engine's model: it knows two categories."""
+    model = ModelSettings(in_channels=3, categories=["live", "dead"], top_levels=0)
+    return ModelCard(name="fake", licence="CC0-1.0", model=model, diameter=20.0, percentiles=(0.0, 100.0))
 
 
 @pytest.fixture
@@ -360,6 +369,25 @@ def test_cells_above_another_score_are_counted_and_drawn(viewer, open_dock):
     session.set_threshold(dock.image.layer, 0.2)
     assert dock.viability.counts().total.tolist() == [4, 2]
     assert shown(dock) == kinds(dock)
+
+
+def test_cells_of_a_run_with_categories_are_coloured_when_they_come(dock, viewer, run_to_end, discs):
+    from napari_centermask.widgets.viability_dock import ViabilityDock
+
+    viewer.add_image(discs(), name="field")
+    viability = ViabilityDock(viewer)
+    viewer.window.add_dock_widget(viability, name="CenterMask: Viability")
+    assert viability.viability is None
+    run_to_end()
+    cells = viability.viability.cells
+    assert np.count_nonzero(cells.free) == 3
+    assert viability.threshold.category.currentText() == "dead"
+    assert shown(viability) == kinds(viability)
+    assert set(kinds(viability)) == {LIVE, DEAD}
+    drag(viability, 0.0)
+    assert shown(viability) == kinds(viability) == [DEAD] * 3
+    viability.refresh()
+    viability.session.settle()
 
 
 def test_measurements_of_the_image_are_written_with_the_categories_as_they_are_shown(

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary, ref
 
 from psygnal import Signal
 
-from ..core.viability import CellProbabilities, Counts
+from ..core.viability import CellProbabilities, Counts, dead_category
 from .viability_layer import MOST_CATEGORIES, ViabilityLayer
 from .viability_view import AS_BEFORE
 
@@ -57,6 +57,7 @@ class Viability:
         self._tried = False
         self.slider_value = _USUAL
         self.threshold: float | None = None
+        self._known = self._state()
         self._fit()
         edits.edited.connect(self._on_edited)
 
@@ -127,14 +128,24 @@ class Viability:
     def choose(self, category: int) -> None:
         """Let another category be the dead one."""
         self.cells.choose(category)
-        self.reset(read=False)
+        self._begin()
 
-    def reset(self, *, read: bool = True) -> None:
-        """Follow what happened past the history: other cells are shown, categories have other names or colours."""
-        if read:
-            self.cells.columns.reset()
-            known = self.cells.category in self.edits.result.categories
-            self.cells.choose(self.cells.category if known else CellProbabilities(self.edits.result).category)
+    def catch_up(self) -> None:
+        """Follow what happens past the history: cells are shown from another score on, categories are others."""
+        if self._state() == self._known:
+            return
+        self._known = self._state()
+        categories = self.edits.result.categories
+        known = self.cells.category in categories
+        self.cells.choose(self.cells.category if known else dead_category(categories))
+        self._begin()
+
+    def _state(self) -> tuple:
+        result = self.edits.result
+        return result.threshold, {**result.categories}, {**result.colours}, self.edits.shown.layers.hatch
+
+    def _begin(self) -> None:
+        """Fit and draw anew."""
         if not self._tried:
             self._fit()
         if self.layer is not None:

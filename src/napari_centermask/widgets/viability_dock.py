@@ -151,6 +151,7 @@ class ViabilityDock(QWidget):
                     signal.connect(slot)
                 self._show_axes()
         if found is not None:
+            found.catch_up()
             found.show(self.threshold.mode)
         self.refresh()
 
@@ -172,12 +173,8 @@ class ViabilityDock(QWidget):
         self.axis.setCurrentIndex(at if names else -1)
 
     def _on_result_changed(self, source: Image) -> None:
-        if source is not self.image.layer:
-            return
-        before = self.viability
-        self._bind()
-        if self.viability is not None and self.viability is before:
-            self.viability.reset()
+        if source is self.image.layer:
+            self._bind()
 
     def _on_changed(self) -> None:
         self._later.start()
