@@ -11,6 +11,7 @@ from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
 from napari_centermask.models.build import MapModel
 from napari_centermask.models.checkpoint import load_model
+from napari_centermask.models.smp import CLASSES
 from napari_centermask.settings import AugmentSettings, LossSettings, TrainSettings, UNetSettings
 from napari_centermask.training.class_weights import class_weights
 from napari_centermask.training.data import batches
@@ -80,6 +81,14 @@ def test_deep_supervision_and_attention_train(unet):
     quiet(unet.model_copy(update={"model": model}))
     again, _ = load_model(unet.out / "best.safetensors")
     assert again.settings == model
+
+
+@pytest.mark.parametrize("architecture", CLASSES)
+def test_a_family_is_exchanged_by_one_setting(unet, architecture):
+    model = unet.model.model_copy(update={"architecture": architecture, "width": 4})
+    quiet(unet.model_copy(update={"model": model, "tile": 64, "steps": 1}))
+    again, card = load_model(unet.out / "best.safetensors")
+    assert again.settings == card.model == model
 
 
 def test_a_resumed_unet_goes_on_where_it_stopped(unet):
