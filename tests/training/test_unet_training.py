@@ -13,6 +13,7 @@ from napari_centermask.models.build import MapModel
 from napari_centermask.models.checkpoint import load_model
 from napari_centermask.models.smp import CLASSES
 from napari_centermask.settings import AugmentSettings, LossSettings, TrainSettings, UNetSettings
+from napari_centermask.training import validate
 from napari_centermask.training.class_weights import class_weights
 from napari_centermask.training.data import batches
 from napari_centermask.training.loop import train
@@ -214,3 +215,23 @@ def test_layers_are_told_by_their_depth():
     assert depths["network.head.weight"] == depths["network.side.0.weight"] == 6
     freeze(model, "backbone")
     assert {n.split(".")[1] for n, p in model.named_parameters() if p.requires_grad} == {"up", "head", "side"}
+
+
+@pytest.mark.parametrize(("swapped", "expected"), [(False, 1.0), (True, 0.0)])
+def test_the_best_model_of_several_categories_tells_them_apart(two, unet, monkeypatch, swapped, expected):
+    """Cells that are found but called by the wrong name do not count."""
+    truths = iter(read_coco(two / "annotations_val.json", images_root=two / "images"))
+    names = ["dead", "living"] if swapped else ["living", "dead"]
+
+    def found(*_args):
+        cells = next(truths).instances
+        cells.categories = dict(enumerate(names, start=1))
+        return cells
+
+    monkeypatch.setattr(validate, "segment", found)
+    settings = unet.model_copy(update={"model": UNetSettings(**SMALL, categories=["living", "dead"])})
+    trainer = Trainer(settings)
+    result = validate.evaluate(trainer.averaged(), trainer)
+    assert result["AP"] == expected
+    assert result["AP50"] == 1.0
+    assert result["per_folder"]["data"]["category_AP50"] == {"living": expected, "dead": expected}

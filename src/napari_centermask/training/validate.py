@@ -70,8 +70,9 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
     Returns
     -------
     dict
-        "AP": mean over the folders of the mean AP at IoU .50:.05:.90; "AP50"; "per_folder"; "seconds"; "samples":
-        a picture of a validation image per folder, {"image", "picture"}.
+        "AP", by which the best model is chosen: mean over the folders of the mean AP at IoU .50:.05:.90, or, for a model of
+        several categories, of their mean AP at IoU .50, each category alone; "AP50" whatever the category; "per_folder";
+        "seconds"; "samples": a picture of a validation image per folder, {"image", "picture"}.
     """
     settings = trainer.settings
     start = time.monotonic()
@@ -92,9 +93,17 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
             if len(pairs) == 1 and len(samples) < PICTURES:
                 samples.append(_picture(settings.out / "samples", sample, predicted))
         report = score_pairs(pairs, score=options.score).to_json()
-        per_folder[Path(folder).name] = {"AP": report["bioimage_ap_mean"], "AP50": report["bioimage_ap"]["0.50"]}
+        per_folder[Path(folder).name] = _figures(report, model.settings.categories)
     means = {key: sum(f[key] for f in per_folder.values()) / len(per_folder) for key in ("AP", "AP50")}
     return means | {"per_folder": per_folder, "seconds": round(time.monotonic() - start, 1), "samples": samples}
+
+
+def _figures(report: dict[str, Any], categories: list[str]) -> dict[str, Any]:
+    figures = {"AP": report["bioimage_ap_mean"], "AP50": report["bioimage_ap"]["0.50"]}
+    if len(categories) > 1:
+        each = {name: row["bioimage_ap50"] or 0.0 for name, row in report["per_category"].items() if row["n"]}
+        figures |= {"AP": sum(each.values()) / max(len(each), 1), "category_AP50": each}
+    return figures
 
 
 def _picture(folder: Path, sample: Sample, predicted: Instances) -> dict[str, str]:
