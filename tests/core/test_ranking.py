@@ -1,12 +1,10 @@
 """What a model doubts, contradicts itself on, draws badly or has never seen comes first."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from napari_centermask.core.instances import Instances
-from napari_centermask.core.ranking import ImageSigns, agreement, cell_value, describe, entropy, rank_cells, rank_images
+from napari_centermask.core.ranking import ImageSigns, agreement, cell_values, describe, entropy, rank_images
 
 
 def signs(*, e=0.1, d=0.1, m=0.1, look=(0.0, 0.0)):
@@ -18,17 +16,10 @@ def test_entropy_is_one_bit_at_a_half_and_none_at_certainty():
     assert entropy(np.array([0.11]))[0] == pytest.approx(0.4999, abs=1e-3)
 
 
-def test_doubtful_cells_come_first_and_decided_ones_not_at_all(cells):
-    truth = cells(n=4, overlap=0)
-    for id, (score, quality, status) in zip(
-        truth.ids,
-        [(0.95, 0.9, "predicted"), (0.5, 0.9, "predicted"), (0.5, 0.5, "predicted"), (0.5, 0.1, "accepted")],
-        strict=True,
-    ):
-        truth.set(id, replace(truth[id], score=score, mask_quality=quality, status=status))
-    first, second, third, decided = truth.ids
-    assert rank_cells(truth) == [third, second, first]
-    assert cell_value(truth[decided]) == 0
+def test_cells_with_doubtful_scores_and_masks_teach_most():
+    values = cell_values(np.array([0.99, 0.99, 0.5]), np.array([1.0, 0.4, 0.4]))
+    assert values[0] < values[1] < values[2] <= 1
+    assert values[2] == pytest.approx(0.5 + 0.5 * 0.6)
 
 
 def test_agreement_is_the_f1_of_two_findings(cells):

@@ -120,3 +120,10 @@ def test_without_measuring_what_is_not_known_counts_as_good():
     assert review.doubts(columns, columns.alive(), measure=False).max() == pytest.approx(0, abs=1e-6)
     assert np.isnan(columns.data["overlap"][columns.alive()]).all()
     assert review.doubts(columns, columns.alive()).min() > 0.2
+
+
+def test_the_queue_can_begin_with_what_teaches_most():
+    wrong, unsure, sure = disc(1, 50, 50, score=0.35), disc(2, 100, 100, score=0.5), disc(3, 150, 50)
+    columns = columns_of(wrong, unsure, sure, disc(4, 150, 150, score=0.5, status="accepted"))
+    assert review.queue(columns) == [1, 2, 3]
+    assert review.queue(columns, by="teaching") == [2, 1, 3]

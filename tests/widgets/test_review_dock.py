@@ -59,6 +59,15 @@ def listed(dock):
     return [model.id(n) for n in range(model.rowCount())]
 
 
+def test_the_queue_can_go_by_what_teaches_most(viewer, open_dock):
+    dock = open_dock({(): (disc(1, 20, 20, score=0.35), disc(2, 60, 60, score=0.5))})
+    dock.judging.next.click()
+    assert dock.edits.selected == (1,)
+    dock.judging.first.setCurrentIndex(1)
+    dock.judging.first.activated.emit(1)
+    assert dock.review.queue() == [2, 1]
+
+
 def test_accept_goes_through_the_doubtful_and_ends(viewer, open_dock):
     dock = open_dock({(): FIELD})
     assert dock.judging.count.text() == "<b>1 of 5 reviewed</b>."
@@ -104,7 +113,7 @@ def test_going_back_returns_to_the_cell_before(open_dock):
 
 def test_the_doubts_of_the_active_cell_are_said(open_dock):
     dock = open_dock({(): FIELD})
-    assert "most doubtful" in dock.judging.why.text()
+    assert "comes first" in dock.judging.why.text()
     dock.edits.select((2,))
     assert dock.judging.why.text() == "Cell 2: low score (0.50)."
     dock.edits.select((4,))

@@ -46,20 +46,15 @@ def entropy(scores: np.ndarray) -> np.ndarray:
     return -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
 
 
-def cell_value(cell: Instance) -> float:
-    """How much it would teach to look at a cell, [0, 1]: doubtful scores and doubtful masks first.
+def cell_values(scores: np.ndarray, qualities: np.ndarray) -> np.ndarray:
+    """(N,) in [0, 1]: how much it would teach to look at each cell; doubtful scores and doubtful masks most.
 
-    What a person has decided teaches nothing more.
+    Parameters
+    ----------
+    scores, qualities
+        (N,) detection scores and predicted mask IoUs, in [0, 1].
     """
-    if cell.status != "predicted":
-        return 0.0
-    return float(0.5 * entropy(np.array([cell.score]))[0] + 0.5 * (1 - np.clip(cell.mask_quality, 0, 1)))
-
-
-def rank_cells(cells: Instances) -> list[int]:
-    """Ids of the cells that nobody looked at, those that teach most first."""
-    open_cells = [c for c in cells if c.status == "predicted"]
-    return [c.id for c in sorted(open_cells, key=lambda c: (-cell_value(c), c.id))]
+    return 0.5 * entropy(scores) + 0.5 * (1 - np.clip(np.asarray(qualities, float), 0, 1))
 
 
 def agreement(a: Sequence[Instance], b: Sequence[Instance]) -> float:

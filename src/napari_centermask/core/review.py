@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from .columns import PREDICTED, REJECTED, Columns
+from .ranking import cell_values
+
+By = Literal["doubt", "teaching"]
+"""What comes first: cells that are probably wrong, or those from which a model would learn most."""
 
 # How much each ground weighs alone; together they add up like independent risks. A score of 0.5 weighs as much as
 # a mask quality of 0.4 or a cell of which five sixths lie under others.
@@ -100,19 +105,26 @@ def reason(columns: Columns, row: int) -> str:
     return ", ".join(said[k] for k in strong[:3])
 
 
-def order(columns: Columns, rows: np.ndarray, *, measure: bool = True) -> np.ndarray:
-    """The rows, most doubtful first; of equals the smaller id. `measure` as in `grounds`."""
+def order(columns: Columns, rows: np.ndarray, *, by: By = "doubt", measure: bool = True) -> np.ndarray:
+    """The rows, most doubtful first, or those that teach most; of equals the smaller id. `measure` as in `grounds`."""
     rows = np.asarray(rows, np.int64)
-    return rows[np.lexsort((columns.data["id"][rows], -doubts(columns, rows, measure=measure)))]
+    data = columns.data[rows]
+    if by == "teaching":
+        values = cell_values(data["score"], data["mask_quality"])
+    else:
+        values = doubts(columns, rows, measure=measure)
+    return rows[np.lexsort((data["id"], -values))]
 
 
-def queue(columns: Columns, id: int | None = None, *, measure: bool = True) -> list[int]:
-    """The ids to visit, most doubtful first: of all cells that nobody judged yet.
+def queue(columns: Columns, id: int | None = None, *, by: By = "doubt", measure: bool = True) -> list[int]:
+    """The ids to visit, most doubtful or most instructive first: of all cells that nobody judged yet.
 
     Parameters
     ----------
     id
         The cell in view. It keeps its place when it was judged, so that the review goes on where it was.
+    by
+        What comes first.
     measure
         As in `grounds`.
     """
@@ -120,7 +132,7 @@ def queue(columns: Columns, id: int | None = None, *, measure: bool = True) -> l
     here = columns.row(id)
     if here is not None and len(waiting):
         waiting = np.union1d(waiting, [here])
-    return columns.data["id"][order(columns, waiting, measure=measure)].tolist()
+    return columns.data["id"][order(columns, waiting, by=by, measure=measure)].tolist()
 
 
 def unreviewed(columns: Columns, rows: np.ndarray) -> np.ndarray:

@@ -43,6 +43,8 @@ class Review:
         Emitted with the rows of `columns` that changed, None for all of them.
     measured
         Emitted when overlap and shape of all cells are known.
+    by
+        What the queue begins with: "doubt" or "teaching" (see `core.review`).
     """
 
     changed = Signal(object)
@@ -51,6 +53,7 @@ class Review:
     def __init__(self, edits: EditSession) -> None:
         self._edits = ref(edits)
         self.columns = Columns(edits.result)
+        self.by: review.By = "doubt"
         edits.queue = self.queue
         edits.edited.connect(self._on_edited)
         self._timer = QTimer()
@@ -74,8 +77,8 @@ class Review:
         return self.edits.selected[0] if self.edits.selected else None
 
     def queue(self) -> list[int]:
-        """Ids of the cells to look at, most doubtful first; the active cell keeps its place."""
-        return review.queue(self.columns, self.active, measure=False)
+        """Ids of the cells to look at, those that matter most first; the active cell keeps its place."""
+        return review.queue(self.columns, self.active, by=self.by, measure=False)
 
     def reason(self) -> str:
         """Why the active cell is doubtful; empty if it is not, or if there is none."""

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 _HELP = """
 <p><b>Review cells</b></p>
 <ol>
-<li>▶ goes to the most doubtful cell: low score, low mask quality, large overlap, odd shape, cut at a seam.</li>
+<li>▶ goes to the most doubtful cell: low score, low mask quality, large overlap, odd shape, cut at a seam.
+"Teaches most first" goes by what a fine-tuning learns from instead: scores near a half, masks of low quality.</li>
 <li>Accept it, reject it, or mend it with the tools of "CenterMask: Correct"; what you mend counts as reviewed.</li>
 <li>Where all is right and nothing is missing, say so under Regions: training relies on that.</li>
 <li>Before you export, press Check; click on what it finds to go there.</li>
@@ -93,6 +94,7 @@ class ReviewDock(QWidget):
 
     def _connect(self) -> None:
         self.image.picked.connect(self._bind)
+        self.judging.first.activated.connect(self._on_first)
         self.judging.previous.clicked.connect(lambda: self.review.go_on(step=-1))
         self.judging.next.clicked.connect(lambda: self.review.go_on())
         self.judging.accept.clicked.connect(lambda: self._change(lambda: self.review.judge("accepted")))
@@ -143,6 +145,8 @@ class ReviewDock(QWidget):
                 ]
                 for signal, slot in self._links:
                     signal.connect(slot)
+            if review is not None:
+                review.by = self.judging.first.currentData()
             self.quality.clear()
             self.cells.table.set_columns(None if review is None else review.columns)
             self.cells.here.setVisible(review is not None and bool(review.edits.result.leading))
@@ -162,6 +166,10 @@ class ReviewDock(QWidget):
                 ("Forget it", lambda: self.autosaves.discard(source)),
             ],
         )
+
+    def _on_first(self) -> None:
+        if self.review is not None:
+            self.review.by = self.judging.first.currentData()
 
     def _on_result_changed(self, source: Image) -> None:
         if source is not self.image.layer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -41,6 +42,12 @@ class JudgeBox(QWidget):
         self.why.setWordWrap(True)
         self.why.setMinimumHeight(self.why.fontMetrics().height() * 2 + 2)
         self.why.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.first = QComboBox()
+        self.first.addItem("Most doubtful first", "doubt")
+        self.first.addItem("Teaches most first", "teaching")
+        self.first.setToolTip(
+            "What ▶ goes to first: cells that are probably wrong, or those a fine-tuning learns most from."
+        )
         self.previous, self.next = QPushButton("◀"), QPushButton("▶")
         self.accept, self.reject = QPushButton("Accept, next"), QPushButton("Reject, next")
         self.accept.setObjectName("primary")
@@ -49,7 +56,7 @@ class JudgeBox(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
-        layout.addWidget(self.count)
+        layout.addWidget(_line(self.count, self.first, wide=(0,)))
         layout.addWidget(self.bar)
         layout.addWidget(_line(self.previous, self.accept, self.reject, self.next, wide=(1, 2)))
         layout.addWidget(self.why)
@@ -69,7 +76,7 @@ class JudgeBox(QWidget):
     def show_cell(self, id: int | None, why: str) -> None:
         """Say which cell is active and what speaks against it."""
         if id is None:
-            self.why.setText("▶ goes to the most doubtful cell.")
+            self.why.setText("▶ goes to the cell that comes first.")
         else:
             self.why.setText(f"Cell {id}: {why or 'nothing speaks against it'}.")
 
