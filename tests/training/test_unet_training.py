@@ -92,6 +92,15 @@ def test_a_family_is_exchanged_by_one_setting(unet, architecture):
     assert again.settings == card.model == model
 
 
+def test_the_rate_is_found_for_a_unet(unet):
+    run = quiet(unet.model_copy(update={"find_rate": True}))
+    (notice,) = (e for e in run if e["event"] == "notice")
+    assert notice["losses"]
+    assert json.loads((unet.out / "run.json").read_text())["learning_rate"] == pytest.approx(
+        notice["rates"][int(np.argmin(notice["losses"]))] / 3
+    )
+
+
 def test_a_resumed_unet_goes_on_where_it_stopped(unet):
     quiet(unet)
     run = quiet(unet.model_copy(update={"steps": 8, "resume": True}))
