@@ -1,14 +1,20 @@
 """U-Nets as graphs: every engine answers as torch does, from the maps to the cells."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
+import tifffile
 import torch
 
+from napari_centermask import cli
 from napari_centermask.deploy import onnx_export
 from napari_centermask.engines.graphs import CARD_KEY
 from napari_centermask.engines.load import load_engine
 from napari_centermask.engines.torch import TorchMapEngine
+from napari_centermask.io.coco import read_coco
 from napari_centermask.models.build import build_model
 from napari_centermask.models.card import ModelCard
 from napari_centermask.models.checkpoint import save_model
@@ -66,6 +72,33 @@ def test_every_engine_gives_the_same_maps_and_cells(exported, name):
     ours, theirs = segment(image, engine, options), segment(image, reference, options)
     assert len(ours) > 0
     assert abs(sum(c.area for c in ours) - sum(c.area for c in theirs)) < 0.01 * sum(c.area for c in theirs)
+
+
+@pytest.mark.parametrize("exported", ["plain"], indirect=True)
+def test_the_commands_work_on_a_unet_as_on_every_model(exported, tmp_path, capsys):
+    _, _, folder, _ = exported
+    model, image = folder / "small.safetensors", tmp_path / "field.npy"
+    np.save(image, np.random.default_rng(0).random((2, 96, 128), np.float32))
+
+    def run(*words):
+        assert cli.run([str(w) for w in (*words, "--json")]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    files = run("export", model, "--out", tmp_path / "again")["files"]
+    assert [Path(f).name for f in files] == ["small.maps.onnx"]
+    chosen = ("--model", model, "--diameter", 30)
+    report = run("segment", image, *chosen, "--out", tmp_path / "out", "--maps", "--foreground", 0.2, "--score", 0)
+    classes = tifffile.imread(report["images"][0]["classes"])
+    assert classes.shape == (96, 128)
+    assert classes.max() <= 2
+    (record,) = read_coco(tmp_path / "out" / "annotations.json")
+    assert len(record.instances) == report["images"][0]["n_instances"] > 0
+    assert all(sum(c.probabilities) == pytest.approx(1) and len(c.probabilities) == 2 for c in record.instances)
+    rows = run("benchmark", image, "--model", model, "--engines", "openvino,onnx,torch", "--sizes", 0, "--runs", 1)[
+        "rows"
+    ]
+    assert [row["engine"] for row in rows] == ["openvino", "onnx", "torch"]
+    assert all(row["features"] > 0 and row["masks"] == 0 and row["latency"] > row["features"] for row in rows)
 
 
 def test_a_graph_alone_is_a_model(exported, tmp_path):

@@ -159,6 +159,8 @@ class Prompts:
                 "mask_quality": answer.mask_quality,
                 "source": answer.source,
             }
+            if several and len(answer.probabilities) == len(edits.result.categories):
+                fields["probabilities"] = answer.probabilities
             shape = {"mode": edits.mode, "shows": edits.result.shows}
             pairs = tools.new_cell(plane, answer.mask, answer.box[:2], **shape, **fields)
             id, name = 0, "new cell"
