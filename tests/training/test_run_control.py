@@ -67,7 +67,7 @@ def test_the_batch_is_halved_once_and_said(settings, short_of_memory):
 
 def test_memory_that_does_not_suffice_for_half_is_explained_with_a_remedy(settings, short_of_memory):
     short_of_memory(1)
-    with pytest.raises(TrainingFailed, match="batch 1") as failed:
+    with pytest.raises(TrainingFailed, match=r"of this machine \(\d+ GB\) does not .* batch 1") as failed:
         list(train(settings.model_copy(update={"batch": 4}), evaluate=zero))
     assert failed.value.reason == "memory"
     assert failed.value.remedy["batch"] == 1

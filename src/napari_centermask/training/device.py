@@ -58,6 +58,15 @@ def memory_mb(device: torch.device) -> float:
     return round(psutil.Process().memory_info().rss / 1e6, 1)
 
 
+def capacity(device: torch.device) -> str:
+    """The memory that there is for a training, for a sentence."""
+    if device.type == "cuda":
+        return f"the GPU ({torch.cuda.get_device_properties(device).total_memory / 1e9:.0f} GB)"
+    import psutil
+
+    return f"this machine ({psutil.virtual_memory().total / 1e9:.0f} GB)"
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a step failed for lack of memory; PyTorch's CPU allocator reports it as a RuntimeError."""
     words = ("out of memory", "can't allocate memory", "not enough memory", "killed by signal: Killed")

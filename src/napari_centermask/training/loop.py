@@ -14,7 +14,7 @@ from ..events import event
 from ..settings import TrainSettings
 from .checks import check_data
 from .control import Control
-from .device import is_out_of_memory, memory_mb
+from .device import capacity, is_out_of_memory, memory_mb
 from .optimise import PLATEAU
 from .tensorboard import EventFile
 from .trainer import Trainer, TrainingFailed
@@ -257,7 +257,8 @@ class _Run:
         """Go on with half the batch, once; several processes do so together, each has at least one tile."""
         batch = self.trainer.batch
         if self.has_halved or batch <= self.trainer.world.size:
-            raise _explain_memory(self.settings, batch, n_processes=self.trainer.world.size) from error
+            size, device = self.trainer.world.size, self.trainer.device
+            raise _explain_memory(self.settings, batch, n_processes=size, place=capacity(device)) from error
         self.has_halved, self.trainer.progress.batch = True, batch // 2
         self.trainer.optimiser.zero_grad(set_to_none=True)
         if self.trainer.device.type == "cuda":
@@ -291,13 +292,15 @@ class _Run:
         )
 
 
-def _explain_memory(settings: TrainSettings, batch: int, *, n_processes: int = 1) -> TrainingFailed:
+def _explain_memory(
+    settings: TrainSettings, batch: int, *, n_processes: int = 1, place: str = "this machine"
+) -> TrainingFailed:
     """What to try where half the batch was still too much."""
     remedy = {"batch": max(n_processes, batch // 2), "tile": settings.tile, "workers": min(settings.workers, 1)}
     if batch <= 2 * n_processes:
         remedy["tile"] = max(SMALLEST_TILE, (settings.tile * 3 // 4) // 32 * 32)
     return TrainingFailed(
-        f"The memory does not suffice for {batch} tiles of {settings.tile} pixels per step. "
+        f"The memory of {place} does not suffice for {batch} tiles of {settings.tile} pixels per step. "
         f"Try batch {remedy['batch']} and tile {remedy['tile']}, or close other programs.",
         reason="memory",
         remedy=remedy,
