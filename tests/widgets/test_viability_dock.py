@@ -232,6 +232,12 @@ def test_as_a_probability_the_fill_goes_from_one_colour_to_the_other(viewer, ope
     assert [s[1] if isinstance(s, tuple) else s for s in shown(dock)] == [1, 2, 2, 2, 1, 1]
 
 
+def test_the_colours_lie_above_the_image_and_below_the_cell_that_is_painted(viewer, open_dock):
+    open_dock({(): field()})
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["field", "field cells", "field outlines", "field viability", "field active cell"]
+
+
 def test_painting_and_splitting_are_drawn_at_once(viewer, open_dock):
     dock = open_dock({(): field()})
     edits = dock.viability.edits
@@ -366,6 +372,7 @@ def test_cells_above_another_score_are_counted_and_drawn(viewer, open_dock):
     session.set_threshold(dock.image.layer, 0.5)
     assert dock.viability.counts().total.tolist() == [4, 1]
     assert dock.viability.layer.layer.data[60, 20] == 0
+    assert dock.threshold.note.text().startswith("3 cells follow the threshold; 2 stay as they are.")
     session.set_threshold(dock.image.layer, 0.2)
     assert dock.viability.counts().total.tolist() == [4, 2]
     assert shown(dock) == kinds(dock)

@@ -183,7 +183,8 @@ class ViabilityDock(QWidget):
         """Show threshold, counts and what can work; otherwise it happens shortly after edits."""
         self._later.stop()
         found = self.viability
-        n = 0 if found is None else int(np.count_nonzero(found.cells.free))
+        follow = np.zeros(0, bool) if found is None else found.cells.free & found.cells.columns.shown()
+        n = int(np.count_nonzero(follow))
         can = found is not None and found.problem == "" and n > 0
         text = _NONE if found is None else found.problem or ("" if n else _NO_PROBABILITIES)
         if found is not None:
@@ -191,10 +192,10 @@ class ViabilityDock(QWidget):
             if can:
                 kinds = found.cells
                 other = next(c for c in sorted(found.edits.result.categories) if c != kinds.category)
-                values = kinds.probability[kinds.free]
+                values = kinds.probability[follow]
                 self.threshold.show_probabilities(values, found.edits.result.colours, kinds.category, other)
                 self.threshold.slider.set_value(found.slider_value)
-                stay = len(kinds.columns.alive()) - n
+                stay = int(np.count_nonzero(kinds.columns.shown())) - n
                 fits = "" if found.threshold is not None else " Their categories fit no threshold; moving it sets them."
                 text = f"{n:,} cells follow the threshold; {stay:,} stay as they are.{fits}"
         self.threshold.note.setText(text)

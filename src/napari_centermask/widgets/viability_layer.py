@@ -67,6 +67,9 @@ class ViabilityLayer:
         self._session.show_above(self._shown, self.layer)
         self._show_others(False)
         viewer = self._session.viewer
+        active = self._shown.edits.active.layer if self._shown.edits is not None else None
+        if active in viewer.layers:  # what is painted lies on top
+            viewer.layers.move(viewer.layers.index(self.layer), viewer.layers.index(active))
         self._links = [
             (viewer.layers.events.removed, self._on_layer_removed),
             *((event, self._on_step) for event in (viewer.dims.events.current_step, viewer.dims.events.order)),

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 from .curves import WITHOUT, Plot
 from .run_state import Curve
 
-_NAME = "viability %"
+_HEIGHT = 220
 
 
 class ViabilityPlot(QWidget):
@@ -43,7 +43,8 @@ class ViabilityPlot(QWidget):
     def _make_plot(self, layout: QVBoxLayout) -> None:
         import pyqtgraph
 
-        self.plot = plot = Plot("", limits=(-5.0, 105.0))
+        self.plot = plot = Plot("viability %", limits=(-5.0, 105.0))
+        plot.widget.setFixedHeight(_HEIGHT)
         plot.widget.setYRange(0, 100)
         menu = plot.widget.getPlotItem().ctrlMenu  # never shown, and made without anybody who takes it along
         menu.setParent(plot.widget, menu.windowFlags())
@@ -63,7 +64,7 @@ class ViabilityPlot(QWidget):
             return
         # The plot knows curves by identity: the one before lives until the new one is drawn.
         before, self._curve = self._curve, Curve(list(range(len(percent))), percent.tolist())
-        self.plot.draw({f"{_NAME} along {along}": self._curve}, max(len(percent) - 1, 1))
+        self.plot.draw({f"along {along}": self._curve}, max(len(percent) - 1, 1))
         self.here.setValue(here)
         del before
 
