@@ -118,10 +118,15 @@ def press(widget: QWidget, *, at: QPoint | None = None) -> None:
     """Click on a widget that can be seen and used; a low dock is scrolled first."""
     bring_into_view(widget)
     assert widget.isEnabled(), f"'{_text(widget)}' is disabled: {widget.toolTip()}"
-    assert widget.isVisible(), f"'{_text(widget)}' is not visible"
+    assert is_seen(widget), f"'{_text(widget)}' cannot be seen"
     QTest.mouseMove(widget, at or QPoint())
     QTest.mouseClick(widget, LEFT, NO_KEY, at or widget.rect().center())
     QTest.qWait(20)
+
+
+def is_seen(widget: QWidget) -> bool:
+    """Whether a part of a widget is on the screen; Qt keeps docks behind other tabs "visible", far outside."""
+    return widget.isVisible() and not widget.visibleRegion().isEmpty()
 
 
 def _text(widget: QWidget) -> str:

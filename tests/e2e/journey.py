@@ -1,0 +1,466 @@
+"""The whole journey in a real napari, step by step, by mouse and keys; test_journey.py and docs/make_tutorial.py walk it.
+
+python tests/e2e/journey.py go FOLDER REPORT [PICTURES]      walks, writes what there is to find, and waits to be killed
+python tests/e2e/journey.py again FOLDER REPORT [PICTURES]   opens the project again and writes what it finds
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hands import Hands, answer, is_seen, pick_tab, press, press_titled, type_folder, until, write
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QTabBar, QWidget
+
+from napari_centermask.core.instances import Instance, intersection
+from napari_centermask.io.coco import read_coco
+from napari_centermask.io.project import Project
+from napari_centermask.jobs.process import Job
+from napari_centermask.models.zoo import list_models
+from napari_centermask.widgets.edit_dock import CorrectDock
+from napari_centermask.widgets.edit_session import edit_session_of
+from napari_centermask.widgets.models_dock import ModelsDock
+from napari_centermask.widgets.project_dock import ProjectDock
+from napari_centermask.widgets.review_dock import ReviewDock
+from napari_centermask.widgets.samples import PROJECT
+from napari_centermask.widgets.segment_dock import SegmentDock
+from napari_centermask.widgets.train_dock import TrainDock
+
+DOCKS = {
+    SegmentDock: ("Segment", "CenterMask"),
+    CorrectDock: ("Correct", "CenterMask: Correct"),
+    ReviewDock: ("Review", "CenterMask: Review"),
+    ProjectDock: ("Project", "CenterMask: Project"),
+    TrainDock: ("Fine-tune", "CenterMask: Fine-tune"),
+    ModelsDock: ("Models", "CenterMask: Models"),
+}
+SIZE = (1440, 900)
+REGION = (85, 160, 252, 253)
+"""y0, x0, y1, x1 of a part of the first image in which the model finds all cells."""
+SHORT = {"steps": 12, "evaluate_every": 6, "warmup": 2, "batch": 2, "tile": 128, "workers": 0}
+"""Two short epochs."""
+LONGER = {"steps": 60, "evaluate_every": 12, "batch": 2, "tile": 192}
+"""For pictures: with curves to look at."""
+
+
+class Journey:
+    """One person's way from the samples to a model of their own; the methods are the steps, in order.
+
+    Parameters
+    ----------
+    folder
+        Where the project goes.
+    settings
+        What is typed into the form of the fine-tuning.
+    picture
+        Called at moments worth a picture, with the journey, a name and, if it is not the whole window, a widget.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        picture: Callable[[Journey, str, QWidget | None], object] = lambda *_: None,
+        settings: dict[str, int] = SHORT,
+    ) -> None:
+        import napari
+
+        self.viewer = napari.Viewer(show=True)
+        self.viewer.window.resize(*SIZE)
+        self.folder, self.settings = folder / PROJECT, settings
+        self._picture = picture
+        self.hands = Hands(self.viewer)
+        self.first: Instance | None = None
+
+    def picture(self, name: str, widget: QWidget | None = None) -> None:
+        """A moment worth a picture."""
+        QTest.qWait(200)
+        self._picture(self, name, widget)
+
+    def dock(self, kind: type) -> Any:
+        """A dock of ours, opened from the menu or brought to the front by its tab."""
+        title, entry = DOCKS[kind]
+        window = self.viewer.window._qt_window
+        bars = [b for b in window.findChildren(QTabBar) if title in [b.tabText(i) for i in range(b.count())]]
+        if not window.findChildren(kind):
+            self.hands.choose("Plugins", "CenterMask", entry)
+        elif bars and bars[0].tabText(bars[0].currentIndex()) != title:
+            pick_tab(bars[0], title)
+        (dock,) = window.findChildren(kind)
+        until(lambda: is_seen(dock), seconds=10, what=title)
+        return dock
+
+    @property
+    def project(self) -> Project:
+        """The open project."""
+        return self.dock_there(ProjectDock).project
+
+    def dock_there(self, kind: type) -> Any:
+        """A dock that is open, wherever it lies."""
+        return self.viewer.window._qt_window.findChildren(kind)[0]
+
+    @property
+    def edits(self) -> Any:
+        """The correction of the image in view; the hands follow it."""
+        session = self.dock_there(ProjectDock).session
+        self.hands.edits = edit_session_of(session.session, session.layer)
+        return self.hands.edits
+
+    def cell(self, id: int) -> Instance | None:
+        """A cell of the image in view."""
+        return self.edits.result.get((), id)
+
+    def open_sample(self) -> None:
+        """A project of the sample images."""
+        dock = self.dock(ProjectDock)
+        answer(type_folder(self.folder.parent))
+        press(dock.head.samples)
+        until(lambda: dock.session.current == 1)
+        until(lambda: not dock.images.without_picture(), seconds=30)
+        assert [i.status for i in dock.project.images] == ["untouched"] * 4
+        self.picture("project")
+
+    def run(self) -> None:
+        """The shipped model finds the cells of the image in view."""
+        dock = self.dock(SegmentDock)
+        press(dock.run.start)
+        until(lambda: not dock.session.runner.is_running)
+        assert 15 < dock.session.result(dock.source).n_visible() < 60, dock.run.status.text()
+        if self.first is None:
+            self.picture("segmented")
+
+    def click_a_cell(self) -> None:
+        """One of two cells that share pixels with each other alone, from close by."""
+        self.dock(CorrectDock)
+        self.first, self.neighbour = a_pair(list(self.edits.result.visible(())))
+        y, x = own_pixel(self.first, self.neighbour)
+        centre = tuple(n // 2 for n in self.edits.result.shape)
+        self.hands.press_drag([(y, x), ((y + centre[0]) / 2, (x + centre[1]) / 2), centre])
+        self.hands.wheel(y, x, 4)
+        self.hands.click(y, x)
+        assert self.edits.selected == (self.first.id,)
+        self.picture("selected")
+
+    def paint_over_its_neighbour(self) -> None:
+        """The brush makes the cell larger and leaves the one beneath it alone."""
+        self.hands.key("2")
+        before = self.cell(self.first.id)
+        self.hands.press_drag([own_pixel(before, self.neighbour), middle(self.neighbour)])
+        self.first = self.cell(self.first.id)
+        assert self.first.area > before.area
+        assert intersection(self.first, self.neighbour) > intersection(before, self.neighbour)
+        assert self.cell(self.neighbour.id) is self.neighbour
+        self.picture("painted")
+
+    def split(self) -> None:
+        """A line through the cell makes two of it."""
+        n = len(self.edits.result)
+        y, x = middle(self.first)
+        reach = max(self.first.mask.shape)
+        self.hands.key("K")
+        self.hands.press_drag([(y - reach, x + 1), (y, x), (y + reach, x - 1)])
+        until(lambda: len(self.edits.result) == n + 1, seconds=10, what="split")
+        self.picture("split")
+
+    def undo(self) -> None:
+        """Ctrl-Z takes the split back, to the bit."""
+        self.hands.key("Z", Qt.KeyboardModifier.ControlModifier)
+        assert self.cell(self.first.id).equals(self.first)
+
+    def accept(self) -> None:
+        """The review dock's button; the queue goes on to the next doubtful cell."""
+        dock = self.dock(ReviewDock)
+        if self.edits.selected != (self.first.id,):
+            self.hands.click(*own_pixel(self.first, self.neighbour))
+        self.hands.key("6")  # the brush is put away
+        press(dock.judging.accept)
+        assert self.cell(self.first.id).status in ("accepted", "corrected")
+        assert self.edits.selected != (self.first.id,)
+        until(lambda: dock.judging.count.text().startswith("<b>1 "), seconds=5, what=dock.judging.count.text())
+        self.picture("accepted")
+
+    def mark_a_region(self) -> None:
+        """A rectangle in which all is right and complete."""
+        dock = self.dock(ReviewDock)
+        press(self.viewer.window._qt_viewer.viewerButtons.resetViewButton)
+        pick_tab(dock.tabs.tabBar(), "Regions")
+        press(dock.regions.draw)
+        y0, x0, y1, x1 = REGION
+        self.hands.press_drag([(y0, x0), ((y0 + y1) / 2, (x0 + x1) / 2), (y1, x1)])
+        until(lambda: self.edits.result.reviewed(()), seconds=10, what="region")
+        assert np.abs(np.subtract(self.edits.result.reviewed(())[0], REGION)).max() <= 2
+        self.picture("region")
+
+    def export(self) -> None:
+        """COCO, after the check."""
+        dock = self.dock(ProjectDock)
+
+        def act(dialog: QWidget) -> None:
+            self.picture("export", dialog)
+            press(dialog.start)
+
+        answer(act)
+        press(dock.head.export)
+        (record,) = read_coco(self.folder / "export" / "annotations.json")
+        same = [c for c in record.instances if (c.y0, c.x0) == (self.first.y0, self.first.x0)]
+        assert any(np.array_equal(c.mask, self.first.mask) for c in same)
+        assert len(record.instances) == self.edits.result.n_visible()
+
+    def review_the_next(self) -> None:
+        """The second image as a whole, so that there is one to learn from and one to judge by."""
+        dock = self.dock(ProjectDock)
+        press(dock.navigation.next)
+        until(lambda: dock.session.current == 2)
+        self.run()
+        dock = self.dock(ProjectDock)
+        press(dock.navigation.done)
+        until(lambda: dock.session.current == 3)
+        assert [i.status for i in dock.project.images] == ["in work", "reviewed", "untouched", "untouched"]
+        self.picture("reviewed")
+
+    def fine_tune(self) -> None:
+        """Start, with some settings typed into the form, and see the curves move."""
+        dock = self.dock(TrainDock)
+        assert dock.source.is_project
+        press(dock.advanced.fold.toggleButton())
+        until(lambda: dock.plan is not None, what=dock.start.about.text())
+        for name, value in self.settings.items():
+            write(dock.advanced.form.training.rows[name].control.native, str(value))
+        self.picture("settings")
+        press(dock.advanced.fold.toggleButton())
+        press(dock.start.start)
+        until(lambda: dock.training.job is not None, what=dock.start.about.text())
+        state = lambda: dock.training.state  # noqa: E731
+        until(lambda: "AP" in state().scores and state().losses, what=dock.progress.title.text())
+        until(lambda: dock.learning.curves.plots[0].lines, seconds=5)
+        drawn = points_of(dock)
+        until(lambda: len(state().scores["AP"].steps) > 1, what=dock.progress.title.text())
+        until(lambda: points_of(dock) > drawn or not dock.training.is_alive)
+        self.picture("training")
+        assert points_of(dock) > drawn
+        assert dock.learning.picture.image is not None
+
+    def compare(self) -> None:
+        """The end of the training: both models on what neither learned from."""
+        dock = self.dock(TrainDock)
+        until(lambda: not dock.training.is_alive, what=dock.progress.title.text())
+        assert dock.training.state.state == "done", dock.failure.text.text()
+        until(dock.adoption.isVisible, seconds=10)
+        assert dock.comparison.isVisible()
+        assert dock.comparison.figures.topLevelItemCount() > 3
+        assert not dock.adopted
+        self.picture("compared")
+
+    def adopt(self) -> None:
+        """One button; it asks where the comparison advises against it."""
+        dock = self.dock(TrainDock)
+        asked = []
+        if not dock.comparison.compared.is_recommended:
+            answer(lambda box: (asked.append(box), self.picture("question", box), press_titled("Yes")(box)))
+        press(dock.adoption.adopt)
+        until(lambda: dock.adopted, what=dock.adoption.status.text())
+        assert bool(asked) is not dock.comparison.compared.is_recommended
+        assert dock.adopted in [m.name for m in list_models()]
+        self.picture("adopted")
+
+    def predict_the_next(self) -> None:
+        """The new model looks at the image that nobody has looked at yet."""
+        dock = self.dock(TrainDock)
+        press(dock.adoption.predict)
+        projects = dock.projects
+        until(lambda: self.project.status(3) == "predicted", what=dock.progress.title.text())
+        until(lambda: not projects.session.runner.is_running)
+        assert projects.current == 3
+        assert {c.source for c in self.edits.result} == {dock.adopted}
+        self.picture("predicted")
+
+    def one_last_stroke(self) -> None:
+        """Right before the end."""
+        self.dock(CorrectDock)
+        cell = max(self.edits.result.visible(()), key=lambda c: c.area)
+        y, x = middle(cell)
+        self.hands.click(y, x)
+        self.hands.key("2")
+        self.hands.press_drag([(y, x), (y + 12, x + 12)])
+        assert self.cell(self.edits.selected[0]).status == "corrected"
+
+    def open_again(self) -> None:
+        """Another napari opens the project of the one that was killed."""
+        dock = self.dock(ProjectDock)
+        answer(type_folder(self.folder))
+        press(dock.head.open)
+        until(lambda: dock.project is not None and dock.session.current)
+        assert "recovered" in dock.message.text.text()
+        until(lambda: not dock.images.without_picture(), seconds=30)
+        self.picture("recovered")
+        press(dock.message.buttons[0])
+
+    def find_the_models(self) -> None:
+        """The run in the dock that made it, and the model with its lineage."""
+        train = self.dock(TrainDock)
+        until(lambda: train.adopted, what=train.progress.title.text())
+        until(train.comparison.isVisible, seconds=10)
+        models = self.dock(ModelsDock)
+        until(lambda: train.adopted in [e.model.name for e in models.inventory.entries])
+        tree = models.list.tree
+        item = next(i for i in map(tree.topLevelItem, range(tree.topLevelItemCount())) if i.text(0) == train.adopted)
+        press(tree.viewport(), at=tree.visualItemRect(item).center())
+        assert models.entry.model.name == train.adopted
+        self.picture("models")
+
+    def found(self) -> dict[str, Any]:
+        """Everything that another session must find again."""
+        train = self.dock_there(TrainDock)
+        state, images = train.training.state, self.project.images
+        run = {name: (curve.steps, curve.values) for name, curve in (state.losses | state.scores).items()}
+        own = {m.name: [m.card.parent, m.card.training["parent_sha256"]] for m in list_models() if not m.shipped}
+        return {
+            "images": {i.file_name: [i.status, cells_of(self.project, i.id)] for i in images},
+            "reviewed": {i.file_name: self.project.result(i.id).reviewed(()) for i in images},
+            "run": [train.training.job.name, state.state, run],
+            "verdict": train.comparison.compared.sentence,
+            "adopted": train.adopted,
+            "models": own,
+        }
+
+
+GO = (
+    Journey.open_sample,
+    Journey.run,
+    Journey.click_a_cell,
+    Journey.paint_over_its_neighbour,
+    Journey.split,
+    Journey.undo,
+    Journey.accept,
+    Journey.mark_a_region,
+    Journey.export,
+    Journey.review_the_next,
+    Journey.fine_tune,
+    Journey.compare,
+    Journey.adopt,
+    Journey.predict_the_next,
+    Journey.one_last_stroke,
+)
+AGAIN = (Journey.open_again, Journey.find_the_models)
+
+
+def cells_of(project: Project, id: int) -> list[list[Any]]:
+    """All cells of an image with every field, pixels in hex."""
+    cells = sorted(project.result(id), key=lambda c: c.id)
+    return [
+        [c.id, c.y0, c.x0, *c.mask.shape, np.packbits(c.mask).tobytes().hex(), c.category, c.score, c.mask_quality]
+        + [c.status, c.source, c.order, list(c.probabilities)]
+        for c in cells
+    ]
+
+
+def a_pair(cells: list[Instance]) -> tuple[Instance, Instance]:
+    """The pair of cells that shares most of those that share pixels with each other alone; the smaller one first."""
+    shared = np.array([[0 if a is b else intersection(a, b) for b in cells] for a in cells])
+    alone = (shared > 0).sum(axis=1) == 1
+    shared[~np.logical_and.outer(alone, alone)] = 0
+    pair = np.unravel_index(shared.argmax(), shared.shape)
+    assert shared[pair] > 0
+    first, second = sorted((cells[k] for k in pair), key=lambda c: c.area)
+    return first, second
+
+
+def middle(cell: Instance) -> tuple[int, int]:
+    """The pixel of a cell that is nearest to its mean."""
+    ys, xs = np.nonzero(cell.mask)
+    nearest = np.argmin(np.hypot(ys - ys.mean(), xs - xs.mean()))
+    return int(cell.y0 + ys[nearest]), int(cell.x0 + xs[nearest])
+
+
+def own_pixel(cell: Instance, other: Instance) -> tuple[int, int]:
+    """The pixel of a cell that is farthest from another cell's middle, a little inside."""
+    from scipy.ndimage import binary_erosion
+
+    inside = binary_erosion(np.pad(cell.mask, 1), iterations=2)[1:-1, 1:-1]
+    ys, xs = np.nonzero(inside if inside.any() else cell.mask)
+    y, x = middle(other)
+    farthest = np.argmax(np.hypot(ys + cell.y0 - y, xs + cell.x0 - x))
+    return int(cell.y0 + ys[farthest]), int(cell.x0 + xs[farthest])
+
+
+def points_of(dock: TrainDock) -> int:
+    """How many points the plots show."""
+    lines = [line for plot in dock.learning.curves.plots for line in plot.lines.values()]
+    return sum(len(line.getData()[0]) for line in lines if line.getData()[0] is not None)
+
+
+def walk(what: str, folder: Path, report: Path, pictures: Path | None = None) -> None:
+    """Walk in this process, write what there is to find, and, with "go", wait to be killed."""
+    import napari
+
+    Job.start.__func__.__kwdefaults__["nice"] = 0  # a loaded machine would let the training wait for minutes
+    shoot = (
+        {}
+        if pictures is None
+        else {"picture": lambda journey, *what: save(journey, pictures, *what), "settings": LONGER}
+    )
+    start, journey = time.monotonic(), Journey(folder, **shoot)
+    for step in GO if what == "go" else AGAIN:
+        print(f"{time.monotonic() - start:.0f} s {step.__name__}", flush=True)
+        try:
+            step(journey)
+        except BaseException:
+            journey.viewer.screenshot(str(report.with_suffix(".png")), canvas_only=False, flash=False)
+            traceback.print_exc()
+            os._exit(1)  # no last words of napari's
+    assert not {"torch", "torchvision"} & set(sys.modules)
+    part = report.with_suffix(".part")
+    part.write_text(json.dumps(journey.found()), encoding="utf-8")
+    part.replace(report)
+    print(f"{time.monotonic() - start:.0f} s", flush=True)
+    if what == "go":
+        napari.run()  # until it is killed
+    else:
+        journey.viewer.close()
+
+
+def save(journey: Journey, folder: Path, name: str, widget: QWidget | None = None) -> None:
+    """Write the window, or a widget of its own, as a picture."""
+    path = str(folder / f"tutorial_{name}.png")
+    if widget is None:
+        journey.viewer.screenshot(path, canvas_only=False, flash=False)
+    else:
+        widget.grab().save(path)
+
+
+def walk_killed_and_again(folder: Path, *, pictures: Path | None = None, seconds: float = 900) -> tuple[dict, dict]:
+    """Walk in a process that is killed at the end, and look in another one; returns what each tells.
+
+    Raises
+    ------
+    AssertionError
+        With the last words of a process that failed, and where its picture lies.
+    """
+    told = []
+    for what in ("go", "again"):
+        report, log = folder / f"{what}.json", folder / f"{what}.log"
+        words = [sys.executable, __file__, what, folder, report, *([pictures] if pictures else [])]
+        with log.open("wb") as stream:
+            child = subprocess.Popen(words, stdout=stream, stderr=subprocess.STDOUT)
+        end = time.monotonic() + seconds
+        while child.poll() is None and time.monotonic() < end and not (what == "go" and report.exists()):
+            time.sleep(0.1)
+        child.kill()
+        child.wait()
+        assert report.exists(), f"{log.read_text(encoding='utf-8')[-6000:]}\nSee {report.with_suffix('.png')}"
+        told.append(json.loads(report.read_text(encoding="utf-8")))
+    return told[0], told[1]
+
+
+if __name__ == "__main__":
+    walk(sys.argv[1], *map(Path, sys.argv[2:]))

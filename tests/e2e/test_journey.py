@@ -1,0 +1,45 @@
+"""The whole journey in a real napari that is killed at its end: nothing of it is lost."""
+
+from __future__ import annotations
+
+import pytest
+from journey import walk_killed_and_again
+
+
+@pytest.fixture
+def trainable():
+    """The shipped model with its weights, and what trains; a source tree before its first training has none."""
+    import importlib.util
+
+    from napari_centermask.core.errors import BadModel
+    from napari_centermask.models.zoo import find_model
+
+    missing = [name for name in ("torch", "onnx", "pyqtgraph") if importlib.util.find_spec(name) is None]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}: the extra 'train'")
+    try:
+        assert find_model("nuclei").weights is not None
+    except BadModel as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.timeout(1200)
+def test_the_whole_journey(trainable, tmp_path, monkeypatch):
+    """Open, run, correct, undo, accept, review, export, fine-tune, compare, adopt, predict, die, and find everything."""
+    monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("NAPARI_CONFIG", str(tmp_path / "napari.yaml"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    told, found = walk_killed_and_again(tmp_path)
+    assert found == told
+    statuses = [status for status, _ in found["images"].values()]
+    assert statuses == ["in work", "reviewed", "in work", "untouched"]
+    assert all(len(cells) > 15 for status, cells in found["images"].values() if status != "untouched")
+    assert [len(boxes) for boxes in found["reviewed"].values()] == [1, 1, 0, 0]
+    name, state, curves = found["run"]
+    assert state == "done"
+    assert curves["AP"][0] == [0, 6, 12]
+    assert found["verdict"]
+    assert list(found["models"]) == [found["adopted"]]
+    parent, parent_hash = found["models"][found["adopted"]]
+    assert parent == "nuclei"
+    assert len(parent_hash) == 64
