@@ -70,5 +70,8 @@ def test_the_rate_warms_up_and_decays(settings):
     rates = [learning_rate(settings, step, step / 100) for step in range(100)]
     assert rates[0] < rates[1] == max(rates)
     assert rates[-1] < 0.01 * settings.learning_rate
+    short = settings.model_copy(update={"warmup": 500})  # its minutes are over before
+    assert learning_rate(short, 4, 0.05) == pytest.approx(0.5 * learning_rate(settings, 4, 0.05))
+    assert learning_rate(short, 9, 0.1) == learning_rate(settings, 9, 0.1)
     stepped = settings.model_copy(update={"schedule": "step"})
     assert learning_rate(stepped, 90, 0.7) == pytest.approx(0.1 * settings.learning_rate)

@@ -12,6 +12,8 @@ from ..settings import TrainSettings
 
 _STAGE = re.compile(r"bottom_up\.(?:stage|res)(\d)")
 _LEVEL = re.compile(r"network\.(?:down\.|encoder\.(?:layer|stages_|blocks\.)?)(\d)")
+LONGEST_WARMUP = 0.1
+"""Part of a run after which it is warm, however many steps that were."""
 PLATEAU = 2
 """Evaluations without a better AP after which the schedule "plateau" lowers the rate."""
 HEADS = 6
@@ -102,7 +104,9 @@ def learning_rate(settings: TrainSettings, step: int, done: float, *, drops: int
         factor = 0.5**drops
     else:  # by ten at 2/3 and 8/9, the proportions of detectron2's schedules
         factor = 0.1 ** ((done >= 2 / 3) + (done >= 8 / 9))
-    return settings.learning_rate * max(factor, 1e-3) * min(1.0, (step + 1) / max(settings.warmup, 1))
+    # A run that its minutes end before its steps shall not pass in warming up.
+    warm = max((step + 1) / max(settings.warmup, 1), done / LONGEST_WARMUP)
+    return settings.learning_rate * max(factor, 1e-3) * min(1.0, warm)
 
 
 def _one_cycle(done: float) -> float:
