@@ -17,6 +17,7 @@ from napari_centermask.pipeline import Source, segment
 from napari_centermask.pipeline.correction import correction_of
 from napari_centermask.settings import AugmentSettings, PreprocessSettings, SegmentSettings, TrainSettings, UNetSettings
 from napari_centermask.training.augment import drop_channel
+from napari_centermask.training.checks import check_data
 from napari_centermask.training.data import batches, load_split
 from napari_centermask.training.inputs import follow_card, prepared
 from napari_centermask.training.loop import train
@@ -197,3 +198,13 @@ def test_a_training_image_that_lacks_a_channel_is_named(drawn, tmp_path):
     nameless = [replace(sample, image=sample.image[:2], names=()) for sample in load_split(drawn, "val")]
     with pytest.raises(BadImage, match=r"val_0\.ome\.tif: .*got 2 without names"):
         prepared(nameless, settings)
+
+
+def test_a_validation_image_that_lacks_a_channel_is_named_before_the_first_step(drawn, tmp_path):
+    folder = tmp_path / "data"
+    multichannel.write(folder, splits={"train": 1, "val": 1})
+    whole = tifffile.imread(folder / "images" / "val_0.ome.tif")
+    about = {"axes": "CYX", "Channel": {"Name": NAMES[:2]}}
+    tifffile.imwrite(folder / "images" / "val_0.ome.tif", whole[:2], ome=True, metadata=about)
+    with pytest.raises(BadImage, match=r"val_0\.ome\.tif: .*membrane is missing"):
+        check_data(settings_for(folder, tmp_path))

@@ -12,6 +12,7 @@ from ..io.images import read_header
 from ..io.reviewed import is_partial, truth_of
 from ..settings import TrainSettings
 from .data import annotation_file
+from .inputs import order_of
 
 
 def check_data(settings: TrainSettings) -> None:
@@ -65,8 +66,9 @@ def _check_image(record: ImageRecord, path: Path, settings: TrainSettings) -> No
             "the annotations again."
         )
     wanted, channels = settings.model.in_channels, sizes.get("C", 1)
-    is_chosen_by_name = bool(settings.channel_names)  # training.inputs checks these, with the names of each file
-    if not is_chosen_by_name and channels not in (1, wanted) and not (channels == 3 and wanted == 1):
+    if settings.channel_names:
+        order_of(channels, header.channel_names, settings, where=str(record.path))
+    elif channels not in (1, wanted) and not (channels == 3 and wanted == 1):
         remedy = (
             "Choose another start model, or keep only its channels in the images."
             if settings.start

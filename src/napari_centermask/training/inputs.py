@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -59,18 +60,32 @@ def prepared(samples: list[Sample], settings: TrainSettings) -> list[Sample]:
 
 
 def _prepared(sample: Sample, settings: TrainSettings, diameter: float) -> Sample:
-    image = sample.image
+    image, where = sample.image, f"{sample.folder}/{sample.name}"
+    if settings.channel_names:
+        image = image[list(order_of(len(image), sample.names, settings, where=where))]
     try:
-        if settings.channel_names:
-            names = SegmentSettings(channel_names=list(sample.names) or None)
-            wanted = SimpleNamespace(model=settings.model, channel_names=settings.channel_names, bears_missing=False)
-            image = image[list(choose_channels(len(image), wanted, names))]
         correction = correction_of(settings.preprocess, nominal_scale(settings.diameter / diameter))
         image = np.asarray(corrected(image, correction))
     except (BadImage, BadSettings) as error:
-        raise BadImage(f"{sample.folder}/{sample.name}: {error}") from error
+        raise BadImage(f"{where}: {error}") from error
     lo, hi = intensity_range(image, zscore=settings.normalisation == "zscore")
     return replace(sample, image=image, lo=lo, hi=hi)
+
+
+def order_of(n_channels: int, names: Sequence[str], settings: TrainSettings, *, where: str) -> tuple[int, ...]:
+    """The image's channel for each of the model's, which has names; `names` are the file's, empty if it has none.
+
+    Raises
+    ------
+    BadImage
+        If they do not fit; `where` says of which file.
+    """
+    own = SegmentSettings(channel_names=list(names) or None)
+    wanted = SimpleNamespace(model=settings.model, channel_names=settings.channel_names, bears_missing=False)
+    try:
+        return choose_channels(n_channels, wanted, own)
+    except (BadImage, BadSettings) as error:
+        raise BadImage(f"{where}: {error}") from error
 
 
 def for_sampler(settings: TrainSettings) -> TrainSettings:
