@@ -246,6 +246,24 @@ def test_a_change_in_the_form_reaches_the_run_file_and_the_rest_stays_computed(t
     assert len(list(train.source.runs.iterdir())) == 1  # the copy of the data that was made for looking is gone
 
 
+def test_a_wrong_number_in_the_form_starts_nothing_and_a_right_one_does(train, wait):
+    train.advanced.fold.expand(animate=False)
+    wait(lambda: train.plan is not None)
+    tile = train.advanced.form.training.rows["tile"].control
+    tile.value = 100
+    train.start.start.click()
+    wait(lambda: not train.planner.is_running)
+    assert "multiple of 32" in train.start.about.text()
+    assert train.training.job is None
+    assert not train.training.watcher.is_running
+    assert list(train.source.runs.iterdir()) == []
+    tile.value = 128
+    train.start.start.click()
+    wait(lambda: state(train) == "running")
+    assert Job.open(train.training.job.folder).settings.tile == 128
+    assert "tiles of 128 px" in train.start.about.text()
+
+
 def test_a_running_job_is_found_again(train, wait, window, qtbot):
     train.start.start.click()
     wait(lambda: state(train) == "running")
