@@ -6,7 +6,7 @@ import pytest
 
 from napari_centermask.core.errors import BadModel
 from napari_centermask.models.card import ModelCard, check_shapes, expected_shapes
-from napari_centermask.settings import ModelSettings, UNetSettings
+from napari_centermask.settings import ModelSettings, PreprocessSettings, UNetSettings
 
 LITE = {"backbone_norm": "FrozenBN", "categories": [f"c{i}" for i in range(80)]}
 FULL = LITE | {
@@ -40,6 +40,24 @@ def test_a_card_survives_json():
     assert ModelCard.from_json(card.to_json()) == card
 
 
+def test_a_card_from_before_inputs_had_names_says_that_images_stay_as_they_are():
+    fields = json.loads(make_card().to_json())
+    for name in ("channel_names", "preprocess"):
+        del fields[name]
+    card = ModelCard.from_json(json.dumps(fields))
+    assert (card.channel_names, card.preprocess, card.normalisation) == ([], PreprocessSettings(), "percentile")
+    assert not card.bears_missing
+
+
+def test_a_card_with_named_channels_survives_json():
+    how = PreprocessSettings(background="rolling_ball", denoise="median")
+    training = {"settings": {"augment": {"drop_channel": 0.2}}}
+    inputs = {"channel_names": ["a", "b", "c"], "preprocess": how, "normalisation": "zscore"}
+    card = make_card(training=training, **inputs)
+    assert ModelCard.from_json(card.to_json()) == card
+    assert card.bears_missing
+
+
 def test_strides_follow_the_top_levels():
     assert make_card().strides == (8, 16, 32, 64, 128)
     assert make_card(model=ModelSettings(top_levels=0)).strides == (8, 16, 32)
@@ -58,6 +76,10 @@ def test_strides_follow_the_top_levels():
         ({"licence": None}, "licence"),
         ({"model": {"backbone": "V-20"}}, "backbone"),
         ({"model": {"in_channels": 10**9}}, "in_channels"),
+        ({"channel_names": ["nucleus"]}, "channel_names needs 3 names, got 1: nucleus"),
+        ({"channel_names": ["a", "b", "A "]}, "channel_names must differ"),
+        ({"preprocess": {"background": "magic"}}, "preprocess.background"),
+        ({"preprocess": {"flat_field": "flat.tif"}}, "flat_field belongs to a microscope"),
     ],
 )
 def test_a_wrong_field_is_named(change, named):

@@ -24,6 +24,7 @@ def describe(model: zoo.ModelFiles) -> dict[str, Any]:
         "licence": card.licence,
         "categories": card.model.categories,
         "in_channels": card.model.in_channels,
+        "channel_names": card.channel_names,
         "diameter": card.diameter,
         "backbone": card.model.summary,
         "size_mb": round(model.size / 1e6, 2),

@@ -85,6 +85,8 @@ class ModelCard(BaseModel):
         if min(self.std) <= 0:
             raise ValueError("std must be positive")
         check_names(self.channel_names, self.model.in_channels)
+        if self.preprocess.flat_field is not None:
+            raise ValueError("preprocess.flat_field belongs to a microscope and its images, not to a model")
         if self.kind != self.model.family:
             raise ValueError(f"kind is {self.kind}, the network a {self.model.family}")
         if isinstance(self.model, ModelSettings) and self.model.backbone not in FPN_INPUTS:

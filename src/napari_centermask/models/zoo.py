@@ -288,7 +288,8 @@ def _check_graph(card: ModelCard, header: Header, path: Path) -> None:
 
 
 def _check_same(card: ModelCard, other: ModelCard, name: str) -> None:
-    fields = ("model", "diameter", "normalisation", "mean", "std", "percentiles", "training")  # the last: trained anew
+    fields = ("model", "diameter", "channel_names", "preprocess", "normalisation", "mean", "std", "percentiles")
+    fields += ("training",)  # trained anew
     if wrong := [f for f in fields if getattr(card, f) != getattr(other, f)]:
         raise BadModel(
             f"The files of {name} belong to different models: their cards differ in {', '.join(wrong)}. "
