@@ -241,10 +241,13 @@ class Journey:
         press(dock.start.start)
         until(lambda: dock.training.job is not None, what=dock.start.about.text())
         state = lambda: dock.training.state  # noqa: E731
-        until(lambda: "AP" in state().scores and state().losses, what=dock.progress.title.text())
+        ended = lambda: state().state == "failed"  # noqa: E731
+        until(lambda: ("AP" in state().scores and state().losses) or ended())
+        assert not ended(), dock.failure.text.text()
         until(lambda: dock.learning.curves.plots[0].lines, seconds=5)
         drawn = points_of(dock)
-        until(lambda: len(state().scores["AP"].steps) > 1, what=dock.progress.title.text())
+        until(lambda: len(state().scores["AP"].steps) > 1 or ended())
+        assert not ended(), dock.failure.text.text()
         until(lambda: points_of(dock) > drawn or not dock.training.is_alive)
         self.picture("training")
         assert points_of(dock) > drawn

@@ -49,6 +49,15 @@ def test_copied_cells_overlap_and_stay_whole(settings):
     assert max(depth) >= 2
 
 
+def test_cells_are_copied_between_images_with_as_many_channels_alone(settings):
+    samples = load_split(settings.data[0], "train")
+    object.__setattr__(samples[0], "image", np.repeat(samples[0].image, 3, axis=0))
+    three = settings.model.model_copy(update={"in_channels": 3})
+    augment = PLAIN.model_copy(update={"copy_paste": 1.0})
+    tiles = TileSampler([samples], settings.model_copy(update={"model": three, "augment": augment}))
+    assert {len(tiles[i].image) for i in range(20)} == {3}
+
+
 def test_a_tile_depends_on_its_number_alone(settings):
     first, second = sampler(settings, AugmentSettings())[5], sampler(settings, AugmentSettings())[5]
     assert np.array_equal(first.image, second.image)

@@ -356,6 +356,8 @@ class TileSampler:
     def _paste(self, tile: TrainTile, folder: int, rng: np.random.Generator) -> TrainTile:
         """Cells of this tile, or of another one of the folder, added to it."""
         donor = tile if rng.random() < 0.5 else self._cut(folder, rng)
+        if len(donor.image) != len(tile.image):  # a folder may hold grey images beside coloured ones
+            donor = tile
         whole = cut_cells(donor.image, donor.boxes, donor.classes, donor.masks)
         image, boxes, classes, masks = paste_cells(
             tile.image, tile.boxes, tile.classes, tile.masks, donors=whole, rng=rng
