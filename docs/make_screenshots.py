@@ -6,11 +6,14 @@ xvfb-run -a -s "-screen 0 1600x1000x24" python docs/make_screenshots.py [--only 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import napari
 import numpy as np
@@ -28,10 +31,13 @@ LONGEST_S = 300
 class Scene:
     """A napari window with a sample and the CenterMask dock."""
 
-    def __init__(self, sample: str) -> None:
+    def __init__(self, sample: str | np.ndarray, **layer: Any) -> None:
         self.viewer = napari.Viewer(show=True)
         self.viewer.window.resize(*SIZE)
-        self.layer = self.viewer.open_sample(PLUGIN, sample)[0]
+        if isinstance(sample, str):
+            self.layer = self.viewer.open_sample(PLUGIN, sample)[0]
+        else:
+            self.layer = self.viewer.add_image(sample, **layer)
         _, self.dock = self.viewer.window.add_plugin_dock_widget(PLUGIN, "CenterMask")
         self.settle()
         self.viewer.reset_view()
@@ -200,9 +206,31 @@ def illumination() -> None:
     scene.save("illumination")
 
 
+def viability() -> None:
+    """Living and dead cells in fields of a counting chamber (ldc_livedead, MIT; its test images) by `live-dead`."""
+    from napari_centermask.io.images import read_plane
+
+    data = Path(os.environ.get("NCM_SHARED", IMAGES.parents[2] / "shared")) / "data" / "ldc_livedead"
+    images = json.loads((data / "annotations_test.json").read_text(encoding="utf-8"))["images"]
+    fields = [read_plane(data / "images" / i["file_name"])[0] for i in images if i["height"] == 219][:10]
+    scene = Scene(np.stack(fields), name="counting chamber", axis_labels=("field", "y", "x"))
+    models = scene.dock.model.models
+    models.setCurrentIndex(models.findText("live-dead"))
+    models.activated.emit(models.currentIndex())
+    scene.run()
+    _, dock = scene.viewer.window.add_plugin_dock_widget(PLUGIN, "CenterMask: Viability", tabify=True)
+    dead = dock.viability.counts().numbers[:, -1]
+    scene.viewer.dims.set_current_step(0, int(dead.argmax()))
+    dock.threshold.slider._spin.setValue(0.45)
+    QTest.qWait(1500)
+    dock.parent().raise_()
+    scene.viewer.reset_view()
+    scene.save("viability")
+
+
 SCENES: dict[str, Callable[[], None]] = {
     s.__name__: s
-    for s in (segment, overlapping, histology, diameter, threshold, correct, review, project, illumination)
+    for s in (segment, overlapping, histology, diameter, threshold, correct, review, project, illumination, viability)
 }
 
 
