@@ -5,7 +5,9 @@
 
 Writes NAME.safetensors (float16) and the graphs of its family. The operating point is chosen on `val` before (of a
 CenterMask by scripts/benchmarks/choose_suppression.py, of a U-Net by choose_watershed.py); `--data` is measured on its
-`test` split with the diameter estimated.
+`test` split with the diameter estimated. Where masks are weak, `--boxes` measures boxes and categories instead, and
+fits the temperature of the probabilities on `val`; `--last` takes the run's last averaged weights, as the best ones were
+chosen by the AP of such masks.
 """
 
 from __future__ import annotations
@@ -21,7 +23,10 @@ from napari_centermask.deploy.benchmark import machine
 from napari_centermask.deploy.onnx_export import export
 from napari_centermask.engines.graphs import CARD_KEY
 from napari_centermask.engines.load import load_engine
-from napari_centermask.evaluation.folder import evaluate_folder
+from napari_centermask.evaluation.folder import evaluate_folder, read_truth
+from napari_centermask.evaluation.viability import fit_temperature, judge, report
+from napari_centermask.evaluation.ways import Way, at_temperature
+from napari_centermask.models.card import ModelCard
 from napari_centermask.models.checkpoint import load_model, save_model
 from napari_centermask.models.zoo import GRAPHS
 from napari_centermask.pipeline import segment, suited
@@ -42,8 +47,13 @@ def main() -> None:
         "--limit", action="append", default=[], help="What the model was not made for; may be repeated."
     )
     parser.add_argument("--engine", default="openvino")
+    parser.add_argument("--boxes", type=Path, help="Folder with several categories whose masks are weak.")
+    parser.add_argument("--positive", default="dead", help="The category that counts there.")
+    parser.add_argument("--last", type=Path, help="last.pt of the run, whose last averaged weights are taken.")
     arguments = parser.parse_args()
     model, card = load_model(arguments.weights)
+    if arguments.last:
+        card = take_last(model, card, arguments.last)
     for parameter in (*model.parameters(), *model.buffers()):
         if parameter.dtype.is_floating_point:  # the graphs get the weights as they are stored
             parameter.data = parameter.data.half().float()
@@ -61,8 +71,12 @@ def main() -> None:
     save_model(weights, model, card)
     parity = export(model, card, arguments.out, name=arguments.name)
     metrics = {folder.name: measure(weights, folder, arguments.engine) for folder in arguments.data}
+    temperature = card.temperature
+    if arguments.boxes:
+        temperature, metrics[arguments.boxes.name] = measure_boxes(weights, arguments.boxes, arguments)
     finished = card.model_copy(
         update={
+            "temperature": temperature,
             "metrics": card.metrics | {"test": metrics, "parity": parity.differences, "machine": machine()},
             "training": card.training | {"torch": torch.__version__},
         }
@@ -74,6 +88,37 @@ def main() -> None:
         onnx.helper.set_model_props(graph, {CARD_KEY: finished.to_json()})
         onnx.save(graph, path)
     print(json.dumps(metrics, indent=1))
+
+
+def take_last(model: torch.nn.Module, card: ModelCard, path: Path) -> ModelCard:
+    """Fill a model with the last averaged weights of its run; the card tells how long that was."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict(state["average"])
+    progress = state["progress"]
+    facts = {
+        "steps": progress["step"],
+        "minutes": round(progress["seconds"] / 60, 1),
+        "curves": progress["curves"][:: max(1, len(progress["curves"]) // 200)],
+        "weights": "the last averaged ones",
+    }
+    return card.model_copy(update={"training": card.training | facts, "metrics": {}})
+
+
+def measure_boxes(weights: Path, folder: Path, arguments: argparse.Namespace) -> tuple[float, dict]:
+    """The temperature fitted on val, and with it boxes and categories on test."""
+    way = Way(str(weights), SegmentSettings(engine=arguments.engine))
+    temperature, judged = 1.0, None
+    for split in ("val", "test"):
+        records = read_truth(folder, split)
+        found = way.run(records, split)
+        cells = [at_temperature(c, temperature) for c in found.cells]
+        names = list(records[0].instances.categories.values())
+        judged = judge(zip((r.instances for r in records), cells, strict=True), names, score=found.score)
+        if split == "val":
+            temperature = round(fit_temperature(judged), 4)
+    figures = report(judged, positive=arguments.positive)
+    print(folder.name, temperature, figures["per_category"], figures["roc_auc"], figures["box_ap"], flush=True)
+    return temperature, figures
 
 
 def measure(weights: Path, folder: Path, engine_name: str) -> dict:

@@ -18,14 +18,13 @@ import torch
 from napari_centermask.core.crops import cell_crops
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.probabilities import tempered
-from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.curves import roc_auc
 from napari_centermask.evaluation.folder import read_truth
 from napari_centermask.evaluation.viability import Judged, confusion, judge, scores_of
+from napari_centermask.evaluation.ways import Way
 from napari_centermask.io.images import read_plane
-from napari_centermask.pipeline import segment
 from napari_centermask.pipeline.classify import scaled_for
-from napari_centermask.settings import ClassifierSettings, ClassifierTraining
+from napari_centermask.settings import ClassifierSettings, ClassifierTraining, SegmentSettings
 from napari_centermask.training.classifier import train_classifier
 
 ARMS: dict[str, dict] = {
@@ -42,7 +41,8 @@ ARMS: dict[str, dict] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", help="Finds the cells; the annotated ones are judged too.")
+    parser.add_argument("--model", help="Finds the cells, or a COCO file of them: cells_{split}.json.")
+    parser.add_argument("--score", type=float, help="From which cells count, instead of the model's own.")
     parser.add_argument("--positive", default="dead")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=30)
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="*", default=list(ARMS))
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    places = {s: read_cells(arguments.data, s, arguments.model) for s in ("val", "test")}
+    places = {s: read_cells(arguments.data, s, arguments.model, arguments.score) for s in ("val", "test")}
     rows = {}
     for arm in arguments.arms:
         results = []
@@ -71,15 +71,16 @@ def main() -> None:
             arguments.json.write_text(json.dumps(vars(arguments) | {"rows": rows}, indent=1, default=str))
 
 
-def read_cells(folder: Path, split: str, model: str | None) -> dict[str, list]:
+def read_cells(folder: Path, split: str, model: str | None, score: float | None) -> dict[str, list]:
     """(image, truth, cells to be judged) of each image, by where the cells come from."""
-    engine = load_engine(model) if model else None
-    found: dict[str, list] = {"annotated": []} | ({"found": []} if model else {})
-    for record in read_truth(folder, split):
-        image = np.asarray(read_plane(record.path, record.plane))
-        found["annotated"].append((image, record.instances, record.instances))
-        if engine is not None:
-            found["found"].append((image, record.instances, segment(image, engine)))
+    records = read_truth(folder, split)
+    images = [np.asarray(read_plane(r.path, r.plane)) for r in records]
+    truths = [r.instances for r in records]
+    found = {"annotated": list(zip(images, truths, truths, strict=True))}
+    if model:
+        run = Way(model, SegmentSettings(**({} if score is None else {"score": score}))).run(records, split)
+        cells = [c.filter(min_score=run.score) for c in run.cells]
+        found["found"] = list(zip(images, truths, cells, strict=True))
     return found
 
 

@@ -280,7 +280,7 @@ class ClassifierSettings(Settings):
     categories: list[str] = Field(["living", "dead"], min_length=2, description="Names of the categories, in order.")
     side: int = Field(32, ge=16, le=128, multiple_of=8, description="Side of the squares that the network sees.")
     context: float = Field(1.6, ge=1, le=4, description="Side of a square, relative to the cell's longer side.")
-    width: int = Field(16, ge=4, le=128, description="Channels of the first level; doubled at each of three.")
+    width: int = Field(8, ge=4, le=128, description="Channels of the first level; doubled at each of three.")
     dropout: float = Field(0.2, ge=0, lt=1, description="Part of what was seen that is dropped in training.")
     scaling: Literal["percentile", "background"] = Field(
         "percentile",

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_centermask.core.probabilities import mixed
+from napari_centermask.core.probabilities import mixed, tempered
 
 A = np.array([[0.9, 0.1], [0.4, 0.6], [np.nan, np.nan]])
 B = np.array([[0.3, 0.7], [np.nan, np.nan], [np.nan, np.nan]])
@@ -23,3 +23,10 @@ def test_votes_count_each_model_by_its_weight():
 def test_weights_must_fit():
     with pytest.raises(ValueError, match="Expected 2 weights"):
         mixed([A, B], [1])
+
+
+def test_a_temperature_of_1_changes_nothing_and_none_are_none():
+    p = np.array([0.3, 0.7], np.float32)
+    assert tempered(p, 1.0) is p
+    assert tempered(np.zeros((2, 0)), 0.5).shape == (2, 0)
+    assert tempered(p, 0.5)[1] > 0.7

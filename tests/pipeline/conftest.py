@@ -24,6 +24,7 @@ def make_card(channels=1, diameter=40.0, **fields):
         "mean": [0.0],
         "std": [1.0],
         "defaults": {},
+        "temperature": 1.0,
         "strides": STRIDES,
         "kind": "centermask",
         "channel_names": [],

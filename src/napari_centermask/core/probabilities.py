@@ -22,8 +22,10 @@ def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        (..., K) float64.
+        (..., K) float64; as given where the temperature is 1.
     """
+    if temperature == 1:
+        return np.asarray(probabilities)
     p = np.maximum(np.asarray(probabilities, np.float64), np.finfo(np.float32).tiny)
     if p.shape[-1] == 0:
         return p

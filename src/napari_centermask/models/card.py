@@ -55,6 +55,7 @@ class ModelCard(BaseModel):
     channel_names: list[str] = Field(default_factory=list, description="Names of the input's channels, in order.")
     mean: list[float] = Field([0.0], description="Subtracted after normalisation; one value or one per channel.")
     std: list[float] = Field([1.0], description="Divides after that; one value or one per channel.")
+    temperature: float = Field(1.0, gt=0, le=100, description="Of the categories' probabilities, fitted on val.")
     defaults: dict[str, Any] = Field(default_factory=dict, description="Settings that suit the model: score, nms.")
     training: dict[str, Any] = Field(default_factory=dict, description="Data by hash, settings, seed, curves, time.")
     parent: str | None = Field(None, description="The model it was fine-tuned from.")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.paste import paste
+from napari_centermask.core.probabilities import tempered
 from napari_centermask.core.tiles import Piece, Tile, cut, owned
 from napari_centermask.core.watershed import Region, regions, separate
 from napari_centermask.engines import MapEngine
@@ -51,7 +53,8 @@ def find_regions(maps: np.ndarray, card: Any, settings: SegmentSettings) -> list
         (K, H, W), see `MapEngine.maps`.
     """
     classes = maps[: card.model.n_classes]
-    return regions(label_cells(maps, card, settings), classes)
+    found = regions(label_cells(maps, card, settings), classes)
+    return [replace(r, probabilities=tempered(r.probabilities, card.temperature)) for r in found]
 
 
 def label_cells(maps: np.ndarray, card: Any, settings: SegmentSettings) -> np.ndarray:

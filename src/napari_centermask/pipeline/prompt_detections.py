@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_centermask.core.instances import Box, Instance
 from napari_centermask.core.paste import paste_many
+from napari_centermask.core.probabilities import tempered
 from napari_centermask.engines import Detections, Engine, Features
 from napari_centermask.engines.decode import detect, locations
 from napari_centermask.pipeline.source import Scaled
@@ -72,7 +73,7 @@ class DetectedTile:
                 mask_quality=float(np.clip(quality[k], 0, 1)),
                 status="accepted",
                 source=self._engine.card.name,
-                probabilities=tuple(found.probabilities[k].tolist()),
+                probabilities=tuple(tempered(found.probabilities[k], self._engine.card.temperature).tolist()),
             )
             if crop
             else None

@@ -12,6 +12,7 @@ from napari_centermask.core.covered import drop_covered, without_overlaps
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.paste import paste_many
+from napari_centermask.core.probabilities import tempered
 from napari_centermask.core.tiles import Piece, Tile, cut, merge, owned, plan
 from napari_centermask.engines import AnyEngine, Engine
 from napari_centermask.engines.decode import detect
@@ -138,7 +139,7 @@ def _segment_tile(scaled: Scaled, tile: Tile, engine: Engine, settings: SegmentS
                     score=float(found.scores[k]),
                     mask_quality=float(np.clip(quality[k - start], 0, 1)),
                     source=engine.card.name,
-                    probabilities=tuple(found.probabilities[k].tolist()),
+                    probabilities=tuple(tempered(found.probabilities[k], engine.card.temperature).tolist()),
                 )
                 pieces.append(Piece(cell, seen, bool(is_cut[k])))
     return pieces

@@ -1,0 +1,78 @@
+"""`classify`: cells in, the same cells with categories and probabilities out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from napari_centermask.core.errors import BadImage
+
+from .output import check_free, print_json
+
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+def classify(
+    cells: Path,
+    /,
+    *,
+    classifier: str = "live-dead",
+    images: Path | None = None,
+    out: Path = Path("classified.json"),
+    engine: str = "auto",
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Tell the categories of cells that were found, by a classifier of their crops.
+
+    What a person accepted or corrected keeps its category.
+
+    For example:
+
+      napari-centermask classify segmented/annotations.json --images fields --out classified.json
+
+    Parameters
+    ----------
+    cells
+        COCO file of cells.
+    classifier
+        A file NAME.classifier.onnx, or a model that comes with one.
+    images
+        Folder of the images; beside the cells when not given.
+    out
+        COCO file to write.
+    engine
+        openvino, onnx or auto.
+    overwrite
+        Replace an earlier file.
+    json
+        Print what was told as JSON.
+    """
+    import numpy as np
+
+    from napari_centermask.engines.classifier import load_classifier
+    from napari_centermask.io.coco import read_coco, write_coco
+    from napari_centermask.io.images import read_plane
+    from napari_centermask.pipeline.classify import classify as tell
+
+    check_free([out], overwrite=overwrite)
+    loaded = load_classifier(classifier, engine=engine)
+    records = read_coco(cells, images_root=images or cells.parent)
+    told, counts = [], dict.fromkeys(loaded.card.model.categories, 0)
+    for record in records:
+        if record.path is None or not record.path.is_file():
+            where = images or cells.parent
+            raise BadImage(f"Expected the image {record.file_name} in {where}, there is none. Say where: --images.")
+        found = tell(np.asarray(read_plane(record.path, record.plane)), record.instances, loaded)
+        for cell in found:
+            counts[found.categories[cell.category]] += 1
+        told.append(replace(record, instances=found))
+    write_coco(out, told)
+    if json:
+        print_json({"images": len(told), "cells": counts, "written": out})
+    else:
+        print(f"{len(told)} images: {', '.join(f'{n} {name}' for name, n in counts.items())}. Written: {out}")
+    return 0

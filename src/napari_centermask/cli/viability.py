@@ -1,0 +1,197 @@
+"""`viability`: how well models tell living from dead cells, in one table."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.settings import SegmentSettings
+
+from .output import notice, whole_file
+
+if TYPE_CHECKING:
+    from napari_centermask.evaluation.viability import Judged
+    from napari_centermask.evaluation.ways import Found, Way
+    from napari_centermask.io.coco import ImageRecord
+
+COLUMNS = ("way", "found", "f1", "precision", "recall", "balanced_accuracy", "roc_auc", "average_precision")
+MORE = ("calibration_error", "temperature", "viability_error", "box_ap50")
+
+
+def viability(
+    ways: list[str],
+    /,
+    *,
+    data: Path,
+    split: str = "test",
+    positive: str = "dead",
+    ensemble: str = "none",
+    weights: list[float] | None = None,
+    calibrate: str = "val",
+    out: Path | None = None,
+    figures: str = "png",
+    samples: int = 1000,
+    settings: Annotated[SegmentSettings, Parameter(name="*")] = SegmentSettings(),  # noqa: B008  a frozen default
+) -> int:
+    """Compare ways to tell the categories of cells, on annotated images.
+
+    Cells are matched by boxes with an IoU of 0.5; figures of the classification are given the cells found.
+
+    For example:
+
+      napari-centermask viability live-dead live-dead+live-dead --data fields
+
+      napari-centermask viability live-dead my-unet --data fields --ensemble mean --out report
+
+    Parameters
+    ----------
+    ways
+        MODEL, or MODEL+CLASSIFIER. A COCO file of cells may stand for the model, or "truth" for the annotated cells; a
+        model that comes with a classifier may stand for it.
+    data
+        Folder with images/ and annotations_SPLIT.json.
+    split
+        train, val or test.
+    positive
+        The category that counts: the rare one.
+    ensemble
+        Of all ways, on the cells of the first one: mean of the probabilities, vote, or none.
+    weights
+        Of each way in the ensemble.
+    calibrate
+        Split on which the temperature of each way is fitted, or none.
+    out
+        Folder for viability.json, viability.csv and the curves.
+    figures
+        png, svg or none.
+    samples
+        Draws of the bootstrap over images, for the intervals.
+    """
+    from napari_centermask.evaluation.folder import read_truth
+    from napari_centermask.evaluation.viability import report
+    from napari_centermask.evaluation.ways import Way
+
+    _check(ensemble, figures, ways, weights)
+    records = read_truth(data, split)
+    categories = _categories(records, positive)
+    fit_on = read_truth(data, calibrate) if calibrate not in ("none", split) else None
+    loaded = [Way(text, settings) for text in ways]
+    found: dict[str, Any] = {}
+    temperatures: dict[str, float] = {}
+    for way in loaded:
+        notice(f"{way.name} ...")
+        found[way.name] = way.run(records, split)
+        if fit_on is not None:
+            temperatures[way.name] = _fit(way, fit_on, calibrate, categories)
+    judged = _judged(records, found, categories, temperatures)
+    if ensemble != "none":
+        name = f"{ensemble} of {len(ways)}"
+        tempered = [_at(found[w], temperatures.get(w, 1.0)) for w in ways]
+        own = _joined(tempered, categories, weights, ensemble)
+        judged |= _judged(records, {name: own}, categories, {})
+    rows = {name: report(j, positive=positive, samples=samples) for name, j in judged.items()}
+    for name, row in rows.items():
+        row["temperature"] = temperatures.get(name)
+    _show(rows, positive)
+    if out is not None:
+        _write(out, rows, judged, positive, figures, {"data": str(data), "split": split, "calibrate": calibrate})
+    return 0
+
+
+def _check(ensemble: str, figures: str, ways: list[str], weights: list[float] | None) -> None:
+    if ensemble not in ("none", "mean", "vote"):
+        raise BadSettings(f"--ensemble: expected mean, vote or none, got '{ensemble}'.")
+    if figures not in ("png", "svg", "none"):
+        raise BadSettings(f"--figures: expected png, svg or none, got '{figures}'.")
+    if weights is not None and (len(weights) != len(ways) or min(weights) < 0 or sum(weights) <= 0):
+        raise BadSettings(f"--weights: expected {len(ways)} numbers of 0 and more, one for each way, got {weights}.")
+    if len(set(ways)) < len(ways):
+        raise BadSettings("Expected each way once.")
+
+
+def _categories(records: list[ImageRecord], positive: str) -> tuple[str, ...]:
+    names = tuple(records[0].instances.categories.values())
+    if positive not in names:
+        raise BadSettings(f"--positive: expected a category of the data ({', '.join(names)}), got '{positive}'.")
+    if len(names) < 2:
+        raise BadSettings(f"Expected annotations with two categories or more, found {', '.join(names)} only.")
+    return names
+
+
+def _judged(
+    records: list[ImageRecord], found: dict[str, Found], categories: tuple[str, ...], temperatures: dict[str, float]
+) -> dict[str, Judged]:
+    from napari_centermask.evaluation.viability import judge
+
+    return {
+        name: judge(
+            zip((r.instances for r in records), _at(f, temperatures.get(name, 1.0)).cells, strict=True),
+            categories,
+            score=f.score,
+        )
+        for name, f in found.items()
+    }
+
+
+def _fit(way: Way, records: list[ImageRecord], split: str, categories: tuple[str, ...]) -> float:
+    """A way's temperature."""
+    from napari_centermask.evaluation.viability import fit_temperature
+
+    return fit_temperature(_judged(records, {way.name: way.run(records, split)}, categories, {})[way.name])
+
+
+def _at(found: Found, temperature: float) -> Found:
+    from napari_centermask.evaluation.ways import Found, at_temperature
+
+    return Found([at_temperature(c, temperature) for c in found.cells], found.score)
+
+
+def _joined(found: list[Found], categories: tuple[str, ...], weights: list[float] | None, how: str) -> Found:
+    from napari_centermask.evaluation.ways import Found, together
+
+    images = zip(*(f.cells for f in found), strict=True)
+    return Found([together(c, categories, weights=weights, vote=how == "vote") for c in images], found[0].score)
+
+
+def _row(name: str, values: dict[str, Any], positive: str) -> list[Any]:
+    own = values["per_category"][positive]
+    part = {**values, **own, "way": name, "found": f"{values['found']} of {values['cells']}"}
+    part |= {"viability_error": values["viability"]["mean_absolute"], "box_ap50": values["box_ap"]["AP50"]}
+    return [part[key] for key in COLUMNS + MORE]
+
+
+def _show(rows: dict[str, Any], positive: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"'{positive}' given the cells found")
+    for key in COLUMNS + MORE:
+        table.add_column(key.replace("_", " "))
+    for name, values in rows.items():
+        table.add_row(
+            *("-" if v is None else f"{v:.3f}" if isinstance(v, float) else v for v in _row(name, values, positive))
+        )
+    Console(width=200).print(table)
+    for name, values in rows.items():
+        spans = (f"{k} {v[0]:.3f} to {v[1]:.3f}" for k, v in values["intervals"].items() if v)
+        print(f"{name}: 95 % by images: {', '.join(spans)}")
+
+
+def _write(out: Path, rows: dict, judged: dict, positive: str, figures: str, source: dict[str, Any]) -> None:
+    import json
+
+    with whole_file(out / "viability.json") as part:
+        part.write_text(json.dumps(source | {"ways": rows}, indent=1, allow_nan=False), encoding="utf-8")
+    with whole_file(out / "viability.csv") as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS + MORE)
+        writer.writerows(_row(name, values, positive) for name, values in rows.items())
+    if figures != "none":
+        from napari_centermask.evaluation.figures import draw_curves
+
+        draw_curves(out / f"curves.{figures}", judged, positive=positive)
+    notice(f"Written: {out}")

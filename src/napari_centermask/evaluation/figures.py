@@ -1,0 +1,49 @@
+"""Figures of an evaluation of viability, by matplotlib without a window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..core.errors import MissingExtra
+from .viability import Judged, curves_of
+
+
+def draw_curves(path: Path, ways: dict[str, Judged], *, positive: str) -> None:
+    """ROC, precision-recall and calibration of one category, a line for each way.
+
+    Parameters
+    ----------
+    path
+        PNG, SVG or PDF, by its ending.
+
+    Raises
+    ------
+    MissingExtra
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtra("Figures need matplotlib: pip install 'napari-centermask[figures]'") from error
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    for name, judged in ways.items():
+        if len(set(judged.truth.tolist())) < 2:
+            continue
+        curves = curves_of(judged, positive)
+        left.plot(curves["roc"].x, curves["roc"].y, label=name)
+        middle.step(curves["precision_recall"].x, curves["precision_recall"].y, where="pre", label=name)
+        points = curves["calibration"]
+        right.plot(points.predicted, points.observed, marker="o", label=name)
+    for axes in (left, right):
+        axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, linestyle="--", zorder=0)
+    titles = (
+        (left, "ROC", f"false '{positive}' of all others", f"'{positive}' found"),
+        (middle, "Precision and recall", f"recall of '{positive}'", "precision"),
+        (right, "Calibration", f"probability of '{positive}'", "part that is so"),
+    )
+    for axes, title, x, y in titles:
+        axes.set(title=title, xlabel=x, ylabel=y, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    left.legend(loc="lower right", fontsize="small")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None)

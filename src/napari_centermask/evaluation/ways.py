@@ -1,0 +1,146 @@
+"""Ways to tell the categories of cells - models, classifiers on their cells, several together - on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..core.errors import BadSettings
+from ..core.instances import Instances
+from ..core.probabilities import mixed, tempered
+from ..engines.classifier import ClassifierEngine, load_classifier
+from ..engines.load import load_engine
+from ..io.coco import ImageRecord, read_coco
+from ..io.images import read_plane
+from ..pipeline import segment, suited
+from ..pipeline.classify import classify
+from ..settings import SegmentSettings
+from .matching import match, pair_boxes
+from .viability import MATCH, probabilities_of
+
+TRUTH = "truth"
+LOWEST_SCORE = 0.2  # doubtful cells enter the box AP
+
+
+@dataclass(frozen=True)
+class Found:
+    """The cells of one way.
+
+    Attributes
+    ----------
+    cells
+        Of each image.
+    score
+        From which they count.
+    """
+
+    cells: list[Instances]
+    score: float = 0.0
+
+
+class Way:
+    """MODEL, or MODEL+CLASSIFIER: who finds the cells, and who tells their categories where the model does not.
+
+    Parameters
+    ----------
+    text
+        MODEL is a model, a COCO file of its cells ({split} in its name stands for the split), or "truth": the annotated
+        cells. CLASSIFIER is a file, or a model that comes with one.
+    settings
+        How the model segments.
+
+    Raises
+    ------
+    BadModel, BadSettings
+        If one is missing, or "truth" stands alone.
+    """
+
+    def __init__(self, text: str, settings: SegmentSettings) -> None:
+        model, _, classifier = text.partition("+")
+        if model == TRUTH and not classifier:
+            raise BadSettings("Expected a classifier for the annotated cells: truth+CLASSIFIER.")
+        self.name, self.settings, self._model = text, settings, model
+        self._classifier: ClassifierEngine | None = load_classifier(classifier) if classifier else None
+        is_model = model != TRUTH and not model.endswith(".json")
+        self._engine = load_engine(model, engine=settings.engine, device=settings.device) if is_model else None
+
+    def run(self, records: Sequence[ImageRecord], split: str | None) -> Found:
+        """The cells of annotated images."""
+        found = self._cells(records, split)
+        if self._classifier is None:
+            return found
+        told = [
+            classify(np.asarray(read_plane(r.path, r.plane)), _unjudged(c), self._classifier)
+            for r, c in zip(records, found.cells, strict=True)
+        ]
+        return replace(found, cells=told)
+
+    def _cells(self, records: Sequence[ImageRecord], split: str | None) -> Found:
+        if self._engine is not None:
+            score = suited(self.settings, self._engine.card).score
+            options = {"min_score": min(LOWEST_SCORE, score)}
+            images = (read_plane(r.path, r.plane) for r in records)
+            return Found([segment(image, self._engine, self.settings, **options) for image in images], score)
+        if self._model == TRUTH:
+            return Found([r.instances for r in records])
+        path = Path(self._model.replace("{split}", split or ""))
+        by_name = {(Path(r.file_name).name, r.plane): r.instances for r in read_coco(path)}
+        categories = next((c.categories for c in by_name.values()), {})
+        score = self.settings.score if "score" in self.settings.model_fields_set else 0.0
+        places = [(Path(r.file_name).name, r.plane) for r in records]
+        return Found(
+            [by_name.get(p, Instances(r.shape, categories=categories)) for p, r in zip(places, records, strict=True)],
+            score,
+        )
+
+
+def _unjudged(cells: Instances) -> Instances:
+    """As if a model had found them: annotations must not tell the classifier what they are."""
+    return Instances(cells.shape, (replace(c, status="predicted") for c in cells), categories=cells.categories)
+
+
+def at_temperature(cells: Instances, temperature: float) -> Instances:
+    """The cells with tempered probabilities; their order, and so the categories, stay."""
+    told = (
+        replace(c, probabilities=tuple(tempered(np.array(c.probabilities), temperature).tolist()))
+        if c.probabilities
+        else c
+        for c in cells
+    )
+    return Instances(cells.shape, told, categories=cells.categories)
+
+
+def together(
+    ways: Sequence[Instances], categories: Sequence[str], *, weights: Sequence[float] | None = None, vote: bool = False
+) -> Instances:
+    """The cells of the first way with what all ways say of them, matched by boxes.
+
+    Parameters
+    ----------
+    ways
+        Of each way its cells of one image.
+    categories
+        Names, in the order of the result's probabilities.
+    weights, vote
+        As of `core.probabilities.mixed`.
+    """
+    first = list(ways[0])
+    said = []
+    for cells in ways:
+        others = list(cells)
+        answer = np.full((len(first), len(categories)), np.nan)
+        t, p, _ = match(pair_boxes(first, others), MATCH)
+        answer[t] = probabilities_of(cells, others, categories)[p]
+        said.append(answer)
+    joined = mixed(said, weights, vote=vote) if first else np.zeros((0, len(categories)))
+    names = dict(enumerate(categories, start=1))
+    own = probabilities_of(ways[0], first, categories)
+    joined = np.where(np.isnan(joined), own, joined)
+    told = (
+        replace(c, category=int(p.argmax()) + 1, probabilities=tuple(p.tolist()))
+        for c, p in zip(first, joined, strict=True)
+    )
+    return Instances(ways[0].shape, told, categories=names)

@@ -1,0 +1,112 @@
+"""Ways to tell categories in one table; none of them needs a network here."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_centermask import cli
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.evaluation.ways import Way, at_temperature, together
+from napari_centermask.io.coco import ImageRecord, write_coco
+from napari_centermask.settings import SegmentSettings
+
+NAMES = {1: "living", 2: "dead"}
+SHAPE = (60, 60)
+
+
+def cell(y, x, category, probabilities=(), score=0.9):
+    return Instance(0, y, x, np.ones((10, 10), bool), category=category, probabilities=probabilities, score=score)
+
+
+def cells(*found):
+    return Instances(SHAPE, found, categories=NAMES)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Six images of a living and a dead cell each, and two files of predictions for val and test."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    for split in ("val", "test"):
+        truth, sure, unsure = [], [], []
+        for k in range(6):
+            path = tmp_path / "images" / f"{split}{k}.png"
+            Image.fromarray(rng.integers(0, 255, SHAPE, dtype=np.uint8)).save(path)
+            dead = 0.6 + 0.05 * k if k else 0.2  # the first is wrong
+            sets = (
+                (truth, cells(cell(5, 5, 1), cell(30, 30, 2))),
+                (sure, cells(cell(5, 6, 1, (0.9, 0.1)), cell(30, 31, 1 + (dead > 0.5), (1 - dead, dead)))),
+                (unsure, cells(cell(30, 30, 2, (0.1, 0.9)))),
+            )
+            for records, found in sets:
+                records.append(ImageRecord(k + 1, path.name, path, SHAPE, found))
+        write_coco(tmp_path / f"annotations_{split}.json", truth)
+        write_coco(tmp_path / f"sure_{split}.json", sure)
+        write_coco(tmp_path / f"unsure_{split}.json", unsure)
+    return tmp_path
+
+
+def test_an_ensemble_asks_only_those_who_found_the_cell():
+    a = cells(cell(5, 5, 1, (0.8, 0.2)), cell(30, 30, 1, (0.7, 0.3)))
+    b = cells(cell(31, 31, 2, (0.1, 0.9)), cell(50, 5, 2, (0.0, 1.0)))
+    mean = list(together([a, b], ("living", "dead")))
+    assert len(mean) == 2
+    assert mean[0].probabilities == pytest.approx((0.8, 0.2))
+    assert mean[1].probabilities == pytest.approx((0.4, 0.6))
+    assert [c.category for c in mean] == [1, 2]
+    weighted = list(together([a, b], ("living", "dead"), weights=[3, 1]))
+    assert weighted[1].probabilities == pytest.approx((0.55, 0.45))
+    voted = list(together([a, b, b], ("living", "dead"), vote=True))
+    assert voted[1].probabilities == pytest.approx((1 / 3, 2 / 3))
+    assert len(together([cells(), a], ("living", "dead"))) == 0
+
+
+def test_temperature_moves_probabilities_and_no_category():
+    before = cells(cell(5, 5, 1, (0.8, 0.2)), cell(30, 30, 2))
+    after = list(at_temperature(before, 0.5))
+    assert after[0].probabilities == pytest.approx((0.64 / 0.68, 0.04 / 0.68))
+    assert after[1].probabilities == ()
+    assert [c.category for c in after] == [1, 2]
+
+
+def test_truth_alone_is_no_way():
+    with pytest.raises(BadSettings, match=r"truth\+CLASSIFIER"):
+        Way("truth", SegmentSettings())
+
+
+def test_the_command_compares_files_and_their_ensemble(folder, capsys):
+    ways = [str(folder / f"{name}_{{split}}.json") for name in ("sure", "unsure")]
+    arguments = ["--data", str(folder), "--ensemble", "mean", "--out", str(folder / "out"), "--samples", "20"]
+    assert cli.run(["viability", *ways, *arguments, "--figures", "svg"]) == 0
+    data = json.loads((folder / "out" / "viability.json").read_text())["ways"]
+    first, second, both = data.values()
+    assert (first["found"], first["cells"]) == (12, 12)
+    assert first["per_category"]["dead"]["recall"] == pytest.approx(5 / 6)
+    assert first["roc_auc"] == 1.0  # its order is right
+    assert second["found"] == 6
+    assert both["found"] == 12
+    assert both["per_category"]["dead"]["recall"] == 1.0  # the other one is surer
+    assert first["temperature"] != 1.0
+    rows = (folder / "out" / "viability.csv").read_text().splitlines()
+    assert len(rows) == 4
+    assert "<svg" in (folder / "out" / "curves.svg").read_text()
+    assert "mean of 2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--ensemble", "sum"], "mean, vote or none"),
+        (["--positive", "yeast"], "living, dead"),
+        (["--weights", "1", "2"], "expected 1 numbers"),
+        (["--figures", "gif"], "png, svg or none"),
+        (["--split", "train"], "annotations_train.json"),
+    ],
+)
+def test_mistakes_are_told(folder, capsys, extra, message):
+    way = str(folder / "sure_{split}.json")
+    assert cli.run(["viability", way, "--data", str(folder), *extra]) == 2
+    assert message in capsys.readouterr().err
