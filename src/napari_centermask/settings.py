@@ -77,7 +77,7 @@ class SegmentSettings(Settings):
         0.5, gt=0, lt=1, description="U-Net: pixels this likely belong to cells, which do not overlap; lower is larger."
     )
     seed: float = Field(
-        0.5, ge=0, le=1, description="U-Net: a cell begins this far inside, edge 0, middle 1; higher parts more cells."
+        0.4, ge=0, le=1, description="U-Net: a cell begins this far inside, edge 0, middle 1; higher parts more cells."
     )
     smoothing: float = Field(
         1.0, ge=0, le=20, description="U-Net: blur (network pixels) before cells are parted; more parts fewer cells."
