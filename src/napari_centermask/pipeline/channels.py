@@ -43,7 +43,7 @@ def choose_channels(available: int, card: Any, settings: SegmentSettings) -> tup
     if card.channel_names:
         raise BadImage(
             f"Expected the channels {_list(card.channel_names)}, got {len(chosen)} without names. Say which they are, in the "
-            f"image's order: 'Channel names' in napari, --channel-names {' '.join(card.channel_names)} on the command line."
+            f"image's order: 'Names' in the napari dock, --channel-names {' '.join(card.channel_names)} on the command line."
         )
     if len(chosen) == 1:
         return tuple(chosen * needed)
@@ -76,7 +76,7 @@ def _by_name(places: dict[str, int], names: Sequence[str], card: Any) -> tuple[i
     if len(absent) == len(found):
         raise BadImage(
             f"Expected the channels {_list(card.channel_names)}, the image has {_list(names)}. Name its channels as the model "
-            "does, in the image's order: 'Channel names' in napari, --channel-names on the command line."
+            "does, in the image's order: 'Names' in the napari dock, --channel-names on the command line."
         )
     if absent and not card.bears_missing:
         raise BadImage(
