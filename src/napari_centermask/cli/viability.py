@@ -82,11 +82,12 @@ def viability(
     loaded = [Way(text, settings) for text in ways]
     found: dict[str, Any] = {}
     temperatures: dict[str, float] = {}
+    known: dict[tuple[str, str | None], Found] = {}
     for way in loaded:
         notice(f"{way.name} ...")
-        found[way.name] = way.run(records, split)
+        found[way.name] = way.run(records, split, known)
         if fit_on is not None:
-            temperatures[way.name] = _fit(way, fit_on, calibrate, categories)
+            temperatures[way.name] = _fit(way, way.run(fit_on, calibrate, known), fit_on, categories)
     judged = _judged(records, found, categories, temperatures)
     if ensemble != "none":
         name = f"{ensemble} of {len(ways)}"
@@ -137,11 +138,11 @@ def _judged(
     }
 
 
-def _fit(way: Way, records: list[ImageRecord], split: str, categories: tuple[str, ...]) -> float:
+def _fit(way: Way, found: Found, records: list[ImageRecord], categories: tuple[str, ...]) -> float:
     """A way's temperature."""
     from napari_centermask.evaluation.viability import fit_temperature
 
-    return fit_temperature(_judged(records, {way.name: way.run(records, split)}, categories, {})[way.name])
+    return fit_temperature(_judged(records, {way.name: found}, categories, {})[way.name])
 
 
 def _at(found: Found, temperature: float) -> Found:

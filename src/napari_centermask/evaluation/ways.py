@@ -67,9 +67,23 @@ class Way:
         is_model = model != TRUTH and not model.endswith(".json")
         self._engine = load_engine(model, engine=settings.engine, device=settings.device) if is_model else None
 
-    def run(self, records: Sequence[ImageRecord], split: str | None) -> Found:
-        """The cells of annotated images."""
-        found = self._cells(records, split)
+    def run(
+        self,
+        records: Sequence[ImageRecord],
+        split: str | None,
+        known: dict[tuple[str, str | None], Found] | None = None,
+    ) -> Found:
+        """The cells of annotated images.
+
+        Parameters
+        ----------
+        known
+            What models found already, and a place for what this one finds, so that ways with one model share its work.
+        """
+        known = {} if known is None else known
+        if (key := (self._model, split)) not in known:
+            known[key] = self._cells(records, split)
+        found = known[key]
         if self._classifier is None:
             return found
         told = [
