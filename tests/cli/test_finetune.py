@@ -61,7 +61,8 @@ def parent(request, tmp_path):
     torch.manual_seed(0)
     form = getattr(request, "param", TINY)
     path = tmp_path / "parent.safetensors"
-    save_model(path, build_model(form), ModelCard(name="parent", licence="CC0-1.0", model=form, diameter=20.0))
+    values = {"model": form, "diameter": 20.0, "defaults": {"score": 0.3, "nms": 0.5}}
+    save_model(path, build_model(form), ModelCard(name="parent", licence="CC0-1.0", **values))
     return path
 
 
@@ -88,6 +89,7 @@ def test_corrected_cells_become_a_compared_model_with_its_lineage(capfd, fields,
     assert {"f1", "pq", "overlap", "coco"} <= set(comparison["new"])
     card = zoo.find_model(out / "best.safetensors").card
     assert card.parent == "parent"
+    assert card.defaults == {"score": 0.3, "nms": 0.5}
     assert len(card.training["parent_sha256"]) == 64
     assert run("compare", parent, out / "best.safetensors", "--data", fields, "--json", tmp_path / "c.json") == 0
     assert "bioimage AP" in capfd.readouterr().out

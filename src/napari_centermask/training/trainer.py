@@ -112,11 +112,6 @@ class Trainer:
         self._facts: dict[str, dict[str, str]] | None = None
         settings.out.mkdir(parents=True, exist_ok=True)
 
-    @property
-    def parent(self) -> str | None:
-        """Name of the model it starts from."""
-        return self.start.parent
-
     def read_facts(self) -> dict[str, dict[str, str]]:
         """Hashes of the data, {folder: {split: SHA-256}}; read once, so that a folder may go away while training."""
         if self._facts is None:

@@ -20,7 +20,7 @@ from ..evaluation.report import evaluate as score_pairs
 from ..io.reviewed import centred_within
 from ..models.card import ModelCard
 from ..models.checkpoint import save_model
-from ..pipeline import segment
+from ..pipeline import segment, suited
 from ..settings import SegmentSettings, TrainSettings
 from .data import validation_images
 from .sampler import Sample
@@ -32,8 +32,8 @@ PICTURES = 3
 """Most pictures of validation images per evaluation."""
 
 
-def make_card(settings: TrainSettings, model: nn.Module, *, name: str, parent: str | None = None) -> ModelCard:
-    """The card of a model in training; `finish_card` adds what a finished run knows."""
+def make_card(settings: TrainSettings, model: nn.Module, *, name: str, parent: ModelCard | None = None) -> ModelCard:
+    """The card of a model in training; from its parent it has the score and the suppression that suit it."""
     return ModelCard(
         name=name,
         licence="BSD-3-Clause",
@@ -43,7 +43,8 @@ def make_card(settings: TrainSettings, model: nn.Module, *, name: str, parent: s
         preprocess=settings.preprocess.portable,
         channel_names=settings.channel_names,
         percentiles=SegmentSettings.model_fields["percentiles"].default,
-        parent=parent,
+        parent=None if parent is None else parent.name,
+        defaults={} if parent is None else parent.defaults,
         created=datetime.date.today().isoformat(),
         version="1",
     )
@@ -76,7 +77,8 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
     """
     settings = trainer.settings
     start = time.monotonic()
-    engine = engine_of(model, make_card(settings, model, name="training"), device=str(trainer.device))
+    card = make_card(settings, model, name="training", parent=trainer.start.card)
+    engine = engine_of(model, card, device=str(trainer.device))
     per_folder, samples = {}, []
     for folder in settings.data:
         pairs = []
@@ -92,7 +94,7 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
             pairs.append((centred_within(sample.instances, sample.reviewed), predicted, time.monotonic() - clock))
             if len(pairs) == 1 and len(samples) < PICTURES:
                 samples.append(_picture(settings.out / "samples", sample, predicted))
-        report = score_pairs(pairs, score=options.score).to_json()
+        report = score_pairs(pairs, score=suited(options, card).score).to_json()
         per_folder[Path(folder).name] = _figures(report, model.settings.categories)
     means = {key: sum(f[key] for f in per_folder.values()) / len(per_folder) for key in ("AP", "AP50")}
     return means | {"per_folder": per_folder, "seconds": round(time.monotonic() - start, 1), "samples": samples}
@@ -117,7 +119,7 @@ def _picture(folder: Path, sample: Sample, predicted: Instances) -> dict[str, st
 def save_best(model: nn.Module, trainer, result: dict[str, Any]) -> Path:
     """Write `best.safetensors` with its card; the previous best stays until the new one is complete."""
     settings = trainer.settings
-    card = make_card(settings, model, name=settings.out.name, parent=trainer.parent)
+    card = make_card(settings, model, name=settings.out.name, parent=trainer.start.card)
     figures = {k: v for k, v in result.items() if k != "samples"}
     card = card.model_copy(update={"training": training_facts(trainer), "metrics": {"val": figures}})
     path = settings.out / "best.safetensors"
