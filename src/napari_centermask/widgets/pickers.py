@@ -9,6 +9,8 @@ from weakref import ref
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QMenu, QPushButton, QSizePolicy, QWidget
 
+from ..settings import SegmentSettings
+
 if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
@@ -137,7 +139,7 @@ class ChannelPicker(QPushButton):
 
 
 class ModelCombo(QComboBox):
-    """The models on this machine."""
+    """The models on this machine; the one that the settings name by default is chosen first."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -156,7 +158,8 @@ class ModelCombo(QComboBox):
         with QSignalBlocker(self):
             self.clear()
             self.addItems(list(self._cards))
-            self.setCurrentIndex(max(self.findText(before), 0))
+            known = (self.findText(name) for name in (before, SegmentSettings.model_fields["model"].default))
+            self.setCurrentIndex(next((at for at in known if at >= 0), 0))
 
     @property
     def card(self):
