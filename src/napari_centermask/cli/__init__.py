@@ -25,7 +25,7 @@ _COMMANDS = (
     "export",
     "convert",
     "classify",
-    "train_classifier",
+    "train-classifier",
     "viability",
     "measure",
     "flatfield",
@@ -50,8 +50,9 @@ def make_app() -> App:
         default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
     )
     for name in _COMMANDS:
-        module = import_module(f"{__name__}.{name}")
-        app.command(module.app if hasattr(module, "app") else getattr(module, name))
+        own = name.replace("-", "_")
+        module = import_module(f"{__name__}.{own}")
+        app.command(module.app if hasattr(module, "app") else getattr(module, own))
     return app
 
 

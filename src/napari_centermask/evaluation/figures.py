@@ -34,13 +34,14 @@ def draw_curves(path: Path, ways: dict[str, Judged], *, positive: str) -> None:
         left.plot(curves["roc"].x, curves["roc"].y, label=name)
         middle.step(curves["precision_recall"].x, curves["precision_recall"].y, where="pre", label=name)
         points = curves["calibration"]
-        right.plot(points.predicted, points.observed, marker="o", label=name)
+        (line,) = right.plot(points.predicted, points.observed, linewidth=0.8, label=name)
+        right.scatter(points.predicted, points.observed, s=10 + 2 * points.count, color=line.get_color(), alpha=0.7)
     for axes in (left, right):
         axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, linestyle="--", zorder=0)
     titles = (
         (left, "ROC", f"false '{positive}' of all others", f"'{positive}' found"),
         (middle, "Precision and recall", f"recall of '{positive}'", "precision"),
-        (right, "Calibration", f"probability of '{positive}'", "part that is so"),
+        (right, "Calibration", f"probability of '{positive}'", "part that is so (dots: by cells)"),
     )
     for axes, title, x, y in titles:
         axes.set(title=title, xlabel=x, ylabel=y, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
