@@ -99,9 +99,7 @@ def _entries(folder: Path, split: str | None) -> list[tuple[Any, Truth]]:
     return [(r, t) for r, t in pairs if t.reviewed != ()]
 
 
-def _judge(
-    record: Any, truth: Truth, old: Engine, new: Engine, microscope: PreprocessSettings | None = None
-) -> Judged:
+def _judge(record: Any, truth: Truth, old: Engine, new: Engine, microscope: PreprocessSettings | None = None) -> Judged:
     image = np.asarray(read_plane(record.path, record.plane))
     names = read_channel_names(record.path)
     cells = centred_within(truth.instances, truth.reviewed)
