@@ -89,7 +89,8 @@ def test_corrected_cells_become_a_compared_model_with_its_lineage(capfd, fields,
     assert {"f1", "pq", "overlap", "coco"} <= set(comparison["new"])
     card = zoo.find_model(out / "best.safetensors").card
     assert card.parent == "parent"
-    assert card.defaults == {"score": 0.3, "nms": 0.5}
+    assert card.defaults["nms"] == 0.5
+    assert card.defaults["score"] == (first["score"] or 0.3)  # chosen on the held-out images, or the parent's
     assert len(card.training["parent_sha256"]) == 64
     assert run("compare", parent, out / "best.safetensors", "--data", fields, "--json", tmp_path / "c.json") == 0
     assert "bioimage AP" in capfd.readouterr().out

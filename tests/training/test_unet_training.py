@@ -232,7 +232,7 @@ def test_the_best_model_of_several_categories_tells_them_apart(two, unet, monkey
     truths = iter(read_coco(two / "annotations_val.json", images_root=two / "images"))
     names = ["dead", "living"] if swapped else ["living", "dead"]
 
-    def found(*_args):
+    def found(*_args, **_kwargs):
         cells = next(truths).instances
         cells.categories = dict(enumerate(names, start=1))
         return cells

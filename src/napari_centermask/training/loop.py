@@ -223,7 +223,7 @@ class _Run:
         yield event("stage", name="evaluating")
         model = trainer.averaged()
         result = self.score(model, trainer)
-        curve = {k: v for k, v in result.items() if k not in ("per_folder", "samples")}
+        curve = {k: v for k, v in result.items() if k not in ("per_folder", "samples", "score")}
         trainer.progress.curves.append({"step": trainer.progress.step, **curve})
         if self.board is not None:
             self.board.add(trainer.progress.step, {f"val/{k}": v for k, v in curve.items()})
