@@ -46,7 +46,7 @@ test-gui: setup
 	@command -v xvfb-run >/dev/null || { echo "Tests that draw need Xvfb: sudo bash scripts/system_packages.sh"; exit 1; }
 	$(MAKE) --no-print-directory -j2 --output-sync=target test-gui-editing test-gui-docks
 
-EDITING := $(wildcard tests/e2e/test_*.py tests/widgets/test_edit_*.py)
+EDITING := $(wildcard tests/e2e/test_*.py tests/widgets/test_edit_*.py tests/widgets/test_viability_dock.py)
 DOCKS := $(filter-out $(EDITING),$(wildcard tests/widgets/test_*.py))
 
 test-gui-editing:

@@ -90,14 +90,33 @@ class Hands:
         QTest.qWait(10)
 
     def choose(self, *texts: str) -> None:
-        """Click through a menu of the window, entry by entry."""
+        """Click through a menu of the window, entry by entry; again where a message of napari closed the menu."""
+        for left in (2, 1, 0):
+            try:
+                self._choose(texts)
+                return
+            except MenuClosed:
+                if not left:
+                    raise
+                while (open_menu := QApplication.activePopupWidget()) is not None:
+                    open_menu.close()
+
+    def _choose(self, texts: tuple[str, ...]) -> None:
         holder = self.viewer.window._qt_window.menuBar()
         for text in texts:
             own = text, f"{text} (CenterMask)"
             action = next(a for a in holder.actions() if a.text().replace("&", "") in own)
+            if not is_seen(holder):
+                raise MenuClosed(f"the menu of '{text}' cannot be seen")
             press(holder, at=holder.actionGeometry(action).center())
-            QTest.qWait(100)
             holder = action.menu()
+            end = time.monotonic() + 2
+            while holder is not None and not is_seen(holder) and time.monotonic() < end:
+                QTest.qWait(20)
+
+
+class MenuClosed(AssertionError):
+    """A menu went away before its entry was clicked."""
 
 
 def until(condition: Callable[[], Any], *, seconds: float = 400, what: str = "") -> None:
