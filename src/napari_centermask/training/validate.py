@@ -78,7 +78,8 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
     dict
         "AP", by which the best model is chosen: mean over the folders of the mean AP at IoU .50:.05:.90, or, for a model of
         several categories, of their mean AP at IoU .50, each category alone; "AP50" whatever the category; "per_folder";
-        "score": the one of `SCORES` that all this was measured at, as its AP is the highest; None for a U-Net;
+        "score": the one of `SCORES` that all this was measured at, as its AP is the highest (of equals the one nearest to the
+        parent's); None for a U-Net;
         "seconds"; "samples": a picture of a validation image per folder, {"image", "picture"}.
     """
     settings = trainer.settings
@@ -97,7 +98,7 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
                 shown = found[0][1].filter(min_score=usual)
                 samples.append(_picture(settings.out / "samples", sample, shown))
     results = {score: _summary(pairs, score, model.settings.categories) for score in scores}
-    best = max(results, key=lambda score: results[score]["AP"])
+    best = max(results, key=lambda score: (results[score]["AP"], -abs(score - usual)))
     chosen = best if card.kind == "centermask" else None
     return results[best] | {"score": chosen, "seconds": round(time.monotonic() - start, 1), "samples": samples}
 
