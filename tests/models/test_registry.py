@@ -74,6 +74,24 @@ def test_a_renamed_model_keeps_its_weights_and_card(add, home):
     assert [p.name for p in home.iterdir()] == ["b"]
 
 
+def test_the_classifier_and_the_sample_beside_a_model_go_wherever_it_goes(add, home, tmp_path):
+    folder = add("a").weights.parent
+    (folder / "a.classifier.onnx").write_bytes(b"told")
+    (folder / registry.REPLAY).mkdir()
+    (folder / registry.REPLAY / "annotations_train.json").write_text("{}")
+    registry.archive_model("a")
+    registry.restore_model("a")
+    registry.delete_model("a")
+    found = registry.rename_model(registry.restore_model("a").name, "b")
+    assert found.classifier == home / "b" / "b.classifier.onnx"
+    assert (home / "b" / registry.REPLAY / "annotations_train.json").read_text() == "{}"
+    copies = registry.export_model("b", tmp_path / "out")
+    assert [p.name for p in copies] == ["b.safetensors", "b.classifier.onnx"]
+    assert copies[1].read_bytes() == b"told"
+    with pytest.raises(BadModel, match=r"b\.classifier\.onnx already"):
+        registry.export_model("b", tmp_path / "out")
+
+
 def test_names_that_are_taken_or_lead_elsewhere_are_refused(add, tmp_path):
     add("a")
     add("b")

@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from napari_centermask.core.errors import BadModel
 from napari_centermask.models import zoo
 from napari_centermask.models.card import ModelCard, expected_shapes
+from napari_centermask.models.classifier_card import find_classifier, list_classifiers
 from napari_centermask.models.headers import read_onnx, read_safetensors
 from napari_centermask.settings import ModelSettings, UNetSettings
 
@@ -117,6 +118,22 @@ def test_a_damaged_model_does_not_hide_the_others(tmp_path, home):
     (bad / "b.safetensors").write_bytes(b"nonsense")
     assert [m.name for m in zoo.list_models()] == ["a"]
     assert len(zoo.broken_models()) == 1
+
+
+def test_the_classifier_beside_a_model_is_installed_with_it(tmp_path, home):
+    path = write_weights(tmp_path / "mine.safetensors")
+    assert zoo.find_model(path).classifier is None
+    alone = zoo.find_model(path).size
+    (tmp_path / "mine.classifier.onnx").write_bytes(b"told")
+    (tmp_path / "other.classifier.onnx").write_bytes(b"of another model")
+    found = zoo.add_model(path, "better")
+    assert found.classifier == home / "models" / "better" / "better.classifier.onnx"
+    assert found.classifier.read_bytes() == b"told"
+    assert found.size == alone + 4
+    assert "better" in list_classifiers()
+    assert find_classifier("better") == found.classifier
+    with pytest.raises(BadModel, match="is a classifier of cells"):
+        zoo.add_model(found.classifier, "again")
 
 
 def test_a_card_that_lies_is_refused(tmp_path):

@@ -29,6 +29,7 @@ def describe(model: zoo.ModelFiles) -> dict[str, Any]:
         "backbone": card.model.summary,
         "size_mb": round(model.size / 1e6, 2),
         "shipped": model.shipped,
+        "classifier": model.classifier and model.classifier.name,
         "engines": (["openvino", "onnx"] if model.graphs else []) + (["torch"] if model.weights else []),
         "description": card.description,
     }
@@ -79,14 +80,14 @@ def info(model: str, /, *, json: Flag = False) -> int:
     files = zoo.find_model(model)
     card = files.card.model_dump(mode="json")
     if json:
-        print_json(describe(files) | {"files": files.paths, "card": card})
+        print_json(describe(files) | {"files": files.all_paths, "card": card})
         return 0
     for key, value in (describe(files) | {"parent": card["parent"], "created": card["created"]}).items():
-        print(f"{key:<14}{', '.join(value) if isinstance(value, list) else value}")
+        print(f"{key:<14}{', '.join(value) if isinstance(value, list) else 'none' if value is None else value}")
     print("limits" + "".join(f"\n  - {limit}" for limit in card["limits"] or ["none stated"]))
     for line in _metric_lines(card["metrics"]):
         print(line)
-    for path in files.paths:
+    for path in files.all_paths:
         print(path)
     return 0
 
@@ -112,7 +113,7 @@ def _metric_lines(metrics: dict[str, Any], *, indent: str = "") -> list[str]:
 
 @app.command
 def add(file: Path, /, *, name: str | None = None, graphs: bool = True) -> int:
-    """Install a model: a file of ours with its siblings, or a public CenterMask2 checkpoint (.pth).
+    """Install a model: a file of ours with its siblings and its classifier, or a public CenterMask2 checkpoint (.pth).
 
     For example:
 

@@ -10,9 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..core.errors import BadModel
 from ..settings import ClassifierSettings
 from .headers import CARD_KEY, read_onnx
-from .zoo import is_name, list_models, shipped_folder, user_folder
-
-SUFFIX = ".classifier.onnx"
+from .zoo import CLASSIFIER as SUFFIX
+from .zoo import is_name, shipped_folder, user_folder
 
 
 class ClassifierCard(BaseModel):
@@ -80,8 +79,13 @@ def find_classifier(name_or_path: str | Path) -> Path:
     path = Path(text).expanduser()
     if path.is_file():
         return path
-    beside = [m.name for m in list_models() for p in m.paths[:1] if (p.parent / f"{m.name}{SUFFIX}").is_file()]
     raise BadModel(
-        f"Expected a file NAME{SUFFIX}, or a model that comes with one ({', '.join(beside) or 'none'}), "
+        f"Expected a file NAME{SUFFIX}, or a model that comes with one ({', '.join(list_classifiers()) or 'none'}), "
         f"found neither for '{text}'."
     )
+
+
+def list_classifiers() -> list[str]:
+    """Names of the installed models that come with a classifier, the shipped ones first."""
+    found = (p for root in (shipped_folder(), user_folder()) for p in sorted(root.glob(f"[!.]*/*{SUFFIX}")))
+    return [p.parent.name for p in found if p.name == f"{p.parent.name}{SUFFIX}"]

@@ -18,7 +18,7 @@ from pathlib import Path
 from ..core.errors import BadModel
 from ..io.files import copy_file, link_file
 from . import zoo
-from .zoo import SUFFIXES, ModelFiles
+from .zoo import CLASSIFIER, SUFFIXES, ModelFiles
 
 ARCHIVE, TRASH = ".archive", ".trash"
 REPLAY = "replay"
@@ -37,10 +37,12 @@ def rename_model(name: str, new: str) -> ModelFiles:
     _check_free(new)
     temporary = Path(tempfile.mkdtemp(prefix=".adding-", dir=zoo.user_folder()))
     try:
-        for suffix in SUFFIXES.values():
+        for suffix in (*SUFFIXES.values(), CLASSIFIER):
             path = source / f"{name}{suffix}"
             if path.exists():
                 link_file(path, temporary / f"{new}{suffix}")
+        if (source / REPLAY).is_dir():
+            shutil.copytree(source / REPLAY, temporary / REPLAY)
         os.replace(temporary, zoo.user_folder() / new)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -98,7 +100,7 @@ def restore_model(name: str) -> ModelFiles:
 
 
 def export_model(name: str, folder: Path) -> list[Path]:
-    """Copy a model's files, each with its card inside, into a folder; returns the copies.
+    """Copy a model's files, each with its card inside, and its classifier into a folder; returns the copies.
 
     Raises
     ------
@@ -108,7 +110,7 @@ def export_model(name: str, folder: Path) -> list[Path]:
         If the disk is full or the folder protected.
     """
     model = zoo.find_model(name)
-    targets = {path: Path(folder) / path.name for path in model.paths}
+    targets = {path: Path(folder) / path.name for path in model.all_paths}
     if taken := [target.name for target in targets.values() if target.exists()]:
         raise BadModel(f"{folder} has {', '.join(taken)} already. Choose another folder, or move them away.")
     for path, target in targets.items():

@@ -17,6 +17,8 @@ from .headers import CARD_KEY, Header, read_onnx, read_safetensors
 SUFFIXES = {"weights": ".safetensors", "dense": ".dense.onnx", "roi": ".roi.onnx", "maps": ".maps.onnx"}
 GRAPHS = {"centermask": ("dense", "roi"), "unet": ("maps",)}
 """The ONNX graphs of each family of models."""
+CLASSIFIER = ".classifier.onnx"
+"""Ending of a classifier of cells; one under a model's name beside its files goes wherever the model goes."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _REFERENCE_SUFFIXES = (".pth", ".pkl", ".pt")
 
@@ -57,9 +59,22 @@ class ModelFiles:
         return None if None in found else found
 
     @property
+    def classifier(self) -> Path | None:
+        """The classifier of cells that lies beside the files under their name, None without."""
+        own = self.paths[0]
+        name = next((own.name.removesuffix(s) for s in SUFFIXES.values() if own.name.endswith(s)), own.stem)
+        path = own.with_name(name + CLASSIFIER)
+        return path if path.is_file() else None
+
+    @property
+    def all_paths(self) -> list[Path]:
+        """The files that exist, and the classifier beside them."""
+        return [p for p in (*self.paths, self.classifier) if p is not None]
+
+    @property
     def size(self) -> int:
         """Bytes on disk."""
-        return sum(p.stat().st_size for p in self.paths)
+        return sum(p.stat().st_size for p in self.all_paths)
 
 
 def shipped_folder() -> Path:
@@ -218,7 +233,7 @@ def _install(name: str, write) -> ModelFiles:
 
 
 def _copy(source: ModelFiles, stem: Path) -> None:
-    for kind, suffix in SUFFIXES.items():
+    for kind, suffix in (*SUFFIXES.items(), ("classifier", CLASSIFIER)):
         if (path := getattr(source, kind)) is not None:
             shutil.copyfile(path, stem.with_name(stem.name + suffix))
 
@@ -227,6 +242,11 @@ def _stem(path: Path) -> Path:
     for suffix in SUFFIXES.values():
         if path.name.endswith(suffix):
             return path.with_name(path.name.removesuffix(suffix))
+    if path.name.endswith(CLASSIFIER):
+        raise BadModel(
+            f"Expected a model, {path.name} is a classifier of cells. Use it by its path, or lay it beside a model under the "
+            "model's name and add that one."
+        )
     hint = f" Install it first: napari-centermask models add {path}" if path.suffix in _REFERENCE_SUFFIXES else ""
     raise BadModel(f"Expected a model file ({', '.join(SUFFIXES.values())}), got {path.name}.{hint}")
 

@@ -164,6 +164,7 @@ def card_text(entry: Entry) -> str:
         ("finds", ", ".join(card.model.categories)),
         ("trained at", f"{card.diameter:.0f} px, {card.model.in_channels} channels, {card.model.summary}"),
         *(("channels", ", ".join(names)) for names in [card.channel_names] if names),
+        ("classifier", "" if model.classifier is None else f"{model.classifier.name}, for the viability dock"),
         ("licence", card.licence),
         ("lineage", " ← ".join((model.name, *entry.ancestors))),
         ("made from it", ", ".join(entry.children)),
