@@ -1,6 +1,7 @@
 """A classifier of cells: what it sees, that it learns, and that its file answers as torch does."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from napari_centermask.engines.classifier import ClassifierEngine, load_classifi
 from napari_centermask.io.coco import ImageRecord, write_coco
 from napari_centermask.models.cell_classifier import CellClassifier, measures
 from napari_centermask.models.classifier_card import ClassifierCard, find_classifier, read_classifier_card
-from napari_centermask.pipeline.classify import classify
+from napari_centermask.pipeline.classify import classify, classify_steps
 from napari_centermask.settings import ClassifierSettings, ClassifierTraining
 from napari_centermask.training.classifier import class_loss, load_cells, middle, train_classifier, varied
 
@@ -66,6 +67,9 @@ def test_it_learns_what_is_bright_and_its_file_tells_it_without_torch(folder, tm
     crops = np.random.default_rng(1).random((5, 2, 16, 16), np.float32)
     assert np.allclose(engine.probabilities(crops), runtime.probabilities(crops), atol=1e-4)
     assert engine.probabilities(crops[:0]).shape == (0, 2)
+    many = [replace(c, id=k) for k, c in enumerate([*truth] * 40)]
+    steps = list(classify_steps(image[None], truth.shape, many, engine))
+    assert [(s.done, s.total) for s in steps] == [(256, 320), (320, 320)]
 
 
 def test_what_a_person_said_stays(tmp_path):

@@ -81,7 +81,7 @@ def check(columns: Columns, *, tiny_area: int | None = None, duplicate_iou: floa
             said = test(cell)
             if said:
                 found.append(Finding(kind, plane, (cell.id,), _place(cell, kind), f"Cell {cell.id}: {said}"))
-        if columns.data["status"][row] == PREDICTED and not _in_reviewed(columns, plane, cell):
+        if columns.data["status"][row] == PREDICTED and not columns.result.in_reviewed(plane, cell):
             text = f"Cell {cell.id}: score {cell.score:.2f}, nobody looked at it"
             found.append(Finding("unreviewed", plane, (cell.id,), _place(cell, "unreviewed"), text))
     kinds = list(KINDS)
@@ -129,13 +129,6 @@ def _place(cell: Instance, kind: str) -> tuple[float, float]:
         return cell.y0 + y - 0.5, cell.x0 + x - 0.5
     y0, x0, y1, x1 = cell.box
     return (y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2
-
-
-def _in_reviewed(columns: Columns, plane: Index, cell: Instance) -> bool:
-    """Whether the whole cell lies in a rectangle of which a person said that all is right."""
-    y0, x0, y1, x1 = cell.box
-    boxes = columns.result.reviewed(plane)
-    return any(b[0] <= y0 and b[1] <= x0 and b[2] >= y1 and b[3] >= x1 for b in boxes)
 
 
 def _empty_planes(columns: Columns) -> Iterator[Finding]:

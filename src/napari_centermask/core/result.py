@@ -125,6 +125,11 @@ class Result:
             if not (0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width):
                 raise ValueError(f"Expected a rectangle inside a plane of {self.shape}, got {box}.")
 
+    def in_reviewed(self, index: Index, cell: Instance) -> bool:
+        """Whether the whole cell lies in a rectangle of which a person said that all is right."""
+        y0, x0, y1, x1 = cell.box
+        return any(b[0] <= y0 and b[1] <= x0 and b[2] >= y1 and b[3] >= x1 for b in self.reviewed(index))
+
     @property
     def reviewed_planes(self) -> dict[Index, tuple[Box, ...]]:
         """Reviewed rectangles of all planes that have some."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,10 @@ from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.normalise import intensity_range, normalise
 from napari_centermask.engines.classifier import ClassifierEngine
 from napari_centermask.models.classifier_card import ClassifierCard
+from napari_centermask.pipeline.steps import Progress, run_through
+
+_BATCH = 256
+"""Cells between two yields: less than a tenth of a second."""
 
 
 def classify(image: Any, instances: Instances, engine: ClassifierEngine) -> Instances:
@@ -32,13 +37,44 @@ def classify(image: Any, instances: Instances, engine: ClassifierEngine) -> Inst
     """
     card, cells = engine.card, list(instances)
     names = dict(enumerate(card.model.categories, start=1))
-    crops = cell_crops(
-        scaled_for(image, instances.shape, card), cells, side=card.model.side, context=card.model.context
-    )
-    said = engine.probabilities(crops)
+    said = run_through(classify_steps(image, instances.shape, cells, engine))
     ids = {name: id for id, name in names.items()}
     told = [_told(c, p, ids.get(instances.categories.get(c.category, ""))) for c, p in zip(cells, said, strict=True)]
     return Instances(instances.shape, told, categories=names)
+
+
+def classify_steps(
+    image: Any, shape: tuple[int, int], cells: Sequence[Instance], engine: ClassifierEngine
+) -> Generator[Progress, None, np.ndarray]:
+    """What the classifier says of cells; can be stopped at every yield, between batches of cells.
+
+    Parameters
+    ----------
+    image
+        (C, H, W).
+    shape
+        (H, W) of the plane that the cells lie in.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N, categories) float64, in the order of the card's categories.
+
+    Raises
+    ------
+    BadImage
+        As of `classify`.
+    """
+    model = engine.card.model
+    scaled = scaled_for(image, shape, engine.card)
+    said = np.zeros((len(cells), len(model.categories)))
+    for start in range(0, len(cells), _BATCH):
+        batch = cells[start : start + _BATCH]
+        crops = cell_crops(scaled, batch, side=model.side, context=model.context)
+        said[start : start + len(batch)] = engine.probabilities(crops)
+        done = start + len(batch)
+        yield Progress(done, len(cells), f"Cell {done:,} of {len(cells):,}")
+    return said
 
 
 def _told(cell: Instance, probabilities: np.ndarray, own: int | None) -> Instance:

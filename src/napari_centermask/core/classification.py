@@ -1,0 +1,86 @@
+"""What a classifier says of the cells of a result, as changes that leave what a person decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from .history import Change
+from .instances import Instance
+from .probabilities import mixed
+from .result import Index, Result
+
+
+def to_classify(result: Result, *, judged: bool = False) -> dict[Index, list[Instance]]:
+    """The cells that a classifier may tell, by plane; planes without such cells are left out.
+
+    Parameters
+    ----------
+    judged
+        Also cells that a person accepted or corrected, and those in regions that a person reviewed. Rejected ones never.
+    """
+
+    def may(index: Index, cell: Instance) -> bool:
+        if judged:
+            return cell.status != "rejected"
+        return cell.status == "predicted" and not result.in_reviewed(index, cell)
+
+    found = {index: [c for c in plane if may(index, c)] for index, plane in result.planes.items()}
+    return {index: cells for index, cells in found.items() if cells}
+
+
+def with_names(categories: Mapping[int, str], names: Sequence[str]) -> dict[int, str]:
+    """The categories and those of the names that are missing, under larger ids: probabilities keep their places."""
+    known = set(categories.values())
+    new = [name for name in names if name not in known]
+    return {**categories, **dict(enumerate(new, start=max(categories, default=0) + 1))}
+
+
+def classified(
+    result: Result,
+    index: Index,
+    cells: Sequence[Instance],
+    said: np.ndarray,
+    names: Sequence[str],
+    *,
+    mean: bool = False,
+) -> list[Change]:
+    """Changes that give cells of a plane their probabilities and the category of the highest one, for `History.do`.
+
+    Cells that changed since they were handed out are left out. A category has the same name there and here, see
+    `with_names`.
+
+    Parameters
+    ----------
+    cells
+        As `to_classify` gave them.
+    said
+        (N, K) what the classifier says of each, in the order of the K names.
+    mean
+        Take the mean with the probabilities that a cell has; a cell without takes those of the classifier.
+    """
+    categories = with_names(result.categories, names)
+    ids = sorted(categories)
+    place = {categories[id]: k for k, id in reversed(list(enumerate(ids)))}
+    told = np.zeros((len(cells), len(ids)))
+    told[:, [place[name] for name in names]] = said
+    if mean and len(cells):
+        told = mixed([_own(cells, len(result.categories), len(ids)), told])
+    best = told.argmax(axis=1) if len(cells) else ()
+    return [
+        Change(index, cell.id, cell, replace(cell, category=ids[k], probabilities=tuple(row.tolist())))
+        for cell, row, k in zip(cells, told, best, strict=True)
+        if result.get(index, cell.id) is cell
+    ]
+
+
+def _own(cells: Sequence[Instance], known: int, n: int) -> np.ndarray:
+    """(N, n) the probabilities that cells have; a row of NaN where they tell none, or of categories that are gone."""
+    own = np.full((len(cells), n), np.nan)
+    for row, cell in zip(own, cells, strict=True):
+        if 2 <= len(cell.probabilities) <= known:
+            row[:] = 0.0
+            row[: len(cell.probabilities)] = cell.probabilities
+    return own
