@@ -3,9 +3,10 @@
 Kind, and what it carries beside `event` and `time`:
 
 - start: out, step, steps, device, precision, parameters, batch, tile
-- stage: name ("reading the images", "training", "evaluating"), what the job does now
+- stage: name ("reading the images", "training", "evaluating", "looking for what fits"), what the job does now
 - step: step, part in [0, 1], seconds, seconds_left, memory_mb, and the mean of each loss since the last one
-- evaluation: step, better, AP, AP50, per_folder, samples (a list of {"image", "picture"}: PNG files)
+- evaluation: step, better, AP, AP50, AP_known (on a sample of what the start model was made for, where there is one),
+  per_folder, samples (a list of {"image", "picture"}: PNG files)
 - comparison: recommended, sentence, path (comparison.json: both models' figures and the pictures)
 - checkpoint: step, path
 - notice: message, for a person

@@ -28,7 +28,10 @@ from .sampler import Sample
 IMAGES = 40
 """Most images per data folder that are scored in a run, evenly drawn; `evaluate` scores them all."""
 
-SCORES = (0.3, 0.4, 0.5, 0.6, 0.7)
+KNOWN_IMAGES = 20
+"""The same for a folder of what the start model was made for."""
+
+SCORES = tuple(round(0.3 + 0.05 * k, 2) for k in range(10))
 """Of these the score from which on a CenterMask's cells count is chosen, by the AP; it goes into the card."""
 
 PICTURES = 3
@@ -56,9 +59,9 @@ def make_card(settings: TrainSettings, model: nn.Module, *, name: str, parent: M
 
 
 @lru_cache(maxsize=16)
-def _samples(folder: Path) -> list[Sample]:
+def _samples(folder: Path, most: int = IMAGES) -> list[Sample]:
     samples = [s for s in validation_images(folder) if s.reviewed != ()]  # else nothing could be counted as wrong
-    step = max(1, -(-len(samples) // IMAGES))
+    step = max(1, -(-len(samples) // most))
     return samples[::step]
 
 
@@ -66,6 +69,8 @@ def prepare(settings: TrainSettings) -> None:
     """Read the validation images into memory, where they stay: a folder may go away while training."""
     for folder in settings.data:
         _samples(Path(folder))
+    for folder in settings.replay:
+        _samples(Path(folder), KNOWN_IMAGES)
 
 
 def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
@@ -78,8 +83,10 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
     dict
         "AP", by which the best model is chosen: mean over the folders of the mean AP at IoU .50:.05:.90, or, for a model of
         several categories, of their mean AP at IoU .50, each category alone; "AP50" whatever the category; "per_folder";
-        "score": the one of `SCORES` that all this was measured at, as its AP is the highest (of equals the one nearest to the
-        parent's); None for a U-Net;
+        "AP_known", where there are replay folders: mean AP on their `val`, what the start model was made for;
+        "score": the one of `SCORES` that all this was measured at, as the sum of "AP" and "AP_known" is highest there (of
+        equals the one nearest to the parent's): few new cells alone would choose a score at which much else is lost. None
+        for a U-Net;
         "seconds"; "samples": a picture of a validation image per folder, {"image", "picture"}.
     """
     settings = trainer.settings
@@ -97,10 +104,21 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
             if len(found) == 1 and len(samples) < PICTURES:
                 shown = found[0][1].filter(min_score=usual)
                 samples.append(_picture(settings.out / "samples", sample, shown))
-    results = {score: _summary(pairs, score, model.settings.categories) for score in scores}
-    best = max(results, key=lambda score: (results[score]["AP"], -abs(score - usual)))
+    known = {
+        Path(folder).name: [
+            _segmented(s, engine, settings, min_score=scores[0]) for s in _samples(Path(folder), KNOWN_IMAGES)
+        ]
+        for folder in settings.replay
+    }
+    results = {score: _summary(pairs, known, score, model.settings.categories) for score in scores}
+    best = best_score(results, usual)
     chosen = best if card.kind == "centermask" else None
     return results[best] | {"score": chosen, "seconds": round(time.monotonic() - start, 1), "samples": samples}
+
+
+def best_score(results: dict[float, dict[str, Any]], usual: float) -> float:
+    """The score with the highest sum of "AP" and, where it was measured, "AP_known"; of equals the nearest to the usual."""
+    return max(results, key=lambda s: (results[s]["AP"] + results[s].get("AP_known", 0.0), -abs(s - usual)))
 
 
 def _segmented(sample: Sample, engine: Any, settings: TrainSettings, *, min_score: float) -> Pair:
@@ -116,10 +134,15 @@ def _segmented(sample: Sample, engine: Any, settings: TrainSettings, *, min_scor
     return centred_within(sample.instances, sample.reviewed), predicted, time.monotonic() - clock
 
 
-def _summary(pairs: dict[str, list[Pair]], score: float, categories: list[str]) -> dict[str, Any]:
+def _summary(
+    pairs: dict[str, list[Pair]], known: dict[str, list[Pair]], score: float, categories: list[str]
+) -> dict[str, Any]:
     """Figures of each folder and their means, of the cells from a score on."""
     per_folder = {name: _figures(score_pairs(rows, score=score).to_json(), categories) for name, rows in pairs.items()}
     means = {key: sum(f[key] for f in per_folder.values()) / len(per_folder) for key in ("AP", "AP50")}
+    if known:
+        aps = [score_pairs(rows, score=score).to_json()["bioimage_ap_mean"] or 0.0 for rows in known.values()]
+        means["AP_known"] = sum(aps) / len(aps)
     return means | {"per_folder": per_folder}
 
 

@@ -19,6 +19,7 @@ REDRAW_MS = 240
 a run, so that curves and texts come in one picture of the window."""
 _AXIS_WIDTH, _AXIS_HEIGHT = 44, 22  # pixels; "0.001", and one line of text
 _COLOURS = ("#4c9be8", "#e8794c", "#5cc27f", "#c95cc2", "#e8c84c", "#5cc2c2", "#e84c6f", "#9b7ae8", "#a3c25c")
+KNOWN = "AP: on the validation images. AP known: on images of what the start model was made for; it shows forgetting."
 WITHOUT = "Curves need pyqtgraph: pip install 'napari-centermask[train]'"
 
 
@@ -45,6 +46,7 @@ class Curves(QWidget):
             layout.addWidget(note)
             return
         self.plots = Plot("loss", is_log=True), Plot("AP", limits=(0.0, 1.0))
+        self.plots[1].legend.setToolTip(KNOWN)
         for plot in self.plots:
             layout.addWidget(plot.legend)
             layout.addWidget(plot.widget)
@@ -130,14 +132,15 @@ class Plot:
             if name not in self.lines:
                 pen = self._graph.mkPen(_COLOURS[n % len(_COLOURS)], width=2)
                 few = {"symbol": "o", "symbolSize": 5, "symbolBrush": pen.color(), "symbolPen": None}
-                self.lines[name] = item.plot(pen=pen, **(few if len(curves) <= 2 else {}))
+                self.lines[name] = item.plot(pen=pen, **(few if len(curves) <= 3 else {}))
             self.lines[name].setData(curve.steps, curve.values)
         item.setXRange(0, max(end, 1), padding=0.02)
         if self._is_log:
             item.getAxis("left").setStyle(maxTextLevel=0 if _decades(curves) > 1.5 else 2)
         self.prepare()
         names = (
-            f"<span style='color: {_COLOURS[n % len(_COLOURS)]}'>●&nbsp;{name}</span>" for n, name in enumerate(curves)
+            f"<span style='color: {_COLOURS[n % len(_COLOURS)]}'>●&nbsp;{name.replace('_', '&nbsp;')}</span>"
+            for n, name in enumerate(curves)
         )
         text = f"{self._title}: {' '.join(names)}"
         if text != self.legend.text():

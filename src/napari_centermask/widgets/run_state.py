@@ -8,7 +8,7 @@ from typing import Any
 
 LOSS = "loss"
 """With this begin the names of losses in a `step` event."""
-SCORES = ("AP", "AP50")
+SCORES = ("AP", "AP50", "AP_known")
 STATES = {
     "starting": "Starting",
     "running": "Training",
@@ -43,7 +43,7 @@ class RunState:
     Attributes
     ----------
     losses, scores
-        Curves by name: each loss, and AP and AP50 on the validation images.
+        Curves by name: each loss, AP and AP50 on the validation images, and the AP on those of what the start model was made for.
     samples
         Of the newest evaluation: {"image": its name, "picture": the file}.
     """
