@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from napari_centermask.core.normalise import intensity_range, normalise
-from napari_centermask.pipeline import Source
+from napari_centermask.engines.load import load_engine
+from napari_centermask.pipeline import Source, segment
 from napari_centermask.settings import SegmentSettings
 
 SETTINGS = SegmentSettings()
@@ -93,3 +94,10 @@ def test_reference_normalisation_is_bgr_minus_mean_with_zero_padding(fake):
 def test_blank_images_are_known(fake):
     assert Source.open(np.ones((1, 9, 9)), fake.card(), SETTINGS).is_blank
     assert not Source.open(np.arange(81).reshape(1, 9, 9), fake.card(), SETTINGS).is_blank
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (30, 20), (20, 100)])
+def test_images_smaller_than_a_pooling_of_the_network_are_segmented(shape):
+    engine = load_engine("nuclei", engine="openvino", threads=1)
+    image = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+    assert segment(image, engine, SegmentSettings(diameter=None)).shape == shape

@@ -18,6 +18,7 @@ from napari_centermask.pipeline.steps import own_preprocess
 from napari_centermask.settings import SegmentSettings
 
 ALIGN = 32
+_LEAST = 64  # network pixels: OpenVINO refuses poolings of windows that are smaller than their kernel
 _LARGEST_SCALE = 16.0
 _SAME_SCALE = 0.03  # a scale this near to 1 is taken as 1: nothing to gain, and no blur
 _STRIP = 1 << 23  # source pixels resized at once, bounds the memory when scaling down
@@ -164,8 +165,8 @@ class Scaled:
         Returns
         -------
         numpy.ndarray
-            (1, C, H, W) float32, H and W padded to multiples of 32 at the bottom and right: by mirroring, as zeros
-            would look like a dark edge; by zeros for models of the reference, which were trained so.
+            (1, C, H, W) float32, H and W padded to multiples of 32 from 64 on at the bottom and right: by mirroring, as
+            zeros would look like a dark edge; by zeros for models of the reference, which were trained so.
         """
         card = self.source.card
         planes = {c: self._plane(c, box) for c in self.ranges}
@@ -177,7 +178,7 @@ class Scaled:
         mean, std = (np.asarray(v, np.float32).reshape(-1, 1, 1) for v in (card.mean, card.std))
         if mean.any() or (std != 1).any():
             tile = (tile - mean) / std
-        padding = [(0, 0), *((0, -side % ALIGN) for side in tile.shape[1:])]
+        padding = [(0, 0), *((0, max(_LEAST - side, -side % ALIGN)) for side in tile.shape[1:])]
         mode = "constant" if card.normalisation == "reference" else "symmetric"
         return np.ascontiguousarray(np.pad(tile, padding, mode=mode)[None], dtype=np.float32)
 
