@@ -112,6 +112,22 @@ def test_a_model_that_is_not_better_is_not_adopted(capsys, fields, parent, tmp_p
     assert zoo.list_models() == []
 
 
+def test_a_comparison_that_is_short_of_memory_is_explained_and_nothing_adopted(capfd, fields, parent, monkeypatch):
+    from napari_centermask.evaluation import compare_models
+
+    def short(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(compare_models, "compare_models", short)
+    options = ("--steps", 1, "--batch", 2, "--tile", 64, "--workers", 0, "--device", "cpu", "--json")
+    assert run("finetune", fields, "--start", parent, "--out", fields / "run", *options, "--adopt", "mine") == 2
+    last = json.loads(capfd.readouterr().out.splitlines()[-1])
+    assert (last["event"], last["reason"], last["remedy"]) == ("failed", "memory", {})
+    assert "does not suffice for comparing" in last["message"]
+    assert (fields / "run" / "best.safetensors").exists()
+    assert zoo.list_models() == []
+
+
 @pytest.fixture
 def settings(fields, tmp_path):
     (fields / "annotations.json").rename(fields / "annotations_train.json")

@@ -85,7 +85,14 @@ def test_earlier_results_are_kept_unless_told(capsys, image, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(KeyboardInterrupt(), 130), (Cancelled(), 130), (BadImage("mend it"), 2), (MemoryError(), 2)]
+    ("error", "code"),
+    [
+        (KeyboardInterrupt(), 130),
+        (Cancelled(), 130),
+        (BadImage("mend it"), 2),
+        (MemoryError(), 2),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."), 2),
+    ],
 )
 def test_errors_become_exit_codes(monkeypatch, error, code):
     def fail():
@@ -96,12 +103,14 @@ def test_errors_become_exit_codes(monkeypatch, error, code):
 
 
 def test_a_bug_is_not_hidden(monkeypatch):
-    def fail():
-        raise ValueError("a bug")
+    for kind in (ValueError, RuntimeError):
 
-    monkeypatch.setattr(zoo, "list_models", fail)
-    with pytest.raises(ValueError, match="a bug"):
-        cli.run(["models", "list"])
+        def fail(kind=kind):
+            raise kind("a bug")
+
+        monkeypatch.setattr(zoo, "list_models", fail)
+        with pytest.raises(kind, match="a bug"):
+            cli.run(["models", "list"])
 
 
 @pytest.mark.parametrize("command", cli._COMMANDS)

@@ -116,6 +116,29 @@ def test_a_killed_job_is_explained_with_a_remedy_and_goes_on(run, until, setting
     assert job.failure is None
 
 
+@pytest.mark.parametrize(
+    ("said", "remedy", "words"),
+    [
+        ("", {"batch": 4}, "may fit: batch 4."),  # before its first event: of the settings
+        (
+            'say("start", batch=8, tile=256)\nsay("notice", message="halved", batch=4)',
+            {"batch": 2},
+            "may fit: batch 2.",
+        ),
+        ('say("start", batch=1, tile=256)', {"batch": 1, "tile": 192}, "may fit: batch 1 and tile 192."),
+        ('say("start", batch=1, tile=128)', {}, "other programs"),
+    ],
+)
+def test_a_killed_job_is_never_proposed_what_it_was_killed_with(run, until, said, remedy, words):
+    job = run(HEAD + f'{said}\n(out / "last.pt").touch()\nwait(lambda: False)', batch=8, tile=256)
+    until(job, lambda: job.can_resume)
+    job._process.kill()
+    until(job, lambda: not job.is_alive)
+    assert job.failure.reason == "memory"
+    assert job.failure.remedy == remedy
+    assert words in job.failure.message
+
+
 def test_the_last_word_of_a_job_explains_its_failure(run, until):
     remedy = '{"batch": 2, "tile": 384}'
     job = run(HEAD + f'say("start", batch=4)\nsay("failed", message="too large", reason="memory", remedy={remedy})')

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from napari_centermask import __version__
 from napari_centermask.core.errors import BadSettings, Cancelled, UserError
+from napari_centermask.training.shortage import is_out_of_memory
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -81,7 +82,9 @@ def run(tokens: Sequence[str] | None = None) -> int:
         return _fail(_explain(error) + _hint(tokens))
     except UserError as error:
         return _fail(str(error))
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
         return _fail("Expected enough memory, it ran out. Close other programs or use a smaller --tile.")
     except (KeyboardInterrupt, Cancelled):
         print("Stopped.", file=sys.stderr)

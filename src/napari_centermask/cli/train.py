@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from napari_centermask.core.errors import BadSettings, MissingExtra, UserError
 from napari_centermask.settings import TrainSettings
+from napari_centermask.training.shortage import is_out_of_memory
 
 from .output import notice
 from .segment import Flag
@@ -100,12 +101,18 @@ def run_training(settings: TrainSettings, *, json: bool) -> int:
 def _steps(settings: TrainSettings) -> Iterator[dict[str, Any]]:
     """The events of the training, with those of the comparison before the last one."""
     try:
-        from napari_centermask.training import loop
+        from napari_centermask.training import device, loop, memory
     except ImportError as error:
         raise MissingExtra(f"Training needs PyTorch ({error}): pip install 'napari-centermask[train]'") from error
     for event in loop.train(settings):
         if event["event"] == "done" and settings.compare and settings.start and event["model"]:
-            yield from compared(settings, event["model"])
+            try:
+                yield from compared(settings, event["model"])
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                place = device.choose_device(settings.device)
+                raise memory.stage_failed("comparing", error, settings.out, place) from error
         yield event
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..training.shortage import RELIEF, unchecked_remedy
+
 KILLED = {-9, 137}
 LITTLE_SPACE = 50_000_000
 
@@ -35,15 +37,15 @@ def of_event(event: dict[str, Any]) -> Failure:
     return Failure(str(event.get("message", "")), event.get("reason", "settings"), event.get("remedy") or {})
 
 
-def of_end(folder: Path, code: int | None, *, batch: int, step: int) -> Failure:
+def of_end(folder: Path, code: int | None, *, batch: int, tile: int, step: int) -> Failure:
     """For a job that ended without a last word.
 
     Parameters
     ----------
     code
         The exit code; None where it is not known, as after this program was started anew.
-    batch
-        Tiles per step.
+    batch, tile
+        Tiles per step, and their side in pixels.
     step
         The last one that was reported.
     """
@@ -53,12 +55,12 @@ def of_end(folder: Path, code: int | None, *, batch: int, step: int) -> Failure:
         message = f"The job ended {where} on a full disk ({free // 1_000_000} MB free). Make room, then go on. {kept}"
         return Failure(message, "disk")
     if code in KILLED:
-        half = max(1, batch // 2)
-        message = (
-            f"The system ended the job {where}, most often because memory ran out. {kept} "
-            f"Try again with {half} tiles per step."
+        remedy = unchecked_remedy(batch, tile)
+        words = " and ".join(f"{name} {value}" for name, value in remedy.items())
+        then = f"Less may fit: {words}." if remedy else f"Smaller steps are none. {RELIEF}"
+        return Failure(
+            f"The system ended the job {where}, most often because memory ran out. {kept} {then}", "memory", remedy
         )
-        return Failure(message, "memory", {"batch": half})
     last = last_words(folder)
     if last.startswith("Error: "):
         return Failure(last.removeprefix("Error: "), "settings")

@@ -244,10 +244,19 @@ class Job:
         now = self._sitting()
         if now and now[-1]["event"] == "failed":
             return of_event(now[-1])
-        start = self.last("start") or {}
         step = max((e.get("step", 0) for _, e in self._events), default=0)
         code = None if self._process is None else self._process.returncode
-        return of_end(self.folder, code, batch=start.get("batch", 2), step=step)
+        return of_end(self.folder, code, **self._step_size(), step=step)
+
+    def _step_size(self) -> dict[str, int]:
+        """Tiles per step and their side: as the present process said last, else as it was told."""
+        size = {"batch": 2, "tile": 256}
+        with suppress(BadSettings):
+            size = {name: getattr(self.settings, name) for name in size}
+        for event in self._sitting():
+            if event["event"] in ("start", "notice"):
+                size |= {name: event[name] for name in size if name in event}
+        return size
 
     @property
     def can_resume(self) -> bool:

@@ -59,15 +59,9 @@ def memory_mb(device: torch.device) -> float:
 
 
 def capacity(device: torch.device) -> str:
-    """The memory that there is for a training, for a sentence."""
+    """The memory that there is for a training, in words."""
     if device.type == "cuda":
-        return f"the GPU ({torch.cuda.get_device_properties(device).total_memory / 1e9:.0f} GB)"
+        return f"The GPU has {torch.cuda.get_device_properties(device).total_memory / 1e9:.0f} GB"
     import psutil
 
-    return f"this machine ({psutil.virtual_memory().total / 1e9:.0f} GB)"
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a step failed for lack of memory; PyTorch's CPU allocator reports it as a RuntimeError."""
-    words = ("out of memory", "can't allocate memory", "not enough memory", "killed by signal: Killed")
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in str(error) for w in words)
+    return f"This machine has {psutil.virtual_memory().total / 1e9:.0f} GB"

@@ -14,8 +14,10 @@ from ..events import event
 from ..settings import TrainSettings
 from .checks import check_data
 from .control import Control
-from .device import capacity, is_out_of_memory, memory_mb
+from .device import choose_device, memory_mb
+from .memory import release, stage_failed, step_failed
 from .optimise import PLATEAU
+from .shortage import is_of_host, is_out_of_memory
 from .tensorboard import EventFile
 from .trainer import Trainer, TrainingFailed
 
@@ -23,7 +25,7 @@ REPORT_EVERY = 20
 REPORT_SECONDS = 10.0
 CHECKPOINT_EVERY = 250
 CHECKPOINT_SECONDS = 300.0
-SMALLEST_TILE = 128
+TRAINING, SEARCHING = STEPPING = ("training", "searching the learning rate")
 
 Evaluate = Callable[[nn.Module, Trainer], dict[str, Any]]
 Events = Iterator[dict[str, Any]]
@@ -55,12 +57,14 @@ def train(settings: TrainSettings, *, evaluate: Evaluate | None = None) -> Event
         for one in run.events():
             if run.trainer.world.is_first:
                 yield one
-    except OSError as error:
-        raise _explain_os(error, settings) from error
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise _explain_memory(settings, settings.batch) from error
+    except (OSError, RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            stage = "starting" if run is None else run.stage
+            device = choose_device(settings.device) if run is None else run.trainer.device
+            raise stage_failed(stage, error, settings.out, device) from error
+        if isinstance(error, OSError):
+            raise _explain_os(error, settings) from error
+        raise
     finally:
         if run is not None:
             run.close()
@@ -82,6 +86,7 @@ class _Run:
         self.counted = 0
         self.reported = self.saved = self.clock = time.monotonic()
         self.has_halved = self.is_stale = False
+        self.stage = "starting"
 
     def events(self) -> Events:
         """The whole run."""
@@ -102,36 +107,45 @@ class _Run:
         )
         if warning:
             yield event("notice", message=warning)
-        yield event("stage", name="reading the images")
+        yield self._enter("reading the images")
         if trainer.world.is_first:
             trainer.read_facts()
             check_data(settings)
             self.prepare(settings)
             if settings.evaluate_first and trainer.progress.step == 0:
                 yield from self._evaluate()
-        if settings.find_rate and trainer.progress.step == 0:
-            if trainer.world.size == 1:
-                yield from self._find_rate()
-            else:
-                yield event(
-                    "notice", message="The learning rate is searched by a single process only; it stays as set."
-                )
+        if settings.find_rate and trainer.progress.step == 0 and trainer.world.size > 1:
+            message = "The learning rate is searched by a single process only; it stays as set."
+            yield event("notice", message=message)
         while not self._is_over():
-            try:
-                yield from self._some_steps()
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                yield self._halve(error)
+            yield from self._until_short()
         if trainer.world.is_first:
             yield from self._finish()
+
+    def _enter(self, stage: str) -> dict[str, Any]:
+        self.stage = stage
+        return event("stage", name=stage)
+
+    def _until_short(self) -> Events:
+        """Steps until the end, or until the memory does not suffice; then with less, or with the reason."""
+        try:
+            if self.settings.find_rate and self.trainer.progress.step == 0 and self.trainer.world.size == 1:
+                yield from self._find_rate()
+            yield from self._some_steps()
+            return
+        except (OSError, RuntimeError, MemoryError) as error:
+            if self.stage not in STEPPING or not is_out_of_memory(error):
+                raise
+            of_host = is_of_host(error)
+        # Not among the lines above: an error holds the frames it came through, and they the tensors of the step.
+        yield from self._use_less(of_host)
 
     def _find_rate(self) -> Events:
         """Take the learning rate that the data suggest; the run file tells it to whoever resumes."""
         from .data import batches
         from .rate_finder import find_rate
 
-        yield event("stage", name="searching the learning rate")
+        yield self._enter(SEARCHING)
         loader = batches(self.settings, batch=self.trainer.batch)
         curve = find_rate(self.trainer, ((b.images, b.truths) for b in loader))
         changes = {"learning_rate": curve.best, "find_rate": False}
@@ -160,7 +174,7 @@ class _Run:
         world = self.trainer.world
         share = {"batch": max(1, self.trainer.batch // world.size), "share": (world.rank, world.size)}
         loader = iter(batches(self.settings, start_tile=self.trainer.tiles, **share))
-        yield event("stage", name="training")
+        yield self._enter(TRAINING)
         self.clock = time.monotonic()
         while not self._is_over():
             batch = next(loader)
@@ -220,7 +234,7 @@ class _Run:
         from .validate import save_best
 
         settings, trainer = self.settings, self.trainer
-        yield event("stage", name="evaluating")
+        yield self._enter("evaluating")
         model = trainer.averaged()
         result = self.score(model, trainer)
         curve = {k: v for k, v in result.items() if k not in ("per_folder", "samples", "score")}
@@ -240,7 +254,7 @@ class _Run:
         yield self._save()
         yield event("evaluation", step=trainer.progress.step, better=better, **result)
         if trainer.done < 1.0:
-            yield event("stage", name="training")
+            yield self._enter(TRAINING)
 
     def _pause(self) -> Events:
         """Save and wait until the file `pause` goes, or a file `stop` comes."""
@@ -253,21 +267,16 @@ class _Run:
         yield event("resumed", step=self.trainer.progress.step)
         self.clock = time.monotonic()
 
-    def _halve(self, error: BaseException) -> dict[str, Any]:
+    def _use_less(self, of_host: bool) -> Events:
         """Go on with half the batch, once; several processes do so together, each has at least one tile."""
-        batch = self.trainer.batch
-        if self.has_halved or batch <= self.trainer.world.size:
-            size, device = self.trainer.world.size, self.trainer.device
-            raise _explain_memory(self.settings, batch, n_processes=size, place=capacity(device)) from error
-        self.has_halved, self.trainer.progress.batch = True, batch // 2
-        self.trainer.optimiser.zero_grad(set_to_none=True)
-        if self.trainer.device.type == "cuda":
-            torch.cuda.empty_cache()
-        return event(
-            "notice",
-            message=f"The memory did not suffice for {batch} tiles per step; going on with {batch // 2}.",
-            batch=batch // 2,
-        )
+        trainer, batch = self.trainer, self.trainer.batch
+        release(trainer)
+        if self.has_halved or batch <= trainer.world.size:
+            yield self._enter("looking for what fits")
+            raise step_failed(trainer, of_host=of_host)
+        self.has_halved, trainer.progress.batch = True, batch // 2
+        message = f"The memory did not suffice for {batch} tiles per step; going on with {batch // 2}."
+        yield event("notice", message=message, batch=batch // 2)
 
     def _finish(self) -> Events:
         """Keep the last state, and see that there is a model; then the end."""
@@ -290,21 +299,6 @@ class _Run:
             stopped=is_stopped,
             model=str(best) if best.exists() else None,
         )
-
-
-def _explain_memory(
-    settings: TrainSettings, batch: int, *, n_processes: int = 1, place: str = "this machine"
-) -> TrainingFailed:
-    """What to try where half the batch was still too much."""
-    remedy = {"batch": max(n_processes, batch // 2), "tile": settings.tile, "workers": min(settings.workers, 1)}
-    if batch <= 2 * n_processes:
-        remedy["tile"] = max(SMALLEST_TILE, (settings.tile * 3 // 4) // 32 * 32)
-    return TrainingFailed(
-        f"The memory of {place} does not suffice for {batch} tiles of {settings.tile} pixels per step. "
-        f"Try batch {remedy['batch']} and tile {remedy['tile']}, or close other programs.",
-        reason="memory",
-        remedy=remedy,
-    )
 
 
 def _explain_os(error: OSError, settings: TrainSettings) -> TrainingFailed:

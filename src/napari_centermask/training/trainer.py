@@ -16,11 +16,12 @@ from ..models.losses import Truth
 from ..settings import TrainSettings
 from .batch_losses import batch_losses
 from .class_weights import class_weights
-from .device import choose_device, choose_precision, is_out_of_memory, tune_malloc
+from .device import choose_device, choose_precision, tune_malloc
 from .distributed import World
 from .inputs import check_inputs, follow_card
 from .map_losses import MapTruth, map_losses
 from .optimise import freeze, learning_rate, make_optimiser, set_rate
+from .shortage import is_out_of_memory
 from .start import make_start
 
 
@@ -88,7 +89,13 @@ class Progress:
 
 
 class Trainer:
-    """One run: model, optimiser, average and progress, saved together and resumed together."""
+    """One run: model, optimiser, average and progress, saved together and resumed together.
+
+    Attributes
+    ----------
+    most_cells
+        In the fullest tile so far; 0 for a U-Net, whose maps are of one size whatever they show.
+    """
 
     def __init__(self, settings: TrainSettings) -> None:
         tune_malloc()
@@ -108,6 +115,7 @@ class Trainer:
         self.average = Average(self.model, settings.ema)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
         self.progress = Progress()
+        self.most_cells = 0
         self.is_continued = False
         self._facts: dict[str, dict[str, str]] | None = None
         settings.out.mkdir(parents=True, exist_ok=True)
@@ -133,8 +141,8 @@ class Trainer:
 
     @property
     def batch(self) -> int:
-        """Tiles per step."""
-        return self.progress.batch or self.settings.batch
+        """Tiles per step; fewer than set where memory was short, also before a run was resumed with other settings."""
+        return min(self.progress.batch or self.settings.batch, self.settings.batch)
 
     @property
     def tiles(self) -> int:
@@ -227,6 +235,20 @@ class Trainer:
             return None
         return torch.from_numpy(class_weights(self.settings)).to(self.device)
 
+    def losses(self, images: torch.Tensor, truths: list[Truth] | MapTruth) -> dict[str, torch.Tensor]:
+        """Of a batch, in training mode and precision; scalars of a graph."""
+        self.model.train()
+        if self.settings.start is not None:
+            freeze_norms(self.model)
+        images = images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
+            return self._losses(images, truths)
+
+    def gradients(self, losses: dict[str, torch.Tensor]) -> None:
+        """Put those of the losses in the place of the parameters' gradients."""
+        self.optimiser.zero_grad(set_to_none=True)
+        self.scaler.scale(sum(losses.values())).backward()
+
     def _losses(self, images: torch.Tensor, truths: list[Truth] | MapTruth) -> dict[str, torch.Tensor]:
         settings = self.settings
         if isinstance(truths, MapTruth):
@@ -252,9 +274,8 @@ class Trainer:
         RuntimeError, MemoryError
             If the memory does not suffice, here or in another process of the run; the weights stay as they were.
         """
-        self.model.train()
-        if self.settings.start is not None:
-            freeze_norms(self.model)
+        if not isinstance(truths, MapTruth):
+            self.most_cells = max(self.most_cells, *(len(truth.boxes) for truth in truths))
         if rate is None:
             rate = learning_rate(self.settings, self.progress.step, self.done, drops=self.progress.drops)
         set_rate(self.optimiser, rate)
@@ -275,12 +296,9 @@ class Trainer:
         shortage: BaseException | None = None
         losses: dict[str, torch.Tensor] = {}
         try:
-            images = images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
-            with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
-                losses = self._losses(images, truths)
+            losses = self.losses(images, truths)
             self._check(losses)
-            self.optimiser.zero_grad(set_to_none=True)
-            self.scaler.scale(sum(losses.values())).backward()
+            self.gradients(losses)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -1,0 +1,55 @@
+"""Where memory does not suffice: which errors say so, and which smaller steps there are. Without torch, for the dock."""
+
+from __future__ import annotations
+
+SMALLEST_TILE = 128
+"""No smaller tile is proposed: cells at the edges would outnumber whole ones."""
+
+RELIEF = "Close other programs, or train a smaller model: a lite backbone such as V-19-slim-dw-eSE, or a U-Net of less width."
+"""What helps where no smaller step does."""
+
+_HOST = ("allocate memory", "not enough memory", "bad_alloc", "killed by signal: Killed")
+_GPU = ("out of memory", "ALLOC_FAILED")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error tells of lack of memory; PyTorch, its libraries and the system do so by words alone."""
+    return is_of_host(error) or any(word in str(error) for word in _GPU)
+
+
+def is_of_host(error: BaseException) -> bool:
+    """Whether it is the memory of the machine that does not suffice, not that of its GPU."""
+    return isinstance(error, MemoryError) or any(word in str(error) for word in _HOST)
+
+
+def smaller_tile(tile: int) -> int | None:
+    """Three quarters of a tile's side, a multiple of 32; None where it is the smallest already."""
+    return max(SMALLEST_TILE, tile * 3 // 4 // 32 * 32) if tile > SMALLEST_TILE else None
+
+
+def smaller_steps(batch: int, tile: int) -> list[tuple[int, int]]:
+    """Steps of fewer tiles, smaller tiles or both, (batch, tile), down to one tile of the smallest size.
+
+    From many pixels to few; of equally many first those of larger tiles, as these show more cells whole.
+    """
+    batches, tiles = [batch], [tile]
+    while batches[-1] > 1:
+        batches.append(batches[-1] // 2)
+    while (side := smaller_tile(tiles[-1])) is not None:
+        tiles.append(side)
+    pairs = [(b, t) for b in batches for t in tiles if (b, t) != (batch, tile)]
+    return sorted(pairs, key=lambda pair: (-pair[0] * pair[1] ** 2, -pair[1]))
+
+
+def unchecked_remedy(batch: int, tile: int, *, fewest: int = 1) -> dict[str, int]:
+    """Settings of a smaller step that nobody tried: half the tiles, then smaller ones; empty where there is none.
+
+    Parameters
+    ----------
+    fewest
+        Tiles that a step needs; one for each process.
+    """
+    if batch // 2 >= fewest:
+        return {"batch": batch // 2}
+    side = smaller_tile(tile)
+    return {} if side is None else {"batch": batch, "tile": side}
