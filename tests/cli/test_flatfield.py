@@ -1,9 +1,14 @@
+import shutil
+
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_centermask import cli
 from napari_centermask.io.images import read_plane
+from napari_centermask.pipeline.correction import correction_of
+from napari_centermask.settings import PreprocessSettings
 
 
 @pytest.fixture
@@ -35,3 +40,28 @@ def test_images_of_two_sizes_and_too_few_are_told(plate, tmp_path, capsys):
     assert cli.run(["flatfield", str(folder), "--out", str(tmp_path / "b.tif")]) == 2
     assert "z.tif" in capsys.readouterr().err
     assert not (tmp_path / "b.tif").exists()
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_the_flat_field_of_colour_images_is_taken_for_them(tmp_path, n):
+    images = np.random.default_rng(0).uniform(900, 1100, (12, 20, 24, n)).astype(np.uint8)
+    for number, image in enumerate(images):
+        Image.fromarray(image.squeeze()).save(tmp_path / f"{number}.png")
+    out = tmp_path / "flat" / "flat.tif"
+    assert cli.run(["flatfield", str(tmp_path), "--out", str(out)]) == 0
+    assert correction_of(PreprocessSettings(flat_field=out), 1.0).gain.shape == (n, 20, 24)
+
+
+def test_two_folders_may_hold_images_of_the_same_names(plate, tmp_path, capsys):
+    folder, _ = plate
+    other = tmp_path / "other" / "plate"
+    shutil.copytree(folder, other)
+    assert cli.run(["flatfield", str(folder), str(other), "--out", str(tmp_path / "a.tif")]) == 0
+    assert "24 planes" in capsys.readouterr().out
+
+
+def test_the_image_that_is_not_finite_is_named(plate, tmp_path, capsys):
+    folder, _ = plate
+    tifffile.imwrite(folder / "hole.tif", np.full((48, 64), np.nan, np.float32))
+    assert cli.run(["flatfield", str(folder), "--out", str(tmp_path / "a.tif")]) == 2
+    assert "finite intensities, hole.tif" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from napari_centermask.core.errors import BadImage
 
 from .output import check_free, notice, whole_file
-from .segment import plan
+from .segment import image_files
 
 Flag = Annotated[bool, Parameter(negative=())]
 FEWEST = 10
@@ -46,7 +46,7 @@ def flatfield(
 
     check_free([out], overwrite=overwrite)
     seen: list[Path] = []
-    gain = estimate_gain(_planes([job.image for job in plan(images, out.parent, [])], seen), dark=dark)
+    gain = estimate_gain(_planes([f for path in images for f in image_files(path)], seen), dark=dark)
     if len(seen) < FEWEST:
         notice(f"Expected {FEWEST} planes or more, found {len(seen)}: their cells may be seen in the flat field.")
     with whole_file(out) as part:
@@ -69,5 +69,7 @@ def _planes(files: list[Path], seen: list[Path]) -> Iterator[np.ndarray]:
                     f"Expected images of one shape, {seen[0].name} has {shape}, {path.name} {plane.shape}. "
                     "Take those of one camera."
                 )
+            if not np.isfinite(plane).all():
+                raise BadImage(f"Expected finite intensities, {path.name} holds NaN or infinite ones. Leave it out.")
             seen.append(path)
             yield plane

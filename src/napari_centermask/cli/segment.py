@@ -107,7 +107,7 @@ def plan(images: list[Path], out: Path, formats: list[str]) -> list[Job]:
     BadSettings
         If two images would write the same file.
     """
-    files = [f for path in images for f in _files(path)]
+    files = [f for path in images for f in image_files(path)]
     stems = [f.stem for f in files]
     names = [f.stem if stems.count(f.stem) == 1 else f"{f.resolve().parent.name}_{f.stem}" for f in files]
     if len(set(names)) < len(names):
@@ -120,7 +120,8 @@ def plan(images: list[Path], out: Path, formats: list[str]) -> list[Job]:
     ]
 
 
-def _files(path: Path) -> list[Path]:
+def image_files(path: Path) -> list[Path]:
+    """An image file itself, or the images of a folder by name; `BadImage` where there is none."""
     from napari_centermask.io.images import SUFFIXES
 
     if path.is_dir():

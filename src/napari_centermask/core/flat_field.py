@@ -32,7 +32,7 @@ def estimate_gain(planes: Iterable[np.ndarray], *, dark: float = 0.0, smooth: fl
     Raises
     ------
     BadImage
-        If there is no image, they differ in shape, or are not brighter than `dark`.
+        If there is no image, they differ in shape, are not finite, or not brighter than `dark`.
     """
     total, n = None, 0
     for plane in planes:
@@ -44,11 +44,13 @@ def estimate_gain(planes: Iterable[np.ndarray], *, dark: float = 0.0, smooth: fl
         total, n = plane if total is None else total + plane, n + 1
     if total is None:
         raise BadImage("Expected images to find the illumination from, got none. Choose some.")
+    if not np.isfinite(total).all():
+        raise BadImage("Expected finite intensities, an image holds NaN or infinite ones. Leave it out.")
     light = total / n - dark
     sigma = smooth * max(light.shape[1:])
     even = ndimage.gaussian_filter(light, (0, sigma, sigma), mode="nearest")
     means = even.mean(axis=(1, 2), keepdims=True)
-    if not (np.isfinite(even).all() and (means > 0).all()):
+    if not (means > 0).all():
         raise BadImage(f"Expected images brighter than the dark level {dark:g}, they are not. Give a lower one.")
     return (even / means).astype(np.float32)
 

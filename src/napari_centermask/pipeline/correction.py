@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_centermask.core.illumination import Correction, corrected
-from napari_centermask.io.images import read_plane
+from napari_centermask.io.images import read_image
 from napari_centermask.settings import PreprocessSettings
 
 PREVIEW = 4_000_000
@@ -69,4 +69,5 @@ def _read_gain(path: Path) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _cached_gain(path: Path, changed_ns: int) -> np.ndarray:
-    return np.asarray(read_plane(path), np.float32)
+    planes = [plane for _, plane in read_image(path).planes()]  # TIFFs that name no axes hold channels as pages
+    return np.concatenate(planes).astype(np.float32)
