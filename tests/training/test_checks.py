@@ -1,6 +1,7 @@
 """What cannot be learned from is refused before the first step, with the file and the way out."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -102,3 +103,12 @@ def test_a_run_says_it_before_its_first_step(folder, settings):
     with pytest.raises(BadAnnotations, match="all is background"):
         list(run)
     assert set(seen) <= {"start", "stage"}
+
+
+def test_replayed_folders_need_images_to_judge_by_too(folder, run, tmp_path):
+    known = shutil.copytree(folder, tmp_path / "known")
+    replayed = run.model_copy(update={"replay": [known]})
+    check_data(replayed)
+    (known / "annotations_val.json").unlink()
+    with pytest.raises(BadAnnotations, match=r"known/annotations_val\.json, found none"):
+        check_data(replayed)

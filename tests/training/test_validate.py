@@ -57,3 +57,18 @@ def test_a_score_at_which_known_cells_are_lost_is_not_chosen(judged, known, monk
     found = judged(replay=[known])
     assert found["score"] == 0.5  # half of what is found in new images is wrong there; at 0.7 all known cells were lost
     assert (found["AP"], found["AP_known"]) == (0.5, 1.0)
+
+
+def test_a_folder_without_cells_takes_no_part_in_the_mean(cells):
+    empty = Instances((64, 64), categories={1: "cell"})
+    truth = cells(n=4, overlap=0.0, shape=(64, 64), radius=7)
+    both = {"fields": [(truth, truth, 0.1)], "empty": [(empty, empty, 0.1)]}
+    found = validate._summary(both, {"known": [(empty, empty, 0.1)]}, 0.0, ["cell"])
+    assert (found["AP"], found["AP50"], found["AP_known"]) == (1.0, 1.0, 0.0)
+    assert found["per_folder"]["empty"] == {"AP": None, "AP50": None}
+
+
+def test_two_folders_of_one_name_are_scored_each_for_itself(judged, settings, tmp_path):
+    other = shutil.copytree(settings.data[0], tmp_path / "other" / settings.data[0].name)
+    found = judged(data=[settings.data[0], other])
+    assert list(found["per_folder"]) == ["data", "data 2"]

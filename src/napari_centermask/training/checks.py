@@ -32,8 +32,8 @@ def check_data(settings: TrainSettings) -> None:
         for folder in map(Path, settings.data):
             counts += _checked(folder, split, settings)
         _check_cells(counts, split, settings)
-    for folder in map(Path, settings.replay):
-        _checked(folder, "train", settings)
+        for folder in map(Path, settings.replay):
+            _checked(folder, split, settings)
 
 
 def _checked(folder: Path, split: str, settings: TrainSettings) -> Counter[str]:

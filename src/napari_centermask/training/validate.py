@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -97,23 +98,28 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
     scores = SCORES if card.kind == "centermask" else (usual,)
     pairs: dict[str, list[Pair]] = {}
     samples = []
-    for folder in settings.data:
-        found = pairs.setdefault(Path(folder).name, [])
-        for sample in _samples(Path(folder)):
+    for name, folder in _named(settings.data).items():
+        found = pairs.setdefault(name, [])
+        for sample in _samples(folder):
             found.append(_segmented(sample, engine, settings, min_score=scores[0]))
             if len(found) == 1 and len(samples) < PICTURES:
                 shown = found[0][1].filter(min_score=usual)
                 samples.append(_picture(settings.out / "samples", sample, shown))
     known = {
-        Path(folder).name: [
-            _segmented(s, engine, settings, min_score=scores[0]) for s in _samples(Path(folder), KNOWN_IMAGES)
-        ]
-        for folder in settings.replay
+        name: [_segmented(s, engine, settings, min_score=scores[0]) for s in _samples(folder, KNOWN_IMAGES)]
+        for name, folder in _named(settings.replay).items()
     }
     results = {score: _summary(pairs, known, score, model.settings.categories) for score in scores}
     best = best_score(results, usual)
     chosen = best if card.kind == "centermask" else None
     return results[best] | {"score": chosen, "seconds": round(time.monotonic() - start, 1), "samples": samples}
+
+
+def _named(folders: Sequence[Path]) -> dict[str, Path]:
+    """Folders by their names; a second one of a name has its number behind it."""
+    names = [Path(folder).name for folder in folders]
+    counts = [names[: n + 1].count(name) for n, name in enumerate(names)]
+    return {f"{name} {n}" if n > 1 else name: Path(f) for name, n, f in zip(names, counts, folders, strict=True)}
 
 
 def best_score(results: dict[float, dict[str, Any]], usual: float) -> float:
@@ -139,18 +145,25 @@ def _summary(
 ) -> dict[str, Any]:
     """Figures of each folder and their means, of the cells from a score on."""
     per_folder = {name: _figures(score_pairs(rows, score=score).to_json(), categories) for name, rows in pairs.items()}
-    means = {key: sum(f[key] for f in per_folder.values()) / len(per_folder) for key in ("AP", "AP50")}
+    means = {key: _mean([f[key] for f in per_folder.values()]) for key in ("AP", "AP50")}
     if known:
-        aps = [score_pairs(rows, score=score).to_json()["bioimage_ap_mean"] or 0.0 for rows in known.values()]
-        means["AP_known"] = sum(aps) / len(aps)
+        means["AP_known"] = _mean(
+            [score_pairs(rows, score=score).to_json()["bioimage_ap_mean"] for rows in known.values()]
+        )
     return means | {"per_folder": per_folder}
+
+
+def _mean(values: list[float | None]) -> float:
+    """Of what was measured: a folder in which there is no cell and none is found has no AP."""
+    measured = [v for v in values if v is not None]
+    return sum(measured) / max(len(measured), 1)
 
 
 def _figures(report: dict[str, Any], categories: list[str]) -> dict[str, Any]:
     figures = {"AP": report["bioimage_ap_mean"], "AP50": report["bioimage_ap"]["0.50"]}
     if len(categories) > 1:
         each = {name: row["bioimage_ap50"] or 0.0 for name, row in report["per_category"].items() if row["n"]}
-        figures |= {"AP": sum(each.values()) / max(len(each), 1), "category_AP50": each}
+        figures |= {"AP": _mean(list(each.values())) if each else figures["AP"], "category_AP50": each}
     return figures
 
 
