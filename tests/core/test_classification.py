@@ -71,8 +71,8 @@ def test_a_cell_that_changed_meanwhile_is_left_out():
     result = result_of([cell(1), cell(2), cell(3)], {1: "living", 2: "dead"})
     cells = to_classify(result)[()]
     history = History(result)
-    moved = replace(cells[0], status="corrected")
-    history.do("by hand", [Change((), 1, cells[0], moved), Change((), 2, cells[1], None)])
+    hand = [replace(cells[0], status="corrected"), None, replace(cells[2], category=2)]
+    history.do("by hand and threshold", [Change((), c.id, c, h) for c, h in zip(cells, hand, strict=True)])
     changes = classified(result, (), cells, np.full((3, 2), 0.5), NAMES)
-    assert [c.id for c in changes] == [3]
+    assert [(c.id, c.before.category) for c in changes] == [(3, 2)]
     assert classified(result, (), [], np.zeros((0, 2)), NAMES, mean=True) == []

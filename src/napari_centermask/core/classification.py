@@ -49,7 +49,8 @@ def classified(
 ) -> list[Change]:
     """Changes that give cells of a plane their probabilities and the category of the highest one, for `History.do`.
 
-    Cells that changed since they were handed out are left out. A category has the same name there and here, see
+    Cells that a person changed since they were handed out are left out; another category by a threshold does no harm. A
+    category has the same name there and here, see
     `with_names`.
 
     Parameters
@@ -61,6 +62,9 @@ def classified(
     mean
         Take the mean with the probabilities that a cell has; a cell without takes those of the classifier.
     """
+    now = [result.get(index, cell.id) for cell in cells]
+    which = [k for k, cell in enumerate(cells) if _is_same(cell, now[k])]
+    cells, said = [now[k] for k in which], said[which]
     categories = with_names(result.categories, names)
     ids = sorted(categories)
     place = {categories[id]: k for k, id in reversed(list(enumerate(ids)))}
@@ -72,8 +76,14 @@ def classified(
     return [
         Change(index, cell.id, cell, replace(cell, category=ids[k], probabilities=tuple(row.tolist())))
         for cell, row, k in zip(cells, told, best, strict=True)
-        if result.get(index, cell.id) is cell
     ]
+
+
+def _is_same(then: Instance, now: Instance | None) -> bool:
+    """Whether nobody touched a cell; a threshold gives a predicted cell a category and leaves its mask."""
+    if now is None or now is then:
+        return now is then
+    return then.status == now.status == "predicted" and now.mask is then.mask and now.box == then.box
 
 
 def _own(cells: Sequence[Instance], known: int, n: int) -> np.ndarray:

@@ -32,7 +32,7 @@ class LayerCombo(QComboBox):
         self._viewer, self._kinds = ref(viewer), kinds
         self._layers: list[ref[Layer]] = []
         self._named: list[Layer] = []
-        _can_shrink(self)
+        can_shrink(self)
         self.activated.connect(lambda _: self.picked.emit())
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered):
@@ -143,7 +143,7 @@ class ModelCombo(QComboBox):
 
     def __init__(self) -> None:
         super().__init__()
-        _can_shrink(self)
+        can_shrink(self)
         self._cards: dict = {}
         self.reload()
 
@@ -172,7 +172,7 @@ class ModelCombo(QComboBox):
         super().showPopup()
 
 
-def _can_shrink(combo: QComboBox) -> None:
+def can_shrink(combo: QComboBox) -> None:
     """Long names must not widen the dock."""
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(10)

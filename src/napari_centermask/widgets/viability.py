@@ -71,7 +71,7 @@ class Viability:
         """Why no threshold can be set, in a sentence; empty if one can."""
         n = len(self.edits.result.categories)
         if n < 2:
-            return "Expected two categories, there is one. Add one in the project dock, or use a model with several."
+            return "Expected two categories, there is one. Classify the cells, use a model with several, or add a category."
         if n > MOST_CATEGORIES:
             return f"Expected at most {MOST_CATEGORIES} categories, there are {n}. Remove those without cells."
         return ""

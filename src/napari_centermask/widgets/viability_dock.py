@@ -12,6 +12,7 @@ from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QComboBox, QFileDialog, QTabWidget, QVBoxLayout, QWidget
 
 from ..core.errors import UserError
+from .classifying import Classifying
 from .dock_layout import STYLE, WIDTH, HelpButton, label, row
 from .dock_tabs import share_place
 from .edit_session import edit_session_of
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _HELP = """
 <p><b>Live and dead</b></p>
 <ol>
+<li>If no model told the categories, "Classify the cells" lets a classifier tell them, in all frames, as one edit. Cells
+that you judged stay.</li>
 <li>Say which category is dead, and move the threshold: cells from this probability on are dead. Colours and counts follow
 at once; when you let go, the cells have their categories, as one edit that can be undone.</li>
 <li>What you categorised, accepted or corrected stays as you said. Click a cell, and press Ctrl+1, Ctrl+2 ...</li>
@@ -42,7 +45,7 @@ at once; when you let go, the cells have their categories, as one edit that can 
 _STANDS_MS = 500  # keys and the wheel: the threshold stands when none came for so long
 _WAIT_MS = 60  # edits in quick succession are counted once
 _NONE = "There are no cells: run CenterMask, or draw some with 'CenterMask: Correct'."
-_NO_PROBABILITIES = "No cell tells probabilities: run a model with several categories, or `napari-centermask classify`."
+_NO_PROBABILITIES = "No cell tells probabilities: run a model with several categories, or classify the cells."
 
 
 class ViabilityDock(QWidget):
@@ -57,6 +60,7 @@ class ViabilityDock(QWidget):
         self.session, self.projects = session_of(napari_viewer), project_session_of(napari_viewer)
         self.viability: Viability | None = None
         self.runner = Runner()
+        self.classifying = Classifying(self._settle)
         self._links: list[tuple] = []
         self._showing: list[Viability] = []  # the one above, for when the dock has died
         self._stands, self._later = self._timer(_STANDS_MS, self._settle), self._timer(_WAIT_MS, self.refresh)
@@ -92,6 +96,7 @@ class ViabilityDock(QWidget):
         layout.setContentsMargins(8, 4, 8, 8)
         layout.setSpacing(8)
         layout.addWidget(row(label("Layer"), self.image, HelpButton(_HELP), stretch=1))
+        layout.addWidget(self.classifying.box)
         layout.addWidget(self.threshold)
         layout.addWidget(self.summary)
         layout.addWidget(self.axis)
@@ -120,10 +125,11 @@ class ViabilityDock(QWidget):
         for signal, slot in outer:
             signal.connect(slot)
         links, image, runner, images = self._links, self.image, self.runner, self.images
-        showing = self._showing
+        showing, classifying = self._showing, self.classifying
 
         def forget() -> None:
             runner.cancel()
+            classifying.close()
             for viability in showing:
                 viability.show(AS_BEFORE)
             image.disconnect_viewer()
@@ -191,7 +197,7 @@ class ViabilityDock(QWidget):
             self.threshold.show_categories(found.edits.result.categories, found.cells.category)
             if can:
                 kinds = found.cells
-                other = next(c for c in sorted(found.edits.result.categories) if c != kinds.category)
+                other = int(np.bincount(kinds.other[follow]).argmax())
                 values = kinds.probability[follow]
                 self.threshold.show_probabilities(values, found.edits.result.colours, kinds.category, other)
                 self.threshold.slider.set_value(found.slider_value)
@@ -224,6 +230,8 @@ class ViabilityDock(QWidget):
             if busy
             else "A row for each cell: shape, intensities by channel, probabilities."
         )
+        cells = self.viability is not None and len(self.viability.edits.result) > 0
+        self.classifying.show(self.viability, problem=closed if cells else _NONE, tells=can)
         hint(self.export, text if self.viability else _NONE, enabled=self.viability is not None and not busy)
 
     def _show_counts(self) -> None:

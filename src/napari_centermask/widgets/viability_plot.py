@@ -64,7 +64,8 @@ class ViabilityPlot(QWidget):
             return
         # The plot knows curves by identity: the one before lives until the new one is drawn.
         before, self._curve = self._curve, Curve(list(range(len(percent))), percent.tolist())
-        self.plot.draw({f"along {along}": self._curve}, max(len(percent) - 1, 1))
+        lines = {f"along {along}": self._curve} if np.isfinite(percent).any() else {}
+        self.plot.draw(lines, max(len(percent) - 1, 1))
         self.here.setValue(here)
         del before
 

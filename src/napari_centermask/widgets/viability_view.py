@@ -114,8 +114,11 @@ class SummaryBox(QWidget):
 
 
 def _sentence(what: str, counts: Counts, numbers: np.ndarray, names: Mapping[int, str]) -> str:
+    few = len(counts.categories) <= 2
     kinds = ", ".join(
-        f"{int(n):,} {names.get(c, str(c))}" for c, n in zip(counts.categories, numbers, strict=True) if n or c in names
+        f"{int(n):,} {names.get(c, str(c))}"
+        for c, n, total in zip(counts.categories, numbers, counts.total, strict=True)
+        if total or c == counts.dead or few
     )
     return f"{what}: {kinds}. Viability <b>{percent(counts.viability(numbers))}</b>"
 
