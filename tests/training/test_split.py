@@ -11,7 +11,7 @@ from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instances
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
 from napari_centermask.io.project import Project
-from napari_centermask.io.reviewed import PARTIAL, is_partial, truth_of
+from napari_centermask.io.reviewed import PARTIAL, is_centred, is_partial, truth_of
 from napari_centermask.training.dataset import freeze_dataset
 from napari_centermask.training.defaults import facts_of
 from napari_centermask.training.split import sources_of, split
@@ -76,6 +76,19 @@ def test_one_image_is_cut_in_two_places_that_share_no_cell(cells):
     assert {c.id for c in known[0].doubtful} == set(known[1].instances.ids)
 
 
+def test_what_nobody_saw_in_another_frame_of_the_only_source_is_no_truth(cells):
+    first = record("well_t1.png", cells, reviewed=((0, 0, 120, 160),))
+    second = record("well_t2.png", cells, n=12)
+    kept = [replace(c, status="accepted" if n < 5 else "predicted") for n, c in enumerate(second.instances)]
+    parts = split([first, replace(second, instances=Instances(second.shape, kept))])
+    assert parts.kind == "regions"
+    assert [r.file_name for r in parts.val] == ["well_t1.png"]
+    (learned,) = (truth_of(r, partial=True) for r in parts.train if r.file_name == "well_t2.png")
+    held = parts.val[0].reviewed
+    assert learned.reviewed == ()
+    assert {c.id for c in learned.instances} == {c.id for c in kept[:5] if not is_centred(c, held)}
+
+
 def test_several_regions_of_one_image_are_shared_out(cells):
     regions = ((0, 0, 60, 80), (60, 0, 120, 80), (0, 80, 60, 160))
     parts = split([record("only.png", cells, reviewed=regions)])
@@ -117,7 +130,8 @@ def test_a_category_that_no_cell_has_is_no_part_of_the_data(source, tmp_path):
     path.write_text(json.dumps(values))
     freeze_dataset(source, tmp_path / "data")
     assert facts_of(tmp_path / "data").categories == ("nucleus",)
-    assert facts_of(tmp_path / "data", "val").categories == ("nucleus",)
+    for record in read_coco(tmp_path / "data" / "annotations_val.json"):
+        assert list(record.instances.categories.values()) == ["nucleus"]
 
 
 def test_what_the_threshold_hides_is_no_cell_of_a_reviewed_image(tmp_path, cells):

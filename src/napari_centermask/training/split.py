@@ -74,7 +74,7 @@ def split(records: Sequence[ImageRecord], *, val_part: float = 0.2, seed: int = 
             "Mark a region as reviewed in which all cells are right and complete."
         )
     if len(judges) == 1:
-        train, val = _cut_places(groups.pop(judges[0]), val_part)
+        train, val = _cut_places(groups.pop(judges[0]), val_part, partial=partial)
         return Split([*train, *(r for g in groups.values() for r in g)], val, "regions", len(groups) + 1)
     sizes = {name: 1 + sum(len(r.instances) for r in group) for name, group in groups.items()}
     chosen = _choose(judges, sizes, wanted=val_part * sum(sizes.values()), rng=np.random.default_rng(seed))
@@ -99,10 +99,18 @@ def _greedy(names: list[str], sizes: dict[str, int], wanted: float) -> list[str]
     return chosen
 
 
-def _cut_places(records: list[ImageRecord], part: float) -> tuple[list[ImageRecord], list[ImageRecord]]:
-    """Cut each image, or each reviewed region, across its longer side; one in `part` of its length is held out."""
-    pairs = [_cut_place(record, part) for record in records]
-    return [a for a, _ in pairs], [b for _, b in pairs]
+def _cut_places(
+    records: list[ImageRecord], part: float, *, partial: bool
+) -> tuple[list[ImageRecord], list[ImageRecord]]:
+    """Cut each image, or each reviewed region, across its longer side; one in `part` of its length is held out.
+
+    Images of single cells only are of no use to judge by: they stay to learn from, but for the places that are held out.
+    """
+    whole = [r for r in records if truth_of(r, partial=partial).reviewed != ()]
+    pairs = [_cut_place(record, part) for record in whole]
+    held = [box for _, val in pairs for box in val.reviewed]
+    single = [_limited(r, (), held) for r in records if all(r is not w for w in whole)]
+    return [*(a for a, _ in pairs), *single], [b for _, b in pairs]
 
 
 def _cut_place(record: ImageRecord, part: float) -> tuple[ImageRecord, ImageRecord]:
