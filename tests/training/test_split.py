@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from napari_centermask.core.errors import BadAnnotations
-from napari_centermask.core.instances import Instances
+from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
 from napari_centermask.io.project import Project
 from napari_centermask.io.reviewed import PARTIAL, is_centred, is_partial, truth_of
@@ -74,6 +74,17 @@ def test_one_image_is_cut_in_two_places_that_share_no_cell(cells):
     assert all(len(t.instances) for t in known)
     assert not set(known[0].instances.ids) & set(known[1].instances.ids)
     assert {c.id for c in known[0].doubtful} == set(known[1].instances.ids)
+
+
+@pytest.mark.parametrize("rows", [(5, 40), (98, 112)])
+def test_both_places_of_an_image_whose_cells_lie_at_one_end_hold_some(rows):
+    mask = np.ones((6, 6), bool)
+    spots = [Instance(n, y, 10 * n, mask) for n, y in enumerate(np.linspace(*rows, 8).astype(int), start=1)]
+    one = ImageRecord(1, "only.png", None, (120, 90), Instances((120, 90), spots))
+    parts = split([one])
+    counts = [len(truth_of(r, partial=True).instances) for r in (*parts.train, *parts.val)]
+    assert sum(counts) == 8
+    assert 1 <= counts[1] < counts[0]
 
 
 def test_what_nobody_saw_in_another_frame_of_the_only_source_is_no_truth(cells):

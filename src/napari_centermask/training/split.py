@@ -119,7 +119,8 @@ def _cut_place(record: ImageRecord, part: float) -> tuple[ImageRecord, ImageReco
         n_val = max(1, round(part * len(regions)))
         train, val = regions[n_val:], regions[:n_val]
     else:
-        halves = [_halves(box, part) for box in regions]
+        cells = [c for c in record.instances if c.status != "rejected"]
+        halves = [_halves(box, part, [c for c in cells if is_centred(c, [box])]) for box in regions]
         train, val = tuple(a for a, _ in halves), tuple(b for _, b in halves)
     return _limited(record, train, val), _limited(record, val, train)
 
@@ -132,13 +133,16 @@ def _overlap(boxes: Sequence[Box]) -> bool:
     )
 
 
-def _halves(box: Box, part: float) -> tuple[Box, Box]:
-    """The larger and the smaller part of a rectangle."""
+def _halves(box: Box, part: float, cells: Sequence[Instance]) -> tuple[Box, Box]:
+    """The larger and the smaller part of a rectangle; where one would hold none of its cells, about a part of the cells."""
     y0, x0, y1, x1 = box
-    if y1 - y0 >= x1 - x0:
-        at = y1 - max(1, round(part * (y1 - y0)))
+    axis = 0 if y1 - y0 >= x1 - x0 else 1
+    at = box[axis + 2] - max(1, round(part * (box[axis + 2] - box[axis])))
+    middles = sorted((c.box[axis] + c.box[axis + 2]) / 2 for c in cells)
+    if middles and not middles[0] < at <= middles[-1]:
+        at = max(box[axis] + 1, int(middles[-max(1, round(part * len(middles)))]))
+    if axis == 0:
         return (y0, x0, at, x1), (at, x0, y1, x1)
-    at = x1 - max(1, round(part * (x1 - x0)))
     return (y0, x0, y1, at), (y0, at, y1, x1)
 
 
