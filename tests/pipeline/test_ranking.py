@@ -1,6 +1,8 @@
 """An image on which a model contradicts its own answer for the mirror image is ranked first."""
 
 import numpy as np
+import pytest
+import tifffile
 
 from napari_centermask.pipeline.ranking import ranking_steps, signs_steps
 from napari_centermask.pipeline.steps import run_through
@@ -31,19 +33,57 @@ class Moody:
         return self._engine.features(tiles)
 
 
-def test_an_image_on_which_the_model_contradicts_itself_comes_first(fake):
-    steady = fake.draw((256, 256), [(60, 60, 18), (196, 60, 18), (60, 196, 18), (196, 196, 18)])
-    lopsided = fake.draw((256, 256), [(60, 60, 18), (60, 128, 18), (60, 196, 18), (196, 196, 18)])
-    empty = np.zeros_like(steady)
-    ranking = run_through(ranking_steps([steady, lopsided, empty], Moody(fake.engine()), SETTINGS))
-    assert ranking.signs[1].disagreement > 0.3
-    assert ranking.signs[2].disagreement == 0
-    assert ranking.order[-1] == 2
-    assert min(ranking.values) == ranking.values[2]
+LOPSIDED = [(60, 60, 18), (60, 128, 18), (60, 196, 18), (196, 196, 18)]
+STEADY = [(60, 60, 18), (196, 60, 18), (60, 196, 18), (196, 196, 18)]
 
 
-def test_the_work_can_be_stopped_between_tiles(fake):
-    image = fake.draw((256, 256), [(60, 60, 18)])
-    steps = ranking_steps([image, image], fake.engine(), SETTINGS)
-    assert next(steps).message == "Image 1 of 2"
+@pytest.fixture
+def write(fake, tmp_path):
+    def write(**images):
+        for name, discs in images.items():
+            tifffile.imwrite(tmp_path / f"{name}.tif", fake.draw((256, 256), discs)[0].astype(np.float32))
+        return {name: tmp_path / f"{name}.tif" for name in images}
+
+    return write
+
+
+def test_an_image_on_which_the_model_contradicts_itself_is_told_from_a_calm_one(fake, write):
+    turned = [(60, 60, 18), (60, 128, 18), (60, 196, 18), (196, 60, 18)]
+    files = write(lopsided=LOPSIDED, turned=turned, empty=[])
+    calm = run_through(ranking_steps(files, fake.engine(), SETTINGS))
+    moody = run_through(ranking_steps(files, Moody(fake.engine()), SETTINGS))
+    assert [moody.signs[k].disagreement > 0.3 for k in ("lopsided", "turned")] == [True, True]
+    assert max(s.disagreement for s in calm.signs.values()) < 0.05
+    assert set(moody.values) == {"lopsided", "turned"}
+    assert "empty.tif" in moody.left_out["empty"]
+
+
+def test_what_looks_like_a_reviewed_image_waits(fake, write):
+    files = write(crowd=STEADY, alone=[(128, 128, 18)], reviewed=STEADY)
+    seen = files.pop("reviewed")
+
+    def value(reviewed):
+        return run_through(ranking_steps(files, fake.engine(), SETTINGS, reviewed={0: reviewed})).values["crowd"]
+
+    assert value(seen) < value(files["alone"])
+
+
+def test_an_image_that_cannot_be_read_is_left_out_and_named(fake, write, tmp_path):
+    files = write(steady=STEADY) | {"gone": tmp_path / "gone.tif"}
+    ranking = run_through(ranking_steps(files, fake.engine(), SETTINGS, reviewed={"other": tmp_path / "other.tif"}))
+    assert list(ranking.values) == ["steady"]
+    assert "gone.tif" in ranking.left_out["gone"]
+
+
+def test_of_a_stack_the_middle_plane_is_looked_at(fake, tmp_path):
+    stack = np.zeros((3, 256, 256), np.float32)
+    stack[1] = fake.draw((256, 256), STEADY)[0]
+    tifffile.imwrite(tmp_path / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    ranking = run_through(ranking_steps({1: tmp_path / "stack.tif"}, fake.engine(), SETTINGS))
+    assert np.isclose(ranking.signs[1].descriptor[-1], np.sqrt(4 / 256**2 * 1e4))
+
+
+def test_the_work_can_be_stopped_between_tiles(fake, write):
+    steps = ranking_steps(write(a=STEADY, b=STEADY), fake.engine(), SETTINGS)
+    assert next(steps).message == "Looking at a.tif, image 1 of 2"
     steps.close()

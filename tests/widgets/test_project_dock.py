@@ -358,7 +358,7 @@ def test_pictures_are_small_and_stretched():
 
 
 def test_nothing_is_predicted_without_a_project():
-    assert Ahead().next_images() == []
+    assert Ahead(list).next_images() == []
 
 
 def test_the_export_writes_what_was_chosen(project_dock, folder, qtbot, notices):

@@ -23,6 +23,7 @@ _COMMANDS = (
     "finetune",
     "evaluate",
     "compare",
+    "rank",
     "export",
     "convert",
     "classify",

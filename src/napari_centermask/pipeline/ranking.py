@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 
+from ..core.errors import BadImage
 from ..core.instances import Instances
 from ..core.ranking import ImageSigns, agreement, describe, entropy, rank_images
 from ..engines import Engine
+from ..io.images import read_image
 from ..settings import SegmentSettings
+from .channels import named
+from .intensities import check_intensities
 from .segmentation import segment_steps
 from .steps import Progress, suited
+
+Key = TypeVar("Key", bound=Hashable)
 
 LOWEST_SCORE = 0.2
 MIRRORS = (1, 2)
@@ -20,22 +28,22 @@ MIRRORS = (1, 2)
 
 
 @dataclass(frozen=True)
-class Ranking:
+class Ranking(Generic[Key]):
     """Images in the order in which correcting them teaches most.
 
     Attributes
     ----------
-    order
-        Positions in the list of images.
     values
-        (N,) in [0, 1], one for each image of the list.
+        How much each image would teach, in [0, 1]; the image to correct first comes first.
     signs
         What each image's value was made of.
+    left_out
+        Images that could not be ranked, and why.
     """
 
-    order: list[int]
-    values: np.ndarray
-    signs: list[ImageSigns]
+    values: dict[Key, float] = field(default_factory=dict)
+    signs: dict[Key, ImageSigns] = field(default_factory=dict)
+    left_out: dict[Key, str] = field(default_factory=dict)
 
 
 def signs_steps(
@@ -68,31 +76,50 @@ def signs_steps(
 
 
 def ranking_steps(
-    images: Sequence[np.ndarray],
-    engine: Engine,
-    settings: SegmentSettings,
-    *,
-    reviewed: Sequence[np.ndarray] = (),
-) -> Generator[Progress, None, Ranking]:
+    images: Mapping[Key, Path], engine: Engine, settings: SegmentSettings, *, reviewed: Mapping[Key, Path] | None = None
+) -> Generator[Progress, None, Ranking[Key]]:
     """Rank images that nobody corrected yet; may be closed between tiles.
+
+    Of a stack its middle plane is looked at.
 
     Parameters
     ----------
     images
-        Each (C, H, W) array-like.
+        Image files. One that cannot be segmented is left out.
     reviewed
-        Descriptors (`core.ranking.describe`) of the images that were reviewed.
+        Files of images that were reviewed: what looks like them teaches less.
     """
-    signs = []
-    for number, image in enumerate(images):
-        yield Progress(number, len(images), f"Image {number + 1} of {len(images)}")
-        found, _ = yield from _quiet(signs_steps(image, engine, settings), number, len(images))
-        signs.append(found)
-    order, values = rank_images(signs, reviewed)
-    return Ranking(order, values, signs)
+    found: Ranking[Key] = Ranking()
+    known: list[np.ndarray] = []
+    jobs = [(key, path, True) for key, path in (reviewed or {}).items()] + [(k, p, False) for k, p in images.items()]
+    for number, (key, path, is_known) in enumerate(jobs):
+        yield Progress(number, len(jobs), f"Looking at {path.name}, image {number + 1} of {len(jobs)}")
+        try:
+            image, own = _middle(path, settings)
+            if is_known:
+                cells = yield from _as_one(segment_steps(image, engine, own, min_score=LOWEST_SCORE), number, len(jobs))
+                known.append(describe(image, cells))
+            else:
+                found.signs[key], _ = yield from _as_one(signs_steps(image, engine, own), number, len(jobs))
+        except BadImage as error:
+            if not is_known:
+                found.left_out[key] = str(error) if path.name in str(error) else f"{path.name}: {error}"
+    keys = list(found.signs)
+    order, values = rank_images(list(found.signs.values()), known)
+    found.values.update({keys[k]: float(values[k]) for k in order})
+    return found
 
 
-def _quiet(steps: Generator[Progress, None, tuple], done: int, total: int) -> Generator[Progress, None, tuple]:
+def _middle(path: Path, settings: SegmentSettings) -> tuple[np.ndarray, SegmentSettings]:
+    """The middle plane of a file, (C, H, W), and the settings with the names of its channels."""
+    image = read_image(path)
+    planes = [plane for _, plane in image.planes()]
+    plane = np.asarray(planes[len(planes) // 2])
+    check_intensities(plane, settings)
+    return plane, named(settings, image.channel_names)
+
+
+def _as_one(steps: Generator[Progress, None, Key], done: int, total: int) -> Generator[Progress, None, Key]:
     """The steps of one image as steps of all."""
     while True:
         try:

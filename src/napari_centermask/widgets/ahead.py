@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from .job import Advance, Failed, Finished, PlaneDone, PlaneJob, run
 from .runner import Runner
 
 if TYPE_CHECKING:
-    from ..io.project import Project
+    from ..io.project import Project, ProjectImage
     from ..settings import SegmentSettings
 
 HOW_MANY = 3
@@ -48,6 +48,11 @@ def predict(path: Path, settings: SegmentSettings) -> Generator[Advance | PlaneD
 class Ahead:
     """Fills the untouched images after the one in view, one at a time.
 
+    Parameters
+    ----------
+    images
+        Tells the project's images in the order in which a person goes through them.
+
     Attributes
     ----------
     changed
@@ -58,7 +63,8 @@ class Ahead:
 
     changed = Signal(str)
 
-    def __init__(self) -> None:
+    def __init__(self, images: Callable[[], Sequence[ProjectImage]]) -> None:
+        self._images = images
         self.runner = Runner()
         self.runner.ended.connect(self._on_ended)
         self.failed: dict[int, str] = {}
@@ -92,7 +98,7 @@ class Ahead:
         project = self._project
         if project is None or project.read_only:
             return []
-        ids = [i.id for i in project.images if not i.problem and i.id not in self.failed]
+        ids = [i.id for i in self._images() if not i.problem and i.id not in self.failed]
         at = ids.index(self._current) + 1 if self._current in ids else 0
         return [i for i in ids[at : at + HOW_MANY] if project.status(i) == "untouched"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..core.instances import Box
     from ..core.result import Index
     from ..engines import Engine
+    from ..pipeline.ranking import Ranking
     from ..pipeline.steps import Seams
 
 # Candidates down to this score are kept, so that the threshold can be moved without a new run. On the sample of 126
@@ -210,6 +211,28 @@ def _class_map(job: PlaneJob, settings: SegmentSettings) -> Generator[Advance, N
             progress = _next(steps)
         except StopIteration as end:
             return class_image(end.value)
+        yield Advance(progress.done / max(progress.total, 1), progress.message)
+
+
+def rank(
+    images: Mapping[int, Path], reviewed: Mapping[int, Path], settings: SegmentSettings
+) -> Generator[Advance, None, Ranking[int] | Failed]:
+    """Images by how much correcting them would teach (`pipeline.ranking`); for the worker thread."""
+    return (yield from _answer_for(_rank(images, reviewed, settings)))
+
+
+def _rank(
+    images: Mapping[int, Path], reviewed: Mapping[int, Path], settings: SegmentSettings
+) -> Generator[Advance, None, Ranking[int]]:
+    from ..pipeline.ranking import ranking_steps
+
+    yield Advance(0.0, f"Loading {Path(settings.model).stem}")
+    steps = ranking_steps(images, cached_engine(settings), settings, reviewed=reviewed)
+    while True:
+        try:
+            progress = _next(steps)
+        except StopIteration as end:
+            return end.value
         yield Advance(progress.done / max(progress.total, 1), progress.message)
 
 

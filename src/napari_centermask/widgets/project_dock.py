@@ -98,6 +98,7 @@ class ProjectDock(QWidget):
         self.images.unwanted.connect(self.remove_image)
         self.ahead.wanted.toggled.connect(self._on_ahead)
         self.ahead.models.currentIndexChanged.connect(self._on_ahead)
+        self.ahead.order.activated.connect(self._on_order)
         self.categories.edited.connect(self._on_category_edited)
         self.categories.added.connect(lambda name: self._change(lambda p: p.add_category(name)))
         self.categories.removed.connect(lambda id: self._change(lambda p: p.remove_category(id)))
@@ -115,6 +116,7 @@ class ProjectDock(QWidget):
             (session.reading, self._on_reading),
             (session.failed, self._on_failed),
             (session.ahead.changed, self._on_ahead_changed),
+            (session.teaching.told, self._on_teaching),
         ]
         for signal, slot in links:
             signal.connect(slot)
@@ -276,7 +278,8 @@ class ProjectDock(QWidget):
         """Show the project that is open now, or that there is none."""
         project = self.project
         self.message.clear()
-        self.images.set_images([] if project is None else project.images)
+        self.images.set_images(self.session.images)
+        self.ahead.order.setCurrentIndex(1 if self.session.teaching.values else 0)
         self._show_categories()
         self._refresh()
         if project is None:
@@ -286,7 +289,7 @@ class ProjectDock(QWidget):
         self._on_ahead()
         self.images.show_current(self.session.coming or self.session.current)
         if not self.session.current and not self.session.coming:
-            first = next((i.id for i in project.images if not i.problem and i.status != "reviewed"), None)
+            first = next((i.id for i in self.session.images if not i.problem and i.status != "reviewed"), None)
             self.show_image(first)
 
     def _tell(self, project: Project, problems: list[str]) -> None:
@@ -344,7 +347,7 @@ class ProjectDock(QWidget):
         if id:
             self.images.update_image(self.project.image(id))
         else:
-            self.images.set_images(self.project.images)
+            self.images.set_images(self.session.images)
             self.images.show_coming(self.session.coming)
             self.images.show_current(self.session.coming or self.session.current)
             self._show_categories()
@@ -379,6 +382,20 @@ class ProjectDock(QWidget):
     def _settings(self) -> SegmentSettings | None:
         card = self.ahead.models.card
         return None if card is None else self.session.settings(card)
+
+    def _on_order(self, *_) -> None:
+        settings = self._settings() if self.ahead.order.currentData() and self.project is not None else None
+        if settings is None:
+            self.ahead.order.setCurrentIndex(0)
+            self.session.teaching.stop()
+        else:
+            self.session.teaching.start(self.project.images, settings)
+
+    def _on_teaching(self, text: str) -> None:
+        self.ahead.teaching.setText(text)
+        self.ahead.teaching.setVisible(bool(text))
+        if not self.session.teaching.is_running and not self.session.teaching.values:
+            self.ahead.order.setCurrentIndex(0)
 
     def _on_ahead_changed(self, text: str) -> None:
         self.ahead.status.setText(text)

@@ -18,6 +18,7 @@ from .job import Failed
 from .opening import Opening, is_small
 from .planes import ImagePlanes
 from .session import Session, session_of
+from .teaching import Teaching
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -57,6 +58,11 @@ class ProjectSession:
         Emitted with a sentence if it could not be read.
     ahead
         Predicts the next images.
+    teaching
+        Finds the images from which a model would learn most.
+    images
+        All images in the order in which they are listed and gone through: those that teach most first where it was asked
+        for, else as in the project.
     """
 
     opened = Signal()
@@ -72,7 +78,8 @@ class ProjectSession:
         self.current = self.coming = 0
         self.layer: Image | None = None
         self._opening = Opening(self._on_read)
-        self.ahead = Ahead()
+        self.ahead, self.teaching = Ahead(lambda: self.images), Teaching()
+        self.teaching.changed.connect(lambda _: self.changed.emit(0))
         self._last: SegmentSettings | None = None
         viewer.layers.events.removed.connect(self._on_removed)
 
@@ -80,6 +87,11 @@ class ProjectSession:
     def viewer(self) -> Viewer:
         """The viewer; the session does not keep it alive."""
         return self._viewer()
+
+    @property
+    def images(self) -> list[ProjectImage]:
+        """The images of the project, in order."""
+        return [] if self.project is None else self.teaching.sorted(self.project.images)
 
     def open(self, folder: Path) -> Project:
         """Open a project, or make one of a folder of images; the one before is saved and closed.
@@ -107,6 +119,7 @@ class ProjectSession:
         if self.project is None:
             return
         self.ahead.stop()
+        self.teaching.stop()
         self._expect(0)
         self.leave()
         project, self.project = self.project, None
@@ -236,7 +249,7 @@ class ProjectSession:
 
         While an image is read, those beside it.
         """
-        images = [i for i in self.project.images if not i.problem]
+        images = [i for i in self.images if not i.problem]
         ids = [i.id for i in images]
         here = self.coming or self.current
         at = ids.index(here) if here in ids else (-1 if step > 0 else len(ids))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from .dock_layout import HelpButton, row
+from .dock_layout import HelpButton, label, row
 from .pickers import ModelCombo
 
 _HELP = """
@@ -14,6 +14,7 @@ _HELP = """
 <li>Open a folder of images; it becomes a project. Your images stay as they are.</li>
 <li>Click an image, or press ◀ ▶. Segment it with the CenterMask dock, or let the next images be predicted in the
 background while you work.</li>
+<li>Many images? Let "What teaches most first" order them before you correct the first ones for a fine-tuning.</li>
 <li>Correct and review the cells. "Reviewed, next" says that the image is finished.</li>
 <li>Every edit is on the disk at once, in the journal. Save writes annotations.json, which every COCO reader opens.</li>
 </ol>
@@ -60,7 +61,7 @@ class NavigationBox(QWidget):
 
 
 class AheadBox(QWidget):
-    """Predictions of the next images."""
+    """The order of the images, and predictions of the next ones, both with one model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,12 +69,25 @@ class AheadBox(QWidget):
         self.wanted.setToolTip("While you work on one image, the model looks at the untouched ones after it.")
         self.models = ModelCombo()
         self.models.setToolTip("The model; settings are those of its last run in this window.")
+        self.order = QComboBox()
+        self.order.addItem("As in the folder", False)
+        self.order.addItem("What teaches most first", True)
+        self.order.setToolTip(
+            "The model looks at each image that is not reviewed, as it is and mirrored. Those come first on which it is "
+            "unsure or contradicts itself, and that look unlike what was reviewed: correcting them teaches a fine-tuning most."
+        )
+        self.teaching = QLabel()
+        self.teaching.setObjectName("quiet")
+        self.teaching.setWordWrap(True)
+        self.teaching.hide()
         self.status = QLabel()
         self.status.setObjectName("quiet")
         self.status.setWordWrap(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
+        layout.addWidget(row(label("Order"), self.order, stretch=1))
+        layout.addWidget(self.teaching)
         layout.addWidget(row(self.wanted, self.models, stretch=1))
         layout.addWidget(self.status)
 

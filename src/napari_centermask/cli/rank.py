@@ -1,0 +1,66 @@
+"""`rank`: images in, the order in which correcting them teaches a model most out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from napari_centermask.settings import SegmentSettings
+
+from .output import follow, notice, print_json
+from .segment import image_files
+
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+def rank(
+    images: list[Path],
+    /,
+    *,
+    reviewed: list[Path] | None = None,
+    json: Flag = False,
+    settings: Annotated[SegmentSettings, Parameter(name="*")] = SegmentSettings(),  # noqa: B008  a frozen default
+) -> int:
+    """Rank images by how much correcting them would teach the model; no annotation is needed.
+
+    Each image is segmented as it is and mirrored. Those come first on which the model is unsure or contradicts itself, and
+    that look unlike the others and unlike what was reviewed. Of a stack the middle plane is looked at.
+
+    For example:
+
+      napari-centermask rank plate --model nuclei
+
+      napari-centermask rank plate --reviewed plate/A01.tif plate/A02.tif --json
+
+    Parameters
+    ----------
+    images
+        Image files (png, tif, jpg, npy), or folders of them.
+    reviewed
+        Images that were corrected already, or folders of them; they are not ranked.
+    json
+        Print the order, and what each value was made of, as JSON.
+    """
+    from napari_centermask.engines.load import load_engine
+    from napari_centermask.pipeline.ranking import ranking_steps
+
+    known = {f.resolve(): f for path in reviewed or [] for f in image_files(path)}
+    files = {f.resolve(): f for path in images for f in image_files(path)}
+    waiting = {k: f for k, f in files.items() if k not in known}
+    engine = load_engine(settings.model, engine=settings.engine, device=settings.device)
+    found = follow(ranking_steps(waiting, engine, settings, reviewed=known), "images")
+    for why in found.left_out.values():
+        notice(f"Left out: {why}")
+    if json:
+        signs = ("entropy", "disagreement", "poor_masks")
+        rows = [
+            {"image": waiting[k], "value": v} | {s: getattr(found.signs[k], s) for s in signs}
+            for k, v in found.values.items()
+        ]
+        print_json({"images": rows, "left_out": {str(waiting[k]): why for k, why in found.left_out.items()}})
+    else:
+        for key, value in found.values.items():
+            print(f"{value:.3f}  {waiting[key]}")
+    return 2 if found.left_out else 0
