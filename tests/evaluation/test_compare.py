@@ -87,6 +87,13 @@ def test_a_single_image_is_judged_by_eight_parts(images):
     assert "Only one image" in verdict.sentence
 
 
+def test_frames_of_one_source_are_not_more_than_one_image(images):
+    cases = images(lambda s: {"pixels": 6}, lambda s: {"pixels": 0})
+    verdict = compare([replace(c, group="movie") for c in cases]).verdict
+    assert "on 8 parts of images" in verdict.sentence
+    assert "Only one image" in verdict.sentence
+
+
 def test_few_images_are_judged_by_their_parts(images):
     found = compare(images(lambda s: {"pixels": 6, "drop": 3}, lambda s: {"pixels": 0}, n=2))
     assert found.verdict.unit == "parts of images"

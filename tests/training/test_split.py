@@ -10,11 +10,12 @@ from PIL import Image
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+from napari_centermask.io.groups import sources_of
 from napari_centermask.io.project import Project
 from napari_centermask.io.reviewed import PARTIAL, is_centred, is_partial, truth_of
 from napari_centermask.training.dataset import freeze_dataset
 from napari_centermask.training.defaults import facts_of
-from napari_centermask.training.split import sources_of, split
+from napari_centermask.training.split import split
 
 
 def record(name, cells, n=6, **fields):

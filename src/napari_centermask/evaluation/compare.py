@@ -218,19 +218,18 @@ def _unit(images: Sequence[Judged]) -> str:
 
 def _counts(images: Sequence[Judged], old_score: float, new_score: float) -> tuple[np.ndarray, np.ndarray]:
     """(units, IoUs, 3) of both models."""
-    unit = _unit(images)
-    if unit == "parts of images":
-        n = max(4, -(-FEW_IMAGES // len(images)))
-        cut = [(q, j) for j in images for q in _parts(j, n)]
-        found = [(counts_of(j.truth, j.old, old_score, q), counts_of(j.truth, j.new, new_score, q)) for q, j in cut]
-        found = [(a, b) for a, b in found if a.any() or b.any()]
-        found = found or [(np.zeros((len(GATE_IOUS), 3)),) * 2]
-    else:
-        groups: dict[str, list] = {}
-        for j in images:
-            both = counts_of(j.truth, j.old, old_score), counts_of(j.truth, j.new, new_score)
-            groups.setdefault(j.group or j.name, []).append(both)
-        found = [(sum(a for a, _ in g), sum(b for _, b in g)) for g in groups.values()]
+    in_parts = _unit(images) == "parts of images"
+    n = max(4, -(-FEW_IMAGES // _n_sources(images)))
+    units: dict[tuple[str, int], list] = {}
+    for j in images:
+        for k, part in enumerate(
+            _parts(j, n) if in_parts else [None]
+        ):  # one place in all frames of a source is one part
+            both = counts_of(j.truth, j.old, old_score, part), counts_of(j.truth, j.new, new_score, part)
+            units.setdefault((j.group or j.name, k), []).append(both)
+    found = [(sum(a for a, _ in u), sum(b for _, b in u)) for u in units.values()]
+    if in_parts:
+        found = [(a, b) for a, b in found if a.any() or b.any()] or [(np.zeros((len(GATE_IOUS), 3)),) * 2]
     return np.stack([a for a, _ in found]), np.stack([b for _, b in found])
 
 

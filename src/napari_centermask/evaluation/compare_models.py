@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..core.errors import BadAnnotations
 from ..core.instances import Instances
 from ..engines import Engine
+from ..io.coco import ImageRecord
+from ..io.groups import sources_of
 from ..io.images import read_channel_names, read_plane
 from ..io.reviewed import Truth, centred_within, is_partial, truth_of
 from ..pipeline import segment, suited
@@ -18,10 +22,11 @@ from ..pipeline.channels import named
 from ..settings import PreprocessSettings, SegmentSettings
 from .compare import Comparison, Judged, compare, differing
 from .error_maps import write_error_map
-from .folder import read_truth
+from .folder import image_name, read_truth
 from .report import evaluate
 
 LOWEST_SCORE = 0.2
+_NO_FILE_NAME = r"[^\w.-]+"
 Watch = Callable[[int, int, str], None]
 
 
@@ -58,19 +63,19 @@ def compare_models(
     BadAnnotations
         If there is no image to compare on.
     """
-    entries = [e for folder in folders for e in _entries(Path(folder), split)]
+    entries = _named([e for folder in folders for e in _entries(Path(folder), split)])
     if not entries:
         raise BadAnnotations("Expected images that were reviewed in full or in regions to compare on, found none.")
     judged = []
-    for number, (record, truth) in enumerate(entries):
+    for number, entry in enumerate(entries):
         if watch is not None:
-            watch(number, len(entries), record.file_name)
-        judged.append(_judge(record, truth, old, new, microscope))
+            watch(number, len(entries), entry.record.file_name)
+        judged.append(_judge(entry, old, new, microscope))
     lost = forgotten(known, old, new) if known else None
     scores = {"old_score": _score(old), "new_score": _score(new)}
     result = compare(judged, forgotten=lost, **scores)
-    for row, (record, _) in zip(result.per_image, entries, strict=True):
-        row["path"] = str(record.path)
+    for row, entry in zip(result.per_image, entries, strict=True):
+        row["path"] = str(entry.record.path)
     if pictures is not None:
         _draw(result, judged, entries, pictures, scores)
     return result
@@ -82,7 +87,7 @@ def forgotten(folders: Sequence[Path], old: Engine, new: Engine, *, most: int = 
     for folder in folders:
         entries = _entries(Path(folder), "val")
         entries = entries[:: max(1, -(-len(entries) // most))]
-        judged = [_judge(record, truth, old, new) for record, truth in entries]
+        judged = [_judge(entry, old, new) for entry in entries]
         aps = [
             evaluate(((j.truth, getattr(j, side), None) for j in judged), score=_score(engine)).to_json()
             for side, engine in (("old", old), ("new", new))
@@ -91,15 +96,36 @@ def forgotten(folders: Sequence[Path], old: Engine, new: Engine, *, most: int = 
     return float(np.mean(falls))
 
 
-def _entries(folder: Path, split: str | None) -> list[tuple[Any, Truth]]:
-    """Records with what is known of them; those in which nothing is complete cannot judge anybody."""
+@dataclass(frozen=True)
+class _Entry:
+    """An image with what is known of it, what to call it, and what it comes from."""
+
+    folder: Path
+    record: ImageRecord
+    truth: Truth
+    name: str
+    source: str
+
+
+def _entries(folder: Path, split: str | None) -> list[_Entry]:
+    """Those of a folder in which something is complete; the others cannot judge anybody."""
     records = read_truth(folder, split)
     partial = is_partial(records)
-    pairs = [(r, truth_of(r, partial=partial)) for r in records]
-    return [(r, t) for r, t in pairs if t.reviewed != ()]
+    entries = [
+        _Entry(folder, r, truth_of(r, partial=partial), image_name(r), f"{folder}/{source}")
+        for r, source in zip(records, sources_of(records), strict=True)
+    ]
+    return [e for e in entries if e.truth.reviewed != ()]
 
 
-def _judge(record: Any, truth: Truth, old: Engine, new: Engine, microscope: PreprocessSettings | None = None) -> Judged:
+def _named(entries: list[_Entry]) -> list[_Entry]:
+    """With the folder before a name that several have."""
+    counts = Counter(e.name for e in entries)
+    return [replace(e, name=f"{e.folder}/{e.name}") if counts[e.name] > 1 else e for e in entries]
+
+
+def _judge(entry: _Entry, old: Engine, new: Engine, microscope: PreprocessSettings | None = None) -> Judged:
+    record, truth = entry.record, entry.truth
     image = np.asarray(read_plane(record.path, record.plane))
     names = read_channel_names(record.path)
     cells = centred_within(truth.instances, truth.reviewed)
@@ -110,22 +136,22 @@ def _judge(record: Any, truth: Truth, old: Engine, new: Engine, microscope: Prep
         settings = named(SegmentSettings(diameter=diameter or engine.card.diameter, preprocess=light), names)
         return centred_within(segment(image, engine, settings, min_score=LOWEST_SCORE), truth.reviewed)
 
-    name = f"{record.file_name} {list(record.plane)}" if record.plane else record.file_name
-    return Judged(name, cells, found(old), found(new), str(record.extra.get("group") or ""))
+    return Judged(entry.name, cells, found(old), found(new), entry.source)
 
 
 def _score(engine: Engine) -> float:
     return suited(SegmentSettings(), engine.card).score
 
 
-def _draw(result: Comparison, judged: list[Judged], entries: list, folder: Path, scores: dict[str, float]) -> None:
+def _draw(
+    result: Comparison, judged: list[Judged], entries: list[_Entry], folder: Path, scores: dict[str, float]
+) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    by_name = {j.name: (j, r) for j, (r, _) in zip(judged, entries, strict=True)}
+    by_name = {j.name: (j, e.record) for j, e in zip(judged, entries, strict=True)}
     for row in differing(result):
         case, record = by_name[row["name"]]
         image = np.asarray(read_plane(record.path, record.plane))
         for side, cells in (("old", case.old), ("new", case.new)):
-            stem = row["name"].replace("/", "__").rsplit(".", 1)[0]
-            path = folder / f"{stem}_{side}.png"
+            path = folder / f"{re.sub(_NO_FILE_NAME, '_', row['name'])}_{side}.png"
             write_error_map(path, image, case.truth, cells.filter(min_score=scores[f"{side}_score"]))
             row[f"picture_{side}"] = str(path)

@@ -91,7 +91,7 @@ def evaluate_folder(
                 watch(record, predicted, number, len(records))
             yield record.instances, predicted, seconds
 
-    return evaluate(pairs(), score=score, max_detections=max_detections, names=list(map(_name, records)))
+    return evaluate(pairs(), score=score, max_detections=max_detections, names=list(map(image_name, records)))
 
 
 def evaluate_predictions(
@@ -115,7 +115,7 @@ def evaluate_predictions(
     records = read_truth(folder, split)
     predicted = _by_key(predictions, read_coco(predictions))
     known = set(map(_key, records))
-    unknown = sorted(_name(r) for key, r in predicted.items() if key not in known)
+    unknown = sorted(image_name(r) for key, r in predicted.items() if key not in known)
     if unknown:
         raise BadAnnotations(
             f"Expected predictions for the images of {Path(folder).name}, {Path(predictions).name} has {len(unknown)} others: "
@@ -134,10 +134,10 @@ def evaluate_predictions(
                 watch(record, cells, number, len(records))
             yield record.instances, cells, None
 
-    return evaluate(pairs(), score=score, max_detections=max_detections, names=list(map(_name, records)))
+    return evaluate(pairs(), score=score, max_detections=max_detections, names=list(map(image_name, records)))
 
 
-def _name(record: ImageRecord) -> str:
+def image_name(record: ImageRecord) -> str:
     """How reports call it: planes of a stack by their position too."""
     return f"{record.file_name} {list(record.plane)}" if record.plane else record.file_name
 

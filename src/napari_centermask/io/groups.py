@@ -6,8 +6,12 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from ..core.errors import BadSettings
+
+if TYPE_CHECKING:
+    from .coco import ImageRecord
 
 _WORDS = "frame|time|tile|plane|slice|channel|chan|row|col|crop|patch|part|ch|t|z|c|x|y"
 _TOKEN = re.compile(rf"(?:^|[_\-. ])(?:(?:{_WORDS})[_\-]?\d+)+(?=$|[_\-. ])", re.IGNORECASE)
@@ -49,6 +53,15 @@ def joined(groups: Sequence[str], same: Sequence[int]) -> list[str]:
     for k, first in enumerate(same):
         parent[root(groups[k])] = root(groups[first])
     return [root(g) for g in groups]
+
+
+def sources_of(records: Sequence[ImageRecord]) -> list[str]:
+    """What each image comes from: its `group`, else its name without the number of a frame, plane or tile.
+
+    Images with the same bytes have the same source, whatever they are called.
+    """
+    groups = [str(r.extra.get("group") or group_of(r.file_name)) for r in records]
+    return joined(groups, same_files([r.path or Path(f"missing {n}") for n, r in enumerate(records)]))
 
 
 def split_groups(groups: Sequence[str], fractions: Mapping[str, float], *, seed: int = 0) -> list[str]:

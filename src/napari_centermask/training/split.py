@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from ..core.errors import BadAnnotations
 from ..core.instances import Box, Instance, Instances
 from ..io.coco import ImageRecord
-from ..io.groups import group_of, joined, same_files
+from ..io.groups import sources_of
 from ..io.reviewed import is_centred, is_partial, truth_of
 
 TRIES = 50
@@ -35,15 +34,6 @@ class Split:
     val: list[ImageRecord]
     kind: str
     n_groups: int
-
-
-def sources_of(records: Sequence[ImageRecord]) -> list[str]:
-    """What each image comes from: its `group`, else its name without the number of a frame, plane or tile.
-
-    Images with the same bytes have the same source, whatever they are called.
-    """
-    groups = [str(r.extra.get("group") or group_of(r.file_name)) for r in records]
-    return joined(groups, same_files([r.path or Path(f"missing {n}") for n, r in enumerate(records)]))
 
 
 def split(records: Sequence[ImageRecord], *, val_part: float = 0.2, seed: int = 0) -> Split:
