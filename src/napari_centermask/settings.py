@@ -241,6 +241,9 @@ class TrainSettings(Settings):
     warmup: int = Field(500, ge=0, description="Steps of linear warm-up.")
     clip: float = Field(10.0, gt=0, description="Largest gradient norm.")
     ema: float = Field(0.999, ge=0, lt=1, description="Decay of the averaged weights; 0 for none.")
+    keep: float = Field(
+        0.0, ge=0, lt=1, description="Part of the start model's weights in the result, against forgetting; 0 for none."
+    )
     amp: Literal["auto", "off", "bf16", "fp16"] = Field(
         "auto", description="Mixed precision; auto: where the hardware has it."
     )

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from napari_centermask.core.instances import Instances
 from napari_centermask.training import validate
+from napari_centermask.training.loop import train
 from napari_centermask.training.trainer import Trainer
 
 
@@ -48,8 +50,6 @@ def test_without_known_images_the_new_ones_choose_the_score(judged):
 
 
 def test_a_score_at_which_known_cells_are_lost_is_not_chosen(judged, known, monkeypatch):
-    monkeypatch.setattr(validate, "SCORES", (0.5, 0.6, 0.7))
-    assert validate.best_score({0.5: {"AP": 0.5}, 0.6: {"AP": 0.9}, 0.7: {"AP": 1.0}}, 0.5) == 0.7
     found = judged(replay=[known])
     assert found["score"] == 0.6
     assert found["AP"] == found["AP_known"] == 1.0
@@ -59,16 +59,22 @@ def test_a_score_at_which_known_cells_are_lost_is_not_chosen(judged, known, monk
     assert (found["AP"], found["AP_known"]) == (0.5, 1.0)
 
 
-def test_a_folder_without_cells_takes_no_part_in_the_mean(cells):
-    empty = Instances((64, 64), categories={1: "cell"})
-    truth = cells(n=4, overlap=0.0, shape=(64, 64), radius=7)
-    both = {"fields": [(truth, truth, 0.1)], "empty": [(empty, empty, 0.1)]}
-    found = validate._summary(both, {"known": [(empty, empty, 0.1)]}, 0.0, ["cell"])
-    assert (found["AP"], found["AP50"], found["AP_known"]) == (1.0, 1.0, 0.0)
-    assert found["per_folder"]["empty"] == {"AP": None, "AP50": None}
+@pytest.mark.parametrize(("n_cells", "score"), [(5, 0.5), (200, 0.6)])
+def test_few_new_cells_count_less(n_cells, score):
+    results = {0.5: {"AP": 0.3, "AP_known": 0.62}, 0.6: {"AP": 0.5, "AP_known": 0.55}}
+    assert validate.best_score(results, 0.5, n_cells=n_cells) == score
 
 
-def test_two_folders_of_one_name_are_scored_each_for_itself(judged, settings, tmp_path):
-    other = shutil.copytree(settings.data[0], tmp_path / "other" / settings.data[0].name)
-    found = judged(data=[settings.data[0], other])
-    assert list(found["per_folder"]) == ["data", "data 2"]
+def test_a_part_of_the_start_model_is_kept(settings):
+    list(train(settings, evaluate=lambda *_: {"AP": 0.0, "AP50": 0.0}))
+    tuned = {"start": str(settings.out / "best.safetensors"), "out": settings.out.with_name("tuned"), "ema": 0.0}
+    trainers = [Trainer(settings.model_copy(update=tuned | {"keep": keep})) for keep in (0.0, 0.25)]
+    before = trainers[0].model.state_dict()
+    (key,) = [k for k in before if k.endswith("cls_logits.weight")]
+    before = before[key].clone()
+    for trainer in trainers:
+        with torch.no_grad():
+            trainer.model.state_dict()[key].add_(1.0)
+    whole, mixed = (trainer.averaged().state_dict()[key] for trainer in trainers)
+    assert torch.allclose(whole, before + 1.0)
+    assert torch.allclose(mixed, before + 0.75)

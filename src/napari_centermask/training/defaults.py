@@ -246,6 +246,7 @@ def _tuning(facts: DataFacts, reasons: dict[str, str]) -> dict:
         "freeze": freeze,
         "layer_decay": 0.7,
         "learning_rate": 3e-4,
+        "keep": 0.2,
         "augment": AugmentSettings(scale=(0.7, 1.4), elastic=2.0 if facts.n_cells < 400 else 0.0),
         "evaluate_first": True,
         "compare": True,

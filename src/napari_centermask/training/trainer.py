@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,6 +114,7 @@ class Trainer:
         freeze(self.model, settings.freeze)
         self.optimiser = make_optimiser(self.model, settings)
         self.average = Average(self.model, settings.ema)
+        self._kept = {} if settings.start is None or not settings.keep else copy.deepcopy(self.model.state_dict())
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
         self.progress = Progress()
         self.most_cells = 0
@@ -319,9 +321,19 @@ class Trainer:
             )
 
     def averaged(self) -> nn.Module:
-        """A copy of the model with the averaged weights, in evaluation mode."""
+        """A copy of the model with the averaged weights, mixed with the start model's as wanted, in evaluation mode.
+
+        A mean of the weights before and after fine-tuning is often better than either on what is new, and forgets less
+        (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
+        """
         model = build_model(self.model.settings)
-        model.load_state_dict(self.average.state if self.settings.ema else self.model.state_dict())
+        state = self.average.state if self.settings.ema else self.model.state_dict()
+        if self._kept:
+            state = {
+                k: v.lerp(self._kept[k].to(v.dtype), self.settings.keep) if v.dtype.is_floating_point else v
+                for k, v in state.items()
+            }
+        model.load_state_dict(state)
         return model.to(self.device, memory_format=torch.channels_last).eval()
 
 

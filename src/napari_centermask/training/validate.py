@@ -35,6 +35,9 @@ KNOWN_IMAGES = 20
 SCORES = tuple(round(0.3 + 0.05 * k, 2) for k in range(10))
 """Of these the score from which on a CenterMask's cells count is chosen, by the AP; it goes into the card."""
 
+KNOWN_WORTH = 50
+"""New cells that together count half as much as all known ones."""
+
 PICTURES = 3
 """Most pictures of validation images per evaluation."""
 
@@ -85,9 +88,7 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
         "AP", by which the best model is chosen: mean over the folders of the mean AP at IoU .50:.05:.90, or, for a model of
         several categories, of their mean AP at IoU .50, each category alone; "AP50" whatever the category; "per_folder";
         "AP_known", where there are replay folders: mean AP on their `val`, what the start model was made for;
-        "score": the one of `SCORES` that all this was measured at, as the sum of "AP" and "AP_known" is highest there (of
-        equals the one nearest to the parent's): few new cells alone would choose a score at which much else is lost. None
-        for a U-Net;
+        "score": the one of `SCORES` that all this was measured at, see `best_score`; None for a U-Net;
         "seconds"; "samples": a picture of a validation image per folder, {"image", "picture"}.
     """
     settings = trainer.settings
@@ -110,7 +111,7 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
         for name, folder in _named(settings.replay).items()
     }
     results = {score: _summary(pairs, known, score, model.settings.categories) for score in scores}
-    best = best_score(results, usual)
+    best = best_score(results, usual, n_cells=sum(len(truth) for rows in pairs.values() for truth, *_ in rows))
     chosen = best if card.kind == "centermask" else None
     return results[best] | {"score": chosen, "seconds": round(time.monotonic() - start, 1), "samples": samples}
 
@@ -122,9 +123,14 @@ def _named(folders: Sequence[Path]) -> dict[str, Path]:
     return {f"{name} {n}" if n > 1 else name: Path(f) for name, n, f in zip(names, counts, folders, strict=True)}
 
 
-def best_score(results: dict[float, dict[str, Any]], usual: float) -> float:
-    """The score with the highest sum of "AP" and, where it was measured, "AP_known"; of equals the nearest to the usual."""
-    return max(results, key=lambda s: (results[s]["AP"] + results[s].get("AP_known", 0.0), -abs(s - usual)))
+def best_score(results: dict[float, dict[str, Any]], usual: float, *, n_cells: int) -> float:
+    """The score at which the AP is highest, of equals the one nearest to the usual one.
+
+    Where "AP_known" was measured it is added, and the AP of `n_cells` new cells counts n / (n + `KNOWN_WORTH`) as much: few cells
+    alone would choose a score at which much of what the start model found is lost.
+    """
+    weight = n_cells / (n_cells + KNOWN_WORTH)
+    return max(results, key=lambda s: (weight * results[s]["AP"] + results[s].get("AP_known", 0.0), -abs(s - usual)))
 
 
 def _segmented(sample: Sample, engine: Any, settings: TrainSettings, *, min_score: float) -> Pair:
