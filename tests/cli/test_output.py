@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_centermask.cli.output import check_free, follow, whole_file, write_labels
+from napari_centermask.cli.output import check_free, check_writable, follow, whole_file, write_labels
 from napari_centermask.core.errors import UserError
 
 
@@ -52,3 +52,13 @@ def test_follow_returns_what_the_generator_returns():
         return "result"
 
     assert follow(steps(), "work") == "result"
+
+
+def test_a_place_that_cannot_be_written_to_is_told_before_any_work(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    check_writable([None, tmp_path / "new" / "newer" / "a.txt", tmp_path / "file"])
+    with pytest.raises(UserError, match="file is a file"):
+        check_free([tmp_path / "file" / "a.txt"], overwrite=True)
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # tests may run as root, who may do all
+    with pytest.raises(UserError, match="cannot. Unlock it"):
+        check_writable([tmp_path / "new" / "a.txt"])

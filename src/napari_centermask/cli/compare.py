@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_centermask.core.errors import BadSettings
 
-from .output import notice, whole_file
+from .output import check_writable, notice, whole_file
 
 
 def compare(
@@ -49,9 +49,10 @@ def compare(
     from napari_centermask.engines.load import load_engine
     from napari_centermask.evaluation.compare_models import compare_models
 
-    for folder in [*data, *(known or [])]:
-        if not folder.is_dir():
-            raise BadSettings(f"--data: expected a folder with images/ and annotations, {folder} is none.")
+    for flag, folders in (("--data", data), ("--known", known or [])):
+        if missing := next((f for f in folders if not f.is_dir()), None):
+            raise BadSettings(f"{flag}: expected a folder with images/ and annotations, {missing} is none.")
+    check_writable([json, pictures and pictures / "old.png"])
     engines = [load_engine(m, engine=engine, device=device) for m in (old, new)]
     result = compare_models(data, split, *engines, known=known or (), pictures=pictures)
     for line in table(result.to_json(), old, new):

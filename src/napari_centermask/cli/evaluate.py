@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.settings import SegmentSettings
 
-from .output import follow, notice, whole_file
+from .output import check_writable, follow, notice, whole_file
 
 LOWEST_SCORE = 0.2
 """Detections from this score on enter COCO AP, which needs doubtful ones too: about the root of the reference's 0.05."""
@@ -56,6 +56,7 @@ def evaluate(
 
     if not data.is_dir():
         raise BadSettings(f"--data: expected a folder with images/ and annotations, {data} is none.")
+    check_writable([json, maps and maps / "errors.png"])
     if predictions is None:
         if settings.channel_names is None:
             settings = named(settings, channel_names_in(data, split))

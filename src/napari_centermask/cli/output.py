@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,14 +27,33 @@ def whole_file(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def check_writable(paths: Iterable[Path | None]) -> None:
+    """Refuse, before any work is done, files in a folder that cannot be written to or made; None is passed over.
+
+    Raises
+    ------
+    UserError
+        Naming the folder.
+    """
+    for path in filter(None, paths):
+        there = next(p for p in path.absolute().parents if p.exists())
+        if not there.is_dir():
+            raise UserError(f"Expected a folder for {path}, {there} is a file. Choose another place.")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise UserError(
+                f"Expected a folder that can be written to for {path}, {there} cannot. Unlock it or choose another place."
+            )
+
+
 def check_free(paths: list[Path], *, overwrite: bool) -> None:
-    """Refuse to replace files before any work is done.
+    """Refuse to replace files, or to write where nothing can be written, before any work is done.
 
     Raises
     ------
     UserError
         Naming the first of them.
     """
+    check_writable(paths)
     taken = [p for p in paths if p.exists()]
     if taken and not overwrite:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.settings import SegmentSettings
 
-from .output import notice, whole_file
+from .output import check_writable, notice, whole_file
 
 if TYPE_CHECKING:
     from napari_centermask.evaluation.viability import Judged
@@ -76,6 +76,7 @@ def viability(
     from napari_centermask.evaluation.ways import Way
 
     _check(ensemble, figures, ways, weights)
+    check_writable([out and out / "viability.json"])
     records = read_truth(data, split)
     categories = _categories(records, positive)
     fit_on = read_truth(data, calibrate) if calibrate not in ("none", split) else None
