@@ -79,6 +79,19 @@ def test_the_background_is_the_median_of_the_pixels_that_the_words_say(crowd, ba
     assert from_rings > 15 if background.kind == "ring" else from_rings == 0
 
 
+def test_a_cell_that_only_nears_the_ring_keeps_its_distance_too():
+    around = Background("ring", gap=4, width=2)
+    image = np.arange(60 * 60, dtype=np.float32).reshape(1, 60, 60)
+    cells = Instances((60, 60))
+    cells.add(Instance.from_mask(np.ones((6, 6), bool), (27, 20)))
+    cells.add(Instance.from_mask(np.ones((40, 8), bool), (10, 35)))  # nine pixels to the right: beyond the ring
+    cell, other = cells
+    near = distance_transform_edt(~whole(cell, cells.shape))
+    free = distance_transform_edt(~whole(other, cells.shape)) > 4
+    ring = (near > 4) & (near <= 6) & free
+    assert of(image, cells, background=around)[cell.id]["background_c0"] == np.median(image[0][ring])
+
+
 def test_a_local_ring_takes_a_slanted_background_off(crowd):
     image, cells = crowd
     alone = [c for c in cells if c.area > 100 and not any(o is not c for o in cells.meeting(c.box))]

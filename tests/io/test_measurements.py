@@ -119,6 +119,8 @@ def test_an_image_that_does_not_fit_is_named_and_nothing_is_written(stack, tmp_p
         Measured.of_file(result, path, channels=["DAPI"])
     with pytest.raises(BadImage, match=r"\(80, 90\) pixels for these cells, movie.tif has \(3, 80, 90\)"):
         Measured.of_file(Result(SHAPE), path)
+    with pytest.raises(BadImage, match="different name for each channel of movie.tif, got PI, PI"):
+        Measured.of_file(result, path, channels=["PI", "PI"])
     good = Measured.of_file(result, path)
     bad = replace(good, plane=lambda index: np.zeros((2, 5, 5)))
     out = tmp_path / "cells.csv"

@@ -104,7 +104,7 @@ def measure(
             f"{' x '.join(map(str, image.shape))}. Choose the image that they were found in."
         )
     ground = None if background.kind == "none" else _ground(image, cells, background.gap)
-    margin = background.gap + background.width + 1
+    margin = 2 * background.gap + background.width + 1  # what is near the ring counts too
     ordered = sorted(cells, key=lambda c: (c.y0, c.x0))
     for _, some in groupby(ordered, key=lambda c: c.y0 // _STRIP):
         strip = list(some)

@@ -77,7 +77,8 @@ class Measured:
         Raises
         ------
         BadImage
-            If it is no image, has other planes than the cells, or another number of channels than there are names.
+            If it is no image, has other planes than the cells, or another number of channels than there are names, or two
+            names are the same.
         """
         header = read_header(path)
         n, *shape = next(iter(header.planes()))[1].shape
@@ -86,6 +87,8 @@ class Measured:
                 f"Expected {n} names for the channels of {path.name}, got {len(channels)}: {', '.join(channels)}. "
                 "Name them all, in order."
             )
+        if channels is not None and len(set(channels)) < n:
+            raise BadImage(f"Expected a different name for each channel of {path.name}, got {', '.join(channels)}.")
         if (header.leading, tuple(shape)) != (result.leading, result.shape):
             expected, given = (*result.leading, *result.shape), (*header.leading, *shape)
             raise BadImage(
