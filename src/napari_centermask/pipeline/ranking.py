@@ -93,14 +93,15 @@ def ranking_steps(
     known: list[np.ndarray] = []
     jobs = [(key, path, True) for key, path in (reviewed or {}).items()] + [(k, p, False) for k, p in images.items()]
     for number, (key, path, is_known) in enumerate(jobs):
-        yield Progress(number, len(jobs), f"Looking at {path.name}, image {number + 1} of {len(jobs)}")
+        step = Progress(number, len(jobs), f"Looking at {path.name}, image {number + 1} of {len(jobs)}")
+        yield step
         try:
             image, own = _middle(path, settings)
             if is_known:
-                cells = yield from _as_one(segment_steps(image, engine, own, min_score=LOWEST_SCORE), number, len(jobs))
+                cells = yield from _as_one(segment_steps(image, engine, own, min_score=LOWEST_SCORE), step)
                 known.append(describe(image, cells))
             else:
-                found.signs[key], _ = yield from _as_one(signs_steps(image, engine, own), number, len(jobs))
+                found.signs[key], _ = yield from _as_one(signs_steps(image, engine, own), step)
         except BadImage as error:
             if not is_known:
                 found.left_out[key] = str(error) if path.name in str(error) else f"{path.name}: {error}"
@@ -119,14 +120,14 @@ def _middle(path: Path, settings: SegmentSettings) -> tuple[np.ndarray, SegmentS
     return plane, named(settings, image.channel_names)
 
 
-def _as_one(steps: Generator[Progress, None, Key], done: int, total: int) -> Generator[Progress, None, Key]:
-    """The steps of one image as steps of all."""
+def _as_one(steps: Generator[Progress, None, Key], step: Progress) -> Generator[Progress, None, Key]:
+    """The steps of one image, each told as the same step of all."""
     while True:
         try:
-            step = next(steps)
+            next(steps)
         except StopIteration as end:
             return end.value
-        yield Progress(done, total, step.message)
+        yield step
 
 
 def _mirrored(cells: Instances, axis: int) -> Instances:
