@@ -26,7 +26,8 @@ def rank(
     """Rank images by how much correcting them would teach the model; no annotation is needed.
 
     Each image is segmented as it is and mirrored. Those come first on which the model is unsure or contradicts itself, and
-    that look unlike what was reviewed and what comes before them; a value is that of the moment of choice. Of a stack the middle plane is looked at.
+    that look unlike what was reviewed and what comes before them; a value is that of the moment of choice. Of a stack the
+    middle plane is looked at.
 
     For example:
 
