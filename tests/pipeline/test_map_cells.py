@@ -244,3 +244,16 @@ def test_a_box_joins_what_the_watershed_parted_and_finds_what_is_weak():
     assert prompter.click(10, 10) is None
     half = prompter.box(38, 38, 82, 60)
     assert half.box == (40, 40, 80, 60)
+
+
+def test_what_is_drawn_is_as_sure_of_its_category_as_what_is_found():
+    image = np.zeros((4, 120, 120), np.float32)
+    image[0, 40:70, 40:70], image[1, 40:70, 40:70], image[3, 50:60, 50:60] = 0.8, 0.2, 0.8
+    image[:, 110, 110] = 1  # so that intensities stay as they are
+    engine = MapEngine(categories=("a", "b"))
+    engine.card = engine.card.model_copy(update={"temperature": 3.0})
+    (found,) = segment(image, engine, options())
+    prompter = Prompter(engine, image, options())
+    for cell in (prompter.box(40, 40, 70, 70), prompter.click(55, 55)):
+        assert cell.probabilities == pytest.approx(found.probabilities)
+    assert found.probabilities[0] == pytest.approx(0.61, abs=0.01)  # 0.8 and 0.2, each to the power of a third

@@ -52,8 +52,12 @@ def find_regions(maps: np.ndarray, card: Any, settings: SegmentSettings) -> list
     maps
         (K, H, W), see `MapEngine.maps`.
     """
-    classes = maps[: card.model.n_classes]
-    found = regions(label_cells(maps, card, settings), classes)
+    return regions_of(label_cells(maps, card, settings), maps, card)
+
+
+def regions_of(labels: np.ndarray, maps: np.ndarray, card: Any) -> list[Region]:
+    """Labelled cells, (H, W) int32, with what the maps say of each by the card's calibration."""
+    found = regions(labels, maps[: card.model.n_classes])
     return [replace(r, probabilities=tempered(r.probabilities, card.temperature)) for r in found]
 
 

@@ -6,9 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from napari_centermask.core.instances import Box, Instance
-from napari_centermask.core.watershed import regions
 from napari_centermask.engines import MapEngine
-from napari_centermask.pipeline.map_cells import label_cells, tile_maps, to_instance
+from napari_centermask.pipeline.map_cells import label_cells, regions_of, tile_maps, to_instance
 from napari_centermask.pipeline.source import Scaled
 from napari_centermask.settings import SegmentSettings
 
@@ -60,7 +59,7 @@ class MapTile:
         return label_cells(self._maps, self._card, settings)
 
     def _cell(self, mask: np.ndarray) -> Instance | None:
-        (region,) = regions(mask.astype(np.int32), self._maps[: self._card.model.n_classes])
+        (region,) = regions_of(mask.astype(np.int32), self._maps, self._card)
         fields = {"status": "accepted", "score": 1.0, "mask_quality": region.score, "source": self._card.name}
         return to_instance(region, self._scaled, self._window, **fields)
 
