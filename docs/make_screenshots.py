@@ -206,8 +206,8 @@ def illumination() -> None:
     scene.save("illumination")
 
 
-def viability() -> None:
-    """Living and dead cells in fields of a counting chamber (ldc_livedead, MIT; its test images) by `live-dead`."""
+def _chamber() -> tuple[Scene, Any]:
+    """Fields of a counting chamber (ldc_livedead, MIT; its test images) with the cells of `live-dead`, and the dock."""
     from napari_centermask.io.images import read_plane
 
     data = Path(os.environ.get("NCM_SHARED", IMAGES.parents[2] / "shared")) / "data" / "ldc_livedead"
@@ -219,6 +219,12 @@ def viability() -> None:
     models.activated.emit(models.currentIndex())
     scene.run()
     _, dock = scene.viewer.window.add_plugin_dock_widget(PLUGIN, "CenterMask: Viability", tabify=True)
+    return scene, dock
+
+
+def viability() -> None:
+    """Living and dead cells by a threshold."""
+    scene, dock = _chamber()
     dead = dock.viability.counts().numbers[:, -1]
     scene.viewer.dims.set_current_step(0, int(dead.argmax()))
     dock.threshold.slider._spin.setValue(0.45)
@@ -228,9 +234,39 @@ def viability() -> None:
     scene.save("viability")
 
 
+def classify() -> None:
+    """The same cells by model and classifier together."""
+    scene, dock = _chamber()
+    box = dock.classifying.box
+    box.fold.expand(False)
+    box.mean.setChecked(True)
+    box.run.start.click()
+    while dock.classifying.runner.is_running:
+        QTest.qWait(20)
+    scene.viewer.dims.set_current_step(0, 1)
+    dock.threshold.colours.setCurrentIndex(1)
+    dock.threshold.colours.activated.emit(1)
+    QTest.qWait(1500)
+    dock.parent().raise_()
+    scene.viewer.reset_view()
+    scene.save("classify")
+
+
 SCENES: dict[str, Callable[[], None]] = {
     s.__name__: s
-    for s in (segment, overlapping, histology, diameter, threshold, correct, review, project, illumination, viability)
+    for s in (
+        segment,
+        overlapping,
+        histology,
+        diameter,
+        threshold,
+        correct,
+        review,
+        project,
+        illumination,
+        viability,
+        classify,
+    )
 }
 
 

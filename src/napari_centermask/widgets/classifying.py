@@ -210,7 +210,8 @@ class Classifying:
             return f"{name} says nothing new; no cell changed."
         n = sum(edits.result.shows(change.after) for change in edit.changes)
         left = edits.result.n_visible() - n
-        return f"{n:,} {'cell' if n == 1 else 'cells'} classified with {name}; {left:,} stay as they are."
+        stay = f"; {left:,} stay as they are" if left else ""
+        return f"{n:,} {'cell' if n == 1 else 'cells'} classified with {name}{stay}."
 
 
 def put(found: Viability, told: Told, name: str, *, mean: bool) -> Edit | None:
@@ -241,6 +242,5 @@ def put(found: Viability, told: Told, name: str, *, mean: bool) -> Edit | None:
         plane.categories = dict(result.categories)
     if len(result.categories) > len(before):
         found.choose(dead_category(result.categories))
-    edits.shown.layers.describe()
     edits.session.changed.emit(edits.source)
     return edit
