@@ -62,6 +62,10 @@ def by_hand(cell, categories, dead, threshold):
         (("total stain", "cell"), 2),
         (("non-viable", "viable", "debris"), 1),
         (("alive", "apoptotic", "debris"), 2),
+        (("not viable", "viable"), 1),
+        (("non-living", "living"), 1),
+        (("stained", "live"), 1),
+        (("alive", "living"), 2),
         (("A", "B"), 2),
     ],
 )

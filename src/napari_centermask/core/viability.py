@@ -14,16 +14,21 @@ from .instances import Instance
 from .result import Index, Result
 
 _DEAD = re.compile(
-    r"dead|dying|non.?viable|inviable|unviable|apopto|necro|\b(tot(e[nrs]?)?|morte?s?|muert[oa]s?)\b", re.IGNORECASE
+    r"dead|dying|\bno[nt][-_ ]?(viable|vital|live|living|alive)|inviable|unviable|apopto|necro"
+    r"|\b(tot(e[nrs]?)?|morte?s?|muert[oa]s?)\b",
+    re.IGNORECASE,
 )
+_ALIVE = re.compile(r"\b(alive|live|living|viable|vital|lebend\w*|vivante?s?|viv[oa]s?)\b", re.IGNORECASE)
 _SLACK = 1e-6  # of float32
 
 
 def dead_category(categories: Mapping[int, str]) -> int | None:
-    """The category whose name means dead; the last one if none does, None if there is one only."""
+    """The category whose name means dead; if none does the last one that is not called alive. None if there is one only."""
     if len(categories) < 2:
         return None
-    return next((id for id, name in sorted(categories.items()) if _DEAD.search(name)), max(categories))
+    dead = [id for id, name in sorted(categories.items()) if _DEAD.search(name)]
+    others = [id for id, name in sorted(categories.items()) if not _ALIVE.search(name)]
+    return dead[0] if dead else (others or sorted(categories))[-1]
 
 
 def renamed(cell: Instance, here: Mapping[int, int], theirs: Iterable[int], ours: Iterable[int]) -> Instance:
