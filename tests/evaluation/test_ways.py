@@ -110,3 +110,24 @@ def test_mistakes_are_told(folder, capsys, extra, message):
     way = str(folder / "sure_{split}.json")
     assert cli.run(["viability", way, "--data", str(folder), *extra]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_file_of_other_images_is_refused_and_not_judged_as_empty(folder, capsys):
+    way = str(folder / "sure_val.json")
+    assert cli.run(["viability", way, "--data", str(folder)]) == 2
+    assert "sure_val.json has none of test0.png" in capsys.readouterr().err
+    way = str(folder / "sure_test.json")
+    assert cli.run(["viability", way, "--data", str(folder)]) == 2
+    assert "--calibrate none" in capsys.readouterr().err
+    assert cli.run(["viability", way, "--data", str(folder), "--calibrate", "none", "--samples", "2"]) == 0
+
+
+def test_cells_of_another_size_are_refused(folder, capsys):
+    path = folder / "sure_test.json"
+    values = json.loads(path.read_text())
+    values["annotations"] = []
+    for image in values["images"]:
+        image["height"] = 30
+    path.write_text(json.dumps(values))
+    assert cli.run(["viability", str(path), "--data", str(folder), "--calibrate", "none"]) == 2
+    assert "Expected test0.png to be 60 x 60 as annotated, it is 30 x 60" in capsys.readouterr().err

@@ -83,7 +83,7 @@ def evaluate_folder(
     def pairs() -> Iterator[tuple[Instances, Instances, float]]:
         for number, record in enumerate(records, start=1):
             image = read_plane(record.path, record.plane)
-            _check_shape(record, image.shape[1:])
+            check_shape(record, image.shape[1:])
             start = time.perf_counter()
             predicted = predict(image)
             seconds = time.perf_counter() - start
@@ -113,8 +113,8 @@ def evaluate_predictions(
         If no image name is shared, a predicted image is unknown, or sizes differ.
     """
     records = read_truth(folder, split)
-    predicted = _by_key(predictions, read_coco(predictions))
-    known = set(map(_key, records))
+    predicted = records_by_key(predictions, read_coco(predictions))
+    known = set(map(key_of, records))
     unknown = sorted(image_name(r) for key, r in predicted.items() if key not in known)
     if unknown:
         raise BadAnnotations(
@@ -124,9 +124,9 @@ def evaluate_predictions(
 
     def pairs() -> Iterator[tuple[Instances, Instances, None]]:
         for number, record in enumerate(records, start=1):
-            found = predicted.get(_key(record))
+            found = predicted.get(key_of(record))
             if found is not None:
-                _check_shape(record, found.shape)
+                check_shape(record, found.shape)
             cells = (
                 Instances(record.shape, categories=record.instances.categories) if found is None else found.instances
             )
@@ -142,20 +142,23 @@ def image_name(record: ImageRecord) -> str:
     return f"{record.file_name} {list(record.plane)}" if record.plane else record.file_name
 
 
-def _key(record: ImageRecord) -> tuple[str, tuple[int, ...]]:
+def key_of(record: ImageRecord) -> tuple[str, tuple[int, ...]]:
+    """How an image is found again in another file: by its name without folders, and its plane."""
     return Path(record.file_name).name, record.plane
 
 
-def _by_key(path: Path, records: list[ImageRecord]) -> dict[tuple, ImageRecord]:
-    found = {_key(r): r for r in records}
+def records_by_key(path: Path, records: list[ImageRecord]) -> dict[tuple, ImageRecord]:
+    """The records of a file by name and plane; `BadAnnotations` if one comes twice."""
+    found = {key_of(r): r for r in records}
     if len(found) < len(records):
-        names = [_key(r) for r in records]
+        names = [key_of(r) for r in records]
         twice = next(name for name in names if names.count(name) > 1)[0]
         raise BadAnnotations(f"Expected each image once, {Path(path).name} has {twice!r} twice. Give one another name.")
     return found
 
 
-def _check_shape(record: ImageRecord, shape: tuple[int, int]) -> None:
+def check_shape(record: ImageRecord, shape: tuple[int, int]) -> None:
+    """`BadAnnotations` if an image, or what was found in it, is of another size than its annotations."""
     if tuple(shape) != record.shape:
         raise BadAnnotations(
             f"Expected {record.file_name} to be {record.shape[0]} x {record.shape[1]} as annotated, it is "

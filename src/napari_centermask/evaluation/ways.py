@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import BadSettings
+from ..core.errors import BadAnnotations, BadSettings
 from ..core.instances import Instances
 from ..core.probabilities import mixed, tempered
 from ..engines.classifier import ClassifierEngine, load_classifier
@@ -18,6 +18,7 @@ from ..io.images import read_plane
 from ..pipeline import segment, suited
 from ..pipeline.classify import classify
 from ..settings import SegmentSettings
+from .folder import check_shape, key_of, records_by_key
 from .matching import match, pair_boxes
 from .viability import MATCH, probabilities_of
 
@@ -101,14 +102,26 @@ class Way:
         if self._model == TRUTH:
             return Found([r.instances for r in records])
         path = Path(self._model.replace("{split}", split or ""))
-        by_name = {(Path(r.file_name).name, r.plane): r.instances for r in read_coco(path)}
-        categories = next((c.categories for c in by_name.values()), {})
         score = self.settings.score if "score" in self.settings.model_fields_set else 0.0
-        places = [(Path(r.file_name).name, r.plane) for r in records]
-        return Found(
-            [by_name.get(p, Instances(r.shape, categories=categories)) for p, r in zip(places, records, strict=True)],
-            score,
+        return Found(_of_file(path, records), score)
+
+
+def _of_file(path: Path, records: Sequence[ImageRecord]) -> list[Instances]:
+    """The cells that a COCO file has of each image; none of one that it lacks."""
+    theirs = records_by_key(path, read_coco(path))
+    if not theirs.keys() & set(map(key_of, records)):
+        raise BadAnnotations(
+            f"Expected cells of the annotated images, {path.name} has none of {records[0].file_name} and the others. Choose "
+            "another file or --split, write {split} in its name where each has its own, or --calibrate none without val."
         )
+    categories = next(iter(theirs.values())).instances.categories
+    found = []
+    for record in records:
+        own = theirs.get(key_of(record))
+        if own is not None:
+            check_shape(record, own.shape)
+        found.append(Instances(record.shape, categories=categories) if own is None else own.instances)
+    return found
 
 
 def _unjudged(cells: Instances) -> Instances:
