@@ -143,8 +143,15 @@ def test_a_stack_is_classified_as_one_edit_and_undo_restores_every_cell(viewer, 
     assert edits.history.undo_name is None
     for index, plane in before.items():
         assert all(a is b for a, b in zip(edits.result.plane(index), plane, strict=True))
+    dock.refresh()
+    assert edits.result.categories == {1: "cell"}
+    assert dock.threshold.note.text().startswith("Expected two categories, there is one.")
     edits.redo()
+    dock.refresh()
     assert [c.category for c in edits.result.plane((2,))] == [3, 2, 1, 1, 1, 2]
+    assert edits.result.categories == {1: "cell", 2: "living", 3: "dead"}
+    assert dock.threshold.category.currentText() == "dead"
+    assert dock.summary.image.text() == "Image: 4 cell, 4 living, 2 dead. Viability <b>80.0 %</b>"
     assert "torch" not in sys.modules
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..core.history import Edit
     from ..core.instances import Instance
     from ..core.result import Index
+    from .edit_session import EditSession
     from .viability import Viability
 
 _CAN = "Let the classifier tell the categories of all cells and how likely each is: one edit, which undo takes back."
@@ -228,7 +229,7 @@ def put(found: Viability, told: Told, name: str, *, mean: bool) -> Edit | None:
         for job, said in zip(told.jobs, told.said, strict=True)
         for change in classified(result, job.index, job.cells, said, told.names, mean=mean)
     ]
-    before = result.categories
+    before = dict(result.categories)
     result.categories = with_names(before, told.names)
     try:
         edit = edits.do(name, changes)
@@ -238,9 +239,29 @@ def put(found: Viability, told: Told, name: str, *, mean: bool) -> Edit | None:
     if edit is None:
         result.categories = before
         return None
-    for plane in result.planes.values():
-        plane.categories = dict(result.categories)
     if len(result.categories) > len(before):
         found.choose(dead_category(result.categories))
-    edits.session.changed.emit(edits.source)
+        if not result.named_categories:  # those of a project belong to all of its images, and stay
+            _undo_names_with(edit, edits, before)
+    _name_planes(edits)
     return edit
+
+
+def _name_planes(edits: EditSession) -> None:
+    for plane in edits.result.planes.values():
+        plane.categories = dict(edits.result.categories)
+    edits.session.changed.emit(edits.source)
+
+
+def _undo_names_with(edit: Edit, edits: EditSession, before: dict[int, str]) -> None:
+    """Take the categories that an edit brought back when it is undone, unless somebody changed the list; redo brings them."""
+    result, after, back = edits.result, dict(edits.result.categories), edit.inverse()
+
+    def follow(applied: Edit) -> None:
+        is_undo = applied.changes == back.changes  # cells are compared by identity
+        there, wanted = (after, before) if is_undo else (before, after)
+        if (is_undo or applied is edit) and result.categories == there and edits.source is not None:
+            result.categories = dict(wanted)
+            _name_planes(edits)
+
+    edits.history.listen(follow)
