@@ -1,17 +1,20 @@
 """Ways to tell categories in one table; none of them needs a network here."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from napari_centermask import cli
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.evaluation import ways
 from napari_centermask.evaluation.ways import Way, at_temperature, together
 from napari_centermask.io.coco import ImageRecord, write_coco
-from napari_centermask.settings import SegmentSettings
+from napari_centermask.settings import PreprocessSettings, SegmentSettings
 
 NAMES = {1: "living", 2: "dead"}
 SHAPE = (60, 60)
@@ -78,9 +81,9 @@ def test_truth_alone_is_no_way():
 
 
 def test_the_command_compares_files_and_their_ensemble(folder, capsys):
-    ways = [str(folder / f"{name}_{{split}}.json") for name in ("sure", "unsure")]
+    files = [str(folder / f"{name}_{{split}}.json") for name in ("sure", "unsure")]
     arguments = ["--data", str(folder), "--ensemble", "mean", "--out", str(folder / "out"), "--samples", "20"]
-    assert cli.run(["viability", *ways, *arguments, "--figures", "svg"]) == 0
+    assert cli.run(["viability", *files, *arguments, "--figures", "svg"]) == 0
     data = json.loads((folder / "out" / "viability.json").read_text())["ways"]
     first, second, both = data.values()
     assert (first["found"], first["cells"]) == (12, 12)
@@ -131,3 +134,17 @@ def test_cells_of_another_size_are_refused(folder, capsys):
     path.write_text(json.dumps(values))
     assert cli.run(["viability", str(path), "--data", str(folder), "--calibrate", "none"]) == 2
     assert "Expected test0.png to be 60 x 60 as annotated, it is 30 x 60" in capsys.readouterr().err
+
+
+def test_a_model_is_told_the_names_of_channels_that_the_file_knows(tmp_path, monkeypatch):
+    path, seen = tmp_path / "a.ome.tif", []
+    tifffile.imwrite(
+        path, np.zeros((2, *SHAPE), np.uint8), metadata={"axes": "CYX", "Channel": {"Name": ["GFP", "DAPI"]}}
+    )
+    card = SimpleNamespace(defaults={}, percentiles=(1.0, 99.8), preprocess=PreprocessSettings())
+    monkeypatch.setattr(ways, "load_engine", lambda *_, **__: SimpleNamespace(card=card))
+    monkeypatch.setattr(ways, "segment", lambda image, engine, settings, **_: seen.append(settings.channel_names))
+    record = ImageRecord(1, path.name, path, SHAPE, cells(cell(5, 5, 1)))
+    Way("model", SegmentSettings()).run([record], "test")
+    Way("model", SegmentSettings(channel_names=["a", "b"])).run([record], "test")
+    assert seen == [["GFP", "DAPI"], ["a", "b"]]

@@ -40,6 +40,8 @@ def test_train_classify_and_judge(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["cells"] == {"living": 4, "dead": 4}
     told = read_coco(out)
     assert all(len(c.probabilities) == 2 for r in told for c in r.instances)
+    assert cli.run(["classify", str(cells), *where[2:], "--overwrite"]) == 0  # images/ lies beside the cells
+    assert read_coco(out)[0].instances[1].probabilities == told[0].instances[1].probabilities
     assert cli.run(["classify", str(cells), *where]) == 2  # nothing is replaced unasked
     arguments = ["--data", str(tmp_path), "--out", str(tmp_path / "report"), "--figures", "none", "--samples", "5"]
     assert cli.run(["viability", f"truth+{model}", *arguments]) == 0

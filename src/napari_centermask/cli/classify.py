@@ -41,7 +41,7 @@ def classify(
     classifier
         A file NAME.classifier.onnx, or a model that comes with one.
     images
-        Folder of the images; beside the cells when not given.
+        Folder of the images; beside the cells, or in images/ there, when not given.
     out
         COCO file to write.
     engine
@@ -55,18 +55,20 @@ def classify(
 
     from napari_centermask.engines.classifier import load_classifier
     from napari_centermask.io.coco import read_coco, write_coco
+    from napari_centermask.io.formats.reading import find_image
     from napari_centermask.io.images import read_plane
     from napari_centermask.pipeline.classify import classify as tell
 
     check_free([out], overwrite=overwrite)
     loaded = load_classifier(classifier, engine=engine)
-    records = read_coco(cells, images_root=images or cells.parent)
+    records = read_coco(cells)
     told, counts = [], dict.fromkeys(loaded.card.model.categories, 0)
     for record in records:
-        if record.path is None or not record.path.is_file():
+        path = find_image(cells, images, record.file_name)
+        if path is None:
             where = images or cells.parent
             raise BadImage(f"Expected the image {record.file_name} in {where}, there is none. Say where: --images.")
-        found = tell(np.asarray(read_plane(record.path, record.plane)), record.instances, loaded)
+        found = tell(np.asarray(read_plane(path, record.plane)), record.instances, loaded)
         for cell in found:
             counts[found.categories[cell.category]] += 1
         told.append(replace(record, instances=found))

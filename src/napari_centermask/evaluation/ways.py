@@ -11,11 +11,13 @@ import numpy as np
 from ..core.errors import BadAnnotations, BadSettings
 from ..core.instances import Instances
 from ..core.probabilities import mixed, tempered
+from ..engines import AnyEngine
 from ..engines.classifier import ClassifierEngine, load_classifier
 from ..engines.load import load_engine
 from ..io.coco import ImageRecord, read_coco
-from ..io.images import read_plane
+from ..io.images import read_channel_names, read_plane
 from ..pipeline import segment, suited
+from ..pipeline.channels import named
 from ..pipeline.classify import classify
 from ..settings import SegmentSettings
 from .folder import check_shape, key_of, records_by_key
@@ -97,13 +99,20 @@ class Way:
         if self._engine is not None:
             score = suited(self.settings, self._engine.card).score
             options = {"min_score": min(LOWEST_SCORE, score)}
-            images = (read_plane(r.path, r.plane) for r in records)
-            return Found([segment(image, self._engine, self.settings, **options) for image in images], score)
+            return Found([segment(*self._image(r), **options) for r in records], score)
         if self._model == TRUTH:
             return Found([r.instances for r in records])
         path = Path(self._model.replace("{split}", split or ""))
         score = self.settings.score if "score" in self.settings.model_fields_set else 0.0
         return Found(_of_file(path, records), score)
+
+    def _image(self, record: ImageRecord) -> tuple[np.ndarray, AnyEngine, SegmentSettings]:
+        """What `segment` takes: channels are told by the file where the user named none."""
+        return (
+            read_plane(record.path, record.plane),
+            self._engine,
+            named(self.settings, read_channel_names(record.path)),
+        )
 
 
 def _of_file(path: Path, records: Sequence[ImageRecord]) -> list[Instances]:
