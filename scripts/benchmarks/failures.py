@@ -169,8 +169,8 @@ class Patient:
             process.rlimit(psutil.RLIMIT_AS, (room, room))
         self.wait(lambda: not self.job.is_alive, "memory sufficed")
         said = self.explained("memory")
-        if self.job.failure.remedy.get("batch", 64) >= 64:
-            raise AssertionError(f"expected smaller batches as a remedy, got {self.job.failure}")
+        if self.job.failure.remedy.get("batch", 64) >= 64 and "nothing fits" not in said:
+            raise AssertionError(f"expected smaller batches as a remedy, or that none fits, got {self.job.failure}")
         return said
 
     def damage_checkpoint(self) -> str:

@@ -13,11 +13,26 @@ from ..core.errors import BadSettings
 
 def tune_malloc() -> None:
     """Keep large blocks in glibc's heap: freed and mapped again at each step they cost 1.4 times the time."""
-    if platform.system() == "Linux" and (name := ctypes.util.find_library("c")):
-        libc = ctypes.CDLL(name)
-        if hasattr(libc, "mallopt"):
-            libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
-            libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
+    if (libc := _glibc()) is not None:
+        libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
+
+
+def give_back(device: torch.device) -> None:
+    """Return to the system what PyTorch and the C library hold though nothing uses it."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+    if (libc := _glibc()) is not None:
+        libc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """The C library where it is GNU's."""
+    name = ctypes.util.find_library("c") if platform.system() == "Linux" else None
+    libc = None if name is None else ctypes.CDLL(name)
+    return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None
 
 
 def choose_device(name: str) -> torch.device:

@@ -14,7 +14,7 @@ from ..events import event
 from ..settings import TrainSettings
 from .checks import check_data
 from .control import Control
-from .device import choose_device, memory_mb
+from .device import choose_device, give_back, memory_mb
 from .memory import release, stage_failed, step_failed
 from .optimise import PLATEAU
 from .shortage import is_of_host, is_out_of_memory
@@ -259,8 +259,7 @@ class _Run:
     def _pause(self) -> Events:
         """Save and wait until the file `pause` goes, or a file `stop` comes."""
         yield self._save()
-        if self.trainer.device.type == "cuda":
-            torch.cuda.empty_cache()
+        give_back(self.trainer.device)
         yield event("paused", step=self.trainer.progress.step)
         while self.control.paused:
             time.sleep(0.1)

@@ -10,7 +10,7 @@ import torch
 
 from ..models.losses import Truth
 from .batch_losses import REGIONS
-from .device import capacity
+from .device import capacity, give_back
 from .map_losses import MapTruth
 from .shortage import RELIEF, is_of_host, smaller_steps, unchecked_remedy
 from .trainer import Trainer, TrainingFailed
@@ -20,10 +20,7 @@ def release(trainer: Trainer) -> None:
     """Give back what a failed step held; not to be called while its error is handled, which holds the tensors."""
     trainer.optimiser.zero_grad(set_to_none=True)
     gc.collect()  # an error that was kept in a variable of its own frame goes only so
-    if trainer.device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif trainer.device.type == "mps":
-        torch.mps.empty_cache()
+    give_back(trainer.device)
 
 
 def first_that_fits(trainer: Trainer) -> tuple[int, int] | None:

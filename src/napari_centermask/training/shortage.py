@@ -30,15 +30,20 @@ def smaller_tile(tile: int) -> int | None:
 def smaller_steps(batch: int, tile: int) -> list[tuple[int, int]]:
     """Steps of fewer tiles, smaller tiles or both, (batch, tile), down to one tile of the smallest size.
 
-    From many pixels to few; of equally many first those of larger tiles, as these show more cells whole.
+    From many pixels to few, each at most three quarters of the one before, as nearly as large a step would fail as it did.
+    Of equally many the larger tiles are taken, as these show more cells whole.
     """
     batches, tiles = [batch], [tile]
     while batches[-1] > 1:
         batches.append(batches[-1] // 2)
     while (side := smaller_tile(tiles[-1])) is not None:
         tiles.append(side)
-    pairs = [(b, t) for b in batches for t in tiles if (b, t) != (batch, tile)]
-    return sorted(pairs, key=lambda pair: (-pair[0] * pair[1] ** 2, -pair[1]))
+    pairs = sorted(((b, t) for b in batches for t in tiles), key=lambda pair: (-pair[0] * pair[1] ** 2, -pair[1]))
+    taken = pairs[:1]  # the step that failed
+    for pair in pairs[1:]:
+        if pair == pairs[-1] or pair[0] * pair[1] ** 2 <= 0.75 * taken[-1][0] * taken[-1][1] ** 2:
+            taken.append(pair)
+    return taken[1:]
 
 
 def unchecked_remedy(batch: int, tile: int, *, fewest: int = 1) -> dict[str, int]:
