@@ -105,6 +105,21 @@ def test_a_dry_run_writes_what_train_would_do(capfd, fields, parent, tmp_path):
     assert "cells" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--tile", "70"], "--tile: Input should be a multiple of 32, got 70"),
+        (["--replay-part", "3"], "--replay-part: Input should be less than"),
+        (["--val-part", "0"], "between 0 and 1 to hold out, got 0"),
+        (["--steps", "0", "--batch", "0"], "--batch: Input should be greater than or equal to 1, got 0; --steps:"),
+    ],
+)
+def test_a_wrong_number_is_told_and_leaves_nothing(capsys, fields, parent, tmp_path, flags, message):
+    assert run("finetune", fields, "--start", parent, "--out", tmp_path / "run", *flags) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_model_that_is_not_better_is_not_adopted(capsys, fields, parent, tmp_path):
     options = ("--out", tmp_path / "run", "--steps", 1, "--batch", 2, "--tile", 64, "--workers", 0)
     assert run("finetune", fields, "--start", parent, *options, "--adopt", "mine") == 2

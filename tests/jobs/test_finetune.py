@@ -89,6 +89,13 @@ def test_a_fine_tuning_of_nuclei_shows_its_own_data_again_and_the_reason_is_told
     assert suggested(tuned=False).settings.replay == []
 
 
+def test_a_model_of_other_categories_than_its_parent_is_not_shown_the_parents_data(tmp_path, facts):
+    card, facts = find_model("live-dead").card, replace(facts, categories=("living", "dead"))
+    found = suggest(tmp_path, tmp_path / "run", card=card, start="live-dead", facts=facts, machine=TWO_CORES)
+    assert (found.settings.replay, found.settings.replay_part) == ([], 0.0)
+    assert "categories" in found.reasons["replay_part"]
+
+
 def test_the_shipped_sample_is_read_by_the_sampler_and_leaks_nothing(suggested):
     from napari_centermask.training.data import load_split
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.errors import BadAnnotations, BadSettings
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
 from napari_centermask.io.groups import sources_of
@@ -106,6 +106,12 @@ def test_several_regions_of_one_image_are_shared_out(cells):
     parts = split([record("only.png", cells, reviewed=regions)])
     assert parts.kind == "regions"
     assert sorted(parts.train[0].reviewed + parts.val[0].reviewed) == sorted(regions)
+
+
+@pytest.mark.parametrize("part", [0, 1, 1.5, -0.1])
+def test_a_part_that_is_none_or_all_is_refused(cells, part):
+    with pytest.raises(BadSettings, match="between 0 and 1"):
+        split([record(name, cells) for name in ("a.png", "b.png")], val_part=part)
 
 
 @pytest.fixture

@@ -73,15 +73,17 @@ def finetune(
     """
     import json as json_module
 
-    settings, reasons = suggest_for(
-        data, None if scratch else start, out=out, replay=replay, val_part=val_part, seed=seed
-    )
     given = {"minutes": minutes, "steps": steps, "batch": batch, "tile": tile, "workers": workers, "device": device}
     given["replay_part"] = replay_part
     given = {k: v for k, v in given.items() if v is not None}
-    settings = TrainSettings.model_validate(settings.model_dump() | given)
+    _checked({"data": [data], "out": data} | given)  # before images are copied
+    settings, reasons = suggest_for(
+        data, None if scratch else start, out=out, replay=replay, val_part=val_part, seed=seed
+    )
+    settings = _checked(settings.model_dump() | given)
     for name, reason in reasons.items():
         value = getattr(settings, name)
+        reason = "as you said" if name in given else reason
         notice(f"{name:<12}{value if isinstance(value, str | int | float) else '':<8} {reason}")
     if dry_run:
         path = settings.out / "run.json"
@@ -94,6 +96,17 @@ def finetune(
     if adopt:
         return _adopt(settings, adopt, verdict)
     return 0
+
+
+def _checked(values: dict[str, Any]) -> TrainSettings:
+    from pydantic import ValidationError
+
+    from . import explain_settings
+
+    try:
+        return TrainSettings.model_validate(values)
+    except ValidationError as error:
+        raise explain_settings(error) from None
 
 
 def suggest_for(

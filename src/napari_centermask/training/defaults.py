@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections import Counter
@@ -159,7 +160,7 @@ def suggest(
     }
     if card is not None:
         if replay is None:
-            replay = _sample(start, is_same=model == card.model, reasons=reasons)
+            replay = _sample(start, model, is_same=model == card.model, reasons=reasons)
         values |= _tuning(facts, reasons) | {"replay": list(replay), "replay_part": 0.25 if replay else 0.0}
     settings = TrainSettings.model_validate(values)
     return Suggestion(settings if card is None else follow_card(settings, card), reasons)
@@ -225,17 +226,23 @@ def _oversample(facts: DataFacts, reasons: dict[str, str]) -> float:
     return 0.0
 
 
-def _sample(start: str | None, *, is_same: bool, reasons: dict[str, str]) -> list[Path]:
+def _sample(start: str | None, model: AnyModel, *, is_same: bool, reasons: dict[str, str]) -> list[Path]:
     """What the start model learned from, to be shown again: it costs a quarter of the tiles."""
     found = None if start is None else replay_of(find_model(start))
     if found is None:
         reasons["replay_part"] = "no sample of what the start model learned from is at hand"
-    elif not is_same:
+    elif not is_same or not _fits(found, model):
         reasons["replay_part"] = "the start model's data have other categories"
     else:
         reasons["replay_part"] = "of the tiles show again what the start model knows, against forgetting"
         return [found]
     return []
+
+
+def _fits(folder: Path, model: AnyModel) -> bool:
+    """Whether a model knows the categories of a sample, which may be its ancestor's; one of a single category takes all."""
+    values = json.loads((folder / "annotations_train.json").read_text(encoding="utf-8"))
+    return len(model.categories) == 1 or {c["name"] for c in values["categories"]} <= set(model.categories)
 
 
 def _tuning(facts: DataFacts, reasons: dict[str, str]) -> dict:

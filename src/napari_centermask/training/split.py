@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..core.errors import BadAnnotations
+from ..core.errors import BadAnnotations, BadSettings
 from ..core.instances import Box, Instance, Instances
 from ..io.coco import ImageRecord
 from ..io.groups import sources_of
@@ -52,7 +52,13 @@ def split(records: Sequence[ImageRecord], *, val_part: float = 0.2, seed: int = 
     ------
     BadAnnotations
         If nothing was reviewed in full or in regions.
+    BadSettings
+        If the part is none, or all.
     """
+    if not 0 < val_part < 1:
+        raise BadSettings(
+            f"Expected a part of the cells between 0 and 1 to hold out, got {val_part:g}. Choose about 0.2."
+        )
     groups: dict[str, list[ImageRecord]] = {}
     for record, source in zip(records, sources_of(records), strict=True):
         groups.setdefault(source, []).append(record)
