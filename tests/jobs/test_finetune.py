@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_centermask.core.errors import BadAnnotations, BadImage
+from napari_centermask.core.errors import BadAnnotations, BadImage, BadSettings
 from napari_centermask.io.coco import ImageRecord, write_coco
 from napari_centermask.jobs.finetune import prepare
 from napari_centermask.models.card import ModelCard
@@ -135,6 +135,17 @@ def test_one_call_makes_a_run_that_can_start(source):
     assert found.settings.out.parent == source / "runs"
     assert (found.settings.data[0] / "annotations_val.json").is_file()
     assert prepare(source, "nuclei").settings.out != found.settings.out
+
+
+@pytest.mark.parametrize("name", ["best.safetensors", "last.pt"])
+def test_an_earlier_run_is_not_written_over(source, tmp_path, name):
+    out = tmp_path / "run"
+    assert prepare(source, "nuclei", out=out).settings.out == out
+    prepare(source, "nuclei", out=out)  # nothing was trained yet
+    (out / name).write_bytes(b"model")
+    with pytest.raises(BadSettings, match=rf"{name} of an earlier run"):
+        prepare(source, "nuclei", out=out)
+    assert (out / name).read_bytes() == b"model"
 
 
 def test_a_project_is_read_while_it_is_open(source, cells):

@@ -195,3 +195,8 @@ def test_many_sources_leave_some_on_which_nothing_is_chosen(tmp_path, cells):
     ]
     assert all(parts)
     assert sum(map(len, parts)) == len(set.union(*parts)) == 12
+    write_coco(
+        tmp_path / "annotations.json", [replace(record(m, cells), id=n) for n, m in enumerate(names[:4], start=1)]
+    )
+    freeze_dataset(tmp_path, tmp_path / "data")  # with few there is none, and that of before would not be held out
+    assert not (tmp_path / "data" / "annotations_test.json").exists()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_centermask.core.errors import BadModel
+from napari_centermask.models.zoo import check_new_name
 from napari_centermask.settings import TrainSettings
 
 from .output import notice, print_json
@@ -77,6 +78,8 @@ def finetune(
     given["replay_part"] = replay_part
     given = {k: v for k, v in given.items() if v is not None}
     _checked({"data": [data], "out": data} | given)  # before images are copied
+    if adopt:
+        check_new_name(adopt)
     settings, reasons = suggest_for(
         data, None if scratch else start, out=out, replay=replay, val_part=val_part, seed=seed
     )

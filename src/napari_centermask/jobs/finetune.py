@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core.errors import BadModel
+from ..core.errors import BadModel, BadSettings
 from ..models.zoo import ModelFiles, find_model
 from ..training.checks import check_data
 from ..training.dataset import freeze_dataset
@@ -44,12 +44,19 @@ def prepare(
     ------
     BadAnnotations, BadImage, BadModel
         If there is too little to learn from, images do not fit the model, or the start model cannot be trained.
+    BadSettings
+        If an earlier run lies in the run folder.
     """
     data = Path(data).expanduser().resolve()
     files = None if start is None else find_model(start)
     if files is not None and files.weights is None:
         raise BadModel(f"Expected a model with weights to start from, {files.name} has only ONNX graphs.")
     folder = Path(out).expanduser().resolve() if out is not None else new_run_folder(data / "runs")
+    if earlier := next((n for n in ("best.safetensors", "last.pt") if (folder / n).exists()), None):
+        raise BadSettings(
+            f"Expected a new run folder, {folder} holds {earlier} of an earlier run, which would be lost. Choose another --out, "
+            f"or go on with that run: napari-centermask train {folder / 'run.json'} --resume"
+        )
     is_new = not folder.exists()
     try:
         freeze_dataset(data, folder / "data", val_part=val_part, seed=seed)

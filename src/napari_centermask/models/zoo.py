@@ -215,11 +215,16 @@ def _add_reference(path: Path, name: str | None) -> ModelFiles:
     return _install(card.name, write)
 
 
-def _install(name: str, write) -> ModelFiles:
+def check_new_name(name: str) -> None:
+    """Refuse, with `BadModel`, a name under which no model can be installed."""
     if not _NAME.fullmatch(name):
-        raise BadModel(f"Expected a name of letters, digits, '.', '_' and '-', got '{name}'. Give one with --name.")
+        raise BadModel(f"Expected a name of letters, digits, '.', '_' and '-', got '{name}'. Give another one.")
     if (user_folder() / name).exists() or (shipped_folder() / name).exists():
-        raise BadModel(f"A model named '{name}' is already installed. Give another with --name, or remove it first.")
+        raise BadModel(f"A model named '{name}' is already installed. Choose another name, or remove it first.")
+
+
+def _install(name: str, write) -> ModelFiles:
+    check_new_name(name)
     user_folder().mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".adding-", dir=user_folder()))
     try:

@@ -98,6 +98,7 @@ def freeze_dataset(source: Path, out: Path, *, val_part: float = 0.2, seed: int 
         link_file(record.path, out / "images" / record.file_name)
     write_coco(out / "annotations_train.json", parts.train)
     write_coco(out / "annotations_val.json", parts.val)
+    (out / "annotations_test.json").unlink(missing_ok=True)  # an earlier one may name what is learned from now
     if test:
         write_coco(out / "annotations_test.json", test)
     return parts
