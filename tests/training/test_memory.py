@@ -84,6 +84,16 @@ def test_nothing_that_fits_is_said_and_not_proposed_again(large, memory_for):
     assert failure(large.model_copy(update={"batch": 1, "tile": 128})).remedy == {}
 
 
+def test_an_error_that_does_not_tell_of_memory_proves_nothing(settings, monkeypatch):
+    def unclear(self, images, truths):
+        raise RuntimeError(SHORT if images.shape[3] > 128 else "could not create a primitive")
+
+    monkeypatch.setattr(Trainer, "_losses", unclear)
+    failed = failure(settings.model_copy(update={"batch": 4, "tile": 160}))
+    assert "batch 1 may fit, which was not checked" in str(failed)
+    assert failed.remedy == {"batch": 1}
+
+
 def state(trainer):
     parts = (trainer.model.state_dict(), trainer.optimiser.state_dict(), trainer.scaler.state_dict())
     return copy.deepcopy((*parts, trainer.average.state, trainer.average.updates, vars(trainer.progress)))
@@ -108,7 +118,7 @@ def test_trying_changes_nothing_of_the_run(large, memory_for, steps):
     before, random = state(trainer), torch.get_rng_state()
     assert fits(trainer, 2, 160)
     assert not fits(trainer, 4, 224)
-    assert first_that_fits(trainer) == (2, 160)  # the largest after its own
+    assert first_that_fits(trainer) == ((2, 160), True)  # the largest after its own
     assert equal(state(trainer), before)
     assert torch.equal(torch.get_rng_state(), random)
     assert all(p.grad is None for p in trainer.model.parameters())

@@ -12,7 +12,7 @@ from ..models.losses import Truth
 from .batch_losses import REGIONS
 from .device import capacity, give_back
 from .map_losses import MapTruth
-from .shortage import RELIEF, is_of_host, smaller_steps, unchecked_remedy
+from .shortage import RELIEF, is_of_host, is_out_of_memory, smaller_steps, unchecked_remedy
 from .trainer import Trainer, TrainingFailed
 
 
@@ -23,17 +23,23 @@ def release(trainer: Trainer) -> None:
     give_back(trainer.device)
 
 
-def first_that_fits(trainer: Trainer) -> tuple[int, int] | None:
-    """The largest step that is smaller than the present one and fits, (batch, tile); None where nothing does."""
+def first_that_fits(trainer: Trainer) -> tuple[tuple[int, int] | None, bool]:
+    """The first smaller step that fits, (batch, tile), None where nothing does; and whether that is sure.
+
+    It is not where the smallest step failed without a word of memory: it might work in a new process.
+    """
+    is_enough: bool | None = False
     for batch, tile in smaller_steps(trainer.batch, trainer.settings.tile):
-        if fits(trainer, batch, tile):
-            return batch, tile
-    return None
+        is_enough = fits(trainer, batch, tile)
+        if is_enough:
+            return (batch, tile), True
+    return None, is_enough is not None
 
 
-def fits(trainer: Trainer, batch: int, tile: int) -> bool:
+def fits(trainer: Trainer, batch: int, tile: int) -> bool | None:
     """Whether the memory suffices for a step, found by computing the losses and gradients of made-up tiles.
 
+    None where an error does not tell: some libraries do not name what they lacked.
     Weights, statistics of the norms, optimiser, average, progress and random numbers stay as they were.
     """
     statistics = {name: buffer.clone() for name, buffer in trainer.model.named_buffers()}
@@ -41,8 +47,8 @@ def fits(trainer: Trainer, batch: int, tile: int) -> bool:
         with torch.random.fork_rng([trainer.device] if trainer.device.type == "cuda" else []):
             _try_step(trainer, batch, tile)
         is_enough = True
-    except (RuntimeError, MemoryError):  # whatever its words: some libraries do not name what they lacked
-        is_enough = False
+    except (RuntimeError, MemoryError) as error:
+        is_enough = False if is_out_of_memory(error) else None
     with torch.no_grad():
         for name, buffer in trainer.model.named_buffers():
             buffer.copy_(statistics[name])
@@ -101,10 +107,13 @@ def step_failed(trainer: Trainer, *, of_host: bool) -> TrainingFailed:
     settings, batch, tile = trainer.settings, trainer.batch, trainer.settings.tile
     device = torch.device("cpu") if of_host else trainer.device
     start = f"The memory does not suffice for {batch} tiles of {tile} pixels per step. {capacity(device)};"
-    if trainer.world.size > 1 or device.type != trainer.device.type:
+    found, is_sure = None, False
+    if trainer.world.size == 1 and device.type == trainer.device.type:
+        found, is_sure = first_that_fits(trainer)
+    if not is_sure:
         remedy = unchecked_remedy(batch, tile, fewest=trainer.world.size)
         end = f"{_words(remedy)} may fit, which was not checked." if remedy else f"smaller steps are none. {RELIEF}"
-    elif (found := first_that_fits(trainer)) is not None:
+    elif found is not None:
         remedy = {"batch": found[0], "tile": found[1]}
         end = f"{_words(remedy)} fit."
     else:
