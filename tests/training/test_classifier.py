@@ -14,7 +14,7 @@ from napari_centermask.engines.classifier import ClassifierEngine, load_classifi
 from napari_centermask.io.coco import ImageRecord, write_coco
 from napari_centermask.models.cell_classifier import CellClassifier, measures
 from napari_centermask.models.classifier_card import ClassifierCard, find_classifier, read_classifier_card
-from napari_centermask.pipeline.classify import classify, classify_steps
+from napari_centermask.pipeline.classify import classify, classify_steps, scaled_for
 from napari_centermask.settings import ClassifierSettings, ClassifierTraining
 from napari_centermask.training.classifier import class_loss, load_cells, middle, train_classifier, varied
 
@@ -88,6 +88,16 @@ def test_what_a_person_said_stays(tmp_path):
         classify(np.zeros((1, 50, 96), np.uint8), truth, engine)
 
 
+def test_a_dark_image_is_not_scaled_by_its_background(folder):
+    card = ClassifierCard(name="c", licence="CC0-1.0", model=SMALL.model_copy(update={"scaling": "background"}))
+    image = np.zeros((1, 40, 40), np.uint16)
+    assert not scaled_for(image, (40, 40), card).any()  # an empty plane holds no cells
+    image[0, 5:20, 5:20] = 900
+    with pytest.raises(BadImage, match="bright background"):
+        scaled_for(image, (40, 40), card)
+    assert scaled_for(image + 300, (40, 40), card).max() == 2.0
+
+
 def test_files_that_are_no_classifier_are_refused(tmp_path):
     with pytest.raises(BadModel, match="found neither"):
         find_classifier("nobody")
@@ -110,7 +120,6 @@ def test_one_category_only_is_refused(folder, tmp_path):
 def test_the_middle_of_a_cut_is_what_the_model_sees_in_use(folder):
     """Cutting with room around and taking the middle is cutting without."""
     from napari_centermask.core.crops import cell_crops
-    from napari_centermask.pipeline.classify import scaled_for
     from napari_centermask.training.data import load_split
 
     card = ClassifierCard(name="c", licence="CC0-1.0", model=SMALL)

@@ -33,7 +33,7 @@ def classify(image: Any, instances: Instances, engine: ClassifierEngine) -> Inst
     Raises
     ------
     BadImage
-        If it has another size, or other channels than the classifier.
+        If it has another size, other channels than the classifier, or a dark background where a bright one is needed.
     """
     card, cells = engine.card, list(instances)
     names = dict(enumerate(card.model.categories, start=1))
@@ -97,5 +97,10 @@ def scaled_for(image: Any, shape: tuple[int, int], card: ClassifierCard) -> np.n
     image = np.asarray(image)
     if card.model.scaling == "background":
         median = np.nanmedian(image.reshape(len(image), -1), axis=1).astype(np.float32)
+        if image.any() and not (median > 0).all():
+            raise BadImage(
+                f"Expected a bright background, as in transmitted light, for the classifier {card.name}; half of the image is "
+                f"not brighter than {median.min():g}. Choose another image or a classifier for such images."
+            )
         return normalise(image, np.zeros_like(median), 2 * median)
     return normalise(image, *intensity_range(image, card.percentiles))
