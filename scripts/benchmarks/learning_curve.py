@@ -89,7 +89,7 @@ def one(options: argparse.Namespace, n: int | None, seed: int, *, scratch: bool)
         values["replay"] = options.replay
     if options.steps:
         values |= {"steps": options.steps, "minutes": None, "warmup": options.steps // 10, "ema": 0.99}
-        values["evaluate_every"] = max(1, options.steps // 5)
+        values["evaluate_every"] = max(1, options.steps // 3)
     if options.tile:
         values["tile"] = options.tile
     start = time.monotonic()

@@ -29,7 +29,7 @@ from .sampler import Sample
 IMAGES = 40
 """Most images per data folder that are scored in a run, evenly drawn; `evaluate` scores them all."""
 
-KNOWN_IMAGES = 20
+KNOWN_IMAGES = 8
 """The same for a folder of what the start model was made for."""
 
 SCORES = tuple(round(0.3 + 0.05 * k, 2) for k in range(10))
