@@ -1,6 +1,7 @@
 """`segment`, `demo` and `evaluate` from files to files, with cells made by the factory in place of a network."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ from napari_centermask.core.compose import label_image
 from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.instances import Instances
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+from napari_centermask.io.formats.reading import find_image
 from napari_centermask.pipeline import check_intensities
 from napari_centermask.settings import PreprocessSettings
 
@@ -138,6 +140,17 @@ def test_images_of_the_same_name_do_not_overwrite_each_other(tmp_path):
     assert [j.labels.name for j in plan(paths, tmp_path, ["labels"])] == ["one_a_labels.tif", "two_a_labels.tif"]
     with pytest.raises(BadSettings, match="twice"):
         plan([paths[0], paths[0]], tmp_path, ["labels"])
+
+
+def test_images_of_the_same_name_are_told_apart_in_coco_too(folder, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    assert (
+        cli.run(["segment", str(folder), str(other / "a.png"), "--out", str(tmp_path / "out"), "--format", "coco"]) == 0
+    )
+    records = read_coco(tmp_path / "out" / "annotations.json")
+    assert [r.file_name for r in records] == ["plate/a.png", "b.png", "other/a.png"]
+    assert find_image(tmp_path / "out" / "annotations.json", tmp_path, records[2].file_name) == other / "a.png"
 
 
 def test_a_folder_without_images_is_refused(tmp_path):

@@ -88,9 +88,10 @@ def segment(
 
 @dataclass(frozen=True)
 class Job:
-    """One image and where its labels and its class image go."""
+    """One image, what COCO calls it, and where its labels and its class image go."""
 
     image: Path
+    name: str
     labels: Path | None
     classes: Path | None = None
 
@@ -115,9 +116,15 @@ def plan(images: list[Path], out: Path, formats: list[str]) -> list[Job]:
         raise BadSettings(f"Expected images of different names, '{twice}' comes twice. Segment them in two runs.")
     kinds = [kind if kind in formats else None for kind in ("labels", "classes")]
     return [
-        Job(f, *(out / f"{n}_{kind}.tif" if kind else None for kind in kinds))
+        Job(f, _coco_name(f, files), *(out / f"{n}_{kind}.tif" if kind else None for kind in kinds))
         for f, n in zip(files, names, strict=True)
     ]
+
+
+def _coco_name(file: Path, files: list[Path]) -> str:
+    """The file's name, behind its folder's where several have it."""
+    is_only = [f.name for f in files].count(file.name) == 1
+    return file.name if is_only else f"{file.resolve().parent.name}/{file.name}"
 
 
 def image_files(path: Path) -> list[Path]:
@@ -166,7 +173,7 @@ def _one(job: Job, engine: Any, settings: SegmentSettings, *, first_id: int) -> 
             classes.append(class_image(follow(class_map_steps(plane, engine, settings), title)))
         cells = follow(segment_steps(plane, engine, settings), title)
         where = {"plane": index, "leading": image.leading}
-        records.append(ImageRecord(first_id + number, job.image.name, job.image, cells.shape, cells, extra, **where))
+        records.append(ImageRecord(first_id + number, job.name, job.image, cells.shape, cells, extra, **where))
     if job.labels:
         stack = np.stack([label_image(r.instances) for r in records])
         write_labels(job.labels, stack[0] if len(stack) == 1 else stack)
