@@ -59,6 +59,7 @@ class ImageCounts(QWidget):
 
     def _on_opened(self) -> None:
         self._known.clear()
+        self._show()  # the lines of another project cannot be clicked
         self._begin()
 
     def _on_changed(self, id: int) -> None:
@@ -83,7 +84,6 @@ class ImageCounts(QWidget):
         if not self.isVisible() or project is None:
             return
         found = [i for i in project.images if not i.problem and i.status != "untouched"]
-        self._listed = [i.id for i in found if i.id in self._known]
         self._waiting = [i.id for i in found if i.id not in self._known]
         self._timer.start()
 
@@ -101,12 +101,10 @@ class ImageCounts(QWidget):
 
     def _show(self) -> None:
         project = self._projects.project
-        if project is None:
-            return
-        images = [i for i in project.images if i.id in self._known]
+        images = [] if project is None else [i for i in project.images if i.id in self._known]
         self._listed = [i.id for i in images]
         ids = sorted({c for i in self._listed for c in self._known[i].categories})
-        numbers = np.array([self._of(i, ids) for i in self._listed], int).reshape(-1, len(ids))
+        numbers = np.array([self._of(i, ids) for i in self._listed], int).reshape(len(self._listed), len(ids))
         together = Counts(numbers, tuple(ids), self._dead)
         names = [project.categories[c].name if c in project.categories else str(c) for c in ids]
         lines = [i.file_name for i in images]
