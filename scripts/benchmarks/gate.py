@@ -78,7 +78,7 @@ def one(options: argparse.Namespace, data: Path, kind: str, seed: int, parent: d
     if subprocess.run(command_line(run), stdout=subprocess.DEVNULL, check=False).returncode:
         return {"data": data.name, "kind": kind, "seed": seed, "failed": True, "recommended": False}
     verdict = json.loads((folder / "run" / "comparison.json").read_text())["verdict"]
-    gain = score(str(folder / "run" / "best.safetensors"), data, folder)["AP"] - parent["AP"]
+    gain = score(str(folder / "run" / "best.safetensors"), data)["AP"] - parent["AP"]
     is_better = None if abs(gain) <= options.margin else gain > 0
     row = {"data": data.name, "kind": kind, "seed": seed, "gain_on_test": gain, "better": is_better}
     return row | {k: verdict[k] for k in ("recommended", "difference", "luck", "unit")}
@@ -121,8 +121,7 @@ def main() -> None:
         if (data.name, kind, seed) in done:
             continue
         if data.name not in parents:
-            options.work.mkdir(parents=True, exist_ok=True)
-            parents[data.name] = score(options.start, data, options.work)
+            parents[data.name] = score(options.start, data)
         rows.append(one(options, data, kind, seed, parents[data.name]))
         print(rows[-1], flush=True)
         report = {"start": options.start, "cells": options.cells, "steps": options.steps, "margin": options.margin}

@@ -36,7 +36,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        parent = score(options.start, options.data, Path(folder))
+        parent = score(options.start, options.data)
         for seed in options.seeds:
             rows.append(one(options, seed, Path(folder) / str(seed)) | {"parent": parent})
             print(rows[-1], flush=True)
@@ -57,7 +57,7 @@ def one(options: argparse.Namespace, seed: int, folder: Path) -> dict:
     subprocess.run([*command, "--seed", str(seed), "--out", folder / "run"], check=True, stdout=subprocess.DEVNULL)
     seconds = round(time.monotonic() - start)
     verdict = json.loads((folder / "run" / "comparison.json").read_text())["verdict"]
-    new = score(str(folder / "run" / "best.safetensors"), options.data, folder)
+    new = score(str(folder / "run" / "best.safetensors"), options.data)
     return {"cells": options.cells, "seed": seed, "seconds": seconds, "verdict": verdict["sentence"], "new": new}
 
 
