@@ -53,6 +53,17 @@ def test_maps_are_as_large_as_the_tile_at_each_depth(architecture, depth):
     assert model(torch.rand(1, 1, 64, 32)).shape == (1, 4, 64, 32)
 
 
+@pytest.mark.parametrize("architecture", ["plain", *CLASSES])
+def test_a_single_tile_can_be_learned_from(architecture):
+    torch.manual_seed(0)
+    model = build_model(UNetSettings(**SMALL, architecture=architecture)).train()
+    outputs = model.outputs(torch.randn(1, SMALL["in_channels"], 64, 64))
+    sum(maps.square().mean() for maps in outputs).backward()
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]  # an encoder's last stage may be unused
+    assert len(gradients) > 10
+    assert all(torch.isfinite(g).all() for g in gradients)
+
+
 @pytest.mark.parametrize("architecture", ["unet", "unet++"])
 def test_scse_is_there_where_it_is_asked_for(architecture):
     forms = [SMALL | {"width": 16, "architecture": architecture, "attention": a} for a in ("none", "scse")]

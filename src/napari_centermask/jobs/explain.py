@@ -57,7 +57,7 @@ def of_end(folder: Path, code: int | None, *, batch: int, tile: int, step: int) 
     if code in KILLED:
         remedy = unchecked_remedy(batch, tile)
         words = " and ".join(f"{name} {value}" for name, value in remedy.items())
-        then = f"Less may fit: {words}." if remedy else f"Smaller steps are none. {RELIEF}"
+        then = f"Less may fit: {words}." if remedy else f"There is no smaller step. {RELIEF}"
         return Failure(
             f"The system ended the job {where}, most often because memory ran out. {kept} {then}", "memory", remedy
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
+from torch.nn import functional
 
 from ..core.errors import MissingExtra
 from ..settings import UNetSettings
@@ -36,13 +38,26 @@ def make_smp(settings: UNetSettings) -> nn.Module:
     if settings.encoder not in smp.encoders.get_encoder_names():
         names = ", ".join(smp.encoders.get_encoder_names())
         raise ValueError(f"Expected model.encoder to be one of {names}; got {settings.encoder!r}.")
-    return make(
+    network = make(
         encoder_name=settings.encoder,
         encoder_weights=None,
         in_channels=settings.in_channels,
         classes=len(settings.map_names),
         **_form(settings),
     )
+    for part in network.modules():
+        if type(part).__name__ == "ASPPPooling":
+            part[2] = _PooledNorm(part[2].num_features)
+    return network
+
+
+class _PooledNorm(nn.BatchNorm2d):
+    """Batch norm after a pooling of the whole tile; a batch of one tile has no spread, so the running statistics serve."""
+
+    def forward(self, pooled: torch.Tensor) -> torch.Tensor:
+        if len(pooled) > 1:
+            return super().forward(pooled)
+        return functional.batch_norm(pooled, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
 def _form(settings: UNetSettings) -> dict:

@@ -112,7 +112,7 @@ def step_failed(trainer: Trainer, *, of_host: bool) -> TrainingFailed:
         found, is_sure = first_that_fits(trainer)
     if not is_sure:
         remedy = unchecked_remedy(batch, tile, fewest=trainer.world.size)
-        end = f"{_words(remedy)} may fit, which was not checked." if remedy else f"smaller steps are none. {RELIEF}"
+        end = f"{_words(remedy)} may fit, which was not checked." if remedy else f"there is no smaller step. {RELIEF}"
     elif found is not None:
         remedy = {"batch": found[0], "tile": found[1]}
         end = f"{_words(remedy)} fit."
