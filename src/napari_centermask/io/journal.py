@@ -25,6 +25,8 @@ LONGEST_LINE = 2**28
 LARGE = 100
 """Edits that leave more cells are packed by the thread: 100 cells take about 2 ms."""
 _RETRY_S = 2.0
+_CUT = b"\x18\n"
+"""Ends a line that a crash left torn, before the next one is appended: what was in progress then is no damage."""
 
 Maker = Callable[[], dict[str, Any]]
 
@@ -38,7 +40,7 @@ class Contents:
     records
         Those that can be read, with their numbers under "n"; in the order of the file.
     unreadable
-        Number of lines that cannot; a torn last line is not counted.
+        Number of lines that cannot; those torn by a crash are not counted.
     torn
         The file ends in the middle of a line.
     """
@@ -63,10 +65,10 @@ def read_journal(path: Path) -> Contents:
     with stream:
         for line in _lines(stream):
             torn = not line.endswith(b"\n")
-            record = _parse(line)
+            record = _parse(line.rstrip(_CUT))
             if record is not None:
                 records.append(record)
-            elif line.strip() and not torn:
+            elif line.strip() and not torn and not line.endswith(_CUT):
                 unreadable += 1
     return Contents(tuple(records), unreadable, torn)
 
@@ -135,7 +137,7 @@ class Journal:
             raise CannotSave(cannot_save(self.path, error)) from error
         self._good = os.fstat(self._file).st_size
         torn = self._good > 0 and _last_byte(self.path) != b"\n"
-        self._prefix = b"\n" if torn else b""
+        self._prefix = _CUT if torn else b""
 
     def append(self, image: int | str, edit: Edit) -> int:
         """Write an edit of an image down; returns its number.
@@ -183,7 +185,7 @@ class Journal:
         try:
             os.ftruncate(self._file, self._good)
         except OSError:
-            self._prefix = b"\n"  # the rest of it becomes a line that cannot be read
+            self._prefix = _CUT
             self._good = os.fstat(self._file).st_size
 
     def _refused(self, error: OSError) -> None:
