@@ -47,10 +47,26 @@ def test_no_source_is_on_both_sides_and_about_the_part_is_held_out(cells):
     assert len({tuple(r.file_name for r in p.val) for p in splits}) > 1
 
 
-def test_of_three_images_none_with_hardly_a_cell_judges_alone(cells):
-    records = [record(name, cells, n=n) for name, n in (("a.png", 16), ("b.png", 14), ("c.png", 1))]
+def test_of_five_images_none_with_hardly_a_cell_judges_alone(cells):
+    records = [record(f"{name}.png", cells, n=n) for name, n in zip("abcde", (16, 14, 12, 15, 1), strict=True)]
     for seed in range(6):
-        assert sum(len(r.instances) for r in split(records, seed=seed).val) > 10
+        parts = split(records, seed=seed)
+        assert parts.kind == "images"
+        assert sum(len(r.instances) for r in parts.val) > 6
+
+
+def test_of_few_images_a_place_of_each_judges(cells):
+    records = [record(f"{name}.png", cells, n=14) for name in "abc"]
+    parts = split(records)
+    assert (parts.kind, parts.n_groups) == ("regions", 3)
+    names = ["a.png", "b.png", "c.png"]
+    assert [[r.file_name for r in side] for side in (parts.train, parts.val)] == [names, names]
+    known = [[truth_of(r, partial=True) for r in side] for side in (parts.train, parts.val)]
+    for whole, train, val in zip(records, *known, strict=True):
+        assert len(train.instances) >= 1
+        assert len(val.instances) >= 1
+        assert len(train.instances) + len(val.instances) == len(whole.instances)
+        assert not {c.box for c in train.instances} & {c.box for c in val.instances}
 
 
 def test_only_what_was_reviewed_judges(cells):
@@ -168,11 +184,10 @@ def test_what_the_threshold_hides_is_no_cell_of_a_reviewed_image(tmp_path, cells
             project.set_status(id, "reviewed")
         project.save()
     freeze_dataset(folder, tmp_path / "data")
-    for part in ("train", "val"):
-        (only,) = read_coco(tmp_path / "data" / f"annotations_{part}.json")
-        truth = truth_of(only, partial=True)
-        assert len(truth.instances) == 6
-        assert all(c.score == 0.9 for c in truth.instances)
+    parts = [read_coco(tmp_path / "data" / f"annotations_{part}.json") for part in ("train", "val")]
+    truths = [truth_of(record, partial=True) for records in parts for record in records]
+    assert sum(len(t.instances) for t in truths) == 12
+    assert all(c.score == 0.9 for t in truths for c in t.instances)
 
 
 def test_too_few_cells_are_refused_with_what_to_do(tmp_path, cells):

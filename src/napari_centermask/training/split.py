@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.errors import BadAnnotations, BadSettings
 from ..core.instances import Box, Instance, Instances
+from ..evaluation.compare import FEW_SOURCES
 from ..io.coco import ImageRecord
 from ..io.groups import sources_of
 from ..io.reviewed import is_centred, is_partial, truth_of
@@ -25,7 +26,7 @@ class Split:
     Attributes
     ----------
     kind
-        "images", or "regions" where one source had to be cut in two.
+        "images", or "regions" where the sources are so few that each had to be cut in two.
     n_groups
         Sources in all. With few of them the figures of a single split are uncertain.
     """
@@ -39,7 +40,8 @@ class Split:
 def split(records: Sequence[ImageRecord], *, val_part: float = 0.2, seed: int = 0) -> Split:
     """Hold about `val_part` of the cells out, by whole sources.
 
-    Only what was reviewed in full or in regions can judge a model. Where that is a single source, it is cut into two places.
+    Only what was reviewed in full or in regions can judge a model. Where that are fewer than `FEW_SOURCES` sources, each is cut
+    into two places: one whole image would speak for itself alone, and nothing be learned from it.
 
     Parameters
     ----------
@@ -69,9 +71,9 @@ def split(records: Sequence[ImageRecord], *, val_part: float = 0.2, seed: int = 
             "Expected an image or a region that was reviewed in full, to judge the new model by; found single cells only. "
             "Mark a region as reviewed in which all cells are right and complete."
         )
-    if len(judges) == 1:
-        train, val = _cut_places(groups.pop(judges[0]), val_part, partial=partial)
-        return Split([*train, *(r for g in groups.values() for r in g)], val, "regions", len(groups) + 1)
+    if len(judges) < FEW_SOURCES:
+        train, val = _cut_places([r for name in judges for r in groups.pop(name)], val_part, partial=partial)
+        return Split([*train, *(r for g in groups.values() for r in g)], val, "regions", len(groups) + len(judges))
     sizes = {name: 1 + sum(len(r.instances) for r in group) for name, group in groups.items()}
     chosen = _choose(judges, sizes, wanted=val_part * sum(sizes.values()), rng=np.random.default_rng(seed))
     val = [r for name in chosen for r in groups[name]]
