@@ -17,7 +17,7 @@ from ..engines.classifier import load_classifier
 from ..models.classifier_card import SUFFIX
 from ..pipeline.classify import classify_steps
 from .classify_box import ClassifyBox
-from .job import Advance, Failed
+from .job import Advance, Failed, answer_for
 from .pickers import hint
 from .planes import channel_names
 from .runner import Runner
@@ -69,13 +69,9 @@ class Told:
 def tell(classifier: str, jobs: Sequence[CropJob]) -> Generator[Advance, None, Told | Failed]:
     """Ask a classifier about cells; for the worker thread."""
     name = Path(classifier).name.removesuffix(SUFFIX)
-    try:
-        return (yield from _tell(classifier, name, jobs))
-    except UserError as error:
-        return Failed(str(error))
-    except (RuntimeError, MemoryError) as error:  # as runtimes report their faults
-        text = str(error).strip().splitlines() or [type(error).__name__]
-        return Failed(f"The classifier {name} could not run: {text[0]}. Choose another one, or train it again.")
+    steps = _tell(classifier, name, jobs)
+    then = "Choose another one, or train it again."
+    return (yield from answer_for(steps, who=f"The classifier {name}", then=then))
 
 
 def _tell(classifier: str, name: str, jobs: Sequence[CropJob]) -> Generator[Advance, None, Told]:

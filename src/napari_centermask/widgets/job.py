@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..core.result import Index
     from ..engines import Engine
     from ..pipeline.ranking import Ranking
-    from ..pipeline.steps import Seams
+    from ..pipeline.steps import Progress, Seams
 
 # Candidates down to this score are kept, so that the threshold can be moved without a new run. On the sample of 126
 # nuclei that is 264 boxes for the mask heads instead of 129 and a third more time; from 0.1 on it would be 2,454.
@@ -91,27 +91,47 @@ def run(jobs: list[PlaneJob], settings: SegmentSettings) -> Generator[Advance | 
 
     A plane that cannot be segmented ends a run of one plane, and is left out of a run of many.
     """
-    return (yield from _answer_for(_run(jobs, settings)))
+    return (yield from answer_for(_run(jobs, settings)))
 
 
-def _answer_for(steps: Generator[Any, None, Any]) -> Generator[Any, None, Any]:
+def answer_for(
+    steps: Generator[Any, None, Any],
+    *,
+    who: str = "The network",
+    then: str = "Choose another engine or smaller tiles under 'Advanced'.",
+) -> Generator[Any, None, Any]:
     """Turn errors that a person can mend into `Failed`.
 
     Runtimes report their faults as RuntimeError, which superqt's workers drop without a word.
+
+    Parameters
+    ----------
+    who, then
+        What could not run then, and what to do.
     """
     try:
         return (yield from steps)
     except UserError as error:
         return Failed(str(error))
     except (RuntimeError, MemoryError) as error:
-        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        return Failed(f"The network could not run: {text}. Choose another engine or smaller tiles under 'Advanced'.")
+        text = str(error).strip().splitlines() or [type(error).__name__]
+        return Failed(f"{who} could not run: {text[0]}. {then}")
 
 
 def _next(steps: Generator[Any, None, Any]) -> Any:
     """One step; an engine answers one caller at a time, also where two viewers run."""
     with ENGINE_LOCK:
         return next(steps)
+
+
+def _advancing(steps: Generator[Progress, None, Any]) -> Generator[Advance, None, Any]:
+    """The steps of one piece of work, as parts of all."""
+    while True:
+        try:
+            progress = _next(steps)
+        except StopIteration as end:
+            return end.value
+        yield Advance(progress.done / max(progress.total, 1), progress.message)
 
 
 def _run(jobs: list[PlaneJob], settings: SegmentSettings) -> Generator[Advance | PlaneDone, None, Finished]:
@@ -187,7 +207,7 @@ def _whole(cells: Instances, box: Box | None, job: PlaneJob) -> Instances:
 
 def estimate_diameter(job: PlaneJob, settings: SegmentSettings) -> Generator[Advance, None, float | Failed]:
     """The typical diameter of a plane's cells, in pixels; for the worker thread."""
-    return (yield from _answer_for(_estimate_alone(job, settings)))
+    return (yield from answer_for(_estimate_alone(job, settings)))
 
 
 def _estimate_alone(job: PlaneJob, settings: SegmentSettings) -> Generator[Advance, None, float]:
@@ -197,7 +217,7 @@ def _estimate_alone(job: PlaneJob, settings: SegmentSettings) -> Generator[Advan
 
 def class_map(job: PlaneJob, settings: SegmentSettings) -> Generator[Advance, None, np.ndarray | Failed]:
     """The category of each pixel of a plane, (H, W) uint8 with 0 for background; for the worker thread."""
-    return (yield from _answer_for(_class_map(job, settings)))
+    return (yield from answer_for(_class_map(job, settings)))
 
 
 def _class_map(job: PlaneJob, settings: SegmentSettings) -> Generator[Advance, None, np.ndarray]:
@@ -206,19 +226,14 @@ def _class_map(job: PlaneJob, settings: SegmentSettings) -> Generator[Advance, N
     yield Advance(0.0, f"Loading {Path(settings.model).stem}")
     check_intensities(job.image, settings)
     steps = class_map_steps(job.image, cached_engine(settings), settings)
-    while True:
-        try:
-            progress = _next(steps)
-        except StopIteration as end:
-            return class_image(end.value)
-        yield Advance(progress.done / max(progress.total, 1), progress.message)
+    return class_image((yield from _advancing(steps)))
 
 
 def rank(
     images: Mapping[int, Path], reviewed: Mapping[int, Path], settings: SegmentSettings
 ) -> Generator[Advance, None, Ranking[int] | Failed]:
     """Images by how much correcting them would teach (`pipeline.ranking`); for the worker thread."""
-    return (yield from _answer_for(_rank(images, reviewed, settings)))
+    return (yield from answer_for(_rank(images, reviewed, settings)))
 
 
 def _rank(
@@ -228,12 +243,7 @@ def _rank(
 
     yield Advance(0.0, f"Loading {Path(settings.model).stem}")
     steps = ranking_steps(images, cached_engine(settings), settings, reviewed=reviewed)
-    while True:
-        try:
-            progress = _next(steps)
-        except StopIteration as end:
-            return end.value
-        yield Advance(progress.done / max(progress.total, 1), progress.message)
+    return (yield from _advancing(steps))
 
 
 def _estimate(
