@@ -222,9 +222,8 @@ def _counts(images: Sequence[Judged], old_score: float, new_score: float) -> tup
     n = max(4, -(-FEW_IMAGES // _n_sources(images)))
     units: dict[tuple[str, int], list] = {}
     for j in images:
-        for k, part in enumerate(
-            _parts(j, n) if in_parts else [None]
-        ):  # one place in all frames of a source is one part
+        parts = _parts(j, n) if in_parts else [None]
+        for k, part in enumerate(parts):  # one place in all frames of a source is one part
             both = counts_of(j.truth, j.old, old_score, part), counts_of(j.truth, j.new, new_score, part)
             units.setdefault((j.group or j.name, k), []).append(both)
     found = [(sum(a for a, _ in u), sum(b for _, b in u)) for u in units.values()]

@@ -34,7 +34,7 @@ def rename_model(name: str, new: str) -> ModelFiles:
         If there is no such added model, or the new name is taken or not allowed.
     """
     source = _added(name)
-    _check_free(new)
+    zoo.check_new_name(new)
     temporary = Path(tempfile.mkdtemp(prefix=".adding-", dir=zoo.user_folder()))
     try:
         for suffix in (*SUFFIXES.values(), CLASSIFIER):
@@ -94,7 +94,7 @@ def restore_model(name: str) -> ModelFiles:
     if not zoo.is_name(name) or not source.is_dir():
         known = sorted({n for (_, n), _ in _deleted()} | set(archived_models()))
         raise BadModel(f"Expected a deleted or archived model ({', '.join(known) or 'none'}), got '{name}'.")
-    _check_free(name)
+    zoo.check_new_name(name)
     os.replace(source, zoo.user_folder() / name)
     return zoo.find_model(name)
 
@@ -219,13 +219,6 @@ def _added(name: str) -> Path:
         raise BadModel(f"'{name}' is part of napari-centermask and stays. Only added models can be changed.")
     names = ", ".join(m.name for m in zoo.list_models() if not m.shipped) or "none"
     raise BadModel(f"Expected the name of an added model ({names}), got '{name}'.")
-
-
-def _check_free(name: str) -> None:
-    if not zoo.is_name(name):
-        raise BadModel(f"Expected a name of letters, digits, '.', '_' and '-', got '{name}'.")
-    if (zoo.user_folder() / name).exists() or (zoo.shipped_folder() / name).exists():
-        raise BadModel(f"A model named '{name}' is already installed. Choose another name.")
 
 
 def _deleted() -> list[tuple[tuple[int, str], Path]]:
