@@ -13,6 +13,7 @@ Kind, and what it carries beside `event` and `time`:
 - paused, resumed: step
 - done: step, best, out, stopped (true: before its end), model (the best weights, null if there are none)
 - failed: message, reason ("memory", "disk", "data", "numbers", "settings"), remedy (settings to try again with)
+- adopted: name, path; the new model was installed under this name
 - progress: done, total, message; of commands that are no training
 """
 
@@ -36,6 +37,7 @@ KINDS = (
     "resumed",
     "done",
     "failed",
+    "adopted",
 )
 
 

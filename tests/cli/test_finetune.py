@@ -128,6 +128,21 @@ def test_a_model_that_is_not_better_is_not_adopted(capsys, fields, parent, tmp_p
     assert zoo.list_models() == []
 
 
+def test_an_adopted_model_is_told_as_an_event(capfd, fields, parent, tmp_path, monkeypatch):
+    from napari_centermask.cli import train
+
+    def recommended(settings, _model):
+        (settings.out / "comparison.json").write_text('{"verdict": {"recommended": true}}')
+        yield from ()
+
+    monkeypatch.setattr(train, "compared", recommended)
+    options = ("--out", tmp_path / "run", "--steps", 1, "--batch", 2, "--tile", 64, "--workers", 0, "--json")
+    assert run("finetune", fields, "--start", parent, *options, "--adopt", "mine") == 0
+    last = json.loads(capfd.readouterr().out.splitlines()[-1])
+    assert (last["event"], last["name"]) == ("adopted", "mine")
+    assert zoo.find_model("mine").graphs
+
+
 def test_a_comparison_that_is_short_of_memory_is_explained_and_nothing_adopted(capfd, fields, parent, monkeypatch):
     from napari_centermask.evaluation import compare_models
 

@@ -39,6 +39,14 @@ def test_a_damaged_image_is_named_and_the_others_are_ranked(plate, capsys):
     assert {line.split(maxsplit=1)[1] for line in out.splitlines()} == {str(p) for p in kept}
 
 
+def test_it_is_said_when_no_image_can_be_ranked(tmp_path, capsys):
+    (tmp_path / "damaged.tif").write_bytes(b"II*\0 nothing")
+    assert cli.run(["rank", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "none of 1 can be ranked" in err
+
+
 def test_a_folder_without_images_is_refused(tmp_path, capsys):
     assert cli.run(["rank", str(tmp_path)]) == 2
     assert "found none" in capsys.readouterr().err

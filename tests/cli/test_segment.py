@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -213,6 +214,22 @@ def test_a_perfect_model_scores_one(capsys, annotated, tmp_path):
     assert found["n_images"] == 2
     assert "bioimage AP" in capsys.readouterr().out
     assert sorted(p.name for p in (tmp_path / "maps").iterdir()) == ["1_errors.png", "2_errors.png"]
+
+
+def test_error_maps_of_images_whose_names_are_alike_do_not_take_each_others_place(annotated, tmp_path):
+    images = annotated / "images"
+    names = ["a/1.png", "b/1.png", "b/1.tif"]
+    for name in names:
+        (images / name).parent.mkdir(exist_ok=True)
+        Image.open(images / "1.png").save(images / name)
+    (record,) = [r for r in read_coco(annotated / "annotations_test.json") if r.file_name == "1.png"]
+    write_coco(
+        annotated / "annotations_test.json", [replace(record, id=k, file_name=n) for k, n in enumerate(names, 1)]
+    )
+    tokens = ["evaluate", "--data", annotated, "--split", "test", "--maps", tmp_path / "maps"]
+    assert cli.run([str(t) for t in tokens]) == 0
+    made = sorted(p.name for p in (tmp_path / "maps").iterdir())
+    assert made == ["a_1_errors.png", "b_1.tif_errors.png", "b_1_errors.png"]
 
 
 def test_predictions_are_judged_like_a_model(annotated, tmp_path):

@@ -76,6 +76,14 @@ def test_training_on_a_folder_without_annotations_says_so(capsys, tmp_path):
     assert "annotations_train.json" in capsys.readouterr().err
 
 
+def test_an_earlier_run_is_not_written_over(capsys, fields, tmp_path):
+    (tmp_path / "last.pt").write_bytes(b"hours of work")
+    assert run("train", "--data", fields, "--out", tmp_path, *TINY) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert (tmp_path / "last.pt").read_bytes() == b"hours of work"
+    assert not (tmp_path / "run.json").exists()
+
+
 def test_resuming_without_a_checkpoint_says_so(capsys, fields, tmp_path):
     assert run("train", "--data", fields, "--out", tmp_path / "run", "--resume", *TINY) == 2
     assert "resume from" in capsys.readouterr().err

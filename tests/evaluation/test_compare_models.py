@@ -19,7 +19,9 @@ ENGINE = SimpleNamespace(card=SimpleNamespace(**CARD, preprocess=PreprocessSetti
 @pytest.fixture
 def models(monkeypatch):
     """Models that find nothing."""
-    monkeypatch.setattr(module, "segment", lambda image, *_, **__: Instances(image.shape[1:], categories={1: "cell"}))
+    monkeypatch.setattr(
+        module, "segment_within", lambda image, *_, **__: Instances(image.shape[1:], categories={1: "cell"})
+    )
     return ENGINE, ENGINE
 
 

@@ -7,7 +7,7 @@ import pytest
 from napari_centermask.core.errors import BadAnnotations, BadSettings
 from napari_centermask.settings import AugmentSettings
 from napari_centermask.training.augment import boxes_of
-from napari_centermask.training.data import batches, data_hash, load_split
+from napari_centermask.training.data import batches, data_hash, data_hashes, load_split
 from napari_centermask.training.sampler import TileSampler, TrainTile, _bent, rarity
 
 PLAIN = AugmentSettings(intensity=0, blur=0, noise=0, gradient=0, grey=0, copy_paste=0)
@@ -75,6 +75,16 @@ def test_the_hash_changes_with_a_pixel(folder):
     path = folder / "images" / "train_1.png"
     path.write_bytes(path.read_bytes() + b"\0")
     assert data_hash(folder, "train") != before
+
+
+def test_folders_of_one_name_keep_a_hash_each(folder, tmp_path):
+    other = tmp_path / "other" / folder.name
+    shutil.copytree(folder, other)
+    (other / "annotations_train.json").write_bytes((folder / "annotations_val.json").read_bytes())
+    found = data_hashes([folder, other])
+    assert list(found) == [folder.name, f"{folder.name} 2"]
+    assert found[folder.name] == {split: data_hash(folder, split) for split in ("train", "val")}
+    assert found[f"{folder.name} 2"]["train"] == data_hash(other, "train") != found[folder.name]["train"]
 
 
 def test_a_missing_split_says_what_is_expected(folder):

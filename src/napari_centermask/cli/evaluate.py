@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -95,18 +96,26 @@ def _predictor(settings: SegmentSettings):
 
 def _map_writer(folder: Path, score: float):
     """Writes one error map after each image."""
+    written: set[Path] = set()
 
     def watch(record: Any, predicted: Any, number: int, total: int) -> None:
         from napari_centermask.evaluation.error_maps import write_error_map
         from napari_centermask.io.images import read_plane
 
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "_".join([Path(record.file_name).stem, *map(str, record.plane), "errors.png"])
+        path = _map_file(folder, Path(record.file_name).with_suffix("").parts, record.plane)
+        if path in written:  # of two images only the endings differ
+            path = _map_file(folder, Path(record.file_name).parts, record.plane)
+        written.add(path)
         write_error_map(
             path, read_plane(record.path, record.plane), record.instances, predicted.filter(min_score=score)
         )
 
     return watch
+
+
+def _map_file(folder: Path, name: Sequence[str], plane: Sequence[int]) -> Path:
+    return folder / "_".join([*(part for part in name if part not in ("/", "..")), *map(str, plane), "errors.png"])
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

@@ -97,7 +97,7 @@ def finetune(
     comparison = settings.out / "comparison.json"
     verdict = json_module.loads(comparison.read_text(encoding="utf-8"))["verdict"] if comparison.exists() else None
     if adopt:
-        return _adopt(settings, adopt, verdict)
+        _adopt(settings, adopt, verdict, json=json)
     return 0
 
 
@@ -122,9 +122,15 @@ def suggest_for(
     return suggestion.settings, suggestion.reasons
 
 
-def _adopt(settings: TrainSettings, name: str, verdict: dict[str, Any] | None) -> int:
-    from .models import add
+def _adopt(settings: TrainSettings, name: str, verdict: dict[str, Any] | None, *, json: bool) -> None:
+    from napari_centermask import events
+
+    from .models import install
 
     if verdict is not None and not verdict["recommended"]:
         raise BadModel(f"Not installed. {verdict['sentence']} It lies in {settings.out}; `models add` installs it.")
-    return add(settings.out / "best.safetensors", name=name)
+    folder = install(settings.out / "best.safetensors", name).paths[0].parent
+    if json:
+        events.write(events.event("adopted", name=name, path=str(folder)))
+    else:
+        print(f"Installed '{name}' in {folder}")

@@ -130,8 +130,14 @@ def add(file: Path, /, *, name: str | None = None, graphs: bool = True) -> int:
     graphs
         Make the ONNX graphs that napari needs, where the file comes without; needs PyTorch.
     """
-    model = zoo.add_model(file, name)
+    model = install(file, name, graphs=graphs)
     print(f"Installed '{model.name}' in {model.paths[0].parent}")
+    return 0
+
+
+def install(file: Path, name: str | None, *, graphs: bool = True) -> zoo.ModelFiles:
+    """Install a model, and make its graphs where they are wanted and can be made."""
+    model = zoo.add_model(file, name)
     notice(f"Licence of the weights: {model.card.licence}")
     if model.graphs is None and graphs:
         from napari_centermask.core.errors import MissingExtra
@@ -142,7 +148,7 @@ def add(file: Path, /, *, name: str | None = None, graphs: bool = True) -> int:
             export_files(model, model.paths[0].parent)
         except MissingExtra as error:
             notice(f"Without ONNX graphs only the torch engine can run it. {error}")
-    return 0
+    return model
 
 
 @app.command

@@ -54,6 +54,8 @@ def rank(
     found = follow(ranking_steps(waiting, engine, settings, reviewed=known), "images")
     for why in found.left_out.values():
         notice(f"Left out: {why}")
+    if not found.values:
+        notice(f"Expected images to rank, none of {len(waiting)} can be ranked.")
     if json:
         signs = ("entropy", "disagreement", "poor_masks")
         rows = [

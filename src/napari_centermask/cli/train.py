@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from napari_centermask.core.errors import BadSettings, MissingExtra, UserError
+from napari_centermask.jobs.command import check_new_run
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.shortage import is_out_of_memory
 
@@ -72,6 +73,8 @@ def train(
     json
         Print one JSON object per event.
     """
+    if not settings.resume:
+        check_new_run(settings.out)
     return run_training(settings, json=json)
 
 

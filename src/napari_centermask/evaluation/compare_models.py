@@ -17,7 +17,7 @@ from ..io.coco import ImageRecord
 from ..io.groups import sources_of
 from ..io.images import read_channel_names, read_plane
 from ..io.reviewed import Truth, centred_within, is_partial, truth_of
-from ..pipeline import segment, suited
+from ..pipeline import segment_within, suited
 from ..pipeline.channels import named
 from ..settings import PreprocessSettings, SegmentSettings
 from .compare import Comparison, Judged, compare, differing
@@ -134,7 +134,7 @@ def _judge(entry: _Entry, old: Engine, new: Engine, microscope: PreprocessSettin
     def found(engine: Engine) -> Instances:
         light = microscope or PreprocessSettings()
         settings = named(SegmentSettings(diameter=diameter or engine.card.diameter, preprocess=light), names)
-        return centred_within(segment(image, engine, settings, min_score=LOWEST_SCORE), truth.reviewed)
+        return segment_within(image, engine, settings, truth.reviewed, min_score=LOWEST_SCORE)
 
     return Judged(entry.name, cells, found(old), found(new), entry.source)
 

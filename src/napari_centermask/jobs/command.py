@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +22,21 @@ def new_run_folder(runs: Path, name: str | None = None) -> Path:
         number += 1
         path = Path(runs) / f"{stem}-{number}"
     return path
+
+
+def check_new_run(folder: Path, left: Sequence[str] = ("last.pt",)) -> None:
+    """Refuse a run folder in which something of an earlier run would be written over.
+
+    Raises
+    ------
+    BadSettings
+        If one of the files `left` is there.
+    """
+    if earlier := next((name for name in left if (folder / name).exists()), None):
+        raise BadSettings(
+            f"Expected a new run folder, {folder} holds {earlier} of an earlier run, which would be lost. Choose another --out, "
+            f"or go on with that run: napari-centermask train {folder / RUN_FILE} --resume"
+        )
 
 
 def write_run(settings: TrainSettings) -> Path:

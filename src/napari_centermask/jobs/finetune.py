@@ -8,12 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core.errors import BadModel, BadSettings
+from ..core.errors import BadModel
 from ..models.zoo import ModelFiles, find_model
 from ..training.checks import check_data
 from ..training.dataset import freeze_dataset
 from ..training.defaults import Suggestion, suggest
-from .command import new_run_folder
+from .command import check_new_run, new_run_folder
 
 
 def prepare(
@@ -52,11 +52,7 @@ def prepare(
     if files is not None and files.weights is None:
         raise BadModel(f"Expected a model with weights to start from, {files.name} has only ONNX graphs.")
     folder = Path(out).expanduser().resolve() if out is not None else new_run_folder(data / "runs")
-    if earlier := next((n for n in ("best.safetensors", "last.pt") if (folder / n).exists()), None):
-        raise BadSettings(
-            f"Expected a new run folder, {folder} holds {earlier} of an earlier run, which would be lost. Choose another --out, "
-            f"or go on with that run: napari-centermask train {folder / 'run.json'} --resume"
-        )
+    check_new_run(folder, ("best.safetensors", "last.pt"))
     is_new = not folder.exists()
     try:
         freeze_dataset(data, folder / "data", val_part=val_part, seed=seed)

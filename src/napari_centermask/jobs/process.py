@@ -25,7 +25,7 @@ from ..core.errors import BadSettings
 from ..events import parse
 from ..settings import TrainSettings
 from ..training.control import Control
-from .command import RUN_FILE, command_line, write_run
+from .command import RUN_FILE, check_new_run, command_line, write_run
 from .explain import Failure, of_end, of_event
 
 State = Literal["starting", "running", "paused", "stopping", "done", "stopped", "failed"]
@@ -69,8 +69,8 @@ class Job:
         if (folder / RUN_FILE).exists():
             if cls(folder).is_alive:
                 raise BadSettings(f"A job works in {folder} already. Wait for it, stop it, or choose another folder.")
-            if not settings.resume and (folder / "last.pt").exists():
-                raise BadSettings(f"{folder} holds an earlier run. Choose another folder, or go on with it.")
+            if not settings.resume:
+                check_new_run(folder)
         run_file = write_run(settings)
         job = cls(folder)
         job.control.clear()

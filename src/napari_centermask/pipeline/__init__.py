@@ -3,6 +3,7 @@
 from napari_centermask.pipeline.class_maps import class_image, class_map_steps, class_maps
 from napari_centermask.pipeline.diameter import diameter_steps, estimate_diameter
 from napari_centermask.pipeline.intensities import check_intensities
+from napari_centermask.pipeline.regions import segment_within
 from napari_centermask.pipeline.segmentation import segment, segment_steps
 from napari_centermask.pipeline.source import Source
 from napari_centermask.pipeline.steps import Progress, suited
@@ -18,5 +19,6 @@ __all__ = [
     "estimate_diameter",
     "segment",
     "segment_steps",
+    "segment_within",
     "suited",
 ]

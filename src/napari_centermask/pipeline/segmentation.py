@@ -25,11 +25,9 @@ from napari_centermask.settings import SegmentSettings
 _HEAD_BATCH = 64  # cells per call of the mask heads: more are no faster and take more memory
 
 
-def segment(
-    image: Any, engine: AnyEngine, settings: SegmentSettings | None = None, *, min_score: float | None = None
-) -> Instances:
+def segment(image: Any, engine: AnyEngine, settings: SegmentSettings | None = None, **options: Any) -> Instances:
     """Segment an image; see `segment_steps`."""
-    return run_through(segment_steps(image, engine, settings or SegmentSettings(), min_score=min_score))
+    return run_through(segment_steps(image, engine, settings or SegmentSettings(), **options))
 
 
 def segment_steps(

@@ -18,7 +18,7 @@ from ..models.cell_classifier import CellClassifier
 from ..models.classifier_card import ClassifierCard
 from ..pipeline.classify import scaled_for
 from ..settings import ClassifierTraining
-from .data import annotation_file, data_hash, load_split
+from .data import annotation_file, data_hashes, load_split
 
 _ROOM = 1.5  # larger squares are cut, so that turned and shifted ones are full
 
@@ -96,7 +96,7 @@ def train_classifier(settings: ClassifierTraining, *, name: str) -> tuple[CellCl
     model.eval()
     temperature = _temperature(model, load_cells(settings.data, "val", card))
     facts: dict[str, Any] = {
-        "data": {f.name: {s: data_hash(f, s) for s in ("train", "val")} for f in map(Path, settings.data)},
+        "data": data_hashes(settings.data),
         "settings": settings.model_dump(mode="json", exclude={"data", "out"}),
         "cells": dict(zip(settings.model.categories, number.tolist(), strict=True)),
         "seconds": round(time.perf_counter() - start, 1),

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,6 +117,18 @@ def data_hash(folder: Path, split: str) -> str:
         digest.update(name.encode())
         digest.update((Path(folder) / "images" / name).read_bytes())
     return digest.hexdigest()
+
+
+def data_hashes(folders: Sequence[Path]) -> dict[str, dict[str, str]]:
+    """`data_hash` of train and val, {name of the folder: {split: hash}}."""
+    return {name: {s: data_hash(f, s) for s in ("train", "val")} for name, f in folders_by_name(folders).items()}
+
+
+def folders_by_name(folders: Sequence[Path]) -> dict[str, Path]:
+    """Folders by their names; a second one of a name has its number behind it."""
+    names = [Path(folder).name for folder in folders]
+    counts = [names[: n + 1].count(name) for n, name in enumerate(names)]
+    return {f"{name} {n}" if n > 1 else name: Path(f) for name, n, f in zip(names, counts, folders, strict=True)}
 
 
 class _Endless:

@@ -125,10 +125,9 @@ class Trainer:
     def read_facts(self) -> dict[str, dict[str, str]]:
         """Hashes of the data, {folder: {split: SHA-256}}; read once, so that a folder may go away while training."""
         if self._facts is None:
-            from .data import data_hash
+            from .data import data_hashes
 
-            folders = [*self.settings.data, *self.settings.replay]
-            self._facts = {Path(f).name: {split: data_hash(f, split) for split in ("train", "val")} for f in folders}
+            self._facts = data_hashes([*self.settings.data, *self.settings.replay])
         return self._facts
 
     @property

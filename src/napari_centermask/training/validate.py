@@ -6,7 +6,6 @@ import datetime
 import os
 import platform
 import time
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,9 @@ from ..evaluation.report import evaluate as score_pairs
 from ..io.reviewed import centred_within
 from ..models.card import ModelCard
 from ..models.checkpoint import save_model
-from ..pipeline import segment, suited
+from ..pipeline import segment_within, suited
 from ..settings import SegmentSettings, TrainSettings
-from .data import validation_images
+from .data import folders_by_name, validation_images
 from .sampler import Sample
 
 IMAGES = 40
@@ -99,28 +98,21 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
     scores = SCORES if card.kind == "centermask" else (usual,)
     pairs: dict[str, list[Pair]] = {}
     samples = []
-    for name, folder in _named(settings.data).items():
+    for name, folder in folders_by_name(settings.data).items():
         found = pairs.setdefault(name, [])
         for sample in _samples(folder):
             found.append(_segmented(sample, engine, settings, min_score=scores[0]))
             if len(found) == 1 and len(samples) < PICTURES:
                 shown = found[0][1].filter(min_score=usual)
-                samples.append(_picture(settings.out / "samples", sample, shown))
+                samples.append(_picture(settings.out / "samples", name, sample, shown))
     known = {
         name: [_segmented(s, engine, settings, min_score=scores[0]) for s in _samples(folder, KNOWN_IMAGES)]
-        for name, folder in _named(settings.replay).items()
+        for name, folder in folders_by_name(settings.replay).items()
     }
     results = {score: _summary(pairs, known, score, model.settings.categories) for score in scores}
     best = best_score(results, usual, n_cells=sum(len(truth) for rows in pairs.values() for truth, *_ in rows))
     chosen = best if card.kind == "centermask" else None
     return results[best] | {"score": chosen, "seconds": round(time.monotonic() - start, 1), "samples": samples}
-
-
-def _named(folders: Sequence[Path]) -> dict[str, Path]:
-    """Folders by their names; a second one of a name has its number behind it."""
-    names = [Path(folder).name for folder in folders]
-    counts = [names[: n + 1].count(name) for n, name in enumerate(names)]
-    return {f"{name} {n}" if n > 1 else name: Path(f) for name, n, f in zip(names, counts, folders, strict=True)}
 
 
 def best_score(results: dict[float, dict[str, Any]], usual: float, *, n_cells: int) -> float:
@@ -141,8 +133,7 @@ def _segmented(sample: Sample, engine: Any, settings: TrainSettings, *, min_scor
         preprocess=settings.preprocess.microscope,
     )
     clock = time.monotonic()
-    predicted = segment(sample.image, engine, options, min_score=min_score)
-    predicted = centred_within(predicted, sample.reviewed)
+    predicted = segment_within(sample.image, engine, options, sample.reviewed, min_score=min_score)
     return centred_within(sample.instances, sample.reviewed), predicted, time.monotonic() - clock
 
 
@@ -173,12 +164,12 @@ def _figures(report: dict[str, Any], categories: list[str]) -> dict[str, Any]:
     return figures
 
 
-def _picture(folder: Path, sample: Sample, predicted: Instances) -> dict[str, str]:
+def _picture(folder: Path, data: str, sample: Sample, predicted: Instances) -> dict[str, str]:
     """Draw what is right and wrong on a validation image; the next evaluation draws over it."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{sample.folder}_{Path(sample.name).stem}.png"
+    path = folder / f"{data}_{Path(sample.name).stem}.png"
     write_error_map(path, sample.image, sample.instances, predicted)
-    return {"image": f"{sample.folder}/{sample.name}", "picture": str(path)}
+    return {"image": f"{data}/{sample.name}", "picture": str(path)}
 
 
 def save_best(model: nn.Module, trainer, result: dict[str, Any]) -> Path:
