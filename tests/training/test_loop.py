@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from napari_centermask.models.checkpoint import load_model
+from napari_centermask.training.failed import TrainingFailed
 from napari_centermask.training.loop import train
 from napari_centermask.training.optimise import learning_rate
-from napari_centermask.training.trainer import Trainer, TrainingFailed
+from napari_centermask.training.trainer import Trainer
 
 
 def events(settings, **options):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_centermask.training.map_targets import FAR, IGNORED, map_tile
-from napari_centermask.training.sampler import TrainTile
+from napari_centermask.training.tile import TrainTile
 
 SIDE = 24
 

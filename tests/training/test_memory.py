@@ -9,10 +9,11 @@ from napari_centermask.settings import UNetSettings
 from napari_centermask.training import trainer as trainer_module
 from napari_centermask.training.data import batches
 from napari_centermask.training.distributed import World
+from napari_centermask.training.failed import TrainingFailed
 from napari_centermask.training.loop import train
 from napari_centermask.training.memory import first_that_fits, fits, release, step_failed
 from napari_centermask.training.shortage import smaller_steps
-from napari_centermask.training.trainer import Trainer, TrainingFailed
+from napari_centermask.training.trainer import Trainer
 
 SHORT = "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"
 

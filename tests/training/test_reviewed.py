@@ -13,8 +13,10 @@ from napari_centermask.settings import AugmentSettings
 from napari_centermask.training.batch_losses import batch_losses
 from napari_centermask.training.data import load_split
 from napari_centermask.training.loop import train
-from napari_centermask.training.sampler import Sample, TileSampler, Window, cut_unreviewed
+from napari_centermask.training.sample import Sample
+from napari_centermask.training.sampler import TileSampler
 from napari_centermask.training.trainer import Trainer
+from napari_centermask.training.window import Window, cut_unreviewed
 
 PLAIN = AugmentSettings(intensity=0, blur=0, noise=0, gradient=0, grey=0, copy_paste=0)
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from napari_centermask.training import trainer
+from napari_centermask.training.failed import TrainingFailed
 from napari_centermask.training.loop import train
-from napari_centermask.training.trainer import Trainer, TrainingFailed
+from napari_centermask.training.trainer import Trainer
 
 
 def zero(*_):

@@ -8,7 +8,8 @@ from napari_centermask.core.errors import BadAnnotations, BadSettings
 from napari_centermask.settings import AugmentSettings
 from napari_centermask.training.augment import boxes_of
 from napari_centermask.training.data import batches, data_hash, data_hashes, load_split
-from napari_centermask.training.sampler import TileSampler, TrainTile, _bent, rarity
+from napari_centermask.training.sampler import TileSampler, rarity
+from napari_centermask.training.tile import TrainTile, bent
 
 PLAIN = AugmentSettings(intensity=0, blur=0, noise=0, gradient=0, grey=0, copy_paste=0)
 
@@ -120,7 +121,7 @@ def test_an_elastic_deformation_keeps_image_and_masks_in_register(settings):
 def test_a_tile_without_cells_can_be_bent_too():
     none = np.zeros((0, 32, 32), np.uint8), np.zeros((0, 4), np.float32), np.zeros(0, np.int64)
     image = np.random.default_rng(0).random((1, 32, 32), np.float32)
-    tile = _bent(TrainTile(image, none[1], none[2], none[0], none[1]), 4.0, np.random.default_rng(1))
+    tile = bent(TrainTile(image, none[1], none[2], none[0], none[1]), 4.0, np.random.default_rng(1))
     assert tile.masks.shape == (0, 32, 32)
     assert not np.array_equal(tile.image, image)
 

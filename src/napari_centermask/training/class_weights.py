@@ -11,7 +11,7 @@ from ..io.coco import ImageRecord, read_coco
 from ..io.reviewed import is_partial, truth_of
 from ..settings import TrainSettings
 from .data import annotation_file
-from .sampler import class_of
+from .sample import class_of
 
 
 def class_weights(settings: TrainSettings) -> np.ndarray:

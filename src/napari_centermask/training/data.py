@@ -21,7 +21,9 @@ from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.settings import SegmentSettings, TrainSettings
 from napari_centermask.training.inputs import for_sampler, prepared
 from napari_centermask.training.map_targets import MapTile, MapTiles
-from napari_centermask.training.sampler import Sample, TileSampler, TrainTile
+from napari_centermask.training.sample import Sample
+from napari_centermask.training.sampler import TileSampler
+from napari_centermask.training.tile import TrainTile
 
 if TYPE_CHECKING:
     import torch

@@ -16,7 +16,7 @@ from napari_centermask.pipeline.channels import choose_channels
 from napari_centermask.pipeline.correction import correction_of
 from napari_centermask.pipeline.source import nominal_scale
 from napari_centermask.settings import SegmentSettings, TrainSettings
-from napari_centermask.training.sampler import Sample, folder_diameter
+from napari_centermask.training.sample import Sample, folder_diameter
 
 
 def follow_card(settings: TrainSettings, card: ModelCard) -> TrainSettings:

@@ -15,11 +15,12 @@ from ..settings import TrainSettings
 from .checks import check_data
 from .control import Control
 from .device import choose_device, give_back, memory_mb
+from .failed import TrainingFailed
 from .memory import release, stage_failed, step_failed
 from .optimise import PLATEAU
 from .shortage import is_of_host, is_out_of_memory
 from .tensorboard import EventFile
-from .trainer import Trainer, TrainingFailed
+from .trainer import Trainer
 
 REPORT_EVERY = 20
 REPORT_SECONDS = 10.0
@@ -228,7 +229,7 @@ class _Run:
     def _save(self) -> dict[str, Any]:
         self.saved = time.monotonic()
         self.trainer.save()
-        return event("checkpoint", step=self.trainer.progress.step, path=str(self.trainer.checkpoint))
+        return event("checkpoint", step=self.trainer.progress.step, path=str(self.trainer.files.newest))
 
     def _evaluate(self) -> Events:
         from .validate import save_best

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from napari_centermask.training.sampler import TileSampler, TrainTile
+from napari_centermask.training.sampler import TileSampler
+from napari_centermask.training.tile import TrainTile
 
 IGNORED = 255
 """Class of pixels of which nothing is known."""

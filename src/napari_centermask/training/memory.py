@@ -11,9 +11,10 @@ import torch
 from ..models.losses import Truth
 from .batch_losses import REGIONS
 from .device import capacity, give_back
+from .failed import TrainingFailed
 from .map_losses import MapTruth
 from .shortage import RELIEF, is_of_host, is_out_of_memory, smaller_steps, unchecked_remedy
-from .trainer import Trainer, TrainingFailed
+from .trainer import Trainer
 
 
 def release(trainer: Trainer) -> None:

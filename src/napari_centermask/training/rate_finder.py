@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..models.losses import Truth
-from .trainer import Trainer, TrainingFailed
+from .failed import TrainingFailed
+from .trainer import Trainer
 
 LOWEST, HIGHEST = 1e-6, 1e-1
 SMOOTH = 0.9

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import copy
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from ..core.errors import UserError
 from ..models.build import build_model
 from ..models.losses import Truth
 from ..settings import TrainSettings
@@ -19,28 +16,13 @@ from .batch_losses import batch_losses
 from .class_weights import class_weights
 from .device import choose_device, choose_precision, tune_malloc
 from .distributed import World
+from .failed import TrainingFailed
 from .inputs import check_inputs, follow_card
 from .map_losses import MapTruth, map_losses
 from .optimise import freeze, learning_rate, make_optimiser, set_rate
 from .shortage import is_out_of_memory
 from .start import make_start
-
-
-class TrainingFailed(UserError):
-    """Training cannot go on; the message says why and what to change.
-
-    Parameters
-    ----------
-    reason
-        "memory", "disk", "data", "numbers" or "checkpoint".
-    remedy
-        Settings with which it may be tried again.
-    """
-
-    def __init__(self, message: str, *, reason: str = "settings", remedy: dict[str, Any] | None = None) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.remedy = remedy or {}
+from .state import StateFiles
 
 
 class Average:
@@ -118,9 +100,9 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
         self.progress = Progress()
         self.most_cells = 0
-        self.is_continued = False
         self._facts: dict[str, dict[str, str]] | None = None
         settings.out.mkdir(parents=True, exist_ok=True)
+        self.files = StateFiles(settings.out)
 
     def read_facts(self) -> dict[str, dict[str, str]]:
         """Hashes of the data, {folder: {split: SHA-256}}; read once, so that a folder may go away while training."""
@@ -129,16 +111,6 @@ class Trainer:
 
             self._facts = data_hashes([*self.settings.data, *self.settings.replay])
         return self._facts
-
-    @property
-    def checkpoint(self) -> Path:
-        """The newest state, replaced as a whole."""
-        return self.settings.out / "last.pt"
-
-    @property
-    def earlier(self) -> Path:
-        """The state before the newest, for the day the newest is damaged."""
-        return self.settings.out / "previous.pt"
 
     @property
     def batch(self) -> int:
@@ -151,66 +123,23 @@ class Trainer:
         return self.progress.tiles if self.progress.tiles >= 0 else self.progress.step * self.settings.batch
 
     def save(self) -> None:
-        """Write the state under a temporary name and rename it; the state before is kept."""
-        state = {
-            "model": self.model.state_dict(),
-            "average": self.average.state,
-            "updates": self.average.updates,
-            "optimiser": self.optimiser.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "progress": vars(self.progress),
-            "torch_rng": torch.get_rng_state(),
-        }
-        part = self.checkpoint.with_suffix(".part")
-        try:
-            with part.open("wb") as stream:  # given a path, torch reports a full disk as a RuntimeError
-                torch.save(state, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        if self.is_continued and self.checkpoint.exists():
-            os.replace(self.checkpoint, self.earlier)
-        elif not self.is_continued:  # of an earlier run in this folder
-            self.earlier.unlink(missing_ok=True)
-        self.is_continued = True
-        os.replace(part, self.checkpoint)
+        """Write the state; the one before is kept."""
+        self.files.write(
+            {
+                "model": self.model.state_dict(),
+                "average": self.average.state,
+                "updates": self.average.updates,
+                "optimiser": self.optimiser.state_dict(),
+                "scaler": self.scaler.state_dict(),
+                "progress": vars(self.progress),
+                "torch_rng": torch.get_rng_state(),
+            }
+        )
 
     def resume(self) -> str | None:
-        """Go on from the run folder's newest checkpoint that can be read.
-
-        Returns
-        -------
-        str or None
-            What a person should know: that the newest was damaged.
-
-        Raises
-        ------
-        TrainingFailed
-            If there is none, or none can be read.
-        """
-        found = [p for p in (self.checkpoint, self.earlier) if p.exists()]
-        if not found:
-            raise TrainingFailed(
-                f"Expected a checkpoint to resume from, {self.checkpoint} is missing. Start again without --resume.",
-                reason="checkpoint",
-                remedy={"resume": False},
-            )
-        faults = []
-        for path in found:
-            try:
-                self._restore(torch.load(path, map_location=self.device, weights_only=True))
-            except Exception:  # torch raises many kinds for a damaged file, with advice that does not help here
-                faults.append(f"{path} is damaged")
-                continue
-            self.is_continued = True
-            if faults:  # else the damaged state would take the place of the good one
-                os.replace(path, self.checkpoint)
-            return f"{faults[0]}. Going on from {path.name}, step {self.progress.step}." if faults else None
-        raise TrainingFailed(
-            f"{'; '.join(faults)}. Start again without --resume.", reason="checkpoint", remedy={"resume": False}
-        )
+        """Go on from the newest state that can be read; see `StateFiles.read`."""
+        damaged = self.files.read(self._restore, self.device)
+        return f"{damaged}, step {self.progress.step}." if damaged else None
 
     def _restore(self, state: dict[str, Any]) -> None:
         progress = Progress(**state["progress"])

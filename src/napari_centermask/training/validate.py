@@ -23,7 +23,7 @@ from ..models.checkpoint import save_model
 from ..pipeline import segment_within, suited
 from ..settings import SegmentSettings, TrainSettings
 from .data import folders_by_name, validation_images
-from .sampler import Sample
+from .sample import Sample
 
 IMAGES = 40
 """Most images per data folder that are scored in a run, evenly drawn; `evaluate` scores them all."""

@@ -1,0 +1,92 @@
+"""Annotated images as a training has them in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from napari_centermask.core.instances import Box, Instance, Instances
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One annotated image, decoded.
+
+    Attributes
+    ----------
+    image
+        (C, H, W) uint8, uint16 or float32.
+    instances
+        Its cells.
+    lo, hi
+        (C,) float32 from `core.normalise.intensity_range`.
+    folder, name
+        The data folder's name and the image's file name.
+    reviewed
+        Rectangles (y0, x0, y1, x1) in which the cells are complete; None for the whole image.
+    doubtful
+        Cells that nobody looked at.
+    names
+        Of the channels, as the file tells them; empty if it does not.
+    """
+
+    image: np.ndarray
+    instances: Instances
+    lo: np.ndarray
+    hi: np.ndarray
+    folder: str = ""
+    name: str = ""
+    reviewed: tuple[Box, ...] | None = None
+    doubtful: tuple[Instance, ...] = ()
+    names: tuple[str, ...] = ()
+
+    @cached_property
+    def known_part(self) -> float:
+        """About the part of the image that teaches something: reviewed, or in a cell."""
+        if self.reviewed is None:
+            return 1.0
+        boxes = np.concatenate([self.boxes, np.array(self.reviewed, np.int64).reshape(-1, 4)])
+        area = float(((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).sum())
+        return min(1.0, area / self.image[0].size)
+
+    @cached_property
+    def boxes(self) -> np.ndarray:
+        """(N, 4) int64 (y0, x0, y1, x1), half-open."""
+        return np.array([i.box for i in self.instances], dtype=np.int64).reshape(-1, 4)
+
+    @cached_property
+    def cells(self) -> list[Instance]:
+        """The instances in order, as a list."""
+        return list(self.instances)
+
+    @cached_property
+    def diameter(self) -> float | None:
+        """Median diameter in pixels of the cells that the border does not cut; None without cells."""
+        if not self.cells:
+            return None
+        height, width = self.image.shape[1:]
+        y0, x0, y1, x1 = self.boxes.T
+        inside = (y0 > 0) & (x0 > 0) & (y1 < height) & (x1 < width)
+        diameters = np.array([cell.diameter for cell in self.cells])
+        return float(np.median(diameters[inside] if inside.sum() >= 3 else diameters))
+
+
+def folder_diameter(folder: list[Sample], default: float) -> float:
+    """Median diameter of a folder's images, for those without cells; `default` without any."""
+    known = [sample.diameter for sample in folder if sample.diameter]
+    return float(np.median(known)) if known else default
+
+
+def class_indices(sample: Sample, categories: list[str]) -> np.ndarray:
+    """(N,) int64, index of each cell's category."""
+    lookup = class_of(sample.instances.categories, categories)
+    return np.array([lookup.get(cell.category, 0) for cell in sample.cells], dtype=np.int64)
+
+
+def class_of(names: dict[int, str], categories: list[str]) -> dict[int, int]:
+    """Category id -> index into the model's categories: by name, else by the order of the ids, else the model's last."""
+    order = {id: min(n, len(categories) - 1) for n, id in enumerate(sorted(names))}
+    named = {id: categories.index(name) for id, name in names.items() if name in categories}
+    return order | named
