@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -99,6 +100,17 @@ def test_ties_with_the_last_detection_stay_as_in_the_reference():
     features = features_of()
     features.logits[:], features.centerness[:] = 3.0, 3.0
     assert len(detect(features, CARD, score=0.2, nms=0.99, max_detections=5).scores) > 5
+
+
+@pytest.mark.parametrize("wrong", [1e9, np.inf, np.nan])
+def test_boxes_of_spoilt_weights_have_an_end(wrong):
+    features = features_of()
+    expected = detect(features, CARD, score=0.2, nms=1.0)
+    spoilt = replace(features, ltrb=np.where(np.arange(4) == 2, wrong, features.ltrb).astype(np.float32))
+    found = detect(spoilt, CARD, score=0.2, nms=1.0)
+    assert len(found.boxes) == len(expected.boxes) > 10
+    assert (found.boxes[:, 2] <= 5 * 96).all()
+    assert np.array_equal(found.boxes[:, [0, 1, 3]], expected.boxes[:, [0, 1, 3]])
 
 
 def test_nothing_above_the_score_gives_no_boxes():

@@ -15,6 +15,8 @@ from napari_centermask.engines.suppress import SoftNms, nms_boxes, soft_nms
 
 Threshold = Literal["score", "class"]
 
+_REACH = 4
+
 
 def detect(
     features: Features,
@@ -94,7 +96,7 @@ def candidates(
 
     Returns
     -------
-    boxes : (K, 4) float32
+    boxes : (K, 4) float32, no edge farther from its location than four tiles are long
     scores : (K,) float32, sqrt(class probability x centerness)
     classes : (K,) int64
     """
@@ -116,7 +118,8 @@ def _candidates(
     if pre_nms_topk is not None:
         top = _top_per_level(product, levels[rows], pre_nms_topk)
         rows, classes, product = rows[top], classes[top], product[top]
-    ltrb = features.ltrb[index][rows]
+    # Spoilt weights give boxes without end, and the mask heads sample a box's whole area: minutes for a single one.
+    ltrb = np.fmin(features.ltrb[index][rows], _REACH * max(features.tile_shape))
     boxes = np.concatenate([centres[rows] - ltrb[:, :2], centres[rows] + ltrb[:, 2:]], axis=1)
     return boxes.astype(np.float32), np.sqrt(product), classes.astype(np.int64), rows
 
