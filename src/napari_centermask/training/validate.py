@@ -95,7 +95,7 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
     card = make_card(settings, model, name="training", parent=trainer.start.card)
     engine = engine_of(model, card, device=str(trainer.device))
     usual = suited(SegmentSettings(), card).score
-    scores = SCORES if card.kind == "centermask" else (usual,)
+    scores = sorted({*SCORES, usual}) if card.kind == "centermask" else [usual]
     pairs: dict[str, list[Pair]] = {}
     samples = []
     for name, folder in folders_by_name(settings.data).items():
@@ -116,13 +116,19 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
 
 
 def best_score(results: dict[float, dict[str, Any]], usual: float, *, n_cells: int) -> float:
-    """The score at which the AP is highest, of equals the one nearest to the usual one.
+    """The score at which the AP is highest, of equals the one nearest to the usual one, which is among them.
 
-    Where "AP_known" was measured it is added, and the AP of `n_cells` new cells counts n / (n + `KNOWN_WORTH`) as much: few cells
-    alone would choose a score at which much of what the start model found is lost.
+    The AP of `n_cells` cells counts n / (n + `KNOWN_WORTH`), and what is lost of "AP_known" where it was measured counts in full:
+    few cells alone would choose a score at which much of what the start model found is lost. What is gained there counts
+    nothing: the model is made for the new cells.
     """
     weight = n_cells / (n_cells + KNOWN_WORTH)
-    return max(results, key=lambda s: (weight * results[s]["AP"] + results[s].get("AP_known", 0.0), -abs(s - usual)))
+    known = results[usual].get("AP_known", 0.0)
+
+    def worth(score: float) -> float:
+        return weight * results[score]["AP"] + min(results[score].get("AP_known", 0.0) - known, 0.0)
+
+    return max(results, key=lambda s: (worth(s), -abs(s - usual)))
 
 
 def _segmented(sample: Sample, engine: Any, settings: TrainSettings, *, min_score: float) -> Pair:
