@@ -156,6 +156,17 @@ class Instances:
         return list(self._by_id)
 
     @property
+    def diameter(self) -> float | None:
+        """Median diameter in pixels of the cells that the border does not cut, of all where these are few; None without cells."""
+        if not self._by_id:
+            return None
+        height, width = self.shape
+        boxes = ((c.diameter, c.box) for c in self)
+        rows = [(d, y0 > 0 and x0 > 0 and y1 < height and x1 < width) for d, (y0, x0, y1, x1) in boxes]
+        inside = [d for d, is_whole in rows if is_whole]
+        return float(np.median(inside if len(inside) >= 3 else [d for d, _ in rows]))
+
+    @property
     def next_id(self) -> int:
         """The id the next new cell gets; larger than any id ever used."""
         return self._next_id

@@ -129,7 +129,7 @@ def _judge(entry: _Entry, old: Engine, new: Engine, microscope: PreprocessSettin
     image = np.asarray(read_plane(record.path, record.plane))
     names = read_channel_names(record.path)
     cells = centred_within(truth.instances, truth.reviewed)
-    diameter = float(np.median([c.diameter for c in cells])) if len(cells) else None
+    diameter = truth.instances.diameter
 
     def found(engine: Engine) -> Instances:
         light = microscope or PreprocessSettings()

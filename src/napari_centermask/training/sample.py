@@ -63,14 +63,8 @@ class Sample:
 
     @cached_property
     def diameter(self) -> float | None:
-        """Median diameter in pixels of the cells that the border does not cut; None without cells."""
-        if not self.cells:
-            return None
-        height, width = self.image.shape[1:]
-        y0, x0, y1, x1 = self.boxes.T
-        inside = (y0 > 0) & (x0 > 0) & (y1 < height) & (x1 < width)
-        diameters = np.array([cell.diameter for cell in self.cells])
-        return float(np.median(diameters[inside] if inside.sum() >= 3 else diameters))
+        """As of `Instances`, computed once."""
+        return self.instances.diameter
 
 
 def folder_diameter(folder: list[Sample], default: float) -> float:
