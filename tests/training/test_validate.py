@@ -55,9 +55,8 @@ def test_a_score_at_which_known_cells_are_lost_is_not_chosen(judged, known, monk
     assert found["AP"] == found["AP_known"] == 1.0
     monkeypatch.setattr(validate, "SCORES", (0.3, 0.7))
     found = judged(replay=[known])
-    assert (
-        found["score"] == 0.4
-    )  # the usual one; half of what is found in new images is wrong there, at 0.7 all known cells were lost
+    # The usual one: half of what is found in new images is wrong there, at 0.7 all known cells were lost.
+    assert found["score"] == 0.4
     assert (found["AP"], found["AP_known"]) == (0.5, 1.0)
 
 

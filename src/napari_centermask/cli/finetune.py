@@ -125,12 +125,13 @@ def suggest_for(
 def _adopt(settings: TrainSettings, name: str, verdict: dict[str, Any] | None, *, json: bool) -> None:
     from napari_centermask import events
 
-    from .models import install
+    from .models import add, install
 
     if verdict is not None and not verdict["recommended"]:
         raise BadModel(f"Not installed. {verdict['sentence']} It lies in {settings.out}; `models add` installs it.")
-    folder = install(settings.out / "best.safetensors", name).paths[0].parent
+    file = settings.out / "best.safetensors"
     if json:
-        events.write(events.event("adopted", name=name, path=str(folder)))
+        model = install(file, name)
+        events.write(events.event("adopted", name=name, path=str(model.paths[0].parent)))
     else:
-        print(f"Installed '{name}' in {folder}")
+        add(file, name=name)
