@@ -1,7 +1,7 @@
 """A process that edits a project until it is killed; see test_kill.py.
 
 Started once, it forks a child for every line "FOLDER SEED" on its standard input, so that 200 deaths cost seconds. The child
-opens the project, makes random edits and prints the number of each when it is done.
+opens the project, takes random steps and prints after each its number, and that of the last step which must survive.
 """
 
 from __future__ import annotations
@@ -24,17 +24,19 @@ class Player:
 
     def __init__(self, histories: dict[int, History], seed: int) -> None:
         self.histories, self.rng = histories, np.random.default_rng(seed)
-        self.was_large = False
+        self.steps = self.sure = 0
         for history in histories.values():
             history.listen(self._note)
 
     def _note(self, edit: Edit) -> None:
-        self.was_large = is_large(edit)
+        # a model's run is handed over by the thread: it may be lost until the next edit or save, however many steps
+        # that change nothing lie between
+        self.sure = self.steps - 1 if is_large(edit) else self.steps
 
     def step(self) -> str:
         """Do one thing; returns "save" where a project should be saved."""
         rng = self.rng
-        self.was_large = False
+        self.steps += 1
         history = self.histories[int(rng.choice(list(self.histories)))]
         kind = rng.random()
         if kind < 0.03:
@@ -89,10 +91,11 @@ def edit_until_killed(folder: Path, seed: int) -> None:
         _say(f"cannot write: {project.read_only}")
         os._exit(1)
     player = Player({i.id: project.history(i.id) for i in project.images}, seed)
-    for n in range(1, 1_000_000):
+    while True:
         if player.step() == "save":
             project.save()
-        _say(f"{n} large" if player.was_large else f"{n}")
+            player.sure = player.steps
+        _say(f"{player.steps} {player.sure}")
 
 
 def _say(line: str) -> None:
