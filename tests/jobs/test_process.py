@@ -100,6 +100,39 @@ def test_a_job_that_does_not_stop_is_ended_after_its_grace(run, until, monkeypat
     assert job.failure is None
 
 
+def test_an_evaluation_is_not_ended_before_its_own_grace(run, until, monkeypatch):
+    monkeypatch.setattr(process, "GRACE_S", 0.0)
+    job = run(HEAD + 'say("start", batch=8)\nsay("stage", name="evaluating")\nwait(lambda: False)')
+    until(job, lambda: job.last("stage"))
+    job.stop()
+    os.utime(job.control.stop_file, (0, time.time() - process.EVALUATION_GRACE_S + 60))
+    job.poll()
+    assert job.state == "stopping"
+    os.utime(job.control.stop_file, (0, time.time() - process.EVALUATION_GRACE_S - 60))
+    until(job, lambda: not job.is_alive)
+    assert job.state == "stopped"
+
+
+def test_the_time_of_an_evaluation_is_not_taken_from_what_follows(run, until):
+    went_on = 'print(json.dumps({"event": "stage", "time": time.time(), "name": "training"}), flush=True)'
+    job = run(f'{HEAD}say("start", batch=8)\nsay("stage", name="evaluating")\n{went_on}\nwait(lambda: False)')
+    job.stop()
+    os.utime(job.control.stop_file, (0, time.time() - process.GRACE_S + 30))  # not over before the stage is said
+    until(job, lambda: job.last("stage") and job.last("stage")["name"] == "training")
+    os.utime(job.control.stop_file, (0, time.time() - process.GRACE_S - 60))
+    job.poll()
+    assert job.state == "stopping"
+
+
+def test_a_failure_after_the_wish_to_stop_is_a_failure(run, until):
+    script = 'say("start", batch=8)\nwait((out / "stop").exists)\nsay("failed", message="full", reason="disk")'
+    job = run(HEAD + script)
+    job.stop()
+    until(job, lambda: not job.is_alive)
+    assert job.state == "failed"
+    assert (job.failure.message, job.failure.reason) == ("full", "disk")
+
+
 def test_a_killed_job_is_explained_with_a_remedy_and_goes_on(run, until, settings, act):
     job = run(HEAD + 'say("start", batch=8)\nsay("step", step=40)\n(out / "last.pt").touch()\nwait(lambda: False)')
     until(job, lambda: job.last("step") and job.can_resume)

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from napari_centermask.training import trainer
+from napari_centermask.training import loop, trainer
 from napari_centermask.training.failed import TrainingFailed
 from napari_centermask.training.loop import train
 from napari_centermask.training.trainer import Trainer
@@ -31,6 +31,21 @@ def test_stop_ends_with_a_model_and_is_not_remembered(settings):
     assert seen[-1]["step"] == 1
     assert (settings.out / "best.safetensors").exists()
     assert not (settings.out / "stop").exists()
+
+
+def test_a_stopped_run_is_saved_before_it_is_evaluated(settings, monkeypatch):
+    monkeypatch.setattr(loop, "REPORT_EVERY", 1)
+    saved = []
+
+    def score(*_):
+        saved.append((settings.out / "last.pt").exists())
+        return {"AP": 0.0}
+
+    for event in train(settings.model_copy(update={"steps": 1000}), evaluate=score):
+        if event["event"] == "step":
+            (settings.out / "stop").touch()
+    assert saved == [True]
+    assert event["stopped"]
 
 
 def test_a_run_that_no_longer_improves_ends(settings):

@@ -30,7 +30,10 @@ from .explain import Failure, of_end, of_event
 
 State = Literal["starting", "running", "paused", "stopping", "done", "stopped", "failed"]
 GRACE_S = 60.0
-"""Seconds a job gets to end by itself once it was asked to; an evaluation of many images may take half of that."""
+"""Seconds a job gets to end by itself once it was asked to; see `EVALUATION_GRACE_S`."""
+EVALUATION_GRACE_S = 600.0
+"""Seconds instead while it evaluates or compares, which cannot be interrupted and makes the model that is kept."""
+EVALUATIONS = ("evaluating", "comparing")
 
 
 class Job:
@@ -162,7 +165,7 @@ class Job:
             raise BadSettings(f"Expected the settings of a run in {path}, cannot use them: {error}.") from error
 
     def poll(self) -> list[dict[str, Any]]:
-        """Events that came since the last call, in order; ends a job whose time to stop is over.
+        """Events that came since the last call, in order; ends a job whose time to stop is over (see `stop`).
 
         The file holds the events of all sittings of a run; those after the last `start` are of the present one.
         """
@@ -233,6 +236,8 @@ class Job:
             return "paused" if turns[-1] == "paused" else "running"
         if now and now[-1] == "done":
             return "stopped" if self.last("done").get("stopped") else "done"
+        if now and now[-1] == "failed":  # also where it was asked to stop: what it should have kept may be missing
+            return "failed"
         # Asked to stop, and ended by `poll` or `kill` when it did not in time: as wished, not a failure.
         return "stopped" if self.control.stopped else "failed"
 
@@ -301,7 +306,11 @@ class Job:
         self._process = Job.start(settings)._process
 
     def stop(self) -> None:
-        """Ask the job to end with its best model; returns at once. `poll` ends it after `GRACE_S` seconds."""
+        """Ask the job to end with its best model; returns at once.
+
+        `poll` ends it after `GRACE_S` seconds, or where it evaluates then after `EVALUATION_GRACE_S`, from the request or
+        from when it began to evaluate.
+        """
         self.control.stop_file.touch()
 
     def kill(self) -> None:
@@ -329,7 +338,9 @@ class Job:
             asked = self.control.stop_file.stat().st_mtime
         except OSError:
             return
-        if time.time() - asked > GRACE_S and self.is_alive:
+        stage = next((e for e in reversed(self._sitting()) if e["event"] == "stage"), {})
+        grace_s = EVALUATION_GRACE_S if stage.get("name") in EVALUATIONS else GRACE_S
+        if time.time() - max(asked, stage.get("time", 0)) > grace_s and self.is_alive:
             self.kill()
 
 

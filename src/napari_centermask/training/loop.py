@@ -286,10 +286,9 @@ class _Run:
             yield event("notice", message=message)
         is_stopped = self.control.stopped and trainer.done < 1.0
         if is_stopped and trainer.progress.step:
+            yield self._save()  # first: an evaluation takes long, and may be ended
             if trainer.progress.best < 0:
                 yield from self._evaluate()
-            else:
-                yield self._save()
         self.control.clear()
         yield event(
             "done",
