@@ -41,7 +41,7 @@ def test_a_deleted_model_comes_back_and_the_last_one_first(add):
     second = registry.weights_hash(add("a", value=2.0).weights)
     registry.delete_model("a")
     assert names() == []
-    assert registry.deleted_models() == ["a", "a"]
+    assert [deleted.name for deleted in registry.deleted_models()] == ["a", "a"]
     assert registry.weights_hash(registry.restore_model("a").weights) == second
     assert names() == ["a"]
     with pytest.raises(BadModel, match="already installed"):
@@ -63,6 +63,41 @@ def test_an_archived_model_is_kept_and_not_offered(add):
     assert (names(), registry.archived_models()) == ([], ["a"])
     registry.restore_model("a")
     assert (names(), registry.archived_models()) == (["a"], [])
+
+
+def test_a_model_of_the_archive_comes_back_past_a_deleted_one_of_its_name(add):
+    add("a", value=1.0)
+    deleted = registry.delete_model("a")
+    archived = registry.weights_hash(add("a", value=2.0).weights)
+    registry.archive_model("a")
+    assert registry.weights_hash(registry.restore_archived("a").weights) == archived
+    assert (registry.archived_models(), registry.deleted_models()) == ([], [deleted])
+    with pytest.raises(BadModel, match="already installed"):
+        registry.restore_deleted(deleted)
+    assert registry.deleted_models() == [deleted]
+
+
+def test_of_several_deleted_models_of_a_name_each_comes_back_as_itself(add):
+    hashes, deleted = [], []
+    for value in (1.0, 2.0, 3.0):
+        hashes.append(registry.weights_hash(add("a", value=value).weights))
+        deleted.append(registry.delete_model("a"))
+    assert registry.deleted_models() == deleted[::-1]
+    for one, expected in zip(deleted, hashes, strict=True):
+        assert registry.weights_hash(registry.restore_deleted(one).weights) == expected
+        assert registry.delete_model("a", time_ns=one.time_ns) == one
+    assert registry.deleted_models() == deleted[::-1]
+
+
+def test_what_is_gone_is_not_restored(add):
+    add("a")
+    deleted = registry.delete_model("a")
+    registry.restore_deleted(deleted)
+    with pytest.raises(registry.NotThere, match=rf"'a' deleted on {deleted.date}"):
+        registry.restore_deleted(deleted)
+    with pytest.raises(registry.NotThere, match=r"archive \(none\), got 'a'"):
+        registry.restore_archived("a")
+    assert names() == ["a"]
 
 
 def test_a_renamed_model_keeps_its_weights_and_card(add, home):
@@ -101,7 +136,8 @@ def test_names_that_are_taken_or_lead_elsewhere_are_refused(add, tmp_path):
     for bad in ("../up", ".hidden", "a/b"):
         with pytest.raises(BadModel):
             registry.rename_model("a", bad)
-        for change in (registry.delete_model, registry.archive_model, registry.restore_model):
+        changes = (registry.delete_model, registry.archive_model, registry.restore_model, registry.restore_archived)
+        for change in changes:
             with pytest.raises(BadModel):
                 change(bad)
     with pytest.raises(BadModel, match="stays"):

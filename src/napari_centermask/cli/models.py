@@ -171,14 +171,23 @@ def remove(name: str, /) -> int:
 
 @app.command
 def restore(name: str, /) -> int:
-    """Bring back a model that was removed or archived.
+    """Bring back a model that was removed or archived: the one removed last under this name, else that of the archive.
 
     Parameters
     ----------
     name
         As it was called.
     """
-    print(f"Restored '{registry.restore_model(name).name}'")
+    were_removed = [deleted for deleted in registry.deleted_models() if deleted.name == name]
+    in_archive = name in registry.archived_models()
+    registry.restore_model(name)
+    if not were_removed:
+        print(f"Restored '{name}' from the archive")
+        return 0
+    print(f"Restored '{name}', removed on {were_removed[0].date}")
+    others = ["in the archive"] * in_archive + [f"removed on {deleted.date}" for deleted in were_removed[1:]]
+    if others:
+        print(f"There are others of this name: {', '.join(others)}. Rename this one, then restore the next one.")
     return 0
 
 

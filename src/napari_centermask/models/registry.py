@@ -25,6 +25,34 @@ REPLAY = "replay"
 """Folder beside a model's weights with a sample of its training data: images/ and annotations of train and val."""
 
 
+class NotThere(BadModel):
+    """No model lies where one is looked for: not under this name, or no longer."""
+
+
+@dataclass(frozen=True, order=True)
+class Deleted:
+    """One deleted model; several of a name are told apart by the time.
+
+    Attributes
+    ----------
+    time_ns
+        When it was deleted, in nanoseconds since 1970.
+    """
+
+    time_ns: int
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return zoo.user_folder() / TRASH / f"{self.time_ns}-{self.name}"
+
+    @property
+    def date(self) -> str:
+        """Day of the deletion, as 2026-01-31."""
+        return time.strftime("%Y-%m-%d", time.localtime(self.time_ns / 1e9))
+
+
 def rename_model(name: str, new: str) -> ModelFiles:
     """Give an added model another name; its card keeps the name it was trained under.
 
@@ -52,7 +80,7 @@ def rename_model(name: str, new: str) -> ModelFiles:
 
 
 def archive_model(name: str) -> None:
-    """Put an added model away: it is kept, and no longer offered. `restore_model` brings it back.
+    """Put an added model away: it is kept, and no longer offered. `restore_archived` brings it back.
 
     Raises
     ------
@@ -66,8 +94,13 @@ def archive_model(name: str) -> None:
     os.replace(source, target)
 
 
-def delete_model(name: str) -> None:
-    """Delete an added model; `restore_model` undoes it until `empty_trash`.
+def delete_model(name: str, *, time_ns: int | None = None) -> Deleted:
+    """Delete an added model; `restore_deleted` undoes it until `empty_trash`.
+
+    Parameters
+    ----------
+    time_ns
+        When it was deleted, to take its restoring back; now when not given.
 
     Raises
     ------
@@ -75,9 +108,39 @@ def delete_model(name: str) -> None:
         If there is no such added model.
     """
     source = _added(name)
-    target = zoo.user_folder() / TRASH / f"{time.time_ns()}-{name}"
-    target.parent.mkdir(exist_ok=True)
-    os.replace(source, target)
+    deleted = Deleted(time.time_ns() if time_ns is None else time_ns, name)
+    deleted.folder.parent.mkdir(exist_ok=True)
+    os.replace(source, deleted.folder)
+    return deleted
+
+
+def restore_deleted(deleted: Deleted) -> ModelFiles:
+    """Bring back exactly this deleted model.
+
+    Raises
+    ------
+    BadModel
+        If it was brought back or removed for good, or a model of its name was added since.
+    """
+    if not deleted.folder.is_dir():
+        raise NotThere(
+            f"Expected the model '{deleted.name}' deleted on {deleted.date}, it is no longer among the deleted ones. "
+            "Look whether it was brought back already."
+        )
+    return _bring_back(deleted.folder, deleted.name)
+
+
+def restore_archived(name: str) -> ModelFiles:
+    """Bring a model back from the archive.
+
+    Raises
+    ------
+    BadModel
+        If the archive holds none of this name, or a model of this name was added since.
+    """
+    if name not in archived_models():
+        raise NotThere(f"Expected a model of the archive ({', '.join(archived_models()) or 'none'}), got '{name}'.")
+    return _bring_back(zoo.user_folder() / ARCHIVE / name, name)
 
 
 def restore_model(name: str) -> ModelFiles:
@@ -88,15 +151,13 @@ def restore_model(name: str) -> ModelFiles:
     BadModel
         If there is none, or a model of this name was added since.
     """
-    deleted = {time_name: path for time_name, path in _deleted() if time_name[1] == name}
-    archived = zoo.user_folder() / ARCHIVE / name
-    source = deleted[max(deleted)] if deleted else archived
-    if not zoo.is_name(name) or not source.is_dir():
-        known = sorted({n for (_, n), _ in _deleted()} | set(archived_models()))
-        raise BadModel(f"Expected a deleted or archived model ({', '.join(known) or 'none'}), got '{name}'.")
-    zoo.check_new_name(name)
-    os.replace(source, zoo.user_folder() / name)
-    return zoo.find_model(name)
+    last = next((deleted for deleted in deleted_models() if deleted.name == name), None)
+    if last is not None:
+        return restore_deleted(last)
+    if name not in archived_models():
+        known = sorted({deleted.name for deleted in deleted_models()} | set(archived_models()))
+        raise NotThere(f"Expected a deleted or archived model ({', '.join(known) or 'none'}), got '{name}'.")
+    return restore_archived(name)
 
 
 def export_model(name: str, folder: Path) -> list[Path]:
@@ -123,9 +184,14 @@ def archived_models() -> list[str]:
     return sorted(p.name for p in (zoo.user_folder() / ARCHIVE).glob("*") if p.is_dir())
 
 
-def deleted_models() -> list[str]:
-    """Names of the deleted models that can be brought back, the last one first."""
-    return [name for (_, name), _ in sorted(_deleted(), reverse=True)]
+def deleted_models() -> list[Deleted]:
+    """The deleted models that can be brought back, the last one first."""
+    found = []
+    for path in (zoo.user_folder() / TRASH).glob("*"):
+        time_ns, _, name = path.name.partition("-")
+        if path.is_dir() and time_ns.isdigit() and zoo.is_name(name):
+            found.append(Deleted(int(time_ns), name))
+    return sorted(found, reverse=True)
 
 
 def empty_trash() -> int:
@@ -218,14 +284,11 @@ def _added(name: str) -> Path:
     if zoo.is_name(name) and (zoo.shipped_folder() / name).is_dir():
         raise BadModel(f"'{name}' is part of napari-centermask and stays. Only added models can be changed.")
     names = ", ".join(m.name for m in zoo.list_models() if not m.shipped) or "none"
-    raise BadModel(f"Expected the name of an added model ({names}), got '{name}'.")
+    raise NotThere(f"Expected the name of an added model ({names}), got '{name}'.")
 
 
-def _deleted() -> list[tuple[tuple[int, str], Path]]:
-    """((time, name), folder) of each deleted model."""
-    found = []
-    for path in (zoo.user_folder() / TRASH).glob("*"):
-        time_ns, _, name = path.name.partition("-")
-        if path.is_dir() and time_ns.isdigit() and zoo.is_name(name):
-            found.append(((int(time_ns), name), path))
-    return found
+def _bring_back(folder: Path, name: str) -> ModelFiles:
+    """Move a model that was put away to where it is offered."""
+    zoo.check_new_name(name)
+    os.replace(folder, zoo.user_folder() / name)
+    return zoo.find_model(name)
