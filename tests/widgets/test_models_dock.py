@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from napari_centermask.models import zoo
+from napari_centermask.models import registry, zoo
 from napari_centermask.models.card import ModelCard
 from napari_centermask.settings import ModelSettings
 
 
-def card(name: str, parent: str | None = None) -> ModelCard:
+def card(name: str, parent: str | None = None, *, description: str = "Finds cells.") -> ModelCard:
     training = {
         "steps": 1200,
         "minutes": 9.5,
@@ -29,17 +29,19 @@ def card(name: str, parent: str | None = None) -> ModelCard:
         training=training,
         metrics={"val": {"AP": 0.4, "AP50": 0.6}, "test": {"fields": {"bioimage_ap_mean": 0.512, "n": 3}}},
         limits=["Not for <tissue>."],
-        description="Finds cells.",
+        description=description,
         created="2026-01-02",
     )
 
 
-def install(home: Path, name: str, parent: str | None = None) -> None:
+def install(home: Path, name: str, parent: str | None = None, **fields: str) -> None:
     """A model of graphs; the files hold nothing but their card, which is all that a list needs."""
     folder = home / "models" / name
     folder.mkdir(parents=True)
     for kind in ("dense", "roi"):
-        (folder / f"{name}.{kind}.onnx").write_bytes(json.dumps([kind, card(name, parent).model_dump()]).encode())
+        (folder / f"{name}.{kind}.onnx").write_bytes(
+            json.dumps([kind, card(name, parent, **fields).model_dump()]).encode()
+        )
 
 
 @pytest.fixture
@@ -82,10 +84,38 @@ def names(dock) -> list[str]:
     return [f"{tree.topLevelItem(i).text(0)} {tree.topLevelItem(i).text(2)}" for i in range(tree.topLevelItemCount())]
 
 
-def choose(dock, name: str) -> None:
+def choose(dock, name: str, place: str = "") -> None:
     tree = dock.list.tree
     items = [tree.topLevelItem(i) for i in range(tree.topLevelItemCount())]
-    tree.setCurrentItem(next(i for i in items if i.text(0) == name))
+    tree.setCurrentItem(next(i for i in items if i.text(0) == name and i.text(2).startswith(place)))
+
+
+def told(dock) -> dict[str, str]:
+    """What the card of each model that is offered tells."""
+    return {entry.model.name: entry.model.card.description for entry in dock.inventory.entries}
+
+
+@pytest.fixture
+def adopt(dock, done, home):
+    """Install another model while the dock is open."""
+
+    def make(name: str, description: str) -> None:
+        install(home, name, description=description)
+        dock.look()
+        done()
+
+    return make
+
+
+@pytest.fixture
+def click(dock, done):
+    """Click a button of the list and wait."""
+
+    def act(button: str) -> None:
+        getattr(dock.list, button).click()
+        done()
+
+    return act
 
 
 def test_a_card_tells_what_a_model_was_made_from_and_how_good_it_is(dock):
@@ -119,13 +149,92 @@ def test_rename_archive_and_delete_are_undone_one_after_the_other(dock, done, ho
     choose(dock, "first")
     dock.list.delete.click()
     done()
-    assert names(dock) == ["better archived"]
+    assert [name[:14] for name in names(dock)] == ["better archive", "first deleted "]
     for _ in range(3):
         dock.list.undo.click()
         done()
     assert names(dock) == before
     assert not dock.list.undo.isEnabled()
     assert sorted(p.name for p in (home / "models" / "second").iterdir()) == ["second.dense.onnx", "second.roi.onnx"]
+
+
+def test_bring_back_and_undo_know_the_archive_from_the_deleted(dock, click, adopt):
+    choose(dock, "second")
+    click("delete")
+    adopt("second", "The new one.")
+    choose(dock, "second", "2026")
+    click("archive")
+    click("undo")
+    assert told(dock)["second"] == "The new one."
+    choose(dock, "second", "2026")
+    click("archive")
+    choose(dock, "second", "archived")
+    assert dock.list.archive.text() == "Bring back"
+    click("archive")
+    assert told(dock)["second"] == "The new one."
+    assert [name.split()[1] for name in names(dock)] == ["2026-01-02", "2026-01-02", "deleted"]
+
+
+def test_an_undo_that_failed_can_be_tried_again(dock, click, adopt, done, home, notices):
+    choose(dock, "second")
+    click("delete")
+    adopt("second", "The new one.")
+    click("undo")
+    assert "already installed" in notices()[-1]
+    assert told(dock)["second"] == "The new one."
+    assert "Deleted 'second'" in dock.list.undo.toolTip()
+    registry.rename_model("second", "newer")
+    click("undo")
+    assert told(dock) == {"first": "Finds cells.", "newer": "The new one.", "second": "Finds cells."}
+    assert not dock.list.undo.isEnabled()
+
+
+def test_an_undo_of_what_is_gone_does_not_bar_the_one_before(dock, click, done, notices):
+    choose(dock, "first")
+    click("archive")
+    choose(dock, "second")
+    click("delete")
+    registry.restore_model("second")
+    click("undo")
+    assert "no longer among the deleted ones" in notices()[-1]
+    click("undo")
+    assert sorted(told(dock)) == ["first", "second"]
+
+
+def test_deleted_models_are_brought_back_from_the_list_each_as_itself(dock, click, adopt, done):
+    choose(dock, "second")
+    click("delete")
+    adopt("second", "The new one.")
+    choose(dock, "second", "2026")
+    click("delete")
+    dock._undo.clear()  # as in a dock that was closed and opened
+    newest, oldest = dock.inventory.deleted
+    assert dock.list.deleted in (newest, oldest)
+    assert dock.entry is None
+    for button in (dock.list.rename, dock.list.delete, dock.list.export, dock.comparing.start):
+        assert not button.isEnabled()
+        assert "Bring it back first" in button.toolTip()
+    tree = dock.list.tree
+    tree.setCurrentItem(tree.topLevelItem(tree.topLevelItemCount() - 1))
+    assert dock.list.deleted == oldest
+    click("archive")
+    assert told(dock)["second"] == "Finds cells."
+    click("undo")
+    assert dock.inventory.deleted == (newest, oldest)
+
+
+def test_undo_goes_back_over_a_deleted_model_that_was_brought_back(dock, click):
+    before = names(dock)
+    choose(dock, "second")
+    click("delete")
+    choose(dock, "second", "deleted")
+    click("archive")
+    assert names(dock) == before
+    click("undo")
+    assert sorted(told(dock)) == ["first"]
+    click("undo")
+    assert names(dock) == before
+    assert not dock.list.undo.isEnabled()
 
 
 def test_a_name_that_is_taken_is_refused_in_words(dock, done, notices):

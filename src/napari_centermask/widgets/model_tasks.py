@@ -12,6 +12,7 @@ from typing import Any
 from ..core.errors import UserError
 from ..jobs.child import run_child
 from ..models import registry, zoo
+from ..models.registry import Deleted
 from ..models.zoo import ModelFiles
 from ..training.dataset import freeze_dataset
 from .comparison import Compared, read_comparison
@@ -19,6 +20,10 @@ from .job import Failed
 from .train_plan import Source
 
 HELD_OUT = "val"
+
+
+class Gone(Failed):
+    """The model is no longer where it was: asking again changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +52,17 @@ class Inventory:
 
     Attributes
     ----------
-    archived, deleted
-        Names of those put away, and of those that can be brought back.
+    archived
+        Names of those put away.
+    deleted
+        Those that can be brought back, the last one first.
     broken
         Why others cannot be used.
     """
 
     entries: tuple[Entry, ...]
     archived: tuple[str, ...]
-    deleted: tuple[str, ...]
+    deleted: tuple[Deleted, ...]
     broken: tuple[str, ...]
 
 
@@ -81,6 +88,8 @@ def change(act: Callable[..., Any], *args: Any) -> Generator[None, None, str | F
     yield
     try:
         act(*args)
+    except registry.NotThere as error:
+        return Gone(str(error))
     except UserError as error:
         return Failed(str(error))
     except OSError as error:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QWidget
 
 from ..models import registry
+from ..models.registry import Deleted
 from . import model_tasks as tasks
 from .comparison import Compared
 from .dock_layout import STYLE, WIDTH, stack
@@ -27,6 +29,14 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 _FILES = "Models (*.safetensors *.onnx *.pth *.pkl)"
+Act = Callable[[], Any]
+
+
+class Step(NamedTuple):
+    """A change that can be taken back: what it was, and what takes it back."""
+
+    text: str
+    back: Act
 
 
 class ModelsDock(QWidget):
@@ -37,7 +47,9 @@ class ModelsDock(QWidget):
         self.projects = project_session_of(napari_viewer)
         self.looker, self.worker = Runner(), Runner()
         self.inventory = Inventory((), (), (), ())
-        self._undo: list[tuple[str, Callable[[], Any]]] = []
+        self._undo: list[Step] = []
+        self._if_done: Step | None = None
+        self._if_failed: Step | None = None
         self._done = ""
         self._folders: list[Path] = []
         self._looks_again = False
@@ -80,8 +92,8 @@ class ModelsDock(QWidget):
 
     @property
     def entry(self) -> Entry | None:
-        """The chosen model; None for one of the archive."""
-        if self.list.is_archived:
+        """The chosen model; None for one that was archived or deleted."""
+        if not self.list.is_offered:
             return None
         return next((e for e in self.inventory.entries if e.model.name == self.list.chosen), None)
 
@@ -102,23 +114,24 @@ class ModelsDock(QWidget):
         )
 
     def archive(self) -> None:
-        """Put the chosen model away, or bring it back."""
-        name = self.list.chosen
-        there, back = partial(registry.archive_model, name), partial(registry.restore_model, name)
-        if self.list.is_archived:
-            self._do(f"'{name}' is offered again.", back, there)
-        else:
+        """Put the chosen model away; or bring it back, from the archive or as it was deleted."""
+        name, deleted = self.list.chosen, self.list.deleted
+        there, back = _archiving(name) if deleted is None else _deleting(deleted)
+        if self.list.is_offered:
             self._do(f"Archived '{name}'.", there, back)
+        else:
+            self._do(f"'{name}' is offered again.", back, there)
 
     def delete(self) -> None:
         """Delete the chosen model; Undo brings it back."""
         name = self.list.chosen
-        self._do(f"Deleted '{name}'.", partial(registry.delete_model, name), partial(registry.restore_model, name))
+        self._do(f"Deleted '{name}'.", *_deleting(Deleted(time.time_ns(), name)))
 
     def undo(self) -> None:
-        """Take the last change back."""
-        text, act = self._undo.pop()
-        self._do(f"Undone: {text}", act, None)
+        """Take the last change back; where that fails, it can be tried again."""
+        step = self._undo.pop()
+        self._do(f"Undone: {step.text}", step.back, None)
+        self._if_failed = step
 
     def export(self, folder: Path) -> None:
         """Copy the chosen model's files into a folder."""
@@ -137,8 +150,8 @@ class ModelsDock(QWidget):
         self.worker.start("", tasks.compare, old, new, self.comparing.data.currentData())
         self._refresh()
 
-    def _do(self, text: str, act: Callable[[], Any], back: Callable[[], Any] | None) -> None:
-        self._next_undo = None if back is None else (text, back)
+    def _do(self, text: str, act: Act, back: Act | None) -> None:
+        self._if_done = None if back is None else Step(text, back)
         self._work(text, "", tasks.change, act)
 
     def _work(self, done: str, meanwhile: str, task: Callable, *args: Any) -> None:
@@ -148,13 +161,11 @@ class ModelsDock(QWidget):
         self._refresh()
 
     def _on_worked(self, value: Any) -> None:
-        undo, self._next_undo = self._next_undo, None
+        self._remember(value)
         if isinstance(value, Compared):
             self.comparing.status.setText("")
             self.comparing.result.show_comparison(value)
         elif value == "":
-            if undo is not None:
-                self._undo.append(undo)
             self.list.status.setText(self._done)
         else:
             text = getattr(value, "message", "It was stopped by an error.")
@@ -164,7 +175,12 @@ class ModelsDock(QWidget):
         self.look()
         self._refresh()
 
-    _next_undo: tuple[str, Callable[[], Any]] | None = None
+    def _remember(self, value: Any) -> None:
+        """Offer to take back what was done, and again what could not be taken back."""
+        step = self._if_done if value == "" else self._if_failed
+        self._if_done = self._if_failed = None
+        if step is not None and not isinstance(value, tasks.Gone):
+            self._undo.append(step)
 
     def _on_looked(self, value: Any) -> None:
         if isinstance(value, Inventory):
@@ -227,8 +243,8 @@ class ModelsDock(QWidget):
         shipped = "It is part of the plugin and stays." if entry is not None and entry.model.shipped else ""
         none = "" if name else "Choose a model."
         own = busy or none or shipped
-        here = "Bring it back first." if box.is_archived else ""
-        box.archive.setText("Bring back" if box.is_archived else "Archive")
+        here = "" if box.is_offered else "Bring it back first."
+        box.archive.setText("Bring back" if here else "Archive")
         hint(box.rename, own or here or "Give it another name.", enabled=not (own or here))
         hint(box.archive, own or ("Offer it again." if here else "Keep it, and offer it no longer."), enabled=not own)
         hint(box.delete, own or here or "Delete it; Undo brings it back.", enabled=not (own or here))
@@ -253,6 +269,17 @@ class ModelsDock(QWidget):
         self._looks_again = False
         self.looker.cancel()
         self.worker.cancel()
+
+
+def _archiving(name: str) -> tuple[Act, Act]:
+    """Put a model away, and bring it back from there."""
+    return partial(registry.archive_model, name), partial(registry.restore_archived, name)
+
+
+def _deleting(deleted: Deleted) -> tuple[Act, Act]:
+    """Delete a model, and bring back exactly that one; in turn, as often as somebody likes."""
+    there = partial(registry.delete_model, deleted.name, time_ns=deleted.time_ns)
+    return there, partial(registry.restore_deleted, deleted)
 
 
 def _disconnect(links: list[tuple]) -> None:

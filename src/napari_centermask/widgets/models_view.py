@@ -16,13 +16,16 @@ from .train_view import column, even, quiet_label
 
 if TYPE_CHECKING:
     from ..models.card import ModelCard
+    from ..models.registry import Deleted
     from .model_tasks import Entry, Inventory
 
-ARCHIVED = "archived"
+ARCHIVED, DELETED = "archived", "deleted"
+_NAME, _DELETED = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 _HELP = """
 <p><b>Models</b></p>
 <p>Those shipped with the plugin and those you trained or added. A model's card travels inside its files: what it was made
-for, from which model and data, and how good it was. Nothing is lost by Delete: Undo brings it back.</p>
+for, from which model and data, and how good it was. Nothing is lost by Delete: the model stays in the list as deleted, and
+Bring back, or Undo, brings it back.</p>
 """
 _SHOWN = (("bioimage_ap_mean", "bioimage AP"), ("AP", "AP"), ("AP50", "AP50"), ("f1", "F1"), ("pq", "PQ"))
 
@@ -53,17 +56,24 @@ class ListBox(QWidget):
     def chosen(self) -> str:
         """Name of the chosen model, "" for none."""
         item = self.tree.currentItem()
-        return "" if item is None else item.data(0, Qt.ItemDataRole.UserRole)
+        return "" if item is None else item.data(0, _NAME)
 
     @property
-    def is_archived(self) -> bool:
-        """Whether the chosen one lies in the archive."""
+    def deleted(self) -> Deleted | None:
+        """The chosen one, if it was deleted."""
         item = self.tree.currentItem()
-        return item is not None and item.text(2) == ARCHIVED
+        return None if item is None else item.data(0, _DELETED)
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether the chosen one is neither archived nor deleted."""
+        item = self.tree.currentItem()
+        return item is None or not _place(item)
 
     def show_inventory(self, inventory: Inventory) -> None:
-        """List the models; the chosen one stays chosen."""
-        before = self.chosen
+        """List the models; the chosen one stays chosen, or else another of its name."""
+        item = self.tree.currentItem()
+        before, place = self.chosen, "" if item is None else _place(item)
         with QSignalBlocker(self.tree):
             self.tree.clear()
             for entry in inventory.entries:
@@ -71,19 +81,27 @@ class ListBox(QWidget):
                 self._add((entry.model.name, card.parent or "–", "shipped" if entry.model.shipped else card.created))
             for name in inventory.archived:
                 self._add((name, "", ARCHIVED)).setForeground(0, Qt.GlobalColor.gray)
+            for deleted in inventory.deleted:
+                item = self._add((deleted.name, "", f"{DELETED} {deleted.date}"))
+                item.setForeground(0, Qt.GlobalColor.gray)
+                item.setData(0, _DELETED, deleted)
             items = [self.tree.topLevelItem(i) for i in range(self.tree.topLevelItemCount())]
-            again = next(
-                (i for i in items if i.data(0, Qt.ItemDataRole.UserRole) == before), items[0] if items else None
-            )
+            same = [i for i in items if i.data(0, _NAME) == before]
+            again = next((i for i in same if _place(i) == place), (same or items or [None])[0])
             self.tree.setCurrentItem(again)
             for at in (0, 1):
                 self.tree.resizeColumnToContents(at)
 
     def _add(self, texts: tuple[str, str, str]) -> QTreeWidgetItem:
         item = QTreeWidgetItem(list(texts))
-        item.setData(0, Qt.ItemDataRole.UserRole, texts[0])
+        item.setData(0, _NAME, texts[0])
         self.tree.addTopLevelItem(item)
         return item
+
+
+def _place(item: QTreeWidgetItem) -> str | Deleted:
+    """What tells models of one name apart: the archive, a deletion, or neither."""
+    return item.data(0, _DELETED) or (ARCHIVED if item.text(2) == ARCHIVED else "")
 
 
 class CardBox(QWidget):
