@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from .failed import TrainingFailed
+from .shortage import is_out_of_memory
 
 
 class StateFiles:
@@ -44,8 +45,8 @@ class StateFiles:
         self.is_continued = True
         os.replace(part, self.newest)
 
-    def read(self, restore: Callable[[dict[str, Any]], None], device: torch.device) -> str | None:
-        """Restore the newest state that can be read.
+    def read(self, restore: Callable[[dict[str, Any]], None]) -> str | None:
+        """Restore the newest state that can be read; its tensors are in the machine's memory.
 
         Returns
         -------
@@ -55,7 +56,9 @@ class StateFiles:
         Raises
         ------
         TrainingFailed
-            If there is none, or none can be read.
+            If there is none, none can be read, or the one that can does not fit the settings.
+        OSError, RuntimeError, MemoryError
+            If a file cannot be opened, or the memory does not suffice; all files stay as they are.
         """
         found = [p for p in (self.newest, self.earlier) if p.exists()]
         if not found:
@@ -64,17 +67,43 @@ class StateFiles:
                 reason="checkpoint",
                 remedy={"resume": False},
             )
-        faults = []
         for path in found:
-            try:
-                restore(torch.load(path, map_location=device, weights_only=True))
-            except Exception:  # torch raises many kinds for a damaged file, with advice that does not help here
-                faults.append(f"{path} is damaged")
-                continue
-            self.is_continued = True
-            if faults:  # else the damaged state would take the place of the good one
-                os.replace(path, self.newest)
-            return f"{faults[0]}. Going on from {path.name}" if faults else None
+            if (state := _load(path)) is not None:
+                break
+        else:
+            raise TrainingFailed(
+                f"{' and '.join(map(str, found))} cannot be read: damaged. Start again without --resume, in another folder.",
+                reason="checkpoint",
+                remedy={"resume": False},
+            )
+        _fit(restore, state, path)
+        self.is_continued = True
+        if path == found[0]:
+            return None
+        os.replace(path, self.newest)  # else the damaged state would take the place of the good one
+        return f"{self.newest} is damaged. Going on from {path.name}"
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    """The state in a file, None where it is damaged."""
+    with path.open("rb") as stream:
+        try:
+            return torch.load(stream, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many kinds for a damaged file, with advice that does not help here
+            if is_out_of_memory(error):
+                raise
+            return None
+
+
+def _fit(restore: Callable[[dict[str, Any]], None], state: dict[str, Any], path: Path) -> None:
+    """Restore a state that could be read."""
+    try:
+        restore(state)
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise
+        words = " ".join(str(error).split())
         raise TrainingFailed(
-            f"{'; '.join(faults)}. Start again without --resume.", reason="checkpoint", remedy={"resume": False}
-        )
+            f"Expected settings that fit the checkpoint {path}, these do not: {words[:300]}. Resume with the model, "
+            "freeze, layer_decay and optimiser that the run had before, or start another run in another folder."
+        ) from error

@@ -138,16 +138,19 @@ class Trainer:
 
     def resume(self) -> str | None:
         """Go on from the newest state that can be read; see `StateFiles.read`."""
-        damaged = self.files.read(self._restore, self.device)
+        damaged = self.files.read(self._restore)
         return f"{damaged}, step {self.progress.step}." if damaged else None
 
     def _restore(self, state: dict[str, Any]) -> None:
+        """Take over a state, of tensors on the CPU."""
         progress = Progress(**state["progress"])
         self.model.load_state_dict(state["model"])
+        _check_kind(self.optimiser, state["optimiser"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.scaler.load_state_dict(state["scaler"])
-        torch.set_rng_state(state["torch_rng"].cpu())
-        self.average.state = state["average"]
+        if state["scaler"]:  # empty where the run had another precision before
+            self.scaler.load_state_dict(state["scaler"])
+        torch.set_rng_state(state["torch_rng"])
+        self.average.state = {name: tensor.to(self.device) for name, tensor in state["average"].items()}
         self.average.updates = state["updates"]
         self.progress = progress
 
@@ -263,6 +266,12 @@ class Trainer:
             }
         model.load_state_dict(state)
         return model.to(self.device, memory_format=torch.channels_last).eval()
+
+
+def _check_kind(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Refuse the state of another kind of optimiser with a ValueError; PyTorch notices it at the next step only."""
+    if ("betas" in state["param_groups"][0]) != ("betas" in optimiser.param_groups[0]):
+        raise ValueError("the checkpoint is of another optimiser")
 
 
 def freeze_norms(model: nn.Module) -> None:
