@@ -149,6 +149,31 @@ def test_a_killed_job_is_explained_with_a_remedy_and_goes_on(run, until, setting
     assert job.failure is None
 
 
+@pytest.fixture
+def ended(run, until):
+    """A job that was killed and left both of its states."""
+    job = run(HEAD + '[(out / name).write_text(name) for name in ("last.pt", "previous.pt")]')
+    until(job, lambda: not job.is_alive)
+    return job
+
+
+def test_starting_anew_keeps_the_states_under_other_names(ended, act, until):
+    act(POLITE)
+    ended.retry(resume=False)
+    until(ended, lambda: ended.state == "running")
+    assert not ended.settings.resume
+    assert {p.name: p.read_text() for p in ended.folder.glob("*.pt")} == {
+        "last.old.pt": "last.pt",
+        "previous.old.pt": "previous.pt",
+    }
+
+
+def test_settings_that_are_refused_leave_the_states(ended):
+    with pytest.raises(BadSettings, match="try again with"):
+        ended.retry(resume=False, batch=0)
+    assert sorted(p.name for p in ended.folder.glob("*.pt")) == ["last.pt", "previous.pt"]
+
+
 @pytest.mark.parametrize(
     ("said", "remedy", "words"),
     [

@@ -33,6 +33,7 @@ GRACE_S = 60.0
 """Seconds a job gets to end by itself once it was asked to; see `EVALUATION_GRACE_S`."""
 EVALUATION_GRACE_S = 600.0
 """Seconds instead while it evaluates or compares, which cannot be interrupted and makes the model that is kept."""
+STATES = ("last.pt", "previous.pt")
 EVALUATIONS = ("evaluating", "comparing")
 
 
@@ -266,7 +267,7 @@ class Job:
     @property
     def can_resume(self) -> bool:
         """Whether there is a state from which an ended job can go on."""
-        return any((self.folder / name).exists() for name in ("last.pt", "previous.pt"))
+        return any((self.folder / name).exists() for name in STATES)
 
     @property
     def model(self) -> Path | None:
@@ -288,6 +289,8 @@ class Job:
     def retry(self, **changes: Any) -> None:
         """Start an ended job again with changed settings, from its last state where it has one.
 
+        With `resume=False` it starts from the beginning; its states are kept as `last.old.pt` and `previous.old.pt`.
+
         Raises
         ------
         BadSettings
@@ -295,15 +298,21 @@ class Job:
         """
         if self.is_alive:
             raise BadSettings(f"The job in {self.folder} works still. Stop it first.")
-        if changes.get("resume") is False:
-            for name in ("last.pt", "previous.pt"):
-                (self.folder / name).unlink(missing_ok=True)
         values = self.settings.model_dump() | {"resume": self.can_resume, "out": self.folder} | changes
         try:
             settings = TrainSettings.model_validate(values)
         except ValidationError as error:
             raise BadSettings(f"Expected settings to try again with, got {changes}: {error}.") from error
+        if not settings.resume:
+            self._set_state_aside()
         self._process = Job.start(settings)._process
+
+    def _set_state_aside(self) -> None:
+        """Give the states other names, so that a run may start anew in the folder and nothing is lost by it."""
+        for name in STATES:
+            path = self.folder / name
+            if path.exists():
+                path.replace(path.with_suffix(".old.pt"))
 
     def stop(self) -> None:
         """Ask the job to end with its best model; returns at once.
