@@ -1,11 +1,17 @@
 """Checkpoints become installed models; bombs and strangers are refused with code 2."""
 
 import json
+import os
 import pickle
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from napari_centermask import cli
+from napari_centermask.cli.models import install
+from napari_centermask.core.errors import MissingExtra
 from napari_centermask.models import zoo
 from napari_centermask.settings import ModelSettings
 
@@ -66,6 +72,67 @@ def test_keys_that_do_not_fit_are_named(capsys, tmp_path, published):
     torch.save({"model": state}, tmp_path / "cut.pth")
     assert cli.run(["models", "add", str(tmp_path / "cut.pth")]) == 2
     assert "roi_heads.mask_head.predictor.bias" in capsys.readouterr().err
+
+
+def test_graphs_that_are_refused_leave_nothing_and_the_name_is_free(capsys, published, home, monkeypatch):
+    from napari_centermask.deploy import onnx_export
+
+    def refuse(*_):
+        raise onnx_export.ParityError("Expected ONNX Runtime near torch.")
+
+    monkeypatch.setattr(onnx_export, "_write_dense", lambda model, path, card: path.write_bytes(b"half"))
+    monkeypatch.setattr(onnx_export, "_write_roi", refuse)
+    assert cli.run(["models", "add", str(published), "--name", "lite"]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("Error: Nothing was installed. Expected ONNX Runtime near torch.")
+    assert last.endswith(f"models add {published} --no-graphs")
+    assert list(home.iterdir()) == []
+    assert cli.run(["models", "add", str(published), "--name", "lite", "--no-graphs"]) == 0
+
+
+def test_a_crash_while_graphs_are_made_leaves_nothing(published, home, monkeypatch):
+    from napari_centermask.deploy import onnx_export
+
+    def crash(*_):
+        raise RuntimeError("the exporter has a bug")
+
+    monkeypatch.setattr(onnx_export, "_write_dense", crash)
+    with pytest.raises(RuntimeError, match="has a bug"):
+        install(published, "lite")
+    assert list(home.iterdir()) == []
+
+
+def test_a_model_is_installed_without_graphs_where_nothing_can_make_them(capsys, published, home, monkeypatch):
+    from napari_centermask.cli import export
+
+    def missing(*_):
+        raise MissingExtra("Export needs onnx.")
+
+    monkeypatch.setattr(export, "export_files", missing)
+    assert cli.run(["models", "add", str(published), "--name", "lite"]) == 0
+    assert "only the torch engine can run it. Export needs onnx." in capsys.readouterr().err
+    assert [p.name for p in (home / "lite").iterdir()] == ["lite.safetensors"]
+
+
+KILLED = """
+import os, signal, sys
+from napari_centermask import cli
+from napari_centermask.cli import export
+export.export_files = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+cli.run(["models", "add", sys.argv[1], "--name", "lite"])
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
+def test_a_process_killed_while_graphs_are_made_leaves_no_half_model(published, home):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(published)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert (zoo.list_models(), zoo.broken_models()) == ([], [])
+    (left,) = home.iterdir()
+    assert left.name.startswith(zoo.ADDING)
+    os.utime(left, (0, 0))  # long ago
+    assert cli.run(["models", "add", str(published), "--name", "lite", "--no-graphs"]) == 0
+    assert [p.name for p in home.iterdir()] == ["lite"]
 
 
 def test_exported_graphs_lie_beside_the_weights_and_answer(published, home):

@@ -111,6 +111,24 @@ def test_a_failed_addition_leaves_nothing(tmp_path, home):
     assert not (home / "models").exists() or not list((home / "models").iterdir())
 
 
+def test_a_model_is_listed_only_when_it_is_complete(tmp_path, home):
+    def complete(files):
+        assert (files.name, zoo.list_models()) == ("better", [])
+        files.weights.with_name("better.classifier.onnx").write_bytes(b"told")
+
+    found = zoo.add_model(write_weights(tmp_path / "mine.safetensors"), "better", complete=complete)
+    assert found.classifier == home / "models" / "better" / "better.classifier.onnx"
+
+
+def test_a_name_that_is_taken_while_a_model_is_completed_is_refused(tmp_path, home):
+    path = write_weights(tmp_path / "mine.safetensors")
+    first = write_weights(tmp_path / "other.safetensors", diameter=50.0)
+    with pytest.raises(BadModel, match="already installed"):
+        zoo.add_model(path, "mine", complete=lambda _: zoo.add_model(first, "mine"))
+    assert [p.name for p in (home / "models").iterdir()] == ["mine"]
+    assert zoo.find_model("mine").card.diameter == 50.0
+
+
 def test_a_damaged_model_does_not_hide_the_others(tmp_path, home):
     zoo.add_model(write_weights(tmp_path / "a.safetensors"))
     bad = home / "models" / "b"

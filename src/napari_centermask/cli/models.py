@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cyclopts import App
 
+from napari_centermask.core.errors import BadModel, MissingExtra, UserError
 from napari_centermask.models import registry, zoo
 
 from .output import notice, print_json
@@ -128,7 +130,8 @@ def add(file: Path, /, *, name: str | None = None, graphs: bool = True) -> int:
     name
         Name to install it under; the card's when not given.
     graphs
-        Make the ONNX graphs that napari needs, where the file comes without; needs PyTorch.
+        Make the ONNX graphs that napari needs, where the file comes without; needs PyTorch. Where they cannot be made,
+        nothing is installed.
     """
     model = install(file, name, graphs=graphs)
     print(f"Installed '{model.name}' in {model.paths[0].parent}")
@@ -136,19 +139,31 @@ def add(file: Path, /, *, name: str | None = None, graphs: bool = True) -> int:
 
 
 def install(file: Path, name: str | None, *, graphs: bool = True) -> zoo.ModelFiles:
-    """Install a model, and make its graphs where they are wanted and can be made."""
-    model = zoo.add_model(file, name)
+    """Install a model, together with its graphs where they are wanted and what makes them is installed.
+
+    Raises
+    ------
+    BadModel
+        If the file cannot be used, the name is taken, or the graphs are refused; nothing is installed then.
+    """
+    model = zoo.add_model(file, name, complete=partial(_make_graphs, file) if graphs else None)
     notice(f"Licence of the weights: {model.card.licence}")
-    if model.graphs is None and graphs:
-        from napari_centermask.core.errors import MissingExtra
-
-        from .export import export_files
-
-        try:
-            export_files(model, model.paths[0].parent)
-        except MissingExtra as error:
-            notice(f"Without ONNX graphs only the torch engine can run it. {error}")
     return model
+
+
+def _make_graphs(source: Path, model: zoo.ModelFiles) -> None:
+    """Make a model's graphs beside its weights, where there are none."""
+    from .export import export_files
+
+    if model.graphs is not None:
+        return
+    try:
+        export_files(model, model.paths[0].parent)
+    except MissingExtra as error:
+        notice(f"Without ONNX graphs only the torch engine can run it. {error}")
+    except UserError as error:
+        remedy = f"Without graphs, for the torch engine alone: napari-centermask models add {source} --no-graphs"
+        raise BadModel(f"Nothing was installed. {error} {remedy}") from error
 
 
 @app.command

@@ -63,7 +63,7 @@ def rename_model(name: str, new: str) -> ModelFiles:
     """
     source = _added(name)
     zoo.check_new_name(new)
-    temporary = Path(tempfile.mkdtemp(prefix=".adding-", dir=zoo.user_folder()))
+    temporary = Path(tempfile.mkdtemp(prefix=zoo.ADDING, dir=zoo.user_folder()))
     try:
         for suffix in (*SUFFIXES.values(), CLASSIFIER):
             path = source / f"{name}{suffix}"

@@ -6,8 +6,10 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.errors import BadModel
@@ -21,6 +23,10 @@ CLASSIFIER = ".classifier.onnx"
 """Ending of a classifier of cells; one under a model's name beside its files goes wherever the model goes."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _REFERENCE_SUFFIXES = (".pth", ".pkl", ".pt")
+ADDING = ".adding-"
+"""Beginning of the folders in which models are put together; they are not listed."""
+_LEFT_AFTER_S = 24 * 3600
+"""Age from which such a folder is what a killed process left: adding a model takes minutes at most."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +156,10 @@ def read_weights(path: str | Path) -> ModelFiles:
     return ModelFiles(path.stem, _read_card("weights", path), weights=path, dense=None, roi=None)
 
 
-def add_model(path: str | Path, name: str | None = None) -> ModelFiles:
-    """Install a model under a name; all its files are copied together or none.
+def add_model(
+    path: str | Path, name: str | None = None, *, complete: Callable[[ModelFiles], None] | None = None
+) -> ModelFiles:
+    """Install a model under a name; all its files are there together or none, also if the process is killed.
 
     Parameters
     ----------
@@ -159,6 +167,8 @@ def add_model(path: str | Path, name: str | None = None) -> ModelFiles:
         A file of a model of ours with its siblings, or a public CenterMask2 checkpoint (.pth), which is converted.
     name
         The name of the card when not given.
+    complete
+        Writes more files beside those of the model before it is listed; where it fails, nothing is installed.
 
     Raises
     ------
@@ -169,9 +179,9 @@ def add_model(path: str | Path, name: str | None = None) -> ModelFiles:
     """
     path = Path(path).expanduser()
     if path.suffix.lower() in _REFERENCE_SUFFIXES:
-        return _add_reference(path, name)
+        return _add_reference(path, name, complete)
     source = find_model(path)
-    return _install(name or source.card.name, lambda stem: _copy(source, stem))
+    return _install(name or source.card.name, lambda stem: _copy(source, stem), complete)
 
 
 def remove_model(name: str) -> None:
@@ -192,7 +202,7 @@ def remove_model(name: str) -> None:
     raise BadModel(f"Expected the name of an added model ({names}), got '{name}'.")
 
 
-def _add_reference(path: Path, name: str | None) -> ModelFiles:
+def _add_reference(path: Path, name: str | None, complete: Callable[[ModelFiles], None] | None) -> ModelFiles:
     if not path.is_file():
         raise BadModel(f"Expected a checkpoint file, {path} does not exist.")
     try:
@@ -212,7 +222,7 @@ def _add_reference(path: Path, name: str | None) -> ModelFiles:
         # In float32: rounded weights would no longer answer as the published ones do.
         save_model(stem.with_name(stem.name + SUFFIXES["weights"]), network, card, half=False)
 
-    return _install(card.name, write)
+    return _install(card.name, write, complete)
 
 
 def check_new_name(name: str) -> None:
@@ -223,18 +233,31 @@ def check_new_name(name: str) -> None:
         raise BadModel(f"A model named '{name}' is already installed. Choose another name, or remove it first.")
 
 
-def _install(name: str, write) -> ModelFiles:
+def _install(name: str, write: Callable[[Path], None], complete: Callable[[ModelFiles], None] | None) -> ModelFiles:
     check_new_name(name)
     user_folder().mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".adding-", dir=user_folder()))
+    _remove_leftovers()
+    temporary = Path(tempfile.mkdtemp(prefix=ADDING, dir=user_folder()))
     try:
         write(temporary / name)
-        _read(temporary / name)
+        files = _read(temporary / name)
+        if complete is not None:
+            complete(replace(files, name=name))
+            _read(temporary / name)
+            check_new_name(name)  # another process may have taken it meanwhile
         os.replace(temporary, user_folder() / name)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return _read(user_folder() / name / name)
+
+
+def _remove_leftovers() -> None:
+    """Remove what killed processes left of adding models."""
+    for folder in user_folder().glob(f"{ADDING}*"):
+        with suppress(FileNotFoundError):  # another process has just finished
+            if time.time() - folder.stat().st_mtime > _LEFT_AFTER_S:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copy(source: ModelFiles, stem: Path) -> None:
