@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from napari_centermask import cli
-from napari_centermask.io.coco import ImageRecord, write_coco
+from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
 from napari_centermask.jobs.process import Job
 from napari_centermask.models import zoo
 from napari_centermask.settings import ModelSettings, TrainSettings, UNetSettings
@@ -94,7 +95,34 @@ def test_corrected_cells_become_a_compared_model_with_its_lineage(capfd, fields,
     assert len(card.training["parent_sha256"]) == 64
     assert run("compare", parent, out / "best.safetensors", "--data", fields, "--json", tmp_path / "c.json") == 0
     assert "bioimage AP" in capfd.readouterr().out
-    assert json.loads((tmp_path / "c.json").read_text())["per_image"][0]["name"] == "0.png"
+    compared = json.loads((tmp_path / "c.json").read_text())
+    assert compared["per_image"][0]["name"] == "0.png"
+    assert compared["verdict"]["taught"] == [0, 3]
+    assert "learned from 3 images judged here" in compared["verdict"]["sentence"]
+
+
+def test_the_second_round_and_a_comparison_hold_out_what_taught_nobody(capfd, fields, parent, tmp_path):
+    short = ("--steps", 1, "--batch", 1, "--tile", 64, "--workers", 0)
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert run("finetune", fields, "--start", parent, "--out", first, *short) == 0
+    learned = zoo.find_model(first / "best.safetensors").card.learned
+    assert len(learned) == 3
+    Image.fromarray(np.zeros((96, 96), np.uint8)).save(fields / "images" / "new.png")
+    records = read_coco(fields / "annotations.json", images_root=fields / "images")
+    write_coco(fields / "annotations.json", [*records, replace(records[0], id=9, file_name="new.png")])
+    assert run("finetune", fields, "--start", first / "best.safetensors", "--out", second, *short) == 0
+    verdict = json.loads((second / "comparison.json").read_text())["verdict"]
+    assert verdict["taught"] == [0, 0]
+    both = zoo.find_model(second / "best.safetensors").card.learned
+    assert len(both) == 4
+    assert learned.items() <= both.items()
+    models = (first / "best.safetensors", second / "best.safetensors")
+    assert run("compare", *models, "--data", fields, "--held-out", "--json", tmp_path / "c.json") == 0
+    compared = json.loads((tmp_path / "c.json").read_text())
+    assert compared["verdict"]["taught"] == [0, 0]
+    assert [row["name"] for row in compared["per_image"]] == ["0.png", "1.png", "2.png", "new.png"]
+    assert run("compare", *models, "--data", fields, "--held-out", "--split", "val") == 2
+    assert "leave --split out" in capfd.readouterr().err
 
 
 def test_a_dry_run_writes_what_train_would_do(capfd, fields, parent, tmp_path):

@@ -1,5 +1,6 @@
 """Two models over folders of images: each image is itself, and what comes from one source is one source."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,11 +10,13 @@ import tifffile
 from napari_centermask.core.instances import Instances
 from napari_centermask.evaluation import compare_models as module
 from napari_centermask.evaluation.compare_models import compare_models
-from napari_centermask.io.coco import ImageRecord, write_coco
+from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+from napari_centermask.io.learned import places_of
 from napari_centermask.settings import PreprocessSettings
 
 CARD = {"defaults": {}, "diameter": 20.0, "kind": "centermask", "percentiles": (1.0, 99.8)}
-ENGINE = SimpleNamespace(card=SimpleNamespace(**CARD, preprocess=PreprocessSettings()))
+NETWORK = SimpleNamespace(categories=["cell"])
+ENGINE = SimpleNamespace(card=SimpleNamespace(**CARD, preprocess=PreprocessSettings(), model=NETWORK, learned={}))
 
 
 @pytest.fixture
@@ -56,3 +59,46 @@ def test_planes_of_a_stack_are_one_source_with_a_picture_each(tmp_path, cells, m
     assert (found.verdict.n_sources, found.verdict.unit) == (1, "parts of images")
     assert "Only one image judged" in found.verdict.sentence
     assert len(list((tmp_path / "pictures").glob("*_old.png"))) == 6
+
+
+def test_a_model_that_learned_from_what_is_judged_is_not_recommended_by_it(tmp_path, cells, models, monkeypatch):
+    folder = folder_of(tmp_path / "a", cells, [f"{n}.tif" for n in range(9)])
+    records = read_coco(folder / "annotations.json", images_root=folder / "images")
+    right = iter(r.instances for r in records for _ in range(2))
+
+    def segment_within(image, engine, *_, **__):
+        found = next(right)
+        return found if engine is pupil else Instances(found.shape, categories={1: "cell"})
+
+    monkeypatch.setattr(module, "segment_within", segment_within)
+    pupil = SimpleNamespace(card=SimpleNamespace(**vars(ENGINE.card) | {"learned": places_of(records[:4])}))
+    verdict = compare_models([folder], None, ENGINE, pupil).verdict
+    assert verdict.difference == 1.0
+    assert verdict.taught == (0, 4)
+    assert not verdict.recommended
+    assert "learned from 4 images judged here" in verdict.sentence
+    right = iter(r.instances for r in records for _ in range(2))
+    pupil.card.learned = {}
+    assert compare_models([folder], None, ENGINE, pupil).verdict.recommended
+
+
+def test_models_that_tell_categories_apart_must_have_them_right(tmp_path, cells, models, monkeypatch):
+    folder = folder_of(tmp_path / "a", cells, [f"{n}.tif" for n in range(9)])
+    records = read_coco(folder / "annotations.json", images_root=folder / "images")
+    names = {1: "cell", 2: "dead"}
+    right = iter(r.instances for r in records for _ in range(2))
+
+    def segment_within(image, engine, *_, **__):
+        category = 1 if engine is better else 2
+        found = next(right)
+        return Instances(found.shape, [replace(c, category=category) for c in found], categories=names)
+
+    monkeypatch.setattr(module, "segment_within", segment_within)
+    both = SimpleNamespace(categories=["cell", "dead"])
+    old, better = (SimpleNamespace(card=SimpleNamespace(**vars(ENGINE.card) | {"model": both})) for _ in range(2))
+    verdict = compare_models([folder], None, old, better).verdict
+    assert (verdict.difference, verdict.recommended) == (1.0, True)
+    assert "mean AP by category" in verdict.sentence
+    right = iter(r.instances for r in records for _ in range(2))
+    old.card.model = NETWORK  # knows one only: the mask is what counts
+    assert compare_models([folder], None, old, better).verdict.difference == 0.0

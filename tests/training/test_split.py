@@ -11,6 +11,7 @@ from napari_centermask.core.errors import BadAnnotations, BadSettings
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
 from napari_centermask.io.groups import sources_of
+from napari_centermask.io.learned import merged, overlap, places_of, taught
 from napari_centermask.io.project import Project
 from napari_centermask.io.reviewed import PARTIAL, is_centred, is_partial, truth_of
 from napari_centermask.training.dataset import freeze_dataset
@@ -61,8 +62,8 @@ def test_of_few_images_a_place_of_each_judges(cells):
     assert (parts.kind, parts.n_groups) == ("regions", 3)
     names = ["a.png", "b.png", "c.png"]
     assert [[r.file_name for r in side] for side in (parts.train, parts.val)] == [names, names]
-    known = [[truth_of(r, partial=True) for r in side] for side in (parts.train, parts.val)]
-    for whole, train, val in zip(records, *known, strict=True):
+    truths = [[truth_of(r, partial=True) for r in side] for side in (parts.train, parts.val)]
+    for whole, train, val in zip(records, *truths, strict=True):
         assert len(train.instances) >= 1
         assert len(val.instances) >= 1
         assert len(train.instances) + len(val.instances) == len(whole.instances)
@@ -87,10 +88,10 @@ def test_only_what_was_reviewed_judges(cells):
 
 def test_one_image_is_cut_in_two_places_that_share_no_cell(cells):
     (train,), (val,) = (lambda s: (s.train, s.val))(split([record("only.png", cells, n=12)]))
-    known = [truth_of(r, partial=True) for r in (train, val)]
-    assert all(len(t.instances) for t in known)
-    assert not set(known[0].instances.ids) & set(known[1].instances.ids)
-    assert {c.id for c in known[0].doubtful} == set(known[1].instances.ids)
+    truths = [truth_of(r, partial=True) for r in (train, val)]
+    assert all(len(t.instances) for t in truths)
+    assert not set(truths[0].instances.ids) & set(truths[1].instances.ids)
+    assert {c.id for c in truths[0].doubtful} == set(truths[1].instances.ids)
 
 
 @pytest.mark.parametrize("rows", [(5, 40), (98, 112)])
@@ -122,6 +123,88 @@ def test_several_regions_of_one_image_are_shared_out(cells):
     parts = split([record("only.png", cells, reviewed=regions)])
     assert parts.kind == "regions"
     assert sorted(parts.train[0].reviewed + parts.val[0].reviewed) == sorted(regions)
+
+
+def known(side):
+    return {r.file_name: truth_of(r, partial=True) for r in side}
+
+
+def test_regions_that_overlap_share_no_cell_between_the_sides():
+    mask = np.ones((4, 4), bool)
+    spots = [Instance(n, y, x, mask) for n, (y, x) in enumerate(((4, 10), (44, 10), (64, 40), (86, 40), (120, 40)), 1)]
+    one = ImageRecord(
+        1, "a.png", None, (150, 100), Instances((150, 100), spots), reviewed=((0, 0, 100, 100), (50, 0, 150, 100))
+    )
+    parts = split([one])
+    train, val = known(parts.train)["a.png"], known(parts.val)["a.png"]
+    assert len(val.instances) >= 1
+    assert not set(train.instances.ids) & set(val.instances.ids)
+    assert not overlap(train.reviewed, val.reviewed)
+    assert set(train.instances.ids) | set(val.instances.ids) == {1, 2, 3, 4, 5}
+
+
+def test_what_is_held_out_in_one_frame_is_so_in_all(cells):
+    first = record("well_t1.png", cells, reviewed=((0, 0, 55, 160), (60, 0, 120, 160)))
+    second = record("well_t2.png", cells, reviewed=((0, 0, 120, 160),))
+    parts = split([first, second])
+    held = [box for r in parts.val for box in r.reviewed]
+    assert len(parts.val) == 2
+    assert not any(overlap(r.reviewed, held) for r in parts.train)
+
+
+def test_a_region_without_cells_is_not_the_one_that_judges():
+    mask = np.ones((4, 4), bool)
+    spots = [Instance(n, 70 + 8 * (n % 5), 10 * n, mask) for n in range(1, 7)]
+    one = ImageRecord(
+        1, "a.png", None, (120, 90), Instances((120, 90), spots), reviewed=((0, 0, 60, 90), (60, 0, 120, 90))
+    )
+    parts = split([one])
+    assert 1 <= len(known(parts.val)["a.png"].instances) < 6
+
+
+@pytest.fixture
+def images(tmp_path, cells):
+    """Records with files: images of different bytes."""
+
+    def made(names, n=12):
+        for name in names:
+            pixels = np.random.default_rng(sum(name.encode())).integers(0, 255, (120, 160), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name)
+        return [replace(record(name, cells, n=n), path=tmp_path / name) for name in names]
+
+    return made
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_taught_the_start_model_is_not_held_out(images, seed):
+    names = [f"{c}.png" for c in "abcdef"]
+    first = split(images(names), seed=seed)
+    learned = places_of(first.train)
+    second = split(images([*names, "g.png"]), seed=seed + 1, learned=learned)
+    assert second.kind == "images"
+    assert second.val
+    assert not {r.file_name for r in second.val} & {r.file_name for r in first.train}
+    third = split(images([*names, "g.png", "h.png"]), seed=seed, learned=merged(learned, places_of(second.train)))
+    assert not {r.file_name for r in third.val} & {r.file_name for r in (*first.train, *second.train)}
+
+
+def test_where_all_images_taught_in_part_the_same_places_are_held_out(images):
+    names = [f"{c}.png" for c in "abcd"]
+    first = split(images(names))
+    learned = places_of(first.train)
+    second = split(images([*names, "e.png"]), learned=learned)
+    assert second.kind == "regions"
+    assert {r.file_name: r.reviewed for r in first.val}.items() <= {r.file_name: r.reviewed for r in second.val}.items()
+    assert not any(overlap(r.reviewed, taught(r, learned)) for r in second.val)
+
+
+def test_a_region_that_taught_is_not_held_out_when_another_comes(images):
+    (one,) = images(["a.png"], n=16)
+    regions = ((0, 0, 60, 80), (60, 0, 120, 80), (0, 80, 60, 160))
+    first = split([replace(one, reviewed=regions)])
+    learned = places_of(first.train)
+    second = split([replace(one, reviewed=(*regions, (60, 80, 120, 160)))], learned=learned)
+    assert not overlap(second.val[0].reviewed, taught(one, learned))
 
 
 @pytest.mark.parametrize("part", [0, 1, 1.5, -0.1])
@@ -188,6 +271,28 @@ def test_what_the_threshold_hides_is_no_cell_of_a_reviewed_image(tmp_path, cells
     truths = [truth_of(record, partial=True) for records in parts for record in records]
     assert sum(len(t.instances) for t in truths) == 12
     assert all(c.score == 0.9 for t in truths for c in t.instances)
+
+
+def test_nothing_that_taught_is_tested_on_either(tmp_path, images):
+    names = [f"{n}.png" for n in range(14)]
+    (tmp_path / "images").mkdir()
+    records = [replace(r, id=n) for n, r in enumerate(images(names), start=1)]
+    for r in records:
+        r.path.rename(tmp_path / "images" / r.file_name)
+    write_coco(tmp_path / "annotations.json", records)
+    folder = tmp_path / "data"
+    learned = {}
+    for _ in range(3):
+        freeze_dataset(tmp_path, folder, learned=learned)
+        sides = {
+            s: read_coco(folder / f"annotations_{s}.json", images_root=folder / "images")
+            for s in ("train", "val", "test")
+            if (folder / f"annotations_{s}.json").exists()
+        }
+        judged = [r for s in ("val", "test") for r in sides.get(s, [])]
+        assert judged
+        assert not any(taught(r, learned) for r in judged)
+        learned = merged(learned, places_of(sides["train"]))
 
 
 def test_too_few_cells_are_refused_with_what_to_do(tmp_path, cells):

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from napari_centermask.core.errors import BadSettings
 
 from .output import check_writable, notice, whole_file
+from .segment import Flag
+
+if TYPE_CHECKING:
+    from napari_centermask.io.learned import Learned
 
 
 def compare(
@@ -17,6 +24,7 @@ def compare(
     *,
     data: list[Path],
     split: str | None = None,
+    held_out: Flag = False,
     known: list[Path] | None = None,
     engine: str = "auto",
     device: str = "auto",
@@ -29,6 +37,8 @@ def compare(
 
       napari-centermask compare nuclei runs/first/best.safetensors --data fields --split test --pictures differences
 
+      napari-centermask compare nuclei mine --data my_project --held-out
+
     Parameters
     ----------
     old, new
@@ -37,6 +47,9 @@ def compare(
         Folders with images/ and annotations.json, or annotations_SPLIT.json. The new model must not have seen them.
     split
         train, val or test; all of annotations.json when not given.
+    held_out
+        Hold a part of each folder out that taught neither model, as far as there is one, and compare on that; the
+        folders may be projects.
     known
         Folders of what the old model was made for: a new one that loses more there than it gains is not recommended.
     engine, device
@@ -52,9 +65,17 @@ def compare(
     for flag, folders in (("--data", data), ("--known", known or [])):
         if missing := next((f for f in folders if not f.is_dir()), None):
             raise BadSettings(f"{flag}: expected a folder with images/ and annotations, {missing} is none.")
+    if held_out and split:
+        raise BadSettings("--held-out chooses the images by itself: leave --split out.")
     check_writable([json, pictures and pictures / "old.png"])
     engines = [load_engine(m, engine=engine, device=device) for m in (old, new)]
-    result = compare_models(data, split, *engines, known=known or (), pictures=pictures)
+    with TemporaryDirectory(prefix="centermask-", ignore_cleanup_errors=True) as temporary:
+        if held_out:
+            data, split = hold_out(data, Path(temporary), [e.card.learned for e in engines])
+        result = compare_models(data, split, *engines, known=known or (), pictures=pictures)
+    if held_out:
+        for row in result.per_image:
+            del row["path"]  # it was in the temporary folder
     for line in table(result.to_json(), old, new):
         print(line)
     if json:
@@ -62,6 +83,23 @@ def compare(
     if pictures:
         notice(f"Pictures: {pictures}")
     return 0
+
+
+def hold_out(folders: Sequence[Path], out: Path, learned: Sequence[Learned]) -> tuple[list[Path], str]:
+    """Data folders below `out` with a part held out of each that taught none of the models, and the split with it."""
+    from napari_centermask.io.learned import merged
+    from napari_centermask.training.dataset import freeze_dataset
+
+    known = reduce(merged, learned)
+    places = [out / str(number) for number in range(len(folders))]
+    for folder, place in zip(folders, places, strict=True):
+        freeze_dataset(folder, place, learned=known)
+    return places, "test" if has_test(places) else "val"
+
+
+def has_test(folders: Sequence[Path]) -> bool:
+    """Whether images were held out on which nothing was chosen."""
+    return all((folder / "annotations_test.json").exists() for folder in folders)
 
 
 def write_comparison(path: Path, value: dict[str, Any]) -> None:

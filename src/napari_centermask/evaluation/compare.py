@@ -25,7 +25,7 @@ FEW_SOURCES = 5
 LUCK = 0.05
 """A gain is believed when at most this part of the draws shows none."""
 FORGOTTEN = 0.02
-"""The AP on what the old model was made for may fall by so much before it is said, and weighed against the gain."""
+"""The AP on what the old model was made for may fall by so much before it is said."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class Verdict:
     Attributes
     ----------
     recommended
-        Whether to adopt the new model. Never for one that is not better beyond luck, or that forgot more than it gained.
+        Whether to adopt the new model. Never for one that is not better beyond luck, that forgot more than it gained, or that
+        learned from more of these images than the old one.
     difference
         New minus old, mean bioimage AP at IoU .50:.05:.90.
     interval
@@ -67,6 +68,8 @@ class Verdict:
         Sources of the held-out images.
     forgotten
         By how much the AP fell on data of what the old model was made for; None where that was not measured.
+    taught
+        Number of the images from which the old and the new model learned.
     """
 
     recommended: bool
@@ -77,6 +80,7 @@ class Verdict:
     sentence: str
     n_sources: int
     forgotten: float | None = None
+    taught: tuple[int, int] = (0, 0)
 
 
 @dataclass
@@ -103,7 +107,9 @@ def compare(
     *,
     old_score: float = 0.4,
     new_score: float = 0.4,
+    categories: Sequence[str] = (),
     forgotten: float | None = None,
+    taught: tuple[int, int] = (0, 0),
     seed: int = 0,
 ) -> Comparison:
     """Compare two models on the same images.
@@ -114,8 +120,12 @@ def compare(
         None of which the new model was trained on.
     old_score, new_score
         From where on each model's cells count.
+    categories
+        Names of categories that a cell must have right to count as found; any will do where there are none.
     forgotten
         By how much the AP fell on data of what the old model was made for, if that was measured.
+    taught
+        Number of the images from which the old and the new model learned.
 
     Raises
     ------
@@ -133,8 +143,9 @@ def compare(
         rows.append(
             row | {f"{k}_{s}": r[k] for s, r in (("old", a), ("new", b)) for k in ("n_predicted", "f1", "ap50")}
         )
-    facts = {"unit": _unit(images), "n_sources": _n_sources(images), "forgotten": forgotten}
-    verdict = judge(*_counts(images, old_score, new_score), **facts, seed=seed)
+    facts = {"unit": _unit(images), "n_sources": _n_sources(images), "forgotten": forgotten, "taught": taught}
+    measure = "mean AP by category" if categories else "mean AP"
+    verdict = judge(*_counts(images, old_score, new_score, categories), **facts, measure=measure, seed=seed)
     return Comparison(old, new, verdict, rows)
 
 
@@ -145,6 +156,8 @@ def judge(
     unit: str = "images",
     n_sources: int | None = None,
     forgotten: float | None = None,
+    taught: tuple[int, int] = (0, 0),
+    measure: str = "mean AP",
     seed: int = 0,
 ) -> Verdict:
     """The verdict from counts of the same images.
@@ -155,6 +168,10 @@ def judge(
         (images, IoUs, 3) true positives, false positives, false negatives.
     n_sources
         Sources of the images; as many as images when not given.
+    forgotten, taught
+        As for `compare`.
+    measure
+        What the words call the figure.
     """
     n_sources = len(old) if n_sources is None else n_sources
     difference = pooled_ap(new.sum(0)) - pooled_ap(old.sum(0))
@@ -163,19 +180,21 @@ def judge(
     gains = pooled_ap(np.tensordot(weights, new, 1)) - pooled_ap(np.tensordot(weights, old, 1))
     low, high = (float(q) for q in np.quantile(gains, (0.025, 0.975)))
     luck = float((gains <= 0).mean())
-    lost = forgotten if forgotten is not None and forgotten > FORGOTTEN else 0.0
-    recommended = bool(difference > lost and luck <= LUCK and len(old) > 1)
+    lost = max(forgotten or 0.0, 0.0)
+    recommended = bool(difference > lost and luck <= LUCK and len(old) > 1 and taught[1] <= taught[0])
+    where = f"{measure} on {len(old)} {unit} (95 %: {low:+.3f} to {high:+.3f})"
     words = [
-        _gain(float(difference), luck, f"{len(old)} {unit} (95 %: {low:+.3f} to {high:+.3f})", is_alone=len(old) < 2),
+        _gain(float(difference), luck, where, is_alone=len(old) < 2),
         _loss(float(difference), lost),
         _few(n_sources),
+        _kind(*taught),
     ]
     sentence = " ".join(filter(None, words))
-    return Verdict(recommended, float(difference), (low, high), luck, unit, sentence, n_sources, forgotten)
+    return Verdict(recommended, float(difference), (low, high), luck, unit, sentence, n_sources, forgotten, taught)
 
 
 def _gain(difference: float, luck: float, where: str, *, is_alone: bool) -> str:
-    gain = f"{abs(difference):.3f} in mean AP on {where}"
+    gain = f"{abs(difference):.3f} in {where}"
     if difference == 0:
         return "Both models are equally good."
     if difference < 0:
@@ -188,7 +207,7 @@ def _gain(difference: float, luck: float, where: str, *, is_alone: bool) -> str:
 
 
 def _loss(difference: float, lost: float) -> str:
-    if not lost:
+    if lost <= FORGOTTEN and not 0 < difference <= lost:
         return ""
     advice = "keep the old one for such images" if difference > lost else "that is more than it gains"
     return f"On images of what the old model was made for it loses {lost:.3f}: {advice}."
@@ -199,6 +218,20 @@ def _few(n_sources: int) -> str:
         return ""
     images = "one image" if n_sources == 1 else f"{n_sources} images"
     return f"Only {images} judged, so others may differ by more than this."
+
+
+def _kind(old: int, new: int) -> str:
+    """That a model is judged by what it has learned."""
+    if not old and not new:
+        return ""
+    if new > old:
+        return f"The new model learned from {_images(new)} judged here, so that they cannot recommend it."
+    who = "Both models" if new else "The old model"
+    return f"{who} learned from {_images(old)} judged here, and would look worse on others."
+
+
+def _images(n: int) -> str:
+    return "an image" if n == 1 else f"{n} images"
 
 
 def pooled_ap(counts: np.ndarray) -> np.ndarray:
@@ -216,7 +249,9 @@ def _unit(images: Sequence[Judged]) -> str:
     return "parts of images" if n < FEW_IMAGES else "images" if n == len(images) else "sources"
 
 
-def _counts(images: Sequence[Judged], old_score: float, new_score: float) -> tuple[np.ndarray, np.ndarray]:
+def _counts(
+    images: Sequence[Judged], old_score: float, new_score: float, categories: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
     """(units, IoUs, 3) of both models."""
     in_parts = _unit(images) == "parts of images"
     n = max(4, -(-FEW_IMAGES // _n_sources(images)))
@@ -224,7 +259,8 @@ def _counts(images: Sequence[Judged], old_score: float, new_score: float) -> tup
     for j in images:
         parts = _parts(j, n) if in_parts else [None]
         for k, part in enumerate(parts):  # one place in all frames of a source is one part
-            both = counts_of(j.truth, j.old, old_score, part), counts_of(j.truth, j.new, new_score, part)
+            sides = ((j.old, old_score), (j.new, new_score))
+            both = [counts_of(j.truth, cells, score, part, categories=categories) for cells, score in sides]
             units.setdefault((j.group or j.name, k), []).append(both)
     found = [(sum(a for a, _ in u), sum(b for _, b in u)) for u in units.values()]
     if in_parts:
@@ -247,11 +283,16 @@ def _parts(judged: Judged, n: int) -> list[Box]:
     return boxes
 
 
-def counts_of(truth: Instances, predicted: Instances, score: float, part: Box | None = None) -> np.ndarray:
+def counts_of(
+    truth: Instances, predicted: Instances, score: float, part: Box | None = None, *, categories: Sequence[str] = ()
+) -> np.ndarray:
     """(IoUs, 3) true positives, false positives, false negatives, of the cells whose middle lies in `part`.
 
-    A pair counts where its true cell lies; cells are matched in the whole image.
+    A pair counts where its true cell lies; cells are matched in the whole image, with `categories` only those of one name.
     """
+    if categories:
+        pairs_of = [(_named(truth, name), _named(predicted, name)) for name in categories]
+        return sum((counts_of(t, p, score, part) for t, p in pairs_of), np.zeros((len(GATE_IOUS), 3)))
     true = list(truth)
     found = [c for c in predicted if c.score >= score]
     pairs = pair(true, found)
@@ -265,6 +306,11 @@ def counts_of(truth: Instances, predicted: Instances, score: float, part: Box | 
         tp = int(in_truth[t].sum()) if len(t) else 0
         rows.append((tp, int((in_found & alone).sum()), int(in_truth.sum()) - tp))
     return np.array(rows, float)
+
+
+def _named(cells: Instances, name: str) -> Instances:
+    """The cells of one category."""
+    return Instances(cells.shape, [c for c in cells if cells.categories.get(c.category) == name])
 
 
 def _middle(cell: Instance) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from ..engines import Engine
 from ..io.coco import ImageRecord
 from ..io.groups import sources_of
 from ..io.images import read_channel_names, read_plane
+from ..io.learned import overlap, taught
 from ..io.reviewed import Truth, centred_within, is_partial, truth_of
 from ..pipeline import segment_within, suited
 from ..pipeline.channels import named
@@ -43,7 +44,8 @@ def compare_models(
 ) -> Comparison:
     """Compare two models on annotated images, at the annotated cells' own diameter.
 
-    Of a partly reviewed image only the cells centred in a reviewed region count.
+    Of a partly reviewed image only the cells centred in a reviewed region count. Where both models tell the categories of
+    the cells apart, a cell is found only with the right one.
 
     Parameters
     ----------
@@ -73,7 +75,8 @@ def compare_models(
         judged.append(_judge(entry, old, new, microscope))
     lost = forgotten(known, old, new) if known else None
     scores = {"old_score": _score(old), "new_score": _score(new)}
-    result = compare(judged, forgotten=lost, **scores)
+    facts = {"categories": _categories(entries, old, new), "taught": (_n_taught(entries, old), _n_taught(entries, new))}
+    result = compare(judged, forgotten=lost, **facts, **scores)
     for row, entry in zip(result.per_image, entries, strict=True):
         row["path"] = str(entry.record.path)
     if pictures is not None:
@@ -137,6 +140,19 @@ def _judge(entry: _Entry, old: Engine, new: Engine, microscope: PreprocessSettin
         return segment_within(image, engine, settings, truth.reviewed, min_score=LOWEST_SCORE)
 
     return Judged(entry.name, cells, found(old), found(new), entry.source)
+
+
+def _categories(entries: Sequence[_Entry], old: Engine, new: Engine) -> list[str]:
+    """Names that both models tell apart, where the cells have no others."""
+    known = set(old.card.model.categories) & set(new.card.model.categories)
+    wanted = {e.truth.instances.categories.get(c.category) for e in entries for c in e.truth.instances}
+    return sorted(known) if len(known) > 1 and wanted <= known else []
+
+
+def _n_taught(entries: Sequence[_Entry], engine: Engine) -> int:
+    """Of how many images a model learned something that is judged."""
+    places = [(e.truth.reviewed or ((0, 0, *e.record.shape),), taught(e.record, engine.card.learned)) for e in entries]
+    return sum(overlap(judged, known) for judged, known in places)
 
 
 def _score(engine: Engine) -> float:

@@ -55,8 +55,9 @@ def prepare(
     check_new_run(folder, ("best.safetensors", "last.pt"))
     is_new = not folder.exists()
     try:
-        freeze_dataset(data, folder / "data", val_part=val_part, seed=seed)
         card = None if files is None else files.card
+        learned = {} if card is None else card.learned
+        freeze_dataset(data, folder / "data", val_part=val_part, seed=seed, learned=learned)
         found = suggest(folder / "data", folder, card=card, start=start, replay=replay)
         check_data(found.settings)
     except BaseException:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..core.errors import BadModel
 from ..settings import AnyModel, ModelSettings, PreprocessSettings, UNetSettings
+
+if TYPE_CHECKING:
+    from ..io.learned import Learned
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -104,6 +107,11 @@ class ModelCard(BaseModel):
         """Whether channels were left out at random in training, so that the model can do without one."""
         augment = self.training.get("settings", {}).get("augment", {})
         return float(augment.get("drop_channel", 0)) > 0
+
+    @property
+    def learned(self) -> Learned:
+        """What taught the model and those it was made from; see `io.learned`. Empty where the card does not tell."""
+        return self.training.get("learned", {})
 
     def to_json(self) -> str:
         """The card as JSON, on one line."""

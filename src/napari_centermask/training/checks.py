@@ -9,7 +9,7 @@ from pathlib import Path
 from ..core.errors import BadAnnotations, BadImage, BadSettings
 from ..io.coco import ImageRecord, check_images, read_coco
 from ..io.images import read_header
-from ..io.reviewed import is_partial, truth_of
+from ..io.reviewed import centred_within, is_partial, truth_of
 from ..settings import TrainSettings
 from .data import annotation_file
 from .inputs import order_of
@@ -37,7 +37,7 @@ def check_data(settings: TrainSettings) -> None:
 
 
 def _checked(folder: Path, split: str, settings: TrainSettings) -> Counter[str]:
-    """Check a split of a folder; returns how many cells it has of each category."""
+    """Check a split of a folder; returns how many cells of each category teach, or judge where they are complete."""
     path = annotation_file(folder, split)
     records = read_coco(path, images_root=folder / "images")
     check_images(path, records)
@@ -49,7 +49,8 @@ def _checked(folder: Path, split: str, settings: TrainSettings) -> Counter[str]:
             continue
         _check_image(record, path, settings)
         names = truth.instances.categories
-        own = Counter(names.get(c.category, str(c.category)) for c in truth.instances)
+        judged = centred_within(truth.instances, truth.reviewed) if split == "val" else truth.instances
+        own = Counter(names.get(c.category, str(c.category)) for c in judged)
         _check_categories(own, record, path, settings)
         counts += own
     return counts

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.instances import Box
 from napari_centermask.core.normalise import intensity_range
 from napari_centermask.io.coco import read_coco
 from napari_centermask.io.images import read_channel_names, read_plane
+from napari_centermask.io.learned import Learned, merged, places_of
 from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.settings import SegmentSettings, TrainSettings
 from napari_centermask.training.inputs import for_sampler, prepared
@@ -124,6 +126,14 @@ def data_hash(folder: Path, split: str) -> str:
 def data_hashes(folders: Sequence[Path]) -> dict[str, dict[str, str]]:
     """`data_hash` of train and val, {name of the folder: {split: hash}}."""
     return {name: {s: data_hash(f, s) for s in ("train", "val")} for name, f in folders_by_name(folders).items()}
+
+
+def learned_from(folders: Sequence[Path], parent: Learned) -> dict[str, list[Box]]:
+    """What teaches a model: the places of `annotations_train.json` of the folders, and what taught its parent."""
+    for folder in map(Path, folders):
+        records = read_coco(annotation_file(folder, "train"), images_root=folder / "images")
+        parent = merged(parent, places_of(records))
+    return dict(parent)
 
 
 def folders_by_name(folders: Sequence[Path]) -> dict[str, Path]:

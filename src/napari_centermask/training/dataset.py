@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from ..core.errors import BadAnnotations
 from ..core.instances import Instances
 from ..io.coco import ImageRecord, check_images, read_coco, write_coco
 from ..io.files import link_file
+from ..io.learned import Learned
 from ..io.reviewed import PARTIAL, is_partial, truth_of
 from .split import Split, split
 
@@ -74,11 +76,18 @@ def _of_project(folder: Path) -> list[ImageRecord]:
     return records
 
 
-def freeze_dataset(source: Path, out: Path, *, val_part: float = 0.2, seed: int = 0) -> Split:
+def freeze_dataset(
+    source: Path, out: Path, *, val_part: float = 0.2, seed: int = 0, learned: Learned = MappingProxyType({})
+) -> Split:
     """Write `out`/images and annotations of the splits train and val from a project or an annotated folder.
 
     With `MANY_SOURCES` or more there is a split test too, on which nothing is chosen: the models are compared there.
     Images are linked where the file system can, else copied.
+
+    Parameters
+    ----------
+    learned
+        What taught the models that are to be judged, from their cards; see `split`.
 
     Raises
     ------
@@ -88,11 +97,13 @@ def freeze_dataset(source: Path, out: Path, *, val_part: float = 0.2, seed: int 
     records = read_records(source)
     if is_partial(records):  # also where a half of them would no longer show it
         records = [replace(r, extra=r.extra | {PARTIAL: True}) for r in records]
-    parts = split(_unique(records), val_part=val_part, seed=seed)
+    how = {"val_part": val_part, "seed": seed, "learned": learned}
+    parts = split(_unique(records), **how)
     test: list[ImageRecord] = []
-    if parts.n_groups >= MANY_SOURCES:
-        inner = split(parts.train, val_part=val_part, seed=seed)
-        parts, test = replace(parts, train=inner.train), inner.val
+    if parts.n_groups >= MANY_SOURCES and parts.kind == "images":
+        inner = split(parts.train, **how)
+        if inner.kind == "images":  # else too little is left that taught nobody
+            parts, test = replace(parts, train=inner.train), inner.val
     (out / "images").mkdir(parents=True, exist_ok=True)
     for record in {r.file_name: r for r in [*parts.train, *parts.val, *test]}.values():
         link_file(record.path, out / "images" / record.file_name)

@@ -196,8 +196,7 @@ def save_best(model: nn.Module, trainer, result: dict[str, Any]) -> Path:
 def training_facts(trainer) -> dict[str, Any]:
     """What was trained on what, for the card: data by hash, settings, curves, time and machine."""
     settings = trainer.settings
-    return {
-        "data": trainer.read_facts(),
+    return trainer.read_facts() | {
         "settings": settings.model_dump(mode="json", exclude={"data", "out", "replay"}),
         "seed": settings.seed,
         "parent_sha256": trainer.start.parent_sha256,
