@@ -98,7 +98,9 @@ class AugmentSettings(Settings):
     gradient: float = Field(0.2, ge=0, le=1, description="Strength of an uneven illumination.")
     grey: float = Field(0.2, ge=0, le=1, description="Probability that a colour tile is made grey.")
     elastic: float = Field(0.0, ge=0, le=20, description="Largest shift of an elastic deformation in pixels.")
-    copy_paste: float = Field(0.3, ge=0, le=1, description="Probability of adding cells of the tile onto others.")
+    copy_paste: float = Field(
+        0.3, ge=0, le=1, description="Probability of pasting cells onto others; not in images of three channels."
+    )
     drop_channel: float = Field(
         0.0, ge=0, le=1, description="Probability of emptying one channel, so that the model can do without it."
     )
