@@ -58,7 +58,7 @@ class Machine:
     Attributes
     ----------
     gpu_gb
-        Memory of the GPU; 0 without one, None where it is not known (PyTorch is not asked here).
+        Memory of the GPU that PyTorch can use; 0 without one, None where it is not known.
     """
 
     cores: int
@@ -66,7 +66,7 @@ class Machine:
 
     @classmethod
     def here(cls) -> Machine:
-        """This one. A GPU is looked for by its driver, since PyTorch must not enter every process that asks."""
+        """This one. Takes seconds where there is a GPU: a process of its own asks PyTorch about it."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return cls(cores, _gpu_gb())
 
@@ -265,16 +265,27 @@ def _channels(records: Sequence[ImageRecord]) -> int:
     return int(np.asarray(read_plane(first.path, first.plane)).shape[0])
 
 
+_ASK_TORCH = """
+import torch
+print(torch.cuda.get_device_properties(0).total_memory / 1024**3 if torch.cuda.is_available() else 0)
+"""
+_ASK_SECONDS = 60
+
+
 def _gpu_gb() -> float:
-    """Memory of the first NVIDIA GPU as its driver tells, 0 without one."""
+    """Memory of the first GPU that PyTorch can use, 0 without one; a process of its own asks, so that torch enters no other.
+
+    Where there is no driver nobody is asked, for torch takes seconds to load.
+    """
     import shutil
     import subprocess
+    import sys
 
     if shutil.which("nvidia-smi") is None:
         return 0.0
-    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    ask = [sys.executable, "-c", _ASK_TORCH]
     try:
-        found = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
-        return float(found.stdout.split()[0]) / 1024
+        found = subprocess.run(ask, capture_output=True, text=True, timeout=_ASK_SECONDS, check=True)
+        return float(found.stdout.split()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return 0.0
