@@ -14,12 +14,9 @@ from ..jobs.child import run_child
 from ..models import registry, zoo
 from ..models.registry import Deleted
 from ..models.zoo import ModelFiles
-from ..training.dataset import freeze_dataset
 from .comparison import Compared, read_comparison
 from .job import Failed
 from .train_plan import Source
-
-HELD_OUT = "val"
 
 
 class Gone(Failed):
@@ -108,17 +105,13 @@ def add(file: Path) -> Generator[None, None, str | Failed]:
 
 
 def compare(old: str, new: str, source: Source) -> Generator[None, None, Compared | Failed]:
-    """Compare two models in a process of its own: on what a training would hold out of a project, or on a whole folder."""
+    """Compare two models in a process of its own: on a part of a project that taught neither, or on a whole folder."""
     with tempfile.TemporaryDirectory(prefix="centermask-", ignore_cleanup_errors=True) as temporary:
         out = Path(temporary)
-        data, split = source.folder, []
+        where = ["--data", str(source.folder), *(["--held-out"] if source.is_project else [])]
+        files = ["--json", str(out / "c.json"), "--pictures", str(out / "pictures")]
         try:
-            if source.is_project:
-                yield
-                data, split = out / "data", ["--split", HELD_OUT]
-                freeze_dataset(source.folder, data)
-            where = ["--data", str(data), *split, "--json", str(out / "c.json"), "--pictures", str(out / "pictures")]
-            for _ in run_child(["compare", old, new, *where]):
+            for _ in run_child(["compare", old, new, *where, *files]):
                 yield
         except (UserError, OSError) as error:
             return Failed(str(error))
