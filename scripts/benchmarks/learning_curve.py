@@ -8,6 +8,9 @@ only; train with the defaults that a person gets by one click, from the start mo
 images of the domain, and with the first seed by those of `--known` for what was forgotten. `val` chooses the checkpoint, cut
 to a fifth as many cells, as a person with so few cells would have no more. Rows are written as they come, so that a run can
 go on.
+
+With `--order ranked` the images to learn from come in the order of `napari-centermask rank` with the start model: what a person
+gets who corrects what is ranked first, against the same number of cells in random order.
 """
 
 from __future__ import annotations
@@ -17,11 +20,14 @@ import itertools
 import json
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from napari_centermask.cli.output import follow
 from napari_centermask.core.instances import Instances
 from napari_centermask.deploy.benchmark import machine
 from napari_centermask.engines.load import load_engine
@@ -31,14 +37,17 @@ from napari_centermask.io.files import link_file
 from napari_centermask.jobs.command import command_line, write_run
 from napari_centermask.models.zoo import find_model
 from napari_centermask.pipeline import segment, suited
+from napari_centermask.pipeline.ranking import ranking_steps
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.training.defaults import suggest
 
 
-def draw(records: list[ImageRecord], n: int, rng: np.random.Generator) -> list[ImageRecord]:
-    """Images in random order with `n` cells in all; of the last one the rows from the top on that hold the rest."""
+def draw(
+    records: list[ImageRecord], n: int, rng: np.random.Generator, *, order: Sequence[int] | None = None
+) -> list[ImageRecord]:
+    """Images in random or the given order with `n` cells in all; of the last one the rows from the top on that hold the rest."""
     chosen, left = [], n
-    for k in rng.permutation(len(records)):
+    for k in rng.permutation(len(records)) if order is None else order:
         record = records[k]
         whole = ((0, 0, *record.shape),)
         if len(record.instances) > left:
@@ -55,15 +64,27 @@ def draw(records: list[ImageRecord], n: int, rng: np.random.Generator) -> list[I
     return chosen
 
 
-def make_subset(data: Path, out: Path, n: int | None, seed: int) -> int:
-    """A data folder with `n` training cells and a fifth as many to choose the checkpoint; returns the true number."""
+@lru_cache(maxsize=1)
+def ranked(files: tuple[Path, ...], start: str) -> list[int]:
+    """The numbers of the images, that first which would teach the start model most."""
+    steps = ranking_steps(dict(enumerate(files)), load_engine(start, engine="torch"), SegmentSettings(model=start))
+    return list(follow(steps, "images").values)
+
+
+def make_subset(data: Path, out: Path, n: int | None, seed: int, *, start: str | None = None) -> int:
+    """A data folder with `n` training cells and a fifth as many to choose the checkpoint; returns the true number.
+
+    The training images come in the order in which they would teach the model `start`, at random where that is None.
+    """
     rng = np.random.default_rng(seed)
     (out / "images").mkdir(parents=True, exist_ok=True)
     total = 0
     for split in ("train", "val"):
         records = read_coco(data / f"annotations_{split}.json", images_root=data / "images")
         if n is not None:
-            records = draw([r for r in records if len(r.instances)], n if split == "train" else max(5, n // 5), rng)
+            records = [r for r in records if len(r.instances)]
+            order = ranked(tuple(r.path for r in records), start) if start and split == "train" else None
+            records = draw(records, n if split == "train" else max(5, n // 5), rng, order=order)
         for record in records:
             link_file(record.path, out / "images" / record.file_name)
         write_coco(out / f"annotations_{split}.json", records)
@@ -82,8 +103,9 @@ def score(model: str, data: Path) -> dict[str, float]:
 def one(options: argparse.Namespace, n: int | None, seed: int, *, scratch: bool) -> dict:
     """Train once and judge."""
     name = f"{options.data.name}-{n or 'all'}-{seed}-{'scratch' if scratch else 'tuned'}"
-    folder = options.work / name
-    cells = make_subset(options.data, folder / "data", n, seed)
+    is_ranked = options.order == "ranked"
+    folder = options.work / (f"{name}-ranked" if is_ranked else name)
+    cells = make_subset(options.data, folder / "data", n, seed, start=options.start if is_ranked else None)
     card = None if scratch else find_model(options.start).card
     found = suggest(folder / "data", folder / "run", card=card, start=None if scratch else options.start)
     values = {"seed": seed, "compare": False, "evaluate_first": False}
@@ -99,7 +121,7 @@ def one(options: argparse.Namespace, n: int | None, seed: int, *, scratch: bool)
     subprocess.run(command_line(run_file), check=True, stdout=subprocess.DEVNULL)
     seconds = round(time.monotonic() - start)
     model = str(folder / "run" / "best.safetensors")
-    row = {"cells": cells, "asked": n, "seed": seed, "scratch": scratch, "seconds": seconds}
+    row = {"cells": cells, "asked": n, "seed": seed, "scratch": scratch, "seconds": seconds, "order": options.order}
     row |= score(model, options.data)
     if options.known and not scratch and seed == options.seeds[0]:
         row["known"] = score(model, options.known)
@@ -118,11 +140,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="the same for all, instead of the computed number and time")
     parser.add_argument("--tile", type=int, help="instead of the computed one")
     parser.add_argument("--only", choices=("tuned", "scratch"), help="leave the other out")
+    parser.add_argument("--order", choices=("random", "ranked"), default="random")
     parser.add_argument("--work", type=Path, default=Path("runs/learning_curve"))
     parser.add_argument("--json", type=Path, default=Path("learning_curve.json"))
     options = parser.parse_args()
     rows = json.loads(options.json.read_text())["rows"] if options.json.exists() else []
-    done = {(r["asked"], r["seed"], r["scratch"]) for r in rows}
+    done = {(r["asked"], r["seed"], r["scratch"]) for r in rows if r.get("order", "random") == options.order}
     kinds = [scratch for scratch, name in ((False, "tuned"), (True, "scratch")) if options.only in (None, name)]
     for scratch, seed, n in itertools.product(kinds, options.seeds, (n or None for n in options.cells)):
         if (n, seed, scratch) in done:
