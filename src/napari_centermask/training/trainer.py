@@ -100,16 +100,21 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
         self.progress = Progress()
         self.most_cells = 0
-        self._facts: dict[str, dict[str, str]] | None = None
+        self._facts: dict[str, dict[str, Any]] = {}
         settings.out.mkdir(parents=True, exist_ok=True)
         self.files = StateFiles(settings.out)
 
-    def read_facts(self) -> dict[str, dict[str, str]]:
-        """Hashes of the data, {folder: {split: SHA-256}}; read once, so that a folder may go away while training."""
-        if self._facts is None:
-            from .data import data_hashes
+    def read_facts(self) -> dict[str, dict[str, Any]]:
+        """What the card says of the data: hashes, {folder: {split: SHA-256}}, and all that taught the model.
 
-            self._facts = data_hashes([*self.settings.data, *self.settings.replay])
+        Read once, so that a folder may go away while training.
+        """
+        if not self._facts:
+            from .data import data_hashes, learned_from
+
+            folders = [*self.settings.data, *self.settings.replay]
+            parent = {} if self.start.card is None else self.start.card.learned
+            self._facts = {"data": data_hashes(folders), "learned": learned_from(folders, parent)}
         return self._facts
 
     @property
