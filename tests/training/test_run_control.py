@@ -1,11 +1,13 @@
 """A run is held and ended by files, ends when nothing improves, and goes on with less where memory is short."""
 
 import errno
+import io
 import math
 
 import pytest
 import torch
 
+from napari_centermask.events import write
 from napari_centermask.training import loop, trainer
 from napari_centermask.training.failed import TrainingFailed
 from napari_centermask.training.loop import train
@@ -118,6 +120,20 @@ def test_steps_tell_time_memory_and_rate(settings):
     assert step["memory_mb"] > 10
     assert step["seconds_left"] >= 0
     assert math.isfinite(step["loss_mask"])
+
+
+def test_a_step_that_overflowed_is_left_out_of_the_means(settings, monkeypatch):
+    step, norms = Trainer.step, iter([math.inf, 2.0, math.nan, math.inf])
+    monkeypatch.setattr(Trainer, "step", lambda *a, **o: step(*a, **o) | {"gradient_norm": next(norms)})
+    monkeypatch.setattr(loop, "REPORT_EVERY", 2)
+    monkeypatch.setattr(loop, "REPORT_SECONDS", math.inf)
+    short = settings.model_copy(update={"steps": 4})
+    said = [e for e in train(short, evaluate=zero) if e["event"] == "step"]
+    for event in said:
+        write(event, io.StringIO())
+    assert said[0]["gradient_norm"] == 2.0
+    assert "gradient_norm" not in said[1]
+    assert math.isfinite(said[1]["loss_mask"])
 
 
 def test_a_searched_rate_is_used_and_kept(settings):

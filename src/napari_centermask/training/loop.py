@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -83,8 +84,7 @@ class _Run:
         self.settings = settings = self.trainer.settings
         self.board = EventFile(settings.out) if settings.tensorboard and self.trainer.world.is_first else None
         self.control = Control(settings.out)
-        self.sums: dict[str, float] = {}
-        self.counted = 0
+        self.values: dict[str, list[float]] = {}  # of each loss, since the last report
         self.reported = self.saved = self.clock = time.monotonic()
         self.has_halved = self.is_stale = False
         self.stage = "starting"
@@ -188,9 +188,9 @@ class _Run:
         now = time.monotonic()
         self.trainer.progress.seconds += now - self.clock
         self.clock = now
-        self.counted += 1
         for name, value in losses.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value
+            if math.isfinite(value):  # the gradient's norm is not where fp16 overflows, and such a step changes nothing
+                self.values.setdefault(name, []).append(value)
 
     def _after_step(self) -> Events:
         """Report, save and evaluate where it is time; wait where a person wants it."""
@@ -209,8 +209,8 @@ class _Run:
 
     def _report(self) -> dict[str, Any]:
         trainer, self.reported = self.trainer, time.monotonic()
-        means = {k: round(v / self.counted, 6) for k, v in self.sums.items()}
-        self.sums, self.counted = {}, 0
+        means = {name: round(sum(values) / len(values), 6) for name, values in self.values.items()}
+        self.values = {}
         step, part, seconds = trainer.progress.step, trainer.done, trainer.progress.seconds
         trainer.progress.curves.append({"step": step, **means})
         if self.board is not None:
