@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import datetime
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import distributed, nn
+
+from ..core.errors import BadSettings
+from .shortage import is_out_of_memory
 
 PATIENCE = datetime.timedelta(hours=12)
 """How long the others wait for the first, which may evaluate or pause."""
@@ -33,14 +38,26 @@ class World:
     size: int = 1
 
     @classmethod
-    def join(cls) -> World:
-        """Meet the processes that torchrun started; alone where it did not."""
+    def join(cls, device: torch.device) -> World:
+        """Meet the processes that torchrun started; alone where it did not.
+
+        Parameters
+        ----------
+        device
+            The one that was chosen: what the processes tell each other lies on it.
+
+        Raises
+        ------
+        BadSettings
+            If there are fewer GPUs than processes.
+        """
         size = int(os.environ.get("WORLD_SIZE", "1"))
         if size == 1 or "RANK" not in os.environ:
             return cls()
+        if device.type == "cuda":
+            _check_gpus(int(os.environ.get("LOCAL_RANK", os.environ["RANK"])))
         if not distributed.is_initialized():
-            backend = "nccl" if torch.cuda.is_available() else "gloo"
-            distributed.init_process_group(backend, timeout=PATIENCE)
+            distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
         return cls(distributed.get_rank(), size)
 
     @property
@@ -82,7 +99,34 @@ class World:
         distributed.all_reduce(word, distributed.ReduceOp.MAX)
         return bool(word.item())
 
+    @contextmanager
+    def sharing_shortage(self, device: torch.device) -> Iterator[None]:
+        """Lack of memory within, in one process, is raised in all of them."""
+        shortage: BaseException | None = None
+        try:
+            yield
+        except (OSError, RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            shortage = error
+        if self.any(shortage is not None, device):
+            raise shortage or RuntimeError("Another process of this run is out of memory.")
+
     def leave(self) -> None:
         """End the meeting."""
         if self.size > 1 and distributed.is_initialized():
             distributed.destroy_process_group()
+
+
+def _check_gpus(number: int) -> None:
+    """Refuse a process for which no GPU is left; `number` is its own on this machine."""
+    count = torch.cuda.device_count()
+    if number >= count:
+        raise BadSettings(
+            f"Expected a GPU for each process, this is number {number + 1} on this machine and there {_are(count)}. "
+            f"Start torchrun with --nproc-per-node {count}, or train with --device cpu."
+        )
+
+
+def _are(count: int) -> str:
+    return "is 1" if count == 1 else f"are {count}"

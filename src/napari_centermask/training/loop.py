@@ -178,7 +178,8 @@ class _Run:
         yield self._enter(TRAINING)
         self.clock = time.monotonic()
         while not self._is_over():
-            batch = next(loader)
+            with world.sharing_shortage(self.trainer.device):
+                batch = next(loader)
             losses = self.trainer.step(batch.images, batch.truths)
             self._count(losses)
             if world.is_first:

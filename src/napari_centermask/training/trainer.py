@@ -20,7 +20,6 @@ from .failed import TrainingFailed
 from .inputs import check_inputs, follow_card
 from .map_losses import MapTruth, map_losses
 from .optimise import freeze, learning_rate, make_optimiser, set_rate
-from .shortage import is_out_of_memory
 from .start import make_start
 from .state import StateFiles
 
@@ -83,8 +82,9 @@ class Trainer:
     def __init__(self, settings: TrainSettings) -> None:
         tune_malloc()
         torch.manual_seed(settings.seed)
-        self.world = World.join()
-        self.device = self.world.device(choose_device(settings.device))
+        device = choose_device(settings.device)
+        self.world = World.join(device)
+        self.device = self.world.device(device)
         self.precision = choose_precision(settings.amp, self.device)
         self.start = make_start(settings)
         self.model = self.start.model.to(self.device, memory_format=torch.channels_last)
@@ -231,18 +231,10 @@ class Trainer:
 
     def _backward(self, images: torch.Tensor, truths: list[Truth] | MapTruth) -> dict[str, torch.Tensor]:
         """Losses, with their gradients in the parameters; lack of memory in one process is raised in all of them."""
-        shortage: BaseException | None = None
-        losses: dict[str, torch.Tensor] = {}
-        try:
+        with self.world.sharing_shortage(self.device):
             losses = self.losses(images, truths)
             self._check(losses)
             self.gradients(losses)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            shortage = error
-        if self.world.any(shortage is not None, self.device):
-            raise shortage or RuntimeError("Another process of this run is out of memory.")
         return losses
 
     def _check(self, losses: dict[str, torch.Tensor]) -> None:
