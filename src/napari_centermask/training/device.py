@@ -51,13 +51,13 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(setting: str, device: torch.device) -> torch.dtype | None:
-    """Autocast type, None for float32; bf16 on a CPU only where the hardware has it (emulation is slower)."""
+    """Autocast type, None for float32; bf16 is chosen only where the hardware has it (emulation is slower)."""
     if setting == "off":
         return None
     if setting != "auto":
         return torch.bfloat16 if setting == "bf16" else torch.float16
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     if device.type != "cpu":
         return None
     features = torch.cpu.get_capabilities()
