@@ -8,6 +8,7 @@ import torch
 
 from napari_centermask.models.centermask import CenterMask
 from napari_centermask.training.data import batches
+from napari_centermask.training.failed import TrainingFailed
 from napari_centermask.training.optimise import depth_of, freeze, make_optimiser, set_rate
 from napari_centermask.training.rate_finder import find_rate
 from napari_centermask.training.start import for_categories
@@ -70,6 +71,13 @@ def test_the_rate_finder_leaves_the_trainer_as_it_was(settings):
     assert np.isfinite(curve.losses).all()
     assert all(torch.equal(v, before[k]) for k, v in trainer.model.state_dict().items())
     assert trainer.progress.step == 0
+
+
+def test_a_loss_that_is_never_finite_is_named_by_the_rate_finder(settings, monkeypatch):
+    monkeypatch.setattr(Trainer, "_losses", lambda *_: {"loss_mask": torch.tensor(float("nan"), requires_grad=True)})
+    trainer = Trainer(settings)
+    with pytest.raises(TrainingFailed, match="loss_mask became"):
+        find_rate(trainer, ((b.images, b.truths) for b in batches(settings)), steps=8)
 
 
 def test_event_files_follow_the_record_format(tmp_path):

@@ -39,6 +39,11 @@ def find_rate(trainer: Trainer, batches: Iterable[tuple], *, steps: int = 60) ->
     ----------
     batches
         (images, truths) of each step; as many as `steps`.
+
+    Raises
+    ------
+    TrainingFailed
+        If a loss is not finite at the very first, lowest rate.
     """
     kept = copy.deepcopy((trainer.model.state_dict(), trainer.optimiser.state_dict(), vars(trainer.progress)))
     average = copy.deepcopy((trainer.average.state, trainer.average.updates))
@@ -47,8 +52,11 @@ def find_rate(trainer: Trainer, batches: Iterable[tuple], *, steps: int = 60) ->
     mean = 0.0
     try:
         for number, (rate, (images, truths)) in enumerate(zip(rates, batches, strict=False), start=1):
-            found = _loss(trainer, images, truths, float(rate))
-            if found is None:
+            try:
+                found = _loss(trainer, images, truths, float(rate))
+            except TrainingFailed:
+                if not losses:  # no rate helps
+                    raise
                 break
             mean = SMOOTH * mean + (1 - SMOOTH) * found
             losses.append(mean / (1 - SMOOTH**number))
@@ -62,11 +70,7 @@ def find_rate(trainer: Trainer, batches: Iterable[tuple], *, steps: int = 60) ->
     return RateCurve(rates[: len(losses)], np.array(losses))
 
 
-def _loss(trainer: Trainer, images, truths: list[Truth], rate: float) -> float | None:
-    """The sum of the losses of one step at a rate, None where it is no longer finite."""
-    try:
-        found = trainer.step(images, truths, rate=rate)
-    except TrainingFailed:
-        return None
-    total = sum(v for k, v in found.items() if k.startswith("loss_"))
-    return total if np.isfinite(total) else None
+def _loss(trainer: Trainer, images, truths: list[Truth], rate: float) -> float:
+    """The sum of the losses of one step at a rate."""
+    found = trainer.step(images, truths, rate=rate)
+    return sum(v for k, v in found.items() if k.startswith("loss_"))
