@@ -49,3 +49,14 @@ def test_of_a_removed_and_an_archived_model_the_removed_one_comes_first_and_the_
 def test_a_model_that_was_put_away_nowhere_is_refused(capsys):
     assert cli.run(["models", "restore", "mine"]) == 2
     assert "Expected a deleted or archived model (none), got 'mine'." in capsys.readouterr().err
+
+
+def test_empty_removes_for_good_what_was_removed_and_not_the_archive(add, capsys):
+    add("first")
+    registry.archive_model("mine")
+    add("second")
+    registry.delete_model("mine")
+    assert cli.run(["models", "empty"]) == 0
+    assert "1 removed models are gone for good" in capsys.readouterr().out
+    assert registry.deleted_models() == []
+    assert restored(capsys)[1] == "first"

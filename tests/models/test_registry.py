@@ -48,11 +48,17 @@ def test_a_deleted_model_comes_back_and_the_last_one_first(add):
         registry.restore_model("a")
 
 
-def test_an_emptied_trash_is_empty(add):
+def test_what_is_removed_for_good_is_gone_and_no_other(add):
     add("a")
-    registry.delete_model("a")
-    assert registry.empty_trash() > 0
-    assert registry.deleted_models() == []
+    deleted = registry.delete_model("a")
+    add("a")
+    other = registry.delete_model("a")
+    size = sum(p.stat().st_size for p in deleted.folder.iterdir())
+    assert registry.remove_deleted(deleted) == size
+    assert registry.deleted_models() == [other]
+    with pytest.raises(BadModel, match="no longer among the deleted"):
+        registry.remove_deleted(deleted)
+    registry.remove_deleted(other)
     with pytest.raises(BadModel, match="deleted or archived"):
         registry.restore_model("a")
 
@@ -183,8 +189,7 @@ def test_weights_are_found_by_a_file_that_was_never_installed(add, tmp_path):
 
 def test_weights_that_are_gone_are_not_found(add):
     sha256 = registry.weights_hash(add("start", value=1.0).weights)
-    registry.delete_model("start")
-    registry.empty_trash()
+    registry.remove_deleted(registry.delete_model("start"))
     add("start", value=2.0)
     assert registry.find_weights(sha256, "start") is None
     assert registry.find_weights(sha256, "nowhere") is None

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from qtpy.QtWidgets import QMessageBox
 
 from napari_centermask.models import registry, zoo
 from napari_centermask.models.card import ModelCard
@@ -211,7 +212,7 @@ def test_deleted_models_are_brought_back_from_the_list_each_as_itself(dock, clic
     newest, oldest = dock.inventory.deleted
     assert dock.list.deleted in (newest, oldest)
     assert dock.entry is None
-    for button in (dock.list.rename, dock.list.delete, dock.list.export, dock.comparing.start):
+    for button in (dock.list.rename, dock.list.export, dock.comparing.start):
         assert not button.isEnabled()
         assert "Bring it back first" in button.toolTip()
     tree = dock.list.tree
@@ -221,6 +222,21 @@ def test_deleted_models_are_brought_back_from_the_list_each_as_itself(dock, clic
     assert told(dock)["second"] == "Finds cells."
     click("undo")
     assert dock.inventory.deleted == (newest, oldest)
+
+
+def test_a_deleted_model_is_deleted_for_good_only_when_the_person_agrees(dock, click, monkeypatch):
+    choose(dock, "second")
+    click("delete")
+    (deleted,) = dock.inventory.deleted
+    choose(dock, "second", "deleted")
+    assert dock.list.delete.text() == "Delete for good…"
+    for answer, left in (("No", (deleted,)), ("Yes", ())):
+        button = getattr(QMessageBox.StandardButton, answer)
+        monkeypatch.setattr(QMessageBox, "question", lambda *_, button=button: button)
+        click("delete")
+        assert dock.inventory.deleted == left
+    assert not deleted.folder.exists()
+    assert dock.list.delete.text() == "Delete"
 
 
 def test_undo_goes_back_over_a_deleted_model_that_was_brought_back(dock, click):

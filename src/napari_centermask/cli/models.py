@@ -1,4 +1,4 @@
-"""`models list | info | add | remove | restore | archive | rename | lineage`: the models on this machine."""
+"""`models list | info | add | remove | restore | empty | archive | rename | lineage`: the models on this machine."""
 
 from __future__ import annotations
 
@@ -180,7 +180,16 @@ def remove(name: str, /) -> int:
         As `models list` shows it.
     """
     registry.delete_model(name)
-    print(f"Removed '{name}'. Undo: napari-centermask models restore {name}")
+    print(f"Removed '{name}'. Undo: napari-centermask models restore {name}. For good: napari-centermask models empty")
+    return 0
+
+
+@app.command
+def empty() -> int:
+    """Remove for good what was removed; archived models stay."""
+    gone = registry.deleted_models()
+    size = sum(registry.remove_deleted(deleted) for deleted in gone)
+    print(f"{len(gone)} removed models are gone for good; {size / 2**20:,.1f} MiB are free")
     return 0
 
 

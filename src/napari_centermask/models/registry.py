@@ -97,7 +97,7 @@ def archive_model(name: str) -> None:
 
 
 def delete_model(name: str, *, time_ns: int | None = None) -> Deleted:
-    """Delete an added model; `restore_deleted` undoes it until `empty_trash`.
+    """Delete an added model; `restore_deleted` undoes it until `remove_deleted`.
 
     Parameters
     ----------
@@ -124,12 +124,16 @@ def restore_deleted(deleted: Deleted) -> ModelFiles:
     BadModel
         If it was brought back or removed for good, or a model of its name was added since.
     """
+    _check_there(deleted)
+    return _bring_back(deleted.folder, deleted.name)
+
+
+def _check_there(deleted: Deleted) -> None:
     if not deleted.folder.is_dir():
         raise NotThere(
             f"Expected the model '{deleted.name}' deleted on {deleted.date}, it is no longer among the deleted ones. "
             "Look whether it was brought back already."
         )
-    return _bring_back(deleted.folder, deleted.name)
 
 
 def restore_archived(name: str) -> ModelFiles:
@@ -196,11 +200,19 @@ def deleted_models() -> list[Deleted]:
     return sorted(found, reverse=True)
 
 
-def empty_trash() -> int:
-    """Remove the deleted models for good; returns the bytes that are free now."""
-    trash = zoo.user_folder() / TRASH
-    size = sum(p.stat().st_size for p in trash.rglob("*") if p.is_file())
-    shutil.rmtree(trash, ignore_errors=True)
+def remove_deleted(deleted: Deleted) -> int:
+    """Remove a deleted model for good; returns the bytes that are free now.
+
+    Raises
+    ------
+    BadModel
+        If it was brought back or removed before.
+    OSError
+        If a file cannot be removed.
+    """
+    _check_there(deleted)
+    size = sum(p.stat().st_size for p in deleted.folder.rglob("*") if p.is_file())
+    shutil.rmtree(deleted.folder)
     return size
 
 

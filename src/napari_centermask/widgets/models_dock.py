@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QSize
-from qtpy.QtWidgets import QFileDialog, QInputDialog, QWidget
+from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
 
 from ..models import registry
 from ..models.registry import Deleted
@@ -123,8 +123,12 @@ class ModelsDock(QWidget):
             self._do(f"'{name}' is offered again.", back, there)
 
     def delete(self) -> None:
-        """Delete the chosen model; Undo brings it back."""
-        name = self.list.chosen
+        """Delete the chosen model, Undo brings it back; or a deleted one for good, once the person agrees."""
+        name, deleted = self.list.chosen, self.list.deleted
+        if deleted is not None:
+            if _agrees(self, deleted):
+                self._do(f"'{name}' is gone.", partial(registry.remove_deleted, deleted), None)
+            return
         self._do(f"Deleted '{name}'.", *_deleting(Deleted(time.time_ns(), name)))
 
     def undo(self) -> None:
@@ -247,7 +251,13 @@ class ModelsDock(QWidget):
         box.archive.setText("Bring back" if here else "Archive")
         hint(box.rename, own or here or "Give it another name.", enabled=not (own or here))
         hint(box.archive, own or ("Offer it again." if here else "Keep it, and offer it no longer."), enabled=not own)
-        hint(box.delete, own or here or "Delete it; Undo brings it back.", enabled=not (own or here))
+        is_deleted = box.deleted is not None
+        box.delete.setText("Delete for good…" if is_deleted else "Delete")
+        kept = "" if is_deleted else here
+        text = (
+            "Free its space on the disk; nothing brings it back." if is_deleted else "Delete it; Undo brings it back."
+        )
+        hint(box.delete, own or kept or text, enabled=not (own or kept))
         hint(box.export, busy or none or here or "Copy its files into a folder.", enabled=not (busy or none or here))
         hint(box.add, busy or "Install a model file, ours or a public CenterMask2 checkpoint.", enabled=not busy)
         last = f"Take back: {self._undo[-1][0]}" if self._undo else ""
@@ -269,6 +279,13 @@ class ModelsDock(QWidget):
         self._looks_again = False
         self.looker.cancel()
         self.worker.cancel()
+
+
+def _agrees(parent: QWidget, deleted: Deleted) -> bool:
+    """Whether the person wants a model gone."""
+    text = f"Delete '{deleted.name}' of {deleted.date} for good?\n\nIts files are removed; Undo cannot bring them back."
+    answer = QMessageBox.question(parent, "Delete a model for good", text)
+    return answer == QMessageBox.StandardButton.Yes
 
 
 def _archiving(name: str) -> tuple[Act, Act]:

@@ -25,7 +25,7 @@ _HELP = """
 <p><b>Models</b></p>
 <p>Those shipped with the plugin and those you trained or added. A model's card travels inside its files: what it was made
 for, from which model and data, and how good it was. Nothing is lost by Delete: the model stays in the list as deleted, and
-Bring back, or Undo, brings it back.</p>
+Bring back, or Undo, brings it back, until you delete it there for good.</p>
 """
 _SHOWN = (("bioimage_ap_mean", "bioimage AP"), ("AP", "AP"), ("AP50", "AP50"), ("f1", "F1"), ("pq", "PQ"))
 
