@@ -57,6 +57,6 @@ def test_empty_removes_for_good_what_was_removed_and_not_the_archive(add, capsys
     add("second")
     registry.delete_model("mine")
     assert cli.run(["models", "empty"]) == 0
-    assert "1 removed models are gone for good" in capsys.readouterr().out
+    assert "Removed for good: 1; " in capsys.readouterr().out
     assert registry.deleted_models() == []
     assert restored(capsys)[1] == "first"

@@ -189,7 +189,7 @@ def empty() -> int:
     """Remove for good what was removed; archived models stay."""
     gone = registry.deleted_models()
     size = sum(registry.remove_deleted(deleted) for deleted in gone)
-    print(f"{len(gone)} removed models are gone for good; {size / 2**20:,.1f} MiB are free")
+    print(f"Removed for good: {len(gone)}; {size / 2**20:,.1f} MiB are free")
     return 0
 
 
