@@ -43,6 +43,18 @@ def test_flags_win_over_the_run_file(run_file):
     assert found.weights == settings.weights
 
 
+@pytest.mark.parametrize("flags", [["--resume"], ["--steps=7"], ["--no-compare"], ["--start", "model.json", "--json"]])
+def test_a_run_file_may_follow_flags(run_file, flags):
+    path, settings = run_file
+    assert parse(*flags, str(path)) == parse(str(path), *flags)
+    assert parse(*flags, str(path)).weights == settings.weights
+
+
+def test_the_value_of_a_flag_is_no_run_file():
+    found = parse("--data", "a", "--out", "o", "--start", "model.json", "--device=x.json")
+    assert (found.start, found.device) == ("model.json", "x.json")
+
+
 def test_flags_alone_are_enough():
     found = parse("--data", "a", "b", "--out", "o", "--seed", "3")
     assert found == TrainSettings(data=["a", "b"], out="o", seed=3)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from napari_centermask.core.errors import BadSettings, MissingExtra, UserError
 from napari_centermask.jobs.command import check_new_run
@@ -19,7 +19,7 @@ from .segment import Flag
 
 
 def read_run_file(tokens: list[str]) -> Any:
-    """The run file among the arguments of `train` as a source of defaults, flags go before it; () where there is none.
+    """The run file among the arguments of `train` as a source of defaults, flags win over it; () where there is none.
 
     Raises
     ------
@@ -28,8 +28,7 @@ def read_run_file(tokens: list[str]) -> Any:
     """
     from cyclopts.config import Dict
 
-    pairs = zip(tokens, ["", *tokens], strict=False)
-    name = next((t for t, before in pairs if t.endswith(".json") and not before.startswith("--")), None)
+    name = _run_file_of(tokens)
     if name is None:
         return ()
     try:
@@ -42,6 +41,25 @@ def read_run_file(tokens: list[str]) -> Any:
         raise BadSettings(f"Expected a JSON object in {name}, found {type(values).__name__}.")
     # Below the command's name: at the top, cyclopts drops settings that are called as a command is, like `compare`.
     return Dict({"train": _without_none(values)}, source=name)
+
+
+def _run_file_of(tokens: list[str]) -> str | None:
+    """The first argument that names a JSON file, and is neither a flag nor the value of the flag before it."""
+    for token, before in zip(tokens, ["", *tokens], strict=False):
+        if token.endswith(".json") and not token.startswith("-") and not _takes_value(before):
+            return token
+    return None
+
+
+def _takes_value(token: str) -> bool:
+    """Whether an argument of `train` is a flag that what follows belongs to; `--resume` and `--steps=5` are not."""
+    if not token.startswith("--") or "=" in token:
+        return False
+    try:
+        flag, *_ = App(default_command=train).assemble_argument_collection().match(token)
+    except ValueError:  # no flag of ours, which is said later
+        return True
+    return flag.token_count() != (0, False)
 
 
 def _without_none(values: dict) -> dict:
