@@ -1,10 +1,12 @@
 """A run file, flags, or both; flags win."""
 
 import json
+import os
 
+import psutil
 import pytest
 
-from napari_centermask.cli import make_app
+from napari_centermask.cli import make_app, train
 from napari_centermask.cli.train import read_run_file
 from napari_centermask.settings import TrainSettings
 
@@ -53,6 +55,26 @@ def test_a_run_file_may_follow_flags(run_file, flags):
 def test_the_value_of_a_flag_is_no_run_file():
     found = parse("--data", "a", "--out", "o", "--start", "model.json", "--device=x.json")
     assert (found.start, found.device) == ("model.json", "x.json")
+
+
+def test_files_that_an_ended_run_left_do_not_hold_or_end_the_next(run_file, tmp_path, monkeypatch):
+    settings = run_file[1].model_copy(update={"out": tmp_path})
+    began = psutil.Process().create_time()
+    seen = []
+
+    def look(_):
+        seen.extend(name for name in ("pause", "stop") if (tmp_path / name).exists())
+        yield from ()
+
+    monkeypatch.setattr(train, "_steps", look)
+    for name in ("pause", "stop"):
+        (tmp_path / name).touch()
+    os.utime(tmp_path / "pause", (0, began - 5))
+    train.run_training(settings, json=True)
+    assert seen == ["stop"]  # a wish of now counts
+    os.utime(tmp_path / "stop", (0, began - 5))
+    train.run_training(settings, json=True)
+    assert seen == ["stop"]
 
 
 def test_flags_alone_are_enough():

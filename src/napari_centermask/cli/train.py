@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from napari_centermask.core.errors import BadSettings, MissingExtra, UserError
 from napari_centermask.jobs.command import check_new_run
 from napari_centermask.settings import TrainSettings
+from napari_centermask.training.control import Control
 from napari_centermask.training.shortage import is_out_of_memory
 
 from .output import notice
@@ -100,6 +101,7 @@ def run_training(settings: TrainSettings, *, json: bool) -> int:
     """Train and compare, showing the events as lines or as JSON."""
     from napari_centermask import events
 
+    _forget_old_wishes(settings.out)
     steps = _steps(settings)
     try:
         for event in steps:
@@ -135,6 +137,13 @@ def _steps(settings: TrainSettings) -> Iterator[dict[str, Any]]:
                 place = device.choose_device(settings.device)
                 raise memory.stage_failed("comparing", error, settings.out, place) from error
         yield event
+
+
+def _forget_old_wishes(folder: Path) -> None:
+    """Drop files `stop` and `pause` that were there before this process: an ended one may have left them."""
+    import psutil
+
+    Control(folder).clear_older(psutil.Process().create_time())
 
 
 def compared(settings: TrainSettings, model: str) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 STOP, PAUSE = "stop", "pause"
@@ -28,6 +29,13 @@ class Control:
     def paused(self) -> bool:
         """Whether the job shall wait; a job that shall end does not wait."""
         return self.pause_file.exists() and not self.stopped
+
+    def clear_older(self, moment: float) -> None:
+        """Forget wishes from before a moment, in seconds since 1970: they were for a job that has ended since."""
+        for file in (self.stop_file, self.pause_file):
+            with suppress(FileNotFoundError):
+                if file.stat().st_mtime < moment:
+                    file.unlink()
 
     def clear(self) -> None:
         """Forget both wishes."""
