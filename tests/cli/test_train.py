@@ -9,8 +9,10 @@ from PIL import Image
 from napari_centermask import cli
 from napari_centermask.core.compose import label_image
 from napari_centermask.io.coco import ImageRecord, write_coco
+from napari_centermask.models.zoo import find_model
 
 pytest.importorskip("torch")
+loop = pytest.importorskip("napari_centermask.training.loop")
 pytestmark = pytest.mark.usefixtures("home")
 
 TINY = [
@@ -68,6 +70,27 @@ def test_a_model_is_trained_exported_installed_and_evaluated(capfd, fields, tmp_
     assert json.loads(report.read_text())["n_images"] == 1
     assert run("train", out / "run.json", "--resume", "--steps", "3") == 0
     assert "step 3" in capfd.readouterr().out
+
+
+def test_a_start_model_that_goes_away_meanwhile_is_compared_with_all_the_same(capfd, fields, tmp_path, monkeypatch):
+    out, parent = tmp_path / "run", tmp_path / "parent.safetensors"
+    assert run("train", "--data", fields, "--out", tmp_path / "parent", *TINY) == 0
+    (tmp_path / "parent" / "best.safetensors").rename(parent)
+    train = loop.train
+
+    def losing(settings):
+        for event in train(settings):
+            if event["event"] == "stage" and event["name"] == "training":
+                parent.rename(tmp_path / "archived.safetensors")
+            yield event
+
+    monkeypatch.setattr(loop, "train", losing)
+    capfd.readouterr()
+    assert run("train", "--data", fields, "--out", out, "--start", parent, "--compare", "--json", *TINY[10:]) == 0
+    kinds = [json.loads(line)["event"] for line in capfd.readouterr().out.splitlines()]
+    assert kinds[-2:] == ["comparison", "done"]
+    assert json.loads((out / "comparison.json").read_text())["models"]["old"] == str(parent)
+    assert find_model(out).name == "run"  # the folder still names one model
 
 
 def test_training_on_a_folder_without_annotations_says_so(capsys, tmp_path):

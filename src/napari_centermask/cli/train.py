@@ -10,13 +10,18 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from napari_centermask.core.errors import BadSettings, MissingExtra, UserError
+from napari_centermask.io.files import link_file
 from napari_centermask.jobs.command import check_new_run
+from napari_centermask.models.zoo import find_model
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.control import Control
 from napari_centermask.training.shortage import is_out_of_memory
 
 from .output import notice
 from .segment import Flag
+
+START = Path("start", "start.safetensors")
+"""The start model's weights in a run folder; not beside `best.safetensors`, so that the folder still names one model."""
 
 
 def read_run_file(tokens: list[str]) -> Any:
@@ -127,8 +132,11 @@ def _steps(settings: TrainSettings) -> Iterator[dict[str, Any]]:
         from napari_centermask.training import device, loop, memory
     except ImportError as error:
         raise MissingExtra(f"Training needs PyTorch ({error}): pip install 'napari-centermask[train]'") from error
+    is_compared = settings.compare and settings.start
     for event in loop.train(settings):
-        if event["event"] == "done" and settings.compare and settings.start and event["model"]:
+        if event["event"] == "start" and is_compared:
+            _keep_start(settings)
+        if event["event"] == "done" and is_compared and event["model"]:
             try:
                 yield from compared(settings, event["model"])
             except (RuntimeError, MemoryError) as error:
@@ -146,6 +154,24 @@ def _forget_old_wishes(folder: Path) -> None:
     Control(folder).clear_older(psutil.Process().create_time())
 
 
+def _keep_start(settings: TrainSettings) -> None:
+    """Give the start model's weights a name in the run folder too: the model may be renamed or deleted meanwhile.
+
+    Raises
+    ------
+    BadSettings
+        If the folder cannot be written.
+    """
+    kept = settings.out / START
+    if settings.resume and kept.exists():
+        return
+    try:
+        kept.parent.mkdir(exist_ok=True)
+        link_file(find_model(settings.start).weights, kept)
+    except OSError as error:
+        raise BadSettings(f"Cannot write to {settings.out}: {error.strerror}. Make room there.") from error
+
+
 def compared(settings: TrainSettings, model: str) -> Iterator[dict[str, Any]]:
     """Compare the new model with the one it came from on held-out images, `test` if there is one; writes comparison.json."""
     from napari_centermask.engines.load import load_engine
@@ -155,7 +181,9 @@ def compared(settings: TrainSettings, model: str) -> Iterator[dict[str, Any]]:
     from .compare import write_comparison
 
     yield event("stage", name="comparing")
-    engines = [load_engine(m, engine="torch", device=settings.device) for m in (settings.start, model)]
+    kept = settings.out / START
+    start = kept if kept.exists() else settings.start
+    engines = [load_engine(m, engine="torch", device=settings.device) for m in (start, model)]
     pictures = settings.out / "pictures"
     has_test = all((folder / "annotations_test.json").exists() for folder in settings.data)
     split = "test" if has_test else "val"
