@@ -58,10 +58,24 @@ def make_start(settings: TrainSettings) -> Start:
             f"Expected a start model that is a {settings.model.family}, {files.name} is a {card.kind}. "
             "Choose another one, or leave model.family out."
         )
-    wanted = settings.model.categories
-    if "model" in settings.model_fields_set and len(wanted) > 1 and wanted != card.model.categories:
-        model = for_categories(model, wanted)
+    if _has_other_categories(settings, card):
+        model = for_categories(model, settings.model.categories)
     return Start(model, card.name, sha256(files.weights), card)
+
+
+def _has_other_categories(settings: TrainSettings, card: ModelCard) -> bool:
+    """Whether other categories than those of the start model are asked for.
+
+    A single one is only where the network is the start model's in all else, or the file of a run that names no network would
+    ask for it: it holds the default network, of one category. And a model of one category takes any cell for it.
+    """
+    wanted, known = settings.model.categories, card.model.categories
+    if "model" not in settings.model_fields_set or wanted == known:
+        return False
+    if len(wanted) > 1:
+        return True
+    rest = {"categories"}
+    return len(known) > 1 and settings.model.model_dump(exclude=rest) == card.model.model_dump(exclude=rest)
 
 
 def for_categories(model: nn.Module, categories: list[str]) -> nn.Module:
