@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_centermask.core.errors import BadSettings
 from napari_centermask.pipeline.ranking import ranking_steps, signs_steps
 from napari_centermask.pipeline.steps import run_through
 from napari_centermask.settings import SegmentSettings
@@ -73,6 +74,21 @@ def test_an_image_that_cannot_be_read_is_left_out_and_named(fake, write, tmp_pat
     ranking = run_through(ranking_steps(files, fake.engine(), SETTINGS, reviewed={"other": tmp_path / "other.tif"}))
     assert list(ranking.values) == ["steady"]
     assert "gone.tif" in ranking.left_out["gone"]
+
+
+def test_an_image_that_names_two_channels_alike_is_left_out_and_named(fake, write, tmp_path):
+    files = write(steady=STEADY) | {"twins": tmp_path / "twins.tif"}
+    twins = np.stack([fake.draw((256, 256), STEADY)[0].astype(np.float32)] * 2)
+    tifffile.imwrite(files["twins"], twins, imagej=True, metadata={"axes": "CYX", "Labels": ["DAPI", "dapi"]})
+    ranking = run_through(ranking_steps(files, fake.engine(), SETTINGS, reviewed={"other": files["twins"]}))
+    assert list(ranking.values) == ["steady"]
+    assert "twins.tif: Expected a different name for each channel" in ranking.left_out["twins"]
+
+
+def test_settings_that_do_not_fit_are_no_fault_of_an_image(fake, write):
+    wrong = SETTINGS.model_copy(update={"channel_names": ["DAPI", "actin"]})
+    with pytest.raises(BadSettings, match="a name for each"):
+        run_through(ranking_steps(write(steady=STEADY), fake.engine(), wrong))
 
 
 def test_of_a_stack_the_middle_plane_is_looked_at(fake, tmp_path):

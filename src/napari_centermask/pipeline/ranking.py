@@ -9,13 +9,13 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from ..core.errors import BadImage
+from ..core.errors import BadImage, BadSettings
 from ..core.instances import Instances
 from ..core.ranking import ImageSigns, agreement, describe, entropy, rank_images
 from ..engines import Engine
 from ..io.images import read_image
 from ..settings import SegmentSettings
-from .channels import named
+from .channels import choose_channels, named
 from .intensities import check_intensities
 from .segmentation import segment_steps
 from .steps import Progress, suited
@@ -85,7 +85,7 @@ def ranking_steps(
     Parameters
     ----------
     images
-        Image files. One that cannot be segmented is left out.
+        Image files. One that cannot be read or segmented, or in which channels have names that do not fit, is left out.
     reviewed
         Files of images that were reviewed: what looks like them teaches less.
     """
@@ -96,7 +96,7 @@ def ranking_steps(
         step = Progress(number, len(jobs), f"Looking at {path.name}, image {number + 1} of {len(jobs)}")
         yield step
         try:
-            image, own = _middle(path, settings)
+            image, own = _middle(path, engine, settings)
             if is_known:
                 cells = yield from _as_one(segment_steps(image, engine, own, min_score=LOWEST_SCORE), step)
                 known.append(describe(image, cells))
@@ -111,13 +111,25 @@ def ranking_steps(
     return found
 
 
-def _middle(path: Path, settings: SegmentSettings) -> tuple[np.ndarray, SegmentSettings]:
-    """The middle plane of a file, (C, H, W), and the settings with the names of its channels."""
+def _middle(path: Path, engine: Engine, settings: SegmentSettings) -> tuple[np.ndarray, SegmentSettings]:
+    """The middle plane of a file, (C, H, W), and the settings with the names of its channels.
+
+    Raises
+    ------
+    BadImage
+        If it cannot be read, or the names that it gives its channels do not fit.
+    """
     image = read_image(path)
     planes = [plane for _, plane in image.planes()]
     plane = np.asarray(planes[len(planes) // 2])
     check_intensities(plane, settings)
-    return plane, named(settings, image.channel_names)
+    own = named(settings, image.channel_names)
+    if own is not settings:  # the names are the file's: what is wrong with them is no fault of the settings
+        try:
+            choose_channels(len(plane), engine.card, own)
+        except BadSettings as error:
+            raise BadImage(str(error)) from error
+    return plane, own
 
 
 def _as_one(steps: Generator[Progress, None, Key], step: Progress) -> Generator[Progress, None, Key]:
