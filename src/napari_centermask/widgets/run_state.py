@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 LOSS = "loss"
 """With this begin the names of losses in a `step` event."""
 SCORES = ("AP", "AP50", "AP_known")
+TRAINING, EVALUATING = "training", "evaluating"
 STATES = {
     "starting": "Starting",
     "running": "Training",
@@ -46,6 +48,8 @@ class RunState:
         Curves by name: each loss, AP and AP50 on the validation images, and the AP on those of what the start model was made for.
     samples
         Of the newest evaluation: {"image": its name, "picture": the file}.
+    seconds_left
+        Of steps alone, while steps are made; None in other stages. `time_left` counts the evaluations too.
     """
 
     state: str = "starting"
@@ -54,6 +58,7 @@ class RunState:
     step: int = 0
     steps: int = 0
     seconds_left: float | None = None
+    evaluation_seconds: float | None = None
     memory_mb: float | None = None
     device: str = ""
     precision: str = ""
@@ -65,6 +70,8 @@ class RunState:
     samples: list[dict[str, str]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     model: Path | None = None
+    _since: float | None = None  # when the evaluation began
+    _evaluated: float = 0.0  # part of the training at the newest evaluation
 
     def feed(self, event: dict[str, Any]) -> None:
         """Take one event; fields that are missing or of the wrong kind are left out."""
@@ -80,6 +87,9 @@ class RunState:
 
     def _on_stage(self, event: dict[str, Any]) -> None:
         self.stage = str(event.get("name", ""))
+        self._since = _number(event.get("time")) if self.stage == EVALUATING else None
+        if self.stage != TRAINING:
+            self.seconds_left = None
 
     def _on_step(self, event: dict[str, Any]) -> None:
         self.step = _whole(event, "step")
@@ -90,7 +100,10 @@ class RunState:
                 self.losses.setdefault(name.removeprefix(LOSS).strip("_") or LOSS, Curve()).add(self.step, number)
 
     def _on_evaluation(self, event: dict[str, Any]) -> None:
-        step = _whole(event, "step")
+        step, now = _whole(event, "step"), _number(event.get("time"))
+        if now is not None and self._since is not None:
+            self.evaluation_seconds = max(0.0, now - self._since)
+        self._evaluated = self.part if step else 0.0
         for name in SCORES:
             if (number := _number(event.get(name))) is not None:
                 self.scores.setdefault(name, Curve()).add(step, number)
@@ -110,6 +123,15 @@ class RunState:
         self.model = Path(event["model"]) if isinstance(event.get("model"), str) else None
 
     @property
+    def time_left(self) -> float | None:
+        """Seconds until the last step, with evaluations as frequent and as long as so far; None where it is not known."""
+        n_done = sum(step > 0 for step in self.scores["AP"].steps) if "AP" in self.scores else 0
+        if self.seconds_left is None or self.evaluation_seconds is None or not n_done or not self._evaluated:
+            return self.seconds_left
+        n_left = math.ceil(round((1 - self.part) / (self._evaluated / n_done), 2))
+        return self.seconds_left + n_left * self.evaluation_seconds
+
+    @property
     def title(self) -> str:
         """One line: what goes on, and how far."""
         text = STATES.get(self.state, self.state)
@@ -117,8 +139,8 @@ class RunState:
             text = self.stage.capitalize()
         if self.steps and self.step:
             text += f" · step {self.step:,} of {self.steps:,}"
-        if self.state == "running" and self.seconds_left is not None:
-            text += f" · {duration(self.seconds_left)} left"
+        if self.state == "running" and self.time_left is not None:
+            text += f" · {duration(self.time_left)} left"
         return text
 
     @property
