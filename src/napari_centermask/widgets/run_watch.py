@@ -34,7 +34,7 @@ class Report:
     model
         Weights of the best model so far.
     compared
-        Old and new model side by side, if that is news.
+        Old and new model side by side, if that is news and of the present sitting.
     installed
         The name under which the model of a run that ended is installed; empty if it is not.
     """
@@ -72,7 +72,7 @@ def watch(begin: Callable[[], Job | None]) -> Generator[Report | Job | None, Non
         return None
     yield job
     before = None
-    old = job.events()
+    old = current(job.events())
     for start in range(0, len(old), _PORTION):
         yield _report(job, old[start : start + _PORTION])
     for events in job.follow(interval_s=INTERVAL_S):
@@ -84,10 +84,16 @@ def watch(begin: Callable[[], Job | None]) -> Generator[Report | Job | None, Non
     return None
 
 
+def current(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without comparisons from before the last start: the best model may have changed since."""
+    start = max((at for at, e in enumerate(events) if e["event"] == "start"), default=0)
+    return [e for at, e in enumerate(events) if at >= start or e["event"] != "comparison"]
+
+
 def _report(job: Job, events: list[dict[str, Any]]) -> Report:
     evaluations = [e for e in events if e["event"] == "evaluation"]
     pictures = _pictures(evaluations[-1]) if evaluations else ()
-    comparisons = [e for e in events if e["event"] == "comparison"]
+    comparisons = [e for e in current(events) if e["event"] == "comparison"]
     compared = read_comparison(Path(str(comparisons[-1].get("path")))) if comparisons else None
     installed = installed_as(job.model) if job.model is not None and not job.is_alive else ""
     state = job.state, job.failure, job.can_resume, job.model
