@@ -139,10 +139,17 @@ class ChannelPicker(QPushButton):
 
 
 class ModelCombo(QComboBox):
-    """The models on this machine; the one that the settings name by default is chosen first."""
+    """The models on this machine; the one that the settings name by default is chosen first.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    trainable
+        Offer only models with weights: graphs alone cannot learn.
+    """
+
+    def __init__(self, *, trainable: bool = False) -> None:
         super().__init__()
+        self._trainable = trainable
         can_shrink(self)
         self._cards: dict = {}
         self.reload()
@@ -152,7 +159,7 @@ class ModelCombo(QComboBox):
         from ..models.zoo import list_models
 
         before = self.currentText()
-        models = list_models()
+        models = [m for m in list_models() if not self._trainable or m.weights is not None]
         # Under the installed name: a card keeps the one that the model was trained under.
         self._cards = {m.name: m.card.model_copy(update={"name": m.name}) for m in models}
         with QSignalBlocker(self):
@@ -160,6 +167,13 @@ class ModelCombo(QComboBox):
             self.addItems(list(self._cards))
             known = (self.findText(name) for name in (before, SegmentSettings.model_fields["model"].default))
             self.setCurrentIndex(next((at for at in known if at >= 0), 0))
+
+    def choose(self, name: str) -> None:
+        """Choose a model, also one that was just added; one that is not on offer changes nothing."""
+        if self.findText(name) < 0:
+            self.reload()
+        if (at := self.findText(name)) >= 0:
+            self.setCurrentIndex(at)
 
     @property
     def card(self):

@@ -24,6 +24,7 @@ from .dock_layout import STYLE, WIDTH, stack
 from .dock_tabs import share_place
 from .illumination import Illumination
 from .job import PlaneJob, class_map, estimate_diameter
+from .model_in_use import model_in_use
 from .pickers import LayerCombo, hint
 from .planes import ImagePlanes, channel_names, guess_channel_axis
 from .scope import ALL, PLANE, REGION, draw_region, plane_jobs, scopes
@@ -47,8 +48,10 @@ class SegmentDock(QWidget):
         super().__init__()
         self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.session = session_of(napari_viewer)
+        self.in_use = model_in_use(napari_viewer)
         self.circle = DiameterCircle(self._viewer)
         self._build()
+        self.model.models.choose(self.in_use.name)
         self._connect()
         self._on_image_picked()
         self._on_model_picked()
@@ -100,6 +103,7 @@ class SegmentDock(QWidget):
             (runner.ended, self._refresh_after_run),
             (self.session.reported, self._on_reported),
             (self.session.changed, self._on_result_changed),
+            (self.in_use.changed, self.model.models.choose),
         ]
 
     @property
@@ -201,6 +205,7 @@ class SegmentDock(QWidget):
         self.model.describe()
         card = self.model.models.card
         if card is not None:
+            self.in_use.choose(card.name)
             settings = suited(SegmentSettings(model=card.name), card)
             self.illumination.show_model(card)
             self.advanced.form.set_value(settings.model_dump())
