@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -129,7 +131,8 @@ def train(window, home, data, act, qtbot):
     dock.training.leave()
     for job in find_jobs(home / "runs"):
         job.kill()
-    runners = dock.training.watcher, dock.training._lister, dock.planner
+    training = dock.training
+    runners = training.watcher, training._lister, training.installer, dock.planner
     qtbot.waitUntil(lambda: not any(r.is_running for r in runners), timeout=20_000)
 
 
@@ -369,7 +372,7 @@ def test_a_worse_model_is_adopted_only_after_a_question(train, wait, act, home, 
     monkeypatch.setattr(QMessageBox, "question", lambda *args: asked.append(args[2]) or QMessageBox.StandardButton.No)
     train.adoption.adopt.click()
     assert asked == ["It is worse. Adopt it all the same?"]
-    assert not train.adopter.is_running
+    assert not train.training.installer.is_running
     assert not train.adopted
 
 
@@ -381,6 +384,190 @@ def test_a_damaged_comparison_is_left_out(tmp_path, text):
 
     (tmp_path / "comparison.json").write_text(text)
     assert read_comparison(tmp_path / "comparison.json") is None
+
+
+def test_an_earlier_sitting_s_verdict_does_not_stand_for_a_model_that_changed_since(
+    train, wait, act, home, monkeypatch
+):
+    from qtpy.QtWidgets import QMessageBox
+
+    comparison(home, recommended=True)
+    act(COMPARES)
+    train.start.start.click()
+    wait(lambda: state(train) == "done" and train.comparison.compared)
+    act(FAILS)
+    train.training.retry()
+    wait(lambda: state(train) == "failed" and train.failure.buttons)
+    assert train.training.report.model.exists()
+    assert train.comparison.compared is None
+    asked = []
+    monkeypatch.setattr(QMessageBox, "question", lambda *args: asked.append(args[2]) or QMessageBox.StandardButton.No)
+    train.adoption.adopt.click()
+    assert asked == ["It was not compared with the model it came from. Adopt it all the same?"]
+    train.training.open(train.training.job.folder)  # and when it is replayed
+    wait(lambda: state(train) == "failed" and not train.training.watcher.is_running)
+    assert train.training.comparison is None
+
+
+def test_a_dock_that_is_opened_again_shows_what_came_of_the_run(train, wait, act, home, window, monkeypatch):
+    from napari_centermask.widgets import adoption
+
+    comparison(home, recommended=True)
+    monkeypatch.setattr(adoption, "adopt", lambda weights, name: SimpleNamespace(name=name))
+    act(COMPARES)
+    train.start.start.click()
+    wait(lambda: state(train) == "done" and not train.training.watcher.is_running)
+    again = window(train._viewer)
+    assert again.comparison.verdict.text() == "The new model is better."
+    assert again.learning.picture.image.width() == 60
+    assert not again.adoption.predict.isEnabled()
+    again.adoption.adopt.click()
+    wait(lambda: again.adopted)
+    third = window(train._viewer)
+    assert third.adoption.predict.isEnabled()
+    assert third.adoption.name.text() == again.adopted
+    assert not third.adoption.adopt.isEnabled()
+
+
+def test_a_dock_that_is_opened_again_shows_why_the_run_failed(train, wait, act, window):
+    act(FAILS)
+    train.start.start.click()
+    wait(lambda: train.failure.buttons)
+    again = window(train._viewer)
+    assert again.failure.text.text() == train.failure.text.text()
+    assert [b.text() for b in again.failure.buttons] == [b.text() for b in train.failure.buttons]
+
+
+@pytest.fixture
+def two_runs(train, wait):
+    """An ended run in view, and one that works in the background."""
+    train.start.start.click()
+    wait(lambda: state(train) == "running")
+    train.training.stop()
+    wait(lambda: state(train) == "stopped" and not train.training.watcher.is_running)
+    ended = train.training.job
+    train.start.start.click()
+    wait(lambda: state(train) == "running" and train.training.job.folder != ended.folder)
+    working = train.training.job
+    train.training.open(ended.folder)
+    wait(lambda: train.training.job is not None and train.training.job.folder == ended.folder)
+    wait(lambda: state(train) == "stopped")
+    return ended, working
+
+
+def test_no_second_training_starts_beside_one_in_the_background(train, wait, two_runs, notices):
+    ended, working = two_runs
+    assert not train.start.start.isEnabled()
+    assert f"'{working.name}' works already" in train.start.start.toolTip()
+    (ended.folder / "last.pt").touch()
+    train.training.retry()
+    assert any("Expected no other training" in text for text in notices())
+    assert not ended.is_alive
+    train._timer.setInterval(50)
+    train._timer.start()
+    working.stop()
+    wait(train.start.start.isEnabled)
+
+
+def test_closing_the_window_asks_about_a_training_in_the_background_too(train, wait, two_runs, monkeypatch):
+    from qtpy.QtGui import QCloseEvent
+
+    from napari_centermask.widgets import close_guard
+
+    _, working = two_runs
+    (guard,) = train.window().findChildren(close_guard.CloseGuard)
+    monkeypatch.setattr(close_guard, "ask", lambda window: "stay")
+    assert guard.eventFilter(train.window(), QCloseEvent())
+    monkeypatch.setattr(close_guard, "ask", lambda window: "stop")
+    assert not guard.eventFilter(train.window(), QCloseEvent())
+    wait(lambda: not working.is_alive)
+    assert Job.open(working.folder).state == "stopped"
+
+
+@pytest.fixture
+def framed(home, data, act, qtbot):
+    """The dock in a frame, as napari opens it, and the window around."""
+    from napari.components import ViewerModel
+    from qtpy.QtCore import Qt
+    from qtpy.QtWidgets import QDockWidget, QMainWindow
+
+    from napari_centermask.widgets.train_dock import TrainDock
+
+    main = QMainWindow()
+    dock, frame = TrainDock(ViewerModel()), QDockWidget(main)
+    frame.setWidget(dock)
+    main.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, frame)
+    main.show()
+    dock.add_folder(data)
+    training, planner = dock.training, dock.planner
+    yield dock, frame, main
+    training.leave()
+    with suppress(RuntimeError):  # the test has deleted it
+        main.deleteLater()
+    qtbot.waitUntil(lambda: not (training._lister.is_running or planner.is_running), timeout=20_000)
+
+
+def test_a_floating_dock_is_no_window_to_guard(framed):
+    from napari_centermask.widgets import close_guard
+
+    dock, frame, main = framed
+    frame.setFloating(True)
+    dock.hide()
+    dock.show()
+    assert dock.window() is frame
+    assert len(main.findChildren(close_guard.CloseGuard)) == 1
+    assert next(iter(main.findChildren(close_guard.CloseGuard))).parent() is main
+
+
+@pytest.mark.parametrize("closed", ["dock", "window"])
+def test_a_plan_that_nobody_started_goes_with_its_dock(framed, qtbot, home, closed):
+    dock, frame, main = framed
+    dock.advanced.fold.expand(animate=False)
+    qtbot.waitUntil(lambda: dock.plan is not None, timeout=60_000)
+    assert list((home / "runs").iterdir())
+    if closed == "dock":
+        dock.setParent(None)  # as napari does
+        frame.deleteLater()
+    else:
+        main.deleteLater()
+    qtbot.waitUntil(lambda: not list((home / "runs").iterdir()), timeout=5_000)
+
+
+def test_a_plan_in_the_making_goes_with_its_dock(framed, qtbot, home):
+    dock, frame, _ = framed
+    planner = dock.planner
+    dock.advanced.fold.expand(animate=False)
+    assert planner.is_running
+    dock.setParent(None)
+    frame.deleteLater()
+    qtbot.waitUntil(lambda: planner.cancelled and not planner.is_running, timeout=20_000)
+    qtbot.waitUntil(lambda: not list((home / "runs").glob("*")), timeout=5_000)
+
+
+def test_the_start_model_is_the_one_in_use_until_another_is_chosen(train, wait, act, home, monkeypatch):
+    from napari_centermask.models import zoo
+    from napari_centermask.widgets import adoption
+
+    known = zoo.find_model("nuclei")
+    names = ["nuclei", "mine", "other"]
+    monkeypatch.setattr(zoo, "list_models", lambda: [replace(known, name=name) for name in names])
+    monkeypatch.setattr(adoption, "adopt", lambda weights, name: names.append(name) or SimpleNamespace(name=name))
+    models, in_use = train.start.models, train.in_use
+    in_use.choose("mine")
+    assert models.currentText() == "mine"
+    in_use.choose("graphs without weights")
+    assert models.currentText() == "mine"
+    models.setCurrentText("nuclei")
+    models.activated.emit(models.currentIndex())  # a person chooses
+    in_use.choose("other")
+    assert models.currentText() == "nuclei"
+    comparison(home, recommended=True)
+    act(COMPARES)
+    train.start.start.click()
+    wait(lambda: state(train) == "done" and train.adoption.isVisible())
+    train.adoption.adopt.click()
+    wait(lambda: train.adopted)
+    assert models.currentText() == in_use.name == train.adopted
 
 
 def test_curves_are_drawn_at_most_four_times_a_second(qtbot):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from qtpy.QtCore import QEvent, QObject
-from qtpy.QtWidgets import QMessageBox, QWidget
+from qtpy.QtWidgets import QMainWindow, QMessageBox, QWidget
 
 if TYPE_CHECKING:
     from .training import Training
@@ -14,9 +14,14 @@ _NAME = "centermask-close-guard"
 
 
 def guard(widget: QWidget, training: Training) -> None:
-    """Ask when the window that holds a widget is closed; once per window."""
-    window = widget.window()
-    if window is not widget and window.findChild(CloseGuard, _NAME) is None:
+    """Ask when the main window around a widget is closed; once per window.
+
+    A floating dock is a window too; closing it ends nothing.
+    """
+    window = widget.parentWidget()
+    while window is not None and not isinstance(window, QMainWindow):
+        window = window.parentWidget()
+    if window is not None and window.findChild(CloseGuard, _NAME) is None:
         CloseGuard(window, training)
 
 
@@ -32,19 +37,19 @@ class CloseGuard(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Let the window close, unless the person changes their mind."""
-        if event.type() != QEvent.Type.Close or watched is not self._window or not self._training.is_alive:
+        if event.type() != QEvent.Type.Close or watched is not self._window or not self._training.live:
             return False
         answer = ask(self._window)
         if answer == "stay":
             event.ignore()
             return True
         if answer == "stop":
-            self._training.stop()
+            self._training.stop_all()
         return False
 
 
 def ask(window: QWidget) -> Literal["go on", "stop", "stay"]:
-    """What shall become of the training."""
+    """What shall become of what is being trained."""
     box = QMessageBox(window)
     box.setWindowTitle("CenterMask")
     box.setText("A model is being fine-tuned. What shall become of it?")

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QSignalBlocker, QSize
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+from qtpy.QtCore import QSignalBlocker, QSize, QTimer
+from qtpy.QtWidgets import QDockWidget, QFileDialog, QMessageBox, QWidget
 
 from ..core.errors import UserError
 from ..models.zoo import is_name
-from .adoption import free_name, install, predict_next
+from .adoption import free_name, predict_next
 from .close_guard import guard
 from .comparison import ComparisonBox
 from .dock_layout import STYLE, WIDTH, stack
@@ -21,7 +21,7 @@ from .dock_tabs import share_place
 from .pickers import hint
 from .project_session import project_session_of
 from .runner import Runner
-from .train_plan import Plan, Source, plan, user_runs
+from .train_plan import Draft, Plan, Source, plan, user_runs
 from .train_view import (
     AdoptBox,
     AdvancedBox,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from .run_watch import Report, Run
 
+_LOOK_MS = 3000  # between looks at a training that works in the background
 _NO_DATA = "Open a project with reviewed images (CenterMask: Project), or choose a folder in COCO form."
 
 
@@ -54,15 +55,18 @@ class TrainDock(QWidget):
         self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.training = training_of(napari_viewer)
         self.projects = project_session_of(napari_viewer)
-        self.planner, self.adopter = Runner(), Runner()
-        self.plan: Plan | None = None
-        self._starts = False
-        self.adopted = ""
+        self.in_use = self.training.in_use
+        self.planner, self.draft = Runner(), Draft()
+        self._starts = self._has_own_model = self._has_frame = False
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_LOOK_MS)
         self._asked: tuple[Source | None, str] = (None, "")
         self._folders: list[Path] = []
         self._build()
         self._connect()
         self._on_project()
+        self._on_model_in_use()
         self._show_run()
 
     def _build(self) -> None:
@@ -83,6 +87,7 @@ class TrainDock(QWidget):
         self.start.data.currentIndexChanged.connect(self._on_source_picked)
         self.start.folder.clicked.connect(self._on_folder)
         self.start.models.currentIndexChanged.connect(self._on_source_picked)
+        self.start.models.activated.connect(self._on_model_picked)
         self.start.start.clicked.connect(self.fine_tune)
         self.advanced.fold.toggled.connect(self._on_advanced)
         self.runs.runs.activated.connect(lambda at: self.training.open(Path(self.runs.runs.itemData(at))))
@@ -92,6 +97,7 @@ class TrainDock(QWidget):
         self.adoption.adopt.clicked.connect(self.adopt)
         self.adoption.name.textChanged.connect(self._refresh)
         self.adoption.predict.clicked.connect(self.predict_next)
+        self._timer.timeout.connect(self._on_time)
         training = self.training
         links = [
             (training.changed, self._show_state),
@@ -99,19 +105,31 @@ class TrainDock(QWidget):
             (training.pictured, self.learning.set_pictures),
             (training.compared, self.comparison.show_comparison),
             (training.ended, self._on_ended),
+            (training.adopted, self._on_adopted),
             (training.listed, self._on_listed),
+            (self.in_use.changed, self._on_model_in_use),
             (self.projects.opened, self._on_project),
             (self.planner.ended, self._on_planned),
-            (self.adopter.ended, self._on_adopted),
         ]
         for signal, slot in links:
             signal.connect(slot)
-        self.destroyed.connect(lambda: _disconnect(links))
+        planner, draft = self.planner, self.draft
+        self.destroyed.connect(lambda: _end(links, planner, draft))
 
     @property
     def source(self) -> Source | None:
         """What to learn from."""
         return self.start.data.currentData()
+
+    @property
+    def plan(self) -> Plan | None:
+        """The computed settings."""
+        return self.draft.plan
+
+    @property
+    def adopted(self) -> str:
+        """The name under which the model of the run in view is installed; empty if it is not."""
+        return self.training.installed
 
     def fine_tune(self) -> None:
         """Start with what is chosen, all else computed; a mistake becomes a notification."""
@@ -153,10 +171,16 @@ class TrainDock(QWidget):
         if folder:
             self.add_folder(Path(folder))
 
+    def _on_model_picked(self, *_) -> None:
+        self._has_own_model = self.start.models.currentText() != self.in_use.name
+
+    def _on_model_in_use(self, *_) -> None:
+        """Start from the model in use, unless a person chose another one here or starts with the one shown."""
+        if not (self._has_own_model or self._starts):
+            self.start.models.choose(self.in_use.name)
+
     def _on_source_picked(self, *_) -> None:
-        if self.plan is not None:
-            self.plan.drop()
-            self.plan = None
+        self.draft.show(None)
         self.start.about.setText("" if self.source is not None else _NO_DATA)
         self.start.about.setToolTip("")
         if self.advanced.fold.isExpanded():
@@ -172,9 +196,7 @@ class TrainDock(QWidget):
         """Look at the data and compute the settings off the GUI thread; they are shown when that is done."""
         if self.source is None or self.planner.is_running or not self._save():
             return False
-        if self.plan is not None:
-            self.plan.drop()
-            self.plan = None
+        self.draft.show(None)
         self.start.about.setText("Looking at the data")
         self._asked = (self.source, self.start.models.currentText())
         self.planner.start("", plan, *self._asked)
@@ -201,6 +223,7 @@ class TrainDock(QWidget):
         elif isinstance(value, Plan):
             if self._take(value) and starts:
                 self._begin()
+                self._on_model_in_use()
         elif not self.planner.cancelled:
             text = getattr(value, "message", "The data could not be looked at.")
             self.start.about.setText(text)
@@ -217,7 +240,7 @@ class TrainDock(QWidget):
             self.start.about.setText(str(error))
             show_error(str(error))
             return False
-        self.plan = plan
+        self.draft.show(plan)
         form.set_value(plan.settings)
         form.show_changes(changes)
         with suppress(UserError):  # `_begin` says it
@@ -232,8 +255,8 @@ class TrainDock(QWidget):
         except UserError as error:
             show_error(str(error))
             return
-        self.plan = None
-        self.training.start(settings)
+        if self.training.start(settings):
+            self.draft.release()
 
     def _on_pause(self) -> None:
         if self.training.state.state in ("running", "starting"):
@@ -253,15 +276,15 @@ class TrainDock(QWidget):
     def _show_run(self) -> None:
         """Another run is in view, or none."""
         self.failure.clear()
-        self.learning.set_pictures(())
-        self.comparison.show_comparison(None)
-        self.adopted = ""
+        self.learning.set_pictures(self.training.pictures)
+        self.comparison.show_comparison(self.training.comparison)
         job = self.training.job
         self.runs.show_current(None if job is None else job.folder)
         self.adoption.name.setText("" if job is None else free_name(_wish(job.folder)))
         self.adoption.status.setText("")
         guard(self, self.training)
         self._show_state()
+        self._show_end()
 
     def _show_state(self) -> None:
         state = self.training.state
@@ -279,35 +302,43 @@ class TrainDock(QWidget):
 
     def _on_ended(self, report: Report | None) -> None:
         self.training.look(self._run_folders())
-        if report is not None and report.failure is not None:
+        self._show_end()
+
+    def _show_end(self) -> None:
+        """What came of the run in view, where it has ended."""
+        report = self.training.report
+        if report is None or self.training.is_alive:
+            return
+        if report.failure is not None:
             self.failure.show_failure(report.failure.message, self._remedies(report))
-        if report is not None and report.installed:
-            self._show_adopted(report.installed)
+        if self.adopted:
+            self._show_adopted()
 
     def adopt(self) -> None:
         """Install the new model; asks where the comparison advises against it."""
-        compared, report = self.comparison.compared, self.training.report
+        compared = self.comparison.compared
         if compared is None or not compared.is_recommended:
             why = "It was not compared with the model it came from." if compared is None else compared.sentence
             yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
             if QMessageBox.question(self, "CenterMask", f"{why} Adopt it all the same?", yes | no, no) != yes:
                 return
         self.adoption.status.setText("Installing; its graphs take some seconds.")
-        self.adopter.start("", install, report.model, self.adoption.name.text())
+        self.training.adopt(self.adoption.name.text())
         self._refresh()
 
     def _on_adopted(self, value: Any) -> None:
         if isinstance(value, str):
-            self._show_adopted(value)
+            self._has_own_model = False
+            self._on_model_in_use()
+            self._show_end()
         else:
             self.adoption.status.setText(getattr(value, "message", "It could not be installed."))
         self._refresh()
 
-    def _show_adopted(self, name: str) -> None:
+    def _show_adopted(self) -> None:
         """The model of the run in view is installed."""
-        self.adopted = name
-        self.adoption.name.setText(name)
-        self.adoption.status.setText(f"Installed as '{name}'; every dock offers it now.")
+        self.adoption.name.setText(self.adopted)
+        self.adoption.status.setText(f"Installed as '{self.adopted}'; every dock offers it now.")
         self.start.models.reload()
 
     def predict_next(self) -> None:
@@ -333,26 +364,30 @@ class TrainDock(QWidget):
         if wants and runs and job is None and not self.training.watcher.is_running:
             self.training.open(next((r for r in runs if r.state in ALIVE), runs[0]).folder)
 
+    def _on_time(self) -> None:
+        """A training in the background works still, or has ended."""
+        if not self.training.others:
+            self.training.look(self._run_folders())
+        self._refresh()
+
     def _refresh(self) -> None:
         """Enable what can work and say why the rest cannot."""
-        training, state = self.training, self.training.state.state
-        reason = ""
-        if self.source is None:
-            reason = _NO_DATA
-        elif training.is_alive:
-            reason = "A training works already. Stop it or wait."
-        elif self.planner.is_running:
-            reason = "The data are looked at."
+        others = self._others_at_work()
+        reason = self._obstacle() or others
         text = reason or "Start a training in a process of its own; you can work on meanwhile."
         hint(self.start.start, text, enabled=not reason)
+        training, state = self.training, self.training.state.state
         paused = state == "paused"
         ended = not training.is_alive
-        can_go_on = ended and training.report is not None and training.report.can_resume and state != "done"
+        has_rest = ended and training.report is not None and training.report.can_resume and state != "done"
+        can_go_on = has_rest and not others
         self.progress.pause.setText("Resume" if paused or ended else "Pause")
         hint(
             self.progress.pause,
             "Go on."
             if paused or can_go_on
+            else others
+            if has_rest
             else "It has ended."
             if ended
             else "Hold it after its step, its state saved.",
@@ -366,8 +401,23 @@ class TrainDock(QWidget):
         self._refresh_adoption()
         hint(self.progress.discard, "End it and delete its folder.", enabled=training.job is not None)
 
+    def _obstacle(self) -> str:
+        """Why no training can start from here; empty if one can."""
+        if self.source is None:
+            return _NO_DATA
+        if self.training.is_alive:
+            return "A training works already. Stop it or wait."
+        return "The data are looked at." if self.planner.is_running else ""
+
+    def _others_at_work(self) -> str:
+        """Which training works out of view, in words; empty if none does. Looked at again as long as one does."""
+        others = self.training.others
+        if others and self.isVisible():
+            self._timer.start()
+        return f"'{others[0].name}' works already. Choose it under 'Show' to stop it, or wait." if others else ""
+
     def _refresh_adoption(self) -> None:
-        busy, name = self.adopter.is_running, self.adoption.name.text()
+        busy, name = self.training.installer.is_running, self.adoption.name.text()
         reason = (
             "It is being installed." if busy else "" if is_name(name) else "Letters, digits, '.', '_' and '-' only."
         )
@@ -383,7 +433,19 @@ class TrainDock(QWidget):
         """Look which runs there are, and ask about them when the window is closed."""
         super().showEvent(event)
         guard(self, self.training)
+        self._notice_frame()
         self.training.look(self._run_folders())
+
+    def _notice_frame(self) -> None:
+        """End with the frame that napari puts around the dock: it deletes only that when a person closes it."""
+        if isinstance(self.parent(), QDockWidget) and not self._has_frame:
+            self._has_frame = True
+            self.parent().destroyed.connect(self._on_frame_gone)
+
+    def _on_frame_gone(self) -> None:
+        self._has_frame = False
+        if self.parent() is None:
+            self.deleteLater()
 
 
 def _wish(folder: Path) -> str:
@@ -391,6 +453,9 @@ def _wish(folder: Path) -> str:
     return folder.parent.parent.name if folder.parent.name == "runs" and folder.parent != user_runs() else folder.name
 
 
-def _disconnect(links: list[tuple]) -> None:
+def _end(links: list[tuple], planner: Runner, draft: Draft) -> None:
+    """Nobody looks any more: a plan that was not started leaves nothing behind."""
     for signal, slot in links:
         signal.disconnect(slot, missing_ok=True)
+    planner.cancel()
+    draft.show(None)

@@ -56,6 +56,23 @@ class Plan:
             shutil.rmtree(self.settings.out, ignore_errors=True)
 
 
+class Draft:
+    """Holds the plan that is shown, so that none that nobody started is left on disk."""
+
+    def __init__(self) -> None:
+        self.plan: Plan | None = None
+
+    def show(self, plan: Plan | None) -> None:
+        """Hold another plan, or none; the one before is dropped."""
+        if self.plan is not None and self.plan is not plan:
+            self.plan.drop()
+        self.plan = plan
+
+    def release(self) -> None:
+        """The plan was started: its folder is a run now."""
+        self.plan = None
+
+
 def user_runs() -> Path:
     """Where runs without a project are kept."""
     return user_folder().parent / "runs"
