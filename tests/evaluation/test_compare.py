@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_centermask.core.instances import Instances
-from napari_centermask.evaluation.compare import Judged, compare, counts_of, differing, judge, pooled_ap
+from napari_centermask.evaluation.compare import LUCK, SURE, Judged, compare, counts_of, differing, judge, pooled_ap
 from napari_centermask.evaluation.report import evaluate
 
 
@@ -120,6 +120,24 @@ def test_counts_agree_with_the_report_and_with_their_parts(images):
 def test_the_images_that_differ_most_come_first(images):
     cases = images(lambda s: {"pixels": 1}, lambda s: {"pixels": 1, "drop": 6 if s == 7 else 0})
     assert next(iter(differing(compare(cases))))["name"] == "7.png"
+
+
+def test_a_gain_that_may_be_luck_is_called_probable_and_one_that_is_luck_in_a_fifth_of_the_draws_is_none():
+    """Counts of ten images by hand: the new model has one true cell more in some, one less in others."""
+    old = np.tile([10.0, 2.0, 5.0], (10, 9, 1))
+    said = {}
+    for n_better in range(11):
+        new = old.copy()
+        new[:n_better] += [1, 0, -1]
+        new[n_better:] += [-1, 0, 1]
+        verdict = judge(old, new)
+        assert verdict.recommended == (verdict.luck <= LUCK and verdict.difference > 0)
+        said[n_better] = (verdict.luck, verdict.sentence)
+    assert "is better" in said[10][1]
+    probable = [(luck, text) for luck, text in said.values() if SURE < luck <= LUCK]
+    assert probable
+    assert all("is probably better" in text and f"{luck:.1%}" in text for luck, text in probable)
+    assert "may be luck" in next(text for luck, text in said.values() if LUCK < luck < 0.5)
 
 
 def simulated(rng, n_images, quality, image_spread):

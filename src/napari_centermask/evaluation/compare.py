@@ -22,8 +22,10 @@ FEW_IMAGES = 8
 """With fewer images their parts are drawn instead, at least so many: a handful of images has too few different draws."""
 FEW_SOURCES = 5
 """With fewer sources the verdict says that other images may differ."""
-LUCK = 0.05
-"""A gain is believed when at most this part of the draws shows none."""
+LUCK = 0.2
+"""A gain is believed when at most this part of the draws shows none; docs/benchmarks.md tells what other limits would do."""
+SURE = 0.05
+"""Up to this part of the draws the words call it sure."""
 FORGOTTEN = 0.02
 """The AP on what the old model was made for may fall by so much before it is said."""
 
@@ -203,7 +205,10 @@ def _gain(difference: float, luck: float, where: str, *, is_alone: bool) -> str:
         return f"The new model gains {gain}; one alone cannot tell whether that is luck."
     if luck > LUCK:
         return f"The new model gains {gain}, which may be luck (chance {luck:.0%}). More reviewed images would tell."
-    return f"The new model is better: it gains {gain}; the chance that this is luck is {max(luck, 1 / DRAWS):.1%}."
+    chance = f"it gains {gain}; the chance that this is luck is {max(luck, 1 / DRAWS):.1%}"
+    if luck > SURE:
+        return f"The new model is probably better: {chance}. More reviewed images would tell."
+    return f"The new model is better: {chance}."
 
 
 def _loss(difference: float, lost: float) -> str:
