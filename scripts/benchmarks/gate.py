@@ -12,7 +12,8 @@ on both sides, when they cannot tell either. Sabotage:
     lost cells     two of three cells are deleted, and what remains is said to be complete, also where it is held out
     early end      one step only, at the usual rate: a model like its parent
 
-Rows are written as they come, so that a run can go on.
+Rows are written as they come, so that a run can go on. `--judge-again` trains nothing: the models of an earlier run in `--work`
+are judged by the present code, gate and truth alike.
 """
 
 from __future__ import annotations
@@ -29,15 +30,18 @@ from pathlib import Path
 import numpy as np
 from learning_curve import draw
 
+from napari_centermask.cli.compare import has_test
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.compare import Judged, compare
+from napari_centermask.evaluation.compare_models import compare_models
 from napari_centermask.evaluation.folder import evaluate_folder
 from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
 from napari_centermask.io.files import link_file
 from napari_centermask.jobs.command import command_line, write_run
 from napari_centermask.jobs.finetune import prepare
 from napari_centermask.pipeline import segment
+from napari_centermask.settings import TrainSettings
 
 KINDS = ("honest", "wrong labels", "absurd rate", "lost cells", "early end")
 Change = Callable[[Instance, tuple[int, int], np.random.Generator], Instance | None]
@@ -87,6 +91,16 @@ def truth(start: str, model: str, data: Path) -> dict:
 def one(options: argparse.Namespace, data: Path, kind: str, seed: int) -> dict:
     """One fine-tuning: what the gate said, and what the test images say."""
     folder = options.work / f"{data.name}-{kind.replace(' ', '_')}-{seed}"
+    row = {"data": data.name, "kind": kind, "seed": seed}
+    if not options.judge_again and not train(options, folder, data, kind, seed):
+        return row | {"failed": True, "recommended": False}
+    verdict = judge_again(folder / "run") if options.judge_again else read_verdict(folder / "run")
+    row |= truth(options.start, str(folder / "run" / "best.safetensors"), data)
+    return row | {k: verdict[k] for k in ("recommended", "difference", "luck", "unit", "forgotten")}
+
+
+def train(options: argparse.Namespace, folder: Path, data: Path, kind: str, seed: int) -> bool:
+    """Fine-tune on cells that may be spoilt; False if the training failed."""
     rng = np.random.default_rng(seed)
     records = read_coco(data / "annotations_train.json", images_root=data / "images")
     chosen = draw([r for r in records if len(r.instances)], options.cells, rng)
@@ -102,12 +116,20 @@ def one(options: argparse.Namespace, data: Path, kind: str, seed: int) -> dict:
     values = {"steps": steps, "minutes": None, "warmup": max(1, steps // 10), "tile": options.tile, "ema": 0.95}
     values |= {"evaluate_every": max(1, steps // 3), "learning_rate": 0.1} if kind == "absurd rate" else {}
     run = write_run(settings.model_copy(update=values))
-    if subprocess.run(command_line(run), stdout=subprocess.DEVNULL, check=False).returncode:
-        return {"data": data.name, "kind": kind, "seed": seed, "failed": True, "recommended": False}
-    verdict = json.loads((folder / "run" / "comparison.json").read_text())["verdict"]
-    row = {"data": data.name, "kind": kind, "seed": seed}
-    row |= truth(options.start, str(folder / "run" / "best.safetensors"), data)
-    return row | {k: verdict[k] for k in ("recommended", "difference", "luck", "unit")}
+    return not subprocess.run(command_line(run), stdout=subprocess.DEVNULL, check=False).returncode
+
+
+def read_verdict(run: Path) -> dict:
+    """What the gate said at the end of a training."""
+    return json.loads((run / "comparison.json").read_text())["verdict"]
+
+
+def judge_again(run: Path) -> dict:
+    """What the gate says now of the model of a run."""
+    settings = TrainSettings.model_validate_json((run / "run.json").read_text())
+    split = "test" if has_test(settings.data) else "val"
+    engines = [load_engine(m, engine="torch") for m in (settings.start, run / "best.safetensors")]
+    return compare_models(settings.data, split, *engines, known=settings.replay).to_json()["verdict"]
 
 
 def summary(rows: list[dict]) -> dict[str, int]:
@@ -136,6 +158,7 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=100)
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--tile", type=int, default=160)
+    parser.add_argument("--judge-again", action="store_true")
     parser.add_argument("--work", type=Path, default=Path("runs/gate"))
     parser.add_argument("--json", type=Path, default=Path("gate.json"))
     options = parser.parse_args()

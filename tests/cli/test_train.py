@@ -9,6 +9,7 @@ from PIL import Image
 from napari_centermask import cli
 from napari_centermask.core.compose import label_image
 from napari_centermask.io.coco import ImageRecord, write_coco
+from napari_centermask.models.registry import weights_hash
 from napari_centermask.models.zoo import find_model
 
 pytest.importorskip("torch")
@@ -91,6 +92,9 @@ def test_a_start_model_that_goes_away_meanwhile_is_compared_with_all_the_same(ca
     assert kinds[-2:] == ["comparison", "done"]
     assert json.loads((out / "comparison.json").read_text())["models"]["old"] == str(parent)
     assert find_model(out).name == "run"  # the folder still names one model
+    monkeypatch.setattr(loop, "train", train)
+    assert run("train", out / "run.json", "--resume", "--steps", 4) == 0  # and the run goes on without it
+    assert find_model(out).card.training["parent_sha256"] == weights_hash(tmp_path / "archived.safetensors")
 
 
 def test_training_on_a_folder_without_annotations_says_so(capsys, tmp_path):

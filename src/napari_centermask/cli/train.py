@@ -20,9 +20,6 @@ from napari_centermask.training.shortage import is_out_of_memory
 from .output import notice
 from .segment import Flag
 
-START = Path("start", "start.safetensors")
-"""The start model's weights in a run folder; not beside `best.safetensors`, so that the folder still names one model."""
-
 
 def read_run_file(tokens: list[str]) -> Any:
     """The run file among the arguments of `train` as a source of defaults, flags win over it; () where there is none.
@@ -162,7 +159,9 @@ def _keep_start(settings: TrainSettings) -> None:
     BadSettings
         If the folder cannot be written.
     """
-    kept = settings.out / START
+    from napari_centermask.training.start import KEPT
+
+    kept = settings.out / KEPT
     if settings.resume and kept.exists():
         return
     try:
@@ -177,16 +176,16 @@ def compared(settings: TrainSettings, model: str) -> Iterator[dict[str, Any]]:
     from napari_centermask.engines.load import load_engine
     from napari_centermask.evaluation.compare_models import compare_models
     from napari_centermask.events import event
+    from napari_centermask.training.start import KEPT
 
-    from .compare import write_comparison
+    from .compare import has_test, write_comparison
 
     yield event("stage", name="comparing")
-    kept = settings.out / START
+    kept = settings.out / KEPT
     start = kept if kept.exists() else settings.start
     engines = [load_engine(m, engine="torch", device=settings.device) for m in (start, model)]
     pictures = settings.out / "pictures"
-    has_test = all((folder / "annotations_test.json").exists() for folder in settings.data)
-    split = "test" if has_test else "val"
+    split = "test" if has_test(settings.data) else "val"
     options = {"known": settings.replay, "pictures": pictures, "microscope": settings.preprocess.microscope}
     result = compare_models(settings.data, split, *engines, **options).to_json()
     path = settings.out / "comparison.json"

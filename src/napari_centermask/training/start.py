@@ -14,6 +14,10 @@ from ..models.build import build_model
 from ..models.card import ModelCard
 from ..settings import TrainSettings
 
+KEPT = Path("start", "start.safetensors")
+"""The start model's weights in a run folder, as the model may be renamed or deleted while a run goes on. Not beside
+`best.safetensors`, so that the folder still names one model."""
+
 
 @dataclass(frozen=True)
 class Start:
@@ -34,7 +38,7 @@ class Start:
 
 
 def make_start(settings: TrainSettings) -> Start:
-    """Build a new network, or load the start model.
+    """Build a new network, or load the start model; a run that goes on has its weights in its folder.
 
     Raises
     ------
@@ -49,7 +53,8 @@ def make_start(settings: TrainSettings) -> Start:
     from ..models.checkpoint import load_model
     from ..models.zoo import find_model
 
-    files = find_model(settings.start)
+    kept = settings.out / KEPT
+    files = find_model(kept if settings.resume and kept.exists() else settings.start)
     if files.weights is None:
         raise BadSettings(f"Expected a model with weights to start from, {files.name} has only ONNX graphs.")
     model, card = load_model(files.weights)

@@ -17,7 +17,7 @@ STATES = {
     "paused": "Paused",
     "stopping": "Stopping after this step",
     "done": "Finished",
-    "stopped": "Stopped; the best model is kept",
+    "stopped": "Stopped; Resume goes on",
     "failed": "Failed",
 }
 
