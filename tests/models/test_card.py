@@ -58,6 +58,18 @@ def test_a_card_with_named_channels_survives_json():
     assert card.bears_missing
 
 
+@pytest.mark.parametrize("told", [None, 3, "all", ["a"], {"a": 3, "b": [1, [0, 0, 2], [0, 0, "x", 9]]}])
+def test_what_a_card_does_not_tell_rightly_taught_nobody(told):
+    card = ModelCard(name="a", licence="CC0-1.0", model=ModelSettings(), diameter=30.0, training={"learned": told})
+    assert not any(card.learned.values())
+
+
+def test_a_card_tells_what_taught_its_model():
+    learned = {"0123456789abcdef": [(0, 0, 64, 80)]}
+    card = ModelCard(name="a", licence="CC0-1.0", model=ModelSettings(), diameter=30.0, training={"learned": learned})
+    assert ModelCard.from_json(card.to_json()).learned == {"0123456789abcdef": [[0, 0, 64, 80]]}
+
+
 def test_strides_follow_the_top_levels():
     assert make_card().strides == (8, 16, 32, 64, 128)
     assert make_card(model=ModelSettings(top_levels=0)).strides == (8, 16, 32)

@@ -19,6 +19,7 @@ def card(name: str, parent: str | None = None, *, description: str = "Finds cell
         "minutes": 9.5,
         "machine": "cpu, 2 threads",
         "data": {"mine": {"train": "0123456789abcdef"}},
+        "learned": {"0123456789abcdef": [[0, 0, 64, 80]], "fedcba9876543210": [[0, 0, 64, 40]]},
         "curves": [{"step": s, "loss": 1 / s} for s in (10, 20)] + [{"step": 20, "AP": 0.4, "AP50": 0.6}],
     }
     return ModelCard(
@@ -126,6 +127,8 @@ def test_a_card_tells_what_a_model_was_made_from_and_how_good_it_is(dock):
         "second ← first",
         "1,200 steps in 9.5 minutes",
         "mine (01234567)",
+        "2 images, with those of its parents",
+        "3 channels,",
         "AP 0.400",
         "Not for &lt;tissue&gt;.",
     ):

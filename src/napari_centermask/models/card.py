@@ -110,8 +110,10 @@ class ModelCard(BaseModel):
 
     @property
     def learned(self) -> Learned:
-        """What taught the model and those it was made from; see `io.learned`. Empty where the card does not tell."""
-        return self.training.get("learned", {})
+        """What taught the model and those it was made from; see `io.learned`. Without what the card does not tell rightly."""
+        told = self.training.get("learned")
+        places = told.items() if isinstance(told, dict) else ()
+        return {key: [b for b in boxes if _is_rectangle(b)] for key, boxes in places if isinstance(boxes, list)}
 
     def to_json(self) -> str:
         """The card as JSON, on one line."""
@@ -139,6 +141,10 @@ class ModelCard(BaseModel):
                 f"Expected a valid model card in {where}, found: {faults}. "
                 "The file is damaged or was made by a newer version; update napari-centermask or export it again."
             ) from None
+
+
+def _is_rectangle(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 4 and all(type(v) is int for v in value)
 
 
 def check_names(names: list[str], n_channels: int) -> None:

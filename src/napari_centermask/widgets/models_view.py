@@ -180,7 +180,7 @@ def card_text(entry: Entry) -> str:
     training = card.training
     rows = [
         ("finds", ", ".join(card.model.categories)),
-        ("trained at", f"{card.diameter:.0f} px, {card.model.in_channels} channels, {card.model.summary}"),
+        ("trained at", f"{card.diameter:.0f} px, {_channels(card.model.in_channels)}, {card.model.summary}"),
         *(("channels", ", ".join(names)) for names in [card.channel_names] if names),
         ("classifier", "" if model.classifier is None else f"{model.classifier.name}, for the viability dock"),
         ("licence", card.licence),
@@ -188,6 +188,7 @@ def card_text(entry: Entry) -> str:
         ("made from it", ", ".join(entry.children)),
         ("training", _training(training)),
         ("data", _data(training)),
+        ("taught by", _images(len(card.learned))),
         *(("measured", line) for line in metric_lines(card.metrics)),
         *(("limit", limit) for limit in card.limits),
         ("files", f"{entry.size / 1e6:.1f} MB in {model.paths[0].parent}"),
@@ -198,6 +199,15 @@ def card_text(entry: Entry) -> str:
         if text
     )
     return f"<b>{escape(model.name)}</b><br>{escape(card.description)}<table>{cells}</table>"
+
+
+def _channels(n: int) -> str:
+    return "1 channel" if n == 1 else f"{n} channels"
+
+
+def _images(n: int) -> str:
+    """How many images taught a model and its parents; empty where its card does not tell."""
+    return "" if not n else "1 image" if n == 1 else f"{n:,} images, with those of its parents"
 
 
 def _training(training: dict[str, Any]) -> str:
