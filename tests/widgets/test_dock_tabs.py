@@ -47,3 +47,23 @@ def test_a_dock_on_another_side_or_in_a_window_of_its_own_is_left_there(window):
     window.addDockWidget(LEFT, third)  # a person moves it; that is where it stays
     third.show()
     assert window.tabifiedDockWidgets(first) == []
+
+
+def test_a_dock_ends_when_a_person_closes_it(window, qtbot):
+    frame = opened(window, "Segment")
+    inner = frame.widget()
+    with qtbot.waitSignal(inner.destroyed):
+        inner.setParent(None)  # as napari does when its X is clicked
+        window.removeDockWidget(frame)
+        frame.deleteLater()
+
+
+def test_a_dock_that_got_another_frame_lives_on(window, qtbot):
+    frame = opened(window, "Segment")
+    inner = frame.widget()
+    other = QDockWidget("Segment", window)
+    other.setWidget(inner)
+    with qtbot.waitSignal(frame.destroyed):
+        frame.deleteLater()
+    qtbot.wait(50)
+    assert other.widget() is inner

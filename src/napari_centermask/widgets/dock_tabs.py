@@ -9,9 +9,10 @@ _NAME = "centermask-dock"
 
 
 def share_place(dock: QWidget, title: str) -> None:
-    """Let a dock become a tab beside those of ours that are open, when it is first shown.
+    """Let a dock become a tab beside those of ours that are open when it is first shown, and end when a person closes it.
 
-    Where a person put it (another side, a window of its own) it stays.
+    Where a person put it (another side, a window of its own) it stays. When it is closed napari deletes only the frame that
+    it put around the dock; a dock that lived on unseen would answer beside the one that is opened next.
 
     Parameters
     ----------
@@ -23,7 +24,7 @@ def share_place(dock: QWidget, title: str) -> None:
 
 
 class _FirstShow(QObject):
-    """Waits for the dock to get its place, once."""
+    """Waits for the dock to get its place, once, and to lose it."""
 
     def __init__(self, dock: QWidget, title: str) -> None:
         super().__init__(dock)
@@ -37,8 +38,13 @@ class _FirstShow(QObject):
         if isinstance(frame, QDockWidget) and isinstance(window, QMainWindow):
             self._dock.removeEventFilter(self)
             frame.setWindowTitle(self._title)
+            frame.destroyed.connect(self._on_frame_gone)
             _join(window, frame)
         return False
+
+    def _on_frame_gone(self) -> None:
+        if self._dock.parent() is None:
+            self._dock.deleteLater()
 
 
 def _join(window: QMainWindow, frame: QDockWidget) -> None:

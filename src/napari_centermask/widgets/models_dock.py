@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -88,7 +88,8 @@ class ModelsDock(QWidget):
         ]
         for signal, slot in links:
             signal.connect(slot)
-        self.destroyed.connect(lambda: _disconnect(links))
+        runners = self.looker, self.worker
+        self.destroyed.connect(lambda: _end(links, runners))
 
     @property
     def entry(self) -> Entry | None:
@@ -299,6 +300,9 @@ def _deleting(deleted: Deleted) -> tuple[Act, Act]:
     return there, partial(registry.restore_deleted, deleted)
 
 
-def _disconnect(links: list[tuple]) -> None:
+def _end(links: list[tuple], runners: Sequence[Runner]) -> None:
+    """Nobody looks any more."""
     for signal, slot in links:
         signal.disconnect(slot, missing_ok=True)
+    for runner in runners:
+        runner.cancel()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QSignalBlocker, QSize, QTimer
-from qtpy.QtWidgets import QDockWidget, QFileDialog, QMessageBox, QWidget
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from ..core.errors import UserError
 from ..models.zoo import is_name
@@ -57,7 +57,7 @@ class TrainDock(QWidget):
         self.projects = project_session_of(napari_viewer)
         self.in_use = self.training.in_use
         self.planner, self.draft = Runner(), Draft()
-        self._starts = self._has_own_model = self._has_frame = False
+        self._starts = self._has_own_model = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_LOOK_MS)
@@ -433,19 +433,7 @@ class TrainDock(QWidget):
         """Look which runs there are, and ask about them when the window is closed."""
         super().showEvent(event)
         guard(self, self.training)
-        self._notice_frame()
         self.training.look(self._run_folders())
-
-    def _notice_frame(self) -> None:
-        """End with the frame that napari puts around the dock: it deletes only that when a person closes it."""
-        if isinstance(self.parent(), QDockWidget) and not self._has_frame:
-            self._has_frame = True
-            self.parent().destroyed.connect(self._on_frame_gone)
-
-    def _on_frame_gone(self) -> None:
-        self._has_frame = False
-        if self.parent() is None:
-            self.deleteLater()
 
 
 def _wish(folder: Path) -> str:
