@@ -71,6 +71,11 @@ def test_a_model_is_found_by_file_and_by_folder(tmp_path):
     assert zoo.find_model(tmp_path / "run").card.name == "run 7"
 
 
+def test_no_name_is_not_the_folder_where_one_is():
+    with pytest.raises(BadModel, match="Expected the name of an installed model"):
+        zoo.find_model("")
+
+
 def test_an_unknown_name_lists_the_known_ones(tmp_path):
     zoo.add_model(write_weights(tmp_path / "mine.safetensors"))
     with pytest.raises(BadModel, match=r"mine.*nothing-here"):

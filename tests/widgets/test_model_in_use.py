@@ -6,6 +6,7 @@ import pytest
 
 from napari_centermask.models import zoo
 from napari_centermask.widgets.model_in_use import model_in_use
+from napari_centermask.widgets.project_dock import ProjectDock
 from napari_centermask.widgets.segment_dock import SegmentDock
 
 
@@ -30,3 +31,17 @@ def test_the_segment_dock_tells_and_follows(models, dock, viewer):
     again = SegmentDock(viewer)
     viewer.window.add_dock_widget(again, name="again")
     assert again.model.models.currentText() == "adopted"
+
+
+def test_predictions_ahead_follow_it_and_may_go_by_another(models, viewer):
+    in_use = model_in_use(viewer)
+    in_use.choose("second")
+    project = ProjectDock(viewer)
+    viewer.window.add_dock_widget(project, name="project")
+    combo = project.ahead.models
+    assert combo.currentText() == "second"
+    models.append("adopted")
+    in_use.choose("adopted")
+    assert combo.currentText() == "adopted"
+    combo.setCurrentText("first")
+    assert in_use.name == "adopted"

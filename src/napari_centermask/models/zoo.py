@@ -136,7 +136,7 @@ def find_model(name_or_path: str | Path) -> ModelFiles:
             if (root / text).is_dir():
                 return _read(root / text / text, shipped=shipped)
     path = Path(text).expanduser()
-    if path.is_dir():
+    if text and path.is_dir():
         return _read(_only_stem(path))
     if path.is_file():
         return _read(_stem(path))

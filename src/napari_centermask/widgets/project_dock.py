@@ -19,6 +19,7 @@ from .image_categories import ImageCategories
 from .image_list import ImageList
 from .import_dialog import import_annotations
 from .message_bar import MessageBar
+from .model_in_use import model_in_use
 from .pickers import hint
 from .project_session import project_session_of
 from .project_view import AheadBox, HeadBox, NavigationBox
@@ -46,7 +47,7 @@ class ProjectDock(QWidget):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self.session = project_session_of(napari_viewer)
+        self.session, self.in_use = project_session_of(napari_viewer), model_in_use(napari_viewer)
         self._pictures: GeneratorWorker | None = None
         self._problem = ""
         self._finding: tuple[int, Finding] | None = None
@@ -63,6 +64,7 @@ class ProjectDock(QWidget):
         self.head, self.message = HeadBox(), MessageBar()
         self.navigation, self.images = NavigationBox(), ImageList()
         self.ahead, self.categories = AheadBox(), CategoryBox()
+        self.ahead.models.choose(self.in_use.name)
         page = QWidget()
         column = QVBoxLayout(page)
         column.setContentsMargins(0, 6, 0, 0)
@@ -117,6 +119,7 @@ class ProjectDock(QWidget):
             (session.failed, self._on_failed),
             (session.ahead.changed, self._on_ahead_changed),
             (session.teaching.told, self._on_teaching),
+            (self.in_use.changed, self.ahead.models.choose),
         ]
         for signal, slot in links:
             signal.connect(slot)
