@@ -4,8 +4,8 @@
 
 The ranking sees no annotation. These then tell where the model is wrong: the measure is the part of all its errors (missed and
 false cells at IoU 0.50) that lies in the first quarter and half of the images, and the rank correlation of each image's value
-with its error 1 - F1. Random order finds a quarter and a half. Errors found are not yet learning: a person corrects them, and
-only a training with either order would measure the gain.
+with its error 1 - F1. Random order finds a quarter and a half. Errors found are not yet learning: a person corrects them;
+`learning_curve.py --order ranked` trains on images in this order.
 """
 
 from __future__ import annotations
