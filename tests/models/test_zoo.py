@@ -71,6 +71,21 @@ def test_a_model_is_found_by_file_and_by_folder(tmp_path):
     assert zoo.find_model(tmp_path / "run").card.name == "run 7"
 
 
+def test_a_model_that_goes_while_the_list_is_made_is_not_called_broken(tmp_path, home, monkeypatch):
+    for name in ("going", "staying"):
+        zoo.add_model(write_weights(tmp_path / f"{name}.safetensors"))
+    read = zoo._read_card
+
+    def late(kind, path):
+        if path.parent.name == "going":
+            path.parent.rename(path.parent.with_name(".gone"))
+        return read(kind, path)
+
+    monkeypatch.setattr(zoo, "_read_card", late)
+    assert zoo.broken_models() == []
+    assert [m.name for m in zoo.list_models()] == ["staying"]
+
+
 def test_no_name_is_not_the_folder_where_one_is():
     with pytest.raises(BadModel, match="Expected the name of an installed model"):
         zoo.find_model("")

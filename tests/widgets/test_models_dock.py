@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from qtpy.QtWidgets import QMessageBox
 
+from napari_centermask.core.errors import BadModel
 from napari_centermask.models import registry, zoo
 from napari_centermask.models.card import ModelCard
 from napari_centermask.settings import ModelSettings
@@ -46,12 +47,19 @@ def install(home: Path, name: str, parent: str | None = None, **fields: str) -> 
         )
 
 
+def read_card(_kind: str, path: Path) -> ModelCard:
+    try:
+        return ModelCard(**json.loads(path.read_text())[1])
+    except FileNotFoundError:
+        raise BadModel(f"{path} does not exist.") from None
+
+
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """Two models, one made from the other; cards are read from small files."""
     monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path))
     monkeypatch.setattr(zoo, "shipped_folder", lambda: tmp_path / "shipped")
-    monkeypatch.setattr(zoo, "_read_card", lambda kind, path: ModelCard(**json.loads(path.read_text())[1]))
+    monkeypatch.setattr(zoo, "_read_card", read_card)
     install(tmp_path, "first")
     install(tmp_path, "second", parent="first")
     return tmp_path

@@ -119,7 +119,8 @@ def _scan() -> Iterator[ModelFiles | BadModel]:
             try:
                 yield _read(folder / folder.name, shipped=shipped)
             except BadModel as error:
-                yield error
+                if folder.is_dir():  # else it was renamed or deleted meanwhile
+                    yield error
 
 
 def find_model(name_or_path: str | Path) -> ModelFiles:
