@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 from learning_curve import draw
 
-from napari_centermask.cli.compare import has_test
+from napari_centermask.cli.compare import judging_split
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.compare import Judged, compare
@@ -127,9 +127,10 @@ def read_verdict(run: Path) -> dict:
 def judge_again(run: Path) -> dict:
     """What the gate says now of the model of a run."""
     settings = TrainSettings.model_validate_json((run / "run.json").read_text())
-    split = "test" if has_test(settings.data) else "val"
     engines = [load_engine(m, engine="torch") for m in (settings.start, run / "best.safetensors")]
-    return compare_models(settings.data, split, *engines, known=settings.replay).to_json()["verdict"]
+    return compare_models(settings.data, judging_split(settings.data), *engines, known=settings.replay).to_json()[
+        "verdict"
+    ]
 
 
 def summary(rows: list[dict]) -> dict[str, int]:

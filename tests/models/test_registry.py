@@ -162,39 +162,6 @@ def test_the_lineage_follows_the_hash_over_a_new_name(add):
     assert [m.name for m in registry.children(zoo.find_model("grandparent"))] == ["second"]
 
 
-@pytest.mark.parametrize("change", ["nothing", "rename", "archive", "delete", "delete and archive others"])
-def test_weights_are_found_wherever_their_model_was_put(add, change):
-    sha256 = registry.weights_hash(add("start", value=1.0).weights)
-    if change == "rename":
-        registry.rename_model("start", "renamed")
-    elif change == "archive":
-        registry.archive_model("start")
-    elif change.startswith("delete"):
-        registry.delete_model("start")
-    if change != "nothing":
-        add("start", value=2.0)  # another one of its name
-    if change.endswith("others"):
-        registry.archive_model("start")
-    found = registry.find_weights(sha256, "start")
-    assert found.name == ("renamed" if change == "rename" else "start")
-    assert registry.weights_hash(found.weights) == sha256
-
-
-def test_weights_are_found_by_a_file_that_was_never_installed(add, tmp_path):
-    add("other", value=2.0)
-    path = tmp_path / "other.safetensors"
-    moved = path.rename(tmp_path / "best.safetensors")
-    assert registry.find_weights(registry.weights_hash(moved), moved).weights == moved
-
-
-def test_weights_that_are_gone_are_not_found(add):
-    sha256 = registry.weights_hash(add("start", value=1.0).weights)
-    registry.remove_deleted(registry.delete_model("start"))
-    add("start", value=2.0)
-    assert registry.find_weights(sha256, "start") is None
-    assert registry.find_weights(sha256, "nowhere") is None
-
-
 def test_a_parent_that_is_not_here_is_named(add):
     model = add("child", parent="elsewhere", training={"parent_sha256": "0" * 64})
     add("elsewhere", value=5.0)  # of the same name, with other weights

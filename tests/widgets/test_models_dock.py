@@ -79,7 +79,6 @@ def dock(home, qtbot):
     window.show()
     qtbot.waitUntil(lambda: len(dock.inventory.entries) == 2, timeout=30_000)
     yield dock
-    dock.stop()
     qtbot.waitUntil(lambda: not (dock.looker.is_running or dock.worker.is_running), timeout=30_000)
 
 

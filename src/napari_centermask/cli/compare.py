@@ -94,12 +94,12 @@ def hold_out(folders: Sequence[Path], out: Path, learned: Sequence[Learned]) -> 
     places = [out / str(number) for number in range(len(folders))]
     for folder, place in zip(folders, places, strict=True):
         freeze_dataset(folder, place, learned=known)
-    return places, "test" if has_test(places) else "val"
+    return places, judging_split(places)
 
 
-def has_test(folders: Sequence[Path]) -> bool:
-    """Whether images were held out on which nothing was chosen."""
-    return all((folder / "annotations_test.json").exists() for folder in folders)
+def judging_split(folders: Sequence[Path]) -> str:
+    """The split to judge by: test, on which nothing was chosen, where each folder has one; else val."""
+    return "test" if all((folder / "annotations_test.json").exists() for folder in folders) else "val"
 
 
 def write_comparison(path: Path, value: dict[str, Any]) -> None:

@@ -178,14 +178,14 @@ def compared(settings: TrainSettings, model: str) -> Iterator[dict[str, Any]]:
     from napari_centermask.events import event
     from napari_centermask.training.start import KEPT
 
-    from .compare import has_test, write_comparison
+    from .compare import judging_split, write_comparison
 
     yield event("stage", name="comparing")
     kept = settings.out / KEPT
     start = kept if kept.exists() else settings.start
     engines = [load_engine(m, engine="torch", device=settings.device) for m in (start, model)]
     pictures = settings.out / "pictures"
-    split = "test" if has_test(settings.data) else "val"
+    split = judging_split(settings.data)
     options = {"known": settings.replay, "pictures": pictures, "microscope": settings.preprocess.microscope}
     result = compare_models(settings.data, split, *engines, **options).to_json()
     path = settings.out / "comparison.json"

@@ -12,6 +12,12 @@ from pathlib import Path
 from ..core.errors import CannotSave
 
 
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """A file at one moment: bytes, time in ns, and the SHA-256 of its content; all empty if there is none."""
@@ -25,8 +31,7 @@ class Stamp:
         """Read the file's stamp."""
         try:
             stat = path.stat()
-            with path.open("rb") as stream:
-                return cls(stat.st_size, stat.st_mtime_ns, hashlib.file_digest(stream, "sha256").hexdigest())
+            return cls(stat.st_size, stat.st_mtime_ns, sha256_of(path))
         except FileNotFoundError:
             return cls()
 

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ..core.errors import BadSettings
+from .files import sha256_of
 
 if TYPE_CHECKING:
     from .coco import ImageRecord
@@ -36,8 +37,7 @@ def same_files(paths: Sequence[Path]) -> list[int]:
     for positions in sizes.values():
         seen: dict[str, int] = {}
         for k in positions if len(positions) > 1 else ():
-            with paths[k].open("rb") as stream:
-                first[k] = seen.setdefault(hashlib.file_digest(stream, "sha256").hexdigest(), k)
+            first[k] = seen.setdefault(sha256_of(paths[k]), k)
     return first
 
 

@@ -6,12 +6,12 @@ no later split holds one of them out, and a comparison can say where it could no
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..core.instances import Box
 from .coco import ImageRecord
+from .files import sha256_of
 from .reviewed import is_partial, truth_of
 
 Learned = Mapping[str, Sequence[Sequence[int]]]
@@ -20,8 +20,7 @@ Learned = Mapping[str, Sequence[Sequence[int]]]
 
 def fingerprint(path: Path) -> str:
     """The first 16 hex digits of the SHA-256 of a file."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    return sha256_of(Path(path))[:16]
 
 
 def places_of(records: Sequence[ImageRecord]) -> dict[str, list[Box]]:

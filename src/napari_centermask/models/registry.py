@@ -6,19 +6,16 @@ Each holds the model's files with the card inside; nothing else is needed to rea
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from ..core.errors import BadModel
-from ..io.files import copy_file, link_file
+from ..io.files import copy_file, link_file, sha256_of
 from . import zoo
 from .zoo import CLASSIFIER, SUFFIXES, ModelFiles
 
@@ -272,26 +269,6 @@ def children(model: ModelFiles) -> list[ModelFiles]:
     return [m for m in zoo.list_models() if m.card.parent is not None and m.name != model.name and is_child(m)]
 
 
-def find_weights(sha256: str, last_seen: str | Path) -> ModelFiles | None:
-    """The model of these weights: where it was last seen, or wherever it was renamed, archived or deleted to.
-
-    Parameters
-    ----------
-    last_seen
-        Its name or one of its files. Another model that lies there now is not taken for it.
-
-    Returns
-    -------
-    ModelFiles or None
-        None where the weights are gone.
-    """
-    with suppress(BadModel):
-        found = zoo.find_model(last_seen)
-        if _has_weights(found, sha256):
-            return found
-    return next((m for m in (*zoo.list_models(), *_put_away()) if _has_weights(m, sha256)), None)
-
-
 def _find(sha256: str | None, name: str) -> ModelFiles | None:
     models = zoo.list_models()
     if sha256 is not None:
@@ -303,14 +280,6 @@ def _has_weights(model: ModelFiles, sha256: str) -> bool:
     return model.weights is not None and weights_hash(model.weights) == sha256
 
 
-def _put_away() -> Iterator[ModelFiles]:
-    """The models in the archive, and the deleted ones, that can be read."""
-    archived = [(zoo.user_folder() / ARCHIVE / name, name) for name in archived_models()]
-    for folder, name in (*archived, *((deleted.folder, deleted.name) for deleted in deleted_models())):
-        with suppress(BadModel):
-            yield replace(zoo.find_model(folder), name=name)
-
-
 def weights_hash(path: Path) -> str:
     """SHA-256 of a file, hex; remembered while its size and time stay."""
     stat = path.stat()
@@ -319,8 +288,7 @@ def weights_hash(path: Path) -> str:
 
 @lru_cache(maxsize=256)
 def _hash(path: Path, _size: int, _time: int) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256_of(path)
 
 
 def _added(name: str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from torch import nn
 
 from ..core.errors import BadSettings
+from ..io.files import sha256_of
 from ..models.build import build_model
 from ..models.card import ModelCard
 from ..settings import TrainSettings
@@ -65,7 +65,7 @@ def make_start(settings: TrainSettings) -> Start:
         )
     if _has_other_categories(settings, card):
         model = for_categories(model, settings.model.categories)
-    return Start(model, card.name, sha256(files.weights), card)
+    return Start(model, card.name, sha256_of(files.weights), card)
 
 
 def _has_other_categories(settings: TrainSettings, card: ModelCard) -> bool:
@@ -102,9 +102,3 @@ def for_categories(model: nn.Module, categories: list[str]) -> nn.Module:
             state[key] = torch.cat([before, torch.stack(kept), after])
     new.load_state_dict(state)
     return new
-
-
-def sha256(path: Path) -> str:
-    """Hash of a file, hex."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

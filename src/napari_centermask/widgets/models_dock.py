@@ -275,12 +275,6 @@ class ModelsDock(QWidget):
         super().showEvent(event)
         self.look()
 
-    def stop(self) -> None:
-        """End what goes on."""
-        self._looks_again = False
-        self.looker.cancel()
-        self.worker.cancel()
-
 
 def _agrees(parent: QWidget, deleted: Deleted) -> bool:
     """Whether the person wants a model gone."""
