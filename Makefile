@@ -46,8 +46,8 @@ test-gui: setup
 	@command -v xvfb-run >/dev/null || { echo "Tests that draw need Xvfb: sudo bash scripts/system_packages.sh"; exit 1; }
 	$(MAKE) --no-print-directory -j2 --output-sync=target test-gui-editing test-gui-docks
 
-EDITING := $(wildcard tests/e2e/test_*.py tests/widgets/test_edit_*.py tests/widgets/test_viability_dock.py)
-DOCKS := $(filter-out $(EDITING),$(wildcard tests/widgets/test_*.py))
+EDITING := tests/e2e/ tests/widgets/edit/ tests/widgets/viability/
+DOCKS := $(filter-out $(EDITING) %/__pycache__/,$(wildcard tests/widgets/*/ tests/widgets/test_*.py))
 
 test-gui-editing:
 	xvfb-run -a -n 110 $(DISPLAYED) $(EDITING)

@@ -140,7 +140,7 @@ def review() -> None:
 
 def project() -> None:
     """The project dock on a folder of the samples."""
-    from napari_centermask.widgets.samples import FOLDER
+    from napari_centermask.widgets.viewer.samples import FOLDER
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "experiment 3"

@@ -26,9 +26,9 @@ from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.folder import evaluate_folder, read_truth
 from napari_centermask.evaluation.viability import fit_temperature, judge, report
 from napari_centermask.evaluation.ways import Way, at_temperature
-from napari_centermask.models.card import ModelCard
-from napari_centermask.models.checkpoint import load_model, save_model
-from napari_centermask.models.zoo import GRAPHS
+from napari_centermask.models.store.card import ModelCard
+from napari_centermask.models.store.checkpoint import load_model, save_model
+from napari_centermask.models.store.zoo import GRAPHS
 from napari_centermask.pipeline import segment, suited
 from napari_centermask.settings import SegmentSettings
 

@@ -112,7 +112,8 @@ def write(folder: Path, *, splits: dict[str, int], seed: int = 0, order: tuple[i
     """
     import tifffile
 
-    from napari_centermask.io.coco import ImageRecord, write_coco
+    from napari_centermask.io.coco.document import write_coco
+    from napari_centermask.io.coco.image_record import ImageRecord
 
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for number, (split, n) in enumerate(splits.items()):

@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image
 
 from napari_centermask.core.instances import Box, Instance, Instances
-from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+from napari_centermask.io.coco.document import read_coco, write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.groups import group_of
 
 # About the parts that they have in scripts/train_nuclei.json.

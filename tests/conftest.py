@@ -23,7 +23,8 @@ TORCH_FOLDERS = {"models", "training", "deploy"}
 TORCH_FREE = {"test_card.py", "test_shipped.py", "test_zoo.py", "test_headers.py", "test_registry.py"}
 _USES_TORCH = (
     r"^\s*(import|from) torch\b|importorskip\(.torch"
-    r"|napari_centermask\.(engines\.torch|training|deploy|models\.(?!card|classifier_card|zoo|headers|registry))"
+    r"|napari_centermask\.(engines\.torch|training|deploy|models\.nets"
+    r"|models\.store\.(?:checkpoint|pickles|reference))"
 )
 SUITES = ("core", "gui", "torch", "packaging")
 FORBIDDEN = {

@@ -70,7 +70,7 @@ def score(engine: Engine, cases: list[Case], *, keep: tuple[int, ...]) -> float:
 
 def train(settings: TrainSettings) -> Engine:
     """Train, and load what came out."""
-    from napari_centermask.training.loop import train as events
+    from napari_centermask.training.run.loop import train as events
 
     done = [e for e in events(settings) if e["event"] == "done"][-1]
     return load_engine(done["model"], engine="torch", device="cpu")

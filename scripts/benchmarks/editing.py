@@ -38,7 +38,8 @@ from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
 from napari_centermask.core.tools.pairs import neighbours, not_rejected
 from napari_centermask.deploy.benchmark import machine
-from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+from napari_centermask.io.coco.document import read_coco, write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
 
 SIZES = {4096: 5_000, 16_384: 50_000}
 RADII = 12.0, 28.0
@@ -149,7 +150,7 @@ class Napari:
     def __init__(self, image: np.ndarray) -> None:
         import napari
 
-        from napari_centermask.widgets.session import session_of
+        from napari_centermask.widgets.viewer.session import session_of
 
         self.viewer = napari.Viewer()
         self.source = self.viewer.add_image(image, name="image")
@@ -158,8 +159,8 @@ class Napari:
 
     def open(self, instances: Instances) -> None:
         """Show the cells."""
-        from napari_centermask.widgets.edit_session import edit_session_of
-        from napari_centermask.widgets.planes import ImagePlanes
+        from napari_centermask.widgets.edit.session import edit_session_of
+        from napari_centermask.widgets.viewer.planes import ImagePlanes
 
         self.result = Result(instances.shape)
         self.result.put((), instances, keep_ids=True)

@@ -28,7 +28,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtTest import QTest
 
 from napari_centermask.deploy.benchmark import machine
-from napari_centermask.io.coco import read_coco, write_coco
+from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.jobs import process
 
 INTERVAL_MS = 10

@@ -26,7 +26,8 @@ import psutil
 from PIL import Image
 
 from napari_centermask.core.instances import Instance, Instances
-from napari_centermask.io.coco import ImageRecord, write_coco
+from napari_centermask.io.coco.document import write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.jobs.process import Job, find_jobs
 from napari_centermask.settings import ModelSettings, TrainSettings
 

@@ -36,7 +36,8 @@ from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.compare import Judged, compare
 from napari_centermask.evaluation.compare_models import compare_models
 from napari_centermask.evaluation.folder import evaluate_folder
-from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+from napari_centermask.io.coco.document import read_coco, write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.files import link_file
 from napari_centermask.jobs.command import command_line, write_run
 from napari_centermask.jobs.finetune import prepare

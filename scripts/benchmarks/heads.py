@@ -32,7 +32,7 @@ from napari_centermask.engines.onnx import OnnxEngine
 from napari_centermask.evaluation.folder import read_truth
 from napari_centermask.evaluation.report import evaluate
 from napari_centermask.io.images import read_plane
-from napari_centermask.models.zoo import find_model
+from napari_centermask.models.store.zoo import find_model
 from napari_centermask.pipeline import segment
 from napari_centermask.pipeline.source import Source
 from napari_centermask.pipeline.steps import suited

@@ -25,7 +25,7 @@ from napari_centermask.evaluation.ways import Way
 from napari_centermask.io.images import read_plane
 from napari_centermask.pipeline.classify import scaled_for
 from napari_centermask.settings import ClassifierSettings, ClassifierTraining, SegmentSettings
-from napari_centermask.training.classifier import train_classifier
+from napari_centermask.training.run.classifier import train_classifier
 
 ARMS: dict[str, dict] = {
     "none": {"augment": False},

@@ -32,14 +32,15 @@ from napari_centermask.core.instances import Instances
 from napari_centermask.deploy.benchmark import machine
 from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.folder import evaluate_folder
-from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+from napari_centermask.io.coco.document import read_coco, write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.files import link_file
 from napari_centermask.jobs.command import command_line, write_run
-from napari_centermask.models.zoo import find_model
+from napari_centermask.models.store.zoo import find_model
 from napari_centermask.pipeline import segment, suited
 from napari_centermask.pipeline.ranking import ranking_steps
 from napari_centermask.settings import SegmentSettings
-from napari_centermask.training.defaults import suggest
+from napari_centermask.training.run.defaults import suggest
 
 
 def draw(

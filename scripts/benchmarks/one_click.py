@@ -21,7 +21,7 @@ import numpy as np
 from learning_curve import draw, score
 
 from napari_centermask.deploy.benchmark import machine
-from napari_centermask.io.coco import read_coco, write_coco
+from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.files import link_file
 
 

@@ -81,9 +81,9 @@ def measure(result: Result, repeats: int) -> dict:
     import napari
     from qtpy.QtWidgets import QApplication
 
-    from napari_centermask.widgets.planes import ImagePlanes
-    from napari_centermask.widgets.session import session_of
-    from napari_centermask.widgets.viability_dock import ViabilityDock
+    from napari_centermask.widgets.viability.dock import ViabilityDock
+    from napari_centermask.widgets.viewer.planes import ImagePlanes
+    from napari_centermask.widgets.viewer.session import session_of
 
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1400, 900)

@@ -22,8 +22,8 @@ import numpy as np
 
 from napari_centermask.core.instances import Instance, intersection
 from napari_centermask.core.result import Result
-from napari_centermask.io.coco import read_coco, write_coco
-from napari_centermask.io.coco_records import by_image, records_of, result_of
+from napari_centermask.io.coco.document import read_coco, write_coco
+from napari_centermask.io.coco.records import by_image, records_of, result_of
 from napari_centermask.io.formats import FORMATS
 from napari_centermask.io.formats.files import read_files, write_files
 

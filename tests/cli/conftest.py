@@ -2,7 +2,7 @@
 
 import pytest
 
-from napari_centermask.models import zoo
+from napari_centermask.models.store import zoo
 
 
 @pytest.fixture

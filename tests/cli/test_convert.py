@@ -5,8 +5,8 @@ import pytest
 
 from napari_centermask import cli
 from napari_centermask.core.result import Result
-from napari_centermask.io.coco import read_coco, write_coco
-from napari_centermask.io.coco_records import records_of, result_of
+from napari_centermask.io.coco.document import read_coco, write_coco
+from napari_centermask.io.coco.records import records_of, result_of
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from napari_centermask import cli
 from napari_centermask.cli import probes
-from napari_centermask.models import zoo
+from napari_centermask.models.store import zoo
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from napari_centermask import cli
-from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+from napari_centermask.io.coco.document import read_coco, write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.jobs.process import Job
-from napari_centermask.models import zoo
+from napari_centermask.models.store import zoo
 from napari_centermask.settings import ModelSettings, TrainSettings, UNetSettings
 
 pytest.importorskip("torch")
@@ -55,9 +56,9 @@ def parent(request, tmp_path):
     """A model that was never trained, to start from; a CenterMask where a test asks for no other."""
     import torch
 
-    from napari_centermask.models.build import build_model
-    from napari_centermask.models.card import ModelCard
-    from napari_centermask.models.checkpoint import save_model
+    from napari_centermask.models.nets.build import build_model
+    from napari_centermask.models.store.card import ModelCard
+    from napari_centermask.models.store.checkpoint import save_model
 
     torch.manual_seed(0)
     form = getattr(request, "param", TINY)

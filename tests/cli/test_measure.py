@@ -8,8 +8,8 @@ import tifffile
 from napari_centermask import cli
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
-from napari_centermask.io.coco import write_coco
-from napari_centermask.io.coco_records import records_of
+from napari_centermask.io.coco.document import write_coco
+from napari_centermask.io.coco.records import records_of
 
 SHAPE = (60, 70)
 P = {1: 0.1, 2: 0.45, 3: 0.7, 4: 0.2}

@@ -12,7 +12,7 @@ import pytest
 from napari_centermask import cli
 from napari_centermask.cli.models import install
 from napari_centermask.core.errors import MissingExtra
-from napari_centermask.models import zoo
+from napari_centermask.models.store import zoo
 from napari_centermask.settings import ModelSettings
 
 torch = pytest.importorskip("torch")
@@ -24,7 +24,7 @@ LITE = ModelSettings(backbone="V-19-slim-dw-eSE", backbone_norm="FrozenBN", cate
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     """A checkpoint in the reference's form, with random weights."""
-    from napari_centermask.models.centermask import CenterMask
+    from napari_centermask.models.nets.centermask import CenterMask
 
     path = tmp_path_factory.mktemp("published") / "centermask-lite.pth"
     torch.manual_seed(0)
@@ -43,7 +43,7 @@ def test_a_published_checkpoint_is_installed_with_its_licence(capsys, published,
 
 
 def test_converted_weights_are_those_of_the_checkpoint(published, home):
-    from napari_centermask.models.checkpoint import load_model
+    from napari_centermask.models.store.checkpoint import load_model
 
     zoo.add_model(published, "lite")
     network, _ = load_model(home / "lite" / "lite.safetensors")

@@ -5,8 +5,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from napari_centermask import cli
-from napari_centermask.models import registry, zoo
-from napari_centermask.models.card import ModelCard, expected_shapes
+from napari_centermask.models.store import registry, zoo
+from napari_centermask.models.store.card import ModelCard, expected_shapes
 from napari_centermask.settings import ModelSettings
 
 SMALL = ModelSettings(fpn_channels=16, mask_channels=16, maskiou_channels=16, maskiou_fc=16)

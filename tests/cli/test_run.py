@@ -10,7 +10,7 @@ from PIL import Image
 
 from napari_centermask import cli
 from napari_centermask.core.errors import BadImage, Cancelled
-from napari_centermask.models import zoo
+from napari_centermask.models.store import zoo
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,8 @@ from napari_centermask.cli.segment import plan
 from napari_centermask.core.compose import label_image
 from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.instances import Instances
-from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+from napari_centermask.io.coco.document import read_coco, write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.formats.reading import find_image
 from napari_centermask.pipeline import check_intensities
 from napari_centermask.settings import PreprocessSettings

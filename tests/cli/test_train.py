@@ -8,12 +8,13 @@ from PIL import Image
 
 from napari_centermask import cli
 from napari_centermask.core.compose import label_image
-from napari_centermask.io.coco import ImageRecord, write_coco
-from napari_centermask.models.registry import weights_hash
-from napari_centermask.models.zoo import find_model
+from napari_centermask.io.coco.document import write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.models.store.registry import weights_hash
+from napari_centermask.models.store.zoo import find_model
 
 pytest.importorskip("torch")
-loop = pytest.importorskip("napari_centermask.training.loop")
+loop = pytest.importorskip("napari_centermask.training.run.loop")
 pytestmark = pytest.mark.usefixtures("home")
 
 TINY = [

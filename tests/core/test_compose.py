@@ -3,14 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_centermask.core.compose import (
-    HATCH,
-    Views,
-    from_label_image,
-    inner_edge,
-    label_image,
-    pack_planes,
-)
+from napari_centermask.core.compose import HATCH, Views, from_label_image, inner_edge, label_image, pack_planes
 from napari_centermask.core.instances import Instance, Instances
 
 SHAPE = (90, 120)

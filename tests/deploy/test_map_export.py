@@ -14,11 +14,11 @@ from napari_centermask.deploy import onnx_export
 from napari_centermask.engines.graphs import CARD_KEY
 from napari_centermask.engines.load import load_engine
 from napari_centermask.engines.torch import TorchMapEngine
-from napari_centermask.io.coco import read_coco
-from napari_centermask.models.build import build_model
-from napari_centermask.models.card import ModelCard
-from napari_centermask.models.checkpoint import save_model
-from napari_centermask.models.zoo import find_model
+from napari_centermask.io.coco.document import read_coco
+from napari_centermask.models.nets.build import build_model
+from napari_centermask.models.store.card import ModelCard
+from napari_centermask.models.store.checkpoint import save_model
+from napari_centermask.models.store.zoo import find_model
 from napari_centermask.pipeline import segment
 from napari_centermask.settings import SegmentSettings, UNetSettings
 

@@ -8,8 +8,8 @@ from napari_centermask.engines.graphs import CARD_KEY
 from napari_centermask.engines.onnx import OnnxEngine
 from napari_centermask.engines.openvino import OpenVinoEngine
 from napari_centermask.engines.torch import TorchEngine
-from napari_centermask.models.card import ModelCard
-from napari_centermask.models.centermask import CenterMask
+from napari_centermask.models.nets.centermask import CenterMask
+from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import ModelSettings
 
 SMALL = {"backbone": "V-19-slim-dw-eSE", "fpn_channels": 32, "head_convs": 1, "mask_channels": 32, "mask_convs": 1}

@@ -23,18 +23,18 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QTabBar, QWidget
 
 from napari_centermask.core.instances import Instance, intersection
-from napari_centermask.io.coco import read_coco
+from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.project import Project
 from napari_centermask.jobs.process import Job
-from napari_centermask.models.zoo import list_models
-from napari_centermask.widgets.edit_dock import CorrectDock
-from napari_centermask.widgets.edit_session import edit_session_of
-from napari_centermask.widgets.models_dock import ModelsDock
-from napari_centermask.widgets.project_dock import ProjectDock
-from napari_centermask.widgets.review_dock import ReviewDock
-from napari_centermask.widgets.samples import PROJECT
-from napari_centermask.widgets.segment_dock import SegmentDock
-from napari_centermask.widgets.train_dock import TrainDock
+from napari_centermask.models.store.zoo import list_models
+from napari_centermask.widgets.edit.dock import CorrectDock
+from napari_centermask.widgets.edit.review_dock import ReviewDock
+from napari_centermask.widgets.edit.session import edit_session_of
+from napari_centermask.widgets.models.dock import ModelsDock
+from napari_centermask.widgets.project.dock import ProjectDock
+from napari_centermask.widgets.segment.dock import SegmentDock
+from napari_centermask.widgets.training.dock import TrainDock
+from napari_centermask.widgets.viewer.samples import PROJECT
 
 DOCKS = {
     SegmentDock: ("Segment", "CenterMask"),

@@ -8,9 +8,9 @@ from hands import Hands, until
 
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
-from napari_centermask.widgets.edit_session import edit_session_of
-from napari_centermask.widgets.planes import ImagePlanes
-from napari_centermask.widgets.session import session_of
+from napari_centermask.widgets.edit.session import edit_session_of
+from napari_centermask.widgets.viewer.planes import ImagePlanes
+from napari_centermask.widgets.viewer.session import session_of
 
 pytestmark = pytest.mark.gui
 SHAPE = (120, 160)

@@ -16,7 +16,7 @@ TRUE_CELLS = 126  # annotated in this test image of BBBC038
 def shipped_model():
     """The shipped model; a source tree before its training has none."""
     from napari_centermask.core.errors import BadModel
-    from napari_centermask.models.zoo import find_model
+    from napari_centermask.models.store.zoo import find_model
 
     try:
         return find_model("nuclei")

@@ -12,7 +12,7 @@ def trainable():
     import importlib.util
 
     from napari_centermask.core.errors import BadModel
-    from napari_centermask.models.zoo import find_model
+    from napari_centermask.models.store.zoo import find_model
 
     missing = [name for name in ("torch", "onnx", "pyqtgraph") if importlib.util.find_spec(name) is None]
     if missing:

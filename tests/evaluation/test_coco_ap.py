@@ -6,7 +6,8 @@ import pytest
 
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.evaluation.report import evaluate
-from napari_centermask.io.coco import ImageRecord, to_coco
+from napari_centermask.io.coco.document import to_coco
+from napari_centermask.io.coco.image_record import ImageRecord
 
 pytest.importorskip("pycocotools")
 

@@ -10,7 +10,8 @@ import tifffile
 from napari_centermask.core.instances import Instances
 from napari_centermask.evaluation import compare_models as module
 from napari_centermask.evaluation.compare_models import compare_models
-from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
+from napari_centermask.io.coco.document import read_coco, write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.learned import places_of
 from napari_centermask.settings import PreprocessSettings
 

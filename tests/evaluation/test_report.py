@@ -10,7 +10,8 @@ from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.evaluation.error_maps import COLOURS, classify, error_map
 from napari_centermask.evaluation.folder import evaluate_folder, evaluate_predictions, read_truth
 from napari_centermask.evaluation.report import evaluate, format_table
-from napari_centermask.io.coco import ImageRecord, write_coco
+from napari_centermask.io.coco.document import write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
 
 KEYS = {
     "n_images", "n_instances", "bioimage_ap", "bioimage_ap_mean", "coco", "precision", "recall", "f1", "pq",

@@ -13,7 +13,8 @@ from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.evaluation import ways
 from napari_centermask.evaluation.ways import Way, at_temperature, together
-from napari_centermask.io.coco import ImageRecord, write_coco
+from napari_centermask.io.coco.document import write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.settings import PreprocessSettings, SegmentSettings
 
 NAMES = {1: "living", 2: "dead"}

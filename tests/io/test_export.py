@@ -11,8 +11,8 @@ from PIL import Image
 from napari_centermask.core.errors import BadProject, BadSettings, CannotSave
 from napari_centermask.core.tools import set_status, to_changes
 from napari_centermask.io import files
-from napari_centermask.io.coco import check_images, read_coco
-from napari_centermask.io.coco_records import by_image, result_of
+from napari_centermask.io.coco.document import check_images, read_coco
+from napari_centermask.io.coco.records import by_image, result_of
 from napari_centermask.io.export import export
 from napari_centermask.io.groups import group_of, split_groups
 from napari_centermask.io.project import Project
@@ -132,7 +132,7 @@ def test_a_full_disk_leaves_no_half_file(project, tmp_path, monkeypatch):
     with pytest.raises(CannotSave, match="No space left"):
         export(project, tmp_path / "out", copy_images=True)
     monkeypatch.undo()
-    monkeypatch.setattr("napari_centermask.io.coco.os.fsync", refuse)
+    monkeypatch.setattr("napari_centermask.io.coco.document.os.fsync", refuse)
     with pytest.raises(CannotSave, match="No space left"):
         export(project, tmp_path / "out")
     assert [p for p in (tmp_path / "out").rglob("*") if p.is_file()] == []

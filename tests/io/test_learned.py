@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from napari_centermask.io.coco import ImageRecord
+from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.learned import merged, overlap, places_of, taught
 
 

@@ -25,7 +25,7 @@ from napari_centermask.core.errors import (
 )
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.tools import delete, new_cell, set_status, split_line, to_changes
-from napari_centermask.io.coco import read_coco
+from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.project import Category, Project
 
 SHAPE = (64, 80)

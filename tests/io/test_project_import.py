@@ -6,8 +6,9 @@ import pytest
 
 from napari_centermask.core.errors import BadAnnotations, ReadOnlyProject
 from napari_centermask.core.instances import Instances
-from napari_centermask.io.coco import ImageRecord, write_coco
-from napari_centermask.io.coco_extension import KEY
+from napari_centermask.io.coco.document import write_coco
+from napari_centermask.io.coco.extension import KEY
+from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.project import Project
 from napari_centermask.io.project_import import import_into
 

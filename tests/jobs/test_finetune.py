@@ -7,12 +7,13 @@ import pytest
 from PIL import Image
 
 from napari_centermask.core.errors import BadAnnotations, BadImage, BadSettings
-from napari_centermask.io.coco import ImageRecord, write_coco
+from napari_centermask.io.coco.document import write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.jobs.finetune import prepare
-from napari_centermask.models.card import ModelCard
-from napari_centermask.models.zoo import find_model
+from napari_centermask.models.store.card import ModelCard
+from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import UNetSettings
-from napari_centermask.training.defaults import DataFacts, Machine, facts_of, suggest
+from napari_centermask.training.run.defaults import DataFacts, Machine, facts_of, suggest
 
 TWO_CORES = Machine(2)
 
@@ -97,7 +98,7 @@ def test_a_model_of_other_categories_than_its_parent_is_not_shown_the_parents_da
 
 
 def test_the_shipped_sample_is_read_by_the_sampler_and_leaks_nothing(suggested):
-    from napari_centermask.training.data import load_split
+    from napari_centermask.training.data.loader import load_split
 
     (replay,) = suggested().settings.replay
     train, val = (load_split(replay, split) for split in ("train", "val"))

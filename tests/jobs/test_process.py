@@ -13,7 +13,7 @@ from napari_centermask.jobs.command import write_run
 from napari_centermask.jobs.process import Job, find_jobs
 from napari_centermask.settings import TrainSettings
 
-from .conftest import HEAD, POLITE
+from .conftest import HEAD, POLITE  # noqa: TID252
 
 
 @pytest.fixture

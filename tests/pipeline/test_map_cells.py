@@ -7,7 +7,7 @@ from skimage.segmentation import find_boundaries
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import intersection
-from napari_centermask.models.card import ModelCard
+from napari_centermask.models.store.card import ModelCard
 from napari_centermask.pipeline import class_image, class_maps, estimate_diameter, segment
 from napari_centermask.pipeline.map_cells import tile_maps
 from napari_centermask.pipeline.prompt import Prompter

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_centermask.io.coco import ImageRecord, write_coco
+from napari_centermask.io.coco.document import write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.settings import ModelSettings, TrainSettings
 
 TINY = {

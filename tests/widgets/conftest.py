@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from napari_centermask.engines import Features
-from napari_centermask.models.card import ModelCard
-from napari_centermask.models.zoo import ModelFiles
+from napari_centermask.models.store.card import ModelCard
+from napari_centermask.models.store.zoo import ModelFiles
 from napari_centermask.settings import ModelSettings
 
 os.environ["NAPARI_STRICT_QT"] = "1"  # leaked timers, threads and widgets fail the test
@@ -90,8 +90,8 @@ def card() -> ModelCard:
 @pytest.fixture
 def engine(card, monkeypatch, tmp_path) -> FakeEngine:
     """The engine that every run in the test gets; its gate is open."""
-    from napari_centermask.models import zoo
-    from napari_centermask.widgets import engine_cache
+    from napari_centermask.models.store import zoo
+    from napari_centermask.widgets.work import engine_cache
 
     graph = tmp_path / "fake.onnx"
     graph.touch()
@@ -129,7 +129,7 @@ def viewer(make_napari_viewer_proxy):
 @pytest.fixture
 def dock(viewer, engine, qtbot):
     """The CenterMask dock in a viewer, with the fake engine; runs have ended when the test ends."""
-    from napari_centermask.widgets.segment_dock import SegmentDock
+    from napari_centermask.widgets.segment.dock import SegmentDock
 
     dock = SegmentDock(viewer)
     viewer.window.add_dock_widget(dock, name="CenterMask")

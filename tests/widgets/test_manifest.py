@@ -9,10 +9,11 @@ import pytest
 import tifffile
 
 from napari_centermask.core.instances import Instance, Instances
-from napari_centermask.io.coco import ImageRecord, read_coco, write_coco
-from napari_centermask.widgets.layers import KEY
-from napari_centermask.widgets.reader import get_reader
-from napari_centermask.widgets.samples import FOLDER
+from napari_centermask.io.coco.document import read_coco, write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.widgets.viewer.layers import KEY
+from napari_centermask.widgets.viewer.reader import get_reader
+from napari_centermask.widgets.viewer.samples import FOLDER
 
 PLUGIN = "napari-centermask"
 SAMPLES = {
@@ -148,8 +149,8 @@ def test_labels_are_saved_as_shown(viewer, dock, run_to_end, discs, tmp_path):
 
 
 def test_the_menu_command_segments_the_active_image(viewer, engine, qtbot, discs):
-    from napari_centermask.widgets.commands import segment_active
-    from napari_centermask.widgets.session import session_of
+    from napari_centermask.widgets.segment.commands import segment_active
+    from napari_centermask.widgets.viewer.session import session_of
 
     viewer.add_image(discs(), name="discs")
     viewer.add_image(discs()[::-1], name="other")
@@ -160,7 +161,7 @@ def test_the_menu_command_segments_the_active_image(viewer, engine, qtbot, discs
 
 
 def test_the_menu_command_on_labels_gives_one_notification(viewer, engine, notices):
-    from napari_centermask.widgets.commands import segment_active
+    from napari_centermask.widgets.segment.commands import segment_active
 
     viewer.add_labels(np.eye(16, dtype=np.uint8), name="mine")
     segment_active(viewer)
@@ -171,7 +172,7 @@ def test_the_menu_command_on_labels_gives_one_notification(viewer, engine, notic
 def test_the_demo_window_shows_the_image_and_its_cells(make_napari_viewer, engine, tmp_path, monkeypatch):
     import napari
 
-    from napari_centermask.widgets import demo
+    from napari_centermask.widgets.viewer import demo
 
     viewer = make_napari_viewer()
     monkeypatch.setattr(napari, "Viewer", lambda **options: viewer)

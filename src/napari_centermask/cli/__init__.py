@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from napari_centermask import __version__
 from napari_centermask.core.errors import BadSettings, Cancelled, UserError
-from napari_centermask.training.shortage import is_out_of_memory
+from napari_centermask.training.run.shortage import is_out_of_memory
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -75,7 +75,7 @@ def run(tokens: Sequence[str] | None = None) -> int:
     try:
         app = make_app()
         if tokens[:1] == ["train"]:
-            from .train import read_run_file
+            from napari_centermask.cli.train import read_run_file
 
             app.config = read_run_file(tokens[1:])
         return app(tokens, exit_on_error=False, print_error=False) or 0

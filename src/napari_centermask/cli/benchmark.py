@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from napari_centermask.cli.output import print_json, whole_file
+from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings
-
-from .output import print_json, whole_file
-from .segment import Flag
 
 ENGINES = ("openvino", "onnx", "torch")
 
@@ -60,10 +59,9 @@ def benchmark(
     names = [e.strip() for e in engines.split(",") if e.strip()]
     if not names or set(names) - set(ENGINES):
         raise BadSettings(f"--engines: expected any of {', '.join(ENGINES)}, got '{engines}'.")
+    from napari_centermask.cli.demo import sample_image
     from napari_centermask.deploy import benchmark as measure
     from napari_centermask.io.images import read_plane
-
-    from .demo import sample_image
 
     arrays = [read_plane(path) for path in images or [sample_image()]]
     arrays = [measure.fill(a, side) if side else a for a in arrays for side in _sides(sizes)]

@@ -8,9 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from napari_centermask.cli.output import check_free, print_json
 from napari_centermask.core.errors import BadImage
-
-from .output import check_free, print_json
 
 Flag = Annotated[bool, Parameter(negative=())]
 
@@ -54,7 +53,7 @@ def classify(
     import numpy as np
 
     from napari_centermask.engines.classifier import load_classifier
-    from napari_centermask.io.coco import read_coco, write_coco
+    from napari_centermask.io.coco.document import read_coco, write_coco
     from napari_centermask.io.formats.reading import find_image
     from napari_centermask.io.images import read_plane
     from napari_centermask.pipeline.classify import classify as tell

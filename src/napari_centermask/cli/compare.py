@@ -8,10 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from napari_centermask.cli.output import check_writable, notice, whole_file
+from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings
-
-from .output import check_writable, notice, whole_file
-from .segment import Flag
 
 if TYPE_CHECKING:
     from napari_centermask.io.learned import Learned
@@ -88,7 +87,7 @@ def compare(
 def hold_out(folders: Sequence[Path], out: Path, learned: Sequence[Learned]) -> tuple[list[Path], str]:
     """Data folders below `out` with a part held out of each that taught none of the models, and the split with it."""
     from napari_centermask.io.learned import merged
-    from napari_centermask.training.dataset import freeze_dataset
+    from napari_centermask.training.data.dataset import freeze_dataset
 
     known = reduce(merged, learned)
     places = [out / str(number) for number in range(len(folders))]

@@ -7,9 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from napari_centermask.cli.output import notice, print_json
 from napari_centermask.core.errors import BadSettings
-
-from .output import notice, print_json
 
 Flag = Annotated[bool, Parameter(negative=())]
 

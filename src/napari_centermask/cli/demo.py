@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_centermask.cli.output import follow, notice, print_json, whole_file, write_labels
+from napari_centermask.cli.segment import Flag
 from napari_centermask.settings import SegmentSettings
-
-from .output import follow, notice, print_json, whole_file, write_labels
-from .segment import Flag
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from napari_centermask.core.instances import Instances
 
 SAMPLE = "nuclei_fluorescence.png"
-VIEWER = "napari_centermask.widgets.demo"
+VIEWER = "napari_centermask.widgets.viewer.demo"
 """Run as a program: it opens napari with an image and its COCO file. The command line itself knows no Qt."""
 
 
@@ -51,7 +50,8 @@ def demo(*, out: Path = Path("demo_output"), engine: str = "auto", window: bool 
 
     from napari_centermask.core.compose import label_image
     from napari_centermask.engines.load import load_engine
-    from napari_centermask.io.coco import ImageRecord, write_coco
+    from napari_centermask.io.coco.document import write_coco
+    from napari_centermask.io.coco.image_record import ImageRecord
     from napari_centermask.io.images import read_plane
     from napari_centermask.pipeline import segment_steps
 
@@ -116,7 +116,7 @@ def _colour(number: int) -> np.ndarray:
 
 
 def _open_napari(image: Path, coco: Path) -> None:
-    from .probes import probe_display
+    from napari_centermask.cli.probes import probe_display
 
     fault = probe_display()
     if fault:

@@ -10,12 +10,11 @@ from dataclasses import asdict
 from typing import Any
 
 from napari_centermask import __version__
-from napari_centermask.models import zoo
-
-from . import probes
-from .output import print_json
-from .probes import Check
-from .segment import Flag
+from napari_centermask.cli import probes
+from napari_centermask.cli.output import print_json
+from napari_centermask.cli.probes import Check
+from napari_centermask.cli.segment import Flag
+from napari_centermask.models.store import zoo
 
 PACKAGES = (
     "numpy",

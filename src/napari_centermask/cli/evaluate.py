@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from napari_centermask.cli.output import check_writable, follow, notice, whole_file
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.settings import SegmentSettings
-
-from .output import check_writable, follow, notice, whole_file
 
 LOWEST_SCORE = 0.2
 """Detections from this score on enter COCO AP, which needs doubtful ones too: about the root of the reference's 0.05."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from napari_centermask.cli.output import check_free, print_json
+from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadModel, MissingExtra
-from napari_centermask.models import zoo
-
-from .output import check_free, print_json
-from .segment import Flag
+from napari_centermask.models.store import zoo
 
 
 def export(
@@ -77,7 +76,7 @@ def export_files(files: zoo.ModelFiles, folder: Path, *, name: str | None = None
     """
     try:
         from napari_centermask.deploy.onnx_export import export as export_graphs
-        from napari_centermask.models.checkpoint import load_model
+        from napari_centermask.models.store.checkpoint import load_model
     except ImportError as error:
         raise MissingExtra(f"Export needs PyTorch ({error}): pip install 'napari-centermask[train]'") from error
     network, card = load_model(files.weights)

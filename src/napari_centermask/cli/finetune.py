@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from napari_centermask.cli.output import notice, print_json
+from napari_centermask.cli.segment import Flag
+from napari_centermask.cli.train import run_training
 from napari_centermask.core.errors import BadModel
-from napari_centermask.models.zoo import check_new_name
+from napari_centermask.models.store.zoo import check_new_name
 from napari_centermask.settings import TrainSettings
-
-from .output import notice, print_json
-from .segment import Flag
-from .train import run_training
 
 
 def finetune(
@@ -104,7 +103,7 @@ def finetune(
 def _checked(values: dict[str, Any]) -> TrainSettings:
     from pydantic import ValidationError
 
-    from . import explain_settings
+    from napari_centermask.cli import explain_settings
 
     try:
         return TrainSettings.model_validate(values)
@@ -124,8 +123,7 @@ def suggest_for(
 
 def _adopt(settings: TrainSettings, name: str, verdict: dict[str, Any] | None, *, json: bool) -> None:
     from napari_centermask import events
-
-    from .models import add, install
+    from napari_centermask.cli.models import add, install
 
     if verdict is not None and not verdict["recommended"]:
         raise BadModel(f"Not installed. {verdict['sentence']} It lies in {settings.out}; `models add` installs it.")

@@ -9,10 +9,9 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 
+from napari_centermask.cli.output import check_free, notice, whole_file
+from napari_centermask.cli.segment import image_files
 from napari_centermask.core.errors import BadImage
-
-from .output import check_free, notice, whole_file
-from .segment import image_files
 
 Flag = Annotated[bool, Parameter(negative=())]
 FEWEST = 10

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from napari_centermask.cli.output import check_free, follow, notice, print_json
 from napari_centermask.core.errors import BadImage, BadSettings
-
-from .output import check_free, follow, notice, print_json
 
 if TYPE_CHECKING:
     from napari_centermask.core.result import Result

@@ -8,11 +8,10 @@ from typing import Any
 
 from cyclopts import App
 
+from napari_centermask.cli.output import notice, print_json
+from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadModel, MissingExtra, UserError
-from napari_centermask.models import registry, zoo
-
-from .output import notice, print_json
-from .segment import Flag
+from napari_centermask.models.store import registry, zoo
 
 app = App(name="models", help="The models on this machine.", help_format="plaintext")
 
@@ -153,7 +152,7 @@ def install(file: Path, name: str | None, *, graphs: bool = True) -> zoo.ModelFi
 
 def _make_graphs(source: Path, model: zoo.ModelFiles) -> None:
     """Make a model's graphs beside its weights, where there are none."""
-    from .export import export_files
+    from napari_centermask.cli.export import export_files
 
     if model.graphs is not None:
         return

@@ -7,10 +7,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from napari_centermask.cli.output import follow, notice, print_json
+from napari_centermask.cli.segment import image_files
 from napari_centermask.settings import SegmentSettings
-
-from .output import follow, notice, print_json
-from .segment import image_files
 
 Flag = Annotated[bool, Parameter(negative=())]
 

@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from napari_centermask.cli.output import check_free, follow, notice, print_json, write_labels
 from napari_centermask.core.errors import BadImage, BadSettings, UserError
 from napari_centermask.settings import SegmentSettings
-
-from .output import check_free, follow, notice, print_json, write_labels
 
 FORMATS = ("labels", "coco")
 Flag = Annotated[bool, Parameter(negative=())]
@@ -78,7 +77,7 @@ def segment(
         if not json:
             print(f"{job.image}: {row['n_instances']} cells in {row['seconds']:.2f} s")
     if coco and records:
-        from napari_centermask.io.coco import write_coco
+        from napari_centermask.io.coco.document import write_coco
 
         out.mkdir(parents=True, exist_ok=True)
         write_coco(coco, records)
@@ -153,7 +152,7 @@ def _one(job: Job, engine: Any, settings: SegmentSettings, *, first_id: int) -> 
     import numpy as np
 
     from napari_centermask.core.compose import label_image
-    from napari_centermask.io.coco import ImageRecord
+    from napari_centermask.io.coco.image_record import ImageRecord
     from napari_centermask.io.images import read_image
     from napari_centermask.pipeline import check_intensities, class_image, class_map_steps, segment_steps
     from napari_centermask.pipeline.channels import missing_channels, named

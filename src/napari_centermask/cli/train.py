@@ -9,16 +9,15 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from napari_centermask.cli.output import notice
+from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings, MissingExtra, UserError
 from napari_centermask.io.files import link_file
 from napari_centermask.jobs.command import check_new_run
-from napari_centermask.models.zoo import find_model
+from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import TrainSettings
-from napari_centermask.training.control import Control
-from napari_centermask.training.shortage import is_out_of_memory
-
-from .output import notice
-from .segment import Flag
+from napari_centermask.training.run.control import Control
+from napari_centermask.training.run.shortage import is_out_of_memory
 
 
 def read_run_file(tokens: list[str]) -> Any:
@@ -126,7 +125,7 @@ def run_training(settings: TrainSettings, *, json: bool) -> int:
 def _steps(settings: TrainSettings) -> Iterator[dict[str, Any]]:
     """The events of the training, with those of the comparison before the last one."""
     try:
-        from napari_centermask.training import device, loop, memory
+        from napari_centermask.training.run import device, loop, memory
     except ImportError as error:
         raise MissingExtra(f"Training needs PyTorch ({error}): pip install 'napari-centermask[train]'") from error
     is_compared = settings.compare and settings.start
@@ -159,7 +158,7 @@ def _keep_start(settings: TrainSettings) -> None:
     BadSettings
         If the folder cannot be written.
     """
-    from napari_centermask.training.start import KEPT
+    from napari_centermask.training.run.start import KEPT
 
     kept = settings.out / KEPT
     if settings.resume and kept.exists():
@@ -173,12 +172,11 @@ def _keep_start(settings: TrainSettings) -> None:
 
 def compared(settings: TrainSettings, model: str) -> Iterator[dict[str, Any]]:
     """Compare the new model with the one it came from on held-out images, `test` if there is one; writes comparison.json."""
+    from napari_centermask.cli.compare import judging_split, write_comparison
     from napari_centermask.engines.load import load_engine
     from napari_centermask.evaluation.compare_models import compare_models
     from napari_centermask.events import event
-    from napari_centermask.training.start import KEPT
-
-    from .compare import judging_split, write_comparison
+    from napari_centermask.training.run.start import KEPT
 
     yield event("stage", name="comparing")
     kept = settings.out / KEPT

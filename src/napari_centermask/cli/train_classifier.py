@@ -19,14 +19,14 @@ def train_classifier(*, settings: Annotated[ClassifierTraining, Parameter(name="
 
       napari-centermask train-classifier --data fields --out mine.classifier.onnx --class-weights balanced
     """
-    from napari_centermask.models.classifier_card import SUFFIX
+    from napari_centermask.models.store.classifier_card import SUFFIX
 
     name = settings.out.name.removesuffix(SUFFIX)
     if not settings.out.name.endswith(SUFFIX) or not name:
         raise BadSettings(f"--out: expected a file NAME{SUFFIX}, got {settings.out.name}.")
     try:
         from napari_centermask.deploy.classifier_export import export_classifier
-        from napari_centermask.training.classifier import train_classifier as train
+        from napari_centermask.training.run.classifier import train_classifier as train
     except ImportError as error:
         raise MissingExtra(f"Training needs PyTorch ({error}): pip install 'napari-centermask[train]'") from error
     model, card = train(settings, name=name)

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from napari_centermask.cli.output import check_writable, notice, whole_file
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.settings import SegmentSettings
-
-from .output import check_writable, notice, whole_file
 
 if TYPE_CHECKING:
     from napari_centermask.evaluation.viability import Judged
     from napari_centermask.evaluation.ways import Found, Way
-    from napari_centermask.io.coco import ImageRecord
+    from napari_centermask.io.coco.image_record import ImageRecord
 
 COLUMNS = ("way", "found", "f1", "precision", "recall", "balanced_accuracy", "roc_auc", "average_precision")
 MORE = ("calibration_error", "temperature", "viability_error", "box_ap50")

@@ -7,8 +7,8 @@ import re
 
 import numpy as np
 
-from .columns import STATUSES, Columns
-from .errors import BadSettings
+from napari_centermask.core.columns import STATUSES, Columns
+from napari_centermask.core.errors import BadSettings
 
 _NUMBERS = {
     "id": "id",

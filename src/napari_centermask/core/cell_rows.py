@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .result import Index, Result
+from napari_centermask.core.result import Index, Result
 
 
 class CellRows:

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from .history import Change
-from .instances import Instance
-from .probabilities import mixed
-from .result import Index, Result
+from napari_centermask.core.history import Change
+from napari_centermask.core.instances import Instance
+from napari_centermask.core.probabilities import mixed
+from napari_centermask.core.result import Index, Result
 
 
 def to_classify(result: Result, *, judged: bool = False) -> dict[Index, list[Instance]]:

@@ -10,10 +10,10 @@ from itertools import chain
 
 import numpy as np
 
-from .history import Change, Edit
-from .instances import Box, Instance
-from .neighbours import overlapping_pairs
-from .result import Index, Result
+from napari_centermask.core.history import Change, Edit
+from napari_centermask.core.instances import Box, Instance
+from napari_centermask.core.neighbours import overlapping_pairs
+from napari_centermask.core.result import Index, Result
 
 STATUSES = ("predicted", "accepted", "corrected", "rejected")
 PREDICTED, ACCEPTED, CORRECTED, REJECTED = range(4)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from .instances import Instance
+from napari_centermask.core.instances import Instance
 
 
 def cell_crops(image: np.ndarray, cells: Sequence[Instance], *, side: int, context: float) -> np.ndarray:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .instances import Box, Instance
-from .result import Index, Result
+from napari_centermask.core.instances import Box, Instance
+from napari_centermask.core.result import Index, Result
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from .columns import solidity
-from .errors import BadImage, BadSettings
-from .instances import Box, Instance, Instances
-from .result import centre
-from .tools.pairs import around, drawn
+from napari_centermask.core.columns import solidity
+from napari_centermask.core.errors import BadImage, BadSettings
+from napari_centermask.core.instances import Box, Instance, Instances
+from napari_centermask.core.result import centre
+from napari_centermask.core.tools.pairs import around, drawn
 
 BACKGROUNDS = ("ring", "image", "none")
 SHAPE = (

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .columns import covered_part
-from .covered import drop_covered
-from .instances import Box, Instance
-from .neighbours import overlapping_pairs
-from .result import Index, Result
-from .tools.pairs import union
+from napari_centermask.core.columns import covered_part
+from napari_centermask.core.covered import drop_covered
+from napari_centermask.core.instances import Box, Instance
+from napari_centermask.core.neighbours import overlapping_pairs
+from napari_centermask.core.result import Index, Result
+from napari_centermask.core.tools.pairs import union
 
 MOST_COVERED = 0.5
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from .history import Change
-from .instances import Instance, Instances, intersection
-from .regions import contains
-from .result import Index, Result, centre
+from napari_centermask.core.history import Change
+from napari_centermask.core.instances import Instance, Instances, intersection
+from napari_centermask.core.regions import contains
+from napari_centermask.core.result import Index, Result, centre
 
 _SAME = 0.5
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .columns import PREDICTED, Columns
-from .instances import Instance, intersection
-from .neighbours import overlapping_pairs, shared_area
-from .result import Index
+from napari_centermask.core.columns import PREDICTED, Columns
+from napari_centermask.core.instances import Instance, intersection
+from napari_centermask.core.neighbours import overlapping_pairs, shared_area
+from napari_centermask.core.result import Index
 
 TINY_PART = 1 / 20  # of the image's median area
 TINY_LEAST = 4  # pixels

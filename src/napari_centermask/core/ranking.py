@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .instances import Instance, Instances, intersection
+from napari_centermask.core.instances import Instance, Instances, intersection
 
 SAME = 0.5
 """IoU from which two findings are one cell."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .instances import Box
+from napari_centermask.core.instances import Box
 
 
 def contains(polygons: Sequence[np.ndarray], point: tuple[float, float]) -> bool:

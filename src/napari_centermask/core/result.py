@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .instances import Box, Instance, Instances
+from napari_centermask.core.instances import Box, Instance, Instances
 
 Index = tuple[int, ...]
 COLUMNS = ("index", "id", "plane", "category", "score", "mask_quality", "area", "status")

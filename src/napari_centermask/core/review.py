@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from .columns import PREDICTED, REJECTED, Columns
-from .ranking import cell_values
+from napari_centermask.core.columns import PREDICTED, REJECTED, Columns
+from napari_centermask.core.ranking import cell_values
 
 By = Literal["doubt", "teaching"]
 """What comes first: cells that are probably wrong, or those from which a model would learn most."""

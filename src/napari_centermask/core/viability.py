@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .columns import PREDICTED, Columns
-from .history import Change, Edit
-from .instances import Instance
-from .result import Index, Result
+from napari_centermask.core.columns import PREDICTED, Columns
+from napari_centermask.core.history import Change, Edit
+from napari_centermask.core.instances import Instance
+from napari_centermask.core.result import Index, Result
 
 _DEAD = re.compile(
     r"dead|dying|\bno[nt][-_ ]?(viable|vital|live|living|alive)|inviable|unviable|apopto|necro"

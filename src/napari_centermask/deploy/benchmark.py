@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import UserError
-from ..engines import AnyEngine, Features
-from ..engines.load import load_engine
-from ..pipeline import segment
-from ..settings import SegmentSettings
+from napari_centermask.core.errors import UserError
+from napari_centermask.engines import AnyEngine, Features
+from napari_centermask.engines.load import load_engine
+from napari_centermask.pipeline import segment
+from napari_centermask.settings import SegmentSettings
 
 
 class TimedEngine:

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..engines.classifier import CROPS, PROBABILITIES, ClassifierEngine
-from ..models.cell_classifier import CellClassifier
-from ..models.classifier_card import ClassifierCard
-from .onnx_export import ParityError, write_graph
+from napari_centermask.deploy.onnx_export import ParityError, write_graph
+from napari_centermask.engines.classifier import CROPS, PROBABILITIES, ClassifierEngine
+from napari_centermask.models.nets.cell_classifier import CellClassifier
+from napari_centermask.models.store.classifier_card import ClassifierCard
 
 TOLERANCE = 1e-4
 
@@ -75,7 +75,7 @@ def write_card(path: Path, card: ClassifierCard) -> None:
     """Replace the card in a classifier's file."""
     import onnx
 
-    from ..models.headers import CARD_KEY
+    from napari_centermask.models.store.headers import CARD_KEY
 
     graph = onnx.load(path)
     onnx.helper.set_model_props(graph, {CARD_KEY: card.to_json()})

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..core.errors import MissingExtra, UserError
-from ..engines.graphs import CARD_KEY, DENSE_INPUT, DENSE_OUTPUTS, MAPS_OUTPUT, ROI_INPUTS, ROI_OUTPUTS
-from ..models.build import MapModel
-from ..models.centermask import CenterMask
-from ..models.zoo import GRAPHS
+from napari_centermask.core.errors import MissingExtra, UserError
+from napari_centermask.engines.graphs import CARD_KEY, DENSE_INPUT, DENSE_OUTPUTS, MAPS_OUTPUT, ROI_INPUTS, ROI_OUTPUTS
+from napari_centermask.models.nets.build import MapModel
+from napari_centermask.models.nets.centermask import CenterMask
+from napari_centermask.models.store.zoo import GRAPHS
 
 OPSET = 20  # 17 is silently raised to 18 by the exporter; 21 is too new for older runtimes
 SHAPES = ((1, 512, 512), (2, 320, 256), (1, 96, 416))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import BadSettings
-from ..core.probabilities import tempered
-from ..models.classifier_card import ClassifierCard, find_classifier, read_classifier_card
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.probabilities import tempered
+from napari_centermask.models.store.classifier_card import ClassifierCard, find_classifier, read_classifier_card
 
 CROPS, PROBABILITIES = "crops", "probabilities"
 _BATCH = 256
@@ -37,12 +37,12 @@ class ClassifierEngine:
             engine = "openvino" if find_spec("openvino") is not None else "onnx"
         self.name, self.device = engine, "cpu"
         if engine == "openvino":
-            from .openvino import compile_graph
+            from napari_centermask.engines.openvino import compile_graph
 
             graph = compile_graph(path, "cpu", threads)
             self._run = lambda crops: np.array(graph({CROPS: crops})[PROBABILITIES])
         elif engine == "onnx":
-            from .onnx import open_session
+            from napari_centermask.engines.onnx import open_session
 
             session, _ = open_session(path, "cpu", threads)
             self._run = lambda crops: session.run([PROBABILITIES], {CROPS: crops})[0]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..core.errors import BadModel, BadSettings, MissingExtra
-from ..models.zoo import GRAPHS, SUFFIXES, ModelFiles, find_model
-from . import AnyEngine
+from napari_centermask.core.errors import BadModel, BadSettings, MissingExtra
+from napari_centermask.engines import AnyEngine
+from napari_centermask.models.store.zoo import GRAPHS, SUFFIXES, ModelFiles, find_model
 
 NAMES = ("auto", "openvino", "onnx", "torch")
 
@@ -51,10 +51,10 @@ def load_engine(
 def _graph_engine(name: str, kind: str) -> type:
     """The class that runs the graphs of a family."""
     if name == "onnx":
-        from .onnx import OnnxEngine, OnnxMapEngine
+        from napari_centermask.engines.onnx import OnnxEngine, OnnxMapEngine
 
         return OnnxMapEngine if kind == "unet" else OnnxEngine
-    from .openvino import OpenVinoEngine, OpenVinoMapEngine
+    from napari_centermask.engines.openvino import OpenVinoEngine, OpenVinoMapEngine
 
     return OpenVinoMapEngine if kind == "unet" else OpenVinoEngine
 
@@ -64,7 +64,7 @@ def _choose(files: ModelFiles, device: str) -> str:
         return "torch"
     has_onnx = find_spec("onnxruntime") is not None
     if has_onnx and device != "cpu":
-        from .onnx import cuda_works, import_runtime
+        from napari_centermask.engines.onnx import cuda_works, import_runtime
 
         if cuda_works() and "CUDAExecutionProvider" in import_runtime().get_available_providers():
             return "onnx"
@@ -81,7 +81,7 @@ def _load_torch(files: ModelFiles, device: str, threads: int | None) -> AnyEngin
             f"Expected weights ({files.name}.safetensors) for the engine 'torch', {files.name} has only graphs."
         )
     try:
-        from .torch import load
+        from napari_centermask.engines.torch import load
     except ImportError as error:
         raise MissingExtra(
             f"The engine 'torch' needs PyTorch ({error}): pip install 'napari-centermask[train]'"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import BadSettings, MissingExtra
-from . import Features
-from .graphs import DENSE_INPUT, DENSE_OUTPUTS, MAPS_OUTPUT, ROI_OUTPUTS, roi_feed
+from napari_centermask.core.errors import BadSettings, MissingExtra
+from napari_centermask.engines import Features
+from napari_centermask.engines.graphs import DENSE_INPUT, DENSE_OUTPUTS, MAPS_OUTPUT, ROI_OUTPUTS, roi_feed
 
 
 class OpenVinoEngine:

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..core.errors import BadSettings
-from ..models.build import MapModel
-from ..models.centermask import CenterMask
-from ..models.checkpoint import load_model
-from . import Features
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.engines import Features
+from napari_centermask.models.nets.build import MapModel
+from napari_centermask.models.nets.centermask import CenterMask
+from napari_centermask.models.store.checkpoint import load_model
 
 
 class TorchEngine:

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.instances import Box, Instance, Instances
-from .matching import match, pair
-from .report import IOUS, Report, evaluate
+from napari_centermask.core.instances import Box, Instance, Instances
+from napari_centermask.evaluation.matching import match, pair
+from napari_centermask.evaluation.report import IOUS, Report, evaluate
 
 GATE_IOUS = IOUS[:9]
 DRAWS = 2000

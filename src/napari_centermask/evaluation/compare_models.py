@@ -10,21 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import BadAnnotations
-from ..core.instances import Instances
-from ..engines import Engine
-from ..io.coco import ImageRecord
-from ..io.groups import sources_of
-from ..io.images import read_channel_names, read_plane
-from ..io.learned import overlap, taught
-from ..io.reviewed import Truth, centred_within, is_partial, truth_of
-from ..pipeline import segment_within, suited
-from ..pipeline.channels import named
-from ..settings import PreprocessSettings, SegmentSettings
-from .compare import Comparison, Judged, compare, differing
-from .error_maps import write_error_map
-from .folder import image_name, read_truth
-from .report import evaluate
+from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.instances import Instances
+from napari_centermask.engines import Engine
+from napari_centermask.evaluation.compare import Comparison, Judged, compare, differing
+from napari_centermask.evaluation.error_maps import write_error_map
+from napari_centermask.evaluation.folder import image_name, read_truth
+from napari_centermask.evaluation.report import evaluate
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.groups import sources_of
+from napari_centermask.io.images import read_channel_names, read_plane
+from napari_centermask.io.learned import overlap, taught
+from napari_centermask.io.reviewed import Truth, centred_within, is_partial, truth_of
+from napari_centermask.pipeline import segment_within, suited
+from napari_centermask.pipeline.channels import named
+from napari_centermask.settings import PreprocessSettings, SegmentSettings
 
 LOWEST_SCORE = 0.2
 _NO_FILE_NAME = r"[^\w.-]+"

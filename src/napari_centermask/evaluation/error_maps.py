@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..core.instances import Instance, Instances
-from .matching import match, pair
+from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.evaluation.matching import match, pair
 
 COLOURS = {
     "true": (60, 180, 75),

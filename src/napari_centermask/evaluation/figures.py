@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..core.errors import MissingExtra
-from .viability import Judged, curves_of
+from napari_centermask.core.errors import MissingExtra
+from napari_centermask.evaluation.viability import Judged, curves_of
 
 
 def draw_curves(path: Path, ways: dict[str, Judged], *, positive: str) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import BadAnnotations
-from ..core.instances import Instances
-from ..io.coco import ImageRecord, check_images, read_coco
-from ..io.images import read_channel_names, read_plane
-from .report import Report, evaluate
+from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.instances import Instances
+from napari_centermask.evaluation.report import Report, evaluate
+from napari_centermask.io.coco.document import check_images, read_coco
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.images import read_channel_names, read_plane
 
 Predict = Callable[[np.ndarray], Instances]
 Watch = Callable[[ImageRecord, Instances, int, int], None]

@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ..core.instances import Instance, Instances, intersection
+from napari_centermask.core.instances import Instance, Instances, intersection
 
 _CHUNK = 1024
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.instances import Instance, Instances
-from .coco_ap import ImageScores, coco_scores
-from .matching import Pairs, covered_fraction, match, pair
+from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.evaluation.coco_ap import ImageScores, coco_scores
+from napari_centermask.evaluation.matching import Pairs, covered_fraction, match, pair
 
 IOUS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
 OVERLAP = 0.05

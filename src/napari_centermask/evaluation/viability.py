@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from ..core.errors import BadAnnotations
-from ..core.instances import Instance, Instances
-from ..core.probabilities import tempered
-from .coco_ap import ImageScores, coco_scores
-from .curves import average_precision, calibration, precision_recall, roc, roc_auc
-from .matching import match, pair_boxes
+from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.probabilities import tempered
+from napari_centermask.evaluation.coco_ap import ImageScores, coco_scores
+from napari_centermask.evaluation.curves import average_precision, calibration, precision_recall, roc, roc_auc
+from napari_centermask.evaluation.matching import match, pair_boxes
 
 MATCH = 0.5
 """IoU of boxes from which two cells are the same."""

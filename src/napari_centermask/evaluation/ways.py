@@ -8,21 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import BadAnnotations, BadSettings
-from ..core.instances import Instances
-from ..core.probabilities import mixed, tempered
-from ..engines import AnyEngine
-from ..engines.classifier import ClassifierEngine, load_classifier
-from ..engines.load import load_engine
-from ..io.coco import ImageRecord, read_coco
-from ..io.images import read_channel_names, read_plane
-from ..pipeline import segment, suited
-from ..pipeline.channels import named
-from ..pipeline.classify import classify
-from ..settings import SegmentSettings
-from .folder import check_shape, key_of, records_by_key
-from .matching import match, pair_boxes
-from .viability import MATCH, probabilities_of
+from napari_centermask.core.errors import BadAnnotations, BadSettings
+from napari_centermask.core.instances import Instances
+from napari_centermask.core.probabilities import mixed, tempered
+from napari_centermask.engines import AnyEngine
+from napari_centermask.engines.classifier import ClassifierEngine, load_classifier
+from napari_centermask.engines.load import load_engine
+from napari_centermask.evaluation.folder import check_shape, key_of, records_by_key
+from napari_centermask.evaluation.matching import match, pair_boxes
+from napari_centermask.evaluation.viability import MATCH, probabilities_of
+from napari_centermask.io.coco.document import read_coco
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.images import read_channel_names, read_plane
+from napari_centermask.pipeline import segment, suited
+from napari_centermask.pipeline.channels import named
+from napari_centermask.pipeline.classify import classify
+from napari_centermask.settings import SegmentSettings
 
 TRUTH = "truth"
 LOWEST_SCORE = 0.2  # doubtful cells enter the box AP

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.history import Edit
-from ..core.instances import Box, Instance
-from ..core.result import Index, Result
-from .coco_extension import are_probabilities
+from napari_centermask.core.history import Edit
+from napari_centermask.core.instances import Box, Instance
+from napari_centermask.core.result import Index, Result
+from napari_centermask.io.coco.extension import are_probabilities
 
 STATUSES = ("predicted", "accepted", "corrected", "rejected")
 LARGEST_CROP = 2**28

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from ..core.errors import BadProject, BadSettings, CannotSave
-from .coco import ImageRecord, write_coco
-from .coco_records import records_of
-from .files import cannot_save, copy_file
-from .groups import group_of, joined, same_files, split_groups
+from napari_centermask.core.errors import BadProject, BadSettings, CannotSave
+from napari_centermask.io.coco.document import write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.coco.records import records_of
+from napari_centermask.io.files import cannot_save, copy_file
+from napari_centermask.io.groups import group_of, joined, same_files, split_groups
 
 if TYPE_CHECKING:
-    from .project import Project, ProjectImage
+    from napari_centermask.io.project import Project, ProjectImage
 
 EXPORTED = ("predicted", "in work", "reviewed")
 

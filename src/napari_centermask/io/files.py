@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.errors import CannotSave
+from napari_centermask.core.errors import CannotSave
 
 
 def sha256_of(path: Path) -> str:

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from ..core.errors import BadSettings
-from .files import sha256_of
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.io.files import sha256_of
 
 if TYPE_CHECKING:
-    from .coco import ImageRecord
+    from napari_centermask.io.coco.image_record import ImageRecord
 
 _WORDS = "frame|time|tile|plane|slice|channel|chan|row|col|crop|patch|part|ch|t|z|c|x|y"
 _TOKEN = re.compile(rf"(?:^|[_\-. ])(?:(?:{_WORDS})[_\-]?\d+)+(?=$|[_\-. ])", re.IGNORECASE)

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import CannotSave
-from ..core.history import Edit
-from .edits import record_of
-from .files import cannot_save, sync_folder
+from napari_centermask.core.errors import CannotSave
+from napari_centermask.core.history import Edit
+from napari_centermask.io.edits import record_of
+from napari_centermask.io.files import cannot_save, sync_folder
 
 LONGEST_LINE = 2**28
 LARGE = 100

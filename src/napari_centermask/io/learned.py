@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..core.instances import Box
-from .coco import ImageRecord
-from .files import sha256_of
-from .reviewed import is_partial, truth_of
+from napari_centermask.core.instances import Box
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.files import sha256_of
+from napari_centermask.io.reviewed import is_partial, truth_of
 
 Learned = Mapping[str, Sequence[Sequence[int]]]
 """Fingerprint of an image file -> rectangles (y0, x0, y1, x1), half-open, in any of its planes."""

@@ -12,14 +12,14 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from ..core.errors import BadImage, CannotSave
-from ..core.instances import Instance
-from ..core.measure import Background, columns, measure
-from ..core.result import Index, Result
-from ..core.viability import CellProbabilities, dead_category
-from .files import cannot_save
-from .formats.whole import whole_path
-from .images import read_header, read_image
+from napari_centermask.core.errors import BadImage, CannotSave
+from napari_centermask.core.instances import Instance
+from napari_centermask.core.measure import Background, columns, measure
+from napari_centermask.core.result import Index, Result
+from napari_centermask.core.viability import CellProbabilities, dead_category
+from napari_centermask.io.files import cannot_save
+from napari_centermask.io.formats.whole import whole_path
+from napari_centermask.io.images import read_header, read_image
 
 CELL = ("id", "category", "category_id", "status", "score", "mask_quality", "source")
 _DIGITS = 7

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ..core.errors import BadAnnotations, BadImage, ReadOnlyProject
-from ..core.viability import renamed
-from .coco import ImageRecord
-from .coco_import import import_coco
-from .coco_merge import DUPLICATE_IOU, Merge, merge, merge_categories
-from .coco_records import by_image
-from .image_names import Find, match_names
-from .import_report import ImportReport
-from .project import Project
-from .project.layout import new_category
+from napari_centermask.core.errors import BadAnnotations, BadImage, ReadOnlyProject
+from napari_centermask.core.viability import renamed
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.coco.importing import import_coco
+from napari_centermask.io.coco.merge import DUPLICATE_IOU, Merge, merge, merge_categories
+from napari_centermask.io.coco.records import by_image
+from napari_centermask.io.coco.report import ImportReport
+from napari_centermask.io.image_names import Find, match_names
+from napari_centermask.io.project import Project
+from napari_centermask.io.project.layout import new_category
 
 
 def import_into(
@@ -33,7 +33,7 @@ def import_into(
 
     All is read and compared before anything changes. Images are matched by name (`image_names.match_names`); those that
     the project lacks are added where their files are found. Cells that are there already do not come twice
-    (`coco_merge.merge`); a person's cell replaces a prediction.
+    (`coco.merge.merge`); a person's cell replaces a prediction.
 
     Parameters
     ----------

@@ -13,14 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.errors import CannotSave
-from ..core.history import Change, Edit, History, RegionChange
-from ..core.instances import Instance
-from ..core.result import Index, Result
-from .edits import BadRecord, state_of
-from .files import cannot_save, replace_file
-from .journal import Journal, read_journal
-from .lock import FolderLock, lock_folder
+from napari_centermask.core.errors import CannotSave
+from napari_centermask.core.history import Change, Edit, History, RegionChange
+from napari_centermask.core.instances import Instance
+from napari_centermask.core.result import Index, Result
+from napari_centermask.io.edits import BadRecord, state_of
+from napari_centermask.io.files import cannot_save, replace_file
+from napari_centermask.io.journal import Journal, read_journal
+from napari_centermask.io.lock import FolderLock, lock_folder
 
 JOURNAL, ABOUT, PREVIOUS = "journal.jsonl", "about.json", "journal.previous.jsonl"
 KEPT_DAYS = 90

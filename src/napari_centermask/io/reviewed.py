@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..core.instances import Box, Instance, Instances
-from .coco import ImageRecord
+from napari_centermask.core.instances import Box, Instance, Instances
+from napari_centermask.io.coco.image_record import ImageRecord
 
 HUMAN = ("accepted", "corrected")
 PARTIAL = "partial"

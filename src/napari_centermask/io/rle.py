@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..core.instances import Instance
+from napari_centermask.core.instances import Instance
 
 LARGEST_MASK = 2**28
 """Most pixels of one mask's box: all of an image of 16,384 x 16,384."""

@@ -13,8 +13,8 @@ from typing import Any
 
 import psutil
 
-from ..core.errors import UserError
-from ..events import parse
+from napari_centermask.core.errors import UserError
+from napari_centermask.events import parse
 
 NICE = 10
 _LOOK_EVERY_S = 0.1

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ..core.errors import BadSettings
-from ..settings import TrainSettings
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.settings import TrainSettings
 
 RUN_FILE = "run.json"
 

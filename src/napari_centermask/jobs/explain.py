@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..training.shortage import RELIEF, unchecked_remedy
+from napari_centermask.training.run.shortage import RELIEF, unchecked_remedy
 
 KILLED = {-9, 137}
 LITTLE_SPACE = 50_000_000

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core.errors import BadModel
-from ..models.zoo import ModelFiles, find_model
-from ..training.checks import check_data
-from ..training.dataset import freeze_dataset
-from ..training.defaults import Suggestion, suggest
-from .command import check_new_run, new_run_folder
+from napari_centermask.core.errors import BadModel
+from napari_centermask.jobs.command import check_new_run, new_run_folder
+from napari_centermask.models.store.zoo import ModelFiles, find_model
+from napari_centermask.training.data.checks import check_data
+from napari_centermask.training.data.dataset import freeze_dataset
+from napari_centermask.training.run.defaults import Suggestion, suggest
 
 
 def prepare(

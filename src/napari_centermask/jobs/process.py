@@ -21,12 +21,12 @@ from typing import Any, Literal
 import psutil
 from pydantic import ValidationError
 
-from ..core.errors import BadSettings
-from ..events import parse
-from ..settings import TrainSettings
-from ..training.control import Control
-from .command import RUN_FILE, check_new_run, command_line, write_run
-from .explain import Failure, of_end, of_event
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.events import parse
+from napari_centermask.jobs.command import RUN_FILE, check_new_run, command_line, write_run
+from napari_centermask.jobs.explain import Failure, of_end, of_event
+from napari_centermask.settings import TrainSettings
+from napari_centermask.training.run.control import Control
 
 State = Literal["starting", "running", "paused", "stopping", "done", "stopped", "failed"]
 GRACE_S = 60.0

@@ -13,7 +13,7 @@ from napari_centermask.core.errors import BadImage
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.normalise import intensity_range, normalise
 from napari_centermask.engines.classifier import ClassifierEngine
-from napari_centermask.models.classifier_card import ClassifierCard
+from napari_centermask.models.store.classifier_card import ClassifierCard
 from napari_centermask.pipeline.steps import Progress, run_through
 
 _BATCH = 256

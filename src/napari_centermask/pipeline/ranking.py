@@ -9,16 +9,16 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from ..core.errors import BadImage, BadSettings
-from ..core.instances import Instances
-from ..core.ranking import ImageSigns, agreement, describe, entropy, rank_images
-from ..engines import Engine
-from ..io.images import read_image
-from ..settings import SegmentSettings
-from .channels import choose_channels, named
-from .intensities import check_intensities
-from .segmentation import segment_steps
-from .steps import Progress, suited
+from napari_centermask.core.errors import BadImage, BadSettings
+from napari_centermask.core.instances import Instances
+from napari_centermask.core.ranking import ImageSigns, agreement, describe, entropy, rank_images
+from napari_centermask.engines import Engine
+from napari_centermask.io.images import read_image
+from napari_centermask.pipeline.channels import choose_channels, named
+from napari_centermask.pipeline.intensities import check_intensities
+from napari_centermask.pipeline.segmentation import segment_steps
+from napari_centermask.pipeline.steps import Progress, suited
+from napari_centermask.settings import SegmentSettings
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -54,7 +54,7 @@ def signs_steps(
     Takes three runs of the model. The diameter is estimated once where it is not given.
     """
     if settings.diameter is None:
-        from .diameter import diameter_steps
+        from napari_centermask.pipeline.diameter import diameter_steps
 
         settings = settings.model_copy(update={"diameter": (yield from diameter_steps(image, engine, settings))})
     found = yield from segment_steps(image, engine, settings, min_score=LOWEST_SCORE)

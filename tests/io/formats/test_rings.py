@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from napari_centermask.core.errors import BadAnnotations
-from napari_centermask.io.formats.rings import area, fill, trace
+from napari_centermask.io.rings import area, fill, trace
 
 
 def drawn(crop, shape):

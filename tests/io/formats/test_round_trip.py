@@ -97,8 +97,8 @@ def test_a_failed_write_keeps_what_was_there(format, tmp_path, result, monkeypat
 
 @pytest.mark.parametrize("format", EXACT, indirect=True)
 def test_real_overlapping_cells_survive_all_exact_formats(format, tmp_path, shared, same):
-    from napari_centermask.io.coco import read_coco
-    from napari_centermask.io.coco_records import result_of
+    from napari_centermask.io.coco.document import read_coco
+    from napari_centermask.io.coco.records import result_of
 
     source = shared / "data" / "dsb_overlap_composite" / "annotations_val.json"
     for record in read_coco(source)[:3]:

@@ -6,11 +6,11 @@ that nothing changes. All tools keep holes and cells of several parts, cut at th
 of which nothing would be left.
 """
 
-from .fields import lower_cells, raise_cells, set_category, set_status
-from .pairs import Pair, to_changes
-from .region import commit, copy_to, delete, make_exclusive, merge, new_cell
-from .shape import fill_holes, grow, remove_crumbs, shrink, smooth
-from .split import split_auto, split_line, split_seeds
+from napari_centermask.core.tools.fields import lower_cells, raise_cells, set_category, set_status
+from napari_centermask.core.tools.pairs import Pair, to_changes
+from napari_centermask.core.tools.region import commit, copy_to, delete, make_exclusive, merge, new_cell
+from napari_centermask.core.tools.shape import fill_holes, grow, remove_crumbs, shrink, smooth
+from napari_centermask.core.tools.split import split_auto, split_line, split_seeds
 
 __all__ = [
     "Pair",

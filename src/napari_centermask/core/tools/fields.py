@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ..compose import stacked
-from ..instances import Instances
-from .pairs import Pair, chosen
+from napari_centermask.core.compose import stacked
+from napari_centermask.core.instances import Instances
+from napari_centermask.core.tools.pairs import Pair, chosen
 
 STATUSES = ("predicted", "accepted", "corrected", "rejected")
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..history import Change
-from ..instances import Box, Instance, Instances
-from ..result import Index, Result
+from napari_centermask.core.history import Change
+from napari_centermask.core.instances import Box, Instance, Instances
+from napari_centermask.core.result import Index, Result
 
 Pair = tuple[Instance | None, Instance | None]
 Shows = Callable[[Instance], bool]

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from ..compose import stacked
-from ..instances import Box, Instance, Instances, intersection
-from .pairs import (
+from napari_centermask.core.compose import stacked
+from napari_centermask.core.instances import Box, Instance, Instances, intersection
+from napari_centermask.core.tools.pairs import (
     Pair,
     Shows,
     chosen,

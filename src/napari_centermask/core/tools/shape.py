@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from ..instances import Instance, Instances
-from .pairs import Pair, around, chosen, drawn, pairs_of, reshaped
+from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.tools.pairs import Pair, around, chosen, drawn, pairs_of, reshaped
 
 EIGHT = np.ones((3, 3), bool)
 

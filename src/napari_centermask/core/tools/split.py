@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..instances import Instance, Instances
-from .pairs import Pair, around, drawn, reshaped
-from .shape import EIGHT
+from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.tools.pairs import Pair, around, drawn, reshaped
+from napari_centermask.core.tools.shape import EIGHT
 
 _WIDEST = 2
 _CRUMB = 0.01  # of the cell: what a line cuts off at the rim, not a part that a person means

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ...core.result import Result
-    from .loss import Loss
-    from .reading import Reading
+    from napari_centermask.core.result import Result
+    from napari_centermask.io.formats.loss import Loss
+    from napari_centermask.io.formats.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Format:
 
     def loss(self, results: Sequence[Result]) -> Loss:
         """What writing would lose, in numbers; nothing is written."""
-        from .loss import NO_LOSS, flat_loss
+        from napari_centermask.io.formats.loss import NO_LOSS, flat_loss
 
         return NO_LOSS if self.exact else flat_loss(results)
 

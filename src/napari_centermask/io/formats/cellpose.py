@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from ...core.errors import BadAnnotations
-from ...core.result import Result
-from ..array_pickle import load_arrays, plain
-from .fields import read_name
-from .labels import flat, from_stack
-from .reading import Reading, refusing
-from .whole import whole_path
+from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.result import Result
+from napari_centermask.io.array_pickle import load_arrays, plain
+from napari_centermask.io.formats.fields import read_name
+from napari_centermask.io.formats.labels import flat, from_stack
+from napari_centermask.io.formats.reading import Reading, refusing
+from napari_centermask.io.formats.whole import whole_path
 
 _LARGEST_HEADER = 1 << 16
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...core.result import Result
-from ..coco import ImageRecord, load_json, parse_coco, write_coco
-from ..coco_extension import KEY
-from ..coco_import import import_coco
-from ..coco_records import by_image, records_of, result_of
-from .reading import Reading
+from napari_centermask.core.result import Result
+from napari_centermask.io.coco.document import load_json, parse_coco, write_coco
+from napari_centermask.io.coco.extension import KEY
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.coco.importing import import_coco
+from napari_centermask.io.coco.records import by_image, records_of, result_of
+from napari_centermask.io.formats.reading import Reading
 
 
 def read(path: Path, images: Path | None = None) -> Reading:

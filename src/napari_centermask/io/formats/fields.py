@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...core.instances import Instance
-from ...core.result import Index, Result
-from ..coco_extension import KEY, LARGEST_ID, cell_key
-from ..coco_extension import cell_fields as read_key
+from napari_centermask.core.instances import Instance
+from napari_centermask.core.result import Index, Result
+from napari_centermask.io.coco.extension import KEY, LARGEST_ID, cell_key
+from napari_centermask.io.coco.extension import cell_fields as read_key
 
 
 def cell_fields(instance: Instance) -> dict[str, Any]:

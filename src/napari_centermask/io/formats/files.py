@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...core.errors import BadAnnotations, BadSettings, UserError
-from ...core.result import Result
-from . import FORMATS, Format
-from .reading import Reading
+from napari_centermask.core.errors import BadAnnotations, BadSettings, UserError
+from napari_centermask.core.result import Result
+from napari_centermask.io.formats import FORMATS, Format
+from napari_centermask.io.formats.reading import Reading
 
 _SNIFF = 1 << 16
 
@@ -85,7 +85,7 @@ def _files_in(folder: Path, format: Format | None) -> dict[str, list[Path]]:
 
     Images count as labels if their names say so, or if there is nothing else.
     """
-    from .labels import is_label_name
+    from napari_centermask.io.formats.labels import is_label_name
 
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from ...core.errors import BadAnnotations
-from ...core.instances import Instance
-from ...core.result import Index, Result
-from . import fields
-from .outlines import result_of
-from .reading import MOST_PLANES, Reading, refusing
-from .rings import Polygon, trace
-from .whole import whole_path
+from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.instances import Instance
+from napari_centermask.core.result import Index, Result
+from napari_centermask.io.formats import fields
+from napari_centermask.io.formats.outlines import result_of
+from napari_centermask.io.formats.reading import MOST_PLANES, Reading, refusing
+from napari_centermask.io.formats.whole import whole_path
+from napari_centermask.io.rings import Polygon, trace
 
 _KEY = fields.KEY
 _LARGEST_FILE = 1 << 31

@@ -19,14 +19,14 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from ...core.errors import MissingExtra
-from ...core.instances import Instance
-from ...core.result import Index, Result
-from . import fields
-from .outlines import result_of
-from .reading import MOST_PLANES, Reading, refusing
-from .rings import Polygon, Ring, trace
-from .whole import whole_path
+from napari_centermask.core.errors import MissingExtra
+from napari_centermask.core.instances import Instance
+from napari_centermask.core.result import Index, Result
+from napari_centermask.io.formats import fields
+from napari_centermask.io.formats.outlines import result_of
+from napari_centermask.io.formats.reading import MOST_PLANES, Reading, refusing
+from napari_centermask.io.formats.whole import whole_path
+from napari_centermask.io.rings import Polygon, Ring, trace
 
 _IMAGE_ENTRY = "napari_centermask.json"
 _MOST_ROIS = 1_000_000

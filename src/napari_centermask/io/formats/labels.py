@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.compose import from_label_image, label_image
-from ...core.errors import BadAnnotations
-from ...core.instances import Instance
-from ...core.result import Index, Result
-from ..images import read_image
-from .fields import place
-from .reading import Reading, check_size, find_image
-from .whole import whole_path
+from napari_centermask.core.compose import from_label_image, label_image
+from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.instances import Instance
+from napari_centermask.core.result import Index, Result
+from napari_centermask.io.formats.fields import place
+from napari_centermask.io.formats.reading import Reading, check_size, find_image
+from napari_centermask.io.formats.whole import whole_path
+from napari_centermask.io.images import read_image
 
 _MARKS = ("_labels", "_label", "_cp_masks", "_masks", "_mask", "_seg", "_rois")
 

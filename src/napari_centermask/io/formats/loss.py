@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ...core.compose import label_image
-from ...core.result import Result
+from napari_centermask.core.compose import label_image
+from napari_centermask.core.result import Result
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from ...core.compose import from_label_image, pack_planes
-from ...core.errors import BadAnnotations, BadImage, MissingExtra
-from ...core.instances import Instance
-from ...core.result import Index, Result
-from . import fields
-from .labels import image_name, whole_labels
-from .reading import LARGEST_PLANE, Allowance, Reading, check_size, refusing
-from .whole import whole_path
+from napari_centermask.core.compose import from_label_image, pack_planes
+from napari_centermask.core.errors import BadAnnotations, BadImage, MissingExtra
+from napari_centermask.core.instances import Instance
+from napari_centermask.core.result import Index, Result
+from napari_centermask.io.formats import fields
+from napari_centermask.io.formats.labels import image_name, whole_labels
+from napari_centermask.io.formats.reading import LARGEST_PLANE, Allowance, Reading, check_size, refusing
+from napari_centermask.io.formats.whole import whole_path
 
 _VERSION = "0.4"
 _CHUNK = 1024

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ...core.instances import Instance
-from ...core.result import Result
-from . import fields
-from .labels import image_name
-from .reading import LARGEST_PLANE, Allowance, Reading, check_size, image_shape
-from .rings import Polygon, fill
+from napari_centermask.core.instances import Instance
+from napari_centermask.core.result import Result
+from napari_centermask.io.formats import fields
+from napari_centermask.io.formats.labels import image_name
+from napari_centermask.io.formats.reading import LARGEST_PLANE, Allowance, Reading, check_size, image_shape
+from napari_centermask.io.rings import Polygon, fill
 
 T = TypeVar("T")
 Entry = tuple[T, list[Polygon]]

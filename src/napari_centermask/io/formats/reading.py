@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.errors import BadAnnotations
-from ...core.result import Result
+from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.result import Result
 
 LARGEST_PLANE = 1 << 30
 """Pixels of a plane; a file that claims more is not believed."""
@@ -99,8 +99,8 @@ def find_image(path: Path, images: Path | None, name: str) -> Path | None:
     path
         The file of cells; without `images` the image is looked for beside it and in the folder images/ there.
     """
-    from ..image_names import clean_name, is_file
-    from ..images import SUFFIXES
+    from napari_centermask.io.image_names import clean_name, is_file
+    from napari_centermask.io.images import SUFFIXES
 
     plain = clean_name(name)
     if not plain:
@@ -116,7 +116,7 @@ def find_image(path: Path, images: Path | None, name: str) -> Path | None:
 
 def image_shape(path: Path, images: Path | None, name: str) -> tuple[int, int] | None:
     """(H, W) of the image that belongs to a file of cells; None if there is none."""
-    from ..images import plane_shape
+    from napari_centermask.io.images import plane_shape
 
     found = find_image(path, images, name)
     if found is None:

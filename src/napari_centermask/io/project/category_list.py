@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ...core.errors import BadSettings
-from ...core.result import Result
-from . import replay
-from .layout import Category, CategoryEntry, fields_of, new_category
-from .state import State
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.result import Result
+from napari_centermask.io.project import replay
+from napari_centermask.io.project.layout import Category, CategoryEntry, fields_of, new_category
+from napari_centermask.io.project.state import State
 
 
 class CategoryList(State):

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...core.errors import BadImage, UserError
-from .images import ProjectImage, find_images, measure, new_entries
-from .layout import STATUSES, ImageEntry
-from .state import State
+from napari_centermask.core.errors import BadImage, UserError
+from napari_centermask.io.project.images import ProjectImage, find_images, measure, new_entries
+from napari_centermask.io.project.layout import STATUSES, ImageEntry
+from napari_centermask.io.project.state import State
 
 
 class ImageList(State):

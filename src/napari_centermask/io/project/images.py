@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ...core.errors import BadImage, BadProject
-from ..files import copy_file
-from ..images import SUFFIXES, read_header
-from .layout import ImageEntry, Status
+from napari_centermask.core.errors import BadImage, BadProject
+from napari_centermask.io.files import copy_file
+from napari_centermask.io.images import SUFFIXES, read_header
+from napari_centermask.io.project.layout import ImageEntry, Status
 
 IMAGES = "images"
 

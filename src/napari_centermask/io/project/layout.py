@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ...core.errors import BadProject
+from napari_centermask.core.errors import BadProject
 
 PROJECT = "project.json"
 PREVIOUS_PROJECT = "project.previous.json"

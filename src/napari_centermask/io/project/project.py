@@ -8,20 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from ...core.errors import BadImage, BadProject, CannotSave
-from ...core.history import Edit, History, RegionChange
-from ...core.instances import Instances
-from ...core.predictions import replace_predictions
-from ...core.result import Index, Result
-from ...core.viability import renamed
-from ..files import Stamp, remove_parts
-from ..journal import Contents, Journal, read_journal
-from ..lock import FolderLock, lock_folder
-from . import replay
-from .category_list import CategoryList
-from .image_list import ImageList
-from .images import new_entries
-from .layout import (
+from napari_centermask.core.errors import BadImage, BadProject, CannotSave
+from napari_centermask.core.history import Edit, History, RegionChange
+from napari_centermask.core.instances import Instances
+from napari_centermask.core.predictions import replace_predictions
+from napari_centermask.core.result import Index, Result
+from napari_centermask.core.viability import renamed
+from napari_centermask.io.files import Stamp, remove_parts
+from napari_centermask.io.journal import Contents, Journal, read_journal
+from napari_centermask.io.lock import FolderLock, lock_folder
+from napari_centermask.io.project import replay
+from napari_centermask.io.project.category_list import CategoryList
+from napari_centermask.io.project.image_list import ImageList
+from napari_centermask.io.project.images import new_entries
+from napari_centermask.io.project.layout import (
     ANNOTATIONS,
     JOURNAL,
     PREVIOUS,
@@ -31,9 +31,9 @@ from .layout import (
     Status,
     read_project_file,
 )
-from .readonly import ClosedHistory
-from .saving import Saving
-from .store import Store
+from napari_centermask.io.project.readonly import ClosedHistory
+from napari_centermask.io.project.saving import Saving
+from napari_centermask.io.project.store import Store
 
 
 class Project(ImageList, CategoryList, Saving):

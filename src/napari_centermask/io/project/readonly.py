@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...core.errors import ReadOnlyProject
-from ...core.history import Edit, History
-from ...core.result import Result
+from napari_centermask.core.errors import ReadOnlyProject
+from napari_centermask.core.history import Edit, History
+from napari_centermask.core.result import Result
 
 
 class ClosedHistory(History):

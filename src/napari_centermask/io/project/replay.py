@@ -10,17 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from ...core.errors import BadAnnotations, BadImage, BadSettings, CannotSave
-from ...core.history import Edit
-from ..edits import BadRecord, state_of
-from ..files import cannot_save, replace_file
-from ..journal import Contents
-from .images import find_images, new_entries
-from .layout import ANNOTATIONS, STATUSES, Category, CategoryEntry, ProjectFile, new_category
+from napari_centermask.core.errors import BadAnnotations, BadImage, BadSettings, CannotSave
+from napari_centermask.core.history import Edit
+from napari_centermask.io.edits import BadRecord, state_of
+from napari_centermask.io.files import cannot_save, replace_file
+from napari_centermask.io.journal import Contents
+from napari_centermask.io.project.images import find_images, new_entries
+from napari_centermask.io.project.layout import (
+    ANNOTATIONS,
+    STATUSES,
+    Category,
+    CategoryEntry,
+    ProjectFile,
+    new_category,
+)
 
 if TYPE_CHECKING:
-    from .project import Project
-    from .store import Store
+    from napari_centermask.io.project.project import Project
+    from napari_centermask.io.project.store import Store
 
 
 def adopted(folder: Path, store: Store) -> ProjectFile:

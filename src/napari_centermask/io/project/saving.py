@@ -5,11 +5,20 @@ from __future__ import annotations
 import hashlib
 from typing import Self
 
-from ...core.errors import ChangedOutside
-from ..files import replace_file
-from . import replay
-from .layout import ANNOTATIONS, FOLDERS, JOURNAL, PREVIOUS, PREVIOUS_PROJECT, PROJECT, CategoryEntry, fields_of
-from .state import State
+from napari_centermask.core.errors import ChangedOutside
+from napari_centermask.io.files import replace_file
+from napari_centermask.io.project import replay
+from napari_centermask.io.project.layout import (
+    ANNOTATIONS,
+    FOLDERS,
+    JOURNAL,
+    PREVIOUS,
+    PREVIOUS_PROJECT,
+    PROJECT,
+    CategoryEntry,
+    fields_of,
+)
+from napari_centermask.io.project.state import State
 
 
 class Saving(State):

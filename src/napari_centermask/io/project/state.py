@@ -6,14 +6,14 @@ from pathlib import Path
 
 from psygnal import Signal
 
-from ...core.errors import ReadOnlyProject
-from ...core.history import History
-from ...core.result import Result
-from ..files import Stamp
-from ..journal import Journal
-from ..lock import FolderLock
-from .layout import Category, ImageEntry, ProjectFile
-from .store import Store
+from napari_centermask.core.errors import ReadOnlyProject
+from napari_centermask.core.history import History
+from napari_centermask.core.result import Result
+from napari_centermask.io.files import Stamp
+from napari_centermask.io.journal import Journal
+from napari_centermask.io.lock import FolderLock
+from napari_centermask.io.project.layout import Category, ImageEntry, ProjectFile
+from napari_centermask.io.project.store import Store
 
 
 class State:

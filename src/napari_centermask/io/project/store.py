@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import BadAnnotations
-from ...core.instances import Instance
-from ...core.result import Result
-from ..coco import FORMAT, KEY, annotation, image_entry, parse_coco
-from ..coco_records import records_of, result_of
-from .layout import PREVIOUS
+from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.instances import Instance
+from napari_centermask.core.result import Result
+from napari_centermask.io.coco.document import FORMAT, KEY, annotation, image_entry, parse_coco
+from napari_centermask.io.coco.records import records_of, result_of
+from napari_centermask.io.project.layout import PREVIOUS
 
 Raw = dict[str, Any]
 

@@ -1,0 +1,293 @@
+"""COCO files, both ways: every instance its own annotation, nothing lost, everything checked.
+
+What COCO has no field for stands under the key `napari_centermask` of an annotation; docs/formats.md describes it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.io import rle
+from napari_centermask.io.coco.extension import (
+    KEY,
+    LARGEST_ID,
+    cell_fields,
+    cell_key,
+    is_json,
+    is_text,
+    plane_fields,
+    plane_key,
+)
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.coco.masks import LARGEST_FILE, read_mask
+from napari_centermask.io.image_names import is_file
+
+FORMAT = 1
+LARGEST_SIDE = 1_000_000
+
+
+def read_coco(path: Path, *, images_root: Path | None = None) -> list[ImageRecord]:
+    """Read a COCO instances file.
+
+    Parameters
+    ----------
+    images_root
+        Folder of the images; the file's own folder when not given.
+
+    Raises
+    ------
+    BadAnnotations
+        Naming the file and the entry, what was expected, what came and what to do.
+    """
+    path = Path(path)
+    return parse_coco(load_json(path), path, images_root=images_root)
+
+
+def parse_coco(data: dict[str, Any], path: Path, *, images_root: Path | None = None) -> list[ImageRecord]:
+    """Read COCO data that was loaded from `path`, or a part of them; otherwise as `read_coco`."""
+    root = Path(images_root) if images_root is not None else path.parent
+    categories = _categories(path, data)
+    records: dict[int, ImageRecord] = {}
+    for image in _objects(path, data, "images"):
+        record = _image(path, image, root, categories)
+        if record.id in records:
+            raise BadAnnotations(
+                f"Expected each image id once, {path.name} has image id {record.id} twice. Renumber them."
+            )
+        records[record.id] = record
+    _fill(path, data, records, categories)
+    return list(records.values())
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """The object of a COCO file, whatever is in its lists.
+
+    Raises
+    ------
+    BadAnnotations
+        If there is no such file, it is damaged, or it is something else.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise BadAnnotations(f"Expected a COCO file at {path}, there is none. Check the path.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadAnnotations(
+            f"Expected a COCO JSON file, {path.name} cannot be read: {error}. Export it again."
+        ) from error
+    if not isinstance(data, dict) or "images" not in data:
+        raise BadAnnotations(
+            f"Expected COCO with 'images' and 'annotations', {path.name} has neither. Export it as COCO instances."
+        )
+    return data
+
+
+def _objects(path: Path, data: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    items = data.get(key, [])
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise BadAnnotations(f"Expected '{key}' of {path.name} to be a list of objects. Export it as COCO instances.")
+    return items
+
+
+def _integer(path: Path, item: dict[str, Any], key: str, what: str) -> int:
+    value = item.get(key)
+    if isinstance(value, str) and value.strip().lstrip("-").isdigit():
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise BadAnnotations(
+            f"Expected a whole number for '{key}' of {what} in {path.name}, got {value!r}. Correct it."
+        )
+    return value
+
+
+def _categories(path: Path, data: dict[str, Any]) -> dict[int, str]:
+    categories: dict[int, str] = {}
+    for item in _objects(path, data, "categories"):
+        id = _integer(path, item, "id", "a category")
+        if id in categories:
+            raise BadAnnotations(
+                f"Expected each category id once, {path.name} has category id {id} twice. Renumber them."
+            )
+        if not 0 < id <= LARGEST_ID:
+            raise BadAnnotations(
+                f"Expected category ids from 1, {path.name} has {id}. `napari-centermask convert` repairs it."
+            )
+        categories[id] = str(item.get("name", id))
+        if not is_text(categories[id]):
+            raise BadAnnotations(f"Expected a text as name of category {id} in {path.name}. Correct it.")
+    return categories or {1: "cell"}
+
+
+def _image(path: Path, image: dict[str, Any], root: Path, categories: dict[int, str]) -> ImageRecord:
+    id = _integer(path, image, "id", "an image")
+    height, width = (_integer(path, image, key, f"image {id}") for key in ("height", "width"))
+    if not (0 < height <= LARGEST_SIDE and 0 < width <= LARGEST_SIDE):
+        raise BadAnnotations(
+            f"Expected a positive height and width for image {id} in {path.name}, got {height} x {width}. Correct the sizes."
+        )
+    shape = height, width
+    name = str(image.get("file_name", ""))
+    try:
+        fields, own = plane_fields(image, shape)
+    except ValueError as error:
+        raise BadAnnotations(f"Image {id} of {path.name}: {error}. Correct it.") from error
+    extra = {k: v for k, v in image.items() if k not in ("id", "file_name", "height", "width", KEY)}
+    extra |= {KEY: own} if own else {}
+    if not is_json(extra):
+        raise BadAnnotations(f"Image {id} of {path.name} has fields that are no JSON, like NaN. Remove them.")
+    instances = Instances(shape, categories=categories)
+    return ImageRecord(id, name, _inside(path, root, name), shape, instances, extra, **fields)
+
+
+def _inside(path: Path, root: Path, name: str) -> Path | None:
+    """The image's path, refused if it leaves the folder."""
+    if not name:
+        return None
+    pure = PurePosixPath(name.replace("\\", "/"))
+    if not pure.parts or pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0]:
+        raise BadAnnotations(
+            f"Expected image names inside {root.name or root}, {path.name} names {name!r}, which leads out of it. "
+            "Write names relative to the images folder."
+        )
+    return root / pure
+
+
+def _fill(path: Path, data: dict[str, Any], records: dict[int, ImageRecord], categories: dict[int, str]) -> None:
+    seen: set[int] = set()
+    pixels = 0
+    for item in _objects(path, data, "annotations"):
+        id = _integer(path, item, "id", "an annotation")
+        if id in seen:
+            raise BadAnnotations(
+                f"Expected each annotation id once, {path.name} has annotation id {id} twice. Renumber them."
+            )
+        seen.add(id)
+        image_id = _integer(path, item, "image_id", f"annotation {id}")
+        if image_id not in records:
+            raise BadAnnotations(
+                f"Annotation {id} of {path.name} belongs to image {image_id}, which is not listed. Add or remove it."
+            )
+        category = _integer(path, item, "category_id", f"annotation {id}")
+        if category not in categories:
+            raise BadAnnotations(
+                f"Annotation {id} of {path.name} has category {category}; expected one of {sorted(categories)}. Add the category."
+            )
+        if not item.get("iscrowd"):
+            pixels += _add(path, item, id, category, records[image_id])
+        if pixels > LARGEST_FILE:
+            raise BadAnnotations(
+                f"The masks of {path.name} need more than {LARGEST_FILE} pixels in memory. Split it into several files."
+            )
+
+
+def _add(path: Path, item: dict[str, Any], id: int, category: int, record: ImageRecord) -> int:
+    """Add an annotation's cell to its record; returns the pixels of its box."""
+    try:
+        crop = read_mask(item.get("segmentation"), record.shape)
+        if crop is None:
+            return 0  # nothing is drawn, so there is nothing to keep
+        y0, x0, mask = crop
+        cell = Instance(y0=y0, x0=x0, mask=mask, category=category, **cell_fields(item, path.name))
+        record.instances.add(cell)
+    except ValueError as error:
+        raise BadAnnotations(f"Annotation {id} of {path.name}: {error}. Correct or export it again.") from error
+    return mask.size
+
+
+def check_images(path: Path, records: Iterable[ImageRecord]) -> None:
+    """Make sure that all images exist.
+
+    Raises
+    ------
+    BadAnnotations
+        Naming the first missing ones.
+    """
+    missing = [r.file_name or f"id {r.id}" for r in records if r.path is None or not is_file(r.path)]
+    if missing:
+        shown = ", ".join(missing[:3]) + (" ..." if len(missing) > 3 else "")
+        raise BadAnnotations(
+            f"Expected the images of {Path(path).name} beside it, {len(missing)} are missing: {shown}. "
+            "Put them into the folder images/ or correct the file names."
+        )
+
+
+def annotation(
+    instance: Instance, shape: tuple[int, int], *, id: int, image_id: int, polygons: float | None = None
+) -> dict[str, Any]:
+    """One cell as a COCO annotation: RLE with ASCII counts, or polygons with this tolerance in pixels."""
+    y0, x0, y1, x1 = instance.box
+    if polygons is None:
+        segmentation: Any = {"size": list(shape), "counts": rle.compress(rle.encode(instance, shape))}
+    else:
+        from napari_centermask.io.coco.polygons import polygons_of
+
+        segmentation = polygons_of(instance, tolerance=polygons)
+    return {
+        "id": id,
+        "image_id": image_id,
+        "category_id": instance.category,
+        "segmentation": segmentation,
+        "area": float(instance.area),
+        "bbox": [float(x0), float(y0), float(x1 - x0), float(y1 - y0)],
+        "iscrowd": 0,
+        "score": float(instance.score),
+        KEY: cell_key(instance),
+    }
+
+
+def to_coco(records: Iterable[ImageRecord], *, polygons: float | None = None) -> dict[str, Any]:
+    """Records as a COCO dictionary; annotation ids count from 1; `polygons` as in `write_coco`."""
+    images, annotations, categories = [], [], {}
+    for record in records:
+        categories |= record.instances.categories
+        images.append(image_entry(record))
+        for instance in record.instances:
+            id = len(annotations) + 1
+            annotations.append(annotation(instance, record.shape, id=id, image_id=record.id, polygons=polygons))
+    named = [{"id": id, "name": name, "supercategory": "cell"} for id, name in sorted(categories.items())]
+    return {
+        "info": {"description": "napari-centermask", KEY: {"format": FORMAT}},
+        "images": images,
+        "annotations": annotations,
+        "categories": named,
+    }
+
+
+def image_entry(record: ImageRecord) -> dict[str, Any]:
+    """The entry of an image record under `images`."""
+    height, width = record.shape
+    own = record.extra.get(KEY, {}) | plane_key(record)
+    entry = {"id": record.id, "file_name": record.file_name, "height": height, "width": width} | record.extra
+    return entry | ({KEY: own} if own else {})
+
+
+def write_coco(path: Path, records: Iterable[ImageRecord], *, polygons: float | None = None) -> None:
+    """Write a COCO file under a temporary name and rename it, so that no half file is ever seen.
+
+    Parameters
+    ----------
+    polygons
+        Write polygons that stray from the outline by at most this many pixels, in place of RLE, which is exact and
+        smaller. `coco_polygons.polygon_loss` says what they lose; with 0 that is nothing for pycocotools.
+    """
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        text = json.dumps(
+            to_coco(records, polygons=polygons), allow_nan=False
+        )  # in one go: several times as fast as json.dump
+        with part.open("w", encoding="ascii") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

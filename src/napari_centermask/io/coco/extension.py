@@ -1,0 +1,205 @@
+"""What COCO has no field for: the key `napari_centermask` of annotations and images; docs/formats.md describes it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+from napari_centermask.core.instances import Box, Instance
+
+KEY = "napari_centermask"
+STATUSES = ("predicted", "accepted", "corrected", "rejected")
+LARGEST_ID = 2**31 - 1
+MOST_PLANES = 2**31
+Bad = Callable[[str], None]
+
+
+def refuse(message: str) -> None:
+    """Raise what is wrong; an import that repairs notes it instead."""
+    raise ValueError(message)
+
+
+def cell_key(instance: Instance) -> dict[str, Any]:
+    """The extension of a cell's annotation."""
+    own = {"probabilities": [float(p) for p in instance.probabilities]} if instance.probabilities else {}
+    return own | {
+        "id": instance.id,
+        "score": float(instance.score),
+        "mask_quality": float(instance.mask_quality),
+        "status": instance.status,
+        "source": instance.source,
+        "order": float(instance.order),
+    }
+
+
+def cell_fields(item: dict[str, Any], source: str, *, bad: Bad = refuse) -> dict[str, Any]:
+    """Fields of `Instance` from an annotation; `bad` hears of each that is not as it should be, a default stands in.
+
+    Parameters
+    ----------
+    source
+        For cells that do not tell who made them.
+    """
+    own = _own(item, bad)
+    id = own.get("id", 0)
+    if not _is_whole(id) or not (0 < id <= LARGEST_ID or "id" not in own):
+        bad(f"expected an id from 1 to {LARGEST_ID} in its {KEY}, got {_short(id)}")
+        id = 0
+    status = own.get("status", "predicted" if "score" in item else "accepted")
+    if status not in STATUSES:
+        bad(f"expected a status of {', '.join(STATUSES)}, got {_short(status)}")
+        status = "accepted"
+    name = own.get("source", source)
+    if not isinstance(name, str) or not is_text(name):
+        bad(f"expected a text as source, got {_short(name)}")
+        name = source
+    return {
+        "id": id,
+        "score": _number(own, "score", _number(item, "score", 1.0, bad), bad),
+        "mask_quality": _number(own, "mask_quality", 1.0, bad),
+        "status": status,
+        "source": name,
+        "order": _number(own, "order", 0.0, bad, low=-1e300, high=1e300),
+        "probabilities": _probabilities(own, bad),
+    }
+
+
+def plane_key(record: Any) -> dict[str, Any]:
+    """The extension of an image record: only what says something."""
+    key = {
+        "plane": list(record.plane),
+        "leading": list(record.leading),
+        "reviewed_regions": [list(box) for box in record.reviewed],
+        "last_id": record.last_id,
+        "threshold": record.threshold,
+        "seams": [list(axis) for axis in record.seams] if any(record.seams) else [],
+    }
+    return {k: v for k, v in key.items() if v}
+
+
+def plane_fields(image: dict[str, Any], shape: tuple[int, int], *, bad: Bad = refuse) -> tuple[dict[str, Any], dict]:
+    """Fields of `ImageRecord` from an image entry, and what else stands under the key."""
+    own = _own(image, bad)
+    plane, leading = _position(own, bad)
+    seams = own.get("seams", [])
+    if seams != [] and not _are_numbers(seams, lists=2):
+        bad(f"expected two lists of seams, got {_short(seams)}")
+        seams = []
+    fields = {
+        "plane": plane,
+        "leading": leading,
+        "reviewed": _regions(own, shape, bad),
+        "last_id": _last_id(own, bad),
+        "threshold": _number(own, "threshold", 0.0, bad),
+        "seams": tuple(tuple(map(float, axis)) for axis in seams) or ((), ()),
+    }
+    return fields, {k: v for k, v in own.items() if k not in fields and k != "reviewed_regions"}
+
+
+def is_text(text: str) -> bool:
+    """Whether it can be written as UTF-8: JSON may hold halves of characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def is_json(value: Any) -> bool:
+    """Whether it can be written again: NaN and lists without end are read by Python, and are no JSON."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _own(item: dict[str, Any], bad: Bad) -> dict[str, Any]:
+    own = item.get(KEY, {})
+    if not isinstance(own, dict):
+        bad(f"expected an object as {KEY}, got {_short(own)}")
+        return {}
+    return own
+
+
+def _position(own: dict[str, Any], bad: Bad) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    plane, leading = own.get("plane", []), own.get("leading", [])
+    if not (_are_whole(plane) and _are_whole(leading)) or len(plane) > 4:
+        bad(f"expected whole numbers as plane and leading, got {_short(plane)} and {_short(leading)}")
+        return (), ()
+    leading = leading or [p + 1 for p in plane]
+    within = len(plane) == len(leading) and all(0 <= p < n for p, n in zip(plane, leading, strict=True))
+    if not within or math.prod(leading) > MOST_PLANES:
+        bad(f"expected a plane within {_short(leading)}, got {_short(plane)}")
+        return (), ()
+    return tuple(plane), tuple(leading)
+
+
+def _regions(own: dict[str, Any], shape: tuple[int, int], bad: Bad) -> tuple[Box, ...]:
+    regions = own.get("reviewed_regions", [])
+    kept = []
+    for box in regions if isinstance(regions, list) else [regions]:
+        fits = (
+            _are_whole(box) and len(box) == 4 and 0 <= box[0] < box[2] <= shape[0] and 0 <= box[1] < box[3] <= shape[1]
+        )
+        if fits:
+            kept.append(tuple(box))
+        else:
+            bad(f"expected reviewed regions [y0, x0, y1, x1] inside the image, got {_short(box)}")
+    return tuple(kept)
+
+
+def _last_id(own: dict[str, Any], bad: Bad) -> int:
+    last = own.get("last_id", 0)
+    if _is_whole(last) and 0 <= last <= LARGEST_ID:
+        return last
+    bad(f"expected a last_id up to {LARGEST_ID}, got {_short(last)}")
+    return 0
+
+
+def _number(own: dict[str, Any], key: str, default: float, bad: Bad, *, low: float = 0.0, high: float = 1.0) -> float:
+    value = own.get(key, default)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or math.isnan(value):
+        bad(f"expected a number as {key}, got {_short(value)}")
+        return default
+    if not low <= value <= high:
+        bad(f"expected a {key} from {low:g} to {high:g}, got {_short(value)}")
+    return float(min(max(value, low), high))
+
+
+def _probabilities(own: dict[str, Any], bad: Bad) -> tuple[float, ...]:
+    values = own.get("probabilities", [])
+    if are_probabilities(values):
+        return tuple(map(float, values))
+    bad(f"expected numbers from 0 to 1 that sum to 1 as probabilities, got {_short(values)}")
+    return ()
+
+
+def are_probabilities(values: Any) -> bool:
+    """Whether a list, maybe empty, can be the probabilities of a cell's categories."""
+    if not isinstance(values, list) or any(type(v) not in (int, float) or not 0 <= v <= 1 for v in values):
+        return False
+    return not values or abs(sum(values) - 1) < 1e-3
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _are_whole(values: Any) -> bool:
+    return isinstance(values, list) and all(map(_is_whole, values))
+
+
+def _are_numbers(values: Any, *, lists: int) -> bool:
+    return (
+        isinstance(values, list)
+        and len(values) == lists
+        and all(isinstance(v, list) and all(isinstance(x, (int, float)) and abs(x) < 1e9 for x in v) for v in values)
+    )
+
+
+def _short(value: Any) -> str:
+    text = ascii(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,272 @@
+"""COCO files of other programs: what can be repaired is, what cannot stays out, and a report names both.
+
+Seen so far: CVAT (masks marked as crowds), Label Studio (ids from 0, paths of its server), Roboflow (an empty category 0,
+hashes in names), LIVECell (annotations as a table of string ids), and files written by hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from napari_centermask.core.errors import BadAnnotations, BadImage
+from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.io.coco.categories import Categories, key_of, whole
+from napari_centermask.io.coco.document import LARGEST_SIDE, load_json
+from napari_centermask.io.coco.extension import KEY, cell_fields, is_json, plane_fields
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.coco.masks import LARGEST_FILE
+from napari_centermask.io.coco.repair import Repaired, repair_mask
+from napari_centermask.io.coco.report import ImportReport
+from napari_centermask.io.image_names import Find, ImageFinder, clean_name
+from napari_centermask.io.images import plane_shape
+
+CROWDS = ("auto", "cells", "leave out")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Records of an import, and the report about it."""
+
+    records: list[ImageRecord]
+    report: ImportReport
+
+
+def import_coco(
+    path: Path,
+    *,
+    images_root: Path | None = None,
+    find: Find | None = None,
+    known: Find | None = None,
+    crowds: str = "auto",
+    boxes: bool = False,
+) -> Imported:
+    """Read a COCO file that may bend the rules.
+
+    Nothing is changed anywhere; `coco.merge.merge` brings the records into a project.
+
+    Parameters
+    ----------
+    images_root
+        Folder of the images; the file's own folder when not given. No path in the file leads out of it.
+    find
+        A chooser for images that are not there: gets the name, returns the file, a folder to look in, or None.
+    known
+        Gives the file of an image that a project has already; asked before `find`.
+    crowds
+        Regions with `iscrowd`: "cells" reads each as a cell, "leave out" none; "auto" reads those of CVAT, which marks
+        every painted mask so.
+    boxes
+        Read annotations that have only a box as cells that fill it.
+
+    Raises
+    ------
+    BadAnnotations
+        If the file cannot be read at all, names no image, or its masks need too much memory.
+    """
+    if crowds not in CROWDS:
+        raise ValueError(f"Expected crowds to be one of {CROWDS}, got {crowds!r}.")
+    path = Path(path)
+    finder = ImageFinder(images_root if images_root is not None else path.parent, find, known)
+    work = _Import(path, finder, crowds, boxes)
+    return work.run(load_json(path))
+
+
+class _Import:
+    """One import; the parts of the file in the order in which they need each other."""
+
+    def __init__(self, path: Path, finder: ImageFinder, crowds: str, boxes: bool) -> None:
+        self.path, self.finder, self.crowds, self.boxes = path, finder, crowds, boxes
+        self.report = ImportReport(path.name)
+        self.records: dict[Any, ImageRecord] = {}
+        self.pixels = 0
+        self.seen: set[tuple] = set()
+
+    def run(self, data: dict[str, Any]) -> Imported:
+        images = self._objects(data, "images")
+        if not images:
+            raise BadAnnotations(
+                f"Expected images in {self.path.name}, it lists none. Export annotations and images together as COCO."
+            )
+        annotations = self._objects(data, "annotations")
+        self.categories = Categories(self._objects(data, "categories"), annotations, self.report)
+        by_image: dict[Any, list[dict[str, Any]]] = {}
+        for item in annotations:
+            by_image.setdefault(key_of(item.get("image_id")), []).append(item)
+        self._images(images, by_image)
+        for key, items in by_image.items():
+            for item in items:
+                if key in self.records:
+                    self._annotation(item, self.records[key])
+                else:
+                    self.report.refuse("belongs to an image that is not listed or did not come in", _name(item))
+        different = {id(r): r for r in self.records.values()}.values()
+        records = [replace(r, id=n) for n, r in enumerate(different, start=1)]
+        for record in records:
+            record.instances.categories = dict(self.categories.names)  # those that only annotations name, too
+        self.report.images, self.report.cells = len(records), sum(len(r.instances) for r in records)
+        return Imported(records, self.report)
+
+    def _objects(self, data: dict[str, Any], key: str) -> list[dict[str, Any]]:
+        """A list of objects, or a table of them by id as LIVECell has it."""
+        items = data.get(key) or []
+        if isinstance(items, dict):
+            self.report.repair(f"{key} stood in a table instead of a list")
+            items = [{"id": id} | item if isinstance(item, dict) else item for id, item in items.items()]
+        if not isinstance(items, list):
+            self.report.refuse(f"{key} is no list")
+            return []
+        good = [item for item in items if isinstance(item, dict)]
+        for n, item in enumerate(items):
+            if not isinstance(item, dict):
+                self.report.refuse(f"an entry of {key} is no object", f"number {n + 1}")
+        return good
+
+    def _images(self, images: list[dict[str, Any]], by_image: dict[Any, list[dict[str, Any]]]) -> None:
+        names: dict[Any, str] = {}
+        clashing = set()
+        for image in images:
+            key, name = key_of(image.get("id")), str(image.get("file_name", ""))
+            if key is None:
+                continue
+            if names.setdefault(key, name) != name:
+                clashing.add(key)
+        self._find([i for i in images if key_of(i.get("id")) not in clashing])
+        planes: dict[tuple, ImageRecord] = {}
+        forms: dict[Any, tuple] = {}
+        for image in images:
+            key = key_of(image.get("id"))
+            if key is None or key in clashing:
+                self.report.refuse("an image without an id, or with that of another image", _name(image))
+            elif key in self.records:
+                self.report.repair("an image was listed twice", _name(image))
+            elif (record := self._image(image, by_image.get(key, []))) is not None:
+                form = record.shape, len(record.leading)
+                if forms.setdefault(record.file_name or key, form) != form:
+                    self.report.refuse("an image has the name of another one of another size", record.file_name)
+                    continue
+                same = planes.setdefault((record.file_name or key, record.plane), record)
+                if same is not record:
+                    self.report.repair("annotations of one image stood under several ids", record.file_name)
+                self.records[key] = same
+
+    def _find(self, images: list[dict[str, Any]]) -> None:
+        """Look for all images; two names never share a file, so that cells do not land on another image."""
+        names = dict.fromkeys(_clean(i) for i in images)
+        self.found = {name: self.finder(name) for name in names if name}
+        users: dict[Path | None, list[str]] = {}
+        for name, path in self.found.items():
+            users.setdefault(path, []).append(name)
+        for path, several in users.items():
+            exact = [n for n in several if path is not None and self.finder.name_of(path, n) == n]
+            if path is not None and len(several) > 1:
+                self.found |= {n: path if [n] == exact else None for n in several}
+        self.report.missing += [name for name, path in self.found.items() if path is None]
+
+    def _image(self, image: dict[str, Any], annotations: list[dict[str, Any]]) -> ImageRecord | None:
+        given = image.get("file_name") or image.get("path") or ""
+        name = _clean(image)
+        if not name:
+            self.report.repair("an image has no file name", _name(image))
+        elif name != given:
+            self.report.repair("an image was named by a path that leads elsewhere", str(given)[:100])
+        found = self.found.get(name)
+        if found is not None:
+            name = self.finder.name_of(found, name)
+        shape = self._shape(image, annotations, found, name)
+        if shape is None:
+            return None
+        fields, own = plane_fields(image, shape, bad=lambda m: self.report.repair(f"in an image: {m}", name))
+        extra = {k: v for k, v in image.items() if k not in ("id", "file_name", "height", "width", KEY)}
+        extra |= {KEY: own} if own else {}
+        if not is_json(extra):
+            self.report.repair("an image had fields that JSON does not know", name)
+            extra = {}
+        cells = Instances(shape)
+        return ImageRecord(0, name, found, shape, cells, extra, **fields)
+
+    def _shape(
+        self, image: dict[str, Any], annotations: list[dict[str, Any]], found: Path | None, name: str
+    ) -> tuple[int, int] | None:
+        """Size by the entry, else by the masks, else by the file; the file on disk has the last word."""
+        listed = tuple(whole(image.get(k)) for k in ("height", "width"))
+        sizes = {tuple(map(whole, s)) for a in annotations if (s := _rle_size(a))}
+        shape = listed if all(listed) else next(iter(sizes)) if len(sizes) == 1 else None
+        try:
+            true = plane_shape(found) if found is not None else None
+        except BadImage:
+            self.report.repair("an image cannot be read", name)
+            true = None
+        if true is not None and shape != true and (shape is None or sizes == {true}):
+            shape = true
+        if shape is None or not all(s and 0 < s <= LARGEST_SIDE for s in shape):
+            self.report.refuse("the size of an image is not known", name or _name(image))
+            return None
+        if true is not None and shape != true:
+            size = f"{name}: {shape[0]} x {shape[1]} and {true[0]} x {true[1]}"
+            self.report.refuse("the file of an image has another size than its annotations", size)
+            return None
+        if shape != listed:
+            self.report.repair("the size of an image was missing or wrong", name)
+        return shape
+
+    def _annotation(self, item: dict[str, Any], record: ImageRecord) -> None:
+        where = _name(item)
+        if item.get("iscrowd") and not self._is_cell(item):
+            self.report.refuse("a crowd region, which is no single cell", where)
+            return
+        category = self.categories.of(item, where)
+        if category is None:
+            return
+        repaired = repair_mask(item, record.shape, boxes=self.boxes)
+        if repaired.crop is None:
+            self.report.refuse(repaired.refusal, where)
+            return
+        self._cell(item, record, category, repaired, where)
+
+    def _cell(self, item: dict, record: ImageRecord, category: int, repaired: Repaired, where: str) -> None:
+        y0, x0, mask = repaired.crop
+        self.pixels += mask.size
+        if self.pixels > LARGEST_FILE:
+            raise BadAnnotations(
+                f"The masks of {self.path.name} need more than {LARGEST_FILE} pixels in memory. Split it into several files."
+            )
+        same = (id(record), category, y0, x0, mask.shape, hash(mask.tobytes()))
+        ours = isinstance(item.get(KEY), dict)
+        if same in self.seen and not ours:
+            self.report.refuse("the same cell as another one, pixel by pixel", where)
+            return
+        self.seen.add(same)
+        for note in repaired.notes:
+            self.report.repair(note, where)
+        fields = cell_fields(item, self.path.name, bad=lambda m: self.report.repair(m, where))
+        if fields["id"] in record.instances:
+            self.report.repair("a cell had the id of another one", where)
+            fields["id"] = 0
+        record.instances.add(Instance(y0=y0, x0=x0, mask=mask, category=category, **fields))
+
+    def _is_cell(self, item: dict[str, Any]) -> bool:
+        """Whether a crowd is read as a cell: CVAT's masks are known by the attributes it writes."""
+        attributes = item.get("attributes")
+        cvat = isinstance(attributes, dict) and "occluded" in attributes
+        if self.crowds == "cells" or (self.crowds == "auto" and cvat):
+            self.report.repair("a mask marked as a crowd is read as a cell", _name(item))
+            return True
+        return False
+
+
+def _clean(image: dict[str, Any]) -> str:
+    given = image.get("file_name") or image.get("path") or ""
+    return clean_name(given) if isinstance(given, str) else ""
+
+
+def _name(item: dict[str, Any]) -> str:
+    name = item.get("file_name") or item.get("id", "without id")
+    return ascii(name)[:60].strip("'")
+
+
+def _rle_size(item: dict[str, Any]) -> list | None:
+    segmentation = item.get("segmentation")
+    size = segmentation.get("size") if isinstance(segmentation, dict) else None
+    return size if isinstance(size, list) and len(size) == 2 and all(map(whole, size)) else None

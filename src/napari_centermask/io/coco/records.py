@@ -1,0 +1,105 @@
+"""From the cells of an image to its COCO records, one for each plane, and back to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.result import Result
+from napari_centermask.io.coco.image_record import ImageRecord
+
+
+def records_of(
+    result: Result,
+    file_name: str,
+    *,
+    first_id: int = 1,
+    path: Path | None = None,
+    extra: dict[str, Any] | None = None,
+    shown: bool = False,
+) -> list[ImageRecord]:
+    """One record for each plane that was segmented, drawn on or reviewed; at least one.
+
+    Parameters
+    ----------
+    first_id
+        Of the first record; the others count on.
+    extra
+        Other fields of the image, for all its records.
+    shown
+        Only the cells that are shown: for training and other programs. All of them keep a result whole.
+    """
+    indices = sorted({*result.planes, *result.reviewed_planes}) or [(0,) * len(result.leading)]
+    return [
+        ImageRecord(
+            first_id + n,
+            file_name,
+            path,
+            result.shape,
+            result.visible(index) if shown else _named(result, index),
+            dict(extra or {}),
+            plane=index,
+            leading=result.leading,
+            reviewed=result.reviewed(index),
+            last_id=result.last_id,
+            threshold=result.threshold,
+            seams=result.seams.get(index, ((), ())),
+        )
+        for n, index in enumerate(indices)
+    ]
+
+
+def _named(result: Result, index: tuple[int, ...]):
+    """The plane's cells with the names of all categories that the result has by now."""
+    cells = result.plane(index)
+    if cells.categories == result.categories:
+        return cells
+    return type(cells)(cells.shape, cells, categories=result.categories)
+
+
+def by_image(records: Iterable[ImageRecord]) -> dict[str, list[ImageRecord]]:
+    """Records of the planes of one file together, in the order of the file; those without a name stay alone."""
+    images: dict[str, list[ImageRecord]] = {}
+    for record in records:
+        images.setdefault(record.file_name or f"image {record.id}", []).append(record)
+    return images
+
+
+def result_of(records: list[ImageRecord], *, name: str | None = None) -> Result:
+    """The cells of one image from the records of its planes.
+
+    Ids are kept where the planes do not use one twice; otherwise they are given anew.
+
+    Raises
+    ------
+    BadAnnotations
+        If the records are not planes of one image, each once.
+    """
+    first = records[0]
+    leading = tuple(map(max, zip(*(r.leading for r in records), strict=True))) if _alike(records) else None
+    if leading is None or len({r.plane for r in records}) < len(records):
+        raise BadAnnotations(
+            f"Expected the records of {first.file_name!r} to be different planes of one image, of one size. "
+            "Import the file into a project, which mends this."
+        )
+    result = Result(first.shape, leading=leading, threshold=first.threshold, name=name or first.file_name or "image")
+    ids = [cell.id for record in records for cell in record.instances]
+    for record in records:
+        result.put(record.plane, record.instances, keep_ids=len(set(ids)) == len(ids))
+        result.set_reviewed(record.plane, record.reviewed)
+        if any(record.seams):
+            result.seams[record.plane] = record.seams
+    result.reserve(max(r.last_id for r in records))
+    return result
+
+
+def _alike(records: list[ImageRecord]) -> bool:
+    return len({(r.shape, len(r.leading)) for r in records}) == 1
+
+
+def with_name(record: ImageRecord, file_name: str, *, id: int, path: Path | None = None) -> ImageRecord:
+    """The record under another name and number, for files that hold a part of a project."""
+    return replace(record, id=id, file_name=file_name, path=path)

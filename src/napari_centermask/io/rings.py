@@ -1,0 +1,178 @@
+"""Masks as polygons along pixel edges, and back, exact to the bit.
+
+A pixel (y, x) is the square from (x, y) to (x + 1, y + 1). Polygons run along the edges of pixels, so whoever fills
+them by the usual rule (a pixel belongs to a polygon if its centre does) gets the mask back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from napari_centermask.core.errors import BadAnnotations
+
+Ring = np.ndarray
+"""(n, 2) x, y; closed by itself: the first point is not repeated at the end."""
+Polygon = list[Ring]
+"""The outer ring, then its holes."""
+
+LARGEST_MASK = 1 << 28
+"""Pixels of the box around one cell; a cell of more is not believed."""
+_MOST_CROSSINGS = 1 << 23
+
+
+def trace(mask: np.ndarray, origin: tuple[int, int] = (0, 0)) -> list[Polygon]:
+    """The outlines of a mask: one polygon for each part, with its holes.
+
+    Parts are 4-connected; parts and holes may touch at a corner, and no ring touches itself, as OGC Simple Features
+    (6.1.11) asks of valid polygons.
+
+    Parameters
+    ----------
+    mask
+        (h, w) bool.
+    origin
+        (y, x) of its first pixel in the image.
+
+    Returns
+    -------
+    list of polygons
+        Rings are int64; outer rings have a positive area in (x, y), holes a negative one.
+    """
+    from scipy.ndimage import find_objects, label
+
+    parts, _ = label(mask)
+    polygons = []
+    for value, window in enumerate(find_objects(parts), start=1):
+        rings = _rings(parts[window] == value)
+        shift = origin[1] + window[1].start, origin[0] + window[0].start
+        rings = [r + shift for r in sorted(rings, key=area, reverse=True)]  # one is positive: the outer ring
+        polygons.append(rings)
+    return polygons
+
+
+def area(ring: Ring) -> float:
+    """Signed area by the shoelace formula; positive if x turns towards y."""
+    x, y = ring[:, 0], ring[:, 1]
+    return float(np.dot(x, np.roll(y, -1)) - np.dot(np.roll(x, -1), y)) / 2
+
+
+def _rings(mask: np.ndarray) -> list[Ring]:
+    """Boundaries of one 4-connected part, as its corners in order."""
+    padded = np.pad(mask, 1).astype(np.int8)
+    nw, ne, sw, se = padded[:-1, :-1], padded[:-1, 1:], padded[1:, :-1], padded[1:, 1:]
+    pattern = nw + 2 * ne + 4 * sw + 8 * se
+    crossing = (pattern == 6) | (pattern == 9)  # two pixels that meet at a corner: two boundaries pass
+    odd = (nw ^ ne ^ sw ^ se).astype(bool)
+    y, x = np.nonzero(odd | crossing)
+    twice = crossing[y, x].astype(np.int64) + 1
+    y, x, kind = np.repeat(y, twice), np.repeat(x, twice), np.repeat(pattern[y, x], twice)
+    n = len(y)
+    # Corners of a row pair up to horizontal edges from left to right, corners of a column to vertical ones.
+    across = np.arange(n) ^ 1
+    by_column = np.lexsort((np.arange(n), y, x))
+    # At a crossing the first entry goes left, the second right. Boundaries turn around the empty pixels there, so
+    # with pixels at upper left and lower right (9) the left edge goes on downwards: the entries change places.
+    swapped = np.flatnonzero(kind[by_column] == 9)
+    by_column[swapped] = by_column[swapped.reshape(-1, 2)[:, ::-1].ravel()]
+    down = np.empty(n, np.int64)
+    down[by_column] = by_column[np.arange(n) ^ 1]
+    points = np.stack([x, y], axis=1)
+    return [_oriented(points[chain], mask) for chain in _chains(across.tolist(), down.tolist())]
+
+
+def _chains(across: list[int], down: list[int]) -> list[list[int]]:
+    """Follow horizontal and vertical edges in turn until each chain closes."""
+    left = [True] * len(across)
+    chains = []
+    for start in range(len(across)):
+        if not left[start]:
+            continue
+        chain, at = [], start
+        while left[at]:
+            after = across[at]
+            left[at] = left[after] = False
+            chain += [at, after]
+            at = down[after]
+        chains.append(chain)
+    return chains
+
+
+def _oriented(ring: Ring, mask: np.ndarray) -> Ring:
+    """Positive for the outer ring, negative for a hole: by the pixel below the top-most left-most edge."""
+    first = np.lexsort((ring[:, 0], ring[:, 1]))[0]
+    x, y = ring[first]
+    outer = y < mask.shape[0] and x < mask.shape[1] and mask[y, x]
+    return ring if (area(ring) > 0) == bool(outer) else ring[::-1]
+
+
+def fill(polygons: Iterable[Sequence[Ring]], shape: tuple[int, int], what: str) -> tuple[int, int, np.ndarray] | None:
+    """The pixels whose centres lie in any of the polygons, by the even-odd rule within each.
+
+    Parameters
+    ----------
+    polygons
+        Rings of finite numbers, x, y; what lies outside of the image is left out.
+    shape
+        (H, W) of the image.
+    what
+        Names the cell in messages.
+
+    Returns
+    -------
+    (y0, x0, mask bool), or None if no pixel is covered.
+
+    Raises
+    ------
+    BadAnnotations
+        If the polygon is too large or too complex to be a cell.
+    """
+    polygons = [[np.asarray(r, np.float64).reshape(-1, 2) for r in rings if len(r) >= 3] for rings in polygons]
+    points = [r for rings in polygons for r in rings]
+    if not points:
+        return None
+    window = _window(np.concatenate(points), shape)
+    y0, x0, y1, x1 = window
+    if y1 <= y0 or x1 <= x0:
+        return None
+    if (y1 - y0) * (x1 - x0) > LARGEST_MASK:
+        raise BadAnnotations(
+            f"Expected a cell of at most {LARGEST_MASK:,} pixels, {what} spans {y1 - y0} x {x1 - x0}. Remove it."
+        )
+    mask = np.zeros((y1 - y0, x1 - x0), bool)
+    for rings in polygons:
+        mask |= _even_odd(rings, window, what)
+    return (y0, x0, mask) if mask.any() else None
+
+
+def _window(points: np.ndarray, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    limits = np.array([shape[1], shape[0]], np.float64)
+    low = np.floor(np.clip(points.min(axis=0), 0, limits)).astype(int)
+    high = np.ceil(np.clip(points.max(axis=0), 0, limits)).astype(int)
+    return int(low[1]), int(low[0]), int(high[1]), int(high[0])
+
+
+def _even_odd(rings: Sequence[Ring], window: tuple[int, int, int, int], what: str) -> np.ndarray:
+    """Each edge that crosses the middle of a row of pixels toggles all pixels to its right."""
+    y0, x0, y1, x1 = window
+    height, width = y1 - y0, x1 - x0
+    toggles = np.zeros((height, width + 1), bool)
+    for ring in rings:
+        ends = np.roll(ring, -1, axis=0)
+        up = ring[:, 1] > ends[:, 1]
+        a, b = np.where(up[:, None], ends, ring), np.where(up[:, None], ring, ends)
+        first = np.clip(np.ceil(a[:, 1] - 0.5), y0, y1).astype(np.int64)
+        last = np.clip(np.ceil(b[:, 1] - 0.5), y0, y1).astype(np.int64)
+        count = last - first
+        total = int(count.sum())
+        if total > _MOST_CROSSINGS:
+            raise BadAnnotations(f"Expected the outline of a cell, {what} has {len(ring):,} points. Simplify it.")
+        edge = np.repeat(np.arange(len(ring)), count)
+        row = np.arange(total) - np.repeat(np.cumsum(count) - count, count) + first[edge]
+        with np.errstate(over="ignore", invalid="ignore"):
+            slope = (row + 0.5 - a[edge, 1]) / (b[edge, 1] - a[edge, 1])
+            x = a[edge, 0] + slope * (b[edge, 0] - a[edge, 0])
+            column = np.nan_to_num(np.clip(np.ceil(x - 0.5), x0, x1), nan=x1).astype(np.int64)
+        np.logical_xor.at(toggles, (row - y0, column - x0), True)
+    return np.logical_xor.accumulate(toggles[:, :-1], axis=1)

@@ -1,0 +1,1 @@
+"""The networks in torch: backbones, pyramids, heads, U-Nets, and the classifier of cells."""

@@ -1,0 +1,67 @@
+"""From settings to a network, whatever its family."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from napari_centermask.settings import AnyModel, UNetSettings
+
+
+class MapModel(nn.Module):
+    """A network that answers a tile with maps, one for each of `settings.map_names`.
+
+    Attributes
+    ----------
+    network
+        The architecture; its output is raw.
+    """
+
+    def __init__(self, settings: UNetSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.network = _make_network(settings)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) float32, normalised -> (B, maps, H, W) raw."""
+        return self.network(x)
+
+    def outputs(self, x: Tensor) -> list[Tensor]:
+        """For training: the raw maps, then those of the coarser levels that are taught too."""
+        return self.network.outputs(x) if hasattr(self.network, "outputs") else [self.network(x)]
+
+    def maps(self, x: Tensor) -> Tensor:
+        """(B, maps, H, W) in [0, 1]; the classes sum to 1 in each pixel."""
+        return activate(self(x), self.settings.n_classes)
+
+
+def activate(raw: Tensor, n_classes: int) -> Tensor:
+    """Softmax over the class maps, sigmoid of the others; (B, maps, H, W)."""
+    return torch.cat([raw[:, :n_classes].softmax(dim=1), raw[:, n_classes:].sigmoid()], dim=1)
+
+
+def build_model(settings: AnyModel) -> nn.Module:
+    """A new `CenterMask` or `MapModel`.
+
+    Raises
+    ------
+    ValueError
+        If the settings describe no network.
+    MissingExtra
+        If it needs segmentation-models-pytorch and that is not installed.
+    """
+    if isinstance(settings, UNetSettings):
+        return MapModel(settings)
+    from napari_centermask.models.nets.centermask import CenterMask
+
+    return CenterMask(settings)
+
+
+def _make_network(settings: UNetSettings) -> nn.Module:
+    if settings.architecture == "plain":
+        from napari_centermask.models.nets.unet import PlainUNet
+
+        return PlainUNet(settings)
+    from napari_centermask.models.nets.smp import make_smp
+
+    return make_smp(settings)

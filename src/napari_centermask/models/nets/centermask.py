@@ -1,0 +1,142 @@
+"""CenterMask: FCOS with a spatial-attention mask head and mask scoring.
+
+Source: Lee and Park, CenterMask: Real-Time Anchor-Free Instance Segmentation, arXiv 1911.06667.
+The two graphs `dense` and `roi` hold no data-dependent control flow; choosing detections happens outside, so the
+same weights answer automatic detection, boxes drawn by hand, and every runtime.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from napari_centermask.models.nets import vovnet
+from napari_centermask.models.nets.fcos import FCOSHead, flatten
+from napari_centermask.models.nets.fpn import FPN
+from napari_centermask.models.nets.roi_heads import MaskHead, MaskIoUHead, assign_levels, of_class, pool
+from napari_centermask.settings import ModelSettings
+
+
+def make_backbone(settings: ModelSettings) -> nn.Module:
+    """The backbone that `settings.backbone` names.
+
+    Raises
+    ------
+    ValueError
+        If the name is not known.
+    """
+    name, norm = settings.backbone, settings.backbone_norm
+    if name in vovnet.SPECS:
+        return vovnet.VoVNet(name, settings.in_channels, norm=norm, ese=settings.ese)
+    if name in ("R-50", "R-101"):
+        from napari_centermask.models.nets.resnet import build_resnet
+
+        return build_resnet(int(name[2:]), settings.in_channels, norm=norm)
+    if name == "MobileNetV2":
+        from napari_centermask.models.nets.mobilenet import build_mobilenet
+
+        return build_mobilenet(settings.in_channels, norm=norm)
+    raise ValueError(f"Expected a backbone of {[*vovnet.SPECS, 'R-50', 'R-101', 'MobileNetV2']}, got {name!r}.")
+
+
+class ProposalGenerator(nn.Module):
+    """Holds the FCOS head under the reference's name."""
+
+    def __init__(self, head: FCOSHead) -> None:
+        super().__init__()
+        self.fcos_head = head
+
+
+class RoIHeads(nn.Module):
+    """Holds the mask and mask-IoU heads under the reference's names."""
+
+    def __init__(self, mask_head: MaskHead, maskiou_head: MaskIoUHead | None) -> None:
+        super().__init__()
+        self.mask_head = mask_head
+        self.maskiou_head = maskiou_head
+
+
+class CenterMask(nn.Module):
+    """The whole network.
+
+    Parameters
+    ----------
+    settings
+        Its form; see `ModelSettings`.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        n, width = len(settings.categories), settings.fpn_channels
+        self.strides = (8, 16, 32, 64, 128)[: 3 + settings.top_levels]
+        self.backbone = FPN(make_backbone(settings), width, top_levels=settings.top_levels)
+        head = FCOSHead(width, n, levels=len(self.strides), convs=settings.head_convs, norm=settings.head_norm)
+        self.proposal_generator = ProposalGenerator(head)
+        iou = None
+        if settings.maskiou:
+            iou = MaskIoUHead(width, settings.maskiou_channels, settings.maskiou_convs, settings.maskiou_fc, n)
+        masks = MaskHead(width, settings.mask_channels, settings.mask_convs, 1 if settings.class_agnostic_mask else n)
+        self.roi_heads = RoIHeads(masks, iou)
+
+    def pyramid(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """(B, C, H, W) float32, normalised, H and W multiples of 32 -> [P3, P4, P5, ...]."""
+        return self.backbone(x)
+
+    def dense(self, x: torch.Tensor) -> tuple[tuple[torch.Tensor, ...], torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Everything that is computed for every location.
+
+        Parameters
+        ----------
+        x
+            (B, C, H, W) float32, normalised, H and W multiples of 32.
+
+        Returns
+        -------
+        pyramid : P3, P4, P5, each (B, channels, H / stride, W / stride)
+        logits : (B, L, classes) raw class logits, levels one after another, row-major inside a level
+        ltrb : (B, L, 4) distances left, top, right, bottom in pixels
+        centerness : (B, L) raw logits
+        """
+        levels = self.pyramid(x)
+        logits, ltrb, centerness = self.proposal_generator.fcos_head(levels)
+        ltrb = [t * stride for t, stride in zip(ltrb, self.strides, strict=True)]
+        return tuple(levels[:3]), flatten(logits), flatten(ltrb), flatten(centerness)[..., 0]
+
+    def forward(self, x: torch.Tensor):
+        """Same as `dense`."""
+        return self.dense(x)
+
+    def roi(
+        self,
+        p3: torch.Tensor,
+        p4: torch.Tensor,
+        p5: torch.Tensor,
+        rois: torch.Tensor,
+        classes: torch.Tensor,
+        image_area: torch.Tensor | float,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Masks of regions.
+
+        Parameters
+        ----------
+        p3, p4, p5
+            From `dense`.
+        rois
+            (N, 5) float32: batch index, x0, y0, x1, y1 in pixels, not clipped; N may be 0.
+        classes
+            (N,) int64.
+        image_area
+            Pixels of the image without padding; only the "ratio" level rule uses it.
+
+        Returns
+        -------
+        mask_logits : (N, 28, 28), the map of each region's class
+        mask_iou : (N,), linear, may leave [0, 1]; ones without a mask-IoU head
+        """
+        levels = assign_levels(rois[:, 1:], image_area, rule=self.settings.roi_levels)
+        x = pool((p3, p4, p5), rois, levels)
+        logits = of_class(self.roi_heads.mask_head(x), classes)
+        if self.roi_heads.maskiou_head is None:
+            return logits, torch.ones_like(rois[:, 0])
+        return logits, of_class(self.roi_heads.maskiou_head(x, logits), classes)

@@ -1,0 +1,266 @@
+"""The model card: what a model is, what it expects, what it was made from. It travels inside the model's files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from napari_centermask.core.errors import BadModel
+from napari_centermask.settings import AnyModel, ModelSettings, PreprocessSettings, UNetSettings
+
+if TYPE_CHECKING:
+    from napari_centermask.io.learned import Learned
+
+Shapes = dict[str, tuple[int, ...]]
+
+# Channels of the maps that reach the FPN as P3, P4, P5.
+_SLIM, _FULL, _RESNET = (256, 384, 512), (512, 768, 1024), (512, 1024, 2048)
+FPN_INPUTS = {
+    "V-19-slim-dw-eSE": _SLIM,
+    "V-19-slim-eSE": _SLIM,
+    "V-19-dw-eSE": _FULL,
+    "V-19-eSE": _FULL,
+    "V-39-eSE": _FULL,
+    "V-57-eSE": _FULL,
+    "V-99-eSE": _FULL,
+    "R-50": _RESNET,
+    "R-101": _RESNET,
+    "MobileNetV2": (32, 96, 320),
+}
+
+
+class ModelCard(BaseModel):
+    """What a reader of the model file must know.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If a value is missing, unknown or out of range; `from_json` turns it into `BadModel`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, max_length=100)
+    kind: Literal["centermask", "unet"] = Field("centermask", description="The family of `model`; follows it.")
+    licence: str = Field(min_length=1, description="SPDX name of the weights' licence, or its words.")
+    model: AnyModel
+    diameter: float = Field(gt=0, le=10_000, allow_inf_nan=False, description="Cell diameter in pixels trained at.")
+    percentiles: tuple[float, float] = Field((1.0, 99.8), description="Intensities mapped to 0 and 1.")
+    normalisation: Literal["percentile", "zscore", "reference"] = Field(
+        "percentile",
+        description="zscore: z-scores of -1 and 3 become 0 and 1; reference: BGR in 0..255 as detectron2 reads it; "
+        "mean and std apply to all.",
+    )
+    preprocess: PreprocessSettings = Field(
+        default_factory=PreprocessSettings, description="Done to the intensities before they are normalised."
+    )
+    channel_names: list[str] = Field(default_factory=list, description="Names of the input's channels, in order.")
+    mean: list[float] = Field([0.0], description="Subtracted after normalisation; one value or one per channel.")
+    std: list[float] = Field([1.0], description="Divides after that; one value or one per channel.")
+    temperature: float = Field(1.0, gt=0, le=100, description="Of the categories' probabilities, fitted on val.")
+    defaults: dict[str, Any] = Field(default_factory=dict, description="Settings that suit the model: score, nms.")
+    training: dict[str, Any] = Field(default_factory=dict, description="Data by hash, settings, seed, curves, time.")
+    parent: str | None = Field(None, description="The model it was fine-tuned from.")
+    metrics: dict[str, Any] = Field(default_factory=dict, description="Per data set and split.")
+    limits: list[str] = Field(default_factory=list, description="What it was not made for.")
+    description: str = ""
+    created: str = ""
+    version: str = "1"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow(cls, values: Any) -> Any:
+        """The kind is that of the network where it is not told."""
+        if not isinstance(values, dict) or "kind" in values:
+            return values
+        model = values.get("model")
+        family = model.get("family") if isinstance(model, dict) else getattr(model, "family", None)
+        return values if family is None else {**values, "kind": family}
+
+    @model_validator(mode="after")
+    def _check(self) -> ModelCard:
+        low, high = self.percentiles
+        if not 0 <= low < high <= 100:
+            raise ValueError(f"percentiles must rise within 0..100, got {low}, {high}")
+        for field in ("mean", "std"):
+            if len(getattr(self, field)) not in (1, self.model.in_channels):
+                raise ValueError(f"{field} needs 1 or {self.model.in_channels} values, got {len(getattr(self, field))}")
+        if min(self.std) <= 0:
+            raise ValueError("std must be positive")
+        check_names(self.channel_names, self.model.in_channels)
+        if self.preprocess.flat_field is not None:
+            raise ValueError("preprocess.flat_field belongs to a microscope and its images, not to a model")
+        if self.kind != self.model.family:
+            raise ValueError(f"kind is {self.kind}, the network a {self.model.family}")
+        if isinstance(self.model, ModelSettings) and self.model.backbone not in FPN_INPUTS:
+            raise ValueError(f"unknown backbone {self.model.backbone!r}; known are {', '.join(FPN_INPUTS)}")
+        return self
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Pixels between the locations of each level of a CenterMask, finest first."""
+        return (8, 16, 32, 64, 128)[: 3 + self.model.top_levels]
+
+    @property
+    def bears_missing(self) -> bool:
+        """Whether channels were left out at random in training, so that the model can do without one."""
+        augment = self.training.get("settings", {}).get("augment", {})
+        return float(augment.get("drop_channel", 0)) > 0
+
+    @property
+    def learned(self) -> Learned:
+        """What taught the model and those it was made from; see `io.learned`. Without what the card does not tell rightly."""
+        told = self.training.get("learned")
+        places = told.items() if isinstance(told, dict) else ()
+        return {key: [b for b in boxes if _is_rectangle(b)] for key, boxes in places if isinstance(boxes, list)}
+
+    def to_json(self) -> str:
+        """The card as JSON, on one line."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str, *, where: str = "the model card") -> ModelCard:
+        """Read a card.
+
+        Parameters
+        ----------
+        where
+            Named in the error message.
+
+        Raises
+        ------
+        BadModel
+            Naming the fields that are missing, unknown or out of range.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'card'}: {e['msg']}" for e in error.errors()[:5])
+            raise BadModel(
+                f"Expected a valid model card in {where}, found: {faults}. "
+                "The file is damaged or was made by a newer version; update napari-centermask or export it again."
+            ) from None
+
+
+def _is_rectangle(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 4 and all(type(v) is int for v in value)
+
+
+def check_names(names: list[str], n_channels: int) -> None:
+    """Refuse names that do not say which channel is which.
+
+    Raises
+    ------
+    ValueError
+        If there are some, but not one for each channel, or two are the same but for case.
+    """
+    if names and len(names) != n_channels:
+        raise ValueError(f"channel_names needs {n_channels} names, got {len(names)}: {', '.join(names)}")
+    if len({name.strip().casefold() for name in names}) < len(names):
+        raise ValueError(f"channel_names must differ, got {', '.join(names)}")
+
+
+def check_shapes(card: ModelCard, shapes: Shapes, *, where: str) -> None:
+    """Compare what a card says with the weights' shapes.
+
+    Every tensor that the card's settings determine is checked; the rest when the weights are loaded.
+
+    Parameters
+    ----------
+    shapes
+        Parameter name -> shape, as in the file's header.
+
+    Raises
+    ------
+    BadModel
+        Naming the first tensors that are missing, superfluous or of another shape.
+    """
+    expected = expected_shapes(card.model)
+    faults = [
+        f"{key} should be {shape}, is {shapes.get(key, 'missing')}"
+        for key, shape in expected.items()
+        if shapes.get(key) != shape
+    ]
+    faults += [f"{key} should not exist" for key in unexpected_keys(card.model) if key in shapes]
+    first = next((s for k, s in shapes.items() if k.startswith("backbone.bottom_up") and _is_first(k)), None)
+    if first is not None and first[1:2] != (card.model.in_channels,):
+        faults.append(f"the first layer takes {first[1]} channels, the card says {card.model.in_channels}")
+    if faults:
+        more = f" and {len(faults) - 4} more" if len(faults) > 4 else ""
+        raise BadModel(
+            f"The card of {where} does not describe its weights: {'; '.join(faults[:4])}{more}. "
+            "The file was altered or mixed up; get it again from where it came."
+        )
+
+
+def expected_shapes(model: AnyModel) -> Shapes:
+    """Shapes outside a backbone or encoder that the settings determine, by parameter name."""
+    if isinstance(model, UNetSettings):
+        return _unet_shapes(model)
+    n, width = len(model.categories), model.fpn_channels
+    shapes: Shapes = {}
+    for level, channels in zip((3, 4, 5), FPN_INPUTS[model.backbone], strict=True):
+        shapes[f"backbone.fpn_lateral{level}.weight"] = (width, channels, 1, 1)
+    head = "proposal_generator.fcos_head"
+    step = 3  # convolution, norm, ReLU
+    for i in range(model.head_convs):
+        shapes[f"{head}.cls_tower.{step * i}.weight"] = (width, width, 3, 3)
+        if model.head_norm == "GN":
+            shapes[f"{head}.cls_tower.{step * i + 1}.weight"] = (width,)
+    shapes[f"{head}.cls_logits.weight"] = (n, width, 3, 3)
+    shapes[f"{head}.bbox_pred.weight"] = (4, width, 3, 3)
+    for i in range(3 + model.top_levels):
+        shapes[f"{head}.scales.{i}.scale"] = (1,)
+    return shapes | _mask_shapes(model)
+
+
+def _unet_shapes(model: UNetSettings) -> Shapes:
+    n = len(model.map_names)
+    if model.architecture != "plain":
+        return {"network.segmentation_head.0.bias": (n,)}
+    widths = [model.width * 2**level for level in range(model.depth + 1)]
+    inputs = [model.in_channels, *widths]
+    shapes: Shapes = {"network.head.weight": (n, model.width, 1, 1)}
+    for level, (a, b) in enumerate(zip(inputs, widths, strict=False)):
+        shapes[f"network.down.{level}.conv1.weight"] = (b, a, 3, 3)
+        shapes[f"network.down.{level}.conv2.weight"] = (b, b, 3, 3)
+    for level, width in enumerate(reversed(widths[:-1])):
+        shapes[f"network.up.{level}.block.conv1.weight"] = (width, 2 * width, 3, 3)
+    return shapes
+
+
+def _mask_shapes(model: ModelSettings) -> Shapes:
+    n, width, mask, iou = len(model.categories), model.fpn_channels, model.mask_channels, model.maskiou_channels
+    heads = "roi_heads"
+    shapes: Shapes = {f"{heads}.mask_head.predictor.weight": (1 if model.class_agnostic_mask else n, mask, 1, 1)}
+    for i in range(model.mask_convs):
+        shapes[f"{heads}.mask_head.mask_fcn{i + 1}.weight"] = (mask, width if i == 0 else mask, 3, 3)
+    if model.maskiou:
+        for i in range(model.maskiou_convs):
+            shapes[f"{heads}.maskiou_head.maskiou_fcn{i + 1}.weight"] = (iou, width + 1 if i == 0 else iou, 3, 3)
+        shapes[f"{heads}.maskiou_head.maskiou_fc1.weight"] = (model.maskiou_fc, iou * 49)
+        shapes[f"{heads}.maskiou_head.maskiou.weight"] = (n, model.maskiou_fc)
+    return shapes
+
+
+def unexpected_keys(model: AnyModel) -> list[str]:
+    """Names that a network with these settings does not have: the layer after the last of each kind."""
+    if isinstance(model, UNetSettings):
+        return [f"network.down.{model.depth + 1}.conv1.weight", f"network.up.{model.depth}.block.conv1.weight"]
+    heads, head = "roi_heads", "proposal_generator.fcos_head"
+    keys = [
+        f"{head}.cls_tower.{3 * model.head_convs}.weight",
+        f"{head}.scales.{3 + model.top_levels}.scale",
+        f"{heads}.mask_head.mask_fcn{model.mask_convs + 1}.weight",
+    ]
+    last = model.maskiou_convs if model.maskiou else 0
+    keys.append(f"{heads}.maskiou_head.maskiou_fcn{last + 1}.weight")
+    if model.head_norm != "GN":
+        keys.append(f"{head}.cls_tower.1.weight")
+    return keys
+
+
+def _is_first(key: str) -> bool:
+    """Whether a parameter is the backbone's first convolution, in any of the backbones."""
+    return key.endswith(("stem.stem_1/conv.weight", "stem.conv1.weight", "features.0.0.weight"))

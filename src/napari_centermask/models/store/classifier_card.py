@@ -1,0 +1,91 @@
+"""What a classifier of cells is; its one file, NAME.classifier.onnx, holds card and network. Needs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_centermask.core.errors import BadModel
+from napari_centermask.models.store.headers import CARD_KEY, read_onnx
+from napari_centermask.models.store.zoo import CLASSIFIER as SUFFIX
+from napari_centermask.models.store.zoo import is_name, shipped_folder, user_folder
+from napari_centermask.settings import ClassifierSettings
+
+
+class ClassifierCard(BaseModel):
+    """What a reader of the file must know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, max_length=100)
+    kind: Literal["classifier"] = "classifier"
+    licence: str = Field(min_length=1, description="SPDX name of the weights' licence, or its words.")
+    model: ClassifierSettings
+    percentiles: tuple[float, float] = Field((1.0, 99.8), description="Intensities mapped to 0 and 1.")
+    temperature: float = Field(1.0, gt=0, description="Of the probabilities, fitted on val.")
+    training: dict[str, Any] = Field(default_factory=dict, description="Data by hash, settings, seed, time.")
+    metrics: dict[str, Any] = Field(default_factory=dict, description="Per data set and split.")
+    limits: list[str] = Field(default_factory=list, description="What it was not made for.")
+    description: str = ""
+
+    def to_json(self) -> str:
+        """The card as JSON, on one line."""
+        return self.model_dump_json()
+
+
+def read_classifier_card(path: Path) -> ClassifierCard:
+    """The card of a classifier's file.
+
+    Raises
+    ------
+    BadModel
+        If the file is missing or damaged, or is something else.
+    """
+    header = read_onnx(Path(path))
+    try:
+        card = ClassifierCard.model_validate_json(header.metadata.get(CARD_KEY, ""))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise BadModel(
+            f"Expected a classifier of cells, the card of {Path(path).name} is none ({fault['msg']}). "
+            "Choose a file NAME.classifier.onnx."
+        ) from None
+    expected = {"crops": (1, card.model.in_channels + 1), "probabilities": (1, len(card.model.categories))}
+    for name, (axis, size) in expected.items():
+        shape = header.shapes.get(name, ())
+        if len(shape) <= axis or shape[axis] not in (0, size):
+            raise BadModel(
+                f"The card of {Path(path).name} does not describe its network: '{name}' should have {size} on axis "
+                f"{axis}, its shape is {shape}. Train it again."
+            )
+    return card
+
+
+def find_classifier(name_or_path: str | Path) -> Path:
+    """The file of a classifier, by its path or by the name of the installed model that it came with.
+
+    Raises
+    ------
+    BadModel
+        If there is none, naming those there are.
+    """
+    text = str(name_or_path)
+    if is_name(text):
+        for root in (shipped_folder(), user_folder()):
+            if (path := root / text / f"{text}{SUFFIX}").is_file():
+                return path
+    path = Path(text).expanduser()
+    if path.is_file():
+        return path
+    raise BadModel(
+        f"Expected a file NAME{SUFFIX}, or a model that comes with one ({', '.join(list_classifiers()) or 'none'}), "
+        f"found neither for '{text}'."
+    )
+
+
+def list_classifiers() -> list[str]:
+    """Names of the installed models that come with a classifier, the shipped ones first."""
+    found = (p for root in (shipped_folder(), user_folder()) for p in sorted(root.glob(f"[!.]*/*{SUFFIX}")))
+    return [p.parent.name for p in found if p.name == f"{p.parent.name}{SUFFIX}"]

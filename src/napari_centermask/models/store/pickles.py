@@ -1,0 +1,103 @@
+"""Weights out of pickles that anyone may have written; nothing in them is executed.
+
+PyTorch files are read with `weights_only=True`, detectron2's .pkl as arrays and plain containers alone (`io.array_pickle`).
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy._core import multiarray
+
+from napari_centermask.core.errors import BadModel
+from napari_centermask.io.array_pickle import load_arrays, plain
+from napari_centermask.models.store.checkpoint import IGNORED, State
+
+# What a hostile or damaged file makes the readers raise, besides what they mean to.
+_UNREADABLE = (
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+# Plain numbers that schedulers leave beside the weights.
+_NUMPY = [
+    (multiarray.scalar, "numpy.core.multiarray.scalar"),
+    (multiarray.scalar, "numpy._core.multiarray.scalar"),
+    np.dtype,
+    *(type(np.dtype(t)) for t in (np.float64, np.float32, np.int64, np.int32, np.bool_)),
+]
+
+
+def read_state(path: Path) -> State:
+    """The tensors of a checkpoint file; nothing in it is executed.
+
+    Raises
+    ------
+    BadModel
+        If it cannot be read or holds other objects.
+    """
+    path = Path(path)
+    read = _read_arrays if path.suffix.lower() == ".pkl" else _read_tensors
+    try:
+        content = read(path)
+        for key in ("model", "state_dict"):
+            if isinstance(content, dict) and isinstance(content.get(key), dict):
+                content = content[key]
+        if not isinstance(content, dict):
+            raise BadModel(f"Expected a dictionary of weights in {path.name}, found {type(content).__name__}.")
+        state = {k: _tensor(v) for k, v in content.items() if isinstance(k, str) and not k.endswith(IGNORED)}
+    except _UNREADABLE as error:
+        raise BadModel(
+            f"Expected a file of weights alone, {path.name} was refused: {_reason(error)}. "
+            "Files that would run code are never opened; get the weights again from their publisher."
+        ) from error
+    if state and all(k.startswith("module.") for k in state):
+        state = {k.removeprefix("module."): v for k, v in state.items()}
+    if not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise BadModel(
+            f"Expected a dictionary of weights in {path.name}, it holds other things. Get the weights alone."
+        )
+    return state
+
+
+def _reason(error: Exception) -> str:
+    """In one line; PyTorch's own advice, to unpickle the file all the same, is left out."""
+    if wanted := re.search(r"GLOBAL (\S+)", str(error)):
+        return f"it asks for {wanted[1]}"
+    if "weights_only" in str(error) or not str(error):
+        return "it is damaged or holds more than weights"
+    return str(error).splitlines()[0][:300].rstrip(".")
+
+
+def _tensor(value: Any) -> Any:
+    return torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray) else value
+
+
+def _read_tensors(path: Path) -> Any:
+    with torch.serialization.safe_globals(_NUMPY), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about pickle protocols; what cannot be read is refused
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _read_arrays(path: Path) -> Any:
+    content = load_arrays(path.read_bytes())
+    if isinstance(content, dict) and isinstance(content.get("model"), dict):
+        content = content["model"]
+    return {k: plain(v) for k, v in content.items()} if isinstance(content, dict) else content

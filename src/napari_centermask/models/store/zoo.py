@@ -1,0 +1,346 @@
+"""The models on this machine: those shipped with the package and those the user added. Needs no torch."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_centermask.core.errors import BadModel
+from napari_centermask.models.store.card import ModelCard, check_shapes
+from napari_centermask.models.store.headers import CARD_KEY, Header, read_onnx, read_safetensors
+
+SUFFIXES = {"weights": ".safetensors", "dense": ".dense.onnx", "roi": ".roi.onnx", "maps": ".maps.onnx"}
+GRAPHS = {"centermask": ("dense", "roi"), "unet": ("maps",)}
+"""The ONNX graphs of each family of models."""
+CLASSIFIER = ".classifier.onnx"
+"""Ending of a classifier of cells; one under a model's name beside its files goes wherever the model goes."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_REFERENCE_SUFFIXES = (".pth", ".pkl", ".pt")
+ADDING = ".adding-"
+"""Beginning of the folders in which models are put together; they are not listed."""
+_LEFT_AFTER_S = 24 * 3600
+"""Age from which such a folder is what a killed process left: adding a model takes minutes at most."""
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """One model: its card and the files that hold it.
+
+    Attributes
+    ----------
+    weights
+        safetensors, for torch and for training.
+    dense, roi
+        The two ONNX graphs of a CenterMask, for the other engines.
+    shipped
+        Part of the package; cannot be removed.
+    maps
+        The one graph of a U-Net.
+    """
+
+    name: str
+    card: ModelCard
+    weights: Path | None
+    dense: Path | None
+    roi: Path | None
+    shipped: bool = False
+    maps: Path | None = None
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files that exist."""
+        return [p for p in (self.weights, self.dense, self.roi, self.maps) if p is not None]
+
+    @property
+    def graphs(self) -> list[Path] | None:
+        """The ONNX graphs of the model's family, None where one is missing."""
+        found = [getattr(self, kind) for kind in GRAPHS[self.card.kind]]
+        return None if None in found else found
+
+    @property
+    def classifier(self) -> Path | None:
+        """The classifier of cells that lies beside the files under their name, None without."""
+        own = self.paths[0]
+        name = next((own.name.removesuffix(s) for s in SUFFIXES.values() if own.name.endswith(s)), own.stem)
+        path = own.with_name(name + CLASSIFIER)
+        return path if path.is_file() else None
+
+    @property
+    def all_paths(self) -> list[Path]:
+        """The files that exist, and the classifier beside them."""
+        return [p for p in (*self.paths, self.classifier) if p is not None]
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(p.stat().st_size for p in self.all_paths)
+
+
+def shipped_folder() -> Path:
+    """Where the package keeps its models."""
+    return Path(__file__).parents[2] / "resources" / "models"
+
+
+def user_folder() -> Path:
+    """Where the user's models lie; the environment variable NAPARI_CENTERMASK_HOME moves it."""
+    home = os.environ.get("NAPARI_CENTERMASK_HOME")
+    if home:
+        return Path(home).expanduser() / "models"
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("napari-centermask", appauthor=False)) / "models"
+
+
+def is_name(text: str) -> bool:
+    """Whether a model may have this name: letters, digits, '.', '_' and '-', no path."""
+    return _NAME.fullmatch(text) is not None
+
+
+def list_models() -> list[ModelFiles]:
+    """All usable models, the shipped ones first; damaged ones are left out (see `broken_models`)."""
+    return [m for m in _scan() if isinstance(m, ModelFiles)]
+
+
+def broken_models() -> list[BadModel]:
+    """Why models in the folders cannot be used, one error each."""
+    return [m for m in _scan() if isinstance(m, BadModel)]
+
+
+def _scan() -> Iterator[ModelFiles | BadModel]:
+    for root, shipped in ((shipped_folder(), True), (user_folder(), False)):
+        for folder in sorted(p for p in root.glob("*") if p.is_dir() and not p.name.startswith(".")):
+            try:
+                yield _read(folder / folder.name, shipped=shipped)
+            except BadModel as error:
+                if folder.is_dir():  # else it was renamed or deleted meanwhile
+                    yield error
+
+
+def find_model(name_or_path: str | Path) -> ModelFiles:
+    """A model by its name, by one of its files, or by the folder that holds it.
+
+    Raises
+    ------
+    BadModel
+        If there is none, naming those there are, or if its files or its card cannot be used.
+    """
+    text = str(name_or_path)
+    if _NAME.fullmatch(text):
+        for root, shipped in ((shipped_folder(), True), (user_folder(), False)):
+            if (root / text).is_dir():
+                return _read(root / text / text, shipped=shipped)
+    path = Path(text).expanduser()
+    if text and path.is_dir():
+        return _read(_only_stem(path))
+    if path.is_file():
+        return _read(_stem(path))
+    names = ", ".join(m.name for m in list_models()) or "none"
+    raise BadModel(f"Expected the name of an installed model ({names}) or a model file, found neither for '{text}'.")
+
+
+def read_weights(path: str | Path) -> ModelFiles:
+    """A model from its weights alone; graphs beside them, perhaps out of date, are not looked at.
+
+    Raises
+    ------
+    BadModel
+        If the file or its card cannot be used.
+    """
+    path = Path(path).expanduser()
+    return ModelFiles(path.stem, _read_card("weights", path), weights=path, dense=None, roi=None)
+
+
+def add_model(
+    path: str | Path, name: str | None = None, *, complete: Callable[[ModelFiles], None] | None = None
+) -> ModelFiles:
+    """Install a model under a name; all its files are there together or none, also if the process is killed.
+
+    Parameters
+    ----------
+    path
+        A file of a model of ours with its siblings, or a public CenterMask2 checkpoint (.pth), which is converted.
+    name
+        The name of the card when not given.
+    complete
+        Writes more files beside those of the model before it is listed; where it fails, nothing is installed.
+
+    Raises
+    ------
+    BadModel
+        If the file cannot be used or the name is taken.
+    MissingExtra
+        If a .pth is given and PyTorch is not installed.
+    """
+    path = Path(path).expanduser()
+    if path.suffix.lower() in _REFERENCE_SUFFIXES:
+        return _add_reference(path, name, complete)
+    source = find_model(path)
+    return _install(name or source.card.name, lambda stem: _copy(source, stem), complete)
+
+
+def remove_model(name: str) -> None:
+    """Delete a model that the user added.
+
+    Raises
+    ------
+    BadModel
+        If there is none of this name, or it is a shipped one.
+    """
+    folder = user_folder() / name
+    if _NAME.fullmatch(name) and folder.is_dir():
+        shutil.rmtree(folder)
+        return
+    if _NAME.fullmatch(name) and (shipped_folder() / name).is_dir():
+        raise BadModel(f"'{name}' is part of napari-centermask and stays. Only added models can be removed.")
+    names = ", ".join(m.name for m in list_models() if not m.shipped) or "none"
+    raise BadModel(f"Expected the name of an added model ({names}), got '{name}'.")
+
+
+def _add_reference(path: Path, name: str | None, complete: Callable[[ModelFiles], None] | None) -> ModelFiles:
+    if not path.is_file():
+        raise BadModel(f"Expected a checkpoint file, {path} does not exist.")
+    try:
+        from napari_centermask.models.nets.centermask import CenterMask
+        from napari_centermask.models.store.checkpoint import load_state, save_model
+        from napari_centermask.models.store.reference import convert_reference
+    except ImportError as error:
+        from napari_centermask.core.errors import MissingExtra
+
+        raise MissingExtra(f"Reading {path.suffix} needs PyTorch: pip install 'napari-centermask[train]'") from error
+    state, card = convert_reference(path)
+    card = card.model_copy(update={"name": name or card.name})
+    network = CenterMask(card.model)
+    load_state(network, state, where=path.name)
+
+    def write(stem: Path) -> None:
+        # In float32: rounded weights would no longer answer as the published ones do.
+        save_model(stem.with_name(stem.name + SUFFIXES["weights"]), network, card, half=False)
+
+    return _install(card.name, write, complete)
+
+
+def check_new_name(name: str) -> None:
+    """Refuse, with `BadModel`, a name under which no model can be installed."""
+    if not _NAME.fullmatch(name):
+        raise BadModel(f"Expected a name of letters, digits, '.', '_' and '-', got '{name}'. Give another one.")
+    if (user_folder() / name).exists() or (shipped_folder() / name).exists():
+        raise BadModel(f"A model named '{name}' is already installed. Choose another name, or remove it first.")
+
+
+def _install(name: str, write: Callable[[Path], None], complete: Callable[[ModelFiles], None] | None) -> ModelFiles:
+    check_new_name(name)
+    user_folder().mkdir(parents=True, exist_ok=True)
+    _remove_leftovers()
+    temporary = Path(tempfile.mkdtemp(prefix=ADDING, dir=user_folder()))
+    try:
+        write(temporary / name)
+        files = _read(temporary / name)
+        if complete is not None:
+            complete(replace(files, name=name))
+            _read(temporary / name)
+            check_new_name(name)  # another process may have taken it meanwhile
+        os.replace(temporary, user_folder() / name)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return _read(user_folder() / name / name)
+
+
+def _remove_leftovers() -> None:
+    """Remove what killed processes left of adding models."""
+    for folder in user_folder().glob(f"{ADDING}*"):
+        with suppress(FileNotFoundError):  # another process has just finished
+            if time.time() - folder.stat().st_mtime > _LEFT_AFTER_S:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy(source: ModelFiles, stem: Path) -> None:
+    for kind, suffix in (*SUFFIXES.items(), ("classifier", CLASSIFIER)):
+        if (path := getattr(source, kind)) is not None:
+            shutil.copyfile(path, stem.with_name(stem.name + suffix))
+
+
+def _stem(path: Path) -> Path:
+    for suffix in SUFFIXES.values():
+        if path.name.endswith(suffix):
+            return path.with_name(path.name.removesuffix(suffix))
+    if path.name.endswith(CLASSIFIER):
+        raise BadModel(
+            f"Expected a model, {path.name} is a classifier of cells. Use it by its path, or lay it beside a model under the "
+            "model's name and add that one."
+        )
+    hint = f" Install it first: napari-centermask models add {path}" if path.suffix in _REFERENCE_SUFFIXES else ""
+    raise BadModel(f"Expected a model file ({', '.join(SUFFIXES.values())}), got {path.name}.{hint}")
+
+
+def _only_stem(folder: Path) -> Path:
+    files = [p for p in sorted(folder.iterdir()) if p.name.endswith(tuple(SUFFIXES.values()))]
+    stems = sorted({_stem(p) for p in files})
+    if len(stems) != 1:
+        found = ", ".join(s.name for s in stems) or "none"
+        raise BadModel(f"Expected one model in {folder}, found {found}. Name the file.")
+    return stems[0]
+
+
+def _read(stem: Path, *, shipped: bool = False) -> ModelFiles:
+    """A model from the files that share a stem; cards and shapes must agree."""
+    paths = {k: p for k, s in SUFFIXES.items() if (p := stem.with_name(stem.name + s)).is_file()}
+    if not paths:
+        raise BadModel(f"Expected {stem.name}.safetensors or ONNX graphs of it in {stem.parent}, found neither.")
+    if ("dense" in paths) != ("roi" in paths):
+        lone = paths.get("dense") or paths["roi"]
+        raise BadModel(f"Expected both graphs, {stem.name}.dense.onnx and {stem.name}.roi.onnx; found {lone.name}.")
+    cards = [_read_card(kind, path) for kind, path in paths.items()]
+    for other in cards[1:]:
+        _check_same(cards[0], other, stem.name)
+    if strange := [paths[k].name for k in paths if k != "weights" and k not in GRAPHS[cards[0].kind]]:
+        raise BadModel(f"Expected graphs of a {cards[0].kind}, {', '.join(strange)} is of another family. Remove it.")
+    name = stem.name if stem.parent.name == stem.name else cards[0].name
+    files = {kind: paths.get(kind) for kind in SUFFIXES}
+    return ModelFiles(name=name, card=cards[0], shipped=shipped, **files)
+
+
+def _read_card(kind: str, path: Path) -> ModelCard:
+    header = read_safetensors(path) if kind == "weights" else read_onnx(path)
+    text = header.metadata.get(CARD_KEY)
+    if not isinstance(text, str):
+        raise BadModel(f"Expected a model card inside {path.name}, found none. Make it with napari-centermask export.")
+    card = ModelCard.from_json(text, where=path.name)
+    if kind == "weights":
+        check_shapes(card, header.shapes, where=path.name)
+    else:
+        _check_graph(card, header, path)
+    return card
+
+
+def _check_graph(card: ModelCard, header: Header, path: Path) -> None:
+    """Fixed sizes of a graph's inputs and outputs against its card; sizes left open are 0."""
+    expected = {"image": (1, card.model.in_channels), "logits": (2, len(card.model.categories))}
+    if card.kind == "unet":
+        expected["maps"] = (1, len(card.model.map_names))
+    else:
+        expected |= dict.fromkeys(("p3", "p4", "p5"), (1, card.model.fpn_channels))
+    for name, (axis, size) in expected.items():
+        shape = header.shapes.get(name)
+        if shape is not None and (len(shape) <= axis or shape[axis] not in (0, size)):
+            raise BadModel(
+                f"The card of {path.name} does not describe its graph: '{name}' should have {size} on axis {axis}, "
+                f"its shape is {shape}. Export the model again."
+            )
+
+
+def _check_same(card: ModelCard, other: ModelCard, name: str) -> None:
+    fields = ("model", "diameter", "channel_names", "preprocess", "normalisation", "mean", "std", "percentiles")
+    fields += ("training",)  # trained anew
+    if wrong := [f for f in fields if getattr(card, f) != getattr(other, f)]:
+        raise BadModel(
+            f"The files of {name} belong to different models: their cards differ in {', '.join(wrong)}. "
+            "Export the model again, or remove the files that are out of date."
+        )

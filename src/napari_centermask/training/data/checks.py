@@ -1,0 +1,111 @@
+"""What data must be before a training starts; each fault names the file and the way out. Needs no torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari_centermask.core.errors import BadAnnotations, BadImage, BadSettings
+from napari_centermask.io.coco.document import check_images, read_coco
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.images import read_header
+from napari_centermask.io.reviewed import centred_within, is_partial, truth_of
+from napari_centermask.settings import TrainSettings
+from napari_centermask.training.data.inputs import order_of
+from napari_centermask.training.data.loader import annotation_file
+
+
+def check_data(settings: TrainSettings) -> None:
+    """Look at the annotations and the heads of the images of all data folders; no pixel is read.
+
+    Raises
+    ------
+    BadAnnotations
+        If masks have another size than their image, cells a category that the model lacks, or there are no cells.
+    BadImage
+        If an image has other channels than the model.
+    BadSettings
+        If a new model has several categories and the cells only some of them.
+    """
+    for split in ("train", "val"):
+        counts: Counter[str] = Counter()
+        for folder in map(Path, settings.data):
+            counts += _checked(folder, split, settings)
+        _check_cells(counts, split, settings)
+        for folder in map(Path, settings.replay):
+            _checked(folder, split, settings)
+
+
+def _checked(folder: Path, split: str, settings: TrainSettings) -> Counter[str]:
+    """Check a split of a folder; returns how many cells of each category teach, or judge where they are complete."""
+    path = annotation_file(folder, split)
+    records = read_coco(path, images_root=folder / "images")
+    check_images(path, records)
+    partial = is_partial(records)
+    counts: Counter[str] = Counter()
+    for record in records:
+        truth = truth_of(record, partial=partial)
+        if truth.is_empty:
+            continue
+        _check_image(record, path, settings)
+        names = truth.instances.categories
+        judged = centred_within(truth.instances, truth.reviewed) if split == "val" else truth.instances
+        own = Counter(names.get(c.category, str(c.category)) for c in judged)
+        _check_categories(own, record, path, settings)
+        counts += own
+    return counts
+
+
+def _check_image(record: ImageRecord, path: Path, settings: TrainSettings) -> None:
+    header = read_header(record.path)
+    sizes = dict(zip(header.axes, header.data.shape, strict=True))
+    found = sizes["Y"], sizes["X"]
+    if found != tuple(record.shape):
+        raise BadAnnotations(
+            f"Expected masks as large as their image: {path} says {_size(record.shape)} (height x width) for "
+            f"{record.file_name}, the file has {_size(found)}. Put the image there on which they were drawn, or export "
+            "the annotations again."
+        )
+    wanted, channels = settings.model.in_channels, sizes.get("C", 1)
+    if settings.channel_names:
+        order_of(channels, header.channel_names, settings, where=str(record.path))
+    elif channels not in (1, wanted) and not (channels == 3 and wanted == 1):
+        remedy = (
+            "Choose another start model, or keep only its channels in the images."
+            if settings.start
+            else f"Set model.in_channels to {channels}, or keep only the model's channels in the images."
+        )
+        some = "1 channel" if wanted == 1 else f"1 or {wanted} channels"
+        raise BadImage(f"Expected {some} for this model, {record.path} has {channels}. {remedy}")
+
+
+def _check_categories(counts: Counter[str], record: ImageRecord, path: Path, settings: TrainSettings) -> None:
+    known = settings.model.categories
+    strange = sorted(set(counts) - set(known))
+    if len(known) > 1 and strange:  # a model of one category takes every cell for it
+        raise BadAnnotations(
+            f"Expected cells of the model's categories ({', '.join(known)}), {record.file_name} in {path} has "
+            f"{', '.join(strange)}. Rename or remove these cells, or add the category to model.categories."
+        )
+
+
+def _check_cells(counts: Counter[str], split: str, settings: TrainSettings) -> None:
+    folders = ", ".join(str(annotation_file(f, split)) for f in settings.data)
+    if not counts.total():
+        raise BadAnnotations(
+            f"Expected cells in the {split} images, {folders} has none: all is background. Annotate some cells, or "
+            "choose another folder."
+        )
+    known = settings.model.categories
+    missing = [name for name in known if not counts[name]]
+    if split == "train" and settings.start is None and len(known) > 1 and missing:
+        there = ", ".join(name for name in known if counts[name])
+        raise BadSettings(
+            f"Expected cells of each category to tell apart, {folders} has {there} and no {', '.join(missing)}. "
+            "Annotate some, or leave the category out of model.categories."
+        )
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))

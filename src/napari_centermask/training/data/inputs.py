@@ -1,0 +1,95 @@
+"""Training images as the model will see them in use: channels in its order, corrected alike, scaled alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+
+from napari_centermask.core.errors import BadImage, BadSettings
+from napari_centermask.core.illumination import corrected
+from napari_centermask.core.normalise import intensity_range
+from napari_centermask.models.store.card import ModelCard, check_names
+from napari_centermask.pipeline.channels import choose_channels
+from napari_centermask.pipeline.correction import correction_of
+from napari_centermask.pipeline.source import nominal_scale
+from napari_centermask.settings import SegmentSettings, TrainSettings
+from napari_centermask.training.data.sample import Sample, folder_diameter
+
+
+def follow_card(settings: TrainSettings, card: ModelCard) -> TrainSettings:
+    """The settings with the inputs that a start model was trained with; the flat field is that of the new images."""
+    own = {"flat_field": settings.preprocess.flat_field, "dark": settings.preprocess.dark}
+    zscore = card.normalisation == "zscore"
+    return settings.model_copy(
+        update={
+            "preprocess": card.preprocess.model_copy(update=own),
+            "normalisation": "zscore" if zscore else "percentile",
+            "channel_names": list(card.channel_names or settings.channel_names),
+        }
+    )
+
+
+def check_inputs(settings: TrainSettings) -> None:
+    """Refuse names of channels that do not fit the model.
+
+    Raises
+    ------
+    BadSettings
+        Naming what was given and what is needed.
+    """
+    try:
+        check_names(settings.channel_names, settings.model.in_channels)
+    except ValueError as error:
+        raise BadSettings(f"{error}. Give one name for each of 'model.in_channels', in the model's order.") from None
+
+
+def prepared(samples: list[Sample], settings: TrainSettings) -> list[Sample]:
+    """The images of a data folder for the sampler, by the same code as in use (`pipeline.source`).
+
+    Raises
+    ------
+    BadImage
+        Naming the file whose channels do not fit, or that is of another size than the flat field.
+    """
+    check_inputs(settings)
+    typical = folder_diameter(samples, settings.diameter)
+    return [_prepared(sample, settings, sample.diameter or typical) for sample in samples]
+
+
+def _prepared(sample: Sample, settings: TrainSettings, diameter: float) -> Sample:
+    image, where = sample.image, f"{sample.folder}/{sample.name}"
+    if settings.channel_names:
+        image = image[list(order_of(len(image), sample.names, settings, where=where))]
+    try:
+        correction = correction_of(settings.preprocess, nominal_scale(settings.diameter / diameter))
+        image = np.asarray(corrected(image, correction))
+    except (BadImage, BadSettings) as error:
+        raise BadImage(f"{where}: {error}") from error
+    lo, hi = intensity_range(image, zscore=settings.normalisation == "zscore")
+    return replace(sample, image=image, lo=lo, hi=hi)
+
+
+def order_of(n_channels: int, names: Sequence[str], settings: TrainSettings, *, where: str) -> tuple[int, ...]:
+    """The image's channel for each of the model's, which has names; `names` are the file's, empty if it has none.
+
+    Raises
+    ------
+    BadImage
+        If they do not fit; `where` says of which file.
+    """
+    own = SegmentSettings(channel_names=list(names) or None)
+    wanted = SimpleNamespace(model=settings.model, channel_names=settings.channel_names, bears_missing=False)
+    try:
+        return choose_channels(n_channels, wanted, own)
+    except (BadImage, BadSettings) as error:
+        raise BadImage(f"{where}: {error}") from error
+
+
+def for_sampler(settings: TrainSettings) -> TrainSettings:
+    """Channels that have names mean different things: no tile is made grey."""
+    if not settings.channel_names:
+        return settings
+    return settings.model_copy(update={"augment": settings.augment.model_copy(update={"grey": 0.0})})

@@ -1,0 +1,226 @@
+"""From annotated folders to batches of training tiles: decoded once, cut and augmented by worker processes."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.instances import Box
+from napari_centermask.core.normalise import intensity_range
+from napari_centermask.io.coco.document import read_coco
+from napari_centermask.io.images import read_channel_names, read_plane
+from napari_centermask.io.learned import Learned, merged, places_of
+from napari_centermask.io.reviewed import is_partial, truth_of
+from napari_centermask.settings import SegmentSettings, TrainSettings
+from napari_centermask.training.data.inputs import for_sampler, prepared
+from napari_centermask.training.data.map_targets import MapTile, MapTiles
+from napari_centermask.training.data.sample import Sample
+from napari_centermask.training.data.sampler import TileSampler
+from napari_centermask.training.data.tile import TrainTile
+
+if TYPE_CHECKING:
+    import torch
+    from torch.utils.data import DataLoader
+
+    from napari_centermask.training.data.truth import MapTruth, Truth
+
+PERCENTILES = SegmentSettings.model_fields["percentiles"].default
+
+
+@dataclass(frozen=True)
+class TrainBatch:
+    """Tiles of one step, as tensors.
+
+    Attributes
+    ----------
+    images
+        (B, C, T, T) float32.
+    truths
+        What the losses take: of a CenterMask a `Truth` for each tile, of a U-Net the `MapTruth` of all.
+    """
+
+    images: torch.Tensor
+    truths: list[Truth] | MapTruth
+
+
+def annotation_file(folder: Path, split: str | None) -> Path:
+    """`annotations_<split>.json` of a data folder, or `annotations.json` without a split.
+
+    Raises
+    ------
+    BadAnnotations
+        If it does not exist.
+    """
+    path = Path(folder) / (f"annotations_{split}.json" if split else "annotations.json")
+    if not path.is_file():
+        raise BadAnnotations(
+            f"Expected annotations at {path}, found none. Export COCO there, or choose another folder."
+        )
+    return path
+
+
+def load_split(folder: Path, split: str, *, percentiles: tuple[float, float] = PERCENTILES) -> list[Sample]:
+    """Decode all images and cells of one split into memory; images of which nothing was reviewed are left out.
+
+    Parameters
+    ----------
+    folder
+        Holds images/ and annotations_<split>.json (COCO).
+    percentiles
+        Intensities that become 0 and 1.
+
+    Raises
+    ------
+    BadAnnotations, BadImage
+        If a file is missing or cannot be read.
+    """
+    folder = Path(folder)
+    records = read_coco(annotation_file(folder, split), images_root=folder / "images")
+    partial = is_partial(records)
+    samples = []
+    for record in records:
+        truth = truth_of(record, partial=partial)
+        if truth.is_empty:
+            continue
+        image = np.asarray(read_plane(record.path, record.plane))
+        if image.dtype not in (np.uint8, np.uint16):
+            image = image.astype(np.float32)
+        if image.shape[1:] != record.instances.shape:
+            raise BadAnnotations(
+                f"Expected an image of {record.instances.shape} (height, width) for {record.path.name}, "
+                f"it has {image.shape[1:]}. Correct the sizes in the annotation file."
+            )
+        lo, hi = intensity_range(image, percentiles)
+        known = {"reviewed": truth.reviewed, "doubtful": truth.doubtful}
+        names = tuple(read_channel_names(record.path) or ())
+        samples.append(Sample(image, truth.instances, lo, hi, folder.name, record.path.name, names=names, **known))
+    return samples
+
+
+def validation_images(folder: Path, split: str = "val") -> list[Sample]:
+    """Whole images with their cells, for evaluation by AP; the same objects as `load_split`."""
+    return load_split(folder, split)
+
+
+def data_hash(folder: Path, split: str) -> str:
+    """SHA-256 (hex) over the annotation file and the bytes of its images in the order of their names."""
+    path = annotation_file(folder, split)
+    content = path.read_bytes()
+    digest = hashlib.sha256(content)
+    for name in sorted(image["file_name"] for image in json.loads(content)["images"]):
+        digest.update(name.encode())
+        digest.update((Path(folder) / "images" / name).read_bytes())
+    return digest.hexdigest()
+
+
+def data_hashes(folders: Sequence[Path]) -> dict[str, dict[str, str]]:
+    """`data_hash` of train and val, {name of the folder: {split: hash}}."""
+    return {name: {s: data_hash(f, s) for s in ("train", "val")} for name, f in folders_by_name(folders).items()}
+
+
+def learned_from(folders: Sequence[Path], parent: Learned) -> dict[str, list[Box]]:
+    """What teaches a model: the places of `annotations_train.json` of the folders, and what taught its parent."""
+    for folder in map(Path, folders):
+        records = read_coco(annotation_file(folder, "train"), images_root=folder / "images")
+        parent = merged(parent, places_of(records))
+    return dict(parent)
+
+
+def folders_by_name(folders: Sequence[Path]) -> dict[str, Path]:
+    """Folders by their names; a second one of a name has its number behind it."""
+    names = [Path(folder).name for folder in folders]
+    counts = [names[: n + 1].count(name) for n, name in enumerate(names)]
+    return {f"{name} {n}" if n > 1 else name: Path(f) for name, n, f in zip(names, counts, folders, strict=True)}
+
+
+class _Endless:
+    """Every `stride`-th tile number from `start` on, without an end: the run decides when to stop."""
+
+    def __init__(self, start: int, stride: int) -> None:
+        self.start, self.stride = start, stride
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.count(self.start, self.stride)
+
+
+def collate(tiles: list[TrainTile] | list[MapTile]) -> TrainBatch:
+    """Stack the images and turn all arrays into tensors."""
+    import torch
+
+    images = torch.from_numpy(np.stack([tile.image for tile in tiles]))
+    if isinstance(tiles[0], MapTile):
+        from napari_centermask.training.data.truth import MapTruth
+
+        names = ("classes", "border", "distance", "signed")
+        return TrainBatch(
+            images, MapTruth(*(torch.from_numpy(np.stack([getattr(t, n) for t in tiles])) for n in names))
+        )
+    from napari_centermask.training.data.truth import Truth
+
+    def tensor(value: np.ndarray | None) -> torch.Tensor | None:
+        return None if value is None else torch.from_numpy(value.copy())
+
+    return TrainBatch(
+        images, [Truth(*map(tensor, (t.boxes, t.classes, t.masks, t.ignore, t.unreviewed))) for t in tiles]
+    )
+
+
+def _start_worker(_number: int) -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def batches(
+    settings: TrainSettings,
+    *,
+    split: str = "train",
+    seed: int | None = None,
+    batch: int | None = None,
+    start_tile: int = 0,
+    share: tuple[int, int] = (0, 1),
+) -> DataLoader:
+    """An endless loader of `TrainBatch`.
+
+    Tile k is the same whatever the number of workers, so that a resumed run (`start_tile`) goes on where it stopped.
+
+    Parameters
+    ----------
+    split
+        Which annotations to draw from.
+    seed
+        Instead of `settings.seed`.
+    batch
+        Tiles per step instead of `settings.batch`.
+    start_tile
+        Tiles to leave out.
+    share
+        Number of this process and of all: each takes its part of the tiles.
+    """
+    from torch.utils.data import DataLoader
+
+    if seed is not None:
+        settings = settings.model_copy(update={"seed": seed})
+    folders = [*settings.data, *settings.replay]
+    known = settings.model_copy(update={"preprocess": settings.preprocess.portable})  # of another microscope
+    prepare = [settings] * len(settings.data) + [known] * len(settings.replay)
+    samples = [prepared(load_split(folder, split), how) for folder, how in zip(folders, prepare, strict=True)]
+    sampler = TileSampler(samples, for_sampler(settings))
+    workers = {} if not settings.workers else {"prefetch_factor": 3, "worker_init_fn": _start_worker}
+    return DataLoader(
+        MapTiles(sampler) if settings.model.family == "unet" else sampler,
+        batch_size=batch or settings.batch,
+        sampler=_Endless(start_tile + share[0], share[1]),
+        num_workers=settings.workers,
+        collate_fn=collate,
+        persistent_workers=bool(settings.workers),
+        multiprocessing_context=("fork" if hasattr(os, "fork") else "spawn") if settings.workers else None,
+        **workers,
+    )

@@ -1,0 +1,191 @@
+"""Tiles for training: random windows of annotated images at the model's cell size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.normalise import normalise
+from napari_centermask.settings import TrainSettings
+from napari_centermask.training.data import augment
+from napari_centermask.training.data.paste_cells import cut_cells, paste_cells
+from napari_centermask.training.data.sample import Sample, class_indices, folder_diameter
+from napari_centermask.training.data.tile import TrainTile, bent, rotated
+from napari_centermask.training.data.window import Window, cut_cells_of, cut_image, cut_unreviewed, pad
+
+
+class TileSampler:
+    """Random training tiles; tile `index` depends on (seed, index) alone, not on who asks for it.
+
+    Parameters
+    ----------
+    folders
+        Samples of each data folder, in the settings' order.
+    settings
+        Tile side, diameter, augmentation, categories, weights and seed.
+
+    Raises
+    ------
+    BadSettings
+        If there is nothing to draw from, or the images' channels do not fit the model.
+    """
+
+    def __init__(self, folders: list[list[Sample]], settings: TrainSettings) -> None:
+        self.folders, self.settings = folders, settings
+        _check(folders, settings)
+        self._diameters = [folder_diameter(folder, settings.diameter) for folder in folders]
+        tiles = [
+            np.array([self._area(sample, number) for sample in folder]) / settings.tile**2
+            for number, folder in enumerate(folders)
+        ]
+        shares = [np.maximum(t, 1.0) for t in tiles]
+        self._folder_weights = _folder_weights([float(s.sum()) for s in shares], settings)
+        self._classes = [[class_indices(s, settings.model.categories) for s in folder] for folder in folders]
+        self._rarity = None
+        if settings.oversample:
+            self._rarity = rarity(self._classes, len(settings.model.categories), settings.oversample)
+            shares = [
+                s * [_mean(self._rarity[c]) for c in kinds] for s, kinds in zip(shares, self._classes, strict=True)
+            ]
+        self._image_weights = [s / s.sum() for s in shares]
+
+    def _area(self, sample: Sample, folder: int) -> float:
+        """Pixels of the image at the model's cell size."""
+        scale = self.settings.diameter / (sample.diameter or self._diameters[folder])
+        return sample.image[0].size * sample.known_part * scale**2
+
+    def __getitem__(self, index: int) -> TrainTile:
+        """Tile number `index` of the endless sequence."""
+        return self.draw(np.random.default_rng((self.settings.seed, index)))
+
+    def draw(self, rng: np.random.Generator) -> TrainTile:
+        """One random, augmented tile."""
+        folder = int(rng.choice(len(self.folders), p=self._folder_weights))
+        tile = self._cut(folder, rng)
+        if self.settings.augment.elastic and rng.random() < 0.3:
+            tile = bent(tile, self.settings.augment.elastic * rng.random(), rng)
+        if len(tile.image) != 3 and rng.random() < self.settings.augment.copy_paste:
+            tile = self._paste(tile, folder, rng)
+        image = augment.appearance(tile.image, rng, self.settings.augment)
+        if self.settings.augment.drop_channel:
+            image = augment.drop_channel(image, rng, self.settings.augment.drop_channel)
+        channels = self.settings.model.in_channels
+        if len(image) == 1 and channels > 1:
+            image = np.repeat(image, channels, axis=0)
+        return replace(tile, image=image)
+
+    def _cut(self, folder: int, rng: np.random.Generator) -> TrainTile:
+        """A window of a random image, turned and mirrored, its intensities as they are."""
+        number = int(rng.choice(len(self.folders[folder]), p=self._image_weights[folder]))
+        sample, settings = self.folders[folder][number], self.settings
+        angle = float(rng.uniform(-1, 1) * settings.augment.rotate)
+        side = augment.rotated_side(settings.tile, angle) if angle else settings.tile
+        scale = settings.diameter / (sample.diameter or self._diameters[folder])
+        rare = None if self._rarity is None else self._rarity[self._classes[folder][number]]
+        window = choose_window(sample, scale * random_zoom(rng, settings.augment.scale), side, rng, weights=rare)
+        pixels, part = cut_image(sample.image, window)
+        image = pad(normalise(pixels, sample.lo, sample.hi), part, side, rng)
+        if settings.model.in_channels == 1 and len(image) == 3:
+            image = image.mean(axis=0, keepdims=True)
+        boxes, classes, masks, ignore = cut_cells_of(sample, window, self._classes[folder][number])
+        unreviewed = cut_unreviewed(sample, window)
+        if angle:
+            return rotated(TrainTile(image, boxes, classes, masks, ignore, unreviewed), angle, settings.tile)
+        if settings.augment.flip:
+            flip, turns = bool(rng.random() < 0.5), int(rng.integers(4))
+            ignore = augment.flip_turn(image, ignore, masks, flip=flip, turns=turns)[1]
+            image, boxes, masks = augment.flip_turn(image, boxes, masks, flip=flip, turns=turns)
+            if unreviewed is not None:
+                unreviewed = augment.flip_turn(unreviewed, boxes[:0], masks[:0], flip=flip, turns=turns)[0]
+        return TrainTile(image, boxes, classes, masks, ignore, unreviewed)
+
+    def _paste(self, tile: TrainTile, folder: int, rng: np.random.Generator) -> TrainTile:
+        """Cells of this tile, or of another one of the folder, added to it."""
+        donor = tile if rng.random() < 0.5 else self._cut(folder, rng)
+        if len(donor.image) != len(tile.image):  # a folder may hold grey images beside coloured ones
+            donor = tile
+        whole = cut_cells(donor.image, donor.boxes, donor.classes, donor.masks)
+        image, boxes, classes, masks = paste_cells(
+            tile.image, tile.boxes, tile.classes, tile.masks, donors=whole, rng=rng
+        )
+        return replace(tile, image=image, boxes=boxes, classes=classes, masks=masks)
+
+
+def rarity(classes: list[list[np.ndarray]], n_classes: int, strength: float) -> np.ndarray:
+    """(n_classes,) how much more often cells of each class are drawn: the inverse of their part, to a power."""
+    counts = np.bincount(np.concatenate([k for folder in classes for k in folder]), minlength=n_classes)
+    return (counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))) ** strength
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else 1.0
+
+
+def _folder_weights(tiles: list[float], settings: TrainSettings) -> np.ndarray:
+    """How often each folder is drawn: the data's by their weights or tiles, the replay folders together their part."""
+    n = len(tiles) - len(settings.replay)
+    own = np.array(settings.weights or tiles[:n], dtype=float)
+    own = own / own.sum()
+    if not settings.replay:
+        return own
+    known = np.array(tiles[n:])
+    return np.concatenate([(1 - settings.replay_part) * own, settings.replay_part * known / known.sum()])
+
+
+def random_zoom(rng: np.random.Generator, limits: tuple[float, float]) -> float:
+    """Half of the draws close to 1 (log-normal, sigma 0.15), the others log-uniform over `limits`."""
+    if rng.random() < 0.5:
+        return float(np.clip(np.exp(rng.normal(0, 0.15)), *limits))
+    return float(np.exp(rng.uniform(*np.log(limits))))
+
+
+def choose_window(
+    sample: Sample, scale: float, side: int, rng: np.random.Generator, *, weights: np.ndarray | None = None
+) -> Window:
+    """A random place; in four draws of five it holds at least a part of a cell, else a part of what was reviewed.
+
+    `weights` (N,) says how often each cell is the one. An image larger than the window is left by at most a twelfth of the
+    window, a smaller one lies anywhere in it.
+    """
+    length = side / scale
+    origin = []
+    target = None
+    if len(sample.boxes) and rng.random() < 0.8:
+        n = len(sample.boxes)
+        target = sample.boxes[int(rng.integers(n) if weights is None else rng.choice(n, p=weights / weights.sum()))]
+    if target is None and sample.reviewed:
+        y0, x0, y1, x1 = sample.reviewed[int(rng.integers(len(sample.reviewed)))]
+        y, x = rng.uniform(y0, y1), rng.uniform(x0, x1)
+        target = (y, x, y, x)
+    for axis, extent in enumerate(sample.image.shape[1:]):
+        beyond = length / 12 if rng.random() < 0.3 else 0.0
+        low, high = (
+            sorted((-beyond, extent - length + beyond)) if extent < length else (-beyond, extent - length + beyond)
+        )
+        if target is None:
+            start = rng.uniform(low, high)
+        else:
+            centre = (target[axis] + target[axis + 2]) / 2
+            start = centre - length * rng.uniform(0.1, 0.9)
+        origin.append(float(np.clip(start, low, high)))
+    return Window(origin[0], origin[1], scale, side)
+
+
+def _check(folders: list[list[Sample]], settings: TrainSettings) -> None:
+    if not folders or not all(folders):
+        raise BadSettings("Expected at least one image in each data folder, found an empty one. Check 'data'.")
+    n_data = len(folders) - len(settings.replay)
+    if settings.weights is not None and len(settings.weights) != n_data:
+        raise BadSettings(
+            f"Expected one weight for each of {n_data} data folders, got {len(settings.weights)}. Check 'weights'."
+        )
+    wanted = settings.model.in_channels
+    for sample in (s for folder in folders for s in folder):
+        channels = len(sample.image)
+        if channels not in (1, wanted) and not (channels == 3 and wanted == 1):
+            raise BadSettings(
+                f"Expected 1 or {wanted} channels, {sample.folder}/{sample.name} has {channels}. "
+                "Set 'model.in_channels' to the images' channels."
+            )

@@ -1,0 +1,193 @@
+"""Splits without leaks: what shows the same cells never stands on both sides."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+import numpy as np
+
+from napari_centermask.core.errors import BadAnnotations, BadSettings
+from napari_centermask.core.instances import Box, Instance, Instances
+from napari_centermask.evaluation.compare import FEW_SOURCES
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.groups import sources_of
+from napari_centermask.io.learned import Learned, overlap, taught
+from napari_centermask.io.reviewed import is_centred, is_partial, truth_of
+
+T = TypeVar("T")
+TRIES = 50
+"""Orders of the sources that are tried for one that holds out about as many cells as wished."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Records to learn from and records to judge by.
+
+    Attributes
+    ----------
+    kind
+        "images", or "regions" where the sources are so few that each had to be cut in two.
+    n_groups
+        Sources in all. With few of them the figures of a single split are uncertain.
+    """
+
+    train: list[ImageRecord]
+    val: list[ImageRecord]
+    kind: str
+    n_groups: int
+
+
+def split(
+    records: Sequence[ImageRecord], *, val_part: float = 0.2, seed: int = 0, learned: Learned = MappingProxyType({})
+) -> Split:
+    """Hold about `val_part` of the cells out, by whole sources.
+
+    Only what was reviewed in full or in regions can judge a model. Where that are fewer than `FEW_SOURCES` sources, each is cut
+    into two places: one whole image would speak for itself alone, and nothing be learned from it. A start model that learned
+    from one of the places is judged by the other again, until there are as many new sources. Where the sources that taught
+    it nothing hold less than half of the cells wished, places are held out too, and some may have taught it.
+
+    Parameters
+    ----------
+    records
+        Images of which something is known.
+    val_part
+        Part of the cells to hold out; at least one source.
+    learned
+        What taught the start model: a source with a place of it is not held out as a whole.
+
+    Raises
+    ------
+    BadAnnotations
+        If nothing was reviewed in full or in regions.
+    BadSettings
+        If the part is none, or all.
+    """
+    if not 0 < val_part < 1:
+        raise BadSettings(
+            f"Expected a part of the cells between 0 and 1 to hold out, got {val_part:g}. Choose about 0.2."
+        )
+    groups: dict[str, list[ImageRecord]] = {}
+    for record, source in zip(records, sources_of(records), strict=True):
+        groups.setdefault(source, []).append(record)
+    partial = is_partial(records)
+    judges = [n for n in sorted(groups) if any(truth_of(r, partial=partial).reviewed != () for r in groups[n])]
+    if not judges:
+        raise BadAnnotations(
+            "Expected an image or a region that was reviewed in full, to judge the new model by; found single cells only. "
+            "Mark a region as reviewed in which all cells are right and complete."
+        )
+    sizes = {name: 1 + sum(len(r.instances) for r in group) for name, group in groups.items()}
+    wanted = val_part * sum(sizes.values())
+    known = {r.path: taught(r, learned) for r in {r.path: r for r in records}.values()}
+    fresh = [n for n in judges if not any(known[r.path] for r in groups[n])]
+    if len(judges) < FEW_SOURCES or len(fresh) < len(judges):
+        cut = [_cut_source(groups[name], val_part, partial=partial, known=known) for name in judges]
+        train, val = ([r for sides in cut for r in sides[k]] for k in (0, 1))
+        is_clean = not any(overlap(r.reviewed, known[r.path]) for r in val)
+        if (is_clean and len(fresh) < FEW_SOURCES) or sum(sizes[n] for n in fresh) < wanted / 2:
+            rest = [r for name, group in groups.items() if name not in judges for r in group]
+            return Split([*train, *rest], val, "regions", len(groups))
+    chosen = _choose(fresh, sizes, wanted=wanted, rng=np.random.default_rng(seed))
+    val = [r for name in chosen for r in groups[name]]
+    train = [r for name in sorted(groups) if name not in chosen for r in groups[name]]
+    return Split(train, val, "images", len(groups))
+
+
+def _choose(names: list[str], sizes: dict[str, int], *, wanted: float, rng: np.random.Generator) -> list[str]:
+    """Sources of about `wanted` cells: the first random draw that is off by no more than a factor of two, or the closest."""
+    draws = [_greedy(list(rng.permutation(names)), sizes, wanted, most=max(1, len(names) - 1)) for _ in range(TRIES)]
+    return min(draws, key=lambda d: max(math.log(2), abs(math.log(sum(sizes[n] for n in d) / wanted))))
+
+
+def _greedy(names: Sequence[T], sizes: Mapping[T, int], wanted: float, *, most: int) -> list[T]:
+    """From the first on, each that brings the sum closer to the wish, at most so many: something must stay to learn from."""
+    chosen, held = [names[0]], sizes[names[0]]
+    for name in names[1:]:
+        if len(chosen) < most and held + sizes[name] / 2 <= wanted:
+            chosen.append(name)
+            held += sizes[name]
+    return chosen
+
+
+def _cut_source(
+    records: Sequence[ImageRecord], part: float, *, partial: bool, known: Mapping[Path | None, Sequence[Box]]
+) -> tuple[list[ImageRecord], list[ImageRecord]]:
+    """Hold places of the images of a source out: of what was reviewed in each about `part` of the cells.
+
+    What is held out in one of them is so in all: frames and planes show the same cells. Images of single cells only are of
+    no use to judge by; they stay to learn from.
+    """
+    regions = [_regions(r) if truth_of(r, partial=partial).reviewed != () else () for r in records]
+    places = [_places(r, own, part, known[r.path]) for r, own in zip(records, regions, strict=True)]
+    held = [box for own in places for box in own]
+    left = [_without(own, held) for own in regions]
+    train = [_limited(r, own, held) for r, own in zip(records, left, strict=True)]
+    val = [_limited(r, own, rest) for r, own, rest in zip(records, places, left, strict=True) if own]
+    return train, val
+
+
+def _regions(record: ImageRecord) -> tuple[Box, ...]:
+    return tuple(record.reviewed) or ((0, 0, *record.shape),)
+
+
+def _places(record: ImageRecord, regions: Sequence[Box], part: float, known: Sequence[Box]) -> list[Box]:
+    """Whole regions where several hold cells, else a part of each across its longer side."""
+    cells = [c for c in record.instances if c.status != "rejected"]
+    inside = {box: [c for c in cells if is_centred(c, [box])] for box in regions}
+    filled = [box for box in inside if inside[box]]
+    if len(filled) < 2 or any(overlap([box], [b for b in regions if b != box]) for box in regions):
+        return [half for box in inside if _is_box(half := _held_half(box, part, inside[box]))]
+    sizes = {box: len(inside[box]) for box in filled}
+    wanted = part * sum(sizes.values())
+    fresh = [box for box in filled if not overlap([box], known)] or filled
+    order = sorted(fresh, key=lambda box: abs(sizes[box] - wanted))
+    return _greedy(order, sizes, wanted, most=len(filled) - 1)
+
+
+def _without(boxes: Sequence[Box], holes: Sequence[Box]) -> list[Box]:
+    """What the holes leave of the rectangles, in rectangles."""
+    left = list(boxes)
+    for hole in holes:
+        left = [rest for box in left for rest in _around(box, hole)]
+    return left
+
+
+def _around(box: Box, hole: Box) -> list[Box]:
+    if not overlap([box], [hole]):
+        return [box]
+    y0, x0, y1, x1 = box
+    top, bottom = max(y0, hole[0]), min(y1, hole[2])
+    parts = [(y0, x0, top, x1), (bottom, x0, y1, x1), (top, x0, bottom, hole[1]), (top, hole[3], bottom, x1)]
+    return [part for part in parts if _is_box(part)]
+
+
+def _is_box(box: Box) -> bool:
+    return box[0] < box[2] and box[1] < box[3]
+
+
+def _held_half(box: Box, part: float, cells: Sequence[Instance]) -> Box:
+    """The smaller part of a rectangle; where one part would hold none of its cells, that with about a part of the cells."""
+    y0, x0, y1, x1 = box
+    axis = 0 if y1 - y0 >= x1 - x0 else 1
+    at = box[axis + 2] - max(1, round(part * (box[axis + 2] - box[axis])))
+    middles = sorted((c.box[axis] + c.box[axis + 2]) / 2 for c in cells)
+    if middles and not middles[0] < at <= middles[-1]:
+        at = max(box[axis] + 1, int(middles[-max(1, round(part * len(middles)))]))
+    return (at, x0, y1, x1) if axis == 0 else (y0, at, y1, x1)
+
+
+def _limited(record: ImageRecord, regions: Sequence[Box], others: Sequence[Box]) -> ImageRecord:
+    """The record with some of its regions; the cells of the others count as not looked at."""
+
+    def limited(cell: Instance) -> Instance:
+        is_other = cell.status != "rejected" and is_centred(cell, others)
+        return replace(cell, status="predicted") if is_other else cell
+
+    cells = Instances(record.shape, map(limited, record.instances), categories=record.instances.categories)
+    return replace(record, reviewed=tuple(regions), instances=cells)

@@ -1,0 +1,1 @@
+"""Losses and their weights: CenterMask's, U-Net's, and the classes'."""

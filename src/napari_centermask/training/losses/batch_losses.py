@@ -1,0 +1,83 @@
+"""All losses of one batch: dense heads at every location, mask heads at sampled regions."""
+
+from __future__ import annotations
+
+import torch
+
+from napari_centermask.models.nets.centermask import CenterMask
+from napari_centermask.models.nets.fcos import flatten, propose
+from napari_centermask.training.data.truth import Truth
+from napari_centermask.training.losses.centermask import (
+    assign,
+    fcos_losses,
+    level_table,
+    mask_losses,
+    mask_targets,
+    sample_regions,
+)
+
+REGIONS = 48
+"""Regions per tile that train the mask heads: a quarter foreground, as in the reference (there 512)."""
+
+
+def batch_losses(model: CenterMask, images: torch.Tensor, truths: list[Truth]) -> dict[str, torch.Tensor]:
+    """All losses of one batch.
+
+    Parameters
+    ----------
+    images
+        (B, C, H, W) float32, normalised.
+    truths
+        One per image.
+
+    Returns
+    -------
+    dict of scalar tensors: loss_fcos_cls, loss_fcos_loc, loss_fcos_ctr, loss_mask, loss_maskiou.
+    """
+    pyramid = model.pyramid(images)
+    maps = model.proposal_generator.fcos_head(pyramid)
+    shapes = [tuple(m.shape[2:]) for m in maps[0]]
+    table = level_table(shapes, model.strides, device=images.device)
+    logits, ltrb, centerness = (flatten(m).float() for m in maps)
+    n_classes = logits.shape[2]
+    assignments = [assign(t.boxes, t.classes, table, n_classes) for t in truths]
+    ignored = torch.stack([_inside_any(table[0], t.ignore) | _on(table[0], t.unreviewed) for t in truths])
+    losses = fcos_losses(logits, ltrb, centerness[..., 0], assignments, ignored=ignored)
+    pixels = ltrb.detach() * table[1][:, None]
+    proposals = propose(logits.detach(), pixels, centerness.detach()[..., 0], table[0], table[1])
+    return losses | _region_losses(model, pyramid, proposals, truths, images.shape)
+
+
+def _region_losses(model, pyramid, proposals, truths, shape) -> dict[str, torch.Tensor]:
+    rois, classes, targets, inside = [], [], [], []
+    for i, ((boxes, _), truth) in enumerate(zip(proposals, truths, strict=True)):
+        sample = sample_regions(boxes, truth.boxes, count=REGIONS)
+        front = sample.indices[: sample.foreground]
+        matched = sample.matched[: sample.foreground]
+        chosen = torch.cat([boxes, truth.boxes])[front]
+        rois.append(torch.cat([torch.full_like(chosen[:, :1], i), chosen], dim=1))
+        classes.append(truth.classes[matched])
+        target, part = mask_targets(truth.masks, matched, chosen)
+        targets.append(target)
+        inside.append(part)
+    area = float(shape[2] * shape[3])
+    logits, iou = model.roi(*pyramid[:3], torch.cat(rois), torch.cat(classes), area)
+    iou = iou.float() if model.settings.maskiou else None
+    return mask_losses(logits.float(), iou, torch.cat(targets), torch.cat(inside))
+
+
+def _inside_any(points: torch.Tensor, boxes: torch.Tensor | None) -> torch.Tensor:
+    if boxes is None or len(boxes) == 0:
+        return torch.zeros(len(points), dtype=torch.bool, device=points.device)
+    low = points[:, None] > boxes[None, :, :2]
+    high = points[:, None] < boxes[None, :, 2:]
+    return (low & high).all(2).any(1)
+
+
+def _on(points: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Whether each point (x, y) lies on a mask (H, W)."""
+    if mask is None:
+        return torch.zeros(len(points), dtype=torch.bool, device=points.device)
+    x = points[:, 0].long().clamp(0, mask.shape[1] - 1)
+    y = points[:, 1].long().clamp(0, mask.shape[0] - 1)
+    return mask[y, x] > 0

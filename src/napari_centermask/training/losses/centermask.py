@@ -1,0 +1,253 @@
+"""Targets and losses of FCOS, the mask head and the mask-IoU head.
+
+Source: FCOS, arXiv 1904.01355, sections 3.1 to 3.3 and its centre sampling; GIoU, arXiv 1902.09630;
+Mask Scoring R-CNN, arXiv 1903.00241, section 3.3; CenterMask, arXiv 1911.06667, equation 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+from torchvision.ops import box_iou, roi_align, sigmoid_focal_loss
+
+from napari_centermask.models.nets.fcos import locations
+
+INFINITE = 1e8
+RANGES = (-1, 64, 128, 256, 512, INFINITE)  # FCOS section 3.2, "sizes of interest"
+CENTRE_RADIUS = 1.5  # in strides
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """FCOS targets of one image.
+
+    Attributes
+    ----------
+    labels
+        (L,) int64; the number of classes stands for background.
+    ltrb
+        (L, 4) distances in strides; used where the label is not background.
+    matched
+        (L,) index of the assigned object.
+    """
+
+    labels: torch.Tensor
+    ltrb: torch.Tensor
+    matched: torch.Tensor
+
+
+def level_table(
+    shapes: list[tuple[int, int]], strides: tuple[int, ...], *, device=None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Points (L, 2), strides (L,) and size ranges (L, 2) of all locations; the last level has no upper end."""
+    points = locations(shapes, strides, device=device)
+    counts = torch.tensor([h * w for h, w in shapes], device=device)
+    stride = torch.tensor(strides, dtype=torch.float32, device=device).repeat_interleave(counts)
+    ranges = [[RANGES[i], RANGES[i + 1]] for i in range(len(strides))]
+    ranges[-1][1] = INFINITE
+    return points, stride, torch.tensor(ranges, dtype=torch.float32, device=device).repeat_interleave(counts, dim=0)
+
+
+def assign(
+    boxes: torch.Tensor, classes: torch.Tensor, table: tuple[torch.Tensor, torch.Tensor, torch.Tensor], n_classes: int
+) -> Assignment:
+    """Assign each location to the smallest object whose centre region holds it and whose size fits the level.
+
+    Parameters
+    ----------
+    boxes, classes
+        (N, 4) and (N,).
+    table
+        From `level_table`.
+    """
+    points, stride, ranges = table
+    n_points = points.shape[0]
+    if boxes.shape[0] == 0:
+        nothing = torch.full((n_points,), n_classes, dtype=torch.int64, device=points.device)
+        return Assignment(nothing, points.new_zeros((n_points, 4)), torch.zeros_like(nothing))
+    x, y = points[:, :1], points[:, 1:]
+    ltrb = torch.stack([x - boxes[:, 0], y - boxes[:, 1], boxes[:, 2] - x, boxes[:, 3] - y], dim=2)
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    radius = stride[:, None] * CENTRE_RADIUS
+    low = torch.maximum(centre[None] - radius[..., None], boxes[None, :, :2])
+    high = torch.minimum(centre[None] + radius[..., None], boxes[None, :, 2:])
+    inside = ((points[:, None] - low).amin(2) > 0) & ((high - points[:, None]).amin(2) > 0)
+    extent = ltrb.amax(dim=2)
+    fits = (extent >= ranges[:, :1]) & (extent <= ranges[:, 1:])
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    cost = torch.where(inside & fits, area[None].expand(n_points, -1), INFINITE)
+    smallest, matched = cost.min(dim=1)
+    labels = torch.where(smallest == INFINITE, n_classes, classes[matched])
+    target = ltrb[torch.arange(n_points, device=points.device), matched] / stride[:, None]
+    return Assignment(labels, target, matched)
+
+
+def centerness_target(ltrb: torch.Tensor) -> torch.Tensor:
+    """sqrt of the ratios of the shorter to the longer sides (FCOS, equation 3), (N, 4) -> (N,)."""
+    x, y = ltrb[:, [0, 2]], ltrb[:, [1, 3]]
+    return ((x.amin(1) / x.amax(1)) * (y.amin(1) / y.amax(1))).sqrt()
+
+
+def giou_loss(pred: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """1 - GIoU of boxes given as l t r b about one point, with one added to intersection and union, (N, 4) -> (N,)."""
+    area = (target[:, 0] + target[:, 2]) * (target[:, 1] + target[:, 3])
+    pred_area = (pred[:, 0] + pred[:, 2]) * (pred[:, 1] + pred[:, 3])
+    small, large = torch.minimum(pred, target), torch.maximum(pred, target)
+    inter = (small[:, 0] + small[:, 2]) * (small[:, 1] + small[:, 3])
+    hull = (large[:, 0] + large[:, 2]) * (large[:, 1] + large[:, 3])
+    union = area + pred_area - inter
+    return 1 - ((inter + 1.0) / (union + 1.0) - (hull - union) / hull)
+
+
+def fcos_losses(
+    logits: torch.Tensor,
+    ltrb: torch.Tensor,
+    centerness: torch.Tensor,
+    assignments: list[Assignment],
+    *,
+    ignored: torch.Tensor | None = None,
+) -> dict[str, torch.Tensor]:
+    """Classification, box and centerness losses of a batch.
+
+    Parameters
+    ----------
+    logits, ltrb, centerness
+        (B, L, classes), (B, L, 4) in strides, (B, L).
+    ignored
+        (B, L) bool; background there is left out of the classification loss.
+
+    Returns
+    -------
+    dict with "loss_fcos_cls", "loss_fcos_loc", "loss_fcos_ctr".
+    """
+    n_classes = logits.shape[2]
+    labels = torch.stack([a.labels for a in assignments])
+    targets = torch.stack([a.ltrb for a in assignments])
+    positive = labels != n_classes
+    n = positive.sum().clamp(min=1).to(logits.dtype)
+    wanted = F.one_hot(labels, n_classes + 1)[..., :n_classes].to(logits.dtype)
+    focal = sigmoid_focal_loss(logits, wanted, alpha=0.25, gamma=2.0, reduction="none")
+    if ignored is not None:
+        focal = focal * (positive | ~ignored)[..., None]
+    losses = {"loss_fcos_cls": focal.sum() / n}
+    if not positive.any():
+        return losses | {"loss_fcos_loc": ltrb.sum() * 0.0, "loss_fcos_ctr": centerness.sum() * 0.0}
+    ctr = centerness_target(targets[positive])
+    box = giou_loss(ltrb[positive], targets[positive])
+    losses["loss_fcos_loc"] = (box * ctr).sum() / ctr.sum().clamp(min=1e-6)
+    losses["loss_fcos_ctr"] = F.binary_cross_entropy_with_logits(centerness[positive], ctr, reduction="sum") / n
+    return losses
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Regions chosen for training the mask heads.
+
+    Attributes
+    ----------
+    indices
+        (S,) into proposals followed by the objects; foreground first.
+    matched
+        (S,) the object each overlaps most.
+    foreground
+        Number of foreground regions.
+    """
+
+    indices: torch.Tensor
+    matched: torch.Tensor
+    foreground: int
+
+
+def sample_regions(
+    proposals: torch.Tensor, boxes: torch.Tensor, *, count: int = 512, fraction: float = 0.25, shuffle: bool = True
+) -> Sample:
+    """Match proposals and objects at IoU 0.5 and choose foreground and background regions.
+
+    Parameters
+    ----------
+    proposals
+        (P, 4); the objects' own boxes are appended to them.
+    boxes
+        (N, 4) of the objects.
+    """
+    everything = torch.cat([proposals, boxes])
+    if boxes.shape[0] == 0:
+        keep = torch.arange(len(everything), device=everything.device)[:count]
+        return Sample(keep, torch.zeros_like(keep), 0)
+    overlap, matched = box_iou(everything, boxes).max(dim=1)
+    chosen = [(overlap >= 0.5).nonzero()[:, 0], (overlap < 0.5).nonzero()[:, 0]]
+    if shuffle:
+        chosen = [c[torch.randperm(len(c), device=c.device)] for c in chosen]
+    front = chosen[0][: int(count * fraction)]
+    indices = torch.cat([front, chosen[1][: count - len(front)]])
+    return Sample(indices, matched[indices], len(front))
+
+
+def mask_targets(masks: torch.Tensor, matched: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each region's 28 x 28 target, and how much of its object lies inside the region.
+
+    Parameters
+    ----------
+    masks
+        (N, H, W) uint8.
+    matched, boxes
+        (S,) object of each region, and the regions (S, 4).
+
+    Returns
+    -------
+    targets : (S, 28, 28) float32, 0 or 1
+    inside : (S,) float32 in (0, 1], the object's pixels inside the region's box as a part of all its pixels
+    """
+    if len(matched) == 0:
+        return boxes.new_zeros((0, 28, 28)), boxes.new_zeros(0)
+    rois = torch.cat([matched[:, None].to(boxes.dtype), boxes], dim=1)
+    targets = roi_align(masks[:, None].to(boxes.dtype), rois, 28, 1.0, 0, aligned=True)[:, 0] >= 0.5
+    height, width = masks.shape[1:]
+    # pixels inside a box from a summed-area table, one look-up per corner
+    table = F.pad(masks.to(torch.float32).cumsum(1).cumsum(2), (1, 0, 1, 0))
+    x0, x1 = (boxes[:, i].round().long().clamp(0, width) for i in (0, 2))
+    y0, y1 = (boxes[:, i].round().long().clamp(0, height) for i in (1, 3))
+    within = table[matched, y1, x1] - table[matched, y0, x1] - table[matched, y1, x0] + table[matched, y0, x0]
+    return targets.to(boxes.dtype), within / table[matched, -1, -1].clamp(min=1)
+
+
+def mask_losses(
+    logits: torch.Tensor, mask_iou: torch.Tensor | None, targets: torch.Tensor, inside: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Mask and mask-IoU losses of foreground regions.
+
+    Parameters
+    ----------
+    logits
+        (S, 28, 28) of each region's class.
+    mask_iou
+        (S,) predictions, None without that head.
+    targets, inside
+        As from `mask_targets`.
+
+    Returns
+    -------
+    dict with "loss_mask" and, with the head, "loss_maskiou".
+    """
+    if len(logits) == 0:
+        zero = logits.sum() * 0.0
+        return {"loss_mask": zero} | ({} if mask_iou is None else {"loss_maskiou": zero + mask_iou.sum() * 0.0})
+    losses = {"loss_mask": F.binary_cross_entropy_with_logits(logits, targets)}
+    if mask_iou is not None:
+        wanted = mask_iou_targets(logits, targets, inside)
+        valid = wanted > 0
+        squared = 0.5 * (mask_iou.to(wanted.dtype) - wanted) ** 2
+        losses["loss_maskiou"] = (squared * valid).sum() / valid.sum().clamp(min=1)
+    return losses
+
+
+def mask_iou_targets(logits: torch.Tensor, targets: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """IoU of the predicted mask with the whole object, also with what lies outside the region, (S,) float64."""
+    pred = (logits > 0).double()
+    truth = targets.double()
+    whole = truth.sum((1, 2)) / inside.double().clamp(min=1e-6)
+    overlap = (pred * truth).sum((1, 2))
+    union = pred.sum((1, 2)) + whole - overlap
+    return torch.where(union > 0, overlap / union.clamp(min=1.0), torch.zeros_like(union))

@@ -1,0 +1,292 @@
+"""Every setting of a fine-tuning, computed from the data, the start model and this machine. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.io.coco.document import read_coco
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.images import read_plane
+from napari_centermask.io.reviewed import is_partial, truth_of
+from napari_centermask.models.store.card import ModelCard
+from napari_centermask.models.store.registry import replay_of
+from napari_centermask.models.store.zoo import find_model
+from napari_centermask.settings import AnyModel, AugmentSettings, ModelSettings, TrainSettings
+from napari_centermask.training.data.inputs import follow_card
+
+SCRATCH_DIAMETER = 40.0
+"""Cells of this size lie between the sizes that P3 and P4 are made for."""
+# Measured on two cores with the shipped model: seconds of a step per tile of 256 x 256.
+CPU_SECONDS = 0.12
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What the defaults are computed from.
+
+    Attributes
+    ----------
+    diameter
+        Median diameter of the cells in pixels.
+    side
+        Shorter side of the smallest image in pixels.
+    n_rare
+        Cells of the rarest category.
+    """
+
+    n_images: int
+    n_cells: int
+    diameter: float
+    side: int
+    channels: int
+    categories: tuple[str, ...]
+    n_rare: int
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What this computer offers.
+
+    Attributes
+    ----------
+    gpu_gb
+        Memory of the GPU that PyTorch can use; 0 without one, None where it is not known.
+    """
+
+    cores: int
+    gpu_gb: float | None = 0.0
+
+    @classmethod
+    def here(cls) -> Machine:
+        """This one. Takes seconds where there is a GPU: a process of its own asks PyTorch about it."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return cls(cores, _gpu_gb())
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Settings, and for each that was computed the reason in words."""
+
+    settings: TrainSettings
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+def facts_of(folder: Path, split: str = "train") -> DataFacts:
+    """Facts about the annotated images of a data folder, from its annotations and one image.
+
+    Raises
+    ------
+    BadAnnotations, BadImage, BadSettings
+        If there is nothing to learn from.
+    """
+    path = Path(folder) / f"annotations_{split}.json"
+    records = read_coco(path, images_root=Path(folder) / "images")
+    partial = is_partial(records)
+    truths = [truth_of(r, partial=partial) for r in records]
+    cells = [c for t in truths for c in t.instances]
+    if not cells:
+        raise BadSettings(f"Expected cells to learn from in {path}, found none. Correct or draw some.")
+    names = truths[0].instances.categories
+    counts = Counter(names.get(c.category, str(c.category)) for c in cells)
+    return DataFacts(
+        n_images=sum(not t.is_empty for t in truths),
+        n_cells=len(cells),
+        diameter=float(np.median([c.diameter for c in cells])),
+        side=min(min(r.shape) for r in records),
+        channels=_channels(records),
+        categories=tuple(names.values()),
+        n_rare=min(counts.values()),
+    )
+
+
+def suggest(
+    folder: Path,
+    out: Path,
+    *,
+    card: ModelCard | None = None,
+    start: str | None = None,
+    replay: Sequence[Path] | None = None,
+    machine: Machine | None = None,
+    facts: DataFacts | None = None,
+) -> Suggestion:
+    """The settings of a training on a data folder.
+
+    Parameters
+    ----------
+    folder
+        With images/, annotations_train.json and annotations_val.json, as `dataset.freeze_dataset` writes it.
+    card, start
+        Card and name of the model to start from; from scratch without.
+    replay
+        Data folders of what the start model knows; the sample that comes with it when not given.
+    machine
+        This one when not given.
+
+    Returns
+    -------
+    Suggestion
+        The settings and why each is what it is.
+    """
+    facts, machine = facts or facts_of(folder), machine or Machine.here()
+    reasons: dict[str, str] = {}
+    model, diameter = _network(facts, card, reasons)
+    tile = _tile(facts, diameter, reasons)
+    batch, workers = _machine(machine, tile, reasons)
+    steps, minutes = _length(facts, machine, batch=batch, tile=tile, tuned=card is not None, reasons=reasons)
+    values = {
+        "data": [folder],
+        "out": out,
+        "start": start,
+        "model": model,
+        "diameter": diameter,
+        "tile": tile,
+        "batch": batch,
+        "workers": workers,
+        "steps": steps,
+        "minutes": minutes,
+        "evaluate_every": max(20, steps // 10),
+        "warmup": min(500, steps // 10),
+        "ema": 0.99 if steps < 2000 else 0.999,
+        "patience": 5,
+        "oversample": _oversample(facts, reasons),
+    }
+    if card is not None:
+        if replay is None:
+            replay = _sample(start, model, is_same=model == card.model, reasons=reasons)
+        values |= _tuning(facts, reasons) | {"replay": list(replay), "replay_part": 0.25 if replay else 0.0}
+    settings = TrainSettings.model_validate(values)
+    return Suggestion(settings if card is None else follow_card(settings, card), reasons)
+
+
+def _network(facts: DataFacts, card: ModelCard | None, reasons: dict[str, str]) -> tuple[AnyModel, float]:
+    if card is None:
+        reasons["diameter"] = f"cells of {facts.diameter:.0f} pixels are rescaled to {SCRATCH_DIAMETER:.0f}"
+        channels = 3 if facts.channels == 3 else facts.channels
+        # No part that looks beyond its place: the same cell gets the same answer in every tile.
+        own = {"ese": False, "top_levels": 0, "head_norm": "none", "roi_levels": "area"}
+        small = {"maskiou_channels": 64, "maskiou_fc": 128}
+        return ModelSettings(in_channels=channels, categories=list(facts.categories), **own, **small), SCRATCH_DIAMETER
+    reasons["diameter"] = f"the start model knows cells of {card.diameter:.0f} pixels; these have {facts.diameter:.0f}"
+    same = len(facts.categories) == len(card.model.categories) == 1 or set(facts.categories) <= set(
+        card.model.categories
+    )
+    if same:
+        return card.model, card.diameter
+    reasons["model"] = f"its last layers are made anew for the categories {', '.join(facts.categories)}"
+    return card.model.model_copy(update={"categories": list(facts.categories)}), card.diameter
+
+
+def _tile(facts: DataFacts, diameter: float, reasons: dict[str, str]) -> int:
+    """Room for about six cells in a row, not more than the images have."""
+    side = facts.side * diameter / facts.diameter
+    tile = int(min(np.clip(6.4 * diameter, 128, 512), max(128, side)) // 32 * 32)
+    reasons["tile"] = f"{tile / diameter:.0f} cells in a row; the smallest image has {side / diameter:.0f}"
+    return tile
+
+
+def _machine(machine: Machine, tile: int, reasons: dict[str, str]) -> tuple[int, int]:
+    workers = min(4, max(1, machine.cores - 1)) if machine.cores > 1 else 0
+    if machine.gpu_gb:
+        batch = int(np.clip(2 ** math.floor(math.log2(machine.gpu_gb * (256 / tile) ** 2)), 2, 16))
+        reasons["batch"] = f"a GPU with {machine.gpu_gb:.0f} GB"
+    else:
+        batch = 4 if machine.cores <= 4 else 8
+        reasons["batch"] = f"{machine.cores} CPU cores and no GPU"
+    reasons["workers"] = f"{machine.cores} CPU cores"
+    return batch, workers
+
+
+def _length(
+    facts: DataFacts, machine: Machine, *, batch: int, tile: int, tuned: bool, reasons: dict[str, str]
+) -> tuple[int, float | None]:
+    """More cells teach more; on a CPU the time is limited too: 100 cells shall be done within ten minutes."""
+    steps = int(np.clip((200 + 4 * facts.n_cells) * (1 if tuned else 4) * 4 / batch, 100, 20_000))
+    reasons["steps"] = f"{facts.n_cells} cells in {facts.n_images} {'image' if facts.n_images == 1 else 'images'}"
+    if machine.gpu_gb:
+        return steps, None
+    limit = round(float(np.clip(7 * math.sqrt(facts.n_cells / 100), 5, 60)), 1) * (1 if tuned else 3)
+    expected = steps * batch * CPU_SECONDS * (tile / 256) ** 2 * 2 / min(machine.cores, 8) / 60
+    reasons["minutes"] = f"about {min(limit, expected):.0f} minutes on {machine.cores} CPU cores, {limit:.0f} at most"
+    return steps, limit
+
+
+def _oversample(facts: DataFacts, reasons: dict[str, str]) -> float:
+    n = len(facts.categories)
+    if n > 1 and facts.n_rare * n < 0.5 * facts.n_cells:
+        reasons["oversample"] = f"the rarest category has {facts.n_rare} of {facts.n_cells} cells"
+        return 0.5
+    return 0.0
+
+
+def _sample(start: str | None, model: AnyModel, *, is_same: bool, reasons: dict[str, str]) -> list[Path]:
+    """What the start model learned from, to be shown again: it costs a quarter of the tiles."""
+    found = None if start is None else replay_of(find_model(start))
+    if found is None:
+        reasons["replay_part"] = "no sample of what the start model learned from is at hand"
+    elif not is_same or not _fits(found, model):
+        reasons["replay_part"] = "the start model's data have other categories"
+    else:
+        reasons["replay_part"] = "of the tiles show again what the start model knows, against forgetting"
+        return [found]
+    return []
+
+
+def _fits(folder: Path, model: AnyModel) -> bool:
+    """Whether a model knows the categories of a sample, which may be its ancestor's; one of a single category takes all."""
+    values = json.loads((folder / "annotations_train.json").read_text(encoding="utf-8"))
+    return len(model.categories) == 1 or {c["name"] for c in values["categories"]} <= set(model.categories)
+
+
+def _tuning(facts: DataFacts, reasons: dict[str, str]) -> dict:
+    """What differs from a training from scratch: small steps, and first layers that stay where data are few."""
+    freeze = "early" if facts.n_cells < 100 else "stem" if facts.n_cells < 400 else "none"
+    reasons["freeze"] = f"{facts.n_cells} cells" + ("" if freeze == "none" else " are few: the first layers stay")
+    return {
+        "freeze": freeze,
+        "layer_decay": 0.7,
+        "learning_rate": 3e-4,
+        "keep": 0.2,
+        "augment": AugmentSettings(scale=(0.7, 1.4), elastic=2.0 if facts.n_cells < 400 else 0.0),
+        "evaluate_first": True,
+        "compare": True,
+    }
+
+
+def _channels(records: Sequence[ImageRecord]) -> int:
+    first = next(r for r in records if r.path is not None)
+    return int(np.asarray(read_plane(first.path, first.plane)).shape[0])
+
+
+_ASK_TORCH = """
+import torch
+print(torch.cuda.get_device_properties(0).total_memory / 1024**3 if torch.cuda.is_available() else 0)
+"""
+_ASK_SECONDS = 60
+
+
+def _gpu_gb() -> float:
+    """Memory of the first GPU that PyTorch can use, 0 without one; a process of its own asks, so that torch enters no other.
+
+    Where there is no driver nobody is asked, for torch takes seconds to load.
+    """
+    import shutil
+    import subprocess
+    import sys
+
+    if shutil.which("nvidia-smi") is None:
+        return 0.0
+    ask = [sys.executable, "-c", _ASK_TORCH]
+    try:
+        found = subprocess.run(ask, capture_output=True, text=True, timeout=_ASK_SECONDS, check=True)
+        return float(found.stdout.split()[-1])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return 0.0

@@ -1,0 +1,310 @@
+"""The training loop: a generator of events, so that a shell, a dock and a test drive it alike."""
+
+from __future__ import annotations
+
+import errno
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from napari_centermask.events import event
+from napari_centermask.settings import TrainSettings
+from napari_centermask.training.data.checks import check_data
+from napari_centermask.training.run.control import Control
+from napari_centermask.training.run.device import choose_device, give_back, memory_mb
+from napari_centermask.training.run.failed import TrainingFailed
+from napari_centermask.training.run.memory import release, stage_failed, step_failed
+from napari_centermask.training.run.optimise import PLATEAU
+from napari_centermask.training.run.shortage import is_of_host, is_out_of_memory
+from napari_centermask.training.run.tensorboard import EventFile
+from napari_centermask.training.run.trainer import Trainer
+
+REPORT_EVERY = 20
+REPORT_SECONDS = 10.0
+CHECKPOINT_EVERY = 250
+CHECKPOINT_SECONDS = 300.0
+TRAINING, SEARCHING = STEPPING = ("training", "searching the learning rate")
+
+Evaluate = Callable[[nn.Module, Trainer], dict[str, Any]]
+Events = Iterator[dict[str, Any]]
+
+
+def train(settings: TrainSettings, *, evaluate: Evaluate | None = None) -> Events:
+    """Train a model; yields events and may be closed between any two.
+
+    A file `stop` in the run folder ends it with the best model so far, a file `pause` holds it (see `control`).
+
+    Parameters
+    ----------
+    evaluate
+        What scores the averaged model on `val`; returns a dict with "AP". The default is `validate.evaluate`.
+
+    Yields
+    ------
+    dict
+        Events of `napari_centermask.events`.
+
+    Raises
+    ------
+    TrainingFailed, BadSettings, BadAnnotations
+        With what to change.
+    """
+    run = None
+    try:
+        run = _Run(settings, evaluate)
+        for one in run.events():
+            if run.trainer.world.is_first:
+                yield one
+    except (OSError, RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            stage = "starting" if run is None else run.stage
+            device = choose_device(settings.device) if run is None else run.trainer.device
+            raise stage_failed(stage, error, settings.out, device) from error
+        if isinstance(error, OSError):
+            raise _explain_os(error, settings) from error
+        raise
+    finally:
+        if run is not None:
+            run.close()
+
+
+class _Run:
+    """One run: what it shares between its parts."""
+
+    def __init__(self, settings: TrainSettings, evaluate: Evaluate | None) -> None:
+        from napari_centermask.training.run import validate
+
+        self.score = evaluate or validate.evaluate
+        self.prepare = validate.prepare if evaluate is None else lambda settings: None
+        self.trainer = Trainer(settings)
+        self.settings = settings = self.trainer.settings
+        self.board = EventFile(settings.out) if settings.tensorboard and self.trainer.world.is_first else None
+        self.control = Control(settings.out)
+        self.values: dict[str, list[float]] = {}  # of each loss, since the last report
+        self.reported = self.saved = self.clock = time.monotonic()
+        self.has_halved = self.is_stale = False
+        self.stage = "starting"
+
+    def events(self) -> Events:
+        """The whole run."""
+        settings, trainer = self.settings, self.trainer
+        warning = trainer.resume() if settings.resume else None
+        if trainer.world.is_first:
+            (settings.out / "run.json").write_text(settings.model_dump_json(indent=1), encoding="utf-8")
+        yield event(
+            "start",
+            out=str(settings.out),
+            step=trainer.progress.step,
+            steps=settings.steps,
+            device=str(trainer.device),
+            precision=str(trainer.precision or torch.float32).removeprefix("torch."),
+            parameters=sum(p.numel() for p in trainer.model.parameters()),
+            batch=trainer.batch,
+            tile=settings.tile,
+        )
+        if warning:
+            yield event("notice", message=warning)
+        yield self._enter("reading the images")
+        if trainer.world.is_first:
+            trainer.read_facts()
+            check_data(settings)
+            self.prepare(settings)
+            if settings.evaluate_first and trainer.progress.step == 0:
+                yield from self._evaluate()
+        if settings.find_rate and trainer.progress.step == 0 and trainer.world.size > 1:
+            message = "The learning rate is searched by a single process only; it stays as set."
+            yield event("notice", message=message)
+        while not self._is_over():
+            yield from self._until_short()
+        if trainer.world.is_first:
+            yield from self._finish()
+
+    def _enter(self, stage: str) -> dict[str, Any]:
+        self.stage = stage
+        return event("stage", name=stage)
+
+    def _until_short(self) -> Events:
+        """Steps until the end, or until the memory does not suffice; then with less, or with the reason."""
+        try:
+            if self.settings.find_rate and self.trainer.progress.step == 0 and self.trainer.world.size == 1:
+                yield from self._find_rate()
+            yield from self._some_steps()
+            return
+        except (OSError, RuntimeError, MemoryError) as error:
+            if self.stage not in STEPPING or not is_out_of_memory(error):
+                raise
+            of_host = is_of_host(error)
+        # Not among the lines above: an error holds the frames it came through, and they the tensors of the step.
+        yield from self._use_less(of_host)
+
+    def _find_rate(self) -> Events:
+        """Take the learning rate that the data suggest; the run file tells it to whoever resumes."""
+        from napari_centermask.training.data.loader import batches
+        from napari_centermask.training.run.rate_finder import find_rate
+
+        yield self._enter(SEARCHING)
+        loader = batches(self.settings, batch=self.trainer.batch)
+        curve = find_rate(self.trainer, ((b.images, b.truths) for b in loader))
+        changes = {"learning_rate": curve.best, "find_rate": False}
+        self.settings = self.trainer.settings = self.settings.model_copy(update=changes)
+        (self.settings.out / "run.json").write_text(self.settings.model_dump_json(indent=1), encoding="utf-8")
+        points = {"rates": curve.rates.tolist(), "losses": curve.losses.tolist()}
+        yield event("notice", message=f"Learning rate {curve.best:.1e}, from trial steps.", **points)
+
+    def close(self) -> None:
+        """End what the run holds open."""
+        if self.board is not None:
+            self.board.close()
+        self.trainer.world.leave()
+
+    def _is_over(self) -> bool:
+        """Whether no further step follows."""
+        trainer, patience = self.trainer, self.settings.patience
+        self.is_stale = 0 < patience <= trainer.progress.stale
+        over = trainer.done >= 1.0 or self.control.stopped or self.is_stale
+        return trainer.world.agree(over, trainer.device)
+
+    def _some_steps(self) -> Events:
+        """Steps until the end, or until the memory does not suffice."""
+        from napari_centermask.training.data.loader import batches
+
+        world = self.trainer.world
+        share = {"batch": max(1, self.trainer.batch // world.size), "share": (world.rank, world.size)}
+        loader = iter(batches(self.settings, start_tile=self.trainer.tiles, **share))
+        yield self._enter(TRAINING)
+        self.clock = time.monotonic()
+        while not self._is_over():
+            with world.sharing_shortage(self.trainer.device):
+                batch = next(loader)
+            losses = self.trainer.step(batch.images, batch.truths)
+            self._count(losses)
+            if world.is_first:
+                yield from self._after_step()
+
+    def _count(self, losses: dict[str, float]) -> None:
+        now = time.monotonic()
+        self.trainer.progress.seconds += now - self.clock
+        self.clock = now
+        for name, value in losses.items():
+            if math.isfinite(value):  # the gradient's norm is not where fp16 overflows, and such a step changes nothing
+                self.values.setdefault(name, []).append(value)
+
+    def _after_step(self) -> Events:
+        """Report, save and evaluate where it is time; wait where a person wants it."""
+        settings, trainer = self.settings, self.trainer
+        step, last, now = trainer.progress.step, trainer.done >= 1.0, time.monotonic()
+        if step % REPORT_EVERY == 0 or last or now - self.reported > REPORT_SECONDS:
+            yield self._report()
+        is_evaluated = step % settings.evaluate_every == 0 or last
+        if not is_evaluated and (step % CHECKPOINT_EVERY == 0 or now - self.saved > CHECKPOINT_SECONDS):
+            yield self._save()
+        if is_evaluated:
+            yield from self._evaluate()
+        if self.control.paused:
+            yield from self._pause()
+        self.clock = time.monotonic() if is_evaluated or self.control.paused else self.clock
+
+    def _report(self) -> dict[str, Any]:
+        trainer, self.reported = self.trainer, time.monotonic()
+        means = {name: round(sum(values) / len(values), 6) for name, values in self.values.items()}
+        self.values = {}
+        step, part, seconds = trainer.progress.step, trainer.done, trainer.progress.seconds
+        trainer.progress.curves.append({"step": step, **means})
+        if self.board is not None:
+            self.board.add(step, means)
+        left = seconds * (1 - part) / part if part else None
+        return event(
+            "step",
+            step=step,
+            part=round(part, 5),
+            seconds=round(seconds),
+            seconds_left=None if left is None else round(left),
+            memory_mb=memory_mb(trainer.device),
+            **means,
+        )
+
+    def _save(self) -> dict[str, Any]:
+        self.saved = time.monotonic()
+        self.trainer.save()
+        return event("checkpoint", step=self.trainer.progress.step, path=str(self.trainer.files.newest))
+
+    def _evaluate(self) -> Events:
+        from napari_centermask.training.run.validate import save_best
+
+        settings, trainer = self.settings, self.trainer
+        yield self._enter("evaluating")
+        model = trainer.averaged()
+        result = self.score(model, trainer)
+        curve = {k: v for k, v in result.items() if k not in ("per_folder", "samples", "score")}
+        trainer.progress.curves.append({"step": trainer.progress.step, **curve})
+        if self.board is not None:
+            self.board.add(trainer.progress.step, {f"val/{k}": v for k, v in curve.items()})
+        if trainer.progress.step == 0:  # where the start model stands; it is not a result of this run
+            yield event("evaluation", step=0, better=False, **result)
+            return
+        better = result["AP"] > trainer.progress.best
+        trainer.progress.stale = 0 if better else trainer.progress.stale + 1
+        if settings.schedule == "plateau" and trainer.progress.stale and trainer.progress.stale % PLATEAU == 0:
+            trainer.progress.drops += 1
+        if better:
+            trainer.progress.best = result["AP"]
+            save_best(model, trainer, result)
+        yield self._save()
+        yield event("evaluation", step=trainer.progress.step, better=better, **result)
+        if trainer.done < 1.0:
+            yield self._enter(TRAINING)
+
+    def _pause(self) -> Events:
+        """Save and wait until the file `pause` goes, or a file `stop` comes."""
+        yield self._save()
+        give_back(self.trainer.device)
+        yield event("paused", step=self.trainer.progress.step)
+        while self.control.paused:
+            time.sleep(0.1)
+        yield event("resumed", step=self.trainer.progress.step)
+        self.clock = time.monotonic()
+
+    def _use_less(self, of_host: bool) -> Events:
+        """Go on with half the batch, once; several processes do so together, each has at least one tile."""
+        trainer, batch = self.trainer, self.trainer.batch
+        release(trainer)
+        if self.has_halved or batch <= trainer.world.size:
+            yield self._enter("looking for what fits")
+            raise step_failed(trainer, of_host=of_host)
+        self.has_halved, trainer.progress.batch = True, batch // 2
+        message = f"The memory did not suffice for {batch} tiles per step; going on with {batch // 2}."
+        yield event("notice", message=message, batch=batch // 2)
+
+    def _finish(self) -> Events:
+        """Keep the last state, and see that there is a model; then the end."""
+        trainer, best = self.trainer, self.settings.out / "best.safetensors"
+        if self.is_stale:
+            message = f"The AP has not risen for {trainer.progress.stale} evaluations; the training ends here."
+            yield event("notice", message=message)
+        is_stopped = self.control.stopped and trainer.done < 1.0
+        if is_stopped and trainer.progress.step:
+            yield self._save()  # first: an evaluation takes long, and may be ended
+            if trainer.progress.best < 0:
+                yield from self._evaluate()
+        self.control.clear()
+        yield event(
+            "done",
+            step=trainer.progress.step,
+            best=trainer.progress.best,
+            out=str(self.settings.out),
+            stopped=is_stopped,
+            model=str(best) if best.exists() else None,
+        )
+
+
+def _explain_os(error: OSError, settings: TrainSettings) -> TrainingFailed:
+    """A full disk, a folder that went away: what happened and that the run can go on."""
+    again = f"Then go on with: napari-centermask train {settings.out / 'run.json'} --resume"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return TrainingFailed(f"The disk of {settings.out} is full. Make room. {again}", reason="disk")
+    where = error.filename or settings.out
+    return TrainingFailed(f"Cannot use {where}: {error.strerror or error}. Bring it back. {again}", reason="data")

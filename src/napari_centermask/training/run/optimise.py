@@ -1,0 +1,121 @@
+"""What learns, and how fast: optimiser, schedule, frozen layers, slower first layers."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import torch
+from torch import nn
+
+from napari_centermask.settings import TrainSettings
+
+_STAGE = re.compile(r"bottom_up\.(?:stage|res)(\d)")
+_LEVEL = re.compile(r"network\.(?:down\.|encoder\.(?:layer|stages_|blocks\.)?)(\d)")
+LONGEST_WARMUP = 0.1
+"""Part of a run after which it is warm, however many steps that were."""
+PLATEAU = 2
+"""Evaluations without a better AP after which the schedule "plateau" lowers the rate."""
+HEADS = 6
+FROZEN = {"none": -1, "stem": 0, "early": 2, "backbone": 4}
+"""Depth up to which layers stay: the stem; with stages 2 and 3; all of the backbone."""
+
+
+def depth_of(name: str) -> int:
+    """How deep a parameter lies: 0 the stem, 1 to 4 the stages 2 to 5, 5 the pyramid, 6 the heads.
+
+    Of a U-Net: the levels of the contracting path, 5 the expanding one.
+    """
+    if name.startswith("network."):
+        return _unet_depth(name)
+    if not name.startswith("backbone."):
+        return HEADS
+    if "bottom_up" not in name:
+        return 5
+    found = _STAGE.search(name)
+    if found:
+        return int(found[1]) - 1
+    return 0 if "stem" in name else 2  # MobileNetV2 counts its blocks in another way
+
+
+def _unet_depth(name: str) -> int:
+    found = _LEVEL.match(name)
+    if found:
+        return min(int(found[1]), 4)
+    if name.startswith("network.encoder."):  # its stem, under whatever name
+        return 0
+    return HEADS if ".head." in name or ".side." in name or "segmentation_head" in name else 5
+
+
+def freeze(model: nn.Module, up_to: str) -> int:
+    """Keep the first layers as they are; returns the number of parameters that still learn."""
+    for name, parameter in model.named_parameters():
+        if depth_of(name) <= FROZEN[up_to]:
+            parameter.requires_grad_(False)
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def make_optimiser(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+    """SGD or AdamW; biases and norms are not decayed; with `layer_decay` each stage learns slower than the next.
+
+    Source of the slower first layers: J. Howard and S. Ruder, ULMFiT, arXiv 1801.06146, section 3.2.
+    """
+    groups: dict[tuple[int, bool], dict] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        depth = depth_of(name) if settings.layer_decay < 1 else HEADS
+        decays = parameter.dim() > 1
+        group = groups.setdefault(
+            (depth, not decays),
+            {
+                "params": [],
+                "weight_decay": settings.weight_decay if decays else 0.0,
+                "factor": settings.layer_decay ** (HEADS - depth),
+            },
+        )
+        group["params"].append(parameter)
+    ordered = [groups[key] for key in sorted(groups)]
+    if settings.optimiser == "sgd":
+        return torch.optim.SGD(ordered, lr=settings.learning_rate, momentum=0.9)
+    return torch.optim.AdamW(ordered, lr=settings.learning_rate)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group its part of a learning rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group.get("factor", 1.0)
+
+
+def learning_rate(settings: TrainSettings, step: int, done: float, *, drops: int = 0) -> float:
+    """Rate at a step when the part `done` in [0, 1] of the run is behind.
+
+    Parameters
+    ----------
+    drops
+        How often the schedule "plateau" has lowered it.
+    """
+    done = min(done, 1.0)
+    if settings.schedule == "one-cycle":
+        return settings.learning_rate * _one_cycle(done)
+    if settings.schedule == "cosine":
+        factor = _cosine(done)
+    elif settings.schedule == "plateau":
+        factor = 0.5**drops
+    else:  # by ten at 2/3 and 8/9, the proportions of detectron2's schedules
+        factor = 0.1 ** ((done >= 2 / 3) + (done >= 8 / 9))
+    # A run that its minutes end before its steps shall not pass in warming up.
+    warm = max((step + 1) / max(settings.warmup, 1), done / LONGEST_WARMUP)
+    return settings.learning_rate * max(factor, 1e-3) * min(1.0, warm)
+
+
+def _one_cycle(done: float) -> float:
+    """From 1/25 up to 1 in the first 30 %, then down to 1e-5; L. Smith and N. Topin, arXiv 1708.07120, as PyTorch has it."""
+    if done < 0.3:
+        return 1 + (1 / 25 - 1) * _cosine(done / 0.3)
+    return 1e-5 + (1 - 1e-5) * _cosine((done - 0.3) / 0.7)
+
+
+def _cosine(part: float) -> float:
+    """Half a cosine: 1 at 0, 0 at 1."""
+    return 0.5 * (1 + math.cos(math.pi * part))

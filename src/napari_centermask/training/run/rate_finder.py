@@ -1,0 +1,76 @@
+"""A learning rate from the data: raise it step by step and see where the loss falls fastest.
+
+Source: L. Smith, Cyclical Learning Rates, arXiv 1506.01186, section 3.3.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_centermask.training.data.truth import Truth
+from napari_centermask.training.run.failed import TrainingFailed
+from napari_centermask.training.run.trainer import Trainer
+
+LOWEST, HIGHEST = 1e-6, 1e-1
+SMOOTH = 0.9
+
+
+@dataclass(frozen=True)
+class RateCurve:
+    """Smoothed losses at rising rates, and the suggestion."""
+
+    rates: np.ndarray
+    losses: np.ndarray
+
+    @property
+    def best(self) -> float:
+        """A third of the rate at which the loss is lowest: still falling, with room to the rate that breaks it."""
+        return float(self.rates[int(np.argmin(self.losses))] / 3)
+
+
+def find_rate(trainer: Trainer, batches: Iterable[tuple], *, steps: int = 60) -> RateCurve:
+    """Try rates from 1e-6 to 0.1; the trainer is afterwards as it was before.
+
+    Parameters
+    ----------
+    batches
+        (images, truths) of each step; as many as `steps`.
+
+    Raises
+    ------
+    TrainingFailed
+        If a loss is not finite at the very first, lowest rate.
+    """
+    kept = copy.deepcopy((trainer.model.state_dict(), trainer.optimiser.state_dict(), vars(trainer.progress)))
+    average = copy.deepcopy((trainer.average.state, trainer.average.updates))
+    rates = np.geomspace(LOWEST, HIGHEST, steps)
+    losses: list[float] = []
+    mean = 0.0
+    try:
+        for number, (rate, (images, truths)) in enumerate(zip(rates, batches, strict=False), start=1):
+            try:
+                found = _loss(trainer, images, truths, float(rate))
+            except TrainingFailed:
+                if not losses:  # no rate helps
+                    raise
+                break
+            mean = SMOOTH * mean + (1 - SMOOTH) * found
+            losses.append(mean / (1 - SMOOTH**number))
+            if losses[-1] > 4 * min(losses):
+                break
+    finally:
+        trainer.model.load_state_dict(kept[0])
+        trainer.optimiser.load_state_dict(kept[1])
+        vars(trainer.progress).update(kept[2])
+        trainer.average.state, trainer.average.updates = average
+    return RateCurve(rates[: len(losses)], np.array(losses))
+
+
+def _loss(trainer: Trainer, images, truths: list[Truth], rate: float) -> float:
+    """The sum of the losses of one step at a rate."""
+    found = trainer.step(images, truths, rate=rate)
+    return sum(v for k, v in found.items() if k.startswith("loss_"))

@@ -1,0 +1,104 @@
+"""The network a run begins with: new, or a model that is trained further, perhaps for other categories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.io.files import sha256_of
+from napari_centermask.models.nets.build import build_model
+from napari_centermask.models.store.card import ModelCard
+from napari_centermask.settings import TrainSettings
+
+KEPT = Path("start", "start.safetensors")
+"""The start model's weights in a run folder, as the model may be renamed or deleted while a run goes on. Not beside
+`best.safetensors`, so that the folder still names one model."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """A network, and the model it comes from.
+
+    Attributes
+    ----------
+    parent, parent_sha256
+        Name and hash of the weights of the model it comes from; None for a new one.
+    card
+        Of that model.
+    """
+
+    model: nn.Module
+    parent: str | None = None
+    parent_sha256: str | None = None
+    card: ModelCard | None = None
+
+
+def make_start(settings: TrainSettings) -> Start:
+    """Build a new network, or load the start model; a run that goes on has its weights in its folder.
+
+    Raises
+    ------
+    BadSettings, BadModel
+        If the start model cannot be trained.
+    """
+    if settings.start is None:
+        try:
+            return Start(build_model(settings.model))
+        except ValueError as error:
+            raise BadSettings(str(error)) from error
+    from napari_centermask.models.store.checkpoint import load_model
+    from napari_centermask.models.store.zoo import find_model
+
+    kept = settings.out / KEPT
+    files = find_model(kept if settings.resume and kept.exists() else settings.start)
+    if files.weights is None:
+        raise BadSettings(f"Expected a model with weights to start from, {files.name} has only ONNX graphs.")
+    model, card = load_model(files.weights)
+    if "family" in settings.model.model_fields_set and settings.model.family != card.kind:
+        raise BadSettings(
+            f"Expected a start model that is a {settings.model.family}, {files.name} is a {card.kind}. "
+            "Choose another one, or leave model.family out."
+        )
+    if _has_other_categories(settings, card):
+        model = for_categories(model, settings.model.categories)
+    return Start(model, card.name, sha256_of(files.weights), card)
+
+
+def _has_other_categories(settings: TrainSettings, card: ModelCard) -> bool:
+    """Whether other categories than those of the start model are asked for.
+
+    A single one is only where the network is the start model's in all else, or the file of a run that names no network would
+    ask for it: it holds the default network, of one category. And a model of one category takes any cell for it.
+    """
+    wanted, known = settings.model.categories, card.model.categories
+    if "model" not in settings.model_fields_set or wanted == known:
+        return False
+    if len(wanted) > 1:
+        return True
+    rest = {"categories"}
+    return len(known) > 1 and settings.model.model_dump(exclude=rest) == card.model.model_dump(exclude=rest)
+
+
+def for_categories(model: nn.Module, categories: list[str]) -> nn.Module:
+    """The network for other categories: a new one begins as the old one of its name, else as the mean of all.
+
+    So it finds what it found before, and learns which is which.
+    """
+    settings, old = model.settings, model.settings.categories
+    new = build_model(settings.model_copy(update={"categories": list(categories)}))
+    with torch.device("meta"):  # the tensors that have a part for each category are those that one more makes larger
+        larger = build_model(settings.model_copy(update={"categories": [*old, "one more"]})).state_dict()
+    n_before = 1 if settings.family == "unet" else 0  # the background's map stays the first
+    state = model.state_dict()
+    for key, given in state.items():
+        if given.shape != larger[key].shape:
+            before, of_old, after = given.split([n_before, len(old), len(given) - n_before - len(old)])
+            mean = of_old.mean(dim=0)
+            kept = [of_old[old.index(name)] if name in old else mean for name in categories]
+            state[key] = torch.cat([before, torch.stack(kept), after])
+    new.load_state_dict(state)
+    return new

@@ -1,0 +1,109 @@
+"""The state of a run on disk: the newest, and the one before it for the day the newest is damaged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from napari_centermask.training.run.failed import TrainingFailed
+from napari_centermask.training.run.shortage import is_out_of_memory
+
+
+class StateFiles:
+    """`last.pt` and `previous.pt` of a run folder.
+
+    Attributes
+    ----------
+    is_continued
+        Whether the newest is of this run, not of an earlier one in this folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.newest = folder / "last.pt"
+        self.earlier = folder / "previous.pt"
+        self.is_continued = False
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Write a state under a temporary name and rename it; the state before is kept."""
+        part = self.newest.with_suffix(".part")
+        try:
+            with part.open("wb") as stream:  # given a path, torch reports a full disk as a RuntimeError
+                torch.save(state, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        if self.is_continued and self.newest.exists():
+            os.replace(self.newest, self.earlier)
+        elif not self.is_continued:
+            self.earlier.unlink(missing_ok=True)
+        self.is_continued = True
+        os.replace(part, self.newest)
+
+    def read(self, restore: Callable[[dict[str, Any]], None]) -> str | None:
+        """Restore the newest state that can be read; its tensors are in the machine's memory.
+
+        Returns
+        -------
+        str or None
+            What a person should know: that the newest was damaged, and from which it goes on.
+
+        Raises
+        ------
+        TrainingFailed
+            If there is none, none can be read, or the one that can does not fit the settings.
+        OSError, RuntimeError, MemoryError
+            If a file cannot be opened, or the memory does not suffice; all files stay as they are.
+        """
+        found = [p for p in (self.newest, self.earlier) if p.exists()]
+        if not found:
+            raise TrainingFailed(
+                f"Expected a checkpoint to resume from, {self.newest} is missing. Start again without --resume.",
+                reason="checkpoint",
+                remedy={"resume": False},
+            )
+        for path in found:
+            if (state := _load(path)) is not None:
+                break
+        else:
+            raise TrainingFailed(
+                f"{' and '.join(map(str, found))} cannot be read: damaged. Start again without --resume, in another folder.",
+                reason="checkpoint",
+                remedy={"resume": False},
+            )
+        _fit(restore, state, path)
+        self.is_continued = True
+        if path == found[0]:
+            return None
+        os.replace(path, self.newest)  # else the damaged state would take the place of the good one
+        return f"{self.newest} is damaged. Going on from {path.name}"
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    """The state in a file, None where it is damaged."""
+    with path.open("rb") as stream:
+        try:
+            return torch.load(stream, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many kinds for a damaged file, with advice that does not help here
+            if is_out_of_memory(error):
+                raise
+            return None
+
+
+def _fit(restore: Callable[[dict[str, Any]], None], state: dict[str, Any], path: Path) -> None:
+    """Restore a state that could be read."""
+    try:
+        restore(state)
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise
+        words = " ".join(str(error).split())
+        raise TrainingFailed(
+            f"Expected settings that fit the checkpoint {path}, these do not: {words[:300]}. Resume with the model, "
+            "freeze, layer_decay and optimiser that the run had before, or start another run in another folder."
+        ) from error

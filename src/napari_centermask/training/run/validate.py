@@ -1,0 +1,208 @@
+"""Score the averaged model on `val` while it trains, and keep the best."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from napari_centermask.core.instances import Instances
+from napari_centermask.engines.torch import engine_of
+from napari_centermask.evaluation.error_maps import write_error_map
+from napari_centermask.evaluation.report import evaluate as score_pairs
+from napari_centermask.io.reviewed import centred_within
+from napari_centermask.models.store.card import ModelCard
+from napari_centermask.models.store.checkpoint import save_model
+from napari_centermask.pipeline import segment_within, suited
+from napari_centermask.settings import SegmentSettings, TrainSettings
+from napari_centermask.training.data.loader import folders_by_name, validation_images
+from napari_centermask.training.data.sample import Sample
+
+IMAGES = 40
+"""Most images per data folder that are scored in a run, evenly drawn; `evaluate` scores them all."""
+
+KNOWN_IMAGES = 8
+"""The same for a folder of what the start model was made for."""
+
+SCORES = tuple(round(0.3 + 0.05 * k, 2) for k in range(10))
+"""Of these the score from which on a CenterMask's cells count is chosen, by the AP; it goes into the card."""
+
+KNOWN_WORTH = 50
+"""New cells that together count half as much as all known ones."""
+
+PICTURES = 3
+"""Most pictures of validation images per evaluation."""
+
+Pair = tuple[Instances, Instances, float]
+
+
+def make_card(settings: TrainSettings, model: nn.Module, *, name: str, parent: ModelCard | None = None) -> ModelCard:
+    """The card of a model in training; from its parent it has the score and the suppression that suit it."""
+    return ModelCard(
+        name=name,
+        licence="BSD-3-Clause",
+        model=model.settings,
+        diameter=settings.diameter,
+        normalisation=settings.normalisation,
+        preprocess=settings.preprocess.portable,
+        channel_names=settings.channel_names,
+        percentiles=SegmentSettings.model_fields["percentiles"].default,
+        parent=None if parent is None else parent.name,
+        defaults={} if parent is None else parent.defaults,
+        created=datetime.date.today().isoformat(),
+        version="1",
+    )
+
+
+@lru_cache(maxsize=16)
+def _samples(folder: Path, most: int = IMAGES) -> list[Sample]:
+    samples = [s for s in validation_images(folder) if s.reviewed != ()]  # else nothing could be counted as wrong
+    step = max(1, -(-len(samples) // most))
+    return samples[::step]
+
+
+def prepare(settings: TrainSettings) -> None:
+    """Read the validation images into memory, where they stay: a folder may go away while training."""
+    for folder in settings.data:
+        _samples(Path(folder))
+    for folder in settings.replay:
+        _samples(Path(folder), KNOWN_IMAGES)
+
+
+def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
+    """Bioimage AP of the model on the `val` images of every data folder.
+
+    Cells are segmented at the annotated images' own median diameter, so that the estimate of the diameter plays no part.
+
+    Returns
+    -------
+    dict
+        "AP", by which the best model is chosen: mean over the folders of the mean AP at IoU .50:.05:.90, or, for a model of
+        several categories, of their mean AP at IoU .50, each category alone; "AP50" whatever the category; "per_folder";
+        "AP_known", where there are replay folders: mean AP on their `val`, what the start model was made for;
+        "score": the one of `SCORES` that all this was measured at, see `best_score`; None for a U-Net;
+        "seconds"; "samples": a picture of a validation image per folder, {"image", "picture"}.
+    """
+    settings = trainer.settings
+    start = time.monotonic()
+    card = make_card(settings, model, name="training", parent=trainer.start.card)
+    engine = engine_of(model, card, device=str(trainer.device))
+    usual = suited(SegmentSettings(), card).score
+    scores = sorted({*SCORES, usual}) if card.kind == "centermask" else [usual]
+    pairs: dict[str, list[Pair]] = {}
+    samples = []
+    for name, folder in folders_by_name(settings.data).items():
+        found = pairs.setdefault(name, [])
+        for sample in _samples(folder):
+            found.append(_segmented(sample, engine, settings, min_score=scores[0]))
+            if len(found) == 1 and len(samples) < PICTURES:
+                shown = found[0][1].filter(min_score=usual)
+                samples.append(_picture(settings.out / "samples", name, sample, shown))
+    known = {
+        name: [_segmented(s, engine, settings, min_score=scores[0]) for s in _samples(folder, KNOWN_IMAGES)]
+        for name, folder in folders_by_name(settings.replay).items()
+    }
+    results = {score: _summary(pairs, known, score, model.settings.categories) for score in scores}
+    best = best_score(results, usual, n_cells=sum(len(truth) for rows in pairs.values() for truth, *_ in rows))
+    chosen = best if card.kind == "centermask" else None
+    return results[best] | {"score": chosen, "seconds": round(time.monotonic() - start, 1), "samples": samples}
+
+
+def best_score(results: dict[float, dict[str, Any]], usual: float, *, n_cells: int) -> float:
+    """The score at which the AP is highest, of equals the one nearest to the usual one, which is among them.
+
+    The AP of `n_cells` cells counts n / (n + `KNOWN_WORTH`), and what is lost of "AP_known" where it was measured counts in full:
+    few cells alone would choose a score at which much of what the start model found is lost. What is gained there counts
+    nothing: the model is made for the new cells.
+    """
+    weight = n_cells / (n_cells + KNOWN_WORTH)
+    known = results[usual].get("AP_known", 0.0)
+
+    def worth(score: float) -> float:
+        return weight * results[score]["AP"] + min(results[score].get("AP_known", 0.0) - known, 0.0)
+
+    return max(results, key=lambda s: (worth(s), -abs(s - usual)))
+
+
+def _segmented(sample: Sample, engine: Any, settings: TrainSettings, *, min_score: float) -> Pair:
+    """The true cells of a sample, those that are found, and the seconds it took."""
+    options = SegmentSettings(
+        diameter=sample.diameter or settings.diameter,
+        channel_names=list(sample.names) or None,
+        preprocess=settings.preprocess.microscope,
+    )
+    clock = time.monotonic()
+    predicted = segment_within(sample.image, engine, options, sample.reviewed, min_score=min_score)
+    return centred_within(sample.instances, sample.reviewed), predicted, time.monotonic() - clock
+
+
+def _summary(
+    pairs: dict[str, list[Pair]], known: dict[str, list[Pair]], score: float, categories: list[str]
+) -> dict[str, Any]:
+    """Figures of each folder and their means, of the cells from a score on."""
+    per_folder = {name: _figures(score_pairs(rows, score=score).to_json(), categories) for name, rows in pairs.items()}
+    means = {key: _mean([f[key] for f in per_folder.values()]) for key in ("AP", "AP50")}
+    if known:
+        means["AP_known"] = _mean(
+            [score_pairs(rows, score=score).to_json()["bioimage_ap_mean"] for rows in known.values()]
+        )
+    return means | {"per_folder": per_folder}
+
+
+def _mean(values: list[float | None]) -> float:
+    """Of what was measured: a folder in which there is no cell and none is found has no AP."""
+    measured = [v for v in values if v is not None]
+    return sum(measured) / max(len(measured), 1)
+
+
+def _figures(report: dict[str, Any], categories: list[str]) -> dict[str, Any]:
+    figures = {"AP": report["bioimage_ap_mean"], "AP50": report["bioimage_ap"]["0.50"]}
+    if len(categories) > 1:
+        each = {name: row["bioimage_ap50"] or 0.0 for name, row in report["per_category"].items() if row["n"]}
+        figures |= {"AP": _mean(list(each.values())) if each else figures["AP"], "category_AP50": each}
+    return figures
+
+
+def _picture(folder: Path, data: str, sample: Sample, predicted: Instances) -> dict[str, str]:
+    """Draw what is right and wrong on a validation image; the next evaluation draws over it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{data}_{Path(sample.name).stem}.png"
+    write_error_map(path, sample.image, sample.instances, predicted)
+    return {"image": f"{data}/{sample.name}", "picture": str(path)}
+
+
+def save_best(model: nn.Module, trainer, result: dict[str, Any]) -> Path:
+    """Write `best.safetensors` with its card; the previous best stays until the new one is complete."""
+    settings = trainer.settings
+    card = make_card(settings, model, name=settings.out.name, parent=trainer.start.card)
+    figures = {k: v for k, v in result.items() if k != "samples"}
+    defaults = card.defaults | ({"score": result["score"]} if result.get("score") is not None else {})
+    facts = {"training": training_facts(trainer), "metrics": {"val": figures}, "defaults": defaults}
+    card = card.model_copy(update=facts)
+    path = settings.out / "best.safetensors"
+    part = path.with_name("best.part.safetensors")
+    save_model(part, model, card, half=True)
+    os.replace(part, path)
+    return path
+
+
+def training_facts(trainer) -> dict[str, Any]:
+    """What was trained on what, for the card: data by hash, settings, curves, time and machine."""
+    settings = trainer.settings
+    return trainer.read_facts() | {
+        "settings": settings.model_dump(mode="json", exclude={"data", "out", "replay"}),
+        "seed": settings.seed,
+        "parent_sha256": trainer.start.parent_sha256,
+        "steps": trainer.progress.step,
+        "minutes": round(trainer.progress.seconds / 60, 1),
+        "curves": trainer.progress.curves[:: max(1, len(trainer.progress.curves) // 200)],
+        "machine": f"{trainer.device.type}, {torch.get_num_threads()} threads, {platform.machine()}",
+        "torch": torch.__version__,
+    }

@@ -1,0 +1,127 @@
+"""The layer in which one cell is painted with napari's own tools: a view of the active cell, and of nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.key_bindings import coerce_keybinding
+from psygnal import Signal
+
+from napari_centermask.core.compose import inner_edge
+from napari_centermask.core.instances import Box, Instance
+from napari_centermask.widgets.viewer.layers import flat_place, redraw
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels
+
+_CELL, _OTHER = 1, 2
+_COLOURS = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0), _CELL: (0.0, 0.9, 1.0, 0.75), _OTHER: (0.0, 0.9, 1.0, 1.0)}
+
+
+class ActiveCell:
+    """A label layer of one plane with the active cell as 1, and the rims of other selected cells as 2.
+
+    It has two axes, so that it lies over the plane in view of stacks too. Nothing else is in it: a brush can neither
+    change other cells nor be hidden by them.
+
+    Attributes
+    ----------
+    painted
+        Emitted when a person painted; the pixels may be written only after it.
+    layer
+        The label layer, uint8.
+    """
+
+    painted = Signal()
+
+    def __init__(self, source: Image, shape: tuple[int, int]) -> None:
+        from napari.layers import Labels
+        from napari.utils.colormaps import DirectLabelColormap
+
+        self._data = np.zeros(shape, np.uint8)
+        self.layer: Labels = Labels(
+            self._data,
+            name=f"{source.name} active cell",
+            opacity=0.55,
+            colormap=DirectLabelColormap(color_dict={k: np.array(v, float) for k, v in _COLOURS.items()}),
+            **flat_place(source),
+        )
+        self._boxes: list[Box] = []  # of what is drawn
+        self._dirty: Box | None = None
+        self._own = False
+        self.layer.events.labels_update.connect(self._on_update)
+        self.layer.events.paint.connect(self._on_paint)
+        self.layer.events.selected_label.connect(self._on_label)
+
+    @property
+    def fills(self) -> bool:
+        """Whether the bucket is the tool."""
+        return str(self.layer.mode) == "fill"
+
+    def abort(self) -> bool:
+        """Give up a polygon or an outline that is being drawn; False if there is none."""
+        overlays = self.layer._overlays
+        drawing = bool(overlays["polygon"].points) or getattr(overlays.get("brush_stroke"), "active", False)
+        reset = type(self.layer).class_keymap.get(coerce_keybinding("Escape"))
+        if drawing and reset is not None:
+            reset(self.layer)
+        return drawing
+
+    def show(self, cell: Instance | None, others: list[Instance]) -> None:
+        """Show a cell, and the rims of others; what was painted and not taken is lost."""
+        boxes = [*self._boxes, *([self._dirty] if self._dirty else [])]
+        self._boxes, self._dirty = [], None
+        for y0, x0, y1, x1 in boxes:
+            self._data[y0:y1, x0:x1] = 0
+        for other in others:
+            self._put(other, inner_edge(other.mask), _OTHER)
+        if cell is not None:
+            self._put(cell, cell.mask, _CELL)
+        self._draw(dict.fromkeys([*boxes, *self._boxes]))
+
+    def _put(self, cell: Instance, mask: np.ndarray, value: int) -> None:
+        y0, x0, y1, x1 = cell.box
+        self._data[y0:y1, x0:x1][mask] = value
+        self._boxes.append(cell.box)
+
+    def _draw(self, boxes: dict[Box, None]) -> None:
+        self._own = True
+        try:
+            if not redraw(self.layer, self._data, boxes):
+                self.layer.refresh(extent=False)
+        finally:
+            self._own = False
+
+    def take(self) -> tuple[np.ndarray, tuple[int, int]] | None:
+        """What the active cell looks like after painting; None if nothing was painted since `show`.
+
+        Returns
+        -------
+        mask, origin
+            (h, w) bool, a window with all of the cell, and (y, x) of its first pixel.
+        """
+        if self._dirty is None:
+            return None
+        y0, x0, y1, x1 = (np.array([self._dirty, *self._boxes]).T).tolist()
+        box = min(y0), min(x0), max(y1), max(x1)
+        return self._data[box[0] : box[2], box[1] : box[3]] == _CELL, box[:2]
+
+    def _on_update(self, event: Any) -> None:
+        """Keep the box of what napari's tools write; they send it to the screen by this event."""
+        if self._own or event.data.size == 0:
+            return
+        (y0, x0), (h, w) = event.offset, event.data.shape[:2]
+        box = int(y0), int(x0), int(y0) + h, int(x0) + w
+        if self._dirty is not None:
+            a, b = self._dirty, box
+            box = min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+        self._dirty = box
+
+    def _on_paint(self, event: Any) -> None:
+        self.painted.emit()
+
+    def _on_label(self, event: Any) -> None:
+        """Paint the cell or the background; there is nothing else here."""
+        if self.layer.selected_label not in (0, _CELL):
+            self.layer.selected_label = _CELL

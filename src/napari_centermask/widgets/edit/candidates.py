@@ -1,0 +1,247 @@
+"""Find the ones you missed: what the model saw too weakly to show, as outlines to accept or reject with one key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
+
+import numpy as np
+from napari.utils.notifications import show_info
+from psygnal import Signal
+
+from napari_centermask.core.compose import inner_edge
+from napari_centermask.core.missed import missed
+from napari_centermask.core.tools.pairs import union
+from napari_centermask.widgets.edit.keys import KEYS, Action
+from napari_centermask.widgets.viewer.layers import flat_place, redraw
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+    from napari_centermask.core.history import Edit
+    from napari_centermask.core.instances import Box, Instance
+    from napari_centermask.widgets.edit.session import EditSession
+
+_GHOST, _CURRENT = 1, 2
+_FEW = 16  # boxes; with more, all ghosts are drawn again
+_COLOURS = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0), _GHOST: (1.0, 0.35, 0.95, 1.0), _CURRENT: (1.0, 0.9, 0.2, 0.7)}
+_GHOSTS: WeakKeyDictionary[EditSession, Ghosts] = WeakKeyDictionary()
+
+
+def ghosts_of(edits: EditSession) -> Ghosts:
+    """The ghosts of a correction, made on first use."""
+    if edits not in _GHOSTS:
+        _GHOSTS[edits] = Ghosts(edits)
+    return _GHOSTS[edits]
+
+
+class Ghosts:
+    """Candidates below the threshold that no shown cell covers, in a layer of their own; they follow every edit.
+
+    Attributes
+    ----------
+    changed
+        Emitted when there are other ghosts, or another one is the current one.
+    """
+
+    changed = Signal()
+
+    def __init__(self, edits: EditSession) -> None:
+        self._edits = ref(edits)
+        self._cells: dict[int, Instance] = {}
+        self._current = 0
+        self._layer: Labels | None = None
+        self._data = np.zeros((1, 1), np.uint8)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the ghosts are on the canvas."""
+        return self._layer is not None
+
+    @property
+    def cells(self) -> list[Instance]:
+        """The ghosts of the plane in view, the most likely first; none while they are hidden."""
+        return sorted(self._cells.values(), key=lambda i: -i.score * i.mask_quality)
+
+    @property
+    def current(self) -> Instance | None:
+        """The ghost that `accept` and `reject` mean."""
+        return self._cells.get(self._current)
+
+    @property
+    def layer(self) -> Labels | None:
+        """Where they are drawn, while they are shown."""
+        return self._layer
+
+    def toggle(self) -> None:
+        """Show the ghosts, or hide them."""
+        if self.is_shown:
+            self.hide()
+        else:
+            self.show()
+
+    def show(self) -> None:
+        """Find the cells that were missed in the plane in view and outline them; says how many there are."""
+        if self.is_shown:
+            return
+        edits = self._edits()
+        edits.activate()
+        edits.flush()
+        self._layer = self._make_layer(edits)
+        edits.session.show_above(edits.shown, self._layer)
+        edits.keys.bind([*edits.layers, self._layer])
+        edits.edited.connect(self._on_edited)
+        edits.plane_changed.connect(self._find)
+        edits.session.changed.connect(self._on_changed)
+        edits.session.viewer.layers.events.removed.connect(self._on_removed)
+        self._find()
+        n = len(self._cells)
+        keys = f"{KEYS.key('ghost_accept')} accepts, {KEYS.key('ghost_reject')} rejects"
+        many = f"{n:,} cells that may have been missed" if n > 1 else "1 cell that may have been missed"
+        show_info(f"{many}: {keys}." if n else "Nothing that the model saw was missed.")
+
+    def hide(self) -> None:
+        """Take the ghosts off the canvas."""
+        if self._layer is None:
+            return
+        edits, layer, self._layer = self._edits(), self._layer, None
+        self._cells, self._current = {}, 0
+        if edits is not None:
+            edits.edited.disconnect(self._on_edited, missing_ok=True)
+            edits.plane_changed.disconnect(self._find, missing_ok=True)
+            edits.session.changed.disconnect(self._on_changed, missing_ok=True)
+            if edits.session.viewer is not None:
+                edits.session.viewer.layers.events.removed.disconnect(self._on_removed)
+                edits.session.take_out(layer)
+        self.changed.emit()
+
+    def _make_layer(self, edits: EditSession) -> Labels:
+        from napari.layers import Labels
+        from napari.utils.colormaps import DirectLabelColormap
+
+        self._data = np.zeros(edits.result.shape, np.uint8)
+        colours = DirectLabelColormap(color_dict={k: np.array(v, float) for k, v in _COLOURS.items()})
+        name = f"{edits.source.name} missed cells"
+        layer = Labels(self._data, name=name, opacity=0.9, colormap=colours, **flat_place(edits.source))
+        layer.editable = False
+        return layer
+
+    def next(self) -> None:
+        """Go on to the next ghost and bring it to the middle; after the last comes the first."""
+        if not self.is_shown:
+            self.show()
+            self._centre()
+            return
+        ids = [i.id for i in self.cells]
+        if ids:
+            place = ids.index(self._current) if self._current in ids else -1
+            self._set_current(ids[(place + 1) % len(ids)])
+            self._centre()
+
+    def accept(self) -> None:
+        """Make the current ghost a cell and go on with the next one."""
+        self._decide("accepted")
+
+    def reject(self) -> None:
+        """Say that the current ghost is no cell; it does not come back. Go on with the next one."""
+        self._decide("rejected")
+
+    def accept_all(self) -> None:
+        """Make all ghosts of the plane in view cells, as one edit."""
+        edits = self._edits()
+        if self._cells:
+            edits.run_tool("set_status", ids=tuple(self._cells), status="accepted")
+
+    def _decide(self, status: str) -> None:
+        edits = self._edits()
+        if not self.is_shown or self.current is None:
+            self.next()
+            return
+        ids = [i.id for i in self.cells]
+        following = ids[ids.index(self._current) + 1 :] + ids[: ids.index(self._current)]
+        edits.run_tool("set_status", ids=(self._current,), status=status)
+        self._set_current(next((i for i in following if i in self._cells), 0))
+        self._centre()
+
+    def _centre(self) -> None:
+        if self.current is not None:
+            self._edits().centre_on(self._current)
+
+    def _set_current(self, id: int) -> None:
+        before, self._current = self.current, id
+        self._draw([i.box for i in (before, self.current) if i is not None])
+        self.changed.emit()
+
+    def _find(self, *_: Any) -> None:
+        """Look at the whole plane in view."""
+        edits = self._edits()
+        boxes = [i.box for i in self._cells.values()]
+        self._cells = {i.id: i for i in missed(edits.result, edits.current_plane)}
+        self._keep_current()
+        self._draw([*boxes, *(i.box for i in self._cells.values())])
+        self.changed.emit()
+
+    def _on_edited(self, edit: Edit) -> None:
+        """Look again where cells changed."""
+        edits = self._edits()
+        changes = [c for c in edit.changes if c.plane == edits.current_plane]
+        if not changes:
+            return
+        box = union(i.box for c in changes for i in (c.before, c.after) if i is not None)
+        near = {k: i for k, i in self._cells.items() if _meet(i.box, box)}
+        found = {i.id: i for i in missed(edits.result, edits.current_plane, within=box)}
+        if found != near:
+            self._cells = {k: i for k, i in self._cells.items() if k not in near} | found
+            self._keep_current()
+            self._draw([i.box for i in (*near.values(), *found.values())])
+            self.changed.emit()
+
+    def _keep_current(self) -> None:
+        if self._current not in self._cells:
+            self._current = self.cells[0].id if self._cells else 0
+
+    def _draw(self, boxes: list[Box]) -> None:
+        if self._layer is None:
+            return
+        for y0, x0, y1, x1 in boxes:
+            self._data[y0:y1, x0:x1] = 0
+        near = list(self._cells.values())
+        if len(boxes) <= _FEW:
+            near = [i for i in near if any(_meet(i.box, box) for box in boxes)]
+        for cell in sorted(near, key=lambda i: i.id == self._current):
+            is_current = cell.id == self._current
+            y0, x0, y1, x1 = cell.box
+            mask = cell.mask if is_current else inner_edge(cell.mask)
+            self._data[y0:y1, x0:x1][mask] = _CURRENT if is_current else _GHOST
+        drawn = dict.fromkeys([*boxes, *(i.box for i in near)])
+        if not redraw(self._layer, self._data, drawn):
+            self._layer.refresh(extent=False)
+
+    def _on_changed(self, source: Any) -> None:
+        edits = self._edits()
+        if edits is None or edits.source is not source:
+            return
+        if edits.session.shown(source) is edits.shown:
+            self._find()
+        else:
+            self.hide()
+
+    def _on_removed(self, event: Any) -> None:
+        """The layer was deleted, or the correction has ended."""
+        edits = self._edits()
+        if event.value is self._layer or edits is None or event.value is edits.active.layer:
+            self.hide()
+
+
+def _meet(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+for _action in (
+    Action("ghosts", "Missed: show", "0", lambda e: ghosts_of(e).toggle(), "Outline what the model was unsure of."),
+    Action("ghost_next", "Missed: next", "Shift-Y", lambda e: ghosts_of(e).next(), "Centre the next one."),
+    Action("ghost_accept", "Missed: accept", "Y", lambda e: ghosts_of(e).accept(), "It is a cell. Go on."),
+    Action("ghost_reject", "Missed: reject", "'", lambda e: ghosts_of(e).reject(), "It is none. Go on."),
+    Action("ghost_all", "Missed: accept all", "", lambda e: ghosts_of(e).accept_all(), "All those outlined are cells."),
+):
+    KEYS.add(_action)

@@ -1,0 +1,135 @@
+"""The dock "CenterMask: Correct": every tool as a button with its key, the write mode, undo by name, the list of keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.layers import Image
+from napari.utils.notifications import show_info
+from qtpy.QtCore import QSize
+from qtpy.QtWidgets import QWidget
+
+from napari_centermask.core.errors import BadImage
+from napari_centermask.widgets.edit.keys import KEYS, perform
+from napari_centermask.widgets.edit.keys_box import KeysBox
+from napari_centermask.widgets.edit.session import edit_session_of
+from napari_centermask.widgets.edit.tools_box import ActiveBox, PaintBox, ToolsBox
+from napari_centermask.widgets.parts.layout import STYLE, WIDTH, stack
+from napari_centermask.widgets.parts.pickers import LayerCombo
+from napari_centermask.widgets.parts.tabs import share_place
+from napari_centermask.widgets.viewer.session import session_of
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_centermask.widgets.edit.session import EditSession
+
+
+class CorrectDock(QWidget):
+    """Correct the cells of an image layer.
+
+    The dock is a view: the correction belongs to the viewer's session, which outlives it.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.session = session_of(napari_viewer)
+        self.edits: EditSession | None = None
+        self._links: list[tuple] = []
+        self.image = LayerCombo(self._viewer, kinds=(Image,))
+        self.active, self.painting, self.tools, self.keys = ActiveBox(self.image), PaintBox(), ToolsBox(), KeysBox()
+        self.setStyleSheet(STYLE)
+        share_place(self, "Correct")
+        stack(self, (self.active, self.painting, self.tools, self.keys))
+        self._connect()
+        self._bind()
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for three buttons in a row."""
+        return QSize(WIDTH, 700)
+
+    def _connect(self) -> None:
+        self.image.picked.connect(self._bind)
+        self.active.wanted.connect(self.perform)
+        self.tools.wanted.connect(self.perform)
+        self.painting.wanted.connect(self.perform)
+        self.painting.mode_picked.connect(self._on_mode_picked)
+        self.active.category_picked.connect(lambda c: self.perform(f"category_{c}"))
+        self.tools.amount.valueChanged.connect(self._on_amount)
+        self.tools.crumbs.valueChanged.connect(self._on_amount)
+        outer = [(self.session.changed, self._on_result_changed), (KEYS.changed, self._on_keys_changed)]
+        for signal, slot in outer:
+            signal.connect(slot)
+        links, image = self._links, self.image
+
+        def forget() -> None:
+            image.disconnect_viewer()
+            _disconnect([*outer, *links])
+
+        self.destroyed.connect(forget)
+
+    def _bind(self) -> None:
+        """Turn to the chosen image; one without cells is corrected from its first new cell on."""
+        source = self.image.layer
+        has_cells = self.session.shown(source) is not None
+        self._follow(edit_session_of(self.session, source) if has_cells else None)
+
+    def _follow(self, edits: EditSession | None) -> None:
+        if edits is not self.edits:
+            _disconnect(self._links)
+            self._links.clear()
+            self.edits = edits
+            if edits is not None:
+                slots = ((edits.selection_changed, self._refresh), (edits.edited, self._refresh))
+                self._links += [*slots, (edits.mode_changed, self._refresh), (edits.plane_changed, self._refresh)]
+                for signal, slot in self._links:
+                    signal.connect(slot)
+        if edits is not None:
+            edits.activate()
+            self._on_amount()
+        self._refresh()
+
+    def perform(self, name: str) -> None:
+        """Do what a button says, on the chosen image."""
+        if self.edits is None and self.image.layer is not None:
+            try:
+                self._follow(edit_session_of(self.session, self.image.layer))
+            except BadImage as error:
+                show_info(str(error))
+                return
+        if self.edits is None:
+            show_info("Expected an image to correct, there is none. Open an image or File > Open Sample.")
+            return
+        self.edits.activate()
+        perform(self.edits, KEYS.actions[name])
+        self._refresh()
+
+    def _on_mode_picked(self, mode: str) -> None:
+        if self.edits is not None:
+            self.edits.mode = mode
+
+    def _on_amount(self, *_) -> None:
+        if self.edits is not None:
+            self.edits.amount, self.edits.crumb_area = self.tools.amount.value(), self.tools.crumbs.value()
+
+    def _on_result_changed(self, source: Image) -> None:
+        if source is self.image.layer:
+            self._bind()
+
+    def _on_keys_changed(self, name: str) -> None:
+        self.tools.build()
+        self.keys.show_keys()
+        self._refresh()
+
+    def _refresh(self, *_) -> None:
+        edits = self.edits
+        n = 0 if edits is None else len(edits.selected)
+        self.active.show_cell(edits)
+        self.painting.show_state(edits)
+        self.tools.enable(n)
+
+
+def _disconnect(links: list[tuple]) -> None:
+    for signal, slot in links:
+        signal.disconnect(slot, missing_ok=True)

@@ -1,0 +1,113 @@
+"""The list of keys, in which they can be changed."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QKeySequenceEdit,
+    QLabel,
+    QPushButton,
+    QToolButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_centermask.widgets.edit.keys import KEYS, BadKey, napari_name, pretty_key
+from napari_centermask.widgets.parts.layout import row
+
+_ROWS = 12
+
+
+class KeysBox(QWidget):
+    """Every action with its key, behind a heading that opens it; a double click changes a key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.toggle = QToolButton()
+        self.toggle.setText("Keys")
+        self.toggle.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.toggle.setArrowType(Qt.ArrowType.RightArrow)
+        self.toggle.setCheckable(True)
+        self.toggle.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.list = QTreeWidget()
+        self.list.setColumnCount(2)
+        self.list.setHeaderLabels(["What", "Key"])
+        self.list.setRootIsDecorated(False)
+        self.list.setUniformRowHeights(True)
+        self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.list.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.list.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.list.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        self.list.setMinimumHeight(self.list.fontMetrics().height() * _ROWS * 3 // 2)
+        self.note = QLabel("Double-click a line and press the new key; Backspace takes it away.")
+        self.note.setObjectName("quiet")
+        self.note.setWordWrap(True)
+        self.reset = QPushButton("Default keys")
+        self.reset.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.reset.clicked.connect(KEYS.reset)
+        self._inside = QWidget()
+        inside = QVBoxLayout(self._inside)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.addWidget(self.note)
+        inside.addWidget(self.list)
+        inside.addWidget(row(QLabel(), self.reset))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.toggle)
+        layout.addWidget(self._inside)
+        self._inside.hide()
+        self._editor: QKeySequenceEdit | None = None
+        self.toggle.toggled.connect(self._on_toggled)
+        self.list.itemDoubleClicked.connect(lambda item, _: self.edit(item.data(0, Qt.ItemDataRole.UserRole)))
+        self.show_keys()
+
+    def _on_toggled(self, opened: bool) -> None:
+        self._inside.setVisible(opened)
+        self.toggle.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
+
+    def show_keys(self) -> None:
+        """Fill the list."""
+        self._editor = None
+        self.list.clear()
+        for name, action in KEYS.actions.items():
+            also = "".join(f", {pretty_key(k)}" for k in action.also)
+            item = QTreeWidgetItem([action.title, pretty_key(KEYS.key(name)) + also])
+            item.setData(0, Qt.ItemDataRole.UserRole, name)
+            item.setToolTip(0, action.tip)
+            self.list.addTopLevelItem(item)
+
+    def edit(self, name: str) -> None:
+        """Ask for another key of an action, in its line."""
+        item = next(i for i in self._items() if i.data(0, Qt.ItemDataRole.UserRole) == name)
+        self._editor = QKeySequenceEdit()
+        self._editor.setProperty("action", name)
+        self.list.setItemWidget(item, 1, self._editor)
+        self._editor.keySequenceChanged.connect(self._on_sequence)
+        self._editor.setFocus()
+
+    def _items(self) -> list[QTreeWidgetItem]:
+        return [self.list.topLevelItem(i) for i in range(self.list.topLevelItemCount())]
+
+    def _on_sequence(self, sequence: QKeySequence) -> None:
+        name, editor = self._editor.property("action"), self._editor
+        if sequence.isEmpty():
+            return
+        self._editor = None
+        editor.blockSignals(True)
+        key = napari_name(sequence.toString(QKeySequence.SequenceFormat.PortableText).partition(", ")[0])
+        self.change(name, "" if key == "Backspace" else key)
+
+    def change(self, name: str, key: str) -> None:
+        """Give an action another key; says why not if it cannot have it."""
+        try:
+            KEYS.set_key(name, key)
+        except BadKey as error:
+            self.note.setText(f'<span style="color: #ff9f5a">{error}</span>')
+        else:
+            self.note.setText(f"{KEYS.actions[name].title}: {pretty_key(key) or 'no key'}. It is kept.")
+        self.show_keys()

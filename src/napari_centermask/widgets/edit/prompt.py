@@ -1,0 +1,224 @@
+"""Cells by the model on request: draw a box around one, or click in it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary, ref
+
+from napari.utils.notifications import show_info
+from psygnal import Signal
+
+from napari_centermask.core import tools
+from napari_centermask.core.columns import covered_part
+from napari_centermask.core.errors import UserError
+from napari_centermask.core.instances import Instance
+from napari_centermask.settings import SegmentSettings
+from napari_centermask.widgets.edit.keys import KEYS, Action
+from napari_centermask.widgets.edit.mouse import draw, drawing_in
+from napari_centermask.widgets.work.engine_cache import cached_engine
+from napari_centermask.widgets.work.tasks import ENGINE_LOCK, Failed
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from napari_centermask.core.result import Index
+    from napari_centermask.pipeline.prompt import Prompter
+    from napari_centermask.widgets.edit.session import EditSession
+
+Kind = Literal["box", "click", "prepare"]
+_SAME_PLACE = 0.5  # part of the cell made last that another answer covers where a person drew it again
+_KEPT_PLANES = 4
+_PROMPTS: WeakKeyDictionary[EditSession, Prompts] = WeakKeyDictionary()
+_HINTS = {
+    "box": "Drag a box around a cell; around the new one again to redraw it. Esc ends.",
+    "click": "Click in the middle of a cell; in the new one again to redraw it. Esc ends.",
+}
+
+
+def prompts_of(edits: EditSession) -> Prompts:
+    """The prompts of a correction, made on first use."""
+    if edits not in _PROMPTS:
+        _PROMPTS[edits] = Prompts(edits)
+    return _PROMPTS[edits]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A question to the model: where, on which plane, and the cell that the answer replaces (0 for a new one)."""
+
+    kind: Kind
+    where: tuple[float, ...]
+    plane: Index
+    id: int = 0
+
+
+class Prompts:
+    """Asks the model off the GUI thread, one question after another, and adds the cells that it returns.
+
+    Attributes
+    ----------
+    answered
+        Emitted with the cell made or changed, None if the model saw none.
+    """
+
+    answered = Signal(object)
+
+    def __init__(self, edits: EditSession) -> None:
+        self._edits = ref(edits)
+        self._waiting: deque[Request] = deque()
+        self._worker: Any = None
+        self._last = 0
+        self._prompters: dict[tuple, Prompter] = {}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a question waits for its answer."""
+        return self._worker is not None
+
+    def draw(self, kind: Literal["box", "click"], *, replace_id: int = 0) -> None:
+        """Let the person draw; each box or click becomes a cell, until Esc, or one replaces a cell."""
+        edits = self._edits()
+        edits.activate()
+        edits.flush()
+        done = partial(self._on_drawn, kind, replace_id)
+        draw(edits.session.viewer, edits.active.layer, kind, done, hint=_HINTS[kind], repeat=not replace_id)
+        self._prepare(edits)
+
+    def _prepare(self, edits: EditSession) -> None:
+        """Let the model look at the middle of the view while the person draws."""
+        camera = getattr(edits.session.viewer, "scene", edits.session.viewer).camera
+        point = edits.active.layer.world_to_data(camera.center[-2:])
+        height, width = edits.result.shape
+        middle = float(min(max(point[0], 0), height - 1)), float(min(max(point[1], 0), width - 1))
+        self.ask(Request("prepare", middle, edits.current_plane))
+
+    def _on_drawn(self, kind: Kind, replace_id: int, points: np.ndarray) -> None:
+        plane = self._edits().current_plane
+        if kind == "box":
+            (y0, y1), (x0, x1) = sorted(map(float, points[:, 0] + 0.5)), sorted(map(float, points[:, 1] + 0.5))
+            self.ask(Request("box", (y0, x0, y1, x1), plane, replace_id))
+        else:
+            self.ask(Request("click", tuple(map(float, points[0])), plane, replace_id))
+
+    def ask(self, request: Request) -> None:
+        """Put a question; the answer becomes an edit."""
+        self._waiting.append(request)
+        if self._worker is None:
+            self._next()
+
+    def _next(self) -> None:
+        from napari.qt.threading import create_worker
+
+        edits = self._edits()
+        if not self._waiting or not _is_open(edits):
+            self._waiting.clear()
+            return
+        request = self._waiting.popleft()
+        settings = edits.shown.settings or SegmentSettings()
+        image = edits.planes.plane(request.plane)
+        worker = create_worker(_answer, self._prompters, request, image, settings, _start_thread=False)
+        worker.returned.connect(lambda answer: self._on_answer(request, answer))
+        worker.finished.connect(self._on_finished)
+        self._worker = worker
+        worker.start()
+
+    def _on_finished(self) -> None:
+        self._worker = None
+        self._next()
+
+    def _on_answer(self, request: Request, answer: Instance | Failed | None) -> None:
+        edits = self._edits()
+        if not _is_open(edits):
+            return
+        if isinstance(answer, Failed):
+            self._waiting.clear()
+            show_info(answer.message)
+        elif request.kind != "prepare":
+            if answer is None:
+                show_info("The model sees no cell there. Draw a box around it, or paint it.")
+            made = None if answer is None else self._take(edits, request, answer)
+            self.answered.emit(made)
+
+    def _take(self, edits: EditSession, request: Request, answer: Instance) -> Instance | None:
+        """Add the cell, or give its shape to the one that it replaces."""
+        edits.flush()
+        plane = edits.result.plane(request.plane)
+        id = request.id or self._redrawn(edits, request, answer)
+        if id and id in plane:
+            pairs = tools.commit(plane, id, answer.mask, answer.box[:2], edits.mode, shows=edits.result.shows)
+            pairs = [(b, a and replace(a, mask_quality=answer.mask_quality) if b.id == id else a) for b, a in pairs]
+            name = f"redrawing of cell {id}"
+        else:
+            several = len(edits.result.categories) > 1 and answer.category in edits.result.categories
+            fields = {
+                "category": answer.category if several else edits.category,
+                "mask_quality": answer.mask_quality,
+                "source": answer.source,
+            }
+            if several and len(answer.probabilities) == len(edits.result.categories):
+                fields["probabilities"] = answer.probabilities
+            shape = {"mode": edits.mode, "shows": edits.result.shows}
+            pairs = tools.new_cell(plane, answer.mask, answer.box[:2], **shape, **fields)
+            id, name = 0, "new cell"
+        changes = tools.to_changes(pairs, request.plane, edits.result)
+        if not id:
+            id = next((c.id for c in changes if c.before is None), 0)
+            name = f"new cell {id}"
+        edits.do(name, changes)
+        self._last = id
+        if request.plane == edits.current_plane and edits.result.get(request.plane, id) is not None:
+            drawing = drawing_in(edits.session.viewer)
+            edits.select((id,))
+            if drawing is not None:  # the next cell
+                edits.session.viewer.layers.selection.active = drawing.layer
+        return edits.result.get(request.plane, id)
+
+    def _redrawn(self, edits: EditSession, request: Request, answer: Instance) -> int:
+        """The cell made last, if the person drew at its place again."""
+        last = edits.result.get(request.plane, self._last)
+        if last is None or covered_part(last, [answer]) < _SAME_PLACE or covered_part(answer, [last]) < _SAME_PLACE:
+            return 0
+        return last.id
+
+
+def _is_open(edits: EditSession | None) -> bool:
+    """Whether the image is still there."""
+    return edits is not None and edits.source is not None and edits.source in edits.session.viewer.layers
+
+
+def _redraw(edits: EditSession) -> None:
+    prompts_of(edits).draw("box", replace_id=edits.selected[0])
+
+
+for _action in (
+    Action("prompt_box", "Model: box", "9", lambda e: prompts_of(e).draw("box"), "Drag a box: the model fills it."),
+    Action("prompt_click", "Model: click", "8", lambda e: prompts_of(e).draw("click"), "Click in a cell: it is added."),
+    Action("prompt_redraw", "Model: redraw", "Shift-R", _redraw, "Drag a box: the cell takes the shape in it.", 1),
+):
+    KEYS.add(_action)
+
+
+def _answer(
+    prompters: dict[tuple, Prompter], request: Request, image: Any, settings: SegmentSettings
+) -> Instance | Failed | None:
+    """Ask the model; runs in a worker thread, one at a time."""
+    from napari_centermask.pipeline.prompt import Prompter
+
+    try:
+        with ENGINE_LOCK:
+            engine = cached_engine(settings)
+            key = request.plane, settings.model_dump_json(), id(engine)
+            if key not in prompters:
+                while len(prompters) >= _KEPT_PLANES:
+                    del prompters[next(iter(prompters))]
+                prompters[key] = Prompter(engine, image, settings)
+            ask: Callable = getattr(prompters[key], request.kind)
+            return ask(*request.where)
+    except UserError as error:
+        return Failed(str(error))
+    except (RuntimeError, MemoryError) as error:
+        return Failed(f"The network could not run: {error}. Choose another engine under 'Advanced'.")

@@ -1,0 +1,113 @@
+"""The check before export: what was found, by kind, and a click to jump there."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QDoubleSpinBox,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_centermask.core.columns import Columns
+from napari_centermask.core.quality import DUPLICATE_IOU, KINDS, Finding, check
+from napari_centermask.widgets.parts.layout import label, row
+
+_FOLDED = "unreviewed"  # often long, and not a mistake
+_MOST_LISTED = 2000  # of a kind; the heading counts all
+
+
+class QualityBox(QWidget):
+    """Checks the cells on demand and lists what it found.
+
+    Attributes
+    ----------
+    picked
+        Emitted with the `Finding` that was clicked.
+    wanted
+        Emitted when the user asks for a check.
+    """
+
+    picked = Signal(object)
+    wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tiny = QSpinBox()
+        self.tiny.setRange(0, 1_000_000)
+        self.tiny.setSpecialValueText("automatic")
+        self.tiny.setSuffix(" px")
+        self.tiny.setToolTip("Cells of fewer pixels are named; automatic: a twentieth of the median.")
+        self.iou = QDoubleSpinBox()
+        self.iou.setRange(0.05, 1.0)
+        self.iou.setSingleStep(0.05)
+        self.iou.setValue(DUPLICATE_IOU)
+        self.iou.setPrefix("IoU ")
+        self.iou.setToolTip("Two masks that overlap at least so much (IoU) are one cell drawn twice.")
+        self.start = QPushButton("Check")
+        self.start.setObjectName("primary")
+        self.start.setToolTip(
+            "Look for empty, tiny, duplicate and self-touching cells, and for those nobody looked at."
+        )
+        self.summary = QLabel("Not checked yet.")
+        self.summary.setWordWrap(True)
+        self.tree = QTreeWidget()
+        self.tree.setHeaderHidden(True)
+        self.tree.setUniformRowHeights(True)
+        self.tree.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 6, 0, 0)
+        layout.addWidget(row(label("Tiny below"), self.tiny, stretch=1))
+        layout.addWidget(row(label("Same from"), self.iou, stretch=1))
+        layout.addWidget(self.start)
+        layout.addWidget(self.summary)
+        layout.addWidget(self.tree, 1)
+        self.findings: list[Finding] = []
+        self.start.clicked.connect(self.wanted.emit)
+        self.tree.itemClicked.connect(self._on_clicked)
+
+    def check(self, columns: Columns) -> list[Finding]:
+        """Check and list; returns what was found."""
+        self.findings = check(columns, tiny_area=self.tiny.value() or None, duplicate_iou=self.iou.value())
+        self._list()
+        return self.findings
+
+    def clear(self) -> None:
+        """Forget what was found: the cells are others."""
+        self.findings = []
+        self.tree.clear()
+        self.summary.setText("Not checked yet.")
+
+    def mark_stale(self) -> None:
+        """Say that cells changed since the check."""
+        if self.findings and not self.summary.text().endswith("since."):
+            self.summary.setText(self.summary.text() + " Cells changed since.")
+
+    def _list(self) -> None:
+        self.tree.clear()
+        for kind, title in KINDS.items():
+            found = [f for f in self.findings if f.kind == kind]
+            if not found:
+                continue
+            parent = QTreeWidgetItem([f"{title} ({len(found):,})"])
+            self.tree.addTopLevelItem(parent)
+            for finding in found[:_MOST_LISTED]:
+                child = QTreeWidgetItem([finding.text])
+                child.setData(0, Qt.ItemDataRole.UserRole, finding)
+                child.setToolTip(0, finding.text)
+                parent.addChild(child)
+            parent.setExpanded(kind != _FOLDED)
+        n = len(self.findings)
+        self.summary.setText("Nothing found." if n == 0 else f"{n:,} {'thing' if n == 1 else 'things'} to look at.")
+
+    def _on_clicked(self, item: QTreeWidgetItem) -> None:
+        finding = item.data(0, Qt.ItemDataRole.UserRole)
+        if finding is None:
+            item.setExpanded(not item.isExpanded())
+        else:
+            self.picked.emit(finding)

@@ -1,0 +1,175 @@
+"""The review of one image: its cells as columns, kept in step with every edit, and the queue of doubtful ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, ref
+
+import numpy as np
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+
+from napari_centermask.core import review
+from napari_centermask.core.columns import Columns
+from napari_centermask.core.history import Change, RegionChange
+from napari_centermask.core.result import centre
+
+if TYPE_CHECKING:
+    from napari_centermask.core.history import Edit
+    from napari_centermask.core.instances import Box, Instance
+    from napari_centermask.core.result import Index
+    from napari_centermask.widgets.edit.session import EditSession
+
+_AT_ONCE = 30  # cells measured between two turns of the event loop: about 4 ms
+
+
+_REVIEWS: WeakKeyDictionary[EditSession, Review] = WeakKeyDictionary()
+
+
+def review_of(edits: EditSession) -> Review:
+    """The review of an image, made on first use; its queue is the one that `edits.select_next` follows."""
+    if edits not in _REVIEWS:
+        _REVIEWS[edits] = Review(edits)
+    return _REVIEWS[edits]
+
+
+class Review:
+    """What a person has looked at, and what to look at next.
+
+    Attributes
+    ----------
+    changed
+        Emitted with the rows of `columns` that changed, None for all of them.
+    measured
+        Emitted when overlap and shape of all cells are known.
+    by
+        What the queue begins with: "doubt" or "teaching" (see `core.review`).
+    """
+
+    changed = Signal(object)
+    measured = Signal()
+
+    def __init__(self, edits: EditSession) -> None:
+        self._edits = ref(edits)
+        self.columns = Columns(edits.result)
+        self.by: review.By = "doubt"
+        edits.queue = self.queue
+        edits.edited.connect(self._on_edited)
+        self._timer = QTimer()
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._measure_some)
+        self._timer.start()
+
+    @property
+    def edits(self) -> EditSession:
+        """The correction of the image; the review does not keep it alive."""
+        return self._edits()
+
+    @property
+    def progress(self) -> review.Progress:
+        """How many cells of the image were judged."""
+        return review.progress(self.columns)
+
+    @property
+    def active(self) -> int | None:
+        """The id of the active cell."""
+        return self.edits.selected[0] if self.edits.selected else None
+
+    def queue(self) -> list[int]:
+        """Ids of the cells to look at, those that matter most first; the active cell keeps its place."""
+        return review.queue(self.columns, self.active, by=self.by, measure=False)
+
+    def reason(self) -> str:
+        """Why the active cell is doubtful; empty if it is not, or if there is none."""
+        row = self.columns.row(self.active)
+        return "" if row is None else review.reason(self.columns, row)
+
+    def go_on(self, *, step: int = 1) -> bool:
+        """Select and centre the next doubtful cell; False if none is left."""
+        waiting = review.unreviewed(self.columns, self.columns.alive())
+        if len(waiting):
+            (self.edits.select_next if step > 0 else self.edits.select_previous)()
+        return len(waiting) > 0
+
+    def judge(self, status: str) -> None:
+        """Give the selected cells a status, "accepted" or "rejected", and go on; with none selected, begin."""
+        self.edits.flush()
+        if self.edits.selected:
+            self.edits.run_tool("set_status", status=status)
+        self.go_on()
+
+    def mark(self, box: Box, *, plane: Index | None = None) -> int:
+        """State that all is right and complete in a rectangle of a plane; its cells count as accepted.
+
+        Parameters
+        ----------
+        box
+            (y0, x0, y1, x1) in pixels; cut to the image.
+        plane
+            The plane in view when not given.
+
+        Returns
+        -------
+        int
+            How many cells were accepted by it: those shown whose centre of mass lies inside.
+        """
+        self.edits.flush()
+        result = self.edits.result
+        plane = self.edits.current_plane if plane is None else plane
+        height, width = result.shape
+        y0, x0, y1, x1 = box
+        box = max(0, y0), max(0, x0), min(height, y1), min(width, x1)
+        if box[0] >= box[2] or box[1] >= box[3]:
+            return 0
+        near = [self.columns.cell(row) for row in self.columns.meeting(plane, box)]
+        inside = [c for c in near if c.status == "predicted" and result.shows(c) and _holds(box, centre(c))]
+        before = result.reviewed(plane)
+        after = (*(b for b in before if not _within(b, box)), box)
+        changes = [_accept(plane, cell) for cell in inside]
+        self.edits.do("reviewed region", changes, (RegionChange(plane, before, after),))
+        return len(inside)
+
+    def unmark(self, box: Box, *, plane: Index | None = None) -> None:
+        """Take the statement about a rectangle back; its cells stay as they are."""
+        plane = self.edits.current_plane if plane is None else plane
+        before = self.edits.result.reviewed(plane)
+        self.edits.do("removal of a reviewed region", (), (RegionChange(plane, before, _without(before, box)),))
+
+    def refresh(self) -> None:
+        """Read what is shown again, for instance after the threshold moved."""
+        self.changed.emit(None)
+        self._timer.start()
+
+    def reset(self) -> None:
+        """Read all cells again, for instance after they were replaced past the history."""
+        self.columns.reset()
+        self.refresh()
+
+    def _on_edited(self, edit: Edit) -> None:
+        rows = self.columns.update(edit)
+        if len(rows) <= _AT_ONCE:
+            self.columns.measure(rows)
+        self.changed.emit(rows)
+        self._timer.start()
+
+    def _measure_some(self) -> None:
+        if not self.columns.measure_some(_AT_ONCE):
+            self._timer.stop()
+            self.measured.emit()
+
+
+def _accept(plane: Index, cell: Instance) -> Change:
+    return Change(plane, cell.id, cell, replace(cell, status="accepted"))
+
+
+def _holds(box: Box, point: tuple[float, float]) -> bool:
+    return box[0] <= point[0] + 0.5 < box[2] and box[1] <= point[1] + 0.5 < box[3]
+
+
+def _within(inner: Box, outer: Box) -> bool:
+    return bool((np.array(inner[:2]) >= outer[:2]).all() and (np.array(inner[2:]) <= outer[2:]).all())
+
+
+def _without(boxes: tuple[Box, ...], box: Box) -> tuple[Box, ...]:
+    return tuple(b for b in boxes if b != tuple(box))

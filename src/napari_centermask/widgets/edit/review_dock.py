@@ -1,0 +1,295 @@
+"""The dock "CenterMask: Review": the doubtful cells first, a table in step with the canvas, regions, and the check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QSize, QTimer
+from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+
+from napari_centermask.core.errors import BadImage, UserError
+from napari_centermask.widgets.edit.quality_box import QualityBox
+from napari_centermask.widgets.edit.review import Review, review_of
+from napari_centermask.widgets.edit.review_view import JudgeBox, RegionsBox, TableBox
+from napari_centermask.widgets.edit.session import edit_session_of
+from napari_centermask.widgets.parts.layout import STYLE, WIDTH, HelpButton, label, row
+from napari_centermask.widgets.parts.message_bar import MessageBar
+from napari_centermask.widgets.parts.pickers import LayerCombo, hint
+from napari_centermask.widgets.parts.tabs import share_place
+from napari_centermask.widgets.segment.scope import view_of
+from napari_centermask.widgets.viewer.autosave import autosaves_of
+from napari_centermask.widgets.viewer.region_layer import RegionLayer
+from napari_centermask.widgets.viewer.session import session_of
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_centermask.core.instances import Box
+    from napari_centermask.core.quality import Finding
+    from napari_centermask.widgets.edit.session import EditSession
+
+_HELP = """
+<p><b>Review cells</b></p>
+<ol>
+<li>▶ goes to the most doubtful cell: low score, low mask quality, large overlap, odd shape, cut at a seam.
+"Teaches most first" goes by what a fine-tuning learns from instead: scores near a half, masks of low quality.</li>
+<li>Accept it, reject it, or mend it with the tools of "CenterMask: Correct"; what you mend counts as reviewed.</li>
+<li>Where all is right and nothing is missing, say so under Regions: training relies on that.</li>
+<li>Before you export, press Check; click on what it finds to go there.</li>
+</ol>
+<p>Keys go to the canvas, also while you click in the table.</p>
+"""
+_WAIT_MS = 60  # edits in quick succession sort the table once
+
+
+class ReviewDock(QWidget):
+    """Look through an image's cells.
+
+    The dock is a view: what was reviewed is in the cells, and the queue in `review.Review`; both outlive it.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.session = session_of(napari_viewer)
+        self.autosaves = autosaves_of(self.session)
+        self.review: Review | None = None
+        self.region_layer = RegionLayer(self._viewer)
+        self._changed: set[int] | None = set()
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(_WAIT_MS)
+        self._later.timeout.connect(self.settle)
+        self._links: list[tuple] = []
+        self._build()
+        self._connect()
+        self._bind()
+
+    def _build(self) -> None:
+        self.image = LayerCombo(self._viewer, kinds=(Image,))
+        self.message = MessageBar()
+        self.judging, self.cells = JudgeBox(), TableBox()
+        self.regions, self.quality = RegionsBox(), QualityBox()
+        self.tabs = QTabWidget()
+        for box, title in ((self.cells, "Cells"), (self.regions, "Regions"), (self.quality, "Check")):
+            self.tabs.addTab(box, title)
+        self.setStyleSheet(STYLE)
+        share_place(self, "Review")
+        self.setMinimumWidth(WIDTH + 60)  # from the number to the status of a cell
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 4, 8, 8)
+        layout.setSpacing(8)
+        layout.addWidget(row(label("Layer"), self.image, HelpButton(_HELP), stretch=1))
+        layout.addWidget(self.message)
+        layout.addWidget(self.judging)
+        layout.addWidget(self.tabs, 1)
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for the columns that matter."""
+        return QSize(WIDTH + 60, 640)
+
+    def _connect(self) -> None:
+        self.image.picked.connect(self._bind)
+        self.judging.first.activated.connect(self._on_first)
+        self.judging.previous.clicked.connect(lambda: self.review.go_on(step=-1))
+        self.judging.next.clicked.connect(lambda: self.review.go_on())
+        self.judging.accept.clicked.connect(lambda: self._change(lambda: self.review.judge("accepted")))
+        self.judging.reject.clicked.connect(lambda: self._change(lambda: self.review.judge("rejected")))
+        self.cells.filtered.connect(self._on_filtered)
+        self.cells.table.picked.connect(self._on_picked)
+        self.regions.view.clicked.connect(self._on_view_right)
+        self.regions.draw.clicked.connect(self._on_draw)
+        self.regions.whole.clicked.connect(self._on_whole_right)
+        self.regions.removed.connect(lambda box: self._change(lambda: self.review.unmark(box)))
+        self.quality.wanted.connect(lambda: self.quality.check(self.review.columns))
+        self.quality.picked.connect(self._on_finding)
+        self.session.changed.connect(self._on_result_changed)
+        self.autosaves.offered.connect(self._show_offer)
+        autosaves, show_offer = self.autosaves, self._show_offer
+        session, image, region_layer, links = self.session, self.image, self.region_layer, self._links
+        slot = self._on_result_changed
+
+        def forget() -> None:
+            session.changed.disconnect(slot, missing_ok=True)
+            autosaves.offered.disconnect(show_offer, missing_ok=True)
+            image.disconnect_viewer()
+            _disconnect(links)
+            region_layer.layer = None
+
+        self.destroyed.connect(forget)
+
+    @property
+    def edits(self) -> EditSession | None:
+        """The correction of the chosen image, None while it has no cells."""
+        return None if self.review is None else self.review.edits
+
+    def _bind(self) -> None:
+        """Turn to the chosen image."""
+        source = self.image.layer
+        shown = self.session.shown(source)
+        review = None if shown is None else review_of(edit_session_of(self.session, source))
+        if review is not self.review:
+            _disconnect(self._links)
+            self.review = review
+            if review is not None:
+                edits = review.edits
+                self._links += [
+                    (review.changed, self._on_changed),
+                    (review.measured, self._on_measured),
+                    (edits.selection_changed, self._on_selected),
+                    (edits.plane_changed, self._on_plane_changed),
+                ]
+                for signal, slot in self._links:
+                    signal.connect(slot)
+            if review is not None:
+                review.by = self.judging.first.currentData()
+            self.quality.clear()
+            self.cells.table.set_columns(None if review is None else review.columns)
+            self.cells.here.setVisible(review is not None and bool(review.edits.result.leading))
+        self._show_offer()
+        self._refresh()
+
+    def _show_offer(self, *_) -> None:
+        """Offer unsaved work of an earlier session on the chosen image."""
+        source = self.image.layer
+        if self.autosaves.offer(source) is None:
+            self.message.clear()
+            return
+        self.message.show_message(
+            self.autosaves.describe(source),
+            [
+                ("Take it back", lambda: self.autosaves.restore(source)),
+                ("Forget it", lambda: self.autosaves.discard(source)),
+            ],
+        )
+
+    def _on_first(self) -> None:
+        if self.review is not None:
+            self.review.by = self.judging.first.currentData()
+
+    def _on_result_changed(self, source: Image) -> None:
+        if source is not self.image.layer:
+            return
+        before = self.review
+        self._bind()
+        if self.review is not None and self.review is before:
+            self.review.refresh()
+
+    def _on_changed(self, rows) -> None:
+        if rows is None or self._changed is None:
+            self._changed = None
+        else:
+            self._changed.update(rows.tolist())
+        self._later.start()
+
+    def _on_measured(self) -> None:
+        self._changed = None
+        self._later.start()
+
+    def settle(self) -> None:
+        """Bring all parts in line with the edits; otherwise it happens shortly after them."""
+        self._later.stop()
+        rows, self._changed = self._changed, set()
+        if self.review is not None:
+            self.cells.table.cells.refresh(rows)
+            self.quality.mark_stale()
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Show the progress, the active cell and the regions, and enable what can work."""
+        review = self.review
+        self.judging.show_progress(None if review is None else review.progress)
+        active = None if review is None else review.active
+        self.judging.show_cell(active, "" if active is None else review.reason())
+        waits = review is not None and review.progress.done < review.progress.total
+        none = "There are no cells: run CenterMask, or draw some with 'CenterMask: Correct'."
+        done = "Every cell is reviewed." if review is not None else none
+        for button, text in (
+            (self.judging.previous, "Back to the doubtful cell before."),
+            (self.judging.next, "On to the next doubtful cell."),
+        ):
+            hint(button, text if waits else done, enabled=waits)
+        for button, text in (
+            (self.judging.accept, "The selected cell is right; go on to the next doubtful one."),
+            (self.judging.reject, "The selected cell is none; go on to the next doubtful one."),
+        ):
+            can = waits or active is not None
+            hint(button, text if can else done, enabled=can)
+        boxes = () if review is None else review.edits.result.reviewed(review.edits.current_plane)
+        self.regions.show_boxes(boxes, (1, 1) if review is None else review.edits.result.shape)
+        self.region_layer.show(self.image.layer, boxes)
+        for button in (self.regions.view, self.regions.draw, self.regions.whole, self.quality.start):
+            hint(button, button.toolTip() if review is not None else none, enabled=review is not None)
+
+    def _on_selected(self, ids: tuple[int, ...]) -> None:
+        self.cells.table.show_selection(ids)
+        self.judging.show_cell(self.review.active, self.review.reason())
+        self._later.start()
+
+    def _on_plane_changed(self, plane: tuple[int, ...]) -> None:
+        if self.cells.here.isChecked():
+            self._on_filtered()
+        self._refresh()
+
+    def _on_filtered(self) -> None:
+        self.cells.apply(() if self.review is None else self.review.edits.current_plane)
+
+    def _on_picked(self, ids: list[int]) -> None:
+        self.review.edits.select(ids, centre=True)
+
+    def _on_view_right(self) -> None:
+        try:
+            corners = view_of(self.image.layer, self.review.edits.planes)
+        except BadImage as error:
+            show_info(str(error))
+            return
+        (y0, x0), (y1, x1) = corners.min(axis=0).round().astype(int), corners.max(axis=0).round().astype(int)
+        self.mark((int(y0), int(x0), int(y1), int(x1)))
+
+    def _on_whole_right(self) -> None:
+        self.mark((0, 0, *self.review.edits.result.shape))
+
+    def _on_draw(self) -> None:
+        from napari_centermask.widgets.edit.mouse import draw
+
+        edits = self.review.edits
+        edits.activate()
+        draw(self._viewer, edits.active.layer, "box", self._on_drawn)
+
+    def _on_drawn(self, corners: np.ndarray) -> None:
+        (y0, x0), (y1, x1) = np.round(corners.min(axis=0)).astype(int), np.round(corners.max(axis=0)).astype(int) + 1
+        self.mark((int(y0), int(x0), int(y1), int(x1)))
+
+    def mark(self, box: Box) -> None:
+        """State that all in a rectangle (y0, x0, y1, x1) of the plane in view is right and complete."""
+        n = self._change(lambda: self.review.mark(tuple(round(v) for v in box)))
+        if n is not None:
+            show_info(f"{n:,} {'cell' if n == 1 else 'cells'} accepted.")
+
+    @staticmethod
+    def _change(change: Callable[[], Any]) -> Any:
+        """Change cells; a refusal, as by a read-only project, becomes a notification."""
+        try:
+            return change()
+        except UserError as error:
+            show_error(str(error))
+            return None
+
+    def _on_finding(self, finding: Finding) -> None:
+        edits = self.review.edits
+        if finding.ids:
+            edits.select(finding.ids, centre=True)
+        elif finding.plane != edits.current_plane:
+            from napari_centermask.widgets.viewer.view import go_to_plane
+
+            go_to_plane(self._viewer, self.image.layer, edits.planes, finding.plane)
+
+
+def _disconnect(links: list[tuple]) -> None:
+    for signal, slot in links:
+        signal.disconnect(slot, missing_ok=True)
+    links.clear()

@@ -1,0 +1,192 @@
+"""The parts of the review dock; they know how they look, and decide nothing."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.instances import Box
+from napari_centermask.core.review import Progress
+from napari_centermask.widgets.edit.cell_table import CellTable
+from napari_centermask.widgets.parts.layout import row
+
+_FILTER_HELP = (
+    "Words with spaces between, all must hold: score<0.6  overlap>20%  quality<0.7  area>500  solidity<0.85, "
+    "a status, a category, a source, or the number of a cell."
+)
+
+
+class JudgeBox(QWidget):
+    """Progress, the active cell's doubts, and the buttons of the queue."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = QLabel()
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.why = QLabel()
+        self.why.setObjectName("quiet")
+        self.why.setWordWrap(True)
+        self.why.setMinimumHeight(self.why.fontMetrics().height() * 2 + 2)
+        self.why.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.first = QComboBox()
+        self.first.addItem("Most doubtful first", "doubt")
+        self.first.addItem("Teaches most first", "teaching")
+        self.first.setToolTip(
+            "What ▶ goes to first: cells that are probably wrong, or those a fine-tuning learns most from."
+        )
+        self.previous, self.next = QPushButton("◀"), QPushButton("▶")
+        self.accept, self.reject = QPushButton("Accept, next"), QPushButton("Reject, next")
+        self.accept.setObjectName("primary")
+        for button in (self.previous, self.next):
+            button.setFixedWidth(40)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addWidget(_line(self.count, self.first, wide=(0,)))
+        layout.addWidget(self.bar)
+        layout.addWidget(_line(self.previous, self.accept, self.reject, self.next, wide=(1, 2)))
+        layout.addWidget(self.why)
+
+    def show_progress(self, progress: Progress | None) -> None:
+        """Say how far the review is; None if there are no cells."""
+        if progress is None or not progress.total:
+            self.count.setText("No cells yet.")
+            self.bar.setRange(0, 1)
+            self.bar.setValue(0)
+            return
+        done = " Everything is reviewed." if progress.done == progress.total else ""
+        self.count.setText(f"<b>{progress}</b>.{done}")
+        self.bar.setRange(0, progress.total)
+        self.bar.setValue(progress.done)
+
+    def show_cell(self, id: int | None, why: str) -> None:
+        """Say which cell is active and what speaks against it."""
+        if id is None:
+            self.why.setText("▶ goes to the cell that comes first.")
+        else:
+            self.why.setText(f"Cell {id}: {why or 'nothing speaks against it'}.")
+
+
+class TableBox(QWidget):
+    """The table with its filter."""
+
+    filtered = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = CellTable()
+        self.text = QLineEdit()
+        self.text.setPlaceholderText("Filter: score<0.6 overlap>20% predicted")
+        self.text.setClearButtonEnabled(True)
+        self.text.setToolTip(_FILTER_HELP)
+        self.text.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.here = QCheckBox("This plane")
+        self.here.setToolTip("List the cells of the plane in view alone.")
+        self.problem = QLabel()
+        self.problem.setObjectName("quiet")
+        self.problem.setWordWrap(True)
+        self.problem.hide()
+        self.listed = QLabel()
+        self.listed.setObjectName("quiet")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 6, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(row(self.text, self.here))
+        layout.addWidget(self.problem)
+        layout.addWidget(self.table, 1)
+        layout.addWidget(self.listed)
+        self.text.textChanged.connect(lambda _: self.filtered.emit())
+        self.here.toggled.connect(lambda _: self.filtered.emit())
+        self.text.returnPressed.connect(self.text.clearFocus)
+        self.table.picked.connect(lambda _: self.text.clearFocus())
+        self.table.cells.modelReset.connect(self._count)
+
+    def apply(self, plane: tuple[int, ...]) -> None:
+        """Filter by what is typed and ticked; a mistake is explained below, and the rows stay."""
+        try:
+            self.table.cells.set_filter(self.text.text(), plane=plane if self.here.isChecked() else None)
+            self.problem.hide()
+        except BadSettings as error:
+            self.problem.setText(str(error))
+            self.problem.show()
+
+    def _count(self) -> None:
+        n = self.table.cells.rowCount()
+        self.listed.setText(f"{n:,} {'cell' if n == 1 else 'cells'} listed")
+
+
+class RegionsBox(QWidget):
+    """The rectangles of the plane in view in which all is right and complete."""
+
+    removed = Signal(tuple)
+    looked_at = Signal(tuple)
+
+    def __init__(self) -> None:
+        super().__init__()
+        about = QLabel(
+            "Mark where every cell is right and none is missing. Training relies on it: "
+            "only there is background known to be background."
+        )
+        about.setObjectName("quiet")
+        about.setWordWrap(True)
+        self.view, self.draw, self.whole = QPushButton("What is in view"), QPushButton("Draw"), QPushButton("Whole")
+        self.view.setToolTip("All that is on the canvas is right and complete; its cells are accepted.")
+        self.draw.setToolTip("Drag a rectangle; all in it is right and complete. Esc leaves.")
+        self.whole.setToolTip("The whole plane is right and complete.")
+        self.list = QListWidget()
+        self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.remove = QPushButton("Remove")
+        self.remove.setToolTip("Take the statement about the chosen rectangle back; cells stay as they are.")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 6, 0, 0)
+        layout.addWidget(about)
+        layout.addWidget(_line(self.view, self.draw, self.whole, wide=(0, 1, 2)))
+        layout.addWidget(self.list, 1)
+        layout.addWidget(self.remove)
+        self.list.currentItemChanged.connect(lambda *_: self.remove.setEnabled(self.chosen is not None))
+        self.list.itemClicked.connect(lambda _: self.looked_at.emit(self.chosen))
+        self.remove.clicked.connect(lambda: self.removed.emit(self.chosen))
+        self.show_boxes((), (1, 1))
+
+    @property
+    def chosen(self) -> Box | None:
+        """The rectangle chosen in the list."""
+        item = self.list.currentItem()
+        return None if item is None else item.data(Qt.ItemDataRole.UserRole)
+
+    def show_boxes(self, boxes: tuple[Box, ...], shape: tuple[int, int]) -> None:
+        """List these rectangles of a plane of this shape."""
+        self.list.clear()
+        for box in boxes:
+            y0, x0, y1, x1 = box
+            part = (y1 - y0) * (x1 - x0) / (shape[0] * shape[1])
+            size = "the whole plane" if part == 1 else f"{x1 - x0:,} x {y1 - y0:,} at ({y0:,}, {x0:,}), {part:.0%}"
+            item = QListWidgetItem(size)
+            item.setData(Qt.ItemDataRole.UserRole, box)
+            self.list.addItem(item)
+        self.remove.setEnabled(False)
+
+
+def _line(*widgets: QWidget, wide: tuple[int, ...]) -> QWidget:
+    """Widgets side by side; those numbered in `wide` share the room that is left."""
+    holder = QWidget()
+    layout = QHBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(6)
+    for number, widget in enumerate(widgets):
+        layout.addWidget(widget, int(number in wide))
+    return holder

@@ -1,0 +1,1 @@
+"""The dock with the models on this computer."""

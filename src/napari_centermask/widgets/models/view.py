@@ -1,0 +1,253 @@
+"""The parts of the models dock; they know how they look, and decide nothing."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+
+from napari_centermask.widgets.parts.curves import Curves
+from napari_centermask.widgets.parts.layout import HelpButton, label, row, titled_form
+from napari_centermask.widgets.training.comparison import ComparisonBox
+from napari_centermask.widgets.training.view import column, even, quiet_label
+from napari_centermask.widgets.work.run_state import Curve, RunState
+
+if TYPE_CHECKING:
+    from napari_centermask.models.store.card import ModelCard
+    from napari_centermask.models.store.registry import Deleted
+    from napari_centermask.widgets.models.tasks import Entry, Inventory
+
+ARCHIVED, DELETED = "archived", "deleted"
+_NAME, _DELETED = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
+_HELP = """
+<p><b>Models</b></p>
+<p>Those shipped with the plugin and those you trained or added. A model's card travels inside its files: what it was made
+for, from which model and data, and how good it was. Nothing is lost by Delete: the model stays in the list as deleted, and
+Bring back, or Undo, brings it back, until you delete it there for good.</p>
+"""
+_SHOWN = (("bioimage_ap_mean", "bioimage AP"), ("AP", "AP"), ("AP50", "AP50"), ("f1", "F1"), ("pq", "PQ"))
+
+
+class ListBox(QWidget):
+    """All models, and what can be done with the chosen one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tree = QTreeWidget()
+        self.tree.setHeaderLabels(["Model", "from", "made"])
+        self.tree.setRootIsDecorated(False)
+        self.tree.setFixedHeight(170)
+        self.rename, self.archive = QPushButton("Rename…"), QPushButton("Archive")
+        self.delete, self.undo = QPushButton("Delete"), QPushButton("Undo")
+        self.export, self.add = QPushButton("Export…"), QPushButton("Add file…")
+        self.status = quiet_label()
+        title = QLabel("Models")
+        title.setObjectName("heading")
+        layout = column(self)
+        layout.addWidget(row(title, HelpButton(_HELP)))
+        layout.addWidget(self.tree)
+        layout.addWidget(even(self.rename, self.archive, self.delete))
+        layout.addWidget(even(self.export, self.add, self.undo))
+        layout.addWidget(self.status)
+
+    @property
+    def chosen(self) -> str:
+        """Name of the chosen model, "" for none."""
+        item = self.tree.currentItem()
+        return "" if item is None else item.data(0, _NAME)
+
+    @property
+    def deleted(self) -> Deleted | None:
+        """The chosen one, if it was deleted."""
+        item = self.tree.currentItem()
+        return None if item is None else item.data(0, _DELETED)
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether the chosen one is neither archived nor deleted."""
+        item = self.tree.currentItem()
+        return item is None or not _place(item)
+
+    def show_inventory(self, inventory: Inventory) -> None:
+        """List the models; the chosen one stays chosen, or else another of its name."""
+        item = self.tree.currentItem()
+        before, place = self.chosen, "" if item is None else _place(item)
+        with QSignalBlocker(self.tree):
+            self.tree.clear()
+            for entry in inventory.entries:
+                card = entry.model.card
+                self._add((entry.model.name, card.parent or "–", "shipped" if entry.model.shipped else card.created))
+            for name in inventory.archived:
+                self._add((name, "", ARCHIVED)).setForeground(0, Qt.GlobalColor.gray)
+            for deleted in inventory.deleted:
+                item = self._add((deleted.name, "", f"{DELETED} {deleted.date}"))
+                item.setForeground(0, Qt.GlobalColor.gray)
+                item.setData(0, _DELETED, deleted)
+            items = [self.tree.topLevelItem(i) for i in range(self.tree.topLevelItemCount())]
+            same = [i for i in items if i.data(0, _NAME) == before]
+            again = next((i for i in same if _place(i) == place), (same or items or [None])[0])
+            self.tree.setCurrentItem(again)
+            for at in (0, 1):
+                self.tree.resizeColumnToContents(at)
+
+    def _add(self, texts: tuple[str, str, str]) -> QTreeWidgetItem:
+        item = QTreeWidgetItem(list(texts))
+        item.setData(0, _NAME, texts[0])
+        self.tree.addTopLevelItem(item)
+        return item
+
+
+def _place(item: QTreeWidgetItem) -> str | Deleted:
+    """What tells models of one name apart: the archive, a deletion, or neither."""
+    return item.data(0, _DELETED) or (ARCHIVED if item.text(2) == ARCHIVED else "")
+
+
+class CardBox(QWidget):
+    """One model's card, its lineage and the curves of its training."""
+
+    def __init__(self) -> None:
+        from superqt import QCollapsible
+
+        super().__init__()
+        self.text = QLabel()
+        self.text.setWordWrap(True)
+        self.text.setTextFormat(Qt.TextFormat.RichText)
+        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.curves: Curves | None = None
+        self.fold = QCollapsible("Curves of its training")
+        self.fold.setDuration(0)
+        self.fold.toggled.connect(self._on_fold)
+        self._state = RunState()
+        form = titled_form(self, "Card")
+        form.addRow(self.text)
+        form.addRow(self.fold)
+
+    def show_entry(self, entry: Entry | None) -> None:
+        """Show a model, or nothing."""
+        self.text.setText("" if entry is None else card_text(entry))
+        self._state = RunState() if entry is None else curves_of(entry.model.card)
+        self.fold.setVisible(bool(self._state.losses or self._state.scores))
+        self._on_fold(self.fold.isExpanded())
+
+    def _on_fold(self, is_open: bool) -> None:
+        """The plots are made when somebody wants to see them."""
+        if is_open and self.curves is None:
+            self.curves = Curves()
+            self.fold.addWidget(self.curves)
+        if self.curves is not None:
+            self.curves.show_state(self._state)
+
+
+class CompareBox(QWidget):
+    """Compare the chosen model with another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.other, self.data = QComboBox(), QComboBox()
+        for combo in (self.other, self.data):
+            combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            combo.setMinimumContentsLength(10)
+        self.folder = QPushButton("Folder…")
+        self.folder.setToolTip("A folder with images/ and annotations.json in COCO form.")
+        self.start = QPushButton("Compare")
+        self.status = quiet_label()
+        self.result = ComparisonBox()
+        holder = QWidget()
+        form = titled_form(holder, "Compare")
+        form.addRow(label("With"), self.other)
+        form.addRow(label("On"), row(self.data, self.folder))
+        form.addRow(self.start)
+        form.addRow(self.status)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(holder)
+        layout.addWidget(self.result)
+
+    def set_models(self, names: list[str]) -> None:
+        """Offer these; the choice stays."""
+        before = self.other.currentText()
+        with QSignalBlocker(self.other):
+            self.other.clear()
+            self.other.addItems(names)
+            self.other.setCurrentIndex(max(self.other.findText(before), 0))
+
+
+def card_text(entry: Entry) -> str:
+    """A card as rich text."""
+    model, card = entry.model, entry.model.card
+    training = card.training
+    rows = [
+        ("finds", ", ".join(card.model.categories)),
+        ("trained at", f"{card.diameter:.0f} px, {_channels(card.model.in_channels)}, {card.model.summary}"),
+        *(("channels", ", ".join(names)) for names in [card.channel_names] if names),
+        ("classifier", "" if model.classifier is None else f"{model.classifier.name}, for the viability dock"),
+        ("licence", card.licence),
+        ("lineage", " ← ".join((model.name, *entry.ancestors))),
+        ("made from it", ", ".join(entry.children)),
+        ("training", _training(training)),
+        ("data", _data(training)),
+        ("taught by", _images(len(card.learned))),
+        *(("measured", line) for line in metric_lines(card.metrics)),
+        *(("limit", limit) for limit in card.limits),
+        ("files", f"{entry.size / 1e6:.1f} MB in {model.paths[0].parent}"),
+    ]
+    cells = "".join(
+        f"<tr><td style='padding-right: 8px; color: gray'>{name}</td><td>{escape(text)}</td></tr>"
+        for name, text in rows
+        if text
+    )
+    return f"<b>{escape(model.name)}</b><br>{escape(card.description)}<table>{cells}</table>"
+
+
+def _channels(n: int) -> str:
+    return "1 channel" if n == 1 else f"{n} channels"
+
+
+def _images(n: int) -> str:
+    """How many images taught a model and its parents; empty where its card does not tell."""
+    return "" if not n else "1 image" if n == 1 else f"{n:,} images, with those of its parents"
+
+
+def _training(training: dict[str, Any]) -> str:
+    parts = [f"{training[k]:,} {k}" for k in ("steps", "minutes") if isinstance(training.get(k), (int, float))]
+    machine = training.get("machine")
+    return " in ".join(parts) + (f" on {machine}" if parts and isinstance(machine, str) else "")
+
+
+def _data(training: dict[str, Any]) -> str:
+    """Each data set with the beginning of its hash."""
+    data = training.get("data")
+    if not isinstance(data, dict):
+        return ""
+    hashes = ((name, splits.get("train", "")) for name, splits in data.items() if isinstance(splits, dict))
+    return ", ".join(f"{name} ({str(digest)[:8]})" for name, digest in hashes)
+
+
+def metric_lines(metrics: dict[str, Any], prefix: str = "") -> list[str]:
+    """A line for each name that holds figures, however deep."""
+    lines = []
+    for name, value in metrics.items():
+        if not isinstance(value, dict):
+            continue
+        known = [(title, value[key]) for key, title in _SHOWN if isinstance(value.get(key), (int, float))]
+        where = f"{prefix}{name}"
+        if known:
+            lines.append(f"{where}: " + ", ".join(f"{title} {number:.3f}" for title, number in known))
+        else:
+            lines += metric_lines(value, f"{where} ")
+    return lines
+
+
+def curves_of(card: ModelCard) -> RunState:
+    """The curves that a card keeps."""
+    state = RunState()
+    curves = card.training.get("curves")
+    for point in curves if isinstance(curves, list) else ():
+        if isinstance(point, dict) and isinstance(point.get("step"), int):
+            kind = "evaluation" if "AP" in point else "step"
+            state.feed(point | {"event": kind})
+    for name in [n for n, curve in state.losses.items() if not isinstance(curve, Curve) or len(curve.steps) < 2]:
+        del state.losses[name]
+    return state

@@ -1,0 +1,153 @@
+"""Live curves: each loss, and AP on the validation images. pyqtgraph is imported when the first plot is made."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from math import log10
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_centermask.widgets.work.run_state import Curve
+
+if TYPE_CHECKING:
+    from napari_centermask.widgets.work.run_state import RunState
+
+REDRAW_MS = 240
+"""Four times a second at most: a redraw takes 25 ms with software OpenGL. Just shorter than the time between two reports of
+a run, so that curves and texts come in one picture of the window."""
+_AXIS_WIDTH, _AXIS_HEIGHT = 44, 22  # pixels; "0.001", and one line of text
+_COLOURS = ("#4c9be8", "#e8794c", "#5cc27f", "#c95cc2", "#e8c84c", "#5cc2c2", "#e84c6f", "#9b7ae8", "#a3c25c")
+KNOWN = "AP: on the validation images. AP known: on images of what the start model was made for; it shows forgetting."
+WITHOUT = "Curves need pyqtgraph: pip install 'napari-centermask[train]'"
+
+
+class Curves(QWidget):
+    """Two plots, one above the other: losses (logarithmic) and AP. Shows the newest state at most four times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._state: RunState | None = None
+        self._is_new = False
+        self.redraws = 0
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(REDRAW_MS)
+        self._timer.timeout.connect(self._on_time)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        self.plots: tuple[Plot, ...] = ()
+        if find_spec("pyqtgraph") is None:
+            note = QLabel(WITHOUT)
+            note.setWordWrap(True)
+            layout.addWidget(note)
+            return
+        self.plots = Plot("loss", is_log=True), Plot("AP", limits=(0.0, 1.0))
+        self.plots[1].legend.setToolTip(KNOWN)
+        for plot in self.plots:
+            layout.addWidget(plot.legend)
+            layout.addWidget(plot.widget)
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Draw once unseen: the first time costs some hundred milliseconds, which now fall to the dock's opening."""
+        for plot in self.plots:
+            plot.draw({"": Curve([0, 1], [0.1, 1.0])}, 1)
+            plot.widget.grab()
+            plot.draw({}, 1)
+
+    def show_state(self, state: RunState) -> None:
+        """Show a run's curves, at once if the last redraw is long ago, else soon."""
+        self._state, self._is_new = state, True
+        if not self._timer.isActive():
+            self._on_time()
+
+    def prepare(self) -> None:
+        """Work out now what would else be found while drawing; after a change of size."""
+        for plot in self.plots:
+            plot.prepare()
+
+    def _on_time(self) -> None:
+        if not self._is_new or self._state is None or not self.plots:
+            return
+        self._is_new = False
+        self.redraws += 1
+        losses, scores = self.plots
+        every = [*self._state.losses.values(), *self._state.scores.values()]
+        end = max([self._state.steps, *(curve.steps[-1] for curve in every if curve.steps)])
+        losses.draw(self._state.losses, end)
+        scores.draw(self._state.scores, end)
+        self._timer.start()
+
+
+class Plot:
+    """One pyqtgraph plot with a line for each name, and the names above it in their colours."""
+
+    def __init__(self, title: str, *, is_log: bool = False, limits: tuple[float, float] | None = None) -> None:
+        import pyqtgraph
+
+        self._graph, self._title, self._is_log = pyqtgraph, title, is_log
+        self.legend = QLabel()
+        self.legend.setWordWrap(True)
+        self.widget = pyqtgraph.PlotWidget(background=None)
+        self.widget.setFixedHeight(130)
+        item = self.widget.getPlotItem()
+        item.setLogMode(y=is_log)
+        item.showGrid(x=True, y=True, alpha=0.2)
+        item.setMenuEnabled(False)
+        item.hideButtons()
+        # Of a fixed size: else an axis finds while it is drawn that it needs another, and all is drawn once more.
+        item.getAxis("left").setWidth(_AXIS_WIDTH)
+        item.getAxis("bottom").setHeight(_AXIS_HEIGHT)
+        for side in ("left", "bottom"):
+            item.getAxis(side).setStyle(autoExpandTextSpace=False)
+        if limits is not None:
+            item.setLimits(yMin=limits[0], yMax=limits[1])
+        self.lines: dict[str, object] = {}
+        self._drawn: tuple | None = None
+
+    def prepare(self) -> None:
+        """Fit the ranges now: found while it is drawn, they would have it drawn once more."""
+        self.widget.scene().prepareForPaint()
+
+    def draw(self, curves: dict[str, Curve], end: int) -> None:
+        """Bring the lines up to date, over steps from 0 to `end`; those of another run go."""
+        new = (
+            end,
+            *(
+                (name, id(curve), len(curve.steps), *curve.steps[-1:], *curve.values[-1:])
+                for name, curve in curves.items()
+            ),
+        )
+        if new == self._drawn:  # a picture of the whole window, where it holds an OpenGL canvas
+            return
+        self._drawn = new
+        item = self.widget.getPlotItem()
+        for name in [n for n in self.lines if n not in curves]:
+            item.removeItem(self.lines.pop(name))
+        for n, (name, curve) in enumerate(curves.items()):
+            if name not in self.lines:
+                pen = self._graph.mkPen(_COLOURS[n % len(_COLOURS)], width=2)
+                few = {"symbol": "o", "symbolSize": 5, "symbolBrush": pen.color(), "symbolPen": None}
+                self.lines[name] = item.plot(pen=pen, **(few if len(curves) <= 3 else {}))
+            self.lines[name].setData(curve.steps, curve.values)
+        item.setXRange(0, max(end, 1), padding=0.02)
+        if self._is_log:
+            item.getAxis("left").setStyle(maxTextLevel=0 if _decades(curves) > 1.5 else 2)
+        self.prepare()
+        names = (
+            f"<span style='color: {_COLOURS[n % len(_COLOURS)]}'>●&nbsp;{name.replace('_', '&nbsp;')}</span>"
+            for n, name in enumerate(curves)
+        )
+        text = f"{self._title}: {' '.join(names)}"
+        if text != self.legend.text():
+            self.legend.setText(text)
+
+
+def _decades(curves: dict[str, Curve]) -> float:
+    """Over how many powers of ten the values go."""
+    values = [v for curve in curves.values() for v in curve.values if v > 0]
+    return log10(max(values) / min(values)) if values else 0.0

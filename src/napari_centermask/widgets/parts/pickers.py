@@ -1,0 +1,199 @@
+"""Rows of the docks: which layer, which channels, which model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from weakref import ref
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QComboBox, QMenu, QPushButton, QSizePolicy, QWidget
+
+from napari_centermask.settings import SegmentSettings
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+    from napari.viewer import Viewer
+
+
+class LayerCombo(QComboBox):
+    """The viewer's layers of one kind, kept up to date; follows the layer list's active layer.
+
+    Parameters
+    ----------
+    kinds
+        Layer classes on offer.
+    """
+
+    picked = Signal()
+
+    def __init__(self, viewer: Viewer, *, kinds: tuple[type[Layer], ...]) -> None:
+        super().__init__()
+        self._viewer, self._kinds = ref(viewer), kinds
+        self._layers: list[ref[Layer]] = []
+        self._named: list[Layer] = []
+        can_shrink(self)
+        self.activated.connect(lambda _: self.picked.emit())
+        events = viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered):
+            event.connect(self._on_layers_changed)
+        viewer.layers.selection.events.active.connect(self._on_active_changed)
+        self._on_layers_changed()
+
+    @property
+    def layer(self) -> Layer | None:
+        """The chosen layer."""
+        i = self.currentIndex()
+        return self._layers[i]() if 0 <= i < len(self._layers) else None
+
+    @layer.setter
+    def layer(self, layer: Layer) -> None:
+        index = next((i for i, r in enumerate(self._layers) if r() is layer), -1)
+        if index >= 0 and index != self.currentIndex():
+            self.setCurrentIndex(index)
+            self.picked.emit()
+
+    def disconnect_viewer(self) -> None:
+        """Stop listening; call before the widget dies."""
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        events = viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered):
+            event.disconnect(self._on_layers_changed)
+        viewer.layers.selection.events.active.disconnect(self._on_active_changed)
+        for r in self._layers:
+            if r() is not None:
+                r().events.name.disconnect(self._on_layers_changed)
+
+    def _on_layers_changed(self, event=None) -> None:
+        before = self.layer
+        for r in self._layers:
+            if r() is not None:
+                r().events.name.disconnect(self._on_layers_changed)
+        layers = [x for x in self._viewer().layers if isinstance(x, self._kinds)]
+        with QSignalBlocker(self):
+            self.clear()
+            self._layers = [ref(x) for x in layers]
+            self.addItems([x.name for x in layers])
+            for i, layer in enumerate(layers):
+                layer.events.name.connect(self._on_layers_changed)
+                self.setItemData(i, layer.name, Qt.ItemDataRole.ToolTipRole)
+                if layer is before:
+                    self.setCurrentIndex(i)
+        if self.layer is not before:
+            self.picked.emit()
+
+    def _on_active_changed(self, event) -> None:
+        if isinstance(event.value, self._kinds):
+            self.layer = event.value
+
+
+class ChannelPicker(QPushButton):
+    """Which channels the model sees, in their order: a menu with ticks."""
+
+    picked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMenu(QMenu(self))
+        self._names: list[str] = []
+
+    def set_names(self, names: Sequence[str]) -> None:
+        """Offer these channels, all ticked; the ticks stay if the names are the same as before."""
+        if list(names) == self._names:
+            return
+        self._names = list(names)
+        self.menu().clear()
+        for name in names:
+            action = self.menu().addAction(name)
+            action.setCheckable(True)
+            action.setChecked(True)
+            action.toggled.connect(self._on_toggled)
+        self.setEnabled(len(names) > 1)
+        self.setToolTip("Which channels the model sees." if len(names) > 1 else "The image has one channel.")
+        self._write()
+
+    def value(self) -> list[int] | None:
+        """Ticked channels; None for all."""
+        ticked = [i for i, action in enumerate(self.menu().actions()) if action.isChecked()]
+        return None if len(ticked) == len(self._names) else ticked
+
+    def set_value(self, channels: Sequence[int] | None) -> None:
+        """Tick these channels, without `picked`."""
+        for i, action in enumerate(self.menu().actions()):
+            with QSignalBlocker(action):
+                action.setChecked(channels is None or i in channels)
+        self._write()
+
+    def _on_toggled(self) -> None:
+        self._write()
+        self.picked.emit()
+
+    def _write(self) -> None:
+        ticked = self.value()
+        names = self._names if ticked is None else [self._names[i] for i in ticked]
+        text = ", ".join(names) if len(names) <= 3 else f"{len(names)} channels"
+        self.setText(text or "none")
+
+
+class ModelCombo(QComboBox):
+    """The models on this machine; the one that the settings name by default is chosen first.
+
+    Parameters
+    ----------
+    trainable
+        Offer only models with weights: graphs alone cannot learn.
+    """
+
+    def __init__(self, *, trainable: bool = False) -> None:
+        super().__init__()
+        self._trainable = trainable
+        can_shrink(self)
+        self._cards: dict = {}
+        self.reload()
+
+    def reload(self) -> None:
+        """Look at the models again; the choice stays."""
+        from napari_centermask.models.store.zoo import list_models
+
+        before = self.currentText()
+        models = [m for m in list_models() if not self._trainable or m.weights is not None]
+        # Under the installed name: a card keeps the one that the model was trained under.
+        self._cards = {m.name: m.card.model_copy(update={"name": m.name}) for m in models}
+        with QSignalBlocker(self):
+            self.clear()
+            self.addItems(list(self._cards))
+            known = (self.findText(name) for name in (before, SegmentSettings.model_fields["model"].default))
+            self.setCurrentIndex(next((at for at in known if at >= 0), 0))
+
+    def choose(self, name: str) -> None:
+        """Choose a model, also one that was just added; one that is not on offer changes nothing."""
+        if self.findText(name) < 0:
+            self.reload()
+        if (at := self.findText(name)) >= 0:
+            self.setCurrentIndex(at)
+
+    @property
+    def card(self):
+        """The chosen model's card, None if there is no model."""
+        return self._cards.get(self.currentText())
+
+    def showPopup(self) -> None:
+        """Look at the models again whenever the list is opened."""
+        self.reload()
+        super().showPopup()
+
+
+def can_shrink(combo: QComboBox) -> None:
+    """Long names must not widen the dock."""
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    combo.setMinimumContentsLength(10)
+    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+
+def hint(widget: QWidget, text: str, *, enabled: bool = True) -> None:
+    """Enable a control and say in its tooltip what it does, or disable it and say why and what to do."""
+    widget.setEnabled(enabled)
+    widget.setToolTip(text)

@@ -1,0 +1,55 @@
+"""The keys of categories: the same table of keys as for all other actions of the correction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from napari_centermask.widgets.edit.actions import set_category
+from napari_centermask.widgets.edit.keys import KEYS, Action, BadKey
+
+if TYPE_CHECKING:
+    from napari_centermask.io.project import Category
+
+
+def with_keys(categories: Mapping[int, Category]) -> dict[int, Category]:
+    """The categories with the keys that work now."""
+    return {id: replace(c, key=KEYS.key(_action(id))) for id, c in categories.items()}
+
+
+def set_key(id: int, key: str) -> None:
+    """Give a category a key, empty for none.
+
+    Raises
+    ------
+    BadKey
+        If it is none, or taken.
+    """
+    KEYS.set_key(_action(id), key)
+
+
+def adopt_keys(categories: Mapping[int, Category]) -> list[str]:
+    """Use the keys that a project's categories ask for; returns why some cannot be used.
+
+    A digit alone stands for the default, Control and that digit: digits alone choose the label layer's tools.
+    """
+    problems = []
+    for id, category in categories.items():
+        name = _action(id)
+        if not category.key or category.key.isdigit() or category.key == KEYS.key(name):
+            continue
+        try:
+            KEYS.set_key(name, category.key)
+        except BadKey as error:
+            problems.append(f"{category.name}: {error}")
+    return problems
+
+
+def _action(id: int) -> str:
+    """The name of the action that gives a cell this category, made if there is none."""
+    name = f"category_{id}"
+    if name not in KEYS.actions:
+        KEYS.add(Action(name, f"Category {id}", "", partial(set_category, category=id), f"Category {id}."))
+    return name

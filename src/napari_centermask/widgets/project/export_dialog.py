@@ -1,0 +1,214 @@
+"""Export a project: what the check finds, what is written, and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_info
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QFileDialog,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_centermask.core.columns import Columns
+from napari_centermask.core.errors import UserError
+from napari_centermask.core.quality import KINDS, Finding, check
+from napari_centermask.io.export import EXPORTED, export
+from napari_centermask.widgets.parts.layout import STYLE, label, row
+from napari_centermask.widgets.parts.pickers import hint
+
+if TYPE_CHECKING:
+    from napari_centermask.io.project import Project
+
+_PARTS = ("train", "val", "test")
+_MASKS = (("RLE: exact", None), ("Polygons: exact outlines", 0.0), ("Polygons within one pixel", 1.0))
+_MOST_LISTED = 1000
+
+
+def check_project(project: Project) -> list[tuple[int, Finding]]:
+    """Check all images that a person or a model worked on; (image id, finding), image by image.
+
+    Raises
+    ------
+    UserError
+        If the annotations of an image cannot be read.
+    """
+    images = [i for i in project.images if i.status != "untouched" and not i.problem]
+    return [(i.id, finding) for i in images for finding in check(Columns(project.result(i.id)))]
+
+
+class ExportDialog(QDialog):
+    """Check and export.
+
+    Attributes
+    ----------
+    wanted
+        (image id, `Finding`) that the person wants to look at instead; None otherwise.
+    """
+
+    def __init__(self, project: Project, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.project = project
+        self.wanted: tuple[int, Finding] | None = None
+        self.setWindowTitle(f"Export {project.folder.name}")
+        self.setStyleSheet(STYLE)
+        self._build()
+        self._connect()
+        self._list(check_project(project))
+        self._refresh()
+
+    def _build(self) -> None:
+        self.summary = QLabel()
+        self.summary.setWordWrap(True)
+        self.tree = QTreeWidget()
+        self.tree.setHeaderHidden(True)
+        self.tree.setToolTip("A double click goes there and leaves the export.")
+        self.per_image, self.copy = QComboBox(), QCheckBox("Copy the images too")
+        self.per_image.addItem("One file for the project", False)
+        self.per_image.addItem("One file for each image", True)
+        self.masks = QComboBox()
+        for title, tolerance in _MASKS:
+            self.masks.addItem(title, tolerance)
+        self.loss = QLabel()
+        self.loss.setObjectName("quiet")
+        self.loss.setWordWrap(True)
+        self.loss.hide()
+        self.reviewed = QCheckBox("Only images that are reviewed")
+        self.split = QCheckBox("Split into train, validation and test")
+        self.split.setToolTip("Frames, planes and tiles of one source always stay together.")
+        self.parts = [QSpinBox() for _ in _PARTS]
+        for spin, percent in zip(self.parts, (70, 15, 15), strict=True):
+            spin.setRange(0, 100)
+            spin.setSuffix(" %")
+            spin.setValue(percent)
+        self.folder = QLineEdit(str(self.project.folder / "export"))
+        self.browse = QPushButton("Browse…")
+        self.problem = QLabel()
+        self.problem.setWordWrap(True)
+        self.start, self.cancel = QPushButton("Export"), QPushButton("Close")
+        self.start.setObjectName("primary")
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.summary)
+        layout.addWidget(self.tree, 1)
+        layout.addWidget(row(label("Files"), self.per_image, stretch=1))
+        layout.addWidget(row(label("Masks"), self.masks, stretch=1))
+        layout.addWidget(self.loss)
+        layout.addWidget(row(self.copy, self.reviewed))
+        layout.addWidget(row(self.split, *self.parts))
+        layout.addWidget(row(label("Folder"), self.folder, self.browse, stretch=1))
+        layout.addWidget(self.problem)
+        layout.addWidget(row(self.start, self.cancel))
+        self.resize(560, 560)
+
+    def _connect(self) -> None:
+        self.tree.itemDoubleClicked.connect(self._on_double_click)
+        self.masks.currentIndexChanged.connect(self._on_masks)
+        self.split.toggled.connect(self._refresh)
+        for spin in self.parts:
+            spin.valueChanged.connect(self._refresh)
+        self.folder.textChanged.connect(self._refresh)
+        self.browse.clicked.connect(self._on_browse)
+        self.start.clicked.connect(self.export)
+        self.cancel.clicked.connect(self.reject)
+
+    def _list(self, found: list[tuple[int, Finding]]) -> None:
+        for kind, title in KINDS.items():
+            some = [(id, f) for id, f in found if f.kind == kind]
+            if not some:
+                continue
+            parent = QTreeWidgetItem([f"{title} ({len(some):,})"])
+            self.tree.addTopLevelItem(parent)
+            for id, finding in some[:_MOST_LISTED]:
+                child = QTreeWidgetItem([f"{self.project.image(id).file_name}: {finding.text}"])
+                child.setData(0, Qt.ItemDataRole.UserRole, (id, finding))
+                parent.addChild(child)
+            parent.setExpanded(kind != "unreviewed")
+        n = len(found)
+        self.summary.setText(
+            f"The check found {n:,} {'thing' if n == 1 else 'things'} to look at. A double click goes there."
+            if n
+            else "The check found nothing."
+        )
+
+    def splits(self) -> dict[str, float] | None:
+        """Parts of the images by split, None for no split."""
+        if not self.split.isChecked():
+            return None
+        return {name: spin.value() / 100 for name, spin in zip(_PARTS, self.parts, strict=True) if spin.value()}
+
+    def _refresh(self, *_) -> None:
+        for spin in self.parts:
+            spin.setEnabled(self.split.isChecked())
+        total = sum(spin.value() for spin in self.parts)
+        problem = ""
+        if self.split.isChecked() and total != 100:
+            problem = f"Expected parts that make 100 %, they make {total} %."
+        elif not self.folder.text().strip():
+            problem = "Choose a folder."
+        self.problem.setText(problem)
+        hint(self.start, problem or "Write the files.", enabled=not problem)
+
+    def _on_masks(self, *_) -> None:
+        """Say what polygons would lose, before anything is written."""
+        tolerance = self.masks.currentData()
+        self.loss.setVisible(tolerance is not None)
+        if tolerance is None:
+            return
+        from napari_centermask.io.coco.polygons import polygon_loss
+        from napari_centermask.io.coco.records import records_of
+
+        images = [i for i in self.project.images if i.status in self.statuses() and not i.problem]
+        records = (r for i in images for r in records_of(self.project.result(i.id), i.file_name, shown=True))
+        self.loss.setText(str(polygon_loss(records, tolerance=tolerance)))
+
+    def statuses(self) -> tuple[str, ...]:
+        """Of the images that are exported."""
+        return ("reviewed",) if self.reviewed.isChecked() else EXPORTED
+
+    def _on_browse(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Export to", self.folder.text())
+        if folder:
+            self.folder.setText(folder)
+
+    def _on_double_click(self, item: QTreeWidgetItem) -> None:
+        wanted = item.data(0, Qt.ItemDataRole.UserRole)
+        if wanted is not None:
+            self.wanted = wanted
+            self.reject()
+
+    def export(self) -> None:
+        """Write the files; a mistake is explained and the dialog stays."""
+        QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
+        try:
+            folder = Path(self.folder.text().strip())
+            exported = export(
+                self.project,
+                folder,
+                per_image=self.per_image.currentData(),
+                copy_images=self.copy.isChecked(),
+                splits=self.splits(),
+                statuses=self.statuses(),
+                polygons=self.masks.currentData(),
+            )
+        except UserError as error:
+            self.problem.setText(str(error))
+            return
+        finally:
+            QApplication.restoreOverrideCursor()
+        n, cells = sum(exported.images.values()), sum(exported.cells.values())
+        text = f"{cells:,} cells of {n:,} {'image' if n == 1 else 'images'} exported to {folder}."
+        show_info(" ".join([text, *exported.left_out]))
+        self.accept()

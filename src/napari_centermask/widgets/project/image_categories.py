@@ -1,0 +1,60 @@
+"""The categories of an image that belongs to no project, edited as those of a project are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.io.project import Category
+from napari_centermask.io.project.layout import new_category
+from napari_centermask.io.project.replay import check_category
+from napari_centermask.widgets.parts.colours import CATEGORY_COLOURS
+
+if TYPE_CHECKING:
+    from napari_centermask.widgets.viewer.session import Session, Shown
+
+
+class ImageCategories:
+    """The categories of one result; as far as they are concerned, the same calls as `io.project.Project`."""
+
+    read_only = ""
+
+    def __init__(self, session: Session, shown: Shown) -> None:
+        self._session, self._shown = session, shown
+
+    @property
+    def categories(self) -> dict[int, Category]:
+        """Kinds of cells by COCO id."""
+        result = self._shown.result
+        usual = {id: CATEGORY_COLOURS[(id - 1) % len(CATEGORY_COLOURS)] for id in result.categories}
+        colours = {**usual, **result.colours}
+        return {id: Category(name, colours[id]) for id, name in result.categories.items()}
+
+    def add_category(self, name: str) -> int:
+        """Add a kind of cell; raises as `Project.add_category`."""
+        id, category = new_category(name, self.categories)
+        self.set_category(id, category)
+        return id
+
+    def set_category(self, id: int, category: Category) -> None:
+        """Change or add a kind of cell; raises as `Project.set_category`."""
+        check_category(id, category, self.categories)
+        self._put({**self.categories, id: category})
+
+    def remove_category(self, id: int) -> None:
+        """Remove a kind of cell that no cell has; raises as `Project.remove_category`."""
+        n = sum(cell.category == id for cell in self._shown.result)
+        if n:
+            raise BadSettings(f"Expected a category without cells, {n:,} have it. Give them another category first.")
+        if len(self.categories) == 1:
+            raise BadSettings("Expected at least one category. Rename this one, or add another first.")
+        self._put({k: c for k, c in self.categories.items() if k != id})
+
+    def _put(self, categories: dict[int, Category]) -> None:
+        result = self._shown.result
+        result.categories = {id: c.name for id, c in categories.items()}
+        result.colours = {id: c.colour for id, c in categories.items()}
+        for plane in result.planes.values():
+            plane.categories = dict(result.categories)
+        self._shown.layers.describe()
+        self._session.changed.emit(self._shown.source())

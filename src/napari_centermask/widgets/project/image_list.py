@@ -1,0 +1,148 @@
+"""The list of a project's images: thumbnail, name, status. It leaves all keys to the canvas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QPoint, QRect, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QPainter, QPixmap
+from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QMenu, QStyle, QStyledItemDelegate
+
+from napari_centermask.widgets.project.thumbnails import SIDE
+
+if TYPE_CHECKING:
+    from napari_centermask.io.project import ProjectImage
+
+COLOURS = {"untouched": "#8a93a0", "predicted": "#4cc9f0", "in work": "#ffd166", "reviewed": "#7bd389"}
+_ID, _STATUS, _PICTURE, _PROBLEM, _COMING = (Qt.ItemDataRole.UserRole + k for k in range(5))
+
+
+class _ImageDelegate(QStyledItemDelegate):
+    """Draws the thumbnail, the name, and the status with a dot of its colour."""
+
+    def sizeHint(self, option, index) -> QSize:
+        return QSize(160, SIDE + 8)
+
+    def paint(self, painter: QPainter, option, index) -> None:
+        painter.save()
+        rect, palette = option.rect, option.palette
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(rect, QColor(47, 111, 222, 150))
+        elif option.state & QStyle.StateFlag.State_MouseOver:
+            painter.fillRect(rect, QColor(128, 128, 128, 40))
+        self._paint_picture(painter, QRect(rect.left() + 4, rect.top() + 4, SIDE, SIDE), index.data(_PICTURE))
+        left, width = rect.left() + SIDE + 14, rect.width() - SIDE - 20
+        metrics = painter.fontMetrics()
+        painter.setPen(palette.text().color())
+        name = metrics.elidedText(index.data(), Qt.TextElideMode.ElideMiddle, width)
+        painter.drawText(left, rect.top() + 8 + metrics.ascent(), name)
+        status, problem = index.data(_STATUS), index.data(_PROBLEM)
+        middle = rect.top() + 14 + metrics.height() + metrics.ascent()
+        colour = QColor("#ef6f6c" if problem else COLOURS[status])
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setBrush(colour)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.drawEllipse(left, middle - 9, 9, 9)
+        painter.setPen(colour)
+        text = "opening…" if index.data(_COMING) else "cannot be used" if problem else status
+        painter.drawText(left + 15, middle, text)
+        painter.restore()
+
+    @staticmethod
+    def _paint_picture(painter: QPainter, room: QRect, picture: QPixmap | None) -> None:
+        painter.fillRect(room, QColor(0, 0, 0, 90))
+        if picture is not None:
+            size = picture.size().scaled(room.size(), Qt.AspectRatioMode.KeepAspectRatio)
+            at = QRect(room.topLeft(), size)
+            at.moveCenter(room.center())
+            painter.drawPixmap(at, picture)
+
+
+class ImageList(QListWidget):
+    """The images of a project.
+
+    Attributes
+    ----------
+    picked
+        Emitted with the id of the image that was clicked.
+    unwanted
+        Emitted with the id of the image that shall leave the project; a right click offers it.
+    """
+
+    picked = Signal(int)
+    unwanted = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setItemDelegate(_ImageDelegate(self))
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setMouseTracking(True)
+        self.setUniformItemSizes(True)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._items: dict[int, QListWidgetItem] = {}
+        self.itemClicked.connect(lambda item: self.picked.emit(item.data(_ID)))
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(self._on_menu)
+
+    def menu(self, id: int) -> QMenu:
+        """What can be done with an image beside looking at it."""
+        menu = QMenu(self)
+        menu.addAction("Remove from the project…").triggered.connect(lambda: self.unwanted.emit(id))
+        return menu
+
+    def _on_menu(self, at: QPoint) -> None:
+        item = self.itemAt(at)
+        if item is not None:
+            self.menu(item.data(_ID)).exec(self.viewport().mapToGlobal(at))
+
+    def set_images(self, images: Sequence[ProjectImage]) -> None:
+        """List these images; pictures of those listed before stay."""
+        pictures = {id: item.data(_PICTURE) for id, item in self._items.items()}
+        self.clear()
+        self._items = {}
+        for image in images:
+            item = QListWidgetItem(image.file_name)
+            item.setData(_ID, image.id)
+            item.setData(_PICTURE, pictures.get(image.id))
+            self.addItem(item)
+            self._items[image.id] = item
+            self.update_image(image)
+
+    def update_image(self, image: ProjectImage) -> None:
+        """Show an image's status again."""
+        item = self._items[image.id]
+        item.setData(_STATUS, image.status)
+        item.setData(_PROBLEM, image.problem)
+        size = " x ".join(map(str, (*image.leading, *(image.shape or ()))))
+        item.setToolTip(image.problem or f"{image.path}\n{size} pixels, {image.status}. Right click for more.")
+
+    def set_picture(self, id: int, picture: QPixmap) -> None:
+        """Show a thumbnail."""
+        if id in self._items:
+            self._items[id].setData(_PICTURE, picture)
+
+    def without_picture(self) -> list[int]:
+        """Ids of the images that have no thumbnail yet."""
+        return [id for id, item in self._items.items() if item.data(_PICTURE) is None]
+
+    def show_current(self, id: int) -> None:
+        """Highlight an image, 0 for none, without `picked`."""
+        item = self._items.get(id)
+        if item is None:
+            self.clearSelection()
+            self.setCurrentItem(None)
+        else:
+            self.setCurrentItem(item)
+            self.scrollToItem(item)
+
+    def show_coming(self, id: int) -> None:
+        """Mark an image as being opened, 0 for none."""
+        for other, item in self._items.items():
+            if bool(item.data(_COMING)) != (other == id):
+                item.setData(_COMING, other == id)
+
+    def status(self, id: int) -> str:
+        """What is shown as an image's status."""
+        return self._items[id].data(_STATUS)

@@ -1,0 +1,57 @@
+"""Import annotations into the open project: choose the file, find its images, read the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
+
+from napari_centermask.core.errors import UserError
+
+if TYPE_CHECKING:
+    from napari_centermask.io.coco.report import ImportReport
+    from napari_centermask.widgets.project.session import ProjectSession
+
+
+def import_annotations(session: ProjectSession, parent: QWidget | None = None) -> ImportReport | None:
+    """Ask for a COCO file and merge it into the project; None if nothing came of it."""
+    from napari_centermask.io.project_import import import_into
+
+    path, _ = QFileDialog.getOpenFileName(parent, "Import annotations", filter="COCO (*.json)")
+    if not path:
+        return None
+    session.flush()
+    QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
+    try:
+        report = import_into(session.project, Path(path), find=lambda name: _ask(name, parent))
+    except UserError as error:
+        show_error(str(error))
+        return None
+    finally:
+        QApplication.restoreOverrideCursor()
+    show_report(report, parent)
+    return report
+
+
+def _ask(name: str, parent: QWidget | None) -> Path | None:
+    """The folder in which an image lies that was not found; None if the person does not know."""
+    QApplication.restoreOverrideCursor()
+    folder = QFileDialog.getExistingDirectory(parent, f"In which folder is {name}, and others that are not found?")
+    QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
+    return Path(folder) if folder else None
+
+
+def show_report(report: ImportReport, parent: QWidget | None = None) -> None:
+    """Show what came in; what was repaired and left out unfolds."""
+    first, *rest = str(report).splitlines()
+    box = QMessageBox(parent)
+    box.setWindowTitle("Import")
+    box.setIcon(QMessageBox.Icon.Information if not report.n_refused else QMessageBox.Icon.Warning)
+    box.setText(first)
+    box.setInformativeText("\n".join(rest[:4]) + ("\n…" if len(rest) > 4 else ""))
+    if len(rest) > 4:
+        box.setDetailedText("\n".join(rest))
+    box.exec()

@@ -1,0 +1,141 @@
+"""Predictions for the next images of a project, computed while the person works on this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psygnal import Signal
+
+from napari_centermask.widgets.work.runner import Runner
+from napari_centermask.widgets.work.tasks import Advance, Failed, Finished, PlaneDone, PlaneJob, run
+
+if TYPE_CHECKING:
+    from napari_centermask.io.project import Project, ProjectImage
+    from napari_centermask.settings import SegmentSettings
+
+HOW_MANY = 3
+
+
+@dataclass
+class _Task:
+    """One image that is predicted."""
+
+    project: Project
+    id: int
+    settings: SegmentSettings
+    planes: list[PlaneDone] = field(default_factory=list)
+
+
+def predict(path: Path, settings: SegmentSettings) -> Generator[Advance | PlaneDone, None, Finished | Failed]:
+    """Read an image and segment all its planes; for the worker thread."""
+    from napari_centermask.core.errors import BadImage
+    from napari_centermask.io.images import read_image
+
+    yield Advance(0.0, f"Reading {path.name}")
+    try:
+        image = read_image(path)
+    except BadImage as error:
+        return Failed(str(error))
+    jobs = [PlaneJob(i, plane) for i, (_, plane) in zip(np.ndindex(*image.leading), image.planes(), strict=True)]
+    names = list(image.channel_names) or settings.channel_names  # the file's own; else as of the image in view
+    return (yield from run(jobs, settings.model_copy(update={"channel_names": names})))
+
+
+class Ahead:
+    """Fills the untouched images after the one in view, one at a time.
+
+    Parameters
+    ----------
+    images
+        Tells the project's images in the order in which a person goes through them.
+
+    Attributes
+    ----------
+    changed
+        Emitted with a sentence about what goes on, or about the last image that failed; empty when all is done.
+    failed
+        Images that could not be predicted, and why.
+    """
+
+    changed = Signal(str)
+
+    def __init__(self, images: Callable[[], Sequence[ProjectImage]]) -> None:
+        self._images = images
+        self.runner = Runner()
+        self.runner.ended.connect(self._on_ended)
+        self.failed: dict[int, str] = {}
+        self._project: Project | None = None
+        self._settings: Callable[[], SegmentSettings | None] = lambda: None
+        self._current = 0
+        self._task: _Task | None = None
+
+    def start(self, project: Project, settings: Callable[[], SegmentSettings | None]) -> None:
+        """Work on a project's images with the settings of the moment; None from `settings` means not now."""
+        if project is not self._project:
+            self.stop()
+            self.failed.clear()
+        self._project, self._settings = project, settings
+        self._go_on()
+
+    def stop(self) -> None:
+        """Stop within one tile; what is not finished is dropped."""
+        self._project = None
+        self.runner.cancel()
+
+    def follow(self, current: int) -> None:
+        """The person works on this image now; those after it come next."""
+        self._current = current
+        if self._task is not None and self._task.id == current:
+            self.runner.cancel()
+        self._go_on()
+
+    def next_images(self) -> list[int]:
+        """Ids of the images to predict: the untouched among the next few after the one in view."""
+        project = self._project
+        if project is None or project.read_only:
+            return []
+        ids = [i.id for i in self._images() if not i.problem and i.id not in self.failed]
+        at = ids.index(self._current) + 1 if self._current in ids else 0
+        return [i for i in ids[at : at + HOW_MANY] if project.status(i) == "untouched"]
+
+    def _go_on(self) -> None:
+        if self._task is not None:
+            return
+        waiting = self.next_images()
+        settings = self._settings() if waiting else None
+        if settings is None:
+            self.changed.emit(self._last_failure() if self._project is not None else "")
+            return
+        task = self._task = _Task(self._project, waiting[0], settings)
+        path = task.project.image(task.id).path
+        self.changed.emit(f"Predicting {path.name} in the background.")
+        self.runner.start(f"CenterMask: {path.name}", predict, path, settings, on_yield=task.planes.append)
+
+    def _last_failure(self) -> str:
+        if not self.failed:
+            return ""
+        id, why = list(self.failed.items())[-1]
+        return f"{self._project.image(id).path.name} was left out: {why}"
+
+    def _on_ended(self, value: Any) -> None:
+        task, self._task = self._task, None
+        if isinstance(value, Finished):
+            there = task.project is self._project and task.id in task.project
+            if there and task.project.status(task.id) == "untouched":
+                _take(task)
+        elif not self.runner.cancelled:
+            self.failed[task.id] = value.message if isinstance(value, Failed) else "It was stopped by an error."
+        self._go_on()
+
+
+def _take(task: _Task) -> None:
+    """Put what was found into the project."""
+    result = task.project.result(task.id)
+    result.threshold = task.settings.score
+    cells = {done.job.index: done.cells for done in task.planes}
+    task.project.set_predictions(task.id, cells, model=Path(task.settings.model).stem)
+    result.seams.update({done.job.index: done.seams for done in task.planes})

@@ -1,0 +1,101 @@
+"""The order in which correcting the images of a project teaches a model most, found while the person works."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from psygnal import Signal
+
+from napari_centermask.widgets.work.runner import Runner
+from napari_centermask.widgets.work.tasks import Advance, Failed, rank
+
+if TYPE_CHECKING:
+    from napari_centermask.io.project import ProjectImage
+    from napari_centermask.settings import SegmentSettings
+
+
+class Teaching:
+    """Ranks images in the background; what it found holds until another order is asked for.
+
+    Attributes
+    ----------
+    changed
+        Emitted when the order has changed.
+    told
+        Emitted with a sentence about what goes on or came of it.
+    values
+        How much each image would teach, in [0, 1], by its id, the most first; empty while nothing is ranked.
+    """
+
+    changed = Signal(object)
+    told = Signal(str)
+
+    def __init__(self) -> None:
+        self.runner = Runner()
+        self.runner.advanced.connect(self._on_advanced)
+        self.runner.ended.connect(self._on_ended)
+        self.values: dict[int, float] = {}
+        self._wanted: tuple[Sequence[ProjectImage], SegmentSettings] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether an order is being looked for."""
+        return self._wanted is not None
+
+    def start(self, images: Sequence[ProjectImage], settings: SegmentSettings) -> None:
+        """Rank the images that are not reviewed, those unlike the reviewed ones before others; again if it was done before."""
+        self._wanted = images, settings
+        if self.runner.is_running:
+            self.runner.cancel()
+        else:
+            self._begin()
+
+    def stop(self) -> None:
+        """Back to the order of the project; stops within one tile."""
+        self._wanted = None
+        self.runner.cancel()
+        self.told.emit("")
+        if self.values:
+            self.values = {}
+            self.changed.emit(self)
+
+    def sorted(self, images: Sequence[ProjectImage]) -> list[ProjectImage]:
+        """Images that were ranked in their order, then the others as they come."""
+        place = {id: n for n, id in enumerate(self.values)}
+        return sorted(images, key=lambda image: place.get(image.id, len(place)))
+
+    def _begin(self) -> None:
+        images, settings = self._wanted
+        usable = [i for i in images if not i.problem]
+        reviewed, waiting = (
+            {i.id: i.path for i in usable if (i.status == "reviewed") == is_it} for is_it in (True, False)
+        )
+        self.told.emit("Looking at the images…")
+        self.runner.start("CenterMask: what teaches most", rank, waiting, reviewed, settings)
+
+    def _on_advanced(self, advance: Advance) -> None:
+        if self._wanted is not None:
+            self.told.emit(f"{advance.message}…")
+
+    def _on_ended(self, value: Any) -> None:
+        if self.runner.cancelled:
+            if self._wanted is not None:
+                self._begin()
+            return
+        self._wanted = None
+        if value is None:
+            self.told.emit("The ranking was stopped by an error.")
+        elif isinstance(value, Failed):
+            self.told.emit(value.message)
+        else:
+            self.values = value.values
+            self.told.emit(_summary(len(value.values), list(value.left_out.values())))
+            self.changed.emit(self)
+
+
+def _summary(n: int, problems: Sequence[str]) -> str:
+    if not n and not problems:
+        return "Every image is reviewed."
+    text = f"{n:,} {'image' if n == 1 else 'images'} ranked."
+    return text if not problems else f"{text} {len(problems):,} left out: {problems[-1]}"

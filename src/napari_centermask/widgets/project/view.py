@@ -1,0 +1,103 @@
+"""The parts of the project dock; they know how they look, and decide nothing."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_centermask.widgets.parts.layout import HelpButton, label, row
+from napari_centermask.widgets.parts.pickers import ModelCombo
+
+_HELP = """
+<p><b>Work on a project</b></p>
+<ol>
+<li>Open a folder of images; it becomes a project. Your images stay as they are.</li>
+<li>Click an image, or press ◀ ▶. Segment it with the CenterMask dock, or let the next images be predicted in the
+background while you work.</li>
+<li>Many images? Let "What teaches most first" order them before you correct the first ones for a fine-tuning.</li>
+<li>Correct and review the cells. "Reviewed, next" says that the image is finished.</li>
+<li>Every edit is on the disk at once, in the journal. Save writes annotations.json, which every COCO reader opens.</li>
+</ol>
+"""
+
+
+class HeadBox(QWidget):
+    """Open and save, and which project it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open, self.save, self.export = QPushButton("Open folder…"), QPushButton("Save"), QPushButton("Export…")
+        self.add, self.bring = QPushButton("Add images…"), QPushButton("Import…")
+        self.samples = QPushButton("Try it with sample images…")
+        self.samples.setToolTip("Choose a folder; four images of nuclei are copied into a new one there, a project.")
+        self.name = QLabel()
+        self.name.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addWidget(row(self.name, HelpButton(_HELP)))
+        layout.addWidget(_even(self.open, self.save))
+        layout.addWidget(_even(self.add, self.bring, self.export))
+        layout.addWidget(self.samples)
+
+
+class NavigationBox(QWidget):
+    """Previous, next, and "this one is finished"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.previous, self.next = QPushButton("◀"), QPushButton("▶")
+        self.done = QPushButton("Reviewed, next")
+        self.done.setObjectName("primary")
+        for button in (self.previous, self.next):
+            button.setFixedWidth(40)
+        self.count = QLabel()
+        self.count.setObjectName("quiet")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(row(self.previous, self.done, self.next, stretch=1))
+        layout.addWidget(self.count)
+
+
+class AheadBox(QWidget):
+    """The order of the images, and predictions of the next ones, both with one model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted = QCheckBox("Predict the next images")
+        self.wanted.setToolTip("While you work on one image, the model looks at the untouched ones after it.")
+        self.models = ModelCombo()
+        self.models.setToolTip("The model; settings are those of its last run in this window.")
+        self.order = QComboBox()
+        self.order.addItem("As in the folder", False)
+        self.order.addItem("What teaches most first", True)
+        self.order.setToolTip(
+            "The model looks at each image that is not reviewed, as it is and mirrored. Those come first on which it is "
+            "unsure or contradicts itself, and that look unlike what was reviewed: correcting them teaches a fine-tuning most."
+        )
+        self.teaching = QLabel()
+        self.teaching.setObjectName("quiet")
+        self.teaching.setWordWrap(True)
+        self.teaching.hide()
+        self.status = QLabel()
+        self.status.setObjectName("quiet")
+        self.status.setWordWrap(True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(row(label("Order"), self.order, stretch=1))
+        layout.addWidget(self.teaching)
+        layout.addWidget(row(self.wanted, self.models, stretch=1))
+        layout.addWidget(self.status)
+
+
+def _even(*widgets: QWidget) -> QWidget:
+    """Widgets side by side, of one width."""
+    holder = QWidget()
+    layout = QHBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(6)
+    for widget in widgets:
+        layout.addWidget(widget, 1)
+    return holder

@@ -1,0 +1,1 @@
+"""The dock that segments: which part of which image, with which settings, and the run."""

@@ -1,0 +1,78 @@
+"""The lower part of the CenterMask dock: the result and how it is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QWidget
+
+from napari_centermask.widgets.parts.colours import category_colour
+from napari_centermask.widgets.parts.layout import label, row, titled_form
+from napari_centermask.widgets.parts.score import ScoreSlider
+
+if TYPE_CHECKING:
+    from napari_centermask.widgets.viewer.layers import ResultLayers
+
+
+class CellsBox(QWidget):
+    """The result: threshold, counts, and how it is drawn."""
+
+    def __init__(self, score: float) -> None:
+        super().__init__()
+        self.score = ScoreSlider(score)
+        self.score.setToolTip("Cells with at least this score are shown. Moving it needs no new run.")
+        self.count = QLabel()
+        self.count.setWordWrap(True)
+        self.colours = QComboBox()
+        for key, text in (("cell", "by cell"), ("category", "by category"), ("score", "by score")):
+            self.colours.addItem(text, key)
+        self.outlines = QCheckBox("Outlines")
+        self.outlines.setChecked(True)
+        self.outlines.setToolTip("Outlines of all cells, also where they lie under others.")
+        self.hatch = QCheckBox("Hatch overlaps")
+        self.hatch.setChecked(True)
+        self.legend = QLabel()
+        self.legend.setTextFormat(Qt.TextFormat.RichText)
+        self.legend.setWordWrap(True)
+        form = titled_form(self, "Cells")
+        form.addRow(label("Score"), self.score)
+        form.addRow(self.count)
+        form.addRow(label("Colours"), self.colours)
+        form.addRow(self.legend)
+        form.addRow(row(self.outlines, self.hatch, stretch=1))
+        self.show_none()
+
+    def show_none(self) -> None:
+        """There is no result."""
+        self.score.set_scores(np.zeros(0))
+        self.count.setText("Run to see the cells.")
+        self.legend.hide()
+        for control in (self.colours, self.outlines, self.hatch):
+            control.setEnabled(False)
+
+    def show_counts(self, n: int, n_candidates: int, scores: np.ndarray) -> None:
+        """Say how many of the candidates are shown."""
+        self.count.setText(
+            f"<b>{n:,}</b> shown of {n_candidates:,} {'candidate' if n_candidates == 1 else 'candidates'}"
+        )
+        self.score.set_scores(scores)
+
+    def show_look(self, layers: ResultLayers, *, legend: dict[int, str]) -> None:
+        """Show how the result is drawn."""
+        for control in (self.colours, self.outlines, self.hatch):
+            control.setEnabled(True)
+        with QSignalBlocker(self.colours), QSignalBlocker(self.hatch), QSignalBlocker(self.outlines):
+            self.colours.setCurrentIndex(self.colours.findData(layers.mode))
+            self.hatch.setChecked(layers.hatch)
+            self.outlines.setChecked(layers.outlines.visible)
+        self.legend.setText(
+            "&nbsp;&nbsp;".join(_legend_entry(c, name, layers.result.colours) for c, name in sorted(legend.items()))
+        )
+        self.legend.setVisible(len(legend) > 1)
+
+
+def _legend_entry(category: int, name: str, colours: dict[int, str]) -> str:
+    r, g, b = (round(v * 255) for v in category_colour(category, colours)[:3])
+    return f'<span style="color: rgb({r},{g},{b})">●</span> {name}'

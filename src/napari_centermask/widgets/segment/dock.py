@@ -1,0 +1,343 @@
+"""The CenterMask dock: choose, run, and look at the result at any threshold."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Image
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QSignalBlocker, QSize
+from qtpy.QtWidgets import QWidget
+
+from napari_centermask.core.errors import BadImage, UserError
+from napari_centermask.core.predictions import has_predictions
+from napari_centermask.pipeline import suited
+from napari_centermask.pipeline.channels import missing_channels
+from napari_centermask.settings import SegmentSettings
+from napari_centermask.widgets.parts.layout import STYLE, WIDTH, stack
+from napari_centermask.widgets.parts.pickers import LayerCombo, hint
+from napari_centermask.widgets.parts.tabs import share_place
+from napari_centermask.widgets.segment import view as view
+from napari_centermask.widgets.segment.cells_box import CellsBox
+from napari_centermask.widgets.segment.circle import DiameterCircle
+from napari_centermask.widgets.segment.class_layer import show_classes
+from napari_centermask.widgets.segment.illumination import Illumination
+from napari_centermask.widgets.segment.scope import ALL, PLANE, REGION, draw_region, plane_jobs, scopes
+from napari_centermask.widgets.viewer.model_in_use import model_in_use
+from napari_centermask.widgets.viewer.planes import ImagePlanes, channel_names, guess_channel_axis
+from napari_centermask.widgets.viewer.session import current_index, session_of
+from napari_centermask.widgets.work.tasks import PlaneJob, class_map, estimate_diameter
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_centermask.widgets.work.tasks import Advance
+
+_TOO_FEW_PIXELS = 0.5
+
+
+class SegmentDock(QWidget):
+    """Segment an image layer with a CenterMask model.
+
+    The dock is a view: results and the run belong to the viewer's session, which outlives it.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.session = session_of(napari_viewer)
+        self.in_use = model_in_use(napari_viewer)
+        self.circle = DiameterCircle(self._viewer)
+        self._build()
+        self.model.models.choose(self.in_use.name)
+        self._connect()
+        self._on_image_picked()
+        self._on_model_picked()
+
+    def _build(self) -> None:
+        self.image = view.ImageBox(self._viewer)
+        self.model = view.ModelBox()
+        self.run = view.RunBox()
+        self.cells = CellsBox(SegmentSettings.model_fields["score"].default)
+        self.illumination = Illumination(self._viewer, lambda: (self.source, self._planes_or_none()))
+        self.advanced = view.AdvancedBox()
+        self.setStyleSheet(STYLE)
+        share_place(self, "Segment")
+        stack(self, (self.image, self.model, self.run, self.cells, self.illumination.box, self.advanced))
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for its rows, and no wider than it needs beside an image."""
+        return QSize(WIDTH, 640)
+
+    def _connect(self) -> None:
+        self.image.layers.picked.connect(self._on_image_picked)
+        self.image.axis.currentIndexChanged.connect(self._on_axis_picked)
+        self.image.channels.picked.connect(self._refresh)
+        self.image.scope.currentIndexChanged.connect(self._refresh)
+        self.image.draw.clicked.connect(self._on_draw)
+        self.model.models.currentIndexChanged.connect(self._on_model_picked)
+        self.model.diameter.valueChanged.connect(self._on_diameter_changed)
+        self.model.estimate.clicked.connect(self._on_estimate)
+        self.model.circle.toggled.connect(self._on_diameter_changed)
+        self.advanced.classes.clicked.connect(self._on_class_map)
+        self.run.start.clicked.connect(self.start)
+        self.run.cancel.clicked.connect(self.session.runner.cancel)
+        self.cells.score.changed.connect(self._on_score_changed)
+        self.cells.colours.currentIndexChanged.connect(self._on_look_changed)
+        self.cells.hatch.toggled.connect(self._on_look_changed)
+        self.cells.outlines.toggled.connect(self._on_look_changed)
+        links = self._session_links()
+        for signal, slot in links:
+            signal.connect(slot)
+        # psygnal holds slots weakly, but a slot of a widget whose Qt part is gone must not be called either.
+        layers = self.image.layers
+        self.destroyed.connect(lambda: _disconnect(layers, links))
+
+    def _session_links(self) -> list[tuple]:
+        runner = self.session.runner
+        return [
+            (runner.started, self._on_started),
+            (runner.advanced, self._on_advanced),
+            (runner.ended, self._refresh_after_run),
+            (self.session.reported, self._on_reported),
+            (self.session.changed, self._on_result_changed),
+            (self.in_use.changed, self.model.models.choose),
+        ]
+
+    @property
+    def source(self) -> Image | None:
+        """The chosen image layer."""
+        return self.image.layers.layer
+
+    def planes(self) -> ImagePlanes | None:
+        """The chosen image as arrays; None if none is chosen.
+
+        Raises
+        ------
+        BadImage
+            If the layer is not an image with height and width.
+        """
+        return None if self.source is None else ImagePlanes.of(self.source, channel_axis=self.image.channel_axis)
+
+    def value(self) -> SegmentSettings:
+        """The settings as shown.
+
+        Raises
+        ------
+        BadSettings
+            If a value is out of range.
+        """
+        diameter = self.model.diameter.value()
+        return SegmentSettings(
+            model=self.model.models.currentText() or "nuclei",
+            score=self.cells.score.value(),
+            diameter=diameter if diameter > _TOO_FEW_PIXELS else None,
+            channels=self.image.channels.value(),
+            **self.illumination.value(),
+            **self.advanced.form.value(),
+        )
+
+    def set_value(self, settings: SegmentSettings) -> None:
+        """Show these settings."""
+        self.model.models.setCurrentText(settings.model)
+        self.cells.score.set_value(settings.score)
+        self.model.diameter.setValue(settings.diameter or 0.0)
+        self.image.channels.set_value(settings.channels)
+        self.illumination.set_value(settings)
+        self.advanced.form.set_value(settings.model_dump())
+        self._refresh()
+
+    def start(self) -> None:
+        """Run the model with the settings as shown; a mistake becomes a notification."""
+        try:
+            source, planes = self._chosen()
+            settings = self.value()
+            missing = missing_channels(planes.n_channels, self.model.models.card, settings)
+            scope = self.image.scope.currentData()
+            index = current_index(self._viewer, source, planes)
+            jobs = plane_jobs(scope, self._viewer, source, planes, index=index)
+        except UserError as error:
+            show_error(str(error))
+            return
+        if missing:
+            show_info(f"{source.name} has no {', '.join(missing)}: the model sees it empty.")
+        whole = scope == ALL or (scope == PLANE and not planes.leading)
+        self.session.segment(source, planes, jobs, settings, keep=not whole)
+
+    def _chosen(self) -> tuple[Image, ImagePlanes]:
+        if self.session.runner.is_running:
+            raise UserError("A run is in progress. Cancel it or wait.")
+        if self.source is None:
+            active = self._viewer.layers.selection.active
+            kind = f"'{active.name}' is a {type(active).__name__} layer" if active else "there is none"
+            raise BadImage(f"Expected an image layer, {kind}. Open an image or File > Open Sample.")
+        if self.model.models.card is None:
+            raise UserError("Expected a model, none is installed. Add one: napari-centermask models add FILE")
+        return self.source, self.planes()
+
+    def _on_image_picked(self) -> None:
+        source = self.source
+        guess = None if source is None else guess_channel_axis(source)
+        with QSignalBlocker(self.image.axis):
+            self.image.set_axes(source, guess=guess)
+        self._on_axis_picked()
+        if self.circle.layer is not None:
+            self._on_diameter_changed()
+
+    def _on_axis_picked(self) -> None:
+        names = channel_names(self.source, channel_axis=self.image.channel_axis) if self.source is not None else []
+        self.image.set_channels(names)
+        self.image.set_scopes(scopes(self._planes_or_none()))
+        self.illumination.show_image()
+        self._show_result()
+        self._refresh()
+
+    def _planes_or_none(self) -> ImagePlanes | None:
+        try:
+            return self.planes()
+        except BadImage:
+            return None
+
+    def _on_model_picked(self) -> None:
+        """Show the settings that suit the model."""
+        self.model.describe()
+        card = self.model.models.card
+        if card is not None:
+            self.in_use.choose(card.name)
+            settings = suited(SegmentSettings(model=card.name), card)
+            self.illumination.show_model(card)
+            self.advanced.form.set_value(settings.model_dump())
+            self.advanced.show_family(card.kind)
+            if not self._was_run():
+                self.cells.score.set_value(settings.score)
+        self._refresh()
+
+    def _on_diameter_changed(self, *_) -> None:
+        diameter = self.model.diameter.value()
+        self.illumination.show_diameter(diameter if diameter > _TOO_FEW_PIXELS else None)
+        if self.model.circle.isChecked() and self.source is not None and diameter > _TOO_FEW_PIXELS:
+            self.circle.show(self.source, diameter)
+        else:
+            self.circle.hide()
+        self._refresh()
+
+    def _on_estimate(self) -> None:
+        try:
+            source, planes = self._chosen()
+            index = current_index(self._viewer, source, planes)
+            settings = self.value().model_copy(update={"diameter": None})
+        except UserError as error:
+            show_error(str(error))
+            return
+        job = PlaneJob(index, planes.plane(index))
+        self.session.ask(f"diameter in {source.name}", estimate_diameter, job, settings, self._on_estimated)
+
+    def _on_estimated(self, diameter: float) -> str:
+        self.model.diameter.setValue(diameter)
+        return f"The cells are about {diameter:.0f} pixels wide."
+
+    def _on_class_map(self) -> None:
+        try:
+            source, planes = self._chosen()
+            index = current_index(self._viewer, source, planes)
+            settings = self.value()
+        except UserError as error:
+            show_error(str(error))
+            return
+        then = partial(show_classes, self._viewer, source, index)
+        self.session.ask(f"classes in {source.name}", class_map, PlaneJob(index, planes.plane(index)), settings, then)
+
+    def _on_draw(self) -> None:
+        """Give the user a layer to draw the region in, ready for a rectangle."""
+        draw_region(self._viewer, self.source)
+
+    def _on_score_changed(self, score: float) -> None:
+        if self.source is not None:
+            self.session.set_threshold(self.source, score)
+
+    def _on_look_changed(self, *_) -> None:
+        shown = self.session.shown(self.source)
+        if shown is None:
+            return
+        shown.layers.set_colours(self.cells.colours.currentData())
+        shown.layers.outlines.visible = self.cells.outlines.isChecked()
+        self.session.set_hatch(self.source, self.cells.hatch.isChecked())
+
+    def _on_started(self, title: str) -> None:
+        self.run.show_start()
+        self._refresh()
+
+    def _on_advanced(self, advance: Advance) -> None:
+        self.run.show_progress(advance.part, advance.message)
+
+    def _refresh_after_run(self, *_) -> None:
+        self.run.show_end()
+        self._refresh()
+
+    def _on_reported(self, text: str) -> None:
+        self.run.status.setText(text)
+
+    def _on_result_changed(self, source: Image) -> None:
+        self.circle.to_top()
+        if source is self.source:
+            self._show_result()
+
+    def _show_result(self) -> None:
+        """Bring the lower part of the dock in line with the image's result."""
+        shown = self.session.shown(self.source)
+        if shown is None:
+            self.cells.show_none()
+            return
+        if self._was_run():  # an image of a project has a result before its first run
+            self.cells.score.set_value(shown.result.threshold)
+        self.cells.show_counts(shown.result.n_visible(), len(shown.result), shown.result.scores())
+        self.cells.show_look(shown.layers, legend=shown.result.categories)
+
+    def _was_run(self) -> bool:
+        """Whether the image shows cells of a model, from a score that somebody chose."""
+        result = self.session.result(self.source)
+        return result is not None and has_predictions(result)
+
+    def _refresh(self, *_) -> None:
+        """Enable what can work and say why the rest cannot."""
+        running = self.session.runner.is_running
+        problem = self._problem()
+        hint(self.run.start, problem or "Find the cells.", enabled=not problem)
+        text = problem or "Estimate the diameter from the image: the model looks at it once or twice."
+        hint(self.model.estimate, text, enabled=not problem)
+        text = problem or "Show the category of each pixel of this plane, before cells are parted."
+        hint(self.advanced.classes, text, enabled=not problem)
+        hint(
+            self.run.cancel,
+            "Stop after the present tile." if running else "Nothing is running.",
+            enabled=running,
+        )
+        self.image.draw.setVisible(self.image.scope.currentData() == REGION)
+        self.model.show_diameter_hint(np.isclose(self.model.diameter.value(), 0.0))
+
+    def _problem(self) -> str:
+        """Why a run cannot start at all; empty if it can."""
+        if self.session.runner.is_running:
+            return "A run is in progress: cancel it or wait."
+        if self.source is None:
+            return "There is no image layer: open an image, or File > Open Sample > CenterMask."
+        if self.model.models.card is None:
+            return "No model is installed. Add one: napari-centermask models add FILE"
+        return ""
+
+    def showEvent(self, event) -> None:
+        """Stop a run when the window that holds the dock is closed, and not when the dock alone is."""
+        super().showEvent(event)
+        window = self.window()
+        if window is not self and not getattr(self, "_window_known", False):
+            self._window_known = True
+            runner = self.session.runner
+            window.destroyed.connect(lambda: runner.cancel())
+
+
+def _disconnect(layers: LayerCombo, links: list[tuple]) -> None:
+    for signal, slot in links:
+        signal.disconnect(slot, missing_ok=True)
+    layers.disconnect_viewer()

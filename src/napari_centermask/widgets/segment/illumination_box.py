@@ -1,0 +1,142 @@
+"""What is done to the intensities before the network sees them, and how that looks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.settings import PreprocessSettings
+from napari_centermask.widgets.parts.forms import SettingsForm
+from napari_centermask.widgets.parts.layout import label, row, titled_form
+from napari_centermask.widgets.parts.pickers import hint
+
+_FIELDS = ("background", "background_size", "denoise", "denoise_size", "dark")
+FEWEST = 10
+"""Planes from which the illumination they share is found; of fewer, their cells would be seen in it."""
+
+
+class IlluminationBox(QWidget):
+    """A view of one `PreprocessSettings` and of the channels' names, folded away until somebody needs it."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        from superqt import QCollapsible
+
+        super().__init__()
+        self.names = QLineEdit()
+        self.names.setToolTip("Names of the image's channels, in its order and with commas; the model finds its own.")
+        self.form = SettingsForm(PreprocessSettings, _FIELDS)
+        self.flat_field: Path | None = None
+        self.flat = QLabel("none")
+        self.choose, self.estimate, self.clear = QPushButton("Choose"), QPushButton("Estimate"), QPushButton("None")
+        self.show_corrected = QPushButton("Show corrected")
+        self.show_corrected.setCheckable(True)
+        self.before = QPushButton("Before")
+        self.status = QLabel()
+        self.status.setObjectName("quiet")
+        self.status.setWordWrap(True)
+        self.fold = QCollapsible("Illumination and noise")
+        self.fold.setDuration(0)
+        self._rows = QWidget()
+        form = titled_form(self._rows, "Before the network sees it")
+        form.addRow(label("Names"), self.names)
+        form.addRow(self.form)
+        form.addRow(label("Flat field"), row(self.flat, self.choose, self.estimate, self.clear))
+        form.addRow(row(self.show_corrected, self.before))
+        form.addRow(self.status)
+        self._layout = form
+        self.fold.addWidget(self._rows)
+        self.fold.layout().setContentsMargins(0, 0, 0, 0)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.fold)
+        self._connect()
+        self.set_names(None, wanted=[])
+
+    def _connect(self) -> None:
+        self.form.changed.connect(self.changed.emit)
+        self.choose.clicked.connect(self._on_choose)
+        self.clear.clicked.connect(lambda: self.set_flat_field(None))
+        hint(self.choose, "An image of an even specimen, or what Estimate has saved; images are divided by it.")
+        hint(self.clear, "Divide by nothing.")
+        hint(
+            self.show_corrected,
+            "Lay the image as the model will see it over the image; the eye in the layer list hides it.",
+        )
+        self.show_before(possible=False)
+
+    def value(self) -> PreprocessSettings:
+        """The settings as shown.
+
+        Raises
+        ------
+        BadSettings
+            If a value is out of range.
+        """
+        return PreprocessSettings(**self.form.value(), flat_field=self.flat_field)
+
+    def set_value(self, settings: PreprocessSettings) -> None:
+        """Show settings, without `changed`."""
+        self.form.set_value(settings.model_dump())
+        self.flat_field = settings.flat_field
+        self._show_flat()
+
+    def channel_names(self) -> list[str] | None:
+        """The names as written; None for none.
+
+        Raises
+        ------
+        BadSettings
+            If one is left out between commas.
+        """
+        text = self.names.text().strip()
+        if not text or self.names.isHidden():
+            return None
+        names = [name.strip() for name in text.split(",")]
+        if not all(names):
+            raise BadSettings(f"Expected names with a comma between two, got '{text}'. Write one for each channel.")
+        return names
+
+    def set_names(self, names: list[str] | None, *, wanted: list[str]) -> None:
+        """Show an image's names where the model has names; with `None` those written stay."""
+        self._layout.setRowVisible(self.names, len(wanted) > 1)
+        self.names.setPlaceholderText(", ".join(wanted))
+        if names is not None:
+            self.names.setText(", ".join(names))
+
+    def set_flat_field(self, path: Path | None) -> None:
+        """Divide by this image, or by none."""
+        self.flat_field = path
+        self._show_flat()
+        self.changed.emit()
+
+    def show_planes(self, n: int) -> None:
+        """Say whether the illumination can be found from the planes of the image."""
+        enough = n >= FEWEST
+        text = (
+            f"Find the illumination that the {n} planes share, and save it."
+            if enough
+            else (
+                f"Expected a stack of {FEWEST} planes or more, this image has {n}. On the command line: "
+                "napari-centermask flatfield IMAGES --out flat.tif"
+            )
+        )
+        hint(self.estimate, text, enabled=enough)
+
+    def show_before(self, *, possible: bool) -> None:
+        """Enable the button that shows the image as it was, or say why it cannot."""
+        text = "Hold down to see the image as it was." if possible else "Press 'Show corrected' first."
+        hint(self.before, text, enabled=possible)
+
+    def _show_flat(self) -> None:
+        self.flat.setText("none" if self.flat_field is None else self.flat_field.name)
+        self.flat.setToolTip(str(self.flat_field or ""))
+
+    def _on_choose(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Flat field", "", "Images (*.tif *.tiff *.png *.npy)")
+        if path:
+            self.set_flat_field(Path(path))

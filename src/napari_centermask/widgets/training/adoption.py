@@ -1,0 +1,140 @@
+"""Taking a trained model over, and predicting the next image with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Image
+from napari.utils.notifications import show_error
+
+from napari_centermask.core.errors import UserError
+from napari_centermask.jobs.finetune import adopt
+from napari_centermask.models.store import zoo
+from napari_centermask.models.store.registry import weights_hash
+from napari_centermask.widgets.project.session import project_session_of
+from napari_centermask.widgets.viewer.planes import ImagePlanes, guess_channel_axis
+from napari_centermask.widgets.viewer.session import session_of
+from napari_centermask.widgets.work.tasks import Failed, PlaneJob
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_centermask.settings import SegmentSettings
+    from napari_centermask.widgets.project.session import ProjectSession
+    from napari_centermask.widgets.viewer.session import Session
+
+
+def free_name(wish: str) -> str:
+    """A name for a model that is allowed and not taken, close to a wish."""
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", wish).strip("-._") or "model"
+    stem, name, number = stem[:90], stem[:90], 1
+    while any((folder / name).exists() for folder in (zoo.user_folder(), zoo.shipped_folder())):
+        number += 1
+        name = f"{stem}-{number}"
+    return name
+
+
+def install(weights: Path, name: str) -> Generator[None, None, str | Failed]:
+    """Install a model and make its graphs, in a process of its own; returns its name. For the worker thread."""
+    yield
+    try:
+        return adopt(weights, name).name
+    except (UserError, OSError) as error:
+        return Failed(str(error))
+
+
+def installed_as(weights: Path) -> str:
+    """The name under which these weights are installed; empty if they are not. For the worker thread."""
+    own = weights_hash(weights)
+    added = (m for m in zoo.list_models() if not m.shipped and m.weights is not None)
+    return next((m.name for m in added if weights_hash(m.weights) == own), "")
+
+
+def predict_next(viewer: Viewer, model: str) -> None:
+    """Segment the next image of the project with a model, or the active image where there is no project.
+
+    The next one is the one in view where nobody has looked at it yet, else the next that is not reviewed. It comes into view
+    first; where reading it takes long, without a pause, and choosing another image meanwhile ends the wait.
+
+    Raises
+    ------
+    UserError
+        If there is no image, or a run is in progress.
+    """
+    session, projects = session_of(viewer), project_session_of(viewer)
+    _check_idle(session)
+    card = zoo.find_model(model).card.model_copy(update={"name": model})
+    if projects.project is None:
+        source = _active(viewer)
+        planes = ImagePlanes.of(source, channel_axis=guess_channel_axis(source))
+        _segment(session, source, planes, projects.settings(card))
+        return
+    following = _next_image(projects)
+
+    def predict() -> None:
+        _check_idle(session)
+        _segment(session, projects.layer, session.shown(projects.layer).planes, projects.settings(card))
+
+    if following == projects.current:
+        predict()
+    else:
+        _when_shown(projects, following, predict)
+        projects.show_soon(following)
+
+
+def _next_image(projects: ProjectSession) -> int:
+    here = projects.current
+    if here and projects.project.status(here) == "untouched":
+        return here
+    following = projects.neighbour(1, open_only=True) or projects.neighbour(1) or here
+    if not following:
+        raise UserError("Expected an image in the project, it has none that can be used.")
+    return following
+
+
+def _when_shown(projects: ProjectSession, id: int, act: Callable[[], None]) -> None:
+    """Do something once an image is in view, unless another one is wanted before."""
+
+    def stop(*_) -> None:
+        for signal, slot in links:
+            signal.disconnect(slot, missing_ok=True)
+
+    def on_reading(coming: int) -> None:
+        if coming not in (0, id):
+            stop()
+
+    def on_shown(shown: int) -> None:
+        if not shown:
+            return
+        stop()
+        try:
+            if shown == id:
+                act()
+        except UserError as error:
+            show_error(str(error))
+
+    links = ((projects.shown, on_shown), (projects.reading, on_reading), (projects.failed, stop))
+    for signal, slot in links:
+        signal.connect(slot)
+
+
+def _check_idle(session: Session) -> None:
+    if session.runner.is_running:
+        raise UserError("A run is in progress. Cancel it or wait.")
+
+
+def _segment(session: Session, source: Image, planes: ImagePlanes, settings: SegmentSettings) -> None:
+    jobs = [PlaneJob(index, planes.plane(index)) for index in np.ndindex(*planes.leading)]
+    session.segment(source, planes, jobs, settings)
+
+
+def _active(viewer: Viewer) -> Image:
+    active = viewer.layers.selection.active
+    images = [active] if isinstance(active, Image) else [x for x in viewer.layers if isinstance(x, Image)]
+    if not images:
+        raise UserError("Expected an image layer, there is none. Open an image.")
+    return images[-1]

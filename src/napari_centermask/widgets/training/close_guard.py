@@ -1,0 +1,62 @@
+"""Closing napari while a training works: go on in the background, stop, or do not close."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtWidgets import QMainWindow, QMessageBox, QWidget
+
+if TYPE_CHECKING:
+    from napari_centermask.widgets.training.session import Training
+
+_NAME = "centermask-close-guard"
+
+
+def guard(widget: QWidget, training: Training) -> None:
+    """Ask when the main window around a widget is closed; once per window.
+
+    A floating dock is a window too; closing it ends nothing.
+    """
+    window = widget.parentWidget()
+    while window is not None and not isinstance(window, QMainWindow):
+        window = window.parentWidget()
+    if window is not None and window.findChild(CloseGuard, _NAME) is None:
+        CloseGuard(window, training)
+
+
+class CloseGuard(QObject):
+    """Watches one window for its end."""
+
+    def __init__(self, window: QWidget, training: Training) -> None:
+        super().__init__(window)
+        self.setObjectName(_NAME)
+        self._window, self._training = window, training
+        window.installEventFilter(self)
+        window.destroyed.connect(lambda: training.leave())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Let the window close, unless the person changes their mind."""
+        if event.type() != QEvent.Type.Close or watched is not self._window or not self._training.live:
+            return False
+        answer = ask(self._window)
+        if answer == "stay":
+            event.ignore()
+            return True
+        if answer == "stop":
+            self._training.stop_all()
+        return False
+
+
+def ask(window: QWidget) -> Literal["go on", "stop", "stay"]:
+    """What shall become of what is being trained."""
+    box = QMessageBox(window)
+    box.setWindowTitle("CenterMask")
+    box.setText("A model is being fine-tuned. What shall become of it?")
+    box.setInformativeText("In the background it goes on after napari is closed; the dock finds it again.")
+    on = box.addButton("Go on in the background", QMessageBox.ButtonRole.AcceptRole)
+    stop = box.addButton("Stop, keep the best", QMessageBox.ButtonRole.DestructiveRole)
+    box.addButton("Do not close", QMessageBox.ButtonRole.RejectRole)
+    box.setDefaultButton(on)
+    box.exec()
+    return "go on" if box.clickedButton() is on else "stop" if box.clickedButton() is stop else "stay"

@@ -1,0 +1,122 @@
+"""The settings of a training as a form: the same object as the run file and the flags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.settings import AugmentSettings, LossSettings, Settings, TrainSettings
+from napari_centermask.widgets.parts.forms import SettingsForm
+from napari_centermask.widgets.parts.layout import titled_form
+
+_ELSEWHERE = {"data", "out", "start", "model", "resume", "weights", "replay"}
+_ELSEWHERE |= {"channel_names", "preprocess", "normalisation"}  # the start model's
+"""Fields that the dock asks for by other means, or that a person cannot judge while fine-tuning."""
+_GROUPS: dict[str, tuple[str, type[Settings]]] = {
+    "augment": ("Augmentation", AugmentSettings),
+    "losses": ("Losses of the maps", LossSettings),
+}
+"""Groups of settings with a heading; the losses are shown where the model is a U-Net."""
+
+
+def shown_fields() -> list[str]:
+    """The fields of a training that the form shows, in the order of the class; groups of settings are no fields."""
+    fields = TrainSettings.model_fields.items()
+    return [name for name, field in fields if name not in _ELSEWHERE and not _is_group(field.annotation)]
+
+
+def _is_group(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+class TrainForm(QWidget):
+    """A view of one `TrainSettings`; what it does not show stays as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._settings: TrainSettings | None = None
+        self._shown: dict[str, Any] = {}
+        self.training = SettingsForm(TrainSettings, shown_fields())
+        self.groups = {name: SettingsForm(kind, kind.model_fields) for name, (_, kind) in _GROUPS.items()}
+        self.boxes = {name: self._box(name) for name in _GROUPS}
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for part in (self.training, *self.boxes.values()):
+            layout.addWidget(part)
+
+    def _box(self, name: str) -> QWidget:
+        """A group of settings under its heading."""
+        box, heading = QWidget(), QWidget()
+        titled_form(heading, _GROUPS[name][0])
+        layout = QVBoxLayout(box)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(heading)
+        layout.addWidget(self.groups[name])
+        return box
+
+    def set_value(self, settings: TrainSettings) -> None:
+        """Show settings."""
+        self._settings = settings
+        self.training.set_value(settings.model_dump())
+        for name, form in self.groups.items():
+            form.set_value(getattr(settings, name).model_dump())
+        self.boxes["losses"].setVisible(settings.model.family == "unet")
+        self._shown = self._values()
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether settings are shown."""
+        return self._settings is not None
+
+    def show_changes(self, changes: dict[str, Any]) -> None:
+        """Show what a person changed, as `changes` tells it; it counts as their change."""
+        self.training.set_value(changes)
+        for name, form in self.groups.items():
+            form.set_value({k.removeprefix(f"{name}."): v for k, v in changes.items() if k.startswith(f"{name}.")})
+
+    def changes(self) -> dict[str, Any]:
+        """The fields that a person changed since they were shown.
+
+        Raises
+        ------
+        BadSettings
+            If a value is out of range.
+        """
+        return {name: value for name, value in self._values().items() if value != self._shown.get(name)}
+
+    def value(self) -> TrainSettings:
+        """The settings as shown; what a person left alone stays exact, though the form may round it.
+
+        Raises
+        ------
+        BadSettings
+            If a value is out of range, or nothing is shown.
+        """
+        if self._settings is None:
+            raise BadSettings("Expected settings, none are computed yet. Choose what to learn from.")
+        return changed(self._settings, self.changes())
+
+    def _values(self) -> dict[str, Any]:
+        groups = {f"{group}.{name}": v for group, form in self.groups.items() for name, v in form.value().items()}
+        return self.training.value() | groups
+
+
+def changed(settings: TrainSettings, changes: dict[str, Any]) -> TrainSettings:
+    """The settings with some fields changed; "augment.flip" is the field `flip` of `augment`.
+
+    Raises
+    ------
+    BadSettings
+        If they do not go together.
+    """
+    values = settings.model_dump()
+    for name, value in changes.items():
+        outer, _, inner = name.partition(".")
+        (values[outer] if inner else values)[inner or outer] = value
+    try:
+        return TrainSettings.model_validate(values)
+    except ValidationError as error:
+        raise BadSettings(f"These settings do not go together: {error.errors()[0]['msg']}.") from error

@@ -1,0 +1,120 @@
+"""Watching a training from a worker thread: what it says, in portions that the event loop can take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtGui import QImage
+
+from napari_centermask.core.errors import UserError
+from napari_centermask.jobs.explain import Failure
+from napari_centermask.jobs.process import Job, find_jobs
+from napari_centermask.widgets.parts.picture import read_picture
+from napari_centermask.widgets.training.adoption import installed_as
+from napari_centermask.widgets.training.comparison import Compared, read_comparison
+from napari_centermask.widgets.work.tasks import Failed
+
+INTERVAL_S = 0.25
+_PORTION = 400  # events handed over at a time
+
+
+@dataclass(frozen=True)
+class Report:
+    """News of a job.
+
+    Attributes
+    ----------
+    events
+        Those since the last report.
+    pictures
+        Name and picture of each validation image, if there are new ones.
+    model
+        Weights of the best model so far.
+    compared
+        Old and new model side by side, if that is news and of the present sitting.
+    installed
+        The name under which the model of a run that ended is installed; empty if it is not.
+    """
+
+    folder: Path
+    events: tuple[dict[str, Any], ...]
+    state: str
+    failure: Failure | None = None
+    can_resume: bool = False
+    model: Path | None = None
+    pictures: tuple[tuple[str, QImage], ...] = ()
+    compared: Compared | None = None
+    installed: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A line in the list of runs."""
+
+    folder: Path
+    state: str
+    created: float = field(compare=False, default=0.0)
+
+
+def watch(begin: Callable[[], Job | None]) -> Generator[Report | Job | None, None, Failed | None]:
+    """Start or open a job with `begin` and tell what it does until it ends; for the worker thread.
+
+    Closing the generator leaves the job as it is. Where `begin` returns None there is nothing to watch.
+    """
+    try:
+        job = begin()
+    except UserError as error:
+        return Failed(str(error))
+    if job is None:
+        return None
+    yield job
+    before = None
+    old = current(job.events())
+    for start in range(0, len(old), _PORTION):
+        yield _report(job, old[start : start + _PORTION])
+    for events in job.follow(interval_s=INTERVAL_S):
+        if events or job.state != before:
+            before = job.state
+            yield _report(job, events)
+        else:
+            yield None
+    return None
+
+
+def current(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without comparisons from before the last start: the best model may have changed since."""
+    start = max((at for at, e in enumerate(events) if e["event"] == "start"), default=0)
+    return [e for at, e in enumerate(events) if at >= start or e["event"] != "comparison"]
+
+
+def _report(job: Job, events: list[dict[str, Any]]) -> Report:
+    evaluations = [e for e in events if e["event"] == "evaluation"]
+    pictures = _pictures(evaluations[-1]) if evaluations else ()
+    comparisons = [e for e in current(events) if e["event"] == "comparison"]
+    compared = read_comparison(Path(str(comparisons[-1].get("path")))) if comparisons else None
+    installed = installed_as(job.model) if job.model is not None and not job.is_alive else ""
+    state = job.state, job.failure, job.can_resume, job.model
+    return Report(job.folder, tuple(events), *state, pictures, compared, installed)
+
+
+def _pictures(evaluation: dict[str, Any]) -> tuple[tuple[str, QImage], ...]:
+    """The sample pictures of an evaluation; read at once, for the next evaluation writes over them."""
+    found = []
+    samples = evaluation.get("samples")
+    for sample in samples if isinstance(samples, list) else ():
+        if isinstance(sample, dict) and (image := read_picture(Path(str(sample.get("picture"))))) is not None:
+            found.append((str(sample.get("image", "")), image))
+    return tuple(found)
+
+
+def list_runs(folders: tuple[Path, ...]) -> Generator[None, None, list[Run]]:
+    """The runs in some folders, the newest first; for the worker thread."""
+    runs: list[Run] = []
+    for folder in folders:
+        for job in find_jobs(folder):
+            yield
+            runs.append(Run(job.folder, job.state, (job.folder / "job.json").stat().st_mtime))
+    return sorted(runs, key=lambda run: run.created, reverse=True)

@@ -1,0 +1,269 @@
+"""The parts of the fine-tuning dock; they know how they look, and decide nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QCoreApplication, QEvent, QSignalBlocker, Qt
+from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from napari_centermask.widgets.parts.curves import Curves
+from napari_centermask.widgets.parts.layout import label, row, titled_form
+from napari_centermask.widgets.parts.pickers import ModelCombo
+from napari_centermask.widgets.parts.picture import Picture
+from napari_centermask.widgets.training.form import TrainForm
+from napari_centermask.widgets.work.run_state import STATES
+
+if TYPE_CHECKING:
+    from qtpy.QtGui import QImage
+
+    from napari_centermask.widgets.training.run_watch import Run
+    from napari_centermask.widgets.work.run_state import RunState
+
+_LEVELS = 6  # of layouts in layouts: a label, its row, its box, the column, what scrolls it, and one to spare
+_HELP = """
+<p><b>Fine-tune</b></p>
+<ol>
+<li>Review a few images or regions in your project: what you call reviewed is what the model learns from.</li>
+<li>Press Fine-tune. Everything else has a default computed from your data; Advanced shows it.</li>
+<li>Work on meanwhile. The training is a process of its own, and may go on when napari is closed.</li>
+<li>At the end both models are compared on images that neither was trained on. Adopt the new one, or do not.</li>
+</ol>
+"""
+
+
+class StartBox(QWidget):
+    """From which model, on which data, and go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.data = QComboBox()
+        self.data.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.data.setMinimumContentsLength(10)
+        self.folder = QPushButton("Folder…")
+        self.folder.setToolTip("A folder with images/ and annotations.json in COCO form.")
+        self.models = ModelCombo(trainable=True)
+        self.models.setToolTip("The model that goes on learning: the one in use, as long as you choose no other.")
+        self.about = quiet_label()
+        self.start = QPushButton("Fine-tune")
+        self.start.setObjectName("primary")
+        form = titled_form(self, "Fine-tune", help=_HELP)
+        form.addRow(label("Learn from"), row(self.data, self.folder))
+        form.addRow(label("Start from"), self.models)
+        form.addRow(self.about)
+        form.addRow(self.start)
+
+
+class RunsBox(QWidget):
+    """Which run is in view."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs = QComboBox()
+        self.runs.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.runs.setMinimumContentsLength(14)
+        self.runs.setToolTip("Runs of this project and of this machine, the newest first.")
+        form = titled_form(self, "Run")
+        form.addRow(label("Show"), self.runs)
+
+    def set_runs(self, runs: Sequence[Run], current: Path | None) -> None:
+        """Offer these runs; the one in view stays chosen."""
+        with QSignalBlocker(self.runs):
+            self.runs.clear()
+            for run in runs:
+                when = datetime.fromtimestamp(run.created).strftime("%d %b %H:%M")
+                self.runs.addItem(
+                    f"{run.folder.name} · {STATES.get(run.state, run.state).partition(';')[0]}", str(run.folder)
+                )
+                self.runs.setItemData(self.runs.count() - 1, f"{when}, {run.folder}", Qt.ItemDataRole.ToolTipRole)
+        self.show_current(current)
+        self.setVisible(bool(runs))
+
+    def show_current(self, folder: Path | None) -> None:
+        """Choose the run in view."""
+        with QSignalBlocker(self.runs):
+            self.runs.setCurrentIndex(-1 if folder is None else self.runs.findData(str(folder)))
+
+
+class ProgressBox(QWidget):
+    """How far the run is, and what can be done with it.
+
+    The bar never sways: each frame of an animation draws the whole window anew where OpenGL is software.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.title, self.machine, self.notices = wrapped_label(), quiet_label(), quiet_label()
+        self.progress = QProgressBar()
+        self.progress.setRange(0, 1000)
+        self.progress.setTextVisible(False)
+        self.pause, self.stop = QPushButton("Pause"), QPushButton("Stop")
+        self.discard = QPushButton("Discard")
+        layout = column(self)
+        layout.addWidget(self.title)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.machine)
+        layout.addWidget(even(self.pause, self.stop, self.discard))
+        layout.addWidget(self.notices)
+
+    def show_state(self, state: RunState) -> None:
+        """Bring the texts and the bar up to date."""
+        self.title.setText(state.title)
+        self.progress.setUpdatesEnabled(False)  # else it would not wait for the rest, but draw the window for itself
+        self.progress.setValue(round(state.part * 1000))
+        self.progress.setUpdatesEnabled(True)
+        self.machine.setText(state.machine)
+        self.notices.setText("\n".join(state.notices[-2:]))
+        self.notices.setVisible(bool(state.notices))
+
+
+class LearningBox(QWidget):
+    """Curves, and what the model finds on a validation image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.curves = Curves()
+        self.sample_name = quiet_label()
+        self.picture = Picture()
+        self.names = QComboBox()
+        self.names.currentIndexChanged.connect(self._on_picked)
+        self._pictures: tuple[tuple[str, QImage], ...] = ()
+        layout = column(self)
+        layout.addWidget(self.curves)
+        layout.addWidget(self.sample_name)
+        layout.addWidget(self.names)
+        layout.addWidget(self.picture)
+        self.set_pictures(())
+
+    def set_pictures(self, pictures: Sequence[tuple[str, QImage]]) -> None:
+        """Show new pictures; the chosen image stays chosen."""
+        names = [name for name, _ in pictures]
+        chosen = max(self.names.currentIndex(), 0)
+        self._pictures = tuple(pictures)
+        with QSignalBlocker(self.names):
+            self.names.clear()
+            self.names.addItems(names)
+            self.names.setCurrentIndex(min(chosen, len(names) - 1))
+        self.names.setVisible(len(names) > 1)
+        self.sample_name.setText("What it finds on a validation image" if names else "")
+        self.sample_name.setVisible(bool(names))
+        self._on_picked()
+
+    def _on_picked(self, *_) -> None:
+        at = self.names.currentIndex()
+        self.picture.set_image(self._pictures[at][1] if 0 <= at < len(self._pictures) else None)
+
+
+class AdvancedBox(QWidget):
+    """All settings of a training, folded away."""
+
+    def __init__(self) -> None:
+        from superqt import QCollapsible
+
+        super().__init__()
+        self.form = TrainForm()
+        self.fold = QCollapsible("Advanced")
+        self.fold.setDuration(0)
+        self.fold.addWidget(self.form)
+        self.fold.layout().setContentsMargins(0, 0, 0, 0)
+        column(self).addWidget(self.fold)
+
+
+class FailureBox(QWidget):
+    """Why a run failed, and buttons for what helps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = wrapped_label()
+        self.text.setStyleSheet("background-color: #8a2f3a; border-radius: 4px; padding: 6px;")
+        self.buttons: list[QPushButton] = []
+        self._layout = column(self)
+        self._layout.addWidget(self.text)
+        self.hide()
+
+    def show_failure(self, text: str, remedies: Sequence[tuple[str, Callable[[], object]]]) -> None:
+        """Show a text with a button for each remedy."""
+        self.clear()
+        self.text.setText(text)
+        for title, act in remedies:
+            button = QPushButton(title)
+            button.clicked.connect(lambda _=False, act=act: act())
+            self._layout.addWidget(button)
+            self.buttons.append(button)
+        self.show()
+
+    def clear(self) -> None:
+        """Hide it."""
+        for button in self.buttons:
+            self._layout.removeWidget(button)
+            button.deleteLater()
+        self.buttons = []
+        self.hide()
+
+
+class AdoptBox(QWidget):
+    """Take the new model over, under a name, and go on with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = QLineEdit()
+        self.name.setToolTip("The name under which it is installed.")
+        self.adopt = QPushButton("Adopt")
+        self.predict = QPushButton("Predict the next image with it")
+        self.status = quiet_label()
+        layout = column(self)
+        layout.addWidget(row(label("Name"), self.name, self.adopt, stretch=1))
+        layout.addWidget(self.predict)
+        layout.addWidget(self.status)
+
+
+def settle() -> None:
+    """Lay out what was changed, now and to the end.
+
+    Labels of several lines settle in two or three turns of the event loop. Each would be a picture of the whole window
+    where it holds an OpenGL canvas: 25 ms with software OpenGL.
+    """
+    for _ in range(_LEVELS):  # a call leaves to the next what a layout asks of the one around it
+        QCoreApplication.sendPostedEvents(None, int(QEvent.Type.LayoutRequest))
+
+
+def primary(button: QPushButton, wanted: bool) -> None:
+    """Make a button stand out, or not."""
+    name = "primary" if wanted else ""
+    if button.objectName() != name:
+        button.setObjectName(name)
+        button.style().unpolish(button)
+        button.style().polish(button)
+
+
+def column(widget: QWidget) -> QVBoxLayout:
+    """A column without a rim."""
+    layout = QVBoxLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(6)
+    return layout
+
+
+def wrapped_label(text: str = "") -> QLabel:
+    """A text of several lines."""
+    made = QLabel(text)
+    made.setWordWrap(True)
+    return made
+
+
+def quiet_label(text: str = "") -> QLabel:
+    """A text of several lines that stands back."""
+    made = wrapped_label(text)
+    made.setObjectName("quiet")
+    return made
+
+
+def even(*widgets: QWidget) -> QWidget:
+    """Widgets side by side, of one width."""
+    holder = row(*widgets)
+    for i in range(len(widgets)):
+        holder.layout().setStretch(i, 1)
+    return holder

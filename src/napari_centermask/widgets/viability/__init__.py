@@ -1,0 +1,1 @@
+"""The dock for living and dead cells: thresholds, classification, counts, measurements."""

@@ -1,0 +1,135 @@
+"""What to classify cells with: the part of the viability dock above the threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QVBoxLayout, QWidget
+
+from napari_centermask.core.errors import BadModel
+from napari_centermask.models.store.classifier_card import SUFFIX, list_classifiers, read_classifier_card
+from napari_centermask.widgets.parts.layout import label, row
+from napari_centermask.widgets.parts.pickers import ChannelPicker, can_shrink
+from napari_centermask.widgets.segment.view import RunBox
+
+_FILE = "From file…"
+
+
+class ClassifierCombo(QComboBox):
+    """The classifiers that come with installed models, files that were chosen, and "From file…"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        can_shrink(self)
+        self._files: list[Path] = []
+        self._last = 0
+        self.reload()
+        self.activated.connect(self._on_activated)
+
+    @property
+    def chosen(self) -> str | None:
+        """Name of a model or path of a file; None if there is neither."""
+        return self.currentData()
+
+    def reload(self) -> None:
+        """Look at the models again; the choice stays."""
+        before = self.chosen
+        with QSignalBlocker(self):
+            self.clear()
+            for name in list_classifiers():
+                self.addItem(name, name)
+                self._describe(f"Comes with the model '{name}'.")
+            for path in self._files:
+                self.addItem(path.name.removesuffix(SUFFIX), str(path))
+                self._describe(str(path))
+            self.addItem(_FILE, None)
+            self._describe(f"Choose a file NAME{SUFFIX}, as `napari-centermask train-classifier` writes it.")
+            self._last = max(self.findData(before) if before else 0, 0)
+            self.setCurrentIndex(self._last)
+
+    def _describe(self, text: str) -> None:
+        self.setItemData(self.count() - 1, text, Qt.ItemDataRole.ToolTipRole)
+
+    def showPopup(self) -> None:
+        """Look at the models again whenever the list is opened."""
+        self.reload()
+        super().showPopup()
+
+    def _on_activated(self, at: int) -> None:
+        if self.itemData(at) is not None:
+            self._last = at
+            return
+        with QSignalBlocker(self):
+            self.setCurrentIndex(self._last)
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Classifier of cells", "", f"Classifiers (*{SUFFIX});;All files (*)"
+        )
+        if path:
+            self.choose_file(Path(path))
+
+    def choose_file(self, path: Path) -> None:
+        """Offer a file and choose it; one that is no classifier becomes a notification, and the choice stays."""
+        try:
+            read_classifier_card(path)
+        except BadModel as error:
+            show_error(str(error))
+            return
+        if path not in self._files:
+            self._files.append(path)
+            self.reload()
+        self._last = self.findData(str(path))
+        self.setCurrentIndex(self._last)
+
+
+class ClassifyBox(QWidget):
+    """Which classifier sees which channels, whom it may tell, and how far it is; folded away until somebody needs it."""
+
+    def __init__(self) -> None:
+        from superqt import QCollapsible
+
+        super().__init__()
+        self.classifier, self.channels = ClassifierCombo(), ChannelPicker()
+        self.classifier.setToolTip("Who tells the cells' categories from a square around each.")
+        self.mean = QCheckBox("Mean with the probabilities they have")
+        self.mean.setToolTip("An ensemble: the mean of what the cells tell already and of what the classifier says.")
+        self.judged = QCheckBox("Also cells that I judged")
+        self.judged.setToolTip(
+            "Give new categories also to cells that you categorised, accepted or corrected, and to those in reviewed regions."
+        )
+        self.run = RunBox()
+        self.run.start.setText("Classify")
+        self._channels = row(label("Channels"), self.channels, stretch=1)
+        rows = QWidget()
+        column = QVBoxLayout(rows)
+        column.setContentsMargins(0, 4, 0, 0)
+        column.setSpacing(6)
+        for part in (
+            row(label("Classifier"), self.classifier, stretch=1),
+            self._channels,
+            self.mean,
+            self.judged,
+            self.run,
+        ):
+            column.addWidget(part)
+        self.fold = QCollapsible("Classify the cells")
+        self.fold.setDuration(0)
+        self.fold.addWidget(rows)
+        self.fold.layout().setContentsMargins(0, 0, 0, 0)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.fold)
+        self.set_channels([])
+        self.report("")
+
+    def set_channels(self, names: Sequence[str]) -> None:
+        """Offer these channels; one alone needs no choice."""
+        self.channels.set_names(names)
+        self._channels.setVisible(len(names) > 1)
+
+    def report(self, text: str) -> None:
+        """Say how it went; an empty line takes no room."""
+        self.run.status.setText(text)
+        self.run.status.setVisible(bool(text))

@@ -1,0 +1,117 @@
+"""Counts and viability of every image of a project, counted one after another while somebody looks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_centermask.core.errors import UserError
+from napari_centermask.core.viability import CellProbabilities, Counts
+from napari_centermask.widgets.viability.view import CountsTable, percent
+
+if TYPE_CHECKING:
+    from napari_centermask.widgets.project.session import ProjectSession
+
+
+class ImageCounts(QWidget):
+    """A line for each image of the project that is open.
+
+    Attributes
+    ----------
+    picked
+        Emitted with the id of an image that was clicked.
+    """
+
+    picked = Signal(int)
+
+    def __init__(self, projects: ProjectSession) -> None:
+        super().__init__()
+        self._projects, self._dead = projects, None
+        self._known: dict[int, Counts] = {}
+        self._listed: list[int] = []
+        self._waiting: list[int] = []
+        self.table, self.total = CountsTable(), QLabel()
+        self.total.setObjectName("quiet")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 6, 0, 0)
+        layout.addWidget(self.table, 1)
+        layout.addWidget(self.total)
+        self._timer = QTimer(self)
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._count_next)
+        self.table.picked.connect(lambda line: self.picked.emit(self._listed[line]))
+        projects.changed.connect(self._on_changed)
+        projects.opened.connect(self._on_opened)
+
+    def disconnect_project(self) -> None:
+        """Stop listening; call before the widget dies."""
+        self._projects.changed.disconnect(self._on_changed, missing_ok=True)
+        self._projects.opened.disconnect(self._on_opened, missing_ok=True)
+
+    def set_category(self, dead: int | None) -> None:
+        """Say which category is dead."""
+        if dead != self._dead:
+            self._dead = dead
+            self._on_opened()
+
+    def _on_opened(self) -> None:
+        self._known.clear()
+        self._show()  # the lines of another project cannot be clicked
+        self._begin()
+
+    def _on_changed(self, id: int) -> None:
+        if id:
+            self._known.pop(id, None)
+        else:
+            self._known.clear()
+        self._begin()
+
+    def showEvent(self, event) -> None:
+        """Count what is not known yet."""
+        super().showEvent(event)
+        self._begin()
+
+    def hideEvent(self, event) -> None:
+        """Nobody looks: nothing is counted."""
+        super().hideEvent(event)
+        self._timer.stop()
+
+    def _begin(self) -> None:
+        project = self._projects.project
+        if not self.isVisible() or project is None:
+            return
+        found = [i for i in project.images if not i.problem and i.status != "untouched"]
+        self._waiting = [i.id for i in found if i.id not in self._known]
+        self._timer.start()
+
+    def _count_next(self) -> None:
+        project = self._projects.project
+        if not self._waiting or project is None:
+            self._timer.stop()
+            self._show()
+            return
+        id = self._waiting.pop(0)
+        try:
+            self._known[id] = CellProbabilities(project.result(id), self._dead).counts()
+        except UserError:
+            return  # the project dock says what is wrong with it
+
+    def _show(self) -> None:
+        project = self._projects.project
+        images = [] if project is None else [i for i in project.images if i.id in self._known]
+        self._listed = [i.id for i in images]
+        ids = sorted({c for i in self._listed for c in self._known[i].categories})
+        numbers = np.array([self._of(i, ids) for i in self._listed], int).reshape(len(self._listed), len(ids))
+        together = Counts(numbers, tuple(ids), self._dead)
+        names = [project.categories[c].name if c in project.categories else str(c) for c in ids]
+        lines = [i.file_name for i in images]
+        self.table.counts.show_counts("Image", lines, names, numbers, together.viability(numbers))
+        viability = percent(together.viability(together.total)) if ids else "–"
+        self.total.setText(f"{int(numbers.sum()):,} cells in {len(lines):,} images, viability {viability}")
+
+    def _of(self, id: int, ids: list[int]) -> list[int]:
+        own = dict(zip(self._known[id].categories, self._known[id].total.tolist(), strict=True))
+        return [own.get(c, 0) for c in ids]

@@ -1,0 +1,204 @@
+"""A label layer whose colours mean categories by a threshold, or probabilities; moving the threshold redraws no pixel.
+
+A pixel holds what can be said of its cell whatever the threshold: the probability in hundredths, the next best category,
+the present one, and whether the pixel is on the cell's edge. A threshold is a table of colours for these numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QTimer
+
+from napari_centermask.core.viability import CellProbabilities
+from napari_centermask.widgets.parts.colours import category_colour
+from napari_centermask.widgets.viewer.layers import place_of, redraw
+
+if TYPE_CHECKING:
+    from napari_centermask.core.history import Edit
+    from napari_centermask.core.instances import Box
+    from napari_centermask.core.result import Index
+    from napari_centermask.widgets.viewer.session import Session, Shown
+
+MOST_CATEGORIES = 17  # more do not fit into 16 bits
+BY_CATEGORY, BY_PROBABILITY = "category", "probability"
+_FILL, _EDGE, _HATCH = 0.45, 0.9, (1.0, 1.0, 1.0, 0.75)
+_STEPS = 100  # of a probability; those of the slider
+_FIXED = _STEPS + 1  # the cell does not follow the threshold
+_MIDDLE = np.array([0.93, 0.93, 0.93])  # of the probability 0.5
+_SLACK = 1e-4  # of a step: float32
+_MANY = 200  # changes from which on a whole plane is drawn faster than its boxes
+_FIRST = 2  # 0 is background, 1 the hatch
+
+
+class ViabilityLayer:
+    """Shown in place of a result's two layers while it is there.
+
+    Parameters
+    ----------
+    cells
+        The probabilities; whoever owns them brings them in line with an edit before `follow` is called.
+    """
+
+    def __init__(self, session: Session, shown: Shown, cells: CellProbabilities) -> None:
+        from napari.layers import Labels
+
+        self._session, self._shown, self._cells = session, shown, cells
+        source = shown.source()
+        self._codes = np.zeros((*shown.planes.leading, *shown.planes.shape), np.uint16)
+        spread = shown.layers.spread(self._codes)
+        self.layer = Labels(spread, name=f"{source.name} viability", opacity=1.0, **place_of(source))
+        self.layer.editable = False
+        self.threshold: float | None = None
+        self.mode = BY_CATEGORY
+        self._stale: set[Index] = set()
+        self._links: list[tuple] = []
+        self._on_removed: Callable[[], None] = lambda: None
+        self._timer = QTimer()
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._draw_next)
+        self.reset()
+
+    def show(self, *, on_removed: Callable[[], None]) -> None:
+        """Put it above the result's layers, which are hidden meanwhile; `on_removed` hears if the user takes it away."""
+        self._on_removed = on_removed
+        self._session.show_above(self._shown, self.layer)
+        self._show_others(False)
+        viewer = self._session.viewer
+        active = self._shown.edits.active.layer if self._shown.edits is not None else None
+        if active in viewer.layers:  # what is painted lies on top
+            viewer.layers.move(viewer.layers.index(self.layer), viewer.layers.index(active))
+        self._links = [
+            (viewer.layers.events.removed, self._on_layer_removed),
+            *((event, self._on_step) for event in (viewer.dims.events.current_step, viewer.dims.events.order)),
+            (viewer.dims.events.ndisplay, self._on_step),
+        ]
+        for event, slot in self._links:
+            event.connect(slot)
+
+    def hide(self) -> None:
+        """Take it out of the viewer and show the result's layers again."""
+        self._timer.stop()
+        for event, slot in self._links:
+            event.disconnect(slot)
+        self._links = []
+        if self._session.viewer is not None:
+            self._session.take_out(self.layer)
+        self._show_others(True)
+
+    def _on_layer_removed(self, event: Any) -> None:
+        if event.value is self.layer:
+            self.hide()
+            self._on_removed()
+
+    def _on_step(self, event: Any = None) -> None:
+        self.draw_current()
+        if self._stale and self._shown.plane_in_view() is None:
+            self._timer.start()
+
+    def _show_others(self, visible: bool) -> None:
+        for layer in (self._shown.layers.cells, self._shown.layers.outlines):
+            layer.visible = visible
+
+    def reset(self) -> None:
+        """Draw all again: other cells are shown, or another category counts."""
+        self._stale = set(self._shown.result.planes)
+        self._ids = sorted({*self._shown.result.categories, *self._cells.columns.data["category"].tolist()} - {0})
+        self.set_colours(self.threshold, self.mode)
+        self._on_step()
+
+    def set_colours(self, threshold: float | None, mode: str) -> None:
+        """Colour by a threshold, or with None by the categories that cells have."""
+        from napari.utils.colormaps import CyclicLabelColormap
+
+        self.threshold, self.mode = threshold, mode
+        # Cyclic in name only: there is a colour for each number. napari makes its table of such a map at once, and that of
+        # a direct one number by number.
+        self.layer.colormap = CyclicLabelColormap(colors=self._colours())
+
+    def _colours(self) -> np.ndarray:
+        """(codes, 4) RGBA of every number that a pixel can hold."""
+        n = len(self._ids)
+        step, other, now = np.indices((_FIXED + 1, n, n)).reshape(3, -1)
+        shown = now
+        if self.threshold is not None and self._cells.category in self._ids:
+            above = step >= self.threshold * _STEPS - _SLACK
+            shown = np.where(step == _FIXED, now, np.where(above, self._ids.index(self._cells.category), other))
+        palette = np.array([category_colour(c, self._shown.result.colours) for c in self._ids])[:, :3]
+        fill = edge = palette[shown]
+        if self.mode == BY_PROBABILITY and self._cells.category in self._ids:
+            dead = palette[self._ids.index(self._cells.category)]
+            part = np.minimum(step, _STEPS)[:, None] / _STEPS
+            mixed = np.where(part < 0.5, _mix(palette[other], _MIDDLE, 2 * part), _mix(_MIDDLE, dead, 2 * part - 1))
+            fill = np.where((step == _FIXED)[:, None], fill, mixed)
+        colours = np.zeros((_FIRST + 2 * len(step), 4))
+        colours[1] = _HATCH
+        colours[_FIRST::2, :3], colours[_FIRST::2, 3] = fill, _FILL
+        colours[_FIRST + 1 :: 2, :3], colours[_FIRST + 1 :: 2, 3] = edge, _EDGE
+        return colours
+
+    def _by_slot(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(slots,) uint16 each: what pixels of the cells in the slots hold, inside and on the edge."""
+        cells, columns = self._cells, self._cells.columns
+        rows = np.array([-1 if (row := columns.row(int(id))) is None else row for id in ids])
+        free, known = cells.free[rows], np.searchsorted(self._ids, cells.other[rows])
+        step = np.where(free, np.floor(np.nan_to_num(cells.probability[rows]) * _STEPS + _SLACK), _FIXED).astype(int)
+        now = np.searchsorted(self._ids, columns.data["category"][rows])
+        shape = (_FIXED + 1, len(self._ids), len(self._ids))
+        kinds = np.ravel_multi_index((step, np.where(free, known, 0), now), shape, mode="clip")
+        fill = (_FIRST + 2 * kinds).astype(np.uint16)
+        edge = fill + np.uint16(1)
+        fill[rows < 0], edge[0] = 0, 1
+        return fill, edge
+
+    def follow(self, edit: Edit) -> None:
+        """Draw again what an edit changed; the result's own layers have followed."""
+        new = {c.after.category for c in edit.changes if c.after is not None} - set(self._ids)
+        if new:  # the numbers have no place for it
+            self.reset()
+            return
+        here, boxes = self._shown.plane_in_view(), []
+        for change in edit.changes:
+            if change.plane == here and change.plane not in self._stale:
+                boxes += [cell.box for cell in (change.before, change.after) if cell is not None]
+            else:
+                self._stale.add(change.plane)
+        if len(boxes) > _MANY:
+            self._stale.add(here)
+        elif boxes:
+            self._paint(here, boxes)
+        self._on_step()
+
+    def draw_current(self) -> None:
+        """Draw the plane in view if it is not drawn as it is."""
+        here = self._shown.plane_in_view()
+        if here in self._stale:
+            self._paint(here)
+            self.layer.refresh(extent=False)
+
+    def _draw_next(self) -> None:
+        """Draw one more plane of a stack that is seen as a volume; others are drawn when they come into view."""
+        if self._stale and self._shown.plane_in_view() is None:
+            self._paint(next(iter(self._stale)))
+        else:
+            self._timer.stop()
+            self.layer.refresh(extent=False)
+
+    def _paint(self, index: Index, boxes: list[Box] | None = None) -> None:
+        if index in self._shown.stale:
+            self._shown.layers.compose(index)
+            self._shown.stale.discard(index)
+        views = self._shown.layers.views(index)
+        fill, edge = self._by_slot(views.ids)
+        plane = self._codes[index]
+        for box in boxes or [(0, 0, *plane.shape)]:
+            views.paint(plane, box, fill=fill, outline=edge)
+        self._stale.discard(index)
+        if boxes and not redraw(self.layer, plane, boxes):
+            self.layer.refresh(extent=False)
+
+
+def _mix(a: np.ndarray, b: np.ndarray, part: np.ndarray) -> np.ndarray:
+    return a * (1 - part) + b * part

@@ -1,0 +1,93 @@
+"""Measure cells off the GUI thread: what is handed over, and the work."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_centermask.core.errors import UserError
+from napari_centermask.io.formats.loss import only_shown
+from napari_centermask.io.measurements import Measured, write_measurements
+from napari_centermask.widgets.viewer.planes import channel_names
+from napari_centermask.widgets.viewer.writer import pixel_size
+from napari_centermask.widgets.work.tasks import Advance, Failed
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from napari_centermask.io.project import Project
+    from napari_centermask.widgets.viewer.session import Shown
+
+_EVERY = 25  # cells between two signs of life
+
+
+@dataclass(frozen=True)
+class Written:
+    """The files of a measurement, and how many cells they hold."""
+
+    paths: tuple[Path, Path]
+    cells: int
+
+
+def axis_names(source: Image, axes: Sequence[int]) -> tuple[str, ...]:
+    """What the axes before height and width are called: as the layer says, else t, or t and z."""
+    told = [str(source.axis_labels[a]) for a in axes]
+    usual = ("t", "z") if len(axes) == 2 else ("t",)
+    return tuple(
+        name if name.isalpha() else usual[k] if k < len(usual) else f"axis{a}"
+        for k, (a, name) in enumerate(zip(axes, told, strict=True))
+    )
+
+
+def measured_layer(shown: Shown, dead: int | None) -> Measured:
+    """An image layer with its cells as they are now; edits that come later change nothing."""
+    source, planes = shown.source(), shown.planes
+    size = pixel_size({"units": getattr(source, "units", ()), "scale": source.scale}).get("pixel_size_um")
+    return Measured(
+        only_shown(shown.result),
+        lambda index: np.asarray(planes.plane(index)),
+        tuple(channel_names(source, channel_axis=planes.channel_axis)),
+        axis_names(source, planes.axes),
+        size,
+        dead,
+    )
+
+
+def measured_project(project: Project, dead: int | None) -> list[Measured]:
+    """All images of a project that have cells, as they are now.
+
+    Raises
+    ------
+    UserError
+        If an image cannot be read.
+    """
+    found = []
+    for image in project.images:
+        if image.problem or image.status == "untouched":
+            continue
+        result = only_shown(project.result(image.id))
+        result.name = image.file_name
+        found.append(replace(Measured.of_file(result, image.path), dead=dead))
+    return found
+
+
+def measure_all(path: Path, images: Sequence[Measured]) -> Generator[Advance, None, Written | Failed]:
+    """Write the measurements of images; for the worker thread."""
+    cells = 0
+    steps = write_measurements(path, images)
+    try:
+        while True:
+            step = next(steps)
+            cells = step.done
+            if cells % _EVERY == 0:
+                yield Advance(cells / step.total, f"Cell {cells:,} of {step.total:,} …")
+    except StopIteration as stop:
+        return Written(stop.value, cells)
+    except UserError as error:
+        return Failed(str(error))
+    finally:
+        steps.close()  # also when it was cancelled: no half a file stays

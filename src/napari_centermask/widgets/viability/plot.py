@@ -1,0 +1,75 @@
+"""Viability along a stack: over time, or through the depth. pyqtgraph is imported when the first plot is made."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_centermask.widgets.parts.curves import WITHOUT, Plot
+from napari_centermask.widgets.work.run_state import Curve
+
+_HEIGHT = 220
+
+
+class ViabilityPlot(QWidget):
+    """One curve and a line at the frame in view; a click goes to a frame.
+
+    Attributes
+    ----------
+    picked
+        Emitted with the frame that was clicked.
+    """
+
+    picked = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 6, 0, 0)
+        layout.setSpacing(4)
+        self.plot: Plot | None = None
+        self._curve = Curve()
+        if find_spec("pyqtgraph") is None:
+            note = QLabel(WITHOUT)
+            note.setWordWrap(True)
+            layout.addWidget(note)
+            return
+        self._make_plot(layout)
+
+    def _make_plot(self, layout: QVBoxLayout) -> None:
+        import pyqtgraph
+
+        self.plot = plot = Plot("viability %", limits=(-5.0, 105.0))
+        plot.widget.setFixedHeight(_HEIGHT)
+        plot.widget.setYRange(0, 100)
+        menu = plot.widget.getPlotItem().ctrlMenu  # never shown, and made without anybody who takes it along
+        menu.setParent(plot.widget, menu.windowFlags())
+        plot.widget.setMouseEnabled(x=False, y=False)
+        plot.widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        plot.widget.setToolTip("A click goes to that frame.")
+        self.here = pyqtgraph.InfiniteLine(angle=90, pen=pyqtgraph.mkPen("#ffd166", width=1))
+        plot.widget.addItem(self.here)
+        plot.widget.scene().sigMouseClicked.connect(self._on_clicked)
+        layout.addWidget(plot.legend)
+        layout.addWidget(plot.widget)
+        layout.addStretch(1)
+
+    def show_viability(self, percent: np.ndarray, here: int, *, along: str) -> None:
+        """Draw (n,) percent of the frames and mark the one in view; frames without cells leave a gap."""
+        if self.plot is None:
+            return
+        # The plot knows curves by identity: the one before lives until the new one is drawn.
+        before, self._curve = self._curve, Curve(list(range(len(percent))), percent.tolist())
+        lines = {f"along {along}": self._curve} if np.isfinite(percent).any() else {}
+        self.plot.draw(lines, max(len(percent) - 1, 1))
+        self.here.setValue(here)
+        del before
+
+    def _on_clicked(self, event: Any) -> None:
+        x = self.plot.widget.getPlotItem().vb.mapSceneToView(event.scenePos()).x()
+        if self._curve.steps:
+            self.picked.emit(int(np.clip(round(x), 0, len(self._curve.steps) - 1)))

@@ -1,0 +1,197 @@
+"""The viability of one image: a threshold that is tried on the canvas, and becomes one edit when it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, ref
+
+from psygnal import Signal
+
+from napari_centermask.core.viability import CellProbabilities, Counts, dead_category
+from napari_centermask.widgets.viability.layer import MOST_CATEGORIES, ViabilityLayer
+from napari_centermask.widgets.viability.view import AS_BEFORE
+
+if TYPE_CHECKING:
+    from napari_centermask.core.history import Edit
+    from napari_centermask.io.project import Project
+    from napari_centermask.widgets.edit.session import EditSession
+
+_USUAL = 0.5
+_VIABILITIES: WeakKeyDictionary[EditSession, Viability] = WeakKeyDictionary()
+
+
+def viability_of(edits: EditSession) -> Viability:
+    """The viability of an image, made on first use."""
+    if edits not in _VIABILITIES:
+        _VIABILITIES[edits] = Viability(edits)
+    return _VIABILITIES[edits]
+
+
+class Viability:
+    """Which cells of an image are dead.
+
+    Attributes
+    ----------
+    changed
+        Emitted when cells changed, or their colours were taken away.
+    moved
+        Emitted when the threshold was moved and no cell changed yet.
+    cells
+        Probabilities and categories.
+    threshold
+        By which the cells are shown: the one that is tried, else one that fits the categories they have; None if no
+        threshold does.
+    slider_value
+        The threshold to show where none fits.
+    layer
+        What shows it; None while the cells are shown as before.
+    """
+
+    changed = Signal()
+    moved = Signal()
+
+    def __init__(self, edits: EditSession) -> None:
+        self._edits = ref(edits)
+        self.cells = CellProbabilities(edits.result)
+        self.layer: ViabilityLayer | None = None
+        self._tried = False
+        self.slider_value = _USUAL
+        self.threshold: float | None = None
+        self._known = self._state()
+        self._fit()
+        edits.edited.connect(self._on_edited)
+
+    @property
+    def edits(self) -> EditSession:
+        """The correction of the image; this does not keep it alive."""
+        return self._edits()
+
+    @property
+    def problem(self) -> str:
+        """Why no threshold can be set, in a sentence; empty if one can."""
+        n = len(self.edits.result.categories)
+        if n < 2:
+            return "Expected two categories, there is one. Classify the cells, use a model with several, or add a category."
+        if n > MOST_CATEGORIES:
+            return f"Expected at most {MOST_CATEGORIES} categories, there are {n}. Remove those without cells."
+        return ""
+
+    def counts(self) -> Counts:
+        """Cells by plane and category, by the threshold as it stands now."""
+        return self.cells.counts(self.threshold)
+
+    def show(self, mode: str) -> None:
+        """Colour by "category" or "probability", or with "before" as before."""
+        wanted = mode != AS_BEFORE and not self.problem and bool(self.cells.free.any())
+        if not wanted and self.layer is not None:
+            layer, self.layer = self.layer, None
+            layer.hide()
+        elif wanted and self.layer is None:
+            self.layer = ViabilityLayer(self.edits.session, self.edits.shown, self.cells)
+            self.layer.set_colours(self.threshold, mode)
+            self.layer.show(on_removed=self._on_removed)
+        elif wanted:
+            self.layer.set_colours(self.threshold, mode)
+
+    def _on_removed(self) -> None:
+        self.layer = None
+        self.changed.emit()
+
+    def move(self, threshold: float) -> None:
+        """Try a threshold: colours and counts follow, no cell changes."""
+        self._tried, self.threshold, self.slider_value = True, threshold, threshold
+        self._colour()
+        self.moved.emit()
+
+    def settle(self) -> Edit | None:
+        """Give the cells the categories of the threshold that was tried, as one edit; None if that changes nothing.
+
+        Raises
+        ------
+        ReadOnlyProject
+            If the project is read-only.
+        """
+        if not self._tried:
+            return None
+        self.edits.flush()
+        name = self.edits.result.categories.get(self.cells.category, "")
+        edit = self.edits.do(f"threshold {self.threshold:.2f} for {name}", self.cells.changes(self.threshold))
+        self._tried = False
+        return edit
+
+    def take_back(self) -> None:
+        """Try nothing any more: the cells are what they are."""
+        self._tried = False
+        self._fit()
+        self._colour()
+
+    def choose(self, category: int) -> None:
+        """Let another category be the dead one."""
+        self.cells.choose(category)
+        self._begin()
+
+    def catch_up(self) -> None:
+        """Follow what happens past the history: cells are shown from another score on, categories are others."""
+        if self._state() == self._known:
+            return
+        self._known = self._state()
+        categories = self.edits.result.categories
+        known = self.cells.category in categories
+        self.cells.choose(self.cells.category if known else dead_category(categories))
+        self._begin()
+
+    def _state(self) -> tuple:
+        result = self.edits.result
+        return result.threshold, {**result.categories}, {**result.colours}, self.edits.shown.layers.hatch
+
+    def _begin(self) -> None:
+        """Fit and draw anew."""
+        if not self._tried:
+            self._fit()
+        if self.layer is not None:
+            self.layer.threshold = self.threshold
+            self.layer.reset()
+
+    def apply_to(self, project: Project) -> int:
+        """Give the cells of all other images their categories by this threshold: one edit in each.
+
+        Reviewed images stay as they are: a person said that all in them is right.
+
+        Returns
+        -------
+        int
+            Cells that changed.
+
+        Raises
+        ------
+        UserError
+            If an image cannot be read, or the project is read-only.
+        """
+        n, name = 0, f"threshold {self.slider_value:.2f} for {self.edits.result.categories[self.cells.category]}"
+        for image in project.images:
+            if image.problem or image.status in ("untouched", "reviewed"):
+                continue
+            result = project.result(image.id)
+            if result is not self.edits.result:
+                changes = CellProbabilities(result, self.cells.category).changes(self.slider_value)
+                project.history(image.id).do(name, changes)
+                n += len(changes)
+        return n
+
+    def _on_edited(self, edit: Edit) -> None:
+        self.cells.update(edit)
+        if not self._tried:
+            self._fit()
+        if self.layer is not None:
+            self.layer.follow(edit)
+        self._colour()
+        self.changed.emit()
+
+    def _fit(self) -> None:
+        """Find the threshold that the categories come from; the one of before, if it can be."""
+        self.threshold = None if self.cells.category is None else self.cells.fitting(self.slider_value)
+        self.slider_value = self.slider_value if self.threshold is None else self.threshold
+
+    def _colour(self) -> None:
+        if self.layer is not None and self.layer.threshold != self.threshold:
+            self.layer.set_colours(self.threshold, self.layer.mode)

@@ -1,0 +1,121 @@
+"""Work on images without a project: written down edit by edit, and offered when the image is opened again."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, WeakSet, ref
+
+from psygnal import Signal
+
+from napari_centermask.core.errors import BadImage
+from napari_centermask.core.result import Result
+from napari_centermask.io.recovery import Autosave, Recovered, find_recovered
+from napari_centermask.widgets.viewer.planes import ImagePlanes, guess_channel_axis
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Layer
+
+    from napari_centermask.widgets.viewer.session import Session, Shown
+
+IN_PROJECT = "napari_centermask_project"  # key of the metadata of layers whose project keeps a journal itself
+_ALL: WeakSet[Autosave] = WeakSet()
+_WATCHES: WeakKeyDictionary[Session, Autosaves] = WeakKeyDictionary()
+
+
+def autosaves_of(session: Session) -> Autosaves:
+    """The session's autosaves, made on first use; from then on no edit is lost."""
+    if session not in _WATCHES:
+        _WATCHES[session] = Autosaves(session)
+    return _WATCHES[session]
+
+
+def note_saved(result: Result) -> None:
+    """A person has these cells in a file now: they need not be offered."""
+    for autosave in list(_ALL):
+        if autosave.history.result is result:
+            autosave.saved()
+
+
+class Autosaves:
+    """Watches the images of one viewer.
+
+    Attributes
+    ----------
+    offered
+        Emitted with the image layer on which there is unsaved work, or for which the offer is over.
+    """
+
+    offered = Signal(object)
+
+    def __init__(self, session: Session) -> None:
+        self._session = ref(session)
+        self._kept: WeakKeyDictionary[Image, tuple[Shown, Autosave]] = WeakKeyDictionary()
+        self._offers: WeakKeyDictionary[Image, Recovered] = WeakKeyDictionary()
+        session.changed.connect(self._on_changed)
+        session.viewer.layers.events.inserted.connect(lambda event: self.look_at(event.value))
+        for layer in session.viewer.layers:
+            self.look_at(layer)
+            self._on_changed(layer)
+
+    def offer(self, source: Image | None) -> Recovered | None:
+        """Unsaved work on an image."""
+        return None if source is None else self._offers.get(source)
+
+    def describe(self, source: Image) -> str:
+        """The offer in words."""
+        offer = self._offers[source]
+        when = time.strftime("%d %B %Y, %H:%M", time.localtime(offer.time)).lstrip("0")
+        return f"There is work on '{source.name}' that was not saved, of {when}: {len(offer.result):,} cells."
+
+    def look_at(self, layer: Layer) -> None:
+        """Offer what an earlier session left on an image, if a person had corrected something."""
+        from napari.layers import Image
+        from napari.utils.notifications import show_info
+
+        if not isinstance(layer, Image) or IN_PROJECT in layer.metadata:
+            return
+        try:
+            planes = ImagePlanes.of(layer, channel_axis=guess_channel_axis(layer))
+        except BadImage:
+            return
+        found = find_recovered(_name(layer), Result(planes.shape, leading=planes.leading, name=layer.name))
+        if found is not None and _is_by_a_person(found.result):
+            self._offers[layer] = found
+            show_info(f"{self.describe(layer)} Open 'CenterMask: Review' to take it back or forget it.")
+            self.offered.emit(layer)
+
+    def restore(self, source: Image) -> None:
+        """Bring an image to the state of its unsaved work, as one edit that can be undone."""
+        offer = self._offers.pop(source)
+        session = self._session()
+        planes = ImagePlanes.of(source, channel_axis=guess_channel_axis(source))
+        shown = session.shown(source) or session.attach(source, planes)
+        offer.restore(shown.history)
+        session.changed.emit(source)
+        self.offered.emit(source)
+
+    def discard(self, source: Image) -> None:
+        """Forget the unsaved work on an image."""
+        self._offers.pop(source).discard()
+        self.offered.emit(source)
+
+    def _on_changed(self, source: Layer) -> None:
+        """Keep the edits of the result that an image has now."""
+        shown = self._session().shown(source)
+        kept = self._kept.get(source)
+        if kept is not None and kept[0] is not shown:
+            self._kept.pop(source)[1].close()
+            kept = None
+        if shown is not None and kept is None and IN_PROJECT not in source.metadata:
+            autosave = Autosave(_name(source), shown.history)
+            self._kept[source] = shown, autosave
+            _ALL.add(autosave)
+
+
+def _name(source: Image) -> str:
+    return str(source.source.path or source.name)
+
+
+def _is_by_a_person(result: Result) -> bool:
+    return bool(result.reviewed_planes) or any(cell.status != "predicted" for cell in result)

@@ -1,0 +1,295 @@
+"""The layers derived from a result: cells and outlines. They are views; the result is the truth."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_centermask.core.cell_rows import CellRows
+from napari_centermask.core.compose import Views
+from napari_centermask.widgets.parts.colours import cell_colour, cells_colormap, outlines_colormap
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels, Layer
+
+    from napari_centermask.core.history import Edit
+    from napari_centermask.core.instances import Box, Instances
+    from napari_centermask.core.result import Index, Result
+    from napari_centermask.widgets.viewer.planes import ImagePlanes
+
+KEY = "napari_centermask"
+_PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+# Views hold 4 bytes a pixel each; the planes looked at last keep theirs, so that their threshold moves at once.
+_KEPT_VIEWS = 8
+_MANY = 200  # changes from which on a whole plane is drawn faster than its boxes
+
+
+def place_of(source: Image) -> dict[str, Any]:
+    """Where an image layer lies in the world, as arguments for another layer."""
+    return {name: getattr(source, name) for name in _PLACE if hasattr(source, name)}
+
+
+def redraw(layer: Labels, plane: np.ndarray, boxes: Iterable[Box]) -> bool:
+    """Send parts of the plane in view to the screen.
+
+    Parameters
+    ----------
+    plane
+        (H, W) of the layer's data, shown as it is.
+    boxes
+        (y0, x0, y1, x1) of what changed.
+
+    Returns
+    -------
+    bool
+        False if the layer cannot be drawn in parts; call its `refresh` then.
+    """
+    if layer.contour or not layer.visible or not layer.loaded:
+        return False
+    for y0, x0, y1, x1 in boxes:
+        block = plane[y0:y1, x0:x1]
+        if plane.dtype.itemsize > 2:  # napari keeps a copy with the numbers of colours
+            block = layer.colormap._data_to_texture(block)
+            layer._slice.image.view[y0:y1, x0:x1] = block
+        layer.events.labels_update(data=block, offset=[y0, x0])
+    return True
+
+
+class ResultLayers:
+    """The two label layers that show a result over its image.
+
+    `cells` holds the id of the top-most cell, as uint16 while ids allow (wider label layers are slow in napari);
+    `outlines` the category on every cell's inner edge, hidden cells too, and a hatch where cells overlap.
+
+    Parameters
+    ----------
+    planes
+        The image, for shape and axes.
+    name
+        What the layers' names begin with.
+    place
+        Where the image lies in the world, as layer arguments; see `place_of`.
+    """
+
+    def __init__(self, result: Result, planes: ImagePlanes, *, name: str, place: dict[str, Any] | None = None) -> None:
+        self.result, self._planes = result, planes
+        shape = (*planes.leading, *planes.shape)
+        self._cells = np.zeros(shape, np.uint16)
+        self._outlines = np.zeros(shape, np.uint8)
+        self._views: OrderedDict[Index, Views] = OrderedDict()
+        self._drawn: dict[Index, Instances] = {}  # what each of the views shows
+        self._lifted: tuple[Index, int | None] = ((), None)
+        self._hatch, self._mode = True, "cell"
+        self._wide = False
+        self._rows: CellRows | None = None
+        self._changed: dict[int, Index] = {}  # cells whose rows are not as they are
+        self._coloured_by, self._outline_colours = "", ()
+        self.cells = self._layer(self._cells, f"{name} cells", place or {}, opacity=0.45)
+        self.outlines = self._layer(self._outlines, f"{name} outlines", place or {}, opacity=0.9)
+        self.set_colours("cell")
+
+    def _layer(self, array: np.ndarray, name: str, place: dict[str, Any], *, opacity: float) -> Labels:
+        from napari.layers import Labels
+
+        layer = Labels(self.spread(array), name=name, opacity=opacity, metadata={KEY: self.result}, **place)
+        layer.editable = False
+        return layer
+
+    def spread(self, array: np.ndarray) -> np.ndarray:
+        """The array with the image's channel axis, as a view without copies, so that axes keep their places."""
+        axis = self._planes.channel_axis
+        if axis is None:
+            return array
+        shape = list(array.shape)
+        shape.insert(axis, self._planes.n_channels)
+        return np.broadcast_to(np.expand_dims(array, axis), shape)
+
+    def compose(self, index: Index, *, fresh: bool = False) -> None:
+        """Bring one plane of both arrays in line with the result; call `refresh` to see it.
+
+        Parameters
+        ----------
+        fresh
+            The plane's cells were replaced.
+        """
+        self._widen()
+        views = None if fresh else self._views.pop(index, None)
+        plane = self.result.plane(index)
+        if views is None:
+            active = self._lifted[1] if self._lifted[0] == index else None
+            views = Views(plane, active=active, hatch=self._hatch, shows=self.result.shows)
+            boxes = [(0, 0, *self.result.shape)]
+        else:
+            boxes = views.show(plane)
+        self._views[index], self._drawn[index] = views, plane
+        while len(self._views) > _KEPT_VIEWS:
+            dropped, _ = self._views.popitem(last=False)
+            del self._drawn[dropped]
+        self._write(index, views, boxes)
+
+    def follow(self, edit: Edit, *, shown: Index | None) -> None:
+        """Bring the planes of an edit in line with the result and draw what changed again.
+
+        Parameters
+        ----------
+        shown
+            The plane in view, None if the viewer shows no plane as it is, but a volume or a section across planes.
+        """
+        self._widen()
+        by_plane: dict[Index, list[int]] = {}
+        for change in edit.changes:
+            self._changed[change.id] = change.plane
+            by_plane.setdefault(change.plane, []).append(change.id)
+        for index, ids in by_plane.items():
+            if self._drawn.get(index) is not self.result.plane(index) or len(ids) > _MANY:
+                self.compose(index)
+                boxes = None
+            else:
+                boxes = self._update(index, ids)
+            self._draw(index, boxes if index == shown else None)
+
+    def _update(self, index: Index, ids: list[int]) -> list[Box]:
+        """Compose again where cells changed; returns the boxes."""
+        views = self._views[index]
+        boxes = views.update(ids=ids)
+        self._write(index, views, boxes)
+        return boxes
+
+    def lift(self, index: Index, id: int | None, *, shown: Index | None) -> None:
+        """Leave one cell of a plane out of `cells`, and draw its outline above the others; None ends that.
+
+        The lifted cell is shown by the layer in which it is painted.
+        """
+        before, self._lifted = self._lifted, (index, id)
+        for plane, active in {before[0]: None, index: id}.items():
+            if plane not in self._views:
+                continue  # composed when it is shown
+            boxes = self._views[plane].set_active(active)
+            self._write(plane, self._views[plane], boxes)
+            self._draw(plane, boxes if plane == shown else None)
+
+    def at(self, index: Index, y: int, x: int) -> list[int]:
+        """Ids of the cells at a pixel, top-most first."""
+        height, width = self.result.shape
+        return self.views(index).at(y, x) if 0 <= y < height and 0 <= x < width else []
+
+    def views(self, index: Index) -> Views:
+        """What is composed of a plane, as both layers show it."""
+        if index not in self._views or self._drawn[index] is not self.result.plane(index):
+            self.compose(index)
+        return self._views[index]
+
+    def _write(self, index: Index, views: Views, boxes: list[Box]) -> None:
+        ids = views.ids.astype(self._cells.dtype)
+        if self._lifted[0] == index and self._lifted[1]:
+            ids[views.slot(self._lifted[1])] = 0
+        if len(boxes) > max(64, len(self.result.plane(index))):
+            boxes = [(0, 0, *self.result.shape)]
+        for y0, x0, y1, x1 in boxes:
+            window = np.s_[y0:y1, x0:x1]
+            self._cells[index][window] = ids[views.top[window]]
+            self._outlines[index][window] = views.outlines[window]
+
+    def _draw(self, index: Index, boxes: list[Box] | None) -> None:
+        """Send boxes of the plane in view to the screen; everything if there are none."""
+        for layer, array in ((self.cells, self._cells), (self.outlines, self._outlines)):
+            if boxes is None or len(boxes) > _MANY or not redraw(layer, array[index], boxes):
+                layer.refresh(extent=False)
+
+    def _widen(self) -> None:
+        """Go over to 32 bits where ids need it."""
+        if self._wide or self.result.last_id <= np.iinfo(np.uint16).max:
+            return
+        self._wide = True
+        self._cells = self._cells.astype(np.uint32)
+        self.cells.data = self.spread(self._cells)
+
+    def refresh(self) -> None:
+        """Draw both layers again."""
+        self.cells.refresh(extent=False)
+        self.outlines.refresh(extent=False)
+
+    def describe(self, *, edits_only: bool = False) -> None:
+        """Bring features and colours in line with the result's cells.
+
+        Parameters
+        ----------
+        edits_only
+            Nothing changed since the last time but by edits that `follow` was told of.
+        """
+        import pandas as pd
+
+        changed, self._changed = self._changed, {}
+        if self._rows is None or not edits_only or len(changed) > _MANY:
+            self._rows, edits_only = CellRows(self.result), False
+        elif changed:
+            self._rows.update(changed)
+        self.cells.features = pd.DataFrame(self._rows.columns)
+        if not edits_only or not self._is_coloured(changed):
+            self.set_colours(self._mode)
+
+    def _is_coloured(self, cells: dict[int, Index]) -> bool:
+        """Whether the colours show these cells as they are."""
+        if self._coloured_by != self._colouring() or self._outline_colours != self._categories():
+            return False
+        if self._coloured_by == "cell":
+            return True
+        found = [self.result.get(index, id) for id, index in cells.items()]
+        known, colour = self.cells.colormap.color_dict, cell_colour(self.result, self._mode)
+        same = (i.id in known and np.allclose(known[i.id], colour(i), atol=1e-6) for i in found if i is not None)
+        return all(same)
+
+    def _colouring(self) -> str:
+        """What the colours of the cells can mean."""
+        return "cell" if self.result.last_id > np.iinfo(np.uint16).max else self._mode
+
+    def _categories(self) -> tuple:
+        """What the colours of the outlines depend on."""
+        return tuple(self.result.categories), tuple(sorted(self.result.colours.items()))
+
+    def set_colours(self, mode: str) -> None:
+        """Colour cells by "cell", "category" or "score"; with ids beyond 16 bits by "cell" in any case.
+
+        napari maps wider labels to given colours only where numba is installed.
+        """
+        self._mode = mode
+        self._coloured_by = self._colouring()
+        self.cells.colormap = cells_colormap(self.result, self._coloured_by)
+        if self._outline_colours != self._categories():
+            self._outline_colours = self._categories()
+            self.outlines.colormap = outlines_colormap(self.result)
+
+    @property
+    def mode(self) -> str:
+        """What the colours of the cells mean."""
+        return self._mode
+
+    @property
+    def hatch(self) -> bool:
+        """Whether overlaps are hatched."""
+        return self._hatch
+
+    def set_hatch(self, hatch: bool) -> None:
+        """Hatch overlaps or not, from the next `compose` of a plane on."""
+        self._hatch = hatch
+        self._views.clear()
+        self._drawn.clear()
+
+
+def flat_place(source: Layer) -> dict[str, Any]:
+    """Where the planes of a layer lie in the world, as arguments for a layer of two axes."""
+    place = place_of(source)
+    for name in ("scale", "translate", "units", "axis_labels"):
+        if name in place:
+            place[name] = place[name][-2:]
+    for name in ("rotate", "affine"):
+        if name in place:
+            matrix = np.asarray(getattr(place[name], "affine_matrix", place[name]))
+            keep = [-3, -2, -1] if name == "affine" else [-2, -1]
+            place[name] = matrix[np.ix_(keep, keep)]
+    if "shear" in place:
+        place["shear"] = np.atleast_1d(place["shear"])[-1:]
+    return place

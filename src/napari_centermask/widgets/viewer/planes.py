@@ -1,0 +1,130 @@
+"""An image layer as arrays: what the worker sees instead of the layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_centermask.core.errors import BadImage
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from napari_centermask.core.result import Index
+
+_CHANNEL_NAMES = {"c", "ch", "channel", "channels"}
+
+
+@dataclass(frozen=True)
+class ImagePlanes:
+    """The planes of an image, each (C, H, W), read only where they are used.
+
+    Attributes
+    ----------
+    array
+        The layer's data; the full resolution of a pyramid.
+    rgb
+        The last axis holds colours.
+    channel_axis
+        Another axis that holds channels, None if there is none.
+    """
+
+    array: Any
+    rgb: bool = False
+    channel_axis: int | None = None
+
+    @classmethod
+    def of(cls, layer: Image, *, channel_axis: int | None = None) -> ImagePlanes:
+        """Snapshot of a layer; keeps its array and nothing else.
+
+        Raises
+        ------
+        BadImage
+            If the layer has no two spatial axes, or the channel axis is one of them.
+        """
+        data = layer.data[0] if layer.multiscale else layer.data
+        n_axes = data.ndim - bool(layer.rgb)
+        if n_axes < 2:
+            raise BadImage(f"Expected an image with height and width, layer '{layer.name}' has {n_axes} axis.")
+        if layer.rgb:
+            channel_axis = None
+        elif channel_axis is not None and not 0 <= channel_axis < n_axes - 2:
+            raise BadImage(f"Expected a channel axis before height and width, got axis {channel_axis} of {n_axes}.")
+        return cls(_sliceable(data), bool(layer.rgb), channel_axis)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W)."""
+        h, w = self.array.shape[-3:-1] if self.rgb else self.array.shape[-2:]
+        return int(h), int(w)
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of a plane; alpha does not count."""
+        if self.rgb:
+            return min(int(self.array.shape[-1]), 3)
+        return 1 if self.channel_axis is None else int(self.array.shape[self.channel_axis])
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The axes of the array that number the planes: time, z."""
+        n_axes = self.array.ndim - self.rgb
+        return tuple(a for a in range(n_axes - 2) if a != self.channel_axis)
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """Sizes of those axes; empty for a single plane."""
+        return tuple(int(self.array.shape[a]) for a in self.axes)
+
+    def indices(self) -> list[Index]:
+        """The positions of all planes."""
+        return list(product(*map(range, self.leading)))
+
+    def plane(self, index: Index) -> Any:
+        """(C, H, W) view of one plane; nothing is computed or copied for arrays in memory and dask."""
+        key: list[Any] = [slice(None)] * self.array.ndim
+        for axis, i in zip(self.axes, index, strict=True):
+            key[axis] = i
+        plane = self.array[tuple(key)]
+        if self.rgb:
+            return plane.transpose(2, 0, 1)[:3]
+        return plane[None] if self.channel_axis is None else plane
+
+
+def _sliceable(data: Any) -> Any:
+    """numpy and dask as they are; xarray's content; anything else (zarr, tensorstore) behind dask."""
+    data = getattr(data, "variable", data)  # an xarray.DataArray indexes by labels too
+    if isinstance(data, np.ndarray) or hasattr(data, "dask"):
+        return data
+    if hasattr(data, "to_numpy") and hasattr(data, "data"):
+        return data.data
+    from dask.array import from_array
+
+    return from_array(data)
+
+
+def guess_channel_axis(layer: Image) -> int | None:
+    """The axis that the layer's axis labels call channel; None if they name none."""
+    if layer.rgb:
+        return None
+    labels = tuple(getattr(layer, "axis_labels", ()))[:-2]
+    return next((a for a, label in enumerate(labels) if str(label).lower() in _CHANNEL_NAMES), None)
+
+
+def channel_names(layer: Image, *, channel_axis: int | None) -> list[str]:
+    """What the user reads for each channel: the names in the layer's metadata (`channel_names`) where it has them."""
+    if layer.rgb:
+        return ["Red", "Green", "Blue"][: ImagePlanes.of(layer).n_channels]
+    if channel_axis is None:
+        return ["Grey"]
+    shape = layer.data[0].shape if layer.multiscale else layer.data.shape
+    return named_channels(layer, shape[channel_axis]) or [f"Channel {i}" for i in range(shape[channel_axis])]
+
+
+def named_channels(layer: Image, n: int) -> list[str]:
+    """Names of the n channels from the layer's metadata; empty if it has none, or another number."""
+    names = layer.metadata.get("channel_names") or []
+    return [str(name) for name in names] if len(names) == n else []

@@ -1,0 +1,165 @@
+"""Open cells in napari, of any format: with their images where these are found, overlaps kept."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_centermask.core.errors import UserError
+from napari_centermask.core.result import Result
+from napari_centermask.io.formats import FORMATS, Format
+from napari_centermask.io.formats.files import guess
+from napari_centermask.io.formats.reading import Reading, find_image
+from napari_centermask.io.images import read_image
+from napari_centermask.widgets.viewer.layers import KEY, ResultLayers
+from napari_centermask.widgets.viewer.opened_cells import adopt_soon
+from napari_centermask.widgets.viewer.planes import ImagePlanes
+from napari_centermask.widgets.viewer.samples import LayerData
+
+_SNIFF = 1 << 16
+_MOST_IMAGES = 20
+
+
+def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
+    """A reader if the file looks like cells of a format that is known, else None; reads little of the file.
+
+    Label images open as cells only if their name says so (`_labels`, `_masks`): others may be images.
+    """
+    if not isinstance(path, str):
+        return None
+    format = guess(Path(path))
+    try:
+        known = format is not None and _LOOKS_RIGHT[format.name](Path(path))
+    except OSError:
+        return None
+    return partial(read, format=format) if known else None
+
+
+def _is_coco(path: Path) -> bool:
+    with path.open("rb") as stream:
+        head = stream.read(_SNIFF)
+        stream.seek(max(stream.tell(), path.stat().st_size - _SNIFF))
+        text = head + stream.read(_SNIFF)
+    if not head.lstrip().startswith(b"{") or not any(key in text for key in (b'"images"', b'"annotations"')):
+        return False
+    return any(key in text for key in (b'"segmentation"', b'"file_name"', b'"categories"'))
+
+
+def _is_geojson(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return b'"Feature' in stream.read(_SNIFF)
+
+
+def _is_imagej(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as stream:
+            return stream.read(4) == b"Iout"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.lower().endswith(".roi") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def _is_labels(path: Path) -> bool:
+    from napari_centermask.io.formats.labels import is_label_name
+
+    return is_label_name(path) and path.is_file()
+
+
+def _is_ome_zarr(path: Path) -> bool:
+    return path.is_dir() and ((path / "labels").is_dir() or path.name == "labels")
+
+
+_LOOKS_RIGHT: dict[str, Callable[[Path], bool]] = {
+    "coco": _is_coco,
+    "labels": _is_labels,
+    "imagej": _is_imagej,
+    "cellpose": Path.is_file,
+    "geojson": _is_geojson,
+    "ome-zarr": _is_ome_zarr,
+}
+
+
+def read(path: str, *, format: Format = FORMATS["coco"]) -> list[LayerData]:
+    """Layers of a file of cells: images of one shape as a stack, others one by one, at most 20.
+
+    Raises
+    ------
+    BadAnnotations, BadImage, MissingExtra
+        napari shows the message.
+    """
+    from napari.utils.notifications import show_info
+
+    reading = format.read(Path(path))
+    _tell(Path(path), reading)
+    results = list(reading.results)
+    if len(results) > _MOST_IMAGES:
+        show_info(f"{Path(path).name} has {len(results)} images; the first {_MOST_IMAGES} are opened.")
+        results = results[:_MOST_IMAGES]
+    pixels = [_image(r, Path(path)) for r in results]
+    forms = {_form(r, p) for r, p in zip(results, pixels, strict=True)}
+    if len(results) > 1 and len(forms) == 1 and not results[0].leading:
+        stack = None if pixels[0] is None else np.stack(pixels)
+        return _layers(_stacked(results), stack, name=Path(path).stem)
+    layers: list[LayerData] = []
+    for result, image in zip(results, pixels, strict=True):
+        layers += _layers(result, image, name=Path(result.name).stem)
+    return layers
+
+
+def _tell(path: Path, reading: Reading) -> None:
+    """Say what was left out, repaired or assumed."""
+    from napari.utils.notifications import show_warning
+
+    if reading.notes:
+        show_warning(f"{path.name}: " + " ".join(reading.notes))
+
+
+def _form(result: Result, image: np.ndarray | None) -> tuple:
+    return result.shape, result.leading, None if image is None else (image.shape, image.dtype)
+
+
+def _stacked(results: list[Result]) -> Result:
+    """Images of one size as the planes of one result."""
+    stack = Result(results[0].shape, leading=(len(results),), name=results[0].name, threshold=results[0].threshold)
+    for n, result in enumerate(results):
+        stack.categories |= result.categories
+        stack.put((n,), result.plane(()))
+        stack.set_reviewed((n,), result.reviewed(()))
+    return stack
+
+
+def _image(result: Result, path: Path) -> np.ndarray | None:
+    """The image beside the file or in its folder images/: (*leading, H, W) or (..., 3); None if it cannot be read."""
+    found = find_image(path, None, result.name)
+    if found is None:
+        return None
+    try:
+        image = read_image(found)
+    except UserError:
+        return None
+    planes = [plane for _, plane in image.planes()] if image.leading == result.leading else []
+    if not planes or planes[0].shape[1:] != result.shape or len(planes[0]) not in (1, 3):
+        return None
+    stack = np.stack(planes).reshape(*result.leading, *planes[0].shape)
+    return stack[..., 0, :, :] if len(planes[0]) == 1 else np.moveaxis(stack, -3, -1)
+
+
+def _layers(result: Result, image: np.ndarray | None, *, name: str) -> list[LayerData]:
+    blank = np.broadcast_to(np.uint8(0), (*result.leading, *result.shape))
+    shown = ResultLayers(result, ImagePlanes(blank), name=name)
+    for index in result.planes:
+        shown.compose(index)
+    shown.describe()
+    made: list[Any] = [shown.cells.as_layer_data_tuple(), shown.outlines.as_layer_data_tuple()]
+    if image is not None:
+        rgb = image.ndim - len(result.leading) == 3
+        made.insert(0, (image, {"name": name, "rgb": rgb, "metadata": {KEY: result}}, "image"))
+        adopt_soon(result)
+    return made

@@ -1,0 +1,83 @@
+"""File > Open Sample > CenterMask: real images; resources/samples/ATTRIBUTION.md names their sources."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_centermask.core.errors import BadProject
+from napari_centermask.io.images import read_plane
+
+FOLDER = Path(__file__).parents[2] / "resources" / "samples"
+LayerData = tuple[Any, dict[str, Any], str]
+PROJECT = "CenterMask samples"
+_OF_PROJECT = {
+    "1 overlapping (semi-synthetic).png": "nuclei_overlapping_semisynthetic",
+    "2 small field.png": "nuclei_fluorescence_small",
+    "3 large field.png": "nuclei_fluorescence",
+    "4 screen.png": "nuclei_screen_16bit",
+}
+"""Images of nuclei for a project, by the names they get there."""
+
+
+def copy_samples(parent: Path) -> Path:
+    """A folder in `parent` with images of nuclei to make a project of; files that are there already stay.
+
+    Raises
+    ------
+    BadProject
+        If it cannot be written.
+    """
+    folder = parent / PROJECT
+    pairs = {f"{name}.png": new for new, name in _OF_PROJECT.items()} | {"ATTRIBUTION.md": "ATTRIBUTION.md"}
+    try:
+        folder.mkdir(exist_ok=True)
+        for name, new in pairs.items():
+            if not (folder / new).exists():
+                shutil.copyfile(FOLDER / name, folder / new)
+    except OSError as error:
+        raise BadProject(f"Cannot write to {folder}: {error.strerror}. Choose another folder.") from error
+    return folder
+
+
+def _sample(name: str, title: str, *, gamma: float = 1.0) -> list[LayerData]:
+    plane = read_plane(FOLDER / f"{name}.png")
+    rgb = len(plane) == 3
+    image = np.moveaxis(plane, 0, -1) if rgb else plane[0]
+    arguments: dict[str, Any] = {"name": title, "rgb": rgb, "metadata": {"attribution": str(FOLDER / "ATTRIBUTION.md")}}
+    if not rgb:
+        arguments |= {"contrast_limits": [float(v) for v in np.percentile(image, (0.5, 99.8))], "gamma": gamma}
+    return [(image, arguments, "image")]
+
+
+def nuclei_fluorescence() -> list[LayerData]:
+    """Fluorescence nuclei, 520 x 696 (BBBC038, CC0)."""
+    return _sample("nuclei_fluorescence", "nuclei", gamma=0.7)
+
+
+def nuclei_fluorescence_small() -> list[LayerData]:
+    """Fluorescence nuclei, 256 x 256 (BBBC038, CC0)."""
+    return _sample("nuclei_fluorescence_small", "nuclei small")
+
+
+def nuclei_histology() -> list[LayerData]:
+    """H&E-stained nuclei, RGB (BBBC038, CC0)."""
+    return _sample("nuclei_histology", "histology")
+
+
+def nuclei_screen() -> list[LayerData]:
+    """U2OS nuclei of a screen, 16 bit (BBBC039, CC0)."""
+    return _sample("nuclei_screen_16bit", "screen", gamma=0.8)
+
+
+def nuclei_overlapping() -> list[LayerData]:
+    """Overlapping nuclei, semi-synthetic: real nuclei added onto a real field (from BBBC038, CC0)."""
+    return _sample("nuclei_overlapping_semisynthetic", "overlapping", gamma=0.8)
+
+
+def cells_phase() -> list[LayerData]:
+    """T98G cells, phase contrast, 16 bit (Usiigaci, MIT)."""
+    return _sample("cells_phase_16bit", "phase contrast")

@@ -1,0 +1,80 @@
+"""Save label layers from napari: with all overlaps where the format can hold them."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_centermask.core.compose import from_label_image
+from napari_centermask.core.result import Result
+from napari_centermask.io.coco.document import write_coco as _write_coco
+from napari_centermask.io.coco.records import records_of
+from napari_centermask.io.formats import FORMATS
+from napari_centermask.io.formats.loss import only_shown
+from napari_centermask.widgets.viewer.autosave import note_saved
+from napari_centermask.widgets.viewer.layers import KEY
+
+
+def write_coco(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write the cells above the threshold, hidden parts too, as COCO instances."""
+    result = _result(data, attributes)
+    records = records_of(result, _file_name(result.name, result), extra=pixel_size(attributes), shown=True)
+    _write_coco(Path(path), records)
+    note_saved(result)
+    return [path]
+
+
+def write_as(format: str, path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write the cells above the threshold in one of the formats; what that loses is said first, in numbers."""
+    from napari.utils.notifications import show_warning
+
+    chosen = FORMATS[format]
+    result = only_shown(_result(data, attributes))
+    loss = chosen.loss([result])
+    if loss:
+        show_warning(f"{chosen.title}: {loss.text()} COCO keeps all.")
+    chosen.write(Path(path), [result])
+    return [path]
+
+
+write_labels = partial(write_as, "labels")
+write_imagej = partial(write_as, "imagej")
+write_geojson = partial(write_as, "geojson")
+write_ome_zarr = partial(write_as, "ome-zarr")
+
+
+def write_cellpose(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write a file for Cellpose, which knows its own by the end of their names."""
+    return write_as("cellpose", path.removesuffix(".npy").removesuffix("_seg") + "_seg.npy", data, attributes)
+
+
+def _result(data: Any, attributes: dict[str, Any]) -> Result:
+    """Our own result, or the cells of any label layer."""
+    result = attributes.get("metadata", {}).get(KEY)
+    if isinstance(result, Result):
+        return result
+    array = np.asarray(data)
+    result = Result(array.shape[-2:], leading=array.shape[:-2], name=str(attributes.get("name", "image")))
+    last = 0
+    for index in np.ndindex(*result.leading):
+        cells = from_label_image(array[index])
+        fresh = all(c.id > last for c in cells)
+        last = max((c.id for c in result.put(index, cells, keep_ids=fresh)), default=last)
+    return result
+
+
+def _file_name(name: str, result: Result) -> str:
+    """The image's file; layers that come from no file get the name that saving the image would give it."""
+    path = Path(name)
+    return path.name if path.suffix else f"{path.name}.{'tif' if result.leading else 'png'}"
+
+
+def pixel_size(attributes: dict[str, Any]) -> dict[str, float]:
+    """The side of a pixel, where the layer has it in micrometres."""
+    units, scale = attributes.get("units") or (), attributes.get("scale")
+    if len(units) and scale is not None and str(units[-1]) in ("um", "µm", "micrometer"):
+        return {"pixel_size_um": float(scale[-1])}
+    return {}

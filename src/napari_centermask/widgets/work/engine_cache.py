@@ -1,0 +1,56 @@
+"""Engines for use inside napari: loaded once, and never torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from napari_centermask.core.errors import BadModel, BadSettings, MissingExtra
+from napari_centermask.engines.load import load_engine
+from napari_centermask.models.store.zoo import ModelFiles, find_model
+from napari_centermask.settings import SegmentSettings
+
+if TYPE_CHECKING:
+    from napari_centermask.engines import Engine
+
+_MOST = 2
+_ENGINES: dict[tuple, Engine] = {}
+
+
+def cached_engine(settings: SegmentSettings) -> Engine:
+    """The engine for these settings; the last two loaded ones are kept for the session.
+
+    Raises
+    ------
+    BadModel, BadSettings, MissingExtra
+        With what to do. torch is refused: with OpenGL in one process it crashes (docs/architecture.md).
+    """
+    files = find_model(settings.model)
+    stamp = tuple((p, p.stat().st_mtime_ns) for p in files.paths)
+    key = files.name, stamp, settings.engine, settings.device
+    if key not in _ENGINES:
+        _refuse_torch(settings, files)
+        # Cells tell the name that a person sees; the card keeps the one that the model was trained under.
+        named = replace(files, card=files.card.model_copy(update={"name": files.name}))
+        engine = load_engine(named, engine=settings.engine, device=settings.device)
+        while len(_ENGINES) >= _MOST:
+            del _ENGINES[next(iter(_ENGINES))]
+        _ENGINES[key] = engine
+    return _ENGINES[key]
+
+
+def _refuse_torch(settings: SegmentSettings, files: ModelFiles) -> None:
+    """Stop where the choice would fall on torch."""
+    remedy = "Install a runtime that can: pip install openvino (or onnxruntime)."
+    if settings.engine == "torch":
+        raise MissingExtra(f"PyTorch cannot run inside napari. Choose 'auto' under Advanced. {remedy}")
+    if files.graphs is None:
+        raise BadModel(
+            f"Expected the graphs of '{files.name}' for use inside napari, it has only weights. "
+            f"Make them with: napari-centermask export {files.name}"
+        )
+    if settings.engine == "auto" and settings.device.startswith("cuda"):
+        raise BadSettings(f"Expected the engine 'onnx' for device '{settings.device}' inside napari; choose it too.")
+    if settings.engine == "auto" and not any(find_spec(name) for name in ("openvino", "onnxruntime")):
+        raise MissingExtra(f"Segmenting inside napari needs OpenVINO or ONNX Runtime. {remedy}")

@@ -1,0 +1,120 @@
+"""One run at a time off the GUI thread: napari's worker, its progress in the activity dock, and Cancel."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+from psygnal import Signal
+
+from napari_centermask.widgets.work.tasks import Advance
+
+if TYPE_CHECKING:
+    from superqt.utils import GeneratorWorker
+
+_STEPS = 1000
+
+
+class Runner:
+    """Drives a generator in a worker thread; all signals arrive in the GUI thread.
+
+    Attributes
+    ----------
+    started
+        With the title of the run.
+    advanced
+        With an `Advance`.
+    ended
+        With the generator's return value; None after Cancel or an unforeseen error.
+    """
+
+    started = Signal(str)
+    advanced = Signal(object)
+    ended = Signal(object)
+
+    def __init__(self) -> None:
+        self._worker: GeneratorWorker | None = None
+        self._bar: Any = None
+        self._value: Any = None
+        self._inbox: deque[tuple[Callable[..., None], tuple]] = deque()
+        self._delivering = False
+        self.cancelled = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run is in progress."""
+        return self._worker is not None
+
+    def start(
+        self, title: str, work: Callable[..., Generator], *args: Any, on_yield: Callable[[Any], None] | None = None
+    ) -> None:
+        """Run `work(*args)`; what it yields beside `Advance` goes to `on_yield`. Without a title no bar is shown.
+
+        Raises
+        ------
+        RuntimeError
+            If a run is in progress.
+        """
+        from napari.qt.threading import create_worker
+
+        if self.is_running:
+            raise RuntimeError("A run is in progress; cancel it or wait.")
+        self.cancelled, self._value = False, None
+        worker = create_worker(work, *args, _start_thread=False)
+        worker.yielded.connect(lambda item: self._deliver(self._on_yielded, item, on_yield))
+        worker.returned.connect(lambda value: self._deliver(self._on_returned, value))
+        worker.finished.connect(lambda: self._deliver(self._on_finished))
+        self._worker = worker
+        if title:
+            self._open_bar(title)
+        self.started.emit(title)
+        worker.start()
+
+    def cancel(self) -> None:
+        """Stop at the next yield: within one tile."""
+        if self._worker is not None:
+            self.cancelled = True
+            self._worker.quit()
+
+    def _open_bar(self, title: str) -> None:
+        from napari.utils import progress
+
+        self._bar = progress(total=_STEPS, desc=title)
+
+    def _deliver(self, kind: Callable[..., None], *args: Any) -> None:
+        """Handle what the worker sent, one after another.
+
+        Adding a layer to a visible viewer turns the event loop, which would handle the next message within this one.
+        """
+        self._inbox.append((kind, args))
+        if self._delivering:
+            return
+        self._delivering = True
+        try:
+            while self._inbox:
+                kind, args = self._inbox.popleft()
+                kind(*args)
+        finally:
+            self._delivering = False
+
+    def _on_yielded(self, item: Any, on_yield: Callable[[Any], None] | None) -> None:
+        if self.cancelled:
+            return
+        if isinstance(item, Advance):
+            if self._bar is not None:
+                self._bar.update(max(0, round(item.part * _STEPS) - self._bar.n))
+            self.advanced.emit(item)
+        elif on_yield is not None:
+            on_yield(item)
+
+    def _on_returned(self, value: Any) -> None:
+        self._value = value
+
+    def _on_finished(self) -> None:
+        self._worker = None
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        value, self._value = self._value, None
+        self.ended.emit(None if self.cancelled else value)

@@ -1,0 +1,296 @@
+"""Models are found, added and removed without torch; damaged files give one clear message."""
+
+import json
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from napari_centermask.core.errors import BadModel
+from napari_centermask.models.store import zoo
+from napari_centermask.models.store.card import ModelCard, expected_shapes
+from napari_centermask.models.store.classifier_card import find_classifier, list_classifiers
+from napari_centermask.models.store.headers import read_onnx, read_safetensors
+from napari_centermask.settings import ModelSettings, UNetSettings
+
+SMALL = ModelSettings(fpn_channels=16, mask_channels=16, maskiou_channels=16, maskiou_fc=16)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(zoo, "shipped_folder", lambda: tmp_path / "shipped")
+    return tmp_path / "home"
+
+
+def write_weights(path, **changes):
+    card = ModelCard(**({"name": path.stem, "licence": "CC0-1.0", "model": SMALL, "diameter": 30.0} | changes))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {k: np.zeros(s, np.float16) for k, s in expected_shapes(SMALL).items()}
+    save_file(tensors, path, metadata={"card": card.to_json()})
+    return path
+
+
+def protobuf(number, payload):
+    """One length-delimited protobuf field."""
+    out, length = bytearray([number << 3 | 2]), len(payload)
+    while length > 127:
+        out.append(length & 127 | 128)
+        length >>= 7
+    return bytes(out) + bytes([length]) + payload
+
+
+def write_graph(path, card, shapes):
+    """A minimal ONNX file by hand: metadata and the inputs' shapes."""
+
+    def value(name, shape):
+        dims = b"".join(protobuf(1, b"\x08" + bytes([n])) for n in shape)
+        return protobuf(11, protobuf(1, name.encode()) + protobuf(2, protobuf(1, b"\x08\x01" + protobuf(2, dims))))
+
+    graph = protobuf(7, b"".join(value(n, s) for n, s in shapes.items()))
+    meta = protobuf(14, protobuf(1, b"card") + protobuf(2, card.to_json().encode()))
+    path.write_bytes(b"\x08\x0a" + graph + meta)
+
+
+def test_an_added_model_is_found_listed_and_removed(tmp_path, home):
+    zoo.add_model(write_weights(tmp_path / "mine.safetensors"), "better")
+    found = zoo.find_model("better")
+    assert found.weights == home / "models" / "better" / "better.safetensors"
+    assert [m.name for m in zoo.list_models()] == ["better"]
+    assert not found.shipped
+    zoo.remove_model("better")
+    assert zoo.list_models() == []
+
+
+def test_a_model_is_found_by_file_and_by_folder(tmp_path):
+    path = write_weights(tmp_path / "run" / "best.safetensors", name="run 7")
+    assert zoo.find_model(path).weights == path
+    assert zoo.find_model(tmp_path / "run").card.name == "run 7"
+
+
+def test_a_model_that_goes_while_the_list_is_made_is_not_called_broken(tmp_path, home, monkeypatch):
+    for name in ("going", "staying"):
+        zoo.add_model(write_weights(tmp_path / f"{name}.safetensors"))
+    read = zoo._read_card
+
+    def late(kind, path):
+        if path.parent.name == "going":
+            path.parent.rename(path.parent.with_name(".gone"))
+        return read(kind, path)
+
+    monkeypatch.setattr(zoo, "_read_card", late)
+    assert zoo.broken_models() == []
+    assert [m.name for m in zoo.list_models()] == ["staying"]
+
+
+def test_no_name_is_not_the_folder_where_one_is():
+    with pytest.raises(BadModel, match="Expected the name of an installed model"):
+        zoo.find_model("")
+
+
+def test_an_unknown_name_lists_the_known_ones(tmp_path):
+    zoo.add_model(write_weights(tmp_path / "mine.safetensors"))
+    with pytest.raises(BadModel, match=r"mine.*nothing-here"):
+        zoo.find_model("nothing-here")
+
+
+def test_a_taken_name_is_refused_and_nothing_changes(tmp_path, home):
+    path = write_weights(tmp_path / "mine.safetensors")
+    zoo.add_model(path)
+    with pytest.raises(BadModel, match="already installed"):
+        zoo.add_model(path)
+    assert [p.name for p in (home / "models").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "", "a b"])
+def test_names_that_leave_the_folder_are_refused(tmp_path, name):
+    path = write_weights(tmp_path / "mine.safetensors")
+    if name:
+        with pytest.raises(BadModel):
+            zoo.add_model(path, name)
+    with pytest.raises(BadModel):
+        zoo.remove_model(name)
+
+
+def test_shipped_models_come_first_and_stay(tmp_path):
+    write_weights(tmp_path / "shipped" / "nuclei" / "nuclei.safetensors")
+    zoo.add_model(write_weights(tmp_path / "a.safetensors"))
+    assert [m.name for m in zoo.list_models()] == ["nuclei", "a"]
+    with pytest.raises(BadModel, match="stays"):
+        zoo.remove_model("nuclei")
+
+
+def test_a_failed_addition_leaves_nothing(tmp_path, home):
+    path = write_weights(tmp_path / "mine.safetensors")
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(BadModel):
+        zoo.add_model(path)
+    assert not (home / "models").exists() or not list((home / "models").iterdir())
+
+
+def test_a_model_is_listed_only_when_it_is_complete(tmp_path, home):
+    def complete(files):
+        assert (files.name, zoo.list_models()) == ("better", [])
+        files.weights.with_name("better.classifier.onnx").write_bytes(b"told")
+
+    found = zoo.add_model(write_weights(tmp_path / "mine.safetensors"), "better", complete=complete)
+    assert found.classifier == home / "models" / "better" / "better.classifier.onnx"
+
+
+def test_a_name_that_is_taken_while_a_model_is_completed_is_refused(tmp_path, home):
+    path = write_weights(tmp_path / "mine.safetensors")
+    first = write_weights(tmp_path / "other.safetensors", diameter=50.0)
+    with pytest.raises(BadModel, match="already installed"):
+        zoo.add_model(path, "mine", complete=lambda _: zoo.add_model(first, "mine"))
+    assert [p.name for p in (home / "models").iterdir()] == ["mine"]
+    assert zoo.find_model("mine").card.diameter == 50.0
+
+
+def test_a_damaged_model_does_not_hide_the_others(tmp_path, home):
+    zoo.add_model(write_weights(tmp_path / "a.safetensors"))
+    bad = home / "models" / "b"
+    bad.mkdir()
+    (bad / "b.safetensors").write_bytes(b"nonsense")
+    assert [m.name for m in zoo.list_models()] == ["a"]
+    assert len(zoo.broken_models()) == 1
+
+
+def test_the_classifier_beside_a_model_is_installed_with_it(tmp_path, home):
+    path = write_weights(tmp_path / "mine.safetensors")
+    assert zoo.find_model(path).classifier is None
+    alone = zoo.find_model(path).size
+    (tmp_path / "mine.classifier.onnx").write_bytes(b"told")
+    (tmp_path / "other.classifier.onnx").write_bytes(b"of another model")
+    found = zoo.add_model(path, "better")
+    assert found.classifier == home / "models" / "better" / "better.classifier.onnx"
+    assert found.classifier.read_bytes() == b"told"
+    assert found.size == alone + 4
+    assert "better" in list_classifiers()
+    assert find_classifier("better") == found.classifier
+    with pytest.raises(BadModel, match="is a classifier of cells"):
+        zoo.add_model(found.classifier, "again")
+
+
+def test_a_card_that_lies_is_refused(tmp_path):
+    path = write_weights(tmp_path / "liar.safetensors", model=SMALL.model_copy(update={"categories": ["a", "b"]}))
+    with pytest.raises(BadModel, match="does not describe"):
+        zoo.find_model(path)
+
+
+def test_weights_without_a_card_are_refused(tmp_path):
+    save_file({"a": np.zeros(3, np.float32)}, tmp_path / "a.safetensors")
+    with pytest.raises(BadModel, match="model card"):
+        zoo.find_model(tmp_path / "a.safetensors")
+
+
+def header(entries):
+    text = json.dumps(entries).encode()
+    return struct.pack("<Q", len(text)) + text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x80\x04",
+        b"\xff" * 8 + b"{}",
+        struct.pack("<Q", 10**12) + b"{}",
+        struct.pack("<Q", 4) + b"nope",
+        header([]),
+        header({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}),
+        header({"a": {"dtype": "F32", "shape": [10**12], "data_offsets": [0, 4 * 10**12]}}) + b"12345678",
+        header({"a": {"dtype": "F32", "shape": [-2], "data_offsets": [0, 8]}}) + b"12345678",
+        header({"a": {"dtype": "X", "shape": [2], "data_offsets": [0, 8]}}) + b"12345678",
+        header({"a": {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]}}) + b"12345678",
+        header({"a": {"shape": [2]}}) + b"12345678",
+        header({"a": 3}),
+        header({"__metadata__": 3}),
+    ],
+    ids=str,
+)
+def test_a_damaged_safetensors_file_is_refused(tmp_path, content):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(BadModel):
+        read_safetensors(path)
+
+
+def test_graphs_without_weights_are_a_model(tmp_path):
+    card = ModelCard(name="graph", licence="CC0-1.0", model=SMALL, diameter=30.0)
+    write_graph(tmp_path / "g.dense.onnx", card, {"image": (0, 3, 0, 0), "logits": (0, 0, 1)})
+    with pytest.raises(BadModel, match="both graphs"):
+        zoo.find_model(tmp_path / "g.dense.onnx")
+    write_graph(tmp_path / "g.roi.onnx", card, {"p3": (0, 16, 0, 0)})
+    found = zoo.find_model(tmp_path / "g.roi.onnx")
+    assert found.weights is None
+    assert found.card == card
+    assert read_onnx(found.dense).shapes == {"image": (0, 3, 0, 0), "logits": (0, 0, 1)}
+
+
+def test_a_graph_that_its_card_does_not_describe_is_refused(tmp_path):
+    card = ModelCard(name="graph", licence="CC0-1.0", model=SMALL, diameter=30.0)
+    write_graph(tmp_path / "g.roi.onnx", card, {"p3": (0, 16, 0, 0)})
+    write_graph(tmp_path / "g.dense.onnx", card, {"image": (0, 5, 0, 0)})
+    with pytest.raises(BadModel, match="does not describe its graph"):
+        zoo.find_model(tmp_path / "g.dense.onnx")
+
+
+@pytest.mark.parametrize(("field", "value"), [("diameter", 31.0), ("training", {"step": 7})])
+def test_graphs_of_another_model_or_of_an_earlier_training_are_not_mixed(tmp_path, field, value):
+    path = write_weights(tmp_path / "g.safetensors")
+    card = ModelCard(**{"name": "g", "licence": "CC0-1.0", "model": SMALL, "diameter": 30.0, field: value})
+    write_graph(tmp_path / "g.dense.onnx", card, {"image": (0, 3, 0, 0)})
+    write_graph(tmp_path / "g.roi.onnx", card, {"p3": (0, 16, 0, 0)})
+    with pytest.raises(BadModel, match=f"differ in {field}"):
+        zoo.find_model(path)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 7, 40, -1])
+def test_a_truncated_graph_is_refused(tmp_path, cut):
+    card = ModelCard(name="graph", licence="CC0-1.0", model=SMALL, diameter=30.0)
+    path = tmp_path / "g.dense.onnx"
+    write_graph(path, card, {"image": (0, 3, 0, 0)})
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(BadModel):
+        read_onnx(path)
+
+
+def test_a_random_file_is_no_graph(tmp_path):
+    path = tmp_path / "g.dense.onnx"
+    path.write_bytes(np.random.default_rng(0).bytes(5000))
+    with pytest.raises(BadModel):
+        read_onnx(path)
+
+
+def test_the_zoo_needs_no_torch():
+    code = "import sys, napari_centermask.models.store.zoo as z; z.list_models(); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_unet_has_one_graph(tmp_path):
+    settings = UNetSettings(width=8, depth=2, in_channels=2)
+    card = ModelCard(name="maps", licence="CC0-1.0", model=settings, diameter=20.0)
+    path = tmp_path / "maps.safetensors"
+    tensors = {k: np.zeros(s, np.float16) for k, s in expected_shapes(settings).items()}
+    save_file(tensors, path, metadata={"card": card.to_json()})
+    assert zoo.find_model(path).graphs is None
+    write_graph(tmp_path / "maps.maps.onnx", card, {"image": (0, 2, 0, 0), "maps": (0, 4, 0, 0)})
+    found = zoo.add_model(path, "mine")
+    assert found.card.kind == "unet"
+    assert [p.name for p in found.graphs] == ["mine.maps.onnx"]
+    assert found.size == sum(p.stat().st_size for p in found.paths) > 0
+
+    write_graph(tmp_path / "maps.maps.onnx", card, {"image": (0, 2, 0, 0), "maps": (0, 3, 0, 0)})
+    with pytest.raises(BadModel, match="'maps' should have 4 on axis 1"):
+        zoo.find_model(path)
+
+
+def test_graphs_of_the_other_family_are_refused(tmp_path):
+    path = write_weights(tmp_path / "mine.safetensors")
+    card = zoo.find_model(path).card
+    write_graph(tmp_path / "mine.maps.onnx", card, {"image": (0, 3, 0, 0)})
+    with pytest.raises(BadModel, match=r"mine\.maps\.onnx is of another family"):
+        zoo.find_model(path)

@@ -1,0 +1,323 @@
+"""Nothing that shows the same cells stands on both sides of a split."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_centermask.core.errors import BadAnnotations, BadSettings
+from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.io.coco.document import read_coco, write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.groups import sources_of
+from napari_centermask.io.learned import merged, overlap, places_of, taught
+from napari_centermask.io.project import Project
+from napari_centermask.io.reviewed import PARTIAL, is_centred, is_partial, truth_of
+from napari_centermask.training.data.dataset import freeze_dataset
+from napari_centermask.training.data.split import split
+from napari_centermask.training.run.defaults import facts_of
+
+
+def record(name, cells, n=6, **fields):
+    found = cells(n=n, overlap=0.0, seed=abs(hash(name)) % 1000, shape=(120, 160), radius=9)
+    return ImageRecord(1, name, None, found.shape, found, **fields)
+
+
+def test_frames_planes_and_equal_files_belong_to_their_source(cells, tmp_path):
+    names = ("well_t003.tif", "well_t-004_z12.tif", "image_12.png", "copy.png", "own.png")
+    for name in names:
+        (tmp_path / name).write_bytes(b"same" if name in ("image_12.png", "copy.png") else name.encode())
+    records = [replace(record(name, cells), path=tmp_path / name) for name in names]
+    records[-1] = replace(records[-1], extra={"group": "plate 4"})
+    first, second, third, fourth, last = sources_of(records)
+    assert first == second
+    assert third == fourth
+    assert (last, len({first, third, last})) == ("plate 4", 3)
+
+
+def test_no_source_is_on_both_sides_and_about_the_part_is_held_out(cells):
+    records = [record(f"{source}_t{t}.png", cells) for source in "abcdefgh" for t in range(3)]
+    splits = [split(records, val_part=0.25, seed=seed) for seed in range(5)]
+    for parts in splits:
+        train, val = (set(sources_of(side)) for side in (parts.train, parts.val))
+        assert not train & val
+        assert train | val == set("abcdefgh")
+        n_val = sum(len(r.instances) for r in parts.val)
+        assert 0.1 < n_val / sum(len(r.instances) for r in records) < 0.4
+    assert len({tuple(r.file_name for r in p.val) for p in splits}) > 1
+
+
+def test_of_five_images_none_with_hardly_a_cell_judges_alone(cells):
+    records = [record(f"{name}.png", cells, n=n) for name, n in zip("abcde", (16, 14, 12, 15, 1), strict=True)]
+    for seed in range(6):
+        parts = split(records, seed=seed)
+        assert parts.kind == "images"
+        assert sum(len(r.instances) for r in parts.val) > 6
+
+
+def test_of_few_images_a_place_of_each_judges(cells):
+    records = [record(f"{name}.png", cells, n=14) for name in "abc"]
+    parts = split(records)
+    assert (parts.kind, parts.n_groups) == ("regions", 3)
+    names = ["a.png", "b.png", "c.png"]
+    assert [[r.file_name for r in side] for side in (parts.train, parts.val)] == [names, names]
+    truths = [[truth_of(r, partial=True) for r in side] for side in (parts.train, parts.val)]
+    for whole, train, val in zip(records, *truths, strict=True):
+        assert len(train.instances) >= 1
+        assert len(val.instances) >= 1
+        assert len(train.instances) + len(val.instances) == len(whole.instances)
+        assert not {c.box for c in train.instances} & {c.box for c in val.instances}
+
+
+def test_only_what_was_reviewed_judges(cells):
+    def cut(name, regions):
+        one = record(name, cells, reviewed=regions)
+        accepted = [replace(c, status="accepted") for c in one.instances]
+        return replace(one, instances=type(one.instances)(one.shape, accepted))
+
+    single, whole, other = cut("a.png", ()), cut("b.png", ((0, 0, 120, 160),)), cut("c.png", ((0, 0, 120, 160),))
+    for seed in range(5):
+        assert "a.png" not in {r.file_name for r in split([single, whole, other], seed=seed).val}
+    parts = split([single, whole])
+    assert (parts.kind, [r.file_name for r in parts.val]) == ("regions", ["b.png"])
+    assert sorted(r.file_name for r in parts.train) == ["a.png", "b.png"]
+    with pytest.raises(BadAnnotations, match="Mark a region"):
+        split([replace(single, extra={PARTIAL: True})])
+
+
+def test_one_image_is_cut_in_two_places_that_share_no_cell(cells):
+    (train,), (val,) = (lambda s: (s.train, s.val))(split([record("only.png", cells, n=12)]))
+    truths = [truth_of(r, partial=True) for r in (train, val)]
+    assert all(len(t.instances) for t in truths)
+    assert not set(truths[0].instances.ids) & set(truths[1].instances.ids)
+    assert {c.id for c in truths[0].doubtful} == set(truths[1].instances.ids)
+
+
+@pytest.mark.parametrize("rows", [(5, 40), (98, 112)])
+def test_both_places_of_an_image_whose_cells_lie_at_one_end_hold_some(rows):
+    mask = np.ones((6, 6), bool)
+    spots = [Instance(n, y, 10 * n, mask) for n, y in enumerate(np.linspace(*rows, 8).astype(int), start=1)]
+    one = ImageRecord(1, "only.png", None, (120, 90), Instances((120, 90), spots))
+    parts = split([one])
+    counts = [len(truth_of(r, partial=True).instances) for r in (*parts.train, *parts.val)]
+    assert sum(counts) == 8
+    assert 1 <= counts[1] < counts[0]
+
+
+def test_what_nobody_saw_in_another_frame_of_the_only_source_is_no_truth(cells):
+    first = record("well_t1.png", cells, reviewed=((0, 0, 120, 160),))
+    second = record("well_t2.png", cells, n=12)
+    kept = [replace(c, status="accepted" if n < 5 else "predicted") for n, c in enumerate(second.instances)]
+    parts = split([first, replace(second, instances=Instances(second.shape, kept))])
+    assert parts.kind == "regions"
+    assert [r.file_name for r in parts.val] == ["well_t1.png"]
+    (learned,) = (truth_of(r, partial=True) for r in parts.train if r.file_name == "well_t2.png")
+    held = parts.val[0].reviewed
+    assert learned.reviewed == ()
+    assert {c.id for c in learned.instances} == {c.id for c in kept[:5] if not is_centred(c, held)}
+
+
+def test_several_regions_of_one_image_are_shared_out(cells):
+    regions = ((0, 0, 60, 80), (60, 0, 120, 80), (0, 80, 60, 160))
+    parts = split([record("only.png", cells, reviewed=regions)])
+    assert parts.kind == "regions"
+    assert sorted(parts.train[0].reviewed + parts.val[0].reviewed) == sorted(regions)
+
+
+def known(side):
+    return {r.file_name: truth_of(r, partial=True) for r in side}
+
+
+def test_regions_that_overlap_share_no_cell_between_the_sides():
+    mask = np.ones((4, 4), bool)
+    spots = [Instance(n, y, x, mask) for n, (y, x) in enumerate(((4, 10), (44, 10), (64, 40), (86, 40), (120, 40)), 1)]
+    one = ImageRecord(
+        1, "a.png", None, (150, 100), Instances((150, 100), spots), reviewed=((0, 0, 100, 100), (50, 0, 150, 100))
+    )
+    parts = split([one])
+    train, val = known(parts.train)["a.png"], known(parts.val)["a.png"]
+    assert len(val.instances) >= 1
+    assert not set(train.instances.ids) & set(val.instances.ids)
+    assert not overlap(train.reviewed, val.reviewed)
+    assert set(train.instances.ids) | set(val.instances.ids) == {1, 2, 3, 4, 5}
+
+
+def test_what_is_held_out_in_one_frame_is_so_in_all(cells):
+    first = record("well_t1.png", cells, reviewed=((0, 0, 55, 160), (60, 0, 120, 160)))
+    second = record("well_t2.png", cells, reviewed=((0, 0, 120, 160),))
+    parts = split([first, second])
+    held = [box for r in parts.val for box in r.reviewed]
+    assert len(parts.val) == 2
+    assert not any(overlap(r.reviewed, held) for r in parts.train)
+
+
+def test_a_region_without_cells_is_not_the_one_that_judges():
+    mask = np.ones((4, 4), bool)
+    spots = [Instance(n, 70 + 8 * (n % 5), 10 * n, mask) for n in range(1, 7)]
+    one = ImageRecord(
+        1, "a.png", None, (120, 90), Instances((120, 90), spots), reviewed=((0, 0, 60, 90), (60, 0, 120, 90))
+    )
+    parts = split([one])
+    assert 1 <= len(known(parts.val)["a.png"].instances) < 6
+
+
+@pytest.fixture
+def images(tmp_path, cells):
+    """Records with files: images of different bytes."""
+
+    def made(names, n=12):
+        for name in names:
+            pixels = np.random.default_rng(sum(name.encode())).integers(0, 255, (120, 160), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name)
+        return [replace(record(name, cells, n=n), path=tmp_path / name) for name in names]
+
+    return made
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_taught_the_start_model_is_not_held_out(images, seed):
+    names = [f"{c}.png" for c in "abcdef"]
+    first = split(images(names), seed=seed)
+    learned = places_of(first.train)
+    second = split(images([*names, "g.png"]), seed=seed + 1, learned=learned)
+    assert second.kind == "images"
+    assert second.val
+    assert not {r.file_name for r in second.val} & {r.file_name for r in first.train}
+    third = split(images([*names, "g.png", "h.png"]), seed=seed, learned=merged(learned, places_of(second.train)))
+    assert not {r.file_name for r in third.val} & {r.file_name for r in (*first.train, *second.train)}
+
+
+def test_where_all_images_taught_in_part_the_same_places_are_held_out(images):
+    names = [f"{c}.png" for c in "abcd"]
+    first = split(images(names))
+    learned = places_of(first.train)
+    second = split(images([*names, "e.png"]), learned=learned)
+    assert second.kind == "regions"
+    assert {r.file_name: r.reviewed for r in first.val}.items() <= {r.file_name: r.reviewed for r in second.val}.items()
+    assert not any(overlap(r.reviewed, taught(r, learned)) for r in second.val)
+
+
+def test_a_region_that_taught_is_not_held_out_when_another_comes(images):
+    (one,) = images(["a.png"], n=16)
+    regions = ((0, 0, 60, 80), (60, 0, 120, 80), (0, 80, 60, 160))
+    first = split([replace(one, reviewed=regions)])
+    learned = places_of(first.train)
+    second = split([replace(one, reviewed=(*regions, (60, 80, 120, 160)))], learned=learned)
+    assert not overlap(second.val[0].reviewed, taught(one, learned))
+
+
+@pytest.mark.parametrize("part", [0, 1, 1.5, -0.1])
+def test_a_part_that_is_none_or_all_is_refused(cells, part):
+    with pytest.raises(BadSettings, match="between 0 and 1"):
+        split([record(name, cells) for name in ("a.png", "b.png")], val_part=part)
+
+
+@pytest.fixture
+def source(tmp_path, cells):
+    folder = tmp_path / "source"
+    (folder / "images").mkdir(parents=True)
+    records = []
+    for number in range(4):
+        cell = record(f"{number}.png", cells)
+        human = [replace(c, status="corrected" if n % 2 else "predicted") for n, c in enumerate(cell.instances)]
+        regions = ((0, 0, 120, 80),) if number == 0 else ()
+        found = type(cell.instances)(cell.shape, human)
+        records.append(replace(cell, id=number + 1, instances=found, reviewed=regions))
+        Image.fromarray(np.zeros(cell.shape, np.uint8)).save(folder / "images" / f"{number}.png")
+    write_coco(folder / "annotations.json", records)
+    return folder
+
+
+def test_a_frozen_half_still_knows_that_it_is_partly_reviewed(source, tmp_path):
+    freeze_dataset(source, tmp_path / "data")
+    for part in ("train", "val"):
+        records = read_coco(tmp_path / "data" / f"annotations_{part}.json", images_root=tmp_path / "data" / "images")
+        assert is_partial(records)
+        assert all(r.path.is_file() for r in records)
+
+
+def test_a_category_that_no_cell_has_is_no_part_of_the_data(source, tmp_path):
+    """A new project has one called cell, and gets another from its model: nobody wants a model of two."""
+    path = source / "annotations.json"
+    values = json.loads(path.read_text())
+    for annotation in values["annotations"]:
+        annotation["category_id"] = 2
+    values["categories"] = [{"id": 1, "name": "cell"}, {"id": 2, "name": "nucleus"}]
+    path.write_text(json.dumps(values))
+    freeze_dataset(source, tmp_path / "data")
+    assert facts_of(tmp_path / "data").categories == ("nucleus",)
+    for record in read_coco(tmp_path / "data" / "annotations_val.json"):
+        assert list(record.instances.categories.values()) == ["nucleus"]
+
+
+def test_what_the_threshold_hides_is_no_cell_of_a_reviewed_image(tmp_path, cells):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.full((120, 160), ord(name[0]), np.uint8)).save(folder / name)
+    with Project.open(folder) as project:
+        for id in (1, 2):
+            result = project.result(id)
+            result.threshold = 0.5
+            found = [
+                replace(c, score=0.9 if n < 6 else 0.3) for n, c in enumerate(record("a.png", cells, n=9).instances)
+            ]
+            project.set_predictions(id, Instances((120, 160), found), model="nuclei")
+            project.set_status(id, "reviewed")
+        project.save()
+    freeze_dataset(folder, tmp_path / "data")
+    parts = [read_coco(tmp_path / "data" / f"annotations_{part}.json") for part in ("train", "val")]
+    truths = [truth_of(record, partial=True) for records in parts for record in records]
+    assert sum(len(t.instances) for t in truths) == 12
+    assert all(c.score == 0.9 for t in truths for c in t.instances)
+
+
+def test_nothing_that_taught_is_tested_on_either(tmp_path, images):
+    names = [f"{n}.png" for n in range(14)]
+    (tmp_path / "images").mkdir()
+    records = [replace(r, id=n) for n, r in enumerate(images(names), start=1)]
+    for r in records:
+        r.path.rename(tmp_path / "images" / r.file_name)
+    write_coco(tmp_path / "annotations.json", records)
+    folder = tmp_path / "data"
+    learned = {}
+    for _ in range(3):
+        freeze_dataset(tmp_path, folder, learned=learned)
+        sides = {
+            s: read_coco(folder / f"annotations_{s}.json", images_root=folder / "images")
+            for s in ("train", "val", "test")
+            if (folder / f"annotations_{s}.json").exists()
+        }
+        judged = [r for s in ("val", "test") for r in sides.get(s, [])]
+        assert judged
+        assert not any(taught(r, learned) for r in judged)
+        learned = merged(learned, places_of(sides["train"]))
+
+
+def test_too_few_cells_are_refused_with_what_to_do(tmp_path, cells):
+    (tmp_path / "images").mkdir()
+    Image.fromarray(np.zeros((120, 160), np.uint8)).save(tmp_path / "images" / "a.png")
+    write_coco(tmp_path / "annotations.json", [record("a.png", cells, n=2)])
+    with pytest.raises(BadAnnotations, match="Correct some more"):
+        freeze_dataset(tmp_path, tmp_path / "data")
+
+
+def test_many_sources_leave_some_on_which_nothing_is_chosen(tmp_path, cells):
+    (tmp_path / "images").mkdir()
+    names = [f"{n}.png" for n in range(12)]
+    for n, name in enumerate(names):
+        Image.fromarray(np.full((120, 160), n, np.uint8)).save(tmp_path / "images" / name)
+    write_coco(tmp_path / "annotations.json", [replace(record(m, cells), id=n) for n, m in enumerate(names, start=1)])
+    freeze_dataset(tmp_path, tmp_path / "data")
+    parts = [
+        {r.file_name for r in read_coco(tmp_path / "data" / f"annotations_{s}.json")} for s in ("train", "val", "test")
+    ]
+    assert all(parts)
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 12
+    write_coco(
+        tmp_path / "annotations.json", [replace(record(m, cells), id=n) for n, m in enumerate(names[:4], start=1)]
+    )
+    freeze_dataset(tmp_path, tmp_path / "data")  # with few there is none, and that of before would not be held out
+    assert not (tmp_path / "data" / "annotations_test.json").exists()

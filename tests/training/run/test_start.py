@@ -1,0 +1,45 @@
+"""What a run begins with: the start model's network, with other categories where these are asked for."""
+
+import pytest
+
+from napari_centermask.models.nets.build import build_model
+from napari_centermask.models.store.card import ModelCard
+from napari_centermask.models.store.checkpoint import save_model
+from napari_centermask.settings import ModelSettings, TrainSettings, UNetSettings
+from napari_centermask.training.data.checks import check_data
+from napari_centermask.training.run.defaults import suggest
+from napari_centermask.training.run.start import make_start
+from napari_centermask.training.run.trainer import Trainer
+
+
+@pytest.fixture(params=["centermask", "unet"])
+def parent(request, tiny, tmp_path):
+    """File of a model of two categories, of either family."""
+    two = {"categories": ["living", "dead"]}
+    unet = UNetSettings(in_channels=1, width=4, depth=3, **two)
+    form = unet if request.param == "unet" else tiny.model_copy(update=two)
+    path = tmp_path / "parent.safetensors"
+    save_model(path, build_model(form), ModelCard(name="parent", licence="CC0-1.0", model=form, diameter=28.0))
+    return path
+
+
+def card_of(path):
+    return make_start(TrainSettings(data=["d"], out="o", start=str(path))).card
+
+
+def test_a_model_of_two_categories_is_trained_further_for_one_other_as_suggested(parent, folder, tmp_path):
+    settings = suggest(folder, tmp_path / "run", card=card_of(parent), start=str(parent), replay=[]).settings
+    assert settings.model.categories == ["cell"]
+    read_again = TrainSettings.model_validate_json(settings.model_dump_json())
+    trainer = Trainer(read_again)
+    assert trainer.settings.model.categories == ["cell"]
+    check_data(trainer.settings)
+
+
+def test_a_run_that_names_no_network_keeps_the_categories_of_the_start_model(parent):
+    values = {"data": ["d"], "out": "o", "start": str(parent)}
+    assert make_start(TrainSettings(**values)).model.settings.categories == ["living", "dead"]
+    if card_of(parent).kind == "unet":
+        return
+    default = TrainSettings(**values, model=ModelSettings())
+    assert make_start(default).model.settings.categories == ["living", "dead"]

@@ -1,0 +1,167 @@
+"""Candidates that were missed: shown as ghosts, accepted or rejected with a key, in step with every edit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.missed import missed
+from napari_centermask.core.result import Result
+from napari_centermask.widgets.edit.candidates import ghosts_of
+from napari_centermask.widgets.edit.session import edit_session_of
+from napari_centermask.widgets.viewer.planes import ImagePlanes
+from napari_centermask.widgets.viewer.session import session_of
+
+pytestmark = pytest.mark.gui
+
+SHOWN, WEAK = [(20, 20), (20, 60)], {3: (60, 20, 0.45), 4: (60, 60, 0.4), 5: (60, 100, 0.3), 6: (20, 64, 0.2)}
+
+
+def square(id, y, x, score):
+    return Instance(id, y - 5, x - 5, np.ones((11, 11), bool), score=score)
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    viewer = make_napari_viewer()
+    yield viewer
+    if session_of(viewer).editing is not None:
+        session_of(viewer).editing.deactivate()
+    session_of(viewer).settle()
+
+
+@pytest.fixture
+def edits(viewer):
+    """Two planes, in each two cells shown, three missed (3, 4, 5), and one that a shown cell covers (6)."""
+    result = Result((80, 128), leading=(2,), threshold=0.5)
+    for z, first in ((0, 0), (1, 10)):
+        cells = [square(first + k, *p, 0.9) for k, p in enumerate(SHOWN, start=1)]
+        cells += [square(first + k, y, x, score) for k, (y, x, score) in WEAK.items()]
+        result.put((z,), Instances((80, 128), cells), keep_ids=True)
+    source = viewer.add_image(np.zeros((2, 80, 128), np.uint8), name="image")
+    session_of(viewer).attach(source, ImagePlanes.of(source), result)
+    viewer.dims.set_current_step(0, 0)
+    edits = edit_session_of(session_of(viewer), source)
+    edits.activate()
+    return edits
+
+
+def ids(ghosts):
+    return [i.id for i in ghosts.cells]
+
+
+def agrees(edits):
+    """The ghosts are those of a look at the whole plane, and so is what is drawn."""
+    ghosts = ghosts_of(edits)
+    expected = missed(edits.result, edits.current_plane)
+    covered = np.zeros((80, 128), bool)
+    for cell in expected:
+        covered[cell.y0 : cell.box[2], cell.x0 : cell.box[3]] = True
+    data = ghosts.layer.data
+    inside = all((data[c.y0 : c.box[2], c.x0 : c.box[3]] > 0).any() for c in expected)
+    return ids(ghosts) == [i.id for i in expected] and inside and not data[~covered].any()
+
+
+def test_ghosts_are_what_the_model_was_unsure_of_and_nothing_covers(edits, viewer, notices):
+    ghosts = ghosts_of(edits)
+    assert not ghosts.is_shown
+    ghosts.show()
+    assert ids(ghosts) == [3, 4, 5]
+    assert agrees(edits)
+    assert ghosts.current.id == 3
+    assert "3 cells that may have been missed: Y accepts" in notices()[-1]
+    assert ghosts.layer in viewer.layers
+    assert not ghosts.layer.editable
+    ghosts.hide()
+    assert [layer.name for layer in viewer.layers if "missed" in layer.name] == []
+
+
+def test_accepting_makes_a_cell_of_it_and_goes_on(edits):
+    ghosts = ghosts_of(edits)
+    ghosts.show()
+    ghosts.accept()
+    assert edits.result.get((0,), 3).status == "accepted"
+    assert edits.result.shows(edits.result.get((0,), 3))
+    assert edits.history.undo_name == "acceptance of cell 3"
+    assert ids(ghosts) == [4, 5]
+    assert ghosts.current.id == 4
+    assert agrees(edits)
+    edits.undo()
+    assert ids(ghosts) == [3, 4, 5]
+    assert agrees(edits)
+
+
+def test_rejecting_says_it_is_no_cell_and_it_does_not_come_back(edits):
+    ghosts = ghosts_of(edits)
+    ghosts.show()
+    ghosts.next()
+    ghosts.reject()
+    assert edits.result.get((0,), 4).status == "rejected"
+    assert ghosts.current.id == 5
+    ghosts.hide()
+    ghosts.show()
+    assert ids(ghosts) == [3, 5]
+
+
+def test_all_can_be_accepted_as_one_edit(edits):
+    ghosts = ghosts_of(edits)
+    ghosts.show()
+    ghosts.accept_all()
+    assert ids(ghosts) == []
+    assert ghosts.current is None
+    assert edits.result.n_visible((0,)) == 5
+    edits.undo()
+    assert edits.result.n_visible((0,)) == 2
+
+
+def test_ghosts_follow_other_edits(edits):
+    ghosts = ghosts_of(edits)
+    ghosts.show()
+    edits.add(np.ones((11, 11), bool), (55, 55))  # over ghost 4
+    assert ids(ghosts) == [3, 5]
+    assert agrees(edits)
+    edits.run_tool("delete", ids=(2,))  # it covered candidate 6
+    assert ids(ghosts) == [3, 5, 6]
+    assert agrees(edits)
+    edits.undo()
+    edits.undo()
+    assert ids(ghosts) == [3, 4, 5]
+    assert agrees(edits)
+
+
+def test_ghosts_follow_the_plane_and_the_threshold(edits, viewer):
+    ghosts = ghosts_of(edits)
+    ghosts.show()
+    viewer.dims.set_current_step(0, 1)
+    assert ids(ghosts) == [13, 14, 15]
+    assert agrees(edits)
+    edits.session.set_threshold(edits.source, 0.35)
+    assert ids(ghosts) == [15]
+    assert agrees(edits)
+
+
+@pytest.mark.parametrize("what", ["layer", "active", "image"])
+def test_deleting_a_layer_ends_the_ghosts_without_harm(edits, viewer, what):
+    ghosts = ghosts_of(edits)
+    ghosts.show()
+    viewer.layers.remove({"layer": ghosts.layer, "active": edits.active.layer, "image": edits.source}[what])
+    assert not ghosts.is_shown
+    assert not any("missed" in layer.name for layer in viewer.layers)
+
+
+def test_thousands_of_ghosts_are_drawn_at_once(viewer):
+    rng = np.random.default_rng(0)
+    places = rng.integers(6, 990, (3000, 2))
+    cells = [square(k, y, x, 0.3) for k, (y, x) in enumerate(places.tolist(), start=1)]
+    result = Result((1000, 1000), threshold=0.5)
+    result.put((), Instances((1000, 1000), cells), keep_ids=True)
+    source = viewer.add_image(np.zeros((1000, 1000), np.uint8))
+    session_of(viewer).attach(source, ImagePlanes.of(source), result)
+    edits = edit_session_of(session_of(viewer), source)
+    ghosts = ghosts_of(edits)
+    ghosts.show()
+    assert ids(ghosts) == [i.id for i in missed(result, ())]
+    first = ghosts.current.id
+    ghosts.accept()
+    assert result.get((), first).status == "accepted"
