@@ -244,8 +244,8 @@ def test_absurd_masks_take_little_memory(segmentation):
 
 
 def test_many_large_masks_are_refused_before_memory_is_gone(tmp_path, monkeypatch):
-    for module in ("coco", "coco_import"):
-        monkeypatch.setattr(f"napari_centermask.io.{module}.LARGEST_FILE", 500)
+    for module in ("document", "importing"):
+        monkeypatch.setattr(f"napari_centermask.io.coco.{module}.LARGEST_FILE", 500)
     mask = {"size": [8, 8], "counts": [0, 64]}
     items = [{"id": n, "image_id": 1, "category_id": n, "segmentation": mask} for n in range(1, 10)]
     image = {"id": 1, "file_name": "a.png", "height": 8, "width": 8}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from napari_centermask.widgets.training import session as module
 from napari_centermask.widgets.training.run_watch import Report
 from napari_centermask.widgets.training.session import Training
-from napari_centermask.widgets.training.session import session as module
 from napari_centermask.widgets.viewer.model_in_use import ModelInUse
 
 
