@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
 
 
 class Settings(BaseModel):
@@ -106,11 +106,21 @@ class AugmentSettings(Settings):
     )
 
 
+NETWORKS: dict[str, type[NetworkSettings]] = {}
+"""The form of each family's networks, by the family's name; a class that names its family enters itself."""
+
+
 class NetworkSettings(Settings):
     """What every network has. One class, so that the command line can lay the families' flags over each other."""
 
+    family: str
     in_channels: int = Field(3, ge=1, le=64, description="Channels of the input image.")
     categories: list[str] = Field(["cell"], min_length=1, description="Names of the categories, in order.")
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Enter the class in `NETWORKS`."""
+        NETWORKS[cls.model_fields["family"].default] = cls
 
 
 class ModelSettings(NetworkSettings):
@@ -187,13 +197,23 @@ class UNetSettings(NetworkSettings):
         return 1 + len(self.categories)
 
 
-def _of_family(value: Any) -> Any:
-    """Files from before there were families hold a CenterMask."""
-    return {"family": "centermask", **value} if isinstance(value, dict) else value
+def _of_family(value: Any, validate: ValidatorFunctionWrapHandler) -> NetworkSettings:
+    """Files from before there were families hold a CenterMask; a family that is not in the union has its own class."""
+    if not isinstance(value, dict):
+        return value if isinstance(value, NetworkSettings) else validate(value)
+    own = NETWORKS.get(value.get("family", ""))
+    if own is not None and own not in (ModelSettings, UNetSettings):
+        return own.model_validate(value)
+    found: NetworkSettings = validate({"family": "centermask"} | value)
+    if "family" not in value:
+        found.model_fields_set.discard("family")
+    return found
 
 
-AnyModel = Annotated[ModelSettings | UNetSettings, Field(discriminator="family"), BeforeValidator(_of_family)]
-"""The form of a network, told apart by `family`."""
+AnyModel = Annotated[
+    SerializeAsAny[ModelSettings | UNetSettings], Field(discriminator="family"), WrapValidator(_of_family)
+]
+"""The form of a network, told apart by `family`. The command line has flags for the classes of the union."""
 
 
 class LossSettings(Settings):

@@ -75,13 +75,13 @@ def test_keys_that_do_not_fit_are_named(capsys, tmp_path, published):
 
 
 def test_graphs_that_are_refused_leave_nothing_and_the_name_is_free(capsys, published, home, monkeypatch):
-    from napari_centermask.deploy import onnx_export
+    from napari_centermask.deploy import export_centermask, graphs
 
     def refuse(*_):
-        raise onnx_export.ParityError("Expected ONNX Runtime near torch.")
+        raise graphs.ParityError("Expected ONNX Runtime near torch.")
 
-    monkeypatch.setattr(onnx_export, "_write_dense", lambda model, path, card: path.write_bytes(b"half"))
-    monkeypatch.setattr(onnx_export, "_write_roi", refuse)
+    monkeypatch.setattr(export_centermask, "_write_dense", lambda model, path, card: path.write_bytes(b"half"))
+    monkeypatch.setattr(export_centermask, "_write_roi", refuse)
     assert cli.run(["models", "add", str(published), "--name", "lite"]) == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("Error: Nothing was installed. Expected ONNX Runtime near torch.")
@@ -91,12 +91,12 @@ def test_graphs_that_are_refused_leave_nothing_and_the_name_is_free(capsys, publ
 
 
 def test_a_crash_while_graphs_are_made_leaves_nothing(published, home, monkeypatch):
-    from napari_centermask.deploy import onnx_export
+    from napari_centermask.deploy import export_centermask
 
     def crash(*_):
         raise RuntimeError("the exporter has a bug")
 
-    monkeypatch.setattr(onnx_export, "_write_dense", crash)
+    monkeypatch.setattr(export_centermask, "_write_dense", crash)
     with pytest.raises(RuntimeError, match="has a bug"):
         install(published, "lite")
     assert list(home.iterdir()) == []

@@ -5,8 +5,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from napari_centermask import cli
+from napari_centermask.models.families import family_of
 from napari_centermask.models.store import registry, zoo
-from napari_centermask.models.store.card import ModelCard, expected_shapes
+from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import ModelSettings
 
 SMALL = ModelSettings(fpn_channels=16, mask_channels=16, maskiou_channels=16, maskiou_fc=16)
@@ -19,7 +20,7 @@ def add(tmp_path):
 
     def make(description):
         card = ModelCard(name="mine", licence="CC0-1.0", model=SMALL, diameter=30.0, description=description)
-        tensors = {k: np.zeros(s, np.float16) for k, s in expected_shapes(SMALL).items()}
+        tensors = {k: np.zeros(s, np.float16) for k, s in family_of(SMALL).shapes(SMALL).items()}
         save_file(tensors, tmp_path / "mine.safetensors", metadata={"card": card.to_json()})
         zoo.add_model(tmp_path / "mine.safetensors")
 

@@ -3,7 +3,7 @@ import onnx
 import pytest
 import torch
 
-from napari_centermask.deploy import onnx_export
+from napari_centermask.deploy import graphs, onnx_export
 from napari_centermask.engines.graphs import CARD_KEY
 from napari_centermask.engines.onnx import OnnxEngine
 from napari_centermask.engines.openvino import OpenVinoEngine
@@ -28,7 +28,7 @@ def exported(tmp_path_factory):
 
 def test_graphs_agree_with_torch_and_carry_the_card(exported):
     _, card, folder, parity = exported
-    assert all(value <= onnx_export.TOLERANCE[name] for name, value in parity.differences.items())
+    assert all(value <= graphs.TOLERANCE[name] for name, value in parity.differences.items())
     for kind in ("dense", "roi"):
         properties = {p.key: p.value for p in onnx.load(folder / f"small.{kind}.onnx").metadata_props}
         assert ModelCard.from_json(properties[CARD_KEY]) == card
@@ -66,7 +66,7 @@ def test_graphs_name_no_path_of_the_machine(exported):
 
 def test_graphs_that_disagree_are_refused_and_nothing_is_written(exported, tmp_path, monkeypatch):
     model, card, _, _ = exported
-    monkeypatch.setitem(onnx_export.TOLERANCE, "logits", -1.0)
-    with pytest.raises(onnx_export.ParityError, match="logits"):
+    monkeypatch.setitem(graphs.TOLERANCE, "logits", -1.0)
+    with pytest.raises(graphs.ParityError, match="logits"):
         onnx_export.export(model, card, tmp_path)
     assert list(tmp_path.iterdir()) == []

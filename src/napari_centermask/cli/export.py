@@ -8,6 +8,7 @@ from typing import Any
 from napari_centermask.cli.output import check_free, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadModel, MissingExtra
+from napari_centermask.models.families import family_of
 from napari_centermask.models.store import zoo
 
 
@@ -46,7 +47,7 @@ def export(
     files = _find(model)
     folder = out or files.weights.parent
     stem = name or files.weights.name.removesuffix(".safetensors")
-    paths = [folder / f"{stem}.{kind}.onnx" for kind in zoo.GRAPHS[files.card.kind]]
+    paths = [folder / f"{stem}{zoo.graph_suffix(graph)}" for graph in family_of(files.card).graphs]
     check_free(paths, overwrite=overwrite)
     parity = export_files(files, folder, name=stem)
     if json:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from napari_centermask.core.errors import BadModel, BadSettings, MissingExtra
 from napari_centermask.engines import AnyEngine
-from napari_centermask.models.store.zoo import GRAPHS, SUFFIXES, ModelFiles, find_model
+from napari_centermask.models.families import family_of
+from napari_centermask.models.store.zoo import ModelFiles, find_model, graph_suffix
 
 NAMES = ("auto", "openvino", "onnx", "torch")
 
@@ -40,23 +41,15 @@ def load_engine(
         return _load_torch(files, device, threads)
     if name not in NAMES:
         raise BadSettings(f"Expected an engine of {', '.join(NAMES)}, got {engine!r}.")
+    family = family_of(files.card)
     if files.graphs is None:
-        graphs = " and ".join(files.name + SUFFIXES[kind] for kind in GRAPHS[files.card.kind])
+        graphs = " and ".join(files.name + graph_suffix(graph) for graph in family.graphs)
         raise BadModel(
             f"Expected {graphs} for the engine {name!r}. Make them with: napari-centermask export {files.name}"
         )
-    return _graph_engine(name, files.card.kind)(*files.graphs, files.card, device=device, threads=threads)
-
-
-def _graph_engine(name: str, kind: str) -> type:
-    """The class that runs the graphs of a family."""
-    if name == "onnx":
-        from napari_centermask.engines.onnx import OnnxEngine, OnnxMapEngine
-
-        return OnnxMapEngine if kind == "unet" else OnnxEngine
-    from napari_centermask.engines.openvino import OpenVinoEngine, OpenVinoMapEngine
-
-    return OpenVinoMapEngine if kind == "unet" else OpenVinoEngine
+    engine_class = family.load(family.engines[name])
+    engine: AnyEngine = engine_class(*files.graphs, files.card, device=device, threads=threads)
+    return engine
 
 
 def _choose(files: ModelFiles, device: str) -> str:

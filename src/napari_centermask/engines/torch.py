@@ -9,6 +9,7 @@ import torch
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.engines import Features
+from napari_centermask.models.families import family_of
 from napari_centermask.models.nets.build import MapModel
 from napari_centermask.models.nets.centermask import CenterMask
 from napari_centermask.models.store.checkpoint import load_model
@@ -74,7 +75,9 @@ class TorchMapEngine:
 
 def engine_of(model: torch.nn.Module, card, *, device: str = "cpu") -> TorchEngine | TorchMapEngine:
     """The engine for a network in memory, of any family."""
-    return (TorchMapEngine if card.kind == "unet" else TorchEngine)(model, card, device=device)
+    family = family_of(card)
+    engine: TorchEngine | TorchMapEngine = family.load(family.engines["torch"])(model, card, device=device)
+    return engine
 
 
 def load(weights: Path, *, device: str = "auto", threads: int | None = None) -> TorchEngine | TorchMapEngine:

@@ -3,11 +3,12 @@
 import pytest
 import torch
 
+from napari_centermask.models.families import family_of
 from napari_centermask.models.nets.attention import SCSE, AttentionGate
 from napari_centermask.models.nets.build import MapModel, activate, build_model
 from napari_centermask.models.nets.centermask import CenterMask
 from napari_centermask.models.nets.unet import PlainUNet
-from napari_centermask.models.store.card import ModelCard, expected_shapes
+from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import load_model, save_model
 from napari_centermask.settings import ModelSettings, UNetSettings
 
@@ -129,7 +130,7 @@ def test_a_unet_comes_back_bit_for_bit(tmp_path, form):
 def test_the_card_knows_the_shapes_without_building():
     settings = UNetSettings(**SMALL)
     state = build_model(settings).state_dict()
-    expected = expected_shapes(settings)
+    expected = family_of(settings).shapes(settings)
     assert {k: tuple(state[k].shape) for k in expected} == expected
 
 

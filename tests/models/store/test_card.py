@@ -5,7 +5,8 @@ import json
 import pytest
 
 from napari_centermask.core.errors import BadModel
-from napari_centermask.models.store.card import ModelCard, check_shapes, expected_shapes
+from napari_centermask.models.families import family_of
+from napari_centermask.models.store.card import ModelCard, check_shapes
 from napari_centermask.settings import ModelSettings, PreprocessSettings, UNetSettings
 
 LITE = {"backbone_norm": "FrozenBN", "categories": [f"c{i}" for i in range(80)]}
@@ -130,7 +131,9 @@ def test_shapes_of_the_reference_fit_their_settings(shared, config):
     ],
 )
 def test_a_card_that_lies_about_shapes_is_refused(lie):
-    shapes = expected_shapes(ModelSettings()) | {"backbone.bottom_up.stem.stem_1/conv.weight": (64, 3, 3, 3)}
+    shapes = family_of(ModelSettings()).shapes(ModelSettings()) | {
+        "backbone.bottom_up.stem.stem_1/conv.weight": (64, 3, 3, 3)
+    }
     check_shapes(make_card(), shapes, where="nuclei.safetensors")
     with pytest.raises(BadModel, match=r"does not describe its weights"):
         check_shapes(make_card(model=ModelSettings(**lie)), shapes, where="nuclei.safetensors")
@@ -154,7 +157,7 @@ def test_the_kind_follows_the_network():
 
 def test_a_card_that_lies_about_a_unet_is_refused():
     card = make_card(model=UNetSettings(width=8, depth=2, in_channels=2))
-    shapes = expected_shapes(card.model)
+    shapes = family_of(card.model).shapes(card.model)
     check_shapes(card, shapes, where="it")
     for change in ({"width": 16}, {"depth": 3}, {"depth": 1}, {"in_channels": 3}, {"border": False}):
         lie = make_card(model=card.model.model_copy(update=change))

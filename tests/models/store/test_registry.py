@@ -5,8 +5,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from napari_centermask.core.errors import BadModel
+from napari_centermask.models.families import family_of
 from napari_centermask.models.store import registry, zoo
-from napari_centermask.models.store.card import ModelCard, expected_shapes
+from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import ModelSettings
 
 SMALL = ModelSettings(fpn_channels=16, mask_channels=16, maskiou_channels=16, maskiou_fc=16)
@@ -23,7 +24,7 @@ def home(tmp_path, monkeypatch):
 def add(tmp_path):
     def make(name, *, value=0.0, **fields):
         card = ModelCard(name=name, licence="CC0-1.0", model=SMALL, diameter=30.0, **fields)
-        tensors = {k: np.full(s, value, np.float16) for k, s in expected_shapes(SMALL).items()}
+        tensors = {k: np.full(s, value, np.float16) for k, s in family_of(SMALL).shapes(SMALL).items()}
         path = tmp_path / f"{name}.safetensors"
         save_file(tensors, path, metadata={"card": card.to_json()})
         return zoo.add_model(path)

@@ -10,8 +10,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from napari_centermask.core.errors import BadModel
+from napari_centermask.models.families import family_of
 from napari_centermask.models.store import zoo
-from napari_centermask.models.store.card import ModelCard, expected_shapes
+from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.classifier_card import find_classifier, list_classifiers
 from napari_centermask.models.store.headers import read_onnx, read_safetensors
 from napari_centermask.settings import ModelSettings, UNetSettings
@@ -29,7 +30,7 @@ def home(tmp_path, monkeypatch):
 def write_weights(path, **changes):
     card = ModelCard(**({"name": path.stem, "licence": "CC0-1.0", "model": SMALL, "diameter": 30.0} | changes))
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {k: np.zeros(s, np.float16) for k, s in expected_shapes(SMALL).items()}
+    tensors = {k: np.zeros(s, np.float16) for k, s in family_of(SMALL).shapes(SMALL).items()}
     save_file(tensors, path, metadata={"card": card.to_json()})
     return path
 
@@ -76,10 +77,10 @@ def test_a_model_that_goes_while_the_list_is_made_is_not_called_broken(tmp_path,
         zoo.add_model(write_weights(tmp_path / f"{name}.safetensors"))
     read = zoo._read_card
 
-    def late(kind, path):
+    def late(path):
         if path.parent.name == "going":
             path.parent.rename(path.parent.with_name(".gone"))
-        return read(kind, path)
+        return read(path)
 
     monkeypatch.setattr(zoo, "_read_card", late)
     assert zoo.broken_models() == []
@@ -227,7 +228,7 @@ def test_graphs_without_weights_are_a_model(tmp_path):
     found = zoo.find_model(tmp_path / "g.roi.onnx")
     assert found.weights is None
     assert found.card == card
-    assert read_onnx(found.dense).shapes == {"image": (0, 3, 0, 0), "logits": (0, 0, 1)}
+    assert read_onnx(found.graphs[0]).shapes == {"image": (0, 3, 0, 0), "logits": (0, 0, 1)}
 
 
 def test_a_graph_that_its_card_does_not_describe_is_refused(tmp_path):
@@ -274,7 +275,7 @@ def test_a_unet_has_one_graph(tmp_path):
     settings = UNetSettings(width=8, depth=2, in_channels=2)
     card = ModelCard(name="maps", licence="CC0-1.0", model=settings, diameter=20.0)
     path = tmp_path / "maps.safetensors"
-    tensors = {k: np.zeros(s, np.float16) for k, s in expected_shapes(settings).items()}
+    tensors = {k: np.zeros(s, np.float16) for k, s in family_of(settings).shapes(settings).items()}
     save_file(tensors, path, metadata={"card": card.to_json()})
     assert zoo.find_model(path).graphs is None
     write_graph(tmp_path / "maps.maps.onnx", card, {"image": (0, 2, 0, 0), "maps": (0, 4, 0, 0)})

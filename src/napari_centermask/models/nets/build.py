@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from napari_centermask.models.families import Family, family_of
 from napari_centermask.settings import AnyModel, UNetSettings
 
 
@@ -41,7 +42,7 @@ def activate(raw: Tensor, n_classes: int) -> Tensor:
 
 
 def build_model(settings: AnyModel) -> nn.Module:
-    """A new `CenterMask` or `MapModel`.
+    """A new network of the settings' family.
 
     Raises
     ------
@@ -50,11 +51,8 @@ def build_model(settings: AnyModel) -> nn.Module:
     MissingExtra
         If it needs segmentation-models-pytorch and that is not installed.
     """
-    if isinstance(settings, UNetSettings):
-        return MapModel(settings)
-    from napari_centermask.models.nets.centermask import CenterMask
-
-    return CenterMask(settings)
+    network: nn.Module = Family.load(family_of(settings).network)(settings)
+    return network
 
 
 def _make_network(settings: UNetSettings) -> nn.Module:

@@ -7,27 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_centermask.core.errors import BadModel
-from napari_centermask.settings import AnyModel, ModelSettings, PreprocessSettings, UNetSettings
+from napari_centermask.models.families import FAMILIES, Shapes, family_of
+from napari_centermask.settings import AnyModel, PreprocessSettings
 
 if TYPE_CHECKING:
     from napari_centermask.io.learned import Learned
-
-Shapes = dict[str, tuple[int, ...]]
-
-# Channels of the maps that reach the FPN as P3, P4, P5.
-_SLIM, _FULL, _RESNET = (256, 384, 512), (512, 768, 1024), (512, 1024, 2048)
-FPN_INPUTS = {
-    "V-19-slim-dw-eSE": _SLIM,
-    "V-19-slim-eSE": _SLIM,
-    "V-19-dw-eSE": _FULL,
-    "V-19-eSE": _FULL,
-    "V-39-eSE": _FULL,
-    "V-57-eSE": _FULL,
-    "V-99-eSE": _FULL,
-    "R-50": _RESNET,
-    "R-101": _RESNET,
-    "MobileNetV2": (32, 96, 320),
-}
 
 
 class ModelCard(BaseModel):
@@ -42,7 +26,7 @@ class ModelCard(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(min_length=1, max_length=100)
-    kind: Literal["centermask", "unet"] = Field("centermask", description="The family of `model`; follows it.")
+    kind: str = Field("centermask", description="The family of `model`; follows it.")
     licence: str = Field(min_length=1, description="SPDX name of the weights' licence, or its words.")
     model: AnyModel
     diameter: float = Field(gt=0, le=10_000, allow_inf_nan=False, description="Cell diameter in pixels trained at.")
@@ -93,8 +77,9 @@ class ModelCard(BaseModel):
             raise ValueError("preprocess.flat_field belongs to a microscope and its images, not to a model")
         if self.kind != self.model.family:
             raise ValueError(f"kind is {self.kind}, the network a {self.model.family}")
-        if isinstance(self.model, ModelSettings) and self.model.backbone not in FPN_INPUTS:
-            raise ValueError(f"unknown backbone {self.model.backbone!r}; known are {', '.join(FPN_INPUTS)}")
+        if self.kind not in FAMILIES:
+            raise ValueError(f"unknown family {self.kind!r}; known are {', '.join(FAMILIES)}")
+        family_of(self).check(self.model)
         return self
 
     @property
@@ -176,13 +161,14 @@ def check_shapes(card: ModelCard, shapes: Shapes, *, where: str) -> None:
     BadModel
         Naming the first tensors that are missing, superfluous or of another shape.
     """
-    expected = expected_shapes(card.model)
+    family = family_of(card)
+    expected = family.shapes(card.model)
     faults = [
         f"{key} should be {shape}, is {shapes.get(key, 'missing')}"
         for key, shape in expected.items()
         if shapes.get(key) != shape
     ]
-    faults += [f"{key} should not exist" for key in unexpected_keys(card.model) if key in shapes]
+    faults += [f"{key} should not exist" for key in family.strange_keys(card.model) if key in shapes]
     first = next((s for k, s in shapes.items() if k.startswith("backbone.bottom_up") and _is_first(k)), None)
     if first is not None and first[1:2] != (card.model.in_channels,):
         faults.append(f"the first layer takes {first[1]} channels, the card says {card.model.in_channels}")
@@ -192,73 +178,6 @@ def check_shapes(card: ModelCard, shapes: Shapes, *, where: str) -> None:
             f"The card of {where} does not describe its weights: {'; '.join(faults[:4])}{more}. "
             "The file was altered or mixed up; get it again from where it came."
         )
-
-
-def expected_shapes(model: AnyModel) -> Shapes:
-    """Shapes outside a backbone or encoder that the settings determine, by parameter name."""
-    if isinstance(model, UNetSettings):
-        return _unet_shapes(model)
-    n, width = len(model.categories), model.fpn_channels
-    shapes: Shapes = {}
-    for level, channels in zip((3, 4, 5), FPN_INPUTS[model.backbone], strict=True):
-        shapes[f"backbone.fpn_lateral{level}.weight"] = (width, channels, 1, 1)
-    head = "proposal_generator.fcos_head"
-    step = 3  # convolution, norm, ReLU
-    for i in range(model.head_convs):
-        shapes[f"{head}.cls_tower.{step * i}.weight"] = (width, width, 3, 3)
-        if model.head_norm == "GN":
-            shapes[f"{head}.cls_tower.{step * i + 1}.weight"] = (width,)
-    shapes[f"{head}.cls_logits.weight"] = (n, width, 3, 3)
-    shapes[f"{head}.bbox_pred.weight"] = (4, width, 3, 3)
-    for i in range(3 + model.top_levels):
-        shapes[f"{head}.scales.{i}.scale"] = (1,)
-    return shapes | _mask_shapes(model)
-
-
-def _unet_shapes(model: UNetSettings) -> Shapes:
-    n = len(model.map_names)
-    if model.architecture != "plain":
-        return {"network.segmentation_head.0.bias": (n,)}
-    widths = [model.width * 2**level for level in range(model.depth + 1)]
-    inputs = [model.in_channels, *widths]
-    shapes: Shapes = {"network.head.weight": (n, model.width, 1, 1)}
-    for level, (a, b) in enumerate(zip(inputs, widths, strict=False)):
-        shapes[f"network.down.{level}.conv1.weight"] = (b, a, 3, 3)
-        shapes[f"network.down.{level}.conv2.weight"] = (b, b, 3, 3)
-    for level, width in enumerate(reversed(widths[:-1])):
-        shapes[f"network.up.{level}.block.conv1.weight"] = (width, 2 * width, 3, 3)
-    return shapes
-
-
-def _mask_shapes(model: ModelSettings) -> Shapes:
-    n, width, mask, iou = len(model.categories), model.fpn_channels, model.mask_channels, model.maskiou_channels
-    heads = "roi_heads"
-    shapes: Shapes = {f"{heads}.mask_head.predictor.weight": (1 if model.class_agnostic_mask else n, mask, 1, 1)}
-    for i in range(model.mask_convs):
-        shapes[f"{heads}.mask_head.mask_fcn{i + 1}.weight"] = (mask, width if i == 0 else mask, 3, 3)
-    if model.maskiou:
-        for i in range(model.maskiou_convs):
-            shapes[f"{heads}.maskiou_head.maskiou_fcn{i + 1}.weight"] = (iou, width + 1 if i == 0 else iou, 3, 3)
-        shapes[f"{heads}.maskiou_head.maskiou_fc1.weight"] = (model.maskiou_fc, iou * 49)
-        shapes[f"{heads}.maskiou_head.maskiou.weight"] = (n, model.maskiou_fc)
-    return shapes
-
-
-def unexpected_keys(model: AnyModel) -> list[str]:
-    """Names that a network with these settings does not have: the layer after the last of each kind."""
-    if isinstance(model, UNetSettings):
-        return [f"network.down.{model.depth + 1}.conv1.weight", f"network.up.{model.depth}.block.conv1.weight"]
-    heads, head = "roi_heads", "proposal_generator.fcos_head"
-    keys = [
-        f"{head}.cls_tower.{3 * model.head_convs}.weight",
-        f"{head}.scales.{3 + model.top_levels}.scale",
-        f"{heads}.mask_head.mask_fcn{model.mask_convs + 1}.weight",
-    ]
-    last = model.maskiou_convs if model.maskiou else 0
-    keys.append(f"{heads}.maskiou_head.maskiou_fcn{last + 1}.weight")
-    if model.head_norm != "GN":
-        keys.append(f"{head}.cls_tower.1.weight")
-    return keys
 
 
 def _is_first(key: str) -> bool:

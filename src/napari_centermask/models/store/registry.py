@@ -17,7 +17,7 @@ from pathlib import Path
 from napari_centermask.core.errors import BadModel
 from napari_centermask.io.files import copy_file, link_file, sha256_of
 from napari_centermask.models.store import zoo
-from napari_centermask.models.store.zoo import CLASSIFIER, SUFFIXES, ModelFiles
+from napari_centermask.models.store.zoo import CLASSIFIER, ModelFiles, suffixes
 
 ARCHIVE, TRASH = ".archive", ".trash"
 REPLAY = "replay"
@@ -64,7 +64,7 @@ def rename_model(name: str, new: str) -> ModelFiles:
     zoo.check_new_name(new)
     temporary = Path(tempfile.mkdtemp(prefix=zoo.ADDING, dir=zoo.user_folder()))
     try:
-        for suffix in (*SUFFIXES.values(), CLASSIFIER):
+        for suffix in (*suffixes(), CLASSIFIER):
             path = source / f"{name}{suffix}"
             if path.exists():
                 link_file(path, temporary / f"{new}{suffix}")

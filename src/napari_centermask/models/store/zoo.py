@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_centermask.core.errors import BadModel
+from napari_centermask.models.families import family_of, graph_names
 from napari_centermask.models.store.card import ModelCard, check_shapes
 from napari_centermask.models.store.headers import CARD_KEY, Header, read_onnx, read_safetensors
 
-SUFFIXES = {"weights": ".safetensors", "dense": ".dense.onnx", "roi": ".roi.onnx", "maps": ".maps.onnx"}
-GRAPHS = {"centermask": ("dense", "roi"), "unet": ("maps",)}
-"""The ONNX graphs of each family of models."""
+WEIGHTS = ".safetensors"
+"""Ending of a model's weights; those of its graphs are `graph_suffix`."""
 CLASSIFIER = ".classifier.onnx"
 """Ending of a classifier of cells; one under a model's name beside its files goes wherever the model goes."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -37,38 +37,28 @@ class ModelFiles:
     ----------
     weights
         safetensors, for torch and for training.
-    dense, roi
-        The two ONNX graphs of a CenterMask, for the other engines.
+    graphs
+        The ONNX graphs of the model's family in its order, for the other engines; None where they are missing.
     shipped
         Part of the package; cannot be removed.
-    maps
-        The one graph of a U-Net.
     """
 
     name: str
     card: ModelCard
     weights: Path | None
-    dense: Path | None
-    roi: Path | None
+    graphs: tuple[Path, ...] | None = None
     shipped: bool = False
-    maps: Path | None = None
 
     @property
     def paths(self) -> list[Path]:
         """The files that exist."""
-        return [p for p in (self.weights, self.dense, self.roi, self.maps) if p is not None]
-
-    @property
-    def graphs(self) -> list[Path] | None:
-        """The ONNX graphs of the model's family, None where one is missing."""
-        found = [getattr(self, kind) for kind in GRAPHS[self.card.kind]]
-        return None if None in found else found
+        return [p for p in (self.weights, *(self.graphs or ())) if p is not None]
 
     @property
     def classifier(self) -> Path | None:
         """The classifier of cells that lies beside the files under their name, None without."""
         own = self.paths[0]
-        name = next((own.name.removesuffix(s) for s in SUFFIXES.values() if own.name.endswith(s)), own.stem)
+        name = next((own.name.removesuffix(s) for s in suffixes() if own.name.endswith(s)), own.stem)
         path = own.with_name(name + CLASSIFIER)
         return path if path.is_file() else None
 
@@ -81,6 +71,16 @@ class ModelFiles:
     def size(self) -> int:
         """Bytes on disk."""
         return sum(p.stat().st_size for p in self.all_paths)
+
+
+def graph_suffix(name: str) -> str:
+    """Ending of the file of a graph."""
+    return f".{name}.onnx"
+
+
+def suffixes() -> list[str]:
+    """Endings of the files of models."""
+    return [WEIGHTS, *map(graph_suffix, graph_names())]
 
 
 def shipped_folder() -> Path:
@@ -154,7 +154,7 @@ def read_weights(path: str | Path) -> ModelFiles:
         If the file or its card cannot be used.
     """
     path = Path(path).expanduser()
-    return ModelFiles(path.stem, _read_card("weights", path), weights=path, dense=None, roi=None)
+    return ModelFiles(path.stem, _read_card(path), weights=path)
 
 
 def add_model(
@@ -221,7 +221,7 @@ def _add_reference(path: Path, name: str | None, complete: Callable[[ModelFiles]
 
     def write(stem: Path) -> None:
         # In float32: rounded weights would no longer answer as the published ones do.
-        save_model(stem.with_name(stem.name + SUFFIXES["weights"]), network, card, half=False)
+        save_model(stem.with_name(stem.name + WEIGHTS), network, card, half=False)
 
     return _install(card.name, write, complete)
 
@@ -262,13 +262,13 @@ def _remove_leftovers() -> None:
 
 
 def _copy(source: ModelFiles, stem: Path) -> None:
-    for kind, suffix in (*SUFFIXES.items(), ("classifier", CLASSIFIER)):
-        if (path := getattr(source, kind)) is not None:
-            shutil.copyfile(path, stem.with_name(stem.name + suffix))
+    for path in source.all_paths:
+        suffix = next(s for s in (*suffixes(), CLASSIFIER) if path.name.endswith(s))
+        shutil.copyfile(path, stem.with_name(stem.name + suffix))
 
 
 def _stem(path: Path) -> Path:
-    for suffix in SUFFIXES.values():
+    for suffix in suffixes():
         if path.name.endswith(suffix):
             return path.with_name(path.name.removesuffix(suffix))
     if path.name.endswith(CLASSIFIER):
@@ -277,11 +277,11 @@ def _stem(path: Path) -> Path:
             "model's name and add that one."
         )
     hint = f" Install it first: napari-centermask models add {path}" if path.suffix in _REFERENCE_SUFFIXES else ""
-    raise BadModel(f"Expected a model file ({', '.join(SUFFIXES.values())}), got {path.name}.{hint}")
+    raise BadModel(f"Expected a model file ({', '.join(suffixes())}), got {path.name}.{hint}")
 
 
 def _only_stem(folder: Path) -> Path:
-    files = [p for p in sorted(folder.iterdir()) if p.name.endswith(tuple(SUFFIXES.values()))]
+    files = [p for p in sorted(folder.iterdir()) if p.name.endswith(tuple(suffixes()))]
     stems = sorted({_stem(p) for p in files})
     if len(stems) != 1:
         found = ", ".join(s.name for s in stems) or "none"
@@ -291,29 +291,43 @@ def _only_stem(folder: Path) -> Path:
 
 def _read(stem: Path, *, shipped: bool = False) -> ModelFiles:
     """A model from the files that share a stem; cards and shapes must agree."""
-    paths = {k: p for k, s in SUFFIXES.items() if (p := stem.with_name(stem.name + s)).is_file()}
-    if not paths:
+    weights, graphs = _existing(stem, WEIGHTS), {n: _existing(stem, graph_suffix(n)) for n in graph_names()}
+    found = {name: path for name, path in graphs.items() if path is not None}
+    if weights is None and not found:
         raise BadModel(f"Expected {stem.name}.safetensors or ONNX graphs of it in {stem.parent}, found neither.")
-    if ("dense" in paths) != ("roi" in paths):
-        lone = paths.get("dense") or paths["roi"]
-        raise BadModel(f"Expected both graphs, {stem.name}.dense.onnx and {stem.name}.roi.onnx; found {lone.name}.")
-    cards = [_read_card(kind, path) for kind, path in paths.items()]
+    cards = ([] if weights is None else [_read_card(weights)]) + [_read_card(path) for path in found.values()]
     for other in cards[1:]:
         _check_same(cards[0], other, stem.name)
-    if strange := [paths[k].name for k in paths if k != "weights" and k not in GRAPHS[cards[0].kind]]:
-        raise BadModel(f"Expected graphs of a {cards[0].kind}, {', '.join(strange)} is of another family. Remove it.")
-    name = stem.name if stem.parent.name == stem.name else cards[0].name
-    files = {kind: paths.get(kind) for kind in SUFFIXES}
-    return ModelFiles(name=name, card=cards[0], shipped=shipped, **files)
+    family = family_of(cards[0])
+    if strange := [path.name for name, path in found.items() if name not in family.graphs]:
+        raise BadModel(f"Expected graphs of a {family.name}, {', '.join(strange)} is of another family. Remove it.")
+    if found and len(found) < len(family.graphs):
+        wanted = " and ".join(stem.name + graph_suffix(name) for name in family.graphs)
+        lone = ", ".join(path.name for path in found.values())
+        all_of = "both" if len(family.graphs) == 2 else "all"
+        raise BadModel(f"Expected {all_of} graphs, {wanted}; found {lone}.")
+    return ModelFiles(
+        name=stem.name if stem.parent.name == stem.name else cards[0].name,
+        card=cards[0],
+        weights=weights,
+        graphs=tuple(found[name] for name in family.graphs) if found else None,
+        shipped=shipped,
+    )
 
 
-def _read_card(kind: str, path: Path) -> ModelCard:
-    header = read_safetensors(path) if kind == "weights" else read_onnx(path)
+def _existing(stem: Path, suffix: str) -> Path | None:
+    path = stem.with_name(stem.name + suffix)
+    return path if path.is_file() else None
+
+
+def _read_card(path: Path) -> ModelCard:
+    is_weights = path.name.endswith(WEIGHTS)
+    header = read_safetensors(path) if is_weights else read_onnx(path)
     text = header.metadata.get(CARD_KEY)
     if not isinstance(text, str):
         raise BadModel(f"Expected a model card inside {path.name}, found none. Make it with napari-centermask export.")
     card = ModelCard.from_json(text, where=path.name)
-    if kind == "weights":
+    if is_weights:
         check_shapes(card, header.shapes, where=path.name)
     else:
         _check_graph(card, header, path)
@@ -322,11 +336,7 @@ def _read_card(kind: str, path: Path) -> ModelCard:
 
 def _check_graph(card: ModelCard, header: Header, path: Path) -> None:
     """Fixed sizes of a graph's inputs and outputs against its card; sizes left open are 0."""
-    expected = {"image": (1, card.model.in_channels), "logits": (2, len(card.model.categories))}
-    if card.kind == "unet":
-        expected["maps"] = (1, len(card.model.map_names))
-    else:
-        expected |= dict.fromkeys(("p3", "p4", "p5"), (1, card.model.fpn_channels))
+    expected = {"image": (1, card.model.in_channels)} | family_of(card).graph_sizes(card.model)
     for name, (axis, size) in expected.items():
         shape = header.shapes.get(name)
         if shape is not None and (len(shape) <= axis or shape[axis] not in (0, size)):

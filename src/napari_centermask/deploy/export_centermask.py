@@ -1,0 +1,92 @@
+"""The graphs of a CenterMask, `dense` and `roi`; choosing detections lies between them and is shared by all engines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from napari_centermask.deploy.graphs import SHAPES, Parity, accepted, any_size, compare, open_session, write_graph
+from napari_centermask.engines.graphs import DENSE_INPUT, DENSE_OUTPUTS, ROI_INPUTS, ROI_OUTPUTS
+from napari_centermask.models.nets.centermask import CenterMask
+
+
+def write(model: CenterMask, paths: Mapping[str, Path], card: Any) -> Parity:
+    """Write both graphs and compare them with torch; see `onnx_export.export`."""
+    _write_dense(model, paths["dense"], card)
+    _write_roi(model, paths["roi"], card)
+    return check_parity(model, paths["dense"], paths["roi"])
+
+
+class _Dense(nn.Module):
+    def __init__(self, model: CenterMask) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image):
+        pyramid, *rest = self.model.dense(image)
+        return (*pyramid, *rest)
+
+
+class _Roi(nn.Module):
+    def __init__(self, model: CenterMask) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, p3, p4, p5, rois, classes, image_area):
+        logits, quality = self.model.roi(p3, p4, p5, rois, classes, image_area)
+        # The unused inputs stay part of the graph, so that every model is fed alike.
+        return logits.sigmoid(), quality + 0.0 * (image_area.sum() + classes.sum().to(quality.dtype))
+
+
+def _write_dense(model: CenterMask, path: Path, card: Any) -> None:
+    example = torch.randn(2, model.settings.in_channels, 256, 320)
+    write_graph(_Dense(model), (example,), path, card, [DENSE_INPUT], DENSE_OUTPUTS, any_size(32))
+
+
+def _write_roi(model: CenterMask, path: Path, card: Any) -> None:
+    with torch.no_grad():
+        pyramid, *_ = model.dense(torch.randn(2, model.settings.in_channels, 256, 320))
+    rois, classes = _random_rois(7, 2, (256, 320), len(model.settings.categories), np.random.default_rng(0))
+    batch, count = torch.export.Dim("batch", min=1, max=64), torch.export.Dim("rois", min=0, max=1_000_000)
+    maps = tuple({0: batch, 2: torch.export.Dim(f"h{i}", min=1), 3: torch.export.Dim(f"w{i}", min=1)} for i in range(3))
+    example = (*pyramid, rois, classes, torch.tensor([256.0 * 320.0]))
+    write_graph(_Roi(model), example, path, card, ROI_INPUTS, ROI_OUTPUTS, (*maps, {0: count}, {0: count}, None))
+
+
+def _random_rois(n: int, batch: int, size: tuple[int, int], classes: int, rng) -> tuple[torch.Tensor, torch.Tensor]:
+    """Regions of 8 pixels up to the whole tile, so that every pyramid level is met; some leave the image."""
+    side = np.exp(rng.uniform(np.log(8), np.log(max(size)), (n, 2)))
+    start = rng.uniform(-0.1, 0.9, (n, 2)) * np.array(size[::-1])
+    boxes = np.concatenate([rng.integers(0, batch, (n, 1)), start, start + side], axis=1).astype(np.float32)
+    return torch.from_numpy(boxes), torch.from_numpy(rng.integers(0, classes, n))
+
+
+@torch.no_grad()
+def check_parity(model: CenterMask, dense: Path, roi: Path) -> Parity:
+    """Compare the graphs on ONNX Runtime with torch on several shapes and numbers of regions, none included.
+
+    Raises
+    ------
+    ParityError
+        Naming the output, the difference and the tolerance.
+    """
+    sessions = [open_session(path) for path in (dense, roi)]
+    rng = np.random.default_rng(1)
+    worst = dict.fromkeys((*DENSE_OUTPUTS, *ROI_OUTPUTS), 0.0)
+    for (batch, height, width), count in zip(SHAPES, (37, 0, 1), strict=True):
+        x = torch.from_numpy(
+            rng.normal(0.3, 0.4, (batch, model.settings.in_channels, height, width)).astype(np.float32)
+        )
+        pyramid, *rest = model.dense(x)
+        compare(worst, DENSE_OUTPUTS, (*pyramid, *rest), sessions[0].run(DENSE_OUTPUTS, {DENSE_INPUT: x.numpy()}))
+        rois, classes = _random_rois(count, batch, (height, width), len(model.settings.categories), rng)
+        area = torch.tensor([float(height * width)])
+        logits, quality = model.roi(*pyramid, rois, classes, area)
+        feed = dict(zip(ROI_INPUTS, (v.numpy() for v in (*pyramid, rois, classes, area)), strict=True))
+        compare(worst, ROI_OUTPUTS, (logits.sigmoid(), quality), sessions[1].run(ROI_OUTPUTS, feed))
+    return accepted(worst)

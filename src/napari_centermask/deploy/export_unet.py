@@ -1,0 +1,53 @@
+"""The graph of a U-Net, `maps`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from napari_centermask.deploy.graphs import SHAPES, Parity, accepted, any_size, compare, open_session, write_graph
+from napari_centermask.engines.graphs import DENSE_INPUT, MAPS_OUTPUT
+from napari_centermask.models.nets.build import MapModel
+
+
+def write(model: MapModel, paths: Mapping[str, Path], card: Any) -> Parity:
+    """Write the graph and compare it with torch; see `onnx_export.export`."""
+    _write_maps(model, paths["maps"], card)
+    return check_maps(model, paths["maps"])
+
+
+class _Maps(nn.Module):
+    def __init__(self, model: MapModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image):
+        return self.model.maps(image)
+
+
+def _write_maps(model: MapModel, path: Path, card: Any) -> None:
+    step = _step(model)
+    example = torch.randn(2, model.settings.in_channels, 2 * step, 3 * step)
+    write_graph(_Maps(model), (example,), path, card, [DENSE_INPUT], [MAPS_OUTPUT], any_size(step))
+
+
+def _step(model: MapModel) -> int:
+    """What the sides of tiles are multiples of."""
+    return max(32, 2**model.settings.depth)
+
+
+@torch.no_grad()
+def check_maps(model: MapModel, path: Path) -> Parity:
+    """Compare the graph of a U-Net with torch on several shapes; raises as `check_parity`."""
+    session, rng, worst = open_session(path), np.random.default_rng(1), {MAPS_OUTPUT: 0.0}
+    shapes = tuple((b, *(-(-side // _step(model)) * _step(model) for side in (h, w))) for b, h, w in SHAPES)
+    for batch, height, width in shapes:
+        x = rng.normal(0.3, 0.4, (batch, model.settings.in_channels, height, width)).astype(np.float32)
+        expected = model.maps(torch.from_numpy(x))
+        compare(worst, (MAPS_OUTPUT,), (expected,), session.run([MAPS_OUTPUT], {DENSE_INPUT: x}))
+    return accepted(worst, shapes)

@@ -1,0 +1,124 @@
+"""Graphs of networks as ONNX files, and what they compute compared with torch."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from napari_centermask.core.errors import UserError
+from napari_centermask.engines.graphs import CARD_KEY
+
+OPSET = 20  # 17 is silently raised to 18 by the exporter; 21 is too new for older runtimes
+SHAPES = ((1, 512, 512), (2, 320, 256), (1, 96, 416))
+TOLERANCE = {
+    "p3": 1e-3,
+    "p4": 1e-3,
+    "p5": 1e-3,
+    "logits": 1e-3,
+    "ltrb": 2e-2,
+    "centerness": 1e-3,
+    "masks": 1e-3,
+    "quality": 1e-3,
+    "maps": 1e-3,
+}
+"""Largest absolute difference between torch and ONNX Runtime; ltrb is in pixels."""
+
+
+class ParityError(UserError):
+    """The exported graphs do not compute what torch computes."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Largest absolute difference of each output over all checked shapes."""
+
+    differences: dict[str, float]
+    shapes: tuple[tuple[int, int, int], ...] = SHAPES
+
+
+def any_size(step: int) -> tuple[dict[int, Any], ...]:
+    """Any number of tiles, whose sides are multiples of `step`."""
+    batch = torch.export.Dim("batch", min=1, max=64)
+    height, width = (step * torch.export.Dim(n, min=1, max=8192 // step) for n in ("height", "width"))
+    return ({0: batch, 2: height, 3: width},)
+
+
+def write_graph(
+    module: nn.Module,
+    example: tuple[torch.Tensor, ...],
+    path: Path,
+    card: Any,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    shapes: tuple[Any, ...],
+) -> None:
+    """Trace a module with an example and write it as ONNX, the card in its metadata."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own internals
+        program = torch.onnx.export(
+            module.eval(),
+            example,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    _forget_sources(program.model)
+    program.model.metadata_props[CARD_KEY] = card.to_json()
+    program.save(str(path), external_data=False)
+
+
+def _forget_sources(model: Any) -> None:
+    """Remove the exporter's notes on every node and value: stack traces with the paths of the machine."""
+    graphs = [model.graph, *model.functions.values()]
+    for graph in graphs:
+        graph.metadata_props.clear()
+        for node in graph.all_nodes():
+            node.metadata_props.clear()
+            node.doc_string = None
+            for value in (*node.inputs, *node.outputs):
+                if value is not None:
+                    value.metadata_props.clear()
+        for value in (*graph.inputs, *graph.outputs):
+            value.metadata_props.clear()
+
+
+def open_session(path: Path) -> Any:
+    """A graph on ONNX Runtime and the CPU, which is compared with torch."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def accepted(worst: dict[str, float], shapes: tuple[tuple[int, int, int], ...] = SHAPES) -> Parity:
+    """The differences, if all are small enough."""
+    for name, difference in worst.items():
+        if not difference <= TOLERANCE[name]:
+            raise ParityError(
+                f"Expected ONNX Runtime within {TOLERANCE[name]:g} of torch for '{name}', found {difference:.3g}. "
+                "The export is refused; use the torch engine, or report the model's settings."
+            )
+    return Parity(worst, shapes)
+
+
+def compare(
+    worst: dict[str, float], names: Sequence[str], expected: Iterable[torch.Tensor], actual: Iterable[np.ndarray]
+) -> None:
+    """Enter the largest absolute differences of outputs in `worst`."""
+    for name, a, b in zip(names, expected, actual, strict=True):
+        if a.numel():
+            worst[name] = max(worst[name], float(np.abs(a.numpy() - b).max()))

@@ -1,0 +1,32 @@
+"""The families of networks: one record each, which all layers ask instead of comparing names. Needs no torch.
+
+A further family is a record in a file of its own here, entered in `FAMILIES`, and its network; see docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_centermask.models.families.centermask import CENTERMASK
+from napari_centermask.models.families.family import Family, Shapes
+from napari_centermask.models.families.unet import UNET
+
+__all__ = ["FAMILIES", "Family", "Shapes", "family_of", "graph_names", "with_article"]
+
+FAMILIES: dict[str, Family] = {family.name: family for family in (CENTERMASK, UNET)}
+"""The record of each family by its name, which cards have as `kind` and settings as `family`."""
+
+
+def family_of(owner: Any) -> Family:
+    """The family of a model's card, or of the settings of a network."""
+    return FAMILIES[owner.kind if hasattr(owner, "kind") else owner.family]
+
+
+def graph_names() -> list[str]:
+    """Names of the ONNX graphs of all families."""
+    return list(dict.fromkeys(name for family in FAMILIES.values() for name in family.graphs))
+
+
+def with_article(family: Family) -> str:
+    """The family's title in a sentence: "a U-Net"."""
+    return f"a {family.title}"

@@ -1,0 +1,117 @@
+"""CenterMask: cells found one by one, each with a mask of its own."""
+
+from __future__ import annotations
+
+from napari_centermask.models.families.family import Family, Shapes
+from napari_centermask.settings import ModelSettings, TrainSettings
+
+# Channels of the maps that reach the FPN as P3, P4, P5.
+_SLIM, _FULL, _RESNET = (256, 384, 512), (512, 768, 1024), (512, 1024, 2048)
+_FPN_INPUTS = {
+    "V-19-slim-dw-eSE": _SLIM,
+    "V-19-slim-eSE": _SLIM,
+    "V-19-dw-eSE": _FULL,
+    "V-19-eSE": _FULL,
+    "V-39-eSE": _FULL,
+    "V-57-eSE": _FULL,
+    "V-99-eSE": _FULL,
+    "R-50": _RESNET,
+    "R-101": _RESNET,
+    "MobileNetV2": (32, 96, 320),
+}
+_HEADS, _FCOS = "roi_heads", "proposal_generator.fcos_head"
+
+
+def _check(model: ModelSettings) -> None:
+    if model.backbone not in _FPN_INPUTS:
+        raise ValueError(f"unknown backbone {model.backbone!r}; known are {', '.join(_FPN_INPUTS)}")
+
+
+def _shapes(model: ModelSettings) -> Shapes:
+    n, width = len(model.categories), model.fpn_channels
+    shapes: Shapes = {}
+    for level, channels in zip((3, 4, 5), _FPN_INPUTS[model.backbone], strict=True):
+        shapes[f"backbone.fpn_lateral{level}.weight"] = (width, channels, 1, 1)
+    step = 3  # convolution, norm, ReLU
+    for i in range(model.head_convs):
+        shapes[f"{_FCOS}.cls_tower.{step * i}.weight"] = (width, width, 3, 3)
+        if model.head_norm == "GN":
+            shapes[f"{_FCOS}.cls_tower.{step * i + 1}.weight"] = (width,)
+    shapes[f"{_FCOS}.cls_logits.weight"] = (n, width, 3, 3)
+    shapes[f"{_FCOS}.bbox_pred.weight"] = (4, width, 3, 3)
+    for i in range(3 + model.top_levels):
+        shapes[f"{_FCOS}.scales.{i}.scale"] = (1,)
+    return shapes | _mask_shapes(model)
+
+
+def _mask_shapes(model: ModelSettings) -> Shapes:
+    n, width, mask, iou = len(model.categories), model.fpn_channels, model.mask_channels, model.maskiou_channels
+    shapes: Shapes = {f"{_HEADS}.mask_head.predictor.weight": (1 if model.class_agnostic_mask else n, mask, 1, 1)}
+    for i in range(model.mask_convs):
+        shapes[f"{_HEADS}.mask_head.mask_fcn{i + 1}.weight"] = (mask, width if i == 0 else mask, 3, 3)
+    if model.maskiou:
+        for i in range(model.maskiou_convs):
+            shapes[f"{_HEADS}.maskiou_head.maskiou_fcn{i + 1}.weight"] = (iou, width + 1 if i == 0 else iou, 3, 3)
+        shapes[f"{_HEADS}.maskiou_head.maskiou_fc1.weight"] = (model.maskiou_fc, iou * 49)
+        shapes[f"{_HEADS}.maskiou_head.maskiou.weight"] = (n, model.maskiou_fc)
+    return shapes
+
+
+def _strange_keys(model: ModelSettings) -> list[str]:
+    """The layer after the last of each kind."""
+    last = model.maskiou_convs if model.maskiou else 0
+    keys = [
+        f"{_FCOS}.cls_tower.{3 * model.head_convs}.weight",
+        f"{_FCOS}.scales.{3 + model.top_levels}.scale",
+        f"{_HEADS}.mask_head.mask_fcn{model.mask_convs + 1}.weight",
+        f"{_HEADS}.maskiou_head.maskiou_fcn{last + 1}.weight",
+    ]
+    return keys if model.head_norm == "GN" else [*keys, f"{_FCOS}.cls_tower.1.weight"]
+
+
+def _graph_sizes(model: ModelSettings) -> dict[str, tuple[int, int]]:
+    return {"logits": (2, len(model.categories))} | dict.fromkeys(("p3", "p4", "p5"), (1, model.fpn_channels))
+
+
+def _idle(settings: TrainSettings) -> dict[str, str]:
+    model = settings.model
+    if not isinstance(model, ModelSettings):
+        raise TypeError(f"Expected the form of a CenterMask, got {type(model).__name__}.")
+    found: dict[str, str] = {}
+    if not model.backbone.startswith("V-"):
+        found["model.ese"] = f"the backbone {model.backbone} has no channel gates"
+    if len(model.categories) == 1:
+        found["model.class_agnostic_mask"] = "there is one category, so one mask in any case"
+    if not model.maskiou:
+        parts = ("maskiou_convs", "maskiou_channels", "maskiou_fc")
+        found |= dict.fromkeys((f"model.{part}" for part in parts), "model.maskiou is off")
+    return found
+
+
+_ENGINES = "napari_centermask.engines"
+CENTERMASK = Family(
+    name="centermask",
+    title="CenterMask",
+    settings=ModelSettings,
+    graphs=("dense", "roi"),
+    overlaps=True,
+    has_class_maps=False,
+    tunes_score=True,
+    first_category=0,
+    segments_with=("nms", "max_detections"),
+    trains_with=(),
+    check=_check,
+    shapes=_shapes,
+    strange_keys=_strange_keys,
+    graph_sizes=_graph_sizes,
+    idle=_idle,
+    network="napari_centermask.models.nets.centermask:CenterMask",
+    engines={
+        "onnx": f"{_ENGINES}.onnx:OnnxEngine",
+        "openvino": f"{_ENGINES}.openvino:OpenVinoEngine",
+        "torch": f"{_ENGINES}.torch:TorchEngine",
+    },
+    detector="napari_centermask.pipeline.detections:CenterMaskDetector",
+    training="napari_centermask.training.families.centermask:PARTS",
+    exporter="napari_centermask.deploy.export_centermask:write",
+)
