@@ -9,14 +9,14 @@ import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QSize, QTimer
-from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QTabWidget, QWidget
 
 from napari_centermask.core.errors import BadImage, UserError
 from napari_centermask.widgets.edit.quality_box import QualityBox
 from napari_centermask.widgets.edit.review import Review, review_of
 from napari_centermask.widgets.edit.review_view import JudgeBox, RegionsBox, TableBox
 from napari_centermask.widgets.edit.session import edit_session_of
-from napari_centermask.widgets.parts.layout import STYLE, WIDTH, HelpButton, label, row
+from napari_centermask.widgets.parts.layout import STYLE, WIDTH, HelpButton, label, row, scroll_column
 from napari_centermask.widgets.parts.message_bar import MessageBar
 from napari_centermask.widgets.parts.pickers import LayerCombo, hint
 from napari_centermask.widgets.parts.tabs import share_place
@@ -80,8 +80,7 @@ class ReviewDock(QWidget):
         self.setStyleSheet(STYLE)
         share_place(self, "Review")
         self.setMinimumWidth(WIDTH + 60)  # from the number to the status of a cell
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 4, 8, 8)
+        layout = scroll_column(self)
         layout.setSpacing(8)
         layout.addWidget(row(label("Layer"), self.image, HelpButton(_HELP), stretch=1))
         layout.addWidget(self.message)

@@ -60,18 +60,24 @@ def label(text: str) -> QLabel:
     return made
 
 
+def scroll_column(dock: QWidget) -> QVBoxLayout:
+    """The layout to fill a dock with, in an area that scrolls: a dock that did not would make a low window grow."""
+    inside = QWidget()
+    layout = QVBoxLayout(inside)
+    layout.setContentsMargins(8, 4, 8, 8)
+    frame = QVBoxLayout(dock)
+    frame.setContentsMargins(0, 0, 0, 0)
+    frame.addWidget(_Column(inside))
+    return layout
+
+
 def stack(dock: QWidget, boxes: tuple[QWidget, ...]) -> None:
     """Lay boxes out one below another in a dock; a low window scrolls."""
-    inside = QWidget()
-    column = QVBoxLayout(inside)
-    column.setContentsMargins(8, 4, 8, 8)
-    column.setSpacing(12)
+    layout = scroll_column(dock)
+    layout.setSpacing(12)
     for box in boxes:
-        column.addWidget(box)
-    column.addStretch(1)
-    layout = QVBoxLayout(dock)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.addWidget(_Column(inside))
+        layout.addWidget(box)
+    layout.addStretch(1)
 
 
 class _Column(QScrollArea):
@@ -86,9 +92,12 @@ class _Column(QScrollArea):
         inside.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.LayoutRequest:
-            bar = self.verticalScrollBar().sizeHint().width()
-            self.setMinimumWidth(self.widget().minimumSizeHint().width() + bar)
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
+            # As laid out where it has been: style sheets make the bar wider than its size hint says.
+            beside = self.width() - self.viewport().width()
+            bar = self.verticalScrollBar()
+            extent = max(beside if bar.isVisible() else 0, bar.sizeHint().width())
+            self.setMinimumWidth(self.widget().minimumSizeHint().width() + extent)
         return super().eventFilter(watched, event)
 
 

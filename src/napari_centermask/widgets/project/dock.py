@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QTabWidget, Q
 
 from napari_centermask.core.errors import ChangedOutside, UserError
 from napari_centermask.widgets.edit.session import edit_session_of
-from napari_centermask.widgets.parts.layout import STYLE, WIDTH
+from napari_centermask.widgets.parts.layout import STYLE, WIDTH, scroll_column
 from napari_centermask.widgets.parts.message_bar import MessageBar
 from napari_centermask.widgets.parts.pickers import hint
 from napari_centermask.widgets.parts.tabs import share_place
@@ -75,8 +75,7 @@ class ProjectDock(QWidget):
         self.tabs.addTab(self.categories, "Categories")
         self.setStyleSheet(STYLE)
         share_place(self, "Project")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 4, 8, 8)
+        layout = scroll_column(self)
         layout.setSpacing(8)
         for part in (self.head, self.message, self.navigation):
             layout.addWidget(part)

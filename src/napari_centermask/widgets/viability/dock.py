@@ -9,11 +9,11 @@ import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QSize, QTimer
-from qtpy.QtWidgets import QComboBox, QFileDialog, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QTabWidget, QWidget
 
 from napari_centermask.core.errors import UserError
 from napari_centermask.widgets.edit.session import edit_session_of
-from napari_centermask.widgets.parts.layout import STYLE, WIDTH, HelpButton, label, row
+from napari_centermask.widgets.parts.layout import STYLE, WIDTH, HelpButton, label, row, scroll_column
 from napari_centermask.widgets.parts.pickers import LayerCombo, hint
 from napari_centermask.widgets.parts.tabs import share_place
 from napari_centermask.widgets.project.session import project_session_of
@@ -105,8 +105,7 @@ class ViabilityDock(QWidget):
             self.tabs.addTab(box, title)
         self.setStyleSheet(STYLE)
         share_place(self, "Viability")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 4, 8, 8)
+        layout = scroll_column(self)
         layout.setSpacing(8)
         layout.addWidget(row(label("Layer"), self.image, HelpButton(_HELP), stretch=1))
         layout.addWidget(self.classifying.box)

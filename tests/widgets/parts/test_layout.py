@@ -1,0 +1,35 @@
+"""All docks work on a laptop's screen."""
+
+from __future__ import annotations
+
+import numpy as np
+from qtpy.QtCore import QPoint
+from qtpy.QtWidgets import QAbstractScrollArea, QPushButton, QScrollArea, QToolButton, QWidget
+
+DOCKS = ("CenterMask", *(f"CenterMask: {name}" for name in "Correct Review Project Fine-tune Viability Models".split()))
+
+
+def test_all_docks_fit_a_small_screen(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    window = viewer.window._qt_window
+    window.resize(1280, 720)
+    viewer.add_image(np.zeros((64, 64), np.uint8), name="an image with a rather long name.tif")
+    qtbot.waitUntil(lambda: (window.width(), window.height()) == (1280, 720))
+    for name in DOCKS:
+        _, dock = viewer.window.add_plugin_dock_widget("napari-centermask", name)
+        qtbot.waitUntil(dock.isVisible)
+        area = next(a for a in dock.findChildren(QScrollArea) if a.parent() is dock)
+        qtbot.waitUntil(lambda area=area: area.widget().width() <= area.viewport().width())
+        assert (window.width(), window.height()) == (1280, 720), name
+        assert window.minimumSizeHint().height() <= 720, name
+        _assert_no_button_is_cut(dock, area)
+
+
+def _assert_no_button_is_cut(dock: QWidget, area: QScrollArea) -> None:
+    buttons = [b for kind in (QPushButton, QToolButton) for b in dock.findChildren(kind) if b.isVisible()]
+    assert buttons
+    for button in buttons:
+        assert button.width() >= button.minimumSizeHint().width(), button.text()
+        if not isinstance(button.parent().parent(), QAbstractScrollArea):
+            right = button.mapTo(area.widget(), QPoint(button.width(), 0)).x()
+            assert right <= area.viewport().width(), button.text()
