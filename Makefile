@@ -35,6 +35,7 @@ test: lint test-core test-gui test-torch test-packaging
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 	$(BIN)/npe2 validate napari-centermask
 
 # Three processes that never meet: napari with torch in one process crashes on Linux (docs/architecture.md).
@@ -66,4 +67,4 @@ constraints:
 	$(BIN)/uv pip freeze --python $(BIN)/python --exclude-editable | grep -E '^[A-Za-z0-9._-]+==' > constraints.txt
 
 clean:
-	rm -rf $(VENV) build dist demo_output .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist demo_output .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

@@ -74,9 +74,8 @@ def _compare(columns: Columns, name: str, sign: str, value: str) -> np.ndarray:
     except ValueError:
         raise BadSettings(f"Expected a number after '{name}{sign}', got '{value}'. Write: {_EXAMPLE}") from None
     numbers = columns.data[_NUMBERS[name]]
-    if numbers.dtype == np.float32:
-        number = np.float32(number)
-    return _SIGNS[sign](numbers, number) & ~np.isnan(numbers)
+    limit = numbers.dtype.type(number) if numbers.dtype == np.float32 else number
+    return _SIGNS[sign](numbers, limit) & ~np.isnan(numbers)
 
 
 def _mentions(columns: Columns, word: str) -> np.ndarray:

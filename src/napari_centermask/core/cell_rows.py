@@ -30,7 +30,7 @@ class CellRows:
         """Bring the rows of some cells, id -> plane, in line with the result; new ones come last."""
         columns = {name: values.copy() for name, values in self.columns.items()}
         gone: list[int] = []
-        new: list[dict] = []
+        new: list[dict[str, object]] = []
         for id, index in places.items():
             at = np.flatnonzero(self.columns["index"] == id)
             cell = self.result.get(index, id)
@@ -49,6 +49,6 @@ class CellRows:
             self.columns[name] = np.concatenate([kept, added]) if new else kept
 
 
-def _array(name: str, values: list) -> np.ndarray:
+def _array(name: str, values: list[object]) -> np.ndarray:
     kinds = {"index": np.int64, "id": np.int64, "area": np.int64, "score": np.float64, "mask_quality": np.float64}
     return np.array(values, kinds.get(name, object))

@@ -63,8 +63,8 @@ def classified(
         Take the mean with the probabilities that a cell has; a cell without takes those of the classifier.
     """
     now = [result.get(index, cell.id) for cell in cells]
-    which = [k for k, cell in enumerate(cells) if _is_same(cell, now[k])]
-    cells, said = [now[k] for k in which], said[which]
+    same = [(k, cell) for k, cell in enumerate(now) if cell is not None and _is_same(cells[k], cell)]
+    cells, said = [cell for _, cell in same], said[[k for k, _ in same]]
     categories = with_names(result.categories, names)
     ids = sorted(categories)
     place = {categories[id]: k for k, id in reversed(list(enumerate(ids)))}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 
@@ -33,6 +34,7 @@ _FIELDS = [
 _FEW = 48  # up to so many cells, each one's neighbours are sought among all boxes; more are paired by trees
 _MANY = 200  # changes of one edit, from which on all cells of its planes count as neighbours
 _DIRECTIONS = 32
+T = TypeVar("T")
 
 
 class Columns:
@@ -108,11 +110,20 @@ class Columns:
 
     def row(self, id: int | None) -> int | None:
         """The row of a cell, None if there is no such cell."""
-        return self._row_of.get(id)
+        return None if id is None else self._row_of.get(id)
 
-    def cell(self, row: int) -> Instance | None:
-        """The cell in a row."""
-        return self._cells[row]
+    def cell(self, row: int) -> Instance:
+        """The cell in a row.
+
+        Raises
+        ------
+        LookupError
+            If the row is free.
+        """
+        cell = self._cells[row]
+        if cell is None:
+            raise LookupError(f"Row {row} holds no cell.")
+        return cell
 
     def plane(self, row: int) -> Index:
         """The plane of a row's cell."""
@@ -138,11 +149,11 @@ class Columns:
         self._forget_overlaps_of_another_threshold()
         rows = self.alive() if rows is None else np.asarray(rows)[self.data["id"][rows] > 0]
         for row in rows[np.isnan(self.data["solidity"][rows])]:
-            self.data["solidity"][row] = solidity(self._cells[row].mask)
+            self.data["solidity"][row] = solidity(self.cell(row).mask)
         missing = rows[np.isnan(self.data["overlap"][rows])]
         neighbours = self._pairs(missing) if len(missing) > _FEW else self._seek(missing)
         for row, near in zip(missing.tolist(), neighbours, strict=True):
-            self.data["overlap"][row] = covered_part(self._cells[row], (self._cells[n] for n in near))
+            self.data["overlap"][row] = covered_part(self.cell(row), map(self.cell, near))
 
     def measure_some(self, n: int = 100) -> bool:
         """Measure up to n more cells; False if none is left to measure."""
@@ -166,10 +177,11 @@ class Columns:
                 self._grow()
             row = self._row_of[cell.id] = self._free.pop()
         before = self._cells[row]
-        same = before is not None and before.mask is cell.mask
-        area, shape = (self.data["area"][row], self.data["solidity"][row]) if same else (cell.area, np.nan)
-        stays = same and (before.y0, before.x0) == (cell.y0, cell.x0)
-        overlap = self.data["overlap"][row] if stays else np.nan
+        area, shape, overlap = cell.area, np.nan, np.nan
+        if before is not None and before.mask is cell.mask:
+            area, shape = self.data["area"][row], self.data["solidity"][row]
+            if (before.y0, before.x0) == (cell.y0, cell.x0):
+                overlap = self.data["overlap"][row]
         plane, source = self._number(self.planes, index), self._number(self.sources, cell.source)
         status = STATUSES.index(cell.status)
         numbers = (cell.id, plane, cell.box, cell.category, cell.score, cell.mask_quality, area, status, source)
@@ -189,7 +201,7 @@ class Columns:
         self._free = list(range(2 * n - 1, n - 1, -1))
 
     @staticmethod
-    def _number(names: list, name: object) -> int:
+    def _number(names: list[T], name: T) -> int:
         if name not in names:
             names.append(name)
         return names.index(name)

@@ -158,7 +158,7 @@ class Views:
         self.ids = np.zeros(256, np.int64)
         self._boxes = np.zeros((256, 4), np.int64)
         self._slots: dict[int, int] = {}
-        self._shown: list[_Shown | None] = [None] * 256
+        self._shown: dict[int, _Shown] = {}
         self._free: list[int] = []
         self._used = 1
         self._instances, self._active, self._hatch, self._shows = instances, active, hatch, shows
@@ -172,7 +172,7 @@ class Views:
 
     def at(self, y: int, x: int) -> list[int]:
         """Ids of the cells at a pixel, top-most first."""
-        hits = [self._shown[s].instance for s in self._hits((y, x, y + 1, x + 1))]
+        hits = [s.instance for s in self._met((y, x, y + 1, x + 1))]
         under = [i for i in hits if i.mask[y - i.y0, x - i.x0]]
         return [i.id for i in reversed(self._in_order(under))]
 
@@ -190,11 +190,11 @@ class Views:
         target, top = _crop(image, box), _crop(self.top, box)
         target[...] = fill[top]
         target[_crop(self.outlines, box) == HATCH] = outline[0]
-        slots = {self._shown[s].instance.id: s for s in self._hits(box)}
-        for instance in self._in_order(self._shown[s].instance for s in slots.values()):
+        met = self._met(box)
+        edges = {s.instance.id: s.edge for s in met}
+        for instance in self._in_order(s.instance for s in met):
             inside, window = _overlap(instance, box)
-            slot = slots[instance.id]
-            target[window][self._shown[slot].edge[inside]] = outline[slot]
+            target[window][edges[instance.id][inside]] = outline[self._slots[instance.id]]
 
     def update(self, boxes: Iterable[Box] = (), *, ids: Iterable[int] | None = None) -> list[Box]:
         """Follow changes of the instances.
@@ -213,13 +213,9 @@ class Views:
         """
         dirty = list(boxes)
         for id in list(self._changed() if ids is None else ids):
-            slot = self._slots.get(id)
-            if slot is not None:
-                dirty.append(self._shown[slot].instance.box)
+            before = self._shown.get(id)
             self._put(id)
-            slot = self._slots.get(id)
-            if slot is not None:
-                dirty.append(self._shown[slot].instance.box)
+            dirty += [s.instance.box for s in (before, self._shown.get(id)) if s is not None]
         if len(dirty) > max(64, len(self._slots)):
             return self._compose_all()
         for box in dict.fromkeys(dirty):
@@ -235,9 +231,9 @@ class Views:
 
     def set_active(self, id: int | None) -> list[Box]:
         """Draw this cell above all others, or none; returns what was composed again."""
-        affected = [i for i in (self._active, id) if i in self._slots]
+        affected = [self._shown[i] for i in (self._active, id) if i in self._shown]
         self._active = id
-        return self.update((self._shown[self._slots[i]].instance.box for i in affected), ids=())
+        return self.update((s.instance.box for s in affected), ids=())
 
     def set_hatch(self, hatch: bool) -> None:
         """Hatch overlaps, or not."""
@@ -250,8 +246,8 @@ class Views:
 
     def _changed(self) -> list[int]:
         gone = [id for id in self._slots if not self._wanted(id)]
-        slots, shown = self._slots, self._shown
-        fresh = (i.id for i in self._instances if i.id not in slots or shown[slots[i.id]].instance is not i)
+        shown = self._shown
+        fresh = (i.id for i in self._instances if i.id not in shown or shown[i.id].instance is not i)
         return gone + [id for id in fresh if self._wanted(id)]
 
     def _put(self, id: int) -> None:
@@ -260,12 +256,13 @@ class Views:
         if not self._wanted(id):
             if slot is not None:
                 self._free.append(self._slots.pop(id))
-                self.ids[slot], self._boxes[slot], self._shown[slot] = 0, 0, None
+                self.ids[slot], self._boxes[slot] = 0, 0
+                del self._shown[id]
             return
         slot = self._take_slot(id) if slot is None else slot
-        instance, before = self._instances[id], self._shown[slot]
+        instance, before = self._instances[id], self._shown.get(id)
         same = before is not None and before.instance.mask is instance.mask
-        self._shown[slot] = _Shown(instance, before.edge if same else inner_edge(instance.mask))
+        self._shown[id] = _Shown(instance, before.edge if before and same else inner_edge(instance.mask))
         self._boxes[slot] = instance.box
 
     def _take_slot(self, id: int) -> int:
@@ -278,13 +275,14 @@ class Views:
         if slot >= len(self.ids):
             self.ids = np.concatenate([self.ids, np.zeros_like(self.ids)])
             self._boxes = np.concatenate([self._boxes, np.zeros_like(self._boxes)])
-            self._shown += [None] * (len(self.ids) - len(self._shown))
         self._slots[id], self.ids[slot] = slot, id
         return slot
 
-    def _hits(self, box: Box) -> list[int]:
+    def _met(self, box: Box) -> list[_Shown]:
+        """What is shown and meets a box, by slot."""
         y0, x0, y1, x1 = self._boxes[: self._used].T
-        return np.flatnonzero((y0 < box[2]) & (y1 > box[0]) & (x0 < box[3]) & (x1 > box[1])).tolist()
+        slots = np.flatnonzero((y0 < box[2]) & (y1 > box[0]) & (x0 < box[3]) & (x1 > box[1]))
+        return [self._shown[id] for id in self.ids[slots].tolist()]
 
     def _in_order(self, instances: Iterable[Instance]) -> list[Instance]:
         return sorted(instances, key=lambda i: (i.id == self._active, *_height(i)))
@@ -300,7 +298,7 @@ class Views:
         """Draw all that lies in a box again."""
         top, count, outlines = (_crop(image, box) for image in (self.top, self.count, self.outlines))
         top[...], count[...], outlines[...] = 0, 0, 0
-        shown = [self._shown[s] for s in self._hits(box)]
+        shown = self._met(box)
         order = self._in_order(s.instance for s in shown)
         edges = {s.instance.id: s.edge for s in shown}
         parts = [(i, *_overlap(i, box)) for i in order]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class Instance:
     probabilities: tuple[float, ...] = ()
 
     @classmethod
-    def from_mask(cls, mask: np.ndarray, origin: tuple[int, int] = (0, 0), *, id: int = 0, **fields) -> Instance:
+    def from_mask(cls, mask: np.ndarray, origin: tuple[int, int] = (0, 0), *, id: int = 0, **fields: Any) -> Instance:
         """Crop a boolean mask to its foreground.
 
         Parameters

@@ -139,7 +139,8 @@ def _intensities(
     ground: np.ndarray | None,
 ) -> dict[str, float]:
     """Of a window (C, h, w) around a cell."""
-    mask, values = drawn(cell, box), {}
+    mask = drawn(cell, box)
+    values: dict[str, float] = {}
     ring = _ring(mask, box, cells, background) if background.kind == "ring" else None
     for c, name in enumerate(channels):
         inside = _finite(seen[c][mask])

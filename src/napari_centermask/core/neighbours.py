@@ -65,7 +65,7 @@ def _octaves(boxes: np.ndarray, members: np.ndarray) -> dict[int, tuple[np.ndarr
     longer = np.maximum((some[:, 2:] - some[:, :2]).max(axis=1, initial=0), _SMALLEST)
     octave = np.floor(np.log2(longer)).astype(np.int64)
     centres = (some[:, :2] + some[:, 2:]) / 2
-    trees = {}
+    trees: dict[int, tuple[np.ndarray, cKDTree]] = {}
     for k in np.unique(octave):
         inside = octave == k
         trees[int(k)] = members[inside], cKDTree(centres[inside], balanced_tree=False, compact_nodes=False)

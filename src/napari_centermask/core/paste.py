@@ -103,11 +103,11 @@ def _weights(start: np.ndarray, stop: np.ndarray, low: np.ndarray, high: np.ndar
 
 def _tight(crops: np.ndarray, windows: np.ndarray) -> list[Pasted | None]:
     """Cut the empty borders."""
-    rows, cols = crops.any(axis=2), crops.any(axis=1)
+    rows, cols = np.asarray(crops.any(axis=2)), np.asarray(crops.any(axis=1))
     top, left = rows.argmax(axis=1), cols.argmax(axis=1)
     bottom = rows.shape[1] - rows[:, ::-1].argmax(axis=1)
     right = cols.shape[1] - cols[:, ::-1].argmax(axis=1)
-    some = rows.any(axis=1).tolist()
+    some = np.asarray(rows.any(axis=1)).tolist()
     corners = np.stack([top, left, bottom, right], axis=1).tolist()
     origins = windows[:, :2].tolist()
     pasted: list[Pasted | None] = []

@@ -64,7 +64,7 @@ def without_known(cells: Instances, kept: Sequence[Instance]) -> list[Instance]:
 def _is_known(cell: Instance, kept: Sequence[Instance], boxes: np.ndarray, areas: Sequence[int]) -> bool:
     y0, x0, y1, x1 = cell.box
     near = (boxes[:, 0] < y1) & (boxes[:, 2] > y0) & (boxes[:, 1] < x1) & (boxes[:, 3] > x0)
-    for k in np.flatnonzero(near):
+    for k in np.flatnonzero(near).tolist():
         shared = intersection(cell, kept[k])
         if shared > _SAME * (cell.area + areas[k] - shared):
             return True

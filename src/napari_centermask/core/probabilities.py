@@ -55,7 +55,7 @@ def mixed(models: Sequence[np.ndarray], weights: Sequence[float] | None = None, 
     w = np.ones(len(p)) if weights is None else np.asarray(weights, np.float64)
     if len(w) != len(p) or (w < 0).any() or w.sum() <= 0:
         raise ValueError(f"Expected {len(p)} weights of 0 and more, not all 0, got {w.tolist()}.")
-    says = ~np.isnan(p).any(axis=2)
+    says = np.asarray(~np.isnan(p).any(axis=2))
     p = np.where(says[..., None], p, 0.0)
     if vote:
         p = np.eye(p.shape[2])[p.argmax(axis=2)]

@@ -75,7 +75,7 @@ def check(columns: Columns, *, tiny_area: int | None = None, duplicate_iou: floa
         "touching": lambda cell: _touching(cell.mask),
     }
     found = list(_empty_planes(columns)) + list(_duplicates(columns, rows, duplicate_iou))
-    for row in rows:
+    for row in rows.tolist():
         cell, plane = columns.cell(row), columns.plane(row)
         for kind, test in tests.items():
             said = test(cell)
@@ -150,9 +150,9 @@ def _duplicates(columns: Columns, rows: np.ndarray, least: float) -> Iterator[Fi
         shared = np.minimum(shared_area(boxes[i], boxes[j]), np.minimum(areas[i], areas[j]))
         possible = shared >= least * np.maximum(areas[i], areas[j])
         for a, b in zip(i[possible].tolist(), j[possible].tolist(), strict=True):
-            one, two = sorted((columns.cell(here[a]), columns.cell(here[b])), key=lambda c: c.id)
+            one, two = sorted((columns.cell(int(here[a])), columns.cell(int(here[b]))), key=lambda c: c.id)
             pixels = intersection(one, two)
             iou = pixels / (one.area + two.area - pixels)
             if iou >= least:
                 text = f"Cells {one.id} and {two.id}: IoU {iou:.2f}"
-                yield Finding("duplicate", columns.plane(here[a]), (one.id, two.id), _place(one, "duplicate"), text)
+                yield Finding("duplicate", columns.plane(int(here[a])), (one.id, two.id), _place(one, "duplicate"), text)

@@ -66,7 +66,7 @@ def agreement(a: Sequence[Instance], b: Sequence[Instance]) -> float:
     for cell in a:
         y0, x0, y1, x1 = cell.box
         near = (boxes[:, 0] < y1) & (boxes[:, 2] > y0) & (boxes[:, 1] < x1) & (boxes[:, 3] > x0)
-        for k in np.flatnonzero(near):
+        for k in np.flatnonzero(near).tolist():
             shared = intersection(cell, b[k])
             if shared > SAME * (cell.area + b[k].area - shared):
                 same += 1

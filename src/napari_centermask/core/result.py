@@ -109,7 +109,7 @@ class Result:
         ValueError
             If the plane is not one of the result's, or a rectangle is empty or leaves the plane.
         """
-        boxes = tuple(tuple(map(int, box)) for box in boxes)
+        boxes = tuple((int(y0), int(x0), int(y1), int(x1)) for y0, x0, y1, x1 in boxes)
         self.check_reviewed(index, boxes)
         if boxes:
             self._reviewed[index] = boxes
@@ -215,11 +215,10 @@ class Result:
         for plane in self._planes.values():
             yield from plane
 
-    def table(self) -> dict[str, list]:
+    def table(self) -> dict[str, list[object]]:
         """Columns for the layer's features: a row for each candidate, found by its label (`index`)."""
         rows = [self._values(index, i) for index, plane in self.planes.items() for i in plane]
-        columns = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
-        table = dict(zip(COLUMNS, map(list, columns), strict=True))
+        table: dict[str, list[object]] = {name: [row[k] for row in rows] for k, name in enumerate(COLUMNS)}
         if not self.leading:
             del table["plane"]
         return table
@@ -228,7 +227,7 @@ class Result:
         """A cell's row of `table`, with its plane in any case."""
         return dict(zip(COLUMNS, self._values(index, cell), strict=True))
 
-    def _values(self, index: Index, i: Instance) -> tuple:
+    def _values(self, index: Index, i: Instance) -> tuple[object, ...]:
         category = self.categories.get(i.category, str(i.category))
         scores = round(i.score, 3), round(i.mask_quality, 3)
         return i.id, i.id, _plane_name(index), category, *scores, i.area, i.status

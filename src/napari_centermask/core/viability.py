@@ -94,7 +94,8 @@ class CellProbabilities:
         self.probability = np.append(self.probability, np.full(n - len(self.probability), np.nan, np.float32))
         self.other = np.append(self.other, np.zeros(n - len(self.other), np.int32))
         for row in rows.tolist():
-            self.probability[row], self.other[row] = self._of(self.columns.cell(row))
+            cell = self.columns.cell(row) if self.columns.data["id"][row] else None
+            self.probability[row], self.other[row] = self._of(cell)
 
     def _of(self, cell: Instance | None) -> tuple[float, int]:
         known = () if cell is None or len(cell.probabilities) > len(self._ids) else cell.probabilities
@@ -116,7 +117,7 @@ class CellProbabilities:
         if threshold is None:
             return now
         above = self.probability >= threshold - _SLACK
-        return np.where(self.free, np.where(above, self.category, self.other), now)
+        return np.where(self.free, np.where(above, self.category or 0, self.other), now)
 
     def changes(self, threshold: float) -> list[Change]:
         """What brings the cells in line with a threshold, for `History.do`; they stay predicted."""

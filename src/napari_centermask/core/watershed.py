@@ -108,8 +108,7 @@ def regions(labels: np.ndarray, classes: np.ndarray) -> list[Region]:
     inside = labels > 0
     ids = labels[inside]
     area = np.bincount(ids)
-    means = [np.bincount(ids, weights=c[inside]) / np.maximum(area, 1) for c in classes[1:]]
-    means = np.stack(means, axis=1)
+    means = np.stack([np.bincount(ids, weights=c[inside]) / np.maximum(area, 1) for c in classes[1:]], axis=1)
     found = []
     for k, window in enumerate(ndimage.find_objects(labels), start=1):
         if window is not None:
@@ -133,10 +132,10 @@ def _depth(
     mask: np.ndarray, foreground: np.ndarray, border: np.ndarray | None, distance: np.ndarray | None, diameter: float
 ) -> np.ndarray:
     """(H, W) float32, large in the middle of cells."""
-    if distance is None and border is None:
+    if distance is not None:
+        return distance if border is None else distance - border
+    if border is None:
         inside = ndimage.distance_transform_edt(mask).astype(np.float32)
         widest = ndimage.maximum_filter(inside, size=max(3, round(diameter)))
         return (inside / np.maximum(widest, 1)) ** 2  # squared, as where cells touch it falls to half and not to zero
-    if distance is None:
-        return foreground - 2 * border  # smoothing halves a line of two pixels
-    return distance if border is None else distance - border
+    return foreground - 2 * border  # smoothing halves a line of two pixels

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from napari_centermask.models.store.card import ModelCard
+
 
 @dataclass(frozen=True)
 class Features:
@@ -67,7 +69,7 @@ class Engine(Protocol):
 
     name: str
     device: str
-    card: Any  # models.card.ModelCard
+    card: ModelCard
 
     def features(self, tiles: np.ndarray) -> Features:
         """Run the dense network.
@@ -102,7 +104,7 @@ class MapEngine(Protocol):
 
     name: str
     device: str
-    card: Any  # models.card.ModelCard
+    card: ModelCard
 
     def maps(self, tiles: np.ndarray) -> np.ndarray:
         """Run the network.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,6 +37,7 @@ class ClassifierEngine:
         if engine == "auto":
             engine = "openvino" if find_spec("openvino") is not None else "onnx"
         self.name, self.device = engine, "cpu"
+        self._run: Callable[[np.ndarray], np.ndarray]
         if engine == "openvino":
             from napari_centermask.engines.openvino import compile_graph
 

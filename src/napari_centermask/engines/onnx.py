@@ -5,12 +5,15 @@ from __future__ import annotations
 import ctypes
 import os
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from napari_centermask.core.errors import BadSettings, MissingExtra
 from napari_centermask.engines import Features
 from napari_centermask.engines.graphs import DENSE_INPUT, DENSE_OUTPUTS, MAPS_OUTPUT, ROI_OUTPUTS, roi_feed
+from napari_centermask.models.store.card import ModelCard
 
 
 def cuda_works() -> bool:
@@ -23,7 +26,7 @@ def cuda_works() -> bool:
     return True
 
 
-def import_runtime():
+def import_runtime() -> ModuleType:
     """The onnxruntime module.
 
     Raises
@@ -68,7 +71,7 @@ class OnnxEngine:
 
     name = "onnx"
 
-    def __init__(self, dense: Path, roi: Path, card, *, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(self, dense: Path, roi: Path, card: ModelCard, *, device: str = "auto", threads: int | None = None) -> None:
         self.card = card
         self._dense, self.device = open_session(dense, device, threads)
         self._roi, _ = open_session(roi, device, threads)
@@ -92,16 +95,16 @@ class OnnxMapEngine:
 
     name = "onnx"
 
-    def __init__(self, maps: Path, card, *, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(self, maps: Path, card: ModelCard, *, device: str = "auto", threads: int | None = None) -> None:
         self.card = card
         self._maps, self.device = open_session(maps, device, threads)
 
     def maps(self, tiles: np.ndarray) -> np.ndarray:
         """See `MapEngine.maps`."""
-        return self._maps.run([MAPS_OUTPUT], {DENSE_INPUT: tiles})[0]
+        return np.asarray(self._maps.run([MAPS_OUTPUT], {DENSE_INPUT: tiles})[0])
 
 
-def open_session(path: Path, device: str, threads: int | None) -> tuple:
+def open_session(path: Path, device: str, threads: int | None) -> tuple[Any, str]:
     """A graph ready to run, and the device that it runs on."""
     runtime = import_runtime()
     providers = _providers(runtime, device)
@@ -118,7 +121,7 @@ def open_session(path: Path, device: str, threads: int | None) -> tuple:
     return session, (device if device.startswith("cuda") else "cuda") if on_gpu else "cpu"
 
 
-def _providers(runtime, device: str) -> list:
+def _providers(runtime: ModuleType, device: str) -> list[str | tuple[str, dict[str, object]]]:
     wanted = device.startswith("cuda") or device == "auto"
     offered = "CUDAExecutionProvider" in runtime.get_available_providers()
     if not (wanted and offered and cuda_works()):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from napari_centermask.core.errors import BadSettings, MissingExtra
 from napari_centermask.engines import Features
 from napari_centermask.engines.graphs import DENSE_INPUT, DENSE_OUTPUTS, MAPS_OUTPUT, ROI_OUTPUTS, roi_feed
+from napari_centermask.models.store.card import ModelCard
 
 
 class OpenVinoEngine:
@@ -28,7 +30,7 @@ class OpenVinoEngine:
 
     name = "openvino"
 
-    def __init__(self, dense: Path, roi: Path, card, *, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(self, dense: Path, roi: Path, card: ModelCard, *, device: str = "auto", threads: int | None = None) -> None:
         self.card = card
         self.device = "cpu"
         self._dense = compile_graph(dense, device, threads)
@@ -58,7 +60,7 @@ class OpenVinoMapEngine:
 
     name = "openvino"
 
-    def __init__(self, maps: Path, card, *, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(self, maps: Path, card: ModelCard, *, device: str = "auto", threads: int | None = None) -> None:
         self.card = card
         self.device = "cpu"
         self._maps = compile_graph(maps, device, threads)
@@ -68,7 +70,7 @@ class OpenVinoMapEngine:
         return np.array(self._maps({DENSE_INPUT: tiles})[MAPS_OUTPUT])
 
 
-def compile_graph(path: Path, device: str, threads: int | None):
+def compile_graph(path: Path, device: str, threads: int | None) -> Any:
     """A graph ready to run on the CPU."""
     try:
         import openvino
@@ -79,7 +81,7 @@ def compile_graph(path: Path, device: str, threads: int | None):
             f"Expected device auto or cpu for the engine openvino, got {device!r}. Use engine onnx or torch."
         )
     # Without this hint OpenVINO computes in bf16 on some CPUs, and results differ from machine to machine.
-    config = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    config: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     if threads:
         config["INFERENCE_NUM_THREADS"] = threads
     return openvino.Core().compile_model(str(path), "CPU", config)

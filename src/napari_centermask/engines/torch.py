@@ -12,6 +12,7 @@ from napari_centermask.engines import Features
 from napari_centermask.models.families import family_of
 from napari_centermask.models.nets.build import MapModel
 from napari_centermask.models.nets.centermask import CenterMask
+from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import load_model
 
 
@@ -30,11 +31,11 @@ class TorchEngine:
 
     name = "torch"
 
-    def __init__(self, model: CenterMask, card, *, device: str = "cpu") -> None:
+    def __init__(self, model: CenterMask, card: ModelCard, *, device: str = "cpu") -> None:
         self.card = card
         self.device = device
         self._device = torch.device(device)
-        self._model = model.to(self._device, memory_format=torch.channels_last).eval()
+        self._model = model.to(self._device).to(memory_format=torch.channels_last).eval()
 
     @torch.inference_mode()
     def features(self, tiles: np.ndarray) -> Features:
@@ -50,8 +51,9 @@ class TorchEngine:
         """See `Engine.masks`."""
         rois = torch.from_numpy(np.insert(np.asarray(boxes, np.float32).reshape(-1, 4), 0, index, axis=1))
         kinds = torch.from_numpy(np.asarray(classes, np.int64))
+        p3, p4, p5 = features.pyramid
         area = float(np.prod(features.tile_shape))
-        logits, quality = self._model.roi(*features.pyramid, rois.to(self._device), kinds.to(self._device), area)
+        logits, quality = self._model.roi(p3, p4, p5, rois.to(self._device), kinds.to(self._device), area)
         return logits.sigmoid().float().cpu().numpy(), quality.clamp(0, 1).float().cpu().numpy()
 
 
@@ -60,11 +62,11 @@ class TorchMapEngine:
 
     name = "torch"
 
-    def __init__(self, model: MapModel, card, *, device: str = "cpu") -> None:
+    def __init__(self, model: MapModel, card: ModelCard, *, device: str = "cpu") -> None:
         self.card = card
         self.device = device
         self._device = torch.device(device)
-        self._model = model.to(self._device, memory_format=torch.channels_last).eval()
+        self._model = model.to(self._device).to(memory_format=torch.channels_last).eval()
 
     @torch.inference_mode()
     def maps(self, tiles: np.ndarray) -> np.ndarray:
@@ -73,7 +75,7 @@ class TorchMapEngine:
         return self._model.maps(x).float().cpu().numpy()
 
 
-def engine_of(model: torch.nn.Module, card, *, device: str = "cpu") -> TorchEngine | TorchMapEngine:
+def engine_of(model: torch.nn.Module, card: ModelCard, *, device: str = "cpu") -> TorchEngine | TorchMapEngine:
     """The engine for a network in memory, of any family."""
     family = family_of(card)
     engine: TorchEngine | TorchMapEngine = family.load(family.engines["torch"])(model, card, device=device)

@@ -20,9 +20,11 @@ def to_changes(pairs: Sequence[Pair], plane: Index, result: Result) -> list[Chan
     """Changes for `History.do`; new cells get ids that no cell of the result has or had."""
     changes = []
     for before, after in pairs:
-        if before is None:
-            after = replace(after, id=result.new_id())
-        changes.append(Change(plane, (before or after).id, before, after))
+        if before is not None:
+            changes.append(Change(plane, before.id, before, after))
+        elif after is not None:
+            id = result.new_id()
+            changes.append(Change(plane, id, None, replace(after, id=id)))
     return changes
 
 
@@ -47,8 +49,8 @@ def cut(mask: np.ndarray, origin: tuple[int, int], shape: tuple[int, int]) -> tu
 def _any_in_rows(mask: np.ndarray) -> np.ndarray:
     """`mask.any(axis=1)`, eight pixels at a time for whole images."""
     if mask.size > _WIDE and mask.flags.c_contiguous and mask.shape[1] % 8 == 0:
-        return np.bitwise_or.reduce(mask.view(np.uint64), axis=1) != 0
-    return mask.any(axis=1)
+        return np.asarray(np.bitwise_or.reduce(mask.view(np.uint64), axis=1) != 0)
+    return np.asarray(mask.any(axis=1))
 
 
 def reshaped(instance: Instance, mask: np.ndarray, origin: tuple[int, int]) -> Instance | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def commit(
     mode: Mode = "overlap",
     *,
     shows: Shows = not_rejected,
-    **fields,
+    **fields: Any,
 ) -> list[Pair]:
     """Take over what was painted as the whole shape of a cell.
 
@@ -64,12 +64,12 @@ def commit(
     before = cells[id]
     if found is None:
         return [(before, None)]
-    after = reshaped(before, *found)
-    if after is before:
+    painted = reshaped(before, *found)
+    if painted is before or painted is None:
         return []
-    box = union([before.box, after.box])
-    added = drawn(after, box) & ~drawn(before, box)
-    after, others = _settle(cells, after, added, box, mode, shows)
+    box = union([before.box, painted.box])
+    added = drawn(painted, box) & ~drawn(before, box)
+    after, others = _settle(cells, painted, added, box, mode, shows)
     return others if after is None or _same_shape(before, after) else [(before, after), *others]
 
 
@@ -80,7 +80,7 @@ def new_cell(
     *,
     mode: Mode = "overlap",
     shows: Shows = not_rejected,
-    **fields,
+    **fields: Any,
 ) -> list[Pair]:
     """Add a cell on top of those it meets, accepted, by default with the source "manual" and a score of 1.
 
@@ -92,12 +92,13 @@ def new_cell(
     return commit(cells, None, mask, origin, mode, shows=shows, **fields)
 
 
-def _new(cells: Instances, shape: Instance, mode: Mode, shows: Shows, fields: dict) -> list[Pair]:
+def _new(cells: Instances, shape: Instance, mode: Mode, shows: Shows, fields: dict[str, Any]) -> list[Pair]:
     after, others = _settle(cells, shape, shape.mask, shape.box, mode, shows)
     if after is None:
         return []
     top = max((i.order for i in neighbours(cells, after.box, shows)), default=-1.0)
-    return [(None, replace(after, **({"status": "accepted", "source": "manual", "order": top + 1} | fields))), *others]
+    new: dict[str, Any] = {"status": "accepted", "source": "manual", "order": top + 1} | fields
+    return [(None, replace(after, **new)), *others]
 
 
 def _settle(
@@ -135,8 +136,8 @@ def merge(cells: Instances, ids: Iterable[int]) -> list[Pair]:
         y0, x0, y1, x1 = part.box
         canvas[y0 - box[0] : y1 - box[0], x0 - box[1] : x1 - box[1]] |= part.mask
     largest, *rest = parts
-    whole = replace(reshaped(largest, canvas, box[:2]), order=max(i.order for i in parts), status="corrected")
-    return [(largest, whole), *((part, None) for part in rest)]
+    lifted = replace(largest, order=max(i.order for i in parts), status="corrected")
+    return [(largest, reshaped(lifted, canvas, box[:2])), *((part, None) for part in rest)]
 
 
 def make_exclusive(

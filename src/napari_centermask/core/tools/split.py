@@ -83,9 +83,9 @@ def _peaks(mask: np.ndarray) -> np.ndarray:
     depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     plateaus, _ = label((depth == maximum_filter(depth, 5)) & (depth > _SMALL_PEAK * depth.max()), EIGHT)
     _, first = np.unique(plateaus, return_index=True)
-    peaks = [np.unravel_index(k, mask.shape) for k in first if plateaus.ravel()[k]]
-    seeds: list[tuple] = []
-    for peak in sorted(peaks, key=lambda p: -depth[p]):
+    peaks = [tuple(map(int, np.unravel_index(k, mask.shape))) for k in first if plateaus.ravel()[k]]
+    seeds: list[tuple[int, ...]] = []
+    for peak in sorted(peaks, key=lambda p: -float(depth[p])):
         level = min(_NECK * depth[peak], depth[peak] - 1)
         wide, _ = label(depth >= max(level, 1), EIGHT)
         if all(wide[peak] != wide[seed] for seed in seeds):
@@ -185,4 +185,4 @@ def _divided(cell: Instance, parts: np.ndarray | None, origin: tuple[int, int]) 
     if len(numbers) < 2:
         return []
     largest, *others = (reshaped(cell, parts == k, origin) for k in numbers)
-    return [(cell, largest), *((None, replace(other, id=0)) for other in others)]
+    return [(cell, largest), *((None, replace(other, id=0)) for other in others if other is not None)]
