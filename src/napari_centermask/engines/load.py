@@ -48,8 +48,8 @@ def load_engine(
             f"Expected {graphs} for the engine {name!r}. Make them with: napari-centermask export {files.name}"
         )
     engine_class = family.load(family.engines[name])
-    engine: AnyEngine = engine_class(*files.graphs, files.card, device=device, threads=threads)
-    return engine
+    loaded: AnyEngine = engine_class(*files.graphs, files.card, device=device, threads=threads)
+    return loaded
 
 
 def _choose(files: ModelFiles, device: str) -> str:
