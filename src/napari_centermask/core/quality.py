@@ -155,4 +155,6 @@ def _duplicates(columns: Columns, rows: np.ndarray, least: float) -> Iterator[Fi
             iou = pixels / (one.area + two.area - pixels)
             if iou >= least:
                 text = f"Cells {one.id} and {two.id}: IoU {iou:.2f}"
-                yield Finding("duplicate", columns.plane(int(here[a])), (one.id, two.id), _place(one, "duplicate"), text)
+                yield Finding(
+                    "duplicate", columns.plane(int(here[a])), (one.id, two.id), _place(one, "duplicate"), text
+                )

@@ -71,7 +71,9 @@ class OnnxEngine:
 
     name = "onnx"
 
-    def __init__(self, dense: Path, roi: Path, card: ModelCard, *, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self, dense: Path, roi: Path, card: ModelCard, *, device: str = "auto", threads: int | None = None
+    ) -> None:
         self.card = card
         self._dense, self.device = open_session(dense, device, threads)
         self._roi, _ = open_session(roi, device, threads)

@@ -30,7 +30,9 @@ class OpenVinoEngine:
 
     name = "openvino"
 
-    def __init__(self, dense: Path, roi: Path, card: ModelCard, *, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self, dense: Path, roi: Path, card: ModelCard, *, device: str = "auto", threads: int | None = None
+    ) -> None:
         self.card = card
         self.device = "cpu"
         self._dense = compile_graph(dense, device, threads)
