@@ -231,7 +231,12 @@ class Session:
         self.put(shown, index, done.cells, region=done.job.region)
 
     def ask(
-        self, title: str, work: Callable[..., Generator[Any, None, Any]], job: PlaneJob, settings: SegmentSettings, then: Then
+        self,
+        title: str,
+        work: Callable[..., Generator[Any, None, Any]],
+        job: PlaneJob,
+        settings: SegmentSettings,
+        then: Then,
     ) -> None:
         """Let the model answer something about a plane off the GUI thread; `then` takes it and says what to report."""
         self._then = then

@@ -47,7 +47,11 @@ class Runner:
         return self._worker is not None
 
     def start(
-        self, title: str, work: Callable[..., Generator[Any, None, Any]], *args: Any, on_yield: Callable[[Any], None] | None = None
+        self,
+        title: str,
+        work: Callable[..., Generator[Any, None, Any]],
+        *args: Any,
+        on_yield: Callable[[Any], None] | None = None,
     ) -> None:
         """Run `work(*args)`; what it yields beside `Advance` goes to `on_yield`. Without a title no bar is shown.
 
