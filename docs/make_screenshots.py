@@ -154,7 +154,7 @@ def project() -> None:
         dock.session.ahead.follow(0)
         dock.ahead.wanted.setChecked(True)
         end = time.monotonic() + LONGEST_S
-        while not dock.project.status(2) == "predicted" and time.monotonic() < end:
+        while dock.project.status(2) != "predicted" and time.monotonic() < end:
             QTest.qWait(50)
         dock.project.set_status(1, "reviewed")
         dock.show_image(2)

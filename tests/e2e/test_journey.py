@@ -35,7 +35,7 @@ def test_the_whole_journey(trainable, tmp_path, monkeypatch):
     assert statuses == ["in work", "reviewed", "in work", "untouched"]
     assert all(len(cells) > 15 for status, cells in found["images"].values() if status != "untouched")
     assert [len(boxes) for boxes in found["reviewed"].values()] == [1, 1, 0, 0]
-    name, state, curves = found["run"]
+    _name, state, curves = found["run"]
     assert state == "done"
     assert curves["AP"][0] == [0, 6, 12]
     assert found["verdict"]

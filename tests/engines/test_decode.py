@@ -39,7 +39,7 @@ def test_reference_settings_give_the_golden_detections(folder, k):
     outputs = np.load(folder / "outputs.npz")
     features = golden_features(outputs, manifest["images"][k]["padded_hw"], k)
 
-    boxes, scores, classes = candidates(features, CARD, score=0.05, threshold="class", pre_nms_topk=1000)
+    boxes, scores, _classes = candidates(features, CARD, score=0.05, threshold="class", pre_nms_topk=1000)
     np.testing.assert_allclose(np.sort(scores), np.sort(outputs[f"img{k}.pre_nms.scores"]), atol=1e-6)
     assert len(boxes) == outputs[f"img{k}.pre_nms.n_per_level"].sum()
 

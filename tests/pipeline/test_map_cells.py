@@ -206,7 +206,7 @@ def iou(labels, k, cell):
 
 @pytest.mark.parametrize("factor", [1.0, 1.7])
 def test_boxes_and_clicks_give_the_cell(factor):
-    image, labels, kinds = draw((700, 640), radius=round(14 * factor), categories=2)
+    image, labels, _kinds = draw((700, 640), radius=round(14 * factor), categories=2)
     engine = MapEngine(categories=("a", "b"))
     prompter = Prompter(engine, image, options(diameter=30 * factor))
     boxed, clicked = [], []

@@ -91,7 +91,7 @@ def test_boxes_of_any_size_anywhere_give_the_cell(large):
 def test_clicks_anywhere_give_the_cell_and_none_beside_cells(large):
     image, cells, prompter = large
     for cell in cells:
-        if 8 <= min(cell.mask.shape) and max(cell.mask.shape) < 150:
+        if min(cell.mask.shape) >= 8 and max(cell.mask.shape) < 150:
             assert iou(cell, prompter.click(*middle(cell))) > 0.85, cell.box
     for y, x in np.argwhere(image[0] == 0)[::200_003]:
         assert prompter.click(y, x) is None

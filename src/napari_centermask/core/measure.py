@@ -71,7 +71,7 @@ def measure(
     cells: Instances,
     *,
     channels: Sequence[str],
-    background: Background = Background(),  # noqa: B008  frozen
+    background: Background = Background(),
     pixel_size_um: float | None = None,
 ) -> Iterator[tuple[Instance, dict[str, float]]]:
     """Measure the cells of one plane, from top to bottom.

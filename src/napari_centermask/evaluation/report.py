@@ -159,7 +159,7 @@ def _add_image(report: Report, truth: list[Instance], kept: list[Instance], inst
     found = pair(truth, kept)
     for threshold, counts in report.counts.items():
         counts.add(len(match(found, threshold)[0]), len(truth), len(kept))
-    t, p, iou = match(found, 0.5)
+    t, _p, iou = match(found, 0.5)
     report.matched_iou += iou.tolist()
     report.matched_dice += (2 * iou / (1 + iou)).tolist()
     reached = np.zeros(len(truth))

@@ -321,7 +321,7 @@ def check_candidates(features, card, golden, prefix, options, noise, margins):
     decided = margins is None or margins["cls_score_to_threshold"] > 5e-6
     per_level = golden[prefix + "pre_nms.n_per_level"]
     found = candidates(features, card, **{k: options[k] for k in ("score", "threshold", "pre_nms_topk")})
-    if decided and not options["threshold"] == "score":
+    if decided and options["threshold"] != "score":
         assert len(found[0]) == per_level.sum()
     if prefix + "pre_nms.boxes" in golden:
         starts = np.concatenate([[0], np.cumsum(per_level)])
@@ -361,7 +361,7 @@ def test_every_published_name_and_shape_is_ours(name):
 def test_every_published_tensor_and_mask(config, image):
     case = load(config)
     golden, prefix = arrays(FOLDER / config / "outputs.npz"), f"img{image}."
-    x, maps, dense = case.answer(image)
+    x, maps, _dense = case.answer(image)
     close(x[0, :, ::4, ::4], golden[prefix + "input_sub"], name="input")
     pyramid = case.model.pyramid(x)
     heads = case.model.proposal_generator.fcos_head(pyramid)

@@ -190,7 +190,7 @@ def test_edits_of_a_session_that_was_killed_are_offered(viewer, project_dock, fo
     project_dock.open(killed)
     assert "1 edit was recovered" in project_dock.message.text.text()
     assert len(project_dock.project.result(1)) == 1
-    keep, back = project_dock.message.buttons
+    _keep, back = project_dock.message.buttons
     back.click()
     assert len(project_dock.project.result(1)) == 0
     assert project_dock.message.isHidden()

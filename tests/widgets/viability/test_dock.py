@@ -512,7 +512,7 @@ def test_in_a_project_every_image_has_its_counts_and_a_click_opens_it(in_project
 
 
 def test_a_project_is_measured_image_by_image(in_project, tmp_path, qtbot):
-    dock, projects = in_project
+    dock, _projects = in_project
     dock.measure(tmp_path / "all.csv", everything=True)
     qtbot.waitUntil(lambda: not dock.runner.is_running, timeout=20_000)
     with (tmp_path / "all.csv").open() as stream:

@@ -64,7 +64,7 @@ def test_every_format_opens_with_its_image_and_can_be_corrected(viewer, format, 
 
 def test_cells_without_their_image_open_as_layers(viewer, tmp_path):
     FORMATS["geojson"].write(tmp_path / "alone.geojson", [overlapping("alone.png")])
-    cells, outlines = viewer.open(tmp_path / "alone.geojson", plugin=PLUGIN)
+    cells, _outlines = viewer.open(tmp_path / "alone.geojson", plugin=PLUGIN)
     assert set(np.unique(cells.data)) == {0, 1, 2}
     assert cells.metadata[KEY].get((), 2).area == 375
 
