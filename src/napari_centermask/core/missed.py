@@ -13,7 +13,7 @@ from napari_centermask.core.neighbours import overlapping_pairs
 from napari_centermask.core.result import Index, Result
 from napari_centermask.core.tools.pairs import union
 
-MOST_COVERED = 0.5
+MOST_COVERED = 0.5  # of annotated overlaps 5 % cover more (docs/benchmarks.md, "What annotated cells are like")
 
 
 def missed(result: Result, index: Index, *, within: Box | None = None) -> list[Instance]:

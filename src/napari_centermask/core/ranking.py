@@ -15,7 +15,7 @@ import numpy as np
 from napari_centermask.core.instances import Instance, Instances, intersection
 
 SAME = 0.5
-"""IoU from which two findings are one cell."""
+"""IoU above which two findings are one cell: at more than a half no cell can have two partners."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,12 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from napari_centermask.core.normalise import CLIP
 from napari_centermask.settings import AugmentSettings
 
+# How often each change is made: chosen, not measured. How strong it is are settings, see `AugmentSettings`.
+_UNEVEN = 0.3
+_BLURRED = 0.3
+_NOISY = 0.4
+_LEAST_BLUR = 0.2  # sigma in pixels; less changes no grey level by more than rounding to 8 bits
+
 
 def flip_turn(
     image: np.ndarray, boxes: np.ndarray, masks: np.ndarray, *, flip: bool, turns: int
@@ -197,13 +203,13 @@ def appearance(image: np.ndarray, rng: np.random.Generator, settings: AugmentSet
         image = to_grey(image)
     if rng.random() < settings.invert:
         image = invert(image)
-    if settings.gradient and rng.random() < 0.3:
+    if settings.gradient and rng.random() < _UNEVEN:
         image = illuminate(image, rng, settings.gradient * rng.random())
-    if settings.blur and rng.random() < 0.3:
+    if settings.blur and rng.random() < _BLURRED:
         sigma = settings.blur * rng.random()
-        image = blur(image, sigma) if sigma > 0.2 else image
+        image = blur(image, sigma) if sigma > _LEAST_BLUR else image
     image = _random_tone(image, rng, settings.intensity, colour=colour)
-    if settings.noise and rng.random() < 0.4:
+    if settings.noise and rng.random() < _NOISY:
         # Squared: mostly faint, now and then the full strength.
         level = settings.noise * rng.random() ** 2
         image = noise(image, rng, gaussian=level * rng.random(), poisson=level)

@@ -15,6 +15,18 @@ from napari_centermask.training.data.sample import Sample, class_indices, folder
 from napari_centermask.training.data.tile import TrainTile, bent, rotated
 from napari_centermask.training.data.window import Window, cut_cells_of, cut_image, cut_unreviewed, pad
 
+# Chosen, not measured one by one.
+BENT = 0.3
+"""Part of the tiles that are bent, where that is asked for."""
+OWN_DONOR = 0.5
+"""Part of the tiles whose pasted cells are their own; the others take them from another place."""
+NEAR_ONE = 0.5, 0.15
+"""Part of the zooms that lie close to 1, and their sigma: cells of one kind differ by about that much."""
+ON_A_CELL = 0.8
+"""Part of the windows that hold a part of a cell at least; the others show what is none."""
+BEYOND = 0.3, 1 / 12
+"""Part of the windows that may leave the image, and by how much of their side: cells at its border are seen cut, as in use."""
+
 
 class TileSampler:
     """Random training tiles; tile `index` depends on (seed, index) alone, not on who asks for it.
@@ -64,7 +76,7 @@ class TileSampler:
         """One random, augmented tile."""
         folder = int(rng.choice(len(self.folders), p=self._folder_weights))
         tile = self._cut(folder, rng)
-        if self.settings.augment.elastic and rng.random() < 0.3:
+        if self.settings.augment.elastic and rng.random() < BENT:
             tile = bent(tile, self.settings.augment.elastic * rng.random(), rng)
         if len(tile.image) != 3 and rng.random() < self.settings.augment.copy_paste:
             tile = self._paste(tile, folder, rng)
@@ -103,7 +115,7 @@ class TileSampler:
 
     def _paste(self, tile: TrainTile, folder: int, rng: np.random.Generator) -> TrainTile:
         """Cells of this tile, or of another one of the folder, added to it."""
-        donor = tile if rng.random() < 0.5 else self._cut(folder, rng)
+        donor = tile if rng.random() < OWN_DONOR else self._cut(folder, rng)
         if len(donor.image) != len(tile.image):  # a folder may hold grey images beside coloured ones
             donor = tile
         whole = cut_cells(donor.image, donor.boxes, donor.classes, donor.masks)
@@ -135,9 +147,10 @@ def _folder_weights(tiles: list[float], settings: TrainSettings) -> np.ndarray:
 
 
 def random_zoom(rng: np.random.Generator, limits: tuple[float, float]) -> float:
-    """Half of the draws close to 1 (log-normal, sigma 0.15), the others log-uniform over `limits`."""
-    if rng.random() < 0.5:
-        return float(np.clip(np.exp(rng.normal(0, 0.15)), *limits))
+    """A part of the draws close to 1 (log-normal), the others log-uniform over `limits`; see `NEAR_ONE`."""
+    part, sigma = NEAR_ONE
+    if rng.random() < part:
+        return float(np.clip(np.exp(rng.normal(0, sigma)), *limits))
     return float(np.exp(rng.uniform(*np.log(limits))))
 
 
@@ -152,7 +165,7 @@ def choose_window(
     length = side / scale
     origin = []
     target = None
-    if len(sample.boxes) and rng.random() < 0.8:
+    if len(sample.boxes) and rng.random() < ON_A_CELL:
         n = len(sample.boxes)
         target = sample.boxes[int(rng.integers(n) if weights is None else rng.choice(n, p=weights / weights.sum()))]
     if target is None and sample.reviewed:
@@ -160,7 +173,7 @@ def choose_window(
         y, x = rng.uniform(y0, y1), rng.uniform(x0, x1)
         target = (y, x, y, x)
     for axis, extent in enumerate(sample.image.shape[1:]):
-        beyond = length / 12 if rng.random() < 0.3 else 0.0
+        beyond = length * BEYOND[1] if rng.random() < BEYOND[0] else 0.0
         low, high = (
             sorted((-beyond, extent - length + beyond)) if extent < length else (-beyond, extent - length + beyond)
         )

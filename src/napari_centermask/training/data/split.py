@@ -21,7 +21,7 @@ from napari_centermask.io.reviewed import is_centred, is_partial, truth_of
 
 T = TypeVar("T")
 TRIES = 50
-"""Orders of the sources that are tried for one that holds out about as many cells as wished."""
+"""Orders of the sources that are tried for one that holds out about as many cells as wished; chosen, it takes milliseconds."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""Every setting of a fine-tuning, computed from the data, the start model and this machine. Needs no torch."""
+"""Every setting of a fine-tuning, computed from the data, the start model and this machine. Needs no torch.
+
+The numbers were measured together, not one by one: docs/benchmarks.md, "One click with 100 corrected cells", "Learning curve" and
+"The gate". Where one has a source or a measurement of its own, it stands beside it; "chosen" means that it has none.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +28,14 @@ from napari_centermask.settings import AnyModel, AugmentSettings, ModelSettings,
 from napari_centermask.training.data.inputs import follow_card
 
 SCRATCH_DIAMETER = 40.0
-"""Cells of this size lie between the sizes that P3 and P4 are made for."""
-# Measured on two cores with the shipped model: seconds of a step per tile of 256 x 256.
+"""Cells half as large again still lie on P3, whose boxes reach 64 pixels from a location (FCOS, arXiv 1904.01355, section 3.2).
+
+`nuclei` was trained at this size; others were not measured.
+"""
 CPU_SECONDS = 0.12
+"""Seconds of a step per tile of 256 x 256 on two cores: 520 steps of 4 tiles took 244 s (docs/benchmarks.md, "One click")."""
+_REPLAY_PART = 0.25
+"""With it what was known falls by at most 0.015 in mean AP (docs/benchmarks.md, "Learning curve"); others were not measured."""
 
 
 @dataclass(frozen=True)
@@ -153,16 +162,18 @@ def suggest(
         "workers": workers,
         "steps": steps,
         "minutes": minutes,
-        "evaluate_every": max(20, steps // 10),
-        "warmup": min(500, steps // 10),
-        "ema": 0.99 if steps < 2000 else 0.999,
-        "patience": 5,
+        "evaluate_every": max(20, steps // 10),  # chosen: ten points make a curve
+        "warmup": min(500, steps // 10),  # the longest as from scratch; a tenth as `optimise.LONGEST_WARMUP`
+        "ema": 0.99
+        if steps < 2000
+        else 0.999,  # chosen: a mean over the last 100 or 1,000 steps, a small part of the run
+        "patience": 5,  # chosen: half of a run without a better AP
         "oversample": _oversample(facts, reasons),
     }
     if card is not None:
         if replay is None:
             replay = _sample(start, model, is_same=model == card.model, reasons=reasons)
-        values |= _tuning(facts, reasons) | {"replay": list(replay), "replay_part": 0.25 if replay else 0.0}
+        values |= _tuning(facts, reasons) | {"replay": list(replay), "replay_part": _REPLAY_PART if replay else 0.0}
     settings = TrainSettings.model_validate(values)
     return Suggestion(settings if card is None else follow_card(settings, card), reasons)
 
@@ -186,7 +197,11 @@ def _network(facts: DataFacts, card: ModelCard | None, reasons: dict[str, str]) 
 
 
 def _tile(facts: DataFacts, diameter: float, reasons: dict[str, str]) -> int:
-    """Room for about six cells in a row, not more than the images have."""
+    """Room for about six cells in a row, not more than the images have.
+
+    6.4 diameters are the 256 pixels at which `nuclei` was trained; 128 is the smallest tile (`shortage.SMALLEST_TILE`), and 512
+    was chosen: a step costs four times one of 256.
+    """
     side = facts.side * diameter / facts.diameter
     tile = int(min(np.clip(6.4 * diameter, 128, 512), max(128, side)) // 32 * 32)
     reasons["tile"] = f"{tile / diameter:.0f} cells in a row; the smallest image has {side / diameter:.0f}"
@@ -194,6 +209,11 @@ def _tile(facts: DataFacts, diameter: float, reasons: dict[str, str]) -> int:
 
 
 def _machine(machine: Machine, tile: int, reasons: dict[str, str]) -> tuple[int, int]:
+    """Tiles per step and processes that cut them.
+
+    On a GPU a tile of 256 x 256 for each gigabyte, 2 to 16, which was chosen and not measured: `memory.first_that_fits` finds a
+    smaller step where that is too much. On CPUs 4, as in the measured fine-tunings; 8 on more than four cores (chosen).
+    """
     workers = min(4, max(1, machine.cores - 1)) if machine.cores > 1 else 0
     if machine.gpu_gb:
         batch = int(np.clip(2 ** math.floor(math.log2(machine.gpu_gb * (256 / tile) ** 2)), 2, 16))
@@ -208,7 +228,12 @@ def _machine(machine: Machine, tile: int, reasons: dict[str, str]) -> tuple[int,
 def _length(
     facts: DataFacts, machine: Machine, *, batch: int, tile: int, tuned: bool, reasons: dict[str, str]
 ) -> tuple[int, float | None]:
-    """More cells teach more; on a CPU the time is limited too: 100 cells shall be done within ten minutes."""
+    """More cells take more steps; on a CPU the time is limited too.
+
+    80 cells get 520 steps of 4 tiles, with which one click was measured; with 100 cells, 200 steps reached 87 % and more of the
+    AP of all cells. From scratch four times as many (chosen). 7 minutes for 100 cells keep the aim of ten with the comparison;
+    the root, because ten times the cells brought at most a third more AP. Cores beyond 8 count nothing (chosen).
+    """
     steps = int(np.clip((200 + 4 * facts.n_cells) * (1 if tuned else 4) * 4 / batch, 100, 20_000))
     reasons["steps"] = f"{facts.n_cells} cells in {facts.n_images} {'image' if facts.n_images == 1 else 'images'}"
     if machine.gpu_gb:
@@ -220,6 +245,11 @@ def _length(
 
 
 def _oversample(facts: DataFacts, reasons: dict[str, str]) -> float:
+    """The root of the imbalance where the rarest category has less than half of its even part (chosen).
+
+    Oversampling was measured with classifiers of crops only, where it changed nothing at 2.4 to 1 (docs/benchmarks.md,
+    "Measures against imbalance").
+    """
     n = len(facts.categories)
     if n > 1 and facts.n_rare * n < 0.5 * facts.n_cells:
         reasons["oversample"] = f"the rarest category has {facts.n_rare} of {facts.n_cells} cells"
@@ -247,7 +277,12 @@ def _fits(folder: Path, model: AnyModel) -> bool:
 
 
 def _tuning(facts: DataFacts, reasons: dict[str, str]) -> dict:
-    """What differs from a training from scratch: small steps, and first layers that stay where data are few."""
+    """What differs from a training from scratch: small steps, and first layers that stay where data are few.
+
+    Slower first layers: Howard and Ruder, arXiv 1801.06146, section 3.2, who divide by 2.6 from layer to layer; 0.7 from stage to
+    stage was chosen, as were the limits of `freeze`, the rate, the zooms and the shifts. A rate of 0.1 ruins the model
+    (docs/benchmarks.md, "The gate"); `find_rate` searches one. `keep` was measured: docs/training.md, "The gate".
+    """
     freeze = "early" if facts.n_cells < 100 else "stem" if facts.n_cells < 400 else "none"
     reasons["freeze"] = f"{facts.n_cells} cells" + ("" if freeze == "none" else " are few: the first layers stay")
     return {
@@ -270,7 +305,7 @@ _ASK_TORCH = """
 import torch
 print(torch.cuda.get_device_properties(0).total_memory / 1024**3 if torch.cuda.is_available() else 0)
 """
-_ASK_SECONDS = 60
+_ASK_SECONDS = 60  # chosen: far longer than torch takes to load
 
 
 def _gpu_gb() -> float:

@@ -13,9 +13,9 @@ from napari_centermask.settings import TrainSettings
 _STAGE = re.compile(r"bottom_up\.(?:stage|res)(\d)")
 _LEVEL = re.compile(r"network\.(?:down\.|encoder\.(?:layer|stages_|blocks\.)?)(\d)")
 LONGEST_WARMUP = 0.1
-"""Part of a run after which it is warm, however many steps that were."""
+"""Part of a run after which it is warm, however many steps that were; chosen."""
 PLATEAU = 2
-"""Evaluations without a better AP after which the schedule "plateau" lowers the rate."""
+"""Evaluations without a better AP after which the schedule "plateau" halves the rate; chosen."""
 HEADS = 6
 FROZEN = {"none": -1, "stem": 0, "early": 2, "backbone": 4}
 """Depth up to which layers stay: the stem; with stages 2 and 3; all of the backbone."""

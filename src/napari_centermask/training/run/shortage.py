@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SMALLEST_TILE = 128
-"""No smaller tile is proposed: cells at the edges would outnumber whole ones."""
+"""No smaller tile is proposed: of the cells of 40 pixels that 128 show, about half are whole, ((128 - 40) / 128) squared."""
 
 RELIEF = "Close other programs, or train a smaller model: a lite backbone such as V-19-slim-dw-eSE, or a U-Net of less width."
 """What helps where no smaller step does."""
@@ -23,7 +23,7 @@ def is_of_host(error: BaseException) -> bool:
 
 
 def smaller_tile(tile: int) -> int | None:
-    """Three quarters of a tile's side, a multiple of 32; None where it is the smallest already."""
+    """Three quarters of a tile's side (chosen: 9/16 of the memory), a multiple of 32; None where it is the smallest already."""
     return max(SMALLEST_TILE, tile * 3 // 4 // 32 * 32) if tile > SMALLEST_TILE else None
 
 
