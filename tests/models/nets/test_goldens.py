@@ -41,6 +41,28 @@ VARIANTS = sorted(p.stem for p in FOLDER.glob("variants/*.npz"))
 KEYS = sorted(p.stem for p in FOLDER.glob("keys/*.json"))
 UNSUPPORTED = ("_dcn", "X_101")  # deformable convolutions and ResNeXt: not part of this project
 
+# Float32 rounds in another way on each processor: libraries choose other kernels, and other orders of addition. Bounds are twice
+# the widest spread between two of five runs, torch 2.15 on one processor whose instruction sets were limited with
+# ATEN_CPU_CAPABILITY, ONEDNN_MAX_CPU_ISA and MKL_ENABLE_INSTRUCTIONS, of the six networks of the table (weights by the recipe,
+# the two images; gradients for objects A with the objects' boxes as proposals). The goldens are from AVX-512 with two threads.
+#
+#   widest of all pairs of runs        | V-57   | V-39    | R-50    | lite V-39 | lite V-19-slim-dw | lite MobileNetV2
+#   -----------------------------------|--------|---------|---------|-----------|-------------------|-----------------
+#   mask pixels of an image, AVX-512   |      2 |       2 |       5 |         6 |                 3 |                2
+#   the same, AVX2                     |      4 |      10 |      10 |        11 |                 5 |                2
+#   the same, between all three sets   |      4 |      11 |      11 |        11 |                 7 |                3
+#   a gradient's norm, AVX-512         | 0.01 % |  0.04 % |  0.00 % |    0.01 % |            0.01 % |           0.30 %
+#   the same, AVX2                     | 0.11 % |  0.05 % |  0.08 % |    0.05 % |            0.00 % |           0.04 %
+#   the same, between all three sets   | 0.11 % |  0.11 % |  0.08 % |    0.08 % |            0.01 % |           0.97 %
+#
+# AVX-512 and AVX2: one thread against two; all sets: these and SSE4.1 with one. On another processor with AVX2 alone a norm was
+# 0.2014 % off. Why MobileNetV2's gradients differ more was not looked into.
+# Against the goldens scores were off by at most 6.2e-6; all other tensors stay below 35 % of the README's tolerances.
+MASK_PIXELS = 22
+GRADIENT = 0.004  # twice that 0.2014 %
+GRADIENT_MOBILE = 0.02  # of a network with that backbone
+SCORE = 1.25e-5
+
 pytestmark = pytest.mark.skipif(not CONFIGS, reason=f"no goldens in {FOLDER}; set CENTERMASK_GOLDENS")
 
 
@@ -184,7 +206,7 @@ def same_boxes(found, golden, *, name, noise):
     order = cKDTree(table[0]).query(table[1])[1]
     assert len(np.unique(order)) == len(order), name
     close(boxes[order], gold_boxes, name=name, rtol=0, atol=1e-2, noise=noise.get("det.pred_boxes", 0))
-    close(scores[order], gold_scores, name=name, rtol=0, atol=1e-5, noise=noise.get("det.scores", 0))
+    close(scores[order], gold_scores, name=name, rtol=0, atol=SCORE, noise=noise.get("det.scores", 0))
     assert np.array_equal(classes[order], gold_classes), name
     return order
 
@@ -224,13 +246,12 @@ def check_final(found, quality, probability, size, golden, prefix, noise):
     boxes, scores, classes = found
     clipped, kept = clipped_boxes(boxes, size, golden[prefix + "mask_hw"])
     close(clipped[kept], golden[prefix + "boxes"], name=prefix, rtol=0, atol=1e-2, noise=noise.get("det.pred_boxes", 0))
-    close(scores[kept], golden[prefix + "scores"], name=prefix, rtol=0, atol=1e-5, noise=noise.get("det.scores", 0))
+    close(scores[kept], golden[prefix + "scores"], name=prefix, rtol=0, atol=SCORE, noise=noise.get("det.scores", 0))
     assert np.array_equal(classes[kept], golden[prefix + "classes"])
     if prefix + "mask_scores" in golden:
         close(scores[kept] * quality[kept], golden[prefix + "mask_scores"], name=prefix, atol=1e-4)
-    # rounding in all that went before flips some pixels of the reference itself
-    different = differing_pixels(clipped[kept], probability[kept], golden, prefix)
-    assert different <= 5 + noise.get("final_mask_pixels_different", 0)
+    # rounding in all that went before flips pixels, of the reference itself too
+    assert differing_pixels(clipped[kept], probability[kept], golden, prefix) <= MASK_PIXELS
 
 
 def clipped_boxes(boxes, size, wanted):
@@ -331,7 +352,7 @@ def check_candidates(features, card, golden, prefix, options, noise, margins):
     expected = np.sort(golden[prefix + "post_nms.scores"])
     if decided:
         uncut = detect(features, card, **(options | {"max_detections": None}))
-        close(np.sort(uncut.scores), expected, name="after NMS", rtol=0, atol=1e-5, noise=noise.get("det.scores", 0))
+        close(np.sort(uncut.scores), expected, name="after NMS", rtol=0, atol=SCORE, noise=noise.get("det.scores", 0))
 
 
 @pytest.mark.parametrize("name", KEYS)
@@ -544,8 +565,9 @@ def check_gradients(model, facts):
     expected = {k: v for k, v in facts["grad_norms"].items() if v is not None}
     unknown = set(expected) - {k for k, p in model.named_parameters() if p.requires_grad}
     assert not unknown
+    bound = GRADIENT_MOBILE if any("bottom_up.features" in key for key in expected) else GRADIENT
     for key, value in expected.items():
-        assert norms.get(key, 0.0) == pytest.approx(value, rel=2e-3, abs=1e-5), key
+        assert norms.get(key, 0.0) == pytest.approx(value, rel=bound, abs=1e-5), key
     assert not [k for k in facts.get("params_without_grad", []) if norms.get(k, 0.0) > 1e-5]
 
 
