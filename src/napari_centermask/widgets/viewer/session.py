@@ -17,6 +17,7 @@ from napari_centermask.core.instances import Instances
 from napari_centermask.core.predictions import has_predictions, replace_predictions
 from napari_centermask.core.result import Result
 from napari_centermask.core.viability import renamed
+from napari_centermask.widgets.viewer.gl_programs import KeptPrograms
 from napari_centermask.widgets.viewer.layers import ResultLayers, place_of
 from napari_centermask.widgets.viewer.planes import ImagePlanes
 from napari_centermask.widgets.viewer.view import current_index, shows_planes
@@ -136,6 +137,7 @@ class Session:
         self._settling = _timer(_SETTLE_MS, self.settle)
         self._settling.setSingleShot(True)
         self.runner.ended.connect(self._on_ended)
+        self._programs = KeptPrograms(viewer)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.dims.events.current_step.connect(self._on_step)
         viewer.dims.events.order.connect(self._on_step)
