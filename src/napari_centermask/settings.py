@@ -135,6 +135,9 @@ class ModelSettings(NetworkSettings):
     backbone_norm: Literal["FrozenBN", "BN", "GN"] = Field("BN", description="FrozenBN is the reference.")
     ese: bool = Field(True, description="Channel gates of VoVNetV2; they pool over the whole tile.")
     fpn_channels: int = Field(128, ge=16, description="128 (lite) or 256.")
+    first_level: int = Field(
+        3, ge=2, le=3, description="Finest FPN level, with a location every 2^level pixels; 3 in the reference."
+    )
     top_levels: int = Field(2, ge=0, le=2, description="FPN levels above P5; 2 in the reference.")
     head_convs: int = Field(2, ge=1, le=8, description="Convolutions in each FCOS tower: 2 (lite) or 4.")
     head_norm: Literal["GN", "none"] = Field("GN", description="GN is the reference; it depends on the tile.")
@@ -148,6 +151,19 @@ class ModelSettings(NetworkSettings):
     roi_levels: Literal["ratio", "area"] = Field(
         "ratio", description="ratio (reference) depends on the tile; area does not."
     )
+    roi_size: int = Field(
+        14, ge=6, le=28, multiple_of=2, description="Side to which a cell's features are pooled; its mask has twice that."
+    )
+
+    @property
+    def pooled_levels(self) -> tuple[int, ...]:
+        """The pyramid's levels up to P5, finest first: those that cells are pooled from."""
+        return tuple(range(self.first_level, 6))
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Pixels between the locations of each level, finest first."""
+        return tuple(2**level for level in range(self.first_level, 6 + self.top_levels))
 
     @property
     def summary(self) -> str:

@@ -15,11 +15,12 @@ from napari_centermask.settings import ModelSettings
 SMALL = {"backbone": "V-19-slim-dw-eSE", "fpn_channels": 32, "head_convs": 1, "mask_channels": 32, "mask_convs": 1}
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+@pytest.fixture(scope="module", params=[(3, 14), (2, 10)], ids=["stride 8", "stride 4"])
+def exported(tmp_path_factory, request):
     """A small network with two categories and the reference's parts, its card, its folder and the parity."""
     torch.manual_seed(0)
-    form = ModelSettings(**SMALL, categories=["a", "b"], maskiou_channels=16, maskiou_fc=16, maskiou_convs=1)
+    levels = dict(zip(("first_level", "roi_size"), request.param, strict=True))
+    form = ModelSettings(**SMALL, **levels, categories=["a", "b"], maskiou_channels=16, maskiou_fc=16, maskiou_convs=1)
     model = CenterMask(form).eval()
     card = ModelCard(name="small", licence="BSD-3-Clause", model=form, diameter=40.0)
     folder = tmp_path_factory.mktemp("export")
@@ -53,7 +54,8 @@ def test_every_engine_gives_what_torch_gives(exported, make):
         np.testing.assert_allclose(own_masks, masks, atol=1e-3)
         np.testing.assert_allclose(own_quality, quality, atol=1e-3)
     empty = ours.masks(b, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
-    assert [part.shape for part in empty] == [(0, 28, 28), (0,)]
+    side = 2 * card.model.roi_size
+    assert [part.shape for part in empty] == [(0, side, side), (0,)]
 
 
 def test_graphs_name_no_path_of_the_machine(exported):

@@ -130,6 +130,21 @@ def test_soft_nms_lowers_instead_of_dropping():
     np.testing.assert_allclose(soft.scores, expected, rtol=1e-5)
 
 
+def test_models_that_begin_at_stride_4_find_cells_between_the_locations_of_stride_8():
+    card = SimpleNamespace(strides=(4, 8, 16, 32))
+    centres, levels = locations((64, 96), card.strides)
+    assert len(centres) == 16 * 24 + 8 * 12 + 4 * 6 + 2 * 3
+    np.testing.assert_array_equal(centres[:2], [[2, 2], [6, 2]])
+    features = Features(
+        (64, 96),
+        (),
+        np.where((centres == [22, 34]).all(axis=1) & (levels == 0), 5.0, -50.0).astype(np.float32)[None, :, None],
+        np.full((1, len(centres), 4), 9.0, np.float32),
+        np.full((1, len(centres)), 50.0, np.float32),
+    )
+    np.testing.assert_array_equal(detect(features, card, score=0.3, nms=0.6).boxes, [[13, 25, 31, 43]])
+
+
 def test_models_without_top_levels_decode_too():
     card = SimpleNamespace(strides=STRIDES[:3])
     n = len(locations((64, 96), card.strides)[0])

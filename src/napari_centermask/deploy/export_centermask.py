@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from napari_centermask.deploy.graphs import SHAPES, Parity, accepted, any_size, compare, open_session, write_graph
-from napari_centermask.engines.graphs import DENSE_INPUT, DENSE_OUTPUTS, ROI_INPUTS, ROI_OUTPUTS
+from napari_centermask.engines.graphs import DENSE_INPUT, ROI_OUTPUTS, dense_outputs, roi_inputs
 from napari_centermask.models.nets.centermask import CenterMask
 
 
@@ -37,15 +37,20 @@ class _Roi(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, p3, p4, p5, rois, classes, image_area):
-        logits, quality = self.model.roi(p3, p4, p5, rois, classes, image_area)
+    def forward(self, pyramid, rois, classes, image_area):
+        logits, quality = self.model.roi(pyramid, rois, classes, image_area)
         # The unused inputs stay part of the graph, so that every model is fed alike.
         return logits.sigmoid(), quality + 0.0 * (image_area.sum() + classes.sum().to(quality.dtype))
 
 
 def _write_dense(model: CenterMask, path: Path, card: Any) -> None:
     example = torch.randn(2, model.settings.in_channels, 256, 320)
-    write_graph(_Dense(model), (example,), path, card, [DENSE_INPUT], DENSE_OUTPUTS, any_size(32))
+    outputs = dense_outputs(_n_levels(model))
+    write_graph(_Dense(model), (example,), path, card, [DENSE_INPUT], outputs, any_size(32))
+
+
+def _n_levels(model: CenterMask) -> int:
+    return len(model.settings.pooled_levels)
 
 
 def _write_roi(model: CenterMask, path: Path, card: Any) -> None:
@@ -53,9 +58,10 @@ def _write_roi(model: CenterMask, path: Path, card: Any) -> None:
         pyramid, *_ = model.dense(torch.randn(2, model.settings.in_channels, 256, 320))
     rois, classes = _random_rois(7, 2, (256, 320), len(model.settings.categories), np.random.default_rng(0))
     batch, count = torch.export.Dim("batch", min=1, max=64), torch.export.Dim("rois", min=0, max=1_000_000)
-    maps = tuple({0: batch, 2: torch.export.Dim(f"h{i}", min=1), 3: torch.export.Dim(f"w{i}", min=1)} for i in range(3))
-    example = (*pyramid, rois, classes, torch.tensor([256.0 * 320.0]))
-    write_graph(_Roi(model), example, path, card, ROI_INPUTS, ROI_OUTPUTS, (*maps, {0: count}, {0: count}, None))
+    n = _n_levels(model)
+    maps = tuple({0: batch, 2: torch.export.Dim(f"h{i}", min=1), 3: torch.export.Dim(f"w{i}", min=1)} for i in range(n))
+    example = (tuple(pyramid), rois, classes, torch.tensor([256.0 * 320.0]))
+    write_graph(_Roi(model), example, path, card, roi_inputs(n), ROI_OUTPUTS, (maps, {0: count}, {0: count}, None))
 
 
 def _random_rois(n: int, batch: int, size: tuple[int, int], classes: int, rng) -> tuple[torch.Tensor, torch.Tensor]:
@@ -77,16 +83,17 @@ def check_parity(model: CenterMask, dense: Path, roi: Path) -> Parity:
     """
     sessions = [open_session(path) for path in (dense, roi)]
     rng = np.random.default_rng(1)
-    worst = dict.fromkeys((*DENSE_OUTPUTS, *ROI_OUTPUTS), 0.0)
+    outputs, inputs = dense_outputs(_n_levels(model)), roi_inputs(_n_levels(model))
+    worst = dict.fromkeys((*outputs, *ROI_OUTPUTS), 0.0)
     for (batch, height, width), count in zip(SHAPES, (37, 0, 1), strict=True):
         x = torch.from_numpy(
             rng.normal(0.3, 0.4, (batch, model.settings.in_channels, height, width)).astype(np.float32)
         )
         pyramid, *rest = model.dense(x)
-        compare(worst, DENSE_OUTPUTS, (*pyramid, *rest), sessions[0].run(DENSE_OUTPUTS, {DENSE_INPUT: x.numpy()}))
+        compare(worst, outputs, (*pyramid, *rest), sessions[0].run(outputs, {DENSE_INPUT: x.numpy()}))
         rois, classes = _random_rois(count, batch, (height, width), len(model.settings.categories), rng)
         area = torch.tensor([float(height * width)])
-        logits, quality = model.roi(*pyramid, rois, classes, area)
-        feed = dict(zip(ROI_INPUTS, (v.numpy() for v in (*pyramid, rois, classes, area)), strict=True))
+        logits, quality = model.roi(pyramid, rois, classes, area)
+        feed = dict(zip(inputs, (v.numpy() for v in (*pyramid, rois, classes, area)), strict=True))
         compare(worst, ROI_OUTPUTS, (logits.sigmoid(), quality), sessions[1].run(ROI_OUTPUTS, feed))
     return accepted(worst)

@@ -19,6 +19,7 @@ from napari_centermask.engines.graphs import CARD_KEY
 OPSET = 20  # 17 is silently raised to 18 by the exporter; 21 is too new for older runtimes
 SHAPES = ((1, 512, 512), (2, 320, 256), (1, 96, 416))
 TOLERANCE = {
+    "p2": 1e-3,
     "p3": 1e-3,
     "p4": 1e-3,
     "p5": 1e-3,

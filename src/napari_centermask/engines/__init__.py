@@ -22,7 +22,7 @@ class Features:
     tile_shape
         (H, W) of the padded tiles in network pixels; multiples of 32.
     pyramid
-        P3, P4, P5 in the engine's own array type, (B, C, H / stride, W / stride).
+        The levels up to P5, finest first, in the engine's own array type, (B, C, H / stride, W / stride).
     logits
         (B, L, categories) float32, raw class logits of all locations, levels one after another.
     ltrb
@@ -94,7 +94,7 @@ class Engine(Protocol):
 
         Returns
         -------
-        probabilities : (N, 28, 28) float32 in [0, 1]
+        probabilities : (N, s, s) float32 in [0, 1], usually 28 x 28
         quality : (N,) float32, predicted mask IoU, clipped to [0, 1]; ones where the model has no mask-IoU head.
         """
 

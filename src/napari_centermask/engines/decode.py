@@ -127,7 +127,7 @@ def _candidates(
 def locations(tile_shape: tuple[int, int], strides: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Centres of all locations, in the order of `Features.logits`.
 
-    The levels from stride 8 on halve with rounding up, as stride-2 convolutions do.
+    The levels halve with rounding up, as stride-2 convolutions do.
 
     Returns
     -------

@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_centermask.core.errors import BadSettings, MissingExtra
 from napari_centermask.engines import Features
-from napari_centermask.engines.graphs import DENSE_INPUT, DENSE_OUTPUTS, MAPS_OUTPUT, ROI_OUTPUTS, roi_feed
+from napari_centermask.engines.graphs import DENSE_INPUT, MAPS_OUTPUT, ROI_OUTPUTS, dense_outputs, roi_feed
 from napari_centermask.models.store.card import ModelCard
 
 
@@ -80,8 +80,9 @@ class OnnxEngine:
 
     def features(self, tiles: np.ndarray) -> Features:
         """See `Engine.features`."""
-        outputs = self._dense.run(DENSE_OUTPUTS, {DENSE_INPUT: tiles})
-        return Features(tiles.shape[2:], tuple(outputs[:3]), *outputs[3:])
+        n_levels = len(self.card.model.pooled_levels)
+        outputs = self._dense.run(dense_outputs(n_levels), {DENSE_INPUT: tiles})
+        return Features(tiles.shape[2:], tuple(outputs[:n_levels]), *outputs[n_levels:])
 
     def masks(
         self, features: Features, boxes: np.ndarray, classes: np.ndarray, *, index: int = 0

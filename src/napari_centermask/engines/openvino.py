@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_centermask.core.errors import BadSettings, MissingExtra
 from napari_centermask.engines import Features
-from napari_centermask.engines.graphs import DENSE_INPUT, DENSE_OUTPUTS, MAPS_OUTPUT, ROI_OUTPUTS, roi_feed
+from napari_centermask.engines.graphs import DENSE_INPUT, MAPS_OUTPUT, ROI_OUTPUTS, dense_outputs, roi_feed
 from napari_centermask.models.store.card import ModelCard
 
 
@@ -41,15 +41,17 @@ class OpenVinoEngine:
     def features(self, tiles: np.ndarray) -> Features:
         """See `Engine.features`."""
         result = self._dense({DENSE_INPUT: tiles})
-        outputs = [np.array(result[name]) for name in DENSE_OUTPUTS]
-        return Features(tiles.shape[2:], tuple(outputs[:3]), *outputs[3:])
+        n_levels = len(self.card.model.pooled_levels)
+        outputs = [np.array(result[name]) for name in dense_outputs(n_levels)]
+        return Features(tiles.shape[2:], tuple(outputs[:n_levels]), *outputs[n_levels:])
 
     def masks(
         self, features: Features, boxes: np.ndarray, classes: np.ndarray, *, index: int = 0
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `Engine.masks`."""
         if len(boxes) == 0:
-            return np.zeros((0, 28, 28), np.float32), np.zeros(0, np.float32)
+            side = 2 * self.card.model.roi_size
+            return np.zeros((0, side, side), np.float32), np.zeros(0, np.float32)
         feed = roi_feed(features.pyramid, boxes, classes, index, float(np.prod(features.tile_shape)))
         known = {port.any_name for port in self._roi.inputs}
         result = self._roi({name: value for name, value in feed.items() if name in known})

@@ -51,9 +51,8 @@ class TorchEngine:
         """See `Engine.masks`."""
         rois = torch.from_numpy(np.insert(np.asarray(boxes, np.float32).reshape(-1, 4), 0, index, axis=1))
         kinds = torch.from_numpy(np.asarray(classes, np.int64))
-        p3, p4, p5 = features.pyramid
         area = float(np.prod(features.tile_shape))
-        logits, quality = self._model.roi(p3, p4, p5, rois.to(self._device), kinds.to(self._device), area)
+        logits, quality = self._model.roi(features.pyramid, rois.to(self._device), kinds.to(self._device), area)
         return logits.sigmoid().float().cpu().numpy(), quality.clamp(0, 1).float().cpu().numpy()
 
 

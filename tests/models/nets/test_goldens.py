@@ -287,7 +287,7 @@ def check_regions(case, dense, boxes, classes, golden, prefix, size):
     """
     model, noise = case.model, case.noise
     rois, classes, area = rois_of(boxes), torch.from_numpy(classes).long(), float(size[0] * size[1])
-    logits, iou = model.roi(*dense[0], rois, classes, area)
+    logits, iou = model.roi(dense[0], rois, classes, area)
     if len(boxes) == 0:
         assert logits.shape == (0, 28, 28)
         assert iou.shape == (0,)
@@ -510,7 +510,7 @@ def check_region_losses(case, pyramid, rois, kinds, objects, golden, facts):
         for kind in ("polygon", "bitmask")
     }
     each = torch.tensor([a for a, r in zip(areas, rois, strict=True) for _ in r])
-    logits, iou = case.model.roi(*pyramid[:3], torch.cat(rois), kinds, each)
+    logits, iou = case.model.roi(pyramid[:3], torch.cat(rois), kinds, each)
     close(logits, golden["mask_logits_sel"].astype(np.float32), name="mask logits", rtol=2e-3, atol=2e-2)
     close(iou, golden["maskiou_pred_sel"], name="mask IoU predictions")
     ours = [mask_targets(masks_of(case, golden, i), objects[i], r[:, 1:])[0] for i, r in enumerate(rois)]

@@ -74,6 +74,7 @@ def test_a_card_tells_what_taught_its_model():
 def test_strides_follow_the_top_levels():
     assert make_card().strides == (8, 16, 32, 64, 128)
     assert make_card(model=ModelSettings(top_levels=0)).strides == (8, 16, 32)
+    assert make_card(model=ModelSettings(top_levels=0, first_level=2)).strides == (4, 8, 16, 32)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,8 @@ def test_shapes_of_the_reference_fit_their_settings(shared, config):
         {"maskiou": False},
         {"maskiou_fc": 512},
         {"top_levels": 1},
+        {"first_level": 2},
+        {"roi_size": 12},
         {"backbone": "V-39-eSE"},
     ],
 )

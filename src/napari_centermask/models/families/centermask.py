@@ -5,8 +5,8 @@ from __future__ import annotations
 from napari_centermask.models.families.family import Family, Shapes
 from napari_centermask.settings import ModelSettings, TrainSettings
 
-# Channels of the maps that reach the FPN as P3, P4, P5.
-_SLIM, _FULL, _RESNET = (256, 384, 512), (512, 768, 1024), (512, 1024, 2048)
+# Channels of the maps that reach the FPN as P2, P3, P4, P5.
+_SLIM, _FULL, _RESNET = (112, 256, 384, 512), (256, 512, 768, 1024), (256, 512, 1024, 2048)
 _FPN_INPUTS = {
     "V-19-slim-dw-eSE": _SLIM,
     "V-19-slim-eSE": _SLIM,
@@ -17,7 +17,7 @@ _FPN_INPUTS = {
     "V-99-eSE": _FULL,
     "R-50": _RESNET,
     "R-101": _RESNET,
-    "MobileNetV2": (32, 96, 320),
+    "MobileNetV2": (24, 32, 96, 320),
 }
 _HEADS, _FCOS = "roi_heads", "proposal_generator.fcos_head"
 
@@ -30,8 +30,8 @@ def _check(model: ModelSettings) -> None:
 def _shapes(model: ModelSettings) -> Shapes:
     n, width = len(model.categories), model.fpn_channels
     shapes: Shapes = {}
-    for level, channels in zip((3, 4, 5), _FPN_INPUTS[model.backbone], strict=True):
-        shapes[f"backbone.fpn_lateral{level}.weight"] = (width, channels, 1, 1)
+    for level in model.pooled_levels:
+        shapes[f"backbone.fpn_lateral{level}.weight"] = (width, _FPN_INPUTS[model.backbone][level - 2], 1, 1)
     step = 3  # convolution, norm, ReLU
     for i in range(model.head_convs):
         shapes[f"{_FCOS}.cls_tower.{step * i}.weight"] = (width, width, 3, 3)
@@ -39,7 +39,7 @@ def _shapes(model: ModelSettings) -> Shapes:
             shapes[f"{_FCOS}.cls_tower.{step * i + 1}.weight"] = (width,)
     shapes[f"{_FCOS}.cls_logits.weight"] = (n, width, 3, 3)
     shapes[f"{_FCOS}.bbox_pred.weight"] = (4, width, 3, 3)
-    for i in range(3 + model.top_levels):
+    for i in range(len(model.strides)):
         shapes[f"{_FCOS}.scales.{i}.scale"] = (1,)
     return shapes | _mask_shapes(model)
 
@@ -52,7 +52,7 @@ def _mask_shapes(model: ModelSettings) -> Shapes:
     if model.maskiou:
         for i in range(model.maskiou_convs):
             shapes[f"{_HEADS}.maskiou_head.maskiou_fcn{i + 1}.weight"] = (iou, width + 1 if i == 0 else iou, 3, 3)
-        shapes[f"{_HEADS}.maskiou_head.maskiou_fc1.weight"] = (model.maskiou_fc, iou * 49)
+        shapes[f"{_HEADS}.maskiou_head.maskiou_fc1.weight"] = (model.maskiou_fc, iou * (-(-model.roi_size // 2)) ** 2)
         shapes[f"{_HEADS}.maskiou_head.maskiou.weight"] = (n, model.maskiou_fc)
     return shapes
 
@@ -62,7 +62,8 @@ def _strange_keys(model: ModelSettings) -> list[str]:
     last = model.maskiou_convs if model.maskiou else 0
     keys = [
         f"{_FCOS}.cls_tower.{3 * model.head_convs}.weight",
-        f"{_FCOS}.scales.{3 + model.top_levels}.scale",
+        f"{_FCOS}.scales.{len(model.strides)}.scale",
+        f"backbone.fpn_lateral{model.first_level - 1}.weight",
         f"{_HEADS}.mask_head.mask_fcn{model.mask_convs + 1}.weight",
         f"{_HEADS}.maskiou_head.maskiou_fcn{last + 1}.weight",
     ]
@@ -70,7 +71,7 @@ def _strange_keys(model: ModelSettings) -> list[str]:
 
 
 def _graph_sizes(model: ModelSettings) -> dict[str, tuple[int, int]]:
-    return {"logits": (2, len(model.categories))} | dict.fromkeys(("p3", "p4", "p5"), (1, model.fpn_channels))
+    return {"logits": (2, len(model.categories))} | {f"p{level}": (1, model.fpn_channels) for level in model.pooled_levels}
 
 
 def _idle(settings: TrainSettings) -> dict[str, str]:

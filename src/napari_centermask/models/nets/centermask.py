@@ -7,6 +7,8 @@ same weights answer automatic detection, boxes drawn by hand, and every runtime.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -69,18 +71,20 @@ class CenterMask(nn.Module):
         super().__init__()
         self.settings = settings
         n, width = len(settings.categories), settings.fpn_channels
-        self.strides = (8, 16, 32, 64, 128)[: 3 + settings.top_levels]
-        self.backbone = FPN(make_backbone(settings), width, top_levels=settings.top_levels)
+        self.strides = settings.strides
+        levels = {"first_level": settings.first_level, "top_levels": settings.top_levels}
+        self.backbone = FPN(make_backbone(settings), width, **levels)
         head = FCOSHead(width, n, levels=len(self.strides), convs=settings.head_convs, norm=settings.head_norm)
         self.proposal_generator = ProposalGenerator(head)
         iou = None
         if settings.maskiou:
-            iou = MaskIoUHead(width, settings.maskiou_channels, settings.maskiou_convs, settings.maskiou_fc, n)
+            sizes = settings.maskiou_channels, settings.maskiou_convs, settings.maskiou_fc
+            iou = MaskIoUHead(width, *sizes, n, size=settings.roi_size)
         masks = MaskHead(width, settings.mask_channels, settings.mask_convs, 1 if settings.class_agnostic_mask else n)
         self.roi_heads = RoIHeads(masks, iou)
 
     def pyramid(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """(B, C, H, W) float32, normalised, H and W multiples of 32 -> [P3, P4, P5, ...]."""
+        """(B, C, H, W) float32, normalised, H and W multiples of 32 -> the levels, finest first."""
         return self.backbone(x)
 
     def dense(self, x: torch.Tensor) -> tuple[tuple[torch.Tensor, ...], torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -93,7 +97,7 @@ class CenterMask(nn.Module):
 
         Returns
         -------
-        pyramid : P3, P4, P5, each (B, channels, H / stride, W / stride)
+        pyramid : the levels up to P5, finest first, each (B, channels, H / stride, W / stride)
         logits : (B, L, classes) raw class logits, levels one after another, row-major inside a level
         ltrb : (B, L, 4) distances left, top, right, bottom in pixels
         centerness : (B, L) raw logits
@@ -101,7 +105,7 @@ class CenterMask(nn.Module):
         levels = self.pyramid(x)
         logits, ltrb, centerness = self.proposal_generator.fcos_head(levels)
         ltrb = [t * stride for t, stride in zip(ltrb, self.strides, strict=True)]
-        return tuple(levels[:3]), flatten(logits), flatten(ltrb), flatten(centerness)[..., 0]
+        return tuple(levels[: len(self.settings.pooled_levels)]), flatten(logits), flatten(ltrb), flatten(centerness)[..., 0]
 
     def forward(self, x: torch.Tensor):
         """Same as `dense`."""
@@ -109,9 +113,7 @@ class CenterMask(nn.Module):
 
     def roi(
         self,
-        p3: torch.Tensor,
-        p4: torch.Tensor,
-        p5: torch.Tensor,
+        pyramid: Sequence[torch.Tensor],
         rois: torch.Tensor,
         classes: torch.Tensor,
         image_area: torch.Tensor | float,
@@ -120,7 +122,7 @@ class CenterMask(nn.Module):
 
         Parameters
         ----------
-        p3, p4, p5
+        pyramid
             From `dense`.
         rois
             (N, 5) float32: batch index, x0, y0, x1, y1 in pixels, not clipped; N may be 0.
@@ -131,11 +133,12 @@ class CenterMask(nn.Module):
 
         Returns
         -------
-        mask_logits : (N, 28, 28), the map of each region's class
+        mask_logits : (N, s, s), the map of each region's class; s is twice `settings.roi_size`
         mask_iou : (N,), linear, may leave [0, 1]; ones without a mask-IoU head
         """
-        levels = assign_levels(rois[:, 1:], image_area, rule=self.settings.roi_levels)
-        x = pool((p3, p4, p5), rois, levels)
+        rule, first = self.settings.roi_levels, self.settings.first_level
+        levels = assign_levels(rois[:, 1:], image_area, rule=rule, first_level=first)
+        x = pool(pyramid, rois, levels, size=self.settings.roi_size)
         logits = of_class(self.roi_heads.mask_head(x), classes)
         if self.roi_heads.maskiou_head is None:
             return logits, torch.ones_like(rois[:, 0])

@@ -1,4 +1,4 @@
-"""Feature pyramid: P3 to P5 from the backbone, P6 and P7 on top.
+"""Feature pyramid: P3 (or P2) to P5 from the backbone, P6 and P7 on top.
 
 Source: Lin et al., arXiv 1612.03144; P6 and P7 as in FCOS, arXiv 1904.01355.
 """
@@ -34,18 +34,22 @@ class FPN(nn.Module):
     Parameters
     ----------
     bottom_up
-        Backbone: forward gives a dict of three maps at strides 8, 16, 32, `out_channels` names their widths.
+        Backbone: forward gives a dict of maps at strides 4, 8, 16, 32, `out_channels` names their widths.
     channels
         Width of every level.
+    first_level
+        The finest level, 2 or 3: one location every 4 or 8 pixels.
     top_levels
         0, 1 or 2 levels above P5.
     """
 
-    def __init__(self, bottom_up: nn.Module, channels: int, *, top_levels: int = 2) -> None:
+    def __init__(self, bottom_up: nn.Module, channels: int, *, first_level: int = 3, top_levels: int = 2) -> None:
         super().__init__()
         self.bottom_up = bottom_up
-        self.names = tuple(bottom_up.out_channels)
-        for level, name in zip((3, 4, 5), self.names, strict=True):
+        self.maps = dict(zip((2, 3, 4, 5), bottom_up.out_channels, strict=True))
+        self.levels = range(first_level, 6)
+        for level in self.levels:
+            name = self.maps[level]
             self.add_module(f"fpn_lateral{level}", nn.Conv2d(bottom_up.out_channels[name], channels, 1))
             self.add_module(f"fpn_output{level}", nn.Conv2d(channels, channels, 3, padding=1))
         self.top_block = TopBlock(channels, top_levels) if top_levels else None
@@ -55,12 +59,12 @@ class FPN(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """(B, C, H, W), H and W multiples of 32 -> [P3, P4, P5, ...], each (B, channels, H / stride, W / stride)."""
+        """(B, C, H, W), H and W multiples of 32 -> [P3, P4, P5, ...] or [P2, P3, ...], each (B, channels, h, w)."""
         maps = self.bottom_up(x)
         inner = None
         outputs = []
-        for level, name in zip((5, 4, 3), reversed(self.names), strict=True):
-            lateral = getattr(self, f"fpn_lateral{level}")(maps[name])
+        for level in reversed(self.levels):
+            lateral = getattr(self, f"fpn_lateral{level}")(maps[self.maps[level]])
             inner = lateral if inner is None else lateral + F.interpolate(inner, scale_factor=2.0, mode="nearest")
             outputs.insert(0, getattr(self, f"fpn_output{level}")(inner))
         if self.top_block is not None:

@@ -42,7 +42,7 @@ class MobileNetV2(nn.Module):
     Attributes
     ----------
     out_channels
-        Name -> channels of the returned maps: res3 (stride 8), res4 (16), res5 (32).
+        Name -> channels of the returned maps: res2 (stride 4), res3 (8), res4 (16), res5 (32).
     """
 
     def __init__(self, in_channels: int = 3, *, norm: str = "FrozenBN") -> None:
@@ -57,16 +57,15 @@ class MobileNetV2(nn.Module):
                 blocks.append(InvertedResidual(channels, out, stride=stride, expand=expand, norm=norm))
                 channels = out
         self.features = nn.Sequential(*blocks)
-        self.out_channels = {"res3": 32, "res4": 96, "res5": 320}
+        self.out_channels = {"res2": 24, "res3": 32, "res4": 96, "res5": 320}
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """(N, C, H, W), H and W multiples of 32, -> {"res3": ..., "res4": ..., "res5": ...}."""
+        """(N, C, H, W), H and W multiples of 32, -> {"res2": ..., "res3": ..., "res4": ..., "res5": ...}."""
         features = {}
         for index, block in enumerate(self.features):
             x = block(x)
-            name = TAPS.get(index)
-            if name in self.out_channels:
-                features[name] = x
+            if index in TAPS:
+                features[TAPS[index]] = x
         return features
 
 

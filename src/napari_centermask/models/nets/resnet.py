@@ -74,7 +74,7 @@ class ResNet(nn.Module):
     Attributes
     ----------
     out_channels
-        Name -> channels of the returned maps: res3 (stride 8), res4 (16), res5 (32).
+        Name -> channels of the returned maps: res2 (stride 4), res3 (8), res4 (16), res5 (32).
     """
 
     def __init__(
@@ -95,13 +95,12 @@ class ResNet(nn.Module):
                 )
                 channels = out
             self.add_module(name, stage)
-            if index > 0:
-                self.out_channels[name] = out
+            self.out_channels[name] = out
             width, out = width * 2, out * 2
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """(N, C, H, W), H and W multiples of 32, -> {"res3": ..., "res4": ..., "res5": ...}."""
-        x = self.res2(self.stem(x))
+        """(N, C, H, W), H and W multiples of 32, -> {"res2": ..., "res3": ..., "res4": ..., "res5": ...}."""
+        x = self.stem(x)
         features = {}
         for name in self.out_channels:
             x = features[name] = getattr(self, name)(x)

@@ -5,17 +5,18 @@ Source: Lee and Park, CenterMask, arXiv 1911.06667, sections 3.2 and 3.3; Huang 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 from torchvision.ops import roi_align
 
-STRIDES = (8, 16, 32)
-POOLED = 14
 
-
-def assign_levels(boxes: torch.Tensor, image_area: torch.Tensor | float, *, rule: str) -> torch.Tensor:
-    """Which of P3, P4, P5 a box is pooled from.
+def assign_levels(
+    boxes: torch.Tensor, image_area: torch.Tensor | float, *, rule: str, first_level: int = 3
+) -> torch.Tensor:
+    """Which level, of the first one to P5, a box is pooled from.
 
     Parameters
     ----------
@@ -29,36 +30,41 @@ def assign_levels(boxes: torch.Tensor, image_area: torch.Tensor | float, *, rule
 
     Returns
     -------
-    (N,) int64: 0, 1 or 2.
+    (N,) int64, counted from the first level.
     """
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     if rule == "ratio":
         level = torch.ceil(5.0 - torch.log2(image_area / area))
     else:
         level = torch.floor(4.0 + torch.log2(area.sqrt() / 224.0 + 1e-8))
-    return level.clamp(3, 5).to(torch.int64) - 3
+    return level.clamp(first_level, 5).to(torch.int64) - first_level
 
 
-def pool(pyramid: tuple[torch.Tensor, ...], rois: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+def pool(
+    pyramid: Sequence[torch.Tensor], rois: torch.Tensor, levels: torch.Tensor, *, size: int = 14
+) -> torch.Tensor:
     """RoIAlign (aligned, adaptive sampling) of each region from its level.
 
     Parameters
     ----------
     pyramid
-        P3, P4, P5.
+        The levels up to P5, finest first.
     rois
         (N, 5) batch index, x0, y0, x1, y1 in input pixels.
     levels
         (N,) as from `assign_levels`.
+    size
+        Side of what is pooled.
 
     Returns
     -------
-    (N, C, 14, 14)
+    (N, C, size, size)
     """
-    pooled = pyramid[0].new_zeros((rois.shape[0], pyramid[0].shape[1], POOLED, POOLED))
-    for level, (features, stride) in enumerate(zip(pyramid, STRIDES, strict=True)):
+    pooled = pyramid[0].new_zeros((rois.shape[0], pyramid[0].shape[1], size, size))
+    for level, features in enumerate(pyramid):
+        stride = 2 ** (6 - len(pyramid) + level)
         chosen = torch.nonzero(levels == level)[:, 0]
-        part = roi_align(features, rois[chosen].to(features.dtype), POOLED, 1.0 / stride, 0, aligned=True)
+        part = roi_align(features, rois[chosen].to(features.dtype), size, 1.0 / stride, 0, aligned=True)
         pooled = pooled.index_put((chosen,), part)
     return pooled
 
@@ -71,7 +77,7 @@ class SpatialAttention(nn.Module):
         self.conv = nn.Conv2d(2, 1, 3, padding=1, bias=False)
 
     def attention(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, C, 14, 14) -> (N, 1, 14, 14) in [0, 1]."""
+        """(N, C, s, s) -> (N, 1, s, s) in [0, 1]."""
         pair = torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1)
         return self.conv(pair).sigmoid()
 
@@ -80,7 +86,7 @@ class SpatialAttention(nn.Module):
 
 
 class MaskHead(nn.Module):
-    """Convolutions, spatial attention, upsampling to 28 x 28, one map per class."""
+    """Convolutions, spatial attention, upsampling to twice the side, one map per class."""
 
     def __init__(self, in_channels: int, channels: int, convs: int, n_classes: int) -> None:
         super().__init__()
@@ -99,16 +105,18 @@ class MaskHead(nn.Module):
         nn.init.zeros_(self.predictor.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, C, 14, 14) -> logits (N, classes, 28, 28)."""
+        """(N, C, s, s) -> logits (N, classes, 2 s, 2 s)."""
         for i in range(self.convs):
             x = F.relu(getattr(self, f"mask_fcn{i + 1}")(x))
         return self.predictor(F.relu(self.deconv(self.spatialAtt(x))))
 
 
 class MaskIoUHead(nn.Module):
-    """Predicts the IoU of each mask from the region's features and the mask itself."""
+    """Predicts the IoU of each mask from the region's features, of side `size`, and the mask itself."""
 
-    def __init__(self, in_channels: int, channels: int, convs: int, fc: int, n_classes: int) -> None:
+    def __init__(
+        self, in_channels: int, channels: int, convs: int, fc: int, n_classes: int, *, size: int = 14
+    ) -> None:
         super().__init__()
         self.convs = convs
         for i in range(convs):
@@ -117,7 +125,7 @@ class MaskIoUHead(nn.Module):
             nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
             nn.init.zeros_(conv.bias)
             self.add_module(f"maskiou_fcn{i + 1}", conv)
-        self.maskiou_fc1 = nn.Linear(channels * (POOLED // 2) ** 2, fc)
+        self.maskiou_fc1 = nn.Linear(channels * (-(-size // 2)) ** 2, fc)
         self.maskiou_fc2 = nn.Linear(fc, fc)
         self.maskiou = nn.Linear(fc, n_classes)
         for linear in (self.maskiou_fc1, self.maskiou_fc2):
@@ -127,7 +135,7 @@ class MaskIoUHead(nn.Module):
         nn.init.zeros_(self.maskiou.bias)
 
     def forward(self, x: torch.Tensor, mask_logits: torch.Tensor) -> torch.Tensor:
-        """Features (N, C, 14, 14) and one logit map each (N, 28, 28) -> (N, classes), linear."""
+        """Features (N, C, s, s) and one logit map each (N, 2 s, 2 s) -> (N, classes), linear."""
         mask = F.max_pool2d(mask_logits.sigmoid()[:, None], 2)
         x = torch.cat([x, mask], dim=1)
         for i in range(self.convs):

@@ -118,7 +118,7 @@ class VoVNet(nn.Module):
         Channel gates; without them the features do not depend on the tile's far corners.
     """
 
-    out_features = ("stage3", "stage4", "stage5")
+    out_features = ("stage2", "stage3", "stage4", "stage5")
 
     def __init__(self, name: str, in_channels: int = 3, *, norm: str = "FrozenBN", ese: bool = True) -> None:
         super().__init__()
@@ -140,11 +140,11 @@ class VoVNet(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight)
-        self.out_channels = dict(zip(self.out_features, spec.out_channels[1:], strict=True))
+        self.out_channels = dict(zip(self.out_features, spec.out_channels, strict=True))
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """(B, C, H, W) -> features at strides 8, 16 and 32."""
-        x = self.stage2(self.stem(x))
+        """(B, C, H, W) -> features at strides 4, 8, 16 and 32."""
+        x = self.stem(x)
         outputs = {}
         for name in self.out_features:
             x = outputs[name] = getattr(self, name)(x)

@@ -85,7 +85,7 @@ class ModelCard(BaseModel):
     @property
     def strides(self) -> tuple[int, ...]:
         """Pixels between the locations of each level of a CenterMask, finest first."""
-        return (8, 16, 32, 64, 128)[: 3 + self.model.top_levels]
+        return self.model.strides
 
     @property
     def bears_missing(self) -> bool:

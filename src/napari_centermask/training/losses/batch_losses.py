@@ -57,11 +57,12 @@ def _region_losses(model, pyramid, proposals, truths, shape) -> dict[str, torch.
         chosen = torch.cat([boxes, truth.boxes])[front]
         rois.append(torch.cat([torch.full_like(chosen[:, :1], i), chosen], dim=1))
         classes.append(truth.classes[matched])
-        target, part = mask_targets(truth.masks, matched, chosen)
+        target, part = mask_targets(truth.masks, matched, chosen, side=2 * model.settings.roi_size)
         targets.append(target)
         inside.append(part)
     area = float(shape[2] * shape[3])
-    logits, iou = model.roi(*pyramid[:3], torch.cat(rois), torch.cat(classes), area)
+    pooled = pyramid[: len(model.settings.pooled_levels)]
+    logits, iou = model.roi(pooled, torch.cat(rois), torch.cat(classes), area)
     iou = iou.float() if model.settings.maskiou else None
     return mask_losses(logits.float(), iou, torch.cat(targets), torch.cat(inside))
 

@@ -7,6 +7,7 @@ Mask Scoring R-CNN, arXiv 1903.00241, section 3.3; CenterMask, arXiv 1911.06667,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch.nn import functional as F
@@ -15,7 +16,7 @@ from torchvision.ops import box_iou, roi_align, sigmoid_focal_loss
 from napari_centermask.models.nets.fcos import locations
 
 INFINITE = 1e8
-RANGES = (-1, 64, 128, 256, 512, INFINITE)  # FCOS section 3.2, "sizes of interest"
+LARGEST_EXTENT = 8  # of a box from a location, in strides; FCOS section 3.2, "sizes of interest"
 CENTRE_RADIUS = 1.5  # in strides
 
 
@@ -45,9 +46,9 @@ def level_table(
     points = locations(shapes, strides, device=device)
     counts = torch.tensor([h * w for h, w in shapes], device=device)
     stride = torch.tensor(strides, dtype=torch.float32, device=device).repeat_interleave(counts)
-    ranges = [[RANGES[i], RANGES[i + 1]] for i in range(len(strides))]
-    ranges[-1][1] = INFINITE
-    return points, stride, torch.tensor(ranges, dtype=torch.float32, device=device).repeat_interleave(counts, dim=0)
+    edges = (-1, *(LARGEST_EXTENT * s for s in strides[:-1]), INFINITE)
+    ranges = torch.tensor(list(pairwise(edges)), dtype=torch.float32, device=device)
+    return points, stride, ranges.repeat_interleave(counts, dim=0)
 
 
 def assign(
@@ -185,8 +186,10 @@ def sample_regions(
     return Sample(indices, matched[indices], len(front))
 
 
-def mask_targets(masks: torch.Tensor, matched: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Each region's 28 x 28 target, and how much of its object lies inside the region.
+def mask_targets(
+    masks: torch.Tensor, matched: torch.Tensor, boxes: torch.Tensor, *, side: int = 28
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each region's target of `side` x `side`, and how much of its object lies inside the region.
 
     Parameters
     ----------
@@ -197,13 +200,13 @@ def mask_targets(masks: torch.Tensor, matched: torch.Tensor, boxes: torch.Tensor
 
     Returns
     -------
-    targets : (S, 28, 28) float32, 0 or 1
+    targets : (S, side, side) float32, 0 or 1
     inside : (S,) float32 in (0, 1], the object's pixels inside the region's box as a part of all its pixels
     """
     if len(matched) == 0:
-        return boxes.new_zeros((0, 28, 28)), boxes.new_zeros(0)
+        return boxes.new_zeros((0, side, side)), boxes.new_zeros(0)
     rois = torch.cat([matched[:, None].to(boxes.dtype), boxes], dim=1)
-    targets = roi_align(masks[:, None].to(boxes.dtype), rois, 28, 1.0, 0, aligned=True)[:, 0] >= 0.5
+    targets = roi_align(masks[:, None].to(boxes.dtype), rois, side, 1.0, 0, aligned=True)[:, 0] >= 0.5
     height, width = masks.shape[1:]
     # pixels inside a box from a summed-area table, one look-up per corner
     table = F.pad(masks.to(torch.float32).cumsum(1).cumsum(2), (1, 0, 1, 0))
@@ -221,7 +224,7 @@ def mask_losses(
     Parameters
     ----------
     logits
-        (S, 28, 28) of each region's class.
+        (S, side, side) of each region's class.
     mask_iou
         (S,) predictions, None without that head.
     targets, inside

@@ -1,0 +1,38 @@
+"""Networks whose pyramid begins at stride 4."""
+
+import pytest
+import torch
+
+from napari_centermask.core.errors import BadModel
+from napari_centermask.models.nets.centermask import CenterMask
+from napari_centermask.models.store.card import ModelCard, check_shapes
+from napari_centermask.settings import ModelSettings
+
+
+def card_of(form):
+    return ModelCard(name="a", licence="CC0-1.0", model=form, diameter=20.0)
+
+
+@pytest.mark.parametrize("backbone", ["V-19-slim-eSE", "V-39-eSE", "R-50", "MobileNetV2"])
+@pytest.mark.parametrize("change", [{"first_level": 2}, {"roi_size": 10}, {"roi_size": 6, "first_level": 2}])
+def test_their_shapes_are_those_that_the_card_implies(backbone, change):
+    form = ModelSettings(backbone=backbone, **change)
+    with torch.device("meta"):
+        shapes = {name: tuple(value.shape) for name, value in CenterMask(form).state_dict().items()}
+    check_shapes(card_of(form), shapes, where="here")
+    with pytest.raises(BadModel, match="does not describe its weights"):
+        check_shapes(card_of(ModelSettings(backbone=backbone)), shapes, where="here")
+
+
+@pytest.mark.parametrize("backbone", ["V-19-slim-dw-eSE", "MobileNetV2"])
+def test_they_answer_at_four_times_as_many_places_and_pool_small_cells_from_p2(backbone):
+    form = ModelSettings(backbone=backbone, fpn_channels=32, first_level=2, top_levels=1, roi_size=10)
+    model = CenterMask(form).eval()
+    with torch.inference_mode():
+        pyramid, logits, ltrb, centerness = model.dense(torch.rand(1, 3, 64, 96))
+        rois = torch.tensor([[0.0, 10, 10, 30, 30], [0, 0, 0, 96, 64]])
+        masks, quality = model.roi(pyramid, rois, torch.zeros(2, dtype=torch.int64), 64.0 * 96.0)
+    assert [tuple(p.shape[2:]) for p in pyramid] == [(16, 24), (8, 12), (4, 6), (2, 3)]
+    assert logits.shape[1] == ltrb.shape[1] == centerness.shape[1] == 16 * 24 + 8 * 12 + 4 * 6 + 2 * 3 + 1 * 2
+    assert masks.shape == (2, 20, 20)
+    assert quality.shape == (2,)
