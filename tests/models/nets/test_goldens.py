@@ -386,7 +386,7 @@ def test_every_published_tensor_and_mask(config, image):
     close(x[0, :, ::4, ::4], golden[prefix + "input_sub"], name="input")
     pyramid = case.model.pyramid(x)
     heads = case.model.proposal_generator.fcos_head(pyramid)
-    maps = maps | {f"C{i + 3}": m for i, m in enumerate(case.model.backbone.bottom_up(x).values())}
+    maps = maps | {f"C{i + 2}": m for i, m in enumerate(case.model.backbone.bottom_up(x).values())}
     maps |= {f"P{i + 3}": m for i, m in enumerate(pyramid)}
     for name, every in case.manifest["subsample"].items():
         if prefix + name not in golden or golden[prefix + name + ".chmean"].shape != maps[name].shape[1:2]:
