@@ -97,6 +97,9 @@ class AugmentSettings(Settings):
     invert: float = Field(0.0, ge=0, le=1, description="Probability of inverting the intensities.")
     gradient: float = Field(0.2, ge=0, le=1, description="Strength of an uneven illumination.")
     grey: float = Field(0.2, ge=0, le=1, description="Probability that a colour tile is made grey.")
+    specks: float = Field(
+        0.0, ge=0, le=1, description="Probability of a few bright specks, which make all else as dim as they do in use."
+    )
     elastic: float = Field(0.0, ge=0, le=20, description="Largest shift of an elastic deformation in pixels.")
     copy_paste: float = Field(
         0.3, ge=0, le=1, description="Probability of pasting cells onto others; not in images of three channels."
@@ -141,6 +144,9 @@ class ModelSettings(NetworkSettings):
     top_levels: int = Field(2, ge=0, le=2, description="FPN levels above P5; 2 in the reference.")
     head_convs: int = Field(2, ge=1, le=8, description="Convolutions in each FCOS tower: 2 (lite) or 4.")
     head_norm: Literal["GN", "none"] = Field("GN", description="GN is the reference; it depends on the tile.")
+    box_quality: Literal["centerness", "iou"] = Field(
+        "centerness", description="What ranks boxes beside the class: centerness (reference), or their IoU with the cell."
+    )
     mask_convs: int = Field(2, ge=1, le=8, description="Convolutions of the mask head: 2 (lite) or 4.")
     mask_channels: int = Field(128, ge=16, description="Channels of the mask head: 128 (lite) or 256.")
     class_agnostic_mask: bool = Field(False, description="One mask for all categories instead of one each.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 DENSE_INPUT = "image"
+LOCATIONS = ("logits", "ltrb", "centerness")
 ROI_OUTPUTS = ("masks", "quality")
 MAPS_OUTPUT = "maps"
 CARD_KEY = "card"
@@ -17,7 +18,7 @@ def pyramid_names(n_levels: int) -> tuple[str, ...]:
 
 def dense_outputs(n_levels: int) -> tuple[str, ...]:
     """The outputs of the `dense` graph of a network with so many levels up to P5, in order."""
-    return (*pyramid_names(n_levels), "logits", "ltrb", "centerness")
+    return (*pyramid_names(n_levels), *LOCATIONS)
 
 
 def roi_inputs(n_levels: int) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_centermask.core.errors import BadSettings, MissingExtra
 from napari_centermask.engines import Features
-from napari_centermask.engines.graphs import DENSE_INPUT, MAPS_OUTPUT, ROI_OUTPUTS, dense_outputs, roi_feed
+from napari_centermask.engines.graphs import DENSE_INPUT, LOCATIONS, MAPS_OUTPUT, ROI_OUTPUTS, dense_outputs, roi_feed
 from napari_centermask.models.store.card import ModelCard
 
 
@@ -80,7 +80,7 @@ class OnnxEngine:
 
     def features(self, tiles: np.ndarray) -> Features:
         """See `Engine.features`."""
-        n_levels = len(self.card.model.pooled_levels)
+        n_levels = len(self._dense.get_outputs()) - len(LOCATIONS)
         outputs = self._dense.run(dense_outputs(n_levels), {DENSE_INPUT: tiles})
         return Features(tiles.shape[2:], tuple(outputs[:n_levels]), *outputs[n_levels:])
 

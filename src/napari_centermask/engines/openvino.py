@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_centermask.core.errors import BadSettings, MissingExtra
 from napari_centermask.engines import Features
-from napari_centermask.engines.graphs import DENSE_INPUT, MAPS_OUTPUT, ROI_OUTPUTS, dense_outputs, roi_feed
+from napari_centermask.engines.graphs import DENSE_INPUT, LOCATIONS, MAPS_OUTPUT, ROI_OUTPUTS, dense_outputs, roi_feed
 from napari_centermask.models.store.card import ModelCard
 
 
@@ -41,7 +41,7 @@ class OpenVinoEngine:
     def features(self, tiles: np.ndarray) -> Features:
         """See `Engine.features`."""
         result = self._dense({DENSE_INPUT: tiles})
-        n_levels = len(self.card.model.pooled_levels)
+        n_levels = len(self._dense.outputs) - len(LOCATIONS)
         outputs = [np.array(result[name]) for name in dense_outputs(n_levels)]
         return Features(tiles.shape[2:], tuple(outputs[:n_levels]), *outputs[n_levels:])
 
@@ -50,7 +50,7 @@ class OpenVinoEngine:
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `Engine.masks`."""
         if len(boxes) == 0:
-            side = 2 * self.card.model.roi_size
+            side = self._roi.output(ROI_OUTPUTS[0]).get_partial_shape()[1].get_length()
             return np.zeros((0, side, side), np.float32), np.zeros(0, np.float32)
         feed = roi_feed(features.pyramid, boxes, classes, index, float(np.prod(features.tile_shape)))
         known = {port.any_name for port in self._roi.inputs}

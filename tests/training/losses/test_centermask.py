@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from torchvision.ops import box_iou
 
 from napari_centermask.models.nets.centermask import CenterMask
 from napari_centermask.training.data.truth import Truth
 from napari_centermask.training.losses.batch_losses import batch_losses
-from napari_centermask.training.losses.centermask import assign, level_table
+from napari_centermask.training.losses.centermask import assign, fcos_losses, level_table
 
 SIDE = 128
 
@@ -83,3 +84,21 @@ def test_losses_reach_every_part_of_the_network(tiny, first_level, roi_size):
     lateral = getattr(model.backbone, f"fpn_lateral{first_level}")
     heads = model.roi_heads.mask_head.predictor, model.roi_heads.maskiou_head.maskiou_fc1
     assert all(layer.weight.grad.abs().sum() > 0 for layer in (lateral, *heads))
+
+
+def test_the_quality_of_a_box_may_be_its_iou_with_the_cell():
+    table = level_table([(8, 8)], (4,))
+    box = torch.tensor([[4.0, 4.0, 24.0, 28.0]])
+    assignment = assign(box, torch.zeros(1, dtype=torch.int64), table, 1)
+    places = (assignment.labels == 0).nonzero()[:, 0]
+    ltrb = torch.ones(1, 64, 4)
+    corners = torch.cat([table[0] - 4, table[0] + 4], dim=1)  # a box of 8 pixels about each location
+    expected = box_iou(corners[places], box)[:, 0]
+    at = torch.full((1, 64), -9.0)
+    at[0, places] = torch.logit(expected)
+    best = fcos_losses(torch.zeros(1, 64, 1), ltrb, at, [assignment], quality="iou")["loss_fcos_ctr"]
+    entropy = -(expected * expected.log() + (1 - expected) * (1 - expected).log()).mean()
+    assert len(places) > 3
+    torch.testing.assert_close(best, entropy)  # the least that the cross-entropy can be
+    usual = fcos_losses(torch.zeros(1, 64, 1), ltrb, at, [assignment])["loss_fcos_ctr"]
+    assert usual > best + 0.1

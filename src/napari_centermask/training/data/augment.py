@@ -185,6 +185,24 @@ def drop_channel(image: np.ndarray, rng: np.random.Generator, probability: float
     return image
 
 
+def add_specks(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Dust or debris: a few small bright disks, and all else as dim as a range that they set makes it.
+
+    The intensity range of an image ends at a high percentile, so that specks of half a percent of the pixels leave a tenth
+    to a half of it to the cells.
+    """
+    dim = np.float32(np.exp(rng.uniform(np.log(0.1), np.log(0.7))))
+    floor = np.percentile(image[:, ::4, ::4], 1, axis=(1, 2)).astype(np.float32)[:, None, None]
+    image = floor + (image - floor) * dim
+    height, width = image.shape[1:]
+    y, x = np.ogrid[:height, :width]
+    for _ in range(int(rng.integers(0, 4))):
+        cy, cx, radius = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(0.8, 5)
+        cover = np.clip(radius + 0.5 - np.hypot(y - cy, x - cx), 0, 1).astype(np.float32)
+        image = image + cover * (np.float32(rng.uniform(0.9, 1.3)) - image)
+    return image
+
+
 def invert(image: np.ndarray) -> np.ndarray:
     """Exchange dark and bright: 0 becomes 1."""
     return 1 - image
@@ -209,6 +227,8 @@ def appearance(image: np.ndarray, rng: np.random.Generator, settings: AugmentSet
         sigma = settings.blur * rng.random()
         image = blur(image, sigma) if sigma > _LEAST_BLUR else image
     image = _random_tone(image, rng, settings.intensity, colour=colour)
+    if settings.specks and rng.random() < settings.specks:
+        image = add_specks(image, rng)
     if settings.noise and rng.random() < _NOISY:
         # Squared: mostly faint, now and then the full strength.
         level = settings.noise * rng.random() ** 2

@@ -42,7 +42,8 @@ def batch_losses(model: CenterMask, images: torch.Tensor, truths: list[Truth]) -
     n_classes = logits.shape[2]
     assignments = [assign(t.boxes, t.classes, table, n_classes) for t in truths]
     ignored = torch.stack([_inside_any(table[0], t.ignore) | _on(table[0], t.unreviewed) for t in truths])
-    losses = fcos_losses(logits, ltrb, centerness[..., 0], assignments, ignored=ignored)
+    quality = model.settings.box_quality
+    losses = fcos_losses(logits, ltrb, centerness[..., 0], assignments, ignored=ignored, quality=quality)
     pixels = ltrb.detach() * table[1][:, None]
     proposals = propose(logits.detach(), pixels, centerness.detach()[..., 0], table[0], table[1])
     return losses | _region_losses(model, pyramid, proposals, truths, images.shape)

@@ -102,6 +102,14 @@ def giou_loss(pred: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return 1 - ((inter + 1.0) / (union + 1.0) - (hull - union) / hull)
 
 
+def ltrb_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """IoU of boxes given as l t r b about one point, (N, 4) -> (N,) in [0, 1]."""
+    small = torch.minimum(a, b)
+    shared = (small[:, 0] + small[:, 2]) * (small[:, 1] + small[:, 3])
+    areas = [(box[:, 0] + box[:, 2]) * (box[:, 1] + box[:, 3]) for box in (a, b)]
+    return shared / (areas[0] + areas[1] - shared).clamp(min=1e-6)
+
+
 def fcos_losses(
     logits: torch.Tensor,
     ltrb: torch.Tensor,
@@ -109,6 +117,7 @@ def fcos_losses(
     assignments: list[Assignment],
     *,
     ignored: torch.Tensor | None = None,
+    quality: str = "centerness",
 ) -> dict[str, torch.Tensor]:
     """Classification, box and centerness losses of a batch.
 
@@ -118,6 +127,8 @@ def fcos_losses(
         (B, L, classes), (B, L, 4) in strides, (B, L).
     ignored
         (B, L) bool; background there is left out of the classification loss.
+    quality
+        What the centerness branch predicts: "centerness", or "iou", that of its box with the cell's.
 
     Returns
     -------
@@ -138,7 +149,8 @@ def fcos_losses(
     ctr = centerness_target(targets[positive])
     box = giou_loss(ltrb[positive], targets[positive])
     losses["loss_fcos_loc"] = (box * ctr).sum() / ctr.sum().clamp(min=1e-6)
-    losses["loss_fcos_ctr"] = F.binary_cross_entropy_with_logits(centerness[positive], ctr, reduction="sum") / n
+    wanted = ctr if quality == "centerness" else ltrb_iou(ltrb[positive].detach(), targets[positive])
+    losses["loss_fcos_ctr"] = F.binary_cross_entropy_with_logits(centerness[positive], wanted, reduction="sum") / n
     return losses
 
 
