@@ -258,7 +258,7 @@ class LossSettings(Settings):
 class TrainSettings(Settings):
     """How a model is trained. One object is the run file, the flags and the form."""
 
-    data: list[Path] = Field(..., description="Folders with images/ and annotations_train.json, annotations_val.json.")
+    data: list[Path] = Field(..., description="Folders with images/ and annotations_train.json; one at least has annotations_val.json too.")
     out: Path = Field(..., description="Run folder: settings, events, checkpoints, the model.")
     start: str | None = Field(None, description="Model to fine-tune; from scratch when not given.")
     weights: list[float] | None = Field(None, description="How often each data folder is drawn, relative to its tiles.")

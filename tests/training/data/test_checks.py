@@ -12,6 +12,7 @@ from napari_centermask.core.errors import BadAnnotations, BadImage, BadSettings
 from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.settings import ModelSettings, UNetSettings
 from napari_centermask.training.data.checks import check_data
+from napari_centermask.training.data.loader import data_hashes, judging
 from napari_centermask.training.run.loop import train
 
 
@@ -112,3 +113,17 @@ def test_replayed_folders_need_images_to_judge_by_too(folder, run, tmp_path):
     (known / "annotations_val.json").unlink()
     with pytest.raises(BadAnnotations, match=r"known/annotations_val\.json, found none"):
         check_data(replayed)
+
+
+def test_a_folder_without_val_is_trained_on_alone_where_another_judges(folder, run, tmp_path):
+    more = tmp_path / "more"
+    shutil.copytree(folder, more)
+    (more / "annotations_val.json").unlink()
+    check_data(run.model_copy(update={"data": [more, folder]}))
+    assert judging([more, folder]) == [folder]
+    assert {name: set(kept) for name, kept in data_hashes([more, folder]).items()} == {
+        "more": {"train"},
+        "data": {"train", "val"},
+    }
+    with pytest.raises(BadAnnotations, match=r"more/annotations_val\.json, found none"):
+        check_data(run.model_copy(update={"data": [more]}))

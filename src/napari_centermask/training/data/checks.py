@@ -13,7 +13,7 @@ from napari_centermask.io.images import read_header
 from napari_centermask.io.reviewed import centred_within, is_partial, truth_of
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.inputs import order_of
-from napari_centermask.training.data.loader import annotation_file
+from napari_centermask.training.data.loader import annotation_file, judging
 
 
 def check_data(settings: TrainSettings) -> None:
@@ -30,9 +30,10 @@ def check_data(settings: TrainSettings) -> None:
     """
     for split in ("train", "val"):
         counts: Counter[str] = Counter()
-        for folder in map(Path, settings.data):
+        folders = judging(settings.data) if split == "val" else [Path(folder) for folder in settings.data]
+        for folder in folders:
             counts += _checked(folder, split, settings)
-        _check_cells(counts, split, settings)
+        _check_cells(counts, split, settings, folders)
         for folder in map(Path, settings.replay):
             _checked(folder, split, settings)
 
@@ -90,8 +91,8 @@ def _check_categories(counts: Counter[str], record: ImageRecord, path: Path, set
         )
 
 
-def _check_cells(counts: Counter[str], split: str, settings: TrainSettings) -> None:
-    folders = ", ".join(str(annotation_file(f, split)) for f in settings.data)
+def _check_cells(counts: Counter[str], split: str, settings: TrainSettings, data: Sequence[Path]) -> None:
+    folders = ", ".join(str(annotation_file(f, split)) for f in data)
     if not counts.total():
         raise BadAnnotations(
             f"Expected cells in the {split} images, {folders} has none: all is background. Annotate some cells, or "

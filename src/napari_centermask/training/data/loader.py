@@ -68,6 +68,15 @@ def annotation_file(folder: Path, split: str | None) -> Path:
     return path
 
 
+def judging(folders: Sequence[Path]) -> list[Path]:
+    """The data folders with `annotations_val.json`; one without is trained on alone.
+
+    Where no folder has it all are returned, so that whoever reads it names what is missing.
+    """
+    paths = [Path(folder) for folder in folders]
+    return [path for path in paths if (path / "annotations_val.json").is_file()] or paths
+
+
 def load_split(folder: Path, split: str, *, percentiles: tuple[float, float] = PERCENTILES) -> list[Sample]:
     """Decode all images and cells of one split into memory; images of which nothing was reviewed are left out.
 
@@ -123,8 +132,12 @@ def data_hash(folder: Path, split: str) -> str:
 
 
 def data_hashes(folders: Sequence[Path]) -> dict[str, dict[str, str]]:
-    """`data_hash` of train and val, {name of the folder: {split: hash}}."""
-    return {name: {s: data_hash(f, s) for s in ("train", "val")} for name, f in folders_by_name(folders).items()}
+    """`data_hash` of train and, where there is one, val: {name of the folder: {split: hash}}."""
+    judged = judging(folders)
+    return {
+        name: {s: data_hash(f, s) for s in ("train", "val") if s == "train" or f in judged}
+        for name, f in folders_by_name(folders).items()
+    }
 
 
 def learned_from(folders: Sequence[Path], parent: Learned) -> dict[str, list[Box]]:

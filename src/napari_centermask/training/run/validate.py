@@ -22,7 +22,7 @@ from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import save_model
 from napari_centermask.pipeline import segment_within, suited
 from napari_centermask.settings import SegmentSettings, TrainSettings
-from napari_centermask.training.data.loader import folders_by_name, validation_images
+from napari_centermask.training.data.loader import folders_by_name, judging, validation_images
 from napari_centermask.training.data.sample import Sample
 
 IMAGES = 40
@@ -76,7 +76,7 @@ def _samples(folder: Path, most: int = IMAGES) -> list[Sample]:
 
 def prepare(settings: TrainSettings) -> None:
     """Read the validation images into memory, where they stay: a folder may go away while training."""
-    for folder in settings.data:
+    for folder in judging(settings.data):
         _samples(Path(folder))
     for folder in settings.replay:
         _samples(Path(folder), KNOWN_IMAGES)
@@ -104,7 +104,7 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
     scores = sorted({*SCORES, usual}) if card.kind == "centermask" else [usual]
     pairs: dict[str, list[Pair]] = {}
     samples = []
-    for name, folder in folders_by_name(settings.data).items():
+    for name, folder in folders_by_name(judging(settings.data)).items():
         found = pairs.setdefault(name, [])
         for sample in _samples(folder):
             found.append(_segmented(sample, engine, settings, min_score=scores[0]))
