@@ -261,6 +261,9 @@ class TrainSettings(Settings):
     data: list[Path] = Field(..., description="Folders with images/ and annotations_train.json; one at least has annotations_val.json too.")
     out: Path = Field(..., description="Run folder: settings, events, checkpoints, the model.")
     start: str | None = Field(None, description="Model to fine-tune; from scratch when not given.")
+    pretrained: str | None = Field(
+        None, description="Model whose weights a new network begins with wherever names and shapes are the same."
+    )
     weights: list[float] | None = Field(None, description="How often each data folder is drawn, relative to its tiles.")
     model: AnyModel = Field(default_factory=ModelSettings)
     channel_names: list[str] = Field(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from napari_centermask.core.errors import BadSettings
 from napari_centermask.models.nets.build import build_model
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import save_model
@@ -43,3 +44,26 @@ def test_a_run_that_names_no_network_keeps_the_categories_of_the_start_model(par
         return
     default = TrainSettings(**values, model=ModelSettings())
     assert make_start(default).model.settings.categories == ["living", "dead"]
+
+
+def test_a_new_network_begins_with_the_weights_of_another_where_they_fit(tiny, tmp_path):
+    places = {"0123456789abcdef": [[0, 0, 8, 8]]}
+    card = ModelCard(name="old", licence="CC0-1.0", model=tiny, diameter=40.0, training={"learned": places})
+    path, old = tmp_path / "old.safetensors", build_model(tiny)
+    save_model(path, old, card)
+    form = tiny.model_copy(update={"first_level": 2, "mask_channels": 48})
+    start = make_start(TrainSettings(data=["d"], out="o", model=form, pretrained=str(path)))
+    new, before = start.model.state_dict(), old.state_dict()
+    stem = "backbone.bottom_up.stem.stem_1/conv.weight"
+    assert new[stem].equal(before[stem])
+    assert new["roi_heads.mask_head.mask_fcn1.weight"].shape[0] == 48
+    assert start.model.settings == form
+    assert (start.parent, start.card, start.trained_on) == (None, None, places)
+
+
+def test_a_network_with_no_layer_in_common_is_no_beginning(tiny, tmp_path):
+    path = tmp_path / "unet.safetensors"
+    form = UNetSettings(in_channels=1, width=4, depth=3)
+    save_model(path, build_model(form), ModelCard(name="unet", licence="CC0-1.0", model=form, diameter=28.0))
+    with pytest.raises(BadSettings, match="has none"):
+        make_start(TrainSettings(data=["d"], out="o", model=tiny, pretrained=str(path)))

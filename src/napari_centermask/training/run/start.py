@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -10,6 +10,7 @@ from torch import nn
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.files import sha256_of
+from napari_centermask.io.learned import Learned
 from napari_centermask.models.nets.build import build_model
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import TrainSettings
@@ -29,12 +30,15 @@ class Start:
         Name and hash of the weights of the model it comes from; None for a new one.
     card
         Of that model.
+    trained_on
+        What the weights were trained on before, as `ModelCard.learned`.
     """
 
     model: nn.Module
     parent: str | None = None
     parent_sha256: str | None = None
     card: ModelCard | None = None
+    trained_on: Learned = field(default_factory=dict)
 
 
 def make_start(settings: TrainSettings) -> Start:
@@ -47,9 +51,10 @@ def make_start(settings: TrainSettings) -> Start:
     """
     if settings.start is None:
         try:
-            return Start(build_model(settings.model))
+            model = build_model(settings.model)
         except ValueError as error:
             raise BadSettings(str(error)) from error
+        return Start(model) if settings.pretrained is None else _pretrained(model, settings.pretrained)
     from napari_centermask.models.store.checkpoint import load_model
     from napari_centermask.models.store.zoo import find_model
 
@@ -65,7 +70,27 @@ def make_start(settings: TrainSettings) -> Start:
         )
     if _has_other_categories(settings, card):
         model = for_categories(model, settings.model.categories)
-    return Start(model, card.name, sha256_of(files.weights), card)
+    return Start(model, card.name, sha256_of(files.weights), card, card.learned)
+
+
+def _pretrained(model: nn.Module, name: str) -> Start:
+    """The new network with another model's weights wherever names and shapes are the same."""
+    from napari_centermask.models.store.checkpoint import load_model
+    from napari_centermask.models.store.zoo import find_model
+
+    files = find_model(name)
+    if files.weights is None:
+        raise BadSettings(f"Expected a model with weights as 'pretrained', {files.name} has only ONNX graphs.")
+    other, card = load_model(files.weights)
+    state = model.state_dict()
+    same = {key: value for key, value in other.state_dict().items() if key in state and state[key].shape == value.shape}
+    if not any(value.dim() > 1 for value in same.values()):
+        raise BadSettings(
+            f"Expected a model with layers of this network as 'pretrained', {files.name} has none. "
+            f"It is a {card.model.summary}; choose another one, or another backbone."
+        )
+    model.load_state_dict(state | same)
+    return Start(model, trained_on=card.learned)
 
 
 def _has_other_categories(settings: TrainSettings, card: ModelCard) -> bool:

@@ -113,8 +113,8 @@ class Trainer:
             from napari_centermask.training.data.loader import data_hashes, learned_from
 
             folders = [*self.settings.data, *self.settings.replay]
-            parent = {} if self.start.card is None else self.start.card.learned
-            self._facts = {"data": data_hashes(folders), "learned": learned_from(folders, parent)}
+            learned = learned_from(folders, self.start.trained_on)
+            self._facts = {"data": data_hashes(folders), "learned": learned}
         return self._facts
 
     @property
