@@ -55,7 +55,7 @@ def test_a_new_network_begins_with_the_weights_of_another_where_they_fit(tiny, t
     start = make_start(TrainSettings(data=["d"], out="o", model=form, pretrained=str(path)))
     new, before = start.model.state_dict(), old.state_dict()
     stem = "backbone.bottom_up.stem.stem_1/conv.weight"
-    assert new[stem].equal(before[stem])
+    assert new[stem].allclose(before[stem].half().float())
     assert new["roi_heads.mask_head.mask_fcn1.weight"].shape[0] == 48
     assert start.model.settings == form
     assert (start.parent, start.card, start.trained_on) == (None, None, places)
