@@ -49,7 +49,10 @@ CANDIDATES: dict[str, tuple[dict, float]] = {
         20.0,
     ),
     "the same, widths of 64": (STRIDE_4 | {"fpn_channels": 64, "mask_channels": 64}, 20.0),
-    "the same, widths of 64, pooled to 10": (STRIDE_4 | {"fpn_channels": 64, "mask_channels": 64, "roi_size": 10}, 20.0),
+    "the same, widths of 64, pooled to 10": (
+        STRIDE_4 | {"fpn_channels": 64, "mask_channels": 64, "roi_size": 10},
+        20.0,
+    ),
     "the same, diameter 24": (STRIDE_4 | {"fpn_channels": 64, "mask_channels": 64, "roi_size": 10}, 24.0),
     "the same, diameter 24, backbone V-19-slim-dw-eSE": (
         STRIDE_4 | {"backbone": "V-19-slim-dw-eSE", "fpn_channels": 64, "mask_channels": 64, "roi_size": 10},

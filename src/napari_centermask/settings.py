@@ -145,7 +145,8 @@ class ModelSettings(NetworkSettings):
     head_convs: int = Field(2, ge=1, le=8, description="Convolutions in each FCOS tower: 2 (lite) or 4.")
     head_norm: Literal["GN", "none"] = Field("GN", description="GN is the reference; it depends on the tile.")
     box_quality: Literal["centerness", "iou"] = Field(
-        "centerness", description="What ranks boxes beside the class: centerness (reference), or their IoU with the cell."
+        "centerness",
+        description="What ranks boxes beside the class: centerness (reference), or their IoU with the cell.",
     )
     mask_convs: int = Field(2, ge=1, le=8, description="Convolutions of the mask head: 2 (lite) or 4.")
     mask_channels: int = Field(128, ge=16, description="Channels of the mask head: 128 (lite) or 256.")
@@ -158,7 +159,11 @@ class ModelSettings(NetworkSettings):
         "ratio", description="ratio (reference) depends on the tile; area does not."
     )
     roi_size: int = Field(
-        14, ge=6, le=28, multiple_of=2, description="Side to which a cell's features are pooled; its mask has twice that."
+        14,
+        ge=6,
+        le=28,
+        multiple_of=2,
+        description="Side to which a cell's features are pooled; its mask has twice that.",
     )
 
     @property
@@ -258,7 +263,9 @@ class LossSettings(Settings):
 class TrainSettings(Settings):
     """How a model is trained. One object is the run file, the flags and the form."""
 
-    data: list[Path] = Field(..., description="Folders with images/ and annotations_train.json; one at least has annotations_val.json too.")
+    data: list[Path] = Field(
+        ..., description="Folders with images/ and annotations_train.json; one at least has annotations_val.json too."
+    )
     out: Path = Field(..., description="Run folder: settings, events, checkpoints, the model.")
     start: str | None = Field(None, description="Model to fine-tune; from scratch when not given.")
     pretrained: str | None = Field(

@@ -71,7 +71,9 @@ def _strange_keys(model: ModelSettings) -> list[str]:
 
 
 def _graph_sizes(model: ModelSettings) -> dict[str, tuple[int, int]]:
-    return {"logits": (2, len(model.categories))} | {f"p{level}": (1, model.fpn_channels) for level in model.pooled_levels}
+    return {"logits": (2, len(model.categories))} | {
+        f"p{level}": (1, model.fpn_channels) for level in model.pooled_levels
+    }
 
 
 def _idle(settings: TrainSettings) -> dict[str, str]:

@@ -105,7 +105,12 @@ class CenterMask(nn.Module):
         levels = self.pyramid(x)
         logits, ltrb, centerness = self.proposal_generator.fcos_head(levels)
         ltrb = [t * stride for t, stride in zip(ltrb, self.strides, strict=True)]
-        return tuple(levels[: len(self.settings.pooled_levels)]), flatten(logits), flatten(ltrb), flatten(centerness)[..., 0]
+        return (
+            tuple(levels[: len(self.settings.pooled_levels)]),
+            flatten(logits),
+            flatten(ltrb),
+            flatten(centerness)[..., 0],
+        )
 
     def forward(self, x: torch.Tensor):
         """Same as `dense`."""

@@ -40,9 +40,7 @@ def assign_levels(
     return level.clamp(first_level, 5).to(torch.int64) - first_level
 
 
-def pool(
-    pyramid: Sequence[torch.Tensor], rois: torch.Tensor, levels: torch.Tensor, *, size: int = 14
-) -> torch.Tensor:
+def pool(pyramid: Sequence[torch.Tensor], rois: torch.Tensor, levels: torch.Tensor, *, size: int = 14) -> torch.Tensor:
     """RoIAlign (aligned, adaptive sampling) of each region from its level.
 
     Parameters
@@ -114,9 +112,7 @@ class MaskHead(nn.Module):
 class MaskIoUHead(nn.Module):
     """Predicts the IoU of each mask from the region's features, of side `size`, and the mask itself."""
 
-    def __init__(
-        self, in_channels: int, channels: int, convs: int, fc: int, n_classes: int, *, size: int = 14
-    ) -> None:
+    def __init__(self, in_channels: int, channels: int, convs: int, fc: int, n_classes: int, *, size: int = 14) -> None:
         super().__init__()
         self.convs = convs
         for i in range(convs):
