@@ -1,4 +1,4 @@
-# make setup | demo | test | lint | wheel, on Debian 12 with Python 3.11 or newer and nothing else.
+# make demo | test | lint | coverage, on Debian 12 with Python 3.11 or newer and nothing else.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
@@ -7,14 +7,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # uv trusts what the system trusts, as pip does: laboratories sit behind proxies.
 export UV_SYSTEM_CERTS := 1
-# One thread per test process: two of them run at a time.
-PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+# One thread per test process: two of them run at a time. COVER is set by `make coverage`.
+COVER :=
+PYTEST = env OMP_NUM_THREADS=1 COVERAGE_FILE=$(CURDIR)/.coverage.$@ $(BIN)/python -m pytest -q $(COVER)
 # Software OpenGL takes all cores otherwise.
-DISPLAYED := -s "-screen 0 1600x1200x24" env LP_NUM_THREADS=1 $(PYTEST) --suite gui
+DISPLAYED = -s "-screen 0 1600x1200x24" env LP_NUM_THREADS=1 $(PYTEST) --suite gui
 # Plugins that would import Qt into processes that must do without.
 HEADLESS := -p no:pytest-qt -p no:napari -p no:napari-plugin-engine -p no:npe2
 
-.PHONY: setup demo test lint test-core test-gui test-gui-editing test-gui-docks test-torch test-packaging constraints clean
+.PHONY: setup demo test lint coverage test-core test-gui test-gui-editing test-gui-docks test-torch test-packaging constraints clean
 
 setup: $(READY)
 
@@ -62,9 +63,16 @@ test-torch: setup
 test-packaging: setup
 	$(PYTEST) --suite packaging $(HEADLESS)
 
+# The figure in CONTRIBUTING.md. The packaging tests run an installed wheel, whose lines are not counted.
+coverage: setup
+	rm -f .coverage .coverage.*
+	$(MAKE) --no-print-directory COVER="--cov --cov-report=" test-core test-gui test-torch
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report --skip-covered --sort=cover
+
 # After a deliberate change of the environment; uv itself is listed too.
 constraints:
 	$(BIN)/uv pip freeze --python $(BIN)/python --exclude-editable | grep -E '^[A-Za-z0-9._-]+==' > constraints.txt
 
 clean:
-	rm -rf $(VENV) build dist demo_output .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf $(VENV) build dist demo_output .coverage .coverage.* .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
