@@ -3,8 +3,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_centermask.core import illumination
-from napari_centermask.core.errors import BadImage, BadSettings
-from napari_centermask.core.flat_field import estimate_gain
+from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.illumination import Corrected, Correction, corrected, find_background
 
 KINDS = ("gaussian", "tophat", "rolling_ball")
@@ -121,24 +120,6 @@ def test_dividing_by_the_light_gives_the_specimen_back(specimen):
     np.testing.assert_allclose(out / out.mean(), cells / cells.mean(), rtol=1e-4)
 
 
-def test_the_light_is_found_from_many_images():
-    rng = np.random.default_rng(0)
-    slide = np.full((1200, 1200), 100.0)
-    for y, x in rng.integers(0, 1180, (500, 2)):
-        slide[y : y + 16, x : x + 16] = 500
-    images = []
-    for y, x in rng.integers(0, 800, (60, 2)):
-        part = slide[y : y + SHAPE[0], x : x + SHAPE[1]]
-        images.append((part * LIGHT + 30 + rng.normal(0, 5, SHAPE))[None])
-    gain = estimate_gain(images, dark=30.0)
-    assert gain.shape == (1, *SHAPE)
-    assert gain.mean() == pytest.approx(1, abs=1e-5)
-    error = gain[0] / (LIGHT / LIGHT.mean()) - 1
-    assert np.abs(error[20:-20, 20:-20]).max() < 0.06  # a lamp that varies by a factor of 1.5
-    before, after = (x / x.mean() for x in (LIGHT, LIGHT / gain[0]))
-    assert after.std() < 0.35 * before.std()
-
-
 def test_pixels_that_are_no_numbers_spoil_nothing_beyond_themselves(image):
     how = Correction("gaussian", 48.0, "gaussian", 1.0)
     clean = image.astype(np.float32)
@@ -155,9 +136,3 @@ def test_a_light_that_does_not_fit_is_refused(image):
         Corrected(image, Correction(gain=np.ones((10, 10))))
     with pytest.raises(BadSettings, match="dark"):
         Corrected(image, Correction(gain=np.zeros(SHAPE)))
-    with pytest.raises(BadImage, match="got none"):
-        estimate_gain([])
-    with pytest.raises(BadImage, match="one shape"):
-        estimate_gain([np.ones((1, 8, 8)), np.ones((1, 9, 8))])
-    with pytest.raises(BadImage, match="brighter"):
-        estimate_gain([np.ones((1, 8, 8))], dark=2.0)

@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.engines.decode import detect
+from napari_centermask.engines.openvino import OpenVinoEngine, compile_graph
+
+
+@pytest.fixture(scope="module")
+def engine(nuclei):
+    return OpenVinoEngine(*nuclei.graphs, nuclei.card, threads=1)
+
+
+def test_the_shipped_model_finds_two_discs_where_they_are(engine, tiles):
+    features = engine.features(tiles)
+    found = detect(features, engine.card, score=0.5, nms=0.5)
+    found = found[np.argsort(found.boxes[:, 0])]
+    np.testing.assert_allclose((found.boxes[:, :2] + found.boxes[:, 2:]) / 2, [(45, 50), (110, 75)], atol=2)
+    masks, quality = engine.masks(features, found.boxes, found.classes)
+    sides = found.boxes[:, 2:] - found.boxes[:, :2]
+    areas = (masks > 0.5).mean(axis=(1, 2)) * sides.prod(axis=1)
+    np.testing.assert_allclose(areas, np.pi * 20**2, rtol=0.15)
+    assert ((quality >= 0) & (quality <= 1)).all()
+
+
+def test_no_boxes_give_no_masks(engine, tiles):
+    masks, quality = engine.masks(engine.features(tiles), np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+    assert masks.shape == (0, 28, 28)
+    assert quality.shape == (0,)
+
+
+def test_a_device_that_it_does_not_have_is_refused(nuclei):
+    with pytest.raises(BadSettings, match="onnx or torch"):
+        compile_graph(nuclei.graphs[0], "cuda", None)
