@@ -71,6 +71,13 @@ def test_a_card_tells_what_taught_its_model():
     assert ModelCard.from_json(card.to_json()).learned == {"0123456789abcdef": [[0, 0, 64, 80]]}
 
 
+def test_a_card_says_how_large_the_cells_were_that_its_model_was_trained_on():
+    told = {"nucleus": [9.1, 20, 35.5], "a": [3, 2, 1], "b": [1, 2], "c": ["1", 2, 3], "d": None, "e": [0, 1, 2]}
+    card = make_card(training={"diameters": told})
+    assert ModelCard.from_json(card.to_json()).diameters == {"nucleus": (9.1, 20, 35.5)}
+    assert make_card().diameters == make_card(training={"diameters": [1, 2, 3]}).diameters == {}
+
+
 def test_strides_follow_the_top_levels():
     assert make_card().strides == (8, 16, 32, 64, 128)
     assert make_card(model=ModelSettings(top_levels=0)).strides == (8, 16, 32)

@@ -12,7 +12,8 @@ from napari_centermask.core.errors import BadAnnotations, BadImage, BadSettings
 from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.settings import ModelSettings, UNetSettings
 from napari_centermask.training.data.checks import check_data
-from napari_centermask.training.data.loader import data_hashes, judging
+from napari_centermask.training.data.facts import data_hashes
+from napari_centermask.training.data.loader import judging
 from napari_centermask.training.run.loop import train
 
 

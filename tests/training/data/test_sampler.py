@@ -7,7 +7,8 @@ import pytest
 from napari_centermask.core.errors import BadAnnotations, BadSettings
 from napari_centermask.settings import AugmentSettings
 from napari_centermask.training.data.augment import boxes_of
-from napari_centermask.training.data.loader import batches, data_hash, data_hashes, load_split
+from napari_centermask.training.data.facts import data_hash, data_hashes
+from napari_centermask.training.data.loader import batches, load_split
 from napari_centermask.training.data.sampler import TileSampler, rarity
 from napari_centermask.training.data.tile import TrainTile, bent
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from napari_centermask.io.learned import Learned
 
 
+LARGEST_DIAMETER = 10_000.0  # pixels; no image that is worked on shows a larger cell
+
+
 class ModelCard(BaseModel):
     """What a reader of the model file must know.
 
@@ -29,7 +32,7 @@ class ModelCard(BaseModel):
     kind: str = Field("centermask", description="The family of `model`; follows it.")
     licence: str = Field(min_length=1, description="SPDX name of the weights' licence, or its words.")
     model: AnyModel
-    diameter: float = Field(gt=0, le=10_000, allow_inf_nan=False, description="Cell diameter in pixels trained at.")
+    diameter: float = Field(gt=0, le=LARGEST_DIAMETER, allow_inf_nan=False, description="Cell diameter in pixels trained at.")
     percentiles: tuple[float, float] = Field((1.0, 99.8), description="Intensities mapped to 0 and 1.")
     normalisation: Literal["percentile", "zscore", "reference"] = Field(
         "percentile",
@@ -100,6 +103,16 @@ class ModelCard(BaseModel):
         places = told.items() if isinstance(told, dict) else ()
         return {key: [b for b in boxes if _is_rectangle(b)] for key, boxes in places if isinstance(boxes, list)}
 
+    @property
+    def diameters(self) -> dict[str, tuple[float, float, float]]:
+        """10th, 50th and 90th percentile of the cells' diameters in image pixels, per category, in the images it was trained on.
+
+        Empty for older models, and without what the card does not tell rightly.
+        """
+        told = self.training.get("diameters")
+        sizes = told.items() if isinstance(told, dict) else ()
+        return {name: (low, middle, high) for name, row in sizes if _are_sizes(row) for low, middle, high in [row]}
+
     def to_json(self) -> str:
         """The card as JSON, on one line."""
         return self.model_dump_json()
@@ -126,6 +139,13 @@ class ModelCard(BaseModel):
                 f"Expected a valid model card in {where}, found: {faults}. "
                 "The file is damaged or was made by a newer version; update napari-centermask or export it again."
             ) from None
+
+
+def _are_sizes(value: Any) -> bool:
+    """Whether these are three diameters that rise."""
+    if not isinstance(value, list | tuple) or len(value) != 3 or not all(type(v) in (int, float) for v in value):
+        return False
+    return 0 < value[0] <= value[1] <= value[2] <= LARGEST_DIAMETER
 
 
 def _is_rectangle(value: Any) -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,11 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_centermask.core.errors import BadAnnotations
-from napari_centermask.core.instances import Box
 from napari_centermask.core.normalise import intensity_range
 from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.images import read_channel_names, read_plane
-from napari_centermask.io.learned import Learned, merged, places_of
 from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.settings import SegmentSettings, TrainSettings
 from napari_centermask.training.data.inputs import for_sampler, prepared
@@ -118,34 +114,6 @@ def load_split(folder: Path, split: str, *, percentiles: tuple[float, float] = P
 def validation_images(folder: Path, split: str = "val") -> list[Sample]:
     """Whole images with their cells, for evaluation by AP; the same objects as `load_split`."""
     return load_split(folder, split)
-
-
-def data_hash(folder: Path, split: str) -> str:
-    """SHA-256 (hex) over the annotation file and the bytes of its images in the order of their names."""
-    path = annotation_file(folder, split)
-    content = path.read_bytes()
-    digest = hashlib.sha256(content)
-    for name in sorted(image["file_name"] for image in json.loads(content)["images"]):
-        digest.update(name.encode())
-        digest.update((Path(folder) / "images" / name).read_bytes())
-    return digest.hexdigest()
-
-
-def data_hashes(folders: Sequence[Path]) -> dict[str, dict[str, str]]:
-    """`data_hash` of train and, where there is one, val: {name of the folder: {split: hash}}."""
-    judged = judging(folders)
-    return {
-        name: {s: data_hash(f, s) for s in ("train", "val") if s == "train" or f in judged}
-        for name, f in folders_by_name(folders).items()
-    }
-
-
-def learned_from(folders: Sequence[Path], parent: Learned) -> dict[str, list[Box]]:
-    """What teaches a model: the places of `annotations_train.json` of the folders, and what taught its parent."""
-    for folder in map(Path, folders):
-        records = read_coco(annotation_file(folder, "train"), images_root=folder / "images")
-        parent = merged(parent, places_of(records))
-    return dict(parent)
 
 
 def folders_by_name(folders: Sequence[Path]) -> dict[str, Path]:

@@ -18,7 +18,8 @@ from napari_centermask.models.nets.cell_classifier import CellClassifier
 from napari_centermask.models.store.classifier_card import ClassifierCard
 from napari_centermask.pipeline.classify import scaled_for
 from napari_centermask.settings import ClassifierTraining
-from napari_centermask.training.data.loader import annotation_file, data_hashes, load_split
+from napari_centermask.training.data.facts import data_hashes
+from napari_centermask.training.data.loader import annotation_file, load_split
 
 _ROOM = 1.5  # larger squares are cut, so that turned and shifted ones are full
 

@@ -105,16 +105,11 @@ class Trainer:
         self.files = StateFiles(settings.out)
 
     def read_facts(self) -> dict[str, dict[str, Any]]:
-        """What the card says of the data: hashes, {folder: {split: SHA-256}}, and all that taught the model.
-
-        Read once, so that a folder may go away while training.
-        """
+        """What the card says of the data, see `data_facts`; read once, so that a folder may go away while training."""
         if not self._facts:
-            from napari_centermask.training.data.loader import data_hashes, learned_from
+            from napari_centermask.training.data.facts import data_facts
 
-            folders = [*self.settings.data, *self.settings.replay]
-            learned = learned_from(folders, self.start.trained_on)
-            self._facts = {"data": data_hashes(folders), "learned": learned}
+            self._facts = data_facts(self.settings.data, self.settings.replay, self.start.trained_on)
         return self._facts
 
     @property

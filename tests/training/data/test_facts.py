@@ -1,0 +1,28 @@
+"""What a card keeps of the data that its model was trained on."""
+
+import numpy as np
+
+from napari_centermask.io.coco.document import write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.training.data.facts import data_facts
+
+
+def test_diameters_are_those_of_whole_cells_of_the_data_and_not_of_the_replay(folder, tmp_path, cells):
+    known = tmp_path / "known"
+    (known / "images").mkdir(parents=True)
+    (known / "images" / "a.png").write_bytes(next((folder / "images").glob("train_*")).read_bytes())
+    truth = cells(n=3, overlap=0.0, seed=9, shape=(160, 200))
+    write_coco(known / "annotations_train.json", [ImageRecord(1, "a.png", None, truth.shape, truth)])
+    write_coco(known / "annotations_val.json", [])
+    facts = data_facts([folder], [known], {"before": [(0, 0, 4, 4)]})
+    whole = []
+    for seed in (1, 2):
+        for cell in cells(n=10, overlap=0.0, seed=seed, shape=(160, 200)):
+            y0, x0, y1, x1 = cell.box
+            if min(y0, x0) > 0 and y1 < 160 and x1 < 200:
+                whole.append(2 * np.sqrt(cell.mask.sum() / np.pi))
+    (sizes,) = facts["diameters"].values()
+    np.testing.assert_allclose(sizes, np.percentile(whole, (10, 50, 90)), atol=0.051)
+    assert set(facts["data"]) == {"data", "known"}
+    assert "before" in facts["learned"]
+    assert len(facts["learned"]) == 3  # two images of the data, one of which is the replay's too, and what was before
