@@ -32,7 +32,9 @@ class ModelCard(BaseModel):
     kind: str = Field("centermask", description="The family of `model`; follows it.")
     licence: str = Field(min_length=1, description="SPDX name of the weights' licence, or its words.")
     model: AnyModel
-    diameter: float = Field(gt=0, le=LARGEST_DIAMETER, allow_inf_nan=False, description="Cell diameter in pixels trained at.")
+    diameter: float = Field(
+        gt=0, le=LARGEST_DIAMETER, allow_inf_nan=False, description="Cell diameter in pixels trained at."
+    )
     percentiles: tuple[float, float] = Field((1.0, 99.8), description="Intensities mapped to 0 and 1.")
     normalisation: Literal["percentile", "zscore", "reference"] = Field(
         "percentile",
