@@ -72,8 +72,8 @@ def train(settings: TrainSettings) -> Engine:
     """Train, and load what came out."""
     from napari_centermask.training.run.loop import train as events
 
-    done = [e for e in events(settings) if e["event"] == "done"][-1]
-    return load_engine(done["model"], engine="torch", device="cpu")
+    done = [e for e in events(settings) if e.event == "done"][-1]
+    return load_engine(done.model, engine="torch", device="cpu")
 
 
 def measure(data: Path, out: Path, *, seed: int, steps: int) -> dict[str, float]:

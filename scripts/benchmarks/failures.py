@@ -28,6 +28,7 @@ from PIL import Image
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.events import CheckpointEvent, NoticeEvent, StartEvent
 from napari_centermask.jobs.process import Job, find_jobs
 from napari_centermask.settings import ModelSettings, TrainSettings
 
@@ -109,12 +110,12 @@ class Patient:
 
     def has_saved(self) -> bool:
         """Whether the present process has saved its state."""
-        kinds = [e["event"] for e in self.job._sitting()]
+        kinds = [e.event for e in self.job._sitting()]
         return "checkpoint" in kinds
 
     def step(self) -> int:
         """The last step that was saved."""
-        return (self.job.last("checkpoint") or {}).get("step", 0)
+        return (self.job.last(CheckpointEvent) or CheckpointEvent()).step
 
     # The blows: each ends with a dead job, or with one that goes on, and returns what was said.
 
@@ -183,8 +184,8 @@ class Patient:
         path.write_bytes(self.random.choice([content[:cut], os.urandom(len(content)), b""]))
         self.job.resume()
         self.wait(lambda: self.job.state == "running" or not self.job.is_alive, "did not start")
-        self.wait(lambda: self.job.last("notice") or not self.job.is_alive, "nothing was said")
-        return (self.job.last("notice") or {"message": self.explained()})["message"]
+        self.wait(lambda: self.job.last(NoticeEvent) or not self.job.is_alive, "nothing was said")
+        return (self.job.last(NoticeEvent) or NoticeEvent(message=self.explained())).message
 
     def unplug_data(self) -> str:
         """The data folder is away when the run goes on, and comes back."""
@@ -214,7 +215,7 @@ class Patient:
         if not self.job.is_alive:
             self.job.retry(batch=4, tile=64)
         self.wait_for_progress()
-        start = (self.job.last("start") or {}).get("step", 0)
+        start = (self.job.last(StartEvent) or StartEvent()).step
         if start < saved - 2 * self.settings.evaluate_every:
             raise AssertionError(f"went on from step {start}, {saved} was saved")
 

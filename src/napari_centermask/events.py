@@ -1,75 +1,265 @@
-"""What a job reports, as JSON lines on standard output.
+"""What a job reports, as JSON lines on standard output: one class for each kind of event, told apart by `event`.
 
-Kind, and what it carries beside `event` and `time`:
-
-- start: out, step, steps, device, precision, parameters, batch, tile
-- stage: name ("reading the images", "training", "evaluating", "looking for what fits"), what the job does now
-- step: step, part in [0, 1], seconds, seconds_left, memory_mb, and the mean of each loss since the last one
-- evaluation: step, better, AP, AP50, AP_known (on a sample of what the start model was made for, where there is one),
-  per_folder, samples (a list of {"image", "picture"}: PNG files)
-- comparison: recommended, sentence, path (comparison.json: both models' figures and the pictures)
-- checkpoint: step, path
-- notice: message, for a person
-- paused, resumed: step
-- done: step, best, out, stopped (true: before its end), model (the best weights, null if there are none)
-- failed: message, reason ("memory", "disk", "data", "numbers", "settings"), remedy (settings to try again with)
-- adopted: name, path; the new model was installed under this name
-- progress: done, total, message; of commands that are no training
+Every field has a default, so that a line of an older version reads, and unknown fields are kept, so that a line of a newer
+one does. Only the fields that were given are written.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import time
-from typing import Any, TextIO
+import time as clock
+from typing import Annotated, Any, Literal, TextIO
 
-KINDS = (
-    "start",
-    "stage",
-    "progress",
-    "step",
-    "evaluation",
-    "comparison",
-    "checkpoint",
-    "notice",
-    "paused",
-    "resumed",
-    "done",
-    "failed",
-    "adopted",
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
+    model_serializer,
+    model_validator,
 )
 
+LOSS = "loss"
+"""The names of losses begin with this."""
 
-def event(kind: str, **fields: Any) -> dict[str, Any]:
-    """One event: its kind, the time in seconds since 1970, and its fields.
+
+def _now() -> float:
+    return round(clock.time(), 3)
+
+
+class _Event(BaseModel):
+    """An event; `time` is in seconds since 1970."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", ser_json_inf_nan="constants")
+
+    time: float = Field(default_factory=_now)
+
+
+class StartEvent(_Event):
+    """A process begins to train; `batch` is in tiles, `tile` the side of one in pixels, `parameters` their number."""
+
+    event: Literal["start"] = "start"
+    out: str = ""
+    step: int = 0
+    steps: int = 0
+    device: str = ""
+    precision: str = ""
+    parameters: int = 0
+    batch: int | None = None
+    tile: int | None = None
+
+
+class StageEvent(_Event):
+    """What the job is doing from now on: "reading the images", "training", "evaluating", "comparing"..."""
+
+    event: Literal["stage"] = "stage"
+    name: str = ""
+
+
+class StepEvent(_Event):
+    """How far the training is, and the mean of each loss since the last of these events.
+
+    Attributes
+    ----------
+    part
+        In [0, 1], of the whole training.
+    losses
+        By name, each beginning with `LOSS`. In a line they stand beside the other fields.
+    """
+
+    event: Literal["step"] = "step"
+    step: int = 0
+    part: float = 0.0
+    seconds: float = 0.0
+    seconds_left: float | None = None
+    memory_mb: float | None = None
+    learning_rate: float | None = None
+    gradient_norm: float | None = None
+    losses: dict[str, float] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_losses(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        own = {k for k in values if str(k).startswith(LOSS) and k not in cls.model_fields}
+        if not own:
+            return values
+        losses = {k: values[k] for k in own if isinstance(values[k], (int, float))}
+        return {k: v for k, v in values.items() if k not in own} | {"losses": losses}
+
+    @model_serializer(mode="wrap")
+    def _lay_losses_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        losses: dict[str, float] = values.pop("losses", {})
+        return values | losses
+
+
+class Sample(BaseModel):
+    """A picture of what the model finds on a validation image."""
+
+    model_config = ConfigDict(frozen=True)
+
+    image: str = ""
+    picture: str
+
+
+class EvaluationEvent(_Event):
+    """How good the model is on the validation images; step 0 is the start model.
+
+    Attributes
+    ----------
+    AP, AP50
+        Mean over the data folders, each in `per_folder`.
+    AP_known
+        On a sample of what the start model was made for, where there is one.
+    score
+        The lowest score of the cells that were counted.
+    samples
+        PNG files, drawn over by the next evaluation.
+    """
+
+    event: Literal["evaluation"] = "evaluation"
+    step: int = 0
+    better: bool = False
+    AP: float | None = None
+    AP50: float | None = None
+    AP_known: float | None = None
+    per_folder: dict[str, Any] = {}
+    score: float | None = None
+    seconds: float | None = None
+    samples: tuple[Sample, ...] = ()
+
+
+class ComparisonEvent(_Event):
+    """The new model was compared with the one it came from; `path` is comparison.json, with figures and pictures."""
+
+    event: Literal["comparison"] = "comparison"
+    recommended: bool = False
+    sentence: str = ""
+    path: str = ""
+
+
+class CheckpointEvent(_Event):
+    """The state was saved."""
+
+    event: Literal["checkpoint"] = "checkpoint"
+    step: int = 0
+    path: str = ""
+
+
+class NoticeEvent(_Event):
+    """A message to show; `batch` where the number of tiles per step has changed, the other two of a search of the rate."""
+
+    event: Literal["notice"] = "notice"
+    message: str = ""
+    batch: int | None = None
+    rates: tuple[float, ...] = ()
+    losses: tuple[float, ...] = ()
+
+
+class PausedEvent(_Event):
+    """The job waits."""
+
+    event: Literal["paused"] = "paused"
+    step: int = 0
+
+
+class ResumedEvent(_Event):
+    """The job goes on after a pause."""
+
+    event: Literal["resumed"] = "resumed"
+    step: int = 0
+
+
+class DoneEvent(_Event):
+    """The training has ended well; `stopped` where somebody asked for that, `model` the best weights, if there are any."""
+
+    event: Literal["done"] = "done"
+    step: int = 0
+    best: float | None = None
+    out: str = ""
+    stopped: bool = False
+    model: str | None = None
+
+
+class FailedEvent(_Event):
+    """The training cannot go on.
+
+    Attributes
+    ----------
+    reason
+        "memory", "disk", "data", "numbers", "checkpoint" or "settings".
+    remedy
+        Settings to try again with.
+    """
+
+    event: Literal["failed"] = "failed"
+    message: str = ""
+    reason: str = "settings"
+    remedy: dict[str, Any] = {}
+
+
+class InstalledEvent(_Event):
+    """The new model was installed under a name. Its kind is called as the first version called it."""
+
+    event: Literal["adopted"] = "adopted"
+    name: str = ""
+    path: str = ""
+
+
+Event = (
+    StartEvent
+    | StageEvent
+    | StepEvent
+    | EvaluationEvent
+    | ComparisonEvent
+    | CheckpointEvent
+    | NoticeEvent
+    | PausedEvent
+    | ResumedEvent
+    | DoneEvent
+    | FailedEvent
+    | InstalledEvent
+)
+_ANY: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
+
+
+def as_values(event: Event) -> dict[str, Any]:
+    """An event as plain values for JSON: its kind, its time, and the fields that were given."""
+    return {"event": event.event, "time": event.time} | event.model_dump(mode="json", exclude_unset=True)
+
+
+def write(event: Event, stream: TextIO | None = None) -> None:
+    """Write one event as one line and flush it.
 
     Raises
     ------
     ValueError
-        If the kind is not one of `KINDS`.
+        If a number is not finite.
     """
-    if kind not in KINDS:
-        raise ValueError(f"Expected an event kind of {KINDS}, got {kind!r}.")
-    return {"event": kind, "time": round(time.time(), 3), **fields}
-
-
-def write(event: dict[str, Any], stream: TextIO | None = None) -> None:
-    """Write one event as one line and flush it."""
     stream = stream or sys.stdout
-    stream.write(json.dumps(event, allow_nan=False, default=_plain) + "\n")
+    stream.write(json.dumps(as_values(event), allow_nan=False) + "\n")
     stream.flush()
 
 
-def _plain(value: Any) -> Any:
-    """Paths as text, numbers of numpy and torch as floats."""
-    return float(value) if hasattr(value, "__float__") else str(value)
+def from_values(values: object) -> Event | None:
+    """An event from the values of a line, without fields of the wrong type; None for anything else."""
+    try:
+        return _ANY.validate_python(values)
+    except ValidationError as error:
+        wrong = {place["loc"][1] for place in error.errors() if len(place["loc"]) > 1}
+    if not isinstance(values, dict) or not wrong & values.keys():
+        return None
+    return from_values({name: value for name, value in values.items() if name not in wrong})
 
 
-def parse(line: str | bytes) -> dict[str, Any] | None:
+def parse(line: str | bytes) -> Event | None:
     """An event from a line; None for anything else that a library may have printed."""
     try:
-        value = json.loads(line)
+        return from_values(json.loads(line))
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) and value.get("event") in KINDS else None

@@ -13,6 +13,7 @@ from PIL import Image
 from napari_centermask import cli
 from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.events import DoneEvent, StartEvent
 from napari_centermask.jobs.process import Job
 from napari_centermask.models.store import zoo
 from napari_centermask.settings import ModelSettings, TrainSettings, UNetSettings
@@ -201,14 +202,14 @@ def test_a_job_trains_in_a_process_of_its_own(settings):
     for _ in job.follow():
         pass
     assert job.state == "done", job.failure
-    assert job.last("done")["step"] == 3
+    assert job.last(DoneEvent).step == 3
     assert zoo.find_model(job.model).card.training["steps"] == 3
     job.settings.model_copy(update={"steps": 4})
     job.retry(steps=4)
     for _ in job.follow():
         pass
-    assert job.last("start")["step"] == 3
-    assert job.last("done")["step"] == 4
+    assert job.last(StartEvent).step == 3
+    assert job.last(DoneEvent).step == 4
 
 
 @pytest.fixture

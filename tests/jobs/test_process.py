@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.events import StageEvent, StartEvent, StepEvent
 from napari_centermask.jobs import process
 from napari_centermask.jobs.command import write_run
 from napari_centermask.jobs.process import Job, find_jobs
@@ -29,7 +30,7 @@ def run(act, settings, started):
 
 def test_a_job_reports_waits_goes_on_and_stops(run, until):
     job = run(POLITE)
-    until(job, lambda: job.last("step"))
+    until(job, lambda: job.last(StepEvent))
     assert job.state == "running"
     job.pause()
     until(job, lambda: job.state == "paused")
@@ -39,20 +40,20 @@ def test_a_job_reports_waits_goes_on_and_stops(run, until):
     until(job, lambda: not job.is_alive)
     assert job.state == "stopped"
     assert job.failure is None
-    steps = [e["step"] for e in job.events() if e["event"] == "step"]
+    steps = [e.step for e in job.events() if e.event == "step"]
     assert steps == list(range(1, len(steps) + 1))
 
 
 def test_a_job_outlives_whoever_started_it_and_is_found_again(run, until, started):
     job = run(POLITE)
-    until(job, lambda: job.last("step"))
+    until(job, lambda: job.last(StepEvent))
     folder = job.folder
     started[:] = []
     job._process.returncode = 0  # as if this program ended: Popen would warn of a child that still runs
     (found,) = find_jobs(folder.parent)
     started.append(found)
     assert found.state == "running"
-    assert found.last("start")["batch"] == 8
+    assert found.last(StartEvent).batch == 8
     found.stop()
     until(found, lambda: not found.is_alive)
     assert Job.open(folder).state == "stopped"
@@ -60,7 +61,7 @@ def test_a_job_outlives_whoever_started_it_and_is_found_again(run, until, starte
 
 def test_the_session_of_a_job_stands_back_too(run, until):
     job = run(POLITE)
-    until(job, lambda: job.last("start"))
+    until(job, lambda: job.last(StartEvent))
     own, its = _autogroup("self"), _autogroup(job._process.pid)
     if not its:
         pytest.skip("this system keeps no autogroups, or its sessions stand outside of them")
@@ -76,7 +77,7 @@ def _autogroup(pid):
 
 def test_a_second_job_in_the_same_folder_is_refused(run, until, settings):
     job = run(POLITE)
-    until(job, lambda: job.last("start"))
+    until(job, lambda: job.last(StartEvent))
     with pytest.raises(BadSettings, match="works in"):
         Job.start(settings)
 
@@ -93,7 +94,7 @@ def test_an_earlier_run_is_not_overwritten(act, settings):
 def test_a_job_that_does_not_stop_is_ended_after_its_grace(run, until, monkeypatch):
     monkeypatch.setattr(process, "GRACE_S", 0.3)
     job = run(HEAD + 'say("start", batch=8)\nwait(lambda: False)')
-    until(job, lambda: job.last("start"))
+    until(job, lambda: job.last(StartEvent))
     job.stop()
     until(job, lambda: not job.is_alive)
     assert job.state == "stopped"
@@ -103,7 +104,7 @@ def test_a_job_that_does_not_stop_is_ended_after_its_grace(run, until, monkeypat
 def test_an_evaluation_is_not_ended_before_its_own_grace(run, until, monkeypatch):
     monkeypatch.setattr(process, "GRACE_S", 0.0)
     job = run(HEAD + 'say("start", batch=8)\nsay("stage", name="evaluating")\nwait(lambda: False)')
-    until(job, lambda: job.last("stage"))
+    until(job, lambda: job.last(StageEvent))
     job.stop()
     os.utime(job.control.stop_file, (0, time.time() - process.EVALUATION_GRACE_S + 60))
     job.poll()
@@ -118,7 +119,7 @@ def test_the_time_of_an_evaluation_is_not_taken_from_what_follows(run, until):
     job = run(f'{HEAD}say("start", batch=8)\nsay("stage", name="evaluating")\n{went_on}\nwait(lambda: False)')
     job.stop()
     os.utime(job.control.stop_file, (0, time.time() - process.GRACE_S + 30))  # not over before the stage is said
-    until(job, lambda: job.last("stage") and job.last("stage")["name"] == "training")
+    until(job, lambda: job.last(StageEvent) and job.last(StageEvent).name == "training")
     os.utime(job.control.stop_file, (0, time.time() - process.GRACE_S - 60))
     job.poll()
     assert job.state == "stopping"
@@ -135,7 +136,7 @@ def test_a_failure_after_the_wish_to_stop_is_a_failure(run, until):
 
 def test_a_killed_job_is_explained_with_a_remedy_and_goes_on(run, until, settings, act):
     job = run(HEAD + 'say("start", batch=8)\nsay("step", step=40)\n(out / "last.pt").touch()\nwait(lambda: False)')
-    until(job, lambda: job.last("step") and job.can_resume)
+    until(job, lambda: job.last(StepEvent) and job.can_resume)
     job._process.kill()
     until(job, lambda: not job.is_alive)
     assert job.state == "failed"
@@ -222,11 +223,11 @@ def test_a_crash_says_how_and_where(run, until):
 def test_a_half_written_line_is_not_lost_and_spoils_no_other(run, until, act):
     job = run(HEAD + 'say("start", batch=4)\nsys.stdout.write(\'{"event": "st\')\nsys.stdout.flush()\nos._exit(1)')
     until(job, lambda: not job.is_alive)
-    assert [e["event"] for e in job.events()] == ["start"]
+    assert [e.event for e in job.events()] == ["start"]
     act(POLITE)
     job.resume()
     until(job, lambda: job.state == "running")
-    assert [e["event"] for e in job.events()][:2] == ["start", "start"]
+    assert [e.event for e in job.events()][:2] == ["start", "start"]
 
 
 def test_another_process_of_the_same_number_is_not_ours(settings):
@@ -242,7 +243,7 @@ def test_another_process_of_the_same_number_is_not_ours(settings):
 
 def test_discarding_leaves_nothing(run, until):
     job = run(POLITE)
-    until(job, lambda: job.last("start"))
+    until(job, lambda: job.last(StartEvent))
     job.discard()
     assert not job.is_alive
     assert not job.folder.exists()
@@ -257,7 +258,7 @@ def test_a_folder_that_cannot_be_written_says_so(act, settings, tmp_path):
 
 def test_following_ends_with_the_job(run):
     job = run(HEAD + 'say("start", batch=4)\nsay("done", step=1, stopped=False)')
-    kinds = [e["event"] for events in job.follow(interval_s=0.02) for e in events]
+    kinds = [e.event for events in job.follow(interval_s=0.02) for e in events]
     assert kinds == ["start", "done"]
     assert job.state == "done"
 

@@ -9,6 +9,7 @@ from napari_centermask.cli.output import notice, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.cli.train import run_training
 from napari_centermask.core.errors import BadModel
+from napari_centermask.events import InstalledEvent, write
 from napari_centermask.models.store.zoo import check_new_name
 from napari_centermask.settings import TrainSettings
 
@@ -122,7 +123,6 @@ def suggest_for(
 
 
 def _adopt(settings: TrainSettings, name: str, verdict: dict[str, Any] | None, *, json: bool) -> None:
-    from napari_centermask import events
     from napari_centermask.cli.models import add, install
 
     if verdict is not None and not verdict["recommended"]:
@@ -130,6 +130,6 @@ def _adopt(settings: TrainSettings, name: str, verdict: dict[str, Any] | None, *
     file = settings.out / "best.safetensors"
     if json:
         model = install(file, name)
-        events.write(events.event("adopted", name=name, path=str(model.paths[0].parent)))
+        write(InstalledEvent(name=name, path=str(model.paths[0].parent)))
     else:
         add(file, name=name)

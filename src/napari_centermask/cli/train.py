@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from napari_centermask.cli.output import notice
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings, MissingExtra, UserError
+from napari_centermask.events import ComparisonEvent, DoneEvent, Event, FailedEvent, StageEvent, StartEvent, as_values, write
 from napari_centermask.io.files import link_file
 from napari_centermask.jobs.command import check_new_run
 from napari_centermask.models.store.zoo import find_model
@@ -100,19 +101,17 @@ def train(
 
 def run_training(settings: TrainSettings, *, json: bool) -> int:
     """Train and compare, showing the events as lines or as JSON."""
-    from napari_centermask import events
-
     _forget_old_wishes(settings.out)
     steps = _steps(settings)
     try:
         for event in steps:
             if json:
-                events.write(event)
+                write(event)
             else:
                 _show(event)
     except UserError as error:
         if json:
-            events.write(failure(error))
+            write(failure(error))
         raise
     except KeyboardInterrupt:
         notice(f"Stopped. Go on with: napari-centermask train {settings.out / 'run.json'} --resume")
@@ -122,7 +121,7 @@ def run_training(settings: TrainSettings, *, json: bool) -> int:
     return 0
 
 
-def _steps(settings: TrainSettings) -> Iterator[dict[str, Any]]:
+def _steps(settings: TrainSettings) -> Iterator[Event]:
     """The events of the training, with those of the comparison before the last one."""
     try:
         from napari_centermask.training.run import device, loop, memory
@@ -130,11 +129,11 @@ def _steps(settings: TrainSettings) -> Iterator[dict[str, Any]]:
         raise MissingExtra(f"Training needs PyTorch ({error}): pip install 'napari-centermask[train]'") from error
     is_compared = settings.compare and settings.start
     for event in loop.train(settings):
-        if event["event"] == "start" and is_compared:
+        if isinstance(event, StartEvent) and is_compared:
             _keep_start(settings)
-        if event["event"] == "done" and is_compared and event["model"]:
+        if isinstance(event, DoneEvent) and is_compared and event.model:
             try:
-                yield from compared(settings, event["model"])
+                yield from compared(settings, event.model)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -170,15 +169,14 @@ def _keep_start(settings: TrainSettings) -> None:
         raise BadSettings(f"Cannot write to {settings.out}: {error.strerror}. Make room there.") from error
 
 
-def compared(settings: TrainSettings, model: str) -> Iterator[dict[str, Any]]:
+def compared(settings: TrainSettings, model: str) -> Iterator[Event]:
     """Compare the new model with the one it came from on held-out images, `test` if there is one; writes comparison.json."""
     from napari_centermask.cli.compare import judging_split, write_comparison
     from napari_centermask.engines.load import load_engine
     from napari_centermask.evaluation.compare_models import compare_models
-    from napari_centermask.events import event
     from napari_centermask.training.run.start import KEPT
 
-    yield event("stage", name="comparing")
+    yield StageEvent(name="comparing")
     kept = settings.out / KEPT
     start = kept if kept.exists() else settings.start
     engines = [load_engine(m, engine="torch", device=settings.device) for m in (start, model)]
@@ -189,19 +187,17 @@ def compared(settings: TrainSettings, model: str) -> Iterator[dict[str, Any]]:
     path = settings.out / "comparison.json"
     write_comparison(path, result | {"models": {"old": settings.start, "new": model}, "split": split})
     verdict = result["verdict"]
-    yield event("comparison", path=str(path), recommended=verdict["recommended"], sentence=verdict["sentence"])
+    yield ComparisonEvent(path=str(path), recommended=verdict["recommended"], sentence=verdict["sentence"])
 
 
-def failure(error: UserError) -> dict[str, Any]:
+def failure(error: UserError) -> FailedEvent:
     """The event for an error that a person can mend."""
-    from napari_centermask import events
-
     reason, remedy = getattr(error, "reason", "settings"), getattr(error, "remedy", {})
-    return events.event("failed", message=str(error), reason=reason, remedy=remedy)
+    return FailedEvent(message=str(error), reason=reason, remedy=remedy)
 
 
-def _show(event: dict[str, Any]) -> None:
+def _show(event: Event) -> None:
     """One event as one line."""
     skipped = {"event", "time", "per_folder", "samples"}
-    fields = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in event.items() if k not in skipped)
-    print(f"{event['event']:<11}" + "  ".join(fields), flush=True)
+    fields = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in as_values(event).items() if k not in skipped)
+    print(f"{event.event:<11}" + "  ".join(fields), flush=True)

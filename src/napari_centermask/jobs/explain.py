@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from napari_centermask.events import FailedEvent
 from napari_centermask.training.run.shortage import RELIEF, unchecked_remedy
 
 KILLED = {-9, 137}
@@ -32,9 +33,9 @@ class Failure:
     remedy: dict[str, Any] = field(default_factory=dict)
 
 
-def of_event(event: dict[str, Any]) -> Failure:
+def of_event(event: FailedEvent) -> Failure:
     """From the job's own last word, a `failed` event."""
-    return Failure(str(event.get("message", "")), event.get("reason", "settings"), event.get("remedy") or {})
+    return Failure(event.message, event.reason, event.remedy)
 
 
 def of_end(folder: Path, code: int | None, *, batch: int, tile: int, step: int) -> Failure:

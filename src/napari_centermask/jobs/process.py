@@ -16,13 +16,23 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import psutil
 from pydantic import ValidationError
 
 from napari_centermask.core.errors import BadSettings
-from napari_centermask.events import parse
+from napari_centermask.events import (
+    DoneEvent,
+    Event,
+    FailedEvent,
+    NoticeEvent,
+    PausedEvent,
+    ResumedEvent,
+    StageEvent,
+    StartEvent,
+    parse,
+)
 from napari_centermask.jobs.command import RUN_FILE, check_new_run, command_line, write_run
 from napari_centermask.jobs.explain import Failure, of_end, of_event
 from napari_centermask.settings import TrainSettings
@@ -35,6 +45,7 @@ EVALUATION_GRACE_S = 600.0
 """Seconds instead while it evaluates or compares, which cannot be interrupted and makes the model that is kept."""
 STATES = ("last.pt", "previous.pt")
 EVALUATIONS = ("evaluating", "comparing")
+E = TypeVar("E", bound=Event)
 
 
 class Job:
@@ -50,7 +61,7 @@ class Job:
         self.folder = Path(folder)
         self.control = Control(self.folder)
         self._process = process
-        self._events: list[tuple[int, dict[str, Any]]] = []  # with the position in the file
+        self._events: list[tuple[int, Event]] = []  # with the position in the file
         self._read = 0
 
     @classmethod
@@ -165,12 +176,12 @@ class Job:
         except (OSError, UnicodeDecodeError, ValidationError) as error:
             raise BadSettings(f"Expected the settings of a run in {path}, cannot use them: {error}.") from error
 
-    def poll(self) -> list[dict[str, Any]]:
+    def poll(self) -> list[Event]:
         """Events that came since the last call, in order; ends a job whose time to stop is over (see `stop`).
 
         The file holds the events of all sittings of a run; those after the last `start` are of the present one.
         """
-        new: list[tuple[int, dict[str, Any]]] = []
+        new: list[tuple[int, Event]] = []
         try:
             with self._events_file.open("rb") as stream:
                 stream.seek(self._read)
@@ -185,17 +196,17 @@ class Job:
         self._end_if_overdue()
         return [event for _, event in new]
 
-    def events(self) -> list[dict[str, Any]]:
-        """All events so far, of earlier sittings too; the curves are in those of kind `step` and `evaluation`."""
+    def events(self) -> list[Event]:
+        """All events so far, of earlier sittings too; the curves are in the `StepEvent`s and `EvaluationEvent`s."""
         self.poll()
         return [event for _, event in self._events]
 
-    def _sitting(self) -> list[dict[str, Any]]:
+    def _sitting(self) -> list[Event]:
         """Events since the process was started."""
         offset = self._record.get("offset", 0)
         return [event for position, event in self._events if position >= offset]
 
-    def follow(self, *, interval_s: float = 0.2) -> Iterator[list[dict[str, Any]]]:
+    def follow(self, *, interval_s: float = 0.2) -> Iterator[list[Event]]:
         """New events as they come, an empty list where there are none, until the job has ended; for a thread."""
         while True:
             is_alive = self.is_alive
@@ -204,9 +215,9 @@ class Job:
                 return
             time.sleep(interval_s)
 
-    def last(self, kind: str) -> dict[str, Any] | None:
+    def last(self, kind: type[E]) -> E | None:
         """The newest event of a kind that was polled, None if there is none."""
-        return next((e for _, e in reversed(self._events) if e["event"] == kind), None)
+        return next((e for _, e in reversed(self._events) if isinstance(e, kind)), None)
 
     @property
     def is_alive(self) -> bool:
@@ -227,17 +238,18 @@ class Job:
     @property
     def state(self) -> State:
         """Where the job stands, from what was polled."""
-        now = [e["event"] for e in self._sitting()]
+        now = self._sitting()
         if self.is_alive:
             if self.control.stopped:
                 return "stopping"
-            if "start" not in now:
+            turns = [e for e in now if isinstance(e, (StartEvent, PausedEvent, ResumedEvent))]
+            if not any(isinstance(e, StartEvent) for e in turns):
                 return "starting"
-            turns = [kind for kind in now if kind in ("paused", "resumed", "start")]
-            return "paused" if turns[-1] == "paused" else "running"
-        if now and now[-1] == "done":
-            return "stopped" if self.last("done").get("stopped") else "done"
-        if now and now[-1] == "failed":  # also where it was asked to stop: what it should have kept may be missing
+            return "paused" if isinstance(turns[-1], PausedEvent) else "running"
+        end = now[-1] if now else None
+        if isinstance(end, DoneEvent):
+            return "stopped" if end.stopped else "done"
+        if isinstance(end, FailedEvent):  # also where it was asked to stop: what it should have kept may be missing
             return "failed"
         # Asked to stop, and ended by `poll` or `kill` when it did not in time: as wished, not a failure.
         return "stopped" if self.control.stopped else "failed"
@@ -248,9 +260,9 @@ class Job:
         if self.state != "failed":
             return None
         now = self._sitting()
-        if now and now[-1]["event"] == "failed":
+        if now and isinstance(now[-1], FailedEvent):
             return of_event(now[-1])
-        step = max((e.get("step", 0) for _, e in self._events), default=0)
+        step = max((getattr(e, "step", 0) for _, e in self._events), default=0)
         code = None if self._process is None else self._process.returncode
         return of_end(self.folder, code, **self._step_size(), step=step)
 
@@ -260,8 +272,10 @@ class Job:
         with suppress(BadSettings):
             size = {name: getattr(self.settings, name) for name in size}
         for event in self._sitting():
-            if event["event"] in ("start", "notice"):
-                size |= {name: event[name] for name in size if name in event}
+            if isinstance(event, (StartEvent, NoticeEvent)):
+                size["batch"] = event.batch or size["batch"]
+            if isinstance(event, StartEvent):
+                size["tile"] = event.tile or size["tile"]
         return size
 
     @property
@@ -347,9 +361,9 @@ class Job:
             asked = self.control.stop_file.stat().st_mtime
         except OSError:
             return
-        stage = next((e for e in reversed(self._sitting()) if e["event"] == "stage"), {})
-        grace_s = EVALUATION_GRACE_S if stage.get("name") in EVALUATIONS else GRACE_S
-        if time.time() - max(asked, stage.get("time", 0)) > grace_s and self.is_alive:
+        stage = next((e for e in reversed(self._sitting()) if isinstance(e, StageEvent)), StageEvent(time=0))
+        grace_s = EVALUATION_GRACE_S if stage.name in EVALUATIONS else GRACE_S
+        if time.time() - max(asked, stage.time) > grace_s and self.is_alive:
             self.kill()
 
 

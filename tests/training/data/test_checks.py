@@ -101,7 +101,7 @@ def test_a_run_says_it_before_its_first_step(folder, settings):
     content["annotations"] = []
     path.write_text(json.dumps(content))
     seen = []
-    run = (seen.append(event["event"]) for event in train(settings))
+    run = (seen.append(event.event) for event in train(settings))
     with pytest.raises(BadAnnotations, match="all is background"):
         list(run)
     assert set(seen) <= {"start", "stage"}

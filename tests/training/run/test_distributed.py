@@ -68,8 +68,8 @@ def until_halved(settings):
     """The batch after the first shortage of a run with four tiles."""
     run = loop._Run(settings.model_copy(update={"batch": 4}), lambda *_: {"AP": 0.0})
     for event in run.events():
-        if event["event"] == "notice":
-            return event["batch"]
+        if event.event == "notice":
+            return event.batch
     return None
 
 

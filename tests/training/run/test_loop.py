@@ -16,7 +16,7 @@ def events(settings, **options):
 
 def test_a_run_reports_saves_and_keeps_the_best(settings):
     run = events(settings)
-    kinds = [e["event"] for e in run]
+    kinds = [e.event for e in run]
     assert kinds[0] == "start"
     assert kinds[-1] == "done"
     assert {"step", "checkpoint", "evaluation"} <= set(kinds)
@@ -29,17 +29,17 @@ def test_a_run_reports_saves_and_keeps_the_best(settings):
 
 def test_losses_fall_on_a_small_set(settings):
     longer = settings.model_copy(update={"steps": 60, "evaluate_every": 1000, "learning_rate": 2e-3})
-    steps = [e for e in events(longer, evaluate=lambda *_: {"AP": 0.0}) if e["event"] == "step"]
-    assert steps[-1]["loss_fcos_cls"] < 0.7 * steps[0]["loss_fcos_cls"]
-    assert steps[-1]["loss_mask"] < steps[0]["loss_mask"]
+    steps = [e for e in events(longer, evaluate=lambda *_: {"AP": 0.0}) if e.event == "step"]
+    assert steps[-1].losses["loss_fcos_cls"] < 0.7 * steps[0].losses["loss_fcos_cls"]
+    assert steps[-1].losses["loss_mask"] < steps[0].losses["loss_mask"]
 
 
 def test_a_resumed_run_goes_on_where_it_stopped(settings):
     events(settings, evaluate=lambda *_: {"AP": 0.0})
     longer = settings.model_copy(update={"steps": 8, "resume": True})
     run = events(longer, evaluate=lambda *_: {"AP": 0.0})
-    assert run[0]["step"] == settings.steps
-    assert run[-1]["step"] == 8
+    assert run[0].step == settings.steps
+    assert run[-1].step == 8
 
 
 def test_resuming_without_or_with_a_damaged_checkpoint_explains_itself(settings):
@@ -62,7 +62,7 @@ def test_only_a_better_model_replaces_the_best(settings):
     twice = settings.model_copy(update={"evaluate_every": 3})
     scores = iter([0.5, 0.2])
     run = events(twice, evaluate=lambda *_: {"AP": next(scores)})
-    assert [e["better"] for e in run if e["event"] == "evaluation"] == [True, False]
+    assert [e.better for e in run if e.event == "evaluation"] == [True, False]
     _, card = load_model(settings.out / "best.safetensors")
     assert card.metrics["val"]["AP"] == 0.5
 

@@ -170,8 +170,8 @@ def test_a_failed_step_is_given_back_before_others_are_tried(settings, monkeypat
 def test_a_searched_rate_that_is_short_of_memory_halves_the_batch_too(settings, memory_for):
     memory_for(128**2)
     run = list(train(settings.model_copy(update={"find_rate": True}), evaluate=zero))
-    assert [e["batch"] for e in run if e["event"] == "notice" and "batch" in e] == [1]
-    assert run[-1]["step"] == settings.steps
+    assert [e.batch for e in run if e.event == "notice" and e.batch] == [1]
+    assert run[-1].step == settings.steps
 
 
 def test_a_smaller_batch_holds_for_a_run_that_was_halved_before(settings):

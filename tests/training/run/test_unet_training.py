@@ -52,8 +52,8 @@ def quiet(settings, score=lambda *_: {"AP": 0.0}):
 def test_a_unet_learns_to_find_the_cells(unet):
     """Bright squares on dark ground: after a hundred steps most of them are found."""
     run = list(train(unet.model_copy(update={"steps": 100, "evaluate_every": 100})))
-    (last,) = (e for e in run if e["event"] == "evaluation")
-    assert last["AP50"] > 0.6
+    (last,) = (e for e in run if e.event == "evaluation")
+    assert last.AP50 > 0.6
     model, card = load_model(unet.out / "best.safetensors")
     assert isinstance(model, MapModel)
     assert card.kind == "unet"
@@ -64,7 +64,7 @@ def test_a_unet_learns_to_find_the_cells(unet):
 def test_every_loss_falls(unet):
     losses = LossSettings(focal=1, tversky=1, boundary=0.5, class_weights="balanced")
     longer = unet.model_copy(update={"steps": 60, "evaluate_every": 1000, "losses": losses})
-    steps = [e for e in quiet(longer) if e["event"] == "step"]
+    steps = [e for e in quiet(longer) if e.event == "step"]
     for name in ("loss_class", "loss_border", "loss_distance"):
         assert steps[-1][name] < 0.9 * steps[0][name], name
 
@@ -95,17 +95,17 @@ def test_a_family_is_exchanged_by_one_setting(unet, architecture):
 
 def test_the_rate_is_found_for_a_unet(unet):
     run = quiet(unet.model_copy(update={"find_rate": True}))
-    (notice,) = (e for e in run if e["event"] == "notice")
-    assert notice["losses"]
+    (notice,) = (e for e in run if e.event == "notice")
+    assert notice.losses
     assert json.loads((unet.out / "run.json").read_text())["learning_rate"] == pytest.approx(
-        notice["rates"][int(np.argmin(notice["losses"]))] / 3
+        notice.rates[int(np.argmin(notice.losses))] / 3
     )
 
 
 def test_a_resumed_unet_goes_on_where_it_stopped(unet):
     quiet(unet)
     run = quiet(unet.model_copy(update={"steps": 8, "resume": True}))
-    assert (run[0]["step"], run[-1]["step"]) == (unet.steps, 8)
+    assert (run[0].step, run[-1].step) == (unet.steps, 8)
 
 
 def test_a_unet_is_trained_further(unet):

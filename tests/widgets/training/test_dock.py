@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_centermask.events import EvaluationEvent, StepEvent
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.jobs import process
@@ -579,7 +580,7 @@ def test_curves_are_drawn_at_most_four_times_a_second(qtbot):
     qtbot.addWidget(curves)
     start = time.monotonic()
     while (seconds := time.monotonic() - start) < 1.1:
-        run.feed({"event": "step", "step": run.step + 1, "loss": 1.0})
+        run.feed(StepEvent(step=run.step + 1, losses={"loss": 1.0}))
         curves.show_state(run)
         qtbot.wait(10)
     assert 2 <= curves.redraws <= 4 * seconds + 1
@@ -603,12 +604,12 @@ def test_a_step_draws_the_window_once_and_only_what_is_new(qtbot):
     seen = {curves.plots[0].widget.viewport(): "losses", curves.plots[1].widget.viewport(): "scores"}
     with qtbot.waitExposed(curves):
         curves.show()
-    run.feed({"event": "evaluation", "step": 1, "AP": 0.1})
+    run.feed(EvaluationEvent(step=1, AP=0.1))
     for widget in seen:
         widget.installEventFilter(paints)
     for step in (1, 2, 3):
         names.clear()
-        run.feed({"event": "step", "step": step, "loss": 0.5**step})
+        run.feed(StepEvent(step=step, losses={"loss": 0.5**step}))
         curves.show_state(run)
         qtbot.wait(2 * curves._timer.interval())
     assert names == ["losses"]
@@ -619,7 +620,7 @@ def test_an_earlier_sitting_that_got_further_is_cut_back():
 
     run = RunState()
     for step in (10, 20, 30, 20, 30):
-        run.feed({"event": "step", "step": step, "loss": step / 10, "part": 2, "seconds_left": "soon"})
+        run.feed(StepEvent(step=step, losses={"loss": step / 10}, part=2))
     assert run.losses["loss"].steps == [10, 20, 30]
     assert run.seconds_left is None
     assert run.part == 1.0

@@ -1,11 +1,12 @@
-"""What a dock tells of a training, from its events."""
+"""What a dock shows of a training, from its events."""
 
 import pytest
 
+from napari_centermask.events import EvaluationEvent, StageEvent, StepEvent
 from napari_centermask.widgets.work.run_state import RunState
 
 
-def told(*events):
+def fed(*events):
     run = RunState(state="running")
     for event in events:
         run.feed(event)
@@ -13,20 +14,20 @@ def told(*events):
 
 
 def stage(name, time=0.0):
-    return {"event": "stage", "name": name, "time": time}
+    return StageEvent(name=name, time=time)
 
 
 def step(n, part, seconds_left):
-    return {"event": "step", "step": n, "part": part, "seconds_left": seconds_left}
+    return StepEvent(step=n, part=part, seconds_left=seconds_left)
 
 
 def evaluation(n, time):
-    return {"event": "evaluation", "step": n, "AP": 0.5, "time": time}
+    return EvaluationEvent(step=n, AP=0.5, time=time)
 
 
 @pytest.mark.parametrize("name", ["evaluating", "comparing"])
-def test_other_stages_than_training_tell_no_time_left(name):
-    run = told(stage("training"), step(100, 1.0, 0))
+def test_other_stages_than_training_show_no_time_left(name):
+    run = fed(stage("training"), step(100, 1.0, 0))
     assert run.title.endswith("0 s left")
     run.feed(stage(name))
     assert "left" not in run.title
@@ -35,8 +36,8 @@ def test_other_stages_than_training_tell_no_time_left(name):
 
 def test_the_time_left_counts_evaluations_as_long_and_as_frequent_as_those_before():
     first = (stage("evaluating", 0.0), evaluation(0, 30.0), stage("training", 30.0), step(10, 0.1, 90))
-    assert told(*first).time_left == 90  # how often it evaluates is not known yet
+    assert fed(*first).time_left == 90  # how often it evaluates is not known yet
     second = (*first, step(20, 0.2, 80), stage("evaluating", 50.0), evaluation(20, 60.0), stage("training", 60.0))
-    assert told(*second, step(25, 0.25, 75)).time_left == 75 + 4 * 10  # at 40, 60, 80 and 100
-    assert told(*second, step(90, 0.9, 10)).time_left == 10 + 10
-    assert told(*second, step(100, 1.0, 0)).time_left == 0
+    assert fed(*second, step(25, 0.25, 75)).time_left == 75 + 4 * 10  # at 40, 60, 80 and 100
+    assert fed(*second, step(90, 0.9, 10)).time_left == 10 + 10
+    assert fed(*second, step(100, 1.0, 0)).time_left == 0

@@ -11,7 +11,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from napari_centermask.events import event
+from napari_centermask.events import (
+    LOSS,
+    CheckpointEvent,
+    DoneEvent,
+    EvaluationEvent,
+    Event,
+    NoticeEvent,
+    PausedEvent,
+    ResumedEvent,
+    StageEvent,
+    StartEvent,
+    StepEvent,
+)
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.checks import check_data
 from napari_centermask.training.run.control import Control
@@ -30,7 +42,7 @@ CHECKPOINT_SECONDS = 300.0
 TRAINING, SEARCHING = STEPPING = ("training", "searching the learning rate")
 
 Evaluate = Callable[[nn.Module, Trainer], dict[str, Any]]
-Events = Iterator[dict[str, Any]]
+Events = Iterator[Event]
 
 
 def train(settings: TrainSettings, *, evaluate: Evaluate | None = None) -> Events:
@@ -45,8 +57,8 @@ def train(settings: TrainSettings, *, evaluate: Evaluate | None = None) -> Event
 
     Yields
     ------
-    dict
-        Events of `napari_centermask.events`.
+    Event
+        See `napari_centermask.events`.
 
     Raises
     ------
@@ -95,8 +107,7 @@ class _Run:
         warning = trainer.resume() if settings.resume else None
         if trainer.world.is_first:
             (settings.out / "run.json").write_text(settings.model_dump_json(indent=1), encoding="utf-8")
-        yield event(
-            "start",
+        yield StartEvent(
             out=str(settings.out),
             step=trainer.progress.step,
             steps=settings.steps,
@@ -107,7 +118,7 @@ class _Run:
             tile=settings.tile,
         )
         if warning:
-            yield event("notice", message=warning)
+            yield NoticeEvent(message=warning)
         yield self._enter("reading the images")
         if trainer.world.is_first:
             trainer.read_facts()
@@ -117,15 +128,15 @@ class _Run:
                 yield from self._evaluate()
         if settings.find_rate and trainer.progress.step == 0 and trainer.world.size > 1:
             message = "The learning rate is searched by a single process only; it stays as set."
-            yield event("notice", message=message)
+            yield NoticeEvent(message=message)
         while not self._is_over():
             yield from self._until_short()
         if trainer.world.is_first:
             yield from self._finish()
 
-    def _enter(self, stage: str) -> dict[str, Any]:
+    def _enter(self, stage: str) -> StageEvent:
         self.stage = stage
-        return event("stage", name=stage)
+        return StageEvent(name=stage)
 
     def _until_short(self) -> Events:
         """Steps until the end, or until the memory does not suffice; then with less, or with the reason."""
@@ -152,8 +163,8 @@ class _Run:
         changes = {"learning_rate": curve.best, "find_rate": False}
         self.settings = self.trainer.settings = self.settings.model_copy(update=changes)
         (self.settings.out / "run.json").write_text(self.settings.model_dump_json(indent=1), encoding="utf-8")
-        points = {"rates": curve.rates.tolist(), "losses": curve.losses.tolist()}
-        yield event("notice", message=f"Learning rate {curve.best:.1e}, from trial steps.", **points)
+        message = f"Learning rate {curve.best:.1e}, from trial steps."
+        yield NoticeEvent(message=message, rates=tuple(curve.rates.tolist()), losses=tuple(curve.losses.tolist()))
 
     def close(self) -> None:
         """End what the run holds open."""
@@ -208,7 +219,7 @@ class _Run:
             yield from self._pause()
         self.clock = time.monotonic() if is_evaluated or self.control.paused else self.clock
 
-    def _report(self) -> dict[str, Any]:
+    def _report(self) -> StepEvent:
         trainer, self.reported = self.trainer, time.monotonic()
         means = {name: round(sum(values) / len(values), 6) for name, values in self.values.items()}
         self.values = {}
@@ -217,20 +228,21 @@ class _Run:
         if self.board is not None:
             self.board.add(step, means)
         left = seconds * (1 - part) / part if part else None
-        return event(
-            "step",
+        return StepEvent(
             step=step,
             part=round(part, 5),
             seconds=round(seconds),
             seconds_left=None if left is None else round(left),
             memory_mb=memory_mb(trainer.device),
-            **means,
+            learning_rate=means.get("learning_rate"),
+            gradient_norm=means.get("gradient_norm"),
+            losses={name: value for name, value in means.items() if name.startswith(LOSS)},
         )
 
-    def _save(self) -> dict[str, Any]:
+    def _save(self) -> CheckpointEvent:
         self.saved = time.monotonic()
         self.trainer.save()
-        return event("checkpoint", step=self.trainer.progress.step, path=str(self.trainer.files.newest))
+        return CheckpointEvent(step=self.trainer.progress.step, path=str(self.trainer.files.newest))
 
     def _evaluate(self) -> Events:
         from napari_centermask.training.run.validate import save_best
@@ -244,7 +256,7 @@ class _Run:
         if self.board is not None:
             self.board.add(trainer.progress.step, {f"val/{k}": v for k, v in curve.items()})
         if trainer.progress.step == 0:  # where the start model stands; it is not a result of this run
-            yield event("evaluation", step=0, better=False, **result)
+            yield EvaluationEvent(step=0, better=False, **result)
             return
         better = result["AP"] > trainer.progress.best
         trainer.progress.stale = 0 if better else trainer.progress.stale + 1
@@ -254,7 +266,7 @@ class _Run:
             trainer.progress.best = result["AP"]
             save_best(model, trainer, result)
         yield self._save()
-        yield event("evaluation", step=trainer.progress.step, better=better, **result)
+        yield EvaluationEvent(step=trainer.progress.step, better=better, **result)
         if trainer.done < 1.0:
             yield self._enter(TRAINING)
 
@@ -262,10 +274,10 @@ class _Run:
         """Save and wait until the file `pause` goes, or a file `stop` comes."""
         yield self._save()
         give_back(self.trainer.device)
-        yield event("paused", step=self.trainer.progress.step)
+        yield PausedEvent(step=self.trainer.progress.step)
         while self.control.paused:
             time.sleep(0.1)
-        yield event("resumed", step=self.trainer.progress.step)
+        yield ResumedEvent(step=self.trainer.progress.step)
         self.clock = time.monotonic()
 
     def _use_less(self, of_host: bool) -> Events:
@@ -277,22 +289,21 @@ class _Run:
             raise step_failed(trainer, of_host=of_host)
         self.has_halved, trainer.progress.batch = True, batch // 2
         message = f"The memory did not suffice for {batch} tiles per step; going on with {batch // 2}."
-        yield event("notice", message=message, batch=batch // 2)
+        yield NoticeEvent(message=message, batch=batch // 2)
 
     def _finish(self) -> Events:
         """Keep the last state, and see that there is a model; then the end."""
         trainer, best = self.trainer, self.settings.out / "best.safetensors"
         if self.is_stale:
             message = f"The AP has not risen for {trainer.progress.stale} evaluations; the training ends here."
-            yield event("notice", message=message)
+            yield NoticeEvent(message=message)
         is_stopped = self.control.stopped and trainer.done < 1.0
         if is_stopped and trainer.progress.step:
             yield self._save()  # first: an evaluation takes long, and may be ended
             if trainer.progress.best < 0:
                 yield from self._evaluate()
         self.control.clear()
-        yield event(
-            "done",
+        yield DoneEvent(
             step=trainer.progress.step,
             best=trainer.progress.best,
             out=str(self.settings.out),

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
+from napari_centermask.events import from_values
 from napari_centermask.widgets.parts.curves import Curves
 from napari_centermask.widgets.parts.layout import HelpButton, label, row, titled_form
 from napari_centermask.widgets.training.comparison import ComparisonBox
 from napari_centermask.widgets.training.view import column, even, quiet_label
-from napari_centermask.widgets.work.run_state import Curve, RunState
+from napari_centermask.widgets.work.run_state import RunState
 
 if TYPE_CHECKING:
     from napari_centermask.models.store.card import ModelCard
@@ -246,8 +247,9 @@ def curves_of(card: ModelCard) -> RunState:
     curves = card.training.get("curves")
     for point in curves if isinstance(curves, list) else ():
         if isinstance(point, dict) and isinstance(point.get("step"), int):
-            kind = "evaluation" if "AP" in point else "step"
-            state.feed(point | {"event": kind})
-    for name in [n for n, curve in state.losses.items() if not isinstance(curve, Curve) or len(curve.steps) < 2]:
+            event = from_values(point | {"event": "evaluation" if "AP" in point else "step"})
+            if event is not None:
+                state.feed(event)
+    for name in [n for n, curve in state.losses.items() if len(curve.steps) < 2]:
         del state.losses[name]
     return state

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from qtpy.QtGui import QImage
 
 from napari_centermask.core.errors import UserError
+from napari_centermask.events import ComparisonEvent, EvaluationEvent, Event, StartEvent
 from napari_centermask.jobs.explain import Failure
 from napari_centermask.jobs.process import Job, find_jobs
 from napari_centermask.widgets.parts.picture import read_picture
@@ -40,7 +40,7 @@ class Report:
     """
 
     folder: Path
-    events: tuple[dict[str, Any], ...]
+    events: tuple[Event, ...]
     state: str
     failure: Failure | None = None
     can_resume: bool = False
@@ -84,30 +84,26 @@ def watch(begin: Callable[[], Job | None]) -> Generator[Report | Job | None, Non
     return None
 
 
-def current(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def current(events: list[Event]) -> list[Event]:
     """Without comparisons from before the last start: the best model may have changed since."""
-    start = max((at for at, e in enumerate(events) if e["event"] == "start"), default=0)
-    return [e for at, e in enumerate(events) if at >= start or e["event"] != "comparison"]
+    start = max((at for at, e in enumerate(events) if isinstance(e, StartEvent)), default=0)
+    return [e for at, e in enumerate(events) if at >= start or not isinstance(e, ComparisonEvent)]
 
 
-def _report(job: Job, events: list[dict[str, Any]]) -> Report:
-    evaluations = [e for e in events if e["event"] == "evaluation"]
+def _report(job: Job, events: list[Event]) -> Report:
+    evaluations = [e for e in events if isinstance(e, EvaluationEvent)]
     pictures = _pictures(evaluations[-1]) if evaluations else ()
-    comparisons = [e for e in current(events) if e["event"] == "comparison"]
-    compared = read_comparison(Path(str(comparisons[-1].get("path")))) if comparisons else None
+    comparisons = [e for e in current(events) if isinstance(e, ComparisonEvent)]
+    compared = read_comparison(Path(comparisons[-1].path)) if comparisons else None
     installed = installed_as(job.model) if job.model is not None and not job.is_alive else ""
     state = job.state, job.failure, job.can_resume, job.model
     return Report(job.folder, tuple(events), *state, pictures, compared, installed)
 
 
-def _pictures(evaluation: dict[str, Any]) -> tuple[tuple[str, QImage], ...]:
+def _pictures(evaluation: EvaluationEvent) -> tuple[tuple[str, QImage], ...]:
     """The sample pictures of an evaluation; read at once, for the next evaluation writes over them."""
-    found = []
-    samples = evaluation.get("samples")
-    for sample in samples if isinstance(samples, list) else ():
-        if isinstance(sample, dict) and (image := read_picture(Path(str(sample.get("picture"))))) is not None:
-            found.append((str(sample.get("image", "")), image))
-    return tuple(found)
+    read = ((sample.image, read_picture(Path(sample.picture))) for sample in evaluation.samples)
+    return tuple((name, picture) for name, picture in read if picture is not None)
 
 
 def list_runs(folders: tuple[Path, ...]) -> Generator[None, None, list[Run]]:

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from napari.utils.notifications import show_error
 from psygnal import Signal
 
+from napari_centermask.events import StartEvent
 from napari_centermask.jobs.process import Job
 from napari_centermask.widgets.training.adoption import install
 from napari_centermask.widgets.training.run_watch import Report, Run, list_runs, watch
@@ -227,7 +228,7 @@ class Training:
         if report.pictures:
             self.pictures = report.pictures
             self.pictured.emit(report.pictures)
-        has_started = any(event["event"] == "start" for event in report.events)
+        has_started = any(isinstance(event, StartEvent) for event in report.events)
         if report.compared is not None or has_started:  # what an earlier sitting compared may have changed
             self.comparison = report.compared
             self.compared.emit(report.compared)

@@ -1,15 +1,22 @@
-"""What a training has told so far, in the form that a dock shows: stage, time left, curves, pictures."""
+"""How a training is going, in the form that a dock shows: stage, time left, curves, pictures."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-LOSS = "loss"
-"""With this begin the names of losses in a `step` event."""
-SCORES = ("AP", "AP50", "AP_known")
+from napari_centermask.events import (
+    LOSS,
+    DoneEvent,
+    EvaluationEvent,
+    Event,
+    NoticeEvent,
+    StageEvent,
+    StartEvent,
+    StepEvent,
+)
+
 TRAINING, EVALUATING = "training", "evaluating"
 STATES = {
     "starting": "Starting",
@@ -46,8 +53,6 @@ class RunState:
     ----------
     losses, scores
         Curves by name: each loss, AP and AP50 on the validation images, and the AP on those of what the start model was made for.
-    samples
-        Of the newest evaluation: {"image": its name, "picture": the file}.
     seconds_left
         Of steps alone, while steps are made; None in other stages. `time_left` counts the evaluations too.
     """
@@ -67,60 +72,60 @@ class RunState:
     losses: dict[str, Curve] = field(default_factory=dict)
     scores: dict[str, Curve] = field(default_factory=dict)
     best: float | None = None
-    samples: list[dict[str, str]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     model: Path | None = None
     _since: float | None = None  # when the evaluation began
     _evaluated: float = 0.0  # part of the training at the newest evaluation
 
-    def feed(self, event: dict[str, Any]) -> None:
-        """Take one event; fields that are missing or of the wrong kind are left out."""
-        handler = getattr(self, f"_on_{event.get('event')}", None)
-        if handler is not None:
-            handler(event)
+    def feed(self, event: Event) -> None:
+        """Take one event."""
+        match event:
+            case StartEvent():
+                self._on_start(event)
+            case StageEvent():
+                self._on_stage(event)
+            case StepEvent():
+                self._on_step(event)
+            case EvaluationEvent():
+                self._on_evaluation(event)
+            case NoticeEvent():
+                self.notices.append(event.message)
+                self.batch = event.batch or self.batch
+            case DoneEvent():
+                self._on_done(event)
 
-    def _on_start(self, event: dict[str, Any]) -> None:
-        self.step, self.steps = _whole(event, "step"), _whole(event, "steps")
-        self.batch, self.tile = _whole(event, "batch"), _whole(event, "tile")
-        self.device, self.precision = str(event.get("device", "")), str(event.get("precision", ""))
+    def _on_start(self, event: StartEvent) -> None:
+        self.step, self.steps = event.step, event.steps
+        self.batch, self.tile = event.batch or 0, event.tile or 0
+        self.device, self.precision = event.device, event.precision
         self.stage, self.seconds_left, self.model = "", None, None
 
-    def _on_stage(self, event: dict[str, Any]) -> None:
-        self.stage = str(event.get("name", ""))
-        self._since = _number(event.get("time")) if self.stage == EVALUATING else None
+    def _on_stage(self, event: StageEvent) -> None:
+        self.stage = event.name
+        self._since = event.time if self.stage == EVALUATING else None
         if self.stage != TRAINING:
             self.seconds_left = None
 
-    def _on_step(self, event: dict[str, Any]) -> None:
-        self.step = _whole(event, "step")
-        self.part = min(1.0, max(0.0, _number(event.get("part")) or 0.0))
-        self.seconds_left, self.memory_mb = _number(event.get("seconds_left")), _number(event.get("memory_mb"))
-        for name, value in event.items():
-            if name.startswith(LOSS) and (number := _number(value)) is not None:
-                self.losses.setdefault(name.removeprefix(LOSS).strip("_") or LOSS, Curve()).add(self.step, number)
+    def _on_step(self, event: StepEvent) -> None:
+        self.step, self.part = event.step, min(1.0, max(0.0, event.part))
+        self.seconds_left, self.memory_mb = event.seconds_left, event.memory_mb
+        for name, value in event.losses.items():
+            self.losses.setdefault(name.removeprefix(LOSS).strip("_") or LOSS, Curve()).add(self.step, value)
 
-    def _on_evaluation(self, event: dict[str, Any]) -> None:
-        step, now = _whole(event, "step"), _number(event.get("time"))
-        if now is not None and self._since is not None:
-            self.evaluation_seconds = max(0.0, now - self._since)
-        self._evaluated = self.part if step else 0.0
-        for name in SCORES:
-            if (number := _number(event.get(name))) is not None:
-                self.scores.setdefault(name, Curve()).add(step, number)
+    def _on_evaluation(self, event: EvaluationEvent) -> None:
+        if self._since is not None:
+            self.evaluation_seconds = max(0.0, event.time - self._since)
+        self._evaluated = self.part if event.step else 0.0
+        for name, value in (("AP", event.AP), ("AP50", event.AP50), ("AP_known", event.AP_known)):
+            if value is not None:
+                self.scores.setdefault(name, Curve()).add(event.step, value)
         if (curve := self.scores.get("AP")) is not None:
             self.best = max(curve.values)
-        samples = event.get("samples")
-        if isinstance(samples, list):
-            self.samples = [s for s in samples if isinstance(s, dict) and isinstance(s.get("picture"), str)]
 
-    def _on_notice(self, event: dict[str, Any]) -> None:
-        self.notices.append(str(event.get("message", "")))
-        self.batch = _whole(event, "batch") or self.batch
-
-    def _on_done(self, event: dict[str, Any]) -> None:
+    def _on_done(self, event: DoneEvent) -> None:
         self.stage, self.seconds_left = "", None
-        self.part = self.part if event.get("stopped") else 1.0
-        self.model = Path(event["model"]) if isinstance(event.get("model"), str) else None
+        self.part = self.part if event.stopped else 1.0
+        self.model = None if event.model is None else Path(event.model)
 
     @property
     def time_left(self) -> float | None:
@@ -158,11 +163,3 @@ def duration(seconds: float) -> str:
         return f"{max(0, round(seconds))} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def _whole(event: dict[str, Any], name: str) -> int:
-    return int(_number(event.get(name)) or 0)
