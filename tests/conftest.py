@@ -19,6 +19,8 @@ import pytest
 
 TESTS = Path(__file__).parent
 GUI_FOLDERS = {"widgets", "e2e"}
+QT_FREE = {"test_controls.py"}
+"""Tests below `GUI_FOLDERS` of what docks decide, which needs no Qt: they run in core, where Qt cannot be imported."""
 TORCH_FOLDERS = {"models", "training", "deploy"}
 TORCH_FREE = {"test_card.py", "test_shipped.py", "test_zoo.py", "test_headers.py", "test_registry.py"}
 _USES_TORCH = (
@@ -40,7 +42,7 @@ def suite_of(path: Path) -> str:
     folders = path.relative_to(TESTS).parts[:-1]
     if "packaging" in folders:
         return "packaging"
-    if GUI_FOLDERS & set(folders):
+    if GUI_FOLDERS & set(folders) and path.name not in QT_FREE:
         return "gui"
     if TORCH_FOLDERS & set(folders) and path.name not in TORCH_FREE:
         return "torch"

@@ -71,7 +71,9 @@ def test_a_field_of_the_wrong_type_costs_only_itself(wrong):
     assert event == StepEvent(time=1, step=7)
 
 
-@pytest.mark.parametrize("line", ["", "noise", "3", "[]", "{}", '{"event": 1}', '{"event": "unknown"}', b"\xff", "[" * 10**5])
+@pytest.mark.parametrize(
+    "line", ["", "noise", "3", "[]", "{}", '{"event": 1}', '{"event": "unknown"}', b"\xff", "[" * 10**5]
+)
 def test_what_a_library_prints_is_no_event(line):
     assert parse(line) is None
 

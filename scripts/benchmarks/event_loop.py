@@ -29,7 +29,7 @@ from qtpy.QtTest import QTest
 
 from napari_centermask.deploy.benchmark import machine
 from napari_centermask.io.coco.document import read_coco, write_coco
-from napari_centermask.jobs import process
+from napari_centermask.jobs import child, process
 
 INTERVAL_MS = 10
 START_S = 300
@@ -159,8 +159,8 @@ def main() -> None:
 
 def prefer(niceness: int) -> None:
     """Put this session before others, and a training as far behind it as without."""
-    stand_back = process._stand_back
-    process._stand_back = lambda pid, nice: stand_back(pid, nice + niceness)
+    lower_session = child.lower_session
+    child.lower_session = lambda pid, nice: lower_session(pid, nice + niceness)
     Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
 
 

@@ -26,9 +26,9 @@ import psutil
 from PIL import Image
 
 from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.events import CheckpointEvent, NoticeEvent, StartEvent
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.events import CheckpointEvent, NoticeEvent, StartEvent
 from napari_centermask.jobs.process import Job, find_jobs
 from napari_centermask.settings import ModelSettings, TrainSettings
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from napari_centermask import cli
+from napari_centermask.events import DoneEvent, StartEvent
 from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.events import DoneEvent, StartEvent
 from napari_centermask.jobs.process import Job
 from napari_centermask.models.store import zoo
 from napari_centermask.settings import ModelSettings, TrainSettings, UNetSettings
@@ -240,7 +240,7 @@ def test_two_processes_train_one_model_by_the_same_command(train_by_two):
 SHORT_OF_MEMORY = """
 import os, sys
 from napari_centermask import cli
-from napari_centermask.training import trainer
+from napari_centermask.training.run import trainer
 suffices = trainer.batch_losses
 def short(model, images, truths):
     if os.environ["RANK"] == "1" and len(images) > 1:

@@ -82,7 +82,7 @@ def test_a_start_model_that_goes_away_meanwhile_is_compared_with_all_the_same(ca
 
     def losing(settings):
         for event in train(settings):
-            if event["event"] == "stage" and event["name"] == "training":
+            if event.event == "stage" and event.name == "training":
                 parent.rename(tmp_path / "archived.safetensors")
             yield event
 

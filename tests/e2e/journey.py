@@ -258,33 +258,33 @@ class Journey:
         dock = self.dock(TrainDock)
         until(lambda: not dock.training.is_alive, what=dock.progress.title.text())
         assert dock.training.state.state == "done", dock.failure.text.text()
-        until(dock.adoption.isVisible, seconds=10)
+        until(dock.new_model.isVisible, seconds=10)
         assert dock.comparison.isVisible()
         assert dock.comparison.figures.topLevelItemCount() > 3
-        assert not dock.adopted
+        assert not dock.training.installed
         self.picture("compared")
 
-    def adopt(self) -> None:
+    def install(self) -> None:
         """One button; it asks where the comparison advises against it."""
         dock = self.dock(TrainDock)
         asked = []
         if not dock.comparison.compared.is_recommended:
             answer(lambda box: (asked.append(box), self.picture("question", box), press_titled("Yes")(box)))
-        press(dock.adoption.adopt)
-        until(lambda: dock.adopted, what=dock.adoption.status.text())
+        press(dock.new_model.install)
+        until(lambda: dock.training.installed, what=dock.new_model.status.text())
         assert bool(asked) is not dock.comparison.compared.is_recommended
-        assert dock.adopted in [m.name for m in list_models()]
-        self.picture("adopted")
+        assert dock.training.installed in [m.name for m in list_models()]
+        self.picture("installed")
 
     def predict_the_next(self) -> None:
         """The new model looks at the image that nobody has looked at yet."""
         dock = self.dock(TrainDock)
-        press(dock.adoption.predict)
+        press(dock.new_model.predict)
         projects = dock.projects
         until(lambda: self.project.status(3) == "predicted", what=dock.progress.title.text())
         until(lambda: not projects.session.runner.is_running)
         assert projects.current == 3
-        assert {c.source for c in self.edits.result} == {dock.adopted}
+        assert {c.source for c in self.edits.result} == {dock.training.installed}
         self.picture("predicted")
 
     def one_last_stroke(self) -> None:
@@ -311,14 +311,16 @@ class Journey:
     def find_the_models(self) -> None:
         """The run in the dock that made it, and the model with its lineage."""
         train = self.dock(TrainDock)
-        until(lambda: train.adopted, what=train.progress.title.text())
+        until(lambda: train.training.installed, what=train.progress.title.text())
         until(train.comparison.isVisible, seconds=10)
         models = self.dock(ModelsDock)
-        until(lambda: train.adopted in [e.model.name for e in models.inventory.entries])
+        until(lambda: train.training.installed in [e.model.name for e in models.inventory.entries])
         tree = models.list.tree
-        item = next(i for i in map(tree.topLevelItem, range(tree.topLevelItemCount())) if i.text(0) == train.adopted)
+        item = next(
+            i for i in map(tree.topLevelItem, range(tree.topLevelItemCount())) if i.text(0) == train.training.installed
+        )
         press(tree.viewport(), at=tree.visualItemRect(item).center())
-        assert models.entry.model.name == train.adopted
+        assert models.entry.model.name == train.training.installed
         self.picture("models")
 
     def found(self) -> dict[str, Any]:
@@ -332,7 +334,7 @@ class Journey:
             "reviewed": {i.file_name: self.project.result(i.id).reviewed(()) for i in images},
             "run": [train.training.job.name, state.state, run],
             "verdict": train.comparison.compared.sentence,
-            "adopted": train.adopted,
+            "installed": train.training.installed,
             "models": own,
         }
 
@@ -350,7 +352,7 @@ GO = (
     Journey.review_the_next,
     Journey.fine_tune,
     Journey.compare,
-    Journey.adopt,
+    Journey.install,
     Journey.predict_the_next,
     Journey.one_last_stroke,
 )

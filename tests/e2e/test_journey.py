@@ -25,7 +25,7 @@ def trainable():
 
 @pytest.mark.timeout(1200)
 def test_the_whole_journey(trainable, tmp_path, monkeypatch):
-    """Open, run, correct, undo, accept, review, export, fine-tune, compare, adopt, predict, die, and find everything."""
+    """Open, run, correct, undo, accept, review, export, fine-tune, compare, install, predict, die, and find everything."""
     monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NAPARI_CONFIG", str(tmp_path / "napari.yaml"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
@@ -39,7 +39,7 @@ def test_the_whole_journey(trainable, tmp_path, monkeypatch):
     assert state == "done"
     assert curves["AP"][0] == [0, 6, 12]
     assert found["verdict"]
-    assert list(found["models"]) == [found["adopted"]]
-    parent, parent_hash = found["models"][found["adopted"]]
+    assert list(found["models"]) == [found["installed"]]
+    parent, parent_hash = found["models"][found["installed"]]
     assert parent == "nuclei"
     assert len(parent_hash) == 64

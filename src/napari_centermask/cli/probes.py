@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from napari_centermask.jobs.child import last_words
+
 TIMEOUT_S = 90
 ALL = "'napari-centermask[all]'"
 TRAIN = "'napari-centermask[train]'"
@@ -84,8 +86,7 @@ def probe(code: str, *, timeout_s: float = TIMEOUT_S) -> tuple[bool, str]:
     if done.returncode < 0:
         return False, f"crashed with signal {-done.returncode}"
     if done.returncode:
-        lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
-        return False, lines[-1].strip() if lines else f"ended with code {done.returncode}"
+        return False, last_words(done.stderr) or f"ended with code {done.returncode}"
     try:
         return True, str(json.loads(done.stdout.strip().splitlines()[-1])["detail"])
     except (IndexError, ValueError, KeyError, TypeError):

@@ -12,7 +12,16 @@ from cyclopts import App, Parameter
 from napari_centermask.cli.output import notice
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings, MissingExtra, UserError
-from napari_centermask.events import ComparisonEvent, DoneEvent, Event, FailedEvent, StageEvent, StartEvent, as_values, write
+from napari_centermask.events import (
+    ComparisonEvent,
+    DoneEvent,
+    Event,
+    FailedEvent,
+    StageEvent,
+    StartEvent,
+    as_values,
+    write,
+)
 from napari_centermask.io.files import link_file
 from napari_centermask.jobs.command import check_new_run
 from napari_centermask.models.store.zoo import find_model
@@ -199,5 +208,7 @@ def failure(error: UserError) -> FailedEvent:
 def _show(event: Event) -> None:
     """One event as one line."""
     skipped = {"event", "time", "per_folder", "samples"}
-    fields = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in as_values(event).items() if k not in skipped)
+    fields = (
+        f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in as_values(event).items() if k not in skipped
+    )
     print(f"{event.event:<11}" + "  ".join(fields), flush=True)

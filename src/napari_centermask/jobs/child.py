@@ -1,4 +1,4 @@
-"""A short command of ours in a process of its own, driven by a generator: compare, install, export."""
+"""Our own command line as a child process: launched, driven by a generator where it is short, and its last words."""
 
 from __future__ import annotations
 
@@ -8,23 +8,65 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 
 from napari_centermask.core.errors import UserError
-from napari_centermask.events import parse
 
 NICE = 10
+"""How far a child stands back behind others on the CPU: windows go first."""
 _LOOK_EVERY_S = 0.1
+_TAIL_BYTES = 4000
+_WINDOWS_BELOW_NORMAL, _WINDOWS_NEW_GROUP = 0x4000, 0x200
 
 
 class ChildFailed(UserError):
     """A command of ours ended with an error; the message is its own."""
 
 
-def run_child(arguments: Sequence[str]) -> Generator[dict[str, Any] | None, None, str]:
+def own_command(*arguments: str) -> list[str]:
+    """The command line that runs `napari-centermask` with arguments on this Python."""
+    return [sys.executable, "-m", "napari_centermask", *arguments]
+
+
+def launch(
+    argv: Sequence[str], out: BinaryIO, errors: BinaryIO, *, nice: int = NICE, outlives_us: bool = False
+) -> subprocess.Popen[bytes]:
+    """Start a command that writes to two files, without standard input, behind others on the CPU.
+
+    Parameters
+    ----------
+    outlives_us
+        Give it a session of its own: neither Ctrl-C nor the end of this program reaches it.
+    """
+    options: dict[str, Any] = {"start_new_session": outlives_us}
+    if sys.platform == "win32":
+        options = {"creationflags": _WINDOWS_BELOW_NORMAL | (_WINDOWS_NEW_GROUP if outlives_us else 0)}
+    environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, env=environment, **options)
+    if sys.platform != "win32":
+        with suppress(psutil.Error):  # it has ended already
+            child = psutil.Process(process.pid)
+            child.nice(max(nice, child.nice()))
+        if outlives_us:
+            lower_session(process.pid, nice)
+    return process
+
+
+def lower_session(pid: int, nice: int) -> None:
+    """Let the whole session of a process stand back.
+
+    Linux shares the cores among sessions first where "autogroup" is on, and `nice` counts within one only: without this a
+    training takes half of the time that the drawing of napari needs (sched(7), "The autogroup feature").
+    """
+    with suppress(OSError):  # another system, or a kernel without it
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice), encoding="ascii")
+
+
+def run_child(arguments: Sequence[str]) -> Generator[None, None, str]:
     """Run `napari-centermask` with arguments; closing the generator ends the process.
 
     Parameters
@@ -34,8 +76,8 @@ def run_child(arguments: Sequence[str]) -> Generator[dict[str, Any] | None, None
 
     Yields
     ------
-    dict or None
-        Events as they come on standard output; None while there are none.
+    None
+        As long as it runs.
 
     Returns
     -------
@@ -47,49 +89,34 @@ def run_child(arguments: Sequence[str]) -> Generator[dict[str, Any] | None, None
     ChildFailed
         With the last words of the command.
     """
-    argv = [sys.executable, "-m", "napari_centermask", *arguments]
-    environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
     with tempfile.TemporaryDirectory(prefix="centermask-", ignore_cleanup_errors=True) as folder:
         out, errors = Path(folder) / "out", Path(folder) / "errors"
         with out.open("wb") as stdout, errors.open("wb") as stderr:
-            process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=environment)
+            process = launch(own_command(*arguments), stdout, stderr)
         try:
-            _stand_back(process.pid)
-            read = 0
             while process.poll() is None:
-                read, events = _new_events(out, read)
-                yield from events or [None]
+                yield
                 time.sleep(_LOOK_EVERY_S)
-            yield from _new_events(out, read)[1]
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
         if process.returncode:
-            raise ChildFailed(_last_words(errors) or f"The command ended with code {process.returncode}.")
+            words = last_words(tail(errors)).removeprefix("Error: ")
+            raise ChildFailed(words or f"The command ended with code {process.returncode}.")
         return out.read_text(encoding="utf-8", errors="replace")
 
 
-def _stand_back(pid: int) -> None:
-    """Let the window go first on the CPU."""
+def tail(path: Path) -> str:
+    """The end of a file that a command wrote; empty where it cannot be read."""
     try:
-        process = psutil.Process(pid)
-        process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else max(NICE, process.nice()))
-    except psutil.Error:
-        return  # it has ended already
+        with path.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            return stream.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
-def _new_events(path: Path, start: int) -> tuple[int, list[dict[str, Any]]]:
-    """Where to read on, and the events in the complete lines from byte `start`."""
-    with path.open("rb") as stream:
-        stream.seek(start)
-        content = stream.read()
-    complete = content[: content.rfind(b"\n") + 1]
-    events = [event for line in complete.splitlines() if (event := parse(line)) is not None]
-    return start + len(complete), events
-
-
-def _last_words(path: Path) -> str:
-    """The last line that a command wrote on standard error, without its "Error: "."""
-    lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
-    return next((line.removeprefix("Error: ") for line in reversed(lines) if line), "")
+def last_words(text: str) -> str:
+    """The last line that is not empty: where a command fails, it says there why."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.jobs.child import own_command
 from napari_centermask.settings import TrainSettings
 
 RUN_FILE = "run.json"
@@ -71,4 +71,4 @@ def _absolute(path: Path) -> Path:
 
 def command_line(run_file: Path) -> list[str]:
     """The arguments of the process that trains; a shell or another machine may run the same."""
-    return [sys.executable, "-m", "napari_centermask", "train", str(run_file), "--json"]
+    return own_command("train", str(run_file), "--json")

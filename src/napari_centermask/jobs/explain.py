@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_centermask.events import FailedEvent
+from napari_centermask.jobs.child import last_words, tail
 from napari_centermask.training.run.shortage import RELIEF, unchecked_remedy
 
 KILLED = {-9, 137}
@@ -62,23 +63,11 @@ def of_end(folder: Path, code: int | None, *, batch: int, tile: int, step: int) 
         return Failure(
             f"The system ended the job {where}, most often because memory ran out. {kept} {then}", "memory", remedy
         )
-    last = last_words(folder)
+    last = last_words(tail(Path(folder) / "log.txt"))
     if last.startswith("Error: "):
         return Failure(last.removeprefix("Error: "), "settings")
     how = "was ended from outside" if code is None or code < 0 else f"ended with code {code}"
     return Failure(f"The job {how} {where}{f': {last}' if last else ''}. {kept}")
-
-
-def last_words(folder: Path) -> str:
-    """The last line of the job's log that is not empty."""
-    try:
-        with (Path(folder) / "log.txt").open("rb") as stream:
-            stream.seek(0, 2)
-            stream.seek(max(0, stream.tell() - 4000))
-            lines = stream.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _free(folder: Path) -> int | None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from napari_centermask.core.errors import BadModel
 from napari_centermask.jobs.command import check_new_run, new_run_folder
-from napari_centermask.models.store.zoo import ModelFiles, find_model
+from napari_centermask.models.store.zoo import find_model
 from napari_centermask.training.data.checks import check_data
 from napari_centermask.training.data.dataset import freeze_dataset
 from napari_centermask.training.run.defaults import Suggestion, suggest
@@ -65,21 +63,3 @@ def prepare(
             shutil.rmtree(folder, ignore_errors=True)
         raise
     return Suggestion(found.settings.model_copy(update={"seed": seed}), found.reasons)
-
-
-def adopt(weights: Path, name: str) -> ModelFiles:
-    """Install a trained model under a name, with the graphs that napari needs; a process of its own makes them.
-
-    Blocks for some ten seconds: call it from a thread.
-
-    Raises
-    ------
-    BadModel
-        If the name is taken, or the graphs could not be made.
-    """
-    command = [sys.executable, "-m", "napari_centermask", "models", "add", str(weights), "--name", name]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise BadModel((lines[-1] if lines else f"ended with code {done.returncode}").removeprefix("Error: "))
-    return find_model(name)

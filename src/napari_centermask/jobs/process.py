@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -33,12 +32,15 @@ from napari_centermask.events import (
     StartEvent,
     parse,
 )
+from napari_centermask.jobs.child import NICE, launch
 from napari_centermask.jobs.command import RUN_FILE, check_new_run, command_line, write_run
 from napari_centermask.jobs.explain import Failure, of_end, of_event
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.run.control import Control
 
 State = Literal["starting", "running", "paused", "stopping", "done", "stopped", "failed"]
+ALIVE = frozenset({"starting", "running", "paused", "stopping"})
+"""States of a job that is not over."""
 GRACE_S = 60.0
 """Seconds a job gets to end by itself once it was asked to; see `EVALUATION_GRACE_S`."""
 EVALUATION_GRACE_S = 600.0
@@ -65,7 +67,7 @@ class Job:
         self._read = 0
 
     @classmethod
-    def start(cls, settings: TrainSettings, *, nice: int = 10) -> Job:
+    def start(cls, settings: TrainSettings, *, nice: int = NICE) -> Job:
         """Start a training; returns at once.
 
         Parameters
@@ -94,20 +96,10 @@ class Job:
 
     def _launch(self, argv: list[str], nice: int) -> None:
         offset = self._end_torn_line()
-        environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
-        windows = sys.platform == "win32"
-        # A session of its own: neither Ctrl-C nor the end of this program reaches it.
-        options: dict[str, Any] = {"creationflags": 0x4000 | 0x200} if windows else {"start_new_session": True}
         with self._events_file.open("ab") as out, (self.folder / "log.txt").open("ab") as log:
-            self._process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=log, env=environment, **options
-            )
+            self._process = launch(argv, out, log, nice=nice, outlives_us=True)
         try:
-            process = psutil.Process(self._process.pid)
-            created = process.create_time()
-            if not windows:
-                process.nice(max(nice, process.nice()))
-                _stand_back(self._process.pid, nice)
+            created = psutil.Process(self._process.pid).create_time()
         except psutil.Error:  # it has ended already; poll tells why
             created = time.time()
         record = {"pid": self._process.pid, "created": created, "offset": offset, "argv": argv}
@@ -375,16 +367,6 @@ def find_jobs(folder: Path) -> list[Job]:
     for job in jobs:
         job.poll()
     return sorted(jobs, key=lambda job: job._record.get("created", 0), reverse=True)
-
-
-def _stand_back(pid: int, nice: int) -> None:
-    """Let the whole session of a process stand back.
-
-    Linux shares the cores among sessions first where "autogroup" is on, and `nice` counts within one only: without this a
-    training takes half of the time that the drawing of napari needs (sched(7), "The autogroup feature").
-    """
-    with suppress(OSError):  # another system, or a kernel without it
-        Path(f"/proc/{pid}/autogroup").write_text(str(nice), encoding="ascii")
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

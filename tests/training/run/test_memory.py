@@ -70,7 +70,7 @@ def test_the_remedy_is_the_largest_step_that_fits_and_it_trains(large, memory_fo
     assert failed.remedy == {"batch": 4, "tile": 128}
     assert "4 tiles of 224 pixels" in str(failed)
     assert str(failed).endswith("GB; batch 4 and tile 128 fit.")
-    assert list(train(large.model_copy(update=failed.remedy), evaluate=zero))[-1]["step"] == large.steps
+    assert list(train(large.model_copy(update=failed.remedy), evaluate=zero))[-1].step == large.steps
 
 
 def test_nothing_that_fits_is_said_and_not_proposed_again(large, memory_for):

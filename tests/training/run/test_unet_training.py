@@ -66,7 +66,7 @@ def test_every_loss_falls(unet):
     longer = unet.model_copy(update={"steps": 60, "evaluate_every": 1000, "losses": losses})
     steps = [e for e in quiet(longer) if e.event == "step"]
     for name in ("loss_class", "loss_border", "loss_distance"):
-        assert steps[-1][name] < 0.9 * steps[0][name], name
+        assert steps[-1].losses[name] < 0.9 * steps[0].losses[name], name
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -8,7 +8,6 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -134,7 +133,7 @@ def train(window, home, data, act, qtbot):
     for job in find_jobs(home / "runs"):
         job.kill()
     training = dock.training
-    runners = training.watcher, training._lister, training.installer, dock.planner
+    runners = training.watcher, training.runs, training.installer, dock.planner
     qtbot.waitUntil(lambda: not any(r.is_running for r in runners), timeout=20_000)
 
 
@@ -167,7 +166,7 @@ def test_one_click_starts_a_training_that_is_seen_to_work(train, wait):
     assert set(losses.lines) == {"box", "mask"}
     assert set(scores.lines) == {"AP", "AP50"}
     assert not train.start.start.isEnabled()
-    assert "works already" in train.start.start.toolTip()
+    assert "is already running" in train.start.start.toolTip()
     assert not {"torch", "torchvision"} & set(sys.modules)
 
 
@@ -283,7 +282,7 @@ def test_a_running_job_is_found_again(train, wait, window, qtbot):
     assert again.training.is_alive
     wait(lambda: state(again) == "stopped")
     assert again.learning.curves.plots[0].lines
-    qtbot.waitUntil(lambda: not again.training.watcher.is_running and not again.training._lister.is_running)
+    qtbot.waitUntil(lambda: not again.training.watcher.is_running and not again.training.runs.is_running)
 
 
 @pytest.mark.parametrize(("answer", "closes"), [("go on", True), ("stop", True), ("stay", False)])
@@ -336,17 +335,27 @@ COMPARES = SHORT.replace(
 )
 
 
-def test_both_models_are_shown_side_by_side_and_one_button_adopts(train, wait, act, home, monkeypatch):
-    from napari_centermask.widgets.training import adoption
+def installing(installed: list):
+    """Stands for the child that installs a model; notes its file and its name."""
+
+    def run_child(arguments):
+        yield
+        assert arguments[:2] == ["models", "add"]
+        installed.append((Path(arguments[2]), arguments[4]))
+        return ""
+
+    return run_child
+
+
+def test_both_models_are_shown_side_by_side_and_one_button_installs(train, wait, act, home, monkeypatch):
+    from napari_centermask.widgets.training import new_model
 
     comparison(home, recommended=True)
-    adopted = []
-    monkeypatch.setattr(
-        adoption, "adopt", lambda weights, name: adopted.append((weights, name)) or SimpleNamespace(name=name)
-    )
+    installed = []
+    monkeypatch.setattr(new_model, "run_child", installing(installed))
     act(COMPARES)
     train.start.start.click()
-    wait(lambda: state(train) == "done" and train.adoption.isVisible())
+    wait(lambda: state(train) == "done" and train.new_model.isVisible())
     box = train.comparison
     assert box.verdict.text() == "The new model is better."
     assert "+0.010 to +0.090" in box.chance.text()
@@ -354,28 +363,28 @@ def test_both_models_are_shown_side_by_side_and_one_button_adopts(train, wait, a
     assert rows[0] == ["Bioimage AP, mean .50–.90", "0.400", "0.450", "+0.050"]
     assert rows[4] == ["Panoptic quality", "–", "–", "–"]
     assert [p.image.width() for p in box.pictures] == [60, 60]
-    assert not train.adoption.predict.isEnabled()
-    assert adopted == []  # nothing is adopted by itself
-    train.adoption.adopt.click()
-    wait(lambda: train.adopted)
-    assert adopted == [(train.training.report.model, train.training.job.folder.name)]
-    assert train.adoption.predict.isEnabled()
-    assert not train.adoption.adopt.isEnabled()
+    assert not train.new_model.predict.isEnabled()
+    assert installed == []  # nothing is installed by itself
+    train.new_model.install.click()
+    wait(lambda: train.training.installed)
+    assert installed == [(train.training.report.model, train.training.job.folder.name)]
+    assert train.new_model.predict.isEnabled()
+    assert not train.new_model.install.isEnabled()
 
 
-def test_a_worse_model_is_adopted_only_after_a_question(train, wait, act, home, monkeypatch):
+def test_a_worse_model_is_installed_only_after_a_question(train, wait, act, home, monkeypatch):
     from qtpy.QtWidgets import QMessageBox
 
     comparison(home, recommended=False)
     act(COMPARES)
     train.start.start.click()
-    wait(lambda: state(train) == "done" and train.adoption.isVisible())
+    wait(lambda: state(train) == "done" and train.new_model.isVisible())
     asked = []
     monkeypatch.setattr(QMessageBox, "question", lambda *args: asked.append(args[2]) or QMessageBox.StandardButton.No)
-    train.adoption.adopt.click()
-    assert asked == ["It is worse. Adopt it all the same?"]
+    train.new_model.install.click()
+    assert asked == ["It is worse. Install it anyway?"]
     assert not train.training.installer.is_running
-    assert not train.adopted
+    assert not train.training.installed
 
 
 @pytest.mark.parametrize(
@@ -404,31 +413,31 @@ def test_an_earlier_sitting_s_verdict_does_not_stand_for_a_model_that_changed_si
     assert train.comparison.compared is None
     asked = []
     monkeypatch.setattr(QMessageBox, "question", lambda *args: asked.append(args[2]) or QMessageBox.StandardButton.No)
-    train.adoption.adopt.click()
-    assert asked == ["It was not compared with the model it came from. Adopt it all the same?"]
+    train.new_model.install.click()
+    assert asked == ["It was not compared with the model that it started from. Install it anyway?"]
     train.training.open(train.training.job.folder)  # and when it is replayed
     wait(lambda: state(train) == "failed" and not train.training.watcher.is_running)
     assert train.training.comparison is None
 
 
 def test_a_dock_that_is_opened_again_shows_what_came_of_the_run(train, wait, act, home, window, monkeypatch):
-    from napari_centermask.widgets.training import adoption
+    from napari_centermask.widgets.training import new_model
 
     comparison(home, recommended=True)
-    monkeypatch.setattr(adoption, "adopt", lambda weights, name: SimpleNamespace(name=name))
+    monkeypatch.setattr(new_model, "run_child", installing([]))
     act(COMPARES)
     train.start.start.click()
     wait(lambda: state(train) == "done" and not train.training.watcher.is_running)
     again = window(train._viewer)
     assert again.comparison.verdict.text() == "The new model is better."
     assert again.learning.picture.image.width() == 60
-    assert not again.adoption.predict.isEnabled()
-    again.adoption.adopt.click()
-    wait(lambda: again.adopted)
+    assert not again.new_model.predict.isEnabled()
+    again.new_model.install.click()
+    wait(lambda: again.training.installed)
     third = window(train._viewer)
-    assert third.adoption.predict.isEnabled()
-    assert third.adoption.name.text() == again.adopted
-    assert not third.adoption.adopt.isEnabled()
+    assert third.new_model.predict.isEnabled()
+    assert third.new_model.name.text() == again.training.installed
+    assert not third.new_model.install.isEnabled()
 
 
 def test_a_dock_that_is_opened_again_shows_why_the_run_failed(train, wait, act, window):
@@ -460,10 +469,10 @@ def two_runs(train, wait):
 def test_no_second_training_starts_beside_one_in_the_background(train, wait, two_runs, notices):
     ended, working = two_runs
     assert not train.start.start.isEnabled()
-    assert f"'{working.name}' works already" in train.start.start.toolTip()
+    assert f"'{working.name}' is already running" in train.start.start.toolTip()
     (ended.folder / "last.pt").touch()
     train.training.retry()
-    assert any("Expected no other training" in text for text in notices())
+    assert any("Another training is running" in text for text in notices())
     assert not ended.is_alive
     train._timer.setInterval(50)
     train._timer.start()
@@ -506,7 +515,7 @@ def framed(home, data, act, qtbot):
     training.leave()
     with suppress(RuntimeError):  # the test has deleted it
         main.deleteLater()
-    qtbot.waitUntil(lambda: not (training._lister.is_running or planner.is_running), timeout=20_000)
+    qtbot.waitUntil(lambda: not (training.runs.is_running or planner.is_running), timeout=20_000)
 
 
 def test_a_floating_dock_is_no_window_to_guard(framed):
@@ -542,18 +551,20 @@ def test_a_plan_in_the_making_goes_with_its_dock(framed, qtbot, home):
     assert planner.is_running
     dock.setParent(None)
     frame.deleteLater()
-    qtbot.waitUntil(lambda: planner.cancelled and not planner.is_running, timeout=20_000)
+    qtbot.waitUntil(lambda: not planner.is_running, timeout=20_000)
     qtbot.waitUntil(lambda: not list((home / "runs").glob("*")), timeout=5_000)
 
 
 def test_the_start_model_is_the_one_in_use_until_another_is_chosen(train, wait, act, home, monkeypatch):
     from napari_centermask.models.store import zoo
-    from napari_centermask.widgets.training import adoption
+    from napari_centermask.widgets.training import new_model
 
     known = zoo.find_model("nuclei")
     names = ["nuclei", "mine", "other"]
     monkeypatch.setattr(zoo, "list_models", lambda: [replace(known, name=name) for name in names])
-    monkeypatch.setattr(adoption, "adopt", lambda weights, name: names.append(name) or SimpleNamespace(name=name))
+    installed = []
+    monkeypatch.setattr(new_model, "run_child", installing(installed))
+    monkeypatch.setattr(zoo, "list_models", lambda: [replace(known, name=n) for n in names + [n for _, n in installed]])
     models, in_use = train.start.models, train.in_use
     in_use.choose("mine")
     assert models.currentText() == "mine"
@@ -566,10 +577,10 @@ def test_the_start_model_is_the_one_in_use_until_another_is_chosen(train, wait, 
     comparison(home, recommended=True)
     act(COMPARES)
     train.start.start.click()
-    wait(lambda: state(train) == "done" and train.adoption.isVisible())
-    train.adoption.adopt.click()
-    wait(lambda: train.adopted)
-    assert models.currentText() == in_use.name == train.adopted
+    wait(lambda: state(train) == "done" and train.new_model.isVisible())
+    train.new_model.install.click()
+    wait(lambda: train.training.installed)
+    assert models.currentText() == in_use.name == train.training.installed
 
 
 def test_curves_are_drawn_at_most_four_times_a_second(qtbot):

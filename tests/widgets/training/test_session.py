@@ -1,4 +1,4 @@
-"""Wishes about the run in view are carried out one after another; only a look gives way."""
+"""Requests about the run in view are carried out one after another; only opening one gives way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari_centermask.widgets.viewer.model_in_use import ModelInUse
 
 
 class FakeJob:
-    """A job that works until it is thrown away."""
+    """A job that runs until it is deleted."""
 
     made: dict = {}
 
@@ -73,7 +73,7 @@ def test_a_run_is_discarded_though_another_is_chosen_at_once(training, shows, tm
     training.open(three)
     shows(three)
     assert not FakeJob.made[one].is_alive
-    assert two not in FakeJob.made  # the last look counts
+    assert two not in FakeJob.made  # only the last one that was opened counts
 
 
 def test_a_training_starts_though_another_run_is_chosen_at_once(training, shows, tmp_path):

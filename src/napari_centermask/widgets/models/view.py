@@ -10,9 +10,8 @@ from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QTreeWidget, QTreeWid
 
 from napari_centermask.events import from_values
 from napari_centermask.widgets.parts.curves import Curves
-from napari_centermask.widgets.parts.layout import HelpButton, label, row, titled_form
+from napari_centermask.widgets.parts.layout import HelpButton, column, even, label, quiet_label, row, titled_form
 from napari_centermask.widgets.training.comparison import ComparisonBox
-from napari_centermask.widgets.training.view import column, even, quiet_label
 from napari_centermask.widgets.work.run_state import RunState
 
 if TYPE_CHECKING:

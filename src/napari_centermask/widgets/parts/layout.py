@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import (
     QFormLayout,
@@ -109,4 +111,35 @@ def row(*widgets: QWidget, stretch: int = 0) -> QWidget:
     layout.setSpacing(6)
     for i, widget in enumerate(widgets):
         layout.addWidget(widget, 1 if i == stretch else 0)
+    return holder
+
+
+def column(widget: QWidget) -> QVBoxLayout:
+    """A column without a rim."""
+    layout = QVBoxLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(6)
+    return layout
+
+
+def wrapped_label(text: str = "") -> QLabel:
+    """A text of several lines."""
+    made = QLabel(text)
+    made.setWordWrap(True)
+    return made
+
+
+def quiet_label(text: str = "") -> QLabel:
+    """A text of several lines that stands back."""
+    made = wrapped_label(text)
+    made.setObjectName("quiet")
+    return made
+
+
+def even(*widgets: QWidget) -> QWidget:
+    """Widgets side by side, of one width."""
+    holder = row(*widgets)
+    layout = cast(QHBoxLayout, holder.layout())
+    for i in range(len(widgets)):
+        layout.setStretch(i, 1)
     return holder

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from weakref import ref
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QMenu, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QAbstractButton, QComboBox, QMenu, QPushButton, QSizePolicy, QWidget
 
 from napari_centermask.settings import SegmentSettings
+from napari_centermask.widgets.parts.control import Control
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -197,3 +198,10 @@ def hint(widget: QWidget, text: str, *, enabled: bool = True) -> None:
     """Enable a control and say in its tooltip what it does, or disable it and say why and what to do."""
     widget.setEnabled(enabled)
     widget.setToolTip(text)
+
+
+def show_control(button: QAbstractButton, control: Control) -> None:
+    """Bring a button up to date."""
+    hint(button, control.tooltip, enabled=control.enabled)
+    if control.text and button.text() != control.text:
+        button.setText(control.text)

@@ -1,4 +1,4 @@
-"""Closing napari while a training works: go on in the background, stop, or do not close."""
+"""Closing napari during a training: keep it running in the background, stop it, or do not close."""
 
 from __future__ import annotations
 
@@ -49,13 +49,15 @@ class CloseGuard(QObject):
 
 
 def ask(window: QWidget) -> Literal["go on", "stop", "stay"]:
-    """What shall become of what is being trained."""
+    """What to do with what is being trained."""
     box = QMessageBox(window)
     box.setWindowTitle("CenterMask")
-    box.setText("A model is being fine-tuned. What shall become of it?")
-    box.setInformativeText("In the background it goes on after napari is closed; the dock finds it again.")
-    on = box.addButton("Go on in the background", QMessageBox.ButtonRole.AcceptRole)
-    stop = box.addButton("Stop, keep the best", QMessageBox.ButtonRole.DestructiveRole)
+    box.setText("A model is being fine-tuned. Keep the training running or stop it?")
+    box.setInformativeText(
+        "It can keep running in the background after napari is closed. The Fine-tune dock shows it again."
+    )
+    on = box.addButton("Keep running", QMessageBox.ButtonRole.AcceptRole)
+    stop = box.addButton("Stop, keep the best model", QMessageBox.ButtonRole.DestructiveRole)
     box.addButton("Do not close", QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(on)
     box.exec()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from napari_centermask.core.errors import UserError
 from napari_centermask.jobs.child import run_child
@@ -20,7 +19,7 @@ from napari_centermask.widgets.work.tasks import Failed
 
 @dataclass(frozen=True)
 class Source:
-    """What a model learns from: the folder of a project, or one with images/ and annotations.json."""
+    """What a model is trained on: the folder of a project, or one with images/ and annotations.json."""
 
     folder: Path
     is_project: bool = False
@@ -56,29 +55,23 @@ class Plan:
             shutil.rmtree(self.settings.out, ignore_errors=True)
 
 
-class Draft:
-    """Holds the plan that is shown, so that none that nobody started is left on disk."""
-
-    def __init__(self) -> None:
-        self.plan: Plan | None = None
-
-    def show(self, plan: Plan | None) -> None:
-        """Hold another plan, or none; the one before is dropped."""
-        if self.plan is not None and self.plan is not plan:
-            self.plan.drop()
-        self.plan = plan
-
-    def release(self) -> None:
-        """The plan was started: its folder is a run now."""
-        self.plan = None
-
-
 def user_runs() -> Path:
     """Where runs without a project are kept."""
     return user_folder().parent / "runs"
 
 
-def plan(source: Source, model: str) -> Generator[dict[str, Any] | None, None, Plan | Failed]:
+def sources(project: Path | None, folders: Sequence[Path]) -> list[Source]:
+    """What can be trained or compared on: the folder of the open project, and others."""
+    own = [] if project is None else [Source(project, is_project=True)]
+    return own + [Source(folder) for folder in folders]
+
+
+def name_for(run: Path) -> str:
+    """A name for the model of a run: that of its project, or of the run."""
+    return run.parent.parent.name if run.parent.name == "runs" and run.parent != user_runs() else run.name
+
+
+def plan(source: Source, model: str) -> Generator[None, None, Plan | Failed]:
     """Freeze the data and compute the settings; for the worker thread, which leaves it to a process of its own.
 
     In a thread it would hold Python's interpreter for most of the time, seconds for thousands of cells, and the window
@@ -88,11 +81,11 @@ def plan(source: Source, model: str) -> Generator[dict[str, Any] | None, None, P
     out = new_run_folder(source.runs, name)
     found: Plan | None = None
     try:
-        told = yield from run_child(
+        printed = yield from run_child(
             ["finetune", str(source.folder), "--start", model, "--out", str(out), "--dry-run", "--json"]
         )
         settings = TrainSettings.model_validate_json((out / RUN_FILE).read_text(encoding="utf-8"))
-        found = Plan(settings, json.loads(told)["reasons"])
+        found = Plan(settings, json.loads(printed)["reasons"])
     except (UserError, OSError) as error:
         return Failed(str(error))
     finally:

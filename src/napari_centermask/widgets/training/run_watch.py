@@ -13,8 +13,8 @@ from napari_centermask.events import ComparisonEvent, EvaluationEvent, Event, St
 from napari_centermask.jobs.explain import Failure
 from napari_centermask.jobs.process import Job, find_jobs
 from napari_centermask.widgets.parts.picture import read_picture
-from napari_centermask.widgets.training.adoption import installed_as
 from napari_centermask.widgets.training.comparison import Compared, read_comparison
+from napari_centermask.widgets.training.new_model import installed_as
 from napari_centermask.widgets.work.tasks import Failed
 
 INTERVAL_S = 0.25

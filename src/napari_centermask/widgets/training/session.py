@@ -12,9 +12,10 @@ from napari.utils.notifications import show_error
 from psygnal import Signal
 
 from napari_centermask.events import StartEvent
-from napari_centermask.jobs.process import Job
-from napari_centermask.widgets.training.adoption import install
-from napari_centermask.widgets.training.run_watch import Report, Run, list_runs, watch
+from napari_centermask.jobs.process import ALIVE, Job
+from napari_centermask.widgets.training.new_model import install
+from napari_centermask.widgets.training.run_watch import Report, watch
+from napari_centermask.widgets.training.runs import RunList
 from napari_centermask.widgets.viewer.model_in_use import ModelInUse, model_in_use
 from napari_centermask.widgets.work.run_state import RunState
 from napari_centermask.widgets.work.runner import Runner
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from napari_centermask.settings import TrainSettings
     from napari_centermask.widgets.training.comparison import Compared
 
-ALIVE = {"starting", "running", "paused", "stopping"}
 _SESSIONS: WeakKeyDictionary[Viewer, Training] = WeakKeyDictionary()
 
 
@@ -39,11 +39,11 @@ def training_of(viewer: Viewer) -> Training:
     return _SESSIONS[viewer]
 
 
-class _Wish(NamedTuple):
-    """What shall come into view next; one that only looks gives way to the next wish."""
+class _Request(NamedTuple):
+    """What to bring into view next: `begin` starts, opens or deletes a job; one that only opens gives way to the next."""
 
     begin: Callable[[], Job | None]
-    only_looks: bool = False
+    only_opens: bool = False
 
 
 class Training:
@@ -62,19 +62,23 @@ class Training:
         Emitted when another job, or none, came into view.
     ended
         Emitted with the last `Report` when the job in view has ended, or had ended before it was opened; with None
-        when it was thrown away or could not be started.
-    adopted
-        Emitted when an installation has ended, with the model's name or `Failed`.
-    listed
-        Emitted with the runs that were found.
+        when it was deleted or could not be started.
+    install_ended
+        Emitted with whether a model was installed, when that was tried; `installed` and `installation_error` say how it went.
     state, report, pictures, comparison
-        What the job in view has told.
+        What the job in view has reported.
+    is_pausing
+        Whether the job in view was asked to pause and has not done so yet.
     installed
         The name under which its model is installed; empty if it is not.
+    installation_error
+        Why it could not be installed; empty where that was not tried, or is going on.
+    runs
+        The runs on disk.
     installer
         Installs one model at a time off the GUI thread.
     in_use
-        The viewer's model; an adopted one becomes it.
+        The viewer's model; one that is installed here becomes it.
     """
 
     changed = Signal()
@@ -82,21 +86,17 @@ class Training:
     compared = Signal(object)
     opened = Signal()
     ended = Signal(object)
-    adopted = Signal(object)
-    listed = Signal(object)
+    install_ended = Signal(bool)
 
     def __init__(self, in_use: ModelInUse) -> None:
         self.in_use = in_use
-        self.watcher, self._lister, self.installer = Runner(), Runner(), Runner()
+        self.watcher, self.installer, self.runs = Runner(), Runner(), RunList()
         self._forget()
-        self._wishes: list[_Wish] = []
+        self._requests: list[_Request] = []
         self._has_begun = False
-        self._known: dict[Path, Job] = {}  # those that worked when they were last seen
-        self._adopting: Path | None = None
-        self._wants_list: tuple[Path, ...] | None = None
+        self._installing: Path | None = None  # the run whose model is being installed
         self.watcher.ended.connect(self._on_ended)
         self.installer.ended.connect(self._on_installed)
-        self._lister.ended.connect(self._on_listed)
 
     def _forget(self) -> None:
         """Nothing is in view."""
@@ -105,65 +105,71 @@ class Training:
         self.report: Report | None = None
         self.pictures: tuple[tuple[str, QImage], ...] = ()
         self.comparison: Compared | None = None
-        self.installed = ""
+        self.is_pausing = False
+        self.installed = self.installation_error = ""
 
     @property
     def is_alive(self) -> bool:
-        """Whether the job in view works, as far as it has told."""
+        """Whether the job in view is running, as far as it has reported."""
         return self.job is not None and self.state.state in ALIVE
 
     @property
     def others(self) -> list[Job]:
-        """Jobs that work now and are not in view, of those that were listed or in view before."""
+        """Jobs that are running now and are not in view, of those that were listed or in view before."""
         here = None if self.job is None else self.job.folder
-        return [job for folder, job in self._known.items() if folder != here and job.is_alive]
+        return [job for job in self.runs.running if job.folder != here]
 
     @property
     def live(self) -> list[Job]:
-        """All jobs that work now, as far as known."""
-        return ([self.job] if self.is_alive else []) + self.others
+        """All jobs that are running now, as far as known."""
+        here = [self.job] if self.job is not None and self.is_alive else []
+        return here + self.others
 
     def start(self, settings: TrainSettings) -> bool:
-        """Start a training and bring it into view; False, with a notification, where another one works."""
+        """Start a training and bring it into view; False, with a notification, where another one is running."""
         if not self._is_free():
             return False
-        self._watch(partial(Job.start, settings))
+        self._request(partial(Job.start, settings))
         return True
 
     def open(self, folder: Path) -> None:
-        """Bring a run into view, working or ended."""
-        self._watch(partial(Job.open, folder), only_looks=True)
+        """Bring a run into view, running or ended."""
+        self._request(partial(Job.open, folder), only_opens=True)
 
     def retry(self, **changes: Any) -> None:
-        """Start the ended job in view again, with changed settings; a notification where another one works."""
-        if self._is_free():
-            self._watch(partial(_again, self.job.folder, changes))
+        """Start the ended job in view again, with changed settings; a notification where another one is running."""
+        if self.job is not None and self._is_free():
+            self._request(partial(_again, self.job.folder, changes))
 
     def _is_free(self) -> bool:
-        working = self.live
-        if working:
-            show_error(f"Expected no other training, '{working[0].name}' works. Stop it or wait, then try again.")
-        return not working
+        running = self.live
+        if running:
+            show_error(f"Another training is running: '{running[0].name}'. Stop it or wait, then try again.")
+        return not running
 
     def pause(self) -> None:
-        """Ask the job to wait after its step."""
-        self.job.pause()
+        """Ask the job to pause after its step."""
+        if self.job is not None:
+            self.job.pause()
+            self.is_pausing = True
+            self.changed.emit()
 
     def resume(self) -> None:
-        """Let a waiting job go on, or start an ended one from its last state."""
-        if self.is_alive:
+        """Let a paused job go on, or start an ended one from its last state."""
+        if self.job is not None and self.is_alive:
             self.job.resume()
         else:
             self.retry()
 
     def stop(self) -> None:
         """Ask the job to end with its best model."""
-        self.job.stop()
-        self.state.state = "stopping"
-        self.changed.emit()
+        if self.job is not None:
+            self.job.stop()
+            self.state.state = "stopping"
+            self.changed.emit()
 
     def stop_all(self) -> None:
-        """Ask every job that works to end with its best model."""
+        """Ask every job that is running to end with its best model."""
         for job in self.others:
             job.stop()
         if self.is_alive:
@@ -171,38 +177,33 @@ class Training:
 
     def discard(self) -> None:
         """End the job and delete its folder."""
-        job = self.job
-        self._watch(partial(_discarded, job))
+        if self.job is not None:
+            self._request(partial(_discarded, self.job))
 
     def leave(self) -> None:
-        """Do not watch any more; the job goes on."""
-        self._wishes, self.job, self._known = [], None, {}
+        """Stop watching; the job goes on."""
+        self._requests, self.job = [], None
+        self.runs.close()
         self.watcher.cancel()
-        self._lister.cancel()
 
-    def adopt(self, name: str) -> None:
-        """Install the model of the run in view under a name; `adopted` tells what came of it."""
-        self._adopting = self.job.folder
+    def install(self, name: str) -> None:
+        """Install the model of the run in view under a name, and use it; `install_ended` follows."""
+        if self.job is None or self.report is None or self.report.model is None:
+            return
+        self._installing, self.installation_error = self.job.folder, ""
         self.installer.start("", install, self.report.model, name)
 
-    def look(self, folders: tuple[Path, ...]) -> None:
-        """List the runs in some folders; `listed` has them."""
-        if self._lister.is_running:
-            self._wants_list = folders
-        else:
-            self._lister.start("", list_runs, folders)
-
-    def _watch(self, begin: Callable[[], Job | None], *, only_looks: bool = False) -> None:
-        self._wishes = [wish for wish in self._wishes if not wish.only_looks] + [_Wish(begin, only_looks)]
+    def _request(self, begin: Callable[[], Job | None], *, only_opens: bool = False) -> None:
+        self._requests = [r for r in self._requests if not r.only_opens] + [_Request(begin, only_opens)]
         if not self.watcher.is_running:
             self._begin()
         elif self._has_begun:
             self.watcher.cancel()  # the next begins when it has ended; cancelled before, it would not even start
 
     def _begin(self) -> None:
-        if self.job is not None and self.job.is_alive:
-            self._known[self.job.folder] = self.job
-        begin, self._has_begun = self._wishes.pop(0).begin, False
+        if self.job is not None:
+            self.runs.remember(self.job)
+        begin, self._has_begun = self._requests.pop(0).begin, False
         self._forget()
         self.opened.emit()
         # No bar of napari's: while one is open an animation turns in the status bar, and each of its frames draws the
@@ -210,20 +211,22 @@ class Training:
         self.watcher.start("", watch, begin, on_yield=self._on_news)
 
     def _on_news(self, item: Job | Report | None) -> None:
-        if isinstance(item, Job):
+        if isinstance(item, Report):
+            if self.job is not None:
+                self._take(item)
+                self.changed.emit()
+        elif item is not None:
             self.job, self._has_begun = item, True
-            if self._wishes:
+            if self._requests:
                 self.watcher.cancel()
             self.opened.emit()
-        elif isinstance(item, Report) and self.job is not None:
-            self._take(item)
-            self.changed.emit()
 
     def _take(self, report: Report) -> None:
         self.report = report
         for event in report.events:
             self.state.feed(event)
         self.state.state = report.state
+        self.is_pausing = self.is_pausing and report.state in ("starting", "running")
         self.installed = report.installed or self.installed
         if report.pictures:
             self.pictures = report.pictures
@@ -236,7 +239,7 @@ class Training:
     def _on_ended(self, value: Any) -> None:
         if isinstance(value, Failed):
             show_error(value.message)
-        if self._wishes:
+        if self._requests:
             self._begin()
             return
         if not self.watcher.cancelled and not self.is_alive:
@@ -244,24 +247,13 @@ class Training:
         self.changed.emit()
 
     def _on_installed(self, value: Any) -> None:
+        is_in_view = self.job is not None and self.job.folder == self._installing
         if isinstance(value, str):
-            if self.job is not None and self.job.folder == self._adopting:
-                self.installed = value
+            self.installed = value if is_in_view else self.installed
             self.in_use.choose(value)
-        self.adopted.emit(value)
-
-    def _on_listed(self, value: Any) -> None:
-        if isinstance(value, list):
-            self._note(value)
-            self.listed.emit(value)
-        folders, self._wants_list = self._wants_list, None
-        if folders is not None:
-            self.look(folders)
-
-    def _note(self, runs: list[Run]) -> None:
-        """Remember which jobs work."""
-        known = {folder: job for folder, job in self._known.items() if job.is_alive}
-        self._known = {run.folder: Job(run.folder) for run in runs if run.state in ALIVE} | known
+        elif is_in_view:
+            self.installation_error = value.message if isinstance(value, Failed) else "It could not be installed."
+        self.install_ended.emit(isinstance(value, str))
 
 
 def _again(folder: Path, changes: dict[str, Any]) -> Job:

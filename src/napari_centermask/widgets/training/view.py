@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QCoreApplication, QEvent, QSignalBlocker, Qt
-from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QLineEdit, QProgressBar, QPushButton, QWidget
 
 from napari_centermask.widgets.parts.curves import Curves
-from napari_centermask.widgets.parts.layout import label, row, titled_form
+from napari_centermask.widgets.parts.layout import column, even, label, quiet_label, row, titled_form, wrapped_label
 from napari_centermask.widgets.parts.pickers import ModelCombo
 from napari_centermask.widgets.parts.picture import Picture
 from napari_centermask.widgets.training.form import TrainForm
@@ -27,10 +27,10 @@ _LEVELS = 6  # of layouts in layouts: a label, its row, its box, the column, wha
 _HELP = """
 <p><b>Fine-tune</b></p>
 <ol>
-<li>Review a few images or regions in your project: what you call reviewed is what the model learns from.</li>
-<li>Press Fine-tune. Everything else has a default computed from your data; Advanced shows it.</li>
-<li>Work on meanwhile. The training is a process of its own, and may go on when napari is closed.</li>
-<li>At the end both models are compared on images that neither was trained on. Adopt the new one, or do not.</li>
+<li>Review a few images or regions in your project: the model is trained on what you mark as reviewed.</li>
+<li>Press Fine-tune. All settings are computed from your data; Advanced shows them.</li>
+<li>Go on working. The training is a process of its own and can continue after napari is closed.</li>
+<li>At the end both models are compared on images that neither was trained on. Install the new one if it is better.</li>
 </ol>
 """
 
@@ -46,12 +46,12 @@ class StartBox(QWidget):
         self.folder = QPushButton("Folder…")
         self.folder.setToolTip("A folder with images/ and annotations.json in COCO form.")
         self.models = ModelCombo(trainable=True)
-        self.models.setToolTip("The model that goes on learning: the one in use, as long as you choose no other.")
+        self.models.setToolTip("The model to train further: the one in use, unless you choose another.")
         self.about = quiet_label()
         self.start = QPushButton("Fine-tune")
         self.start.setObjectName("primary")
         form = titled_form(self, "Fine-tune", help=_HELP)
-        form.addRow(label("Learn from"), row(self.data, self.folder))
+        form.addRow(label("Train on"), row(self.data, self.folder))
         form.addRow(label("Start from"), self.models)
         form.addRow(self.about)
         form.addRow(self.start)
@@ -91,7 +91,7 @@ class RunsBox(QWidget):
 class ProgressBox(QWidget):
     """How far the run is, and what can be done with it.
 
-    The bar never sways: each frame of an animation draws the whole window anew where OpenGL is software.
+    The bar is never animated: each frame of an animation draws the whole window anew where OpenGL is software.
     """
 
     def __init__(self) -> None:
@@ -148,7 +148,7 @@ class LearningBox(QWidget):
             self.names.addItems(names)
             self.names.setCurrentIndex(min(chosen, len(names) - 1))
         self.names.setVisible(len(names) > 1)
-        self.sample_name.setText("What it finds on a validation image" if names else "")
+        self.sample_name.setText("What the model finds on a validation image" if names else "")
         self.sample_name.setVisible(bool(names))
         self._on_picked()
 
@@ -204,18 +204,18 @@ class FailureBox(QWidget):
         self.hide()
 
 
-class AdoptBox(QWidget):
-    """Take the new model over, under a name, and go on with it."""
+class InstallBox(QWidget):
+    """Install the new model under a name, and segment with it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.name = QLineEdit()
-        self.name.setToolTip("The name under which it is installed.")
-        self.adopt = QPushButton("Adopt")
+        self.name.setToolTip("The name to install the model under.")
+        self.install = QPushButton("Install")
         self.predict = QPushButton("Predict the next image with it")
         self.status = quiet_label()
         layout = column(self)
-        layout.addWidget(row(label("Name"), self.name, self.adopt, stretch=1))
+        layout.addWidget(row(label("Name"), self.name, self.install, stretch=1))
         layout.addWidget(self.predict)
         layout.addWidget(self.status)
 
@@ -237,33 +237,3 @@ def primary(button: QPushButton, wanted: bool) -> None:
         button.setObjectName(name)
         button.style().unpolish(button)
         button.style().polish(button)
-
-
-def column(widget: QWidget) -> QVBoxLayout:
-    """A column without a rim."""
-    layout = QVBoxLayout(widget)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(6)
-    return layout
-
-
-def wrapped_label(text: str = "") -> QLabel:
-    """A text of several lines."""
-    made = QLabel(text)
-    made.setWordWrap(True)
-    return made
-
-
-def quiet_label(text: str = "") -> QLabel:
-    """A text of several lines that stands back."""
-    made = wrapped_label(text)
-    made.setObjectName("quiet")
-    return made
-
-
-def even(*widgets: QWidget) -> QWidget:
-    """Widgets side by side, of one width."""
-    holder = row(*widgets)
-    for i in range(len(widgets)):
-        holder.layout().setStretch(i, 1)
-    return holder

@@ -1,4 +1,4 @@
-"""Taking a model over and going on with it: which image comes next, also where reading it takes long."""
+"""Segmenting with a new model: which image comes next, also where reading it takes long."""
 
 from types import SimpleNamespace
 
@@ -9,14 +9,14 @@ import tifffile
 from napari_centermask.core.errors import UserError
 from napari_centermask.widgets.project import reading
 from napari_centermask.widgets.project.session import project_session_of
-from napari_centermask.widgets.training import adoption
-from napari_centermask.widgets.training.adoption import installed_as, predict_next
+from napari_centermask.widgets.training import new_model
+from napari_centermask.widgets.training.new_model import installed_as, predict_next
 
 
 @pytest.fixture
 def projects(viewer, engine, card, tmp_path, discs, qtbot, monkeypatch):
-    """Three images of discs, the first in view; the fake model stands for one that was adopted."""
-    monkeypatch.setattr(adoption.zoo, "find_model", lambda name: SimpleNamespace(card=card))
+    """Three images of discs, the first in view; the fake model stands for one that was installed."""
+    monkeypatch.setattr(new_model.zoo, "find_model", lambda name: SimpleNamespace(card=card))
     folder = tmp_path / "experiment"
     folder.mkdir()
     for n in range(3):
@@ -92,11 +92,11 @@ def test_a_run_in_progress_is_not_disturbed(viewer, projects, engine, ended):
 
 def test_weights_are_known_under_the_name_they_were_installed_with(tmp_path, monkeypatch):
     weights = tmp_path / "best.safetensors"
-    weights.write_bytes(b"learned")
+    weights.write_bytes(b"trained")
     copy = tmp_path / "mine.safetensors"
-    copy.write_bytes(b"learned")
+    copy.write_bytes(b"trained")
     models = [SimpleNamespace(name="nuclei", shipped=True, weights=copy)]
-    monkeypatch.setattr(adoption.zoo, "list_models", lambda: models)
+    monkeypatch.setattr(new_model.zoo, "list_models", lambda: models)
     assert installed_as(weights) == ""
     models.append(SimpleNamespace(name="graphs", shipped=False, weights=None))
     models.append(SimpleNamespace(name="mine", shipped=False, weights=copy))

@@ -1,4 +1,4 @@
-"""Taking a trained model over, and predicting the next image with it."""
+"""What follows a training: a name for the new model, its installation, and segmenting the next image with it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from napari.layers import Image
 from napari.utils.notifications import show_error
 
 from napari_centermask.core.errors import UserError
-from napari_centermask.jobs.finetune import adopt
+from napari_centermask.jobs.child import run_child
 from napari_centermask.models.store import zoo
 from napari_centermask.models.store.registry import weights_hash
 from napari_centermask.widgets.project.session import project_session_of
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.viewer.session import Session
 
 
-def free_name(wish: str) -> str:
-    """A name for a model that is allowed and not taken, close to a wish."""
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", wish).strip("-._") or "model"
+def free_name(like: str) -> str:
+    """A name for a model that is allowed and not taken, close to the one given."""
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", like).strip("-._") or "model"
     stem, name, number = stem[:90], stem[:90], 1
     while any((folder / name).exists() for folder in (zoo.user_folder(), zoo.shipped_folder())):
         number += 1
@@ -40,11 +40,11 @@ def free_name(wish: str) -> str:
 
 def install(weights: Path, name: str) -> Generator[None, None, str | Failed]:
     """Install a model and make its graphs, in a process of its own; returns its name. For the worker thread."""
-    yield
     try:
-        return adopt(weights, name).name
+        yield from run_child(["models", "add", str(weights), "--name", name])
     except (UserError, OSError) as error:
         return Failed(str(error))
+    return name
 
 
 def installed_as(weights: Path) -> str:
@@ -57,8 +57,8 @@ def installed_as(weights: Path) -> str:
 def predict_next(viewer: Viewer, model: str) -> None:
     """Segment the next image of the project with a model, or the active image where there is no project.
 
-    The next one is the one in view where nobody has looked at it yet, else the next that is not reviewed. It comes into view
-    first; where reading it takes long, without a pause, and choosing another image meanwhile ends the wait.
+    The next one is the one in view if it is untouched, else the next that is not reviewed. It is brought into view first,
+    in the background where reading it takes long; choosing another image meanwhile cancels that.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def _next_image(projects: ProjectSession) -> int:
         return here
     following = projects.neighbour(1, open_only=True) or projects.neighbour(1) or here
     if not following:
-        raise UserError("Expected an image in the project, it has none that can be used.")
+        raise UserError("The project has no image that can be used. Add one.")
     return following
 
 
@@ -136,5 +136,5 @@ def _active(viewer: Viewer) -> Image:
     active = viewer.layers.selection.active
     images = [active] if isinstance(active, Image) else [x for x in viewer.layers if isinstance(x, Image)]
     if not images:
-        raise UserError("Expected an image layer, there is none. Open an image.")
+        raise UserError("There is no image layer. Open an image.")
     return images[-1]

@@ -1,0 +1,201 @@
+"""What the fine-tuning dock shows and offers: a pure function of its state, without Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from napari_centermask.jobs.explain import Failure
+from napari_centermask.jobs.process import ALIVE
+from napari_centermask.models.store.zoo import is_name
+from napari_centermask.widgets.parts.control import Control, control
+
+NO_DATA = (
+    "Open a project with reviewed images (CenterMask: Project), or choose a folder with images and annotations.json."
+)
+
+
+@dataclass(frozen=True)
+class DockState:
+    """All that the dock's buttons and texts depend on.
+
+    Attributes
+    ----------
+    has_data
+        Whether there is something to train on.
+    is_planning
+        Whether the data are being checked.
+    note
+        What came of that.
+    run
+        State of the run in view, see `jobs.process.State`; empty where none is in view.
+    is_pausing
+        It was asked to pause and has not done so yet.
+    can_resume, has_model
+        What the run in view has kept.
+    other
+        Name of a run out of view that is training now.
+    name
+        What the new model is to be called.
+    installed
+        The name under which the model of the run in view is installed; empty if it is not.
+    is_installing
+        Whether a model is being installed.
+    installation_error
+        Why it could not be installed.
+    verdict
+        Of the comparison of the new model with the old one; empty where they were not compared.
+    is_recommended
+        What that verdict says.
+    """
+
+    has_data: bool = False
+    is_planning: bool = False
+    note: str = ""
+    run: str = ""
+    is_pausing: bool = False
+    can_resume: bool = False
+    has_model: bool = False
+    other: str = ""
+    name: str = ""
+    installed: str = ""
+    is_installing: bool = False
+    installation_error: str = ""
+    verdict: str = ""
+    is_recommended: bool = False
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the run in view is not over."""
+        return self.run in ALIVE
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What follows from the state.
+
+    Attributes
+    ----------
+    about
+        Below the choice of data: what is missing, being done or planned.
+    resumes
+        Whether the button to pause lets the run go on instead.
+    shows_run, shows_install
+        Whether the boxes of the run and of its new model are visible.
+    highlights_install
+        Whether to install it is what most would do next.
+    installation
+        What became of the installation.
+    """
+
+    about: str
+    start: Control
+    pause: Control
+    resumes: bool
+    stop: Control
+    discard: Control
+    install: Control
+    predict: Control
+    shows_run: bool
+    shows_install: bool
+    highlights_install: bool
+    installation: str
+
+
+def controls(state: DockState) -> Controls:
+    """What the dock shows and offers in a state."""
+    return Controls(
+        about=_about(state),
+        start=_start(state),
+        pause=_pause(state),
+        resumes=state.run == "paused" or not state.is_alive,
+        stop=control("End it; the best model so far is kept.", _over(state), _stopping(state)),
+        discard=control("End it and delete its folder.", "" if state.run else "No run is shown."),
+        install=_install(state),
+        predict=control("Segment the next image with it.", "" if state.installed else "Install the model first."),
+        shows_run=bool(state.run),
+        shows_install=bool(state.run) and not state.is_alive and state.has_model,
+        highlights_install=state.is_recommended and not state.installed,
+        installation=_installation(state),
+    )
+
+
+def _about(state: DockState) -> str:
+    if not state.has_data:
+        return NO_DATA
+    return "Checking the data…" if state.is_planning else state.note
+
+
+def _start(state: DockState) -> Control:
+    return control(
+        "Train in a process of its own; you can go on working.",
+        "" if state.has_data else NO_DATA,
+        "A training is already running. Stop it or wait." if state.is_alive else "",
+        "The data are being checked." if state.is_planning else "",
+        _other(state),
+    )
+
+
+def _pause(state: DockState) -> Control:
+    if state.is_alive:
+        if state.run == "paused":
+            return control("Go on.", text="Resume")
+        pausing = "It pauses after this step." if state.is_pausing else ""
+        return control("Pause after this step; its state is saved.", _stopping(state), pausing, text="Pause")
+    has_rest = state.can_resume and state.run != "done"
+    return control("Go on.", _other(state) if has_rest else "It has ended.", text="Resume")
+
+
+def _install(state: DockState) -> Control:
+    return control(
+        "Install the new model under this name.",
+        "It is installed." if state.installed and state.name == state.installed else "",
+        "A model is being installed." if state.is_installing else "",
+        "" if is_name(state.name) else "Use letters, digits, '.', '_' and '-' only.",
+    )
+
+
+def _installation(state: DockState) -> str:
+    if state.is_installing:
+        return "Installing. Making its graphs takes some seconds."
+    if state.installed:
+        return f"Installed as '{state.installed}'. Every dock offers it now."
+    return state.installation_error
+
+
+def _over(state: DockState) -> str:
+    return "" if state.is_alive else "It has ended."
+
+
+def _stopping(state: DockState) -> str:
+    return "It is stopping." if state.run == "stopping" else ""
+
+
+def _other(state: DockState) -> str:
+    """Why no training can start beside the one out of view; empty if there is none."""
+    return f"'{state.other}' is already running. Choose it under 'Show' to stop it, or wait." if state.other else ""
+
+
+def install_question(state: DockState) -> str:
+    """What to ask before the new model is installed; empty where the comparison recommends it."""
+    if state.is_recommended:
+        return ""
+    return f"{state.verdict or 'It was not compared with the model that it started from.'} Install it anyway?"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A way on after a failure: the title of its button, and the settings to change."""
+
+    title: str
+    changes: dict[str, Any]
+
+
+def remedies(failure: Failure, *, can_resume: bool) -> Sequence[Remedy]:
+    """What may help after a failure, the likeliest first."""
+    again = Remedy("Go on from the last checkpoint" if can_resume else "Start again", {})
+    if not failure.remedy:
+        return (again,)
+    words = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in failure.remedy.items())
+    return (Remedy(f"Try again with {words}", failure.remedy), again)

@@ -1,0 +1,72 @@
+"""The runs on disk, and which of them are training now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from psygnal import Signal
+
+from napari_centermask.jobs.process import ALIVE, Job
+from napari_centermask.widgets.training.run_watch import Run, list_runs
+from napari_centermask.widgets.work.runner import Runner
+
+
+class RunList:
+    """Lists runs off the GUI thread and remembers the jobs that were running when they were last seen.
+
+    Attributes
+    ----------
+    listed
+        Emitted with the runs that were found, the newest first.
+    """
+
+    listed = Signal(object)
+
+    def __init__(self) -> None:
+        self._runner = Runner()
+        self._runner.ended.connect(self._on_ended)
+        self._jobs: dict[Path, Job] = {}
+        self._next: tuple[Path, ...] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether folders are being listed."""
+        return self._runner.is_running
+
+    @property
+    def running(self) -> list[Job]:
+        """Jobs that are running now, of those that were seen."""
+        return [job for job in self._jobs.values() if job.is_alive]
+
+    def look(self, folders: tuple[Path, ...]) -> None:
+        """List the runs in some folders; `listed` has them."""
+        if self.is_running:
+            self._next = folders
+        else:
+            self._runner.start("", list_runs, folders)
+
+    def remember(self, job: Job) -> None:
+        """A job leaves view, and may go on running."""
+        if job.is_alive:
+            self._jobs[job.folder] = job
+
+    def close(self) -> None:
+        """List no more."""
+        self._jobs = {}
+        self._runner.cancel()
+
+    def _on_ended(self, value: Any) -> None:
+        if isinstance(value, list):
+            found = {run.folder: Job(run.folder) for run in value if run.state in ALIVE}
+            self._jobs = found | {job.folder: job for job in self.running}
+            self.listed.emit(value)
+        folders, self._next = self._next, None
+        if folders is not None:
+            self.look(folders)
+
+
+def run_to_open(runs: Sequence[Run]) -> Run | None:
+    """The run to show where none is in view: one that is running, else the newest."""
+    return next((run for run in runs if run.state in ALIVE), runs[0] if runs else None)

@@ -1,0 +1,181 @@
+"""The upper part of the fine-tuning dock: on which data, from which model, with which settings, and go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QSignalBlocker
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_centermask.core.errors import UserError
+from napari_centermask.widgets.parts.layout import column
+from napari_centermask.widgets.project.session import ProjectSession
+from napari_centermask.widgets.training.controls import NO_DATA
+from napari_centermask.widgets.training.plan import Plan, Source, sources
+from napari_centermask.widgets.training.planner import Planner
+from napari_centermask.widgets.training.session import Training
+from napari_centermask.widgets.training.view import AdvancedBox, StartBox
+from napari_centermask.widgets.work.tasks import Failed
+
+
+class StartPart(QWidget):
+    """Chooses data and a start model, shows the computed settings, and starts a training with them.
+
+    Attributes
+    ----------
+    note
+        What came of checking the data: a summary of the settings, or why there are none.
+    """
+
+    def __init__(self, training: Training, projects: ProjectSession, *, on_change: Callable[[], None]) -> None:
+        super().__init__()
+        self.training, self.projects = training, projects
+        self.planner = Planner()
+        self.note = ""
+        self._on_change = on_change
+        self._starts = self._has_own_model = False
+        self._folders: list[Path] = []
+        self.box, self.advanced = StartBox(), AdvancedBox()
+        layout = column(self)
+        layout.setSpacing(12)
+        layout.addWidget(self.box)
+        layout.addWidget(self.advanced)
+        self._connect()
+
+    def _connect(self) -> None:
+        self.box.data.currentIndexChanged.connect(self._on_source_picked)
+        self.box.folder.clicked.connect(self._on_folder)
+        self.box.models.currentIndexChanged.connect(self._on_source_picked)
+        self.box.models.activated.connect(self._on_model_picked)
+        self.box.start.clicked.connect(self.fine_tune)
+        self.advanced.fold.toggled.connect(self._on_advanced)
+        self.planner.planned.connect(self._on_planned)
+        planner, slot = self.planner, self._on_planned
+        self.destroyed.connect(lambda: _end(planner, slot))
+
+    @property
+    def source(self) -> Source | None:
+        """What to train on."""
+        return self.box.data.currentData()
+
+    def add_folder(self, folder: Path) -> None:
+        """Offer a folder with images and annotations, and choose it."""
+        if folder not in self._folders:
+            self._folders.append(folder)
+        self.list_sources(chosen=Source(folder))
+
+    def list_sources(self, chosen: Source | None = None) -> None:
+        """Offer the project that is open and the folders; the chosen one stays."""
+        chosen = chosen or self.source
+        project = self.projects.project
+        offered = sources(None if project is None else project.folder, self._folders)
+        with QSignalBlocker(self.box.data):
+            self.box.data.clear()
+            for source in offered:
+                self.box.data.addItem(source.title, source)
+            self.box.data.setCurrentIndex(offered.index(chosen) if chosen in offered else 0)
+        self._on_source_picked()
+
+    def fine_tune(self) -> None:
+        """Start with what is chosen, all else computed; a mistake becomes a notification."""
+        if self.source is None:
+            show_error(NO_DATA)
+            return
+        self._starts = True
+        self.compute()
+
+    def compute(self) -> None:
+        """Compute the settings for what is chosen off the GUI thread; they are shown when that is done."""
+        if self.source is None:
+            return
+        try:
+            self._save_project(self.source)
+        except UserError as error:
+            self._starts = False
+            show_error(str(error))
+            return
+        self.planner.ask(self.source, self.box.models.currentText())
+        self._on_change()
+
+    def _save_project(self, source: Source) -> None:
+        """Write the project, so that the training sees all of it."""
+        project = self.projects.project
+        if source.is_project and project is not None and not project.read_only:
+            self.projects.save()
+
+    def follow_model_in_use(self) -> None:
+        """Start from the model in use, unless you chose another one here or are starting with the one shown."""
+        if not (self._has_own_model or self._starts):
+            self.box.models.choose(self.training.in_use.name)
+
+    def use_new_model(self) -> None:
+        """A model was installed and is in use now: start the next training from it."""
+        self._has_own_model = False
+        self.follow_model_in_use()
+
+    def _on_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Choose a folder with images and annotations.json")
+        if folder:
+            self.add_folder(Path(folder))
+
+    def _on_model_picked(self, *_) -> None:
+        self._has_own_model = self.box.models.currentText() != self.training.in_use.name
+
+    def _on_source_picked(self, *_) -> None:
+        self.note = ""
+        self.box.about.setToolTip("")
+        if self._starts or self.advanced.fold.isExpanded():
+            self.compute()
+        else:
+            self.planner.forget()
+        self._on_change()
+
+    def _on_advanced(self, is_open: bool) -> None:
+        """The form needs computed settings."""
+        if is_open and self.planner.plan is None:
+            self.compute()
+
+    def _on_planned(self, value: Plan | Failed | None) -> None:
+        starts, self._starts = self._starts, False
+        if isinstance(value, Plan):
+            try:
+                self._show_plan(value)
+            except UserError as error:
+                value = Failed(str(error))
+                self.planner.forget()
+        if isinstance(value, Plan) and starts:
+            self._begin()
+        elif isinstance(value, Failed):
+            self.note = value.message
+            show_error(value.message)
+        self._on_change()
+
+    def _show_plan(self, plan: Plan) -> None:
+        """Show computed settings; what you changed in the form stays.
+
+        Raises
+        ------
+        UserError
+            If that is out of range, or does not go with the rest.
+        """
+        form = self.advanced.form
+        changes = form.changes() if form.is_filled else {}
+        form.set_value(plan.settings)
+        form.show_changes(changes)
+        self.note = replace(plan, settings=form.value()).summary
+        reasons = (f"{name.replace('_', ' ')}: {reason}" for name, reason in plan.reasons.items())
+        self.box.about.setToolTip("\n".join(reasons))
+
+    def _begin(self) -> None:
+        if self.training.start(self.advanced.form.value()):
+            self.planner.release()
+        self.follow_model_in_use()
+
+
+def _end(planner: Planner, slot: Callable[..., None]) -> None:
+    """Nobody looks any more: a plan that was not started leaves nothing behind."""
+    planner.planned.disconnect(slot, missing_ok=True)
+    planner.close()
