@@ -67,7 +67,7 @@ FAILS = SCRIPT.replace("STEPS", "30").replace(
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A place for runs and models of its own."""
-    from napari_centermask.widgets.training.session import close_guard
+    from napari_centermask.widgets.training import close_guard
 
     monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path))
     monkeypatch.setattr(close_guard, "ask", lambda window: "go on")
@@ -290,7 +290,7 @@ def test_closing_the_window_asks_what_becomes_of_the_job(train, wait, monkeypatc
     from qtpy.QtGui import QCloseEvent
     from qtpy.QtWidgets import QApplication
 
-    from napari_centermask.widgets.training.session import close_guard
+    from napari_centermask.widgets.training import close_guard
 
     train.start.start.click()
     wait(lambda: state(train) == "running")
@@ -483,7 +483,7 @@ def test_no_second_training_starts_beside_one_in_the_background(train, wait, two
 def test_closing_the_window_asks_about_a_training_in_the_background_too(train, wait, two_runs, monkeypatch):
     from qtpy.QtGui import QCloseEvent
 
-    from napari_centermask.widgets.training.session import close_guard
+    from napari_centermask.widgets.training import close_guard
 
     _, working = two_runs
     (guard,) = train.window().findChildren(close_guard.CloseGuard)
@@ -519,7 +519,7 @@ def framed(home, data, act, qtbot):
 
 
 def test_a_floating_dock_is_no_window_to_guard(framed):
-    from napari_centermask.widgets.training.session import close_guard
+    from napari_centermask.widgets.training import close_guard
 
     dock, frame, main = framed
     frame.setFloating(True)
@@ -565,7 +565,7 @@ def test_the_start_model_is_the_one_in_use_until_another_is_chosen(train, wait, 
     installed = []
     monkeypatch.setattr(new_model, "run_child", installing(installed))
     monkeypatch.setattr(zoo, "list_models", lambda: [replace(known, name=n) for n in names + [n for _, n in installed]])
-    models, in_use = train.start.models, train.in_use
+    models, in_use = train.start.models, train.training.in_use
     in_use.choose("mine")
     assert models.currentText() == "mine"
     in_use.choose("graphs without weights")
