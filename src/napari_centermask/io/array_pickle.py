@@ -10,7 +10,8 @@ import io
 import math
 import pickle
 import struct
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -86,7 +87,7 @@ def _encode(text: Any, encoding: Any) -> bytes:
     return text.encode("latin1")
 
 
-def _mapping(items: Any = ()) -> dict:
+def _mapping(items: Any = ()) -> dict[Any, Any]:
     """Stands for `collections.OrderedDict`."""
     return {_key(k): v for k, v in items}
 
@@ -127,7 +128,11 @@ _FOLLOWED = (
 class _Reader(pickle._Unpickler):
     """Python's own unpickler in Python, with few instructions: its memo is a dictionary, so no index can fill memory."""
 
-    dispatch = {
+    # What the base class has at run time; its types name only `load`.
+    stack: list[Any]
+    append: Callable[[Any], None]
+    pop_mark: Callable[[], list[Any]]
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
         code: pickle._Unpickler.dispatch[code]
         for code in (getattr(pickle, name)[0] for name in _FOLLOWED)
         if code in pickle._Unpickler.dispatch

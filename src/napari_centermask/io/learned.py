@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from napari_centermask.core.instances import Box
+from napari_centermask.core.instances import Box, Instance
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.files import sha256_of
 from napari_centermask.io.reviewed import is_partial, truth_of
@@ -33,20 +33,21 @@ def places_of(records: Sequence[ImageRecord]) -> dict[str, list[Box]]:
             continue
         whole = ((0, 0, *record.shape),)
         boxes = whole if truth.reviewed is None else (*truth.reviewed, *map(_middle, truth.instances))
-        found = merged(found, {fingerprint(record.path): boxes})
+        if record.path is not None:
+            found = merged(found, {fingerprint(record.path): boxes})
     return found
 
 
 def merged(a: Learned, b: Learned) -> dict[str, list[Box]]:
     """The places of both, without those that lie in another one."""
-    return {key: _outer([tuple(box) for box in (*a.get(key, ()), *b.get(key, ()))]) for key in {**a, **b}}
+    return {key: _outer([_box(box) for box in (*a.get(key, ()), *b.get(key, ()))]) for key in {**a, **b}}
 
 
 def taught(record: ImageRecord, learned: Learned) -> list[Box]:
     """The places of an image among those learned; empty where it taught nothing, or has no file."""
     if not learned or record.path is None or not Path(record.path).is_file():
         return []
-    return [tuple(box) for box in learned.get(fingerprint(record.path), ())]
+    return [_box(box) for box in learned.get(fingerprint(record.path), ())]
 
 
 def overlap(boxes: Iterable[Box], others: Sequence[Box]) -> bool:
@@ -54,7 +55,12 @@ def overlap(boxes: Iterable[Box], others: Sequence[Box]) -> bool:
     return any(max(a[0], b[0]) < min(a[2], b[2]) and max(a[1], b[1]) < min(a[3], b[3]) for a in boxes for b in others)
 
 
-def _middle(cell) -> Box:
+def _box(values: Sequence[int]) -> Box:
+    y0, x0, y1, x1 = values
+    return y0, x0, y1, x1
+
+
+def _middle(cell: Instance) -> Box:
     y0, x0, y1, x1 = cell.box
     y, x = (y0 + y1) // 2, (x0 + x1) // 2
     return y, x, y + 1, x + 1

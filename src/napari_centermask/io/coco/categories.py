@@ -46,7 +46,7 @@ class Categories:
         Id here -> name.
     """
 
-    def __init__(self, listed: list[dict], annotations: list[dict], report: ImportReport) -> None:
+    def __init__(self, listed: list[dict[str, Any]], annotations: list[dict[str, Any]], report: ImportReport) -> None:
         self.report = report
         self.names: dict[int, str] = {}
         self._ids: dict[Any, int] = {}

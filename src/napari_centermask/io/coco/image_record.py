@@ -54,5 +54,6 @@ class ImageRecord:
     def pixel_size_um(self) -> float | None:
         """Side of a pixel in micrometres; None if the file does not tell."""
         value = self.extra.get("pixel_size_um")
-        known = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e12
-        return float(value) if known else None
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < 1e12:
+            return None
+        return float(value)

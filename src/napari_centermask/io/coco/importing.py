@@ -6,6 +6,7 @@ hashes in names), LIVECell (annotations as a table of string ids), and files wri
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from napari_centermask.io.coco.categories import Categories, key_of, whole
 from napari_centermask.io.coco.document import LARGEST_SIDE, load_json
 from napari_centermask.io.coco.extension import KEY, cell_fields, is_json, plane_fields
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.io.coco.masks import LARGEST_FILE
-from napari_centermask.io.coco.repair import Repaired, repair_mask
+from napari_centermask.io.coco.masks import LARGEST_FILE, Crop
+from napari_centermask.io.coco.repair import repair_mask
 from napari_centermask.io.coco.report import ImportReport
 from napari_centermask.io.image_names import Find, ImageFinder, clean_name
 from napari_centermask.io.images import plane_shape
@@ -81,7 +82,7 @@ class _Import:
         self.report = ImportReport(path.name)
         self.records: dict[Any, ImageRecord] = {}
         self.pixels = 0
-        self.seen: set[tuple] = set()
+        self.seen: set[tuple[object, ...]] = set()
 
     def run(self, data: dict[str, Any]) -> Imported:
         images = self._objects(data, "images")
@@ -133,8 +134,8 @@ class _Import:
             if names.setdefault(key, name) != name:
                 clashing.add(key)
         self._find([i for i in images if key_of(i.get("id")) not in clashing])
-        planes: dict[tuple, ImageRecord] = {}
-        forms: dict[Any, tuple] = {}
+        planes: dict[tuple[object, ...], ImageRecord] = {}
+        forms: dict[Any, tuple[object, ...]] = {}
         for image in images:
             key = key_of(image.get("id"))
             if key is None or key in clashing:
@@ -190,9 +191,9 @@ class _Import:
         self, image: dict[str, Any], annotations: list[dict[str, Any]], found: Path | None, name: str
     ) -> tuple[int, int] | None:
         """Size by the entry, else by the masks, else by the file; the file on disk has the last word."""
-        listed = tuple(whole(image.get(k)) for k in ("height", "width"))
-        sizes = {tuple(map(whole, s)) for a in annotations if (s := _rle_size(a))}
-        shape = listed if all(listed) else next(iter(sizes)) if len(sizes) == 1 else None
+        listed = _size((image.get("height"), image.get("width")))
+        sizes = {_size(s) for a in annotations if (s := _rle_size(a))}
+        shape = listed or (next(iter(sizes)) if len(sizes) == 1 else None)
         try:
             true = plane_shape(found) if found is not None else None
         except BadImage:
@@ -200,7 +201,7 @@ class _Import:
             true = None
         if true is not None and shape != true and (shape is None or sizes == {true}):
             shape = true
-        if shape is None or not all(s and 0 < s <= LARGEST_SIDE for s in shape):
+        if shape is None or not all(0 < s <= LARGEST_SIDE for s in shape):
             self.report.refuse("the size of an image is not known", name or _name(image))
             return None
         if true is not None and shape != true:
@@ -223,10 +224,18 @@ class _Import:
         if repaired.crop is None:
             self.report.refuse(repaired.refusal, where)
             return
-        self._cell(item, record, category, repaired, where)
+        self._cell(item, record, category, repaired.crop, repaired.notes, where)
 
-    def _cell(self, item: dict, record: ImageRecord, category: int, repaired: Repaired, where: str) -> None:
-        y0, x0, mask = repaired.crop
+    def _cell(
+        self,
+        item: dict[str, Any],
+        record: ImageRecord,
+        category: int,
+        crop: Crop,
+        notes: Sequence[str],
+        where: str,
+    ) -> None:
+        y0, x0, mask = crop
         self.pixels += mask.size
         if self.pixels > LARGEST_FILE:
             raise BadAnnotations(
@@ -238,7 +247,7 @@ class _Import:
             self.report.refuse("the same cell as another one, pixel by pixel", where)
             return
         self.seen.add(same)
-        for note in repaired.notes:
+        for note in notes:
             self.report.repair(note, where)
         fields = cell_fields(item, self.path.name, bad=lambda m: self.report.repair(m, where))
         if fields["id"] in record.instances:
@@ -256,6 +265,12 @@ class _Import:
         return False
 
 
+def _size(values: Sequence[Any]) -> tuple[int, int] | None:
+    """(H, W) if both are whole numbers other than 0."""
+    height, width = map(whole, values)
+    return (height, width) if height and width else None
+
+
 def _clean(image: dict[str, Any]) -> str:
     given = image.get("file_name") or image.get("path") or ""
     return clean_name(given) if isinstance(given, str) else ""
@@ -266,7 +281,7 @@ def _name(item: dict[str, Any]) -> str:
     return ascii(name)[:60].strip("'")
 
 
-def _rle_size(item: dict[str, Any]) -> list | None:
+def _rle_size(item: dict[str, Any]) -> list[int] | None:
     segmentation = item.get("segmentation")
     size = segmentation.get("size") if isinstance(segmentation, dict) else None
     return size if isinstance(size, list) and len(size) == 2 and all(map(whole, size)) else None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.instances import Instances
 from napari_centermask.core.result import Result
 from napari_centermask.io.coco.image_record import ImageRecord
 
@@ -52,12 +53,12 @@ def records_of(
     ]
 
 
-def _named(result: Result, index: tuple[int, ...]):
+def _named(result: Result, index: tuple[int, ...]) -> Instances:
     """The plane's cells with the names of all categories that the result has by now."""
     cells = result.plane(index)
     if cells.categories == result.categories:
         return cells
-    return type(cells)(cells.shape, cells, categories=result.categories)
+    return Instances(cells.shape, cells, categories=result.categories)
 
 
 def by_image(records: Iterable[ImageRecord]) -> dict[str, list[ImageRecord]]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Format:
         return NO_LOSS if self.exact else flat_loss(results)
 
     @property
-    def _module(self):
+    def _module(self) -> ModuleType:
         return import_module(f".{self.module}", __name__)
 
 

@@ -38,7 +38,7 @@ def _reading(records: list[ImageRecord], notes: tuple[str, ...] = ()) -> Reading
 
 def write(path: Path, results: Sequence[Result]) -> None:
     """Write all results into one file."""
-    records = []
+    records: list[ImageRecord] = []
     for result in results:
         records += records_of(result, result.name, first_id=len(records) + 1)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from napari_centermask.core.compose import label_image
+from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Result
 
 
@@ -65,18 +66,18 @@ def flat_loss(results: Sequence[Result]) -> Loss:
         for index, plane in result.planes.items():
             shown = result.visible(index)
             if not len(shown):
-                total += (len(plane), len(plane), 0, 0, 0, 0)
+                total += np.array((len(plane), len(plane), 0, 0, 0, 0))
                 continue
             labels = label_image(shown)
             area = np.array([c.area for c in shown])
             left = np.array([_left(labels, c) for c in shown])
             changed, gone = np.count_nonzero((left < area) & (left > 0)), np.count_nonzero(left == 0)
             lost = int((area - left).sum())
-            total += (len(plane), len(plane) - len(shown), changed, gone, lost, int(area.sum()))
+            total += np.array((len(plane), len(plane) - len(shown), changed, gone, lost, int(area.sum())))
     return Loss(*map(int, total))
 
 
-def _left(labels: np.ndarray, cell) -> int:
+def _left(labels: np.ndarray, cell: Instance) -> int:
     y0, x0, y1, x1 = cell.box
     return int(np.count_nonzero((labels[y0:y1, x0:x1] == cell.id) & cell.mask))
 

@@ -24,7 +24,7 @@ def result_of(
     path: Path,
     own: Any,
     images: Path | None,
-    outlines: Sequence[Entry],
+    outlines: Sequence[Entry[T]],
     *,
     n_all: int,
     noun: str,
@@ -56,7 +56,8 @@ def result_of(
         If the image or its cells would be absurdly large.
     """
     name = fields.read_name(own, image_name(path))
-    shape = fields.read_sizes(own, "shape", 2) or image_shape(path, images, name)
+    sizes = fields.read_sizes(own, "shape", 2)
+    shape = (sizes[0], sizes[1]) if sizes else image_shape(path, images, name)
     notes: tuple[str, ...] = ()
     if shape is None:
         shape = extent([r for _, polygons in outlines for p in polygons for r in p])
@@ -89,4 +90,5 @@ def extent(rings: Sequence[np.ndarray]) -> tuple[int, int]:
     """(H, W) that holds all rings."""
     rings = [r for r in rings if len(r)]
     x, y = np.max([r.max(axis=0) for r in rings], axis=0) if rings else (1, 1)
-    return tuple(max(1, math.ceil(min(v, LARGEST_PLANE + 1))) for v in (y, x))
+    height, width = (max(1, math.ceil(min(v, LARGEST_PLANE + 1))) for v in (y, x))
+    return height, width
