@@ -79,7 +79,9 @@ def plane_key(record: Any) -> dict[str, Any]:
     return {k: v for k, v in key.items() if v}
 
 
-def plane_fields(image: dict[str, Any], shape: tuple[int, int], *, bad: Bad = refuse) -> tuple[dict[str, Any], dict[str, Any]]:
+def plane_fields(
+    image: dict[str, Any], shape: tuple[int, int], *, bad: Bad = refuse
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fields of `ImageRecord` from an image entry, and what else stands under the key."""
     own = _own(image, bad)
     plane, leading = _position(own, bad)
