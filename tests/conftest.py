@@ -42,8 +42,8 @@ def suite_of(path: Path) -> str:
     folders = path.relative_to(TESTS).parts[:-1]
     if "packaging" in folders:
         return "packaging"
-    if GUI_FOLDERS & set(folders) and path.name not in QT_FREE:
-        return "gui"
+    if GUI_FOLDERS & set(folders):
+        return "core" if path.name in QT_FREE else "gui"
     if TORCH_FOLDERS & set(folders) and path.name not in TORCH_FREE:
         return "torch"
     text = path.read_text(encoding="utf-8") if path.is_file() else ""

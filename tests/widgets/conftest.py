@@ -95,7 +95,7 @@ def engine(card, monkeypatch, tmp_path) -> FakeEngine:
 
     graph = tmp_path / "fake.onnx"
     graph.touch()
-    files = ModelFiles("fake", card, weights=None, dense=graph, roi=graph)
+    files = ModelFiles("fake", card, weights=None, graphs=(graph, graph))
     engine = FakeEngine(card)
     engine.gate.set()
     monkeypatch.setattr(zoo, "list_models", lambda: [files])

@@ -99,13 +99,13 @@ def choose(dock, name: str, place: str = "") -> None:
     tree.setCurrentItem(next(i for i in items if i.text(0) == name and i.text(2).startswith(place)))
 
 
-def told(dock) -> dict[str, str]:
-    """What the card of each model that is offered tells."""
+def described(dock) -> dict[str, str]:
+    """The description of each model that is offered."""
     return {entry.model.name: entry.model.card.description for entry in dock.inventory.entries}
 
 
 @pytest.fixture
-def adopt(dock, done, home):
+def add(dock, done, home):
     """Install another model while the dock is open."""
 
     def make(name: str, description: str) -> None:
@@ -169,34 +169,34 @@ def test_rename_archive_and_delete_are_undone_one_after_the_other(dock, done, ho
     assert sorted(p.name for p in (home / "models" / "second").iterdir()) == ["second.dense.onnx", "second.roi.onnx"]
 
 
-def test_bring_back_and_undo_know_the_archive_from_the_deleted(dock, click, adopt):
+def test_bring_back_and_undo_know_the_archive_from_the_deleted(dock, click, add):
     choose(dock, "second")
     click("delete")
-    adopt("second", "The new one.")
+    add("second", "The new one.")
     choose(dock, "second", "2026")
     click("archive")
     click("undo")
-    assert told(dock)["second"] == "The new one."
+    assert described(dock)["second"] == "The new one."
     choose(dock, "second", "2026")
     click("archive")
     choose(dock, "second", "archived")
     assert dock.list.archive.text() == "Bring back"
     click("archive")
-    assert told(dock)["second"] == "The new one."
+    assert described(dock)["second"] == "The new one."
     assert [name.split()[1] for name in names(dock)] == ["2026-01-02", "2026-01-02", "deleted"]
 
 
-def test_an_undo_that_failed_can_be_tried_again(dock, click, adopt, done, home, notices):
+def test_an_undo_that_failed_can_be_tried_again(dock, click, add, done, home, notices):
     choose(dock, "second")
     click("delete")
-    adopt("second", "The new one.")
+    add("second", "The new one.")
     click("undo")
     assert "already installed" in notices()[-1]
-    assert told(dock)["second"] == "The new one."
+    assert described(dock)["second"] == "The new one."
     assert "Deleted 'second'" in dock.list.undo.toolTip()
     registry.rename_model("second", "newer")
     click("undo")
-    assert told(dock) == {"first": "Finds cells.", "newer": "The new one.", "second": "Finds cells."}
+    assert described(dock) == {"first": "Finds cells.", "newer": "The new one.", "second": "Finds cells."}
     assert not dock.list.undo.isEnabled()
 
 
@@ -209,16 +209,16 @@ def test_an_undo_of_what_is_gone_does_not_bar_the_one_before(dock, click, done, 
     click("undo")
     assert "no longer among the deleted ones" in notices()[-1]
     click("undo")
-    assert sorted(told(dock)) == ["first", "second"]
+    assert sorted(described(dock)) == ["first", "second"]
 
 
-def test_deleted_models_are_brought_back_from_the_list_each_as_itself(dock, click, adopt, done):
+def test_deleted_models_are_brought_back_from_the_list_each_as_itself(dock, click, add, done):
     choose(dock, "second")
     click("delete")
-    adopt("second", "The new one.")
+    add("second", "The new one.")
     choose(dock, "second", "2026")
     click("delete")
-    dock._undo.clear()  # as in a dock that was closed and opened
+    dock.history.clear()  # as in a dock that was closed and opened
     newest, oldest = dock.inventory.deleted
     assert dock.list.deleted in (newest, oldest)
     assert dock.entry is None
@@ -229,7 +229,7 @@ def test_deleted_models_are_brought_back_from_the_list_each_as_itself(dock, clic
     tree.setCurrentItem(tree.topLevelItem(tree.topLevelItemCount() - 1))
     assert dock.list.deleted == oldest
     click("archive")
-    assert told(dock)["second"] == "Finds cells."
+    assert described(dock)["second"] == "Finds cells."
     click("undo")
     assert dock.inventory.deleted == (newest, oldest)
 
@@ -257,7 +257,7 @@ def test_undo_goes_back_over_a_deleted_model_that_was_brought_back(dock, click):
     click("archive")
     assert names(dock) == before
     click("undo")
-    assert sorted(told(dock)) == ["first"]
+    assert sorted(described(dock)) == ["first"]
     click("undo")
     assert names(dock) == before
     assert not dock.list.undo.isEnabled()

@@ -9,6 +9,7 @@ from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from napari_centermask.events import from_values
+from napari_centermask.widgets.models.controls import Place
 from napari_centermask.widgets.parts.curves import Curves
 from napari_centermask.widgets.parts.layout import HelpButton, column, even, label, quiet_label, row, titled_form
 from napari_centermask.widgets.training.comparison import ComparisonBox
@@ -23,9 +24,9 @@ ARCHIVED, DELETED = "archived", "deleted"
 _NAME, _DELETED = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 _HELP = """
 <p><b>Models</b></p>
-<p>Those shipped with the plugin and those you trained or added. A model's card travels inside its files: what it was made
-for, from which model and data, and how good it was. Nothing is lost by Delete: the model stays in the list as deleted, and
-Bring back, or Undo, brings it back, until you delete it there for good.</p>
+<p>The models shipped with the plugin and those that you trained or added. A model's card is part of its files and says what
+the model is for, which model and data it was made from, and how good it is. A deleted model stays in the list: Bring back, or
+Undo, restores it until you delete it there for good.</p>
 """
 _SHOWN = (("bioimage_ap_mean", "bioimage AP"), ("AP", "AP"), ("AP50", "AP50"), ("f1", "F1"), ("pq", "PQ"))
 
@@ -65,15 +66,17 @@ class ListBox(QWidget):
         return None if item is None else item.data(0, _DELETED)
 
     @property
-    def is_offered(self) -> bool:
-        """Whether the chosen one is neither archived nor deleted."""
+    def place(self) -> Place:
+        """Whether the chosen one is offered, archived or deleted."""
         item = self.tree.currentItem()
-        return item is None or not _place(item)
+        if item is None or not _identity(item):
+            return "offered"
+        return "archived" if item.data(0, _DELETED) is None else "deleted"
 
     def show_inventory(self, inventory: Inventory) -> None:
         """List the models; the chosen one stays chosen, or else another of its name."""
         item = self.tree.currentItem()
-        before, place = self.chosen, "" if item is None else _place(item)
+        before, identity = self.chosen, "" if item is None else _identity(item)
         with QSignalBlocker(self.tree):
             self.tree.clear()
             for entry in inventory.entries:
@@ -87,7 +90,7 @@ class ListBox(QWidget):
                 item.setData(0, _DELETED, deleted)
             items = [self.tree.topLevelItem(i) for i in range(self.tree.topLevelItemCount())]
             same = [i for i in items if i.data(0, _NAME) == before]
-            again = next((i for i in same if _place(i) == place), (same or items or [None])[0])
+            again = next((i for i in same if _identity(i) == identity), (same or items or [None])[0])
             self.tree.setCurrentItem(again)
             for at in (0, 1):
                 self.tree.resizeColumnToContents(at)
@@ -99,7 +102,7 @@ class ListBox(QWidget):
         return item
 
 
-def _place(item: QTreeWidgetItem) -> str | Deleted:
+def _identity(item: QTreeWidgetItem) -> str | Deleted:
     """What tells models of one name apart: the archive, a deletion, or neither."""
     return item.data(0, _DELETED) or (ARCHIVED if item.text(2) == ARCHIVED else "")
 
@@ -188,7 +191,7 @@ def card_text(entry: Entry) -> str:
         ("made from it", ", ".join(entry.children)),
         ("training", _training(training)),
         ("data", _data(training)),
-        ("taught by", _images(len(card.learned))),
+        ("trained on", _images(len(card.learned))),
         *(("measured", line) for line in metric_lines(card.metrics)),
         *(("limit", limit) for limit in card.limits),
         ("files", f"{entry.size / 1e6:.1f} MB in {model.paths[0].parent}"),
@@ -206,7 +209,7 @@ def _channels(n: int) -> str:
 
 
 def _images(n: int) -> str:
-    """How many images taught a model and its parents; empty where its card does not tell."""
+    """On how many images a model and its parents were trained; empty where its card does not say."""
     return "" if not n else "1 image" if n == 1 else f"{n:,} images, with those of its parents"
 
 

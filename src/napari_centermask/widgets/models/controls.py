@@ -1,0 +1,90 @@
+"""What the models dock offers: a pure function of its state, without Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from napari_centermask.widgets.parts.control import Control, control
+
+Place = Literal["offered", "archived", "deleted"]
+
+
+@dataclass(frozen=True)
+class DockState:
+    """All that the dock's buttons depend on.
+
+    Attributes
+    ----------
+    chosen
+        Name of the chosen model; empty where none is chosen.
+    place
+        Where it is: offered in every dock, archived, or deleted and still on disk.
+    is_shipped
+        Whether it is part of the plugin.
+    is_busy
+        Whether something is being done to models.
+    last_change
+        What Undo would take back; empty for nothing.
+    other
+        The model to compare with.
+    has_data
+        Whether there is something to compare on.
+    """
+
+    chosen: str = ""
+    place: Place = "offered"
+    is_shipped: bool = False
+    is_busy: bool = False
+    last_change: str = ""
+    other: str = ""
+    has_data: bool = False
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The buttons; `archive` brings back what is archived or deleted, `delete` deletes what was deleted for good."""
+
+    rename: Control
+    archive: Control
+    delete: Control
+    undo: Control
+    export: Control
+    add: Control
+    compare: Control
+
+
+def controls(state: DockState) -> Controls:
+    """What the dock offers in a state."""
+    busy = "Something is being done. Wait a moment." if state.is_busy else ""
+    nothing = "" if state.chosen else "Choose a model."
+    fixed = "It is part of the plugin and stays." if state.is_shipped else ""
+    away = "" if state.place == "offered" else "Bring it back first."
+    return Controls(
+        rename=control("Give it another name.", busy, nothing, fixed, away),
+        archive=_archive(state, busy, nothing, fixed),
+        delete=_delete(state, busy, nothing, fixed),
+        undo=control(f"Take back: {state.last_change}", busy, "" if state.last_change else "There is nothing to undo."),
+        export=control("Copy its files to a folder.", busy, nothing, away),
+        add=control("Install a model file, ours or a public CenterMask2 checkpoint.", busy),
+        compare=control("Compare both models on the same images.", busy, nothing, away, _no_comparison(state)),
+    )
+
+
+def _archive(state: DockState, *reasons: str) -> Control:
+    if state.place == "offered":
+        return control("Keep it, but no longer offer it.", *reasons, text="Archive")
+    return control("Offer it again.", *reasons, text="Bring back")
+
+
+def _delete(state: DockState, *reasons: str) -> Control:
+    if state.place == "deleted":
+        return control("Free its space on the disk. This cannot be undone.", *reasons, text="Delete for good…")
+    archived = "Bring it back first." if state.place == "archived" else ""
+    return control("Delete it. Undo brings it back.", *reasons, archived, text="Delete")
+
+
+def _no_comparison(state: DockState) -> str:
+    if not state.has_data:
+        return "Open a project, or choose a folder with annotated images."
+    return "Choose another model to compare with." if state.other == state.chosen else ""
