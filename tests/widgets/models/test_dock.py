@@ -47,7 +47,7 @@ def install(home: Path, name: str, parent: str | None = None, **fields: str) -> 
         )
 
 
-def read_card(_kind: str, path: Path) -> ModelCard:
+def read_card(path: Path) -> ModelCard:
     try:
         return ModelCard(**json.loads(path.read_text())[1])
     except FileNotFoundError:
