@@ -28,7 +28,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
     BadAnnotations, BadImage
         If it does not hold whole numbers of 0 and more.
     """
-    image = read_image(path)
+    image = read_image(path, labels=True)
     axes, data = image.axes, image.data
     if "S" in axes or data.dtype.kind not in "biuf":
         raise BadAnnotations(f"Expected one label per pixel, {path.name} is a colour image. Export it as labels.")

@@ -16,7 +16,7 @@ from napari_centermask.io.images import read_image
 from napari_centermask.widgets.work.tasks import Failed
 
 if TYPE_CHECKING:
-    from napari_centermask.io.images import ImageData
+    from napari_centermask.io.image_data import ImageData
     from napari_centermask.io.project import ProjectImage
 
 SMALL = 4_000_000

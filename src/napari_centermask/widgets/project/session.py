@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
     from napari.viewer import Viewer
 
-    from napari_centermask.io.images import ImageData
+    from napari_centermask.io.image_data import ImageData
     from napari_centermask.io.project import ProjectImage
     from napari_centermask.models.store.card import ModelCard
 

@@ -1,0 +1,113 @@
+"""What the axes of an array mean where its file does not say so, or only in part."""
+
+from __future__ import annotations
+
+from napari_centermask.core.errors import BadImage
+
+FEW = 8
+"""An axis up to this long may be channels: more dyes than that are not imaged at once."""
+_SHORT = 16  # parts: channels are at most this part of the shorter side of the image
+KNOWN = "TZCYXS"
+
+
+def complete_axes(name: str, shape: tuple[int, ...], axes: str) -> tuple[str, str]:
+    """Give every axis one of the letters T, Z, C, Y, X, S.
+
+    Parameters
+    ----------
+    name
+        Of the file, for the messages.
+    axes
+        A letter for each axis as the file names it; any other letter than the six where it has no name.
+
+    Returns
+    -------
+    axes, note
+        The note says what was assumed and how to change it; empty where only one reading is likely.
+
+    Raises
+    ------
+    BadImage
+        If there are too many axes, or height and width cannot be told.
+    """
+    unnamed = [a for a in axes if a not in KNOWN]
+    if not unnamed:
+        return axes, ""
+    if len(shape) > 5:
+        raise BadImage(f"Expected at most 5 axes, {name} has {len(shape)}. Save it as a TIFF with named axes.")
+    if "S" not in axes and "C" not in axes and _is_channels(shape[-1], shape[-3:-1]):
+        last = "S" if shape[-1] in (3, 4) else "C"
+        return _leading(len(shape) - 3) + "YX" + last, ""  # nobody images strips that are so narrow
+    return _stacked(name, shape, axes, unnamed)
+
+
+def _stacked(name: str, shape: tuple[int, ...], axes: str, unnamed: list[str]) -> tuple[str, str]:
+    """Height and width come last; what stands before them are planes, or channels where they are few."""
+    free = [a for a in "ZT" if a not in axes]
+    if len(unnamed) > len(free):
+        free.append("C")
+    for letter, new in zip(reversed(unnamed), free, strict=False):
+        at = axes.rindex(letter)
+        axes = axes[:at] + new + axes[at + 1 :]
+    if axes[:-2].count("Z") == 1 and "C" not in axes and "S" not in axes:
+        at = axes.index("Z")
+        if 1 < shape[at] <= FEW:
+            return axes, _doubt(name, shape, axes, axes.replace("Z", "C"))
+    return axes, ""
+
+
+def guess_axes(name: str, shape: tuple[int, ...]) -> tuple[str, str]:
+    """The axes of an array without any names, and a note as of `complete_axes`.
+
+    Height and width are the last two; a last axis of 8 or less is channels (of 3 or 4 colours), and so is a short first one.
+
+    Raises
+    ------
+    BadImage
+        If it has not 2 to 5 axes.
+    """
+    if len(shape) == 2:
+        return "YX", ""
+    if not 3 <= len(shape) <= 5:
+        raise BadImage(f"Expected 2 to 5 axes, {name} has {len(shape)}. Save it as a TIFF with named axes.")
+    if _is_channels(shape[-1], shape[-3:-1]):
+        return _leading(len(shape) - 3) + "YX" + ("S" if shape[-1] in (3, 4) else "C"), ""
+    if len(shape) == 5:
+        return "TZCYX", ""
+    stacked = _leading(len(shape) - 2)
+    if shape[-3] > FEW:
+        return stacked + "YX", ""
+    channels = {3: "CYX", 4: "TCYX"}[len(shape)]
+    return channels, _doubt(name, shape, channels, stacked + "YX") if shape[-3] > 1 else ""
+
+
+def given_axes(name: str, shape: tuple[int, ...], axes: str) -> str:
+    """Axes as a person gave them, in capitals.
+
+    Raises
+    ------
+    BadImage
+        If they do not name each axis of the image once, height and width among them.
+    """
+    axes = axes.upper()
+    if set(axes) - set(KNOWN) or len(set(axes)) != len(axes) or not {"Y", "X"} <= set(axes) or {"C", "S"} <= set(axes):
+        raise BadImage(f"Expected axes such as YX, CYX, ZYX, TCYX or YXC, got '{axes}'. Give each axis one letter.")
+    if len(axes) != len(shape):
+        size = " x ".join(map(str, shape))
+        raise BadImage(f"Expected a letter for each axis of {name} ({size}), got '{axes}'.")
+    return axes
+
+
+def _is_channels(n: int, sides: tuple[int, ...]) -> bool:
+    """Whether an axis is so short beside two others that it can only be channels."""
+    return len(sides) == 2 and n <= FEW and min(sides) >= _SHORT and n * _SHORT <= 2 * min(sides)
+
+
+def _leading(n: int) -> str:
+    """Letters for n axes of planes."""
+    return {0: "", 1: "Z", 2: "TZ"}[n]
+
+
+def _doubt(name: str, shape: tuple[int, ...], axes: str, other: str) -> str:
+    size = " x ".join(map(str, shape))
+    return f"{name} does not name its axes: {size} was read as {axes}. If that is wrong, use --axes {other}."

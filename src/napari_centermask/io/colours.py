@@ -1,0 +1,55 @@
+"""Colour models of image files, read in one way whatever the format: grey or RGB, dark is low."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def is_grey(table: np.ndarray) -> bool:
+    """Whether a palette, (n, 3), holds greys alone."""
+    return bool((table == table[:, :1]).all())
+
+
+def from_palette(indices: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """The intensities that palette indices stand for.
+
+    Parameters
+    ----------
+    indices
+        (...) unsigned integers.
+    table
+        (n, 3) uint8 or uint16 colours; those of 16 bits are brought to 8.
+
+    Returns
+    -------
+    numpy.ndarray
+        (...) uint8 where the palette is grey, else (..., 3) uint8.
+    """
+    if table.dtype == np.uint16:  # TIFF writes 8-bit palettes as v * 257 or as v * 256
+        table = (table >> 8).astype(np.uint8)
+    safe = np.minimum(indices, len(table) - 1)
+    return table[:, 0][safe] if is_grey(table) else table[safe]
+
+
+def from_cmyk(data: np.ndarray) -> np.ndarray:
+    """(..., 4) cyan, magenta, yellow, black as unsigned integers to (..., 3) RGB of the same type."""
+    top = np.iinfo(data.dtype).max
+    light = (top - data).astype(np.float64) / top
+    return np.rint(light[..., :3] * light[..., 3:4] * top).astype(data.dtype)
+
+
+def from_ycbcr(data: np.ndarray) -> np.ndarray:
+    """(..., 3) uint8 of ITU-R BT.601 over the full range to RGB."""
+    y, cb, cr = (data[..., i].astype(np.float64) for i in range(3))
+    red, blue = y + 1.402 * (cr - 128), y + 1.772 * (cb - 128)
+    green = y - 0.344136 * (cb - 128) - 0.714136 * (cr - 128)
+    return np.clip(np.rint(np.stack([red, green, blue], axis=-1)), 0, 255).astype(np.uint8)
+
+
+def inverted(data: np.ndarray, bits: int) -> np.ndarray:
+    """Intensities of which 0 is white, with 0 as black; floats as they are."""
+    if data.dtype.kind == "b":
+        return ~data
+    if data.dtype.kind != "u":
+        return data
+    return ((1 << bits) - 1 - data.astype(np.int64)).astype(data.dtype)

@@ -1,0 +1,61 @@
+"""An image in memory: its array, and what its axes mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """An image and its axes.
+
+    Attributes
+    ----------
+    data
+        Array, any of bool, integer or float; large TIFFs may be a memory map.
+    axes
+        One letter per axis: Y, X, C or S (samples: RGB), Z, T.
+    name
+        File name without suffix.
+    pixel_sizes_um
+        Height and width of a pixel in micrometres; None if the file does not tell.
+    channel_names
+        Of the axis C, in its order; empty if the file does not tell.
+    note
+        What a person should know about how the file was read, with the way to change it; empty if there is no doubt.
+    """
+
+    data: np.ndarray
+    axes: str
+    name: str
+    pixel_sizes_um: tuple[float, float] | None = None
+    channel_names: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def pixel_size_um(self) -> float | None:
+        """Side in micrometres of a square pixel of the same area; None if the file does not tell."""
+        if self.pixel_sizes_um is None:
+            return None
+        height, width = self.pixel_sizes_um
+        return height if height == width else (height * width) ** 0.5
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """Sizes of the axes before channels, height and width, in the order of `planes`."""
+        return tuple(n for a, n in zip(self.axes, self.data.shape, strict=True) if a not in "CSYX")
+
+    def planes(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Label ("" for a single plane, else "T0 Z3") and (C, H, W) array of every plane."""
+        axes = self.axes.replace("S", "C")
+        data = self.data
+        if "C" not in axes:
+            data, axes = data[None], "C" + axes
+        stacked = [a for a in axes if a not in "CYX"]
+        order = [axes.index(a) for a in (*stacked, "C", "Y", "X")]
+        data = data.transpose(order)
+        for index in np.ndindex(*data.shape[: len(stacked)]):
+            yield " ".join(f"{a}{i}" for a, i in zip(stacked, index, strict=True)), data[index]

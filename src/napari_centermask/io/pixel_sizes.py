@@ -1,0 +1,87 @@
+"""Sizes of pixels as TIFF files tell them; none rather than a wrong one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+if TYPE_CHECKING:
+    import tifffile
+
+_INCHES = ("inch", "inches", "in", '"')
+_MICROMETRES = {
+    **dict.fromkeys(("um", "µm", "μm", "\\u00b5m", "micron", "microns", "micrometer", "micrometre"), 1.0),
+    **dict.fromkeys(("micrometers", "micrometres", "u"), 1.0),
+    **dict.fromkeys(("nm", "nanometer", "nanometre", "nanometers", "nanometres"), 1e-3),
+    **dict.fromkeys(("pm", "picometer", "picometers"), 1e-6),
+    **dict.fromkeys(("å", "a", "angstrom", "\\u00c5"), 1e-4),
+    **dict.fromkeys(("mm", "millimeter", "millimetre", "millimeters", "millimetres"), 1e3),
+    **dict.fromkeys(("cm", "centimeter", "centimetre", "centimeters", "centimetres"), 1e4),
+    **dict.fromkeys(("m", "meter", "metre", "meters", "metres"), 1e6),
+    **dict.fromkeys(_INCHES, 25_400.0),
+}
+_SMALLEST_UM, _LARGEST_UM = 1e-4, 1_000.0
+"""What a named unit may give: from an electron microscope's 0.1 nm to a scanned plate's millimetre."""
+_PRINTED_UM = 10.0
+"""From this size on dots per inch or centimetre are a printer's or a screen's: 300 dpi is 85 um, 2,400 dpi 10.6 um."""
+
+
+def pixel_sizes(file: tifffile.TiffFile, *, image: int = 0) -> tuple[float, float] | None:
+    """Height and width of a pixel in micrometres; None where the file does not tell, or tells only a printer's resolution.
+
+    Parameters
+    ----------
+    image
+        Number of the image (series) in an OME-TIFF.
+    """
+    if file.is_ome and file.ome_metadata:
+        return _of_ome(file.ome_metadata, image)
+    per_unit = _per_unit(file)
+    if per_unit is None:
+        return None
+    if file.is_imagej:
+        unit = str((file.imagej_metadata or {}).get("unit", "")).strip().lower()
+        factor = _MICROMETRES.get(unit)
+        return (
+            None if factor is None else _plausible(factor / per_unit[0], factor / per_unit[1], printed=unit in _INCHES)
+        )
+    unit_tag = file.pages[0].tags.get("ResolutionUnit")
+    factor = {2: 25_400.0, 3: 10_000.0}.get(int(unit_tag.value) if unit_tag is not None else 0)
+    return None if factor is None else _plausible(factor / per_unit[0], factor / per_unit[1], printed=True)
+
+
+def _per_unit(file: tifffile.TiffFile) -> tuple[float, float] | None:
+    """Pixels per unit of length along y and x; None unless the file gives both."""
+    found = []
+    for name in ("YResolution", "XResolution"):
+        tag = file.pages[0].tags.get(name)
+        value = (0, 0) if tag is None else tag.value
+        numerator, denominator = value if isinstance(value, tuple) else (value, 1)
+        if not numerator or not denominator:
+            return None
+        found.append(numerator / denominator)
+    return found[0], found[1]
+
+
+def _of_ome(xml: str, image: int) -> tuple[float, float] | None:
+    """`PhysicalSizeY` and `PhysicalSizeX` of one image; the unit is micrometres where none is named (OME, 2016-06)."""
+    try:
+        found = ElementTree.fromstring(xml).findall("{*}Image/{*}Pixels")
+    except ElementTree.ParseError:
+        return None
+    if image >= len(found):
+        return None
+    sizes = []
+    for axis in "YX":
+        value, unit = found[image].get(f"PhysicalSize{axis}"), found[image].get(f"PhysicalSize{axis}Unit", "µm")
+        factor = _MICROMETRES.get(unit.strip().lower())
+        try:
+            sizes.append(float(value or 0) * (factor or 0))
+        except ValueError:
+            return None
+    return _plausible(*sizes)
+
+
+def _plausible(height: float, width: float, *, printed: bool = False) -> tuple[float, float] | None:
+    largest = _PRINTED_UM if printed else _LARGEST_UM
+    return (height, width) if all(_SMALLEST_UM <= side <= largest for side in (height, width)) else None

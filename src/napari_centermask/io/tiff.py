@@ -1,0 +1,237 @@
+"""TIFF files of every kind that a microscope writes, through tifffile."""
+
+from __future__ import annotations
+
+import logging
+import math
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from napari_centermask.core.errors import BadImage, MissingExtra
+from napari_centermask.io import colours
+from napari_centermask.io.axes import complete_axes, given_axes
+from napari_centermask.io.image_data import ImageData
+from napari_centermask.io.pixel_sizes import pixel_sizes
+from napari_centermask.io.pixels import check_memory, zeros
+
+if TYPE_CHECKING:
+    import tifffile
+
+MEMMAP_BYTES = 256 * 2**20
+_DAMAGED = (
+    *(ArithmeticError, AssertionError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError),
+    *(struct.error, zlib.error),
+)
+"""What tifffile raises over damaged files."""
+_MOST_PACKED = {1: 1, 5: 2_600, 8: 1_100, 32946: 1_100, 32773: 64}
+"""Bytes that one byte of a TIFF compression (none, LZW, deflate twice, PackBits) can stand for at most; others know no bound."""
+_CLEARLY = 4  # times as many pixels as any other image in the file: that one is meant
+
+
+def read_tiff(path: Path, *, pixels: bool, labels: bool, axes: str | None) -> ImageData:
+    """Read a TIFF; see `images.read_image`.
+
+    Parameters
+    ----------
+    pixels
+        False: shape, axes and metadata alone, in zeros that take no memory.
+    labels
+        Give a palette's indices instead of its colours.
+    axes
+        In place of what the file says.
+
+    Raises
+    ------
+    BadImage
+        If it is damaged, cut short, or holds several images.
+    MissingExtra
+        If it is compressed in a way that needs imagecodecs.
+    """
+    import tifffile
+
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it finds is said once, in our error
+    try:
+        with tifffile.TiffFile(path) as file:
+            _check_chain(path, file)
+            number = _main_series(path, file)
+            return _read_series(path, file, number, pixels=pixels, labels=labels, axes=axes)
+    except (BadImage, MissingExtra):
+        raise
+    except (tifffile.TiffFileError, *_DAMAGED) as error:
+        raise BadImage(f"{path.name} cannot be read as a TIFF: {error}. Copy or export it again.") from error
+
+
+def _read_series(
+    path: Path, file: tifffile.TiffFile, number: int, *, pixels: bool, labels: bool, axes: str | None
+) -> ImageData:
+    import tifffile
+
+    series = file.series[number]
+    _check_complete(path, series)
+    _check_packing(path, series)
+    is_plain = series.nbytes > MEMMAP_BYTES and series.dataoffset is not None
+    if not is_plain:
+        check_memory(path, series.shape, series.dtype.itemsize)
+    if not pixels:
+        data: np.ndarray = zeros(series.shape, series.dtype)
+    else:
+        _check_codec(path, series)
+        data = tifffile.memmap(path, mode="r", series=number) if is_plain else series.asarray()
+    page = series.keyframe
+    letters = series.axes
+    if not labels or page.photometric.name not in ("PALETTE", "MINISWHITE"):
+        data, letters = _coloured(path, data, letters, page)
+    names = _channel_names(file, number)
+    if axes is not None:
+        image = ImageData(data, given_axes(path.name, data.shape, axes), path.stem)
+    else:
+        image = _named(path, data, letters)
+    note = " ".join(filter(None, (image.note, _others(path, file, number))))
+    image = replace(image, pixel_sizes_um=pixel_sizes(file, image=number), note=note)
+    n_channels = image.data.shape[image.axes.index("C")] if "C" in image.axes else 1
+    return replace(image, channel_names=names) if len(names) == n_channels else image
+
+
+def _main_series(path: Path, file: tifffile.TiffFile) -> int:
+    """The image that is meant: the only one, or the one that is much larger than labels, thumbnails and previews beside it."""
+    sizes = [math.prod(series.shape) for series in file.series]
+    if not sizes:
+        raise BadImage(f"{path.name} holds no image. Export it again.")
+    number = int(np.argmax(sizes))
+    second = max((n for k, n in enumerate(sizes) if k != number), default=0)
+    if sizes[number] < _CLEARLY * second:
+        listed = ", ".join(" x ".join(map(str, series.shape)) for series in file.series[:4])
+        more = ", ..." if len(sizes) > 4 else ""
+        raise BadImage(
+            f"{path.name} holds {len(sizes)} images ({listed}{more}). Save each one as a file of its own: in Fiji, "
+            "File > Import > Bio-Formats with 'Open all series', then File > Save As > Tiff."
+        )
+    return number
+
+
+def _others(path: Path, file: tifffile.TiffFile, number: int) -> str:
+    n = len(file.series)
+    return "" if n == 1 else f"{path.name} holds {n} images; number {number}, by far the largest, was read."
+
+
+def _check_chain(path: Path, file: tifffile.TiffFile) -> None:
+    """Each page names the place of the next; one that leads back would be followed for ever."""
+    form, stream, seen = file.tiff, file.filehandle, set()
+    stream.seek(4 if form.version == 42 else 8)
+    while next_page := struct.unpack(form.offsetformat, stream.read(form.offsetsize))[0]:
+        if next_page in seen:
+            raise BadImage(f"The pages of {path.name} run in a circle. It is damaged; export it again.")
+        seen.add(next_page)
+        stream.seek(next_page)
+        n_tags = struct.unpack(form.tagnoformat, stream.read(form.tagnosize))[0]
+        stream.seek(next_page + form.tagnosize + n_tags * form.tagsize)
+
+
+def _check_complete(path: Path, series: tifffile.TiffPageSeries) -> None:
+    """Every strip and tile must lie inside its file, and every file of an image must be there: tifffile fills up with zeros."""
+    for page in series.pages:
+        if page is None:
+            raise BadImage(
+                f"{path.name} is a part of an image in several files, and others of them are missing. Put all files of "
+                "the image into one folder, or export it as one file."
+            )
+        have = page.parent.filehandle.size
+        ends = [o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False)]
+        if ends and max(ends) > have:
+            raise BadImage(f"{path.name} ends after {have} of {max(ends)} bytes. It was cut short; copy it again.")
+
+
+def _check_packing(path: Path, series: tifffile.TiffPageSeries) -> None:
+    """A file that claims more pixels than its compression can hold is damaged. Strips that are left out are empty."""
+    page = series.keyframe
+    most = _MOST_PACKED.get(int(page.compression))
+    stored = sum(page.databytecounts)
+    if most is None or 0 in page.databytecounts or not stored:
+        return
+    need = math.prod(page.shape) * page.bitspersample / 8
+    if need > most * stored + 64:
+        size = " x ".join(map(str, page.shape))
+        raise BadImage(f"{path.name} claims {size} pixels in {stored} bytes. It is damaged; export it again.")
+
+
+def _check_codec(path: Path, series: tifffile.TiffPageSeries) -> None:
+    """Name what is missing before tifffile trips over it."""
+    import tifffile
+
+    compression = series.keyframe.compression
+    try:
+        tifffile.TIFF.DECOMPRESSORS[compression]
+    except KeyError as error:
+        name = getattr(compression, "name", compression)
+        if "imagecodecs" in str(error):
+            raise MissingExtra(
+                f"{path.name} is compressed with {name}, which needs imagecodecs: pip install 'napari-centermask[formats]'. "
+                "Or save it without compression."
+            ) from error
+        raise BadImage(f"{path.name} is compressed with {name}, which cannot be read. Save it without.") from error
+
+
+def _coloured(path: Path, data: np.ndarray, axes: str, page: tifffile.TiffPage) -> tuple[np.ndarray, str]:
+    """The pixels as grey or RGB whatever their colour model, and their axes; samples that are no colours are channels."""
+    model = page.photometric.name
+    if model in ("CIELAB", "ICCLAB", "ITULAB", "LOGLUV"):
+        raise BadImage(f"{path.name} holds colours as {model}, which cannot be read. Convert it to RGB.")
+    if model == "PALETTE" and page.colormap is not None:
+        table = np.asarray(page.colormap).T
+        is_grey = colours.is_grey(table >> 8)
+        shape = data.shape if is_grey else (*data.shape, 3)
+        return _converted(colours.from_palette, data, table, shape=shape), axes + "S" * (not is_grey)
+    if model == "MINISWHITE":
+        return _converted(colours.inverted, data, page.bitspersample, shape=data.shape), axes
+    at = axes.find("S")
+    if at < 0:
+        return data, axes
+    if model not in ("SEPARATED", "YCBCR", "RGB") or data.shape[at] < 3:
+        return data, axes.replace("S", "" if "C" in axes else "C")
+    data, axes = np.moveaxis(data, at, -1), axes.replace("S", "") + "S"
+    shape = (*data.shape[:-1], 3)
+    if model == "SEPARATED" and data.shape[-1] >= 4:
+        return _converted(colours.from_cmyk, data[..., :4], shape=shape), axes
+    if model == "YCBCR" and int(page.compression) not in (6, 7):  # JPEG's decoder has done it
+        return _converted(colours.from_ycbcr, data, shape=shape), axes
+    return data[..., :3], axes
+
+
+def _converted(
+    convert: Callable[..., np.ndarray], data: np.ndarray, *options: Any, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Converted pixels; those of a header alone, which take no memory, stay zeros."""
+    return convert(data, *options) if any(data.strides) or not data.size else zeros(shape, data.dtype)
+
+
+def _named(path: Path, data: np.ndarray, axes: str) -> ImageData:
+    """The image with axes of length 1 left out and every other named."""
+    keep = [letter in "YX" or length != 1 for letter, length in zip(axes, data.shape, strict=True)]
+    data = data[tuple(slice(None) if k else 0 for k in keep)]
+    kept, note = complete_axes(path.name, data.shape, "".join(a for a, k in zip(axes, keep, strict=True) if k))
+    if kept.count("Y") != 1 or kept.count("X") != 1 or len(set(kept)) != len(kept):
+        raise BadImage(
+            f"{path.name} has the axes {axes}; the axes T, Z, C, Y and X can be read. Save it as an ImageJ or OME-TIFF."
+        )
+    return ImageData(data, kept, path.stem, note=note)
+
+
+def _channel_names(file: tifffile.TiffFile, number: int) -> tuple[str, ...]:
+    """Names of the channels as OME and ImageJ files tell them; empty where not every one has a name."""
+    names: list[str | None] = []
+    if file.is_ome and file.ome_metadata:
+        try:
+            images = ElementTree.fromstring(file.ome_metadata).findall("{*}Image/{*}Pixels")
+        except ElementTree.ParseError:
+            return ()
+        names = [c.get("Name") for c in images[number].findall("{*}Channel")] if number < len(images) else []
+    elif file.is_imagej:
+        names = list((file.imagej_metadata or {}).get("Labels", []))
+    return tuple(map(str, names)) if all(names) and len(set(names)) == len(names) else ()
