@@ -45,7 +45,7 @@ def pixel_sizes(file: tifffile.TiffFile, *, image: int = 0) -> tuple[float, floa
         return (
             None if factor is None else _plausible(factor / per_unit[0], factor / per_unit[1], printed=unit in _INCHES)
         )
-    unit_tag = file.pages[0].tags.get("ResolutionUnit")
+    unit_tag = file.pages.first.tags.get("ResolutionUnit")
     factor = {2: 25_400.0, 3: 10_000.0}.get(int(unit_tag.value) if unit_tag is not None else 0)
     return None if factor is None else _plausible(factor / per_unit[0], factor / per_unit[1], printed=True)
 
@@ -54,7 +54,7 @@ def _per_unit(file: tifffile.TiffFile) -> tuple[float, float] | None:
     """Pixels per unit of length along y and x; None unless the file gives both."""
     found = []
     for name in ("YResolution", "XResolution"):
-        tag = file.pages[0].tags.get(name)
+        tag = file.pages.first.tags.get(name)
         value = (0, 0) if tag is None else tag.value
         numerator, denominator = value if isinstance(value, tuple) else (value, 1)
         if not numerator or not denominator:

@@ -86,7 +86,7 @@ def _read_series(
         data = tifffile.memmap(path, mode="r", series=number) if is_plain else series.asarray()
     page = series.keyframe
     letters = series.axes
-    if not labels or page.photometric.name not in ("PALETTE", "MINISWHITE"):
+    if not labels or getattr(page.photometric, "name", "") not in ("PALETTE", "MINISWHITE"):
         data, letters = _coloured(path, data, letters, page)
     names = _channel_names(file, number)
     if axes is not None:
@@ -180,7 +180,7 @@ def _check_codec(path: Path, series: tifffile.TiffPageSeries) -> None:
 
 def _coloured(path: Path, data: np.ndarray, axes: str, page: tifffile.TiffPage) -> tuple[np.ndarray, str]:
     """The pixels as grey or RGB whatever their colour model, and their axes; samples that are no colours are channels."""
-    model = page.photometric.name
+    model = getattr(page.photometric, "name", "")  # unknown ones are plain numbers
     if model in ("CIELAB", "ICCLAB", "ITULAB", "LOGLUV"):
         raise BadImage(f"{path.name} holds colours as {model}, which cannot be read. Convert it to RGB.")
     if model == "PALETTE" and page.colormap is not None:
