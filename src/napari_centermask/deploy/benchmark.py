@@ -148,7 +148,8 @@ def benchmark(
 
 def _rounds(image: np.ndarray, engines: list[TimedEngine], settings: SegmentSettings, runs: int) -> Iterator[Row]:
     taken: dict[int, list[tuple[float, float, float]]] = {i: [] for i in range(len(engines))}
-    cells, peaks = {}, {}
+    cells: dict[int, int] = {}
+    peaks: dict[int, float | None] = {}
     for number in range(runs + 1):
         for i, engine in enumerate(engines):
             engine.seconds = dict.fromkeys(engine.seconds, 0.0)

@@ -45,7 +45,8 @@ def _step(model: MapModel) -> int:
 def check_maps(model: MapModel, path: Path) -> Parity:
     """Compare the graph of a U-Net with torch on several shapes; raises as `check_parity`."""
     session, rng, worst = open_session(path), np.random.default_rng(1), {MAPS_OUTPUT: 0.0}
-    shapes = tuple((b, *(-(-side // _step(model)) * _step(model) for side in (h, w))) for b, h, w in SHAPES)
+    step = _step(model)
+    shapes = tuple((b, -(-h // step) * step, -(-w // step) * step) for b, h, w in SHAPES)
     for batch, height, width in shapes:
         x = rng.normal(0.3, 0.4, (batch, model.settings.in_channels, height, width)).astype(np.float32)
         expected = model.maps(torch.from_numpy(x))

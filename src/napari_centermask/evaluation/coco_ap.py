@@ -6,6 +6,7 @@ Crowds are not handled, as our data has none.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +77,7 @@ def average_precision(images: list[ImageScores], max_detections: int) -> tuple[n
     return precision, largest
 
 
-def coco_scores(per_category: dict[int, list[ImageScores]], max_detections: int) -> dict[str, float | int | None]:
+def coco_scores(per_category: Mapping[str, list[ImageScores]], max_detections: int) -> dict[str, float | int | None]:
     """AP, AP50, AP75 and AR, means over the categories that occur; None where none does."""
     results = [r for images in per_category.values() if (r := average_precision(images, max_detections)) is not None]
     if not results:

@@ -98,10 +98,8 @@ def match(pairs: Pairs, threshold: float) -> tuple[np.ndarray, np.ndarray, np.nd
     _, group = connected_components(coo_array((np.ones(len(t)), (t, p + pairs.n_truth)), shape=(n, n)), directed=False)
     edge_group = group[t]
     order = np.argsort(edge_group, kind="stable")
-    chosen = []
-    for edges in np.split(order, np.flatnonzero(np.diff(edge_group[order])) + 1):
-        chosen.append(edges if len(edges) == 1 else _assign(t, p, iou, edges))
-    chosen = np.concatenate(chosen)
+    groups = np.split(order, np.flatnonzero(np.diff(edge_group[order])) + 1)
+    chosen = np.concatenate([edges if len(edges) == 1 else _assign(t, p, iou, edges) for edges in groups])
     return t[chosen], p[chosen], iou[chosen]
 
 

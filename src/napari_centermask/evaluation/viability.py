@@ -76,7 +76,8 @@ def judge(pairs: Iterable[tuple[Instances, Instances]], categories: Sequence[str
         If the annotations have a category that is not among `categories`.
     """
     categories = tuple(categories)
-    rows, tables, images = [], [], {name: [] for name in categories}
+    rows, tables = [], []
+    images: dict[str, list[ImageScores]] = {name: [] for name in categories}
     for number, (truth, predicted) in enumerate(pairs):
         true_kinds = _columns(truth, list(truth), categories)
         _add_boxes(images, truth, true_kinds, predicted, categories)
@@ -87,9 +88,9 @@ def judge(pairs: Iterable[tuple[Instances, Instances]], categories: Sequence[str
         tables.append([np.bincount(k, minlength=len(categories)) for k in (true_kinds, said.argmax(axis=1))])
     if not rows:
         raise BadAnnotations("Expected annotated images, there is none.")
-    truth, said, image = (np.concatenate(part) for part in zip(*rows, strict=True))
+    kinds, probabilities, image = (np.concatenate(part) for part in zip(*rows, strict=True))
     counts = np.array(tables, np.int64)
-    return Judged(categories, truth, said, image, counts[:, 0], counts[:, 1], coco_scores(images, 100))
+    return Judged(categories, kinds, probabilities, image, counts[:, 0], counts[:, 1], coco_scores(images, 100))
 
 
 def probabilities_of(predicted: Instances, cells: Sequence[Instance], categories: Sequence[str]) -> np.ndarray:

@@ -24,6 +24,10 @@ class FrozenBatchNorm2d(nn.Module):
 
     def __init__(self, channels: int, *, eps: float = 1e-5) -> None:
         super().__init__()
+        self.weight: Tensor
+        self.bias: Tensor
+        self.running_mean: Tensor
+        self.running_var: Tensor
         self.eps = eps
         self.register_buffer("weight", torch.ones(channels))
         self.register_buffer("bias", torch.zeros(channels))

@@ -7,6 +7,7 @@ are the paper's network; ours pads, so that the maps are as large as the tile.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -71,7 +72,7 @@ class PlainUNet(nn.Module):
 
     def __init__(self, settings: UNetSettings, *, padding: str = "same") -> None:
         super().__init__()
-        kept = {"norm": settings.norm, "padding": 1 if padding == "same" else 0}
+        kept: dict[str, Any] = {"norm": settings.norm, "padding": 1 if padding == "same" else 0}
         widths = [settings.width * 2**level for level in range(settings.depth + 1)]
         inputs = [settings.in_channels, *widths]
         self.down = nn.ModuleList(DoubleConv(a, b, **kept) for a, b in zip(inputs, widths, strict=False))

@@ -129,7 +129,7 @@ class VoVNet(nn.Module):
         stem += make("stem_2", 64, 64, norm=norm) + make("stem_3", 64, n_in, norm=norm, stride=2)
         self.stem = nn.Sequential(OrderedDict(stem))
         for stage in range(4):
-            blocks = OrderedDict()
+            blocks: OrderedDict[str, nn.Module] = OrderedDict()
             if stage > 0:
                 blocks["Pooling"] = nn.MaxPool2d(kernel_size=3, stride=2, ceil_mode=True)
             for b in range(spec.blocks[stage]):

@@ -347,7 +347,16 @@ def _check_graph(card: ModelCard, header: Header, path: Path) -> None:
 
 
 def _check_same(card: ModelCard, other: ModelCard, name: str) -> None:
-    fields = ("model", "diameter", "channel_names", "preprocess", "normalisation", "mean", "std", "percentiles")
+    fields: tuple[str, ...] = (
+        "model",
+        "diameter",
+        "channel_names",
+        "preprocess",
+        "normalisation",
+        "mean",
+        "std",
+        "percentiles",
+    )
     fields += ("training",)  # trained anew
     if wrong := [f for f in fields if getattr(card, f) != getattr(other, f)]:
         raise BadModel(

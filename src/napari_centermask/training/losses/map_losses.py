@@ -140,8 +140,10 @@ def border_loss(raw: Tensor, border: Tensor, known: Tensor) -> Tensor:
 def distance_loss(raw: Tensor, distance: Tensor, known: Tensor) -> Tensor:
     """Mean absolute error, of cells and of the background one half each; all (B, H, W)."""
     each = (raw.sigmoid() - distance).abs()
-    parts = [known * (distance > 0), known * (distance <= 0)]
-    return 0.5 * sum((each * part).sum() / part.sum().clamp(min=1) for part in parts)
+    cells, background = (
+        (each * part).sum() / part.sum().clamp(min=1) for part in (known * (distance > 0), known * (distance <= 0))
+    )
+    return 0.5 * (cells + background)
 
 
 def _coarser(truth: MapTruth, factor: int) -> MapTruth:
