@@ -30,13 +30,14 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_centermask.core import tools
 from napari_centermask.core.columns import Columns
 from napari_centermask.core.compose import Views
 from napari_centermask.core.history import Edit, History
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
+from napari_centermask.core.tools import TOOLS
 from napari_centermask.core.tools.pairs import neighbours, not_rejected
+from napari_centermask.core.tools.region import Mode
 from napari_centermask.deploy.benchmark import machine
 from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
@@ -118,20 +119,17 @@ class Core:
         cell = self.result.get((), ids[0])
         self.views.at(cell.y0 + cell.mask.shape[0] // 2, cell.x0 + cell.mask.shape[1] // 2)
 
-    def painted(self, cell: Instance, dabs: np.ndarray, mode: tools.Mode) -> Callable[[], object]:
+    def painted(self, cell: Instance, dabs: np.ndarray, mode: Mode) -> Callable[[], object]:
         """Paint dabs (n, 2) on a cell; returns what commits them."""
         self.select(cell.id)
         mask, origin = stroke(cell, dabs)
-        return lambda: self.run("commit", id=cell.id, mask=mask, origin=origin, mode=mode)
+        return lambda: self.run("paint", mask=mask, origin=origin, mode=mode)
 
     def run(self, tool: str, **arguments) -> None:
         """Apply a tool to the selected cells."""
-        if tool in ("merge", "delete"):
-            arguments["ids"] = self.ids
-        elif tool.startswith("split"):
-            arguments["id"] = self.ids[0]
-        pairs = getattr(tools, tool)(self.result.plane(()), **arguments)
-        self.history.do(tool, tools.to_changes(pairs, (), self.result))
+        chosen = TOOLS[tool]
+        changes = chosen.changes(self.result, (), chosen.targets(self.ids), **arguments)
+        self.history.do(chosen.edit_name(self.ids), changes)
 
     def undo(self) -> None:
         """Take the last edit back."""
@@ -159,7 +157,7 @@ class Napari:
 
     def open(self, instances: Instances) -> None:
         """Show the cells."""
-        from napari_centermask.widgets.edit.session import edit_session_of
+        from napari_centermask.widgets.edit.correction import edit_session_of
         from napari_centermask.widgets.viewer.planes import ImagePlanes
 
         self.result = Result(instances.shape)
@@ -187,7 +185,7 @@ class Napari:
         """Select cells."""
         self.edits.select(ids)
 
-    def painted(self, cell: Instance, dabs: np.ndarray, mode: tools.Mode) -> Callable[[], object]:
+    def painted(self, cell: Instance, dabs: np.ndarray, mode: Mode) -> Callable[[], object]:
         """Paint dabs (n, 2) on a cell as the brush does; returns what commits them."""
         self.edits.mode = mode
         self.select(cell.id)
@@ -265,7 +263,7 @@ def _actions(board: Board, repeats: int) -> dict[str, Iterator[Callable[[], obje
         near = neighbours(board.result.plane(()), cell.box, not_rejected)
         return list(dict.fromkeys([cell.id, *(i.id for i in near)]))[:3]
 
-    def strokes(mode: tools.Mode = "overlap") -> Iterator[Callable]:
+    def strokes(mode: Mode = "overlap") -> Iterator[Callable]:
         for _ in range(repeats):
             cell = some()
             yield board.painted(cell, dabs(cell, rng), mode)

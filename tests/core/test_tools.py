@@ -180,7 +180,7 @@ def test_a_line_that_nearly_reaches_the_rim_is_widened_a_short_one_does_nothing(
     assert tools.split_line(cells, 1, [(4, 4), (4, 4)]) == []
 
 
-def test_a_line_that_grazes_the_rim_leaves_no_crumbs():
+def test_a_line_that_grazes_the_rim_leaves_no_debris():
     SHAPE_OF[0] = (60, 60)
     cells = plane(disk(30, 30, 20))
     pairs = tools.split_line(cells, 1, [(10, 0), (10, 59)])
@@ -240,15 +240,15 @@ def test_merging_keeps_the_largest_and_the_highest_level():
     assert tools.merge(cells, [1]) == tools.merge(cells, [1, 1]) == tools.merge(cells, []) == []
 
 
-def test_holes_are_filled_and_crumbs_removed_but_never_the_largest_part():
+def test_holes_are_filled_and_debris_removed_but_never_the_largest_part():
     cells = plane(picture("######.\n#.##.#.\n######.\n.......\n##....#"))
     ((_, filled),) = tools.fill_holes(cells, [1])
     np.testing.assert_array_equal(full(filled, (5, 7)), picture("######.\n######.\n######.\n.......\n##....#"))
-    ((_, clean),) = tools.remove_crumbs(cells, [1], 2)
+    ((_, clean),) = tools.remove_debris(cells, [1], 2)
     np.testing.assert_array_equal(full(clean, (5, 7)), picture("######.\n#.##.#.\n######.\n.......\n##....."))
-    ((_, largest),) = tools.remove_crumbs(cells, [1], 1000)
+    ((_, largest),) = tools.remove_debris(cells, [1], 1000)
     assert largest.box == (0, 0, 3, 6)
-    assert tools.remove_crumbs(cells, [1], 1) == []
+    assert tools.remove_debris(cells, [1], 1) == []
     assert tools.fill_holes(plane(square(1, 1, 4, 4)), [1]) == []
 
 
@@ -376,7 +376,7 @@ def random_pairs(rng: np.random.Generator, cells: Instances, other: Instances):
         lambda: tools.split_auto(cells, ids[0]),
         lambda: tools.merge(cells, ids),
         lambda: tools.fill_holes(cells, ids),
-        lambda: tools.remove_crumbs(cells, ids, int(rng.integers(1, 30))),
+        lambda: tools.remove_debris(cells, ids, int(rng.integers(1, 30))),
         lambda: tools.smooth(cells, ids, float(rng.integers(1, 3))),
         lambda: tools.grow(cells, ids, int(rng.integers(1, 4))),
         lambda: tools.shrink(cells, ids, int(rng.integers(1, 4))),

@@ -27,9 +27,9 @@ from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.project import Project
 from napari_centermask.jobs.process import Job
 from napari_centermask.models.store.zoo import list_models
+from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.edit.dock import CorrectDock
 from napari_centermask.widgets.edit.review_dock import ReviewDock
-from napari_centermask.widgets.edit.session import edit_session_of
 from napari_centermask.widgets.models.dock import ModelsDock
 from napari_centermask.widgets.project.dock import ProjectDock
 from napari_centermask.widgets.segment.dock import SegmentDock

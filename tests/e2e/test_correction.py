@@ -8,7 +8,7 @@ from hands import Hands, until
 
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
-from napari_centermask.widgets.edit.session import edit_session_of
+from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.viewer.planes import ImagePlanes
 from napari_centermask.widgets.viewer.session import session_of
 
@@ -173,7 +173,7 @@ def test_keys_of_the_tools(hands):
     hands.key("Escape")
     hands.click(40, 48)
     hands.key("U")
-    assert edits.history.undo_name.startswith("exclusive pixels")
+    assert edits.history.undo_name.startswith("assignment of shared pixels")
     hands.key("Delete")
     assert 1 not in plane(hands)
     if edits.current_plane:

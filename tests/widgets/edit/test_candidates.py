@@ -1,4 +1,4 @@
-"""Candidates that were missed: shown as ghosts, accepted or rejected with a key, in step with every edit."""
+"""Candidates that were missed: shown as candidates, accepted or rejected with a key, in step with every edit."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.missed import missed
 from napari_centermask.core.result import Result
-from napari_centermask.widgets.edit.candidates import ghosts_of
-from napari_centermask.widgets.edit.session import edit_session_of
+from napari_centermask.widgets.edit.candidates import candidates_of
+from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.viewer.planes import ImagePlanes
 from napari_centermask.widgets.viewer.session import session_of
 
@@ -47,110 +47,110 @@ def edits(viewer):
     return edits
 
 
-def ids(ghosts):
-    return [i.id for i in ghosts.cells]
+def ids(candidates):
+    return [i.id for i in candidates.cells]
 
 
 def agrees(edits):
-    """The ghosts are those of a look at the whole plane, and so is what is drawn."""
-    ghosts = ghosts_of(edits)
+    """The candidates are those of a look at the whole plane, and so is what is drawn."""
+    candidates = candidates_of(edits)
     expected = missed(edits.result, edits.current_plane)
     covered = np.zeros((80, 128), bool)
     for cell in expected:
         covered[cell.y0 : cell.box[2], cell.x0 : cell.box[3]] = True
-    data = ghosts.layer.data
+    data = candidates.layer.data
     inside = all((data[c.y0 : c.box[2], c.x0 : c.box[3]] > 0).any() for c in expected)
-    return ids(ghosts) == [i.id for i in expected] and inside and not data[~covered].any()
+    return ids(candidates) == [i.id for i in expected] and inside and not data[~covered].any()
 
 
-def test_ghosts_are_what_the_model_was_unsure_of_and_nothing_covers(edits, viewer, notices):
-    ghosts = ghosts_of(edits)
-    assert not ghosts.is_shown
-    ghosts.show()
-    assert ids(ghosts) == [3, 4, 5]
+def test_candidates_are_what_the_model_was_unsure_of_and_nothing_covers(edits, viewer, notices):
+    candidates = candidates_of(edits)
+    assert not candidates.is_shown
+    candidates.show()
+    assert ids(candidates) == [3, 4, 5]
     assert agrees(edits)
-    assert ghosts.current.id == 3
-    assert "3 cells that may have been missed: Y accepts" in notices()[-1]
-    assert ghosts.layer in viewer.layers
-    assert not ghosts.layer.editable
-    ghosts.hide()
-    assert [layer.name for layer in viewer.layers if "missed" in layer.name] == []
+    assert candidates.current.id == 3
+    assert "3 low-confidence candidates: Y accepts" in notices()[-1]
+    assert candidates.layer in viewer.layers
+    assert not candidates.layer.editable
+    candidates.hide()
+    assert [layer.name for layer in viewer.layers if "candidates" in layer.name] == []
 
 
 def test_accepting_makes_a_cell_of_it_and_goes_on(edits):
-    ghosts = ghosts_of(edits)
-    ghosts.show()
-    ghosts.accept()
+    candidates = candidates_of(edits)
+    candidates.show()
+    candidates.accept()
     assert edits.result.get((0,), 3).status == "accepted"
     assert edits.result.shows(edits.result.get((0,), 3))
     assert edits.history.undo_name == "acceptance of cell 3"
-    assert ids(ghosts) == [4, 5]
-    assert ghosts.current.id == 4
+    assert ids(candidates) == [4, 5]
+    assert candidates.current.id == 4
     assert agrees(edits)
     edits.undo()
-    assert ids(ghosts) == [3, 4, 5]
+    assert ids(candidates) == [3, 4, 5]
     assert agrees(edits)
 
 
 def test_rejecting_says_it_is_no_cell_and_it_does_not_come_back(edits):
-    ghosts = ghosts_of(edits)
-    ghosts.show()
-    ghosts.next()
-    ghosts.reject()
+    candidates = candidates_of(edits)
+    candidates.show()
+    candidates.next()
+    candidates.reject()
     assert edits.result.get((0,), 4).status == "rejected"
-    assert ghosts.current.id == 5
-    ghosts.hide()
-    ghosts.show()
-    assert ids(ghosts) == [3, 5]
+    assert candidates.current.id == 5
+    candidates.hide()
+    candidates.show()
+    assert ids(candidates) == [3, 5]
 
 
 def test_all_can_be_accepted_as_one_edit(edits):
-    ghosts = ghosts_of(edits)
-    ghosts.show()
-    ghosts.accept_all()
-    assert ids(ghosts) == []
-    assert ghosts.current is None
+    candidates = candidates_of(edits)
+    candidates.show()
+    candidates.accept_all()
+    assert ids(candidates) == []
+    assert candidates.current is None
     assert edits.result.n_visible((0,)) == 5
     edits.undo()
     assert edits.result.n_visible((0,)) == 2
 
 
-def test_ghosts_follow_other_edits(edits):
-    ghosts = ghosts_of(edits)
-    ghosts.show()
-    edits.add(np.ones((11, 11), bool), (55, 55))  # over ghost 4
-    assert ids(ghosts) == [3, 5]
+def test_candidates_follow_other_edits(edits):
+    candidates = candidates_of(edits)
+    candidates.show()
+    edits.add(np.ones((11, 11), bool), (55, 55))  # over candidate 4
+    assert ids(candidates) == [3, 5]
     assert agrees(edits)
     edits.run_tool("delete", ids=(2,))  # it covered candidate 6
-    assert ids(ghosts) == [3, 5, 6]
+    assert ids(candidates) == [3, 5, 6]
     assert agrees(edits)
     edits.undo()
     edits.undo()
-    assert ids(ghosts) == [3, 4, 5]
+    assert ids(candidates) == [3, 4, 5]
     assert agrees(edits)
 
 
-def test_ghosts_follow_the_plane_and_the_threshold(edits, viewer):
-    ghosts = ghosts_of(edits)
-    ghosts.show()
+def test_candidates_follow_the_plane_and_the_threshold(edits, viewer):
+    candidates = candidates_of(edits)
+    candidates.show()
     viewer.dims.set_current_step(0, 1)
-    assert ids(ghosts) == [13, 14, 15]
+    assert ids(candidates) == [13, 14, 15]
     assert agrees(edits)
     edits.session.set_threshold(edits.source, 0.35)
-    assert ids(ghosts) == [15]
+    assert ids(candidates) == [15]
     assert agrees(edits)
 
 
 @pytest.mark.parametrize("what", ["layer", "active", "image"])
-def test_deleting_a_layer_ends_the_ghosts_without_harm(edits, viewer, what):
-    ghosts = ghosts_of(edits)
-    ghosts.show()
-    viewer.layers.remove({"layer": ghosts.layer, "active": edits.active.layer, "image": edits.source}[what])
-    assert not ghosts.is_shown
-    assert not any("missed" in layer.name for layer in viewer.layers)
+def test_deleting_a_layer_ends_the_candidates_without_harm(edits, viewer, what):
+    candidates = candidates_of(edits)
+    candidates.show()
+    viewer.layers.remove({"layer": candidates.layer, "active": edits.active.layer, "image": edits.source}[what])
+    assert not candidates.is_shown
+    assert not any("candidates" in layer.name for layer in viewer.layers)
 
 
-def test_thousands_of_ghosts_are_drawn_at_once(viewer):
+def test_thousands_of_candidates_are_drawn_at_once(viewer):
     rng = np.random.default_rng(0)
     places = rng.integers(6, 990, (3000, 2))
     cells = [square(k, y, x, 0.3) for k, (y, x) in enumerate(places.tolist(), start=1)]
@@ -159,9 +159,9 @@ def test_thousands_of_ghosts_are_drawn_at_once(viewer):
     source = viewer.add_image(np.zeros((1000, 1000), np.uint8))
     session_of(viewer).attach(source, ImagePlanes.of(source), result)
     edits = edit_session_of(session_of(viewer), source)
-    ghosts = ghosts_of(edits)
-    ghosts.show()
-    assert ids(ghosts) == [i.id for i in missed(result, ())]
-    first = ghosts.current.id
-    ghosts.accept()
+    candidates = candidates_of(edits)
+    candidates.show()
+    assert ids(candidates) == [i.id for i in missed(result, ())]
+    first = candidates.current.id
+    candidates.accept()
     assert result.get((), first).status == "accepted"

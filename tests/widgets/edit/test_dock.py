@@ -9,7 +9,8 @@ import pytest
 
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
-from napari_centermask.widgets.edit.keys import KEYS, BadKey, Keys, napari_keys, napari_name, pretty_key
+from napari_centermask.widgets.edit.key_names import napari_keys, napari_name, pretty_key
+from napari_centermask.widgets.edit.keys import KEYS, BadKey, Keys
 from napari_centermask.widgets.viewer.planes import ImagePlanes
 from napari_centermask.widgets.viewer.session import session_of
 
@@ -47,8 +48,8 @@ def dock(make_napari_viewer, qtbot):
 
 def test_every_tool_has_a_button_and_says_why_it_is_disabled(dock):
     assert set(dock.tools.buttons) >= {"new_brush", "new_polygon", "delete", "split_line", "split_seeds", "split_auto"}
-    assert set(dock.tools.buttons) >= {"merge", "fill_holes", "remove_crumbs", "smooth", "grow", "shrink", "raise"}
-    assert set(dock.tools.buttons) >= {"lower", "exclusive", "give", "copy_next"}
+    assert set(dock.tools.buttons) >= {"merge", "fill_holes", "remove_debris", "smooth", "grow", "shrink", "raise"}
+    assert set(dock.tools.buttons) >= {"lower", "take_shared", "give_shared", "copy_next"}
     assert not dock.tools.buttons["merge"].isEnabled()
     assert "Shift-click" in dock.tools.buttons["merge"].toolTip()
     dock.edits.select((1, 2))
@@ -65,7 +66,7 @@ def test_buttons_do_what_they_say_and_undo_names_it(dock):
         ("smooth", "smoothing of cell 3"),
         ("raise", "raising of cell 3"),
         ("lower", "lowering of cell 3"),
-        ("category_2", "category of cell 3"),
+        ("category_2", "change of category of cell 3"),
         ("delete", "deletion of cell 3"),
     ]:
         dock.tools.buttons.get(name, None) and dock.tools.buttons[name].click()
@@ -88,7 +89,7 @@ def test_buttons_do_what_they_say_and_undo_names_it(dock):
     assert edits.result.get((1,), edits.selected[0]).status == "accepted"
 
 
-def test_n_pixels_and_crumbs_come_from_the_dock(dock):
+def test_n_pixels_and_debris_come_from_the_dock(dock):
     edits = dock.edits
     edits.select((3,))
     dock.tools.amount.setValue(4)
@@ -98,8 +99,8 @@ def test_n_pixels_and_crumbs_come_from_the_dock(dock):
     parts[0, [0, 8, 9]] = True
     dock.edits.add(parts, (2, 100))
     assert edits.cell.area == 3
-    dock.tools.crumbs.setValue(2)
-    dock.perform("remove_crumbs")
+    dock.tools.debris.setValue(2)
+    dock.perform("remove_debris")
     assert edits.cell.area == 2
 
 
@@ -146,8 +147,8 @@ def test_a_changed_key_works_is_kept_and_clashes_are_refused(dock, keys_file):
     assert names["Shift+F"] == "grow"
     assert "G" not in names
     dock.keys.change("shrink", "J")
-    assert "Cell: merge" in dock.keys.note.text()
-    with pytest.raises(BadKey, match="used by napari"):
+    assert "Merge" in dock.keys.note.text()
+    with pytest.raises(BadKey, match="napari uses"):
         KEYS.set_key("shrink", "P")
     with pytest.raises(BadKey, match="such as"):
         KEYS.set_key("shrink", "nonsense-key")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from napari_centermask.settings import SegmentSettings
-from napari_centermask.widgets.edit.mouse import cancel_drawing, drawing_in
+from napari_centermask.widgets.edit.correction import edit_session_of
+from napari_centermask.widgets.edit.drawing import cancel_drawing, drawing_in
 from napari_centermask.widgets.edit.prompt import Request, prompts_of
-from napari_centermask.widgets.edit.session import edit_session_of
 from napari_centermask.widgets.viewer.session import session_of
 
 pytestmark = pytest.mark.gui

@@ -78,7 +78,7 @@ def test_accept_goes_through_the_doubtful_and_ends(viewer, open_dock):
         dock.judging.accept.click()
     assert visited == [2, 3, 5, 1]
     dock.settle()
-    assert dock.judging.count.text() == "<b>5 of 5 reviewed</b>. Everything is reviewed."
+    assert dock.judging.count.text() == "<b>5 of 5 reviewed</b>. All cells are reviewed."
     assert not dock.judging.next.isEnabled()
     assert dock.judging.next.toolTip() == "Every cell is reviewed."
     assert {c.status for c in dock.edits.result} == {"accepted"}
@@ -321,7 +321,7 @@ def test_a_closed_dock_hears_nothing_and_the_next_one_goes_on(viewer, open_dock,
     viewer.window.remove_dock_widget(first)
     first.deleteLater()
     qtbot.wait(50)
-    edits.run_tool("set_status", ids=(5,), status="accepted")
+    edits.run_tool("accept", (5,))
     second = ReviewDock(viewer)
     viewer.window.add_dock_widget(second)
     assert str(second.review.progress) == "3 of 5 reviewed"

@@ -9,7 +9,7 @@ from napari_centermask.core.compose import Views
 from napari_centermask.core.history import Change
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
-from napari_centermask.widgets.edit.session import edit_session_of
+from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.viewer.planes import ImagePlanes
 from napari_centermask.widgets.viewer.session import session_of
 
@@ -229,8 +229,8 @@ def test_random_edits_keep_layers_and_result_in_step(viewer):
         "shrink",
         "fill_holes",
         "smooth",
-        "raise_cells",
-        "lower_cells",
+        "raise",
+        "lower",
         "split_auto",
         "delete",
         "paint",
@@ -287,7 +287,7 @@ def test_ids_beyond_16_bits_are_drawn_in_parts_too(make_napari_viewer, qtbot, co
 def test_predictions_leave_corrected_cells_and_can_be_undone(viewer):
     edits = correct(viewer)
     edits.select((1,))
-    edits.run_tool("set_status", status="accepted")
+    edits.run_tool("accept")
     session = edits.session
     new = Instances((96, 128), [disc(30, 31), disc(80, 80)])
     session.put(edits.shown, (), new)

@@ -18,7 +18,7 @@ from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.io.images import read_image
 from napari_centermask.io.project import Project
 from napari_centermask.settings import SegmentSettings
-from napari_centermask.widgets.edit.session import edit_session_of
+from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.project import reading
 from napari_centermask.widgets.project.predictions import Ahead
 from napari_centermask.widgets.project.thumbnails import small
@@ -490,7 +490,7 @@ def test_next_goes_to_the_most_doubtful_cell_without_the_review_dock(project_doc
         edits.select_next()
         scores.append(edits.cell.score)
     assert scores == [0.3, 0.6, 0.9]
-    edits.run_tool("set_status", ids=[c.id for c in edits.result], status="accepted")
+    edits.run_tool("accept", ids=[c.id for c in edits.result])
     edits.select(())
     edits.select_next()
     assert edits.cell is not None

@@ -12,8 +12,8 @@ from napari_centermask.core.instances import intersection
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.zoo import user_folder
 from napari_centermask.settings import SegmentSettings, UNetSettings
+from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.edit.prompt import Request, prompts_of
-from napari_centermask.widgets.edit.session import edit_session_of
 
 
 @pytest.fixture

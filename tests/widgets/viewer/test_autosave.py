@@ -6,8 +6,8 @@ import pytest
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
 from napari_centermask.io.recovery import recovery_folder
+from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.edit.review_dock import ReviewDock
-from napari_centermask.widgets.edit.session import edit_session_of
 from napari_centermask.widgets.viewer.autosave import autosaves_of
 from napari_centermask.widgets.viewer.planes import ImagePlanes
 from napari_centermask.widgets.viewer.session import session_of
@@ -33,7 +33,7 @@ def died(make_napari_viewer_proxy):
     image = add(viewer)
     session.attach(image, ImagePlanes.of(image), predicted())
     edits = edit_session_of(session, image)
-    edits.run_tool("set_status", ids=(1,), status="accepted")
+    edits.run_tool("accept", ids=(1,))
     edits.add(np.ones((7, 7), bool), (40, 40))
     autosaves_of(session)._kept.pop(image)[1].close()
     return viewer, session, image, edits
@@ -83,7 +83,7 @@ def test_saving_ends_the_offer(make_napari_viewer_proxy, viewer, tmp_path):
     session = session_of(viewer)
     image = add(viewer)
     session.attach(image, ImagePlanes.of(image), predicted())
-    edit_session_of(session, image).run_tool("set_status", ids=(1,), status="accepted")
+    edit_session_of(session, image).run_tool("accept", ids=(1,))
     cells = session.shown(image).layers.cells
     write_coco(str(tmp_path / "cells.json"), cells.data, cells.as_layer_data_tuple()[1])
     again = make_napari_viewer_proxy()

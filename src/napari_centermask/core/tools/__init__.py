@@ -2,18 +2,21 @@
 
 Every tool returns pairs (before, after): None before for a new cell, whose `after` has the id 0; None after for a
 deleted one. `to_changes` makes changes of them for `core.history.History.do`, the one door for edits. An empty list means
-that nothing changes. All tools keep holes and cells of several parts, cut at the border of the image, and delete a cell
-of which nothing would be left.
+that nothing changes. `TOOLS` is the table of those that buttons, keys and the mouse run. All tools keep holes and cells of
+several parts, cut at the border of the image, and delete a cell of which nothing would be left.
 """
 
 from napari_centermask.core.tools.fields import lower_cells, raise_cells, set_category, set_status
 from napari_centermask.core.tools.pairs import Pair, to_changes
-from napari_centermask.core.tools.region import commit, copy_to, delete, make_exclusive, merge, new_cell
-from napari_centermask.core.tools.shape import fill_holes, grow, remove_crumbs, shrink, smooth
+from napari_centermask.core.tools.region import commit, copy_to, delete, make_exclusive, merge, new_cell, redraw
+from napari_centermask.core.tools.shape import fill_holes, grow, remove_debris, shrink, smooth
 from napari_centermask.core.tools.split import split_auto, split_line, split_seeds
+from napari_centermask.core.tools.table import TOOLS, Tool
 
 __all__ = [
+    "TOOLS",
     "Pair",
+    "Tool",
     "commit",
     "copy_to",
     "delete",
@@ -24,7 +27,8 @@ __all__ = [
     "merge",
     "new_cell",
     "raise_cells",
-    "remove_crumbs",
+    "redraw",
+    "remove_debris",
     "set_category",
     "set_status",
     "shrink",

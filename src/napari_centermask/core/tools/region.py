@@ -92,6 +92,21 @@ def new_cell(
     return commit(cells, None, mask, origin, mode, shows=shows, **fields)
 
 
+def redraw(
+    cells: Instances,
+    id: int,
+    mask: np.ndarray,
+    origin: tuple[int, int] = (0, 0),
+    mode: Mode = "overlap",
+    *,
+    mask_quality: float,
+    shows: Shows = not_rejected,
+) -> list[Pair]:
+    """Give a cell a shape that a model drew, with its mask quality; the arguments are those of `commit`."""
+    pairs = commit(cells, id, mask, origin, mode, shows=shows)
+    return [(b, a and replace(a, mask_quality=mask_quality) if b is not None and b.id == id else a) for b, a in pairs]
+
+
 def _new(cells: Instances, shape: Instance, mode: Mode, shows: Shows, fields: dict[str, Any]) -> list[Pair]:
     after, others = _settle(cells, shape, shape.mask, shape.box, mode, shows)
     if after is None:

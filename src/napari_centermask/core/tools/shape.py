@@ -19,8 +19,8 @@ def fill_holes(cells: Instances, ids: Iterable[int]) -> list[Pair]:
     return _each(cells, ids, 0, binary_fill_holes)
 
 
-def remove_crumbs(cells: Instances, ids: Iterable[int], min_area: int) -> list[Pair]:
-    """Drop parts of less than `min_area` pixels; a cell's largest part always stays."""
+def remove_debris(cells: Instances, ids: Iterable[int], min_area: int) -> list[Pair]:
+    """Drop separate parts of fewer than `min_area` pixels; a cell's largest part always stays."""
 
     def largest(mask: np.ndarray) -> np.ndarray:
         from scipy.ndimage import label

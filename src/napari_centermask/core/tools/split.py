@@ -11,7 +11,7 @@ from napari_centermask.core.tools.pairs import Pair, around, drawn, reshaped
 from napari_centermask.core.tools.shape import EIGHT
 
 _WIDEST = 2
-_CRUMB = 0.01  # of the cell: what a line cuts off at the rim, not a part that a person means
+_DEBRIS = 0.01  # of the cell: what a line cuts off at the rim, not a part that a person means
 _NECK = 0.9  # a neck is narrower than this part of the narrower side, and by a pixel at least
 _SMALL_PEAK = 0.25  # of the largest radius: below it a bump, not a cell
 
@@ -141,7 +141,7 @@ def _cut(mask: np.ndarray, line: np.ndarray) -> np.ndarray | None:
         areas = np.bincount(parts.ravel(), minlength=n + 1)
         home = np.zeros(n + 1, int)
         home[parts[rest]] = whole[rest]
-        large = areas >= _CRUMB * mask.sum()
+        large = areas >= _DEBRIS * mask.sum()
         large[0] = False
         siblings = np.bincount(home[large], minlength=whole.max() + 1)
         if (siblings > 1).any():

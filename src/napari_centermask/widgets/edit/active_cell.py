@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.key_bindings import coerce_keybinding
+from napari.utils.interactions import mouse_release_callbacks
+from napari.utils.notifications import show_info
 from psygnal import Signal
 
 from napari_centermask.core.compose import inner_edge
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
 _CELL, _OTHER = 1, 2
+_MOST_FILLED = 0.05  # of the plane: a bucket that fills more has been emptied beside the cell
 _COLOURS = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0), _CELL: (0.0, 0.9, 1.0, 0.75), _OTHER: (0.0, 0.9, 1.0, 1.0)}
 
 
@@ -27,12 +31,15 @@ class ActiveCell:
 
     Attributes
     ----------
+    pressed
+        Emitted when a stroke begins, before it paints.
     painted
         Emitted when a person painted; the pixels may be written only after it.
     layer
         The label layer, uint8.
     """
 
+    pressed = Signal()
     painted = Signal()
 
     def __init__(self, source: Image, shape: tuple[int, int]) -> None:
@@ -49,29 +56,74 @@ class ActiveCell:
         )
         self._boxes: list[Box] = []  # of what is drawn
         self._dirty: Box | None = None
-        self._own = False
+        self._area = 0  # of the cell that is shown
+        self._own = self._stroke = False
+        self.layer.mouse_drag_callbacks.insert(0, self._follow_stroke)
         self.layer.events.labels_update.connect(self._on_update)
         self.layer.events.paint.connect(self._on_paint)
         self.layer.events.selected_label.connect(self._on_label)
 
     @property
-    def fills(self) -> bool:
-        """Whether the bucket is the tool."""
-        return str(self.layer.mode) == "fill"
+    def is_painted(self) -> bool:
+        """Whether something was painted since `show`."""
+        return self._dirty is not None
 
-    def abort(self) -> bool:
-        """Give up a polygon or an outline that is being drawn; False if there is none."""
-        overlays = self.layer._overlays
-        drawing = bool(overlays["polygon"].points) or getattr(overlays.get("brush_stroke"), "active", False)
-        reset = type(self.layer).class_keymap.get(coerce_keybinding("Escape"))
-        if drawing and reset is not None:
-            reset(self.layer)
+    @property
+    def is_drawing(self) -> bool:
+        """Whether a stroke, an encircling with the right button, or a polygon is under way."""
+        return self._stroke or self._encircles or bool(self.layer._overlays["polygon"].points)
+
+    @property
+    def _encircles(self) -> bool:
+        return bool(getattr(self.layer._overlays.get("brush_stroke"), "active", False))  # napari has it from 0.9 on
+
+    def finish(self) -> None:
+        """End what is under way; a stroke is painted as far as it came, a polygon with the corners it has."""
+        if self._stroke:
+            mouse_release_callbacks(self.layer, SimpleNamespace(type="mouse_release"))
+        if self._encircles:
+            self.layer._commit_stroke()
+            self.layer._overlays["brush_stroke"].active = False
+        polygon = self.layer._overlays["polygon"]
+        if polygon.points:
+            polygon.points = polygon.points[:-1]  # the last one follows the cursor
+            polygon.add_polygon_to_labels(self.layer)
+
+    def cancel(self) -> bool:
+        """Give up what is under way; False if nothing is. Call `show` afterwards to take off what a stroke painted."""
+        drawing = self.is_drawing
+        self.layer._overlays["polygon"].points = []
+        if self._encircles:
+            self.layer._overlays["brush_stroke"].abort(self.layer)
+        self.finish()
         return drawing
+
+    def drop_corner(self) -> bool:
+        """Take the last corner of a polygon back; False if there is none."""
+        polygon = self.layer._overlays["polygon"]
+        corners = polygon.points[:-1]
+        if corners:
+            polygon.points = [*corners[:-1], polygon.points[-1]] if len(corners) > 1 else []
+        return bool(corners)
+
+    def _follow_stroke(self, layer: Labels, event: Any) -> Generator[None, None, None]:
+        """Know from the press to the release of the mouse that a stroke is under way."""
+        if str(layer.mode) not in ("paint", "erase"):
+            return
+        self.pressed.emit()
+        self._stroke = True
+        try:
+            yield
+            while event.type == "mouse_move":
+                yield
+        finally:
+            self._stroke = False
 
     def show(self, cell: Instance | None, others: list[Instance]) -> None:
         """Show a cell, and the rims of others; what was painted and not taken is lost."""
         boxes = [*self._boxes, *([self._dirty] if self._dirty else [])]
         self._boxes, self._dirty = [], None
+        self._area = 0 if cell is None else cell.area
         for y0, x0, y1, x1 in boxes:
             self._data[y0:y1, x0:x1] = 0
         for other in others:
@@ -96,6 +148,8 @@ class ActiveCell:
     def take(self) -> tuple[np.ndarray, tuple[int, int]] | None:
         """What the active cell looks like after painting; None if nothing was painted since `show`.
 
+        A bucket that was emptied beside the cell and filled the background counts as nothing.
+
         Returns
         -------
         mask, origin
@@ -105,7 +159,11 @@ class ActiveCell:
             return None
         y0, x0, y1, x1 = (np.array([self._dirty, *self._boxes]).T).tolist()
         box = min(y0), min(x0), max(y1), max(x1)
-        return self._data[box[0] : box[2], box[1] : box[3]] == _CELL, box[:2]
+        mask = self._data[box[0] : box[2], box[1] : box[3]] == _CELL
+        if str(self.layer.mode) == "fill" and np.count_nonzero(mask) - self._area > _MOST_FILLED * self._data.size:
+            show_info("The bucket would have filled the background. Fill inside a closed outline of the active cell.")
+            return None
+        return mask, box[:2]
 
     def _on_update(self, event: Any) -> None:
         """Keep the box of what napari's tools write; they send it to the screen by this event."""

@@ -1,8 +1,8 @@
-"""Find the ones you missed: what the model saw too weakly to show, as outlines to accept or reject with one key."""
+"""Low-confidence candidates: what the model found below the score threshold, as outlines to accept or reject by key."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
@@ -12,7 +12,7 @@ from psygnal import Signal
 from napari_centermask.core.compose import inner_edge
 from napari_centermask.core.missed import missed
 from napari_centermask.core.tools.pairs import union
-from napari_centermask.widgets.edit.keys import KEYS, Action
+from napari_centermask.widgets.edit.keys import KEYS
 from napari_centermask.widgets.viewer.layers import flat_place, redraw
 
 if TYPE_CHECKING:
@@ -22,26 +22,27 @@ if TYPE_CHECKING:
     from napari_centermask.core.instances import Box, Instance
     from napari_centermask.widgets.edit.session import EditSession
 
-_GHOST, _CURRENT = 1, 2
-_FEW = 16  # boxes; with more, all ghosts are drawn again
-_COLOURS = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0), _GHOST: (1.0, 0.35, 0.95, 1.0), _CURRENT: (1.0, 0.9, 0.2, 0.7)}
-_GHOSTS: WeakKeyDictionary[EditSession, Ghosts] = WeakKeyDictionary()
+_CANDIDATE, _CURRENT = 1, 2
+_NONE = "There are no low-confidence candidates in this plane."
+_FEW = 16  # boxes; with more, all candidates are drawn again
+_COLOURS = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0), _CANDIDATE: (1.0, 0.35, 0.95, 1.0), _CURRENT: (1.0, 0.9, 0.2, 0.7)}
+_CANDIDATES: WeakKeyDictionary[EditSession, Candidates] = WeakKeyDictionary()
 
 
-def ghosts_of(edits: EditSession) -> Ghosts:
-    """The ghosts of a correction, made on first use."""
-    if edits not in _GHOSTS:
-        _GHOSTS[edits] = Ghosts(edits)
-    return _GHOSTS[edits]
+def candidates_of(edits: EditSession) -> Candidates:
+    """The candidates of a correction, made on first use."""
+    if edits not in _CANDIDATES:
+        _CANDIDATES[edits] = Candidates(edits)
+    return _CANDIDATES[edits]
 
 
-class Ghosts:
+class Candidates:
     """Candidates below the threshold that no shown cell covers, in a layer of their own; they follow every edit.
 
     Attributes
     ----------
     changed
-        Emitted when there are other ghosts, or another one is the current one.
+        Emitted when there are other candidates, or another one is the current one.
     """
 
     changed = Signal()
@@ -55,17 +56,17 @@ class Ghosts:
 
     @property
     def is_shown(self) -> bool:
-        """Whether the ghosts are on the canvas."""
+        """Whether the candidates are on the canvas."""
         return self._layer is not None
 
     @property
     def cells(self) -> list[Instance]:
-        """The ghosts of the plane in view, the most likely first; none while they are hidden."""
+        """The candidates of the plane in view, the most likely first; none while they are hidden."""
         return sorted(self._cells.values(), key=lambda i: -i.score * i.mask_quality)
 
     @property
     def current(self) -> Instance | None:
-        """The ghost that `accept` and `reject` mean."""
+        """The candidate that `accept` and `reject` mean."""
         return self._cells.get(self._current)
 
     @property
@@ -74,34 +75,32 @@ class Ghosts:
         return self._layer
 
     def toggle(self) -> None:
-        """Show the ghosts, or hide them."""
+        """Show the candidates, or hide them."""
         if self.is_shown:
             self.hide()
         else:
             self.show()
 
     def show(self) -> None:
-        """Find the cells that were missed in the plane in view and outline them; says how many there are."""
+        """Find the candidates of the plane in view and outline them; says how many there are."""
         if self.is_shown:
             return
         edits = self._edits()
         edits.activate()
-        edits.flush()
+        edits.finish()
         self._layer = self._make_layer(edits)
-        edits.session.show_above(edits.shown, self._layer)
-        edits.keys.bind([*edits.layers, self._layer])
+        edits.show_layer(self._layer)
         edits.edited.connect(self._on_edited)
         edits.plane_changed.connect(self._find)
         edits.session.changed.connect(self._on_changed)
         edits.session.viewer.layers.events.removed.connect(self._on_removed)
         self._find()
         n = len(self._cells)
-        keys = f"{KEYS.key('ghost_accept')} accepts, {KEYS.key('ghost_reject')} rejects"
-        many = f"{n:,} cells that may have been missed" if n > 1 else "1 cell that may have been missed"
-        show_info(f"{many}: {keys}." if n else "Nothing that the model saw was missed.")
+        keys = f"{KEYS.key('accept_candidate')} accepts, {KEYS.key('reject_candidate')} rejects"
+        show_info(f"{n:,} low-confidence {'candidate' if n == 1 else 'candidates'}: {keys}." if n else _NONE)
 
     def hide(self) -> None:
-        """Take the ghosts off the canvas."""
+        """Take the candidates off the canvas."""
         if self._layer is None:
             return
         edits, layer, self._layer = self._edits(), self._layer, None
@@ -112,7 +111,7 @@ class Ghosts:
             edits.session.changed.disconnect(self._on_changed, missing_ok=True)
             if edits.session.viewer is not None:
                 edits.session.viewer.layers.events.removed.disconnect(self._on_removed)
-                edits.session.take_out(layer)
+            edits.remove_layer(layer)
         self.changed.emit()
 
     def _make_layer(self, edits: EditSession) -> Labels:
@@ -121,13 +120,13 @@ class Ghosts:
 
         self._data = np.zeros(edits.result.shape, np.uint8)
         colours = DirectLabelColormap(color_dict={k: np.array(v, float) for k, v in _COLOURS.items()})
-        name = f"{edits.source.name} missed cells"
+        name = f"{edits.source.name} low-confidence candidates"
         layer = Labels(self._data, name=name, opacity=0.9, colormap=colours, **flat_place(edits.source))
         layer.editable = False
         return layer
 
     def next(self) -> None:
-        """Go on to the next ghost and bring it to the middle; after the last comes the first."""
+        """Go on to the next candidate and bring it to the middle; after the last comes the first."""
         if not self.is_shown:
             self.show()
             self._centre()
@@ -139,27 +138,27 @@ class Ghosts:
             self._centre()
 
     def accept(self) -> None:
-        """Make the current ghost a cell and go on with the next one."""
-        self._decide("accepted")
+        """Make the current candidate a cell and go on with the next one."""
+        self._decide("accept")
 
     def reject(self) -> None:
-        """Say that the current ghost is no cell; it does not come back. Go on with the next one."""
-        self._decide("rejected")
+        """Reject the current candidate: it is not shown again. Go on with the next one."""
+        self._decide("reject")
 
     def accept_all(self) -> None:
-        """Make all ghosts of the plane in view cells, as one edit."""
+        """Make all candidates of the plane in view cells, as one edit."""
         edits = self._edits()
         if self._cells:
-            edits.run_tool("set_status", ids=tuple(self._cells), status="accepted")
+            edits.run_tool("accept", tuple(self._cells))
 
-    def _decide(self, status: str) -> None:
+    def _decide(self, tool: Literal["accept", "reject"]) -> None:
         edits = self._edits()
         if not self.is_shown or self.current is None:
             self.next()
             return
         ids = [i.id for i in self.cells]
         following = ids[ids.index(self._current) + 1 :] + ids[: ids.index(self._current)]
-        edits.run_tool("set_status", ids=(self._current,), status=status)
+        edits.run_tool(tool, (self._current,))
         self._set_current(next((i for i in following if i in self._cells), 0))
         self._centre()
 
@@ -189,11 +188,11 @@ class Ghosts:
             return
         box = union(i.box for c in changes for i in (c.before, c.after) if i is not None)
         near = {k: i for k, i in self._cells.items() if _meet(i.box, box)}
-        found = {i.id: i for i in missed(edits.result, edits.current_plane, within=box)}
-        if found != near:
-            self._cells = {k: i for k, i in self._cells.items() if k not in near} | found
+        now = {i.id: i for i in missed(edits.result, edits.current_plane, within=box)}
+        if now != near:
+            self._cells = {k: i for k, i in self._cells.items() if k not in near} | now
             self._keep_current()
-            self._draw([i.box for i in (*near.values(), *found.values())])
+            self._draw([i.box for i in (*near.values(), *now.values())])
             self.changed.emit()
 
     def _keep_current(self) -> None:
@@ -212,7 +211,7 @@ class Ghosts:
             is_current = cell.id == self._current
             y0, x0, y1, x1 = cell.box
             mask = cell.mask if is_current else inner_edge(cell.mask)
-            self._data[y0:y1, x0:x1][mask] = _CURRENT if is_current else _GHOST
+            self._data[y0:y1, x0:x1][mask] = _CURRENT if is_current else _CANDIDATE
         drawn = dict.fromkeys([*boxes, *(i.box for i in near)])
         if not redraw(self._layer, self._data, drawn):
             self._layer.refresh(extent=False)
@@ -235,13 +234,3 @@ class Ghosts:
 
 def _meet(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-for _action in (
-    Action("ghosts", "Missed: show", "0", lambda e: ghosts_of(e).toggle(), "Outline what the model was unsure of."),
-    Action("ghost_next", "Missed: next", "Shift-Y", lambda e: ghosts_of(e).next(), "Centre the next one."),
-    Action("ghost_accept", "Missed: accept", "Y", lambda e: ghosts_of(e).accept(), "It is a cell. Go on."),
-    Action("ghost_reject", "Missed: reject", "'", lambda e: ghosts_of(e).reject(), "It is none. Go on."),
-    Action("ghost_all", "Missed: accept all", "", lambda e: ghosts_of(e).accept_all(), "All those outlined are cells."),
-):
-    KEYS.add(_action)

@@ -10,14 +10,17 @@ from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QWidget
 
 from napari_centermask.core.errors import BadImage
-from napari_centermask.widgets.edit.keys import KEYS, perform
+from napari_centermask.widgets.edit.allowed import CorrectState
+from napari_centermask.widgets.edit.bindings import perform
+from napari_centermask.widgets.edit.correction import edit_session_of
+from napari_centermask.widgets.edit.keys import KEYS
 from napari_centermask.widgets.edit.keys_box import KeysBox
-from napari_centermask.widgets.edit.session import edit_session_of
 from napari_centermask.widgets.edit.tools_box import ActiveBox, PaintBox, ToolsBox
 from napari_centermask.widgets.parts.layout import STYLE, WIDTH, stack
 from napari_centermask.widgets.parts.pickers import LayerCombo
 from napari_centermask.widgets.parts.tabs import share_place
 from napari_centermask.widgets.viewer.session import session_of
+from napari_centermask.widgets.viewer.view import shows_planes
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -57,7 +60,7 @@ class CorrectDock(QWidget):
         self.painting.mode_picked.connect(self._on_mode_picked)
         self.active.category_picked.connect(lambda c: self.perform(f"category_{c}"))
         self.tools.amount.valueChanged.connect(self._on_amount)
-        self.tools.crumbs.valueChanged.connect(self._on_amount)
+        self.tools.debris.valueChanged.connect(self._on_amount)
         outer = [(self.session.changed, self._on_result_changed), (KEYS.changed, self._on_keys_changed)]
         for signal, slot in outer:
             signal.connect(slot)
@@ -83,6 +86,7 @@ class CorrectDock(QWidget):
             if edits is not None:
                 slots = ((edits.selection_changed, self._refresh), (edits.edited, self._refresh))
                 self._links += [*slots, (edits.mode_changed, self._refresh), (edits.plane_changed, self._refresh)]
+                self._links.append((edits.flat_changed, self._refresh))
                 for signal, slot in self._links:
                     signal.connect(slot)
         if edits is not None:
@@ -99,7 +103,7 @@ class CorrectDock(QWidget):
                 show_info(str(error))
                 return
         if self.edits is None:
-            show_info("Expected an image to correct, there is none. Open an image or File > Open Sample.")
+            show_info("There is no image to correct. Open one, or choose File > Open Sample.")
             return
         self.edits.activate()
         perform(self.edits, KEYS.actions[name])
@@ -111,7 +115,7 @@ class CorrectDock(QWidget):
 
     def _on_amount(self, *_) -> None:
         if self.edits is not None:
-            self.edits.amount, self.edits.crumb_area = self.tools.amount.value(), self.tools.crumbs.value()
+            self.edits.amount, self.edits.debris_area = self.tools.amount.value(), self.tools.debris.value()
 
     def _on_result_changed(self, source: Image) -> None:
         if source is self.image.layer:
@@ -122,12 +126,20 @@ class CorrectDock(QWidget):
         self.keys.show_keys()
         self._refresh()
 
+    @property
+    def state(self) -> CorrectState:
+        """What the buttons depend on."""
+        edits, source = self.edits, self.image.layer
+        if edits is None:
+            return CorrectState(source is not None, source is None or shows_planes(self._viewer, source))
+        history = edits.history
+        return CorrectState(True, edits.is_flat, len(edits.selected), history.undo_name, history.redo_name)
+
     def _refresh(self, *_) -> None:
-        edits = self.edits
-        n = 0 if edits is None else len(edits.selected)
-        self.active.show_cell(edits)
-        self.painting.show_state(edits)
-        self.tools.enable(n)
+        state = self.state
+        self.active.show_cell(self.edits, state)
+        self.painting.show_state(self.edits, state)
+        self.tools.show_state(state)
 
 
 def _disconnect(links: list[tuple]) -> None:

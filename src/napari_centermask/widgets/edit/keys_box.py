@@ -17,7 +17,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_centermask.widgets.edit.keys import KEYS, BadKey, napari_name, pretty_key
+from napari_centermask.widgets.edit.key_names import napari_name, pretty_key
+from napari_centermask.widgets.edit.keys import KEYS, BadKey
 from napari_centermask.widgets.parts.layout import row
 
 _ROWS = 12
@@ -36,7 +37,7 @@ class KeysBox(QWidget):
         self.toggle.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.list = QTreeWidget()
         self.list.setColumnCount(2)
-        self.list.setHeaderLabels(["What", "Key"])
+        self.list.setHeaderLabels(["Action", "Key"])
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -44,10 +45,10 @@ class KeysBox(QWidget):
         self.list.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.list.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.list.setMinimumHeight(self.list.fontMetrics().height() * _ROWS * 3 // 2)
-        self.note = QLabel("Double-click a line and press the new key; Backspace takes it away.")
+        self.note = QLabel("Double-click a line and press the new key; Backspace removes it.")
         self.note.setObjectName("quiet")
         self.note.setWordWrap(True)
-        self.reset = QPushButton("Default keys")
+        self.reset = QPushButton("Restore default keys")
         self.reset.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.reset.clicked.connect(KEYS.reset)
         self._inside = QWidget()
@@ -109,5 +110,5 @@ class KeysBox(QWidget):
         except BadKey as error:
             self.note.setText(f'<span style="color: #ff9f5a">{error}</span>')
         else:
-            self.note.setText(f"{KEYS.actions[name].title}: {pretty_key(key) or 'no key'}. It is kept.")
+            self.note.setText(f"{KEYS.actions[name].title}: {pretty_key(key) or 'no key'}. Saved.")
         self.show_keys()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary, ref
@@ -12,13 +12,11 @@ from weakref import WeakKeyDictionary, ref
 from napari.utils.notifications import show_info
 from psygnal import Signal
 
-from napari_centermask.core import tools
 from napari_centermask.core.columns import covered_part
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.instances import Instance
 from napari_centermask.settings import SegmentSettings
-from napari_centermask.widgets.edit.keys import KEYS, Action
-from napari_centermask.widgets.edit.mouse import draw, drawing_in
+from napari_centermask.widgets.edit.drawing import draw, drawing_in
 from napari_centermask.widgets.work.engine_cache import cached_engine
 from napari_centermask.widgets.work.tasks import ENGINE_LOCK, Failed
 
@@ -82,10 +80,8 @@ class Prompts:
     def draw(self, kind: Literal["box", "click"], *, replace_id: int = 0) -> None:
         """Let the person draw; each box or click becomes a cell, until Esc, or one replaces a cell."""
         edits = self._edits()
-        edits.activate()
-        edits.flush()
         done = partial(self._on_drawn, kind, replace_id)
-        draw(edits.session.viewer, edits.active.layer, kind, done, hint=_HINTS[kind], repeat=not replace_id)
+        draw(edits, kind, done, hint=_HINTS[kind], repeat=not replace_id)
         self._prepare(edits)
 
     def _prepare(self, edits: EditSession) -> None:
@@ -139,43 +135,41 @@ class Prompts:
             show_info(answer.message)
         elif request.kind != "prepare":
             if answer is None:
-                show_info("The model sees no cell there. Draw a box around it, or paint it.")
+                show_info("The model finds no cell there. Draw a box around it, or paint it.")
             made = None if answer is None else self._take(edits, request, answer)
             self.answered.emit(made)
 
     def _take(self, edits: EditSession, request: Request, answer: Instance) -> Instance | None:
-        """Add the cell, or give its shape to the one that it replaces."""
-        edits.flush()
-        plane = edits.result.plane(request.plane)
+        """Add the cell, or give its shape to the one that it replaces; what is drawn for the next one goes on."""
+        drawing = drawing_in(edits.session.viewer)
         id = request.id or self._redrawn(edits, request, answer)
-        if id and id in plane:
-            pairs = tools.commit(plane, id, answer.mask, answer.box[:2], edits.mode, shows=edits.result.shows)
-            pairs = [(b, a and replace(a, mask_quality=answer.mask_quality) if b.id == id else a) for b, a in pairs]
-            name = f"redrawing of cell {id}"
+        shape = {"mask": answer.mask, "origin": answer.box[:2], "mode": edits.mode}
+        if id and edits.result.get(request.plane, id) is not None:
+            edits.run_tool("redraw", (id,), plane=request.plane, **shape, mask_quality=answer.mask_quality)
         else:
-            several = len(edits.result.categories) > 1 and answer.category in edits.result.categories
-            fields = {
-                "category": answer.category if several else edits.category,
-                "mask_quality": answer.mask_quality,
-                "source": answer.source,
-            }
-            if several and len(answer.probabilities) == len(edits.result.categories):
-                fields["probabilities"] = answer.probabilities
-            shape = {"mode": edits.mode, "shows": edits.result.shows}
-            pairs = tools.new_cell(plane, answer.mask, answer.box[:2], **shape, **fields)
-            id, name = 0, "new cell"
-        changes = tools.to_changes(pairs, request.plane, edits.result)
-        if not id:
-            id = next((c.id for c in changes if c.before is None), 0)
-            name = f"new cell {id}"
-        edits.do(name, changes)
+            edit = edits.run_tool("new_cell", plane=request.plane, **shape, **self._fields(edits, answer))
+            id = 0 if edit is None else next((c.id for c in edit.changes if c.before is None), 0)
         self._last = id
-        if request.plane == edits.current_plane and edits.result.get(request.plane, id) is not None:
-            drawing = drawing_in(edits.session.viewer)
+        cell = edits.result.get(request.plane, id)
+        if cell is not None and request.plane == edits.current_plane:
             edits.select((id,))
-            if drawing is not None:  # the next cell
-                edits.session.viewer.layers.selection.active = drawing.layer
-        return edits.result.get(request.plane, id)
+        if drawing is not None and drawing is drawing_in(edits.session.viewer):
+            edits.session.viewer.layers.selection.active = drawing.layer
+        return cell
+
+    @staticmethod
+    def _fields(edits: EditSession, answer: Instance) -> dict[str, Any]:
+        """What a new cell takes from the model's answer: its category where the image has several."""
+        categories = edits.result.categories
+        several = len(categories) > 1 and answer.category in categories
+        fields = {
+            "category": answer.category if several else edits.category,
+            "mask_quality": answer.mask_quality,
+            "source": answer.source,
+        }
+        if several and len(answer.probabilities) == len(categories):
+            fields["probabilities"] = answer.probabilities
+        return fields
 
     def _redrawn(self, edits: EditSession, request: Request, answer: Instance) -> int:
         """The cell made last, if the person drew at its place again."""
@@ -188,18 +182,6 @@ class Prompts:
 def _is_open(edits: EditSession | None) -> bool:
     """Whether the image is still there."""
     return edits is not None and edits.source is not None and edits.source in edits.session.viewer.layers
-
-
-def _redraw(edits: EditSession) -> None:
-    prompts_of(edits).draw("box", replace_id=edits.selected[0])
-
-
-for _action in (
-    Action("prompt_box", "Model: box", "9", lambda e: prompts_of(e).draw("box"), "Drag a box: the model fills it."),
-    Action("prompt_click", "Model: click", "8", lambda e: prompts_of(e).draw("click"), "Click in a cell: it is added."),
-    Action("prompt_redraw", "Model: redraw", "Shift-R", _redraw, "Drag a box: the cell takes the shape in it.", 1),
-):
-    KEYS.add(_action)
 
 
 def _answer(
@@ -221,4 +203,4 @@ def _answer(
     except UserError as error:
         return Failed(str(error))
     except (RuntimeError, MemoryError) as error:
-        return Failed(f"The network could not run: {error}. Choose another engine under 'Advanced'.")
+        return Failed(f"The model could not run: {error}. Choose another engine under 'Advanced'.")

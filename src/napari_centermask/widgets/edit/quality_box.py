@@ -42,18 +42,15 @@ class QualityBox(QWidget):
         self.tiny.setRange(0, 1_000_000)
         self.tiny.setSpecialValueText("automatic")
         self.tiny.setSuffix(" px")
-        self.tiny.setToolTip("Cells of fewer pixels are named; automatic: a twentieth of the median.")
+        self.tiny.setToolTip("List cells with fewer pixels. Automatic: a twentieth of the median area.")
         self.iou = QDoubleSpinBox()
         self.iou.setRange(0.05, 1.0)
         self.iou.setSingleStep(0.05)
         self.iou.setValue(DUPLICATE_IOU)
         self.iou.setPrefix("IoU ")
-        self.iou.setToolTip("Two masks that overlap at least so much (IoU) are one cell drawn twice.")
+        self.iou.setToolTip("Two masks with at least this overlap (IoU) count as one cell drawn twice.")
         self.start = QPushButton("Check")
         self.start.setObjectName("primary")
-        self.start.setToolTip(
-            "Look for empty, tiny, duplicate and self-touching cells, and for those nobody looked at."
-        )
         self.summary = QLabel("Not checked yet.")
         self.summary.setWordWrap(True)
         self.tree = QTreeWidget()
@@ -63,7 +60,7 @@ class QualityBox(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
         layout.addWidget(row(label("Tiny below"), self.tiny, stretch=1))
-        layout.addWidget(row(label("Same from"), self.iou, stretch=1))
+        layout.addWidget(row(label("Duplicate from"), self.iou, stretch=1))
         layout.addWidget(self.start)
         layout.addWidget(self.summary)
         layout.addWidget(self.tree, 1)
@@ -86,17 +83,17 @@ class QualityBox(QWidget):
     def mark_stale(self) -> None:
         """Say that cells changed since the check."""
         if self.findings and not self.summary.text().endswith("since."):
-            self.summary.setText(self.summary.text() + " Cells changed since.")
+            self.summary.setText(self.summary.text() + " Cells have changed since.")
 
     def _list(self) -> None:
         self.tree.clear()
         for kind, title in KINDS.items():
-            found = [f for f in self.findings if f.kind == kind]
-            if not found:
+            of_kind = [f for f in self.findings if f.kind == kind]
+            if not of_kind:
                 continue
-            parent = QTreeWidgetItem([f"{title} ({len(found):,})"])
+            parent = QTreeWidgetItem([f"{title} ({len(of_kind):,})"])
             self.tree.addTopLevelItem(parent)
-            for finding in found[:_MOST_LISTED]:
+            for finding in of_kind[:_MOST_LISTED]:
                 child = QTreeWidgetItem([finding.text])
                 child.setData(0, Qt.ItemDataRole.UserRole, finding)
                 child.setToolTip(0, finding.text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
@@ -28,10 +28,31 @@ _REVIEWS: WeakKeyDictionary[EditSession, Review] = WeakKeyDictionary()
 
 
 def review_of(edits: EditSession) -> Review:
-    """The review of an image, made on first use; its queue is the one that `edits.select_next` follows."""
+    """The review of an image, made on first use; its queue is the one that `select_next` follows."""
     if edits not in _REVIEWS:
         _REVIEWS[edits] = Review(edits)
     return _REVIEWS[edits]
+
+
+def select_next(edits: EditSession, *, step: int = 1) -> None:
+    """Select the next cell of the review's queue and bring it to the middle; after the last comes the first.
+
+    In stacks that nobody reviews, and where nothing is left to review, it goes through the cells of the plane in view.
+
+    Parameters
+    ----------
+    step
+        1 for the next cell, -1 for the one before.
+    """
+    edits.finish()
+    reviewed = edits in _REVIEWS or not edits.result.leading  # the queue of a stack would leave the plane
+    ids = (review_of(edits).queue() if reviewed else []) or sorted(edits.result.visible(edits.current_plane).ids)
+    if not ids:
+        return
+    if edits.selected and edits.selected[0] in ids:
+        edits.select((ids[(ids.index(edits.selected[0]) + step) % len(ids)],), centre=True)
+    else:
+        edits.select((ids[0 if step > 0 else -1],), centre=True)
 
 
 class Review:
@@ -54,7 +75,6 @@ class Review:
         self._edits = ref(edits)
         self.columns = Columns(edits.result)
         self.by: review.By = "doubt"
-        edits.queue = self.queue
         edits.edited.connect(self._on_edited)
         self._timer = QTimer()
         self._timer.setInterval(0)
@@ -89,14 +109,12 @@ class Review:
         """Select and centre the next doubtful cell; False if none is left."""
         waiting = review.unreviewed(self.columns, self.columns.alive())
         if len(waiting):
-            (self.edits.select_next if step > 0 else self.edits.select_previous)()
+            select_next(self.edits, step=step)
         return len(waiting) > 0
 
-    def judge(self, status: str) -> None:
-        """Give the selected cells a status, "accepted" or "rejected", and go on; with none selected, begin."""
-        self.edits.flush()
-        if self.edits.selected:
-            self.edits.run_tool("set_status", status=status)
+    def judge(self, tool: Literal["accept", "reject"]) -> None:
+        """Accept or reject the selected cells, and go on; with none selected, begin."""
+        self.edits.run_tool(tool)
         self.go_on()
 
     def mark(self, box: Box, *, plane: Index | None = None) -> int:
@@ -114,7 +132,7 @@ class Review:
         int
             How many cells were accepted by it: those shown whose centre of mass lies inside.
         """
-        self.edits.flush()
+        self.edits.finish()
         result = self.edits.result
         plane = self.edits.current_plane if plane is None else plane
         height, width = result.shape

@@ -12,10 +12,12 @@ from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QTabWidget, QWidget
 
 from napari_centermask.core.errors import BadImage, UserError
+from napari_centermask.widgets.edit.allowed import ReviewState, review_refusals
+from napari_centermask.widgets.edit.correction import edit_session_of
+from napari_centermask.widgets.edit.drawing import draw
 from napari_centermask.widgets.edit.quality_box import QualityBox
 from napari_centermask.widgets.edit.review import Review, review_of
-from napari_centermask.widgets.edit.review_view import JudgeBox, RegionsBox, TableBox
-from napari_centermask.widgets.edit.session import edit_session_of
+from napari_centermask.widgets.edit.review_view import TIPS, JudgeBox, RegionsBox, TableBox
 from napari_centermask.widgets.parts.layout import STYLE, WIDTH, HelpButton, label, row, scroll_column
 from napari_centermask.widgets.parts.message_bar import MessageBar
 from napari_centermask.widgets.parts.pickers import LayerCombo, hint
@@ -24,6 +26,7 @@ from napari_centermask.widgets.segment.scope import view_of
 from napari_centermask.widgets.viewer.autosave import autosaves_of
 from napari_centermask.widgets.viewer.region_layer import RegionLayer
 from napari_centermask.widgets.viewer.session import session_of
+from napari_centermask.widgets.viewer.view import go_to_plane
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -36,12 +39,13 @@ _HELP = """
 <p><b>Review cells</b></p>
 <ol>
 <li>▶ goes to the most doubtful cell: low score, low mask quality, large overlap, odd shape, cut at a seam.
-"Teaches most first" goes by what a fine-tuning learns from instead: scores near a half, masks of low quality.</li>
-<li>Accept it, reject it, or mend it with the tools of "CenterMask: Correct"; what you mend counts as reviewed.</li>
-<li>Where all is right and nothing is missing, say so under Regions: training relies on that.</li>
-<li>Before you export, press Check; click on what it finds to go there.</li>
+"Most useful for training first" starts with the cells that a fine-tuning gains most from: scores near 0.5, masks of
+low quality.</li>
+<li>Accept it, reject it, or correct it with the tools of "CenterMask: Correct"; corrected cells count as reviewed.</li>
+<li>Where every cell is right and none is missing, mark a region under Regions: training relies on it.</li>
+<li>Before you export, press Check; click a finding to go there.</li>
 </ol>
-<p>Keys go to the canvas, also while you click in the table.</p>
+<p>Keys go to the canvas, even while you click in the table.</p>
 """
 _WAIT_MS = 60  # edits in quick succession sort the table once
 
@@ -96,8 +100,8 @@ class ReviewDock(QWidget):
         self.judging.first.activated.connect(self._on_first)
         self.judging.previous.clicked.connect(lambda: self.review.go_on(step=-1))
         self.judging.next.clicked.connect(lambda: self.review.go_on())
-        self.judging.accept.clicked.connect(lambda: self._change(lambda: self.review.judge("accepted")))
-        self.judging.reject.clicked.connect(lambda: self._change(lambda: self.review.judge("rejected")))
+        self.judging.accept.clicked.connect(lambda: self._change(lambda: self.review.judge("accept")))
+        self.judging.reject.clicked.connect(lambda: self._change(lambda: self.review.judge("reject")))
         self.cells.filtered.connect(self._on_filtered)
         self.cells.table.picked.connect(self._on_picked)
         self.regions.view.clicked.connect(self._on_view_right)
@@ -141,6 +145,7 @@ class ReviewDock(QWidget):
                     (review.measured, self._on_measured),
                     (edits.selection_changed, self._on_selected),
                     (edits.plane_changed, self._on_plane_changed),
+                    (edits.flat_changed, self._refresh),
                 ]
                 for signal, slot in self._links:
                     signal.connect(slot)
@@ -154,17 +159,12 @@ class ReviewDock(QWidget):
 
     def _show_offer(self, *_) -> None:
         """Offer unsaved work of an earlier session on the chosen image."""
-        source = self.image.layer
-        if self.autosaves.offer(source) is None:
+        source, autosaves = self.image.layer, self.autosaves
+        if autosaves.offer(source) is None:
             self.message.clear()
             return
-        self.message.show_message(
-            self.autosaves.describe(source),
-            [
-                ("Take it back", lambda: self.autosaves.restore(source)),
-                ("Forget it", lambda: self.autosaves.discard(source)),
-            ],
-        )
+        buttons = [("Restore", lambda: autosaves.restore(source)), ("Discard", lambda: autosaves.discard(source))]
+        self.message.show_message(autosaves.describe(source), buttons)
 
     def _on_first(self) -> None:
         if self.review is not None:
@@ -198,31 +198,28 @@ class ReviewDock(QWidget):
             self.quality.mark_stale()
         self._refresh()
 
-    def _refresh(self) -> None:
+    @property
+    def state(self) -> ReviewState:
+        """What the buttons depend on."""
+        if self.review is None:
+            return ReviewState()
+        progress = self.review.progress
+        return ReviewState(
+            True, self.review.edits.is_flat, progress.total - progress.done, self.review.active is not None
+        )
+
+    def _refresh(self, *_) -> None:
         """Show the progress, the active cell and the regions, and enable what can work."""
         review = self.review
         self.judging.show_progress(None if review is None else review.progress)
         active = None if review is None else review.active
         self.judging.show_cell(active, "" if active is None else review.reason())
-        waits = review is not None and review.progress.done < review.progress.total
-        none = "There are no cells: run CenterMask, or draw some with 'CenterMask: Correct'."
-        done = "Every cell is reviewed." if review is not None else none
-        for button, text in (
-            (self.judging.previous, "Back to the doubtful cell before."),
-            (self.judging.next, "On to the next doubtful cell."),
-        ):
-            hint(button, text if waits else done, enabled=waits)
-        for button, text in (
-            (self.judging.accept, "The selected cell is right; go on to the next doubtful one."),
-            (self.judging.reject, "The selected cell is none; go on to the next doubtful one."),
-        ):
-            can = waits or active is not None
-            hint(button, text if can else done, enabled=can)
         boxes = () if review is None else review.edits.result.reviewed(review.edits.current_plane)
         self.regions.show_boxes(boxes, (1, 1) if review is None else review.edits.result.shape)
         self.region_layer.show(self.image.layer, boxes)
-        for button in (self.regions.view, self.regions.draw, self.regions.whole, self.quality.start):
-            hint(button, button.toolTip() if review is not None else none, enabled=review is not None)
+        buttons = {**self.judging.buttons, **self.regions.buttons, "check": self.quality.start}
+        for name, reason in review_refusals(self.state).items():
+            hint(buttons[name], reason or TIPS[name], enabled=not reason)
 
     def _on_selected(self, ids: tuple[int, ...]) -> None:
         self.cells.table.show_selection(ids)
@@ -253,11 +250,7 @@ class ReviewDock(QWidget):
         self.mark((0, 0, *self.review.edits.result.shape))
 
     def _on_draw(self) -> None:
-        from napari_centermask.widgets.edit.mouse import draw
-
-        edits = self.review.edits
-        edits.activate()
-        draw(self._viewer, edits.active.layer, "box", self._on_drawn)
+        self._change(lambda: draw(self.review.edits, "box", self._on_drawn))
 
     def _on_drawn(self, corners: np.ndarray) -> None:
         (y0, x0), (y1, x1) = np.round(corners.min(axis=0)).astype(int), np.round(corners.max(axis=0)).astype(int) + 1
@@ -283,8 +276,6 @@ class ReviewDock(QWidget):
         if finding.ids:
             edits.select(finding.ids, centre=True)
         elif finding.plane != edits.current_plane:
-            from napari_centermask.widgets.viewer.view import go_to_plane
-
             go_to_plane(self._viewer, self.image.layer, edits.planes, finding.plane)
 
 

@@ -1,4 +1,4 @@
-"""The parts of the review dock; they know how they look, and decide nothing."""
+"""The parts of the review dock; they show state and decide nothing."""
 
 from __future__ import annotations
 
@@ -24,9 +24,22 @@ from napari_centermask.widgets.edit.cell_table import CellTable
 from napari_centermask.widgets.parts.layout import row
 
 _FILTER_HELP = (
-    "Words with spaces between, all must hold: score<0.6  overlap>20%  quality<0.7  area>500  solidity<0.85, "
+    "Conditions separated by spaces; a cell must meet all: score<0.6  overlap>20%  quality<0.7  area>500  solidity<0.85, "
     "a status, a category, a source, or the number of a cell."
 )
+
+
+TIPS = {
+    "previous": "Go back to the previous doubtful cell.",
+    "next": "Go to the next doubtful cell.",
+    "accept": "The selected cell is right. Go to the next doubtful one.",
+    "reject": "The selected cell is not a cell. Go to the next doubtful one.",
+    "view": "Everything on the canvas is right and complete; its cells are accepted.",
+    "draw": "Drag a rectangle in which everything is right and complete. Esc cancels.",
+    "whole": "The whole plane is right and complete.",
+    "check": "Look for empty, tiny, duplicate and self-touching cells, and for those not reviewed.",
+}
+"""What the buttons do, by name."""
 
 
 class JudgeBox(QWidget):
@@ -44,13 +57,14 @@ class JudgeBox(QWidget):
         self.why.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.first = QComboBox()
         self.first.addItem("Most doubtful first", "doubt")
-        self.first.addItem("Teaches most first", "teaching")
+        self.first.addItem("Most useful for training first", "teaching")
         self.first.setToolTip(
-            "What ▶ goes to first: cells that are probably wrong, or those a fine-tuning learns most from."
+            "Where ▶ goes first: to cells that are probably wrong, or to those that a fine-tuning gains most from."
         )
         self.previous, self.next = QPushButton("◀"), QPushButton("▶")
         self.accept, self.reject = QPushButton("Accept, next"), QPushButton("Reject, next")
         self.accept.setObjectName("primary")
+        self.buttons = {"previous": self.previous, "next": self.next, "accept": self.accept, "reject": self.reject}
         for button in (self.previous, self.next):
             button.setFixedWidth(40)
         layout = QVBoxLayout(self)
@@ -68,7 +82,7 @@ class JudgeBox(QWidget):
             self.bar.setRange(0, 1)
             self.bar.setValue(0)
             return
-        done = " Everything is reviewed." if progress.done == progress.total else ""
+        done = " All cells are reviewed." if progress.done == progress.total else ""
         self.count.setText(f"<b>{progress}</b>.{done}")
         self.bar.setRange(0, progress.total)
         self.bar.setValue(progress.done)
@@ -76,9 +90,9 @@ class JudgeBox(QWidget):
     def show_cell(self, id: int | None, why: str) -> None:
         """Say which cell is active and what speaks against it."""
         if id is None:
-            self.why.setText("▶ goes to the cell that comes first.")
+            self.why.setText("Press ▶ to begin with the first cell.")
         else:
-            self.why.setText(f"Cell {id}: {why or 'nothing speaks against it'}.")
+            self.why.setText(f"Cell {id}: {why or 'nothing suspicious'}.")
 
 
 class TableBox(QWidget):
@@ -95,7 +109,7 @@ class TableBox(QWidget):
         self.text.setToolTip(_FILTER_HELP)
         self.text.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.here = QCheckBox("This plane")
-        self.here.setToolTip("List the cells of the plane in view alone.")
+        self.here.setToolTip("List only the cells of this plane.")
         self.problem = QLabel()
         self.problem.setObjectName("quiet")
         self.problem.setWordWrap(True)
@@ -138,19 +152,17 @@ class RegionsBox(QWidget):
     def __init__(self) -> None:
         super().__init__()
         about = QLabel(
-            "Mark where every cell is right and none is missing. Training relies on it: "
-            "only there is background known to be background."
+            "Mark where every cell is right and none is missing. "
+            "Training treats everything else in these rectangles as background."
         )
         about.setObjectName("quiet")
         about.setWordWrap(True)
-        self.view, self.draw, self.whole = QPushButton("What is in view"), QPushButton("Draw"), QPushButton("Whole")
-        self.view.setToolTip("All that is on the canvas is right and complete; its cells are accepted.")
-        self.draw.setToolTip("Drag a rectangle; all in it is right and complete. Esc leaves.")
-        self.whole.setToolTip("The whole plane is right and complete.")
+        self.view, self.draw, self.whole = QPushButton("Current view"), QPushButton("Draw"), QPushButton("Whole plane")
+        self.buttons = {"view": self.view, "draw": self.draw, "whole": self.whole}
         self.list = QListWidget()
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.remove = QPushButton("Remove")
-        self.remove.setToolTip("Take the statement about the chosen rectangle back; cells stay as they are.")
+        self.remove.setToolTip("Remove the selected rectangle. Its cells stay as they are.")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
         layout.addWidget(about)

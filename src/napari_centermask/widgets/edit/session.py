@@ -2,57 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
+from napari.utils.notifications import show_warning
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_centermask.core import tools
 from napari_centermask.core.compose import stacked
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.instances import Instance
-from napari_centermask.core.result import Result
+from napari_centermask.core.tools import TOOLS
 from napari_centermask.core.tools.region import MODES
-from napari_centermask.widgets.edit import actions, candidates, prompt  # noqa: F401 - fill the table of keys
 from napari_centermask.widgets.edit.active_cell import ActiveCell
-from napari_centermask.widgets.edit.keys import KeyBinder
-from napari_centermask.widgets.edit.mouse import ClickSelect
-from napari_centermask.widgets.edit.names import edit_name
-from napari_centermask.widgets.viewer.planes import ImagePlanes, guess_channel_axis
+from napari_centermask.widgets.edit.allowed import NOT_FLAT
 from napari_centermask.widgets.viewer.view import centre_view, current_index, go_to_plane, shows_planes
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
     from napari_centermask.core.history import Change, Edit, History, RegionChange
-    from napari_centermask.core.result import Index
+    from napari_centermask.core.result import Index, Result
+    from napari_centermask.widgets.viewer.planes import ImagePlanes
     from napari_centermask.widgets.viewer.session import Session, Shown
 
-_MOST_FILLED = 0.05  # of the plane: a bucket that fills more has been emptied beside the cell
 
-
-def edit_session_of(session: Session, source: Image) -> EditSession:
-    """The correction of an image, made on first use; an image without cells gets an empty result.
-
-    Raises
-    ------
-    BadImage
-        If the layer is no image with height and width.
-    """
-    shown = session.shown(source)
-    if shown is None:
-        planes = ImagePlanes.of(source, channel_axis=guess_channel_axis(source))
-        shown = session.attach(source, planes, Result(planes.shape, leading=planes.leading, name=source.name))
-    if shown.edits is None:
-        shown.edits = EditSession(session, shown)
-    return shown.edits
+class NotInView(UserError):
+    """The planes of the image are not shown as they are: in 3D, or with rolled axes."""
 
 
 class EditSession:
     """Select cells of one image, paint the active one, and change them with tools, all through one history.
+
+    It knows nothing of keys, mouse, review and model; they listen to its signals.
 
     Attributes
     ----------
@@ -62,38 +46,49 @@ class EditSession:
         Emitted with every edit after it was applied and drawn; an undo comes as the inverse edit.
     plane_changed
         Emitted with the position of the plane that came into view.
+    flat_changed
+        Emitted with whether the planes are shown as they are (see `is_flat`), when that changes.
     mode_changed
         Emitted with the write mode.
-    queue
-        Gives the ids that `select_next` visits, in order: most doubtful first once it is used (see `review.Review`); in
-        stacks only with the review dock. All cells shown in the plane when nothing is left in it.
+    activated, deactivated
+        Emitted when this became the image that is corrected in its viewer, and when it ended to be that.
+    layers_changed
+        Emitted when a layer was added to `layers` or left them.
+    attached
+        What listens and lives as long: keys and mouse.
     category
         Of new cells.
     amount
         Pixels by which cells grow, shrink and are smoothed.
-    crumb_area
-        Parts of fewer pixels are crumbs.
+    debris_area
+        Separate parts of fewer pixels count as debris.
     """
 
     selection_changed = Signal(tuple)
     edited = Signal(object)
     plane_changed = Signal(tuple)
+    flat_changed = Signal(bool)
     mode_changed = Signal(str)
+    activated = Signal()
+    deactivated = Signal()
+    layers_changed = Signal()
 
     def __init__(self, session: Session, shown: Shown) -> None:
         self.session, self._shown = session, ref(shown)
         self.result: Result = shown.result
         self.history: History = shown.history
         self.planes: ImagePlanes = shown.planes
-        self.queue: Callable[[], Sequence[int]] | None = None
+        self.attached: tuple[object, ...] = ()
         self.category = min(shown.result.categories, default=1)
-        self.amount, self.crumb_area = 1.0, 20
+        self.amount, self.debris_area = 1.0, 20
         self._mode = "overlap"
         self._selected: tuple[int, ...] = ()
         self._plane = current_index(session.viewer, shown.source(), shown.planes)
+        self._flat = shows_planes(session.viewer, shown.source())
+        self._more_layers: list[Layer] = []
         self.active = ActiveCell(shown.source(), shown.planes.shape)
+        self.active.pressed.connect(self.flush)
         self.active.painted.connect(self._on_painted)
-        self.keys, self.clicks = KeyBinder(self), ClickSelect(self)
         self._later = QTimer()
         self._later.setSingleShot(True)
         self._later.setInterval(0)
@@ -111,12 +106,16 @@ class EditSession:
         return self.shown.source()
 
     @property
+    def layer(self) -> Layer:
+        """The layer in which the active cell is painted."""
+        return self.active.layer
+
+    @property
     def layers(self) -> list[Layer]:
         """The image and the layers that show its cells."""
         shown = self.shown
-        return [
-            layer for layer in (shown.source(), shown.layers.cells, shown.layers.outlines, self.active.layer) if layer
-        ]
+        own = shown.source(), shown.layers.cells, shown.layers.outlines, self.active.layer
+        return [*(layer for layer in own if layer), *self._more_layers]
 
     @property
     def selected(self) -> tuple[int, ...]:
@@ -127,6 +126,11 @@ class EditSession:
     def current_plane(self) -> Index:
         """The plane in view."""
         return self._plane
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the viewer shows planes as they are: in 2D, height down and width to the right."""
+        return self.source is not None and shows_planes(self.session.viewer, self.source)
 
     @property
     def cell(self) -> Instance | None:
@@ -143,9 +147,20 @@ class EditSession:
         if mode not in MODES:
             raise ValueError(f"Expected a write mode of {MODES}, got {mode!r}.")
         if mode != self._mode:
-            self.flush()
+            self.finish()
             self._mode = mode
             self.mode_changed.emit(mode)
+
+    def require_flat(self) -> None:
+        """Check that a person sees the cells that a tool would change.
+
+        Raises
+        ------
+        NotInView
+            In 3D and with rolled axes.
+        """
+        if not self.is_flat:
+            raise NotInView(NOT_FLAT)
 
     def activate(self) -> None:
         """Make this the image that is corrected in its viewer; shows the layer of the active cell."""
@@ -156,17 +171,28 @@ class EditSession:
         self.follow_view()
         if before is not self or self.active.layer not in self.session.viewer.layers:
             self.session.show_above(self.shown, self.active.layer)
-            self.keys.bind(self.layers)
-            self.clicks.start()
+            self.activated.emit()
 
     def deactivate(self) -> None:
         """Commit what is painted and take the layer of the active cell out of the viewer."""
         self.select(())
-        self.keys.release()
-        self.clicks.stop()
+        self.deactivated.emit()
         if self.session.editing is self:
             self.session.editing = None
         self.session.take_out(self.active.layer)
+
+    def show_layer(self, layer: Layer) -> None:
+        """Show a layer that belongs to the correction: keys and clicks work in it too."""
+        self.session.show_above(self.shown, layer)
+        self._more_layers.append(layer)
+        self.layers_changed.emit()
+
+    def remove_layer(self, layer: Layer) -> None:
+        """Take such a layer out of the viewer."""
+        self._more_layers = [own for own in self._more_layers if own is not layer]
+        self.layers_changed.emit()
+        if self.session.viewer is not None:
+            self.session.take_out(layer)
 
     def select(self, ids: Iterable[int], *, centre: bool = False) -> None:
         """Select cells of one plane; the first is the active one. Goes to their plane if it is not in view.
@@ -176,12 +202,11 @@ class EditSession:
         centre
             Bring the active cell to the middle of the view.
         """
-        self.flush()
+        self.finish()
         ids = tuple(dict.fromkeys(int(i) for i in ids))
         plane = self.plane_of(ids[0]) if ids else None
-        if plane is not None and plane != self._plane:
-            go_to_plane(self.session.viewer, self.source, self.planes, plane)
-            self.follow_view()
+        if plane is not None:
+            self._go_to(plane)
         ids = tuple(i for i in ids if self.result.get(self._plane, i) is not None)
         if ids:
             self.activate()
@@ -194,8 +219,7 @@ class EditSession:
     def _set_selected(self, ids: tuple[int, ...]) -> None:
         changed = ids != self._selected
         self._selected = ids
-        flat = shows_planes(self.session.viewer, self.source)
-        self.shown.layers.lift(self._plane, ids[0] if ids else None, shown=self._plane if flat else None)
+        self.shown.layers.lift(self._plane, ids[0] if ids else None, shown=self._plane if self.is_flat else None)
         self._show_active()
         if changed:
             self.selection_changed.emit(ids)
@@ -203,28 +227,6 @@ class EditSession:
     def _show_active(self) -> None:
         others = (self.result.get(self._plane, i) for i in self._selected[1:])
         self.active.show(self.cell, [i for i in others if i is not None])
-
-    def select_next(self) -> None:
-        """Select the next cell of the queue and bring it to the middle; after the last comes the first."""
-        self._step(1)
-
-    def select_previous(self) -> None:
-        """Select the cell before this one in the queue and bring it to the middle."""
-        self._step(-1)
-
-    def _step(self, by: int) -> None:
-        self.flush()
-        if self.queue is None and not self.result.leading:  # in a stack it would leave the plane
-            from napari_centermask.widgets.edit.review import review_of
-
-            review_of(self)  # becomes the queue
-        ids = (list(self.queue()) if self.queue is not None else []) or sorted(self.result.visible(self._plane).ids)
-        if not ids:
-            return
-        if self._selected and self._selected[0] in ids:
-            self.select((ids[(ids.index(self._selected[0]) + by) % len(ids)],), centre=True)
-        else:
-            self.select((ids[0 if by > 0 else -1],), centre=True)
 
     def at(self, y: float, x: float) -> list[int]:
         """Ids of the cells shown at a point of the plane in view, top-most first; that one is lifted changes nothing."""
@@ -237,6 +239,11 @@ class EditSession:
             return self._plane
         return next((index for index, plane in self.result.planes.items() if id in plane), None)
 
+    def _go_to(self, plane: Index) -> None:
+        if plane != self._plane:
+            go_to_plane(self.session.viewer, self.source, self.planes, plane)
+            self.follow_view()
+
     def centre_on(self, id: int) -> None:
         """Bring a cell to the middle of the view, and its plane into view; closer if it is tiny there."""
         plane = self.plane_of(id)
@@ -246,90 +253,68 @@ class EditSession:
         centre_view(self.session.viewer, self.source, self.planes, plane, self.result.get(plane, id).box)
 
     def do(self, name: str, changes: Sequence[Change] = (), regions: Sequence[RegionChange] = ()) -> Edit | None:
-        """Apply changes as one edit; what was painted comes first. Flush before you compute the changes.
+        """Apply changes as one edit; what was painted comes first. Call `finish` before you compute the changes.
 
         Raises
         ------
         ValueError
             If a change does not start from what is there.
         """
-        self.flush()
+        self.finish()
         return self.history.do(name, changes, regions=regions)
 
     def undo(self) -> Edit | None:
         """Take the last edit back, and show where; returns what was applied, None if there was nothing."""
-        self.flush()
+        self.finish()
         return self._look_at(self.history.undo())
 
     def redo(self) -> Edit | None:
         """Apply the edit undone last again, and show where; None if there was nothing."""
-        self.flush()
+        self.finish()
         return self._look_at(self.history.redo())
 
     def _look_at(self, edit: Edit | None) -> Edit | None:
         planes = [] if edit is None else [c.plane for c in (*edit.changes, *edit.regions)]
         if planes and self._plane not in planes:
-            go_to_plane(self.session.viewer, self.source, self.planes, planes[0])
-            self.follow_view()
+            self._go_to(planes[0])
         return edit
 
-    def run_tool(self, name: str, **arguments: Any) -> Edit | None:
-        """Run a tool of `core.tools` on cells of the plane in view, as one edit.
+    def run_tool(
+        self, name: str, ids: Iterable[int] | None = None, *, plane: Index | None = None, **arguments: Any
+    ) -> Edit | None:
+        """Run a tool of the table `core.tools.TOOLS`, as one edit; afterwards is selected what the table says.
 
         Parameters
         ----------
         name
             For instance "split_line", "merge", "grow".
+        ids
+            The cells; those selected if not given.
+        plane
+            Their plane; the one in view if not given.
         arguments
-            Of the tool. `ids` (or `id`) are the selected cells if not given.
+            Of the tool.
 
         Returns
         -------
         Edit or None
             None if it changes nothing.
-        """
-        self.flush()
-        tool = getattr(tools, name)
-        code = tool.__code__
-        takes = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        if "ids" in takes:
-            arguments.setdefault("ids", self._selected)
-        elif "id" in takes:
-            arguments.setdefault("id", self._selected[0] if self._selected else 0)
-        if "shows" in takes:
-            arguments.setdefault("shows", self.result.shows)
-        ids = tuple(arguments.get("ids", (arguments["id"],) if "id" in arguments else ()))
-        cells = self.result.plane(self._plane)
-        if ("ids" in takes or "id" in takes) and not (ids and all(i in cells for i in ids)):
-            return None
-        changes = tools.to_changes(tool(cells, **arguments), self._plane, self.result)
-        named = ids or tuple(c.id for c in changes if c.before is None)
-        edit = self.history.do(edit_name(name, named, arguments), changes)
-        if edit is not None and name.startswith("split"):
-            self.select((*ids, *(c.id for c in edit.changes if c.before is None)))
-        return edit
-
-    def copy_to_next(self) -> Edit | None:
-        """Copy the selected cells to the next frame, and select the copies there.
-
-        Frames are along the first of the image's leading axes.
 
         Raises
         ------
-        UserError
-            If the image has no frames, or this is the last one.
+        NotInView
+            If no plane is given, and the viewer shows none as it is.
         """
-        self.flush()
-        if not self._plane:
-            raise UserError("Expected a stack; this image has one plane, so there is no next frame.")
-        following = (self._plane[0] + 1, *self._plane[1:])
-        if following[0] >= self.result.leading[0]:
-            raise UserError("This is the last frame.")
-        cells = [self.result.get(self._plane, i) for i in self._selected]
-        changes = tools.to_changes(tools.copy_to(self.result.plane(following), cells), following, self.result)
-        edit = self.history.do(edit_name("copy_to", self._selected, {}), changes)
-        if edit is not None:
-            self.select(c.id for c in edit.changes)
+        if plane is None:
+            self.require_flat()
+        self.finish()
+        tool, plane = TOOLS[name], self._plane if plane is None else plane
+        ids = tool.targets(self._selected if ids is None else tuple(ids))
+        changes = tool.changes(self.result, plane, ids, **arguments)
+        made = tuple(c.id for c in changes if c.before is None)
+        edit = self.history.do(tool.edit_name(ids or made), changes)
+        if edit is not None and tool.selects != "same" and plane == self._plane:
+            self.select(made if tool.selects == "new" else (*ids, *made))
         return edit
 
     def add(self, mask: np.ndarray, origin: tuple[int, int] = (0, 0), **fields: Any) -> Instance | None:
@@ -344,56 +329,53 @@ class EditSession:
         fields
             As of `core.tools.new_cell`.
         """
-        self.flush()
         fields = {"category": self.category} | fields
         edit = self.run_tool("new_cell", mask=mask, origin=origin, mode=self._mode, **fields)
-        return self._select_new(edit)
+        return None if edit is None else self.cell
 
-    def _select_new(self, edit: Edit | None) -> Instance | None:
-        made = [c.after for c in edit.changes if c.before is None] if edit is not None else []
-        if not made:
-            return None
-        self.select((made[0].id,))
-        return self.result.get(self._plane, made[0].id)
+    def finish(self) -> Edit | None:
+        """End what is drawn on the canvas where it began, and take it over; None if it changes nothing."""
+        self.active.finish()
+        return self.flush()
+
+    def take_back(self) -> bool:
+        """Take back what is under way: the last corner of a polygon, or a stroke; False if nothing is."""
+        return self.active.drop_corner() or self.cancel()
+
+    def cancel(self) -> bool:
+        """Give up the polygon or the stroke that is under way; False if nothing is."""
+        if not self.active.cancel():
+            return False
+        self._later.stop()
+        self._show_active()
+        return True
 
     def flush(self) -> Edit | None:
-        """Take over what was painted since the last time; None if it changes nothing."""
+        """Take over what was painted since the last time; a stroke goes on. None if it changes nothing."""
         self._later.stop()
+        if not self.active.is_painted:
+            return None
         painted = self.active.take()
         if painted is None:
+            self._show_active()
             return None
-        from napari.utils.notifications import show_warning
-
         mask, origin = painted
-        id = self._selected[0] if self._selected else 0
+        ids, fields = self._selected[:1], {}
+        tool = TOOLS["paint" if ids else "new_cell"]
+        if not ids:
+            fields = {"category": self.category}
+        changes = tool.changes(self.result, self._plane, ids, mask=mask, origin=origin, mode=self._mode, **fields)
+        made = tuple(c.id for c in changes if c.before is None)
         edit = None
-        if not self._filled_too_much(mask, id):
-            fields = {} if id else {"category": self.category}
-            cells = self.result.plane(self._plane)
-            pairs = tools.commit(cells, id, mask, origin, self._mode, shows=self.result.shows, **fields)
-            changes = tools.to_changes(pairs, self._plane, self.result)
-            new = next((c.id for c in changes if c.before is None), 0)
-            try:
-                edit = self.history.do(edit_name("commit" if id else "new_cell", (id or new,), {}), changes)
-            except UserError as error:  # a project that is read-only: the stroke is taken off again
-                show_warning(str(error))
-                new = 0
-            if new:
-                self._set_selected((new,))
+        try:
+            edit = self.history.do(tool.edit_name(ids or made), changes)
+        except UserError as error:  # a project that is read-only: the stroke is taken off again
+            show_warning(str(error))
+            made = ()
+        if made and not ids:
+            self._set_selected(made)
         self._show_active()
         return edit
-
-    def _filled_too_much(self, mask: np.ndarray, id: int) -> bool:
-        if not self.active.fills:
-            return False
-        before = self.result.get(self._plane, id)
-        added = np.count_nonzero(mask) - (before.area if before is not None else 0)
-        if added <= _MOST_FILLED * self.result.shape[0] * self.result.shape[1]:
-            return False
-        from napari.utils.notifications import show_info
-
-        show_info("The bucket would have filled the background. Fill inside a closed outline of the active cell.")
-        return True
 
     def _on_painted(self) -> None:
         self._later.start()
@@ -408,17 +390,20 @@ class EditSession:
         self.edited.emit(edit)
 
     def follow_view(self) -> None:
-        """Follow the viewer's sliders: what was painted is kept in its plane, and the selection ends with it."""
+        """Follow the viewer's sliders and axes: what is drawn ends in its plane, and the selection with it."""
         source = self.source
         if source is None:
             return
         flat = shows_planes(self.session.viewer, source)
+        plane = current_index(self.session.viewer, source, self.planes)
+        if (flat, plane) != (self._flat, self._plane):
+            self.finish()
         if self.active.layer.visible != flat:  # setting it puts the brush away
             self.active.layer.visible = flat
-        plane = current_index(self.session.viewer, source, self.planes)
-        if plane == self._plane:
-            return
-        self.flush()
-        self._set_selected(())
-        self._plane = plane
-        self.plane_changed.emit(plane)
+        if flat != self._flat:
+            self._flat = flat
+            self.flat_changed.emit(flat)
+        if plane != self._plane:
+            self._set_selected(())
+            self._plane = plane
+            self.plane_changed.emit(plane)

@@ -19,17 +19,19 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_centermask.widgets.edit.keys import KEYS, Action, pretty_key
+from napari_centermask.widgets.edit.allowed import CorrectState, why_not
+from napari_centermask.widgets.edit.key_names import pretty_key
+from napari_centermask.widgets.edit.keys import KEYS, Action
 from napari_centermask.widgets.parts.colours import category_colour
 from napari_centermask.widgets.parts.layout import label, row, titled_form
+from napari_centermask.widgets.parts.pickers import hint
 
 if TYPE_CHECKING:
     from napari_centermask.widgets.edit.session import EditSession
     from napari_centermask.widgets.parts.pickers import LayerCombo
 
 _COLUMNS = 3
-_ORDER = ("New", "Model", "Missed", "Cell", "Split", "Shape", "Overlap")
-_APART = {"previous", "next", "accept", "reject", "undo", "redo", "escape", "mode", "category", "cycle"}
+_ORDER = ("New", "Model", "Candidates", "Cell", "Split", "Shape", "Overlap")
 _MODES = {
     "overlap": ("Overlap", "Painted pixels are added to the cell; other cells keep theirs."),
     "take over": ("Take over", "Painted pixels are taken from the other cells."),
@@ -41,22 +43,28 @@ _HELP = """
 <li>Click a cell: it is lifted into the layer "active cell". Click again for the one below, Shift-click for several.</li>
 <li>Paint with napari's own tools: 2 brush, 1 eraser, 3 polygon, 4 bucket, [ and ] its size. Only this cell
 changes, whatever lies over or under it. Control-click takes another cell without putting the brush away.</li>
-<li>Or use the tools below, by button or key. Each step can be undone, without limit.</li>
-<li>Write mode says what painting does to the pixels of other cells.</li>
+<li>Or use the tools below, by button or key. Every step can be undone, without limit.</li>
+<li>The write mode decides what painting does to the pixels of other cells.</li>
 </ol>
-<p>Esc goes one step back: out of a drawing, a brush, a selection.</p>
+<p>Esc goes one step back: it cancels a drawing, puts the brush away, deselects.</p>
 """
 
 
-def tool_button(action: Action, *, title: str = "") -> QPushButton:
+def _button(action: Action, label: str) -> QPushButton:
     """A button with its key; it leaves the keyboard to the canvas."""
     key = pretty_key(KEYS.key(action.name))
-    title = title or action.title.partition(": ")[2].capitalize() or action.title
-    button = QPushButton(f"{title}  {key}" if key else title)
+    button = QPushButton(f"{label}  {key}" if key else label)
     button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     button.setMinimumWidth(60)
     return button
+
+
+def _allow(button: QPushButton, action: Action, state: CorrectState) -> None:
+    """Enable a button if its action can work; else its tooltip says why it cannot."""
+    reason = why_not(action, state)
+    key = pretty_key(KEYS.key(action.name)) or "none"
+    hint(button, f"{action.tip} {reason} Key: {key}." if reason else f"{action.tip} Key: {key}.", enabled=not reason)
 
 
 class ActiveBox(QWidget):
@@ -82,21 +90,23 @@ class ActiveBox(QWidget):
         self.buttons = {}
         titles = {"previous": "◀", "accept": "Accept", "reject": "Reject", "next": "▶"}
         for name, title in titles.items():
-            button = self.buttons[name] = tool_button(KEYS.actions[name], title=title)
+            button = self.buttons[name] = _button(KEYS.actions[name], title)
             button.clicked.connect(lambda _, name=name: self.wanted.emit(name))
-            button.setToolTip(f"{KEYS.actions[name].tip} Key: {KEYS.key(name) or 'none'}.")
         self.buttons["accept"].setObjectName("primary")
         for name in ("previous", "next"):
             self.buttons[name].setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         form.addRow(row(*self.buttons.values(), stretch=1))
 
-    def show_cell(self, edits: EditSession | None) -> None:
+    def show_cell(self, edits: EditSession | None, state: CorrectState) -> None:
         """Describe what is selected."""
+        for name, button in self.buttons.items():
+            _allow(button, KEYS.actions[name], state)
         cell = None if edits is None else edits.cell
         if edits is None:
-            text = "This image has no cells yet: run CenterMask, or make one under New."
+            text = "This image has no cells yet. Run CenterMask, or draw one with the buttons under New."
         elif cell is None:
-            text = f"<b>No cell selected.</b> Click one of {edits.result.n_visible(edits.current_plane):,}, or paint a new one."
+            n = edits.result.n_visible(edits.current_plane)
+            text = f"<b>No cell selected.</b> {n:,} in this plane: click one, or paint a new one."
         else:
             name = edits.result.categories.get(cell.category, str(cell.category))
             more = f" and {len(edits.selected) - 1:,} more" if len(edits.selected) > 1 else ""
@@ -137,7 +147,7 @@ class PaintBox(QWidget):
             button = QPushButton(title)
             button.setCheckable(True)
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            button.setToolTip(f"{tip} Key: {KEYS.key('mode')} goes on to the next.")
+            button.setToolTip(f"{tip} {KEYS.key('mode')} switches to the next mode.")
             button.setProperty("mode", mode)
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             button.clicked.connect(lambda _, mode=mode: self.mode_picked.emit(mode))
@@ -152,22 +162,20 @@ class PaintBox(QWidget):
         form.addRow(_equal(buttons))
         form.addRow(_equal([self.undo, self.redo]))
 
-    def show_state(self, edits: EditSession | None) -> None:
+    def show_state(self, edits: EditSession | None, state: CorrectState) -> None:
         """Show the write mode and what can be undone."""
         mode = "overlap" if edits is None else edits.mode
         for button in self.modes.buttons():
             button.setChecked(button.property("mode") == mode)
             button.setEnabled(edits is not None)
-        history = None if edits is None else edits.history
-        for button, word, name in (
-            (self.undo, "Undo", history and history.undo_name),
-            (self.redo, "Redo", history and history.redo_name),
+        for button, action, name in (
+            (self.undo, KEYS.actions["undo"], state.undo_name),
+            (self.redo, KEYS.actions["redo"], state.redo_name),
         ):
-            text = f"{word} {name}" if name else word
+            text = f"{action.title} {name}" if name else action.title
             button.setText(_elided(button, text))
-            key = pretty_key(KEYS.key(word.lower()))
-            button.setToolTip(f"{text}. Key: {key}." if name else f"There is nothing to {word.lower()}.")
-            button.setEnabled(bool(name))
+            reason = why_not(action, state)
+            hint(button, reason or f"{text}. Key: {pretty_key(KEYS.key(action.name))}.", enabled=not reason)
 
 
 def _equal(buttons: list[QPushButton]) -> QWidget:
@@ -184,7 +192,7 @@ def _elided(button: QPushButton, text: str) -> str:
 
 
 class ToolsBox(QWidget):
-    """All tools of the table of actions, in groups by the first word of their titles."""
+    """A button for each action of a group, under the group's heading."""
 
     wanted = Signal(str)
 
@@ -196,11 +204,13 @@ class ToolsBox(QWidget):
         self.amount.setSingleStep(0.5)
         self.amount.setDecimals(1)
         self.amount.setValue(1.0)
-        self.amount.setToolTip("n: by how much Grow, Shrink and Smooth work.")
-        self.crumbs = QSpinBox()
-        self.crumbs.setRange(1, 1_000_000)
-        self.crumbs.setValue(20)
-        self.crumbs.setToolTip("Parts of fewer pixels are crumbs; the largest part of a cell always stays.")
+        self.amount.setToolTip("n, in pixels, for Grow, Shrink and Smooth.")
+        self.debris = QSpinBox()
+        self.debris.setRange(1, 1_000_000)
+        self.debris.setValue(20)
+        self.debris.setToolTip(
+            "Remove debris removes separate parts with fewer pixels. The largest part of a cell always stays."
+        )
         form = titled_form(self, "Tools")
         self._holder = QWidget()
         self._layout = QVBoxLayout(self._holder)
@@ -208,7 +218,7 @@ class ToolsBox(QWidget):
         self._layout.setSpacing(3)
         self._grid: QWidget | None = None
         form.addRow(self._holder)
-        form.addRow(label("n, pixels"), row(self.amount, QLabel("Crumbs under"), self.crumbs))
+        form.addRow(label("n, pixels"), row(self.amount, QLabel("Debris below"), self.debris))
         self.build()
 
     def build(self) -> None:
@@ -227,33 +237,26 @@ class ToolsBox(QWidget):
             heading.setObjectName("quiet")
             grid.addWidget(heading, line, 0, 1, _COLUMNS)
             for n, action in enumerate(actions):
-                grid.addWidget(self._button(action), line + 1 + n // _COLUMNS, n % _COLUMNS)
+                grid.addWidget(self._tool(action), line + 1 + n // _COLUMNS, n % _COLUMNS)
             line += 1 + (len(actions) + _COLUMNS - 1) // _COLUMNS
         for column in range(_COLUMNS):
             grid.setColumnStretch(column, 1)
         self._layout.addWidget(self._grid)
 
-    def _groups(self) -> dict[str, list[Action]]:
-        groups: dict[str, list[Action]] = {}
+    @staticmethod
+    def _groups() -> dict[str, list[Action]]:
+        groups: dict[str, list[Action]] = {name: [] for name in _ORDER}
         for action in KEYS.actions.values():
-            if action.name not in _APART and not action.name.startswith("category_"):
-                group = action.title.partition(": ")[0] if ": " in action.title else "More"
-                groups.setdefault(group, []).append(action)
-        known = {name: groups[name] for name in _ORDER if name in groups}
-        return known | groups
+            if action.group:
+                groups.setdefault(action.group, []).append(action)
+        return groups
 
-    def _button(self, action: Action) -> QPushButton:
-        button = self.buttons[action.name] = tool_button(action)
+    def _tool(self, action: Action) -> QPushButton:
+        button = self.buttons[action.name] = _button(action, action.label)
         button.clicked.connect(lambda _, name=action.name: self.wanted.emit(name))
         return button
 
-    def enable(self, n_selected: int) -> None:
-        """Enable what can work on so many cells and say why the rest cannot."""
+    def show_state(self, state: CorrectState) -> None:
+        """Enable what can work and say why the rest cannot."""
         for name, button in self.buttons.items():
-            action = KEYS.actions[name]
-            button.setEnabled(n_selected >= action.needs)
-            why = "" if n_selected >= action.needs else " Select a cell first."
-            if action.needs > 1 and why:
-                why = f" Select {action.needs} cells or more: Shift-click adds one."
-            key = pretty_key(KEYS.key(name))
-            button.setToolTip(f"{action.tip}{why} Key: {key or 'none'}.")
+            _allow(button, KEYS.actions[name], state)

@@ -51,5 +51,13 @@ def _action(id: int) -> str:
     """The name of the action that gives a cell this category, made if there is none."""
     name = f"category_{id}"
     if name not in KEYS.actions:
-        KEYS.add(Action(name, f"Category {id}", "", partial(set_category, category=id), f"Category {id}."))
+        KEYS.add(
+            Action(
+                name,
+                f"Category {id}",
+                "",
+                partial(set_category, category=id),
+                f"Give the selected cells category {id}.",
+            )
+        )
     return name

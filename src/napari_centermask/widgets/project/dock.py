@@ -10,7 +10,7 @@ from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QTabWidget, QVBoxLayout, QWidget
 
 from napari_centermask.core.errors import ChangedOutside, UserError
-from napari_centermask.widgets.edit.session import edit_session_of
+from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.parts.layout import STYLE, WIDTH, scroll_column
 from napari_centermask.widgets.parts.message_bar import MessageBar
 from napari_centermask.widgets.parts.pickers import hint

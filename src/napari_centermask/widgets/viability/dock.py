@@ -12,7 +12,7 @@ from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QComboBox, QFileDialog, QTabWidget, QWidget
 
 from napari_centermask.core.errors import UserError
-from napari_centermask.widgets.edit.session import edit_session_of
+from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.parts.layout import STYLE, WIDTH, HelpButton, label, row, scroll_column
 from napari_centermask.widgets.parts.pickers import LayerCombo, hint
 from napari_centermask.widgets.parts.tabs import share_place

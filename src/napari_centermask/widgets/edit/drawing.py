@@ -1,4 +1,4 @@
-"""The mouse on the canvas: clicks that select cells, and lines, points, boxes and polygons drawn for a tool."""
+"""Lines, points, boxes and polygons that a person draws on the canvas for a tool."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_centermask.widgets.viewer.view import shows_planes
+from napari_centermask.widgets.viewer.layers import flat_place
 
 if TYPE_CHECKING:
     from napari.layers import Layer, Shapes
     from napari.viewer import Viewer
 
+    from napari_centermask.core.result import Index
     from napari_centermask.widgets.edit.session import EditSession
 
 Kind = Literal["line", "points", "box", "click", "polygon"]
-_STILL = 4  # screen pixels that the mouse may move in a click
+STILL = 4  # screen pixels that the mouse may move in a click
 _COLOUR = "#ffd166"
 _HINTS = {
     "line": "Drag a line. Esc cancels.",
@@ -29,20 +30,12 @@ _DRAWINGS: dict[int, Drawing] = {}
 
 
 def draw(
-    viewer: Viewer,
-    layer: Layer,
-    kind: Kind,
-    on_done: Callable[[np.ndarray], object],
-    *,
-    hint: str = "",
-    repeat: bool = False,
+    edits: EditSession, kind: Kind, on_done: Callable[[np.ndarray], object], *, hint: str = "", repeat: bool = False
 ) -> Drawing:
-    """Let a person draw on the canvas; a drawing in progress in this viewer is cancelled.
+    """Let a person draw on the plane in view; a drawing in progress in this viewer is cancelled.
 
     Parameters
     ----------
-    layer
-        In whose pixels points are given; for stacks, in those of the plane in view.
     kind
         "line" (dragged, n points), "points" (clicked), "box" (two opposite corners), "click" (one point) or "polygon".
     on_done
@@ -51,11 +44,18 @@ def draw(
         What the status line says; how to draw when not given.
     repeat
         Begin again after each drawing, until Esc.
+
+    Raises
+    ------
+    NotInView
+        In 3D and with rolled axes.
     """
-    viewer = getattr(viewer, "__wrapped__", viewer)
-    cancel_drawing(viewer)
-    drawing = Drawing(viewer, layer, kind, on_done, hint=hint or _HINTS[kind], repeat=repeat)
-    _DRAWINGS[id(viewer)] = drawing
+    edits.require_flat()
+    edits.activate()
+    edits.finish()
+    cancel_drawing(edits.session.viewer)
+    drawing = Drawing(edits, kind, on_done, hint=hint or _HINTS[kind], repeat=repeat)
+    _DRAWINGS[id(edits.session.viewer)] = drawing
     return drawing
 
 
@@ -75,6 +75,9 @@ def cancel_drawing(viewer: Viewer) -> bool:
 class Drawing:
     """A drawing in progress: a layer that shows it and takes the mouse until it ends.
 
+    It belongs to the plane in which it began: when the sliders move or the axes are rolled, it ends without a result; one
+    that repeats begins again in the plane that came into view.
+
     Attributes
     ----------
     points
@@ -82,26 +85,22 @@ class Drawing:
     """
 
     def __init__(
-        self,
-        viewer: Viewer,
-        target: Layer,
-        kind: Kind,
-        on_done: Callable[[np.ndarray], object],
-        *,
-        hint: str,
-        repeat: bool,
+        self, edits: EditSession, kind: Kind, on_done: Callable[[np.ndarray], object], *, hint: str, repeat: bool
     ) -> None:
-        self._viewer, self._target, self.kind, self._on_done, self._repeat = viewer, target, kind, on_done, repeat
+        viewer = edits.session.viewer
+        self._edits, self._viewer, self._target = edits, viewer, edits.active.layer
+        self.kind, self._on_done, self._repeat = kind, on_done, repeat
         self.points: list[np.ndarray] = []
+        self._drag: object | None = None  # stands for the drag under way
         self._before = viewer.layers.selection.active
         self._mode = getattr(self._before, "mode", None)  # napari puts a brush away when another layer is active
         self.layer = self._make_layer(hint)
         viewer.layers.events.removed.connect(self._on_removed)
+        edits.plane_changed.connect(self._on_plane_changed)
+        edits.flat_changed.connect(self.cancel)
 
     def _make_layer(self, hint: str) -> Shapes:
         from napari.layers import Shapes
-
-        from napari_centermask.widgets.viewer.layers import flat_place
 
         layer = Shapes(
             ndim=2, name=f"draw: {self.kind}", edge_color=_COLOUR, face_color="transparent", **flat_place(self._target)
@@ -113,9 +112,14 @@ class Drawing:
         layer.help = hint
         layer.mouse_drag_callbacks.append(self._on_press)
         layer.mouse_double_click_callbacks.append(self._on_double_click)
-        for key, action in (("Escape", self.cancel), ("Enter", self.finish), ("Control-Z", self.take_back)):
+        for key, action in (("Escape", self.cancel), ("Enter", self.finish)):
             layer.bind_key(key, lambda _, action=action: action(), overwrite=True)
         return layer
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is a point, or a drag under way."""
+        return bool(self.points) or self._drag is not None
 
     def finish(self) -> None:
         """End the drawing and hand its points over, if there are enough of them."""
@@ -131,14 +135,28 @@ class Drawing:
             self.cancel()
         self._on_done(points)
 
-    def take_back(self) -> None:
-        """Take the last point back."""
-        self.points = self.points[:-1]
+    def take_back(self) -> bool:
+        """Take back the drag under way, or the last point; False if there is neither."""
+        if self._drag is not None:
+            self._drag = None
+        elif self.points:
+            self.points = self.points[:-1]
+        else:
+            return False
+        self._preview()
+        return True
+
+    def restart(self) -> None:
+        """Forget what was drawn so far; the drawing itself goes on."""
+        self.points, self._drag = [], None
         self._preview()
 
-    def cancel(self) -> None:
+    def cancel(self, *_: object) -> None:
         """End the drawing without a result."""
+        self.points, self._drag = [], None
         self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self._edits.plane_changed.disconnect(self._on_plane_changed, missing_ok=True)
+        self._edits.flat_changed.disconnect(self.cancel, missing_ok=True)
         if _DRAWINGS.get(id(self._viewer)) is self:
             del _DRAWINGS[id(self._viewer)]
         layers = self._viewer.layers
@@ -152,6 +170,12 @@ class Drawing:
         if event.value is self.layer or event.value is self._target:
             self.cancel()
 
+    def _on_plane_changed(self, plane: Index) -> None:
+        if self._repeat:
+            self.restart()
+        else:
+            self.cancel()
+
     def _at(self, event: Any) -> np.ndarray:
         return np.array(self._target.world_to_data(event.position)[-2:], float)
 
@@ -160,13 +184,19 @@ class Drawing:
             return
         start, first = np.array(event.pos, float), self._at(event)
         stroke = [first]
+        drag = self._drag = object()
         yield
         while event.type == "mouse_move":
+            if self._drag is not drag:
+                return
             stroke.append(self._at(event))
             self._on_drag(stroke)
             yield
+        if self._drag is not drag:
+            return
+        self._drag = None
         stroke.append(self._at(event))  # moves in quick succession are left out, the last one too
-        still = np.abs(np.array(event.pos, float) - start).max() <= _STILL
+        still = np.abs(np.array(event.pos, float) - start).max() <= STILL
         self._on_release(first if still else None, stroke)
 
     def _on_drag(self, stroke: list[np.ndarray]) -> None:
@@ -217,115 +247,3 @@ class Drawing:
             add(np.array(points), edge_width=width, edge_color=_COLOUR, face_color="#ffd16622")
         else:
             self.layer.add_ellipses(np.array([points[0], (3 * pixel, 3 * pixel)]), edge_width=width, edge_color=_COLOUR)
-
-
-class ClickSelect:
-    """Clicks on an image's layers select cells: again for the next one under the cursor, with Shift for several.
-
-    With a brush or another tool in hand, Control and a click select.
-    """
-
-    def __init__(self, edits: EditSession) -> None:
-        self._edits = edits
-        self._zoom: Callable | None = None
-
-    def start(self) -> None:
-        """Listen to the mouse."""
-        viewer = self._edits.session.viewer
-        if self._on_press in viewer.mouse_drag_callbacks:
-            return
-        viewer.mouse_drag_callbacks.append(self._on_press)
-        viewer.mouse_move_callbacks.append(self._on_move)
-        doubles = viewer.mouse_double_click_callbacks
-        self._zoom = next((c for c in doubles if getattr(c, "__name__", "") == "double_click_to_zoom"), None)
-        if self._zoom is not None:
-            doubles.remove(self._zoom)
-        doubles.append(self._on_double_click)
-
-    def stop(self) -> None:
-        """Leave the mouse to napari again."""
-        viewer = self._edits.session.viewer
-        if viewer is None or self._on_press not in viewer.mouse_drag_callbacks:
-            return
-        viewer.mouse_drag_callbacks.remove(self._on_press)
-        viewer.mouse_move_callbacks.remove(self._on_move)
-        viewer.mouse_double_click_callbacks.remove(self._on_double_click)
-        if self._zoom is not None:
-            viewer.mouse_double_click_callbacks.append(self._zoom)
-
-    def _means_us(self, viewer: Viewer, event: Any) -> bool:
-        layer = viewer.layers.selection.active
-        if event.button != 1 or not any(layer is own for own in self._edits.layers):
-            return False
-        if not shows_planes(viewer, self._edits.source):
-            return False
-        return str(layer.mode) == "pan_zoom" or "Control" in event.modifiers
-
-    def _on_press(self, viewer: Viewer, event: Any) -> Generator[None, None, None] | None:
-        if not self._means_us(viewer, event) or "Alt" in event.modifiers:
-            return
-        layer = viewer.layers.selection.active
-        mode = str(layer.mode)
-        if mode != "pan_zoom":
-            layer.mode = "pan_zoom"  # before the brush sees the press: viewers' callbacks come first
-        start, position, several = np.array(event.pos, float), event.position, "Shift" in event.modifiers
-        yield
-        while event.type == "mouse_move":
-            yield
-        if np.abs(np.array(event.pos, float) - start).max() <= _STILL:
-            self.click(position, several=several)
-        if mode != "pan_zoom":
-            layer.mode = mode
-
-    def _on_double_click(self, viewer: Viewer, event: Any) -> None:
-        if self._means_us(viewer, event) and self._stack(event.position):
-            self.click(event.position, several="Shift" in event.modifiers)
-        elif self._zoom is not None:
-            self._zoom(viewer, event)
-
-    def _stack(self, position: Any) -> list[int]:
-        y, x = self._edits.source.world_to_data(position)[-2:]
-        return self._edits.at(y, x)
-
-    def click(self, position: Any, *, several: bool = False) -> None:
-        """Select at a position in the world: the next cell under it, none where there is none.
-
-        Parameters
-        ----------
-        several
-            Add the cell to the selection, or take it out.
-        """
-        self._edits.flush()
-        stack, selected = self._stack(position), self._edits.selected
-        if several:
-            new = next((i for i in stack if i not in selected), None)
-            if new is not None:
-                self._edits.select((*selected, new))
-            elif stack:
-                self._edits.select(i for i in selected if i != stack[0])
-        elif not stack:
-            self._edits.select(())
-        else:
-            turn = stack.index(selected[0]) + 1 if selected and selected[0] in stack else 0
-            self._edits.select((stack[turn % len(stack)],))
-
-    def cycle(self) -> None:
-        """Select the next cell under the cursor."""
-        self.click(self._edits.session.viewer.cursor.position)
-
-    def _on_move(self, viewer: Viewer, event: Any) -> None:
-        """Say in the status line which cells lie under the cursor."""
-        layer = viewer.layers.selection.active
-        if event.is_dragging or not any(layer is own for own in self._edits.layers):
-            return
-        text = depth_text(self._stack(event.position), self._edits.selected)
-        if layer.help != text:
-            layer.help = text
-
-
-def depth_text(stack: list[int], selected: tuple[int, ...]) -> str:
-    """What lies at a pixel, in words: "2 cells here: 41 over 12"."""
-    if not stack:
-        return "Click selects a cell; Shift adds one; 2 paints, 1 erases, 3 draws a polygon"
-    names = " over ".join(f"[{i}]" if selected and i == selected[0] else str(i) for i in stack)
-    return f"Cell {names}" if len(stack) == 1 else f"{len(stack)} cells here: {names}"

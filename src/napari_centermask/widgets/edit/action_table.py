@@ -1,0 +1,190 @@
+"""All actions with their keys and buttons; importing this fills the table `keys.KEYS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari_centermask.core.tools import TOOLS
+from napari_centermask.widgets.edit.actions import (
+    accept,
+    begin_new,
+    change_shape,
+    copy_next,
+    draw_split,
+    escape,
+    isolate,
+    next_category,
+    next_mode,
+    redo,
+    reject,
+    remove_debris,
+    run_tool,
+    set_category,
+    undo,
+)
+from napari_centermask.widgets.edit.candidates import candidates_of
+from napari_centermask.widgets.edit.clicks import click_under_cursor
+from napari_centermask.widgets.edit.keys import KEYS, Action
+from napari_centermask.widgets.edit.prompt import prompts_of
+from napari_centermask.widgets.edit.review import select_next
+
+if TYPE_CHECKING:
+    from napari_centermask.widgets.edit.session import EditSession
+
+_CATEGORIES = 9
+Run = Callable[["EditSession"], object]
+
+
+def _action(name: str, key: str, title: str, tip: str, run: Run, **fields: Any) -> None:
+    KEYS.add(Action(name, title, key, run, tip, **fields))
+
+
+def _button(group: str, label: str, name: str, key: str, title: str, tip: str, run: Run, **fields: Any) -> None:
+    _action(name, key, title, tip, run, group=group, label=label, **fields)
+
+
+def _tool(
+    group: str, label: str, name: str, key: str, tip: str, run: Run | None = None, *, nothing: str = "", **fields: Any
+) -> None:
+    """A tool of the table in the core: its title, and how many cells it needs; says `nothing` if it changes nothing."""
+    tool = TOOLS[name]
+    run = run or partial(run_tool, name=name, nothing=nothing)
+    _button(group, label, name, key, tool.title, tip, run, needs=tool.needs, **fields)
+
+
+def _candidates(label: str, name: str, key: str, title: str, tip: str, method: str) -> None:
+    _button("Candidates", label, name, key, title, tip, lambda edits: getattr(candidates_of(edits), method)())
+
+
+def _way_through() -> None:
+    _action("previous", ",", "Previous cell", "Select and centre the previous cell.", partial(select_next, step=-1))
+    _action("next", ".", "Next cell", "Select and centre the next cell.", select_next)
+    _action("cycle", "Q", "Cell below", "Select the next cell under the cursor.", click_under_cursor)
+    _action("accept", "A", "Accept", "Accept the selected cells and go on to the next one.", accept)
+    _action("reject", "R", "Reject", "The cell stays in the file, hidden. Go on to the next one.", reject, needs=1)
+
+
+def _new_cells() -> None:
+    paint, polygon = partial(begin_new, mode="paint"), partial(begin_new, mode="polygon")
+    _button(
+        "New", "Brush", "new_brush", "N", "New cell with the brush", "Paint a new cell. N begins another one.", paint
+    )
+    _button(
+        "New",
+        "Polygon",
+        "new_polygon",
+        "Shift-N",
+        "New cell with the polygon",
+        "Click corners; double-click to close.",
+        polygon,
+    )
+    for kind, key, tip in (("box", "9", "Drag a box around a cell"), ("click", "8", "Click a cell")):
+        run = partial(_prompt, kind=kind)
+        _button(
+            "Model",
+            kind.capitalize(),
+            f"prompt_{kind}",
+            key,
+            f"New cell by the model: {kind}",
+            f"{tip}; the model segments it.",
+            run,
+        )
+    tip = "Drag a box; the model segments the selected cell anew inside it."
+    _button("Model", "Redraw", "prompt_redraw", "Shift-R", "Redraw with the model", tip, _redraw, needs=1)
+    tip = "Outline what the model found below the score threshold and no cell covers."
+    _candidates("Show", "candidates", "0", "Show low-confidence candidates", tip, "toggle")
+    _candidates("Next", "next_candidate", "Shift-Y", "Next candidate", "Centre the next candidate.", "next")
+    _candidates("Accept", "accept_candidate", "Y", "Accept candidate", "It is a cell. Go on to the next one.", "accept")
+    _candidates(
+        "Reject", "reject_candidate", "'", "Reject candidate", "It is not a cell. Go on to the next one.", "reject"
+    )
+    tip = "All candidates in this plane are cells."
+    _candidates("Accept all", "accept_candidates", "", "Accept all candidates", tip, "accept_all")
+
+
+def _prompt(edits: EditSession, kind: str) -> None:
+    prompts_of(edits).draw(kind)
+
+
+def _redraw(edits: EditSession) -> None:
+    prompts_of(edits).draw("box", replace_id=edits.selected[0])
+
+
+def _tools() -> None:
+    _tool("Cell", "Delete", "delete", "D", "Delete the selected cells.", also=("Delete",))
+    for kind, name, key, title, tip, nothing in (
+        (
+            "line",
+            "split_line",
+            "K",
+            "Line",
+            "Drag a line across a cell.",
+            "The line does not divide a cell. Draw it across one, from edge to edge.",
+        ),
+        (
+            "points",
+            "split_seeds",
+            "S",
+            "Points",
+            "Click a point in each part, then press Enter.",
+            "Click two or more points inside one cell.",
+        ),
+    ):
+        run = partial(draw_split, tool=name, kind=kind, nothing=nothing)
+        _button("Split", title, name, key, TOOLS[name].title, tip, run)
+    _tool(
+        "Split",
+        "Auto",
+        "split_auto",
+        "Shift-S",
+        "Split where the cell is narrow.",
+        nothing="The cell is narrow nowhere.",
+    )
+    _tool("Cell", "Merge", "merge", "J", "Make one cell of those selected; Shift-click adds one.")
+    _tool("Shape", "Fill holes", "fill_holes", "H", "Fill the holes of the cell.", nothing="The cell has no holes.")
+    _tool("Shape", "Remove debris", "remove_debris", "Shift-H", "Remove small separate parts.", remove_debris)
+    smooth = partial(change_shape, name="smooth", nothing="The outline is smooth already.")
+    _tool("Shape", "Smooth", "smooth", "O", "Smooth the outline over n pixels.", smooth)
+    _tool("Shape", "Grow", "grow", "G", "Grow by n pixels on all sides.", partial(change_shape, name="grow"))
+    _tool(
+        "Shape", "Shrink", "shrink", "Shift-G", "Shrink by n pixels on all sides.", partial(change_shape, name="shrink")
+    )
+    _tool("Overlap", "Raise", "raise", "PageUp", "Put on top of all other cells.", nothing="It is on top already.")
+    _tool("Overlap", "Lower", "lower", "PageDown", "Put below all other cells.", nothing="It is at the bottom already.")
+    nothing = "It shares no pixels with other cells."
+    _tool("Overlap", "Take", "take_shared", "U", "Shared pixels belong to this cell alone.", nothing=nothing)
+    _tool(
+        "Overlap", "Give", "give_shared", "Shift-U", "Shared pixels belong to the other cells alone.", nothing=nothing
+    )
+    _button(
+        "Cell",
+        "To next frame",
+        "copy_next",
+        "W",
+        TOOLS["copy_to"].title,
+        "Copy to the next frame and go there.",
+        copy_next,
+        needs=1,
+    )
+
+
+def _others() -> None:
+    _action("category", "C", "Next category", "Give the selected cells the next category.", next_category)
+    for n in range(1, _CATEGORIES + 1):
+        run = partial(set_category, category=n)
+        _action(f"category_{n}", f"Control-{n}", f"Category {n}", f"Give the selected cells category {n}.", run)
+    anywhere = {"in_view": False}
+    _action("mode", "T", "Write mode", "Switch between Overlap, Take over and Keep out.", next_mode, **anywhere)
+    _button(
+        "Overlap", "Isolate", "isolate", "I", "Isolate", "Show the other cells as outlines only.", isolate, **anywhere
+    )
+    own = {"in_view": False, "interrupts": False}
+    _action("undo", "Control-Z", "Undo", "Undo the last edit.", undo, everywhere=True, **own)
+    _action("redo", "Control-Shift-Z", "Redo", "Redo the edit.", redo, everywhere=True, **own)
+    _action("escape", "Escape", "Step back", "Cancel a drawing, put the tool away, deselect.", escape, **own)
+
+
+for _fill in (_way_through, _new_cells, _tools, _others):
+    _fill()

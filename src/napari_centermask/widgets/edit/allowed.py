@@ -1,0 +1,106 @@
+"""What can be done now, and why the rest cannot: pure functions of the state of the Correct and Review docks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+NOT_FLAT = (
+    "Cells can only be corrected in the 2D view of a plane. Switch back to 2D, or restore the order of the axes, "
+    "with the buttons below the layer list."
+)
+_NO_IMAGE = "There is no image. Open one, or choose File > Open Sample."
+_NO_CELLS = "There are no cells: run CenterMask, or draw some with 'CenterMask: Correct'."
+_ALL_REVIEWED = "Every cell is reviewed."
+
+
+class Requires(Protocol):
+    """What an action says about itself; see `keys.Action`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def needs(self) -> int: ...
+
+    @property
+    def in_view(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class CorrectState:
+    """What the buttons of the Correct dock depend on.
+
+    Attributes
+    ----------
+    has_image
+        An image is chosen.
+    is_flat
+        Its planes are shown as they are: in 2D, the axes in their order.
+    n_selected
+        Number of selected cells.
+    undo_name, redo_name
+        Of the edits that Undo and Redo would apply; None if there is none.
+    """
+
+    has_image: bool = True
+    is_flat: bool = True
+    n_selected: int = 0
+    undo_name: str | None = None
+    redo_name: str | None = None
+
+
+def why_not(action: Requires, state: CorrectState) -> str:
+    """Why an action cannot work, and what to do; empty if it can."""
+    if not state.has_image:
+        return _NO_IMAGE
+    if action.in_view and not state.is_flat:
+        return NOT_FLAT
+    if state.n_selected < action.needs:
+        return too_few(action.needs)
+    if action.name == "undo" and not state.undo_name:
+        return "There is nothing to undo."
+    if action.name == "redo" and not state.redo_name:
+        return "There is nothing to redo."
+    return ""
+
+
+def too_few(needs: int) -> str:
+    """What to select for an action that needs so many cells."""
+    return "Select a cell first." if needs == 1 else f"Select at least {needs} cells; Shift-click adds one."
+
+
+@dataclass(frozen=True)
+class ReviewState:
+    """What the buttons of the Review dock depend on.
+
+    Attributes
+    ----------
+    has_cells
+        The chosen image has a result.
+    is_flat
+        As in `CorrectState`.
+    n_waiting
+        Number of cells that nobody judged yet.
+    has_active
+        A cell is selected.
+    """
+
+    has_cells: bool = False
+    is_flat: bool = True
+    n_waiting: int = 0
+    has_active: bool = False
+
+
+def review_refusals(state: ReviewState) -> dict[str, str]:
+    """For each button of the Review dock why it cannot work; empty where it can."""
+    without_cells = "" if state.has_cells else _NO_CELLS
+    in_view = without_cells or ("" if state.is_flat else NOT_FLAT)
+    step = without_cells or ("" if state.n_waiting else _ALL_REVIEWED)
+    judge = in_view or ("" if state.n_waiting or state.has_active else _ALL_REVIEWED)
+    return {
+        **dict.fromkeys(("previous", "next"), step),
+        **dict.fromkeys(("accept", "reject"), judge),
+        **dict.fromkeys(("view", "draw", "whole"), in_view),
+        "check": without_cells,
+    }

@@ -1,0 +1,86 @@
+"""Keys on the canvas, and the one gate through which keys and buttons run an action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_info
+
+from napari_centermask.core.errors import UserError
+from napari_centermask.widgets.edit.allowed import CorrectState, why_not
+from napari_centermask.widgets.edit.drawing import drawing_in
+from napari_centermask.widgets.edit.keys import KEYS, Action, Keys
+
+if TYPE_CHECKING:
+    from napari_centermask.widgets.edit.session import EditSession
+
+
+class KeyBinder:
+    """Binds the keys of the actions to the layers of one correction; follows changes of the keys."""
+
+    def __init__(self, edits: EditSession, *, keys: Keys = KEYS) -> None:
+        self._edits, self._keys = edits, keys
+        self._bound: list[tuple[object, str]] = []
+        edits.activated.connect(self.bind)
+        edits.layers_changed.connect(self.bind)
+        edits.deactivated.connect(self.release)
+
+    def bind(self) -> None:
+        """Bind the keys to the layers of the correction, and those that work everywhere to the viewer."""
+        self.release()
+        self._keys.changed.connect(self._on_changed)
+        self._bind_all()
+
+    def release(self) -> None:
+        """Give all keys back."""
+        self._keys.changed.disconnect(self._on_changed, missing_ok=True)
+        self._unbind()
+
+    def _on_changed(self, name: str) -> None:
+        self._unbind()
+        self._bind_all()
+
+    def _bind_all(self) -> None:
+        for name, action in self._keys.actions.items():
+            targets = [*self._edits.layers, *([self._edits.session.viewer] if action.everywhere else [])]
+            for key in filter(None, (self._keys.key(name), *action.also)):
+                for target in targets:
+                    target.bind_key(key, _function(self._edits, action), overwrite=True)
+                    self._bound.append((target, key))
+
+    def _unbind(self) -> None:
+        for target, key in self._bound:
+            if target is not None:
+                target.bind_key(key, None)
+        self._bound = []
+
+
+def _function(edits: EditSession, action: Action) -> Callable[[object], None]:
+    """What napari binds to a key: a function with a name."""
+
+    def run(_: object) -> None:
+        perform(edits, action)
+
+    run.__name__ = action.name
+    return run
+
+
+def perform(edits: EditSession, action: Action) -> None:
+    """Run an action by key or button: the one gate. Says why where it cannot run.
+
+    What is drawn on the canvas ends first, where it began.
+    """
+    if action.interrupts:
+        drawing = drawing_in(edits.session.viewer)
+        if drawing is not None:
+            drawing.restart()
+        edits.finish()
+    state = CorrectState(is_flat=edits.is_flat, n_selected=len(edits.selected))
+    try:
+        refused = "" if action.name in ("undo", "redo") else why_not(action, state)
+        if refused:
+            raise UserError(f"{action.title}: {refused}")
+        action.run(edits)
+    except UserError as error:
+        show_info(str(error))
