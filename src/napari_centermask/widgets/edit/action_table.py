@@ -71,26 +71,21 @@ def _new_cells() -> None:
     _button(
         "New", "Brush", "new_brush", "N", "New cell with the brush", "Paint a new cell. N begins another one.", paint
     )
+    tip = "Click the corners; double-click to close the outline."
+    _button("New", "Polygon", "new_polygon", "Shift-N", "New cell with the polygon", tip, polygon)
+    box, click = "Drag a box around a cell; the model segments it.", "Click a cell; the model segments it."
     _button(
-        "New",
-        "Polygon",
-        "new_polygon",
-        "Shift-N",
-        "New cell with the polygon",
-        "Click corners; double-click to close.",
-        polygon,
+        "Model", "Box", "prompt_box", "9", "New cell by the model, in a box", box, lambda e: prompts_of(e).draw("box")
     )
-    for kind, key, tip in (("box", "9", "Drag a box around a cell"), ("click", "8", "Click a cell")):
-        run = partial(_prompt, kind=kind)
-        _button(
-            "Model",
-            kind.capitalize(),
-            f"prompt_{kind}",
-            key,
-            f"New cell by the model: {kind}",
-            f"{tip}; the model segments it.",
-            run,
-        )
+    _button(
+        "Model",
+        "Click",
+        "prompt_click",
+        "8",
+        "New cell by the model, at a click",
+        click,
+        lambda e: prompts_of(e).draw("click"),
+    )
     tip = "Drag a box; the model segments the selected cell anew inside it."
     _button("Model", "Redraw", "prompt_redraw", "Shift-R", "Redraw with the model", tip, _redraw, needs=1)
     tip = "Outline what the model found below the score threshold and no cell covers."
@@ -104,44 +99,18 @@ def _new_cells() -> None:
     _candidates("Accept all", "accept_candidates", "", "Accept all candidates", tip, "accept_all")
 
 
-def _prompt(edits: EditSession, kind: str) -> None:
-    prompts_of(edits).draw(kind)
-
-
 def _redraw(edits: EditSession) -> None:
     prompts_of(edits).draw("box", replace_id=edits.selected[0])
 
 
 def _tools() -> None:
     _tool("Cell", "Delete", "delete", "D", "Delete the selected cells.", also=("Delete",))
-    for kind, name, key, title, tip, nothing in (
-        (
-            "line",
-            "split_line",
-            "K",
-            "Line",
-            "Drag a line across a cell.",
-            "The line does not divide a cell. Draw it across one, from edge to edge.",
-        ),
-        (
-            "points",
-            "split_seeds",
-            "S",
-            "Points",
-            "Click a point in each part, then press Enter.",
-            "Click two or more points inside one cell.",
-        ),
-    ):
-        run = partial(draw_split, tool=name, kind=kind, nothing=nothing)
-        _button("Split", title, name, key, TOOLS[name].title, tip, run)
-    _tool(
-        "Split",
-        "Auto",
-        "split_auto",
-        "Shift-S",
-        "Split where the cell is narrow.",
-        nothing="The cell is narrow nowhere.",
-    )
+    line, points = TOOLS["split_line"], TOOLS["split_seeds"]
+    tip = "Click a point in each part, then press Enter."
+    _button("Split", "Line", line.name, "K", line.title, "Drag a line across a cell.", partial(draw_split, kind="line"))
+    _button("Split", "Points", points.name, "S", points.title, tip, partial(draw_split, kind="points"))
+    tip, nothing = "Split where the cell is narrow.", "The cell is narrow nowhere."
+    _tool("Split", "Auto", "split_auto", "Shift-S", tip, nothing=nothing)
     _tool("Cell", "Merge", "merge", "J", "Make one cell of those selected; Shift-click adds one.")
     _tool("Shape", "Fill holes", "fill_holes", "H", "Fill the holes of the cell.", nothing="The cell has no holes.")
     _tool("Shape", "Remove debris", "remove_debris", "Shift-H", "Remove small separate parts.", remove_debris)
@@ -158,16 +127,8 @@ def _tools() -> None:
     _tool(
         "Overlap", "Give", "give_shared", "Shift-U", "Shared pixels belong to the other cells alone.", nothing=nothing
     )
-    _button(
-        "Cell",
-        "To next frame",
-        "copy_next",
-        "W",
-        TOOLS["copy_to"].title,
-        "Copy to the next frame and go there.",
-        copy_next,
-        needs=1,
-    )
+    tip = "Copy to the next frame and go there."
+    _button("Cell", "To next frame", "copy_next", "W", TOOLS["copy_to"].title, tip, copy_next, needs=1)
 
 
 def _others() -> None:

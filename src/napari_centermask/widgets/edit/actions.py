@@ -32,12 +32,20 @@ def begin_new(edits: EditSession, mode: Literal["paint", "polygon"]) -> None:
     edits.active.layer.mode = mode
 
 
-def draw_split(edits: EditSession, tool: str, kind: Literal["line", "points"], nothing: str) -> None:
+_SPLITS: dict[Literal["line", "points"], tuple[str, str]] = {
+    "line": ("split_line", "The line does not divide a cell. Draw it across one, from edge to edge."),
+    "points": ("split_seeds", "Click two or more points inside one cell."),
+}
+
+
+def draw_split(edits: EditSession, kind: Literal["line", "points"]) -> None:
     """Split a cell by what the person draws: the active cell, or where none is, the one under most of the drawing."""
+    tool, nothing = _SPLITS[kind]
 
     def split(points: np.ndarray) -> None:
         id = edits.selected[0] if edits.selected else _most_under(edits, points)
-        if not id or edits.run_tool(tool, (id,), **{kind: points}) is None:
+        arguments: dict[str, Any] = {kind: points}
+        if not id or edits.run_tool(tool, (id,), **arguments) is None:
             show_info(nothing)
 
     draw(edits, kind, split)

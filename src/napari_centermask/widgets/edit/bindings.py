@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from napari.utils.key_bindings import KeymapProvider
 from napari.utils.notifications import show_info
 
 from napari_centermask.core.errors import UserError
@@ -21,7 +22,7 @@ class KeyBinder:
 
     def __init__(self, edits: EditSession, *, keys: Keys = KEYS) -> None:
         self._edits, self._keys = edits, keys
-        self._bound: list[tuple[object, str]] = []
+        self._bound: list[tuple[KeymapProvider, str]] = []
         edits.activated.connect(self.bind)
         edits.layers_changed.connect(self.bind)
         edits.deactivated.connect(self.release)

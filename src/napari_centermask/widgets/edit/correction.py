@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from napari_centermask.core.result import Result
 from napari_centermask.widgets.edit import action_table  # noqa: F401 - fills the table of keys
@@ -29,7 +29,8 @@ def edit_session_of(session: Session, source: Image) -> EditSession:
     if shown is None:
         planes = ImagePlanes.of(source, channel_axis=guess_channel_axis(source))
         shown = session.attach(source, planes, Result(planes.shape, leading=planes.leading, name=source.name))
-    if shown.edits is None:
+    edits = shown.edits
+    if not isinstance(edits, EditSession):
         edits = shown.edits = EditSession(session, shown)
         edits.attached = KeyBinder(edits), ClickSelect(edits)
-    return cast(EditSession, shown.edits)
+    return edits
