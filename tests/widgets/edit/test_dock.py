@@ -168,6 +168,26 @@ def test_a_damaged_file_of_keys_is_left_out(tmp_path):
         assert keys.key("shrink") == "Shift-G"
 
 
+def test_keys_chosen_under_earlier_names_of_actions_are_read(tmp_path):
+    path = tmp_path / "keys.json"
+    path.write_text('{"remove_crumbs": "Shift-F", "exclusive": "Shift-W", "ghost_accept": ""}')
+    keys = Keys(path)
+    for action in KEYS.actions.values():
+        keys.add(action)
+    assert [keys.key(name) for name in ("remove_debris", "take_shared", "accept_candidate")] == [
+        "Shift-F",
+        "Shift-W",
+        "",
+    ]
+    keys.set_key("grow", "Shift-D")
+    assert json.loads(path.read_text()) == {
+        "remove_debris": "Shift-F",
+        "take_shared": "Shift-W",
+        "accept_candidate": "",
+        "grow": "Shift-D",
+    }
+
+
 @pytest.mark.parametrize(
     ("qt", "napari", "shown"),
     [("Ctrl+Shift+G", "Control-Shift-G", "Ctrl ⇧G"), ("PgUp", "PageUp", "PgUp"), (",", ",", ","), ("K", "K", "K")],

@@ -74,6 +74,11 @@ class ActiveCell:
         return self._stroke or self._encircles or bool(self.layer._overlays["polygon"].points)
 
     @property
+    def is_stroke(self) -> bool:
+        """Whether the mouse is down and paints."""
+        return self._stroke
+
+    @property
     def _encircles(self) -> bool:
         return bool(getattr(self.layer._overlays.get("brush_stroke"), "active", False))  # napari has it from 0.9 on
 

@@ -65,6 +65,7 @@ class ClickSelect:
         viewer = self._edits.session.viewer
         if self._on_press in viewer.mouse_drag_callbacks:
             return
+        viewer.layers.selection.events.active.connect(self._on_other_layer)
         viewer.mouse_drag_callbacks.append(self._on_press)
         viewer.mouse_move_callbacks.append(self._on_move)
         doubles = viewer.mouse_double_click_callbacks
@@ -78,11 +79,17 @@ class ClickSelect:
         viewer = self._edits.session.viewer
         if viewer is None or self._on_press not in viewer.mouse_drag_callbacks:
             return
+        viewer.layers.selection.events.active.disconnect(self._on_other_layer)
         viewer.mouse_drag_callbacks.remove(self._on_press)
         viewer.mouse_move_callbacks.remove(self._on_move)
         viewer.mouse_double_click_callbacks.remove(self._on_double_click)
         if self._zoom is not None:
             viewer.mouse_double_click_callbacks.append(self._zoom)
+
+    def _on_other_layer(self, event: Any) -> None:
+        """A stroke ends when another layer becomes the active one: napari sends the release of the mouse to that."""
+        if event.value is not self._edits.active.layer and self._edits.active.is_stroke:
+            self._edits.finish()
 
     def _means_us(self, viewer: Viewer, event: Any) -> bool:
         layer = viewer.layers.selection.active
