@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hands import Hands
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
@@ -64,6 +65,13 @@ def hands(make_napari_viewer):
     yield HoldingHands(viewer, edits)
     edits.deactivate()
     session_of(viewer).settle()
+
+
+@pytest.fixture
+def notices():
+    """Texts of the notifications since the test began."""
+    before = len(notification_manager.records)
+    return lambda: [n.message for n in notification_manager.records[before:]]
 
 
 def cells(hands, frame=0):

@@ -16,12 +16,12 @@ from napari_centermask.widgets.parts.colours import category_colour, score_colou
 
 # key, heading, width in pixels, tooltip
 COLUMNS = (
-    ("id", "Id", 44, "Number of the cell; never used again."),
+    ("id", "Id", 44, "Number of the cell. It is never reused."),
     (
         "doubt",
         "Doubt",
         50,
-        "How doubtful it is: low score or mask quality, overlap, odd shape, cut at a seam. Empty once judged.",
+        "How doubtful it is: low score or mask quality, overlap, odd shape, cut at a seam. Empty once reviewed.",
     ),
     ("score", "Score", 48, "Confidence of the detection."),
     ("mask_quality", "Quality", 54, "Predicted IoU of the mask."),

@@ -21,10 +21,10 @@ STILL = 4  # screen pixels that the mouse may move in a click
 _COLOUR = "#ffd166"
 _HINTS = {
     "line": "Drag a line. Esc cancels.",
-    "points": "Click the points; Enter or a double click ends. Esc cancels.",
+    "points": "Click the points, then press Enter or double-click. Esc cancels.",
     "box": "Drag a box. Esc cancels.",
     "click": "Click. Esc cancels.",
-    "polygon": "Click the corners or drag the outline; Enter or a double click ends. Esc cancels.",
+    "polygon": "Click the corners or drag the outline, then press Enter or double-click. Esc cancels.",
 }
 _DRAWINGS: dict[int, Drawing] = {}
 

@@ -32,8 +32,8 @@ _SAME_PLACE = 0.5  # part of the cell made last that another answer covers where
 _KEPT_PLANES = 4
 _PROMPTS: WeakKeyDictionary[EditSession, Prompts] = WeakKeyDictionary()
 _HINTS = {
-    "box": "Drag a box around a cell; around the new one again to redraw it. Esc ends.",
-    "click": "Click in the middle of a cell; in the new one again to redraw it. Esc ends.",
+    "box": "Drag a box around a cell. To redraw it, drag another box around it. Esc ends.",
+    "click": "Click the middle of a cell. To redraw it, click it again. Esc ends.",
 }
 
 
