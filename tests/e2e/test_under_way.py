@@ -110,7 +110,7 @@ def test_a_polygon_goes_on_after_a_corner_was_taken_back(hands):
     hands.click(80, 80)
     hands.double_click(80, 60)
     QTest.qWait(30)
-    assert cells(hands)[hands.edits.selected[0]].area == pytest.approx(400, rel=0.1)
+    assert 200 < cells(hands)[hands.edits.selected[0]].area < 250  # a triangle; the far corner is not in it
 
 
 @pytest.mark.parametrize("key", ["Z", "Escape"])
