@@ -113,7 +113,7 @@ def test_going_back_returns_to_the_cell_before(open_dock):
 
 def test_the_doubts_of_the_active_cell_are_said(open_dock):
     dock = open_dock({(): FIELD})
-    assert "comes first" in dock.judging.why.text()
+    assert "Press ▶" in dock.judging.why.text()
     dock.edits.select((2,))
     assert dock.judging.why.text() == "Cell 2: low score (0.50)."
     dock.edits.select((4,))
@@ -281,7 +281,7 @@ def test_the_check_lists_findings_and_goes_there(open_dock):
     assert dock.edits.selected == (4, 6)
     dock.edits.run_tool("delete", ids=(6,))
     dock.settle()
-    assert dock.quality.summary.text().endswith("Cells changed since.")
+    assert dock.quality.summary.text().endswith("Cells have changed since.")
 
 
 def test_without_cells_all_is_disabled_and_says_why(viewer, qtbot):
