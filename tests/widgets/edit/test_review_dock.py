@@ -117,7 +117,7 @@ def test_the_doubts_of_the_active_cell_are_said(open_dock):
     dock.edits.select((2,))
     assert dock.judging.why.text() == "Cell 2: low score (0.50)."
     dock.edits.select((4,))
-    assert dock.judging.why.text() == "Cell 4: nothing speaks against it."
+    assert dock.judging.why.text() == "Cell 4: nothing suspicious."
 
 
 def test_the_view_moves_to_the_cell_under_scale_and_translate(viewer, open_dock):

@@ -19,6 +19,7 @@ from napari_centermask.io.images import read_image
 from napari_centermask.io.project import Project
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.edit.correction import edit_session_of
+from napari_centermask.widgets.edit.review import select_next
 from napari_centermask.widgets.project import reading
 from napari_centermask.widgets.project.predictions import Ahead
 from napari_centermask.widgets.project.thumbnails import small
@@ -487,10 +488,10 @@ def test_next_goes_to_the_most_doubtful_cell_without_the_review_dock(project_doc
     edits = edits_of(project_dock)
     scores = []
     for _ in range(3):
-        edits.select_next()
+        select_next(edits)
         scores.append(edits.cell.score)
     assert scores == [0.3, 0.6, 0.9]
     edits.run_tool("accept", ids=[c.id for c in edits.result])
     edits.select(())
-    edits.select_next()
+    select_next(edits)
     assert edits.cell is not None
