@@ -23,16 +23,14 @@ from napari_centermask.deploy.benchmark import machine
 from napari_centermask.deploy.onnx_export import export
 from napari_centermask.engines.graphs import CARD_KEY
 from napari_centermask.engines.load import load_engine
-from napari_centermask.evaluation.folder import evaluate_folder, read_truth
+from napari_centermask.evaluation.folder import evaluate_folder, predictor, read_truth
 from napari_centermask.evaluation.viability import fit_temperature, judge, report
 from napari_centermask.evaluation.ways import Way, at_temperature
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import load_model, save_model
 from napari_centermask.models.store.zoo import GRAPHS
-from napari_centermask.pipeline import segment, suited
+from napari_centermask.pipeline import with_card_defaults
 from napari_centermask.settings import SegmentSettings
-
-LOWEST_SCORE = 0.2
 
 
 def main() -> None:
@@ -128,8 +126,8 @@ def measure(weights: Path, folder: Path, engine_name: str) -> dict:
     report = evaluate_folder(
         folder,
         "test",
-        lambda image: segment(image, engine, settings, min_score=LOWEST_SCORE),
-        score=suited(settings, engine.card).score,
+        predictor(engine, settings),
+        score=with_card_defaults(settings, engine.card).score,
     )
     data = report.to_json()
     print(folder.name, data["n_images"], data["bioimage_ap"]["0.50"], data["bioimage_ap_mean"], flush=True)

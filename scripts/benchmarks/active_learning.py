@@ -22,8 +22,9 @@ from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.folder import read_truth
 from napari_centermask.evaluation.report import Counts, evaluate
 from napari_centermask.io.images import read_plane
+from napari_centermask.pipeline.card_defaults import with_card_defaults
+from napari_centermask.pipeline.progress import run_through
 from napari_centermask.pipeline.ranking import signs_steps
-from napari_centermask.pipeline.steps import run_through, suited
 from napari_centermask.settings import SegmentSettings
 
 
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("ranking.json"))
     options = parser.parse_args()
     engine = load_engine(options.model, engine=options.engine)
-    score = suited(SegmentSettings(), engine.card).score
+    score = with_card_defaults(SegmentSettings(), engine.card).score
     signs, errors, f1 = [], [], []
     records = read_truth(options.data, options.split)
     for record in records[:: max(1, -(-len(records) // options.most))]:

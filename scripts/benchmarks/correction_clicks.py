@@ -37,11 +37,10 @@ from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.folder import read_truth
 from napari_centermask.evaluation.matching import covered_fraction, match, pair
 from napari_centermask.io.images import read_plane
-from napari_centermask.pipeline import estimate_diameter, segment, suited
+from napari_centermask.pipeline import estimate_diameter, segment, with_card_defaults
 from napari_centermask.pipeline.prompt import Prompter
-from napari_centermask.settings import SegmentSettings
+from napari_centermask.settings import LOWEST_SCORE, SegmentSettings
 
-FLOOR = 0.2  # candidates that the docks keep below the threshold
 OVERLAP = 0.05  # part of a cell that others share, from which it counts as overlapping
 SLIP = 2  # pixels by which a person misses
 WORLD = 1 << 20, 1 << 20
@@ -70,10 +69,10 @@ def main() -> None:
     counts = {iou: Count() for iou in arguments.iou}
     for record in read_truth(arguments.data, arguments.split):
         image, truth = read_plane(record.path), list(record.instances)
-        settings = suited(SegmentSettings(), engine.card)
+        settings = with_card_defaults(SegmentSettings(), engine.card)
         settings = settings.model_copy(update={"diameter": estimate_diameter(image, engine, settings)})
         result = Result(record.shape, threshold=settings.score)
-        result.put((), segment(image, engine, settings, min_score=FLOOR))
+        result.put((), segment(image, engine, settings, min_score=LOWEST_SCORE))
         asked = ask(Prompter(engine, image, settings), truth)
         for iou, count in counts.items():
             count.add(record.instances, Here(result, asked, iou), OneLayer(result, truth, iou))

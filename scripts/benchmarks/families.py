@@ -20,12 +20,11 @@ from pathlib import Path
 
 from napari_centermask.deploy.benchmark import fill, machine
 from napari_centermask.engines.load import load_engine
-from napari_centermask.evaluation.folder import evaluate_folder
+from napari_centermask.evaluation.folder import evaluate_folder, predictor
 from napari_centermask.io.images import read_plane
-from napari_centermask.pipeline import segment, suited
+from napari_centermask.pipeline import segment, with_card_defaults
 from napari_centermask.settings import SegmentSettings
 
-LOWEST_SCORE = 0.2
 PEAK = """
 import sys
 from pathlib import Path
@@ -65,10 +64,8 @@ def main() -> None:
 def figures(folder: Path, engine) -> dict:
     """AP by IoU and the overlapping cells alone."""
     settings = SegmentSettings()
-    score = suited(settings, engine.card).score
-    report = evaluate_folder(
-        folder, "test", lambda image: segment(image, engine, settings, min_score=LOWEST_SCORE), score=score
-    ).to_json()
+    score = with_card_defaults(settings, engine.card).score
+    report = evaluate_folder(folder, "test", predictor(engine, settings), score=score).to_json()
     return {k: report[k] for k in ("bioimage_ap", "bioimage_ap_mean", "f1", "pq", "overlap")}
 
 

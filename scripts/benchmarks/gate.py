@@ -35,14 +35,13 @@ from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.compare import Judged, compare
 from napari_centermask.evaluation.compare_models import compare_models
-from napari_centermask.evaluation.folder import evaluate_folder
+from napari_centermask.evaluation.folder import evaluate_folder, predictor
 from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.files import link_file
 from napari_centermask.jobs.command import command_line, write_run
 from napari_centermask.jobs.finetune import prepare
-from napari_centermask.pipeline import segment
-from napari_centermask.settings import TrainSettings
+from napari_centermask.settings import SegmentSettings, TrainSettings
 
 KINDS = ("honest", "wrong labels", "absurd rate", "lost cells", "early end")
 Change = Callable[[Instance, tuple[int, int], np.random.Generator], Instance | None]
@@ -73,9 +72,8 @@ def found_by(model: str, data: Path) -> list[tuple[ImageRecord, Instances]]:
     """The test images, and the cells that a person sees in them with every setting as it comes."""
     engine = load_engine(model, engine="torch")
     found: list[tuple[ImageRecord, Instances]] = []
-    evaluate_folder(
-        data, "test", lambda image: segment(image, engine), watch=lambda r, cells, *_: found.append((r, cells))
-    )
+    predict = predictor(engine, SegmentSettings(), min_score=None)
+    evaluate_folder(data, "test", predict, watch=lambda r, cells, *_: found.append((r, cells)))
     return found
 
 

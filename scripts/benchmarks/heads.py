@@ -34,8 +34,8 @@ from napari_centermask.evaluation.report import evaluate
 from napari_centermask.io.images import read_plane
 from napari_centermask.models.store.zoo import find_model
 from napari_centermask.pipeline import segment
-from napari_centermask.pipeline.source import Source
-from napari_centermask.pipeline.steps import suited
+from napari_centermask.pipeline.card_defaults import with_card_defaults
+from napari_centermask.pipeline.model_input import ModelInput
 from napari_centermask.settings import SegmentSettings
 
 BATCHES = (16, 32, 64, 128, 256, 512)
@@ -63,8 +63,8 @@ def main() -> None:
 def _speed(engine: OnnxEngine, arguments: argparse.Namespace) -> dict:
     densest = max(read_truth(arguments.data[0], "val"), key=lambda record: len(record.instances))
     image = fill(read_plane(densest.path), 1024)
-    settings = suited(SegmentSettings(), engine.card)
-    tile = Source.open(image, engine.card, settings).scaled(1.0).read((0, 0, 1024, 1024))
+    settings = with_card_defaults(SegmentSettings(), engine.card)
+    tile = ModelInput.of(image, engine.card, settings).scaled(1.0).read((0, 0, 1024, 1024))
     features = engine.features(tile)
     found = detect(features, engine.card, score=0.05, nms=1.0)
     times = np.arange(512) % len(found.boxes)
@@ -100,10 +100,10 @@ def _accuracy(engine: OnnxEngine, folder: Path) -> dict:
     records = read_truth(folder, "val")
     truths = [r.instances for r in records]
     images = [read_plane(r.path) for r in records]
-    score = suited(SegmentSettings(), engine.card).score
+    score = with_card_defaults(SegmentSettings(), engine.card).score
     rows = {}
     for lowest in FROM_SCORES:
-        found = [segment(image, engine, SegmentSettings(), min_score=lowest) for image in images]
+        found = [segment(image, engine, SegmentSettings(score=lowest)) for image in images]
         for rank in ("score", "score x quality"):
             ranked = [_ranked(f, by_quality=rank != "score") for f in found]
             data = evaluate([(t, f, None) for t, f in zip(truths, ranked, strict=True)], score=-1.0).to_json()

@@ -31,13 +31,13 @@ from napari_centermask.cli.output import follow
 from napari_centermask.core.instances import Instances
 from napari_centermask.deploy.benchmark import machine
 from napari_centermask.engines.load import load_engine
-from napari_centermask.evaluation.folder import evaluate_folder
+from napari_centermask.evaluation.folder import evaluate_folder, predictor
 from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.files import link_file
 from napari_centermask.jobs.command import command_line, write_run
 from napari_centermask.models.store.zoo import find_model
-from napari_centermask.pipeline import segment, suited
+from napari_centermask.pipeline import with_card_defaults
 from napari_centermask.pipeline.ranking import ranking_steps
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.training.run.defaults import suggest
@@ -96,8 +96,8 @@ def make_subset(data: Path, out: Path, n: int | None, seed: int, *, start: str |
 def score(model: str, data: Path) -> dict[str, float]:
     """AP50 and mean bioimage AP of a model on the test images, of the cells that a person sees."""
     engine = load_engine(model, engine="torch")
-    least = suited(SegmentSettings(), engine.card).score
-    report = evaluate_folder(data, "test", lambda image: segment(image, engine), score=least).to_json()
+    least = with_card_defaults(SegmentSettings(), engine.card).score
+    report = evaluate_folder(data, "test", predictor(engine, SegmentSettings(), min_score=None), score=least).to_json()
     return {"AP50": report["bioimage_ap"]["0.50"], "AP": report["bioimage_ap_mean"]}
 
 

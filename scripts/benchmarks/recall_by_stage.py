@@ -21,9 +21,9 @@ from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.folder import read_truth
 from napari_centermask.evaluation.matching import match, pair
 from napari_centermask.io.images import read_plane
-from napari_centermask.pipeline import estimate_diameter, segment, segmentation
-from napari_centermask.pipeline.source import Source
-from napari_centermask.pipeline.steps import suited
+from napari_centermask.pipeline import estimate_diameter, plane_cells, segment
+from napari_centermask.pipeline.card_defaults import with_card_defaults
+from napari_centermask.pipeline.model_input import ModelInput
 from napari_centermask.settings import SegmentSettings
 
 STAGES = ("found", "no location", "NMS", "score", "mask")
@@ -40,7 +40,7 @@ def main() -> None:
     totals = dict.fromkeys(STAGES, 0)
     for record in read_truth(arguments.data, arguments.split):
         image = read_plane(record.path)
-        settings = suited(SegmentSettings(), engine.card)
+        settings = with_card_defaults(SegmentSettings(), engine.card)
         settings = settings.model_copy(update={"diameter": estimate_diameter(image, engine, settings)})
         for stage, count in _stages(image, record.instances, engine, settings).items():
             totals[stage] += count
@@ -69,10 +69,10 @@ def _stages(image: np.ndarray, truth: Instances, engine, settings: SegmentSettin
 
 def _boxes(image: np.ndarray, engine, settings: SegmentSettings, *, score: float, nms: float) -> np.ndarray:
     """(N, 4) boxes in image pixels of the image as one tile."""
-    scaled = Source.open(image, engine.card, settings).scaled(engine.card.diameter / settings.diameter)
+    scaled = ModelInput.of(image, engine.card, settings).scaled(engine.card.diameter / settings.diameter)
     height, width = scaled.shape
     features = engine.features(scaled.read((0, 0, height, width)))
-    return scaled.to_image(segmentation.detect(features, engine.card, score=score, nms=nms).boxes)
+    return scaled.to_image(plane_cells.detect(features, engine.card, score=score, nms=nms).boxes)
 
 
 def _reached(wanted: np.ndarray, boxes: np.ndarray) -> np.ndarray:

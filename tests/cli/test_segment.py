@@ -20,7 +20,8 @@ from napari_centermask.core.instances import Instances
 from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.formats.reading import find_image
-from napari_centermask.pipeline import check_intensities
+from napari_centermask.pipeline import PlaneCells, Progress
+from napari_centermask.pipeline.model_input import check_form
 from napari_centermask.settings import PreprocessSettings
 
 
@@ -29,24 +30,26 @@ def network(monkeypatch, cells):
     """The engine and the pipeline, replaced: every image holds the same 12 cells."""
     inputs = {"model": SimpleNamespace(in_channels=3), "channel_names": [], "preprocess": PreprocessSettings()}
     card = SimpleNamespace(defaults={}, percentiles=(1.0, 99.8), bears_missing=True, **inputs)
-    seen = SimpleNamespace(images=[], settings=[], card=card)
+    seen = SimpleNamespace(images=[], settings=[], card=card, classes=None)
 
     def load_engine(model, **options):
         return SimpleNamespace(name="fake", device="cpu", card=card)
 
-    def segment_steps(image, engine, settings, *, min_score=None):
-        seen.images.append(np.asarray(image))
-        seen.settings.append(settings)
-        yield SimpleNamespace(done=0, total=1)
-        if np.asarray(image).max() == 13:
-            raise BadImage("Expected cells, got 13.")
-        return cells(n=12, shape=image.shape[1:], radius=8)
+    def segment_planes(planes, engine, settings, *, classes=False, **_):
+        check_form(planes[0].pixels, card, settings)
+        for plane in planes:
+            seen.images.append(np.asarray(plane.pixels))
+            seen.settings.append(settings)
+            yield Progress(0, 1, "Tile")
+            if plane.pixels.max() == 13:
+                raise BadImage("Expected cells, got 13.")
+            found = cells(n=12, shape=plane.shape, radius=8)
+            problem = "it is dark" if plane.pixels.max() == 99 else ""
+            yield PlaneCells(plane, found, 20.0, problem=problem, classes=seen.classes if classes else None)
 
     monkeypatch.setattr("napari_centermask.engines.load.load_engine", load_engine)
-    monkeypatch.setattr("napari_centermask.pipeline.segment_steps", segment_steps)
-    monkeypatch.setattr(
-        "napari_centermask.pipeline.check_intensities", lambda image, settings: None
-    )  # plain images here
+    for module in ("pipeline", "pipeline.segmentation", "evaluation.folder"):
+        monkeypatch.setattr(f"napari_centermask.{module}.segment_planes", segment_planes)
     return seen
 
 
@@ -118,14 +121,20 @@ def test_a_stack_is_segmented_plane_by_plane(tmp_path, network):
     assert [(r.plane, r.leading) for r in records] == [((n,), (3,)) for n in range(3)]
 
 
-def test_the_class_of_each_pixel_is_written_on_request(capsys, folder, tmp_path, monkeypatch):
-    def class_map_steps(image, engine, settings):
-        yield SimpleNamespace(done=0, total=1)
-        middle = np.zeros(image.shape[1:])
-        middle[20:40] = 1
-        return np.stack([0.5 - middle, 0.3 * middle, 0.6 * middle])
+def test_planes_that_cannot_be_segmented_are_named_and_the_stack_is_whole(capsys, tmp_path, network):
+    stack = np.zeros((3, 64, 96), np.uint16)
+    stack[1] = 99
+    tifffile.imwrite(tmp_path / "z.tif", stack, metadata={"axes": "ZYX"}, imagej=True)
+    assert cli.run(["segment", str(tmp_path / "z.tif"), "--out", str(tmp_path / "out"), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "z.tif has no cells in Z1: it is dark" in err
+    assert json.loads(out)["images"][0]["left_out"] == ["Z1: it is dark"]
+    assert tifffile.imread(tmp_path / "out" / "z_labels.tif").shape == (3, 64, 96)
 
-    monkeypatch.setattr("napari_centermask.pipeline.class_map_steps", class_map_steps)
+
+def test_the_class_of_each_pixel_is_written_on_request(capsys, folder, tmp_path, network):
+    network.classes = np.zeros((128, 160), np.uint8)
+    network.classes[20:40] = 2
     report = run_json(capsys, "segment", folder / "a.png", "--out", tmp_path, "--maps", "--json")
     classes = tifffile.imread(report["images"][0]["classes"])
     assert classes.shape == (128, 160)
@@ -262,7 +271,7 @@ def test_results_go_to_standard_output_and_notices_do_not(capsys):
     ("value", "message"), [(np.nan, "NaN or infinite"), (np.inf, "NaN or infinite"), (7.0, "contrast")]
 )
 def test_images_that_cannot_be_segmented_are_refused(tmp_path, capsys, monkeypatch, value, message):
-    monkeypatch.setattr("napari_centermask.pipeline.check_intensities", check_intensities)
+    monkeypatch.undo()
     image = np.full((64, 64), 7.0, np.float32)
     image[5, 5] = value
     np.save(tmp_path / "a.npy", image)

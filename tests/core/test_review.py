@@ -83,8 +83,8 @@ def test_progress_counts_what_was_judged_and_not_what_is_hidden():
         disc(4, 140, 20),
         disc(5, 180, 20, score=0.1),
     )
-    progress = review.progress(columns)
-    assert progress == review.Progress(3, 4)
+    progress = review.count_reviewed(columns)
+    assert progress == review.ReviewCount(3, 4)
     assert str(progress) == "3 of 4 reviewed"
     assert ids(columns, review.unreviewed(columns, columns.alive())) == [4]
 
@@ -92,7 +92,7 @@ def test_progress_counts_what_was_judged_and_not_what_is_hidden():
 def test_nothing_to_review():
     columns = columns_of()
     assert len(review.order(columns, columns.alive())) == 0
-    assert str(review.progress(columns)) == "0 of 0 reviewed"
+    assert str(review.count_reviewed(columns)) == "0 of 0 reviewed"
 
 
 def test_the_queue_visits_the_most_doubtful_first():

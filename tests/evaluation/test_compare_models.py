@@ -23,9 +23,7 @@ ENGINE = SimpleNamespace(card=SimpleNamespace(**CARD, preprocess=PreprocessSetti
 @pytest.fixture
 def models(monkeypatch):
     """Models that find nothing."""
-    monkeypatch.setattr(
-        module, "segment_within", lambda image, *_, **__: Instances(image.shape[1:], categories={1: "cell"})
-    )
+    monkeypatch.setattr(module, "segment", lambda image, *_, **__: Instances(image.shape[1:], categories={1: "cell"}))
     return ENGINE, ENGINE
 
 
@@ -67,11 +65,11 @@ def test_a_model_that_learned_from_what_is_judged_is_not_recommended_by_it(tmp_p
     records = read_coco(folder / "annotations.json", images_root=folder / "images")
     right = iter(r.instances for r in records for _ in range(2))
 
-    def segment_within(image, engine, *_, **__):
+    def segment(image, engine, *_, **__):
         found = next(right)
         return found if engine is pupil else Instances(found.shape, categories={1: "cell"})
 
-    monkeypatch.setattr(module, "segment_within", segment_within)
+    monkeypatch.setattr(module, "segment", segment)
     pupil = SimpleNamespace(card=SimpleNamespace(**vars(ENGINE.card) | {"learned": places_of(records[:4])}))
     verdict = compare_models([folder], None, ENGINE, pupil).verdict
     assert verdict.difference == 1.0
@@ -89,12 +87,12 @@ def test_models_that_tell_categories_apart_must_have_them_right(tmp_path, cells,
     names = {1: "cell", 2: "dead"}
     right = iter(r.instances for r in records for _ in range(2))
 
-    def segment_within(image, engine, *_, **__):
+    def segment(image, engine, *_, **__):
         category = 1 if engine is better else 2
         found = next(right)
         return Instances(found.shape, [replace(c, category=category) for c in found], categories=names)
 
-    monkeypatch.setattr(module, "segment_within", segment_within)
+    monkeypatch.setattr(module, "segment", segment)
     both = SimpleNamespace(categories=["cell", "dead"])
     old, better = (SimpleNamespace(card=SimpleNamespace(**vars(ENGINE.card) | {"model": both})) for _ in range(2))
     verdict = compare_models([folder], None, old, better).verdict

@@ -11,10 +11,12 @@ from PIL import Image
 from napari_centermask import cli
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.evaluation import folder as folder_module
 from napari_centermask.evaluation import ways
 from napari_centermask.evaluation.ways import Way, at_temperature, together
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.pipeline import PlaneCells
 from napari_centermask.settings import PreprocessSettings, SegmentSettings
 
 NAMES = {1: "living", 2: "dead"}
@@ -144,7 +146,12 @@ def test_a_model_is_told_the_names_of_channels_that_the_file_knows(tmp_path, mon
     )
     card = SimpleNamespace(defaults={}, percentiles=(1.0, 99.8), preprocess=PreprocessSettings())
     monkeypatch.setattr(ways, "load_engine", lambda *_, **__: SimpleNamespace(card=card))
-    monkeypatch.setattr(ways, "segment", lambda image, engine, settings, **_: seen.append(settings.channel_names))
+
+    def segment_planes(planes, engine, settings, **_):
+        seen.append(settings.channel_names)
+        yield PlaneCells(planes[0], cells(), 20.0)
+
+    monkeypatch.setattr(folder_module, "segment_planes", segment_planes)
     record = ImageRecord(1, path.name, path, SHAPE, cells(cell(5, 5, 1)))
     Way("model", SegmentSettings()).run([record], "test")
     Way("model", SegmentSettings(channel_names=["a", "b"])).run([record], "test")

@@ -6,10 +6,11 @@ import pytest
 from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.illumination import Corrected
 from napari_centermask.core.normalise import intensity_range, normalise
-from napari_centermask.pipeline import Source, segment
+from napari_centermask.pipeline import segment
+from napari_centermask.pipeline.card_defaults import with_card_defaults
 from napari_centermask.pipeline.channels import missing_channels
 from napari_centermask.pipeline.correction import correction_of
-from napari_centermask.pipeline.steps import suited
+from napari_centermask.pipeline.model_input import ModelInput
 from napari_centermask.settings import PreprocessSettings, SegmentSettings
 
 NAMES = ["nucleus", "cytoplasm", "membrane"]
@@ -25,8 +26,8 @@ def image():
     return (gaussian_filter(noise, (0, 2, 2)) * 500 + 500 + slope).clip(0, 4000).astype(np.uint16)
 
 
-def read(image, card, *, scale=1.0, box=None, whole=None, origin=(0, 0), **settings):
-    scaled = Source.open(image, card, SegmentSettings(**settings), whole=whole, origin=origin).scaled(scale)
+def read(image, card, *, scale=1.0, box=None, **settings):
+    scaled = ModelInput.of(image, card, SegmentSettings(**settings)).scaled(scale)
     return scaled.read(box or (0, 0, *scaled.shape))
 
 
@@ -83,7 +84,7 @@ def test_channels_that_do_not_fit_are_named_with_the_remedy(fake, image, kind, n
 def test_a_tile_is_corrected_as_in_the_whole(fake, image, kind, scale):
     card = fake.card(channels=3, preprocess=EVEN.model_copy(update={"background": kind}))
     whole = read(image, card, scale=scale)
-    scaled = Source.open(image, card, SegmentSettings()).scaled(scale)
+    scaled = ModelInput.of(image, card, SegmentSettings()).scaled(scale)
     height, width = scaled.shape
     for box in ((0, 0, 32, 64), (50, 40, 82, 136), (height - 32, width - 32, height, width)):
         y0, x0, y1, x1 = box
@@ -101,18 +102,11 @@ def test_sizes_go_with_the_cells(fake, image):
     np.testing.assert_array_equal(tile[0, :, :300, :420], expected)
 
 
-def test_a_part_is_corrected_as_within_the_whole(fake, image):
-    card = fake.card(channels=3, preprocess=EVEN)
-    whole = read(image, card, box=(32, 64, 160, 256))
-    part = read(image[:, 32:160, 64:256], card, whole=image, origin=(32, 64))
-    np.testing.assert_array_equal(part, whole)
-
-
 def test_what_the_user_sets_goes_before_what_the_model_knows(fake):
     card = fake.card(preprocess=EVEN)
-    assert suited(SegmentSettings(), card).preprocess == EVEN
+    assert with_card_defaults(SegmentSettings(), card).preprocess == EVEN
     wanted = SegmentSettings(preprocess=PreprocessSettings(denoise="none", dark=7))
-    twice = suited(suited(wanted, card), card)
+    twice = with_card_defaults(with_card_defaults(wanted, card), card)
     assert twice.preprocess == EVEN.model_copy(update={"denoise": "none", "dark": 7})
 
 
@@ -173,7 +167,7 @@ def test_a_huge_lazy_image_is_corrected_by_windows(fake):
             return ((y[:, None] * 7 + x[None] * 13) % 1000 + y[:, None] // 4).astype(np.uint16)[None]
 
     image, card = Lazy(), fake.card(preprocess=PreprocessSettings(background="gaussian", denoise="gaussian"))
-    scaled = Source.open(image, card, SegmentSettings()).scaled(0.5)
+    scaled = ModelInput.of(image, card, SegmentSettings()).scaled(0.5)
     tile = scaled.read((1000, 1200, 1256, 1456))
     assert tile.shape == (1, 1, 256, 256)
     assert np.isfinite(tile).all()

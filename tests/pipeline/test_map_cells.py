@@ -8,10 +8,12 @@ from skimage.segmentation import find_boundaries
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import intersection
 from napari_centermask.models.store.card import ModelCard
-from napari_centermask.pipeline import class_image, class_maps, estimate_diameter, segment
+from napari_centermask.pipeline import Plane, estimate_diameter, map_classes, segment
+from napari_centermask.pipeline.class_maps import class_image
 from napari_centermask.pipeline.map_cells import tile_maps
+from napari_centermask.pipeline.model_input import ModelInput
+from napari_centermask.pipeline.progress import run_through
 from napari_centermask.pipeline.prompt import Prompter
-from napari_centermask.pipeline.source import Source
 from napari_centermask.settings import SegmentSettings, UNetSettings
 
 SHAPE = (700, 900)
@@ -122,7 +124,7 @@ def test_a_cell_has_the_category_that_most_of_it_speaks_for():
 def test_flips_are_four_looks_and_their_mean():
     image, _, _ = draw((96, 130))
     engine = MapEngine(noise=0.3)
-    scaled = Source.open(image, engine.card, options()).scaled(1.0)
+    scaled = ModelInput.of(image, engine.card, options()).scaled(1.0)
     box = (0, 0, 96, 130)
     calm = tile_maps(MapEngine(), scaled, box, flips=False)
     once, often = (tile_maps(engine, scaled, box, flips=flips) for flips in (False, True))
@@ -164,6 +166,10 @@ class EdgeEngine(MapEngine):
         maps[:, 1:-2] *= sure
         maps[:, 0] = 1 - maps[:, 1:-2].sum(axis=1)
         return maps
+
+
+def class_maps(image, engine, settings=None):
+    return run_through(map_classes(Plane((), image), engine, settings or SegmentSettings(), check=False))
 
 
 def test_blended_tiles_leave_no_seam():

@@ -5,8 +5,8 @@ import pytest
 import tifffile
 
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.pipeline.progress import run_through
 from napari_centermask.pipeline.ranking import ranking_steps, signs_steps
-from napari_centermask.pipeline.steps import run_through
 from napari_centermask.settings import SegmentSettings
 
 SETTINGS = SegmentSettings(diameter=40.0)

@@ -5,8 +5,21 @@ from scipy.ndimage import label
 from napari_centermask.core.compose import from_label_image
 from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.instances import intersection
+from napari_centermask.core.regions import rectangles
 from napari_centermask.core.tiles import plan
-from napari_centermask.pipeline import Progress, segment, segment_steps, suited
+from napari_centermask.io.reviewed import centred_within
+from napari_centermask.pipeline import (
+    Plane,
+    PlaneCells,
+    Progress,
+    diameter_steps,
+    segment,
+    segment_plane,
+    segment_planes,
+    with_card_defaults,
+)
+from napari_centermask.pipeline.model_input import ModelInput
+from napari_centermask.pipeline.progress import run_through
 from napari_centermask.settings import SegmentSettings
 
 SHAPE = (1500, 1600)
@@ -134,22 +147,29 @@ def test_filtering_a_low_threshold_run_equals_a_run_at_the_threshold(fake):
 
 def test_progress_counts_the_tiles_and_the_caller_may_stop(fake):
     image = fake.draw((1500, 700), [(500, 500, 20)])
-    steps = list(segment_steps(image, fake.engine(), options(tile=512)))
-    total = steps[0].total
-    assert [s.done for s in steps] == list(range(total + 1))
-    assert all(isinstance(s, Progress) and s.total == total for s in steps)
     engine = fake.engine()
-    running = segment_steps(image, engine, options(tile=512))
+    steps = list(progress_of(segment_plane(image, engine, options(tile=512))))
+    n = len(engine.tiles)
+    assert n > 2
+    assert [s.part for s in steps] == pytest.approx([k / n for k in range(n + 1)])
+    assert all(isinstance(s, Progress) for s in steps)
+    engine = fake.engine()
+    running = segment_plane(image, engine, options(tile=512))
     next(running)
     next(running)
     running.close()
     assert len(engine.tiles) == 1
 
 
-def test_the_last_step_tells_the_seams_in_image_pixels(fake):
+def progress_of(steps):
+    """What a generator yields."""
+    yield from steps
+
+
+def test_the_seams_are_told_in_image_pixels(fake):
     image = fake.draw((1500, 700), [(500, 500, 20)])
-    (*_, half) = segment_steps(image, fake.engine(), options(tile=512, diameter=80))
-    (*_, same) = segment_steps(image, fake.engine(), options(tile=512))
+    half = run_through(segment_plane(image, fake.engine(), options(tile=512, diameter=80)))
+    same = run_through(segment_plane(image, fake.engine(), options(tile=512)))
     tiles = plan((1500, 700), tile=512, overlap=SegmentSettings().overlap)
     assert same.seams == tuple(tuple(sorted({float(t.core[a]) for t in tiles} - {0})) for a in (0, 1))
     assert len(half.seams[0]) == 1
@@ -160,10 +180,9 @@ def test_the_last_step_tells_the_seams_in_image_pixels(fake):
 def test_the_diameter_is_estimated_when_not_given(fake):
     image = fake.draw((600, 700), fake.place((600, 700), 150, radii=(30, 34)))
     engine = fake.engine()
-    steps = segment_steps(image, engine, SegmentSettings(percentiles=(0, 100)))
+    steps = segment_plane(image, engine, SegmentSettings(percentiles=(0, 100)))
     assert next(steps).total == 0
-    for _ in steps:
-        pass
+    assert run_through(steps).diameter == pytest.approx(64, rel=0.1)
     assert abs(engine.tiles[-1][0] - 600 * 40 / 64) <= 48
 
 
@@ -230,10 +249,128 @@ def test_settings_that_do_not_fit_are_refused(fake):
 
 def test_the_cards_defaults_hold_where_the_user_set_nothing(fake):
     card = fake.card(defaults={"score": 0.25, "nms": 0.7, "unknown": 1}, percentiles=(2.0, 99.0))
-    chosen = suited(SegmentSettings(nms=0.5), card)
+    chosen = with_card_defaults(SegmentSettings(nms=0.5), card)
     assert (chosen.score, chosen.nms, chosen.percentiles) == (0.25, 0.5, (2.0, 99.0))
 
 
 def test_tiny_cells_are_left_out(fake):
     image = fake.draw((100, 100), [(50, 50, 15), (20, 20, 4)])
     assert len(segment(image, fake.engine(), options(min_area=100))) == 1
+
+
+APART = [(100, 100, 400, 500), (1100, 1000, 1400, 1600)]
+
+
+def masks(cells):
+    return {cell.box: cell.mask.tobytes() for cell in cells}
+
+
+@pytest.mark.parametrize("diameter", [40, 26, 70])
+@pytest.mark.parametrize(
+    "regions", [APART, [(100, 100, 400, 500), (400, 100, 700, 500)], [(0, 0, *SHAPE)], [(200, 0, 260, 1600)]]
+)
+def test_the_cells_of_regions_are_those_of_the_whole_image(fake, regions, diameter):
+    radii = (diameter * 0.3, diameter * 0.6)
+    image = fake.draw(SHAPE, fake.place(SHAPE, 400, radii=radii))
+    expected = centred_within(segment(image, fake.engine(), options(diameter=diameter)), regions)
+    found = segment(image, fake.engine(), options(diameter=diameter), region=rectangles(regions))
+    assert len(expected) > 10
+    assert masks(found) == masks(expected)
+    assert found.shape == SHAPE
+    assert len({cell.id for cell in found}) == len(found)
+
+
+def test_the_rest_of_the_image_is_not_looked_at(fake):
+    image = fake.draw(SHAPE, fake.place(SHAPE, 900))
+    seen = fake.engine()
+    segment(image, seen, options(), region=rectangles(APART))
+    area = (300 + 240) * (400 + 220) + (300 + 220) * (600 + 120)
+    assert sum(int(np.prod(t)) for t in seen.tiles) < 1.35 * area  # tiles overlap
+
+
+def test_no_region_has_no_cells_and_one_beside_the_image_is_refused(fake):
+    image = fake.draw((100, 100), [(50, 50, 15)])
+    assert len(segment(image, fake.engine(), options(), region=())) == 0
+    with pytest.raises(BadImage, match="lies beside it"):
+        segment(image, fake.engine(), options(), region=rectangles([(200, 200, 300, 300)]))
+
+
+def stack_of(fake, *radii, shape=(300, 320)):
+    """A plane of 30 discs for each radius; a constant one for 0."""
+    return [
+        Plane((k,), fake.draw(shape, fake.place(shape, 30, radii=(r, r + 0.1)) if r else []).astype(np.float32))
+        for k, r in enumerate(radii)
+    ]
+
+
+def done(steps):
+    return [step for step in steps if isinstance(step, PlaneCells)]
+
+
+AUTO = SegmentSettings(percentiles=(0, 100))
+
+
+def test_all_planes_of_an_image_have_the_median_diameter_of_five(fake):
+    planes = stack_of(fake, 40, 10, 12, 14, 16, 18, 40, 40, 40, 40)  # the odd ones are measured: 10, 14, 18, 40, 40
+    found = done(segment_planes(planes, fake.engine(), AUTO))
+    assert [d.plane.index for d in found] == [(k,) for k in range(10)]
+    assert {d.diameter for d in found} == {found[0].diameter}
+    assert found[0].diameter == pytest.approx(36, rel=0.1)
+    assert run_through(diameter_steps(planes, fake.engine(), AUTO)) == found[0].diameter
+
+
+def test_some_planes_have_the_diameter_of_the_whole_image(fake):
+    planes = stack_of(fake, 10, 20, 40)
+    every = {d.plane.index: d for d in done(segment_planes(planes, fake.engine(), AUTO))}
+    (some,) = done(segment_planes(planes, fake.engine(), AUTO, only={(2,)}))
+    assert some.diameter == every[2,].diameter == pytest.approx(40, rel=0.1)
+    assert some.cells.equals(every[2,].cells)
+
+
+def test_other_planes_are_measured_in_place_of_blank_ones(fake):
+    planes = stack_of(fake, 0, 0, 0, 0, 0, 0, 0, 0, 22, 0, 0, 0)
+    found = done(segment_planes(planes, fake.engine(), AUTO))
+    assert found[8].diameter == pytest.approx(44, rel=0.1)
+    assert [len(d.cells) > 0 for d in found] == [k == 8 for k in range(12)]
+
+
+@pytest.mark.parametrize("fault", ["constant", "NaN", "all NaN", "infinite"])
+def test_a_plane_that_cannot_be_used_has_no_cells_and_says_why(fake, fault):
+    planes = stack_of(fake, 20, 20, 20)
+    pixels = {"constant": np.full_like(planes[1].pixels, 7), "all NaN": np.full_like(planes[1].pixels, np.nan)}
+    bad = pixels.get(fault, planes[1].pixels.copy())
+    if fault in ("NaN", "infinite"):
+        bad[0, 3, 4] = {"NaN": np.nan, "infinite": np.inf}[fault]
+    for number in range(3):
+        several = [Plane((k,), bad if k == number else p.pixels) for k, p in enumerate(planes)]
+        found = done(segment_planes(several, fake.engine(), AUTO))
+        assert [bool(d.problem) for d in found] == [k == number for k in range(3)]
+        assert [len(d.cells) > 0 for d in found] == [k != number for k in range(3)]
+        assert found[number].cells.shape == planes[0].shape
+        assert "contrast" in found[number].problem or "NaN" in found[number].problem
+
+
+def test_where_no_plane_can_be_used_the_fault_is_raised_before_any_plane_is_done(fake):
+    steps = segment_planes(stack_of(fake, 0, 0), fake.engine(), AUTO)
+    with pytest.raises(BadImage, match="contrast"):
+        assert not done(steps)
+
+
+def test_a_fault_of_the_whole_image_is_raised_at_once(fake):
+    planes = [Plane((k,), np.zeros((5, 64, 64))) for k in range(3)]
+    with pytest.raises(BadImage, match="5"):
+        list(segment_planes(planes, fake.engine(), AUTO))
+
+
+def test_every_plane_is_opened_once_in_a_run(fake, monkeypatch):
+    opened = []
+    original = ModelInput.of.__func__
+
+    def of(cls, image, *arguments):
+        opened.append(id(image))
+        return original(cls, image, *arguments)
+
+    monkeypatch.setattr(ModelInput, "of", classmethod(of))
+    planes = stack_of(fake, 0, 20, 20, 0, 20, 20, 20)
+    list(segment_planes(planes, fake.engine(), AUTO))
+    assert sorted(opened) == sorted(id(p.pixels) for p in planes)

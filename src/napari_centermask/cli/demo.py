@@ -53,13 +53,13 @@ def demo(*, out: Path = Path("demo_output"), engine: str = "auto", window: bool 
     from napari_centermask.io.coco.document import write_coco
     from napari_centermask.io.coco.image_record import ImageRecord
     from napari_centermask.io.images import read_plane
-    from napari_centermask.pipeline import segment_steps
+    from napari_centermask.pipeline import segment_plane
 
     path = sample_image()
     settings = SegmentSettings.model_validate({"engine": engine})
     loaded = load_engine(settings.model, engine=settings.engine, device=settings.device)
     image = read_plane(path)
-    cells = follow(segment_steps(image, loaded, settings), path.name)
+    cells = follow(segment_plane(image, loaded, settings), path.name).cells
     files = {"overlay": out / "overlay.png", "labels": out / "labels.tif", "coco": out / "annotations.json"}
     with whole_file(files["overlay"]) as part:
         Image.fromarray(overlay(image, cells)).save(part, format="PNG")

@@ -12,9 +12,6 @@ from napari_centermask.cli.output import check_writable, follow, notice, whole_f
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.settings import SegmentSettings
 
-LOWEST_SCORE = 0.2
-"""Detections from this score on enter COCO AP, which needs doubtful ones too: about the root of the reference's 0.05."""
-
 
 def evaluate(
     *,
@@ -79,18 +76,15 @@ def evaluate(
 
 
 def _predictor(settings: SegmentSettings):
-    """(C, H, W) -> cells, doubtful ones included, and the score from which they count.
-
-    The engine is loaded here, so that no image pays for it.
-    """
+    """What a model predicts, and the score from which its cells count; the engine is loaded here, so no image pays for it."""
     from napari_centermask.engines.load import load_engine
-    from napari_centermask.pipeline import segment_steps, suited
+    from napari_centermask.evaluation.folder import predictor
+    from napari_centermask.pipeline import with_card_defaults
 
     engine = load_engine(settings.model, engine=settings.engine, device=settings.device)
     notice(f"{settings.model} on {engine.name}, {engine.device}")
-    score = suited(settings, engine.card).score
-    lowest = min(LOWEST_SCORE, score)
-    return lambda image: follow(segment_steps(image, engine, settings, min_score=lowest), "image"), score
+    score = with_card_defaults(settings, engine.card).score
+    return predictor(engine, settings, run=lambda steps: follow(steps, "image")), score
 
 
 def _map_writer(folder: Path, score: float):

@@ -100,4 +100,4 @@ def follow(steps: Generator[Any, None, Result], label: str) -> Result:
                 step = next(steps)
             except StopIteration as stop:
                 return stop.value
-            bar.update(task, completed=step.done, total=step.total)
+            bar.update(task, completed=step.done, total=step.total or None)

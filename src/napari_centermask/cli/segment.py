@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from napari_centermask.cli.output import check_free, follow, notice, print_json, write_labels
 from napari_centermask.core.errors import BadImage, BadSettings, UserError
 from napari_centermask.settings import SegmentSettings
+
+if TYPE_CHECKING:
+    from napari_centermask.engines import AnyEngine
+    from napari_centermask.io.images import ImageData
+    from napari_centermask.pipeline import PlaneCells, Progress
 
 FORMATS = ("labels", "coco")
 Flag = Annotated[bool, Parameter(negative=())]
@@ -56,26 +62,26 @@ def segment(
         Print what was found and written as JSON.
     """
     formats = _formats(format)
-    jobs = plan(images, out, [*formats, "classes"] if maps else formats)
+    plans = plan(images, out, [*formats, "classes"] if maps else formats)
     coco = out / "annotations.json" if "coco" in formats else None
-    written = [p for j in jobs for p in (j.labels, j.classes) if p]
+    written = [p for f in plans for p in (f.labels, f.classes) if p]
     check_free(written + ([coco] if coco else []), overwrite=overwrite)
 
     from napari_centermask.engines.load import load_engine
 
     engine = load_engine(settings.model, engine=settings.engine, device=settings.device)
     rows, records, failed = [], [], []
-    for job in jobs:
+    for files in plans:
         try:
-            row, new = _one(job, engine, settings, first_id=len(records) + 1)
+            row, new = _one(files, engine, settings, first_id=len(records) + 1)
         except UserError as error:
-            failed.append(f"{job.image}: {error}")
+            failed.append(f"{files.image}: {error}")
             notice(f"Error: {failed[-1]}")
             continue
         rows.append(row)
         records += new
         if not json:
-            print(f"{job.image}: {row['n_instances']} cells in {row['seconds']:.2f} s")
+            print(f"{files.image}: {row['n_instances']} cells in {row['seconds']:.2f} s")
     if coco and records:
         from napari_centermask.io.coco.document import write_coco
 
@@ -86,7 +92,7 @@ def segment(
 
 
 @dataclass(frozen=True)
-class Job:
+class ImageFiles:
     """One image, what COCO calls it, and where its labels and its class image go."""
 
     image: Path
@@ -95,7 +101,7 @@ class Job:
     classes: Path | None = None
 
 
-def plan(images: list[Path], out: Path, formats: list[str]) -> list[Job]:
+def plan(images: list[Path], out: Path, formats: list[str]) -> list[ImageFiles]:
     """Which files are read and written.
 
     Images of the same name in different folders get their folder's name in front.
@@ -115,7 +121,7 @@ def plan(images: list[Path], out: Path, formats: list[str]) -> list[Job]:
         raise BadSettings(f"Expected images of different names, '{twice}' comes twice. Segment them in two runs.")
     kinds = [kind if kind in formats else None for kind in ("labels", "classes")]
     return [
-        Job(f, _coco_name(f, files), *(out / f"{n}_{kind}.tif" if kind else None for kind in kinds))
+        ImageFiles(f, _coco_name(f, files), *(out / f"{n}_{kind}.tif" if kind else None for kind in kinds))
         for f, n in zip(files, names, strict=True)
     ]
 
@@ -147,49 +153,78 @@ def _formats(text: str) -> list[str]:
     return formats
 
 
-def _one(job: Job, engine: Any, settings: SegmentSettings, *, first_id: int) -> tuple[dict, list]:
-    """Segment one file, plane by plane, and write its images."""
-    import numpy as np
-
-    from napari_centermask.core.compose import label_image
+def _one(files: ImageFiles, engine: AnyEngine, settings: SegmentSettings, *, first_id: int) -> tuple[dict, list]:
+    """Segment one image, all its planes, and write its files."""
     from napari_centermask.io.coco.image_record import ImageRecord
     from napari_centermask.io.images import read_image
-    from napari_centermask.pipeline import check_intensities, class_image, class_map_steps, segment_steps
     from napari_centermask.pipeline.channels import missing_channels, named
 
     start = time.perf_counter()
-    records, classes = [], []
-    image = read_image(job.image)
+    image = read_image(files.image)
     settings = named(settings, image.channel_names)
+    labels = [label for label, _ in image.planes()]
+    steps = _segmented(image, engine, settings, classes=files.classes is not None)
+    done = follow(steps, files.image.name)
+    if missing := missing_channels(done[0].plane.pixels.shape[0], engine.card, settings):
+        notice(f"{files.image.name} has no {', '.join(missing)}: the model sees it empty.")
+    left_out = [f"{label}: {d.problem}" for label, d in zip(labels, done, strict=True) if d.problem]
+    for why in left_out:
+        notice(f"{files.image.name} has no cells in {why}")
     extra = {"pixel_size_um": image.pixel_size_um} if image.pixel_size_um else {}
-    indices = np.ndindex(*image.leading)
-    for number, (index, (label, plane)) in enumerate(zip(indices, image.planes(), strict=True)):
-        check_intensities(plane, settings)
-        if not number and (missing := missing_channels(len(plane), engine.card, settings)):
-            notice(f"{job.image.name} has no {', '.join(missing)}: the model sees it empty.")
-        title = f"{job.image.name} {label}".strip()
-        if job.classes:
-            classes.append(class_image(follow(class_map_steps(plane, engine, settings), title)))
-        cells = follow(segment_steps(plane, engine, settings), title)
-        where = {"plane": index, "leading": image.leading}
-        records.append(ImageRecord(first_id + number, job.name, job.image, cells.shape, cells, extra, **where))
-    if job.labels:
-        stack = np.stack([label_image(r.instances) for r in records])
-        write_labels(job.labels, stack[0] if len(stack) == 1 else stack)
-    if job.classes:
-        write_labels(job.classes, classes[0] if len(classes) == 1 else np.stack(classes))
+    records = [
+        ImageRecord(
+            *(first_id + number, files.name, files.image, d.cells.shape, d.cells, extra),
+            plane=d.plane.index,
+            leading=image.leading,
+        )
+        for number, d in enumerate(done)
+    ]
+    _write(files, done)
     row = {
-        "image": str(job.image),
-        "labels": str(job.labels) if job.labels else None,
-        "classes": str(job.classes) if job.classes else None,
+        "image": str(files.image),
+        "labels": str(files.labels) if files.labels else None,
+        "classes": str(files.classes) if files.classes else None,
         "n_instances": sum(len(r.instances) for r in records),
         "shape": list(records[0].shape),
+        "diameter": round(done[0].diameter, 2),
+        "left_out": left_out,
         "seconds": round(time.perf_counter() - start, 4),
     }
     return row, records
 
 
-def _report(rows: list, failed: list, engine: Any, settings: SegmentSettings, coco: Path | None, *, json: bool) -> None:
+def _segmented(
+    image: ImageData, engine: AnyEngine, settings: SegmentSettings, *, classes: bool
+) -> Generator[Progress, None, list[PlaneCells]]:
+    """The cells of all planes."""
+    from napari_centermask.pipeline import PlaneCells, planes_of, segment_planes
+
+    done = []
+    for step in segment_planes(planes_of(image), engine, settings, classes=classes):
+        if isinstance(step, PlaneCells):
+            done.append(step)
+        else:
+            yield step
+    return done
+
+
+def _write(files: ImageFiles, done: list[PlaneCells]) -> None:
+    """The label image and the class image, each a stack if there are several planes."""
+    import numpy as np
+
+    from napari_centermask.core.compose import label_image
+
+    if files.labels:
+        stack = np.stack([label_image(d.cells) for d in done])
+        write_labels(files.labels, stack[0] if len(stack) == 1 else stack)
+    if files.classes:
+        stack = np.stack([d.classes for d in done])
+        write_labels(files.classes, stack[0] if len(stack) == 1 else stack)
+
+
+def _report(
+    rows: list, failed: list, engine: AnyEngine, settings: SegmentSettings, coco: Path | None, *, json: bool
+) -> None:
     if json:
         print_json(
             {

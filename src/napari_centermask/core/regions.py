@@ -1,4 +1,4 @@
-"""Parts of an image plane: polygons that a person drew, or what is in view.."""
+"""Parts of an image plane: polygons that a person drew, or what is in view."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from napari_centermask.core.instances import Box
+
+Region = tuple[np.ndarray, ...]
+"""Polygons, each (n, 2) y, x in pixels."""
 
 
 def contains(polygons: Sequence[np.ndarray], point: tuple[float, float]) -> bool:
@@ -24,21 +27,35 @@ def _inside(polygon: np.ndarray, point: tuple[float, float]) -> bool:
     return bool(np.count_nonzero(crosses & (x < at)) % 2)
 
 
-def window(polygons: Sequence[np.ndarray], shape: tuple[int, int], *, margin: float = 0.0) -> Box | None:
-    """The box around all polygons, widened by `margin` pixels and cut to the image; None if nothing is left."""
-    if not polygons:
-        return None
-    points = np.concatenate([np.asarray(p, float) for p in polygons])
-    low = np.maximum(np.floor(points.min(axis=0) - margin), 0).astype(int)
-    high = np.minimum(np.ceil(points.max(axis=0) + margin), shape).astype(int)
-    if (high <= low).any():
-        return None
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+def windows(polygons: Sequence[np.ndarray], shape: tuple[int, int], *, margin: int = 0) -> list[Box]:
+    """The boxes around polygons, widened by `margin` pixels and cut to the image; those that meet become one."""
+    found: list[Box] = []
+    for polygon in polygons:
+        points = np.asarray(polygon, float)
+        low = np.maximum(np.floor(points.min(axis=0)).astype(int) - margin, 0).tolist()
+        high = np.minimum(np.ceil(points.max(axis=0)).astype(int) + margin, shape).tolist()
+        if low[0] >= high[0] or low[1] >= high[1]:
+            continue
+        box = (low[0], low[1], high[0], high[1])
+        while meets := next((b for b in found if _meet(b, box)), None):
+            found.remove(meets)
+            box = (*map(min, meets[:2], box[:2]), *map(max, meets[2:], box[2:]))
+        found.append(box)
+    return found
+
+
+def _meet(a: Box, b: Box) -> bool:
+    return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
 
 
 def rectangle(y0: float, x0: float, y1: float, x1: float) -> np.ndarray:
     """(4, 2) corners of a box."""
     return np.array([(y0, x0), (y0, x1), (y1, x1), (y1, x0)], float)
+
+
+def rectangles(boxes: Sequence[Box]) -> Region:
+    """Boxes of whole pixels (half-open) as polygons; a pixel's middle has whole coordinates."""
+    return tuple(rectangle(y0 - 0.5, x0 - 0.5, y1 - 0.5, x1 - 0.5) for y0, x0, y1, x1 in boxes)
 
 
 def ellipse(corners: np.ndarray, *, n: int = 64) -> np.ndarray:

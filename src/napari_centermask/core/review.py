@@ -23,7 +23,7 @@ _NEAR_SEAM = 1.5  # pixels: a mask cut at a seam ends in the row beside it
 
 
 @dataclass(frozen=True)
-class Progress:
+class ReviewCount:
     """How many of the cells a person has judged."""
 
     done: int
@@ -33,11 +33,11 @@ class Progress:
         return f"{self.done:,} of {self.total:,} reviewed"
 
 
-def progress(columns: Columns) -> Progress:
+def count_reviewed(columns: Columns) -> ReviewCount:
     """Count the cells that are shown or were rejected, and those of them that a person judged."""
     status = columns.data["status"]
     listed = columns.shown() | ((columns.data["id"] > 0) & (status == REJECTED))
-    return Progress(int(np.count_nonzero(listed & (status != PREDICTED))), int(np.count_nonzero(listed)))
+    return ReviewCount(int(np.count_nonzero(listed & (status != PREDICTED))), int(np.count_nonzero(listed)))
 
 
 def grounds(columns: Columns, rows: np.ndarray, *, measure: bool = True) -> dict[str, np.ndarray]:

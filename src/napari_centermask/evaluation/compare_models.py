@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instances
+from napari_centermask.core.regions import rectangles
 from napari_centermask.engines import Engine
 from napari_centermask.evaluation.compare import Comparison, Judged, compare, differing
 from napari_centermask.evaluation.error_maps import write_error_map
@@ -22,11 +23,10 @@ from napari_centermask.io.groups import sources_of
 from napari_centermask.io.images import read_channel_names, read_plane
 from napari_centermask.io.learned import overlap, taught
 from napari_centermask.io.reviewed import Truth, centred_within, is_partial, truth_of
-from napari_centermask.pipeline import segment_within, suited
+from napari_centermask.pipeline import segment, with_card_defaults
 from napari_centermask.pipeline.channels import named
-from napari_centermask.settings import PreprocessSettings, SegmentSettings
+from napari_centermask.settings import LOWEST_SCORE, PreprocessSettings, SegmentSettings
 
-LOWEST_SCORE = 0.2
 _NO_FILE_NAME = r"[^\w.-]+"
 Watch = Callable[[int, int, str], None]
 
@@ -133,11 +133,12 @@ def _judge(entry: _Entry, old: Engine, new: Engine, microscope: PreprocessSettin
     names = read_channel_names(record.path)
     cells = centred_within(truth.instances, truth.reviewed)
     diameter = truth.instances.diameter
+    region = None if truth.reviewed is None else rectangles(truth.reviewed)
 
     def found(engine: Engine) -> Instances:
         light = microscope or PreprocessSettings()
         settings = named(SegmentSettings(diameter=diameter or engine.card.diameter, preprocess=light), names)
-        return segment_within(image, engine, settings, truth.reviewed, min_score=LOWEST_SCORE)
+        return segment(image, engine, settings, region=region, min_score=LOWEST_SCORE)
 
     return Judged(entry.name, cells, found(old), found(new), entry.source)
 
@@ -156,7 +157,7 @@ def _n_taught(entries: Sequence[_Entry], engine: Engine) -> int:
 
 
 def _score(engine: Engine) -> float:
-    return suited(SegmentSettings(), engine.card).score
+    return with_card_defaults(SegmentSettings(), engine.card).score
 
 
 def _draw(

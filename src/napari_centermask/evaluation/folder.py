@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
-import numpy as np
-
-from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.errors import BadAnnotations, BadImage
 from napari_centermask.core.instances import Instances
+from napari_centermask.core.result import Index
+from napari_centermask.engines import AnyEngine
 from napari_centermask.evaluation.report import Report, evaluate
 from napari_centermask.io.coco.document import check_images, read_coco
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.io.images import read_channel_names, read_plane
+from napari_centermask.io.image_data import ImageData
+from napari_centermask.io.images import read_channel_names, read_image
+from napari_centermask.pipeline import PlaneCells, Progress, planes_of, segment_planes
+from napari_centermask.pipeline.channels import named
+from napari_centermask.pipeline.progress import run_through
+from napari_centermask.settings import LOWEST_SCORE, SegmentSettings
 
-Predict = Callable[[np.ndarray], Instances]
+Predict = Callable[[ImageData, Sequence[Index]], Sequence[Instances]]
+"""The cells of some planes of an image, those of low score included for the COCO family."""
 Watch = Callable[[ImageRecord, Instances, int, int], None]
 
 
@@ -59,6 +66,68 @@ def channel_names_in(folder: Path, split: str | None) -> list[str] | None:
     return None if first is None else first[1]
 
 
+def predictor(
+    engine: AnyEngine,
+    settings: SegmentSettings,
+    *,
+    min_score: float | None = LOWEST_SCORE,
+    run: Callable[[Generator[Progress, None, list[Instances]]], list[Instances]] = run_through,
+) -> Predict:
+    """What a model finds, by the same way as `segment`; a file's own channel names hold where the settings have none.
+
+    Parameters
+    ----------
+    min_score
+        See `segment_planes`.
+    run
+        Runs the work and returns its value; it may show the progress.
+    """
+
+    def predict(image: ImageData, indices: Sequence[Index]) -> list[Instances]:
+        return run(_predict_steps(image, indices, engine, named(settings, image.channel_names), min_score))
+
+    return predict
+
+
+def _predict_steps(
+    image: ImageData, indices: Sequence[Index], engine: AnyEngine, settings: SegmentSettings, min_score: float | None
+) -> Generator[Progress, None, list[Instances]]:
+    found: dict[Index, Instances] = {}
+    planes = planes_of(image)
+    for step in segment_planes(planes, engine, settings, only=set(indices), min_score=min_score, check=False):
+        if not isinstance(step, PlaneCells):
+            yield step
+        elif step.problem:
+            raise BadImage(step.problem)
+        else:
+            found[step.plane.index] = step.cells
+    return [found[index] for index in indices]
+
+
+def predict_records(records: Sequence[ImageRecord], predict: Predict) -> Iterator[tuple[ImageRecord, Instances, float]]:
+    """The records in their order, each with what is predicted and the seconds it took, reading not counted.
+
+    Planes of one file that follow each other are predicted together, so a stack is read once.
+
+    Raises
+    ------
+    BadAnnotations
+        If an image is of another size than its annotations.
+    BadImage
+        If one cannot be read or segmented.
+    """
+    for path, group in groupby(records, key=lambda record: record.path):
+        planes = list(group)
+        image = read_image(Path(path or planes[0].file_name))
+        for record in planes:
+            check_shape(record, image.plane_shape)
+        start = time.perf_counter()
+        predicted = predict(image, [image.index(record.plane) for record in planes])
+        seconds = (time.perf_counter() - start) / len(planes)
+        for record, cells in zip(planes, predicted, strict=True):
+            yield record, cells, seconds
+
+
 def evaluate_folder(
     folder: Path,
     split: str | None,
@@ -73,7 +142,7 @@ def evaluate_folder(
     Parameters
     ----------
     predict
-        (C, H, W) array -> cells, low-score ones included for the COCO family.
+        See `predictor`.
     score
         The operating point of the bioimage family.
     watch
@@ -82,12 +151,7 @@ def evaluate_folder(
     records = read_truth(folder, split)
 
     def pairs() -> Iterator[tuple[Instances, Instances, float]]:
-        for number, record in enumerate(records, start=1):
-            image = read_plane(record.path, record.plane)
-            check_shape(record, image.shape[1:])
-            start = time.perf_counter()
-            predicted = predict(image)
-            seconds = time.perf_counter() - start
+        for number, (record, predicted, seconds) in enumerate(predict_records(records, predict), start=1):
             if watch is not None:
                 watch(record, predicted, number, len(records))
             yield record.instances, predicted, seconds

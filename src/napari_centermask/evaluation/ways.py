@@ -11,22 +11,19 @@ import numpy as np
 from napari_centermask.core.errors import BadAnnotations, BadSettings
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.probabilities import mixed, tempered
-from napari_centermask.engines import AnyEngine
 from napari_centermask.engines.classifier import ClassifierEngine, load_classifier
 from napari_centermask.engines.load import load_engine
-from napari_centermask.evaluation.folder import check_shape, key_of, records_by_key
+from napari_centermask.evaluation.folder import check_shape, key_of, predict_records, predictor, records_by_key
 from napari_centermask.evaluation.matching import match, pair_boxes
 from napari_centermask.evaluation.viability import MATCH, probabilities_of
 from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.io.images import read_channel_names, read_plane
-from napari_centermask.pipeline import segment, suited
-from napari_centermask.pipeline.channels import named
+from napari_centermask.io.images import read_plane
+from napari_centermask.pipeline import with_card_defaults
 from napari_centermask.pipeline.classify import classify
 from napari_centermask.settings import SegmentSettings
 
 TRUTH = "truth"
-LOWEST_SCORE = 0.2  # doubtful cells enter the box AP
 
 
 @dataclass(frozen=True)
@@ -98,22 +95,14 @@ class Way:
 
     def _cells(self, records: Sequence[ImageRecord], split: str | None) -> Found:
         if self._engine is not None:
-            score = suited(self.settings, self._engine.card).score
-            options = {"min_score": min(LOWEST_SCORE, score)}
-            return Found([segment(*self._image(r), **options) for r in records], score)
+            predict = predictor(self._engine, self.settings)
+            score = with_card_defaults(self.settings, self._engine.card).score
+            return Found([cells for _, cells, _ in predict_records(records, predict)], score)
         if self._model == TRUTH:
             return Found([r.instances for r in records])
         path = Path(self._model.replace("{split}", split or ""))
         score = self.settings.score if "score" in self.settings.model_fields_set else 0.0
         return Found(_of_file(path, records), score)
-
-    def _image(self, record: ImageRecord) -> tuple[np.ndarray, AnyEngine, SegmentSettings]:
-        """What `segment` takes: channels are told by the file where the user named none."""
-        return (
-            read_plane(record.path, record.plane),
-            self._engine,
-            named(self.settings, read_channel_names(record.path)),
-        )
 
 
 def _of_file(path: Path, records: Sequence[ImageRecord]) -> list[Instances]:

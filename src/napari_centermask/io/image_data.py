@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+
+from napari_centermask.core.errors import BadImage
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,31 @@ class ImageData:
     def leading(self) -> tuple[int, ...]:
         """Sizes of the axes before channels, height and width, in the order of `planes`."""
         return tuple(n for a, n in zip(self.axes, self.data.shape, strict=True) if a not in "CSYX")
+
+    @property
+    def plane_shape(self) -> tuple[int, int]:
+        """(H, W)."""
+        sizes = dict(zip(self.axes, self.data.shape, strict=True))
+        return sizes["Y"], sizes["X"]
+
+    def index(self, position: tuple[int, ...] = ()) -> tuple[int, ...]:
+        """A position on the axes of `leading`, which the only plane does not need.
+
+        Raises
+        ------
+        BadImage
+            If there is no such plane, or several and no position is given.
+        """
+        leading = self.leading
+        if not position and math.prod(leading) != 1:
+            raise BadImage(
+                f"Expected one plane, {self.name} has {math.prod(leading)} (axes {self.axes}). "
+                "Choose one, or segment the stack."
+            )
+        position = position or (0,) * len(leading)
+        if len(position) != len(leading) or any(not 0 <= i < n for i, n in zip(position, leading, strict=True)):
+            raise BadImage(f"Expected a plane {position} in {self.name}, its stack is {leading} (axes {self.axes}).")
+        return position
 
     def planes(self) -> Iterator[tuple[str, np.ndarray]]:
         """Label ("" for a single plane, else "T0 Z3") and (C, H, W) array of every plane."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -75,17 +74,9 @@ def read_plane(path: Path, index: tuple[int, ...] = ()) -> np.ndarray:
         As `read_image`, and if the file has no such plane, or several and no position is given.
     """
     image = read_image(path)
-    leading = image.leading
-    n = math.prod(leading)
-    if not index and n != 1:
-        raise BadImage(
-            f"Expected one plane, {Path(path).name} has {n} (axes {image.axes}). Choose one, or segment the stack."
-        )
-    index = index or (0,) * len(leading)
-    if len(index) != len(leading) or any(not 0 <= i < n for i, n in zip(index, leading, strict=True)):
-        raise BadImage(f"Expected a plane {index} in {Path(path).name}, its stack is {leading} (axes {image.axes}).")
-    number = int(np.ravel_multi_index(index, leading)) if leading else 0
-    return next(plane for n, (_, plane) in enumerate(image.planes()) if n == number)
+    wanted = image.index(index)
+    planes = zip(np.ndindex(*image.leading), image.planes(), strict=True)
+    return next(plane for found, (_, plane) in planes if found == wanted)
 
 
 def read_header(path: Path) -> ImageData:
@@ -120,8 +111,7 @@ def plane_shape(path: Path) -> tuple[int, int]:
     BadImage
         If it is no image, or cannot be read.
     """
-    sizes = dict(zip((header := read_header(path)).axes, header.data.shape, strict=True))
-    return sizes["Y"], sizes["X"]
+    return read_header(path).plane_shape
 
 
 def _read_npy(path: Path, axes: str | None) -> ImageData:

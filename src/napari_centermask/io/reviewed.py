@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from napari_centermask.core.instances import Box, Instance, Instances
+from napari_centermask.core.result import centre
 from napari_centermask.io.coco.image_record import ImageRecord
 
 HUMAN = ("accepted", "corrected")
@@ -74,10 +75,13 @@ def truth_of(record: ImageRecord, *, partial: bool) -> Truth:
 
 
 def is_centred(cell: Instance, regions: Sequence[Box]) -> bool:
-    """Whether the middle of a cell's box lies in one of the regions."""
+    """Whether the centre of a cell's mask lies in one of the regions; as with `core.regions.contains`."""
     y0, x0, y1, x1 = cell.box
-    y, x = (y0 + y1) / 2, (x0 + x1) / 2
-    return any(r[0] <= y < r[2] and r[1] <= x < r[3] for r in regions)
+    near = [r for r in regions if r[0] < y1 and y0 < r[2] and r[1] < x1 and x0 < r[3]]
+    if not near:
+        return False
+    y, x = (at + 0.5 for at in centre(cell))  # boxes count from a pixel's edge, centres from its middle
+    return any(r[0] <= y < r[2] and r[1] <= x < r[3] for r in near)
 
 
 def covers(regions: Sequence[Box], shape: tuple[int, int]) -> bool:

@@ -1,24 +1,28 @@
-"""An image becomes instances: checked, scaled, cut into tiles, run through an engine, merged."""
+"""An image of planes becomes instances: checked, scaled, cut into tiles, run through an engine, merged."""
 
-from napari_centermask.pipeline.class_maps import class_image, class_map_steps, class_maps
-from napari_centermask.pipeline.diameter import diameter_steps, estimate_diameter
-from napari_centermask.pipeline.intensities import check_intensities
-from napari_centermask.pipeline.regions import segment_within
-from napari_centermask.pipeline.segmentation import segment, segment_steps
-from napari_centermask.pipeline.source import Source
-from napari_centermask.pipeline.steps import Progress, suited
+from napari_centermask.pipeline.card_defaults import with_card_defaults
+from napari_centermask.pipeline.planes import Plane, planes_of
+from napari_centermask.pipeline.progress import Progress
+from napari_centermask.pipeline.segmentation import (
+    PlaneCells,
+    diameter_steps,
+    estimate_diameter,
+    map_classes,
+    segment,
+    segment_plane,
+    segment_planes,
+)
 
 __all__ = [
+    "Plane",
+    "PlaneCells",
     "Progress",
-    "Source",
-    "check_intensities",
-    "class_image",
-    "class_map_steps",
-    "class_maps",
     "diameter_steps",
     "estimate_diameter",
+    "map_classes",
+    "planes_of",
     "segment",
-    "segment_steps",
-    "segment_within",
-    "suited",
+    "segment_plane",
+    "segment_planes",
+    "with_card_defaults",
 ]

@@ -3,44 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
 
 import numpy as np
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Box
 from napari_centermask.engines import AnyEngine
-from napari_centermask.pipeline.diameter import diameter_steps
 from napari_centermask.pipeline.map_cells import tile_maps
-from napari_centermask.pipeline.segmentation import tiles_of
-from napari_centermask.pipeline.source import Source
-from napari_centermask.pipeline.steps import Progress, run_through, suited
+from napari_centermask.pipeline.model_input import ModelInput
+from napari_centermask.pipeline.plane_cells import tiles_of
+from napari_centermask.pipeline.progress import Progress
 from napari_centermask.settings import SegmentSettings
 
 
-def class_maps(image: Any, engine: AnyEngine, settings: SegmentSettings | None = None) -> np.ndarray:
-    """Class maps of an image; see `class_map_steps`."""
-    return run_through(class_map_steps(image, engine, settings or SegmentSettings()))
-
-
 def class_map_steps(
-    image: Any,
-    engine: AnyEngine,
-    settings: SegmentSettings,
-    *,
-    whole: Any | None = None,
-    origin: tuple[int, int] = (0, 0),
+    plane: ModelInput, engine: AnyEngine, settings: SegmentSettings, diameter: float
 ) -> Generator[Progress, None, np.ndarray]:
-    """Class maps of an image, yielding between tiles.
+    """Class maps of a plane, yielding between tiles.
 
     Tiles are blended: each counts less towards its edge, where it sees less around it, so that no seam is left.
 
     Parameters
     ----------
-    image
-        (C, H, W) or (H, W) array-like.
-    whole, origin
-        See `Source.open`.
+    diameter
+        Of a typical cell, in image pixels.
 
     Returns
     -------
@@ -49,25 +35,19 @@ def class_map_steps(
 
     Raises
     ------
-    BadImage
-        See `Source.open`.
     BadSettings
         If the model is no U-Net.
     """
-    card, settings = engine.card, suited(settings, engine.card)
+    card = engine.card
     if card.kind != "unet":
         raise BadSettings(
             f"Expected a U-Net for class maps, '{card.name}' finds cells one by one. Choose another model."
         )
-    source = Source.open(image, card, settings, whole=whole, origin=origin)
     n = card.model.n_classes
-    if source.is_blank:
-        return _background(n, source.shape)
-    diameter = settings.diameter
-    if diameter is None:
-        diameter = yield from diameter_steps(image, engine, settings, whole=whole, origin=origin)
-    scaled = source.scaled(card.diameter / diameter)
-    tiles = tiles_of(scaled.shape, settings, card.diameter)
+    if plane.is_blank:
+        return _background(n, plane.shape)
+    scaled = plane.scaled(card.diameter / diameter)
+    tiles = tiles_of(scaled, settings)
     total, weights = np.zeros((n, *scaled.shape), np.float32), np.zeros(scaled.shape, np.float32)
     for number, tile in enumerate(tiles):
         yield Progress(number, len(tiles), f"Tile {number + 1} of {len(tiles)}")
@@ -76,7 +56,7 @@ def class_map_steps(
         total[:, y0:y1, x0:x1] += tile_maps(engine, scaled, tile.box, flips=settings.flips)[:n] * weight
         weights[y0:y1, x0:x1] += weight
     total /= weights
-    return total if scaled.shape == source.shape else _resized(total, source.shape)
+    return total if scaled.shape == plane.shape else _resized(total, plane.shape)
 
 
 def class_image(maps: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.normalise import intensity_range, normalise
 from napari_centermask.engines.classifier import ClassifierEngine
 from napari_centermask.models.store.classifier_card import ClassifierCard
-from napari_centermask.pipeline.steps import Progress, run_through
+from napari_centermask.pipeline.progress import Progress, run_through
 
 _BATCH = 256
 """Cells between two yields: less than a tenth of a second."""

@@ -1,9 +1,8 @@
-"""How large the cells of an image are, asked of the model itself."""
+"""How large the cells of a plane are, asked of the model itself."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
 
 import numpy as np
 
@@ -11,8 +10,8 @@ from napari_centermask.core.instances import Box
 from napari_centermask.engines import AnyEngine, Engine
 from napari_centermask.engines.decode import detect
 from napari_centermask.pipeline.map_cells import find_regions, region_diameters, tile_maps
-from napari_centermask.pipeline.source import Scaled, Source
-from napari_centermask.pipeline.steps import Progress, run_through, suited
+from napari_centermask.pipeline.model_input import ModelInput, ScaledInput
+from napari_centermask.pipeline.progress import Progress
 from napari_centermask.settings import SegmentSettings
 
 _SCALES = (1.0, 0.5, 2.0)  # tried in turn until cells are found
@@ -22,60 +21,40 @@ _FEW = 3
 _MOST = 100  # cells measured; more change the median little
 
 
-def estimate_diameter(image: Any, engine: AnyEngine, settings: SegmentSettings | None = None) -> float:
-    """Typical cell diameter in image pixels; see `diameter_steps`."""
-    return run_through(diameter_steps(image, engine, settings or SegmentSettings()))
-
-
-def diameter_steps(
-    image: Any,
-    engine: AnyEngine,
-    settings: SegmentSettings,
-    *,
-    whole: Any | None = None,
-    origin: tuple[int, int] = (0, 0),
-) -> Generator[Progress, None, float]:
-    """Estimate the typical cell diameter, yielding between tiles.
+def plane_diameter(
+    plane: ModelInput, engine: AnyEngine, settings: SegmentSettings
+) -> Generator[Progress, None, float | None]:
+    """Estimate the typical cell diameter in a plane, yielding between tiles.
 
     The model segments one tile (of a large image the middle, or another place if that is empty) at scale 1, or 0.5 or
     2 if it finds nothing. If the cells are not of the size it was trained at, it does so once more at the scale that
     makes them so.
 
-    Parameters
-    ----------
-    whole, origin
-        See `Source.open`.
-
     Returns
     -------
-    float
-        Median diameter in image pixels of the disk of equal area; the model's own where no cell is found.
-
-    Raises
-    ------
-    BadImage
-        See `Source.open`.
+    float or None
+        Median diameter in image pixels of the disk of equal area; None where no cell is found.
     """
-    card, settings = engine.card, suited(settings, engine.card)
-    source = Source.open(image, card, settings, whole=whole, origin=origin)
-    if source.is_blank:
-        return float(card.diameter)
-    found = None
+    if plane.is_blank:
+        return None
+    found, card = None, engine.card
     for scale in _SCALES:
         yield Progress(0, 0, "Estimating the cell diameter")
-        found = yield from _measure(source.scaled(scale), engine, settings)
+        found = yield from _measure(plane.scaled(scale), engine, settings)
         if found is not None:
             break
     if found is None:
-        return float(card.diameter)
+        return None
     better = card.diameter / found
     if max(better / scale, scale / better) > _MOVED:
-        again = yield from _measure(source.scaled(min(better, 8.0)), engine, settings)
+        again = yield from _measure(plane.scaled(min(better, 8.0)), engine, settings)
         found = found if again is None else again
     return float(found)
 
 
-def _measure(scaled: Scaled, engine: AnyEngine, settings: SegmentSettings) -> Generator[Progress, None, float | None]:
+def _measure(
+    scaled: ScaledInput, engine: AnyEngine, settings: SegmentSettings
+) -> Generator[Progress, None, float | None]:
     """Median diameter in image pixels in the first place that holds cells."""
     for box in _places(scaled.shape, settings.tile):
         diameters = _diameters(scaled, box, engine, settings)
@@ -96,7 +75,7 @@ def _places(shape: tuple[int, int], tile: int) -> list[Box]:
     return list(dict.fromkeys(places))
 
 
-def _diameters(scaled: Scaled, box: Box, engine: AnyEngine, settings: SegmentSettings) -> np.ndarray:
+def _diameters(scaled: ScaledInput, box: Box, engine: AnyEngine, settings: SegmentSettings) -> np.ndarray:
     """Diameters in network pixels of the cells in a window."""
     if engine.card.kind == "unet":
         found = find_regions(tile_maps(engine, scaled, box, flips=False), engine.card, settings)
@@ -104,7 +83,7 @@ def _diameters(scaled: Scaled, box: Box, engine: AnyEngine, settings: SegmentSet
     return _detected_diameters(scaled, box, engine, settings.score)
 
 
-def _detected_diameters(scaled: Scaled, box: Box, engine: Engine, score: float) -> np.ndarray:
+def _detected_diameters(scaled: ScaledInput, box: Box, engine: Engine, score: float) -> np.ndarray:
     """Those of the confident cells; of cells cut by the window's edge only if they are most."""
     features = engine.features(scaled.read(box))
     found = detect(features, engine.card, score=score, nms=0.5, max_detections=10 * _MOST, across=True)

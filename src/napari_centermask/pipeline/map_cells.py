@@ -14,14 +14,14 @@ from napari_centermask.core.probabilities import tempered
 from napari_centermask.core.tiles import Piece, Tile, cut, owned
 from napari_centermask.core.watershed import Region, regions, separate
 from napari_centermask.engines import MapEngine
-from napari_centermask.pipeline.source import Scaled
+from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.settings import SegmentSettings
 
 _MORE_THAN_HALF = 0.5 + 1e-6  # of a resized pixel, so that no two cells get it
 _FLIPS: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))  # axes of a batch of tiles
 
 
-def tile_maps(engine: MapEngine, scaled: Scaled, box: tuple[int, int, int, int], *, flips: bool) -> np.ndarray:
+def tile_maps(engine: MapEngine, scaled: ScaledInput, box: tuple[int, int, int, int], *, flips: bool) -> np.ndarray:
     """The maps of a window (network pixels) of an image.
 
     Parameters
@@ -75,7 +75,9 @@ def label_cells(maps: np.ndarray, card: Any, settings: SegmentSettings) -> np.nd
     )
 
 
-def tile_pieces(scaled: Scaled, tile: Tile, engine: MapEngine, settings: SegmentSettings, score: float) -> list[Piece]:
+def tile_pieces(
+    scaled: ScaledInput, tile: Tile, engine: MapEngine, settings: SegmentSettings, score: float
+) -> list[Piece]:
     """The cells that a tile owns."""
     found = find_regions(tile_maps(engine, scaled, tile.box, flips=settings.flips), engine.card, settings)
     found = [r for r in found if r.score >= score]
@@ -89,7 +91,7 @@ def tile_pieces(scaled: Scaled, tile: Tile, engine: MapEngine, settings: Segment
     return pieces
 
 
-def to_instance(region: Region, scaled: Scaled, box: tuple[int, int, int, int], **fields: Any) -> Instance | None:
+def to_instance(region: Region, scaled: ScaledInput, box: tuple[int, int, int, int], **fields: Any) -> Instance | None:
     """A region of a window (network pixels) as a cell of the image; None if it is smaller than half a pixel."""
     y0, x0, y1, x1 = scaled.window(box)
     if scaled.factors == (1.0, 1.0):

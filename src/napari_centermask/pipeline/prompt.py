@@ -11,17 +11,18 @@ import numpy as np
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Instance
 from napari_centermask.engines import AnyEngine
-from napari_centermask.pipeline.diameter import estimate_diameter
+from napari_centermask.pipeline.card_defaults import with_card_defaults
+from napari_centermask.pipeline.diameter import plane_diameter
+from napari_centermask.pipeline.model_input import ALIGN, ModelInput, ScaledInput
+from napari_centermask.pipeline.progress import run_through
 from napari_centermask.pipeline.prompt_detections import DetectedTile
 from napari_centermask.pipeline.prompt_maps import MapTile
-from napari_centermask.pipeline.source import ALIGN, Scaled, Source
-from napari_centermask.pipeline.steps import suited
 from napari_centermask.settings import SegmentSettings
 
 _TILE = 512  # network pixels; a third of a second on one core, and a cell drawn next is mostly in it
 _STEP = _TILE // 2
 _KEPT_TILES = 16  # about 3 MB each
-_SUITED = 0.4, 3.5  # sides of a box, in the model's diameters, that need no other scale
+_NO_RESCALING = 0.4, 3.5  # sides of a box, in the model's diameters, that need no other scale
 
 Place = tuple[int, int, int]  # octave of the scale, y0, x0 of the tile
 
@@ -61,9 +62,9 @@ class Prompter:
 
     def __init__(self, engine: AnyEngine, image: Any, settings: SegmentSettings | None = None) -> None:
         self.engine, self._image = engine, image
-        self.settings = suited(settings or SegmentSettings(), engine.card)
+        self.settings = with_card_defaults(settings or SegmentSettings(), engine.card)
         self._tiles: OrderedDict[Place, _Tile] = OrderedDict()
-        self._scales: dict[int, Scaled] = {}
+        self._scales: dict[int, ScaledInput] = {}
 
     def box(self, y0: float, x0: float, y1: float, x1: float) -> Instance | None:
         """The cell that fills a box (image pixels, edges); None if the box holds none.
@@ -74,10 +75,10 @@ class Prompter:
             Id 0, accepted, score 1 as a person drew the box, with the model's mask quality (of a U-Net, the mean probability
             of the foreground), category and probabilities.
         """
-        height, width = self._source.shape
+        height, width = self._input.shape
         y0, y1 = np.clip(sorted((y0, y1)), 0, height)
         x0, x1 = np.clip(sorted((x0, x1)), 0, width)
-        if min(y1 - y0, x1 - x0) < 1 or self._source.is_blank:
+        if min(y1 - y0, x1 - x0) < 1 or self._input.is_blank:
             return None
         drawn = np.array([x0, y0, x1, y1], float)
         octave = self._octave(max(y1 - y0, x1 - x0))
@@ -94,39 +95,42 @@ class Prompter:
         Instance or None
             As of `box`.
         """
-        height, width = self._source.shape
-        if not (-0.5 <= y < height - 0.5 and -0.5 <= x < width - 0.5) or self._source.is_blank:
+        height, width = self._input.shape
+        if not (-0.5 <= y < height - 0.5 and -0.5 <= x < width - 0.5) or self._input.is_blank:
             return None
         return self._tile(y, x, 0).at(y, x)
 
     def prepare(self, y: float, x: float) -> None:
         """Compute the features around a pixel, so that the next prompt there is answered at once."""
-        if not self._source.is_blank:
+        if not self._input.is_blank:
             self._tile(y, x, 0)
 
     @cached_property
-    def _source(self) -> Source:
-        return Source.open(self._image, self.engine.card, self.settings)
+    def _input(self) -> ModelInput:
+        return ModelInput.of(self._image, self.engine.card, self.settings)
 
     @cached_property
     def diameter(self) -> float:
         """Typical cell diameter in image pixels: the settings', or estimated."""
-        return self.settings.diameter or estimate_diameter(self._image, self.engine, self.settings)
+        if self.settings.diameter is not None:
+            return self.settings.diameter
+        found = run_through(plane_diameter(self._input, self.engine, self.settings))
+        return self.engine.card.diameter if found is None else found
 
     def _octave(self, side: float) -> int:
         """How often to double the image's scale for a box of a side; halved if negative."""
         part = side / self.diameter
-        if _SUITED[0] <= part <= _SUITED[1]:
+        if _NO_RESCALING[0] <= part <= _NO_RESCALING[1]:
             return 0
         return -round(float(np.log2(part)))
 
-    def _scaled(self, octave: int) -> Scaled:
+    def _scaled(self, octave: int) -> ScaledInput:
         if octave not in self._scales:
             base = self.engine.card.diameter / self.diameter
             try:
-                self._scales[octave] = self._source.scaled(base * 2.0**octave)
+                self._scales[octave] = self._input.scaled(base * 2.0**octave)
             except BadSettings:  # a box of a few pixels: enlarged less than would be best
-                self._scales[octave] = self._source.scaled(base)
+                self._scales[octave] = self._input.scaled(base)
         return self._scales[octave]
 
     def _tile(self, y: float, x: float, octave: int) -> _Tile:

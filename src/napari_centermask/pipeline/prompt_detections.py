@@ -11,7 +11,7 @@ from napari_centermask.core.paste import paste_many
 from napari_centermask.core.probabilities import tempered
 from napari_centermask.engines import Detections, Engine, Features
 from napari_centermask.engines.decode import detect, locations
-from napari_centermask.pipeline.source import Scaled
+from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.settings import SegmentSettings
 
 _SCORE = 0.05  # a click says that there is a cell, so weak candidates count
@@ -27,7 +27,7 @@ class DetectedTile:
         The image at that scale, and (y0, x0, y1, x1) in it.
     """
 
-    def __init__(self, engine: Engine, settings: SegmentSettings, scaled: Scaled, window: Box) -> None:
+    def __init__(self, engine: Engine, settings: SegmentSettings, scaled: ScaledInput, window: Box) -> None:
         self._engine, self._scaled, self._window = engine, scaled, window
         self._features = engine.features(scaled.read(window))
         self._found = detect(self._features, engine.card, score=_SCORE, nms=settings.nms, across=True)
@@ -64,7 +64,7 @@ class DetectedTile:
             return []
         masks, quality = self._engine.masks(self._features, found.boxes.astype(np.float32), found.classes)
         whole = self._scaled.to_image(found.boxes + np.array([self._window[1], self._window[0]] * 2))
-        crops = paste_many(masks, whole, self._scaled.source.shape)
+        crops = paste_many(masks, whole, self._scaled.unscaled.shape)
         return [
             Instance(
                 0,

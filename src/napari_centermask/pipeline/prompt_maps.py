@@ -8,7 +8,7 @@ from scipy import ndimage
 from napari_centermask.core.instances import Box, Instance
 from napari_centermask.engines import MapEngine
 from napari_centermask.pipeline.map_cells import label_cells, regions_of, tile_maps, to_instance
-from napari_centermask.pipeline.source import Scaled
+from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.settings import SegmentSettings
 
 _WEAK = 0.4  # part of the usual threshold that does where a person says that there is a cell
@@ -23,7 +23,7 @@ class MapTile:
         The image at that scale, and (y0, x0, y1, x1) in it.
     """
 
-    def __init__(self, engine: MapEngine, settings: SegmentSettings, scaled: Scaled, window: Box) -> None:
+    def __init__(self, engine: MapEngine, settings: SegmentSettings, scaled: ScaledInput, window: Box) -> None:
         self._card, self._scaled, self._window = engine.card, scaled, window
         self._maps = tile_maps(engine, scaled, window, flips=settings.flips)
         self._settings = settings

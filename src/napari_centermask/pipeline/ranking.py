@@ -12,17 +12,16 @@ import numpy as np
 from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.ranking import ImageSigns, agreement, describe, entropy, rank_images
-from napari_centermask.engines import Engine
+from napari_centermask.engines import AnyEngine
 from napari_centermask.io.images import read_image
+from napari_centermask.pipeline.card_defaults import with_card_defaults
 from napari_centermask.pipeline.channels import choose_channels, named
-from napari_centermask.pipeline.intensities import check_intensities
-from napari_centermask.pipeline.segmentation import segment_steps
-from napari_centermask.pipeline.steps import Progress, suited
-from napari_centermask.settings import SegmentSettings
+from napari_centermask.pipeline.progress import Progress
+from napari_centermask.pipeline.segmentation import segment_plane
+from napari_centermask.settings import LOWEST_SCORE, SegmentSettings
 
 Key = TypeVar("Key", bound=Hashable)
 
-LOWEST_SCORE = 0.2
 MIRRORS = (1, 2)
 """Axes of (C, H, W) along which the image is mirrored, one after another."""
 
@@ -47,36 +46,38 @@ class Ranking(Generic[Key]):
 
 
 def signs_steps(
-    image: np.ndarray, engine: Engine, settings: SegmentSettings
+    image: np.ndarray, engine: AnyEngine, settings: SegmentSettings
 ) -> Generator[Progress, None, tuple[ImageSigns, Instances]]:
     """What tells how much an image would teach, and its cells, doubtful ones included; yields between tiles.
 
-    Takes three runs of the model. The diameter is estimated once where it is not given.
+    Takes three runs of the model, all at one diameter.
     """
-    if settings.diameter is None:
-        from napari_centermask.pipeline.diameter import diameter_steps
-
-        settings = settings.model_copy(update={"diameter": (yield from diameter_steps(image, engine, settings))})
-    found = yield from segment_steps(image, engine, settings, min_score=LOWEST_SCORE)
-    score = suited(settings, engine.card).score
-    sure = [c for c in found if c.score >= score]
+    done = yield from segment_plane(image, engine, settings, min_score=LOWEST_SCORE, check=True)
+    settings = settings.model_copy(update={"diameter": done.diameter})
+    score = with_card_defaults(settings, engine.card).score
+    sure = [c for c in done.cells if c.score >= score]
     agreed = []
     for axis in MIRRORS:
         mirrored = np.ascontiguousarray(np.flip(np.asarray(image), axis))
-        other = yield from segment_steps(mirrored, engine, settings)
-        agreed.append(agreement(sure, list(_mirrored(other, axis))))
+        other = yield from segment_plane(mirrored, engine, settings)
+        agreed.append(agreement(sure, list(_mirrored(other.cells, axis))))
     quality = [np.clip(c.mask_quality, 0, 1) for c in sure]
+    scores = np.array([c.score for c in done.cells])
     signs = ImageSigns(
-        entropy=float(entropy(np.array([c.score for c in found])).mean()) if len(found) else 0.0,
+        entropy=float(entropy(scores).mean()) if len(scores) else 0.0,
         disagreement=1 - float(np.mean(agreed)),
         poor_masks=1 - float(np.mean(quality)) if quality else 0.0,
-        descriptor=describe(np.asarray(image), found),
+        descriptor=describe(np.asarray(image), done.cells),
     )
-    return signs, found
+    return signs, done.cells
 
 
 def ranking_steps(
-    images: Mapping[Key, Path], engine: Engine, settings: SegmentSettings, *, reviewed: Mapping[Key, Path] | None = None
+    images: Mapping[Key, Path],
+    engine: AnyEngine,
+    settings: SegmentSettings,
+    *,
+    reviewed: Mapping[Key, Path] | None = None,
 ) -> Generator[Progress, None, Ranking[Key]]:
     """Rank images that nobody corrected yet; may be closed between tiles.
 
@@ -91,15 +92,15 @@ def ranking_steps(
     """
     found: Ranking[Key] = Ranking()
     known: list[np.ndarray] = []
-    jobs = [(key, path, True) for key, path in (reviewed or {}).items()] + [(k, p, False) for k, p in images.items()]
-    for number, (key, path, is_known) in enumerate(jobs):
-        step = Progress(number, len(jobs), f"Looking at {path.name}, image {number + 1} of {len(jobs)}")
+    entries = [(key, path, True) for key, path in (reviewed or {}).items()] + [(k, p, False) for k, p in images.items()]
+    for number, (key, path, is_known) in enumerate(entries):
+        step = Progress(number, len(entries), f"Looking at {path.name}, image {number + 1} of {len(entries)}")
         yield step
         try:
             image, own = _middle(path, engine, settings)
             if is_known:
-                cells = yield from _as_one(segment_steps(image, engine, own, min_score=LOWEST_SCORE), step)
-                known.append(describe(image, cells))
+                steps = segment_plane(image, engine, own, min_score=LOWEST_SCORE, check=True)
+                known.append(describe(image, (yield from _as_one(steps, step)).cells))
             else:
                 found.signs[key], _ = yield from _as_one(signs_steps(image, engine, own), step)
         except BadImage as error:
@@ -111,7 +112,7 @@ def ranking_steps(
     return found
 
 
-def _middle(path: Path, engine: Engine, settings: SegmentSettings) -> tuple[np.ndarray, SegmentSettings]:
+def _middle(path: Path, engine: AnyEngine, settings: SegmentSettings) -> tuple[np.ndarray, SegmentSettings]:
     """The middle plane of a file, (C, H, W), and the settings with the names of its channels.
 
     Raises
@@ -122,7 +123,6 @@ def _middle(path: Path, engine: Engine, settings: SegmentSettings) -> tuple[np.n
     image = read_image(path)
     planes = [plane for _, plane in image.planes()]
     plane = np.asarray(planes[len(planes) // 2])
-    check_intensities(plane, settings)
     own = named(settings, image.channel_names)
     if own is not settings:  # the names are the file's: what is wrong with them is no fault of the settings
         try:
@@ -133,7 +133,7 @@ def _middle(path: Path, engine: Engine, settings: SegmentSettings) -> tuple[np.n
 
 
 def _as_one(steps: Generator[Progress, None, Key], step: Progress) -> Generator[Progress, None, Key]:
-    """The steps of one image, each told as the same step of all."""
+    """The steps of one image, each shown as the same step of all."""
     while True:
         try:
             next(steps)

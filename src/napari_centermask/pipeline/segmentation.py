@@ -1,147 +1,184 @@
-"""From an image to its instances, tile by tile."""
+"""The one way from an image of planes to its cells, for the command line, the docks, predictions and evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import replace
+from collections.abc import Collection, Generator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from napari_centermask.core.covered import drop_covered, without_overlaps
-from napari_centermask.core.errors import BadSettings
-from napari_centermask.core.instances import Instance, Instances
-from napari_centermask.core.paste import paste_many
-from napari_centermask.core.probabilities import tempered
-from napari_centermask.core.tiles import Piece, Tile, cut, merge, owned, plan
-from napari_centermask.engines import AnyEngine, Engine
-from napari_centermask.engines.decode import detect
-from napari_centermask.pipeline.diameter import diameter_steps
-from napari_centermask.pipeline.map_cells import tile_pieces
-from napari_centermask.pipeline.source import ALIGN, Scaled, Source
-from napari_centermask.pipeline.steps import Progress, Seams, run_through, suited
+from napari_centermask.core.errors import BadImage
+from napari_centermask.core.instances import Instances
+from napari_centermask.core.regions import Region
+from napari_centermask.core.result import Index
+from napari_centermask.engines import AnyEngine
+from napari_centermask.pipeline.card_defaults import with_card_defaults
+from napari_centermask.pipeline.class_maps import class_image, class_map_steps
+from napari_centermask.pipeline.model_input import ModelInput
+from napari_centermask.pipeline.plane_cells import Seams, find_cells
+from napari_centermask.pipeline.planes import OpenedPlanes, Plane
+from napari_centermask.pipeline.progress import Progress, run_through, scaled_to
 from napari_centermask.settings import SegmentSettings
 
-_HEAD_BATCH = 64  # cells per call of the mask heads: more are no faster and take more memory
+
+@dataclass(frozen=True)
+class PlaneCells:
+    """The cells of a plane.
+
+    Attributes
+    ----------
+    plane
+        That was segmented.
+    cells
+        In pixels of the whole plane.
+    diameter
+        Of a typical cell, in pixels: given, or estimated for the whole image.
+    seams
+        Where tiles meet.
+    problem
+        Why nothing was looked for in this plane; empty if it was segmented.
+    classes
+        (H, W) uint8, see `class_image`; None if it was not asked for.
+    """
+
+    plane: Plane
+    cells: Instances
+    diameter: float
+    seams: Seams = ((), ())
+    problem: str = ""
+    classes: np.ndarray | None = None
 
 
-def segment(image: Any, engine: AnyEngine, settings: SegmentSettings | None = None, **options: Any) -> Instances:
-    """Segment an image; see `segment_steps`."""
-    return run_through(segment_steps(image, engine, settings or SegmentSettings(), **options))
-
-
-def segment_steps(
-    image: Any,
+def segment_planes(
+    planes: Sequence[Plane],
     engine: AnyEngine,
     settings: SegmentSettings,
     *,
+    only: Collection[Index] | None = None,
     min_score: float | None = None,
-    whole: Any | None = None,
-    origin: tuple[int, int] = (0, 0),
-) -> Generator[Progress, None, Instances]:
-    """Segment an image, yielding between tiles.
+    check: bool = True,
+    classes: bool = False,
+) -> Generator[Progress | PlaneCells, None, None]:
+    """Segment the planes of an image one after another; may be closed at every yield, between tiles.
 
-    Memory beyond the image and the result is that of one tile. Time is linear in pixels and cells.
+    All planes are segmented at one diameter: the settings', or the median of the estimates on up to five planes
+    (see `OpenedPlanes.diameter`). A plane that cannot be used has no cells, and its `problem` says why.
 
     Parameters
     ----------
-    image
-        (C, H, W) or (H, W) array-like; memory maps, dask and zarr arrays are read tile by tile.
+    planes
+        Of one image.
+    only
+        Indices of the planes to segment; all of them when not given. The diameter is that of the whole image all the same.
     min_score
-        Keep cells from this score on instead of `settings.score`, to filter them later without running again.
-    whole, origin
-        See `Source.open`.
+        Keep candidates from this score on where it is below `settings.score`, to filter them later without running again.
+    check
+        Refuse planes with NaN or without contrast. Otherwise NaN is passed over, and a constant plane has no cells.
+    classes
+        Find the category of each pixel too.
 
-    Returns
-    -------
-    Instances
-        Ids run from top to bottom; `source` is the model. Of a CenterMask, `score` is the detection's and `mask_quality`
-        the predicted IoU; of a U-Net, `score` is the mean probability of the foreground, and no two cells overlap.
+    Yields
+    ------
+    Progress or PlaneCells
+        The cells of a plane as soon as they are found, and how far the work is in between.
 
     Raises
     ------
     BadImage
-        See `Source.open`.
+        If no plane can be used, see `ModelInput.of`.
     BadSettings
-        If the diameter or the overlap does not fit the model or the tile.
+        If diameter, overlap or channels do not fit, or classes are asked of a model that has none.
     """
-    card, settings = engine.card, suited(settings, engine.card)
-    source = Source.open(image, card, settings, whole=whole, origin=origin)
-    categories = dict(enumerate(card.model.categories, start=1))
-    if source.is_blank:
-        return Instances(source.shape, categories=categories)
+    settings = with_card_defaults(settings, engine.card)
+    opened = OpenedPlanes(planes, engine.card, settings, check=check)
+    yield from opened.check()
     diameter = settings.diameter
     if diameter is None:
-        diameter = yield from diameter_steps(image, engine, settings, whole=whole, origin=origin)
-    scaled = source.scaled(card.diameter / diameter)
-    tiles = tiles_of(scaled.shape, settings, card.diameter)
-    score = settings.score if min_score is None else min_score
-    pieces: list[Piece] = []
-    find = tile_pieces if card.kind == "unet" else _segment_tile
-    for number, tile in enumerate(tiles):
-        yield Progress(number, len(tiles), f"Tile {number + 1} of {len(tiles)}")
-        pieces += find(scaled, tile, engine, settings, score)
-    yield Progress(len(tiles), len(tiles), "Merging", _seams(tiles, scaled.factors))
-    found = merge(pieces) if len(tiles) > 1 else [p.instance for p in pieces]
-    kept = drop_covered(_large(found, settings), settings.mask_nms)
-    if card.kind == "unet":  # neighbouring tiles part cells at their seam each in its way
-        kept = _large(without_overlaps(kept), settings)
-    kept.sort(key=lambda i: (i.y0, i.x0))
-    numbered = (replace(instance, id=number) for number, instance in enumerate(kept, start=1))
-    return Instances(source.shape, numbered, categories=categories)
+        diameter = yield from opened.diameter(engine, settings)
+    score = settings.score if min_score is None else min(min_score, settings.score)
+    chosen = [n for n, plane in enumerate(planes) if only is None or plane.index in only]
+    for done, number in enumerate(chosen):
+        steps = _segment(planes[number], opened[number], engine, settings, diameter, score, classes=classes)
+        title = f"Plane {done + 1} of {len(chosen)}: " if len(chosen) > 1 else ""
+        yield (yield from scaled_to(steps, done, len(chosen), title))
+        opened.close(number)
 
 
-def tiles_of(shape: tuple[int, int], settings: SegmentSettings, diameter: float) -> list[Tile]:
-    """Tiles that overlap by more than a typical cell, where they can."""
-    if settings.overlap > settings.tile - ALIGN:
-        raise BadSettings(
-            f"Expected an overlap of at most {settings.tile - ALIGN} with tiles of {settings.tile}, "
-            f"got {settings.overlap}. Choose a smaller overlap or larger tiles."
-        )
-    overlap = max(settings.overlap, int(min(1.25 * diameter, settings.tile / 4)))
-    return plan(shape, tile=settings.tile, overlap=overlap, align=ALIGN)
+def _segment(
+    plane: Plane,
+    opened: ModelInput | BadImage,
+    engine: AnyEngine,
+    settings: SegmentSettings,
+    diameter: float,
+    score: float,
+    *,
+    classes: bool,
+) -> Generator[Progress, None, PlaneCells]:
+    """One plane; nothing where it cannot be used."""
+    if isinstance(opened, BadImage):
+        none = Instances(plane.shape, categories=dict(enumerate(engine.card.model.categories, start=1)))
+        blank = np.zeros(plane.shape, np.uint8) if classes else None
+        return PlaneCells(plane, none, diameter, problem=str(opened), classes=blank)
+    image = None
+    if classes:
+        image = class_image((yield from class_map_steps(opened, engine, settings, diameter)))
+    steps = find_cells(opened, engine, settings, diameter, region=plane.region, min_score=score)
+    cells, seams = yield from steps
+    return PlaneCells(plane, cells, diameter, seams, classes=image)
 
 
-def _seams(tiles: list[Tile], factors: tuple[float, float]) -> Seams:
-    """Where the cores of neighbours meet, in image pixels."""
-    ys, xs = ({t.core[axis] / factors[axis] for t in tiles} - {0.0} for axis in (0, 1))
-    return tuple(sorted(ys)), tuple(sorted(xs))
+def segment_plane(
+    image: Any,
+    engine: AnyEngine,
+    settings: SegmentSettings,
+    *,
+    region: Region | None = None,
+    min_score: float | None = None,
+    check: bool = False,
+) -> Generator[Progress, None, PlaneCells]:
+    """Segment an image of one plane, (C, H, W) or (H, W); otherwise as `segment_planes`."""
+    plane = Plane((), image if hasattr(image, "shape") else np.asarray(image), region)
+    steps = segment_planes([plane], engine, settings, min_score=min_score, check=check)
+    while not isinstance(step := next(steps), PlaneCells):
+        yield step
+    return step
 
 
-def _segment_tile(scaled: Scaled, tile: Tile, engine: Engine, settings: SegmentSettings, score: float) -> list[Piece]:
-    """The cells that a tile owns; detection sees the whole tile, mask heads only these cells."""
-    features = engine.features(scaled.read(tile.box))
-    found = detect(
-        features, engine.card, score=score, nms=settings.nms, max_detections=settings.max_detections, across=True
-    )
-    whole = found.boxes + np.array([tile.box[1], tile.box[0]] * 2, np.float32)
-    mine = owned(whole, tile)
-    found, whole = found[mine], whole[mine]
-    seen = scaled.window(tile.box)
-    inside = scaled.to_image(whole) - np.array([seen[1], seen[0]] * 2)
-    is_cut = cut(whole, tile, scaled.shape)
-    pieces = []
-    for start in range(0, len(whole), _HEAD_BATCH):
-        part = slice(start, start + _HEAD_BATCH)
-        probabilities, quality = engine.masks(features, found.boxes[part], found.classes[part])
-        pasted = paste_many(probabilities, inside[part], (seen[2] - seen[0], seen[3] - seen[1]))
-        for k, crop in enumerate(pasted, start=start):
-            if crop is not None:
-                y0, x0, mask = crop
-                cell = Instance(
-                    0,
-                    seen[0] + y0,
-                    seen[1] + x0,
-                    mask,
-                    category=int(found.classes[k]) + 1,
-                    score=float(found.scores[k]),
-                    mask_quality=float(np.clip(quality[k - start], 0, 1)),
-                    source=engine.card.name,
-                    probabilities=tuple(tempered(found.probabilities[k], engine.card.temperature).tolist()),
-                )
-                pieces.append(Piece(cell, seen, bool(is_cut[k])))
-    return pieces
+def segment(image: Any, engine: AnyEngine, settings: SegmentSettings | None = None, **options: Any) -> Instances:
+    """The cells of an image of one plane; see `segment_plane`."""
+    return run_through(segment_plane(image, engine, settings or SegmentSettings(), **options)).cells
 
 
-def _large(found: list[Instance], settings: SegmentSettings) -> list[Instance]:
-    return [i for i in found if i.area >= settings.min_area]
+def diameter_steps(
+    planes: Sequence[Plane], engine: AnyEngine, settings: SegmentSettings, *, check: bool = True
+) -> Generator[Progress, None, float]:
+    """The diameter at which `segment_planes` would segment the planes of an image, whatever the settings say.
+
+    Raises
+    ------
+    BadImage, BadSettings
+        As `segment_planes`.
+    """
+    settings = with_card_defaults(settings, engine.card)
+    opened = OpenedPlanes(planes, engine.card, settings, check=check)
+    yield from opened.check()
+    return (yield from opened.diameter(engine, settings))
+
+
+def estimate_diameter(image: Any, engine: AnyEngine, settings: SegmentSettings | None = None) -> float:
+    """Typical cell diameter in pixels of an image of one plane, (C, H, W) or (H, W); see `diameter_steps`."""
+    return run_through(diameter_steps([Plane((), image)], engine, settings or SegmentSettings(), check=False))
+
+
+def map_classes(
+    plane: Plane, engine: AnyEngine, settings: SegmentSettings, *, check: bool = True
+) -> Generator[Progress, None, np.ndarray]:
+    """How likely each category is in each pixel of a plane; see `class_map_steps` and, for the rest, `segment_planes`."""
+    settings = with_card_defaults(settings, engine.card)
+    opened = OpenedPlanes([plane], engine.card, settings, check=check)
+    yield from opened.check()
+    diameter = settings.diameter
+    if diameter is None:
+        diameter = yield from opened.diameter(engine, settings)
+    return (yield from class_map_steps(opened.usable(0), engine, settings, diameter))

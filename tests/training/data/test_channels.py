@@ -13,8 +13,9 @@ from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.illumination import Corrected
 from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.report import evaluate
-from napari_centermask.pipeline import Source, segment
+from napari_centermask.pipeline import segment
 from napari_centermask.pipeline.correction import correction_of
+from napari_centermask.pipeline.model_input import ModelInput
 from napari_centermask.settings import AugmentSettings, PreprocessSettings, SegmentSettings, TrainSettings, UNetSettings
 from napari_centermask.training.data.augment import drop_channel
 from napari_centermask.training.data.checks import check_data
@@ -129,7 +130,7 @@ def test_training_sees_an_image_as_the_pipeline_does(drawn, tmp_path):
         (sample,) = prepared([raw], settings)
         card = make_card(settings, type("Model", (), {"settings": settings.model}), name="x")
         assert card.preprocess.flat_field is None
-        source = Source.open(raw.image, card, SegmentSettings(preprocess=how.microscope))
+        source = ModelInput.of(raw.image, card, SegmentSettings(preprocess=how.microscope))
         scaled = source.scaled(settings.diameter / raw.diameter)
         for channel, (lo, hi) in scaled.ranges.items():
             assert (lo[0], hi[0]) == (sample.lo[channel], sample.hi[channel])

@@ -238,7 +238,7 @@ def test_the_best_model_of_several_categories_tells_them_apart(two, unet, monkey
         cells.categories = dict(enumerate(names, start=1))
         return cells
 
-    monkeypatch.setattr(validate, "segment_within", found)
+    monkeypatch.setattr(validate, "segment", found)
     settings = unet.model_copy(update={"model": UNetSettings(**SMALL, categories=["living", "dead"])})
     trainer = Trainer(settings)
     result = validate.evaluate(trainer.averaged(), trainer)

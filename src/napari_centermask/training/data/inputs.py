@@ -14,7 +14,7 @@ from napari_centermask.core.normalise import intensity_range
 from napari_centermask.models.store.card import ModelCard, check_names
 from napari_centermask.pipeline.channels import choose_channels
 from napari_centermask.pipeline.correction import correction_of
-from napari_centermask.pipeline.source import nominal_scale
+from napari_centermask.pipeline.model_input import nominal_scale
 from napari_centermask.settings import SegmentSettings, TrainSettings
 from napari_centermask.training.data.sample import Sample, folder_diameter
 
@@ -47,7 +47,7 @@ def check_inputs(settings: TrainSettings) -> None:
 
 
 def prepared(samples: list[Sample], settings: TrainSettings) -> list[Sample]:
-    """The images of a data folder for the sampler, by the same code as in use (`pipeline.source`).
+    """The images of a data folder for the sampler, by the same code as in use (`pipeline.model_input`).
 
     Raises
     ------

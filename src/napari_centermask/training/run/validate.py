@@ -14,13 +14,14 @@ import torch
 from torch import nn
 
 from napari_centermask.core.instances import Instances
+from napari_centermask.core.regions import rectangles
 from napari_centermask.engines.torch import engine_of
 from napari_centermask.evaluation.error_maps import write_error_map
 from napari_centermask.evaluation.report import evaluate as score_pairs
 from napari_centermask.io.reviewed import centred_within
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import save_model
-from napari_centermask.pipeline import segment_within, suited
+from napari_centermask.pipeline import segment, with_card_defaults
 from napari_centermask.settings import SegmentSettings, TrainSettings
 from napari_centermask.training.data.loader import folders_by_name, judging, validation_images
 from napari_centermask.training.data.sample import Sample
@@ -100,7 +101,7 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
     start = time.monotonic()
     card = make_card(settings, model, name="training", parent=trainer.start.card)
     engine = engine_of(model, card, device=str(trainer.device))
-    usual = suited(SegmentSettings(), card).score
+    usual = with_card_defaults(SegmentSettings(), card).score
     scores = sorted({*SCORES, usual}) if card.kind == "centermask" else [usual]
     pairs: dict[str, list[Pair]] = {}
     samples = []
@@ -145,7 +146,8 @@ def _segmented(sample: Sample, engine: Any, settings: TrainSettings, *, min_scor
         preprocess=settings.preprocess.microscope,
     )
     clock = time.monotonic()
-    predicted = segment_within(sample.image, engine, options, sample.reviewed, min_score=min_score)
+    region = None if sample.reviewed is None else rectangles(sample.reviewed)
+    predicted = segment(sample.image, engine, options, region=region, min_score=min_score)
     return centred_within(sample.instances, sample.reviewed), predicted, time.monotonic() - clock
 
 

@@ -115,6 +115,7 @@ class Prompts:
             return
         request = self._waiting.popleft()
         settings = edits.shown.settings or SegmentSettings()
+        settings = settings.model_copy(update={"diameter": settings.diameter or edits.shown.diameter})
         image = edits.planes.plane(request.plane)
         worker = create_worker(_answer, self._prompters, request, image, settings, _start_thread=False)
         worker.returned.connect(lambda answer: self._on_answer(request, answer))

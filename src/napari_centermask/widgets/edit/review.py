@@ -13,7 +13,7 @@ from qtpy.QtCore import QTimer
 from napari_centermask.core import review
 from napari_centermask.core.columns import Columns
 from napari_centermask.core.history import Change, RegionChange
-from napari_centermask.core.result import centre
+from napari_centermask.io.reviewed import is_centred
 
 if TYPE_CHECKING:
     from napari_centermask.core.history import Edit
@@ -87,9 +87,9 @@ class Review:
         return self._edits()
 
     @property
-    def progress(self) -> review.Progress:
+    def progress(self) -> review.ReviewCount:
         """How many cells of the image were judged."""
-        return review.progress(self.columns)
+        return review.count_reviewed(self.columns)
 
     @property
     def active(self) -> int | None:
@@ -141,7 +141,7 @@ class Review:
         if box[0] >= box[2] or box[1] >= box[3]:
             return 0
         near = [self.columns.cell(row) for row in self.columns.meeting(plane, box)]
-        inside = [c for c in near if c.status == "predicted" and result.shows(c) and _holds(box, centre(c))]
+        inside = [c for c in near if c.status == "predicted" and result.shows(c) and is_centred(c, [box])]
         before = result.reviewed(plane)
         after = (*(b for b in before if not _within(b, box)), box)
         changes = [_accept(plane, cell) for cell in inside]
@@ -179,10 +179,6 @@ class Review:
 
 def _accept(plane: Index, cell: Instance) -> Change:
     return Change(plane, cell.id, cell, replace(cell, status="accepted"))
-
-
-def _holds(box: Box, point: tuple[float, float]) -> bool:
-    return box[0] <= point[0] + 0.5 < box[2] and box[1] <= point[1] + 0.5 < box[3]
 
 
 def _within(inner: Box, outer: Box) -> bool:

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Box
-from napari_centermask.core.review import Progress
+from napari_centermask.core.review import ReviewCount
 from napari_centermask.widgets.edit.cell_table import CellTable
 from napari_centermask.widgets.parts.layout import row
 
@@ -75,7 +75,7 @@ class JudgeBox(QWidget):
         layout.addWidget(_line(self.previous, self.accept, self.reject, self.next, wide=(1, 2)))
         layout.addWidget(self.why)
 
-    def show_progress(self, progress: Progress | None) -> None:
+    def show_progress(self, progress: ReviewCount | None) -> None:
         """Say how far the review is; None if there are no cells."""
         if progress is None or not progress.total:
             self.count.setText("No cells yet.")

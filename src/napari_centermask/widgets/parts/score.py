@@ -7,7 +7,7 @@ from qtpy.QtCore import QRectF, QSignalBlocker, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter
 from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QSizePolicy, QSlider, QWidget
 
-from napari_centermask.widgets.work.tasks import FLOOR
+from napari_centermask.settings import LOWEST_SCORE
 
 _BINS = 40
 _KEPT, _LEFT_OUT = QColor("#7bd389"), QColor(128, 128, 128, 110)
@@ -34,7 +34,7 @@ class ScoreSlider(QWidget):
     changed = Signal(float)
     released = Signal()
 
-    def __init__(self, value: float, *, low: float = FLOOR, high: float = 0.99) -> None:
+    def __init__(self, value: float, *, low: float = LOWEST_SCORE, high: float = 0.99) -> None:
         super().__init__()
         self._histogram = _Histogram(low)
         self._slider = QSlider(Qt.Orientation.Horizontal)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from psygnal import Signal
 
+from napari_centermask.core.errors import BadImage
+from napari_centermask.io.images import read_image
+from napari_centermask.pipeline import PlaneCells, Progress, planes_of
 from napari_centermask.widgets.work.runner import Runner
-from napari_centermask.widgets.work.tasks import Advance, Failed, Finished, PlaneDone, PlaneJob, run
+from napari_centermask.widgets.work.tasks import Failed, Finished, run
 
 if TYPE_CHECKING:
     from napari_centermask.io.project import Project, ProjectImage
@@ -27,22 +29,18 @@ class _Task:
     project: Project
     id: int
     settings: SegmentSettings
-    planes: list[PlaneDone] = field(default_factory=list)
+    done: list[PlaneCells] = field(default_factory=list)
 
 
-def predict(path: Path, settings: SegmentSettings) -> Generator[Advance | PlaneDone, None, Finished | Failed]:
+def predict(path: Path, settings: SegmentSettings) -> Generator[Progress | PlaneCells, None, Finished | Failed]:
     """Read an image and segment all its planes; for the worker thread."""
-    from napari_centermask.core.errors import BadImage
-    from napari_centermask.io.images import read_image
-
-    yield Advance(0.0, f"Reading {path.name}")
+    yield Progress(0, 0, f"Reading {path.name}")
     try:
         image = read_image(path)
     except BadImage as error:
         return Failed(str(error))
-    jobs = [PlaneJob(i, plane) for i, (_, plane) in zip(np.ndindex(*image.leading), image.planes(), strict=True)]
     names = list(image.channel_names) or settings.channel_names  # the file's own; else as of the image in view
-    return (yield from run(jobs, settings.model_copy(update={"channel_names": names})))
+    return (yield from run(planes_of(image), settings.model_copy(update={"channel_names": names})))
 
 
 class Ahead:
@@ -113,7 +111,7 @@ class Ahead:
         task = self._task = _Task(self._project, waiting[0], settings)
         path = task.project.image(task.id).path
         self.changed.emit(f"Predicting {path.name} in the background.")
-        self.runner.start(f"CenterMask: {path.name}", predict, path, settings, on_yield=task.planes.append)
+        self.runner.start(f"CenterMask: {path.name}", predict, path, settings, on_yield=task.done.append)
 
     def _last_failure(self) -> str:
         if not self.failed:
@@ -136,6 +134,6 @@ def _take(task: _Task) -> None:
     """Put what was found into the project."""
     result = task.project.result(task.id)
     result.threshold = task.settings.score
-    cells = {done.job.index: done.cells for done in task.planes}
+    cells = {done.plane.index: done.cells for done in task.done}
     task.project.set_predictions(task.id, cells, model=Path(task.settings.model).stem)
-    result.seams.update({done.job.index: done.seams for done in task.planes})
+    result.seams.update({done.plane.index: done.seams for done in task.done})

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
+from napari_centermask.pipeline.progress import Progress
 from napari_centermask.widgets.work.runner import Runner
-from napari_centermask.widgets.work.tasks import Advance, Failed, rank
+from napari_centermask.widgets.work.tasks import Failed, rank
 
 if TYPE_CHECKING:
     from napari_centermask.io.project import ProjectImage
@@ -74,9 +75,9 @@ class Teaching:
         self.told.emit("Looking at the images…")
         self.runner.start("CenterMask: what teaches most", rank, waiting, reviewed, settings)
 
-    def _on_advanced(self, advance: Advance) -> None:
+    def _on_advanced(self, progress: Progress) -> None:
         if self._wanted is not None:
-            self.told.emit(f"{advance.message}…")
+            self.told.emit(f"{progress.message}…")
 
     def _on_ended(self, value: Any) -> None:
         if self.runner.cancelled:

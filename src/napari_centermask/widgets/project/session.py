@@ -279,13 +279,13 @@ class ProjectSession:
 
     def settings(self, card: ModelCard) -> SegmentSettings:
         """Settings for a prediction with a model: those of the last run of it in this viewer, else its own."""
-        from napari_centermask.pipeline import suited
+        from napari_centermask.pipeline import with_card_defaults
 
         self._note_settings(self.layer)
         if self._last is not None and self._last.model == card.name:
             return self._last
         names = [] if self.layer is None else self.layer.metadata.get("channel_names")
-        return suited(SegmentSettings(model=card.name, channel_names=names or None), card)
+        return with_card_defaults(SegmentSettings(model=card.name, channel_names=names or None), card)
 
     def _note_settings(self, layer: Image | None) -> None:
         shown = self.session.shown(layer)

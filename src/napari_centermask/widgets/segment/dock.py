@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_centermask.core.errors import BadImage, UserError
 from napari_centermask.core.predictions import has_predictions
-from napari_centermask.pipeline import suited
+from napari_centermask.pipeline import Plane, with_card_defaults
 from napari_centermask.pipeline.channels import missing_channels
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.parts.layout import STYLE, WIDTH, stack
@@ -24,16 +24,16 @@ from napari_centermask.widgets.segment.cells_box import CellsBox
 from napari_centermask.widgets.segment.circle import DiameterCircle
 from napari_centermask.widgets.segment.class_layer import show_classes
 from napari_centermask.widgets.segment.illumination import Illumination
-from napari_centermask.widgets.segment.scope import ALL, PLANE, REGION, draw_region, plane_jobs, scopes
+from napari_centermask.widgets.segment.scope import ALL, PLANE, REGION, chosen_planes, draw_region, scopes
 from napari_centermask.widgets.viewer.model_in_use import model_in_use
 from napari_centermask.widgets.viewer.planes import ImagePlanes, channel_names, guess_channel_axis
 from napari_centermask.widgets.viewer.session import current_index, session_of
-from napari_centermask.widgets.work.tasks import PlaneJob, class_map, estimate_diameter
+from napari_centermask.widgets.work.tasks import class_map, estimate_diameter
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_centermask.widgets.work.tasks import Advance
+    from napari_centermask.pipeline import Progress
 
 _TOO_FEW_PIXELS = 0.5
 
@@ -157,14 +157,14 @@ class SegmentDock(QWidget):
             missing = missing_channels(planes.n_channels, self.model.models.card, settings)
             scope = self.image.scope.currentData()
             index = current_index(self._viewer, source, planes)
-            jobs = plane_jobs(scope, self._viewer, source, planes, index=index)
+            chosen = chosen_planes(scope, self._viewer, source, planes, index=index)
         except UserError as error:
             show_error(str(error))
             return
         if missing:
             show_info(f"{source.name} has no {', '.join(missing)}: the model sees it empty.")
         whole = scope == ALL or (scope == PLANE and not planes.leading)
-        self.session.segment(source, planes, jobs, settings, keep=not whole)
+        self.session.segment(source, planes, chosen, settings, keep=not whole)
 
     def _chosen(self) -> tuple[Image, ImagePlanes]:
         if self.session.runner.is_running:
@@ -206,7 +206,7 @@ class SegmentDock(QWidget):
         card = self.model.models.card
         if card is not None:
             self.in_use.choose(card.name)
-            settings = suited(SegmentSettings(model=card.name), card)
+            settings = with_card_defaults(SegmentSettings(model=card.name), card)
             self.illumination.show_model(card)
             self.advanced.form.set_value(settings.model_dump())
             self.advanced.show_family(card.kind)
@@ -227,12 +227,13 @@ class SegmentDock(QWidget):
         try:
             source, planes = self._chosen()
             index = current_index(self._viewer, source, planes)
-            settings = self.value().model_copy(update={"diameter": None})
+            scope = ALL if self.image.scope.currentData() == ALL else PLANE  # regions have the diameter of their plane
+            chosen = chosen_planes(scope, self._viewer, source, planes, index=index)
+            settings = self.value()
         except UserError as error:
             show_error(str(error))
             return
-        job = PlaneJob(index, planes.plane(index))
-        self.session.ask(f"diameter in {source.name}", estimate_diameter, job, settings, self._on_estimated)
+        self.session.ask(f"diameter in {source.name}", estimate_diameter, chosen, settings, self._on_estimated)
 
     def _on_estimated(self, diameter: float) -> str:
         self.model.diameter.setValue(diameter)
@@ -247,7 +248,7 @@ class SegmentDock(QWidget):
             show_error(str(error))
             return
         then = partial(show_classes, self._viewer, source, index)
-        self.session.ask(f"classes in {source.name}", class_map, PlaneJob(index, planes.plane(index)), settings, then)
+        self.session.ask(f"classes in {source.name}", class_map, [Plane(index, planes.plane(index))], settings, then)
 
     def _on_draw(self) -> None:
         """Give the user a layer to draw the region in, ready for a rectangle."""
@@ -269,8 +270,8 @@ class SegmentDock(QWidget):
         self.run.show_start()
         self._refresh()
 
-    def _on_advanced(self, advance: Advance) -> None:
-        self.run.show_progress(advance.part, advance.message)
+    def _on_advanced(self, progress: Progress) -> None:
+        self.run.show_progress(progress.part, progress.message)
 
     def _refresh_after_run(self, *_) -> None:
         self.run.show_end()

@@ -8,8 +8,8 @@ import numpy as np
 
 from napari_centermask.core.errors import BadImage
 from napari_centermask.core.regions import ellipse, rectangle
+from napari_centermask.pipeline import Plane
 from napari_centermask.widgets.segment.circle import NAME as CIRCLE
-from napari_centermask.widgets.work.tasks import PlaneJob
 
 if TYPE_CHECKING:
     from napari.layers import Image, Shapes
@@ -28,7 +28,7 @@ def scopes(planes: ImagePlanes | None) -> dict[str, str]:
     return {**first, VIEW: "What is in view", REGION: "Drawn region"}
 
 
-def plane_jobs(scope: str, viewer: Viewer, source: Image, planes: ImagePlanes, *, index: Index) -> list[PlaneJob]:
+def chosen_planes(scope: str, viewer: Viewer, source: Image, planes: ImagePlanes, *, index: Index) -> list[Plane]:
     """The planes to segment, with the region in each.
 
     Raises
@@ -37,13 +37,13 @@ def plane_jobs(scope: str, viewer: Viewer, source: Image, planes: ImagePlanes, *
         If there is no drawn region, or nothing of the image is in view.
     """
     if scope == ALL:
-        return [PlaneJob(i, planes.plane(i)) for i in planes.indices()]
+        return [Plane(i, planes.plane(i)) for i in planes.indices()]
     region = None
     if scope == VIEW:
         region = (view_of(source, planes),)
     elif scope == REGION:
         region = drawn_regions(viewer, source)
-    return [PlaneJob(index, planes.plane(index), region)]
+    return [Plane(index, planes.plane(index), region)]
 
 
 def view_of(source: Image, planes: ImagePlanes) -> np.ndarray:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_error
 
@@ -15,10 +14,11 @@ from napari_centermask.core.errors import UserError
 from napari_centermask.jobs.child import run_child
 from napari_centermask.models.store import zoo
 from napari_centermask.models.store.registry import weights_hash
+from napari_centermask.pipeline import Plane
 from napari_centermask.widgets.project.session import project_session_of
 from napari_centermask.widgets.viewer.planes import ImagePlanes, guess_channel_axis
 from napari_centermask.widgets.viewer.session import session_of
-from napari_centermask.widgets.work.tasks import Failed, PlaneJob
+from napari_centermask.widgets.work.tasks import Failed
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -128,8 +128,8 @@ def _check_idle(session: Session) -> None:
 
 
 def _segment(session: Session, source: Image, planes: ImagePlanes, settings: SegmentSettings) -> None:
-    jobs = [PlaneJob(index, planes.plane(index)) for index in np.ndindex(*planes.leading)]
-    session.segment(source, planes, jobs, settings)
+    every = [Plane(index, planes.plane(index)) for index in planes.indices()]
+    session.segment(source, planes, every, settings)
 
 
 def _active(viewer: Viewer) -> Image:

@@ -16,11 +16,12 @@ from napari_centermask.core.viability import dead_category
 from napari_centermask.engines.classifier import load_classifier
 from napari_centermask.models.store.classifier_card import SUFFIX
 from napari_centermask.pipeline.classify import classify_steps
+from napari_centermask.pipeline.progress import Progress
 from napari_centermask.widgets.parts.pickers import hint
 from napari_centermask.widgets.viability.classify_box import ClassifyBox
 from napari_centermask.widgets.viewer.planes import channel_names
 from napari_centermask.widgets.work.runner import Runner
-from napari_centermask.widgets.work.tasks import Advance, Failed, answer_for
+from napari_centermask.widgets.work.tasks import Failed, answer_for
 
 if TYPE_CHECKING:
     from napari_centermask.core.history import Edit
@@ -66,7 +67,7 @@ class Told:
     said: Sequence[np.ndarray]
 
 
-def tell(classifier: str, jobs: Sequence[CropJob]) -> Generator[Advance, None, Told | Failed]:
+def tell(classifier: str, jobs: Sequence[CropJob]) -> Generator[Progress, None, Told | Failed]:
     """Ask a classifier about cells; for the worker thread."""
     name = Path(classifier).name.removesuffix(SUFFIX)
     steps = _tell(classifier, name, jobs)
@@ -74,8 +75,8 @@ def tell(classifier: str, jobs: Sequence[CropJob]) -> Generator[Advance, None, T
     return (yield from answer_for(steps, who=f"The classifier {name}", then=then))
 
 
-def _tell(classifier: str, name: str, jobs: Sequence[CropJob]) -> Generator[Advance, None, Told]:
-    yield Advance(0.0, f"Loading {name}")
+def _tell(classifier: str, name: str, jobs: Sequence[CropJob]) -> Generator[Progress, None, Told]:
+    yield Progress(0, 0, f"Loading {name}")
     engine = load_classifier(classifier)
     done, total, said = 0, sum(len(job.cells) for job in jobs), []
     for job in jobs:
@@ -87,7 +88,7 @@ def _tell(classifier: str, name: str, jobs: Sequence[CropJob]) -> Generator[Adva
             except StopIteration as end:
                 said.append(end.value)
                 break
-            yield Advance((done + step.done) / total, f"Cell {done + step.done:,} of {total:,}")
+            yield Progress(done + step.done, total, f"Cell {done + step.done:,.0f} of {total:,}")
         done += len(job.cells)
     return Told(jobs, engine.card.model.categories, said)
 
@@ -176,7 +177,7 @@ class Classifying:
         self.runner.start("CenterMask: classifying", tell, chosen, jobs)
         self._show_buttons()
 
-    def _on_advanced(self, step: Advance) -> None:
+    def _on_advanced(self, step: Progress) -> None:
         self.box.run.show_progress(step.part, step.message)
 
     def _on_ended(self, value: Any) -> None:

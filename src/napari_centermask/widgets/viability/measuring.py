@@ -12,9 +12,10 @@ import numpy as np
 from napari_centermask.core.errors import UserError
 from napari_centermask.io.formats.loss import only_shown
 from napari_centermask.io.measurements import Measured, write_measurements
+from napari_centermask.pipeline.progress import Progress
 from napari_centermask.widgets.viewer.planes import channel_names
 from napari_centermask.widgets.viewer.writer import pixel_size
-from napari_centermask.widgets.work.tasks import Advance, Failed
+from napari_centermask.widgets.work.tasks import Failed
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -75,7 +76,7 @@ def measured_project(project: Project, dead: int | None) -> list[Measured]:
     return found
 
 
-def measure_all(path: Path, images: Sequence[Measured]) -> Generator[Advance, None, Written | Failed]:
+def measure_all(path: Path, images: Sequence[Measured]) -> Generator[Progress, None, Written | Failed]:
     """Write the measurements of images; for the worker thread."""
     cells = 0
     steps = write_measurements(path, images)
@@ -84,7 +85,7 @@ def measure_all(path: Path, images: Sequence[Measured]) -> Generator[Advance, No
             step = next(steps)
             cells = step.done
             if cells % _EVERY == 0:
-                yield Advance(cells / step.total, f"Cell {cells:,} of {step.total:,} …")
+                yield Progress(cells, step.total, f"Cell {cells:,} of {step.total:,} …")
     except StopIteration as stop:
         return Written(stop.value, cells)
     except UserError as error:

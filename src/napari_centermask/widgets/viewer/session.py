@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from napari_centermask.core.history import Edit
     from napari_centermask.core.result import Index
+    from napari_centermask.pipeline import Plane, PlaneCells
     from napari_centermask.settings import SegmentSettings
     from napari_centermask.widgets.edit.session import EditSession
-    from napari_centermask.widgets.work.tasks import PlaneDone, PlaneJob
 
 Then = Callable[[Any], str]
 _SETTLE_MS = 400
@@ -63,7 +63,9 @@ class Shown:
     stale
         Planes that the layers do not show as they are.
     settings
-        Of the last run on the image, with the diameter that it found; None before.
+        Of the last run on the image; None before.
+    diameter
+        Of a typical cell, in pixels, in the last run; None before.
     """
 
     edited = Signal(object)
@@ -77,6 +79,7 @@ class Shown:
         self.edits: EditSession | None = None
         self.stale: set[Index] = set()
         self.settings: SegmentSettings | None = None
+        self.diameter: float | None = None
         self.history.listen(self._on_edit)
 
     def close(self) -> None:
@@ -201,12 +204,14 @@ class Session:
         return shown
 
     def segment(
-        self, source: Image, planes: ImagePlanes, jobs: list[PlaneJob], settings: SegmentSettings, *, keep: bool = False
+        self, source: Image, planes: ImagePlanes, chosen: list[Plane], settings: SegmentSettings, *, keep: bool = False
     ) -> None:
         """Start a run; its cells go to this image whatever is selected meanwhile.
 
         Parameters
         ----------
+        chosen
+            What to segment of it.
         keep
             As in `begin`.
 
@@ -216,33 +221,33 @@ class Session:
             If a run is in progress.
         """
         shown = self.begin(source, planes, threshold=settings.score, keep=keep)
-        shown.settings = settings
+        shown.settings, shown.diameter = settings, settings.diameter
         self.runner.start(
             f"CenterMask: {source.name}",
             run,
-            jobs,
+            chosen,
             settings,
             on_yield=lambda done: self._take(shown, done),
         )
         self._running = shown
 
-    def _take(self, shown: Shown, done: PlaneDone) -> None:
-        seams, index = shown.result.seams, done.job.index
-        before = ((), ()) if done.job.region is None else seams.get(index, ((), ()))
+    def _take(self, shown: Shown, done: PlaneCells) -> None:
+        seams, index, region = shown.result.seams, done.plane.index, done.plane.region
+        before = ((), ()) if region is None else seams.get(index, ((), ()))
         seams[index] = tuple(tuple(sorted({*a, *b})) for a, b in zip(before, done.seams, strict=True))
-        self.put(shown, index, done.cells, region=done.job.region)
+        self.put(shown, index, done.cells, region=region)
 
     def ask(
         self,
         title: str,
         work: Callable[..., Generator[Any, None, Any]],
-        job: PlaneJob,
+        planes: list[Plane],
         settings: SegmentSettings,
         then: Then,
     ) -> None:
-        """Let the model answer something about a plane off the GUI thread; `then` takes it and says what to report."""
+        """Let the model answer something about planes off the GUI thread; `then` takes it and says what to report."""
         self._then = then
-        self.runner.start(f"CenterMask: {title}", work, job, settings)
+        self.runner.start(f"CenterMask: {title}", work, planes, settings)
 
     def _on_ended(self, value: Any) -> None:
         shown, self._running = self._running, None
@@ -251,10 +256,10 @@ class Session:
             show_error(value.message)
             self.reported.emit(value.message)
         elif isinstance(value, Finished):
-            if value.skipped:
-                show_warning(f"{len(value.skipped)} of {value.n_planes} planes were left out. Plane {value.skipped[0]}")
-            if value.diameter:
-                shown.settings = shown.settings.model_copy(update={"diameter": value.diameter})
+            if value.left_out:
+                n = len(value.left_out)
+                show_warning(f"{n} of {value.n_planes} planes were left out. Plane {value.left_out[0]}")
+            shown.diameter = value.diameter
             self.reported.emit(_summary(shown.result, value))
         elif value is not None and then is not None:
             self.reported.emit(then(value))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from napari_centermask.widgets.work.tasks import Advance
+from napari_centermask.pipeline.progress import Progress
 
 if TYPE_CHECKING:
     from superqt.utils import GeneratorWorker
@@ -24,7 +24,7 @@ class Runner:
     started
         With the title of the run.
     advanced
-        With an `Advance`.
+        With a `Progress`.
     ended
         With the generator's return value; None after Cancel or an unforeseen error.
     """
@@ -53,7 +53,7 @@ class Runner:
         *args: Any,
         on_yield: Callable[[Any], None] | None = None,
     ) -> None:
-        """Run `work(*args)`; what it yields beside `Advance` goes to `on_yield`. Without a title no bar is shown.
+        """Run `work(*args)`; what it yields beside `Progress` goes to `on_yield`. Without a title no bar is shown.
 
         Raises
         ------
@@ -105,7 +105,7 @@ class Runner:
     def _on_yielded(self, item: Any, on_yield: Callable[[Any], None] | None) -> None:
         if self.cancelled:
             return
-        if isinstance(item, Advance):
+        if isinstance(item, Progress):
             if self._bar is not None:
                 self._bar.update(max(0, round(item.part * _STEPS) - self._bar.n))
             self.advanced.emit(item)

@@ -4,7 +4,8 @@ from PIL import Image
 
 from napari_centermask.core.normalise import intensity_range, normalise
 from napari_centermask.engines.load import load_engine
-from napari_centermask.pipeline import Source, segment
+from napari_centermask.pipeline import segment
+from napari_centermask.pipeline.model_input import ModelInput
 from napari_centermask.settings import SegmentSettings
 
 SETTINGS = SegmentSettings()
@@ -19,7 +20,7 @@ def image():
 
 
 def test_whole_image_is_normalised_padded_and_batched(fake, image):
-    scaled = Source.open(image, fake.card(channels=3), SETTINGS).scaled(1.0)
+    scaled = ModelInput.of(image, fake.card(channels=3), SETTINGS).scaled(1.0)
     tile = scaled.read((0, 0, 300, 420))
     assert tile.shape == (1, 3, 320, 448)
     assert tile.dtype == np.float32
@@ -28,19 +29,9 @@ def test_whole_image_is_normalised_padded_and_batched(fake, image):
     np.testing.assert_array_equal(tile[0, :, 300:, :420], expected[:, :-21:-1])
 
 
-def test_a_part_has_the_intensities_of_the_whole(fake, image):
-    card = fake.card(channels=3)
-    whole = Source.open(image, card, SETTINGS).scaled(1.0).read((32, 64, 160, 256))
-    part = image[:, 32:160, 64:256]
-    np.testing.assert_array_equal(
-        Source.open(part, card, SETTINGS, whole=image).scaled(1.0).read((0, 0, 128, 192)), whole
-    )
-    assert not np.array_equal(Source.open(part, card, SETTINGS).scaled(1.0).read((0, 0, 128, 192)), whole)
-
-
 @pytest.mark.parametrize("scale", [0.23, 0.5, 0.81, 1.7])
 def test_windows_equal_the_image_resized_whole(fake, image, scale):
-    scaled = Source.open(image[:1], fake.card(), SETTINGS).scaled(scale)
+    scaled = ModelInput.of(image[:1], fake.card(), SETTINGS).scaled(scale)
     height, width = scaled.shape
     plane = normalise(image[:1], *intensity_range(image[:1], SETTINGS.percentiles))[0]
     whole = np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR))
@@ -51,31 +42,31 @@ def test_windows_equal_the_image_resized_whole(fake, image, scale):
 
 
 def test_strips_do_not_show(fake, image, monkeypatch):
-    scaled = Source.open(image, fake.card(channels=3), SETTINGS).scaled(0.4)
+    scaled = ModelInput.of(image, fake.card(channels=3), SETTINGS).scaled(0.4)
     whole = scaled.read((0, 0, *scaled.shape))
-    monkeypatch.setattr("napari_centermask.pipeline.source._STRIP", 10_000)
+    monkeypatch.setattr("napari_centermask.pipeline.model_input._STRIP", 10_000)
     np.testing.assert_allclose(scaled.read((0, 0, *scaled.shape)), whole, atol=1e-5)
 
 
 def test_scales_near_one_are_one(fake, image):
-    source = Source.open(image[:1], fake.card(), SETTINGS)
+    source = ModelInput.of(image[:1], fake.card(), SETTINGS)
     assert source.scaled(1.02).factors == (1, 1)
     assert source.scaled(1.05).factors != (1, 1)
 
 
 def test_boxes_and_windows_go_back_to_image_pixels(fake, image):
-    scaled = Source.open(image[:1], fake.card(), SETTINGS).scaled(0.5)
+    scaled = ModelInput.of(image[:1], fake.card(), SETTINGS).scaled(0.5)
     np.testing.assert_allclose(scaled.to_image(np.array([[10.0, 20, 30, 40]])), [[20, 40, 60, 80]])
     assert scaled.window((10, 20, 150, 210)) == (20, 40, 300, 420)
     for factor in (0.37, 1.9):
-        scaled = Source.open(image[:1], fake.card(), SETTINGS).scaled(factor)
+        scaled = ModelInput.of(image[:1], fake.card(), SETTINGS).scaled(factor)
         assert scaled.window((0, 0, *scaled.shape)) == (0, 0, 300, 420)
 
 
 def test_mean_and_std_of_the_card_apply_after_normalisation(fake, image):
-    plain = Source.open(image, fake.card(channels=3), SETTINGS).scaled(1).read((0, 0, 64, 64))
+    plain = ModelInput.of(image, fake.card(channels=3), SETTINGS).scaled(1).read((0, 0, 64, 64))
     card = fake.card(channels=3, mean=[0.1, 0.2, 0.3], std=[0.5])
-    tile = Source.open(image, card, SETTINGS).scaled(1).read((0, 0, 64, 64))
+    tile = ModelInput.of(image, card, SETTINGS).scaled(1).read((0, 0, 64, 64))
     mean = np.array([0.1, 0.2, 0.3]).reshape(1, 3, 1, 1)
     np.testing.assert_allclose(tile, (plain - mean) / 0.5, atol=1e-6)
 
@@ -84,7 +75,7 @@ def test_reference_normalisation_is_bgr_minus_mean_with_zero_padding(fake):
     mean = [103.53, 116.28, 123.675]
     card = fake.card(channels=3, normalisation="reference", mean=mean)
     rgb = np.random.default_rng(0).integers(0, 256, (3, 40, 50), np.uint8)
-    tile = Source.open(rgb, card, SETTINGS).scaled(1).read((0, 0, 40, 50))
+    tile = ModelInput.of(rgb, card, SETTINGS).scaled(1).read((0, 0, 40, 50))
     expected = rgb[::-1].astype(np.float32) - np.array(mean, np.float32).reshape(3, 1, 1)
     np.testing.assert_allclose(tile[0, :, :40, :50], expected, atol=1e-3)
     assert not tile[0, :, 40:].any()
@@ -92,8 +83,8 @@ def test_reference_normalisation_is_bgr_minus_mean_with_zero_padding(fake):
 
 
 def test_blank_images_are_known(fake):
-    assert Source.open(np.ones((1, 9, 9)), fake.card(), SETTINGS).is_blank
-    assert not Source.open(np.arange(81).reshape(1, 9, 9), fake.card(), SETTINGS).is_blank
+    assert ModelInput.of(np.ones((1, 9, 9)), fake.card(), SETTINGS).is_blank
+    assert not ModelInput.of(np.arange(81).reshape(1, 9, 9), fake.card(), SETTINGS).is_blank
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (30, 20), (20, 100)])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,13 @@ from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.illumination import corrected
 from napari_centermask.core.instances import Box
 from napari_centermask.core.normalise import intensity_range, normalise
+from napari_centermask.models.store.card import ModelCard
+from napari_centermask.pipeline.card_defaults import own_preprocess
 from napari_centermask.pipeline.channels import MISSING, choose_channels
 from napari_centermask.pipeline.correction import correction_of
-from napari_centermask.pipeline.steps import own_preprocess
 from napari_centermask.settings import SegmentSettings
+
+Ranges = dict[int, tuple[np.ndarray, np.ndarray]]
 
 ALIGN = 32
 _LEAST = 64  # network pixels: OpenVINO refuses poolings of windows that are smaller than their kernel
@@ -30,50 +32,38 @@ def nominal_scale(scale: float) -> float:
 
 
 @dataclass(frozen=True)
-class Source:
-    """An image with the channels and intensities that a model expects.
+class ModelInput:
+    """An image plane with the channels and intensities that a model expects.
 
     Attributes
     ----------
     image
         (C, H, W) array-like, sliced lazily.
-    whole, origin
-        What it was cut from, and where.
     channels
         Which of its channels the model sees, in order; a grey image's one channel is repeated, and one that is `MISSING` empty.
     card
         The model's card.
     settings
         With the model's own preprocessing where the user set none.
+    ranges
+        Channel -> (lo, hi), each (1,) float32, of the intensities as they are.
     """
 
     image: Any
-    whole: Any
-    origin: tuple[int, int]
     channels: tuple[int, ...]
-    card: Any
+    card: ModelCard
     settings: SegmentSettings
+    ranges: Ranges
+    _corrected: dict[float, tuple[Any, Ranges]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def open(
-        cls,
-        image: Any,
-        card: Any,
-        settings: SegmentSettings,
-        *,
-        whole: Any | None = None,
-        origin: tuple[int, int] = (0, 0),
-    ) -> Source:
+    def of(cls, image: Any, card: ModelCard, settings: SegmentSettings) -> ModelInput:
         """Check an image and look at its intensities.
 
         Parameters
         ----------
         image
             (C, H, W) or (H, W) array-like of bool, integers or floats.
-        whole
-            What `image` was cut from: percentiles are taken there, so that a part is seen as within the whole.
-        origin
-            (y, x) of the image's first pixel in `whole`.
 
         Raises
         ------
@@ -82,26 +72,9 @@ class Source:
         BadSettings
             If names of channels or a flat field do not fit the image.
         """
-        image = _checked(image)
-        channels = choose_channels(image.shape[0], card, settings)
-        seen = image if whole is None else _checked(whole)
+        image, channels = check_form(image, card, settings)
         settings = settings.model_copy(update={"preprocess": own_preprocess(settings, card)})
-        source = cls(image, seen, origin, channels, card, settings)
-        source.ranges  # noqa: B018  an image that cannot be used is refused here
-        return source
-
-    @cached_property
-    def ranges(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-        """Channel -> (lo, hi), each (1,) float32, of the intensities as they are."""
-        return self.ranges_of(self.whole)
-
-    def ranges_of(self, image: Any) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-        """The intensities of the channels in use that become 0 and 1."""
-        return {
-            c: _range(image, c, self.card, self.settings.percentiles)
-            for c in dict.fromkeys(self.channels)
-            if c != MISSING
-        }
+        return cls(image, channels, card, settings, _ranges(image, channels, card, settings))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -113,7 +86,7 @@ class Source:
         """Whether every channel is constant."""
         return all((lo >= hi).all() for lo, hi in self.ranges.values())
 
-    def scaled(self, scale: float) -> Scaled:
+    def scaled(self, scale: float) -> ScaledInput:
         """The image at `scale`; 1 if it is within 3 % of that.
 
         Raises
@@ -127,11 +100,21 @@ class Source:
                 f"Expected a cell diameter of at least {least:.1f} pixels for this model, "
                 f"got {self.card.diameter / scale:.2g}. Enlarge the image or give the true diameter."
             )
-        return Scaled(self, nominal_scale(scale))
+        return ScaledInput(self, nominal_scale(scale))
+
+    def corrected(self, scale: float) -> tuple[Any, Ranges]:
+        """The image without what the settings take out of it at a scale, and its ranges, which are looked at once."""
+        correction = correction_of(self.settings.preprocess, scale)
+        if correction.is_empty:
+            return self.image, self.ranges
+        if scale not in self._corrected:
+            image = corrected(self.image, correction)
+            self._corrected[scale] = image, _ranges(image, self.channels, self.card, self.settings)
+        return self._corrected[scale]
 
 
-class Scaled:
-    """A source at another scale. Boxes and pixels of the scaled image are called network pixels.
+class ScaledInput:
+    """A model input at another scale. Boxes and pixels of the scaled image are called network pixels.
 
     Attributes
     ----------
@@ -140,19 +123,17 @@ class Scaled:
     factors
         (y, x) network pixels per image pixel.
     ranges
-        As of `Source`, of the intensities after correction.
+        As of `ModelInput`, of the intensities after correction.
+    unscaled
+        What it was made from.
     """
 
-    def __init__(self, source: Source, scale: float) -> None:
-        height, width = source.shape
-        self.source = source
+    def __init__(self, unscaled: ModelInput, scale: float) -> None:
+        height, width = unscaled.shape
+        self.unscaled = unscaled
         self.shape = max(1, round(height * scale)), max(1, round(width * scale))
         self.factors = self.shape[0] / height, self.shape[1] / width
-        correction = correction_of(source.settings.preprocess, scale)
-        self._image, self._origin, self.ranges = source.image, (0, 0), source.ranges
-        if not correction.is_empty:
-            self._image, self._origin = corrected(source.whole, correction), source.origin
-            self.ranges = source.ranges_of(self._image)
+        self._image, self.ranges = unscaled.corrected(scale)
 
     def read(self, box: Box) -> np.ndarray:
         """Read a window for the network.
@@ -168,11 +149,11 @@ class Scaled:
             (1, C, H, W) float32, H and W padded to multiples of 32 from 64 on at the bottom and right: by mirroring, as
             zeros would look like a dark edge; by zeros for models of the reference, which were trained so.
         """
-        card = self.source.card
+        card = self.unscaled.card
         planes = {c: self._plane(c, box) for c in self.ranges}
-        if MISSING in self.source.channels:
+        if MISSING in self.unscaled.channels:
             planes[MISSING] = np.zeros((box[2] - box[0], box[3] - box[1]), np.float32)
-        tile = np.stack([planes[c] for c in self.source.channels])
+        tile = np.stack([planes[c] for c in self.unscaled.channels])
         if card.normalisation == "reference":
             tile = tile[::-1] * np.float32(255) if len(tile) == 3 else tile * np.float32(255)
         mean, std = (np.asarray(v, np.float32).reshape(-1, 1, 1) for v in (card.mean, card.std))
@@ -194,7 +175,7 @@ class Scaled:
 
     def window(self, box: Box) -> Box:
         """The image pixels that a window of network pixels touches."""
-        (y, x), (height, width) = self.factors, self.source.shape
+        (y, x), (height, width) = self.factors, self.unscaled.shape
         y1, x1 = int(np.ceil(box[2] / y - 1e-6)), int(np.ceil(box[3] / x - 1e-6))
         return int(box[0] / y + 1e-6), int(box[1] / x + 1e-6), min(y1, height), min(x1, width)
 
@@ -211,7 +192,7 @@ class Scaled:
         """Antialiased bilinear, with enough pixels around the window that windows fit together."""
         from PIL import Image
 
-        (fy, fx), (height, width) = self.factors, self.source.shape
+        (fy, fx), (height, width) = self.factors, self.unscaled.shape
         top, left, bottom, right = box[0] / fy, box[1] / fx, min(box[2] / fy, height), min(box[3] / fx, width)
         my, mx = int(np.ceil(1 / fy)) + 2, int(np.ceil(1 / fx)) + 2
         y0, x0 = max(0, int(top) - my), max(0, int(left) - mx)
@@ -221,14 +202,32 @@ class Scaled:
         return np.asarray(plane.resize((box[3] - box[1], box[2] - box[0]), Image.Resampling.BILINEAR, box=part))
 
     def _intensities(self, channel: int, box: Box) -> np.ndarray:
-        (y0, x0, y1, x1), (y, x) = box, self._origin
-        pixels = np.asarray(self._image[channel : channel + 1, y + y0 : y + y1, x + x0 : x + x1])
+        y0, x0, y1, x1 = box
+        pixels = np.asarray(self._image[channel : channel + 1, y0:y1, x0:x1])
         plane = normalise(pixels, *self.ranges[channel])[0]
-        return plane.clip(0, 1) if self.source.card.normalisation == "reference" else plane
+        return plane.clip(0, 1) if self.unscaled.card.normalisation == "reference" else plane
+
+
+def check_form(image: Any, card: ModelCard, settings: SegmentSettings) -> tuple[Any, tuple[int, ...]]:
+    """Check all that can be told without looking at pixels; the planes of one image are alike in it.
+
+    Returns
+    -------
+    image
+        With a channel axis.
+    channels
+        The image's channel for each of the model's.
+
+    Raises
+    ------
+    BadImage, BadSettings
+        See `ModelInput.of`.
+    """
+    image = _checked(image)
+    return image, choose_channels(image.shape[0], card, settings)
 
 
 def _checked(image: Any) -> Any:
-    """The image with a channel axis."""
     if not hasattr(image, "shape") or not hasattr(image, "dtype"):
         image = np.asarray(image)
     if len(image.shape) == 2:
@@ -261,7 +260,15 @@ class _OneChannel:
         return self.image[(slice(self.channel, self.channel + 1), *index[1:])]
 
 
-def _range(image: Any, channel: int, card: Any, percentiles: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+def _ranges(image: Any, channels: tuple[int, ...], card: ModelCard, settings: SegmentSettings) -> Ranges:
+    """The intensities of the channels in use that become 0 and 1."""
+    used = dict.fromkeys(c for c in channels if c != MISSING)
+    return {c: _range(image, c, card, settings.percentiles) for c in used}
+
+
+def _range(
+    image: Any, channel: int, card: ModelCard, percentiles: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
     if card.normalisation == "reference" and image.dtype == np.uint8:
         return np.zeros(1, np.float32), np.full(1, 255, np.float32)
     try:

@@ -1,0 +1,167 @@
+"""From a plane to its cells, tile by tile."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from napari_centermask.core.covered import drop_covered, without_overlaps
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.instances import Box, Instance, Instances
+from napari_centermask.core.paste import paste_many
+from napari_centermask.core.probabilities import tempered
+from napari_centermask.core.regions import Region, contains, windows
+from napari_centermask.core.result import centre
+from napari_centermask.core.tiles import Piece, Tile, cut, merge, owned, plan
+from napari_centermask.engines import AnyEngine, Engine
+from napari_centermask.engines.decode import detect
+from napari_centermask.pipeline.map_cells import tile_pieces
+from napari_centermask.pipeline.model_input import ALIGN, ModelInput, ScaledInput
+from napari_centermask.pipeline.progress import Progress
+from napari_centermask.settings import SegmentSettings
+
+Seams = tuple[tuple[float, ...], tuple[float, ...]]
+"""(y, x) positions at which tiles meet, in image pixels."""
+CONTEXT = 3.0
+"""Diameters that are seen around a region: cells at its edge are whole, and look as they do in the image."""
+_HEAD_BATCH = 64  # cells per call of the mask heads: more are no faster and take more memory
+
+
+def find_cells(
+    plane: ModelInput,
+    engine: AnyEngine,
+    settings: SegmentSettings,
+    diameter: float,
+    *,
+    region: Region | None = None,
+    min_score: float,
+) -> Generator[Progress, None, tuple[Instances, Seams]]:
+    """The cells of a plane, yielding between tiles.
+
+    Memory beyond the image and the result is that of one tile. Time is linear in pixels and cells.
+
+    Parameters
+    ----------
+    diameter
+        Of a typical cell, in image pixels.
+    region
+        Only cells centred inside of these polygons; `CONTEXT` diameters around them are looked at, and no more.
+
+    Returns
+    -------
+    cells
+        Ids run from top to bottom; `source` is the model. Of a CenterMask, `score` is the detection's and `mask_quality`
+        the predicted IoU; of a U-Net, `score` is the mean probability of the foreground, and no two cells overlap.
+    seams
+        Where tiles meet.
+
+    Raises
+    ------
+    BadSettings
+        If the diameter or the overlap does not fit the model or the tile.
+    """
+    card = engine.card
+    categories = dict(enumerate(card.model.categories, start=1))
+    if plane.is_blank:
+        return Instances(plane.shape, categories=categories), ((), ())
+    scaled = plane.scaled(card.diameter / diameter)
+    around = None if region is None else windows(region, plane.shape, margin=math.ceil(CONTEXT * diameter))
+    tiles = tiles_of(scaled, settings, around)
+    pieces: list[Piece] = []
+    find = tile_pieces if card.kind == "unet" else _segment_tile
+    for number, tile in enumerate(tiles):
+        yield Progress(number, len(tiles), f"Tile {number + 1} of {len(tiles)}")
+        pieces += find(scaled, tile, engine, settings, min_score)
+    yield Progress(len(tiles), len(tiles), "Merging")
+    found = merge(pieces) if len(tiles) > 1 else [p.instance for p in pieces]
+    kept = drop_covered(_large(found, settings), settings.mask_nms)
+    if card.kind == "unet":  # neighbouring tiles part cells at their seam each in its way
+        kept = _large(without_overlaps(kept), settings)
+    if region is not None:
+        kept = [cell for cell in kept if contains(region, centre(cell))]
+    kept.sort(key=lambda i: (i.y0, i.x0))
+    numbered = (replace(instance, id=number) for number, instance in enumerate(kept, start=1))
+    return Instances(plane.shape, numbered, categories=categories), _seams(tiles, scaled.factors)
+
+
+def tiles_of(scaled: ScaledInput, settings: SegmentSettings, around: Sequence[Box] | None = None) -> list[Tile]:
+    """Tiles that overlap by more than a typical cell, where they can.
+
+    Parameters
+    ----------
+    around
+        Boxes in image pixels, apart from each other, that the tiles cover; the whole plane when not given.
+    """
+    if settings.overlap > settings.tile - ALIGN:
+        raise BadSettings(
+            f"Expected an overlap of at most {settings.tile - ALIGN} with tiles of {settings.tile}, "
+            f"got {settings.overlap}. Choose a smaller overlap or larger tiles."
+        )
+    overlap = max(settings.overlap, int(min(1.25 * scaled.unscaled.card.diameter, settings.tile / 4)))
+    boxes = [(0, 0, *scaled.shape)] if around is None else [_aligned(box, scaled) for box in around]
+    tiles = []
+    for y0, x0, y1, x1 in boxes:
+        part = plan((y1 - y0, x1 - x0), tile=settings.tile, overlap=overlap, align=ALIGN)
+        tiles += [Tile(_moved(t.box, y0, x0), _moved(t.core, y0, x0)) for t in part]
+    return tiles
+
+
+def _aligned(box: Box, scaled: ScaledInput) -> Box:
+    """A box of image pixels in network pixels, on the grid of the whole plane's tiles."""
+    (fy, fx), (height, width) = scaled.factors, scaled.shape
+    y1, x1 = (math.ceil(side / ALIGN) * ALIGN for side in (box[2] * fy, box[3] * fx))
+    return int(box[0] * fy) // ALIGN * ALIGN, int(box[1] * fx) // ALIGN * ALIGN, min(y1, height), min(x1, width)
+
+
+def _moved(box: Box, y: int, x: int) -> Box:
+    return box[0] + y, box[1] + x, box[2] + y, box[3] + x
+
+
+def _seams(tiles: list[Tile], factors: tuple[float, float]) -> Seams:
+    """Where the cores of neighbours meet, in image pixels."""
+    ys, xs = ({t.core[axis] / factors[axis] for t in tiles if t.core[axis] > t.box[axis]} for axis in (0, 1))
+    return tuple(sorted(ys)), tuple(sorted(xs))
+
+
+def _segment_tile(
+    scaled: ScaledInput, tile: Tile, engine: Engine, settings: SegmentSettings, score: float
+) -> list[Piece]:
+    """The cells that a tile owns; detection sees the whole tile, mask heads only these cells."""
+    features = engine.features(scaled.read(tile.box))
+    found = detect(
+        features, engine.card, score=score, nms=settings.nms, max_detections=settings.max_detections, across=True
+    )
+    whole = found.boxes + np.array([tile.box[1], tile.box[0]] * 2, np.float32)
+    mine = owned(whole, tile)
+    found, whole = found[mine], whole[mine]
+    seen = scaled.window(tile.box)
+    inside = scaled.to_image(whole) - np.array([seen[1], seen[0]] * 2)
+    is_cut = cut(whole, tile, scaled.shape)
+    pieces = []
+    for start in range(0, len(whole), _HEAD_BATCH):
+        part = slice(start, start + _HEAD_BATCH)
+        probabilities, quality = engine.masks(features, found.boxes[part], found.classes[part])
+        pasted = paste_many(probabilities, inside[part], (seen[2] - seen[0], seen[3] - seen[1]))
+        for k, crop in enumerate(pasted, start=start):
+            if crop is not None:
+                y0, x0, mask = crop
+                cell = Instance(
+                    0,
+                    seen[0] + y0,
+                    seen[1] + x0,
+                    mask,
+                    category=int(found.classes[k]) + 1,
+                    score=float(found.scores[k]),
+                    mask_quality=float(np.clip(quality[k - start], 0, 1)),
+                    source=engine.card.name,
+                    probabilities=tuple(tempered(found.probabilities[k], engine.card.temperature).tolist()),
+                )
+                pieces.append(Piece(cell, seen, bool(is_cut[k])))
+    return pieces
+
+
+def _large(found: list[Instance], settings: SegmentSettings) -> list[Instance]:
+    return [i for i in found if i.area >= settings.min_area]

@@ -1,0 +1,154 @@
+"""The planes of an image: what is to be segmented, each opened once, and the diameter that holds for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_centermask.core.errors import BadImage
+from napari_centermask.core.regions import Region, windows
+from napari_centermask.core.result import Index
+from napari_centermask.engines import AnyEngine
+from napari_centermask.io.image_data import ImageData
+from napari_centermask.models.store.card import ModelCard
+from napari_centermask.pipeline.diameter import plane_diameter
+from napari_centermask.pipeline.intensities import check_intensities
+from napari_centermask.pipeline.model_input import ModelInput, check_form
+from napari_centermask.pipeline.progress import Progress
+from napari_centermask.settings import SegmentSettings
+
+MEASURED = 5
+"""Most planes on which the diameter is estimated: an estimate takes a tile or two of the network's time."""
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One plane of an image.
+
+    Attributes
+    ----------
+    index
+        Its position on the time and z axes; () for an image of one plane.
+    pixels
+        (C, H, W) array-like: memory maps, dask and zarr arrays are read window by window.
+    region
+        Polygons (n, 2) y, x: only cells centred inside are wanted; None for all.
+    """
+
+    index: Index
+    pixels: Any
+    region: Region | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W)."""
+        return int(self.pixels.shape[-2]), int(self.pixels.shape[-1])
+
+
+def planes_of(image: ImageData) -> list[Plane]:
+    """All planes of an image file."""
+    return [Plane(index, pixels) for index, (_, pixels) in zip(np.ndindex(*image.leading), image.planes(), strict=True)]
+
+
+class OpenedPlanes:
+    """Planes as the model sees them, each opened once, when it is first asked for.
+
+    Parameters
+    ----------
+    planes
+        Of one image, at least one.
+    check
+        Whether planes with NaN and planes without contrast cannot be used.
+
+    Raises
+    ------
+    BadImage, BadSettings
+        What is wrong with every plane: axes, kind of numbers, channels and their names.
+    """
+
+    def __init__(self, planes: Sequence[Plane], card: ModelCard, settings: SegmentSettings, *, check: bool) -> None:
+        if not planes:
+            raise ValueError("Expected at least one plane, got none.")
+        check_form(planes[0].pixels, card, settings)
+        self.planes = planes
+        self._card, self._settings, self._check = card, settings, check
+        self._opened: dict[int, ModelInput | BadImage] = {}
+
+    def __getitem__(self, number: int) -> ModelInput | BadImage:
+        """A plane, or why it cannot be used."""
+        if number not in self._opened:
+            try:
+                self._opened[number] = self._open(self.planes[number])
+            except BadImage as error:
+                self._opened[number] = error.with_traceback(None)
+        return self._opened[number]
+
+    def _open(self, plane: Plane) -> ModelInput:
+        opened = ModelInput.of(plane.pixels, self._card, self._settings)
+        parts = None if plane.region is None else windows(plane.region, opened.shape)
+        if plane.region and not parts:
+            raise BadImage("Expected a region on the image, it lies beside it. Draw it on the image and run again.")
+        if self._check:
+            check_intensities(opened, parts)
+        return opened
+
+    def usable(self, number: int) -> ModelInput:
+        """A plane; raises its `BadImage` if it cannot be used."""
+        opened = self[number]
+        if isinstance(opened, BadImage):
+            raise opened
+        return opened
+
+    def close(self, number: int) -> None:
+        """Forget a plane that is done."""
+        self._opened.pop(number, None)
+
+    def check(self) -> Generator[Progress, None, None]:
+        """Look for a plane that can be used; yields between planes.
+
+        Raises
+        ------
+        BadImage
+            If there is none: the fault of the first plane.
+        """
+        for number in range(len(self.planes)):
+            if number:
+                yield Progress(0, 0, "Looking for a plane that can be segmented")
+            if isinstance(self[number], ModelInput):
+                return
+        self.usable(0)
+
+    def diameter(self, engine: AnyEngine, settings: SegmentSettings) -> Generator[Progress, None, float]:
+        """The typical cell diameter in the image, estimated on some of its planes; yields between tiles.
+
+        Up to `MEASURED` planes that are spread evenly are looked at, other ones in place of those that are blank or
+        cannot be used. Planes in which the model finds no cell do not count.
+
+        Returns
+        -------
+        float
+            Median of the planes' diameters in image pixels (see `plane_diameter`); the model's own if no cell is found.
+        """
+        found: list[float] = []
+        measured = 0
+        for number in _spread(len(self.planes)):
+            plane = self[number]
+            if isinstance(plane, BadImage) or plane.is_blank:
+                yield Progress(0, 0, "Estimating the cell diameter")
+                continue
+            diameter = yield from plane_diameter(plane, engine, settings)
+            found += [] if diameter is None else [diameter]
+            measured += 1
+            if measured == MEASURED:
+                break
+        return float(np.median(found)) if found else float(self._card.diameter)
+
+
+def _spread(n: int) -> Iterator[int]:
+    """The numbers below n: first the middles of `MEASURED` equal parts, then the others."""
+    first = dict.fromkeys((2 * k + 1) * n // (2 * MEASURED) for k in range(MEASURED))
+    yield from first
+    yield from (number for number in range(n) if number not in first)
