@@ -16,8 +16,7 @@ from napari_centermask.settings import SegmentSettings
 
 if TYPE_CHECKING:
     from napari_centermask.engines import AnyEngine
-    from napari_centermask.io.images import ImageData
-    from napari_centermask.pipeline import PlaneCells, Progress
+    from napari_centermask.pipeline import Plane, PlaneCells, Progress
 
 FORMATS = ("labels", "coco")
 Flag = Annotated[bool, Parameter(negative=())]
@@ -157,16 +156,17 @@ def _one(files: ImageFiles, engine: AnyEngine, settings: SegmentSettings, *, fir
     """Segment one image, all its planes, and write its files."""
     from napari_centermask.io.coco.image_record import ImageRecord
     from napari_centermask.io.images import read_image
+    from napari_centermask.pipeline import planes_of
     from napari_centermask.pipeline.channels import missing_channels, named
 
     start = time.perf_counter()
     image = read_image(files.image)
     settings = named(settings, image.channel_names)
-    labels = [label for label, _ in image.planes()]
-    steps = _segmented(image, engine, settings, classes=files.classes is not None)
-    done = follow(steps, files.image.name)
-    if missing := missing_channels(done[0].plane.pixels.shape[0], engine.card, settings):
+    planes = planes_of(image)
+    if missing := missing_channels(len(planes[0].pixels), engine.card, settings):
         notice(f"{files.image.name} has no {', '.join(missing)}: the model sees it empty.")
+    done = follow(_segmented(planes, engine, settings, classes=files.classes is not None), files.image.name)
+    labels = [label for label, _ in image.planes()]
     left_out = [f"{label}: {d.problem}" for label, d in zip(labels, done, strict=True) if d.problem]
     for why in left_out:
         notice(f"{files.image.name} has no cells in {why}")
@@ -194,13 +194,13 @@ def _one(files: ImageFiles, engine: AnyEngine, settings: SegmentSettings, *, fir
 
 
 def _segmented(
-    image: ImageData, engine: AnyEngine, settings: SegmentSettings, *, classes: bool
+    planes: list[Plane], engine: AnyEngine, settings: SegmentSettings, *, classes: bool
 ) -> Generator[Progress, None, list[PlaneCells]]:
     """The cells of all planes."""
-    from napari_centermask.pipeline import PlaneCells, planes_of, segment_planes
+    from napari_centermask.pipeline import PlaneCells, segment_planes
 
     done = []
-    for step in segment_planes(planes_of(image), engine, settings, classes=classes):
+    for step in segment_planes(planes, engine, settings, classes=classes):
         if isinstance(step, PlaneCells):
             done.append(step)
         else:

@@ -94,6 +94,7 @@ def tile_pieces(
 def to_instance(region: Region, scaled: ScaledInput, box: tuple[int, int, int, int], **fields: Any) -> Instance | None:
     """A region of a window (network pixels) as a cell of the image; None if it is smaller than half a pixel."""
     y0, x0, y1, x1 = scaled.window(box)
+    crop: tuple[int, int, np.ndarray] | None
     if scaled.factors == (1.0, 1.0):
         crop = region.y0, region.x0, region.mask
     else:

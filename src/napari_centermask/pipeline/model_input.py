@@ -160,8 +160,11 @@ class ScaledInput:
         if mean.any() or (std != 1).any():
             tile = (tile - mean) / std
         padding = [(0, 0), *((0, max(_LEAST - side, -side % ALIGN)) for side in tile.shape[1:])]
-        mode = "constant" if card.normalisation == "reference" else "symmetric"
-        return np.ascontiguousarray(np.pad(tile, padding, mode=mode)[None], dtype=np.float32)
+        if card.normalisation == "reference":
+            padded = np.pad(tile, padding, mode="constant")
+        else:
+            padded = np.pad(tile, padding, mode="symmetric")
+        return np.ascontiguousarray(padded[None], dtype=np.float32)
 
     def to_image(self, boxes: np.ndarray) -> np.ndarray:
         """(N, 4) x0, y0, x1, y1 from network pixels to image pixels."""

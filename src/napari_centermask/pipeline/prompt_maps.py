@@ -69,7 +69,7 @@ def _meant(labels: np.ndarray, inside: np.ndarray) -> np.ndarray:
     shared, sizes = np.bincount(inside.ravel()), np.bincount(labels.ravel())
     shared[0] = 0
     mostly = np.flatnonzero((shared > 0) & (2 * shared >= sizes[: len(shared)]))
-    return mostly if len(mostly) else shared.argmax(keepdims=True)
+    return mostly if len(mostly) else np.array([shared.argmax()])
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:

@@ -255,6 +255,25 @@ def test_the_estimate_fills_the_diameter(viewer, dock, qtbot, discs):
     assert dock.model.diameter.value() == pytest.approx(20, abs=2.5)
 
 
+def test_the_estimate_of_a_stack_is_that_of_its_run(viewer, dock, run_to_end, qtbot, discs):
+    layer = viewer.add_image(np.stack([discs(radius=r) for r in (14, 6, 14)]), name="discs")
+    dock.model.diameter.setValue(0)
+    run_to_end()
+    dock.model.estimate.click()
+    qtbot.waitUntil(lambda: not dock.session.runner.is_running, timeout=10_000)
+    assert dock.session.shown(layer).diameter == pytest.approx(28, abs=3)
+    assert dock.model.diameter.value() == pytest.approx(dock.session.shown(layer).diameter, abs=0.1)
+
+
+def test_an_automatic_diameter_stays_automatic_for_the_next_image(viewer, dock, run_to_end, discs):
+    layer = viewer.add_image(discs(), name="discs")
+    dock.model.diameter.setValue(0)
+    run_to_end()
+    shown = dock.session.shown(layer)
+    assert shown.diameter == pytest.approx(20, abs=2.5)
+    assert shown.settings.diameter is None
+
+
 def test_the_circle_has_the_diameter_in_pixels_of_the_image(viewer, dock, discs):
     viewer.add_image(discs(), name="discs", scale=(0.5, 0.5))
     dock.model.diameter.setValue(24)

@@ -45,7 +45,7 @@ class Average:
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """Where a run stands; saved with each checkpoint.
 
     Attributes
@@ -98,7 +98,7 @@ class Trainer:
         self.average = Average(self.model, settings.ema)
         self._kept = {} if settings.start is None or not settings.keep else copy.deepcopy(self.model.state_dict())
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
-        self.progress = Progress()
+        self.progress = TrainingProgress()
         self.most_cells = 0
         self._facts: dict[str, dict[str, Any]] = {}
         settings.out.mkdir(parents=True, exist_ok=True)
@@ -143,7 +143,7 @@ class Trainer:
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Take over a state, of tensors on the CPU."""
-        progress = Progress(**state["progress"])
+        progress = TrainingProgress(**state["progress"])
         self.model.load_state_dict(state["model"])
         _check_kind(self.optimiser, state["optimiser"])
         self.optimiser.load_state_dict(state["optimiser"])
