@@ -37,19 +37,19 @@ def plane_diameter(
     """
     if plane.is_blank:
         return None
-    found, card = None, engine.card
+    diameter, card = None, engine.card
     for scale in _SCALES:
         yield Progress(0, 0, "Estimating the cell diameter")
-        found = yield from _measure(plane.scaled(scale), engine, settings)
-        if found is not None:
+        diameter = yield from _measure(plane.scaled(scale), engine, settings)
+        if diameter is not None:
             break
-    if found is None:
+    if diameter is None:
         return None
-    better = card.diameter / found
+    better = card.diameter / diameter
     if max(better / scale, scale / better) > _MOVED:
         again = yield from _measure(plane.scaled(min(better, 8.0)), engine, settings)
-        found = found if again is None else again
-    return float(found)
+        diameter = diameter if again is None else again
+    return float(diameter)
 
 
 def _measure(

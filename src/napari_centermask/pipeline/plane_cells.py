@@ -76,8 +76,8 @@ def find_cells(
         yield Progress(number, len(tiles), f"Tile {number + 1} of {len(tiles)}")
         pieces += find(scaled, tile, engine, settings, min_score)
     yield Progress(len(tiles), len(tiles), "Merging")
-    found = merge(pieces) if len(tiles) > 1 else [p.instance for p in pieces]
-    kept = drop_covered(_large(found, settings), settings.mask_nms)
+    cells = merge(pieces) if len(tiles) > 1 else [p.instance for p in pieces]
+    kept = drop_covered(_large(cells, settings), settings.mask_nms)
     if card.kind == "unet":  # neighbouring tiles part cells at their seam each in its way
         kept = _large(without_overlaps(kept), settings)
     if region is not None:
@@ -131,19 +131,19 @@ def _segment_tile(
 ) -> list[Piece]:
     """The cells that a tile owns; detection sees the whole tile, mask heads only these cells."""
     features = engine.features(scaled.read(tile.box))
-    found = detect(
+    detections = detect(
         features, engine.card, score=score, nms=settings.nms, max_detections=settings.max_detections, across=True
     )
-    whole = found.boxes + np.array([tile.box[1], tile.box[0]] * 2, np.float32)
+    whole = detections.boxes + np.array([tile.box[1], tile.box[0]] * 2, np.float32)
     mine = owned(whole, tile)
-    found, whole = found[mine], whole[mine]
+    detections, whole = detections[mine], whole[mine]
     seen = scaled.window(tile.box)
     inside = scaled.to_image(whole) - np.array([seen[1], seen[0]] * 2)
     is_cut = cut(whole, tile, scaled.shape)
     pieces = []
     for start in range(0, len(whole), _HEAD_BATCH):
         part = slice(start, start + _HEAD_BATCH)
-        probabilities, quality = engine.masks(features, found.boxes[part], found.classes[part])
+        probabilities, quality = engine.masks(features, detections.boxes[part], detections.classes[part])
         pasted = paste_many(probabilities, inside[part], (seen[2] - seen[0], seen[3] - seen[1]))
         for k, crop in enumerate(pasted, start=start):
             if crop is not None:
@@ -153,15 +153,15 @@ def _segment_tile(
                     seen[0] + y0,
                     seen[1] + x0,
                     mask,
-                    category=int(found.classes[k]) + 1,
-                    score=float(found.scores[k]),
+                    category=int(detections.classes[k]) + 1,
+                    score=float(detections.scores[k]),
                     mask_quality=float(np.clip(quality[k - start], 0, 1)),
                     source=engine.card.name,
-                    probabilities=tuple(tempered(found.probabilities[k], engine.card.temperature).tolist()),
+                    probabilities=tuple(tempered(detections.probabilities[k], engine.card.temperature).tolist()),
                 )
                 pieces.append(Piece(cell, seen, bool(is_cut[k])))
     return pieces
 
 
-def _large(found: list[Instance], settings: SegmentSettings) -> list[Instance]:
-    return [i for i in found if i.area >= settings.min_area]
+def _large(cells: list[Instance], settings: SegmentSettings) -> list[Instance]:
+    return [i for i in cells if i.area >= settings.min_area]

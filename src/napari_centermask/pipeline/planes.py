@@ -132,7 +132,7 @@ class OpenedPlanes:
         float
             Median of the planes' diameters in image pixels (see `plane_diameter`); the model's own if no cell is found.
         """
-        found: list[float] = []
+        diameters: list[float] = []
         measured = 0
         for number in _spread(len(self.planes)):
             plane = self[number]
@@ -140,11 +140,11 @@ class OpenedPlanes:
                 yield Progress(0, 0, "Estimating the cell diameter")
                 continue
             diameter = yield from plane_diameter(plane, engine, settings)
-            found += [] if diameter is None else [diameter]
+            diameters += [] if diameter is None else [diameter]
             measured += 1
             if measured == MEASURED:
                 break
-        return float(np.median(found)) if found else float(self._card.diameter)
+        return float(np.median(diameters)) if diameters else float(self._card.diameter)
 
 
 def _spread(n: int) -> Iterator[int]:

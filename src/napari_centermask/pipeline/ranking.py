@@ -90,7 +90,7 @@ def ranking_steps(
     reviewed
         Files of images that were reviewed: what looks like them teaches less.
     """
-    found: Ranking[Key] = Ranking()
+    ranking: Ranking[Key] = Ranking()
     known: list[np.ndarray] = []
     entries = [(key, path, True) for key, path in (reviewed or {}).items()] + [(k, p, False) for k, p in images.items()]
     for number, (key, path, is_known) in enumerate(entries):
@@ -102,14 +102,14 @@ def ranking_steps(
                 steps = segment_plane(image, engine, own, min_score=LOWEST_SCORE, check=True)
                 known.append(describe(image, (yield from _as_one(steps, step)).cells))
             else:
-                found.signs[key], _ = yield from _as_one(signs_steps(image, engine, own), step)
+                ranking.signs[key], _ = yield from _as_one(signs_steps(image, engine, own), step)
         except BadImage as error:
             if not is_known:
-                found.left_out[key] = str(error) if path.name in str(error) else f"{path.name}: {error}"
-    keys = list(found.signs)
-    order, values = rank_images(list(found.signs.values()), known)
-    found.values.update({keys[k]: float(values[k]) for k in order})
-    return found
+                ranking.left_out[key] = str(error) if path.name in str(error) else f"{path.name}: {error}"
+    keys = list(ranking.signs)
+    order, values = rank_images(list(ranking.signs.values()), known)
+    ranking.values.update({keys[k]: float(values[k]) for k in order})
+    return ranking
 
 
 def _middle(path: Path, engine: AnyEngine, settings: SegmentSettings) -> tuple[np.ndarray, SegmentSettings]:
