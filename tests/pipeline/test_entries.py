@@ -56,6 +56,10 @@ def of_dock(path, **region):
     return [Plane(index, planes.plane(index), **region) for index in planes.indices()]
 
 
+def outlines(cells):
+    return {(cell.box, cell.mask.tobytes()) for cell in cells}
+
+
 def masks(cells):
     return {(cell.box, cell.mask.tobytes(), round(cell.score, 6), cell.category) for cell in cells}
 
@@ -89,7 +93,7 @@ def test_a_drawn_region_has_the_cells_that_the_whole_plane_has_there(stack, tmp_
     found, _ = by_worker(tasks.run(of_dock(single, region=(triangle,)), SETTINGS))
     inside = [cell for cell in whole if contains([triangle], centre(cell))]
     assert 5 < len(inside) < len(whole) - 5
-    assert masks(found[()]) == masks(inside)
+    assert outlines(found[()]) == outlines(inside)
 
 
 def test_the_diameter_that_the_dock_estimates_is_that_of_the_run(stack):
