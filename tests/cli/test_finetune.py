@@ -151,14 +151,14 @@ def test_a_wrong_number_is_told_and_leaves_nothing(capsys, fields, parent, tmp_p
     assert not (tmp_path / "run").exists()
 
 
-def test_a_model_that_is_not_better_is_not_adopted(capsys, fields, parent, tmp_path):
+def test_a_model_that_is_not_better_is_not_installed(capsys, fields, parent, tmp_path):
     options = ("--out", tmp_path / "run", "--steps", 1, "--batch", 2, "--tile", 64, "--workers", 0)
-    assert run("finetune", fields, "--start", parent, *options, "--adopt", "mine") == 2
+    assert run("finetune", fields, "--start", parent, *options, "--install", "mine") == 2
     assert "Not installed" in capsys.readouterr().err
     assert zoo.list_models() == []
 
 
-def test_an_adopted_model_is_told_as_an_event(capfd, fields, parent, tmp_path, monkeypatch):
+def test_an_installed_model_is_reported_as_an_event_under_the_older_flag_too(capfd, fields, parent, tmp_path, monkeypatch):
     from napari_centermask.cli import train
 
     def recommended(settings, _model):

@@ -78,7 +78,7 @@ def _autogroup(pid):
 def test_a_second_job_in_the_same_folder_is_refused(run, until, settings):
     job = run(POLITE)
     until(job, lambda: job.last(StartEvent))
-    with pytest.raises(BadSettings, match="works in"):
+    with pytest.raises(BadSettings, match="already running in"):
         Job.start(settings)
 
 

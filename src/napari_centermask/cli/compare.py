@@ -43,12 +43,12 @@ def compare(
     old, new
         Names of installed models, or model files.
     data
-        Folders with images/ and annotations.json, or annotations_SPLIT.json. The new model must not have seen them.
+        Folders with images/ and annotations.json, or annotations_SPLIT.json. The new model must not have been trained on them.
     split
         train, val or test; all of annotations.json when not given.
     held_out
-        Hold a part of each folder out that taught neither model, as far as there is one, and compare on that; the
-        folders may be projects.
+        Hold out a part of each folder that neither model was trained on, as far as there is one, and compare on that;
+        the folders may be projects.
     known
         Folders of what the old model was made for: a new one that loses more there than it gains is not recommended.
     engine, device
@@ -63,7 +63,7 @@ def compare(
 
     for flag, folders in (("--data", data), ("--known", known or [])):
         if missing := next((f for f in folders if not f.is_dir()), None):
-            raise BadSettings(f"{flag}: expected a folder with images/ and annotations, {missing} is none.")
+            raise BadSettings(f"{flag}: {missing} is not a folder with images/ and annotations. Choose such a folder.")
     if held_out and split:
         raise BadSettings("--held-out chooses the images by itself: leave --split out.")
     check_writable([json, pictures and pictures / "old.png"])
@@ -85,7 +85,7 @@ def compare(
 
 
 def hold_out(folders: Sequence[Path], out: Path, learned: Sequence[Learned]) -> tuple[list[Path], str]:
-    """Data folders below `out` with a part held out of each that taught none of the models, and the split with it."""
+    """Data folders below `out` with a part held out of each that no model was trained on, and the name of its split."""
     from napari_centermask.io.learned import merged
     from napari_centermask.training.data.dataset import freeze_dataset
 

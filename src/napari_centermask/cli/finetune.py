@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from napari_centermask.cli.output import notice, print_json
 from napari_centermask.cli.segment import Flag
@@ -31,17 +33,17 @@ def finetune(
     workers: int | None = None,
     device: str | None = None,
     seed: int = 0,
-    adopt: str | None = None,
+    install: Annotated[str | None, Parameter(name=["--install", "--adopt"])] = None,
     dry_run: Flag = False,
     json: Flag = False,
 ) -> int:
     """Train a model further on corrected cells, and compare it with the one it came from.
 
-    Only what was reviewed or corrected teaches. A part of it is held out, without leaks, to compare on. For example:
+    The model is trained on what was reviewed or corrected. A part of that is held out, without leaks, to compare on. For example:
 
       napari-centermask finetune my_project
 
-      napari-centermask finetune my_project --adopt mine --minutes 10
+      napari-centermask finetune my_project --install mine --minutes 10
 
       napari-centermask finetune fields --start nuclei --dry-run
 
@@ -56,17 +58,18 @@ def finetune(
     out
         Run folder; a new one in runs/ of the project when not given.
     replay
-        Folders of what the start model knows, shown again against forgetting; else the sample that comes with it.
+        Folders of data that the start model was trained on, mixed in so that it is not forgotten; the sample that comes with
+        the model when not given.
     replay_part
-        Part of the tiles that come from there; 0 for none.
+        Part of the tiles taken from there; 0 for none.
     val_part
         Part of the cells to hold out.
     minutes, steps, batch, tile, workers, device
         Instead of the computed defaults.
     seed
         Of the split and of the training.
-    adopt
-        Install the model under this name, if it is recommended.
+    install
+        Install the model under this name if it is recommended; `--adopt` is the older name of this flag.
     dry_run
         Write the run file, with the reasons for its values, and stop: `train RUN.json` goes on.
     json
@@ -78,15 +81,15 @@ def finetune(
     given["replay_part"] = replay_part
     given = {k: v for k, v in given.items() if v is not None}
     _checked({"data": [data], "out": data} | given)  # before images are copied
-    if adopt:
-        check_new_name(adopt)
+    if install:
+        check_new_name(install)
     settings, reasons = suggest_for(
         data, None if scratch else start, out=out, replay=replay, val_part=val_part, seed=seed
     )
     settings = _checked(settings.model_dump() | given)
     for name, reason in reasons.items():
         value = getattr(settings, name)
-        reason = "as you said" if name in given else reason
+        reason = "as given" if name in given else reason
         notice(f"{name:<12}{value if isinstance(value, str | int | float) else '':<8} {reason}")
     if dry_run:
         path = settings.out / "run.json"
@@ -96,8 +99,8 @@ def finetune(
     run_training(settings, json=json)
     comparison = settings.out / "comparison.json"
     verdict = json_module.loads(comparison.read_text(encoding="utf-8"))["verdict"] if comparison.exists() else None
-    if adopt:
-        _adopt(settings, adopt, verdict, json=json)
+    if install:
+        _install(settings, install, verdict, json=json)
     return 0
 
 
@@ -122,14 +125,16 @@ def suggest_for(
     return suggestion.settings, suggestion.reasons
 
 
-def _adopt(settings: TrainSettings, name: str, verdict: dict[str, Any] | None, *, json: bool) -> None:
-    from napari_centermask.cli.models import add, install
+def _install(settings: TrainSettings, name: str, verdict: dict[str, Any] | None, *, json: bool) -> None:
+    from napari_centermask.cli import models
 
     if verdict is not None and not verdict["recommended"]:
-        raise BadModel(f"Not installed. {verdict['sentence']} It lies in {settings.out}; `models add` installs it.")
+        raise BadModel(
+            f"Not installed. {verdict['sentence']} The model is in {settings.out}; `models add` installs it."
+        )
     file = settings.out / "best.safetensors"
     if json:
-        model = install(file, name)
+        model = models.install(file, name)
         write(InstalledEvent(name=name, path=str(model.paths[0].parent)))
     else:
-        add(file, name=name)
+        models.add(file, name=name)

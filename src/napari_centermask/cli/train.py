@@ -110,7 +110,7 @@ def train(
 
 def run_training(settings: TrainSettings, *, json: bool) -> int:
     """Train and compare, showing the events as lines or as JSON."""
-    _forget_old_wishes(settings.out)
+    _forget_old_requests(settings.out)
     steps = _steps(settings)
     try:
         for event in steps:
@@ -151,7 +151,7 @@ def _steps(settings: TrainSettings) -> Iterator[Event]:
         yield event
 
 
-def _forget_old_wishes(folder: Path) -> None:
+def _forget_old_requests(folder: Path) -> None:
     """Drop files `stop` and `pause` that were there before this process: an ended one may have left them."""
     import psutil
 

@@ -17,7 +17,7 @@ LITTLE_SPACE = 50_000_000
 
 @dataclass(frozen=True)
 class Failure:
-    """An end that nobody wished for.
+    """Why a job ended that should not have.
 
     Attributes
     ----------
@@ -35,12 +35,12 @@ class Failure:
 
 
 def of_event(event: FailedEvent) -> Failure:
-    """From the job's own last word, a `failed` event."""
+    """From the job's own explanation."""
     return Failure(event.message, event.reason, event.remedy)
 
 
 def of_end(folder: Path, code: int | None, *, batch: int, tile: int, step: int) -> Failure:
-    """For a job that ended without a last word.
+    """For a job that ended without saying why.
 
     Parameters
     ----------

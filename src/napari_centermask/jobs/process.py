@@ -1,7 +1,7 @@
 """A training in a process of its own: started, watched, paused, stopped, and found again after a restart.
 
 The run folder holds all that is known: `run.json` the settings, `job.json` the process, `events.jsonl` its standard
-output, `log.txt` its standard error, `stop` and `pause` what a person wishes, `last.pt` the newest state and
+output, `log.txt` its standard error, `stop` and `pause` requests, `last.pt` the newest state and
 `best.safetensors` the best model. Nothing is kept elsewhere, so that any program can take a job over.
 """
 
@@ -80,12 +80,14 @@ class Job:
         Raises
         ------
         BadSettings
-            If the folder cannot be written, holds another run, or a job works in it.
+            If the folder cannot be written, holds another run, or a job is running in it.
         """
         folder = settings.out.expanduser().resolve()
         if (folder / RUN_FILE).exists():
             if cls(folder).is_alive:
-                raise BadSettings(f"A job works in {folder} already. Wait for it, stop it, or choose another folder.")
+                raise BadSettings(
+                    f"A job is already running in {folder}. Wait for it, stop it, or choose another folder."
+                )
             if not settings.resume:
                 check_new_run(folder)
         run_file = write_run(settings)
@@ -132,7 +134,7 @@ class Job:
         """
         job = cls(Path(folder).expanduser().resolve())
         if not job._record:
-            raise BadSettings(f"Expected the folder of a training, {folder} is none.")
+            raise BadSettings(f"{folder} is not the folder of a training. Choose a run folder.")
         job.poll()
         return job
 
@@ -166,7 +168,7 @@ class Job:
         try:
             return TrainSettings.model_validate_json(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, ValidationError) as error:
-            raise BadSettings(f"Expected the settings of a run in {path}, cannot use them: {error}.") from error
+            raise BadSettings(f"The settings of the run in {path} cannot be used: {error}.") from error
 
     def poll(self) -> list[Event]:
         """Events that came since the last call, in order; ends a job whose time to stop is over (see `stop`).
@@ -213,7 +215,7 @@ class Job:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process works; one of the same number that is not ours does not count."""
+        """Whether the process is running; one of the same number that is not ours does not count."""
         if self._process is not None:
             return self._process.poll() is None
         return self._find() is not None
@@ -300,15 +302,15 @@ class Job:
         Raises
         ------
         BadSettings
-            If it works still, or the settings do not allow it.
+            If it is still running, or the settings do not allow it.
         """
         if self.is_alive:
-            raise BadSettings(f"The job in {self.folder} works still. Stop it first.")
+            raise BadSettings(f"The job in {self.folder} is still running. Stop it first.")
         values = self.settings.model_dump() | {"resume": self.can_resume, "out": self.folder} | changes
         try:
             settings = TrainSettings.model_validate(values)
         except ValidationError as error:
-            raise BadSettings(f"Expected settings to try again with, got {changes}: {error}.") from error
+            raise BadSettings(f"Cannot try again with {changes}: {error}.") from error
         if not settings.resume:
             self._set_state_aside()
         self._process = Job.start(settings)._process

@@ -9,7 +9,7 @@ STOP, PAUSE = "stop", "pause"
 
 
 class Control:
-    """The wishes for the job of one run folder.
+    """The requests to the job of one run folder.
 
     Parameters
     ----------
@@ -22,22 +22,22 @@ class Control:
 
     @property
     def stopped(self) -> bool:
-        """Whether the job shall end, keeping its best model."""
+        """Whether the job should end, keeping its best model."""
         return self.stop_file.exists()
 
     @property
     def paused(self) -> bool:
-        """Whether the job shall wait; a job that shall end does not wait."""
+        """Whether the job should wait; one that should end does not wait."""
         return self.pause_file.exists() and not self.stopped
 
     def clear_older(self, moment: float) -> None:
-        """Forget wishes from before a moment, in seconds since 1970: they were for a job that has ended since."""
+        """Forget requests from before a moment, in seconds since 1970: they were for a job that has ended since."""
         for file in (self.stop_file, self.pause_file):
             with suppress(FileNotFoundError):
                 if file.stat().st_mtime < moment:
                     file.unlink()
 
     def clear(self) -> None:
-        """Forget both wishes."""
+        """Forget both requests."""
         self.stop_file.unlink(missing_ok=True)
         self.pause_file.unlink(missing_ok=True)

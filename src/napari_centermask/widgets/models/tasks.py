@@ -105,7 +105,7 @@ def add(file: Path) -> Generator[None, None, str | Failed]:
 
 
 def compare(old: str, new: str, source: Source) -> Generator[None, None, Compared | Failed]:
-    """Compare two models in a process of its own: on a part of a project that taught neither, or on a whole folder."""
+    """Compare two models in a process of its own: on a part of a project that neither was trained on, or on a whole folder."""
     with tempfile.TemporaryDirectory(prefix="centermask-", ignore_cleanup_errors=True) as temporary:
         out = Path(temporary)
         where = ["--data", str(source.folder), *(["--held-out"] if source.is_project else [])]
