@@ -158,7 +158,9 @@ def test_a_model_that_is_not_better_is_not_installed(capsys, fields, parent, tmp
     assert zoo.list_models() == []
 
 
-def test_an_installed_model_is_reported_as_an_event_under_the_older_flag_too(capfd, fields, parent, tmp_path, monkeypatch):
+def test_an_installed_model_is_reported_as_an_event_under_the_older_flag_too(
+    capfd, fields, parent, tmp_path, monkeypatch
+):
     from napari_centermask.cli import train
 
     def recommended(settings, _model):
