@@ -8,12 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Index, Result
 from napari_centermask.io.coco.extension import KEY, LARGEST_ID, cell_key
 from napari_centermask.io.coco.extension import cell_fields as read_key
+
+if TYPE_CHECKING:
+    from napari_centermask.io.image_data import ImageData
 
 
 def cell_fields(instance: Instance) -> dict[str, Any]:
@@ -100,18 +103,31 @@ def take_image_fields(result: Result, values: Any) -> None:
                 continue
 
 
-def planes_of(own: Any, positions: Sequence[tuple[int, int]]) -> tuple[tuple[int, ...], list[Index]]:
+def planes_of(
+    own: Any, positions: Sequence[tuple[int, int]], image: ImageData | None = None
+) -> tuple[tuple[int, ...], list[Index]]:
     """Sizes of the axes before the plane, and the plane of each (t, z) position.
 
-    Sizes are those that the file tells; else of the axes that are used, as far as they are.
+    Sizes are those that the file tells, else those of the image; without either, of the axes that are used, as far as they
+    are. A position may lie beyond the image's planes.
     """
     told = own.get("leading") if isinstance(own, dict) else None
     leading = () if told == [] else read_sizes(own, "leading")
     if leading is not None and len(leading) <= 2:
         return leading, [p[2 - len(leading) :] for p in positions]
+    if image is not None:
+        axes = [a for a in image.axes if a not in "CSYX"]
+        return image.leading, [_index_on(axes, t=t, z=z) for t, z in positions]
     most = tuple(max((p[axis] for p in positions), default=0) for axis in (0, 1))
     used = [axis for axis in (0, 1) if most[axis]]
     return tuple(most[a] + 1 for a in used), [tuple(p[a] for a in used) for p in positions]
+
+
+def _index_on(axes: Sequence[str], *, t: int, z: int) -> Index:
+    """A position on an image's axes; where there is one axis, the number of the plane whatever the program calls it."""
+    if len(axes) == 1:
+        return (max(t, z),)
+    return tuple({"T": t, "Z": z}.get(axis, 0) for axis in axes)
 
 
 def position_of(index: Index) -> tuple[int, int]:

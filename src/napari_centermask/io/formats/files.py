@@ -31,6 +31,10 @@ def guess(path: Path) -> Format | None:
     name = path.name.lower()
     if name.endswith(".json"):
         return FORMATS["geojson" if _is_geojson(path) else "coco"]
+    if name.endswith(".zip") and path.is_file():
+        from napari_centermask.io.formats.geojson import is_zipped
+
+        return FORMATS["geojson" if is_zipped(path) else "imagej"]
     order = ("cellpose", "geojson", "ome-zarr", "imagej", "labels")
     return next((FORMATS[n] for n in order if name.endswith(FORMATS[n].endings)), None)
 

@@ -8,6 +8,7 @@ cell's other values stand under `napari_centermask` in its properties, and the i
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,8 +19,8 @@ import numpy as np
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Index, Result
-from napari_centermask.io.formats import fields
-from napari_centermask.io.formats.outlines import result_of
+from napari_centermask.io.formats import fields, qupath
+from napari_centermask.io.formats.outlines import image_of, result_of
 from napari_centermask.io.formats.reading import MOST_PLANES, Reading, refusing
 from napari_centermask.io.formats.whole import whole_path
 from napari_centermask.io.rings import Polygon, trace
@@ -36,13 +37,16 @@ def read(path: Path, images: Path | None = None) -> Reading:
     BadAnnotations
         If it is damaged or describes no image.
     """
-    with refusing(path, "GeoJSON", ValueError, RecursionError, MemoryError):
-        if path.stat().st_size > _LARGEST_FILE:
-            raise ValueError("it is larger than 2 GiB")
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    with refusing(path, "GeoJSON", ValueError, RecursionError, MemoryError, zipfile.BadZipFile):
+        data = json.loads(_text(path))
     own = data.get(_KEY) if isinstance(data, dict) else None
-    features = _features(path, data)
-    cells = [(f, polygons) for f in features if (polygons := list(_polygons(path, f.get("geometry"))))]
+    features, notes = qupath.cells_of(_features(path, data))
+    to_image = qupath.region_of(image_of(path, images, own))
+    cells = [
+        (f, [[to_image(ring) for ring in p] for p in polygons])
+        for f in features
+        if (polygons := list(_polygons(path, f.get("geometry"))))
+    ]
     return result_of(
         path,
         own,
@@ -52,7 +56,38 @@ def read(path: Path, images: Path | None = None) -> Reading:
         noun="object",
         position=_position,
         cell_of=partial(_cell_of, path),
+        notes=notes,
     )
+
+
+def is_zipped(path: Path) -> bool:
+    """Whether a zip holds GeoJSON, as QuPath packs it on request."""
+    return _zipped_name(path) is not None
+
+
+def _zipped_name(path: Path) -> str | None:
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        names = [
+            n for n in archive.namelist() if n.lower().endswith((".geojson", ".json")) and not n.startswith("__MACOSX")
+        ]
+        is_imagej = any(n.lower().endswith(".roi") for n in archive.namelist())
+    return names[0] if len(names) == 1 and not is_imagej else None
+
+
+def _text(path: Path) -> str:
+    """The text of a file, or of the one that a zip holds, never more than it may be."""
+    name = _zipped_name(path)
+    if name is None:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise ValueError("it is larger than 2 GiB")
+        return path.read_text(encoding="utf-8-sig")
+    with zipfile.ZipFile(path) as archive, archive.open(name) as stream:
+        data = stream.read(_LARGEST_FILE + 1)
+    if len(data) > _LARGEST_FILE:
+        raise ValueError("it is larger than 2 GiB")
+    return data.decode("utf-8-sig")
 
 
 def _features(path: Path, data: Any) -> list[dict[str, Any]]:

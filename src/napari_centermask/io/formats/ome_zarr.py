@@ -54,19 +54,30 @@ def read(path: Path, images: Path | None = None) -> Reading:
     if not path.is_dir():
         raise BadAnnotations(f"Expected a folder of OME-Zarr at {path}. Check the path.")
     with refusing(path, "OME-Zarr labels", *_ERRORS):
-        group, names = _labels(zarr.open_group(store=str(path), mode="r"))
+        group, names = _labels(path, zarr.open_group(store=str(path), mode="r"))
         stacks = [_stack(path, group if name is None else group[name]) for name in names]
         own = _attributes(group).get(fields.KEY)
     if not stacks:
         raise BadAnnotations(f"Expected labels in {path.name}, there are none. Is it the image alone?")
     shape, leading = _common(path, [array.shape for array, _ in stacks], own)
     result = Result(shape, leading=leading, name=fields.read_name(own, image_name(path)))
-    result.categories = fields.read_categories(own) or {1: "cell"}
+    categories, notes = _categories(own, names)
+    result.categories = categories
     with refusing(path, "OME-Zarr labels", *_ERRORS):
-        cells = _cells(path, stacks, leading)
+        cells = _cells(path, stacks, leading, per_stack=bool(notes))
     fields.place(result, cells)
     fields.take_image_fields(result, own)
-    return Reading((result,))
+    return Reading((result,), notes)
+
+
+def _categories(own: Any, names: Sequence[str | None]) -> tuple[dict[int, str], tuple[str, ...]]:
+    """Ours where the file has them; else a category for each label image, which is said where there are several."""
+    if isinstance(own, dict):
+        return fields.read_categories(own) or {1: "cell"}, ()
+    if len(names) < 2:
+        return {1: "cell"}, ()
+    named = {n: str(name) for n, name in enumerate(names, start=1)}
+    return named, (f"The {len(names)} label images were read as categories: {', '.join(named.values())}.",)
 
 
 def _attributes(node: Any) -> dict[str, Any]:
@@ -76,15 +87,38 @@ def _attributes(node: Any) -> dict[str, Any]:
     return attributes | ome if isinstance(ome, dict) else attributes
 
 
-def _labels(root: Any) -> tuple[Any, list[str | None]]:
+def _labels(path: Path, root: Any) -> tuple[Any, list[str | None]]:
     """The group that holds the label images, and their names; None for the group itself."""
+    root = _image_group(path, root)
+    attributes = _attributes(root)
     group = root["labels"] if "labels" in root else root
     names = _attributes(group).get("labels")
-    if names is None and "multiscales" in _attributes(root):
-        return (root, [None]) if "image-label" in _attributes(root) else (root, [])
+    if names is None and group is root and "multiscales" in attributes:
+        return (root, [None]) if "image-label" in attributes else (root, [])
+    if names is None and group is not root:  # the list is left out by some writers
+        names = sorted(key for key, _ in group.members())
     if not isinstance(names, list) or len(names) > _MOST_LABELS or not all(map(_is_inside, names)):
         raise ValueError("its list of labels is damaged")
     return group, names
+
+
+def _image_group(path: Path, root: Any) -> Any:
+    """The group of the one image; where there are several, which they are."""
+    attributes = _attributes(root)
+    if "plate" in attributes or "well" in attributes:
+        raise BadAnnotations(
+            f"{path.name} is a plate with an image for each field of each well. Name one of them: {path.name}/A/1/0."
+        )
+    if "bioformats2raw.layout" not in attributes:
+        return root
+    images = sorted(key for key, member in root.members() if key != "OME" and not hasattr(member, "shape"))
+    if len(images) == 1:
+        return root[images[0]]
+    raise BadAnnotations(
+        f"{path.name} holds {len(images)} images, as bioformats2raw writes them. Name one of them: {path.name}/{images[0]}."
+        if images
+        else f"{path.name} holds no image. Convert it again with bioformats2raw."
+    )
 
 
 def _is_inside(name: Any) -> bool:
@@ -123,10 +157,12 @@ def _common(path: Path, shapes: list[tuple[int, ...]], own: Any) -> tuple[tuple[
     return (height, width), tuple(leading)
 
 
-def _cells(path: Path, stacks: list, leading: tuple[int, ...]) -> list[tuple[Index, Instance]]:
-    """Cells in the order in which they were written, where that is known."""
+def _cells(
+    path: Path, stacks: list[tuple[Any, dict[int, dict[str, Any]]]], leading: tuple[int, ...], *, per_stack: bool
+) -> list[tuple[Index, Instance]]:
+    """Cells in the order in which they were written, where that is known; each label image a category, or ours."""
     allowance, cells = Allowance(path), []
-    for array, properties in stacks:
+    for category, (array, properties) in enumerate(stacks, start=1):
         for n, index in enumerate(np.ndindex(*array.shape[:-2])):
             place = tuple(map(int, np.unravel_index(n, leading))) if leading else ()
             for cell in from_label_image(whole_labels(path, np.asarray(array[index]))):
@@ -134,6 +170,8 @@ def _cells(path: Path, stacks: list, leading: tuple[int, ...]) -> list[tuple[Ind
                 entry = properties.get(cell.id, {})
                 values = fields.read_cell_fields(entry.get(fields.KEY), source=path.name)
                 values["id"] = values["id"] or cell.id
+                if per_stack:
+                    values["category"] = category
                 rank = entry.get("rank")
                 cells.append((rank if fields.is_whole(rank) else math.inf, place, replace(cell, **values)))
     return [(index, cell) for _, index, cell in sorted(cells, key=lambda c: c[0])]

@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Result
 from napari_centermask.io.formats import fields
 from napari_centermask.io.formats.labels import image_name
-from napari_centermask.io.formats.reading import LARGEST_PLANE, Allowance, Reading, check_size, image_shape
+from napari_centermask.io.formats.reading import LARGEST_PLANE, Allowance, Reading, check_size, find_image, image_header
 from napari_centermask.io.rings import Polygon, fill
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ def result_of(
     noun: str,
     position: Callable[[T], tuple[int, int]],
     cell_of: Callable[[T, dict[int, str]], tuple[dict[str, Any], str]],
+    notes: tuple[str, ...] = (),
 ) -> Reading:
     """Rasterise outlines.
 
@@ -50,40 +52,68 @@ def result_of(
     cell_of
         Arguments for the `Instance` of an entry, given the categories so far, and its category's name if that is new.
 
+    notes
+        What is to be said of the file beside what is found here.
+
     Raises
     ------
     BadAnnotations
-        If the image or its cells would be absurdly large.
+        If the image or its cells would be absurdly large, or most outlines lie outside of the image.
     """
     name = fields.read_name(own, image_name(path))
+    image = image_header(path, images, name)
     sizes = fields.read_sizes(own, "shape", 2)
-    shape = (sizes[0], sizes[1]) if sizes else image_shape(path, images, name)
-    notes: tuple[str, ...] = ()
+    shape = (sizes[0], sizes[1]) if sizes else image.plane_shape if image else None
+    is_known = shape is not None
     if shape is None:
         shape = extent([r for _, polygons in outlines for p in polygons for r in p])
-        notes = (f"The file does not tell the image's size; {shape[0]} x {shape[1]} holds all cells.",)
-    leading, indices = fields.planes_of(own, [position(entry) for entry, _ in outlines])
+        notes += (f"The file does not say how large the image is; {shape[0]} x {shape[1]} holds all cells.",)
+    leading, indices = fields.planes_of(own, [position(entry) for entry, _ in outlines], image)
     check_size(path, shape, leading)
     result = Result(shape, leading=leading, name=name)
     result.categories = fields.read_categories(own)
-    allowance, found = Allowance(path), []
+    allowance, cells, n_beyond, n_outside = Allowance(path), [], 0, 0
     for n, ((entry, polygons), index) in enumerate(zip(outlines, indices, strict=True), start=1):
         crop = fill(polygons, result.shape, f"{noun} {n} of {path.name}")
-        if crop is None or not all(i < m for i, m in zip(index, result.leading, strict=True)):
+        is_beyond = not all(i < m for i, m in zip(index, result.leading, strict=True))
+        n_beyond += is_beyond
+        n_outside += crop is None
+        if crop is None or is_beyond:
             continue
         y0, x0, mask = crop
         values, category = cell_of(entry, result.categories)
         cell = Instance.from_mask(mask, (y0, x0), **values)
         result.categories.setdefault(cell.category, category)
         allowance.take(cell.mask.size)
-        found.append((index, cell))
-    fields.place(result, found)
+        cells.append((index, cell))
+    if is_known and 2 * n_outside > len(outlines):
+        raise BadAnnotations(_elsewhere(path, shape, outlines, n_outside))
+    fields.place(result, cells)
     result.categories = result.categories or {1: "cell"}
     fields.take_image_fields(result, own)
-    skipped, lost = n_all - len(outlines), len(outlines) - len(found)
+    skipped = n_all - len(outlines)
     notes += (f"{skipped} {noun}s without an area were passed over.",) * bool(skipped)
-    notes += (f"{lost} {noun}s cover no pixel of the image and were passed over.",) * bool(lost)
+    notes += (f"{n_outside} {noun}s cover no pixel of the image and were passed over.",) * bool(n_outside)
+    notes += (f"{n_beyond} {noun}s lie on planes that the image does not have and were passed over.",) * bool(n_beyond)
     return Reading((result,), notes)
+
+
+def _elsewhere(path: Path, shape: tuple[int, int], outlines: Sequence[Entry[T]], n_outside: int) -> str:
+    """What to say of outlines in the coordinates of another image."""
+    points = np.concatenate([r for _, polygons in outlines for p in polygons for r in p])
+    (x0, y0), (x1, y1) = np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))
+    return (
+        f"{n_outside} of {len(outlines)} outlines of {path.name} lie outside of its image of {shape[0]} x {shape[1]} pixels: "
+        f"they reach from y {y0:.0f}, x {x0:.0f} to y {y1:.0f}, x {x1:.0f}. Is the image a region of a slide? Keep the name that "
+        "QuPath gives it, such as 'slide [x=1000,y=2000,w=512,h=512].tif', or export outlines and region together."
+    )
+
+
+def image_of(path: Path, images: Path | None, own: Any) -> str:
+    """File name of the image that belongs to a file of cells, where it is found; else the name that the file gives it."""
+    name = fields.read_name(own, image_name(path))
+    found = find_image(path, images, name)
+    return found.name if found else name
 
 
 def extent(rings: Sequence[np.ndarray]) -> tuple[int, int]:

@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.result import Result
+
+if TYPE_CHECKING:
+    from napari_centermask.io.image_data import ImageData
 
 LARGEST_PLANE = 1 << 30
 """Pixels of a plane; a file that claims more is not believed."""
@@ -114,11 +118,15 @@ def find_image(path: Path, images: Path | None, name: str) -> Path | None:
     return None
 
 
-def image_shape(path: Path, images: Path | None, name: str) -> tuple[int, int] | None:
-    """(H, W) of the image that belongs to a file of cells; None if there is none."""
-    from napari_centermask.io.images import plane_shape
+def image_header(path: Path, images: Path | None, name: str) -> ImageData | None:
+    """Size and axes of the image that belongs to a file of cells, without its pixels; None if there is none.
+
+    Raises
+    ------
+    BadImage
+        If it cannot be read.
+    """
+    from napari_centermask.io.images import read_header
 
     found = find_image(path, images, name)
-    if found is None:
-        return None
-    return plane_shape(found)
+    return None if found is None else read_header(found)

@@ -1,0 +1,102 @@
+"""QuPath's objects: which of them are cells, and where a region lies in its slide.
+
+QuPath's names: https://qupath.readthedocs.io, "Objects" and "Exporting images"; `objectType` is annotation, detection, cell,
+tile or tmaCore, and a cell has its nucleus as `nucleusGeometry` beside its geometry.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+_REGION = re.compile(r"\[(?:d=(?P<d>[\d.]+),)?x=(?P<x>-?\d+),y=(?P<y>-?\d+),w=\d+,h=\d+\]")
+_NO_CELLS = ("tile", "tmaCore", "root")
+NUCLEUS = "nucleus"
+"""The category of the nuclei of cells."""
+
+Feature = dict[str, Any]
+
+
+def cells_of(features: Sequence[Feature]) -> tuple[list[Feature], tuple[str, ...]]:
+    """The cells among QuPath's objects, the nucleus of a cell as an object of its own, and what is to be said.
+
+    Annotations are cells where there is nothing else, as of people who draw cells with QuPath's brush; beside detections, and
+    where they hold others, they are regions such as a tissue.
+    """
+    kinds = [_kind(f) for f in features]
+    detected = any(k in ("detection", "cell") for k in kinds)
+    holding = _holding(features)
+    chosen: list[Feature] = []
+    left_out = 0
+    for n, (feature, kind) in enumerate(zip(features, kinds, strict=True)):
+        is_region = kind == "annotation" and (detected or holding[n])
+        if is_region or kind in _NO_CELLS:
+            left_out += 1
+            continue
+        chosen.append(feature)
+        if isinstance(feature.get("nucleusGeometry"), dict):
+            chosen.append(_nucleus(feature))
+    n_nuclei = len(chosen) + left_out - len(features)
+    notes: tuple[str, ...] = ()
+    if left_out:
+        notes += (f"{left_out} annotations, tiles or cores that mark regions were left out: they are no cells.",)
+    if n_nuclei:
+        notes += (f"{n_nuclei} cells have a nucleus; it was read as a cell of the category '{NUCLEUS}'.",)
+    return chosen, notes
+
+
+def region_of(image_name: str) -> Callable[[np.ndarray], np.ndarray]:
+    """From a slide's (x, y) points to those of a region that QuPath exported, by the region in its file's name."""
+    found = _REGION.search(image_name)
+    if found is None:
+        return lambda points: points
+    origin, downsample = np.array([float(found["x"]), float(found["y"])]), float(found["d"] or 1.0) or 1.0
+    return lambda points: (points - origin) / downsample
+
+
+def _kind(feature: Feature) -> str:
+    properties = feature.get("properties")
+    kind = properties.get("objectType", properties.get("object_type")) if isinstance(properties, dict) else None
+    return kind if isinstance(kind, str) else "detection"
+
+
+def _nucleus(feature: Feature) -> Feature:
+    geometry = dict(feature["nucleusGeometry"])
+    plane = (feature.get("geometry") or {}).get("plane")
+    if plane is not None:
+        geometry.setdefault("plane", plane)
+    properties = {"objectType": "detection", "classification": {"name": NUCLEUS}}
+    return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
+def _box(feature: Feature) -> tuple[float, float, float, float] | None:
+    """(x0, y0, x1, y1) of an object; None where its geometry is none."""
+    points: list[tuple[float, float]] = []
+    geometry = feature.get("geometry")
+    waiting = [geometry.get("coordinates")] if isinstance(geometry, dict) else []
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list) and len(part) >= 2 and all(isinstance(v, int | float) for v in part[:2]):
+            points.append((part[0], part[1]))
+        elif isinstance(part, list):
+            waiting += part
+    if not points:
+        return None
+    (x0, y0), (x1, y1) = np.min(points, axis=0), np.max(points, axis=0)
+    return x0, y0, x1, y1
+
+
+def _holding(features: Sequence[Feature]) -> np.ndarray:
+    """(n,) bool: whether two other objects or more lie within an object's box; a cell holds its nucleus at most."""
+    boxes = np.array([_box(f) or (np.nan,) * 4 for f in features]).reshape(-1, 4)
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    holding = np.zeros(len(features), bool)
+    if np.isnan(areas).all():
+        return holding
+    for n in np.flatnonzero(areas > 2 * np.nanmedian(areas)):
+        inside = (boxes[:, :2] >= boxes[n, :2]).all(axis=1) & (boxes[:, 2:] <= boxes[n, 2:]).all(axis=1)
+        holding[n] = np.count_nonzero(inside & (areas < areas[n])) >= 2
+    return holding

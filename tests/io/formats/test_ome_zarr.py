@@ -1,0 +1,66 @@
+"""OME-Zarr as other programs lay it out."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.io.formats.files import read_files
+
+zarr = pytest.importorskip("zarr")
+
+
+def labels(group, name, values):
+    label = group.create_group(name)
+    label.attrs["multiscales"] = [{"version": "0.4", "datasets": [{"path": "0"}]}]
+    label.attrs["image-label"] = {"version": "0.4"}
+    label.create_array("0", data=np.asarray(values, np.int32))
+
+
+def image(path, *names, listed=True):
+    root = zarr.open_group(store=str(path), mode="w", zarr_format=2)
+    root.attrs["multiscales"] = [{"version": "0.4", "datasets": [{"path": "0"}]}]
+    group = root.create_group("labels")
+    for n, name in enumerate(names):
+        values = np.zeros((20, 20), np.int32)
+        values[2 : 6 + n, 2 : 6 + n] = 1
+        labels(group, name, values)
+    if listed:
+        group.attrs["labels"] = list(names)
+    return path
+
+
+def test_the_one_image_of_bioformats2raw_is_read(shared):
+    _, reading = read_files(shared / "faults" / "bf2raw" / "x.zarr")
+    assert len(list(reading.results[0])) > 0
+
+
+def test_several_images_are_named_with_the_way(tmp_path, shared):
+    shutil.copytree(shared / "faults" / "bf2raw" / "x.zarr", tmp_path / "x.zarr")
+    shutil.copytree(tmp_path / "x.zarr" / "0", tmp_path / "x.zarr" / "1")
+    with pytest.raises(BadAnnotations, match=r"holds 2 images.*x.zarr/0"):
+        read_files(tmp_path / "x.zarr")
+    _, reading = read_files(tmp_path / "x.zarr" / "1")
+    assert len(list(reading.results[0])) > 0
+
+
+def test_a_plate_is_named_with_the_way(tmp_path):
+    root = zarr.open_group(store=str(tmp_path / "p.zarr"), mode="w", zarr_format=2)
+    root.attrs["plate"] = {"wells": [{"path": "A/1"}]}
+    with pytest.raises(BadAnnotations, match=r"is a plate.*p.zarr/A/1/0"):
+        read_files(tmp_path / "p.zarr")
+
+
+def test_labels_without_a_list_are_found(tmp_path):
+    _, reading = read_files(image(tmp_path / "a.zarr", "cells", listed=False))
+    assert [c.area for c in reading.results[0]] == [16]
+
+
+def test_several_label_images_become_categories_and_it_is_said(tmp_path):
+    _, reading = read_files(image(tmp_path / "a.zarr", "cytoplasm", "nuclei"))
+    (result,) = reading.results
+    assert {result.categories[c.category]: c.area for c in result} == {"cytoplasm": 16, "nuclei": 25}
+    assert "cytoplasm, nuclei" in " ".join(reading.notes)
