@@ -47,12 +47,6 @@ class ImageData:
         return height if height == width else (height * width) ** 0.5
 
     @property
-    def plane_shape(self) -> tuple[int, int]:
-        """(H, W)."""
-        sizes = dict(zip(self.axes, self.data.shape, strict=True))
-        return sizes["Y"], sizes["X"]
-
-    @property
     def leading(self) -> tuple[int, ...]:
         """Sizes of the axes before channels, height and width, in the order of `planes`."""
         return tuple(n for a, n in zip(self.axes, self.data.shape, strict=True) if a not in "CSYX")
