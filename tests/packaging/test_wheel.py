@@ -90,6 +90,7 @@ def test_the_wheel_holds_the_manifest_and_all_resources(wheel):
     assert "napari_centermask/napari.yaml" in names
     tracked = call("git", "ls-files", "resources", cwd=REPOSITORY).split()
     assert {f"napari_centermask/{name}" for name in tracked} <= names
+    assert "napari_centermask/py.typed" in names
     assert not [n for n in names if n.startswith(("tests/", "src/", "docs/"))]
 
 
