@@ -51,8 +51,9 @@ def square(y, x, side=20):
 
 
 @pytest.fixture
-def hands(make_napari_viewer):
+def hands(make_napari_viewer, monkeypatch, tmp_path):
     """Three frames; the first has three cells, of which the last was grown."""
+    monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path / "home"))
     viewer = make_napari_viewer(show=True)
     source = viewer.add_image(np.zeros((3, *SHAPE), np.uint8), name="image")
     result = Result(SHAPE, leading=(3,))
