@@ -132,7 +132,7 @@ def test_a_full_disk_leaves_no_half_file(project, tmp_path, monkeypatch):
     with pytest.raises(CannotSave, match="No space left"):
         export(project, tmp_path / "out", copy_images=True)
     monkeypatch.undo()
-    monkeypatch.setattr("napari_centermask.io.coco.document.os.fsync", refuse)
+    monkeypatch.setattr("napari_centermask.io.whole_file.os.fsync", refuse)
     with pytest.raises(CannotSave, match="No space left"):
         export(project, tmp_path / "out")
     assert [p for p in (tmp_path / "out").rglob("*") if p.is_file()] == []

@@ -172,7 +172,7 @@ def test_a_file_that_may_not_grow_keeps_edits_in_memory_and_whole_lines_on_the_d
         assert not journal.sync()
         contents = read_journal(path)
         assert (len(contents.records), contents.unreadable, contents.torn) == (10, 0, False)
-        assert "make room" in journal.problem
+        assert "Make room" in journal.problem
         assert told == [journal.problem]
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -129,5 +129,5 @@ def test_an_image_that_does_not_fit_is_named_and_nothing_is_written(stack, tmp_p
         list(write_measurements(out, [good, bad]))
     assert out.read_text() == "before"
     assert not counts_path(out).exists()
-    with pytest.raises(CannotSave, match="Expected to write"):
+    with pytest.raises(CannotSave, match="Cannot write"):
         list(write_measurements(path / "under a file" / "x.csv", [good]))

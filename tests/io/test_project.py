@@ -188,7 +188,7 @@ def test_without_hard_links_the_former_annotations_are_copied(folder, monkeypatc
     def refuse(*_):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr("napari_centermask.io.files.os.link", refuse)
+    monkeypatch.setattr("napari_centermask.io.whole_file.os.link", refuse)
     with Project.open(folder) as project:
         draw(project, 1, square(3, 4, 20, 30))
         project.save()
@@ -222,7 +222,7 @@ def test_a_file_that_may_not_grow_is_left_as_it_was(folder):
         try:
             draw(project, 1, square(30, 4, 40, 30))
             assert project.problem
-            with pytest.raises(CannotSave, match="make room"):
+            with pytest.raises(CannotSave, match="Make room"):
                 project.save()
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

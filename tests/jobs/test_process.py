@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.errors import BadSettings, CannotSave
 from napari_centermask.events import StageEvent, StartEvent, StepEvent
 from napari_centermask.jobs import process
 from napari_centermask.jobs.command import write_run
@@ -252,7 +252,7 @@ def test_discarding_leaves_nothing(run, until):
 def test_a_folder_that_cannot_be_written_says_so(act, settings, tmp_path):
     (tmp_path / "runs").write_text("a file")
     act(POLITE)
-    with pytest.raises(BadSettings, match="Choose another folder"):
+    with pytest.raises(CannotSave, match="Choose another folder"):
         Job.start(settings)
 
 

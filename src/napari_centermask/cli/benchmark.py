@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_centermask.cli.output import print_json, whole_file
+from napari_centermask.cli.output import print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.io.whole_file import whole_file
 
 ENGINES = ("openvino", "onnx", "torch")
 

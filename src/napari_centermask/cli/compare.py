@@ -8,9 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from napari_centermask.cli.output import check_writable, notice, whole_file
+from napari_centermask.cli.output import check_writable, notice
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.io.whole_file import whole_file
 
 if TYPE_CHECKING:
     from napari_centermask.io.learned import Learned

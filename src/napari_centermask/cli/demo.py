@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_centermask.cli.output import follow, notice, print_json, whole_file, write_labels
+from napari_centermask.cli.output import follow, notice, print_json, write_labels
 from napari_centermask.cli.segment import Flag
+from napari_centermask.io.whole_file import whole_file
 from napari_centermask.settings import SegmentSettings
 
 if TYPE_CHECKING:

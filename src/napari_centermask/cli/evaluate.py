@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from napari_centermask.cli.output import check_writable, follow, notice, whole_file
+from napari_centermask.cli.output import check_writable, follow, notice
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.io.whole_file import whole_file
 from napari_centermask.settings import SegmentSettings
 
 

@@ -12,6 +12,7 @@ from napari_centermask.cli.segment import Flag
 from napari_centermask.cli.train import run_training
 from napari_centermask.core.errors import BadModel
 from napari_centermask.events import InstalledEvent, write
+from napari_centermask.io.whole_file import whole_file
 from napari_centermask.models.store.zoo import check_new_name
 from napari_centermask.settings import TrainSettings
 
@@ -93,7 +94,8 @@ def finetune(
         notice(f"{name:<12}{value if isinstance(value, str | int | float) else '':<8} {reason}")
     if dry_run:
         path = settings.out / "run.json"
-        path.write_text(settings.model_dump_json(indent=1), encoding="utf-8")
+        with whole_file(path) as part:
+            part.write_text(settings.model_dump_json(indent=1), encoding="utf-8")
         print_json({"run": path, "reasons": reasons}) if json else print(f"napari-centermask train {path}")
         return 0
     run_training(settings, json=json)

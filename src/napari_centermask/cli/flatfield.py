@@ -9,9 +9,10 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 
-from napari_centermask.cli.output import check_free, notice, whole_file
+from napari_centermask.cli.output import check_free, notice
 from napari_centermask.cli.segment import image_files
 from napari_centermask.core.errors import BadImage
+from napari_centermask.io.whole_file import whole_file
 
 Flag = Annotated[bool, Parameter(negative=())]
 FEWEST = 10

@@ -5,26 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from napari_centermask.core.errors import UserError
+from napari_centermask.io.whole_file import whole_file
 
 Result = TypeVar("Result")
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; it gets its name when the block ends well, else it is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def check_writable(paths: Iterable[Path | None]) -> None:

@@ -34,7 +34,7 @@ class ChangedOutside(UserError):
 
 
 class CannotSave(UserError):
-    """The disk is full, gone or protected; what was to be saved is still in memory."""
+    """A file cannot be written: the disk is full, gone or protected, or its name is not possible."""
 
 
 class MissingExtra(UserError):

@@ -9,6 +9,7 @@ from torch import nn
 
 from napari_centermask.deploy.graphs import ParityError, write_graph
 from napari_centermask.engines.classifier import CROPS, PROBABILITIES, ClassifierEngine
+from napari_centermask.io.whole_file import whole_file
 from napari_centermask.models.nets.cell_classifier import CellClassifier
 from napari_centermask.models.store.classifier_card import ClassifierCard
 
@@ -38,11 +39,9 @@ def export_classifier(model: CellClassifier, card: ClassifierCard, path: Path) -
         If it exceeds 1e-4; nothing is written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
     side, graph = card.model.side, _Probabilities(model.eval())
     example = torch.rand(3, card.model.in_channels + 1, side, side)
-    try:
+    with whole_file(path) as part:
         count = torch.export.Dim("cells", min=1, max=65536)
         write_graph(
             graph,
@@ -65,9 +64,6 @@ def export_classifier(model: CellClassifier, card: ClassifierCard, path: Path) -
                 f"Expected ONNX Runtime within {TOLERANCE:g} of torch, found {worst:.3g}. Nothing was written."
             )
         write_card(part, card)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
     return worst
 
 

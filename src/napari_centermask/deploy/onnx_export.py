@@ -7,7 +7,6 @@ drawn by hand are answered from the same features.
 from __future__ import annotations
 
 import copy
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import nn
 
 from napari_centermask.core.errors import MissingExtra
 from napari_centermask.deploy.graphs import Parity
+from napari_centermask.io.whole_file import whole_files
 from napari_centermask.models.families import family_of
 from napari_centermask.models.store.zoo import graph_suffix
 
@@ -48,17 +48,9 @@ def export(model: nn.Module, card: Any, folder: Path, *, name: str | None = None
     except ImportError as error:
         raise MissingExtra(f"Export needs {error.name}: pip install 'napari-centermask[train,onnx]'") from error
     name = name or card.name
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     model = copy.deepcopy(model).float().cpu().eval()
     family = family_of(card)
-    paths = {graph: folder / f"{name}{graph_suffix(graph)}" for graph in family.graphs}
-    parts = {graph: path.with_suffix(".onnx.part") for graph, path in paths.items()}
-    try:
+    with whole_files([Path(folder) / f"{name}{graph_suffix(graph)}" for graph in family.graphs]) as paths:
+        parts = dict(zip(family.graphs, paths, strict=True))
         parity: Parity = family.load(family.exporter)(model, parts, card)
-        for graph, path in paths.items():
-            os.replace(parts[graph], path)
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
     return parity

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.evaluation.matching import match, pair
+from napari_centermask.io.whole_file import whole_file
 
 COLOURS = {
     "true": (60, 180, 75),
@@ -82,14 +82,9 @@ def error_map(image: np.ndarray, truth: Instances, predicted: Instances, *, thre
 
 
 def write_error_map(path: Path, image: np.ndarray, truth: Instances, predicted: Instances) -> None:
-    """Write `error_map` as PNG, under a temporary name first."""
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
+    """Write `error_map` as PNG."""
+    with whole_file(path) as part:
         Image.fromarray(error_map(image, truth, predicted)).save(part, format="PNG")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _grey(image: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from napari_centermask.core.errors import MissingExtra
 from napari_centermask.evaluation.viability import Judged, curves_of
+from napari_centermask.io.whole_file import whole_file
 
 
 def draw_curves(path: Path, ways: dict[str, Judged], *, positive: str) -> None:
@@ -46,5 +47,6 @@ def draw_curves(path: Path, ways: dict[str, Judged], *, positive: str) -> None:
     for axes, title, x, y in titles:
         axes.set(title=title, xlabel=x, ylabel=y, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     left.legend(loc="lower right", fontsize="small")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None)
+    kind = path.suffix.lower().removeprefix(".") or "png"
+    with whole_file(path) as part:
+        figure.savefig(part, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else None)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from napari_centermask.core.errors import BadProject, BadSettings, CannotSave
+from napari_centermask.core.errors import BadProject, BadSettings
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.records import records_of
-from napari_centermask.io.files import cannot_save, copy_file
+from napari_centermask.io.files import copy_file
 from napari_centermask.io.groups import group_of, joined, same_files, split_groups
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def export(
     for target, split, members in _targets(images, _splits(images, splits, seed), path, single, per_image):
         _check_free(target)
         records = _records(project, members, split, target.parent / "images" if copy_images else None)
-        _write(target, records, polygons)
+        write_coco(target, records, polygons=polygons)
         exported.files.append(target)
         exported.images[split] = exported.images.get(split, 0) + len(members)
         exported.cells[split] = exported.cells.get(split, 0) + sum(len(r.instances) for r in records)
@@ -176,11 +176,3 @@ def _copy(path: Path, target: Path) -> None:
         copy_file(path, target)
     elif same_files([path, target]) != [0, 0]:
         raise BadSettings(f"Another image {target.name} lies in {target.parent}. Choose another folder.")
-
-
-def _write(target: Path, records: list[ImageRecord], polygons: float | None) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_coco(target, records, polygons=polygons)
-    except OSError as error:
-        raise CannotSave(cannot_save(target, error)) from error

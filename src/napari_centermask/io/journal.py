@@ -19,7 +19,7 @@ from typing import Any
 from napari_centermask.core.errors import CannotSave
 from napari_centermask.core.history import Edit
 from napari_centermask.io.edits import record_of
-from napari_centermask.io.files import cannot_save, sync_folder
+from napari_centermask.io.whole_file import KEPT, cannot_save, whole_file
 
 LONGEST_LINE = 2**28
 LARGE = 100
@@ -190,7 +190,7 @@ class Journal:
 
     def _refused(self, error: OSError) -> None:
         self._refusals += 1
-        self._tell(cannot_save(self.path, error))
+        self._tell(f"{cannot_save(self.path, error)} {KEPT}")
         self._changed.notify_all()
 
     def _tell(self, problem: str) -> None:
@@ -267,19 +267,15 @@ class Journal:
 
     def _keep_after(self, number: int) -> None:
         kept = [json.dumps(r, separators=(",", ":")) + "\n" for r in read_journal(self.path).records if r["n"] > number]
-        part = self.path.with_name(self.path.name + ".part")
+        is_open = True
         try:
-            with part.open("w", encoding="ascii") as stream:
-                stream.writelines(kept)
-                stream.flush()
-                os.fsync(stream.fileno())
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise CannotSave(cannot_save(self.path, error)) from error
-        os.close(self._file)  # Windows replaces no open file
-        os.replace(part, self.path)
-        sync_folder(self.path.parent)
-        self._open()
+            with whole_file(self.path, make_folder=False) as part:
+                part.write_text("".join(kept), encoding="ascii")
+                os.close(self._file)  # Windows replaces no open file
+                is_open = False
+        finally:
+            if not is_open:
+                self._open()
 
     def close(self) -> bool:
         """Bring everything to the disk and stop; False if it refused some."""

@@ -12,14 +12,13 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from napari_centermask.core.errors import BadImage, CannotSave
+from napari_centermask.core.errors import BadImage
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.measure import Background, columns, measure
 from napari_centermask.core.result import Index, Result
 from napari_centermask.core.viability import CellProbabilities, dead_category
-from napari_centermask.io.files import cannot_save
-from napari_centermask.io.formats.whole import whole_path
 from napari_centermask.io.images import read_header, read_image
+from napari_centermask.io.whole_file import whole_files
 
 CELL = ("id", "category", "category_id", "status", "score", "mask_quality", "source")
 _DIGITS = 7
@@ -137,16 +136,15 @@ def write_measurements(
     path = Path(path)
     total, done = sum(i.result.n_visible() for i in images), 0
     try:
-        with whole_path(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
-            rows = _Rows(stream, images, background)
-            for image in images:
-                for _ in rows.measured(image, background):
-                    done += 1
-                    yield Done(done, total)
-        with whole_path(counts_path(path)) as part, part.open("w", encoding="utf-8", newline="") as stream:
-            _write_counts(stream, images)
-    except OSError as error:
-        raise CannotSave(cannot_save(path, error)) from error
+        with whole_files([path, counts_path(path)]) as (cells, counts):
+            with cells.open("w", encoding="utf-8", newline="") as stream:
+                rows = _Rows(stream, images, background)
+                for image in images:
+                    for _ in rows.measured(image, background):
+                        done += 1
+                        yield Done(done, total)
+            with counts.open("w", encoding="utf-8", newline="") as stream:
+                _write_counts(stream, images)
     finally:
         _planes.cache_clear()
     return path, counts_path(path)

@@ -18,9 +18,10 @@ from napari_centermask.core.history import Change, Edit, History, RegionChange
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Index, Result
 from napari_centermask.io.edits import BadRecord, state_of
-from napari_centermask.io.files import cannot_save, replace_file
+from napari_centermask.io.files import replace_file
 from napari_centermask.io.journal import Journal, read_journal
 from napari_centermask.io.lock import FolderLock, lock_folder
+from napari_centermask.io.whole_file import cannot_save
 
 JOURNAL, ABOUT, PREVIOUS = "journal.jsonl", "about.json", "journal.previous.jsonl"
 KEPT_DAYS = 90

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.io.whole_file import whole_file
 from napari_centermask.jobs.child import own_command
 from napari_centermask.settings import TrainSettings
 
@@ -44,7 +44,7 @@ def write_run(settings: TrainSettings) -> Path:
 
     Raises
     ------
-    BadSettings
+    CannotSave
         If the folder cannot be written.
     """
     folder = settings.out.expanduser().resolve()
@@ -53,15 +53,8 @@ def write_run(settings: TrainSettings) -> Path:
         places["start"] = str(_absolute(Path(settings.start)))
     settings = settings.model_copy(update={"out": folder, **places})
     path = folder / RUN_FILE
-    part = path.with_name(path.name + ".part")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as part:
         part.write_text(settings.model_dump_json(indent=1), encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise BadSettings(f"Cannot write the run to {folder}: {error.strerror}. Choose another folder.") from error
     return path
 
 

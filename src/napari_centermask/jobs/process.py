@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar
 import psutil
 from pydantic import ValidationError
 
-from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.errors import BadSettings, CannotSave
 from napari_centermask.events import (
     DoneEvent,
     Event,
@@ -32,6 +32,7 @@ from napari_centermask.events import (
     StartEvent,
     parse,
 )
+from napari_centermask.io.whole_file import whole_file
 from napari_centermask.jobs.child import NICE, launch
 from napari_centermask.jobs.command import RUN_FILE, check_new_run, command_line, write_run
 from napari_centermask.jobs.explain import Failure, of_end, of_event
@@ -105,14 +106,13 @@ class Job:
         except psutil.Error:  # it has ended already; poll tells why
             created = time.time()
         record = {"pid": self._process.pid, "created": created, "offset": offset, "argv": argv}
-        part = self.folder / "job.json.part"
         try:
-            part.write_text(json.dumps(record, indent=1), encoding="utf-8")
-            part.replace(self.folder / "job.json")
-        except OSError as error:  # nobody could find it again
+            with whole_file(self.folder / "job.json") as part:
+                part.write_text(json.dumps(record, indent=1), encoding="utf-8")
+        except CannotSave:  # nobody could find it again
             self._process.kill()
             self._process.wait()
-            raise BadSettings(f"Cannot write to {self.folder}: {error.strerror}. Make room there.") from error
+            raise
 
     def _end_torn_line(self) -> int:
         """Size of the events so far; a line that a killed process left half is ended, so that no other joins it."""

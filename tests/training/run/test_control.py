@@ -95,7 +95,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_is_explained(settings, mon
         list(train(settings.model_copy(update={"steps": 8, "resume": True}), evaluate=zero))
     assert failed.value.reason == "disk"
     assert (settings.out / "last.pt").read_bytes() == before
-    assert not (settings.out / "last.part").exists()
+    assert not list(settings.out.glob("*.part"))
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(settings):

@@ -6,7 +6,6 @@ What COCO has no field for stands under the key `napari_centermask` of an annota
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -27,6 +26,7 @@ from napari_centermask.io.coco.extension import (
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.masks import LARGEST_FILE, read_mask
 from napari_centermask.io.image_names import is_file
+from napari_centermask.io.whole_file import whole_file
 
 FORMAT = 1
 LARGEST_SIDE = 1_000_000
@@ -270,7 +270,7 @@ def image_entry(record: ImageRecord) -> dict[str, Any]:
 
 
 def write_coco(path: Path, records: Iterable[ImageRecord], *, polygons: float | None = None) -> None:
-    """Write a COCO file under a temporary name and rename it, so that no half file is ever seen.
+    """Write a COCO file, whole or not at all.
 
     Parameters
     ----------
@@ -278,16 +278,7 @@ def write_coco(path: Path, records: Iterable[ImageRecord], *, polygons: float | 
         Write polygons that stray from the outline by at most this many pixels, in place of RLE, which is exact and
         smaller. `coco_polygons.polygon_loss` says what they lose; with 0 that is nothing for pycocotools.
     """
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        text = json.dumps(
-            to_coco(records, polygons=polygons), allow_nan=False
-        )  # in one go: several times as fast as json.dump
-        with part.open("w", encoding="ascii") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    # In one go: several times as fast as json.dump.
+    text = json.dumps(to_coco(records, polygons=polygons), allow_nan=False)
+    with whole_file(path) as part:
+        part.write_text(text, encoding="ascii")

@@ -19,7 +19,7 @@ from napari_centermask.io.array_pickle import load_arrays, plain
 from napari_centermask.io.formats.fields import read_name
 from napari_centermask.io.formats.labels import flat, from_stack
 from napari_centermask.io.formats.reading import Reading, refusing
-from napari_centermask.io.formats.whole import whole_path
+from napari_centermask.io.whole_file import whole_file
 
 _LARGEST_HEADER = 1 << 16
 
@@ -79,7 +79,7 @@ def write(path: Path, results: Sequence[Result]) -> None:
         "flows": [[], [], [], [], [[]]],
         "est_diam": float(np.median([c.diameter for c in result])) if len(result) else 30.0,
     }
-    with whole_path(path) as part, part.open("wb") as stream:
+    with whole_file(path) as part, part.open("wb") as stream:
         np.save(stream, np.array(content, dtype=object), allow_pickle=True)
 
 

@@ -22,8 +22,8 @@ from napari_centermask.core.result import Index, Result
 from napari_centermask.io.formats import fields, qupath
 from napari_centermask.io.formats.outlines import image_of, result_of
 from napari_centermask.io.formats.reading import MOST_PLANES, Reading, refusing
-from napari_centermask.io.formats.whole import whole_path
 from napari_centermask.io.rings import Polygon, trace
+from napari_centermask.io.whole_file import whole_file
 
 _KEY = fields.KEY
 _LARGEST_FILE = 1 << 31
@@ -164,7 +164,7 @@ def _cell_of(path: Path, feature: dict[str, Any], categories: dict[int, str]) ->
 def write(path: Path, results: Sequence[Result]) -> None:
     """Write a FeatureCollection of detections."""
     (result,) = results
-    with whole_path(path) as part, part.open("w", encoding="utf-8") as stream:
+    with whole_file(path) as part, part.open("w", encoding="utf-8") as stream:
         head = {"type": "FeatureCollection", _KEY: fields.image_fields(result)}
         stream.write(json.dumps(head, allow_nan=False)[:-1] + ', "features": [')
         separator = "\n"

@@ -25,8 +25,8 @@ from napari_centermask.core.result import Index, Result
 from napari_centermask.io.formats import fields
 from napari_centermask.io.formats.outlines import result_of
 from napari_centermask.io.formats.reading import MOST_PLANES, Reading, refusing
-from napari_centermask.io.formats.whole import whole_path
 from napari_centermask.io.rings import Polygon, Ring, trace
+from napari_centermask.io.whole_file import whole_file
 
 _IMAGE_ENTRY = "napari_centermask.json"
 _MOST_ROIS = 1_000_000
@@ -202,7 +202,7 @@ def write(path: Path, results: Sequence[Result]) -> None:
     """
     _roifile()
     (result,) = results
-    with whole_path(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+    with whole_file(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         for index, plane in result.planes.items():
             for cell in plane:
                 archive.writestr(f"{cell.id:06d}.roi", _roi(result, index, cell).tobytes())

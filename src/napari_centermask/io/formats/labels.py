@@ -14,8 +14,8 @@ from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Index, Result
 from napari_centermask.io.formats.fields import place
 from napari_centermask.io.formats.reading import Reading, check_size, find_image
-from napari_centermask.io.formats.whole import whole_path
 from napari_centermask.io.images import read_image
+from napari_centermask.io.whole_file import whole_file
 
 _MARKS = ("_labels", "_label", "_cp_masks", "_masks", "_mask", "_seg", "_rois")
 
@@ -120,5 +120,5 @@ def write(path: Path, results: Sequence[Result]) -> None:
     (result,) = results
     stack = flat(result)
     axes = "TZYX"[-stack.ndim :] if stack.ndim <= 4 else None
-    with whole_path(path) as part:
+    with whole_file(path) as part:
         tifffile.imwrite(part, stack, compression="zlib", photometric="minisblack", metadata={"axes": axes})

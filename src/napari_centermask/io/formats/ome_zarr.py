@@ -21,7 +21,7 @@ from napari_centermask.core.result import Index, Result
 from napari_centermask.io.formats import fields
 from napari_centermask.io.formats.labels import image_name, whole_labels
 from napari_centermask.io.formats.reading import LARGEST_PLANE, Allowance, Reading, check_size, refusing
-from napari_centermask.io.formats.whole import whole_path
+from napari_centermask.io.whole_file import whole_file
 
 _VERSION = "0.4"
 _CHUNK = 1024
@@ -187,7 +187,7 @@ def write(path: Path, results: Sequence[Result]) -> None:
     """
     zarr = _zarr()
     (result,) = results
-    with whole_path(path) as part:
+    with whole_file(path) as part:
         labels = zarr.open_group(store=str(part), mode="w", zarr_format=2).create_group("labels")
         layers: list[_Layer] = []
         rank = 0

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from napari_centermask.core.errors import BadAnnotations, BadImage, BadSettings, CannotSave
 from napari_centermask.core.history import Edit
 from napari_centermask.io.edits import BadRecord, state_of
-from napari_centermask.io.files import cannot_save, replace_file
+from napari_centermask.io.files import replace_file
 from napari_centermask.io.journal import Contents
 from napari_centermask.io.project.images import find_images, new_entries
 from napari_centermask.io.project.layout import (
@@ -24,6 +24,7 @@ from napari_centermask.io.project.layout import (
     ProjectFile,
     new_category,
 )
+from napari_centermask.io.whole_file import cannot_save
 
 if TYPE_CHECKING:
     from napari_centermask.io.project.project import Project

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import safetensors
@@ -11,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from napari_centermask.core.errors import BadModel
+from napari_centermask.io.whole_file import whole_file
 from napari_centermask.models.nets.build import build_model
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import AnyModel
@@ -35,12 +37,14 @@ def save_model(path: Path, model: nn.Module, card: ModelCard, *, half: bool = Tr
         for key, value in model.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        save_file(state, str(part), metadata={CARD_KEY: card.to_json(), "format": "pt"})
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part:
+        try:
+            save_file(state, str(part), metadata={CARD_KEY: card.to_json(), "format": "pt"})
+        except safetensors.SafetensorError as error:  # it reports a full disk by words alone
+            number = re.search(r"os error (\d+)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def load_model(path: Path) -> tuple[nn.Module, ModelCard]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from napari_centermask.core.errors import CannotSave
 from napari_centermask.events import (
     LOSS,
     CheckpointEvent,
@@ -24,6 +25,7 @@ from napari_centermask.events import (
     StartEvent,
     StepEvent,
 )
+from napari_centermask.io.whole_file import whole_file
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.checks import check_data
 from napari_centermask.training.run.control import Control
@@ -71,6 +73,9 @@ def train(settings: TrainSettings, *, evaluate: Evaluate | None = None) -> Event
         for one in run.events():
             if run.trainer.world.is_first:
                 yield one
+    except CannotSave as error:
+        cause = error.__cause__
+        raise _explain_os(cause if isinstance(cause, OSError) else OSError(str(error)), settings) from error
     except (OSError, RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
             stage = "starting" if run is None else run.stage
@@ -106,7 +111,7 @@ class _Run:
         settings, trainer = self.settings, self.trainer
         warning = trainer.resume() if settings.resume else None
         if trainer.world.is_first:
-            (settings.out / "run.json").write_text(settings.model_dump_json(indent=1), encoding="utf-8")
+            _write_run(settings)
         yield StartEvent(
             out=str(settings.out),
             step=trainer.progress.step,
@@ -162,7 +167,7 @@ class _Run:
         curve = find_rate(self.trainer, ((b.images, b.truths) for b in loader))
         changes = {"learning_rate": curve.best, "find_rate": False}
         self.settings = self.trainer.settings = self.settings.model_copy(update=changes)
-        (self.settings.out / "run.json").write_text(self.settings.model_dump_json(indent=1), encoding="utf-8")
+        _write_run(self.settings)
         message = f"Learning rate {curve.best:.1e}, from trial steps."
         yield NoticeEvent(message=message, rates=tuple(curve.rates.tolist()), losses=tuple(curve.losses.tolist()))
 
@@ -310,6 +315,11 @@ class _Run:
             stopped=is_stopped,
             model=str(best) if best.exists() else None,
         )
+
+
+def _write_run(settings: TrainSettings) -> None:
+    with whole_file(settings.out / "run.json") as part:
+        part.write_text(settings.model_dump_json(indent=1), encoding="utf-8")
 
 
 def _explain_os(error: OSError, settings: TrainSettings) -> TrainingFailed:

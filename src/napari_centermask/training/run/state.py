@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from napari_centermask.io.whole_file import whole_file
 from napari_centermask.training.run.failed import TrainingFailed
 from napari_centermask.training.run.shortage import is_out_of_memory
 
@@ -28,22 +29,20 @@ class StateFiles:
         self.is_continued = False
 
     def write(self, state: dict[str, Any]) -> None:
-        """Write a state under a temporary name and rename it; the state before is kept."""
-        part = self.newest.with_suffix(".part")
-        try:
+        """Write a state; the one before it is kept.
+
+        Raises
+        ------
+        CannotSave
+            If the disk is full or the folder gone; both files are as they were.
+        """
+        previous = self.earlier if self.is_continued else None
+        with whole_file(self.newest, previous=previous, make_folder=False) as part:
             with part.open("wb") as stream:  # given a path, torch reports a full disk as a RuntimeError
                 torch.save(state, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        if self.is_continued and self.newest.exists():
-            os.replace(self.newest, self.earlier)
-        elif not self.is_continued:
+        if not self.is_continued:
             self.earlier.unlink(missing_ok=True)
         self.is_continued = True
-        os.replace(part, self.newest)
 
     def read(self, restore: Callable[[dict[str, Any]], None]) -> str | None:
         """Restore the newest state that can be read; its tensors are in the machine's memory.

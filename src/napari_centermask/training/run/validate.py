@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import platform
 import time
 from functools import lru_cache
@@ -195,9 +194,7 @@ def save_best(model: nn.Module, trainer, result: dict[str, Any]) -> Path:
     facts = {"training": training_facts(trainer), "metrics": {"val": figures}, "defaults": defaults}
     card = card.model_copy(update=facts)
     path = settings.out / "best.safetensors"
-    part = path.with_name("best.part.safetensors")
-    save_model(part, model, card, half=True)
-    os.replace(part, path)
+    save_model(path, model, card, half=True)
     return path
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from napari.utils.key_bindings import coerce_keybinding
 from psygnal import Signal
 
-from napari_centermask.core.errors import UserError
+from napari_centermask.core.errors import CannotSave, UserError
+from napari_centermask.io.whole_file import whole_file
 from napari_centermask.widgets.edit.key_names import is_key, napari_keys
 
 if TYPE_CHECKING:
@@ -167,16 +168,12 @@ class Keys:
 
     def _write(self) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            part = self.path.with_suffix(".part")
-            part.write_text(json.dumps(self._chosen, indent=1), encoding="utf-8")
-            part.replace(self.path)
-        except OSError as error:
+            with whole_file(self.path) as part:
+                part.write_text(json.dumps(self._chosen, indent=1), encoding="utf-8")
+        except CannotSave as error:
             from napari.utils.notifications import show_warning
 
-            show_warning(
-                f"The keys could not be saved in {self.path}: {error.strerror}. They apply until napari is closed."
-            )
+            show_warning(f"{error} Until then, your keys apply until napari is closed.")
 
 
 KEYS = Keys()

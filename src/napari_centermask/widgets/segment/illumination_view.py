@@ -14,6 +14,7 @@ from qtpy.QtCore import QObject, QTimer
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.flat_field import estimate_gain
 from napari_centermask.core.normalise import intensity_range
+from napari_centermask.io.whole_file import whole_file
 from napari_centermask.pipeline.correction import preview
 from napari_centermask.settings import PreprocessSettings
 from napari_centermask.widgets.work.tasks import Failed
@@ -54,12 +55,11 @@ def save_gain(planes: ImagePlanes, dark: float, path: Path) -> Path | Failed:
 
     try:
         gain = estimate_gain((planes.plane(i) for i in planes.indices()), dark=dark)
-        tifffile.imwrite(path, gain, photometric="minisblack", compression="zlib")
+        with whole_file(path) as part:
+            tifffile.imwrite(part, gain, photometric="minisblack", compression="zlib")
         return path
     except UserError as error:
         return Failed(str(error))
-    except OSError as error:
-        return Failed(f"Cannot write {path}: {error.strerror or error}. Choose another folder.")
 
 
 class CorrectedLayer:
