@@ -170,3 +170,14 @@ def test_splits_are_whole_repeatable_and_about_as_large_as_asked(seed):
     assert set(few) == {"train", "val", "test"}
     with pytest.raises(BadSettings, match="above 0"):
         split_groups(groups, {"train": -1})
+
+
+@pytest.mark.parametrize("name", ["", "annotations.json", "project.json", "annotations.previous.json"])
+@pytest.mark.parametrize("copy_images", [False, True])
+def test_an_export_never_replaces_the_projects_own_files(project, name, copy_images):
+    project.set_status(1, "reviewed")
+    project.save()
+    before = {p: p.read_bytes() for p in project.folder.rglob("*") if p.is_file()}
+    with pytest.raises(BadSettings, match=r"belongs to the project.*Choose another folder"):
+        export(project, project.folder / name, statuses=["reviewed"], copy_images=copy_images)
+    assert {p: p.read_bytes() for p in project.folder.rglob("*") if p.is_file()} == before

@@ -12,7 +12,8 @@ import sys
 import pytest
 
 from napari_centermask.io import lock as module
-from napari_centermask.io.lock import NAME, FolderLock, lock_folder
+from napari_centermask.io.lock import FolderLock, lock_folder
+from napari_centermask.io.own_files import LOCK
 
 HOLD = """
 import sys, time
@@ -41,7 +42,7 @@ def test_another_process_is_named_and_its_death_frees_the_lock(tmp_path, holder)
     holder.wait()
     lock = lock_folder(tmp_path)
     assert isinstance(lock, FolderLock)
-    assert json.loads((tmp_path / NAME).read_text())["pid"] == os.getpid()
+    assert json.loads((tmp_path / LOCK).read_text())["pid"] == os.getpid()
     lock.release()
 
 
@@ -71,7 +72,7 @@ def test_where_the_file_system_knows_no_locks_the_named_process_decides(tmp_path
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(module, "_lock", refuse)
-    (tmp_path / NAME).write_text(content if content == "torn" else json.dumps(content))
+    (tmp_path / LOCK).write_text(content if content == "torn" else json.dumps(content))
     lock = lock_folder(tmp_path)
     assert isinstance(lock, FolderLock) == free
     if free:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_centermask.cli.output import print_json
+from napari_centermask.cli.output import check_writable, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.whole_file import whole_file
@@ -60,6 +60,7 @@ def benchmark(
     names = [e.strip() for e in engines.split(",") if e.strip()]
     if not names or set(names) - set(ENGINES):
         raise BadSettings(f"--engines: expected any of {', '.join(ENGINES)}, got '{engines}'.")
+    check_writable([out], inputs=images or ())
     from napari_centermask.cli.demo import sample_image
     from napari_centermask.deploy import benchmark as measure
     from napari_centermask.io.images import read_plane

@@ -58,12 +58,12 @@ def classify(
     from napari_centermask.io.images import read_plane
     from napari_centermask.pipeline.classify import classify as tell
 
-    check_free([out], overwrite=overwrite)
-    loaded = load_classifier(classifier, engine=engine)
     records = read_coco(cells)
+    found_images = [find_image(cells, images, r.file_name) for r in records]
+    check_free([out], overwrite=overwrite, inputs=[cells, *found_images])
+    loaded = load_classifier(classifier, engine=engine)
     told, counts = [], dict.fromkeys(loaded.card.model.categories, 0)
-    for record in records:
-        path = find_image(cells, images, record.file_name)
+    for record, path in zip(records, found_images, strict=True):
         if path is None:
             where = images or cells.parent
             raise BadImage(f"Expected the image {record.file_name} in {where}, there is none. Say where: --images.")

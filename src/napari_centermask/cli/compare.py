@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from napari_centermask.cli.output import check_writable, notice
+from napari_centermask.cli.output import annotations_in, check_writable, notice
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.whole_file import whole_file
@@ -67,7 +67,7 @@ def compare(
             raise BadSettings(f"{flag}: {missing} is not a folder with images/ and annotations. Choose such a folder.")
     if held_out and split:
         raise BadSettings("--held-out chooses the images by itself: leave --split out.")
-    check_writable([json, pictures and pictures / "old.png"])
+    check_writable([json, pictures and pictures / "old.png"], inputs=annotations_in(*data, *(known or ())))
     engines = [load_engine(m, engine=engine, device=device) for m in (old, new)]
     with TemporaryDirectory(prefix="centermask-", ignore_cleanup_errors=True) as temporary:
         if held_out:

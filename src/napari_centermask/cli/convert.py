@@ -72,7 +72,7 @@ def convert(
     rejected = sum(c.status == "rejected" for r in results for c in r)
     if rejected and wanted.exact:
         notice(f"{rejected} rejected cells are written too; --shown leaves them out.")
-    written = write_files(target, results, wanted, overwrite=overwrite)
+    written = write_files(target, results, wanted, overwrite=overwrite, inputs=reading.files)
     cells = sum(map(len, results))
     if json:
         said = {"from": given.name, "to": wanted.name, "images": len(results), "cells": cells}

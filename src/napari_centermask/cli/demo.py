@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_centermask.cli.output import follow, notice, print_json, write_labels
+from napari_centermask.cli.output import check_writable, follow, notice, print_json, write_labels
 from napari_centermask.cli.segment import Flag
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.settings import SegmentSettings
@@ -56,12 +56,13 @@ def demo(*, out: Path = Path("demo_output"), engine: str = "auto", window: bool 
     from napari_centermask.io.images import read_plane
     from napari_centermask.pipeline import segment_plane
 
+    files = {"overlay": out / "overlay.png", "labels": out / "labels.tif", "coco": out / "annotations.json"}
     path = sample_image()
+    check_writable(files.values(), inputs=[path])
     settings = SegmentSettings.model_validate({"engine": engine})
     loaded = load_engine(settings.model, engine=settings.engine, device=settings.device)
     image = read_plane(path)
     cells = follow(segment_plane(image, loaded, settings), path.name).cells
-    files = {"overlay": out / "overlay.png", "labels": out / "labels.tif", "coco": out / "annotations.json"}
     with whole_file(files["overlay"]) as part:
         Image.fromarray(overlay(image, cells)).save(part, format="PNG")
     write_labels(files["labels"], label_image(cells))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from napari_centermask.cli.output import check_writable, follow, notice
+from napari_centermask.cli.output import annotations_in, check_writable, follow, notice
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.settings import SegmentSettings
@@ -54,7 +54,7 @@ def evaluate(
 
     if not data.is_dir():
         raise BadSettings(f"--data: expected a folder with images/ and annotations, {data} is none.")
-    check_writable([json, maps and maps / "errors.png"])
+    check_writable([json, maps and maps / "errors.png"], inputs=[predictions, *annotations_in(data)])
     if predictions is None:
         if settings.channel_names is None:
             settings = named(settings, channel_names_in(data, split))

@@ -44,9 +44,10 @@ def flatfield(
 
     from napari_centermask.core.flat_field import estimate_gain
 
-    check_free([out], overwrite=overwrite)
+    files = [f for path in images for f in image_files(path)]
+    check_free([out], overwrite=overwrite, inputs=files)
     seen: list[Path] = []
-    gain = estimate_gain(_planes([f for path in images for f in image_files(path)], seen), dark=dark)
+    gain = estimate_gain(_planes(files, seen), dark=dark)
     if len(seen) < FEWEST:
         notice(f"Expected {FEWEST} planes or more, found {len(seen)}: their cells may be seen in the flat field.")
     with whole_file(out) as part:

@@ -77,7 +77,7 @@ def measure(
     from napari_centermask.io.measurements import counts_path, write_measurements
 
     ground = Background(background, ring_gap, ring_width)
-    check_free([out, counts_path(out)], overwrite=overwrite)
+    check_free([out, counts_path(out)], overwrite=overwrite, inputs=[cells])
     _, reading = read_files(cells, format_named(from_) if from_ else None, images=images)
     for note in reading.notes:
         notice(note)

@@ -10,20 +10,28 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from napari_centermask.core.errors import UserError
+from napari_centermask.io.own_files import check_targets
 from napari_centermask.io.whole_file import whole_file
 
 Result = TypeVar("Result")
 
 
-def check_writable(paths: Iterable[Path | None]) -> None:
-    """Refuse, before any work is done, files in a folder that cannot be written to or made; None is passed over.
+def check_writable(paths: Iterable[Path | None], *, inputs: Iterable[Path | None] = ()) -> None:
+    """Refuse, before any work is done, files that cannot or must not be written; None is passed over.
+
+    Parameters
+    ----------
+    inputs
+        Files that are read; neither they nor the files of a project are written over.
 
     Raises
     ------
     UserError
-        Naming the folder.
+        Naming the file or its folder.
     """
-    for path in filter(None, paths):
+    paths = list(filter(None, paths))
+    check_targets(paths, filter(None, inputs))
+    for path in paths:
         there = next(p for p in path.absolute().parents if p.exists())
         if not there.is_dir():
             raise UserError(f"Expected a folder for {path}, {there} is a file. Choose another place.")
@@ -33,15 +41,20 @@ def check_writable(paths: Iterable[Path | None]) -> None:
             )
 
 
-def check_free(paths: list[Path], *, overwrite: bool) -> None:
-    """Refuse to replace files, or to write where nothing can be written, before any work is done.
+def annotations_in(*folders: Path) -> list[Path]:
+    """The annotation files of data folders, which are read."""
+    return [path for folder in folders for path in folder.glob("*.json")]
+
+
+def check_free(paths: list[Path], *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> None:
+    """Refuse to replace files without `overwrite`, and what `check_writable` refuses.
 
     Raises
     ------
     UserError
         Naming the first of them.
     """
-    check_writable(paths)
+    check_writable(paths, inputs=inputs)
     taken = [p for p in paths if p.exists()]
     if taken and not overwrite:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""

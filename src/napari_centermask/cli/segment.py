@@ -64,7 +64,7 @@ def segment(
     plans = plan(images, out, [*formats, "classes"] if maps else formats)
     coco = out / "annotations.json" if "coco" in formats else None
     written = [p for f in plans for p in (f.labels, f.classes) if p]
-    check_free(written + ([coco] if coco else []), overwrite=overwrite)
+    check_free(written + ([coco] if coco else []), overwrite=overwrite, inputs=[f.image for f in plans])
 
     from napari_centermask.engines.load import load_engine
 

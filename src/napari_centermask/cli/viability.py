@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from napari_centermask.cli.output import check_writable, notice
+from napari_centermask.cli.output import annotations_in, check_writable, notice
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.settings import SegmentSettings
@@ -76,7 +76,8 @@ def viability(
     from napari_centermask.evaluation.ways import Way
 
     _check(ensemble, figures, ways, weights)
-    check_writable([out and out / "viability.json"])
+    names = ("viability.json", "viability.csv", f"curves.{figures}")
+    check_writable([out and out / name for name in names], inputs=annotations_in(data))
     records = read_truth(data, split)
     categories = _categories(records, positive)
     fit_on = read_truth(data, calibrate) if calibrate not in ("none", split) else None

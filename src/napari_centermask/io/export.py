@@ -14,6 +14,7 @@ from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.records import records_of
 from napari_centermask.io.files import copy_file
 from napari_centermask.io.groups import group_of, joined, same_files, split_groups
+from napari_centermask.io.own_files import check_targets
 
 if TYPE_CHECKING:
     from napari_centermask.io.project import Project, ProjectImage
@@ -76,7 +77,7 @@ def export(
     BadProject
         If there is nothing to export.
     BadSettings
-        If the splits cannot be made, or a file of another program is in the way.
+        If the splits cannot be made, a file of another program is in the way, or the project's own files would be replaced.
     CannotSave
         If the disk refuses.
     """
@@ -88,7 +89,9 @@ def export(
             f"Expected images that are {' or '.join(statuses)}, there are none. Segment or draw cells first."
         )
     single = path.suffix.lower() == ".json" and not per_image and not splits
-    for target, split, members in _targets(images, _splits(images, splits, seed), path, single, per_image):
+    planned = list(_targets(images, _splits(images, splits, seed), path, single, per_image))
+    check_targets([target for target, _, _ in planned], [i.path for i in images])
+    for target, split, members in planned:
         _check_free(target)
         records = _records(project, members, split, target.parent / "images" if copy_images else None)
         write_coco(target, records, polygons=polygons)

@@ -61,7 +61,7 @@ def replace_file(path: Path, chunks: Iterable[bytes], *, previous: Path | None =
     """
     digest = hashlib.sha256()
     try:
-        with whole_file(path, previous=previous, make_folder=False) as part, part.open("wb") as stream:
+        with whole_file(path, previous=previous, make_folder=False, is_owner=True) as part, part.open("wb") as stream:
             for chunk in chunks:
                 digest.update(chunk)
                 stream.write(chunk)

@@ -269,7 +269,7 @@ class Journal:
         kept = [json.dumps(r, separators=(",", ":")) + "\n" for r in read_journal(self.path).records if r["n"] > number]
         is_open = True
         try:
-            with whole_file(self.path, make_folder=False) as part:
+            with whole_file(self.path, make_folder=False, is_owner=True) as part:
                 part.write_text("".join(kept), encoding="ascii")
                 os.close(self._file)  # Windows replaces no open file
                 is_open = False

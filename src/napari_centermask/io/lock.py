@@ -10,12 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from napari_centermask.io.own_files import LOCK
+
 if os.name == "nt":
     import msvcrt
 else:
     import fcntl
 
-NAME = ".lock"
 _BYTE = 2**30  # Windows locks bytes; one far behind the text leaves that readable
 _BUSY = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK)
 
@@ -47,7 +48,7 @@ def lock_folder(folder: Path) -> FolderLock | str:
     FolderLock or str
         The reason, in a sentence for a person, if the folder cannot be written now.
     """
-    path = Path(folder) / NAME
+    path = Path(folder) / LOCK
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:

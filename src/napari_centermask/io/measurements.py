@@ -18,6 +18,7 @@ from napari_centermask.core.measure import Background, columns, measure
 from napari_centermask.core.result import Index, Result
 from napari_centermask.core.viability import CellProbabilities, dead_category
 from napari_centermask.io.images import read_header, read_image
+from napari_centermask.io.own_files import check_targets
 from napari_centermask.io.whole_file import whole_files
 
 CELL = ("id", "category", "category_id", "status", "score", "mask_quality", "source")
@@ -48,6 +49,8 @@ class Measured:
         Names of the result's leading axes, for instance ("t", "z").
     dead
         The category that is not viable; told by the names when not given.
+    path
+        The image file, which is not written over.
     """
 
     result: Result
@@ -56,6 +59,7 @@ class Measured:
     axes: tuple[str, ...] = ()
     pixel_size_um: float | None = None
     dead: int | None = None
+    path: Path | None = None
 
     @property
     def name(self) -> str:
@@ -97,9 +101,8 @@ class Measured:
         own = header.channel_names or (_COLOURS[:n] if "S" in header.axes else [f"channel{c}" for c in range(n)])
         axes = tuple(a.lower() for a in header.axes if a not in "CSYX")
         numbers = {index: k for k, index in enumerate(np.ndindex(*result.leading))}
-        return cls(
-            result, lambda i: _planes(path)[numbers[i]], tuple(channels or own), axes, header.pixel_size_um, dead
-        )
+        names, size = tuple(channels or own), header.pixel_size_um
+        return cls(result, lambda i: _planes(path)[numbers[i]], names, axes, size, dead, path)
 
 
 @lru_cache(maxsize=1)
@@ -135,6 +138,7 @@ def write_measurements(
     """
     path = Path(path)
     total, done = sum(i.result.n_visible() for i in images), 0
+    check_targets([path, counts_path(path)], [i.path for i in images if i.path is not None])
     try:
         with whole_files([path, counts_path(path)]) as (cells, counts):
             with cells.open("w", encoding="utf-8", newline="") as stream:

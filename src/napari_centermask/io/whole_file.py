@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_centermask.core.errors import CannotSave
+from napari_centermask.io.own_files import check_target
 
 _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 KEPT = "Nothing is lost while this window is open."
@@ -19,7 +20,9 @@ _LONGEST_NAME = 200  # bytes; with what a temporary name adds still below the 25
 
 
 @contextmanager
-def whole_file(path: Path, *, previous: Path | None = None, make_folder: bool = True) -> Iterator[Path]:
+def whole_file(
+    path: Path, *, previous: Path | None = None, make_folder: bool = True, is_owner: bool = False
+) -> Iterator[Path]:
     """A temporary path beside `path` to write a file or a folder to, which gets its name when the block ends well.
 
     It is brought to the disk first. If the block fails, what was there before is as it was, and the temporary file is
@@ -31,12 +34,18 @@ def whole_file(path: Path, *, previous: Path | None = None, make_folder: bool = 
         The file that is replaced is kept under this name.
     make_folder
         Make the folder if there is none.
+    is_owner
+        Whether a project writes its own file, which nobody else may.
 
     Raises
     ------
     CannotSave
         If the target cannot be written, saying why and what to do. An error of another file passes as it is.
+    BadSettings
+        If the target is one of a project's own files.
     """
+    if not is_owner:
+        check_target(Path(path))
     with _writing([Path(path)], make_folder) as (part,):
         yield part
         _sync(part)
@@ -51,10 +60,12 @@ def whole_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
 
     Raises
     ------
-    CannotSave
+    CannotSave, BadSettings
         As `whole_file`.
     """
     paths = [Path(p) for p in paths]
+    for path in paths:
+        check_target(path)
     with _writing(paths, True) as parts:
         yield parts
         for part in parts:

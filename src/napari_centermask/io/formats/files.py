@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from napari_centermask.core.errors import BadAnnotations, BadSettings, UserError
 from napari_centermask.core.result import Result
 from napari_centermask.io.formats import FORMATS, Format
-from napari_centermask.io.formats.reading import Reading
+from napari_centermask.io.formats.reading import Reading, find_image
+from napari_centermask.io.own_files import check_targets
 
 _SNIFF = 1 << 16
 
@@ -68,7 +70,7 @@ def read_files(path: Path, format: Format | None = None, *, images: Path | None 
         format = format or (FORMATS["ome-zarr"] if path.is_dir() else guess(path))
         if format is None:
             raise BadAnnotations(f"Cannot tell the format of {path.name}. Name it: --from with {', '.join(FORMATS)}.")
-        return format, format.read(path, images=images)
+        return format, _with_files(format.read(path, images=images), [path], images)
     found = _files_in(path, format)
     if len(found) != 1:
         many = f"files of several formats ({', '.join(sorted(found))})" if found else "none"
@@ -77,7 +79,14 @@ def read_files(path: Path, format: Format | None = None, *, images: Path | None 
     format = FORMATS[name]
     readings = [format.read(p, images=images) for p in files]
     notes = tuple(f"{p.name}: {n}" for p, r in zip(files, readings, strict=True) for n in r.notes)
-    return format, Reading(tuple(r for reading in readings for r in reading.results), notes)
+    reading = Reading(tuple(r for reading in readings for r in reading.results), notes)
+    return format, _with_files(reading, files, images)
+
+
+def _with_files(reading: Reading, files: Sequence[Path], images: Path | None) -> Reading:
+    """The reading with the files that it came from, and the images that lie where they are looked for."""
+    found = (find_image(files[0], images, r.name) for r in reading.results)
+    return replace(reading, files=(*files, *(p for p in found if p is not None)))
 
 
 def _is_zarr(path: Path) -> bool:
@@ -106,8 +115,15 @@ def _files_in(folder: Path, format: Format | None) -> dict[str, list[Path]]:
     return found
 
 
-def write_files(path: Path, results: Sequence[Result], format: Format, *, overwrite: bool = False) -> list[Path]:
+def write_files(
+    path: Path, results: Sequence[Result], format: Format, *, overwrite: bool = False, inputs: Sequence[Path] = ()
+) -> list[Path]:
     """Write results: into one file, or for several images into a folder of files where the format holds one.
+
+    Parameters
+    ----------
+    inputs
+        Files that were read for this, which are never replaced.
 
     Returns
     -------
@@ -120,6 +136,7 @@ def write_files(path: Path, results: Sequence[Result], format: Format, *, overwr
         If something would be replaced, or two images would get one file; nothing is written then.
     """
     targets = _targets(path, results, format)
+    check_targets(targets, inputs)
     taken = [p for p in targets if p.exists()]
     if taken and not overwrite:
         raise UserError(f"{taken[0]} would be replaced. Choose another place or add --overwrite.")

@@ -32,10 +32,13 @@ class Reading:
         One for each image.
     notes
         What was left out, repaired or assumed, as sentences.
+    files
+        What was read, with the images that the cells belong to.
     """
 
     results: tuple[Result, ...]
     notes: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def check_size(path: Path, shape: tuple[int, ...], leading: tuple[int, ...] = ()) -> None:

@@ -11,14 +11,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_centermask.core.errors import BadProject
+from napari_centermask.io.own_files import FORMAT, PREVIOUS_PROJECT, PROJECT
 
-PROJECT = "project.json"
-PREVIOUS_PROJECT = "project.previous.json"
-ANNOTATIONS = "annotations.json"
-PREVIOUS = "annotations.previous.json"
-JOURNAL = "journal.jsonl"
 FOLDERS = ("models", "runs")
-FORMAT = "napari-centermask project"
 LARGEST_SIDE = 1_000_000
 LARGEST_ID = 2**31 - 1
 Status = Literal["untouched", "predicted", "in work", "reviewed"]

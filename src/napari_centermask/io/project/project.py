@@ -17,20 +17,12 @@ from napari_centermask.core.viability import renamed
 from napari_centermask.io.files import Stamp, remove_parts
 from napari_centermask.io.journal import Contents, Journal, read_journal
 from napari_centermask.io.lock import FolderLock, lock_folder
+from napari_centermask.io.own_files import ANNOTATIONS, JOURNAL, PREVIOUS, PREVIOUS_PROJECT, PROJECT
 from napari_centermask.io.project import replay
 from napari_centermask.io.project.category_list import CategoryList
 from napari_centermask.io.project.image_list import ImageList
 from napari_centermask.io.project.images import new_entries
-from napari_centermask.io.project.layout import (
-    ANNOTATIONS,
-    JOURNAL,
-    PREVIOUS,
-    PREVIOUS_PROJECT,
-    PROJECT,
-    STATUSES,
-    Status,
-    read_project_file,
-)
+from napari_centermask.io.project.layout import STATUSES, Status, read_project_file
 from napari_centermask.io.project.readonly import ClosedHistory
 from napari_centermask.io.project.saving import Saving
 from napari_centermask.io.project.store import Store

@@ -15,15 +15,9 @@ from napari_centermask.core.history import Edit
 from napari_centermask.io.edits import BadRecord, state_of
 from napari_centermask.io.files import replace_file
 from napari_centermask.io.journal import Contents
+from napari_centermask.io.own_files import ANNOTATIONS
 from napari_centermask.io.project.images import find_images, new_entries
-from napari_centermask.io.project.layout import (
-    ANNOTATIONS,
-    STATUSES,
-    Category,
-    CategoryEntry,
-    ProjectFile,
-    new_category,
-)
+from napari_centermask.io.project.layout import STATUSES, Category, CategoryEntry, ProjectFile, new_category
 from napari_centermask.io.whole_file import cannot_save
 
 if TYPE_CHECKING:

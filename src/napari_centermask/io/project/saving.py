@@ -7,17 +7,9 @@ from typing import Self
 
 from napari_centermask.core.errors import ChangedOutside
 from napari_centermask.io.files import replace_file
+from napari_centermask.io.own_files import ANNOTATIONS, JOURNAL, PREVIOUS, PREVIOUS_PROJECT, PROJECT
 from napari_centermask.io.project import replay
-from napari_centermask.io.project.layout import (
-    ANNOTATIONS,
-    FOLDERS,
-    JOURNAL,
-    PREVIOUS,
-    PREVIOUS_PROJECT,
-    PROJECT,
-    CategoryEntry,
-    fields_of,
-)
+from napari_centermask.io.project.layout import FOLDERS, CategoryEntry, fields_of
 from napari_centermask.io.project.state import State
 
 

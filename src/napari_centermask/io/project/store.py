@@ -18,7 +18,7 @@ from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Result
 from napari_centermask.io.coco.document import FORMAT, KEY, annotation, image_entry, parse_coco
 from napari_centermask.io.coco.records import records_of, result_of
-from napari_centermask.io.project.layout import PREVIOUS
+from napari_centermask.io.own_files import PREVIOUS
 
 Raw = dict[str, Any]
 

@@ -1,0 +1,102 @@
+"""Files that nobody may write over: those of a project, and those that are being read."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from napari_centermask.core.errors import BadSettings
+
+PROJECT = "project.json"
+PREVIOUS_PROJECT = "project.previous.json"
+ANNOTATIONS = "annotations.json"
+PREVIOUS = "annotations.previous.json"
+JOURNAL = "journal.jsonl"
+LOCK = ".lock"
+FORMAT = "napari-centermask project"
+_NAMES = {PROJECT, PREVIOUS_PROJECT, ANNOTATIONS, PREVIOUS, JOURNAL, LOCK}
+_COPIES = re.compile(r"(annotations|project) .+\.json|journal .+\.jsonl", re.IGNORECASE)
+"""Copies that a project keeps, as "annotations changed outside.json"."""
+
+
+def check_targets(targets: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
+    """Refuse, before any work is done, to write over a project's own files or over what is read.
+
+    Parameters
+    ----------
+    targets
+        Files that are to be written; those that do not exist yet, too.
+    inputs
+        Files that are read.
+
+    Raises
+    ------
+    BadSettings
+        Naming the file and the way out.
+    """
+    read = [(Path(os.path.realpath(p)), _key(p)) for p in inputs]
+    for target in map(Path, targets):
+        real, key = Path(os.path.realpath(target)), _key(target)
+        if any(key == other or path.is_relative_to(real) for path, other in read):
+            raise BadSettings(f"{target} is read here, and writing would replace it. Choose another name or folder.")
+        check_target(target)
+
+
+def check_target(path: Path) -> None:
+    """Refuse to write over a project's own files: its annotations, its images, its journal, or all of its folder.
+
+    Raises
+    ------
+    BadSettings
+        Naming the file and the way out.
+    """
+    if "\0" in str(path):
+        return  # no file has this name
+    path = Path(path)
+    absolute = Path(os.path.realpath(path.parent), path.name)
+    for folder in (absolute, *absolute.parents):
+        if _is_project(folder) and (absolute == folder or _belongs(absolute, folder)):
+            raise BadSettings(
+                f"{path} belongs to the project in {folder}, and writing would replace what was saved there. "
+                f"Choose another folder, such as {folder / 'export'}."
+            )
+
+
+def _is_project(folder: Path) -> bool:
+    return any(FORMAT in _text(folder / name) for name in (PROJECT, PREVIOUS_PROJECT))
+
+
+def _belongs(path: Path, folder: Path) -> bool:
+    name = path.name.casefold()
+    if path.parent == folder and (name in _NAMES or (_COPIES.fullmatch(name) and path.exists())):
+        return True
+    return path.exists() and _key(path) in {_key(folder / image) for image in _images(folder)}
+
+
+def _images(folder: Path) -> list[str]:
+    """Paths of a project's images; none where its file is damaged."""
+    for name in (PROJECT, PREVIOUS_PROJECT):
+        try:
+            return [image["path"] for image in json.loads(_text(folder / name))["images"]]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue
+    return []
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _key(path: Path) -> tuple[int, int] | str:
+    """What two names of one file have in common."""
+    try:
+        stat = Path(path).stat()
+        return stat.st_dev, stat.st_ino
+    except (OSError, ValueError):
+        return os.path.realpath(path)
