@@ -1,101 +1,83 @@
-"""The part of a project that lists its images."""
+"""The images of a project: their entries in project.json, and which of them cannot be used."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from napari_centermask.core.errors import BadImage, UserError
-from napari_centermask.io.project.images import ProjectImage, find_images, measure, new_entries
-from napari_centermask.io.project.layout import STATUSES, ImageEntry
-from napari_centermask.io.project.state import State
+from napari_centermask.core.errors import BadImage
+from napari_centermask.io.project.images import ProjectImage, find_images, measure
+from napari_centermask.io.project.layout import ImageEntry, Status
 
 
-class ImageList(State):
-    """Images of a project: those it has, those it could have, and where they lie."""
+class ImageList:
+    """Entries of images in the order in which they were added.
 
-    @property
-    def images(self) -> list[ProjectImage]:
-        """All images, in the order in which they were added."""
-        return [self.image(id) for id in self._entries]
+    Parameters
+    ----------
+    folder
+        Of the project.
+    entries
+        Those of project.json; sizes that are not known yet, or of files that changed, are read.
+    """
 
-    def image(self, id: int) -> ProjectImage:
-        """One image.
+    def __init__(self, folder: Path, entries: Iterable[ImageEntry] = ()) -> None:
+        self.folder = folder
+        self._entries: dict[int, ImageEntry] = {}
+        self._problems: dict[int, str] = {}
+        for entry in entries:
+            self.add(entry)
 
-        Raises
-        ------
-        KeyError
-            If there is none with this id.
-        """
-        e = self._entries[id]
-        path = self.folder / e.path
-        problem = self._problems.get(id, "")
-        return ProjectImage(
-            id, e.file_name, path, e.shape, e.leading, e.axes, e.status, e.group, e.pixel_size_um, problem
-        )
+    def __iter__(self) -> Iterator[ImageEntry]:
+        return iter(list(self._entries.values()))
 
-    def add_images(self, paths: Iterable[Path], *, copy: bool = False) -> list[str]:
-        """Link or copy more images; returns why some were left out.
-
-        Raises
-        ------
-        BadProject, CannotSave, ReadOnlyProject
-            If one is no image, cannot be copied, or the project is read-only.
-        """
-        self._check_writable()
-        entries, left_out = new_entries(self.folder, paths, self._file.images, copy=copy)
-        self._add(entries)
-        self._write_file()
-        self.changed.emit(0)
-        return left_out
-
-    def remove_image(self, id: int) -> None:
-        """Take an image out of the project and save it; raises as `Project.save`, and the image stays then.
-
-        Its file stays where it is. Its cells are kept in annotations.json, apart from the others, and come back when the
-        file is added again.
-        """
-        self._check_writable()
-        entry = self._entries[id]
-        if id in self._touched():
-            self._put(id)
-        place = self._file.images.index(entry)
-        self._file.images.remove(entry)
-        self._entries = {e.id: e for e in self._file.images}
-        self._store.set_aside(entry.file_name, entry.model_dump(mode="json"))
-        dirty = id in self._dirty
-        result, self._results = self._results, {k: r for k, r in self._results.items() if k != id}
-        self._dirty.discard(id)
-        try:
-            self.save()
-        except UserError:
-            self._file.images.insert(place, entry)
-            self._entries = {e.id: e for e in self._file.images}
-            self._store.bring_back(entry.file_name, entry.path)
-            self._results = result
-            self._dirty |= {id} if dirty else set()
-            raise
-        for kept in (self._histories, self._thresholds, self._problems):
-            kept.pop(id, None)
-        self.changed.emit(0)
-
-    def __contains__(self, id: int) -> bool:
+    def __contains__(self, id: object) -> bool:
         return id in self._entries
 
-    def _bring_back(self, entries: Iterable[ImageEntry]) -> None:
-        """Give images that were part of the project before their cells and status again."""
-        for entry in entries:
-            former = self._store.bring_back(entry.file_name, entry.path)
-            if former is not None:
-                entry.status = former.get("status") if former.get("status") in STATUSES else "in work"
-                entry.group = str(former.get("group") or "")
-                self._dirty.add(entry.id)
+    def __getitem__(self, id: int) -> ImageEntry:
+        return self._entries[id]
 
-    def new_files(self) -> list[Path]:
-        """Images that lie in the folder and are not part of the project."""
-        known = {self.folder / e.path for e in self._file.images}
-        return [p for p in find_images(self.folder) if p not in known]
+    def problem(self, id: int) -> str:
+        """Why an image cannot be used, in a sentence; empty while all is well."""
+        return self._problems.get(id, "")
+
+    def image(self, id: int) -> ProjectImage:
+        """One image as others see it; `KeyError` if there is none with this id."""
+        e = self._entries[id]
+        path = self.folder / e.path
+        size, problem = e.pixel_size_um, self.problem(id)
+        return ProjectImage(id, e.file_name, path, e.shape, e.leading, e.axes, e.status, e.group, size, problem)
+
+    def add(self, entry: ImageEntry) -> None:
+        """Add an image and read its size."""
+        self._entries[entry.id] = entry
+        self._measure(entry)
+
+    def clear(self) -> None:
+        """Forget all images."""
+        self._entries, self._problems = {}, {}
+
+    def remove(self, id: int) -> Callable[[], None]:
+        """Take an image out; what is returned puts it back where it was."""
+        entries, problems = dict(self._entries), dict(self._problems)
+        del self._entries[id]
+        self._problems.pop(id, None)
+
+        def put_back() -> None:
+            self._entries, self._problems = entries, problems
+
+        return put_back
+
+    def set_status(self, id: int, status: Status) -> bool:
+        """Say how far an image is; whether that is news."""
+        is_news = self._entries[id].status != status
+        self._entries[id].status = status
+        return is_news
+
+    def set_group(self, id: int, group: str) -> None:
+        """Say which source an image comes from."""
+        self._entries[id].group = group
 
     def relocate(self, id: int, path: Path) -> None:
         """Say where a linked image lies now.
@@ -105,7 +87,6 @@ class ImageList(State):
         BadImage
             If that is another image: its size differs.
         """
-        self._check_writable()
         path = Path(os.path.abspath(path))
         inside = path.is_relative_to(self.folder)
         place = path.relative_to(self.folder).as_posix() if inside else str(path)
@@ -115,18 +96,14 @@ class ImageList(State):
             raise BadImage(problem)
         self._entries[id].path = place
         self._measure(self._entries[id])
-        self._write_file()
-        self.changed.emit(id)
 
-    def _add(self, entries: list[ImageEntry]) -> None:
-        for entry in entries:
-            self._file.images.append(entry)
-            self._measure(entry)
-        self._bring_back(e for e in entries if not self._problems.get(e.id))
-        self._entries = {e.id: e for e in self._file.images}
+    def new_files(self) -> list[Path]:
+        """Images that lie in the folder and are not part of the project."""
+        known = {self.folder / e.path for e in self}
+        return [p for p in find_images(self.folder) if p not in known]
 
     def _measure(self, entry: ImageEntry) -> None:
-        problem = measure(entry, self.folder / entry.path)
         self._problems.pop(entry.id, None)
+        problem = measure(entry, self.folder / entry.path)
         if problem:
             self._problems[entry.id] = problem

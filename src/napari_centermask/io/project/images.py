@@ -11,7 +11,16 @@ from pathlib import Path, PurePosixPath
 from napari_centermask.core.errors import BadImage, BadProject
 from napari_centermask.io.files import copy_file
 from napari_centermask.io.images import SUFFIXES, read_header
-from napari_centermask.io.project.layout import ImageEntry, Status
+from napari_centermask.io.project.layout import (
+    Category,
+    CategoryEntry,
+    ImageEntry,
+    ProjectFile,
+    Status,
+    fields_of,
+    new_category,
+)
+from napari_centermask.io.project.store import Store
 
 IMAGES = "images"
 
@@ -31,7 +40,7 @@ class ProjectImage:
     status
         "untouched", "predicted", "in work" or "reviewed".
     group
-        Images of one group never go to different splits; empty: told by the name.
+        Images of one group never go to different splits; empty: by the name.
     problem
         Why it cannot be used, in a sentence; empty while all is well.
     """
@@ -137,3 +146,28 @@ def _free_name(folder: Path, path: Path, names: set[str], copy: bool) -> str:
     candidates = [f"{prefix}{path.name}", f"{prefix}{path.parent.name}_{path.name}"]
     candidates += [f"{prefix}{path.stem} ({n}){path.suffix}" for n in range(2, len(names) + 4)]
     return next(c for c in candidates if c not in names and not (folder / c).exists())
+
+
+def file_of_folder(folder: Path, store: Store) -> ProjectFile:
+    """project.json for a folder that has none: its images, and the categories of annotations.json if there is one."""
+    categories: dict[int, Category] = {}
+    for item in store.categories:
+        if isinstance(item, dict) and type(item.get("id")) is int and item["id"] > 0 and item["id"] not in categories:
+            id, category = new_category(str(item.get("name") or item["id"])[:200], categories, id=item["id"])
+            categories[id] = category
+    if not categories:
+        categories[1] = new_category("cell", {})[1]
+    entries, _ = new_entries(folder, find_images(folder), [], copy=False)
+    by_base: dict[str, list[str]] = {}
+    for name in store.images:
+        by_base.setdefault(Path(name.replace("\\", "/")).name, []).append(name)
+    for entry in entries:
+        same = by_base.get(Path(entry.file_name).name, [])
+        if entry.file_name not in store.images and len(same) == 1:
+            entry.file_name = same[0]
+        if entry.file_name in store.images:
+            raw = store.images[entry.file_name]
+            entry.status = "in work" if raw.shown or raw.hidden else "untouched"
+            entry.group = str(raw.records[0].get("group") or "")
+    listed = [CategoryEntry(id=i, **fields_of(c)) for i, c in categories.items()]
+    return ProjectFile(categories=listed, images=entries)

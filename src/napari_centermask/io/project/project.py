@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from napari_centermask.core.errors import BadImage, BadProject, CannotSave
-from napari_centermask.core.history import Edit, History, RegionChange
+from psygnal import Signal
+
+from napari_centermask.core.errors import BadImage, BadProject, BadSettings, CannotSave, ReadOnlyProject, UserError
+from napari_centermask.core.history import Edit, History
 from napari_centermask.core.instances import Instances
-from napari_centermask.core.predictions import replace_predictions
 from napari_centermask.core.result import Index, Result
-from napari_centermask.core.viability import renamed
-from napari_centermask.io.files import Stamp, remove_parts
+from napari_centermask.io.files import remove_parts, replace_file
 from napari_centermask.io.journal import Contents, Journal, read_journal
 from napari_centermask.io.lock import FolderLock, lock_folder
 from napari_centermask.io.own_files import ANNOTATIONS, JOURNAL, PREVIOUS, PREVIOUS_PROJECT, PROJECT
-from napari_centermask.io.project import replay
-from napari_centermask.io.project.category_list import CategoryList
+from napari_centermask.io.project.categories import Categories, check_category
+from napari_centermask.io.project.cells import Cells
 from napari_centermask.io.project.image_list import ImageList
-from napari_centermask.io.project.images import new_entries
-from napari_centermask.io.project.layout import STATUSES, Status, read_project_file
-from napari_centermask.io.project.readonly import ClosedHistory
-from napari_centermask.io.project.saving import Saving
-from napari_centermask.io.project.store import Store
+from napari_centermask.io.project.images import ProjectImage, new_entries
+from napari_centermask.io.project.layout import STATUSES, Category, CategoryEntry, ImageEntry, Status, fields_of
+from napari_centermask.io.project.replay import Replay
+from napari_centermask.io.project.saving import ProjectFiles, free_name, keep_copy
 
 
-class Project(ImageList, CategoryList, Saving):
+class Project:
     """A folder with images, annotations.json, a journal, models and runs; made by `open` or `create`.
 
-    All methods belong to one thread, the one that edits.
+    It puts its parts together: `ImageList`, `Categories`, `Cells` and `ProjectFiles` each own their data, and what changes
+    one of them goes through here, where it is written to the journal. All methods belong to one thread, the one that edits.
 
     Attributes
     ----------
@@ -50,16 +49,24 @@ class Project(ImageList, CategoryList, Saving):
         another thread. `problem` holds the same.
     """
 
+    changed = Signal(int)
+    troubled = Signal(str)
+
     def __init__(self, folder: Path, lock: FolderLock | None, read_only: str = "") -> None:
         self.folder, self.read_only, self._lock = folder, read_only, lock
-        self.recovered, self.notes = 0, []
-        self._results: dict[int, Result] = {}
-        self._thresholds: dict[int, float] = {}
-        self._histories: dict[int, History] = {}
-        self._dirty: set[int] = set()
-        self._problems: dict[int, str] = {}
+        self.notes: list[str] = []
         self._journal: Journal | None = None
-        self._load()
+        self._files = ProjectFiles(folder)
+        self._store = self._files.store
+        contents = read_journal(folder / JOURNAL)
+        self._categories = Categories(self._files.file.named())
+        self._images = ImageList(folder, self._files.file.images)
+        self._cells = Cells(self._store, self._images, self._categories)
+        self.notes += filter(None, [self._files.note()])
+        self._bring_back(e for e in self._images if e.file_name not in self._store.images)
+        self.recovered = self._replay(contents)
+        if not read_only:
+            self._begin(contents)
 
     @classmethod
     def create(cls, folder: Path, images: Iterable[Path] | None = None, *, copy: bool = False) -> Self:
@@ -87,7 +94,7 @@ class Project(ImageList, CategoryList, Saving):
         entries, _ = new_entries(folder, images, [], copy=copy) if images is not None else (None, [])
         project = cls._locked(folder, must_write=True)
         if entries is not None:
-            project._file.images = []
+            project._images.clear()
             project._add(entries)
         project.save()
         return project
@@ -108,7 +115,7 @@ class Project(ImageList, CategoryList, Saving):
     @classmethod
     def _locked(cls, folder: Path, *, must_write: bool) -> Self:
         if not folder.is_dir():
-            raise BadProject(f"Expected a folder of images or a project, {folder} is none. Choose a folder.")
+            raise BadProject(f"{folder} is not a folder of images or a project. Choose a folder.")
         lock = lock_folder(folder)
         if isinstance(lock, str):
             if must_write:
@@ -120,123 +127,120 @@ class Project(ImageList, CategoryList, Saving):
             lock.release()
             raise
 
-    def _load(self) -> None:
-        file = read_project_file(self.folder)
-        self._annotations_stamp = Stamp.of(self.folder / ANNOTATIONS)
-        self._store = Store.read(self.folder / ANNOTATIONS)
-        contents = read_journal(self.folder / JOURNAL)
-        self._is_new = file is None
-        self._file = file or replay.adopted(self.folder, self._store)
-        self._file_stamp = Stamp.of(self.folder / PROJECT)
-        self._categories = self._file.named()
-        self._entries = {e.id: e for e in self._file.images}
-        for entry in self._file.images:
-            self._measure(entry)
-        self._compare()
-        self._bring_back(e for e in self._file.images if e.file_name not in self._store.images)
-        self._replay(contents)
-        if not self.read_only:
-            remove_parts(self.folder, (ANNOTATIONS, PREVIOUS, PROJECT, PREVIOUS_PROJECT, JOURNAL))
-            start = max(contents.last, self._store.edits, self._file.edits)
-            self._journal = Journal(self.folder / JOURNAL, start=start, on_problem=self.troubled.emit)
-            if self._is_new:
-                self._begin()
-
-    def _begin(self) -> None:
-        """Make a project of the folder; on a full disk that waits for the first time it is saved."""
-        try:
-            self._write_file(known=[self._annotations_stamp.sha256], edits=0)
-            self._is_new = False
-        except CannotSave as error:
-            self.notes.append(str(error))
-
-    def _compare(self) -> None:
-        """Note what another program did to annotations.json since it was written here.
-
-        Raises
-        ------
-        BadProject
-            If it is gone and the one before it is there: nobody should go on without cells by mistake.
-        """
-        now, known = self._annotations_stamp.sha256, self._file.known
-        if self._is_new or now in known:
-            return
-        if now:
-            self.notes.append(f"{ANNOTATIONS} was changed by another program; what is shown is its present state.")
-        elif (self.folder / PREVIOUS).exists():
-            raise BadProject(
-                f"Expected {ANNOTATIONS} in {self.folder}, it is gone. Give {PREVIOUS} that name, or move that away as well to "
-                "start without cells."
-            )
-
-    def _replay(self, contents: Contents) -> None:
-        done, refused = replay.apply(self, contents)
-        self.recovered = 0 if self.read_only else done
+    def _replay(self, contents: Contents) -> int:
+        """Apply the journal; returns the number of edits that nobody saved."""
+        done, refused = Replay(self._cells, self._images, self._categories, edits=self._files.edits).apply(contents)
+        if self.read_only:
+            return 0
         refused += contents.unreadable
-        if refused and not self.read_only:
+        if refused:
             try:
-                kept = replay.keep_copy(self.folder / JOURNAL, "damaged")
+                kept = keep_copy(self.folder / JOURNAL, "damaged")
             except CannotSave as error:
                 kept = f"no copy could be kept ({error}), and {JOURNAL}"
             self.notes.append(f"{refused} lines of the journal could not be used; {kept} holds them.")
+        return done
+
+    def _begin(self, contents: Contents) -> None:
+        """Begin to write; on a full disk project.json of a new project waits for the first time it is saved."""
+        remove_parts(self.folder, (ANNOTATIONS, PREVIOUS, PROJECT, PREVIOUS_PROJECT, JOURNAL))
+        start = max(contents.last, *self._files.edits)
+        self._journal = Journal(self.folder / JOURNAL, start=start, on_problem=self.troubled.emit)
+        if self._files.is_new:
+            try:
+                self._files.begin(self._images, self._categories)
+            except CannotSave as error:
+                self.notes.append(str(error))
 
     @property
     def problem(self) -> str:
         """Why the last edits are not on the disk, in a sentence; empty while all is well."""
         return self._journal.problem if self._journal is not None else ""
 
-    def result(self, id: int) -> Result:
-        """The cells of an image, read when first asked for.
+    def _writing(self) -> Journal:
+        """The journal; raises `ReadOnlyProject` where nothing can be changed."""
+        if self.read_only or self._journal is None:
+            raise ReadOnlyProject(self.read_only)
+        return self._journal
+
+    # Images
+
+    @property
+    def images(self) -> list[ProjectImage]:
+        """All images, in the order in which they were added."""
+        return [self.image(e.id) for e in self._images]
+
+    def image(self, id: int) -> ProjectImage:
+        """One image; `KeyError` if there is none with this id."""
+        return self._images.image(id)
+
+    def __contains__(self, id: int) -> bool:
+        return id in self._images
+
+    def add_images(self, paths: Iterable[Path], *, copy: bool = False) -> list[str]:
+        """Link or copy more images; returns why some were left out.
 
         Raises
         ------
-        BadImage, BadAnnotations
-            If the image or its annotations cannot be used.
+        BadProject, CannotSave, ReadOnlyProject
+            If one is no image, cannot be copied, or the project is read-only.
         """
-        if id not in self._results:
-            entry = self._entries[id]
-            if entry.shape is None:
-                raise BadImage(self._problems[id])
-            name = Path(entry.file_name).name
-            known = entry.file_name in self._store.images
-            result = (
-                self._store.result(entry.file_name) if known else Result(entry.shape, leading=entry.leading, name=name)
-            )
-            if (result.shape, result.leading) != (entry.shape, entry.leading):
-                raise BadImage(
-                    f"Expected an image of {result.leading + result.shape} pixels, as its annotations say, {entry.file_name} "
-                    f"has {entry.leading + entry.shape}. Put the former image back."
-                )
-            result.named_categories = True
-            self._name_categories(result)
-            self._results[id], self._thresholds[id] = result, result.threshold
-        return self._results[id]
+        self._writing()
+        entries, left_out = new_entries(self.folder, paths, self._images, copy=copy)
+        self._add(entries)
+        self._files.write_lists(self._images, self._categories)
+        self.changed.emit(0)
+        return left_out
 
-    def history(self, id: int) -> History:
-        """The door for all changes of an image; every edit goes to the journal. A read-only project's refuses them."""
-        if id not in self._histories:
-            result = self.result(id)
-            history = ClosedHistory(result, self.read_only) if self.read_only else History(result)
-            history.listen(lambda edit: self._on_edit(id, edit))
-            self._histories[id] = history
-        return self._histories[id]
+    def _add(self, entries: list[ImageEntry]) -> None:
+        for entry in entries:
+            self._images.add(entry)
+        self._bring_back(e for e in entries if not self._images.problem(e.id))
 
-    def _on_edit(self, id: int, edit: Edit) -> None:
-        self._journal.append(id, edit)
-        self._dirty.add(id)
-        self._adopt_categories(self._results[id])
-        status = self._entries[id].status
-        if replay.is_prediction(edit):
-            self._note_status(
-                id, "predicted" if status == "untouched" else "in work" if status == "reviewed" else status
-            )
-        elif status != "reviewed":
-            self._note_status(id, "in work")
+    def _bring_back(self, entries: Iterable[ImageEntry]) -> None:
+        """Give images that were part of the project before their cells and status again."""
+        for entry in entries:
+            former = self._store.bring_back(entry.file_name, entry.path)
+            if former is not None:
+                status = former.get("status")
+                self._images.set_status(entry.id, status if status in STATUSES else "in work")
+                self._images.set_group(entry.id, str(former.get("group") or ""))
+                self._cells.mark(entry.id)
+
+    def remove_image(self, id: int) -> None:
+        """Take an image out of the project and save it; raises as `Project.save`, and the image stays then.
+
+        Its file stays where it is. Its cells are kept in annotations.json, apart from the others, and come back when the
+        file is added again.
+        """
+        self._writing()
+        entry = self._images[id]
+        self._cells.pack()
+        self._store.set_aside(entry.file_name, entry.model_dump(mode="json"))
+        put_back = self._images.remove(id), self._cells.remove(id)
+        try:
+            self.save()
+        except UserError:
+            self._store.bring_back(entry.file_name, entry.path)
+            for undo in put_back:
+                undo()
+            raise
+        self.changed.emit(0)
+
+    def new_files(self) -> list[Path]:
+        """Images that lie in the folder and are not part of the project."""
+        return self._images.new_files()
+
+    def relocate(self, id: int, path: Path) -> None:
+        """Say where a linked image lies now; raises `BadImage` if that is another image: its size differs."""
+        self._writing()
+        self._images.relocate(id, path)
+        self._files.write_lists(self._images, self._categories)
         self.changed.emit(id)
 
     def status(self, id: int) -> Status:
         """ "untouched", "predicted", "in work" or "reviewed"."""
-        return self._entries[id].status
+        return self._images[id].status
 
     def set_status(self, id: int, status: Status) -> None:
         """Say how far an image is. "reviewed" also states that all of every plane is right and complete.
@@ -250,35 +254,125 @@ class Project(ImageList, CategoryList, Saving):
         ReadOnlyProject
             If the project is read-only.
         """
-        self._check_writable()
+        self._writing()
         if status not in STATUSES:
             raise ValueError(f"Expected a status of {STATUSES}, got {status!r}.")
         if status == "reviewed":
-            if self._problems.get(id):
-                raise BadImage(self._problems[id])
+            if problem := self._images.problem(id):
+                raise BadImage(problem)
             self.review_all(id)
-        self._note_status(id, status)
+        self._set_status(id, status)
         self.changed.emit(id)
 
-    def review_all(self, id: int) -> None:
-        """State through the history that all of every plane is right and complete."""
-        result = self.result(id)
-        whole = ((0, 0, *result.shape),)
-        planes = [tuple(map(int, index)) for index in _planes(result.leading)]
-        regions = [RegionChange(index, result.reviewed(index), whole) for index in planes]
-        self.history(id).do("review of the whole image", regions=regions)
-
-    def _note_status(self, id: int, status: Status) -> None:
-        if self._entries[id].status != status:
-            self._entries[id].status = status
-            self._journal.note({"image": id, "status": status})
+    def _set_status(self, id: int, status: Status) -> None:
+        if self._images.set_status(id, status):
+            self._writing().note({"image": id, "status": status})
 
     def set_group(self, id: int, group: str) -> None:
         """Say which source an image comes from: images of one group never go to different splits."""
-        self._check_writable()
-        self._entries[id].group = group
-        self._journal.note({"image": id, "group": group})
+        journal = self._writing()
+        self._images.set_group(id, group)
+        journal.note({"image": id, "group": group})
         self.changed.emit(id)
+
+    # Categories
+
+    @property
+    def categories(self) -> dict[int, Category]:
+        """Kinds of cells by COCO id."""
+        return self._categories.by_id
+
+    def add_category(self, name: str) -> int:
+        """Add a kind of cell with a free colour and digit key; returns its id.
+
+        Raises
+        ------
+        BadSettings
+            If there is one of this name.
+        """
+        id, category = self._categories.new(name)
+        self.set_category(id, category)
+        return id
+
+    def set_category(self, id: int, category: Category) -> None:
+        """Change a kind of cell, or add one with this id.
+
+        Raises
+        ------
+        BadSettings
+            If the name or the key is another one's already, or the colour is none.
+        """
+        self._writing()
+        check_category(id, category, self._categories.by_id)
+        self._set_category(id, category)
+
+    def _set_category(self, id: int, category: Category) -> None:
+        self._categories.set(id, category)
+        self._writing().note({"category": CategoryEntry(id=id, **fields_of(category)).model_dump()})
+        self.changed.emit(0)
+
+    def remove_category(self, id: int) -> None:
+        """Remove a kind of cell that no cell has.
+
+        Raises
+        ------
+        BadSettings
+            Naming an image whose cells have it.
+        """
+        journal = self._writing()
+        user = next((e.file_name for e in self._images if id in self._cells.uses(e.id)), None)
+        expected = "Expected a category without cells,"
+        if user is not None:
+            named = repr(self._categories.by_id[id].name)
+            raise BadSettings(f"{expected} {user} has cells of {named}. Give them another category first.")
+        if id in self._store.uses_of_removed():
+            raise BadSettings(
+                f"{expected} an image that was removed from the project has cells of {self._categories.by_id[id].name!r}. "
+                "Add that image again and give them another category first."
+            )
+        self._categories.remove(id)
+        journal.note({"category": {"id": id, "removed": True}})
+        self.changed.emit(0)
+
+    # Cells
+
+    def result(self, id: int) -> Result:
+        """The cells of an image, read when first asked for.
+
+        Raises
+        ------
+        BadImage, BadAnnotations
+            If the image or its annotations cannot be used.
+        """
+        return self._cells.result(id)
+
+    def history(self, id: int) -> History:
+        """The door for all changes of an image; every edit goes to the journal. A read-only project's refuses them."""
+        return self._cells.history(id, self._on_edit, refusal=self.read_only)
+
+    def _on_edit(self, id: int, edit: Edit) -> None:
+        self._writing().append(id, edit)
+        self._take_categories(id)
+        status = self.status(id)
+        if _is_prediction(edit):
+            after: dict[Status, Status] = {"untouched": "predicted", "reviewed": "in work"}
+            self._set_status(id, after.get(status, status))
+        elif status != "reviewed":
+            self._set_status(id, "in work")
+        self.changed.emit(id)
+
+    def _take_categories(self, id: int) -> None:
+        """Add the categories that a run in the viewer brought to an image."""
+        result = self._cells.result(id)
+        for number, name in list(result.categories.items()):
+            if number not in self._categories:
+                self._set_category(number, self._categories.new(name, id=number)[1])
+        if result.categories != self._categories.names:
+            self._cells.name(id)
+
+    def review_all(self, id: int) -> None:
+        """State through the history that all of every plane is right and complete."""
+        self.history(id).do("review of the whole image", regions=self._cells.whole_regions(id))
 
     def set_predictions(self, id: int, cells: Mapping[Index, Instances] | Instances, *, model: str) -> Edit | None:
         """Put a model's cells in the place of its former ones, through the history; a person's cells stay.
@@ -290,20 +384,81 @@ class Project(ImageList, CategoryList, Saving):
         ValueError
             If the cells are of an image of another shape.
         """
-        self._check_writable()
+        self._writing()
         planes = {(): cells} if isinstance(cells, Instances) else cells
-        result, changes = self.result(id), []
-        for index, plane in planes.items():
-            numbers = {c: self._category_named(name) for c, name in plane.categories.items()}
-            own = [renamed(i, numbers, plane.categories, self._categories) for i in plane]
-            named = [replace(i, source=model) for i in own]
-            changes += replace_predictions(result, index, Instances(plane.shape, named, categories=result.categories))
+        for name in dict.fromkeys(n for plane in planes.values() for n in plane.categories.values()):
+            if name not in self._categories.names.values():
+                self.add_category(name)
+        ids = {name: id for id, name in reversed(self._categories.names.items())}
+        changes = self._cells.predictions(id, planes, ids, model)
         edit = self.history(id).do(f"segmentation with {model}", changes)
-        self._dirty.add(id)
-        if self._entries[id].status == "untouched":
-            self._note_status(id, "predicted")
+        self._cells.mark(id)
+        if self.status(id) == "untouched":
+            self._set_status(id, "predicted")
         self.changed.emit(id)
         return edit
+
+    # Files
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the journal holds changes that annotations.json and project.json do not."""
+        is_ahead = self._journal is not None and self._journal.last > min(self._files.edits)
+        return self._files.is_new or bool(self._cells.touched) or is_ahead
+
+    def changed_outside(self) -> list[str]:
+        """Names of files that another program changed since they were read or written here."""
+        return self._files.changed_outside()
+
+    def save(self, *, overwrite: bool = False) -> None:
+        """Write annotations.json and project.json by rename, the former ones kept; then the journal starts anew.
+
+        Undo goes on as before.
+
+        Parameters
+        ----------
+        overwrite
+            Replace files that another program changed; copies named "... changed outside" are kept of them.
+
+        Raises
+        ------
+        ChangedOutside
+            If another program changed a file and `overwrite` is off.
+        CannotSave
+            If the disk refuses; files, journal and cells are as they were.
+        ReadOnlyProject
+            If the project is read-only.
+        """
+        journal = self._writing()
+        self._files.check_outside(overwrite=overwrite)
+        number = journal.last
+        self._files.write(self._annotations(number), self._images, self._categories, edits=number)
+        self._cells.note_saved()
+        journal.drop(number)
+
+    def _annotations(self, number: int) -> bytes:
+        """annotations.json as it would be saved now, with the journal's records up to `number` contained."""
+        self._cells.pack()
+        categories = [
+            {"id": i, "name": name, "supercategory": "cell"} for i, name in sorted(self._categories.names.items())
+        ]
+        return b"".join(self._store.encoded((e.file_name for e in self._images), categories, number))
+
+    def reload(self) -> Self:
+        """Close, and open what lies on the disk now; unsaved edits are kept as "annotations unsaved.json"."""
+        if self._cells.changed and self._journal is not None:
+            replace_file(free_name(self.folder / ANNOTATIONS, "unsaved"), [self._annotations(0)])
+            self._journal.drop(self._journal.last)
+        self.close()
+        return type(self).open(self.folder)
+
+    def discard_recovered(self) -> Self:
+        """Close, and open the state that was saved last; the journal is kept as "journal discarded.jsonl"."""
+        journal = self._writing()
+        keep_copy(self.folder / JOURNAL, "discarded")
+        journal.drop(journal.last)
+        self.close()
+        return type(self).open(self.folder)
 
     def close(self) -> None:
         """Bring the journal to the disk and let another window write; closing twice does no harm."""
@@ -318,11 +473,12 @@ class Project(ImageList, CategoryList, Saving):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
 
-def _planes(leading: tuple[int, ...]) -> Iterable[Index]:
-    import numpy as np
-
-    return np.ndindex(*leading)
+def _is_prediction(edit: Edit) -> bool:
+    """Whether a model made the edit: it brings cells, and touches none that a person decided on."""
+    cells = [cell for change in edit.changes for cell in (change.before, change.after) if cell is not None]
+    brings = any(change.after is not None for change in edit.changes)
+    return brings and not edit.regions and all(cell.status == "predicted" for cell in cells)

@@ -1,86 +1,87 @@
-"""The part of a project that writes its files."""
+"""project.json and annotations.json on the disk: replaced whole, the former ones kept, those of others never silently."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Self
+from collections.abc import Iterable
+from pathlib import Path
 
-from napari_centermask.core.errors import ChangedOutside
-from napari_centermask.io.files import replace_file
-from napari_centermask.io.own_files import ANNOTATIONS, JOURNAL, PREVIOUS, PREVIOUS_PROJECT, PROJECT
-from napari_centermask.io.project import replay
-from napari_centermask.io.project.layout import FOLDERS, CategoryEntry, fields_of
-from napari_centermask.io.project.state import State
+from napari_centermask.core.errors import BadProject, ChangedOutside
+from napari_centermask.io.files import Stamp, copy_file, replace_file
+from napari_centermask.io.own_files import ANNOTATIONS, PREVIOUS, PREVIOUS_PROJECT, PROJECT
+from napari_centermask.io.project.categories import Categories
+from napari_centermask.io.project.images import file_of_folder
+from napari_centermask.io.project.layout import FOLDERS, ImageEntry, read_project_file
+from napari_centermask.io.project.store import Store
 
 
-class Saving(State):
-    """Files of a project: replaced whole, the former ones kept, those of others never touched silently."""
+class ProjectFiles:
+    """The two files of a project, as they were read or written last.
+
+    Attributes
+    ----------
+    file
+        The content of project.json; of a new project what it would be.
+    store
+        The content of annotations.json.
+    is_new
+        Whether the folder has no project.json yet.
+
+    Raises
+    ------
+    BadProject, BadAnnotations
+        If a file is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        file = read_project_file(folder)
+        self._annotations = Stamp.of(folder / ANNOTATIONS)
+        self.store = Store.read(folder / ANNOTATIONS)
+        self.is_new = file is None
+        self.file = file or file_of_folder(folder, self.store)
+        self._project = Stamp.of(folder / PROJECT)
 
     @property
-    def unsaved(self) -> bool:
-        """Whether the journal holds changes that annotations.json and project.json do not."""
-        saved = min(self._store.edits, self._file.edits)
-        return self._is_new or bool(self._touched()) or (self._journal is not None and self._journal.last > saved)
+    def edits(self) -> tuple[int, int]:
+        """Numbers of the last records of the journal that annotations.json and project.json contain."""
+        return self.store.edits, self.file.edits
 
-    def _touched(self) -> set[int]:
-        """Images whose entries in annotations.json are not as in memory: edited, or shown from another score on."""
-        moved = {k for k, r in self._results.items() if len(r) and r.threshold != self._thresholds[k]}
-        return self._dirty | moved
+    def note(self) -> str:
+        """What another program did to annotations.json since it was written here, in a sentence; empty if nothing.
+
+        Raises
+        ------
+        BadProject
+            If it is gone and the one before it is there: nobody should go on without cells by mistake.
+        """
+        now = self._annotations.sha256
+        if self.is_new or now in self.file.known:
+            return ""
+        if now:
+            return f"{ANNOTATIONS} was changed by another program; what is shown is its present state."
+        if (self.folder / PREVIOUS).exists():
+            raise BadProject(
+                f"Expected {ANNOTATIONS} in {self.folder}, it is gone. Give {PREVIOUS} that name, or move that away as well to "
+                "start without cells."
+            )
+        return ""
 
     def changed_outside(self) -> list[str]:
         """Names of files that another program changed since they were read or written here."""
-        stamps = {ANNOTATIONS: self._annotations_stamp, PROJECT: self._file_stamp}
+        stamps = {ANNOTATIONS: self._annotations, PROJECT: self._project}
         return [name for name, stamp in stamps.items() if not stamp.fits(self.folder / name)]
 
-    def save(self, *, overwrite: bool = False) -> None:
-        """Write annotations.json and project.json by rename, the former ones kept; then the journal starts anew.
-
-        Undo goes on as before.
-
-        Parameters
-        ----------
-        overwrite
-            Replace files that another program changed; copies named "... changed outside" are kept of them.
+    def check_outside(self, *, overwrite: bool) -> None:
+        """Refuse to replace what another program wrote; with `overwrite` keep a copy of it.
 
         Raises
         ------
         ChangedOutside
-            If another program changed a file and `overwrite` is off.
+            Naming the files.
         CannotSave
-            If the disk refuses; files, journal and cells are as they were.
-        ReadOnlyProject
-            If the project is read-only.
+            If no copy can be kept.
         """
-        self._check_writable()
-        self._check_outside(overwrite)
-        number = self._journal.last
-        text = self.encoded_annotations(number)
-        known = [hashlib.sha256(text).hexdigest(), self._annotations_stamp.sha256]
-        self._write_file(known=known, edits=number)
-        path = self.folder / ANNOTATIONS
-        self._annotations_stamp = replace_file(path, [text], previous=self.folder / PREVIOUS)
-        self._store.edits = number
-        self._dirty.clear()
-        self._thresholds = {k: r.threshold for k, r in self._results.items()}
-        self._is_new = False
-        for name in FOLDERS:
-            (self.folder / name).mkdir(exist_ok=True)
-        self._journal.drop(number)
-
-    def encoded_annotations(self, number: int) -> bytes:
-        """annotations.json as it would be saved now, with the journal's records up to `number` contained."""
-        for id in sorted(self._touched()):
-            self._put(id)
-        categories = [{"id": i, "name": c.name, "supercategory": "cell"} for i, c in sorted(self._categories.items())]
-        return b"".join(self._store.encoded((e.file_name for e in self._file.images), categories, number))
-
-    def _put(self, id: int) -> None:
-        """Take an image's cells as they are now into what annotations.json holds."""
-        entry = self._entries[id]
-        extra = {k: v for k, v in {"group": entry.group, "pixel_size_um": entry.pixel_size_um}.items() if v}
-        self._store.put(entry.file_name, self.result(id), image_id=id, extra=extra)
-
-    def _check_outside(self, overwrite: bool) -> None:
         names = self.changed_outside()
         if names and not overwrite:
             raise ChangedOutside(
@@ -88,30 +89,52 @@ class Saving(State):
                 "here is kept beside them), or replace them (a copy of theirs is kept)."
             )
         for name in names:
-            replay.keep_copy(self.folder / name, "changed outside")
+            keep_copy(self.folder / name, "changed outside")
 
-    def _write_file(self, *, known: list[str] | None = None, edits: int | None = None) -> None:
-        """Write project.json; without `edits` only the images in it are news."""
-        if edits is None and not self._file_stamp.fits(self.folder / PROJECT):
-            self._check_outside(False)
-        self._file.categories = [CategoryEntry(id=i, **fields_of(c)) for i, c in sorted(self._categories.items())]
-        if edits is not None:
-            self._file.known, self._file.edits = known, edits
-        path = self.folder / PROJECT
-        self._file_stamp = replace_file(path, self._file.encoded(), previous=self.folder / PREVIOUS_PROJECT)
+    def write_lists(self, images: Iterable[ImageEntry], categories: Categories) -> None:
+        """Write project.json between two times of saving: the edits that it contains stay those that it did.
 
-    def reload(self) -> Self:
-        """Close, and open what lies on the disk now; unsaved edits are kept as "annotations unsaved.json"."""
-        if self._dirty and not self.read_only:
-            replay.keep_unsaved(self)
-            self._journal.drop(self._journal.last)
-        self.close()
-        return type(self).open(self.folder)
+        Raises
+        ------
+        ChangedOutside, CannotSave
+            If another program changed it, or the disk refuses.
+        """
+        if not self._project.fits(self.folder / PROJECT):
+            self.check_outside(overwrite=False)
+        self._write_project(images, categories)
 
-    def discard_recovered(self) -> Self:
-        """Close, and open the state that was saved last; the journal is kept as "journal discarded.jsonl"."""
-        self._check_writable()
-        replay.keep_copy(self.folder / JOURNAL, "discarded")
-        self._journal.drop(self._journal.last)
-        self.close()
-        return type(self).open(self.folder)
+    def begin(self, images: Iterable[ImageEntry], categories: Categories) -> None:
+        """Write project.json of a folder that has none; raises `CannotSave`."""
+        self.file.known = [self._annotations.sha256]
+        self._write_project(images, categories)
+        self.is_new = False
+
+    def write(self, annotations: bytes, images: Iterable[ImageEntry], categories: Categories, *, edits: int) -> None:
+        """Write both files, which then contain the journal up to the record `edits`; raises `CannotSave`."""
+        self.file.known = [hashlib.sha256(annotations).hexdigest(), self._annotations.sha256]
+        self.file.edits = edits
+        self._write_project(images, categories)
+        path = self.folder / ANNOTATIONS
+        self._annotations = replace_file(path, [annotations], previous=self.folder / PREVIOUS)
+        self.store.edits, self.is_new = edits, False
+        for name in FOLDERS:
+            (self.folder / name).mkdir(exist_ok=True)
+
+    def _write_project(self, images: Iterable[ImageEntry], categories: Categories) -> None:
+        self.file.images, self.file.categories = list(images), categories.entries()
+        path, previous = self.folder / PROJECT, self.folder / PREVIOUS_PROJECT
+        self._project = replace_file(path, self.file.encoded(), previous=previous)
+
+
+def free_name(path: Path, word: str) -> Path:
+    """A name beside `path` that no file has: "annotations changed outside.json", then with numbers."""
+    names = (path.with_name(f"{path.stem} {word}{'' if n == 1 else f' {n}'}{path.suffix}") for n in range(1, 10_000))
+    return next(p for p in names if not p.exists())
+
+
+def keep_copy(path: Path, word: str) -> str:
+    """Copy a file beside itself, if there is one; returns the copy's name, and raises `CannotSave`."""
+    target = free_name(path, word)
+    if path.exists():
+        copy_file(path, target)
+    return target.name

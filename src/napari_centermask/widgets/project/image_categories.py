@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.project import Category
+from napari_centermask.io.project.categories import check_category
 from napari_centermask.io.project.layout import new_category
-from napari_centermask.io.project.replay import check_category
 from napari_centermask.widgets.parts.colours import CATEGORY_COLOURS
 
 if TYPE_CHECKING:

@@ -1,0 +1,208 @@
+"""The cells of a project's images: made when an image is opened, and packed again when they have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_centermask.core.errors import BadImage, ReadOnlyProject
+from napari_centermask.core.history import Change, Edit, History, RegionChange
+from napari_centermask.core.instances import Instances
+from napari_centermask.core.predictions import replace_predictions
+from napari_centermask.core.result import Index, Result
+from napari_centermask.core.viability import renamed
+from napari_centermask.io.edits import state_of
+from napari_centermask.io.project.categories import Categories
+from napari_centermask.io.project.image_list import ImageList
+from napari_centermask.io.project.layout import ImageEntry
+from napari_centermask.io.project.store import Store
+
+
+@dataclass
+class _Opened:
+    """An image whose cells were asked for, with the score from which they are shown in annotations.json."""
+
+    result: Result
+    threshold: float
+    history: History | None = None
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether other cells are shown than in annotations.json."""
+        return len(self.result) > 0 and self.result.threshold != self.threshold
+
+
+class Cells:
+    """Cells by image.
+
+    Parameters
+    ----------
+    store
+        What annotations.json holds; `pack` takes changes into it.
+    images
+        The images that the cells belong to.
+    categories
+        Their names are kept in every result.
+    """
+
+    def __init__(self, store: Store, images: ImageList, categories: Categories) -> None:
+        self._store, self._images, self._categories = store, images, categories
+        self._opened: dict[int, _Opened] = {}
+        self._changed: set[int] = set()
+        categories.changed.connect(self._name_all)
+
+    def result(self, id: int) -> Result:
+        """The cells of an image, read when first asked for.
+
+        Raises
+        ------
+        BadImage, BadAnnotations
+            If the image or its annotations cannot be used.
+        """
+        if id not in self._opened:
+            result = self._read(self._images[id])
+            self._name(result)
+            self._opened[id] = _Opened(result, result.threshold)
+        return self._opened[id].result
+
+    def _read(self, entry: ImageEntry) -> Result:
+        if entry.shape is None:
+            raise BadImage(self._images.problem(entry.id))
+        name = entry.file_name
+        if name not in self._store.images:
+            result = Result(entry.shape, leading=entry.leading, name=Path(name).name)
+        else:
+            result = self._store.result(name)
+        if (result.shape, result.leading) != (entry.shape, entry.leading):
+            raise BadImage(
+                f"Expected an image of {result.leading + result.shape} pixels, as its annotations say, {name} "
+                f"has {entry.leading + entry.shape}. Put the former image back."
+            )
+        result.named_categories = True
+        return result
+
+    def history(self, id: int, on_edit: Callable[[int, Edit], None], *, refusal: str = "") -> History:
+        """The door for all changes of an image; with a `refusal` it refuses them."""
+        result = self.result(id)
+        opened = self._opened[id]
+        if opened.history is None:
+            opened.history = ClosedHistory(result, refusal) if refusal else History(result)
+            opened.history.listen(lambda edit: self._on_edit(id, edit, on_edit))
+        return opened.history
+
+    def _on_edit(self, id: int, edit: Edit, then: Callable[[int, Edit], None]) -> None:
+        self._changed.add(id)
+        then(id, edit)
+
+    def replay(self, id: int, record: Any) -> None:
+        """Make the edit that a record of the journal describes.
+
+        Raises
+        ------
+        BadRecord, BadImage, BadAnnotations
+            If it does not fit the image.
+        """
+        result = self.result(id)
+        state_of(record, result).apply(result)
+        self._changed.add(id)
+
+    def name(self, id: int) -> None:
+        """Give an image's result the names of the categories."""
+        self._name(self.result(id))
+
+    def _name_all(self) -> None:
+        for opened in self._opened.values():
+            self._name(opened.result)
+
+    def _name(self, result: Result) -> None:
+        if result.categories != self._categories.names:
+            result.categories = self._categories.names
+        for plane in result.planes.values():
+            plane.categories = dict(result.categories)
+
+    def uses(self, id: int) -> set[int]:
+        """Categories of an image's cells."""
+        if id in self._opened:
+            return {c.category for c in self._opened[id].result}
+        return self._store.uses(self._images[id].file_name)
+
+    def mark(self, id: int) -> None:
+        """Note that what is in memory is not in the store."""
+        self._changed.add(id)
+
+    @property
+    def changed(self) -> set[int]:
+        """Images with edits that are not saved."""
+        return set(self._changed)
+
+    @property
+    def touched(self) -> set[int]:
+        """Images whose entries in annotations.json are not as in memory: edited, or shown from another score on."""
+        return self._changed | {id for id, opened in self._opened.items() if opened.is_moved}
+
+    def pack(self) -> None:
+        """Take what is not as in annotations.json into the store."""
+        for id in sorted(self.touched):
+            entry = self._images[id]
+            extra = {k: v for k, v in {"group": entry.group, "pixel_size_um": entry.pixel_size_um}.items() if v}
+            self._store.put(entry.file_name, self.result(id), image_id=id, extra=extra)
+
+    def note_saved(self) -> None:
+        """Remember that annotations.json holds what is in memory."""
+        self._changed.clear()
+        for opened in self._opened.values():
+            opened.threshold = opened.result.threshold
+
+    def remove(self, id: int) -> Callable[[], None]:
+        """Forget an image; what is returned brings its cells back as they were."""
+        opened, was_changed = self._opened.pop(id, None), id in self._changed
+        self._changed.discard(id)
+
+        def put_back() -> None:
+            if opened is not None:
+                self._opened[id] = opened
+            if was_changed:
+                self._changed.add(id)
+
+        return put_back
+
+    def predictions(
+        self, id: int, planes: Mapping[Index, Instances], ids: Mapping[str, int], model: str
+    ) -> list[Change]:
+        """Changes that put a model's cells in the place of its former ones; `ids` are those of the categories' names."""
+        result, changes = self.result(id), list[Change]()
+        for index, plane in planes.items():
+            numbers = {c: ids[name] for c, name in plane.categories.items()}
+            own = (renamed(i, numbers, plane.categories, self._categories.by_id) for i in plane)
+            cells = Instances(plane.shape, [replace(i, source=model) for i in own], categories=result.categories)
+            changes += replace_predictions(result, index, cells)
+        return changes
+
+    def whole_regions(self, id: int) -> list[RegionChange]:
+        """Changes that state that all of every plane is right and complete."""
+        result = self.result(id)
+        whole = ((0, 0, *result.shape),)
+        planes: Iterable[Index] = (tuple(map(int, index)) for index in np.ndindex(*result.leading))
+        return [RegionChange(index, result.reviewed(index), whole) for index in planes]
+
+
+class ClosedHistory(History):
+    """Refuses every edit, so that none is made that cannot be kept.
+
+    Parameters
+    ----------
+    reason
+        Why, in a sentence for a person.
+    """
+
+    def __init__(self, result: Result, reason: str) -> None:
+        super().__init__(result)
+        self.reason = reason
+
+    def do(self, name: str, changes: Sequence[Change] = (), *, regions: Sequence[RegionChange] = ()) -> Edit | None:
+        """Refuse; raises `ReadOnlyProject`."""
+        raise ReadOnlyProject(self.reason)
