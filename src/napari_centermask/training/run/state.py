@@ -37,9 +37,9 @@ class StateFiles:
             If the disk is full or the folder gone; both files are as they were.
         """
         previous = self.earlier if self.is_continued else None
-        with whole_file(self.newest, previous=previous, make_folder=False) as part:
-            with part.open("wb") as stream:  # given a path, torch reports a full disk as a RuntimeError
-                torch.save(state, stream)
+        # Into a stream: given a path, torch reports a full disk as a RuntimeError.
+        with whole_file(self.newest, previous=previous, make_folder=False) as part, part.open("wb") as stream:
+            torch.save(state, stream)
         if not self.is_continued:
             self.earlier.unlink(missing_ok=True)
         self.is_continued = True
