@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
 
 
 class Settings(BaseModel):
@@ -89,6 +97,13 @@ class SegmentSettings(Settings):
         1.0, ge=0, le=20, description="U-Net: blur (network pixels) before cells are parted; more parts fewer cells."
     )
     flips: bool = Field(False, description="U-Net: the mean over the mirrored image too; four times the time.")
+
+    @field_validator("percentiles")
+    @classmethod
+    def _rising(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= value[0] < value[1] <= 100:
+            raise ValueError(f"expected two numbers that rise from 0 to 100, as 1 99.8, got {value[0]:g} {value[1]:g}")
+        return value
 
 
 class AugmentSettings(Settings):

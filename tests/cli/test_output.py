@@ -1,10 +1,13 @@
 """Files appear whole or not at all."""
 
+import os
+
 import numpy as np
 import pytest
 import tifffile
 
-from napari_centermask.cli.output import check_free, check_writable, follow, whole_file, write_labels
+from napari_centermask import cli
+from napari_centermask.cli.output import Lasting, check_free, check_writable, follow, whole_file, write_labels
 from napari_centermask.core.errors import UserError
 
 
@@ -62,3 +65,29 @@ def test_a_place_that_cannot_be_written_to_is_told_before_any_work(tmp_path, mon
     monkeypatch.setattr("os.access", lambda path, mode: False)  # tests may run as root, who may do all
     with pytest.raises(UserError, match="cannot. Unlock it"):
         check_writable([tmp_path / "new" / "a.txt"])
+
+
+def test_work_goes_on_where_nobody_reads_the_output():
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as stream:
+        lasting = Lasting(stream)
+        for _ in range(3):
+            print("cells" * 100_000, file=lasting, flush=True)
+
+
+def test_a_closed_pipe_ends_a_command_as_if_it_had_been_read(tmp_path):
+    import subprocess
+    import sys
+
+    command = f"{sys.executable} -m napari_centermask models list | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("given", [("99", "1"), ("5", "5"), ("-1", "90"), ("1", "101")])
+def test_percentiles_that_do_not_rise_are_refused(tmp_path, capsys, given):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((64, 64), np.uint8))
+    tokens = ["segment", str(tmp_path / "a.tif"), "--out", str(tmp_path / "out"), f"--percentiles={given[0]}", given[1]]
+    assert cli.run(tokens) == 2
+    assert "percentiles" in capsys.readouterr().err

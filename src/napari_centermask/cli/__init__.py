@@ -11,6 +11,7 @@ from importlib import import_module
 from cyclopts import App, CycloptsError, Parameter
 
 from napari_centermask import __version__
+from napari_centermask.cli.output import Lasting
 from napari_centermask.core.errors import BadSettings, Cancelled, UserError
 from napari_centermask.training.run.shortage import is_out_of_memory
 
@@ -90,9 +91,6 @@ def run(tokens: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, Cancelled):
         print("Stopped.", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output went away, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         if error.filename is None:
             raise
@@ -102,7 +100,10 @@ def run(tokens: Sequence[str] | None = None) -> int:
 def main() -> None:
     """Entry point of the script `napari-centermask`."""
     signal.signal(signal.SIGTERM, _on_terminate)
-    sys.exit(run())
+    sys.stdout, sys.stderr = Lasting(sys.stdout), Lasting(sys.stderr)
+    code = run()
+    sys.stdout.flush()
+    sys.exit(code)
 
 
 def _on_terminate(number: int, frame: object) -> None:

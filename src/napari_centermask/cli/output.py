@@ -2,18 +2,62 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from napari_centermask.core.errors import UserError
 from napari_centermask.io.own_files import check_targets
 from napari_centermask.io.whole_file import whole_file
 
 Result = TypeVar("Result")
+T = TypeVar("T")
+
+
+class Lasting(io.TextIOBase):
+    """A stream whose reader may go away, as `| head -1` does: the work goes on without output.
+
+    Parameters
+    ----------
+    stream
+        Standard output or standard error.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or drop the text where nobody reads."""
+        return self._lasting(lambda: self._stream.write(text))
+
+    def flush(self) -> None:
+        """Hand over what was written."""
+        self._lasting(self._stream.flush)
+
+    def _lasting(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+            return call()
+
+    def fileno(self) -> int:
+        """Of the stream."""
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        """Of the stream."""
+        return self._stream.isatty()
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
 
 
 def check_writable(paths: Iterable[Path | None], *, inputs: Iterable[Path | None] = ()) -> None:

@@ -1,11 +1,13 @@
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from napari_centermask.core.compose import label_image
 from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Result
 from napari_centermask.io.formats import FORMATS
 from napari_centermask.io.formats.loss import flat_loss, only_shown
@@ -62,7 +64,8 @@ def test_flat_formats_keep_the_top_most_cells_and_the_loss_is_counted(format, le
 @pytest.mark.parametrize("format", FLAT, indirect=True)
 def test_flat_formats_lose_nothing_where_no_cells_overlap(format, tmp_path, cells):
     before = Result((256, 256), name="field")
-    before.put((), cells(n=8, overlap=0))
+    for cell in cells(n=8, overlap=0):
+        before.set((), cell.id, replace(cell, score=1.0, mask_quality=1.0, status="accepted"))
     assert not flat_loss([before])
     path = tmp_path / f"field{format.ending}"
     format.write(path, [before])
@@ -80,6 +83,43 @@ def test_a_vanished_cell_is_counted(cells):
     loss = flat_loss([result])
     assert (loss.cells, loss.changed, loss.gone, loss.pixels, loss.all_pixels) == (2, 0, 1, 9, 45)
     assert "1 vanish" in loss.text()
+
+
+def test_what_labels_have_no_place_for_is_counted_by_kind():
+    result = Result((20, 20))
+    result.categories = {1: "cell", 2: "dead"}
+    mask = np.ones((3, 3), bool)
+    result.set((), 1, Instance(1, 2, 2, mask, 1, 1.0, 1.0, "accepted"))
+    result.set((), 2, Instance(2, 8, 8, mask, 2, 0.4, 1.0, "corrected", probabilities=(0.25, 0.75)))
+    result.set((), 3, Instance(3, 14, 14, mask, 2, 1.0, 0.5, "predicted"))
+    result.set_reviewed((), [(0, 0, 5, 5)])
+    loss = flat_loss([result])
+    assert (loss.categories, loss.scores, loss.statuses, loss.probabilities, loss.regions) == (2, 2, 2, 1, 1)
+    assert loss.text() == (
+        "lost are the category of 2 cells, the score of 2 cells, the status of 2 cells, the probabilities of 1 cell, "
+        "1 reviewed region."
+    )
+
+
+@pytest.mark.parametrize("value", [True, np.uint8(1), np.uint8(255)], ids=["bool", "1", "255"])
+def test_the_blobs_of_a_binary_mask_are_cells_and_it_is_said(tmp_path, value):
+    mask = np.zeros((2, 20, 20), np.asarray(value).dtype)
+    mask[0, 2:6, 2:6] = mask[0, 6:9, 6:9] = mask[0, 12:15, 12:15] = mask[1, 4:7, 4:7] = value
+    np.save(tmp_path / "f_mask.npy", mask)
+    reading = FORMATS["labels"].read(tmp_path / "f_mask.npy")
+    (result,) = reading.results
+    assert [len(plane) for plane in result.planes.values()] == [2, 1]
+    assert "its 3 separate parts are read as cells" in reading.notes[0]
+
+
+def test_labels_in_separate_parts_stay_one_cell_and_are_counted(tmp_path):
+    labels = np.zeros((20, 20), np.uint16)
+    labels[2:5, 2:5] = labels[10:13, 10:13] = 1
+    labels[2:5, 12:15] = 2
+    np.save(tmp_path / "f_labels.npy", labels)
+    reading = FORMATS["labels"].read(tmp_path / "f_labels.npy")
+    assert len(reading.results[0]) == 2
+    assert reading.notes == ("1 of 2 labels lie in separate parts; each label is read as one cell.",)
 
 
 @pytest.mark.parametrize("format", FORMATS, indirect=True)

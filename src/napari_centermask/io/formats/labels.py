@@ -35,8 +35,47 @@ def read(path: Path, images: Path | None = None) -> Reading:
     order = [axes.index(a) for a in (*(a for a in axes if a not in "YX"), "Y", "X")]
     found = find_image(path, images, image_name(path))
     name = found.name if found else image_name(path)
-    result = from_stack(path, np.asarray(data.transpose(order)), name=name)
-    return Reading((result,))
+    stack = np.asarray(data.transpose(order))
+    if _is_binary(stack):
+        stack, n = _separated(stack)
+        note = f"It is a mask of one value: its {n:,} separate parts are read as cells; those that touch are one cell."
+        return Reading((from_stack(path, stack, name=name),), (note,))
+    result = from_stack(path, stack, name=name)
+    return Reading((result,), _notes(result))
+
+
+def _is_binary(stack: np.ndarray) -> bool:
+    """Whether an array is a mask of foreground, not labels: bool, or 0 and the 1 or 255 that programs write as 8 bits."""
+    if stack.dtype == bool:
+        return True
+    return (
+        stack.dtype == np.uint8
+        and bool(stack.any())
+        and set(np.unique(stack).tolist()) <= {0, int(stack.max())}
+        and (int(stack.max()) in (1, 255))
+    )
+
+
+def _separated(stack: np.ndarray) -> tuple[np.ndarray, int]:
+    """Labels of the parts of a mask that do not touch, also not at a corner, plane by plane; and how many."""
+    from scipy.ndimage import label
+
+    labels, last = np.zeros(stack.shape, np.int32), 0
+    for index in np.ndindex(*stack.shape[:-2]):
+        parts, n = label(stack[index], np.ones((3, 3)))
+        labels[index] = np.where(parts > 0, parts + last, 0)
+        last += n
+    return labels, last
+
+
+def _notes(result: Result) -> tuple[str, ...]:
+    """Says where a label may have been meant as many cells."""
+    from scipy.ndimage import label
+
+    several = sum(label(cell.mask, np.ones((3, 3)))[1] > 1 for cell in result)
+    if not several:
+        return ()
+    return (f"{several:,} of {len(result):,} labels lie in separate parts; each label is read as one cell.",)
 
 
 def image_name(path: Path) -> str:

@@ -1,14 +1,15 @@
-"""What a format that holds one cell per pixel would lose, counted before anything is written."""
+"""What a format that holds one cell per pixel would lose, counted by kind before anything is written."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from napari_centermask.core.compose import label_image
-from napari_centermask.core.instances import Instance
+from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
 
 
@@ -28,6 +29,11 @@ class Loss:
         Cells of which nothing is left.
     pixels, all_pixels
         Pixels that are lost, of those of all shown cells.
+    categories, scores, statuses, probabilities
+        Shown cells that lose theirs: a category other than the first "cell", a score or mask quality other than 1, a status
+        other than "accepted", probabilities of the categories.
+    regions
+        Reviewed regions.
     """
 
     cells: int = 0
@@ -36,20 +42,42 @@ class Loss:
     gone: int = 0
     pixels: int = 0
     all_pixels: int = 0
+    categories: int = 0
+    scores: int = 0
+    statuses: int = 0
+    probabilities: int = 0
+    regions: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.rejected or self.changed or self.gone)
+        return bool(self.rejected or self.changed or self.gone or self._values())
+
+    def _values(self) -> list[str]:
+        """What cells lose beside pixels, one phrase for each kind."""
+        kinds = (
+            (self.categories, "the category"),
+            (self.scores, "the score"),
+            (self.statuses, "the status"),
+            (self.probabilities, "the probabilities"),
+        )
+        lost = [f"{what} of {_counted(n, 'cell')}" for n, what in kinds if n]
+        return lost + [_counted(self.regions, "reviewed region")] * bool(self.regions)
 
     def text(self) -> str:
         """One sentence."""
         if not self:
             return "nothing is lost."
-        part = 100 * self.pixels / max(1, self.all_pixels)
-        said = (
-            f"of {self.cells:,} cells {self.changed:,} lose the parts that lie under others and {self.gone:,} vanish: "
-            f"{self.pixels:,} pixels, {part:.2g} % of all."
-        )
-        return said + (f" {self.rejected:,} rejected cells are left out." if self.rejected else "")
+        said = []
+        if self.changed or self.gone:
+            part = 100 * self.pixels / max(1, self.all_pixels)
+            said.append(
+                f"of {_counted(self.cells, 'cell')} {self.changed:,} lose the parts that lie under others and {self.gone:,} "
+                f"vanish: {self.pixels:,} pixels, {part:.2g} % of all."
+            )
+        if lost := self._values():
+            said.append(f"Lost are also {', '.join(lost)}." if said else f"lost are {', '.join(lost)}.")
+        if self.rejected:
+            said.append(f"{_counted(self.rejected, 'cell')} that are rejected or below the score are left out.")
+        return " ".join(said)
 
     def to_json(self) -> dict[str, int]:
         """The numbers by name."""
@@ -59,22 +87,37 @@ class Loss:
 NO_LOSS = Loss()
 
 
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def flat_loss(results: Sequence[Result]) -> Loss:
-    """The loss of label images: the top-most cell at each pixel, nothing else."""
-    total = np.zeros(6, np.int64)
+    """The loss of label images, which hold the top-most cell at each pixel and nothing else."""
+    total: Counter[str] = Counter()
     for result in results:
+        total["regions"] += sum(map(len, result.reviewed_planes.values()))
         for index, plane in result.planes.items():
             shown = result.visible(index)
-            if not len(shown):
-                total += np.array((len(plane), len(plane), 0, 0, 0, 0))
-                continue
-            labels = label_image(shown)
-            area = np.array([c.area for c in shown])
-            left = np.array([_left(labels, c) for c in shown])
-            changed, gone = np.count_nonzero((left < area) & (left > 0)), np.count_nonzero(left == 0)
-            lost = int((area - left).sum())
-            total += np.array((len(plane), len(plane) - len(shown), changed, gone, lost, int(area.sum())))
-    return Loss(*map(int, total))
+            total.update(_of_plane(shown, result.categories))
+            total.update({"cells": len(plane), "rejected": len(plane) - len(shown)})
+    return Loss(**total)
+
+
+def _of_plane(shown: Instances, categories: Mapping[int, str]) -> Counter[str]:
+    """Counts over the shown cells of a plane."""
+    count: Counter[str] = Counter()
+    labels = label_image(shown) if len(shown) else np.zeros((0, 0), np.int32)
+    for cell in shown:
+        left = _left(labels, cell)
+        count["changed"] += 0 < left < cell.area
+        count["gone"] += left == 0
+        count["pixels"] += cell.area - left
+        count["all_pixels"] += cell.area
+        count["categories"] += (cell.category, categories.get(cell.category, "cell")) != (1, "cell")
+        count["scores"] += (cell.score, cell.mask_quality) != (1, 1)
+        count["statuses"] += cell.status != "accepted"
+        count["probabilities"] += bool(cell.probabilities)
+    return count
 
 
 def _left(labels: np.ndarray, cell: Instance) -> int:
