@@ -184,7 +184,7 @@ def test_no_edit_waits_for_the_cells_before_it_and_all_of_them_follow():
     history = crowd(400)
     autosave = Autosave("a", history)
     draw(history, 1, 1, ())
-    written = read_journal(autosave._journal.path).records
+    written = read_journal(autosave._work.journal.path).records
     assert [list(map(len, r["cells"])) for r in written if r["name"] == "new"] == [[3]]
     assert len(written) < 4
     history.do("delete", to_changes(delete(history.result.plane(()), [400, 3]), (), history.result))

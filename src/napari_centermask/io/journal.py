@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from napari_centermask.core.errors import CannotSave
 from napari_centermask.core.history import Edit
@@ -73,7 +73,7 @@ def read_journal(path: Path) -> Contents:
     return Contents(tuple(records), unreadable, torn)
 
 
-def _lines(stream) -> Iterator[bytes]:
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
     """Lines of at most `LONGEST_LINE` bytes; of a longer one comes a line that cannot be read."""
     while line := stream.readline(LONGEST_LINE):
         too_long = len(line) == LONGEST_LINE and not line.endswith(b"\n")

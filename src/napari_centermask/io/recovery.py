@@ -139,6 +139,15 @@ def _folders(source: str, result: Result) -> list[Path]:
     return [recovery_folder() / f"{key}-{n}" for n in range(1, _WINDOWS + 1)]
 
 
+@dataclass(frozen=True)
+class _Work:
+    """Where the edits of an image are being written."""
+
+    folder: Path
+    lock: FolderLock
+    journal: Journal
+
+
 class Autosave:
     """Writes every edit of an image down from the first one on, until it is closed.
 
@@ -156,27 +165,24 @@ class Autosave:
     def __init__(self, source: str, history: History, *, on_problem: Callable[[str], None] | None = None) -> None:
         self.source, self.history, self.on_problem = str(source), history, on_problem
         self.problem = ""
-        self._journal: Journal | None = None
-        self._lock: FolderLock | None = None
-        self._folder: Path | None = None
+        self._work: _Work | None = None
         self._copy: _Copy | None = None
         self._names: dict[int, str] = {}
         history.listen(self._on_edit)
 
     def _on_edit(self, edit: Edit) -> None:
         try:
-            first = self._journal is None
+            first = self._work is None
+            work = self._work = self._work or self._begin()
+            self._name(work.folder)
+            work.journal.append(self.source, edit)
             if first:
-                self._begin()
-            self._name()
-            self._journal.append(self.source, edit)
-            if first:
-                self._copy = _Copy(self._journal, self.source, before(edit, self.history.result))
-            self.problem = self._journal.problem
+                self._copy = _Copy(work.journal, self.source, before(edit, self.history.result))
+            self.problem = work.journal.problem
         except CannotSave as error:
             self._tell(str(error))
 
-    def _begin(self) -> None:
+    def _begin(self) -> _Work:
         """Take the first folder in which no window works and no work waits to be asked for."""
         forget_old()
         folders = _folders(self.source, self.history.result)
@@ -190,20 +196,18 @@ class Autosave:
             lock = lock_folder(folder)
             if isinstance(lock, FolderLock):
                 _set_aside(folder)
-                self._folder, self._lock = folder, lock
-                self._journal = Journal(folder / JOURNAL, on_problem=self._tell)
-                return
+                return _Work(folder, lock, Journal(folder / JOURNAL, on_problem=self._tell))
         raise CannotSave(
             f"Expected to keep unsaved work in {recovery_folder()}, it cannot be written. Save your work often."
         )
 
-    def _name(self) -> None:
+    def _name(self, folder: Path) -> None:
         """Write down what the journal does not hold: the categories."""
         names = self.history.result.categories
         if names != self._names:
             result = self.history.result
             about = {"source": self.source, "shape": result.shape, "leading": result.leading, "categories": names}
-            replace_file(self._folder / ABOUT, [json.dumps(about).encode()])
+            replace_file(folder / ABOUT, [json.dumps(about).encode()])
             self._names = dict(names)
 
     def _tell(self, problem: str) -> None:
@@ -213,27 +217,27 @@ class Autosave:
 
     def saved(self) -> None:
         """Forget the edits so far: the person has them in a file now."""
-        if self._journal is not None:
+        if self._work is not None:
             self._end_copy(give_up=True)
-            self._journal.drop(self._journal.last)
-            self._close()
+            self._work.journal.drop(self._work.journal.last)
+            self._close(self._work)
 
     def close(self) -> None:
         """Stop; what was written is offered when the image is opened again."""
         self.history.ignore(self._on_edit)
-        if self._journal is not None:
-            self._close()
+        if self._work is not None:
+            self._close(self._work)
 
     def _end_copy(self, *, give_up: bool) -> None:
         if self._copy is not None:
             self._copy.end(give_up=give_up)
             self._copy = None
 
-    def _close(self) -> None:
+    def _close(self, work: _Work) -> None:
         self._end_copy(give_up=False)
-        self._journal.close()
-        self._lock.release()
-        self._journal = self._lock = None
+        work.journal.close()
+        work.lock.release()
+        self._work = None
         self._names = {}
 
 
@@ -275,7 +279,9 @@ def before(edit: Edit, result: Result) -> Iterator[Edit]:
     return _portions(planes, regions, known)
 
 
-def _portions(planes: dict[Index, list[Instance]], regions: tuple[RegionChange, ...], known: set) -> Iterator[Edit]:
+def _portions(
+    planes: dict[Index, list[Instance]], regions: tuple[RegionChange, ...], known: set[tuple[Index, int]]
+) -> Iterator[Edit]:
     if regions:
         yield Edit(BEFORE, (), regions)
     for index, cells in planes.items():

@@ -245,7 +245,9 @@ def annotation(
 
 def to_coco(records: Iterable[ImageRecord], *, polygons: float | None = None) -> dict[str, Any]:
     """Records as a COCO dictionary; annotation ids count from 1; `polygons` as in `write_coco`."""
-    images, annotations, categories = [], [], {}
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    categories: dict[int, str] = {}
     for record in records:
         categories |= record.instances.categories
         images.append(image_entry(record))

@@ -19,13 +19,13 @@ import numpy as np
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Index, Result
+from napari_centermask.io.coco.extension import KEY
 from napari_centermask.io.formats import fields, qupath
 from napari_centermask.io.formats.outlines import image_of, result_of
 from napari_centermask.io.formats.reading import MOST_PLANES, Reading, refusing
 from napari_centermask.io.rings import Polygon, trace
 from napari_centermask.io.whole_file import whole_file
 
-_KEY = fields.KEY
 _LARGEST_FILE = 1 << 31
 
 
@@ -39,7 +39,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
     """
     with refusing(path, "GeoJSON", ValueError, RecursionError, MemoryError, zipfile.BadZipFile):
         data = json.loads(_text(path))
-    own = data.get(_KEY) if isinstance(data, dict) else None
+    own = data.get(KEY) if isinstance(data, dict) else None
     features, notes = qupath.cells_of(_features(path, data))
     to_image = qupath.region_of(image_of(path, images, own))
     cells = [
@@ -117,7 +117,7 @@ def _polygons(path: Path, geometry: Any) -> Iterator[Polygon]:
             yield from ([_ring(path, r) for r in _list(path, p)] for p in _list(path, parts))
 
 
-def _list(path: Path, value: Any) -> list:
+def _list(path: Path, value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise BadAnnotations(
             f"Expected lists of coordinates in {path.name}, got {type(value).__name__}. Export it again."
@@ -140,7 +140,8 @@ def _position(feature: dict[str, Any]) -> tuple[int, int]:
     """(t, z) by QuPath's `plane` member of the geometry."""
     plane = feature["geometry"].get("plane")
     plane = plane if isinstance(plane, dict) else {}
-    return tuple(int(v) if fields.is_whole(v := plane.get(k, 0)) and 0 <= v < MOST_PLANES else 0 for k in "tz")
+    t, z = (int(v) if fields.is_whole(v := plane.get(k, 0)) and 0 <= v < MOST_PLANES else 0 for k in "tz")
+    return t, z
 
 
 def _class(feature: dict[str, Any]) -> str:
@@ -149,14 +150,15 @@ def _class(feature: dict[str, Any]) -> str:
     named = properties.get("classification") if isinstance(properties, dict) else None
     if not isinstance(named, dict):
         return "cell"
-    names = named.get("names") if isinstance(named.get("names"), list) else [named.get("name")]
+    names = named.get("names")
+    names = names if isinstance(names, list) else [named.get("name")]
     return ": ".join(n for n in names if isinstance(n, str)) or "cell"
 
 
 def _cell_of(path: Path, feature: dict[str, Any], categories: dict[int, str]) -> tuple[dict[str, Any], str]:
     """Our own values, but the class as it is in QuPath now; and that class."""
     properties = feature.get("properties")
-    own = properties.get(_KEY) if isinstance(properties, dict) else None
+    own = properties.get(KEY) if isinstance(properties, dict) else None
     values, named = fields.read_cell_fields(own, source=path.name), _class(feature)
     return values | {"category": fields.category_named(categories, named, values.get("category"))}, named
 
@@ -165,7 +167,7 @@ def write(path: Path, results: Sequence[Result]) -> None:
     """Write a FeatureCollection of detections."""
     (result,) = results
     with whole_file(path) as part, part.open("w", encoding="utf-8") as stream:
-        head = {"type": "FeatureCollection", _KEY: fields.image_fields(result)}
+        head = {"type": "FeatureCollection", KEY: fields.image_fields(result)}
         stream.write(json.dumps(head, allow_nan=False)[:-1] + ', "features": [')
         separator = "\n"
         for index, plane in result.planes.items():
@@ -178,7 +180,7 @@ def write(path: Path, results: Sequence[Result]) -> None:
 def _feature(result: Result, index: Index, cell: Instance) -> dict[str, Any]:
     polygons = [[[*r.tolist(), r[0].tolist()] for r in rings] for rings in trace(cell.mask, (cell.y0, cell.x0))]
     single = len(polygons) == 1
-    geometry = {
+    geometry: dict[str, Any] = {
         "type": "Polygon" if single else "MultiPolygon",
         "coordinates": polygons[0] if single else polygons,
     }
@@ -193,7 +195,7 @@ def _feature(result: Result, index: Index, cell: Instance) -> dict[str, Any]:
             "classification": {"name": result.categories.get(cell.category, str(cell.category))},
             "measurements": {"Score": float(cell.score), "Mask quality": float(cell.mask_quality)}
             | _probabilities(result, cell),
-            _KEY: fields.cell_fields(cell),
+            KEY: fields.cell_fields(cell),
         },
     }
 

@@ -44,7 +44,7 @@ _ERRORS = (
 )
 
 
-def _roifile():
+def _roifile() -> Any:
     try:
         import roifile
     except ImportError:

@@ -18,11 +18,13 @@ from napari_centermask.core.compose import from_label_image, pack_planes
 from napari_centermask.core.errors import BadAnnotations, BadImage, MissingExtra
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Index, Result
+from napari_centermask.io.coco.extension import KEY
 from napari_centermask.io.formats import fields
 from napari_centermask.io.formats.labels import image_name, whole_labels
 from napari_centermask.io.formats.reading import LARGEST_PLANE, Allowance, Reading, check_size, refusing
 from napari_centermask.io.whole_file import whole_file
 
+_Stack = tuple[Any, dict[int, dict[str, Any]]]
 _VERSION = "0.4"
 _CHUNK = 1024
 _MOST_LABELS = 10_000
@@ -32,7 +34,7 @@ _ERRORS = (
 )
 
 
-def _zarr():
+def _zarr() -> Any:
     try:
         import zarr
     except ImportError:
@@ -56,7 +58,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
     with refusing(path, "OME-Zarr labels", *_ERRORS):
         group, names = _labels(path, zarr.open_group(store=str(path), mode="r"))
         stacks = [_stack(path, group if name is None else group[name]) for name in names]
-        own = _attributes(group).get(fields.KEY)
+        own = _attributes(group).get(KEY)
     if not stacks:
         raise BadAnnotations(f"Expected labels in {path.name}, there are none. Is it the image alone?")
     shape, leading = _common(path, [array.shape for array, _ in stacks], own)
@@ -125,7 +127,7 @@ def _is_inside(name: Any) -> bool:
     return isinstance(name, str) and bool(name) and not {"", ".", ".."} & set(name.replace("\\", "/").split("/"))
 
 
-def _stack(path: Path, label: Any) -> tuple[Any, dict[int, dict]]:
+def _stack(path: Path, label: Any) -> _Stack:
     """The full-size array of a label image, and the properties of its labels."""
     attributes = _attributes(label)
     if hasattr(label, "shape"):
@@ -158,21 +160,22 @@ def _common(path: Path, shapes: list[tuple[int, ...]], own: Any) -> tuple[tuple[
 
 
 def _cells(
-    path: Path, stacks: list[tuple[Any, dict[int, dict[str, Any]]]], leading: tuple[int, ...], *, per_stack: bool
+    path: Path, stacks: list[_Stack], leading: tuple[int, ...], *, per_stack: bool
 ) -> list[tuple[Index, Instance]]:
     """Cells in the order in which they were written, where that is known; each label image a category, or ours."""
-    allowance, cells = Allowance(path), []
+    allowance = Allowance(path)
+    cells: list[tuple[float, Index, Instance]] = []
     for category, (array, properties) in enumerate(stacks, start=1):
         for n, index in enumerate(np.ndindex(*array.shape[:-2])):
             place = tuple(map(int, np.unravel_index(n, leading))) if leading else ()
             for cell in from_label_image(whole_labels(path, np.asarray(array[index]))):
                 allowance.take(cell.mask.size)
                 entry = properties.get(cell.id, {})
-                values = fields.read_cell_fields(entry.get(fields.KEY), source=path.name)
+                values = fields.read_cell_fields(entry.get(KEY), source=path.name)
                 values["id"] = values["id"] or cell.id
                 if per_stack:
                     values["category"] = category
-                rank = entry.get("rank")
+                rank: Any = entry.get("rank")
                 cells.append((rank if fields.is_whole(rank) else math.inf, place, replace(cell, **values)))
     return [(index, cell) for _, index, cell in sorted(cells, key=lambda c: c[0])]
 
@@ -196,7 +199,7 @@ def write(path: Path, results: Sequence[Result]) -> None:
             packed = pack_planes(plane)
             while len(layers) < len(packed):
                 layers.append(_Layer(labels, result, f"cells_{len(layers)}"))
-            home = {}
+            home: dict[int, _Layer] = {}
             for layer, values in zip(layers, packed, strict=False):
                 layer.array[index] = values
                 home |= dict.fromkeys(np.unique(values).tolist(), layer)
@@ -206,11 +209,11 @@ def write(path: Path, results: Sequence[Result]) -> None:
         for layer in layers:
             layer.close()
         names = [f"cells_{n}" for n in range(len(layers))]
-        labels.attrs.update({"labels": names, fields.KEY: fields.image_fields(result)})
+        labels.attrs.update({"labels": names, KEY: fields.image_fields(result)})
 
 
 def _properties(cell: Instance, rank: int) -> dict[str, Any]:
-    return {"label-value": cell.id, "rank": rank, fields.KEY: fields.cell_fields(cell)}
+    return {"label-value": cell.id, "rank": rank, KEY: fields.cell_fields(cell)}
 
 
 class _Layer:
@@ -219,7 +222,8 @@ class _Layer:
     def __init__(self, labels: Any, result: Result, name: str) -> None:
         from numcodecs import Zlib  # what every reader of Zarr knows; it comes with zarr
 
-        self.group, self.properties = labels.create_group(name), []
+        self.group = labels.create_group(name)
+        self.properties: list[dict[str, Any]] = []
         axes = [{"name": a, "type": "time" if a == "t" else "space"} for a in "tzyx"[2 - len(result.leading) :]]
         datasets = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1.0] * len(axes)}]}]
         self.group.attrs["multiscales"] = [{"version": _VERSION, "name": name, "axes": axes, "datasets": datasets}]

@@ -93,7 +93,7 @@ def refusing(path: Path, what: str, *errors: type[Exception]) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise BadAnnotations(f"Expected {what} at {path}, there is none. Check the path.") from None
-    except (OSError, *errors) as error:
+    except (OSError, *errors) as error:  # type: ignore[misc]  # a tuple of classes
         reason = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
         raise BadAnnotations(f"Expected {what}, {path.name} cannot be read: {reason}. Export it again.") from error
 

@@ -70,7 +70,7 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
-def natural(path: Path) -> list:
+def natural(path: Path) -> list[tuple[int, int, str]]:
     """Sort key with a2 before a10."""
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in re.split(r"(\d+)", path.name.casefold())]
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_centermask.core.errors import BadProject
-from napari_centermask.io.own_files import FORMAT, PREVIOUS_PROJECT, PROJECT
+from napari_centermask.io.own_files import PREVIOUS_PROJECT, PROJECT
 
 FOLDERS = ("models", "runs")
 LARGEST_SIDE = 1_000_000
@@ -113,7 +113,7 @@ class ProjectFile(BaseModel):
     """
 
     model_config = ConfigDict(extra="allow")
-    format: Literal["napari-centermask project"] = FORMAT
+    format: Literal["napari-centermask project"] = "napari-centermask project"
     version: Literal[1] = 1
     edits: Annotated[int, Field(ge=0, lt=2**53)] = 0
     known: list[str] = []

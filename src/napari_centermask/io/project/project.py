@@ -385,7 +385,7 @@ class Project:
             If the cells are of an image of another shape.
         """
         self._writing()
-        planes = {(): cells} if isinstance(cells, Instances) else cells
+        planes: Mapping[Index, Instances] = {(): cells} if isinstance(cells, Instances) else cells
         for name in dict.fromkeys(n for plane in planes.values() for n in plane.categories.values()):
             if name not in self._categories.names.values():
                 self.add_category(name)

@@ -16,7 +16,8 @@ from typing import Any
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Result
-from napari_centermask.io.coco.document import FORMAT, KEY, annotation, image_entry, parse_coco
+from napari_centermask.io.coco.document import FORMAT, annotation, image_entry, parse_coco
+from napari_centermask.io.coco.extension import KEY
 from napari_centermask.io.coco.records import records_of, result_of
 from napari_centermask.io.own_files import PREVIOUS
 
@@ -122,11 +123,12 @@ class Store:
     def uses(self, name: str) -> set[int]:
         """Categories of an image's annotations."""
         raw = self.images.get(name, RawImage())
-        return {item.get("category_id") for item in raw.shown + raw.hidden}
+        return {item["category_id"] for item in raw.shown + raw.hidden if "category_id" in item}
 
     def uses_of_removed(self) -> set[int]:
         """Categories of the annotations of images that were removed from the project."""
-        return {item.get("category_id") for raw in self.removed for item in raw.shown + raw.hidden}
+        items = (item for raw in self.removed for item in raw.shown + raw.hidden)
+        return {item["category_id"] for item in items if "category_id" in item}
 
     def put(self, name: str, result: Result, *, image_id: int, extra: Raw) -> None:
         """Take an image's cells as they are now; those that did not change are not packed again."""
@@ -176,7 +178,8 @@ class Store:
         order = [n for n in names if n in self.images]
         order += [n for n in self.images if n not in set(order)]
         images, shown, hidden = self._numbered(order)
-        own = self._info.get(KEY) if isinstance(self._info.get(KEY), dict) else {}
+        own = self._info.get(KEY)
+        own = own if isinstance(own, dict) else {}
         info = {"description": "napari-centermask"} | self._info | {KEY: {**own, "format": FORMAT, "edits": edits}}
         data = {"info": info, "images": images, "annotations": shown, "categories": list(categories), **self._other}
         removed = [
