@@ -151,8 +151,8 @@ def project() -> None:
         viewer.window.resize(*SIZE)
         _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "CenterMask: Project")
         dock.open(folder)
-        dock.session.ahead.follow(0)
-        dock.ahead.wanted.setChecked(True)
+        dock.session.predictions.follow(0)
+        dock.background.wanted.setChecked(True)
         end = time.monotonic() + LONGEST_S
         while dock.project.status(2) != "predicted" and time.monotonic() < end:
             QTest.qWait(50)
@@ -160,7 +160,7 @@ def project() -> None:
         dock.show_image(2)
         QTest.qWait(1000)
         viewer.screenshot(str(IMAGES / "project.png"), canvas_only=False, flash=False)
-        dock.ahead.wanted.setChecked(False)
+        dock.background.wanted.setChecked(False)
         QTest.qWait(3000)
         dock.session.close()
         viewer.close()

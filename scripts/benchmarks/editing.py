@@ -148,7 +148,7 @@ class Napari:
     def __init__(self, image: np.ndarray) -> None:
         import napari
 
-        from napari_centermask.widgets.viewer.session import session_of
+        from napari_centermask.widgets.viewer.state import session_of
 
         self.viewer = napari.Viewer()
         self.source = self.viewer.add_image(image, name="image")

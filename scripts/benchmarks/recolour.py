@@ -83,7 +83,7 @@ def measure(result: Result, repeats: int) -> dict:
 
     from napari_centermask.widgets.viability.dock import ViabilityDock
     from napari_centermask.widgets.viewer.planes import ImagePlanes
-    from napari_centermask.widgets.viewer.session import session_of
+    from napari_centermask.widgets.viewer.state import session_of
 
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1400, 900)

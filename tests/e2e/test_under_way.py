@@ -15,7 +15,7 @@ from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.edit.dock import CorrectDock
 from napari_centermask.widgets.edit.drawing import drawing_in
 from napari_centermask.widgets.viewer.planes import ImagePlanes
-from napari_centermask.widgets.viewer.session import session_of
+from napari_centermask.widgets.viewer.state import session_of
 
 pytestmark = pytest.mark.gui
 SHAPE = (120, 160)

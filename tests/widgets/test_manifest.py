@@ -150,7 +150,7 @@ def test_labels_are_saved_as_shown(viewer, dock, run_to_end, discs, tmp_path):
 
 def test_the_menu_command_segments_the_active_image(viewer, engine, qtbot, discs):
     from napari_centermask.widgets.segment.commands import segment_active
-    from napari_centermask.widgets.viewer.session import session_of
+    from napari_centermask.widgets.viewer.state import session_of
 
     viewer.add_image(discs(), name="discs")
     viewer.add_image(discs()[::-1], name="other")

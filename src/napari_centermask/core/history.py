@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from napari_centermask.core.errors import ReadOnlyProject
 from napari_centermask.core.instances import Box, Instance
 from napari_centermask.core.result import Index, Result
 
@@ -70,10 +71,15 @@ class History:
     ----------
     result
         What is edited.
+
+    Attributes
+    ----------
+    closed
+        Why nothing can be changed, in a sentence for a person; empty if it can. An edit that could not be kept is refused.
     """
 
-    def __init__(self, result: Result) -> None:
-        self.result = result
+    def __init__(self, result: Result, *, closed: str = "") -> None:
+        self.result, self.closed = result, closed
         self._done: list[Edit] = []
         self._undone: list[Edit] = []
         self._listeners: list[Listener] = []
@@ -93,7 +99,10 @@ class History:
         ------
         ValueError
             If a change does not start from what is there, or its cell does not fit the image. Nothing is applied then.
+        ReadOnlyProject
+            If the history is closed.
         """
+        self._check_open()
         kept = tuple(c for c in changes if not _same(c.before, c.after))
         kept_regions = tuple(c for c in regions if c.before != c.after)
         if not kept and not kept_regions:
@@ -106,9 +115,16 @@ class History:
         return edit
 
     def undo(self) -> Edit | None:
-        """Take the last edit back; returns what was applied for it, None if there is nothing to undo."""
+        """Take the last edit back; returns what was applied for it, None if there is nothing to undo.
+
+        Raises
+        ------
+        ReadOnlyProject
+            If the history is closed.
+        """
         if not self._done:
             return None
+        self._check_open()
         edit = self._done.pop()
         self._undone.append(edit)
         inverse = edit.inverse()
@@ -117,14 +133,19 @@ class History:
         return inverse
 
     def redo(self) -> Edit | None:
-        """Apply the edit undone last again; None if there is nothing to redo."""
+        """Apply the edit undone last again; None if there is nothing to redo. Raises as `undo`."""
         if not self._undone:
             return None
+        self._check_open()
         edit = self._undone.pop()
         self._done.append(edit)
         self._apply(edit)
         self._tell(edit)
         return edit
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ReadOnlyProject(self.closed)
 
     @property
     def undo_name(self) -> str | None:

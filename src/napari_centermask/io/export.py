@@ -15,6 +15,7 @@ from napari_centermask.io.coco.records import records_of
 from napari_centermask.io.files import copy_file
 from napari_centermask.io.groups import group_of, joined, same_files, split_groups
 from napari_centermask.io.own_files import check_targets
+from napari_centermask.io.paths import check_path
 
 if TYPE_CHECKING:
     from napari_centermask.io.project import Project, ProjectImage
@@ -81,7 +82,7 @@ def export(
     CannotSave
         If the disk refuses.
     """
-    path = Path(os.path.abspath(path))
+    path = Path(os.path.abspath(check_path(Path(path))))
     exported = Exported()
     images = list(_images(project, statuses, exported))
     if not images:

@@ -12,6 +12,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +28,8 @@ LARGE = 100
 _RETRY_S = 2.0
 _CUT = b"\x18\n"
 """Ends a line that a crash left torn, before the next one is appended: what was in progress then is no damage."""
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+_BLOCK = 1 << 20  # bytes read at a time
 
 Maker = Callable[[], dict[str, Any]]
 
@@ -132,7 +135,7 @@ class Journal:
 
     def _open(self) -> None:
         try:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
+            self._file = os.open(self.path, _FLAGS, 0o644)
         except OSError as error:
             raise CannotSave(cannot_save(self.path, error)) from error
         self._good = os.fstat(self._file).st_size
@@ -167,6 +170,7 @@ class Journal:
     def _write_first(self, line: bytes) -> bool:
         """Write the first waiting record; the lock is held. False if the disk refuses it: nothing of it stays."""
         try:
+            self._return()
             rest = memoryview(self._prefix + line)
             size = len(rest)
             while rest:
@@ -179,6 +183,28 @@ class Journal:
         self._prefix = b""
         self._written = self._waiting.popleft()[0]
         return True
+
+    def _return(self) -> None:
+        """Go back to the path if the file was deleted or its folder moved: what it held is written there again.
+
+        Raises
+        ------
+        OSError
+            If the folder is not there.
+        """
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(self.path), os.fstat(self._file)):
+                return
+        os.lseek(self._file, 0, os.SEEK_SET)
+        held = b"".join(iter(lambda: os.read(self._file, _BLOCK), b""))
+        new = os.open(self.path, _FLAGS, 0o644)
+        try:
+            while held:
+                held = held[os.write(new, held) :]
+            os.dup2(new, self._file, inheritable=False)  # at once: the thread may be syncing it
+            self._good = os.fstat(new).st_size
+        finally:
+            os.close(new)
 
     def _take_back(self) -> None:
         """Cut off what was written of a line."""

@@ -12,7 +12,7 @@ from napari_centermask.core.result import Result
 from napari_centermask.widgets.edit.key_names import napari_keys, napari_name, pretty_key
 from napari_centermask.widgets.edit.keys import KEYS, BadKey, Keys
 from napari_centermask.widgets.viewer.planes import ImagePlanes
-from napari_centermask.widgets.viewer.session import session_of
+from napari_centermask.widgets.viewer.state import session_of
 
 pytestmark = pytest.mark.gui
 SHAPE = (96, 128)

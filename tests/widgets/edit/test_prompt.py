@@ -9,7 +9,7 @@ from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.edit.drawing import cancel_drawing, drawing_in
 from napari_centermask.widgets.edit.prompt import Request, prompts_of
-from napari_centermask.widgets.viewer.session import session_of
+from napari_centermask.widgets.viewer.state import session_of
 
 pytestmark = pytest.mark.gui
 

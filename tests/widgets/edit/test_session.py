@@ -11,7 +11,7 @@ from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
 from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.viewer.planes import ImagePlanes
-from napari_centermask.widgets.viewer.session import session_of
+from napari_centermask.widgets.viewer.state import session_of
 
 pytestmark = pytest.mark.gui
 

@@ -20,8 +20,8 @@ from napari_centermask.io.project import Project
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.edit.review import select_next
-from napari_centermask.widgets.project import reading
-from napari_centermask.widgets.project.predictions import Ahead
+from napari_centermask.widgets.project import loading
+from napari_centermask.widgets.project.predictions import Predictions
 from napari_centermask.widgets.project.thumbnails import small
 
 
@@ -48,9 +48,9 @@ def project_dock(viewer, engine, qtbot):
     viewer.window.add_dock_widget(dock, name="CenterMask: Project")
     yield dock
     engine.gate.set()
-    dock._stop_pictures()
+    dock.images.stop_pictures()
     dock.session.close()
-    qtbot.waitUntil(lambda: not dock.session.ahead.runner.is_running, timeout=20_000)
+    qtbot.waitUntil(lambda: not dock.session.predictions.runner.is_running, timeout=20_000)
 
 
 def ids(dock):
@@ -263,16 +263,18 @@ def test_a_categorys_colour_is_that_of_its_outlines(viewer, project_dock, folder
 def test_the_next_images_are_predicted_in_the_background(project_dock, folder, qtbot):
     project_dock.open(folder)
     project_dock.session._last = SegmentSettings(model="fake", score=0.3, diameter=20.0, percentiles=(0, 100))
-    project_dock.ahead.wanted.setChecked(True)
+    project_dock.background.wanted.setChecked(True)
     wanted = ["untouched", "predicted", "predicted", "predicted", "untouched"]
     qtbot.waitUntil(lambda: statuses(project_dock)[:5] == wanted, timeout=20_000)
-    assert project_dock.ahead.status.text() == ""
+    assert project_dock.background.status.text() == ""
     result = project_dock.project.result(ids(project_dock)["field 1.tif"])
     assert result.n_visible() == 3
     assert {c.source for c in result} == {"fake"}
     project_dock.navigation.next.click()
     assert len(edits_of(project_dock).result) == 3
-    qtbot.waitUntil(lambda: project_dock.ahead.status.text().startswith("field 4.tif was left out"), timeout=20_000)
+    qtbot.waitUntil(
+        lambda: project_dock.background.status.text().startswith("field 4.tif was left out"), timeout=20_000
+    )
     assert statuses(project_dock)[4] == "untouched"
 
 
@@ -280,13 +282,13 @@ def test_an_image_that_was_opened_meanwhile_is_left_alone(project_dock, folder, 
     project_dock.open(folder)
     project_dock.session._last = SegmentSettings(model="fake", score=0.3, diameter=20.0, percentiles=(0, 100))
     engine.gate.clear()
-    project_dock.ahead.wanted.setChecked(True)
+    project_dock.background.wanted.setChecked(True)
     qtbot.waitUntil(engine.entered.is_set, timeout=10_000)
-    assert "field 1" in project_dock.ahead.status.text()
+    assert "field 1" in project_dock.background.status.text()
     project_dock.navigation.next.click()
-    project_dock.ahead.wanted.setChecked(False)
+    project_dock.background.wanted.setChecked(False)
     engine.gate.set()
-    qtbot.waitUntil(lambda: not project_dock.session.ahead.runner.is_running, timeout=10_000)
+    qtbot.waitUntil(lambda: not project_dock.session.predictions.runner.is_running, timeout=10_000)
     assert statuses(project_dock)[1] == "untouched"
 
 
@@ -359,7 +361,7 @@ def test_pictures_are_small_and_stretched():
 
 
 def test_nothing_is_predicted_without_a_project():
-    assert Ahead(list).next_images() == []
+    assert Predictions(list).next_images() == []
 
 
 def test_the_export_writes_what_was_chosen(project_dock, folder, qtbot, notices):
@@ -410,8 +412,8 @@ def slow(monkeypatch):
             raise RuntimeError("the disk is gone")
         return read_image(path)
 
-    monkeypatch.setattr(reading, "SMALL", 0)
-    monkeypatch.setattr(reading, "read_image", read)
+    monkeypatch.setattr(loading, "SMALL", 0)
+    monkeypatch.setattr(loading, "read_image", read)
     yield gate
     gate.set()
 
@@ -421,7 +423,7 @@ def test_large_images_are_read_while_the_one_before_stays(viewer, project_dock, 
     assert project_dock.navigation.count.text() == "Opening field 0.tif…"
     qtbot.waitUntil(lambda: project_dock.session.current == 1, timeout=10_000)
     project_dock.navigation.next.click()
-    assert (project_dock.session.current, project_dock.session.coming) == (1, 2)
+    assert (project_dock.session.current, project_dock.session.loading) == (1, 2)
     assert viewer.layers[0].name == "field 0"
     assert project_dock.images.currentRow() == 1
     assert project_dock.navigation.count.text() == "Opening field 1.tif…"
@@ -439,16 +441,16 @@ def test_of_images_chosen_quickly_the_last_one_comes(viewer, project_dock, folde
     project_dock.session.shown.connect(seen.append)
     for _ in range(3):
         project_dock.navigation.next.click()
-    assert project_dock.session.coming == 4
+    assert project_dock.session.loading == 4
     slow.set()
     qtbot.waitUntil(lambda: project_dock.session.current == 4, timeout=10_000)
     assert [id for id in seen if id] == [4]
     slow.clear()
     project_dock.show_image(2)
     project_dock.show_image(4)  # the one in view: the other is not wanted any more
-    assert project_dock.session.coming == 0
+    assert project_dock.session.loading == 0
     slow.set()
-    qtbot.waitUntil(lambda: not project_dock.session._opening.is_reading, timeout=10_000)
+    qtbot.waitUntil(lambda: not project_dock.session.loader.is_reading, timeout=10_000)
     assert project_dock.session.current == 4
 
 
@@ -456,7 +458,7 @@ def test_a_large_image_that_cannot_be_read_says_why(project_dock, folder, slow, 
     project_dock.open(folder)
     qtbot.waitUntil(lambda: project_dock.session.current == 1, timeout=10_000)
     project_dock.show_image(3)
-    qtbot.waitUntil(lambda: project_dock.session.coming == 0, timeout=10_000)
+    qtbot.waitUntil(lambda: project_dock.session.loading == 0, timeout=10_000)
     assert "the disk is gone" in notices()[-1]
     assert project_dock.session.current == 1
     assert project_dock.images.currentRow() == 0

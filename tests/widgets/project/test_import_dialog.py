@@ -24,7 +24,7 @@ def dock(viewer, engine, tmp_path):
     viewer.window.add_dock_widget(made, name="CenterMask: Project")
     made.open(tmp_path / "project")
     yield made
-    made._stop_pictures()
+    made.images.stop_pictures()
     made.session.close()
 
 

@@ -134,15 +134,15 @@ def test_images_of_a_project_are_predicted_ahead(viewer, unet, qtbot, discs, tmp
     dock = ProjectDock(viewer)
     viewer.window.add_dock_widget(dock, name="CenterMask: Project")
     dock.open(place)
-    dock.ahead.models.setCurrentText("bright")
+    dock.background.models.setCurrentText("bright")
     dock.session._last = SegmentSettings(model="bright", diameter=20.0)
-    dock.ahead.wanted.setChecked(True)
+    dock.background.wanted.setChecked(True)
     _, *later = [i.id for i in dock.project.images]
     qtbot.waitUntil(lambda: all(dock.images.status(id) == "predicted" for id in later), timeout=30_000)
     result = dock.project.result(later[0])
     assert len(result) == 3
     assert {c.source for c in result} == {"bright"}
-    dock.ahead.wanted.setChecked(False)
-    dock._stop_pictures()
+    dock.background.wanted.setChecked(False)
+    dock.images.stop_pictures()
     dock.session.close()
-    qtbot.waitUntil(lambda: not dock.session.ahead.runner.is_running, timeout=20_000)
+    qtbot.waitUntil(lambda: not dock.session.predictions.runner.is_running, timeout=20_000)

@@ -129,7 +129,7 @@ def train(window, home, data, act, qtbot):
     dock = window()
     dock.add_folder(data)
     yield dock
-    dock.training.leave()
+    dock.training.end()
     for job in find_jobs(home / "runs"):
         job.kill()
     training = dock.training
@@ -272,7 +272,7 @@ def test_a_running_job_is_found_again(train, wait, window, qtbot):
     train.start.start.click()
     wait(lambda: state(train) == "running")
     folder = train.training.job.folder
-    train.training.leave()
+    train.training.end()
     wait(lambda: not train.training.watcher.is_running)
     again = window()
     wait(lambda: again.training.job is not None and state(again) == "running")
@@ -512,7 +512,7 @@ def framed(home, data, act, qtbot):
     dock.add_folder(data)
     training, planner = dock.training, dock.planner
     yield dock, frame, main
-    training.leave()
+    training.end()
     with suppress(RuntimeError):  # the test has deleted it
         main.deleteLater()
     qtbot.waitUntil(lambda: not (training.runs.is_running or planner.is_running), timeout=20_000)

@@ -26,7 +26,7 @@ def projects(viewer, engine, card, tmp_path, discs, qtbot, monkeypatch):
     projects.show(1)
     yield projects
     engine.gate.set()
-    qtbot.waitUntil(lambda: not projects.session.runner.is_running and not projects._opening.is_reading, timeout=20_000)
+    qtbot.waitUntil(lambda: not projects.session.runner.is_running and not projects.loader.is_reading, timeout=20_000)
     projects.close()
 
 
@@ -34,7 +34,7 @@ def projects(viewer, engine, card, tmp_path, discs, qtbot, monkeypatch):
 def ended(projects, qtbot):
     def wait():
         runner = projects.session.runner
-        qtbot.waitUntil(lambda: not runner.is_running and not projects.coming, timeout=20_000)
+        qtbot.waitUntil(lambda: not runner.is_running and not projects.loading, timeout=20_000)
 
     return wait
 
@@ -60,7 +60,7 @@ def test_a_large_image_is_predicted_when_it_has_come(viewer, projects, ended, mo
     monkeypatch.setattr(reading, "SMALL", 0)
     predict_next(viewer, "mine")
     assert projects.current == 1  # nobody waits
-    assert projects.coming == 2
+    assert projects.loading == 2
     ended()
     assert projects.current == 2
     assert n_cells(projects) == [0, 3, 0]

@@ -47,7 +47,7 @@ def training(qtbot, monkeypatch):
     yield training
     for job in FakeJob.made.values():
         job.is_alive = False
-    training.leave()
+    training.end()
     qtbot.waitUntil(lambda: not training.watcher.is_running)
 
 

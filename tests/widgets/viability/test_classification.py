@@ -18,7 +18,7 @@ from napari_centermask.models.store.classifier_card import ClassifierCard
 from napari_centermask.pipeline.classify import classify
 from napari_centermask.settings import ClassifierSettings
 from napari_centermask.widgets.viewer.planes import ImagePlanes
-from napari_centermask.widgets.viewer.session import session_of
+from napari_centermask.widgets.viewer.state import session_of
 
 SHAPE, RADIUS = (120, 160), 8
 BRIGHT = (1.0, 0.2, 1.0, 0.2, 1.0, 0.2)

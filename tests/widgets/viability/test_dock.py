@@ -17,7 +17,7 @@ from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import ModelSettings
 from napari_centermask.widgets.parts.colours import category_colour
 from napari_centermask.widgets.viewer.planes import ImagePlanes
-from napari_centermask.widgets.viewer.session import session_of
+from napari_centermask.widgets.viewer.state import session_of
 
 SHAPE = (120, 160)
 KINDS = {1: "live", 2: "dead"}

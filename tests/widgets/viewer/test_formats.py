@@ -12,7 +12,7 @@ from napari_centermask.core.result import Result
 from napari_centermask.io.formats import FORMATS
 from napari_centermask.widgets.viewer.layers import KEY
 from napari_centermask.widgets.viewer.reader import get_reader
-from napari_centermask.widgets.viewer.session import session_of
+from napari_centermask.widgets.viewer.state import session_of
 
 PLUGIN = "napari-centermask"
 NEEDS = {"imagej": "roifile", "ome-zarr": "zarr"}

@@ -10,7 +10,7 @@ SCRIPT = """
 import numpy as np
 from napari import Viewer
 from qtpy.QtTest import QTest
-from napari_centermask.widgets.viewer.session import session_of
+from napari_centermask.widgets.viewer.state import session_of
 
 viewer = Viewer(show=True)
 session = session_of(viewer) if {with_session} else None
@@ -43,7 +43,7 @@ def test_a_layer_can_be_removed_and_another_added():
 def test_programs_of_removed_layers_are_kept_without_their_textures(make_napari_viewer, qtbot):
     import numpy as np
 
-    from napari_centermask.widgets.viewer.session import session_of
+    from napari_centermask.widgets.viewer.state import session_of
 
     viewer = make_napari_viewer(show=True)
     session = session_of(viewer)
@@ -52,5 +52,5 @@ def test_programs_of_removed_layers_are_kept_without_their_textures(make_napari_
     program = visual.node._program
     qtbot.waitUntil(lambda: len(program._user_variables) > 0)
     viewer.layers.remove(layer)
-    assert program in session._programs._kept
+    assert program in session.canvas._programs._kept
     assert not program._user_variables

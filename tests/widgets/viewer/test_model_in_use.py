@@ -7,7 +7,7 @@ import pytest
 from napari_centermask.models.store import zoo
 from napari_centermask.widgets.project.dock import ProjectDock
 from napari_centermask.widgets.segment.dock import SegmentDock
-from napari_centermask.widgets.viewer.model_in_use import model_in_use
+from napari_centermask.widgets.viewer.state import model_in_use
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_predictions_ahead_follow_it_and_may_go_by_another(models, viewer):
     in_use.choose("second")
     project = ProjectDock(viewer)
     viewer.window.add_dock_widget(project, name="project")
-    combo = project.ahead.models
+    combo = project.background.models
     assert combo.currentText() == "second"
     models.append("adopted")
     in_use.choose("adopted")

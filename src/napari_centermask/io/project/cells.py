@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_centermask.core.errors import BadImage, ReadOnlyProject
+from napari_centermask.core.errors import BadImage
 from napari_centermask.core.history import Change, Edit, History, RegionChange
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.predictions import replace_predictions
@@ -90,9 +90,15 @@ class Cells:
         result = self.result(id)
         opened = self._opened[id]
         if opened.history is None:
-            opened.history = ClosedHistory(result, refusal) if refusal else History(result)
+            opened.history = History(result, closed=refusal)
             opened.history.listen(lambda edit: self._on_edit(id, edit, on_edit))
         return opened.history
+
+    def close(self, reason: str) -> None:
+        """Refuse every edit from now on."""
+        for opened in self._opened.values():
+            if opened.history is not None:
+                opened.history.closed = reason
 
     def _on_edit(self, id: int, edit: Edit, then: Callable[[int, Edit], None]) -> None:
         self._changed.add(id)
@@ -188,21 +194,3 @@ class Cells:
         whole = ((0, 0, *result.shape),)
         planes: Iterable[Index] = (tuple(map(int, index)) for index in np.ndindex(*result.leading))
         return [RegionChange(index, result.reviewed(index), whole) for index in planes]
-
-
-class ClosedHistory(History):
-    """Refuses every edit, so that none is made that cannot be kept.
-
-    Parameters
-    ----------
-    reason
-        Why, in a sentence for a person.
-    """
-
-    def __init__(self, result: Result, reason: str) -> None:
-        super().__init__(result)
-        self.reason = reason
-
-    def do(self, name: str, changes: Sequence[Change] = (), *, regions: Sequence[RegionChange] = ()) -> Edit | None:
-        """Refuse; raises `ReadOnlyProject`."""
-        raise ReadOnlyProject(self.reason)

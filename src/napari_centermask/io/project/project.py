@@ -17,6 +17,7 @@ from napari_centermask.io.files import remove_parts, replace_file
 from napari_centermask.io.journal import Contents, Journal, read_journal
 from napari_centermask.io.lock import FolderLock, lock_folder
 from napari_centermask.io.own_files import ANNOTATIONS, JOURNAL, PREVIOUS, PREVIOUS_PROJECT, PROJECT
+from napari_centermask.io.paths import check_path
 from napari_centermask.io.project.categories import Categories, check_category
 from napari_centermask.io.project.cells import Cells
 from napari_centermask.io.project.image_list import ImageList
@@ -114,7 +115,7 @@ class Project:
 
     @classmethod
     def _locked(cls, folder: Path, *, must_write: bool) -> Self:
-        if not folder.is_dir():
+        if not check_path(folder).is_dir():
             raise BadProject(f"{folder} is not a folder of images or a project. Choose a folder.")
         lock = lock_folder(folder)
         if isinstance(lock, str):
@@ -469,6 +470,7 @@ class Project:
             self._lock.release()
             self._lock = None
         self.read_only = self.read_only or "The project is closed."
+        self._cells.close(self.read_only)
 
     def __enter__(self) -> Self:
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 import numpy as np
 from napari.utils.notifications import show_info
@@ -14,6 +14,7 @@ from napari_centermask.core.missed import missed
 from napari_centermask.core.tools.pairs import union
 from napari_centermask.widgets.edit.keys import KEYS
 from napari_centermask.widgets.viewer.layers import flat_place, redraw
+from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -26,14 +27,11 @@ _CANDIDATE, _CURRENT = 1, 2
 _NONE = "There are no low-confidence candidates in this plane."
 _FEW = 16  # boxes; with more, all candidates are drawn again
 _COLOURS = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0), _CANDIDATE: (1.0, 0.35, 0.95, 1.0), _CURRENT: (1.0, 0.9, 0.2, 0.7)}
-_CANDIDATES: WeakKeyDictionary[EditSession, Candidates] = WeakKeyDictionary()
 
 
 def candidates_of(edits: EditSession) -> Candidates:
     """The candidates of a correction, made on first use."""
-    if edits not in _CANDIDATES:
-        _CANDIDATES[edits] = Candidates(edits)
-    return _CANDIDATES[edits]
+    return edits.shown.part(Candidates, lambda: Candidates(edits))
 
 
 class Candidates:
@@ -52,6 +50,7 @@ class Candidates:
         self._cells: dict[int, Instance] = {}
         self._current = 0
         self._layer: Labels | None = None
+        self._links = Connections()
         self._data = np.zeros((1, 1), np.uint8)
 
     @property
@@ -90,10 +89,10 @@ class Candidates:
         edits.finish()
         self._layer = self._make_layer(edits)
         edits.show_layer(self._layer)
-        edits.edited.connect(self._on_edited)
-        edits.plane_changed.connect(self._find)
-        edits.session.changed.connect(self._on_changed)
-        edits.session.viewer.layers.events.removed.connect(self._on_removed)
+        self._links.add(edits.edited, self._on_edited)
+        self._links.add(edits.plane_changed, self._find)
+        self._links.add(edits.session.changed, self._on_changed)
+        self._links.add(edits.session.viewer.layers.events.removed, self._on_removed)
         self._find()
         n = len(self._cells)
         keys = f"{KEYS.key('accept_candidate')} accepts, {KEYS.key('reject_candidate')} rejects"
@@ -105,14 +104,14 @@ class Candidates:
             return
         edits, layer, self._layer = self._edits(), self._layer, None
         self._cells, self._current = {}, 0
+        self._links.end()
         if edits is not None:
-            edits.edited.disconnect(self._on_edited, missing_ok=True)
-            edits.plane_changed.disconnect(self._find, missing_ok=True)
-            edits.session.changed.disconnect(self._on_changed, missing_ok=True)
-            if edits.session.viewer is not None:
-                edits.session.viewer.layers.events.removed.disconnect(self._on_removed)
             edits.remove_layer(layer)
         self.changed.emit()
+
+    def end(self) -> None:
+        """The image's result is no longer shown."""
+        self.hide()
 
     def _make_layer(self, edits: EditSession) -> Labels:
         from napari.layers import Labels

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from napari.layers import Image
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QSize
-from qtpy.QtWidgets import QWidget
 
 from napari_centermask.core.errors import BadImage
 from napari_centermask.widgets.edit.allowed import CorrectState
@@ -16,34 +15,30 @@ from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.edit.keys import KEYS
 from napari_centermask.widgets.edit.keys_box import KeysBox
 from napari_centermask.widgets.edit.tools_box import ActiveBox, PaintBox, ToolsBox
-from napari_centermask.widgets.parts.layout import STYLE, WIDTH, stack
+from napari_centermask.widgets.parts.layout import WIDTH, stack
 from napari_centermask.widgets.parts.pickers import LayerCombo
-from napari_centermask.widgets.parts.tabs import share_place
-from napari_centermask.widgets.viewer.session import session_of
+from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.view import shows_planes
+from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:
-    from napari.viewer import Viewer
-
     from napari_centermask.widgets.edit.session import EditSession
 
 
-class CorrectDock(QWidget):
+class CorrectDock(Dock):
     """Correct the cells of an image layer.
 
     The dock is a view: the correction belongs to the viewer's session, which outlives it.
     """
 
-    def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__()
-        self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self.session = session_of(napari_viewer)
+    title = "Correct"
+
+    def _set_up(self) -> None:
+        self.session = self._state.session
         self.edits: EditSession | None = None
-        self._links: list[tuple] = []
+        self._edit_links = Connections()
         self.image = LayerCombo(self._viewer, kinds=(Image,))
         self.active, self.painting, self.tools, self.keys = ActiveBox(self.image), PaintBox(), ToolsBox(), KeysBox()
-        self.setStyleSheet(STYLE)
-        share_place(self, "Correct")
         stack(self, (self.active, self.painting, self.tools, self.keys))
         self._connect()
         self._bind()
@@ -53,24 +48,17 @@ class CorrectDock(QWidget):
         return QSize(WIDTH, 700)
 
     def _connect(self) -> None:
-        self.image.picked.connect(self._bind)
-        self.active.wanted.connect(self.perform)
-        self.tools.wanted.connect(self.perform)
-        self.painting.wanted.connect(self.perform)
-        self.painting.mode_picked.connect(self._on_mode_picked)
-        self.active.category_picked.connect(lambda c: self.perform(f"category_{c}"))
-        self.tools.amount.valueChanged.connect(self._on_amount)
-        self.tools.debris.valueChanged.connect(self._on_amount)
-        outer = [(self.session.changed, self._on_result_changed), (KEYS.changed, self._on_keys_changed)]
-        for signal, slot in outer:
-            signal.connect(slot)
-        links, image = self._links, self.image
-
-        def forget() -> None:
-            image.disconnect_viewer()
-            _disconnect([*outer, *links])
-
-        self.destroyed.connect(forget)
+        self.links.add(self.image.picked, self._bind)
+        self.links.add(self.active.wanted, self.perform)
+        self.links.add(self.tools.wanted, self.perform)
+        self.links.add(self.painting.wanted, self.perform)
+        self.links.add(self.painting.mode_picked, self._on_mode_picked)
+        self.links.add(self.active.category_picked, lambda c: self.perform(f"category_{c}"))
+        self.links.add(self.tools.amount.valueChanged, self._on_amount)
+        self.links.add(self.tools.debris.valueChanged, self._on_amount)
+        self.links.add(self.session.changed, self._on_result_changed)
+        self.links.add(KEYS.changed, self._on_keys_changed)
+        self.links.on_end(self._edit_links.end)
 
     def _bind(self) -> None:
         """Turn to the chosen image; one without cells is corrected from its first new cell on."""
@@ -80,15 +68,18 @@ class CorrectDock(QWidget):
 
     def _follow(self, edits: EditSession | None) -> None:
         if edits is not self.edits:
-            _disconnect(self._links)
-            self._links.clear()
+            self._edit_links.end()
             self.edits = edits
             if edits is not None:
-                slots = ((edits.selection_changed, self._refresh), (edits.edited, self._refresh))
-                self._links += [*slots, (edits.mode_changed, self._refresh), (edits.plane_changed, self._refresh)]
-                self._links.append((edits.flat_changed, self._refresh))
-                for signal, slot in self._links:
-                    signal.connect(slot)
+                signals = (
+                    edits.selection_changed,
+                    edits.edited,
+                    edits.mode_changed,
+                    edits.plane_changed,
+                    edits.flat_changed,
+                )
+                for signal in signals:
+                    self._edit_links.add(signal, self._refresh)
         if edits is not None:
             edits.activate()
             self._on_amount()
@@ -140,8 +131,3 @@ class CorrectDock(QWidget):
         self.active.show_cell(self.edits, state)
         self.painting.show_state(self.edits, state)
         self.tools.show_state(state)
-
-
-def _disconnect(links: list[tuple]) -> None:
-    for signal, slot in links:
-        signal.disconnect(slot, missing_ok=True)

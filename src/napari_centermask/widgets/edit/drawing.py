@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_centermask.widgets.viewer.layers import flat_place
+from napari_centermask.widgets.viewer.state import state_of
+from napari_centermask.widgets.work.gate import attempt
 
 if TYPE_CHECKING:
     from napari.layers import Layer, Shapes
@@ -26,7 +28,6 @@ _HINTS = {
     "click": "Click. Esc cancels.",
     "polygon": "Click the corners or drag the outline, then press Enter or double-click. Esc cancels.",
 }
-_DRAWINGS: dict[int, Drawing] = {}
 
 
 def draw(
@@ -55,13 +56,28 @@ def draw(
     edits.finish()
     cancel_drawing(edits.session.viewer)
     drawing = Drawing(edits, kind, on_done, hint=hint or _HINTS[kind], repeat=repeat)
-    _DRAWINGS[id(edits.session.viewer)] = drawing
+    _place_in(edits.session.viewer).drawing = drawing
     return drawing
 
 
 def drawing_in(viewer: Viewer) -> Drawing | None:
     """What is being drawn in a viewer."""
-    return _DRAWINGS.get(id(getattr(viewer, "__wrapped__", viewer)))
+    return _place_in(viewer).drawing
+
+
+class _DrawingPlace:
+    """Where a viewer has its drawing: one at a time."""
+
+    def __init__(self) -> None:
+        self.drawing: Drawing | None = None
+
+    def end(self) -> None:
+        """The viewer is gone, and the layer of the drawing with it."""
+        self.drawing = None
+
+
+def _place_in(viewer: Viewer) -> _DrawingPlace:
+    return state_of(viewer).part(_DrawingPlace, _DrawingPlace)
 
 
 def cancel_drawing(viewer: Viewer) -> bool:
@@ -133,7 +149,7 @@ class Drawing:
             self._preview()
         else:
             self.cancel()
-        self._on_done(points)
+        attempt(self._on_done, points)
 
     def take_back(self) -> bool:
         """Take back the drag under way, or the last point; False if there is neither."""
@@ -157,11 +173,11 @@ class Drawing:
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._edits.plane_changed.disconnect(self._on_plane_changed, missing_ok=True)
         self._edits.flat_changed.disconnect(self.cancel, missing_ok=True)
-        if _DRAWINGS.get(id(self._viewer)) is self:
-            del _DRAWINGS[id(self._viewer)]
+        place = _place_in(self._viewer)
+        if place.drawing is self:
+            place.drawing = None
         layers = self._viewer.layers
-        if self.layer in layers:
-            layers.remove(self.layer)
+        self._edits.session.canvas.take_out(self.layer)
         if self._before in layers:
             layers.selection.active = self._before
             self._before.mode = self._mode

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 from napari.utils.notifications import show_info
 from psygnal import Signal
@@ -18,6 +18,7 @@ from napari_centermask.core.instances import Instance
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.edit.drawing import draw, drawing_in
 from napari_centermask.widgets.work.engine_cache import cached_engine
+from napari_centermask.widgets.work.gate import guarded
 from napari_centermask.widgets.work.tasks import ENGINE_LOCK, Failed
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 Kind = Literal["box", "click", "prepare"]
 _SAME_PLACE = 0.5  # part of the cell made last that another answer covers where a person drew it again
 _KEPT_PLANES = 4
-_PROMPTS: WeakKeyDictionary[EditSession, Prompts] = WeakKeyDictionary()
 _HINTS = {
     "box": "Drag a box around a cell. To redraw it, drag another box around it. Esc ends.",
     "click": "Click the middle of a cell. To redraw it, click it again. Esc ends.",
@@ -39,9 +39,7 @@ _HINTS = {
 
 def prompts_of(edits: EditSession) -> Prompts:
     """The prompts of a correction, made on first use."""
-    if edits not in _PROMPTS:
-        _PROMPTS[edits] = Prompts(edits)
-    return _PROMPTS[edits]
+    return edits.shown.part(Prompts, lambda: Prompts(edits))
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,10 @@ class Prompts:
     def is_busy(self) -> bool:
         """Whether a question waits for its answer."""
         return self._worker is not None
+
+    def end(self) -> None:
+        """The image's result is no longer shown: ask nothing more."""
+        self._waiting.clear()
 
     def draw(self, kind: Literal["box", "click"], *, replace_id: int = 0) -> None:
         """Let the person draw; each box or click becomes a cell, until Esc, or one replaces a cell."""
@@ -118,7 +120,7 @@ class Prompts:
         settings = settings.model_copy(update={"diameter": settings.diameter or edits.shown.diameter})
         image = edits.planes.plane(request.plane)
         worker = create_worker(_answer, self._prompters, request, image, settings, _start_thread=False)
-        worker.returned.connect(lambda answer: self._on_answer(request, answer))
+        worker.returned.connect(guarded(partial(self._on_answer, request)))
         worker.finished.connect(self._on_finished)
         self._worker = worker
         worker.start()

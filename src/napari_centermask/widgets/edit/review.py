@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 import numpy as np
 from psygnal import Signal
@@ -24,14 +24,9 @@ if TYPE_CHECKING:
 _AT_ONCE = 30  # cells measured between two turns of the event loop: about 4 ms
 
 
-_REVIEWS: WeakKeyDictionary[EditSession, Review] = WeakKeyDictionary()
-
-
 def review_of(edits: EditSession) -> Review:
     """The review of an image, made on first use; its queue is the one that `select_next` follows."""
-    if edits not in _REVIEWS:
-        _REVIEWS[edits] = Review(edits)
-    return _REVIEWS[edits]
+    return edits.shown.part(Review, lambda: Review(edits))
 
 
 def select_next(edits: EditSession, *, step: int = 1) -> None:
@@ -45,7 +40,7 @@ def select_next(edits: EditSession, *, step: int = 1) -> None:
         1 for the next cell, -1 for the one before.
     """
     edits.finish()
-    reviewed = edits in _REVIEWS or not edits.result.leading  # the queue of a stack would leave the plane
+    reviewed = edits.shown.has(Review) or not edits.result.leading  # the queue of a stack would leave the plane
     ids = (review_of(edits).queue() if reviewed else []) or sorted(edits.result.visible(edits.current_plane).ids)
     if not ids:
         return
@@ -153,6 +148,10 @@ class Review:
         plane = self.edits.current_plane if plane is None else plane
         before = self.edits.result.reviewed(plane)
         self.edits.do("removal of a reviewed region", (), (RegionChange(plane, before, _without(before, box)),))
+
+    def end(self) -> None:
+        """The image's result is no longer shown: measure no more."""
+        self._timer.stop()
 
     def refresh(self) -> None:
         """Read what is shown again, for instance after the threshold moved."""

@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QSize, QTimer
-from qtpy.QtWidgets import QTabWidget, QWidget
+from qtpy.QtWidgets import QTabWidget
 
 from napari_centermask.core.errors import BadImage, UserError
 from napari_centermask.widgets.edit.allowed import ReviewState, review_refusals
@@ -18,19 +18,16 @@ from napari_centermask.widgets.edit.drawing import draw
 from napari_centermask.widgets.edit.quality_box import QualityBox
 from napari_centermask.widgets.edit.review import Review, review_of
 from napari_centermask.widgets.edit.review_view import TIPS, JudgeBox, RegionsBox, TableBox
-from napari_centermask.widgets.parts.layout import STYLE, WIDTH, HelpButton, label, row, scroll_column
+from napari_centermask.widgets.parts.layout import WIDTH, HelpButton, label, row, scroll_column
 from napari_centermask.widgets.parts.message_bar import MessageBar
 from napari_centermask.widgets.parts.pickers import LayerCombo, hint
-from napari_centermask.widgets.parts.tabs import share_place
 from napari_centermask.widgets.segment.scope import view_of
-from napari_centermask.widgets.viewer.autosave import autosaves_of
+from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.region_layer import RegionLayer
-from napari_centermask.widgets.viewer.session import session_of
 from napari_centermask.widgets.viewer.view import go_to_plane
+from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:
-    from napari.viewer import Viewer
-
     from napari_centermask.core.instances import Box
     from napari_centermask.core.quality import Finding
     from napari_centermask.widgets.edit.session import EditSession
@@ -50,17 +47,17 @@ low quality.</li>
 _WAIT_MS = 60  # edits in quick succession sort the table once
 
 
-class ReviewDock(QWidget):
+class ReviewDock(Dock):
     """Look through an image's cells.
 
     The dock is a view: what was reviewed is in the cells, and the queue in `review.Review`; both outlive it.
     """
 
-    def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__()
-        self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self.session = session_of(napari_viewer)
-        self.autosaves = autosaves_of(self.session)
+    title = "Review"
+
+    def _set_up(self) -> None:
+        self.session = self._state.session
+        self.autosaves = self._state.autosaves
         self.review: Review | None = None
         self.region_layer = RegionLayer(self._viewer)
         self._changed: set[int] | None = set()
@@ -68,7 +65,7 @@ class ReviewDock(QWidget):
         self._later.setSingleShot(True)
         self._later.setInterval(_WAIT_MS)
         self._later.timeout.connect(self.settle)
-        self._links: list[tuple] = []
+        self._review_links = Connections()
         self._build()
         self._connect()
         self._bind()
@@ -81,8 +78,6 @@ class ReviewDock(QWidget):
         self.tabs = QTabWidget()
         for box, title in ((self.cells, "Cells"), (self.regions, "Regions"), (self.quality, "Check")):
             self.tabs.addTab(box, title)
-        self.setStyleSheet(STYLE)
-        share_place(self, "Review")
         self.setMinimumWidth(WIDTH + 60)  # from the number to the status of a cell
         layout = scroll_column(self)
         layout.setSpacing(8)
@@ -96,34 +91,23 @@ class ReviewDock(QWidget):
         return QSize(WIDTH + 60, 640)
 
     def _connect(self) -> None:
-        self.image.picked.connect(self._bind)
-        self.judging.first.activated.connect(self._on_first)
-        self.judging.previous.clicked.connect(lambda: self.review.go_on(step=-1))
-        self.judging.next.clicked.connect(lambda: self.review.go_on())
-        self.judging.accept.clicked.connect(lambda: self._change(lambda: self.review.judge("accept")))
-        self.judging.reject.clicked.connect(lambda: self._change(lambda: self.review.judge("reject")))
-        self.cells.filtered.connect(self._on_filtered)
-        self.cells.table.picked.connect(self._on_picked)
-        self.regions.view.clicked.connect(self._on_view_right)
-        self.regions.draw.clicked.connect(self._on_draw)
-        self.regions.whole.clicked.connect(self._on_whole_right)
-        self.regions.removed.connect(lambda box: self._change(lambda: self.review.unmark(box)))
-        self.quality.wanted.connect(lambda: self.quality.check(self.review.columns))
-        self.quality.picked.connect(self._on_finding)
-        self.session.changed.connect(self._on_result_changed)
-        self.autosaves.offered.connect(self._show_offer)
-        autosaves, show_offer = self.autosaves, self._show_offer
-        session, image, region_layer, links = self.session, self.image, self.region_layer, self._links
-        slot = self._on_result_changed
-
-        def forget() -> None:
-            session.changed.disconnect(slot, missing_ok=True)
-            autosaves.offered.disconnect(show_offer, missing_ok=True)
-            image.disconnect_viewer()
-            _disconnect(links)
-            region_layer.layer = None
-
-        self.destroyed.connect(forget)
+        self.links.add(self.image.picked, self._bind)
+        self.links.add(self.judging.first.activated, self._on_first)
+        self.links.add(self.judging.previous.clicked, lambda: self.review.go_on(step=-1))
+        self.links.add(self.judging.next.clicked, lambda: self.review.go_on())
+        self.links.add(self.judging.accept.clicked, lambda: self._change(lambda: self.review.judge("accept")))
+        self.links.add(self.judging.reject.clicked, lambda: self._change(lambda: self.review.judge("reject")))
+        self.links.add(self.cells.filtered, self._on_filtered)
+        self.links.add(self.cells.table.picked, self._on_picked)
+        self.links.add(self.regions.view.clicked, self._on_view_right)
+        self.links.add(self.regions.draw.clicked, self._on_draw)
+        self.links.add(self.regions.whole.clicked, self._on_whole_right)
+        self.links.add(self.regions.removed, lambda box: self._change(lambda: self.review.unmark(box)))
+        self.links.add(self.quality.wanted, lambda: self.quality.check(self.review.columns))
+        self.links.add(self.quality.picked, self._on_finding)
+        self.links.add(self.session.changed, self._on_result_changed)
+        self.links.add(self.autosaves.offered, self._show_offer)
+        self.links.on_end(self._review_links.end)
 
     @property
     def edits(self) -> EditSession | None:
@@ -136,19 +120,15 @@ class ReviewDock(QWidget):
         shown = self.session.shown(source)
         review = None if shown is None else review_of(edit_session_of(self.session, source))
         if review is not self.review:
-            _disconnect(self._links)
+            self._review_links.end()
             self.review = review
             if review is not None:
                 edits = review.edits
-                self._links += [
-                    (review.changed, self._on_changed),
-                    (review.measured, self._on_measured),
-                    (edits.selection_changed, self._on_selected),
-                    (edits.plane_changed, self._on_plane_changed),
-                    (edits.flat_changed, self._refresh),
-                ]
-                for signal, slot in self._links:
-                    signal.connect(slot)
+                self._review_links.add(review.changed, self._on_changed)
+                self._review_links.add(review.measured, self._on_measured)
+                self._review_links.add(edits.selection_changed, self._on_selected)
+                self._review_links.add(edits.plane_changed, self._on_plane_changed)
+                self._review_links.add(edits.flat_changed, self._refresh)
             if review is not None:
                 review.by = self.judging.first.currentData()
             self.quality.clear()
@@ -277,9 +257,3 @@ class ReviewDock(QWidget):
             edits.select(finding.ids, centre=True)
         elif finding.plane != edits.current_plane:
             go_to_plane(self._viewer, self.image.layer, edits.planes, finding.plane)
-
-
-def _disconnect(links: list[tuple]) -> None:
-    for signal, slot in links:
-        signal.disconnect(slot, missing_ok=True)
-    links.clear()

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from napari_centermask.core.history import Change, Edit, RegionChange
     from napari_centermask.core.result import Index
-    from napari_centermask.widgets.viewer.session import Session, Shown
+    from napari_centermask.widgets.viewer.session import Session
+    from napari_centermask.widgets.viewer.shown import Shown
 
 
 class EditSession(CellsInView):
@@ -50,6 +51,11 @@ class EditSession(CellsInView):
         self._more_layers: list[Layer] = []
 
     @property
+    def layer(self) -> Layer:
+        """In which the active cell is painted."""
+        return self.active.layer
+
+    @property
     def layers(self) -> list[Layer]:
         """The image and the layers that show its cells."""
         shown = self.shown
@@ -63,6 +69,7 @@ class EditSession(CellsInView):
             before.deactivate()
         self.session.editing = self
         self.follow_view()
+        self.session.show_again(self.shown)
         if before is not self or self.active.layer not in self.session.viewer.layers:
             self.session.show_above(self.shown, self.active.layer)
             self.activated.emit()
@@ -73,7 +80,7 @@ class EditSession(CellsInView):
         self.deactivated.emit()
         if self.session.editing is self:
             self.session.editing = None
-        self.session.take_out(self.active.layer)
+        self.session.canvas.take_out(self.active.layer)
 
     def show_layer(self, layer: Layer) -> None:
         """Show a layer that belongs to the correction: keys and clicks work in it too."""
@@ -86,7 +93,7 @@ class EditSession(CellsInView):
         self._more_layers = [own for own in self._more_layers if own is not layer]
         self.layers_changed.emit()
         if self.session.viewer is not None:
-            self.session.take_out(layer)
+            self.session.canvas.take_out(layer)
 
     def select(self, ids: Iterable[int], *, centre: bool = False) -> None:
         """Select cells of one plane; the first is the active one. Goes to their plane if it is not in view.

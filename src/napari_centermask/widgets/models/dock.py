@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,29 +17,30 @@ from napari_centermask.widgets.models.changes import Change, History
 from napari_centermask.widgets.models.controls import DockState, controls
 from napari_centermask.widgets.models.tasks import Entry, Inventory
 from napari_centermask.widgets.models.view import CardBox, CompareBox, ListBox
-from napari_centermask.widgets.parts.layout import STYLE, WIDTH, stack
+from napari_centermask.widgets.parts.layout import WIDTH, stack
 from napari_centermask.widgets.parts.pickers import show_control
-from napari_centermask.widgets.parts.tabs import share_place
 from napari_centermask.widgets.project.session import project_session_of
 from napari_centermask.widgets.training.comparison import Compared
 from napari_centermask.widgets.training.plan import Source, sources
+from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.work.runner import Runner
 
 if TYPE_CHECKING:
-    from napari.viewer import Viewer
+    pass
 
 _FILES = "Models (*.safetensors *.onnx *.pth *.pkl)"
 
 
-class ModelsDock(QWidget):
+class ModelsDock(Dock):
     """Keep order among the models; the registry on disk is the truth, the dock shows it.
 
     What its buttons may do follows from `state` by `controls`.
     """
 
-    def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__()
-        self.projects = project_session_of(napari_viewer)
+    title = "Models"
+
+    def _set_up(self) -> None:
+        self.projects = project_session_of(self._viewer)
         self.looker, self.worker = Runner(), Runner()
         self.inventory = Inventory((), (), (), ())
         self.history = History()
@@ -53,8 +54,6 @@ class ModelsDock(QWidget):
 
     def _build(self) -> None:
         self.list, self.card, self.comparing = ListBox(), CardBox(), CompareBox()
-        self.setStyleSheet(STYLE)
-        share_place(self, "Models")
         stack(self, (self.list, self.card, self.comparing))
 
     def sizeHint(self) -> QSize:
@@ -63,26 +62,22 @@ class ModelsDock(QWidget):
 
     def _connect(self) -> None:
         box = self.list
-        box.tree.currentItemChanged.connect(self._on_chosen)
-        box.rename.clicked.connect(self._on_rename)
-        box.archive.clicked.connect(self.archive)
-        box.delete.clicked.connect(self.delete)
-        box.undo.clicked.connect(self.undo)
-        box.export.clicked.connect(self._on_export)
-        box.add.clicked.connect(self._on_add)
-        self.comparing.folder.clicked.connect(self._on_folder)
-        self.comparing.start.clicked.connect(self.compare)
-        self.comparing.data.currentIndexChanged.connect(self._refresh)
-        self.comparing.other.currentIndexChanged.connect(self._refresh)
-        links = [
-            (self.looker.ended, self._on_looked),
-            (self.worker.ended, self._on_worked),
-            (self.projects.opened, self._list_data),
-        ]
-        for signal, slot in links:
-            signal.connect(slot)
-        runners = self.looker, self.worker
-        self.destroyed.connect(lambda: _end(links, runners))
+        self.links.add(box.tree.currentItemChanged, self._on_chosen)
+        self.links.add(box.rename.clicked, self._on_rename)
+        self.links.add(box.archive.clicked, self.archive)
+        self.links.add(box.delete.clicked, self.delete)
+        self.links.add(box.undo.clicked, self.undo)
+        self.links.add(box.export.clicked, self._on_export)
+        self.links.add(box.add.clicked, self._on_add)
+        self.links.add(self.comparing.folder.clicked, self._on_folder)
+        self.links.add(self.comparing.start.clicked, self.compare)
+        self.links.add(self.comparing.data.currentIndexChanged, self._refresh)
+        self.links.add(self.comparing.other.currentIndexChanged, self._refresh)
+        self.links.add(self.looker.ended, self._on_looked)
+        self.links.add(self.worker.ended, self._on_worked)
+        self.links.add(self.projects.project_changed, self._list_data)
+        self.links.on_end(self.looker.cancel)
+        self.links.on_end(self.worker.cancel)
 
     @property
     def state(self) -> DockState:
@@ -247,11 +242,3 @@ def _agrees(parent: QWidget, deleted: Deleted) -> bool:
     text = f"Delete '{deleted.name}' of {deleted.date} for good?\n\nIts files are removed. This cannot be undone."
     answer = QMessageBox.question(parent, "Delete a model for good", text)
     return answer == QMessageBox.StandardButton.Yes
-
-
-def _end(links: list[tuple[Any, Any]], runners: Sequence[Runner]) -> None:
-    """Nobody looks any more."""
-    for signal, slot in links:
-        signal.disconnect(slot, missing_ok=True)
-    for runner in runners:
-        runner.cancel()

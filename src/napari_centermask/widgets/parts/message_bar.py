@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
+
+from napari_centermask.widgets.work.gate import guarded
 
 
 class MessageBar(QFrame):
@@ -33,10 +36,14 @@ class MessageBar(QFrame):
         self.setStyleSheet(f"QFrame#message {{ background-color: {colour}; border-radius: 4px; }}")
         for title, act in answers or [("Close", lambda: None)]:
             button = QPushButton(title)
-            button.clicked.connect(lambda _=False, act=act: (self.clear(), act()))
+            button.clicked.connect(guarded(partial(self._answer, act)))
             self._line.addWidget(button)
             self.buttons.append(button)
         self.show()
+
+    def _answer(self, act: Callable[[], object]) -> None:
+        self.clear()
+        act()
 
     def clear(self) -> None:
         """Close the bar."""

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QAbstractButton, QComboBox, QMenu, QPushButton, QSize
 
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.parts.control import Control
+from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -34,11 +35,12 @@ class LayerCombo(QComboBox):
         self._layers: list[ref[Layer]] = []
         self._named: list[Layer] = []
         can_shrink(self)
-        self.activated.connect(lambda _: self.picked.emit())
+        self.activated.connect(self._on_activated)
+        self._links, self._names = Connections(self), Connections(self)
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered):
-            event.connect(self._on_layers_changed)
-        viewer.layers.selection.events.active.connect(self._on_active_changed)
+            self._links.add(event, self._on_layers_changed)
+        self._links.add(viewer.layers.selection.events.active, self._on_active_changed)
         self._on_layers_changed()
 
     @property
@@ -54,31 +56,19 @@ class LayerCombo(QComboBox):
             self.setCurrentIndex(index)
             self.picked.emit()
 
-    def disconnect_viewer(self) -> None:
-        """Stop listening; call before the widget dies."""
-        viewer = self._viewer()
-        if viewer is None:
-            return
-        events = viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered):
-            event.disconnect(self._on_layers_changed)
-        viewer.layers.selection.events.active.disconnect(self._on_active_changed)
-        for r in self._layers:
-            if r() is not None:
-                r().events.name.disconnect(self._on_layers_changed)
+    def _on_activated(self, _: int) -> None:
+        self.picked.emit()
 
     def _on_layers_changed(self, event=None) -> None:
         before = self.layer
-        for r in self._layers:
-            if r() is not None:
-                r().events.name.disconnect(self._on_layers_changed)
+        self._names.end()
         layers = [x for x in self._viewer().layers if isinstance(x, self._kinds)]
         with QSignalBlocker(self):
             self.clear()
             self._layers = [ref(x) for x in layers]
             self.addItems([x.name for x in layers])
             for i, layer in enumerate(layers):
-                layer.events.name.connect(self._on_layers_changed)
+                self._names.add(layer.events.name, self._on_layers_changed)
                 self.setItemData(i, layer.name, Qt.ItemDataRole.ToolTipRole)
                 if layer is before:
                     self.setCurrentIndex(i)

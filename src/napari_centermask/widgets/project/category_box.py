@@ -84,7 +84,7 @@ class CategoryBox(QWidget):
         key.setPlaceholderText("no key")
         key.setToolTip(_KEY_TIP)
         remove.setFixedWidth(26)
-        remove.setToolTip("Remove the category; it must have no cells.")
+        remove.setToolTip("Remove the category. No cell may have it.")
         for column, part in enumerate((colour, name, key, remove)):
             self._grid.addWidget(part, id, column)
         colour.clicked.connect(lambda: self._choose_colour(id, category))

@@ -1,4 +1,4 @@
-"""Export a project: what the check finds, what is written, and where."""
+"""The export dialog of a project: issues that a check finds, what to write, and where."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ from napari_centermask.core.columns import Columns
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.quality import KINDS, Finding, check
 from napari_centermask.io.export import EXPORTED, export
+from napari_centermask.io.paths import check_path
 from napari_centermask.widgets.parts.layout import STYLE, label, row
 from napari_centermask.widgets.parts.pickers import hint
+from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:
     from napari_centermask.io.project import Project
@@ -36,6 +38,21 @@ if TYPE_CHECKING:
 _PARTS = ("train", "val", "test")
 _MASKS = (("RLE: exact", None), ("Polygons: exact outlines", 0.0), ("Polygons within one pixel", 1.0))
 _MOST_LISTED = 1000
+
+
+def problem_of(folder: str) -> str:
+    """Why nothing can be exported to this place, in a sentence; empty if it can."""
+    if not folder:
+        return "Choose a folder."
+    try:
+        path = check_path(Path(folder))
+    except UserError as error:
+        return str(error)
+    return (
+        ""
+        if path.is_absolute()
+        else f"'{folder}' does not say where the folder lies. Give the whole path, or press Browse."
+    )
 
 
 def check_project(project: Project) -> list[tuple[int, Finding]]:
@@ -75,7 +92,7 @@ class ExportDialog(QDialog):
         self.summary.setWordWrap(True)
         self.tree = QTreeWidget()
         self.tree.setHeaderHidden(True)
-        self.tree.setToolTip("A double click goes there and leaves the export.")
+        self.tree.setToolTip("Double-click an issue to close this window and see it.")
         self.per_image, self.copy = QComboBox(), QCheckBox("Copy the images too")
         self.per_image.addItem("One file for the project", False)
         self.per_image.addItem("One file for each image", True)
@@ -114,15 +131,16 @@ class ExportDialog(QDialog):
         self.resize(560, 560)
 
     def _connect(self) -> None:
-        self.tree.itemDoubleClicked.connect(self._on_double_click)
-        self.masks.currentIndexChanged.connect(self._on_masks)
-        self.split.toggled.connect(self._refresh)
+        links = Connections(self)
+        links.add(self.tree.itemDoubleClicked, self._on_double_click)
+        links.add(self.masks.currentIndexChanged, self._on_masks)
+        links.add(self.split.toggled, self._refresh)
         for spin in self.parts:
-            spin.valueChanged.connect(self._refresh)
-        self.folder.textChanged.connect(self._refresh)
-        self.browse.clicked.connect(self._on_browse)
-        self.start.clicked.connect(self.export)
-        self.cancel.clicked.connect(self.reject)
+            links.add(spin.valueChanged, self._refresh)
+        links.add(self.folder.textChanged, self._refresh)
+        links.add(self.browse.clicked, self._on_browse)
+        links.add(self.start.clicked, self.export)
+        links.add(self.cancel.clicked, self.reject)
 
     def _list(self, found: list[tuple[int, Finding]]) -> None:
         for kind, title in KINDS.items():
@@ -138,9 +156,9 @@ class ExportDialog(QDialog):
             parent.setExpanded(kind != "unreviewed")
         n = len(found)
         self.summary.setText(
-            f"The check found {n:,} {'thing' if n == 1 else 'things'} to look at. A double click goes there."
+            f"The check found {n:,} {'issue' if n == 1 else 'issues'}. Double-click one to see it."
             if n
-            else "The check found nothing."
+            else "The check found no issues."
         )
 
     def splits(self) -> dict[str, float] | None:
@@ -155,9 +173,9 @@ class ExportDialog(QDialog):
         total = sum(spin.value() for spin in self.parts)
         problem = ""
         if self.split.isChecked() and total != 100:
-            problem = f"Expected parts that make 100 %, they make {total} %."
-        elif not self.folder.text().strip():
-            problem = "Choose a folder."
+            problem = f"The parts add up to {total} %. Make them 100 %."
+        else:
+            problem = problem_of(self.folder.text().strip())
         self.problem.setText(problem)
         hint(self.start, problem or "Write the files.", enabled=not problem)
 

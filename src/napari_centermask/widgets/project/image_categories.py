@@ -11,7 +11,8 @@ from napari_centermask.io.project.layout import new_category
 from napari_centermask.widgets.parts.colours import CATEGORY_COLOURS
 
 if TYPE_CHECKING:
-    from napari_centermask.widgets.viewer.session import Session, Shown
+    from napari_centermask.widgets.viewer.session import Session
+    from napari_centermask.widgets.viewer.shown import Shown
 
 
 class ImageCategories:
@@ -45,7 +46,9 @@ class ImageCategories:
         """Remove a kind of cell that no cell has; raises as `Project.remove_category`."""
         n = sum(cell.category == id for cell in self._shown.result)
         if n:
-            raise BadSettings(f"Expected a category without cells, {n:,} have it. Give them another category first.")
+            raise BadSettings(
+                f"{n:,} {'cell has' if n == 1 else 'cells have'} this category. Give them another one first."
+            )
         if len(self.categories) == 1:
             raise BadSettings("Expected at least one category. Rename this one, or add another first.")
         self._put({k: c for k, c in self.categories.items() if k != id})

@@ -9,13 +9,15 @@ from qtpy.QtCore import QPoint, QRect, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QMenu, QStyle, QStyledItemDelegate
 
-from napari_centermask.widgets.project.thumbnails import SIDE
+from napari_centermask.widgets.project.thumbnails import SIDE, pixmap, thumbnails
 
 if TYPE_CHECKING:
-    from napari_centermask.io.project import ProjectImage
+    from superqt.utils import GeneratorWorker
+
+    from napari_centermask.io.project import Project, ProjectImage
 
 COLOURS = {"untouched": "#8a93a0", "predicted": "#4cc9f0", "in work": "#ffd166", "reviewed": "#7bd389"}
-_ID, _STATUS, _PICTURE, _PROBLEM, _COMING = (Qt.ItemDataRole.UserRole + k for k in range(5))
+_ID, _STATUS, _PICTURE, _PROBLEM, _LOADING = (Qt.ItemDataRole.UserRole + k for k in range(5))
 
 
 class _ImageDelegate(QStyledItemDelegate):
@@ -45,7 +47,7 @@ class _ImageDelegate(QStyledItemDelegate):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.drawEllipse(left, middle - 9, 9, 9)
         painter.setPen(colour)
-        text = "opening…" if index.data(_COMING) else "cannot be used" if problem else status
+        text = "opening…" if index.data(_LOADING) else "cannot be used" if problem else status
         painter.drawText(left + 15, middle, text)
         painter.restore()
 
@@ -67,7 +69,7 @@ class ImageList(QListWidget):
     picked
         Emitted with the id of the image that was clicked.
     unwanted
-        Emitted with the id of the image that shall leave the project; a right click offers it.
+        Emitted with the id of the image to remove from the project; a right click offers it.
     """
 
     picked = Signal(int)
@@ -82,12 +84,13 @@ class ImageList(QListWidget):
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._items: dict[int, QListWidgetItem] = {}
+        self._worker: GeneratorWorker | None = None
         self.itemClicked.connect(lambda item: self.picked.emit(item.data(_ID)))
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(self._on_menu)
 
     def menu(self, id: int) -> QMenu:
-        """What can be done with an image beside looking at it."""
+        """The context menu of an image."""
         menu = QMenu(self)
         menu.addAction("Remove from the project…").triggered.connect(lambda: self.unwanted.emit(id))
         return menu
@@ -127,6 +130,26 @@ class ImageList(QListWidget):
         """Ids of the images that have no thumbnail yet."""
         return [id for id, item in self._items.items() if item.data(_PICTURE) is None]
 
+    def load_pictures(self, project: Project) -> None:
+        """Make the thumbnails that are missing, off the GUI thread."""
+        from napari.qt.threading import create_worker
+
+        self.stop_pictures()
+        missing = [project.image(id) for id in self.without_picture()]
+        wanted = [(image.id, image.path) for image in missing if not image.problem]
+        if not wanted:
+            return
+        self._worker = create_worker(thumbnails, wanted, _start_thread=False)
+        self._worker.yielded.connect(lambda item: self.set_picture(item[0], pixmap(item[1])))
+        self._worker.start()
+
+    def stop_pictures(self) -> None:
+        """Make no more thumbnails."""
+        if self._worker is not None:
+            self._worker.yielded.disconnect()
+            self._worker.quit()
+            self._worker = None
+
     def show_current(self, id: int) -> None:
         """Highlight an image, 0 for none, without `picked`."""
         item = self._items.get(id)
@@ -137,11 +160,11 @@ class ImageList(QListWidget):
             self.setCurrentItem(item)
             self.scrollToItem(item)
 
-    def show_coming(self, id: int) -> None:
-        """Mark an image as being opened, 0 for none."""
+    def show_loading(self, id: int) -> None:
+        """Mark an image as being read, 0 for none."""
         for other, item in self._items.items():
-            if bool(item.data(_COMING)) != (other == id):
-                item.setData(_COMING, other == id)
+            if bool(item.data(_LOADING)) != (other == id):
+                item.setData(_LOADING, other == id)
 
     def status(self, id: int) -> str:
         """What is shown as an image's status."""

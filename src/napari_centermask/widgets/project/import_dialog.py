@@ -39,7 +39,9 @@ def import_annotations(session: ProjectSession, parent: QWidget | None = None) -
 def _ask(name: str, parent: QWidget | None) -> Path | None:
     """The folder in which an image lies that was not found; None if the person does not know."""
     QApplication.restoreOverrideCursor()
-    folder = QFileDialog.getExistingDirectory(parent, f"In which folder is {name}, and others that are not found?")
+    folder = QFileDialog.getExistingDirectory(
+        parent, f"Where is {name}? Other missing images are looked for there too."
+    )
     QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
     return Path(folder) if folder else None
 

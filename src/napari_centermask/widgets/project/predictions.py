@@ -43,18 +43,18 @@ def predict(path: Path, settings: SegmentSettings) -> Generator[Progress | Plane
     return (yield from run(planes_of(image), settings.model_copy(update={"channel_names": names})))
 
 
-class Ahead:
+class Predictions:
     """Fills the untouched images after the one in view, one at a time.
 
     Parameters
     ----------
     images
-        Tells the project's images in the order in which a person goes through them.
+        Returns the project's images in the order in which a person goes through them.
 
     Attributes
     ----------
     changed
-        Emitted with a sentence about what goes on, or about the last image that failed; empty when all is done.
+        Emitted with a sentence on which image is being predicted, or why the last one failed; empty when all is done.
     failed
         Images that could not be predicted, and why.
     """
@@ -126,7 +126,9 @@ class Ahead:
             if there and task.project.status(task.id) == "untouched":
                 _take(task)
         elif not self.runner.cancelled:
-            self.failed[task.id] = value.message if isinstance(value, Failed) else "It was stopped by an error."
+            self.failed[task.id] = (
+                value.message if isinstance(value, Failed) else "The prediction was stopped by an error."
+            )
         self._go_on()
 
 

@@ -1,4 +1,4 @@
-"""The order in which correcting the images of a project teaches a model most, found while the person works."""
+"""Ranks the images of a project: those whose correction would improve a model most come first."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from napari_centermask.settings import SegmentSettings
 
 
-class Teaching:
-    """Ranks images in the background; what it found holds until another order is asked for.
+class ImageRanking:
+    """Ranks images in the background; the ranking holds until another order is chosen.
 
     Attributes
     ----------
     changed
         Emitted when the order has changed.
-    told
-        Emitted with a sentence about what goes on or came of it.
+    reported
+        Emitted with a sentence on how the ranking goes, or what came of it.
     values
-        How much each image would teach, in [0, 1], by its id, the most first; empty while nothing is ranked.
+        How informative each image is for training, in [0, 1], by its id, the highest first; empty while nothing is ranked.
     """
 
     changed = Signal(object)
-    told = Signal(str)
+    reported = Signal(str)
 
     def __init__(self) -> None:
         self.runner = Runner()
@@ -41,11 +41,11 @@ class Teaching:
 
     @property
     def is_running(self) -> bool:
-        """Whether an order is being looked for."""
+        """Whether images are being ranked."""
         return self._wanted is not None
 
     def start(self, images: Sequence[ProjectImage], settings: SegmentSettings) -> None:
-        """Rank the images that are not reviewed, those unlike the reviewed ones before others; again if it was done before."""
+        """Rank the images that are not reviewed, those unlike the reviewed ones first; starts again if it was done before."""
         self._wanted = images, settings
         if self.runner.is_running:
             self.runner.cancel()
@@ -56,7 +56,7 @@ class Teaching:
         """Back to the order of the project; stops within one tile."""
         self._wanted = None
         self.runner.cancel()
-        self.told.emit("")
+        self.reported.emit("")
         if self.values:
             self.values = {}
             self.changed.emit(self)
@@ -72,12 +72,12 @@ class Teaching:
         reviewed, waiting = (
             {i.id: i.path for i in usable if (i.status == "reviewed") == is_it} for is_it in (True, False)
         )
-        self.told.emit("Looking at the images…")
-        self.runner.start("CenterMask: what teaches most", rank, waiting, reviewed, settings)
+        self.reported.emit("Ranking the images…")
+        self.runner.start("CenterMask: ranking", rank, waiting, reviewed, settings)
 
     def _on_advanced(self, progress: Progress) -> None:
         if self._wanted is not None:
-            self.told.emit(f"{progress.message}…")
+            self.reported.emit(f"{progress.message}…")
 
     def _on_ended(self, value: Any) -> None:
         if self.runner.cancelled:
@@ -86,12 +86,12 @@ class Teaching:
             return
         self._wanted = None
         if value is None:
-            self.told.emit("The ranking was stopped by an error.")
+            self.reported.emit("The ranking was stopped by an error.")
         elif isinstance(value, Failed):
-            self.told.emit(value.message)
+            self.reported.emit(value.message)
         else:
             self.values = value.values
-            self.told.emit(_summary(len(value.values), list(value.left_out.values())))
+            self.reported.emit(_summary(len(value.values), list(value.left_out.values())))
             self.changed.emit(self)
 
 

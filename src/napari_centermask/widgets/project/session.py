@@ -1,23 +1,25 @@
-"""The project that is open in a viewer: which image is shown, saving, and predictions ahead."""
+"""The project that is open in a viewer: which image is shown, and saving."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 from psygnal import Signal
 
-from napari_centermask.core.errors import BadImage, UserError
+from napari_centermask.core.errors import BadImage, BadProject, UserError
 from napari_centermask.io.images import read_image
 from napari_centermask.io.project import Project
 from napari_centermask.settings import SegmentSettings
-from napari_centermask.widgets.project.predictions import Ahead
-from napari_centermask.widgets.project.ranking import Teaching
-from napari_centermask.widgets.project.reading import Opening, is_small
-from napari_centermask.widgets.viewer.autosave import IN_PROJECT
-from napari_centermask.widgets.viewer.planes import ImagePlanes
-from napari_centermask.widgets.viewer.session import Session, session_of
+from napari_centermask.widgets.project.image_layer import check_form, image_layer, settings_for
+from napari_centermask.widgets.project.loading import ImageLoader, is_small
+from napari_centermask.widgets.project.predictions import Predictions
+from napari_centermask.widgets.project.ranking import ImageRanking
+from napari_centermask.widgets.project.state import ProjectState, neighbour
+from napari_centermask.widgets.viewer.session import Session
+from napari_centermask.widgets.viewer.state import session_of, state_of, unwrapped
+from napari_centermask.widgets.work.connections import Connections
 from napari_centermask.widgets.work.tasks import Failed
 
 if TYPE_CHECKING:
@@ -28,15 +30,11 @@ if TYPE_CHECKING:
     from napari_centermask.io.project import ProjectImage
     from napari_centermask.models.store.card import ModelCard
 
-_PROJECTS: WeakKeyDictionary[Viewer, ProjectSession] = WeakKeyDictionary()
-
 
 def project_session_of(viewer: Viewer) -> ProjectSession:
     """The viewer's project session, made on first use."""
-    viewer = getattr(viewer, "__wrapped__", viewer)
-    if viewer not in _PROJECTS:
-        _PROJECTS[viewer] = ProjectSession(viewer)
-    return _PROJECTS[viewer]
+    viewer = unwrapped(viewer)
+    return state_of(viewer).part(ProjectSession, lambda: ProjectSession(viewer))
 
 
 class ProjectSession:
@@ -44,44 +42,43 @@ class ProjectSession:
 
     Attributes
     ----------
-    opened
+    project_changed
         Emitted when a project was opened or closed.
     changed
         Emitted with the id of an image whose cells or status changed; 0 for the list or the categories.
     shown
         Emitted with the id of the image that came into view, 0 for none.
-    reading
-        Emitted with the id of an image that is being read and comes into view then, 0 when it came or is not wanted.
-    coming
-        That id.
-    failed
-        Emitted with a sentence if it could not be read.
-    ahead
-        Predicts the next images.
-    teaching
-        Finds the images from which a model would learn most.
+    load_failed
+        Emitted with a sentence if an image could not be read.
+    loader
+        Reads large images off the GUI thread.
+    predictions
+        Predicts the next images in the background.
+    ranking
+        Ranks the images that would improve a model most.
     images
-        All images in the order in which they are listed and gone through: those that teach most first where it was asked
-        for, else as in the project.
+        All images in the order in which they are listed and gone through: as ranked where that was chosen, else as in the
+        project.
     """
 
-    opened = Signal()
+    project_changed = Signal()
     changed = Signal(int)
     shown = Signal(int)
-    reading = Signal(int)
-    failed = Signal(str)
+    load_failed = Signal(str)
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = ref(viewer)
         self.session: Session = session_of(viewer)
         self.project: Project | None = None
-        self.current = self.coming = 0
+        self.current = 0
         self.layer: Image | None = None
-        self._opening = Opening(self._on_read)
-        self.ahead, self.teaching = Ahead(lambda: self.images), Teaching()
-        self.teaching.changed.connect(lambda _: self.changed.emit(0))
+        self.loader = ImageLoader()
+        self.predictions, self.ranking = Predictions(lambda: self.images), ImageRanking()
+        self.ranking.changed.connect(lambda _: self.changed.emit(0))
         self._last: SegmentSettings | None = None
-        viewer.layers.events.removed.connect(self._on_removed)
+        self._links, self._project_links = Connections(), Connections()
+        self._links.add(self.loader.loaded, self._on_loaded)
+        self._links.add(viewer.layers.events.removed, self._on_removed)
 
     @property
     def viewer(self) -> Viewer:
@@ -91,7 +88,39 @@ class ProjectSession:
     @property
     def images(self) -> list[ProjectImage]:
         """The images of the project, in order."""
-        return [] if self.project is None else self.teaching.sorted(self.project.images)
+        return [] if self.project is None else self.ranking.sorted(self.project.images)
+
+    @property
+    def loading(self) -> int:
+        """The id of an image that is being read and then comes into view, 0 for none."""
+        return self.loader.id
+
+    def require(self) -> Project:
+        """The open project.
+
+        Raises
+        ------
+        BadProject
+            If there is none.
+        """
+        if self.project is None:
+            raise BadProject("There is no project. Open a folder of images in 'CenterMask: Project'.")
+        return self.project
+
+    def state(self) -> ProjectState:
+        """What decides what can be done."""
+        if self.project is None:
+            return ProjectState()
+        return ProjectState(
+            is_open=True,
+            read_only=self.project.read_only,
+            current=self.current,
+            loading=self.project.image(self.loading).path.name if self.loading else "",
+            previous=self.neighbour(-1),
+            following=self.neighbour(1),
+            reviewed=sum(i.status == "reviewed" for i in self.project.images),
+            images=len(self.project.images),
+        )
 
     def open(self, folder: Path) -> Project:
         """Open a project, or make one of a folder of images; the one before is saved and closed.
@@ -111,34 +140,40 @@ class ProjectSession:
 
     def _take(self, project: Project) -> None:
         self.project = project
-        project.changed.connect(self._on_changed)
-        self.opened.emit()
+        self._project_links.end()
+        self._project_links.add(project.changed, self._on_changed)
+        self.project_changed.emit()
 
     def close(self) -> None:
         """Save and close the project; what cannot be saved stays in its journal."""
         if self.project is None:
             return
-        self.ahead.stop()
-        self.teaching.stop()
-        self._expect(0)
+        self.predictions.stop()
+        self.ranking.stop()
+        self.loader.cancel()
         self.leave()
         project, self.project = self.project, None
-        project.changed.disconnect(self._on_changed, missing_ok=True)
+        self._project_links.end()
         try:
             if not project.read_only and project.unsaved:
                 project.save()
         except UserError as error:
             from napari.utils.notifications import show_warning
 
-            show_warning(f"{error} All edits are in the journal; they are offered when the project is opened again.")
+            show_warning(f"{error} All edits are in the journal. You can recover them when you open the project again.")
         finally:
             project.close()
-        self.opened.emit()
+        self.project_changed.emit()
+
+    def end(self) -> None:
+        """The viewer is gone: save and close the project."""
+        self._links.end()
+        self.close()
 
     def replace(self, project: Project) -> None:
         """Go on with another state of the same project, from `Project.reload` or `discard_recovered`."""
-        current = self.coming or self.current
-        self._expect(0)
+        current = self.loading or self.current
+        self.loader.cancel()
         self.leave()
         self._take(project)
         if current:
@@ -159,89 +194,69 @@ class ProjectSession:
     def show_soon(self, id: int) -> None:
         """The same, but a large image is read by a thread and comes when it is there.
 
-        The one before stays in view until then, and can be worked on. Choosing another image, also the one in view, ends the
-        wait.
+        The one before stays in view until then, and can be worked on. Choosing another image, or the one in view, ends the wait.
         """
         image = self._usable(id)
         if id == self.current or is_small(image):
             self.show(id)
         else:
-            self._expect(id)
-            self._opening.start(image.path)
+            self.loader.start(id, image.path)
 
     def _usable(self, id: int) -> ProjectImage:
         """An image's entry; nothing else is waited for from now on."""
         image = self.project.image(id)
         if image.problem:
             raise BadImage(image.problem)
-        self._expect(0)
+        self.loader.cancel()
         return image
 
-    def _expect(self, id: int) -> None:
-        """Wait for an image, 0 for none."""
-        if not id:
-            self._opening.cancel()
-        if id != self.coming:
-            self.coming = id
-            self.reading.emit(id)
-
-    def _on_read(self, found: ImageData | Failed) -> None:
+    def _on_loaded(self, id: int, pixels: ImageData | Failed) -> None:
         """The image that is wanted was read, or could not be."""
-        id = self.coming
-        self._expect(0)
         if self.project is None or self.viewer is None or not id:
             return
         try:
-            if isinstance(found, Failed):
-                raise BadImage(found.message)
-            self._enter(id, found)
+            if isinstance(pixels, Failed):
+                raise BadImage(pixels.message)
+            self._enter(id, pixels)
         except UserError as error:
-            self.failed.emit(str(error))
+            self.load_failed.emit(str(error))
 
     def _enter(self, id: int, pixels: ImageData) -> None:
         """Put an image that was read into the viewer, in place of the one before."""
         result, history = self.project.result(id), self.project.history(id)
-        self.leave()
-        layer, planes = self._add(pixels, Path(self.project.image(id).file_name).stem)
+        layer, planes = image_layer(pixels, name=Path(self.project.image(id).file_name).stem)
+        check_form(self.project.image(id).path, planes, result)
+        self.leave()  # not before all that follows is known to be good
         self.layer, self.current = layer, id
+        self.viewer.add_layer(layer)
         self._colour()
-        self.session.attach(layer, planes, result, history)
+        self.session.attach(layer, planes, result, history, in_project=True)
         self.viewer.layers.selection.active = layer
         self.viewer.reset_view()
-        self.ahead.follow(id)
+        self.predictions.follow(id)
         self.shown.emit(id)
 
     def remove(self, id: int) -> None:
         """Take an image out of the project, and out of view; raises as `Project.remove_image`."""
         self.flush()
-        if id in (self.current, self.coming):
-            self._expect(0)
+        was_in_view = id == self.current
+        if id in (self.current, self.loading):
+            self.loader.cancel()
             self.leave()
-        self.project.remove_image(id)
-
-    def _add(self, pixels, name: str) -> tuple[Image, ImagePlanes]:
-        """The image as one layer; channels become a slider."""
-        from napari.layers import Image
-
-        data, axes, rgb = pixels.data, pixels.axes, pixels.axes.endswith("S")
-        if "S" in axes and not rgb:
-            import numpy as np
-
-            data, axes, rgb = np.moveaxis(data, axes.index("S"), -1), axes.replace("S", "") + "S", True
-        labels = tuple(axes.rstrip("S").lower())
-        about = {IN_PROJECT: True, "channel_names": list(pixels.channel_names)}
-        layer = Image(data, name=name, rgb=rgb, axis_labels=labels, metadata=about)
-        self.viewer.add_layer(layer)
-        return layer, ImagePlanes.of(layer, channel_axis=axes.index("C") if "C" in axes else None)
+        try:
+            self.project.remove_image(id)
+        except UserError:
+            if was_in_view:
+                self.show(id)
+            raise
 
     def leave(self) -> None:
         """Take the image in view out of the viewer; what was painted on it is kept."""
+        self._last = self._settings_in_view() or self._last
         layer, self.layer, self.current = self.layer, None, 0
         if layer is not None and self.viewer is not None:
-            self._note_settings(layer)
             self.session.forget(layer)
-            if layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
+            self.session.canvas.take_out(layer)
         self.shown.emit(0)
 
     def neighbour(self, step: int, *, open_only: bool = False) -> int | None:
@@ -249,12 +264,7 @@ class ProjectSession:
 
         While an image is read, those beside it.
         """
-        images = [i for i in self.images if not i.problem]
-        ids = [i.id for i in images]
-        here = self.coming or self.current
-        at = ids.index(here) if here in ids else (-1 if step > 0 else len(ids))
-        rest = images[at + step :: step] if 0 <= at + step < len(ids) else []
-        return next((i.id for i in rest if not (open_only and i.status == "reviewed")), None)
+        return neighbour(self.images, self.loading or self.current, step, open_only=open_only)
 
     def finish(self) -> int | None:
         """Call the image in view reviewed and go on to the next one that is not; returns its id."""
@@ -278,19 +288,13 @@ class ProjectSession:
             shown.edits.flush()
 
     def settings(self, card: ModelCard) -> SegmentSettings:
-        """Settings for a prediction with a model: those of the last run of it in this viewer, else its own."""
-        from napari_centermask.pipeline import with_card_defaults
+        """Settings for a prediction with a model: those of its last run in this viewer, else its own."""
+        self._last = self._settings_in_view() or self._last
+        return settings_for(card, last=self._last, layer=self.layer)
 
-        self._note_settings(self.layer)
-        if self._last is not None and self._last.model == card.name:
-            return self._last
-        names = [] if self.layer is None else self.layer.metadata.get("channel_names")
-        return with_card_defaults(SegmentSettings(model=card.name, channel_names=names or None), card)
-
-    def _note_settings(self, layer: Image | None) -> None:
-        shown = self.session.shown(layer)
-        if shown is not None and shown.settings is not None:
-            self._last = shown.settings
+    def _settings_in_view(self) -> SegmentSettings | None:
+        shown = self.session.shown(self.layer)
+        return None if shown is None else shown.settings
 
     def _on_changed(self, id: int) -> None:
         if id == 0:

@@ -11,12 +11,12 @@ from napari_centermask.widgets.parts.pickers import ModelCombo
 _HELP = """
 <p><b>Work on a project</b></p>
 <ol>
-<li>Open a folder of images; it becomes a project. Your images stay as they are.</li>
-<li>Click an image, or press ◀ ▶. Segment it with the CenterMask dock, or let the next images be predicted in the
+<li>Open a folder of images; it becomes a project. Your images are not changed.</li>
+<li>Click an image, or press ◀ ▶. Segment it with the CenterMask dock, or have the next images predicted in the
 background while you work.</li>
-<li>Many images? Let "What teaches most first" order them before you correct the first ones for a fine-tuning.</li>
-<li>Correct and review the cells. "Reviewed, next" says that the image is finished.</li>
-<li>Every edit is on the disk at once, in the journal. Save writes annotations.json, which every COCO reader opens.</li>
+<li>Many images? Order them by "Most informative first" before you correct some for fine-tuning.</li>
+<li>Correct and review the cells. When an image is finished, press "Reviewed, next".</li>
+<li>Every edit is written to a journal at once. Save writes annotations.json, which any COCO reader opens.</li>
 </ol>
 """
 
@@ -29,7 +29,7 @@ class HeadBox(QWidget):
         self.open, self.save, self.export = QPushButton("Open folder…"), QPushButton("Save"), QPushButton("Export…")
         self.add, self.bring = QPushButton("Add images…"), QPushButton("Import…")
         self.samples = QPushButton("Try it with sample images…")
-        self.samples.setToolTip("Choose a folder; four images of nuclei are copied into a new one there, a project.")
+        self.samples.setToolTip("Choose where to put a new project with four images of nuclei.")
         self.name = QLabel()
         self.name.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
         layout = QVBoxLayout(self)
@@ -42,7 +42,7 @@ class HeadBox(QWidget):
 
 
 class NavigationBox(QWidget):
-    """Previous, next, and "this one is finished"."""
+    """Go to the previous or next image, or call this one reviewed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,26 +60,26 @@ class NavigationBox(QWidget):
         layout.addWidget(self.count)
 
 
-class AheadBox(QWidget):
-    """The order of the images, and predictions of the next ones, both with one model."""
+class BackgroundBox(QWidget):
+    """What a model does in the background: it ranks the images, and predicts the next ones."""
 
     def __init__(self) -> None:
         super().__init__()
         self.wanted = QCheckBox("Predict the next images")
-        self.wanted.setToolTip("While you work on one image, the model looks at the untouched ones after it.")
+        self.wanted.setToolTip("While you work on one image, the untouched ones after it are predicted.")
         self.models = ModelCombo()
-        self.models.setToolTip("The model; settings are those of its last run in this window.")
+        self.models.setToolTip("The model, with the settings of its last run in this window.")
         self.order = QComboBox()
         self.order.addItem("As in the folder", False)
-        self.order.addItem("What teaches most first", True)
+        self.order.addItem("Most informative first", True)
         self.order.setToolTip(
-            "The model looks at each image that is not reviewed, as it is and mirrored. Those come first on which it is "
-            "unsure or contradicts itself, and that look unlike what was reviewed: correcting them teaches a fine-tuning most."
+            "Predicts each image that is not reviewed, as it is and mirrored. First come those on which the model is unsure "
+            "or contradicts itself, and that look unlike the reviewed ones: correcting them improves a model most."
         )
-        self.teaching = QLabel()
-        self.teaching.setObjectName("quiet")
-        self.teaching.setWordWrap(True)
-        self.teaching.hide()
+        self.ranking = QLabel()
+        self.ranking.setObjectName("quiet")
+        self.ranking.setWordWrap(True)
+        self.ranking.hide()
         self.status = QLabel()
         self.status.setObjectName("quiet")
         self.status.setWordWrap(True)
@@ -87,7 +87,7 @@ class AheadBox(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addWidget(row(label("Order"), self.order, stretch=1))
-        layout.addWidget(self.teaching)
+        layout.addWidget(self.ranking)
         layout.addWidget(row(self.wanted, self.models, stretch=1))
         layout.addWidget(self.status)
 

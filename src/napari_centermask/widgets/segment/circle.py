@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_centermask.widgets.viewer.state import session_of
+
 if TYPE_CHECKING:
     from napari.layers import Image, Shapes
     from napari.viewer import Viewer
@@ -44,7 +46,7 @@ class DiameterCircle:
     def hide(self) -> None:
         """Take the circle away."""
         if self.layer is not None:
-            self._viewer.layers.remove(self._layer)
+            session_of(self._viewer).canvas.take_out(self._layer)
         self._layer = None
 
     def to_top(self) -> None:

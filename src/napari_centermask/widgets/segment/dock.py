@@ -9,46 +9,43 @@ import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QSignalBlocker, QSize
-from qtpy.QtWidgets import QWidget
 
 from napari_centermask.core.errors import BadImage, UserError
 from napari_centermask.core.predictions import has_predictions
 from napari_centermask.pipeline import Plane, with_card_defaults
 from napari_centermask.pipeline.channels import missing_channels
 from napari_centermask.settings import SegmentSettings
-from napari_centermask.widgets.parts.layout import STYLE, WIDTH, stack
-from napari_centermask.widgets.parts.pickers import LayerCombo, hint
-from napari_centermask.widgets.parts.tabs import share_place
+from napari_centermask.widgets.parts.layout import WIDTH, stack
+from napari_centermask.widgets.parts.pickers import hint
 from napari_centermask.widgets.segment import view as view
 from napari_centermask.widgets.segment.cells_box import CellsBox
 from napari_centermask.widgets.segment.circle import DiameterCircle
 from napari_centermask.widgets.segment.class_layer import show_classes
 from napari_centermask.widgets.segment.illumination import Illumination
 from napari_centermask.widgets.segment.scope import ALL, PLANE, REGION, chosen_planes, draw_region, scopes
-from napari_centermask.widgets.viewer.model_in_use import model_in_use
+from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.planes import ImagePlanes, channel_names, guess_channel_axis
-from napari_centermask.widgets.viewer.session import current_index, session_of
+from napari_centermask.widgets.viewer.view import current_index
+from napari_centermask.widgets.work.gate import attempt
 from napari_centermask.widgets.work.tasks import class_map, estimate_diameter
 
 if TYPE_CHECKING:
-    from napari.viewer import Viewer
-
     from napari_centermask.pipeline import Progress
 
 _TOO_FEW_PIXELS = 0.5
 
 
-class SegmentDock(QWidget):
+class SegmentDock(Dock):
     """Segment an image layer with a CenterMask model.
 
     The dock is a view: results and the run belong to the viewer's session, which outlives it.
     """
 
-    def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__()
-        self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self.session = session_of(napari_viewer)
-        self.in_use = model_in_use(napari_viewer)
+    title = "Segment"
+
+    def _set_up(self) -> None:
+        self.session = self._state.session
+        self.in_use = self._state.in_use
         self.circle = DiameterCircle(self._viewer)
         self._build()
         self.model.models.choose(self.in_use.name)
@@ -63,8 +60,6 @@ class SegmentDock(QWidget):
         self.cells = CellsBox(SegmentSettings.model_fields["score"].default)
         self.illumination = Illumination(self._viewer, lambda: (self.source, self._planes_or_none()))
         self.advanced = view.AdvancedBox()
-        self.setStyleSheet(STYLE)
-        share_place(self, "Segment")
         stack(self, (self.image, self.model, self.run, self.cells, self.illumination.box, self.advanced))
 
     def sizeHint(self) -> QSize:
@@ -72,39 +67,32 @@ class SegmentDock(QWidget):
         return QSize(WIDTH, 640)
 
     def _connect(self) -> None:
-        self.image.layers.picked.connect(self._on_image_picked)
-        self.image.axis.currentIndexChanged.connect(self._on_axis_picked)
-        self.image.channels.picked.connect(self._refresh)
-        self.image.scope.currentIndexChanged.connect(self._refresh)
-        self.image.draw.clicked.connect(self._on_draw)
-        self.model.models.currentIndexChanged.connect(self._on_model_picked)
-        self.model.diameter.valueChanged.connect(self._on_diameter_changed)
-        self.model.estimate.clicked.connect(self._on_estimate)
-        self.model.circle.toggled.connect(self._on_diameter_changed)
-        self.advanced.classes.clicked.connect(self._on_class_map)
-        self.run.start.clicked.connect(self.start)
-        self.run.cancel.clicked.connect(self.session.runner.cancel)
-        self.cells.score.changed.connect(self._on_score_changed)
-        self.cells.colours.currentIndexChanged.connect(self._on_look_changed)
-        self.cells.hatch.toggled.connect(self._on_look_changed)
-        self.cells.outlines.toggled.connect(self._on_look_changed)
-        links = self._session_links()
-        for signal, slot in links:
-            signal.connect(slot)
-        # psygnal holds slots weakly, but a slot of a widget whose Qt part is gone must not be called either.
-        layers = self.image.layers
-        self.destroyed.connect(lambda: _disconnect(layers, links))
-
-    def _session_links(self) -> list[tuple]:
+        self.links.add(self.image.layers.picked, self._on_image_picked)
+        self.links.add(self.image.axis.currentIndexChanged, self._on_axis_picked)
+        self.links.add(self.image.channels.picked, self._refresh)
+        self.links.add(self.image.scope.currentIndexChanged, self._refresh)
+        self.links.add(self.image.draw.clicked, self._on_draw)
+        self.links.add(self.model.models.currentIndexChanged, self._on_model_picked)
+        self.links.add(self.model.diameter.valueChanged, self._on_diameter_changed)
+        self.links.add(self.model.estimate.clicked, self._on_estimate)
+        self.links.add(self.model.circle.toggled, self._on_diameter_changed)
+        self.links.add(self.advanced.classes.clicked, self._on_class_map)
+        self.links.add(self.run.start.clicked, self.start)
+        self.links.add(self.run.cancel.clicked, self.session.runner.cancel)
+        self.links.add(self.cells.score.changed, self._on_score_changed)
+        self.links.add(self.cells.colours.currentIndexChanged, self._on_look_changed)
+        self.links.add(self.cells.hatch.toggled, self._on_look_changed)
+        self.links.add(self.cells.outlines.toggled, self._on_look_changed)
         runner = self.session.runner
-        return [
+        for signal, slot in (
             (runner.started, self._on_started),
             (runner.advanced, self._on_advanced),
             (runner.ended, self._refresh_after_run),
-            (self.session.reported, self._on_reported),
+            (self.session.run.reported, self._on_reported),
             (self.session.changed, self._on_result_changed),
             (self.in_use.changed, self.model.models.choose),
-        ]
+        ):
+            self.links.add(signal, slot)
 
     @property
     def source(self) -> Image | None:
@@ -164,7 +152,7 @@ class SegmentDock(QWidget):
         if missing:
             show_info(f"{source.name} has no {', '.join(missing)}: the model sees it empty.")
         whole = scope == ALL or (scope == PLANE and not planes.leading)
-        self.session.segment(source, planes, chosen, settings, keep=not whole)
+        attempt(partial(self.session.segment, source, planes, chosen, settings, keep=not whole))
 
     def _chosen(self) -> tuple[Image, ImagePlanes]:
         if self.session.runner.is_running:
@@ -233,7 +221,7 @@ class SegmentDock(QWidget):
         except UserError as error:
             show_error(str(error))
             return
-        self.session.ask(f"diameter in {source.name}", estimate_diameter, chosen, settings, self._on_estimated)
+        self.session.run.ask(f"diameter in {source.name}", estimate_diameter, chosen, settings, self._on_estimated)
 
     def _on_estimated(self, diameter: float) -> str:
         self.model.diameter.setValue(diameter)
@@ -248,7 +236,8 @@ class SegmentDock(QWidget):
             show_error(str(error))
             return
         then = partial(show_classes, self._viewer, source, index)
-        self.session.ask(f"classes in {source.name}", class_map, [Plane(index, planes.plane(index))], settings, then)
+        chosen = [Plane(index, planes.plane(index))]
+        self.session.run.ask(f"classes in {source.name}", class_map, chosen, settings, then)
 
     def _on_draw(self) -> None:
         """Give the user a layer to draw the region in, ready for a rectangle."""
@@ -284,6 +273,7 @@ class SegmentDock(QWidget):
         self.circle.to_top()
         if source is self.source:
             self._show_result()
+            self._refresh()
 
     def _show_result(self) -> None:
         """Bring the lower part of the dock in line with the image's result."""
@@ -305,7 +295,8 @@ class SegmentDock(QWidget):
         """Enable what can work and say why the rest cannot."""
         running = self.session.runner.is_running
         problem = self._problem()
-        hint(self.run.start, problem or "Find the cells.", enabled=not problem)
+        closed = problem or self._closed()
+        hint(self.run.start, closed or "Find the cells.", enabled=not closed)
         text = problem or "Estimate the diameter from the image: the model looks at it once or twice."
         hint(self.model.estimate, text, enabled=not problem)
         text = problem or "Show the category of each pixel of this plane, before cells are parted."
@@ -328,17 +319,7 @@ class SegmentDock(QWidget):
             return "No model is installed. Add one: napari-centermask models add FILE"
         return ""
 
-    def showEvent(self, event) -> None:
-        """Stop a run when the window that holds the dock is closed, and not when the dock alone is."""
-        super().showEvent(event)
-        window = self.window()
-        if window is not self and not getattr(self, "_window_known", False):
-            self._window_known = True
-            runner = self.session.runner
-            window.destroyed.connect(lambda: runner.cancel())
-
-
-def _disconnect(layers: LayerCombo, links: list[tuple]) -> None:
-    for signal, slot in links:
-        signal.disconnect(slot, missing_ok=True)
-    layers.disconnect_viewer()
+    def _closed(self) -> str:
+        """Why the image's cells cannot be changed; empty if they can."""
+        shown = self.session.shown(self.source)
+        return "" if shown is None else shown.history.closed

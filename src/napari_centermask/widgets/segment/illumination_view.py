@@ -17,6 +17,7 @@ from napari_centermask.core.normalise import intensity_range
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.pipeline.correction import preview
 from napari_centermask.settings import PreprocessSettings
+from napari_centermask.widgets.viewer.state import session_of
 from napari_centermask.widgets.work.tasks import Failed
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class CorrectedLayer:
         self._timer.stop()
         self._again = False
         if self.layer is not None:
-            self._viewer.layers.remove(self._layer)
+            session_of(self._viewer).canvas.take_out(self._layer)
         self._layer = None
 
     def _start(self) -> None:

@@ -33,7 +33,6 @@ class CloseGuard(QObject):
         self.setObjectName(_NAME)
         self._window, self._training = window, training
         window.installEventFilter(self)
-        window.destroyed.connect(lambda: training.leave())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Let the window close, unless the person changes their mind."""

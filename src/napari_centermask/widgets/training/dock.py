@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QSize, QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QMessageBox, QWidget
+from qtpy.QtWidgets import QMessageBox
 
 from napari_centermask.core.errors import UserError
-from napari_centermask.widgets.parts.layout import STYLE, WIDTH, stack
+from napari_centermask.widgets.parts.layout import WIDTH, stack
 from napari_centermask.widgets.parts.pickers import show_control
-from napari_centermask.widgets.parts.tabs import share_place
 from napari_centermask.widgets.project.session import project_session_of
 from napari_centermask.widgets.training.close_guard import guard
 from napari_centermask.widgets.training.comparison import ComparisonBox
@@ -34,27 +33,26 @@ from napari_centermask.widgets.training.view import (
     primary,
     settle,
 )
+from napari_centermask.widgets.viewer.dock import Dock
 
 if TYPE_CHECKING:
-    from napari.viewer import Viewer
-
     from napari_centermask.widgets.training.run_watch import Report, Run
 
 _LOOK_MS = 3000  # between looks at a training in the background
 
 
-class TrainDock(QWidget):
+class TrainDock(Dock):
     """Fine-tune a model on corrected cells.
 
     The dock is a view: the run belongs to the viewer's `Training`, which outlives it, and the job to nobody. What its
     buttons may do follows from `state` by `controls`.
     """
 
-    def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__()
-        self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self.training = training_of(napari_viewer)
-        self.projects = project_session_of(napari_viewer)
+    title = "Fine-tune"
+
+    def _set_up(self) -> None:
+        self.training = training_of(self._viewer)
+        self.projects = project_session_of(self._viewer)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_LOOK_MS)
@@ -70,8 +68,6 @@ class TrainDock(QWidget):
         self.comparison, self.new_model, self.learning = ComparisonBox(), InstallBox(), LearningBox()
         self.part = StartPart(self.training, self.projects, on_change=self._refresh)
         self.start, self.advanced = self.part.box, self.part.advanced
-        self.setStyleSheet(STYLE)
-        share_place(self, "Fine-tune")
         upper = (self.part, self.runs, self.progress, self.failure)
         stack(self, (*upper, self.comparison, self.new_model, self.learning))
 
@@ -80,16 +76,16 @@ class TrainDock(QWidget):
         return QSize(WIDTH + 20, 760)
 
     def _connect(self) -> None:
-        self.runs.runs.activated.connect(lambda at: self.training.open(Path(self.runs.runs.itemData(at))))
-        self.progress.pause.clicked.connect(self._on_pause)
-        self.progress.stop.clicked.connect(lambda: self.training.stop())
-        self.progress.discard.clicked.connect(self._on_discard)
-        self.new_model.install.clicked.connect(self.install)
-        self.new_model.name.textChanged.connect(self._refresh)
-        self.new_model.predict.clicked.connect(self.predict_next)
-        self._timer.timeout.connect(self._on_time)
+        self.links.add(self.runs.runs.activated, lambda at: self.training.open(Path(self.runs.runs.itemData(at))))
+        self.links.add(self.progress.pause.clicked, self._on_pause)
+        self.links.add(self.progress.stop.clicked, lambda: self.training.stop())
+        self.links.add(self.progress.discard.clicked, self._on_discard)
+        self.links.add(self.new_model.install.clicked, self.install)
+        self.links.add(self.new_model.name.textChanged, self._refresh)
+        self.links.add(self.new_model.predict.clicked, self.predict_next)
+        self.links.add(self._timer.timeout, self._on_time)
         training = self.training
-        links = [
+        for signal, slot in (
             (training.changed, self._show_state),
             (training.opened, self._show_run),
             (training.pictured, self.learning.set_pictures),
@@ -98,11 +94,9 @@ class TrainDock(QWidget):
             (training.install_ended, self._on_install_ended),
             (training.runs.listed, self._on_listed),
             (training.in_use.changed, self.part.follow_model_in_use),
-            (self.projects.opened, self._on_project),
-        ]
-        for signal, slot in links:
-            signal.connect(slot)
-        self.destroyed.connect(lambda: [signal.disconnect(slot, missing_ok=True) for signal, slot in links])
+            (self.projects.project_changed, self._on_project),
+        ):
+            self.links.add(signal, slot)
 
     @property
     def source(self) -> Source | None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
-from napari.utils.notifications import show_error
 
 from napari_centermask.core.errors import UserError
 from napari_centermask.jobs.child import run_child
@@ -17,7 +16,8 @@ from napari_centermask.models.store.registry import weights_hash
 from napari_centermask.pipeline import Plane
 from napari_centermask.widgets.project.session import project_session_of
 from napari_centermask.widgets.viewer.planes import ImagePlanes, guess_channel_axis
-from napari_centermask.widgets.viewer.session import session_of
+from napari_centermask.widgets.viewer.state import session_of
+from napari_centermask.widgets.work.connections import Connections
 from napari_centermask.widgets.work.tasks import Failed
 
 if TYPE_CHECKING:
@@ -99,27 +99,21 @@ def _next_image(projects: ProjectSession) -> int:
 def _when_shown(projects: ProjectSession, id: int, act: Callable[[], None]) -> None:
     """Do something once an image is in view, unless another one is wanted before."""
 
-    def stop(*_) -> None:
-        for signal, slot in links:
-            signal.disconnect(slot, missing_ok=True)
+    links = Connections()
 
-    def on_reading(coming: int) -> None:
-        if coming not in (0, id):
-            stop()
+    def on_loading(loading: int) -> None:
+        if loading not in (0, id):
+            links.end()
 
     def on_shown(shown: int) -> None:
-        if not shown:
-            return
-        stop()
-        try:
-            if shown == id:
-                act()
-        except UserError as error:
-            show_error(str(error))
+        if shown:
+            links.end()
+        if shown == id:
+            act()
 
-    links = ((projects.shown, on_shown), (projects.reading, on_reading), (projects.failed, stop))
-    for signal, slot in links:
-        signal.connect(slot)
+    links.add(projects.shown, on_shown)
+    links.add(projects.loader.changed, on_loading)
+    links.add(projects.load_failed, lambda _: links.end())
 
 
 def _check_idle(session: Session) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 from napari.utils.notifications import show_error
 from psygnal import Signal
@@ -16,7 +15,8 @@ from napari_centermask.jobs.process import ALIVE, Job
 from napari_centermask.widgets.training.new_model import install
 from napari_centermask.widgets.training.run_watch import Report, watch
 from napari_centermask.widgets.training.runs import RunList
-from napari_centermask.widgets.viewer.model_in_use import ModelInUse, model_in_use
+from napari_centermask.widgets.viewer.model_in_use import ModelInUse
+from napari_centermask.widgets.viewer.state import state_of
 from napari_centermask.widgets.work.run_state import RunState
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed
@@ -28,15 +28,11 @@ if TYPE_CHECKING:
     from napari_centermask.settings import TrainSettings
     from napari_centermask.widgets.training.comparison import Compared
 
-_SESSIONS: WeakKeyDictionary[Viewer, Training] = WeakKeyDictionary()
-
 
 def training_of(viewer: Viewer) -> Training:
     """The viewer's training, made on first use."""
-    viewer = getattr(viewer, "__wrapped__", viewer)
-    if viewer not in _SESSIONS:
-        _SESSIONS[viewer] = Training(model_in_use(viewer))
-    return _SESSIONS[viewer]
+    state = state_of(viewer)
+    return state.part(Training, lambda: Training(state.in_use))
 
 
 class _Request(NamedTuple):
@@ -180,7 +176,7 @@ class Training:
         if self.job is not None:
             self._request(partial(_discarded, self.job))
 
-    def leave(self) -> None:
+    def end(self) -> None:
         """Stop watching; the job goes on."""
         self._requests, self.job = [], None
         self.runs.close()

@@ -18,6 +18,7 @@ from napari_centermask.widgets.training.plan import Plan, Source, sources
 from napari_centermask.widgets.training.planner import Planner
 from napari_centermask.widgets.training.session import Training
 from napari_centermask.widgets.training.view import AdvancedBox, StartBox
+from napari_centermask.widgets.work.connections import Connections
 from napari_centermask.widgets.work.tasks import Failed
 
 
@@ -46,15 +47,15 @@ class StartPart(QWidget):
         self._connect()
 
     def _connect(self) -> None:
-        self.box.data.currentIndexChanged.connect(self._on_source_picked)
-        self.box.folder.clicked.connect(self._on_folder)
-        self.box.models.currentIndexChanged.connect(self._on_source_picked)
-        self.box.models.activated.connect(self._on_model_picked)
-        self.box.start.clicked.connect(self.fine_tune)
-        self.advanced.fold.toggled.connect(self._on_advanced)
-        self.planner.planned.connect(self._on_planned)
-        planner, slot = self.planner, self._on_planned
-        self.destroyed.connect(lambda: _end(planner, slot))
+        links = Connections(self)
+        links.add(self.box.data.currentIndexChanged, self._on_source_picked)
+        links.add(self.box.folder.clicked, self._on_folder)
+        links.add(self.box.models.currentIndexChanged, self._on_source_picked)
+        links.add(self.box.models.activated, self._on_model_picked)
+        links.add(self.box.start.clicked, self.fine_tune)
+        links.add(self.advanced.fold.toggled, self._on_advanced)
+        links.add(self.planner.planned, self._on_planned)
+        links.on_end(self.planner.close)  # a plan that was not started leaves nothing behind
 
     @property
     def source(self) -> Source | None:
@@ -173,9 +174,3 @@ class StartPart(QWidget):
         if self.training.start(self.advanced.form.value()):
             self.planner.release()
         self.follow_model_in_use()
-
-
-def _end(planner: Planner, slot: Callable[..., None]) -> None:
-    """Nobody looks any more: a plan that was not started leaves nothing behind."""
-    planner.planned.disconnect(slot, missing_ok=True)
-    planner.close()

@@ -20,6 +20,7 @@ from napari_centermask.pipeline.progress import Progress
 from napari_centermask.widgets.parts.pickers import hint
 from napari_centermask.widgets.viability.classify_box import ClassifyBox
 from napari_centermask.widgets.viewer.planes import channel_names
+from napari_centermask.widgets.work.connections import Connections
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed, answer_for
 
@@ -110,14 +111,14 @@ class Classifying:
         self.box, self.runner = ClassifyBox(), Runner()
         self.box.run.start.clicked.connect(self.start)
         self.box.run.cancel.clicked.connect(self.runner.cancel)
-        self.runner.advanced.connect(self._on_advanced)
-        self.runner.ended.connect(self._on_ended)
+        self._links = Connections()
+        self._links.add(self.runner.advanced, self._on_advanced)
+        self._links.add(self.runner.ended, self._on_ended)
         self._problem = ""
 
     def close(self) -> None:
         """The dock has died: stop, and tell nobody."""
-        self.runner.advanced.disconnect(self._on_advanced)
-        self.runner.ended.disconnect(self._on_ended)
+        self._links.end()
         self.runner.cancel()
 
     def show(self, found: Viability | None, *, problem: str, tells: bool = True) -> None:

@@ -9,13 +9,13 @@ import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QSize, QTimer
-from qtpy.QtWidgets import QComboBox, QFileDialog, QTabWidget, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QTabWidget
 
 from napari_centermask.core.errors import UserError
+from napari_centermask.io.paths import check_path
 from napari_centermask.widgets.edit.correction import edit_session_of
-from napari_centermask.widgets.parts.layout import STYLE, WIDTH, HelpButton, label, row, scroll_column
+from napari_centermask.widgets.parts.layout import WIDTH, HelpButton, label, row, scroll_column
 from napari_centermask.widgets.parts.pickers import LayerCombo, hint
-from napari_centermask.widgets.parts.tabs import share_place
 from napari_centermask.widgets.project.session import project_session_of
 from napari_centermask.widgets.viability.classification import Classifying
 from napari_centermask.widgets.viability.image_counts import ImageCounts
@@ -36,12 +36,13 @@ from napari_centermask.widgets.viability.view import (
     SummaryBox,
     ThresholdBox,
 )
-from napari_centermask.widgets.viewer.session import session_of
+from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.view import go_to_plane
+from napari_centermask.widgets.work.connections import Connections
 from napari_centermask.widgets.work.runner import Runner
 
 if TYPE_CHECKING:
-    from napari.viewer import Viewer
+    pass
 
 _HELP = """
 <p><b>Live and dead</b></p>
@@ -61,20 +62,20 @@ _NONE = "There are no cells: run CenterMask, or draw some with 'CenterMask: Corr
 _NO_PROBABILITIES = "No cell tells probabilities: run a model with several categories, or classify the cells."
 
 
-class ViabilityDock(QWidget):
+class ViabilityDock(Dock):
     """What the cells of an image are by a threshold on a probability.
 
     The dock is a view: `viability.Viability` holds the threshold, and the cells their categories.
     """
 
-    def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__()
-        self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self.session, self.projects = session_of(napari_viewer), project_session_of(napari_viewer)
+    title = "Viability"
+
+    def _set_up(self) -> None:
+        self.session, self.projects = self._state.session, project_session_of(self._viewer)
         self.viability: Viability | None = None
         self.runner = Runner()
         self.classifying = Classifying(self._settle)
-        self._links: list[tuple] = []
+        self._cell_links = Connections()
         self._showing: list[Viability] = []  # the one above, for when the dock has died
         self._stands, self._later = self._timer(_STANDS_MS, self._settle), self._timer(_WAIT_MS, self.refresh)
         self._build()
@@ -103,8 +104,6 @@ class ViabilityDock(QWidget):
             (self.figures, "Figures"),
         ):
             self.tabs.addTab(box, title)
-        self.setStyleSheet(STYLE)
-        share_place(self, "Viability")
         layout = scroll_column(self)
         layout.setSpacing(8)
         layout.addWidget(row(label("Layer"), self.image, HelpButton(_HELP), stretch=1))
@@ -120,35 +119,26 @@ class ViabilityDock(QWidget):
         return QSize(WIDTH, 700)
 
     def _connect(self) -> None:
-        self.image.picked.connect(self._bind)
-        self.threshold.slider.changed.connect(self._on_moved)
-        self.threshold.slider.released.connect(self._settle)
-        self.threshold.picked.connect(self._on_category)
-        self.threshold.colours.activated.connect(lambda _: self._on_colours())
-        self.threshold.everywhere.clicked.connect(self._on_everywhere)
-        self.axis.activated.connect(lambda _: self.refresh())
-        self.plot.picked.connect(self._go_to)
-        self.frames.picked.connect(self._go_to)
-        self.images.picked.connect(self._on_image)
-        self.figures.open.clicked.connect(self._on_figures)
-        self.export.wanted.connect(self._on_export)
-        self.runner.ended.connect(self._on_exported)
-        outer = [(self.session.changed, self._on_result_changed), (self.projects.opened, self._bind)]
-        for signal, slot in outer:
-            signal.connect(slot)
-        links, image, runner, images = self._links, self.image, self.runner, self.images
-        showing, classifying = self._showing, self.classifying
-
-        def forget() -> None:
-            runner.cancel()
-            classifying.close()
-            for viability in showing:
-                viability.show(AS_BEFORE)
-            image.disconnect_viewer()
-            images.disconnect_project()
-            _disconnect([*outer, *links])
-
-        self.destroyed.connect(forget)
+        self.links.add(self.image.picked, self._bind)
+        self.links.add(self.threshold.slider.changed, self._on_moved)
+        self.links.add(self.threshold.slider.released, self._settle)
+        self.links.add(self.threshold.picked, self._on_category)
+        self.links.add(self.threshold.colours.activated, lambda _: self._on_colours())
+        self.links.add(self.threshold.everywhere.clicked, self._on_everywhere)
+        self.links.add(self.axis.activated, lambda _: self.refresh())
+        self.links.add(self.plot.picked, self._go_to)
+        self.links.add(self.frames.picked, self._go_to)
+        self.links.add(self.images.picked, self._on_image)
+        self.links.add(self.figures.open.clicked, self._on_figures)
+        self.links.add(self.export.wanted, self._on_export)
+        links, showing = self.links, self._showing
+        links.add(self.runner.ended, self._on_exported)
+        links.add(self.session.changed, self._on_result_changed)
+        links.add(self.projects.project_changed, self._bind)
+        links.on_end(self._cell_links.end)
+        links.on_end(lambda: [viability.show(AS_BEFORE) for viability in showing])
+        links.on_end(self.classifying.close)
+        links.on_end(self.runner.cancel)
 
     def _bind(self) -> None:
         """Turn to the chosen image."""
@@ -160,13 +150,9 @@ class ViabilityDock(QWidget):
             self.viability, self._showing[:] = found, [found] if found is not None else []
             if found is not None:
                 found.edits.activate()
-                self._links += [
-                    (found.changed, self._on_changed),
-                    (found.moved, self._show_counts),
-                    (found.edits.plane_changed, self._on_plane),
-                ]
-                for signal, slot in self._links:
-                    signal.connect(slot)
+                self._cell_links.add(found.changed, self._on_changed)
+                self._cell_links.add(found.moved, self._show_counts)
+                self._cell_links.add(found.edits.plane_changed, self._on_plane)
                 self._show_axes()
         if found is not None:
             found.catch_up()
@@ -176,7 +162,7 @@ class ViabilityDock(QWidget):
     def _stop(self) -> None:
         """Leave the image before; what it was being shown as is what it is."""
         self._stands.stop()
-        _disconnect(self._links)
+        self._cell_links.end()
         if self.viability is not None:
             self.viability.settle()
             self.viability.show(AS_BEFORE)
@@ -331,6 +317,7 @@ class ViabilityDock(QWidget):
         self._settle()
         dead = self.viability.cells.category
         try:
+            check_path(path)
             shown = self.viability.edits.shown
             images = measured_project(self.projects.project, dead) if everything else [measured_layer(shown, dead)]
         except UserError as error:
@@ -345,9 +332,3 @@ class ViabilityDock(QWidget):
         elif value is not None:
             show_error(value.message)
         self.refresh()
-
-
-def _disconnect(links: list[tuple]) -> None:
-    for signal, slot in links:
-        signal.disconnect(slot, missing_ok=True)
-    links.clear()

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.viability import CellProbabilities, Counts
 from napari_centermask.widgets.viability.view import CountsTable, percent
+from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:
     from napari_centermask.widgets.project.session import ProjectSession
@@ -43,13 +44,9 @@ class ImageCounts(QWidget):
         self._timer.setInterval(0)
         self._timer.timeout.connect(self._count_next)
         self.table.picked.connect(lambda line: self.picked.emit(self._listed[line]))
-        projects.changed.connect(self._on_changed)
-        projects.opened.connect(self._on_opened)
-
-    def disconnect_project(self) -> None:
-        """Stop listening; call before the widget dies."""
-        self._projects.changed.disconnect(self._on_changed, missing_ok=True)
-        self._projects.opened.disconnect(self._on_opened, missing_ok=True)
+        links = Connections(self)
+        links.add(projects.changed, self._on_changed)
+        links.add(projects.project_changed, self._on_opened)
 
     def set_category(self, dead: int | None) -> None:
         """Say which category is dead."""

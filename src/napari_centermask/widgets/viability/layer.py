@@ -15,12 +15,14 @@ from qtpy.QtCore import QTimer
 from napari_centermask.core.viability import CellProbabilities
 from napari_centermask.widgets.parts.colours import category_colour
 from napari_centermask.widgets.viewer.layers import place_of, redraw
+from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:
     from napari_centermask.core.history import Edit
     from napari_centermask.core.instances import Box
     from napari_centermask.core.result import Index
-    from napari_centermask.widgets.viewer.session import Session, Shown
+    from napari_centermask.widgets.viewer.session import Session
+    from napari_centermask.widgets.viewer.shown import Shown
 
 MOST_CATEGORIES = 17  # more do not fit into 16 bits
 BY_CATEGORY, BY_PROBABILITY = "category", "probability"
@@ -54,7 +56,7 @@ class ViabilityLayer:
         self.threshold: float | None = None
         self.mode = BY_CATEGORY
         self._stale: set[Index] = set()
-        self._links: list[tuple] = []
+        self._links = Connections()
         self._on_removed: Callable[[], None] = lambda: None
         self._timer = QTimer()
         self._timer.setInterval(0)
@@ -67,25 +69,19 @@ class ViabilityLayer:
         self._session.show_above(self._shown, self.layer)
         self._show_others(False)
         viewer = self._session.viewer
-        active = self._shown.edits.active.layer if self._shown.edits is not None else None
+        active = self._shown.edits.layer if self._shown.edits is not None else None
         if active in viewer.layers:  # what is painted lies on top
             viewer.layers.move(viewer.layers.index(self.layer), viewer.layers.index(active))
-        self._links = [
-            (viewer.layers.events.removed, self._on_layer_removed),
-            *((event, self._on_step) for event in (viewer.dims.events.current_step, viewer.dims.events.order)),
-            (viewer.dims.events.ndisplay, self._on_step),
-        ]
-        for event, slot in self._links:
-            event.connect(slot)
+        self._links.add(viewer.layers.events.removed, self._on_layer_removed)
+        for event in (viewer.dims.events.current_step, viewer.dims.events.order, viewer.dims.events.ndisplay):
+            self._links.add(event, self._on_step)
 
     def hide(self) -> None:
         """Take it out of the viewer and show the result's layers again."""
         self._timer.stop()
-        for event, slot in self._links:
-            event.disconnect(slot)
-        self._links = []
+        self._links.end()
         if self._session.viewer is not None:
-            self._session.take_out(self.layer)
+            self._session.canvas.take_out(self.layer)
         self._show_others(True)
 
     def _on_layer_removed(self, event: Any) -> None:

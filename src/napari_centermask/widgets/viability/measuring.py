@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_centermask.io.project import Project
-    from napari_centermask.widgets.viewer.session import Shown
+    from napari_centermask.widgets.viewer.shown import Shown
 
 _EVERY = 25  # cells between two signs of life
 

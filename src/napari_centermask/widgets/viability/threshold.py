@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 from psygnal import Signal
 
@@ -17,14 +17,11 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.edit.session import EditSession
 
 _USUAL = 0.5
-_VIABILITIES: WeakKeyDictionary[EditSession, Viability] = WeakKeyDictionary()
 
 
 def viability_of(edits: EditSession) -> Viability:
     """The viability of an image, made on first use."""
-    if edits not in _VIABILITIES:
-        _VIABILITIES[edits] = Viability(edits)
-    return _VIABILITIES[edits]
+    return edits.shown.part(Viability, lambda: Viability(edits))
 
 
 class Viability:
@@ -75,6 +72,10 @@ class Viability:
         if n > MOST_CATEGORIES:
             return f"Expected at most {MOST_CATEGORIES} categories, there are {n}. Remove those without cells."
         return ""
+
+    def end(self) -> None:
+        """The image's result is no longer shown."""
+        self.show(AS_BEFORE)
 
     def counts(self) -> Counts:
         """Cells by plane and category, by the threshold as it stands now."""

@@ -1,10 +1,10 @@
-"""Work on images without a project: written down edit by edit, and offered when the image is opened again."""
+"""Autosave of images without a project: every edit goes to a journal, and is offered when the image is opened again."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary, WeakSet, ref
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
 
 from psygnal import Signal
 
@@ -12,29 +12,15 @@ from napari_centermask.core.errors import BadImage
 from napari_centermask.core.result import Result
 from napari_centermask.io.recovery import Autosave, Recovered, find_recovered
 from napari_centermask.widgets.viewer.planes import ImagePlanes, guess_channel_axis
+from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
-    from napari_centermask.widgets.viewer.session import Session, Shown
+    from napari_centermask.widgets.viewer.session import Session
+    from napari_centermask.widgets.viewer.shown import Shown
 
 IN_PROJECT = "napari_centermask_project"  # key of the metadata of layers whose project keeps a journal itself
-_ALL: WeakSet[Autosave] = WeakSet()
-_WATCHES: WeakKeyDictionary[Session, Autosaves] = WeakKeyDictionary()
-
-
-def autosaves_of(session: Session) -> Autosaves:
-    """The session's autosaves, made on first use; from then on no edit is lost."""
-    if session not in _WATCHES:
-        _WATCHES[session] = Autosaves(session)
-    return _WATCHES[session]
-
-
-def note_saved(result: Result) -> None:
-    """A person has these cells in a file now: they need not be offered."""
-    for autosave in list(_ALL):
-        if autosave.history.result is result:
-            autosave.saved()
 
 
 class Autosaves:
@@ -52,11 +38,25 @@ class Autosaves:
         self._session = ref(session)
         self._kept: WeakKeyDictionary[Image, tuple[Shown, Autosave]] = WeakKeyDictionary()
         self._offers: WeakKeyDictionary[Image, Recovered] = WeakKeyDictionary()
-        session.changed.connect(self._on_changed)
-        session.viewer.layers.events.inserted.connect(lambda event: self.look_at(event.value))
+        self._links = Connections()
+        self._links.add(session.changed, self._on_changed)
+        self._links.add(session.viewer.layers.events.inserted, self._on_inserted)
         for layer in session.viewer.layers:
             self.look_at(layer)
             self._on_changed(layer)
+
+    def end(self) -> None:
+        """Write no more; what was written is offered when the images are opened again."""
+        self._links.end()
+        for _, autosave in list(self._kept.values()):
+            autosave.close()
+        self._kept.clear()
+
+    def note_saved(self, result: Result) -> None:
+        """A person has these cells in a file now: they need not be offered."""
+        for _, autosave in list(self._kept.values()):
+            if autosave.history.result is result:
+                autosave.saved()
 
     def offer(self, source: Image | None) -> Recovered | None:
         """Unsaved work on an image."""
@@ -66,10 +66,13 @@ class Autosaves:
         """The offer in words."""
         offer = self._offers[source]
         when = time.strftime("%d %B %Y, %H:%M", time.localtime(offer.time)).lstrip("0")
-        return f"There is work on '{source.name}' that was not saved, of {when}: {len(offer.result):,} cells."
+        return f"'{source.name}' has unsaved work from {when}: {len(offer.result):,} cells."
+
+    def _on_inserted(self, event: Any) -> None:
+        self.look_at(event.value)
 
     def look_at(self, layer: Layer) -> None:
-        """Offer what an earlier session left on an image, if a person had corrected something."""
+        """Offer the unsaved work of an earlier session on an image, if a person had corrected something."""
         from napari.layers import Image
         from napari.utils.notifications import show_info
 
@@ -82,7 +85,7 @@ class Autosaves:
         found = find_recovered(_name(layer), Result(planes.shape, leading=planes.leading, name=layer.name))
         if found is not None and _is_by_a_person(found.result):
             self._offers[layer] = found
-            show_info(f"{self.describe(layer)} Open 'CenterMask: Review' to take it back or forget it.")
+            show_info(f"{self.describe(layer)} Open 'CenterMask: Review' to restore or discard it.")
             self.offered.emit(layer)
 
     def restore(self, source: Image) -> None:
@@ -107,10 +110,8 @@ class Autosaves:
         if kept is not None and kept[0] is not shown:
             self._kept.pop(source)[1].close()
             kept = None
-        if shown is not None and kept is None and IN_PROJECT not in source.metadata:
-            autosave = Autosave(_name(source), shown.history)
-            self._kept[source] = shown, autosave
-            _ALL.add(autosave)
+        if shown is not None and kept is None and not shown.in_project:
+            self._kept[source] = shown, Autosave(_name(source), shown.history)
 
 
 def _name(source: Image) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.images import read_plane
 from napari_centermask.widgets.viewer.planes import ImagePlanes
-from napari_centermask.widgets.viewer.session import session_of
+from napari_centermask.widgets.viewer.state import session_of
 
 
 def show(image: Path, coco: Path) -> None:

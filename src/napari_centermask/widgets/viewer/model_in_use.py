@@ -2,23 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
-
 from psygnal import Signal
-
-if TYPE_CHECKING:
-    from napari.viewer import Viewer
-
-_IN_USE: WeakKeyDictionary[Viewer, ModelInUse] = WeakKeyDictionary()
-
-
-def model_in_use(viewer: Viewer) -> ModelInUse:
-    """The viewer's model in use, made on first use."""
-    viewer = getattr(viewer, "__wrapped__", viewer)
-    if viewer not in _IN_USE:
-        _IN_USE[viewer] = ModelInUse()
-    return _IN_USE[viewer]
 
 
 class ModelInUse:

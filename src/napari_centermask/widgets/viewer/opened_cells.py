@@ -43,9 +43,9 @@ def adopt(viewer: Viewer, result: Result) -> bool:
     """
     from napari.layers import Image
 
-    from napari_centermask.widgets.viewer.session import session_of
+    from napari_centermask.widgets.viewer.state import session_of, unwrapped
 
-    viewer = getattr(viewer, "__wrapped__", viewer)
+    viewer = unwrapped(viewer)
     mine = [layer for layer in viewer.layers if layer.metadata.get(KEY) is result]
     image = next((layer for layer in mine if isinstance(layer, Image)), None)
     session = session_of(viewer)
@@ -53,6 +53,6 @@ def adopt(viewer: Viewer, result: Result) -> bool:
         return False
     for layer in mine:
         if layer is not image:
-            viewer.layers.remove(layer)
+            session.canvas.take_out(layer)
     session.attach(image, ImagePlanes.of(image), result)
     return True

@@ -48,7 +48,9 @@ class ImagePlanes:
         data = layer.data[0] if layer.multiscale else layer.data
         n_axes = data.ndim - bool(layer.rgb)
         if n_axes < 2:
-            raise BadImage(f"Expected an image with height and width, layer '{layer.name}' has {n_axes} axis.")
+            raise BadImage(
+                f"Layer '{layer.name}' has {n_axes} axis; an image needs height and width. Choose another layer."
+            )
         if layer.rgb:
             channel_axis = None
         elif channel_axis is not None and not 0 <= channel_axis < n_axes - 2:

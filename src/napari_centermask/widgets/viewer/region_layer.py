@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_centermask.core.regions import rectangle
+from napari_centermask.widgets.viewer.state import session_of
 
 if TYPE_CHECKING:
     from napari.layers import Image, Shapes
@@ -19,7 +20,7 @@ class RegionLayer:
     """Shows rectangles of the plane in view; there is no layer while there are none."""
 
     def __init__(self, viewer: Viewer) -> None:
-        self._viewer = getattr(viewer, "__wrapped__", viewer)
+        self._viewer = viewer
         self.layer: Shapes | None = None
 
     def show(self, source: Image | None, boxes: tuple[Box, ...]) -> None:
@@ -39,8 +40,8 @@ class RegionLayer:
 
     def hide(self) -> None:
         """Take the layer out of the viewer."""
-        if self.layer is not None and self.layer in self._viewer.layers:
-            self._viewer.layers.remove(self.layer)
+        if self.layer is not None:
+            session_of(self._viewer).canvas.take_out(self.layer)
         self.layer = None
 
     def _add(self, source: Image) -> None:

@@ -14,8 +14,8 @@ from napari_centermask.io.coco.document import write_coco as _write_coco
 from napari_centermask.io.coco.records import records_of
 from napari_centermask.io.formats import FORMATS
 from napari_centermask.io.formats.loss import only_shown
-from napari_centermask.widgets.viewer.autosave import note_saved
 from napari_centermask.widgets.viewer.layers import KEY
+from napari_centermask.widgets.viewer.state import note_saved
 
 
 def write_coco(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 
 from napari_centermask.pipeline.progress import Progress
+from napari_centermask.widgets.work.gate import attempt
 
 if TYPE_CHECKING:
     from superqt.utils import GeneratorWorker
@@ -98,7 +99,7 @@ class Runner:
         try:
             while self._inbox:
                 kind, args = self._inbox.popleft()
-                kind(*args)
+                attempt(kind, *args)
         finally:
             self._delivering = False
 

@@ -1,13 +1,13 @@
-"""Images of a project are read off the GUI thread, unless they are small."""
+"""Reads images of a project off the GUI thread, unless they are small."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from psygnal import Signal
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
@@ -41,21 +41,29 @@ def read(path: Path) -> ImageData | Failed:
         return Failed(str(error))
     except (RuntimeError, MemoryError, OSError) as error:
         return Failed(
-            f"Expected to read {path.name}: {error or type(error).__name__}. Close other images, or look at the file."
+            f"{path.name} could not be read: {error or type(error).__name__}. Check the file, or close other images."
         )
 
 
-class Opening:
-    """Reads one image at a time; of those wanted meanwhile the last one follows, the others are left out.
+class ImageLoader:
+    """Reads one image at a time; of those wanted meanwhile, only the last one is read next.
 
-    Parameters
+    Attributes
     ----------
-    done
-        Called in the GUI thread with the pixels or `Failed`, once for what is wanted last; not while a mouse button is down.
+    changed
+        Emitted with the id of the image that is wanted now, 0 for none.
+    loaded
+        Emitted in the GUI thread with the id and the pixels, or `Failed`, of what is wanted last; not while a mouse
+        button is down.
+    id
+        Of the image that is wanted, 0 for none.
     """
 
-    def __init__(self, done: Callable[[Any], None]) -> None:
-        self._done = done
+    changed = Signal(int)
+    loaded = Signal(int, object)
+
+    def __init__(self) -> None:
+        self.id = 0
         self._worker: Any = None
         self._wanted: Path | None = None
         self._turn = 0  # counts what was wanted: an answer to an earlier wish is dropped
@@ -65,10 +73,11 @@ class Opening:
         """Whether a thread reads, perhaps what nobody wants any more."""
         return self._worker is not None
 
-    def start(self, path: Path) -> None:
+    def start(self, id: int, path: Path) -> None:
         """Read this image; what was wanted before is not wanted any more."""
         self._turn += 1
         self._wanted = path
+        self._set(id)
         if self._worker is None:
             self._next()
 
@@ -76,6 +85,12 @@ class Opening:
         """Want nothing; a file that is being read is read to its end and dropped."""
         self._turn += 1
         self._wanted = None
+        self._set(0)
+
+    def _set(self, id: int) -> None:
+        if id != self.id:
+            self.id = id
+            self.changed.emit(id)
 
     def _next(self) -> None:
         from napari.qt.threading import create_worker
@@ -92,10 +107,12 @@ class Opening:
         self._worker = None
         self._next()
 
-    def _deliver(self, turn: int, found: ImageData | Failed) -> None:
+    def _deliver(self, turn: int, pixels: ImageData | Failed) -> None:
         if turn != self._turn:
             return
         if QApplication.mouseButtons() != Qt.MouseButton.NoButton:  # a stroke in progress comes to its end first
-            QTimer.singleShot(_AGAIN_MS, partial(self._deliver, turn, found))
+            QTimer.singleShot(_AGAIN_MS, partial(self._deliver, turn, pixels))
             return
-        self._done(found)
+        id = self.id
+        self._set(0)
+        self.loaded.emit(id, pixels)

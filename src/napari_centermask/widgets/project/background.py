@@ -1,0 +1,54 @@
+"""What a model does in the background of a project, as a person chooses it: predictions of the next images, and a ranking."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_centermask.settings import SegmentSettings
+    from napari_centermask.widgets.project.session import ProjectSession
+    from napari_centermask.widgets.project.view import BackgroundBox
+    from napari_centermask.widgets.work.connections import Connections
+
+
+class Background:
+    """Starts and stops predictions and ranking, and shows how they go."""
+
+    def __init__(self, box: BackgroundBox, session: ProjectSession, links: Connections) -> None:
+        self._box, self._session = box, session
+        links.add(box.wanted.toggled, self.predict)
+        links.add(box.models.currentIndexChanged, self.predict)
+        links.add(box.order.activated, self._on_order)
+        links.add(session.predictions.changed, lambda text: box.status.setText(text))
+        links.add(session.ranking.reported, self._on_ranking)
+
+    def predict(self, *_: object) -> None:
+        """Predict the next images if that is wanted, else stop."""
+        project = self._session.project
+        if self._box.wanted.isChecked() and project is not None:
+            self._session.predictions.start(project, self._settings)
+        else:
+            self._session.predictions.stop()
+
+    def show_order(self) -> None:
+        """Show in which order the images are."""
+        self._box.order.setCurrentIndex(1 if self._session.ranking.values else 0)
+
+    def _settings(self) -> SegmentSettings | None:
+        card = self._box.models.card
+        return None if card is None else self._session.settings(card)
+
+    def _on_order(self, *_: object) -> None:
+        project, ranking = self._session.project, self._session.ranking
+        settings = self._settings() if self._box.order.currentData() and project is not None else None
+        if project is None or settings is None:
+            self._box.order.setCurrentIndex(0)
+            ranking.stop()
+        else:
+            ranking.start(project.images, settings)
+
+    def _on_ranking(self, text: str) -> None:
+        self._box.ranking.setText(text)
+        self._box.ranking.setVisible(bool(text))
+        if not self._session.ranking.is_running and not self._session.ranking.values:
+            self._box.order.setCurrentIndex(0)

@@ -1,0 +1,163 @@
+"""Open, save, add, remove, import and export: what a person does with the files of a project, with its questions and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_info
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
+
+from napari_centermask.core.errors import ChangedOutside, ReadOnlyProject, UserError
+from napari_centermask.widgets.project.import_dialog import import_annotations
+from napari_centermask.widgets.viewer.samples import PROJECT, copy_samples
+from napari_centermask.widgets.work.gate import attempt
+
+if TYPE_CHECKING:
+    from napari_centermask.core.quality import Finding
+    from napari_centermask.io.project import Project, ProjectImage
+    from napari_centermask.widgets.parts.message_bar import MessageBar
+    from napari_centermask.widgets.project.session import ProjectSession
+
+
+class ProjectFiles:
+    """Acts on the files of the project that is open in a viewer.
+
+    Parameters
+    ----------
+    parent
+        Of dialogs.
+    message
+        Shows what has to be decided.
+    """
+
+    def __init__(self, parent: QWidget, session: ProjectSession, message: MessageBar) -> None:
+        self._parent, self._session, self._message = parent, session, message
+
+    def ask_and_open(self) -> None:
+        """Open the folder that a person chooses."""
+        folder = QFileDialog.getExistingDirectory(self._parent, "Open a project or a folder of images")
+        if folder:
+            self.open(Path(folder))
+
+    def ask_and_open_samples(self) -> None:
+        """Copy the sample images into a folder that a person chooses, and open them."""
+        folder = QFileDialog.getExistingDirectory(self._parent, f"Where should the folder '{PROJECT}' go?")
+        if folder:
+            self.open(copy_samples(Path(folder)))
+
+    def open(self, folder: Path) -> None:
+        """Open a project, or make one of a folder of images; a mistake becomes a notification."""
+        QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
+        try:
+            attempt(self._session.open, folder)
+        finally:
+            QApplication.restoreOverrideCursor()
+
+    def save(self, *, overwrite: bool = False) -> bool:
+        """Save the project; asks if another program changed its files, and says so if the disk refuses."""
+        try:
+            self._session.save(overwrite=overwrite)
+        except ChangedOutside as error:
+            choices = [
+                ("Load theirs", lambda: self._replace(lambda project: project.reload())),
+                ("Replace theirs", lambda: self.save(overwrite=True)),
+                ("Not now", lambda: None),
+            ]
+            self._message.show_message(str(error), choices, grave=True)
+        except UserError as error:
+            self._message.show_message(str(error), grave=True)
+        else:
+            show_info(f"Saved {self._session.require().folder.name}.")
+            return True
+        return False
+
+    def _replace(self, state: Callable[[Project], Project]) -> None:
+        self._session.flush()
+        self._session.replace(state(self._session.require()))
+
+    def add(self) -> None:
+        """Add the images that a person chooses."""
+        from napari_centermask.io.images import SUFFIXES
+
+        kinds = " ".join(f"*{s}" for s in SUFFIXES)
+        files, _ = QFileDialog.getOpenFileNames(self._parent, "Add images", filter=f"Images ({kinds})")
+        if files:
+            self._add(list(map(Path, files)))
+
+    def _add(self, paths: list[Path]) -> None:
+        for text in self._session.require().add_images(paths):
+            show_info(text)
+
+    def remove(self, id: int, *, asked: bool = False) -> None:
+        """Take an image out of the project once the person agrees; its cells are kept, and come back with it.
+
+        Parameters
+        ----------
+        asked
+            The person has agreed already.
+
+        Raises
+        ------
+        ReadOnlyProject
+            If the project is read-only.
+        """
+        project = self._session.require()
+        if project.read_only:
+            raise ReadOnlyProject(project.read_only)
+        image = project.image(id)
+        if not asked and not _agrees(self._parent, image):
+            return
+        try:
+            self._session.remove(id)
+        except UserError as error:
+            self._message.show_message(str(error), grave=True)
+            return
+        put_back = ("Put it back", lambda: self._add([image.path]))
+        self._message.show_message(
+            f"{image.path.name} was removed from the project.", [put_back, ("Close", lambda: None)]
+        )
+        following = None if self._session.current else self._session.neighbour(1)
+        if following is not None:
+            self._session.show_soon(following)
+
+    def bring(self) -> None:
+        """Import the cells of a file that a person chooses."""
+        import_annotations(self._session, self._parent)
+
+    def export(self) -> tuple[int, Finding] | None:
+        """Check and export; the image id and the finding that the person wants to look at instead, None otherwise."""
+        from napari_centermask.widgets.project.export_dialog import ExportDialog
+
+        self._session.flush()
+        dialog = ExportDialog(self._session.require(), self._parent)
+        dialog.exec()
+        return dialog.wanted
+
+    def greet(self, problems: list[str]) -> None:
+        """Say what a person must know after opening, and `problems` that came up."""
+        project = self._session.require()
+        if project.read_only:
+            self._message.show_message(project.read_only)
+        elif project.recovered:
+            n = "1 edit was" if project.recovered == 1 else f"{project.recovered:,} edits were"
+            choices = [
+                ("Keep them", lambda: self.save()),
+                ("Back to what was saved", lambda: self._replace(lambda project: project.discard_recovered())),
+            ]
+            text = f"napari was not closed properly the last time; {n} recovered from the journal."
+            self._message.show_message(" ".join([text, *project.notes]), choices)
+        elif project.notes or problems:
+            self._message.show_message(" ".join([*project.notes, *problems]))
+
+
+def _agrees(parent: QWidget, image: ProjectImage) -> bool:
+    """Whether the person wants an image out of the project."""
+    text = (
+        f"Remove {image.path.name} from the project?\n\nThe image file stays where it is. Its cells are kept in "
+        "annotations.json and come back if you add the image again. The project is saved."
+    )
+    answer = QMessageBox.question(parent, "Remove an image", text)
+    return answer == QMessageBox.StandardButton.Yes

@@ -1,0 +1,101 @@
+"""The run in progress: the model works on one image off the GUI thread, and what it finds goes to that image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error, show_warning
+from psygnal import Signal
+
+from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.runner import Runner
+from napari_centermask.widgets.work.tasks import Failed, Finished, run
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+    from napari_centermask.core.result import Result
+    from napari_centermask.pipeline import Plane, PlaneCells
+    from napari_centermask.settings import SegmentSettings
+    from napari_centermask.widgets.viewer.shown import Shown
+
+Then = Callable[[Any], str]
+
+
+class ImageRun:
+    """Runs one job of the model at a time.
+
+    Parameters
+    ----------
+    take
+        Takes the cells of a plane into a result.
+
+    Attributes
+    ----------
+    reported
+        Emitted with a sentence on how the last run ended.
+    runner
+        Runs the job off the GUI thread.
+    target
+        The result that the run fills; None while none is segmented.
+    """
+
+    reported = Signal(str)
+
+    def __init__(self, take: Callable[[Shown, PlaneCells], None]) -> None:
+        self._take = take
+        self.runner = Runner()
+        self.target: Shown | None = None
+        self._then: Then | None = None
+        self._links = Connections()
+        self._links.add(self.runner.ended, self._on_ended)
+
+    def end(self) -> None:
+        """The viewer is gone: stop within one tile."""
+        self._links.end()
+        self.runner.cancel()
+
+    def segment(self, shown: Shown, planes: list[Plane], settings: SegmentSettings, *, name: str) -> None:
+        """Segment planes into a result; raises RuntimeError if a run is in progress."""
+        shown.settings, shown.diameter = settings, settings.diameter
+        self.runner.start(f"CenterMask: {name}", run, planes, settings, on_yield=lambda done: self._take(shown, done))
+        self.target = shown
+
+    def ask(
+        self, title: str, work: Callable[..., Generator], planes: list[Plane], settings: SegmentSettings, then: Then
+    ) -> None:
+        """Let the model answer something about a plane; `then` takes the answer and says what to report."""
+        self._then = then
+        self.runner.start(f"CenterMask: {title}", work, planes, settings)
+
+    def stop_for(self, removed: Layer) -> None:
+        """Stop if this is the image that is segmented: it was removed."""
+        if self.target is not None and removed is self.target.source():
+            self.runner.cancel()
+            show_warning(f"'{removed.name}' was removed while it was being segmented; the run was stopped.")
+
+    def _on_ended(self, value: Any) -> None:
+        shown, self.target = self.target, None
+        then, self._then = self._then, None
+        if isinstance(value, Failed):
+            show_error(value.message)
+            self.reported.emit(value.message)
+        elif isinstance(value, Finished) and shown is not None:
+            if value.left_out:
+                n = len(value.left_out)
+                show_warning(f"{n} of {value.n_planes} planes were left out. Plane {value.left_out[0]}")
+            shown.diameter = value.diameter
+            self.reported.emit(_summary(shown.result, value))
+        elif value is not None and then is not None:
+            self.reported.emit(then(value))
+        else:
+            self.reported.emit("Cancelled." if self.runner.cancelled else "Stopped by an error.")
+
+
+def _summary(result: Result, end: Finished) -> str:
+    n = result.n_visible()
+    return (
+        f"{n:,} {'cell' if n == 1 else 'cells'} in {end.seconds:.1f} s "
+        f"(diameter {end.diameter:.0f} px, {end.engine} on {end.device})."
+    )

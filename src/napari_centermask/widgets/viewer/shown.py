@@ -1,0 +1,187 @@
+"""The cells of an image as they are shown: the result, its history, its layers, and what corrects them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from weakref import ref
+
+from psygnal import Signal
+
+from napari_centermask.core.errors import BadImage
+from napari_centermask.core.history import History
+from napari_centermask.core.instances import Instances
+from napari_centermask.core.predictions import replace_predictions
+from napari_centermask.core.viability import renamed
+from napari_centermask.widgets.viewer.layers import ResultLayers, place_of
+from napari_centermask.widgets.viewer.view import current_index, shows_planes
+from napari_centermask.widgets.work.owner import Owner
+
+if TYPE_CHECKING:
+    import numpy as np
+    from napari.layers import Image, Layer
+    from napari.viewer import Viewer
+
+    from napari_centermask.core.history import Edit
+    from napari_centermask.core.result import Index, Result
+    from napari_centermask.pipeline.plane_cells import Seams
+    from napari_centermask.settings import SegmentSettings
+    from napari_centermask.widgets.viewer.planes import ImagePlanes
+
+
+class Correction(Protocol):
+    """Who corrects the cells of an image, as far as a session must know."""
+
+    @property
+    def shown(self) -> Shown:
+        """The cells."""
+
+    @property
+    def layer(self) -> Layer:
+        """In which the active cell is painted."""
+
+    def flush(self) -> object:
+        """Take over what was painted since the last time."""
+
+    def follow_view(self) -> None:
+        """Follow the viewer's sliders."""
+
+    def deactivate(self) -> None:
+        """Take over what was painted, and take the layer of the active cell out of the viewer."""
+
+
+class Shown(Owner):
+    """A result with its history, the image it belongs to, and its layers, which follow every edit.
+
+    Parameters
+    ----------
+    in_project
+        A project writes every edit down; otherwise the autosave does.
+
+    Raises
+    ------
+    ValueError
+        If the result is not of the image's shape.
+
+    Attributes
+    ----------
+    edited
+        Emitted with every edit after the layers have followed; an undo comes as the inverse edit.
+    edits
+        Who corrects the cells; see `edit.session.edit_session_of`. What else belongs to the image is a part.
+    stale
+        Planes that the layers do not show as they are.
+    settings
+        Of the last run on the image; None before.
+    diameter
+        Of a typical cell, in pixels, in the last run; None before.
+    """
+
+    edited = Signal(object)
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        source: Image,
+        planes: ImagePlanes,
+        result: Result,
+        history: History | None = None,
+        *,
+        in_project: bool = False,
+    ) -> None:
+        super().__init__()
+        if (result.shape, result.leading) != (planes.shape, planes.leading):
+            expected, given = (*planes.leading, *planes.shape), (*result.leading, *result.shape)
+            raise ValueError(f"Expected a result for an image of {expected}, got one for {given}.")
+        self._viewer, self.source = ref(viewer), ref(source)
+        self.planes, self.result, self.in_project = planes, result, in_project
+        self.history = History(result) if history is None else history
+        self.edits: Correction | None = None
+        self.stale: set[Index] = set()
+        self.settings: SegmentSettings | None = None
+        self.diameter: float | None = None
+        self.history.listen(self._on_edit)
+
+    def end(self) -> None:
+        """Do not follow the history any more; what was painted is taken over before."""
+        if self.edits is not None:
+            self.edits.deactivate()
+        super().end()
+        self.history.ignore(self._on_edit)
+
+    @cached_property
+    def layers(self) -> ResultLayers:
+        """Made when the first cells come: by then the worker has loaded what a label layer needs."""
+        source = self.source()
+        return ResultLayers(self.result, self.planes, name=source.name, place=place_of(source))
+
+    @property
+    def own_layers(self) -> list[Layer]:
+        """Those that show the cells, as far as they were made."""
+        return [self.layers.cells, self.layers.outlines] if "layers" in self.__dict__ else []
+
+    def plane_in_view(self) -> Index | None:
+        """The plane that the viewer shows as it is; None for a volume or a section across planes."""
+        viewer, source = self._viewer(), self.source()
+        flat = viewer is not None and source is not None and shows_planes(viewer, source)
+        return current_index(viewer, source, self.planes) if flat else None
+
+    def _on_edit(self, edit: Edit) -> None:
+        if "layers" in self.__dict__:
+            self.layers.follow(edit, shown=self.plane_in_view())
+        self.edited.emit(edit)
+
+    def check_axes(self, planes: ImagePlanes) -> None:
+        """Whether cells of these planes can go into the result.
+
+        Raises
+        ------
+        BadImage
+            If its cells lie along other axes: a result of another form would belong to nothing.
+        """
+        if (planes.axes, planes.shape, planes.leading) != (self.planes.axes, self.planes.shape, self.planes.leading):
+            axis = self.planes.channel_axis
+            which = "no channel axis" if axis is None else f"axis {axis} as its channel axis"
+            raise BadImage(f"The cells of this image were drawn with {which}. Choose that under 'Channel axis'.")
+
+    def put_predictions(self, index: Index, cells: Instances, *, region: tuple[np.ndarray, ...] | None) -> None:
+        """Take predictions of a plane, or of regions of it, in place of earlier ones, as one edit.
+
+        Cells that a person accepted, corrected or rejected stay.
+        """
+        if self.edits is not None:
+            self.edits.flush()
+        here = self.result.join_categories(index, cells.categories)
+        if set(here.items()) != {(c, c) for c in self.result.categories}:
+            named = (renamed(i, here, cells.categories, self.result.categories) for i in cells)
+            cells = Instances(cells.shape, named, categories=self.result.categories)
+        where = f" of plane {', '.join(map(str, index))}" if index else ""
+        changes = replace_predictions(self.result, index, cells, region=region)
+        layers = self.layers  # made by now, so that they follow
+        if self.history.do(f"segmentation{where}", changes) is None:
+            layers.compose(index)
+
+    def add_seams(self, index: Index, seams: Seams, *, anew: bool) -> None:
+        """Note where the tiles of a run met, beside those of earlier runs or, with `anew`, in their place."""
+        before: Seams = ((), ()) if anew else self.result.seams.get(index, ((), ()))
+        ys, xs = (tuple(sorted({*a, *b})) for a, b in zip(before, seams, strict=True))
+        self.result.seams[index] = ys, xs
+
+    def copy_look(self, before: Shown) -> None:
+        """Keep what the user set on the layers of an earlier result."""
+        for old, new in zip(before.own_layers, self.own_layers, strict=False):
+            new.opacity, new.visible, new.blending = old.opacity, old.visible, old.blending
+
+
+def file_name(source: Image) -> str:
+    """The name of an image: its file's where it has one."""
+    return Path(source.source.path).name if source.source.path else source.name
+
+
+def same_form(a: ImagePlanes, b: ImagePlanes) -> bool:
+    """Whether these are the same planes of the same array; lazy wrappers of one array have one name."""
+    named = getattr(a.array, "name", None) is not None and getattr(a.array, "name", "") == getattr(
+        b.array, "name", None
+    )
+    return a.axes == b.axes and a.channel_axis == b.channel_axis and (a.array is b.array or named)

@@ -1,0 +1,88 @@
+"""Everything that belongs to a viewer: one object, made here on first use and ended here with the viewer's window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, finalize
+
+from napari_centermask.widgets.viewer.autosave import Autosaves
+from napari_centermask.widgets.viewer.model_in_use import ModelInUse
+from napari_centermask.widgets.viewer.session import Session
+from napari_centermask.widgets.work.owner import Owner
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_centermask.core.result import Result
+
+_STATES: WeakKeyDictionary[Viewer, ViewerState] = WeakKeyDictionary()
+
+
+class ViewerState(Owner):
+    """What a viewer has beside its docks; the rooms above add their parts to it.
+
+    Attributes
+    ----------
+    session
+        Results by image, and the run in progress.
+    autosaves
+        Writes down corrections of images that belong to no project; there from the first moment, so that no edit is lost.
+    in_use
+        The model that a person works with.
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__()
+        self.session = Session(viewer)
+        self.autosaves = Autosaves(self.session)
+        self.in_use = ModelInUse()
+
+    def end(self) -> None:
+        """The viewer is gone: nothing runs any more, and what was painted is written down."""
+        super().end()
+        self.session.end()
+        self.autosaves.end()
+
+
+def unwrapped(viewer: Viewer) -> Viewer:
+    """The viewer itself: plugins are handed a proxy."""
+    return getattr(viewer, "__wrapped__", viewer)
+
+
+def state_of(viewer: Viewer) -> ViewerState:
+    """The viewer's state, made on first use; it ends when the window is deleted, or the viewer where it has none."""
+    viewer = unwrapped(viewer)
+    if viewer not in _STATES:
+        _STATES[viewer] = state = ViewerState(viewer)
+        _when_gone(viewer, state.end)
+    return _STATES[viewer]
+
+
+def _when_gone(viewer: Viewer, end: Callable[[], None]) -> None:
+    window = getattr(getattr(viewer, "window", None), "_qt_window", None)
+    if window is not None:
+        window.destroyed.connect(lambda: end())
+    else:
+        finalize(viewer, end).atexit = False
+
+
+def session_of(viewer: Viewer) -> Session:
+    """The viewer's session."""
+    return state_of(viewer).session
+
+
+def autosaves_of(viewer: Viewer) -> Autosaves:
+    """The viewer's autosaves."""
+    return state_of(viewer).autosaves
+
+
+def model_in_use(viewer: Viewer) -> ModelInUse:
+    """The viewer's model in use."""
+    return state_of(viewer).in_use
+
+
+def note_saved(result: Result) -> None:
+    """A person has these cells in a file now: no viewer needs to offer them."""
+    for state in list(_STATES.values()):
+        state.autosaves.note_saved(result)

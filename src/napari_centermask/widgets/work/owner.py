@@ -1,0 +1,43 @@
+"""An object that owns others: it makes each of them on first use, and ends them with itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+
+class Part(Protocol):
+    """What an owner can end."""
+
+    def end(self) -> None:
+        """Stop timers, runs and connections; write what must not be lost."""
+
+
+P = TypeVar("P", bound=Part)
+
+
+class Owner:
+    """Has at most one part of each type.
+
+    The rooms above the owner's own bring their parts themselves, so that it needs to know none of them.
+    """
+
+    def __init__(self) -> None:
+        self._parts: dict[type[Part], Part] = {}
+
+    def part(self, kind: type[P], make: Callable[[], P]) -> P:
+        """The part of a type, made on first use."""
+        if kind not in self._parts:
+            self._parts[kind] = make()
+        found = self._parts[kind]
+        assert isinstance(found, kind)
+        return found
+
+    def has(self, kind: type[Part]) -> bool:
+        """Whether the part of a type was made."""
+        return kind in self._parts
+
+    def end(self) -> None:
+        """End all parts, those made last first; they may use earlier ones to their end."""
+        while self._parts:
+            self._parts.popitem()[1].end()

@@ -1,0 +1,137 @@
+"""A project in a viewer: what is drawn always reaches the project, whatever happens to layers and files."""
+
+import shutil
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_centermask.io.project import Project
+from napari_centermask.widgets.edit.correction import edit_session_of
+from napari_centermask.widgets.edit.dock import CorrectDock
+from napari_centermask.widgets.project.session import project_session_of
+from napari_centermask.widgets.viewer.state import session_of
+
+SHAPE = (64, 80)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    place = tmp_path / "experiment"
+    place.mkdir()
+    for n in range(3):
+        tifffile.imwrite(place / f"field {n}.tif", np.full(SHAPE, 50 * n, np.uint8))
+    return place
+
+
+@pytest.fixture
+def projects(viewer, folder, qtbot):
+    """The project with its first image in view, and one cell."""
+    projects = project_session_of(viewer)
+    projects.open(folder)
+    projects.show(1)
+    edit_session_of(projects.session, projects.layer).add(np.ones((9, 9), bool), (10, 10))
+    yield projects
+    projects.close()
+    qtbot.wait(1)
+
+
+@pytest.fixture
+def correct(viewer, projects, qtbot):
+    dock = CorrectDock(viewer)
+    viewer.window.add_dock_widget(dock, name="CenterMask: Correct")
+    yield dock
+    if dock.edits is not None:
+        dock.edits.deactivate()
+    session_of(viewer).settle()
+
+
+def bin(viewer, *layers):
+    """What the layer list's bin does."""
+    viewer.layers.selection = {getattr(x, "__wrapped__", x) for x in layers}
+    viewer.layers.remove_selected()
+
+
+def paint(edits, y=40, x=40):
+    """Paint a new cell."""
+    edits.select(())
+    edits.active.layer.brush_size = 9
+    edits.active.layer.paint((y, x), 1)
+    edits.flush()
+
+
+def test_after_the_cells_layer_was_deleted_the_brush_shows_the_cells_again(viewer, projects, correct, qtbot):
+    bin(viewer, viewer.layers["field 0 cells"])
+    qtbot.wait(1)
+    correct.tools.buttons["new_brush"].click()
+    paint(correct.edits)
+    assert "field 0 cells" in viewer.layers
+    assert correct.edits.result is projects.project.result(1)
+    assert len(projects.project.result(1)) == 2
+
+
+def test_painting_goes_on_reaching_the_project_while_the_cells_layer_is_deleted(viewer, projects, correct, qtbot):
+    correct.tools.buttons["new_brush"].click()
+    bin(viewer, viewer.layers["field 0 cells"])
+    qtbot.wait(1)
+    paint(correct.edits)
+    assert len(projects.project.result(1)) == 2
+    assert "field 0 cells" in viewer.layers
+    folder = projects.project.folder
+    projects.close()
+    with Project.open(folder) as again:
+        assert len(again.result(1)) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda p: tifffile.imwrite(p, np.zeros((30, 20), np.uint8)), "another size"),
+        (lambda p: tifffile.imwrite(p, np.zeros((3, *SHAPE), np.uint8), imagej=True, metadata={"axes": "ZYX"}), "size"),
+        (lambda p: p.write_text("no image"), "field 1"),
+        (lambda p: p.unlink(), "field 1"),
+    ],
+    ids=["other size", "a stack", "no image", "deleted"],
+)
+def test_an_image_that_changed_on_disk_is_refused_and_the_one_in_view_stays(viewer, projects, change, text):
+    folder = projects.project.folder
+    change(folder / "field 1.tif")
+    with pytest.raises(Exception, match=text) as error:
+        projects.show(2)
+    assert type(error.value).__name__ in ("BadImage", "BadProject")
+    assert (projects.current, projects.layer.name) == (1, "field 0")
+    assert projects.layer in viewer.layers
+    assert "field 0 cells" in viewer.layers
+    paint(edit_session_of(projects.session, projects.layer))
+    assert len(projects.project.result(1)) == 2
+
+
+def test_what_is_drawn_on_a_copy_of_a_project_image_is_kept_by_the_autosave(viewer, projects):
+    copied = viewer.add_image(projects.layer.data, name="copy", metadata=dict(projects.layer.metadata)).__wrapped__
+    edit_session_of(projects.session, copied).add(np.ones((9, 9), bool), (30, 30))
+    from napari_centermask.widgets.viewer.state import autosaves_of
+
+    assert copied in autosaves_of(viewer)._kept
+    assert len(projects.project.result(1)) == 1
+
+
+def test_all_layers_deleted_at_once_end_the_correction_without_an_error(viewer, projects, correct, qtbot):
+    correct.tools.buttons["new_brush"].click()
+    bin(viewer, *viewer.layers)
+    qtbot.wait(10)
+    assert len(viewer.layers) == 0
+    assert projects.current == 0
+    assert len(projects.project.result(1)) == 1
+
+
+def test_the_journal_comes_back_when_the_projects_files_were_deleted(viewer, projects):
+    folder = projects.project.folder
+    for path in (p for p in folder.iterdir() if p.suffix != ".tif"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    edit_session_of(projects.session, projects.layer).add(np.ones((9, 9), bool), (40, 40))
+    projects.project._journal.close()  # as killed
+    projects.project._journal, projects.project._lock = None, projects.project._lock.release()
+    with Project.open(folder) as again:
+        assert len(again.result(1)) == 2
+    projects.leave()
+    projects.project = None

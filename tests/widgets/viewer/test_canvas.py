@@ -1,0 +1,68 @@
+"""Layers of ours while napari removes layers itself: in a loop over those that are selected, or all."""
+
+import numpy as np
+import pytest
+
+from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.result import Result
+from napari_centermask.widgets.edit.candidates import candidates_of
+from napari_centermask.widgets.edit.correction import edit_session_of
+from napari_centermask.widgets.viewer.planes import ImagePlanes
+from napari_centermask.widgets.viewer.state import session_of
+
+SHAPE = (64, 80)
+
+
+@pytest.fixture
+def busy(viewer, qtbot):
+    """Two images with cells; in one of them a cell is being corrected, and missed cells are shown."""
+    session = session_of(viewer)
+    for name in ("a", "b"):
+        image = viewer.add_image(np.zeros(SHAPE, np.float32), name=name).__wrapped__
+        result = Result(SHAPE, threshold=0.5)
+        cells = [
+            Instance(0, 10, 10, np.ones((9, 9), bool), score=0.9),
+            Instance(0, 40, 40, np.ones((9, 9), bool), score=0.3),
+        ]
+        result.put((), Instances(SHAPE, cells))
+        session.attach(image, ImagePlanes.of(image), result)
+    edits = edit_session_of(session, image)
+    edits.select((1,))
+    candidates_of(edits).show()
+    yield viewer
+    qtbot.wait(10)
+    session.settle()
+
+
+def select_all_and_bin(layers):
+    layers.select_all()
+    layers.remove_selected()
+
+
+def delete_all(layers):
+    del layers[:]
+
+
+def image_and_bin(layers):
+    layers.selection = {layers["b"], layers["b active cell"], layers["b cells"], layers["b low-confidence candidates"]}
+    layers.remove_selected()
+
+
+@pytest.mark.parametrize("remove", [select_all_and_bin, delete_all, lambda layers: layers.clear()])
+def test_all_layers_can_be_removed_at_once(busy, remove, qtbot):
+    remove(busy.__wrapped__.layers)
+    qtbot.wait(10)
+    assert len(busy.layers) == 0
+
+
+def test_an_image_can_be_removed_together_with_its_layers(busy, qtbot):
+    image_and_bin(busy.__wrapped__.layers)
+    qtbot.wait(10)
+    assert {layer.name for layer in busy.layers} == {"a", "a cells", "a outlines", "b outlines"}
+
+
+def test_a_single_deletion_takes_what_belongs_to_it_along(busy, qtbot):
+    layers = busy.__wrapped__.layers
+    layers.remove(layers["b cells"])
+    qtbot.wait(10)
+    assert {layer.name for layer in layers} == {"a", "b", "a cells", "a outlines"}
