@@ -51,6 +51,6 @@ def test_a_users_error_in_a_slot_of_a_dock_is_a_notification(viewer, qtbot, noti
             raise UserError("The disk is full. Make room.")
 
     dock = Failing(viewer)
-    qtbot.addWidget(dock)
+    viewer.window.add_dock_widget(dock)
     session_of(viewer).changed.emit(viewer.add_image(np.zeros((9, 9))).__wrapped__)
     assert notices()[-1] == "The disk is full. Make room."
