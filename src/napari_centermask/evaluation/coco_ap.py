@@ -1,7 +1,7 @@
 """COCO average precision and recall of masks, from sparse IoUs; equal to pycocotools without full-size masks.
 
 Source: the COCO detection evaluation (pycocotools, COCOeval): IoU .50:.05:.95, 101 recall points, greedy matching by score.
-Crowds are not handled, as our data has none.
+Detections inside a crowd region are ignored, as there: they are neither right nor wrong.
 """
 
 from __future__ import annotations
@@ -25,14 +25,17 @@ class ImageScores:
         (predicted, truth) float64.
     scores
         (predicted,).
+    inside
+        (predicted,) part of each that lies in one crowd region; None for none.
     """
 
     iou: np.ndarray
     scores: np.ndarray
+    inside: np.ndarray | None = None
 
 
-def greedy_matches(image: ImageScores, max_detections: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (D,) of the best detections and whether each is a true positive at each threshold, (10, D) bool."""
+def greedy_matches(image: ImageScores, max_detections: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores (D,) of the best detections, and whether each is a true or a false positive at each threshold, (10, D) bool."""
     order = np.argsort(-image.scores, kind="mergesort")[:max_detections]
     iou = image.iou[order]
     hits = np.zeros((len(IOUS), len(order)), dtype=bool)
@@ -45,7 +48,10 @@ def greedy_matches(image: ImageScores, max_detections: int) -> tuple[np.ndarray,
                 if row[best] >= threshold:
                     free[best] = False
                     hits[t, d] = True
-    return image.scores[order], hits
+    wrong = ~hits
+    if image.inside is not None:
+        wrong &= image.inside[order] < np.minimum(IOUS, 1 - 1e-10)[:, None]
+    return image.scores[order], hits, wrong
 
 
 def average_precision(images: list[ImageScores], max_detections: int) -> tuple[np.ndarray, np.ndarray] | None:
@@ -61,10 +67,9 @@ def average_precision(images: list[ImageScores], max_detections: int) -> tuple[n
     if n_truth == 0:
         return None
     parts = [greedy_matches(image, max_detections) for image in images]
-    scores = np.concatenate([s for s, _ in parts])
-    hits = np.concatenate([h for _, h in parts], axis=1)[:, np.argsort(-scores, kind="mergesort")]
-    true = np.cumsum(hits, axis=1, dtype=float)
-    false = np.cumsum(~hits, axis=1, dtype=float)
+    order = np.argsort(-np.concatenate([scores for scores, _, _ in parts]), kind="mergesort")
+    true = np.cumsum(np.concatenate([hits for _, hits, _ in parts], axis=1)[:, order], axis=1, dtype=float)
+    false = np.cumsum(np.concatenate([wrong for _, _, wrong in parts], axis=1)[:, order], axis=1, dtype=float)
     precision, largest = np.zeros(len(IOUS)), np.zeros(len(IOUS))
     for t, (tp, fp) in enumerate(zip(true, false, strict=True)):
         if len(tp) == 0:

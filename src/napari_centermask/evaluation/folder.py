@@ -13,7 +13,7 @@ from napari_centermask.core.result import Index
 from napari_centermask.engines import AnyEngine
 from napari_centermask.evaluation.report import Report, evaluate
 from napari_centermask.io.coco.document import check_images, read_coco
-from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.coco.image_record import ImageRecord, left_out
 from napari_centermask.io.image_data import ImageData
 from napari_centermask.io.images import read_channel_names, read_image
 from napari_centermask.pipeline import PlaneCells, Progress, planes_of, segment_planes
@@ -150,13 +150,31 @@ def evaluate_folder(
     """
     records = read_truth(folder, split)
 
-    def pairs() -> Iterator[tuple[Instances, Instances, float]]:
+    def pairs() -> Iterator[tuple[Instances, Instances, float | None]]:
         for number, (record, predicted, seconds) in enumerate(predict_records(records, predict), start=1):
             if watch is not None:
                 watch(record, predicted, number, len(records))
             yield record.instances, predicted, seconds
 
-    return evaluate(pairs(), score=score, max_detections=max_detections, names=list(map(image_name, records)))
+    return evaluate(
+        pairs(),
+        score=score,
+        max_detections=max_detections,
+        names=list(map(image_name, records)),
+        crowds=[r.crowds for r in records],
+    )
+
+
+def _evaluate(
+    records: Sequence[ImageRecord],
+    pairs: Iterator[tuple[Instances, Instances, float | None]],
+    score: float,
+    max_detections: int,
+) -> Report:
+    names, crowds = list(map(image_name, records)), [r.crowds for r in records]
+    report = evaluate(pairs, score=score, max_detections=max_detections, names=names, crowds=crowds)
+    report.left_out = left_out(records)
+    return report
 
 
 def evaluate_predictions(
@@ -187,7 +205,7 @@ def evaluate_predictions(
             f"{', '.join(unknown[:3])}. Choose the right --data and --split."
         )
 
-    def pairs() -> Iterator[tuple[Instances, Instances, None]]:
+    def pairs() -> Iterator[tuple[Instances, Instances, float | None]]:
         for number, record in enumerate(records, start=1):
             found = predicted.get(key_of(record))
             if found is not None:
@@ -199,7 +217,13 @@ def evaluate_predictions(
                 watch(record, cells, number, len(records))
             yield record.instances, cells, None
 
-    return evaluate(pairs(), score=score, max_detections=max_detections, names=list(map(image_name, records)))
+    return evaluate(
+        pairs(),
+        score=score,
+        max_detections=max_detections,
+        names=list(map(image_name, records)),
+        crowds=[r.crowds for r in records],
+    )
 
 
 def image_name(record: ImageRecord) -> str:

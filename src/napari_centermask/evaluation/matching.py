@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,15 @@ def pair(truth: list[Instance], predicted: list[Instance]) -> Pairs:
     area_t, area_p = (np.array([i.area for i in cells], dtype=np.int64) for cells in (truth, predicted))
     iou = shared / (area_t[rows] + area_p[cols] - shared)
     return Pairs(rows, cols, iou, shared, len(truth), len(predicted))
+
+
+def inside_any(cells: list[Instance], regions: Sequence[Instance]) -> np.ndarray:
+    """(N,) largest part of each cell's area that lies in one of the regions."""
+    inside = np.zeros(len(cells))
+    for region in regions:
+        for n, cell in enumerate(cells):
+            inside[n] = max(inside[n], intersection(region, cell) / cell.area)
+    return inside
 
 
 def pair_boxes(truth: list[Instance], predicted: list[Instance]) -> Pairs:

@@ -6,15 +6,16 @@ Cellpose. The COCO family integrates precision over recall and needs the low-sco
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.evaluation.coco_ap import ImageScores, coco_scores
-from napari_centermask.evaluation.matching import Pairs, covered_fraction, match, pair
+from napari_centermask.evaluation.matching import Pairs, covered_fraction, inside_any, match, pair
 
 IOUS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
 OVERLAP = 0.05
@@ -74,6 +75,7 @@ class Report:
     overlap_iou: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     per_image: list[dict[str, Any]] = field(default_factory=list)
+    left_out: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; None stands where there is nothing to measure."""
@@ -99,6 +101,7 @@ class Report:
                 "mean_iou": _mean(self.overlap_iou),
             },
             "per_category": self.per_category,
+            "left_out": self.left_out,
             "seconds_per_image": _mean(self.seconds),
             "per_image": self.per_image,
         }
@@ -114,6 +117,7 @@ def evaluate(
     score: float = 0.0,
     max_detections: int = 1000,
     names: Iterable[str] | None = None,
+    crowds: Iterable[Sequence[Instance]] | None = None,
 ) -> Report:
     """Compare predictions with annotations.
 
@@ -127,21 +131,24 @@ def evaluate(
         Most detections per image of the COCO family; its default of 100 hides most cells of a dense field.
     names
         One name per image for `per_image`.
+    crowds
+        Regions of each image in which cells were not outlined one by one: what is predicted there is neither right nor wrong.
     """
     report = Report()
     images: dict[str, list[ImageScores]] = {}
     by_category: dict[str, Counts] = {}
     labels = iter(names) if names is not None else None
-    for truth, predicted, seconds in pairs:
+    regions = iter(crowds) if crowds is not None else repeat(())
+    for (truth, predicted, seconds), ignored in zip(pairs, regions, strict=False):
         report.n_images += 1
         report.n_instances += len(truth)
         if seconds is not None:
             report.seconds.append(seconds)
         everything = list(predicted)
         kept = [i for i in everything if i.score >= score]
-        row = _add_image(report, list(truth), kept, truth)
+        row = _add_image(report, list(truth), kept, truth, ignored)
         report.per_image.append(({"name": next(labels)} if labels is not None else {}) | row)
-        _add_categories(images, by_category, truth, predicted, score)
+        _add_categories(images, by_category, truth, predicted, score, ignored)
     report.coco = coco_scores(images, max_detections)
     for name, counts in by_category.items():
         report.per_category[name] = {
@@ -155,11 +162,14 @@ def evaluate(
     return report
 
 
-def _add_image(report: Report, truth: list[Instance], kept: list[Instance], instances: Instances) -> dict[str, Any]:
-    found = pair(truth, kept)
+def _add_image(
+    report: Report, truth: list[Instance], kept: list[Instance], instances: Instances, crowds: Sequence[Instance]
+) -> dict[str, Any]:
+    found, inside = pair(truth, kept), inside_any(kept, crowds)
     for threshold, counts in report.counts.items():
-        counts.add(len(match(found, threshold)[0]), len(truth), len(kept))
-    t, _p, iou = match(found, 0.5)
+        matched = match(found, threshold)[1]
+        counts.add(len(matched), len(truth), len(kept) - _n_ignored(inside, matched))
+    t, p, iou = match(found, 0.5)
     report.matched_iou += iou.tolist()
     report.matched_dice += (2 * iou / (1 + iou)).tolist()
     reached = np.zeros(len(truth))
@@ -167,20 +177,35 @@ def _add_image(report: Report, truth: list[Instance], kept: list[Instance], inst
     overlapping = covered_fraction(instances) >= OVERLAP
     report.overlap_iou += reached[overlapping].tolist()
     own = Counts()
-    own.add(len(t), len(truth), len(kept))
+    own.add(len(t), len(truth), len(kept) - _n_ignored(inside, p))
     return {"n_truth": len(truth), "n_predicted": len(kept), "f1": own.f1, "ap50": own.ap}
 
 
-def _add_categories(images, by_category, truth: Instances, predicted: Instances, score: float) -> None:
+def _n_ignored(inside: np.ndarray, matched: np.ndarray) -> int:
+    """Predicted cells that match no cell and lie for the most part in a crowd region."""
+    ignored = inside >= 0.5
+    ignored[matched] = False
+    return int(np.count_nonzero(ignored))
+
+
+def _add_categories(
+    images: dict[str, list[ImageScores]],
+    by_category: dict[str, Counts],
+    truth: Instances,
+    predicted: Instances,
+    score: float,
+    crowds: Sequence[Instance],
+) -> None:
     true_name, predicted_name = _namers(truth, predicted)
     for name in sorted(set(map(true_name, truth)) | set(map(predicted_name, predicted))):
         t = [i for i in truth if true_name(i) == name]
         p = [i for i in predicted if predicted_name(i) == name]
-        found = pair(t, p)
-        images.setdefault(name, []).append(ImageScores(found.dense(), np.array([i.score for i in p])))
+        found, inside = pair(t, p), inside_any(p, [c for c in crowds if true_name(c) == name])
+        images.setdefault(name, []).append(ImageScores(found.dense(), np.array([i.score for i in p]), inside))
         kept = np.array([i.score >= score for i in p], dtype=bool)
-        matched = len(match(_only(found, kept), 0.5)[0])
-        by_category.setdefault(name, Counts()).add(matched, len(t), int(kept.sum()))
+        matched = match(_only(found, kept), 0.5)[1]
+        n_kept = int(kept.sum()) - _n_ignored(np.where(kept, inside, 0.0), matched)
+        by_category.setdefault(name, Counts()).add(len(matched), len(t), n_kept)
 
 
 def _only(pairs: Pairs, kept: np.ndarray) -> Pairs:
@@ -210,6 +235,7 @@ def format_table(report: Report) -> str:
     ap = data["bioimage_ap"]
     lines = [
         f"{data['n_images']} images, {data['n_instances']} annotated cells",
+        *([report.left_out] if report.left_out else []),
         "",
         "bioimage AP = TP / (TP + FP + FN), pooled over the images",
         "  IoU   " + "  ".join(f"{k:>6}" for k in ap) + "   mean .50-.90",

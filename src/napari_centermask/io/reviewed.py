@@ -24,7 +24,7 @@ class Truth:
     reviewed
         Rectangles (y0, x0, y1, x1) in which they are also complete; None for the whole image.
     doubtful
-        Cells outside of these that a model found and nobody looked at.
+        Cells outside of these that a model found and nobody looked at, and regions that are neither cells nor background.
     """
 
     instances: Instances
@@ -65,12 +65,13 @@ def truth_of(record: ImageRecord, *, partial: bool) -> Truth:
     cells = [c for c in record.instances if c.status != "rejected"]
     categories = record.instances.categories
     if not partial:
-        return Truth(Instances(record.shape, cells, categories=categories))
+        whole: tuple[Box, ...] | None = ((0, 0, *record.shape),) if record.crowds else None
+        return Truth(Instances(record.shape, cells, categories=categories), whole, record.crowds)
     right = [c for c in cells if c.status in HUMAN or is_centred(c, record.reviewed)]
     kept = {c.id for c in right}
-    doubtful = tuple(c for c in cells if c.id not in kept)
-    whole = covers(record.reviewed, record.shape)
-    reviewed = None if whole else record.reviewed
+    doubtful = (*(c for c in cells if c.id not in kept), *record.crowds)
+    is_whole = covers(record.reviewed, record.shape) and not record.crowds
+    reviewed = None if is_whole else record.reviewed
     return Truth(Instances(record.shape, right, categories=categories), reviewed, doubtful)
 
 

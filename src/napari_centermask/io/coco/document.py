@@ -6,13 +6,16 @@ What COCO has no field for stands under the key `napari_centermask` of an annota
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.io import rle
+from napari_centermask.io.coco.detectron2 import with_images
 from napari_centermask.io.coco.extension import (
     KEY,
     LARGEST_ID,
@@ -74,18 +77,24 @@ def load_json(path: Path) -> dict[str, Any]:
         If there is no such file, it is damaged, or it is something else.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        data = _loaded(path)
     except FileNotFoundError:
         raise BadAnnotations(f"Expected a COCO file at {path}, there is none. Check the path.") from None
     except (OSError, ValueError, RecursionError) as error:
         raise BadAnnotations(
             f"Expected a COCO JSON file, {path.name} cannot be read: {error}. Export it again."
         ) from error
+    if isinstance(data, list):
+        data = with_images(path, data)
     if not isinstance(data, dict) or "images" not in data:
         raise BadAnnotations(
             f"Expected COCO with 'images' and 'annotations', {path.name} has neither. Export it as COCO instances."
         )
     return data
+
+
+def _loaded(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8-sig"))
 
 
 def _objects(path: Path, data: dict[str, Any], key: str) -> list[dict[str, Any]]:
@@ -148,20 +157,26 @@ def _image(path: Path, image: dict[str, Any], root: Path, categories: dict[int, 
 
 
 def _inside(path: Path, root: Path, name: str) -> Path | None:
-    """The image's path, refused if it leaves the folder."""
+    """The image's path inside of the folder; of an absolute one, as detectron2 and others write, the end that is there."""
     if not name:
         return None
     pure = PurePosixPath(name.replace("\\", "/"))
-    if not pure.parts or pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0]:
+    if not pure.parts or ".." in pure.parts:
         raise BadAnnotations(
-            f"Expected image names inside {root.name or root}, {path.name} names {name!r}, which leads out of it. "
-            "Write names relative to the images folder."
+            f"{path.name} names the image {name!r}, which leads out of {root.name or root}. Write names relative to the "
+            "images folder."
         )
-    return root / pure
+    if not pure.is_absolute() and ":" not in pure.parts[0]:
+        return root / pure
+    parts = [part for part in pure.parts if part != "/" and ":" not in part]
+    ends = [root.joinpath(*parts[n:]) for n in range(len(parts))]
+    return next((end for end in ends if is_file(end)), root / pure.name)
 
 
 def _fill(path: Path, data: dict[str, Any], records: dict[int, ImageRecord], categories: dict[int, str]) -> None:
     seen: set[int] = set()
+    crowds: dict[int, list[Instance]] = {}
+    empty: Counter[int] = Counter()
     pixels = 0
     for item in _objects(path, data, "annotations"):
         id = _integer(path, item, "id", "an annotation")
@@ -180,23 +195,36 @@ def _fill(path: Path, data: dict[str, Any], records: dict[int, ImageRecord], cat
             raise BadAnnotations(
                 f"Annotation {id} of {path.name} has category {category}; expected one of {sorted(categories)}. Add the category."
             )
-        if not item.get("iscrowd"):
-            pixels += _add(path, item, id, category, records[image_id])
+        taken = _add(path, item, id, category, records[image_id], crowds.setdefault(image_id, []))
+        pixels += taken
+        empty[image_id] += not taken
         if pixels > LARGEST_FILE:
             raise BadAnnotations(
                 f"The masks of {path.name} need more than {LARGEST_FILE} pixels in memory. Split it into several files."
             )
+    for image_id, regions in crowds.items():
+        if regions or empty[image_id]:
+            records[image_id] = replace(records[image_id], crowds=tuple(regions), n_empty=empty[image_id])
 
 
-def _add(path: Path, item: dict[str, Any], id: int, category: int, record: ImageRecord) -> int:
-    """Add an annotation's cell to its record; returns the pixels of its box."""
+def is_single_cell(item: dict[str, Any]) -> bool:
+    """Whether an annotation is one cell: CVAT marks every painted mask as a crowd, and is known by its attributes."""
+    attributes = item.get("attributes")
+    return not item.get("iscrowd") or (isinstance(attributes, dict) and "occluded" in attributes)
+
+
+def _add(path: Path, item: dict[str, Any], id: int, category: int, record: ImageRecord, crowds: list[Instance]) -> int:
+    """Add an annotation's cell to its record, or its region to the crowds; returns the pixels of its box."""
     try:
         crop = read_mask(item.get("segmentation"), record.shape)
         if crop is None:
             return 0  # nothing is drawn, so there is nothing to keep
         y0, x0, mask = crop
         cell = Instance(y0=y0, x0=x0, mask=mask, category=category, **cell_fields(item, path.name))
-        record.instances.add(cell)
+        if is_single_cell(item):
+            record.instances.add(cell)
+        else:
+            crowds.append(cell)
     except ValueError as error:
         raise BadAnnotations(f"Annotation {id} of {path.name}: {error}. Correct or export it again.") from error
     return mask.size

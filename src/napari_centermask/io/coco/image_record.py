@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from napari_centermask.core.instances import Box, Instances
+from napari_centermask.core.instances import Box, Instance, Instances
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class ImageRecord:
         Predicted cells below this score are kept, not shown.
     seams
         (y, x) positions of the seams between the tiles of the prediction.
+    crowds
+        Regions of many cells that nobody outlined one by one (`iscrowd`): neither cells nor background.
+    n_empty
+        Annotations in which nothing is drawn; they are left out.
     """
 
     id: int
@@ -49,6 +54,8 @@ class ImageRecord:
     last_id: int = 0
     threshold: float = 0.0
     seams: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
+    crowds: tuple[Instance, ...] = ()
+    n_empty: int = 0
 
     @property
     def pixel_size_um(self) -> float | None:
@@ -57,3 +64,15 @@ class ImageRecord:
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < 1e12:
             return None
         return float(value)
+
+
+def left_out(records: Iterable[ImageRecord]) -> str:
+    """What of a file's annotations is no cell, as a sentence; empty if all are cells."""
+    records = list(records)
+    n_crowds, n_empty = sum(len(r.crowds) for r in records), sum(r.n_empty for r in records)
+    parts = []
+    if n_crowds:
+        parts.append(f"{n_crowds} crowd regions are ignored: they count neither as cells nor as background.")
+    if n_empty:
+        parts.append(f"{n_empty} annotations with nothing drawn are left out.")
+    return " ".join(parts)

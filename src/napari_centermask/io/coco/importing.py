@@ -14,7 +14,7 @@ from typing import Any
 from napari_centermask.core.errors import BadAnnotations, BadImage
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.io.coco.categories import Categories, key_of, whole
-from napari_centermask.io.coco.document import LARGEST_SIDE, load_json
+from napari_centermask.io.coco.document import LARGEST_SIDE, is_single_cell, load_json
 from napari_centermask.io.coco.extension import KEY, cell_fields, is_json, plane_fields
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.masks import LARGEST_FILE, Crop
@@ -257,9 +257,7 @@ class _Import:
 
     def _is_cell(self, item: dict[str, Any]) -> bool:
         """Whether a crowd is read as a cell: CVAT's masks are known by the attributes it writes."""
-        attributes = item.get("attributes")
-        cvat = isinstance(attributes, dict) and "occluded" in attributes
-        if self.crowds == "cells" or (self.crowds == "auto" and cvat):
+        if self.crowds == "cells" or (self.crowds == "auto" and is_single_cell(item)):
             self.report.repair("a mask marked as a crowd is read as a cell", _name(item))
             return True
         return False

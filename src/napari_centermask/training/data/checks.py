@@ -8,7 +8,7 @@ from pathlib import Path
 
 from napari_centermask.core.errors import BadAnnotations, BadImage, BadSettings
 from napari_centermask.io.coco.document import check_images, read_coco
-from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.coco.image_record import ImageRecord, left_out
 from napari_centermask.io.images import read_header
 from napari_centermask.io.reviewed import centred_within, is_partial, truth_of
 from napari_centermask.settings import TrainSettings
@@ -16,8 +16,13 @@ from napari_centermask.training.data.inputs import order_of
 from napari_centermask.training.data.loader import annotation_file, judging
 
 
-def check_data(settings: TrainSettings) -> None:
-    """Look at the annotations and the heads of the images of all data folders; no pixel is read.
+def check_data(settings: TrainSettings) -> list[str]:
+    """Check the annotations and the headers of the images of all data folders; no pixel is read.
+
+    Returns
+    -------
+    list of str
+        What of the annotations is left out, a sentence for each file.
 
     Raises
     ------
@@ -28,21 +33,25 @@ def check_data(settings: TrainSettings) -> None:
     BadSettings
         If a new model has several categories and the cells only some of them.
     """
+    notes: list[str] = []
     for split in ("train", "val"):
         counts: Counter[str] = Counter()
         folders = judging(settings.data) if split == "val" else [Path(folder) for folder in settings.data]
         for folder in folders:
-            counts += _checked(folder, split, settings)
+            counts += _checked(folder, split, settings, notes)
         _check_cells(counts, split, settings, folders)
         for folder in map(Path, settings.replay):
-            _checked(folder, split, settings)
+            _checked(folder, split, settings, notes)
+    return notes
 
 
-def _checked(folder: Path, split: str, settings: TrainSettings) -> Counter[str]:
+def _checked(folder: Path, split: str, settings: TrainSettings, notes: list[str]) -> Counter[str]:
     """Check a split of a folder; returns how many cells of each category teach, or judge where they are complete."""
     path = annotation_file(folder, split)
     records = read_coco(path, images_root=folder / "images")
     check_images(path, records)
+    if note := left_out(records):
+        notes.append(f"{path}: {note}")
     partial = is_partial(records)
     counts: Counter[str] = Counter()
     for record in records:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -64,9 +63,10 @@ def data_hash(folder: Path, split: str) -> str:
     path = annotation_file(folder, split)
     content = path.read_bytes()
     digest = hashlib.sha256(content)
-    for name in sorted(image["file_name"] for image in json.loads(content)["images"]):
-        digest.update(name.encode())
-        digest.update((Path(folder) / "images" / name).read_bytes())
+    records = read_coco(path, images_root=Path(folder) / "images")
+    for record in sorted(records, key=lambda r: r.file_name):
+        digest.update(record.file_name.encode())
+        digest.update(Path(record.path or "").read_bytes())
     return digest.hexdigest()
 
 

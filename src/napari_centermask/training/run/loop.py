@@ -127,7 +127,8 @@ class _Run:
         yield self._enter("reading the images")
         if trainer.world.is_first:
             trainer.read_facts()
-            check_data(settings)
+            for note in check_data(settings):
+                yield NoticeEvent(message=note)
             self.prepare(settings)
             if settings.evaluate_first and trainer.progress.step == 0:
                 yield from self._evaluate()

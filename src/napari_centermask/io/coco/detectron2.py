@@ -1,0 +1,54 @@
+"""The list of results that detectron2's and pycocotools' evaluators write: annotations without their images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from napari_centermask.core.errors import BadAnnotations
+
+_LARGEST = 1 << 31  # bytes of a file beside it that is looked into
+
+
+def with_images(path: Path, results: list[Any]) -> dict[str, Any]:
+    """Put results together with the images and categories of the COCO file beside them to which they belong.
+
+    Raises
+    ------
+    BadAnnotations
+        If these are no results, have boxes alone, or no file beside them lists their images.
+    """
+    if not results or not all(isinstance(r, dict) and "image_id" in r and "category_id" in r for r in results):
+        raise BadAnnotations(
+            f"Expected COCO instances or a list of results with 'image_id' and 'category_id' in {path.name}, got another list. "
+            "Export it as COCO instances."
+        )
+    if not any(r.get("segmentation") for r in results):
+        raise BadAnnotations(f"{path.name} holds boxes without masks. Export the results of the masks ('segm').")
+    wanted = {str(r["image_id"]) for r in results}
+    for candidate in _beside(path):
+        data = _coco(candidate)
+        if data is not None and wanted <= {str(image.get("id")) for image in data["images"] if isinstance(image, dict)}:
+            annotations = [r | {"id": n, "iscrowd": 0} for n, r in enumerate(results, start=1)]
+            return {"images": data["images"], "categories": data.get("categories", []), "annotations": annotations}
+    raise BadAnnotations(
+        f"{path.name} is a list of results, which names no images. Put the COCO file that was evaluated on beside it, "
+        "as annotations.json."
+    )
+
+
+def _beside(path: Path) -> list[Path]:
+    """Files of the folder that may list the images, likely ones first."""
+    first = sorted(path.parent.glob("annotations*.json"))
+    return [p for p in dict.fromkeys((*first, *sorted(path.parent.glob("*.json")))) if p != path]
+
+
+def _coco(path: Path) -> dict[str, Any] | None:
+    try:
+        if path.stat().st_size > _LARGEST:
+            return None
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) and isinstance(data.get("images"), list) else None
