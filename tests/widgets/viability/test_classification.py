@@ -137,7 +137,7 @@ def test_a_stack_is_classified_as_one_edit_and_undo_restores_every_cell(viewer, 
     assert report(dock) == "6 cells classified with bright; 4 stay as they are."
     assert dock.threshold.category.currentText() == "dead"
     assert dock.threshold.slider.value() == 0.5
-    assert dock.summary.image.text() == "Image: 4 cell, 4 living, 2 dead. Viability <b>80.0 %</b>"
+    assert dock.counts.summary.image.text() == "Image: 4 cell, 4 living, 2 dead. Viability <b>80.0 %</b>"
     assert dock.viability.layer is not None
     edits.undo()
     assert edits.history.undo_name is None
@@ -151,7 +151,7 @@ def test_a_stack_is_classified_as_one_edit_and_undo_restores_every_cell(viewer, 
     assert [c.category for c in edits.result.plane((2,))] == [3, 2, 1, 1, 1, 2]
     assert edits.result.categories == {1: "cell", 2: "living", 3: "dead"}
     assert dock.threshold.category.currentText() == "dead"
-    assert dock.summary.image.text() == "Image: 4 cell, 4 living, 2 dead. Viability <b>80.0 %</b>"
+    assert dock.counts.summary.image.text() == "Image: 4 cell, 4 living, 2 dead. Viability <b>80.0 %</b>"
     assert "torch" not in sys.modules
 
 

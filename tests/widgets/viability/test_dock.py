@@ -131,10 +131,10 @@ def test_while_the_slider_is_dragged_colours_and_counts_follow_and_no_cell_chang
     dock = open_dock({(): field()})
     result = dock.viability.edits.result
     assert shown(dock) == kinds(dock) == [1, 1, 2, 2, 1, 1]
-    assert dock.summary.image.text() == "Image: 4 live, 2 dead. Viability <b>66.7 %</b>"
+    assert dock.counts.summary.image.text() == "Image: 4 live, 2 dead. Viability <b>66.7 %</b>"
     slider, place = dock.threshold.slider._slider, drag(dock, 0.3, release=False)
     assert shown(dock) == [1, 2, 2, 2, 1, 1]
-    assert dock.summary.image.text() == "Image: 3 live, 3 dead. Viability <b>50.0 %</b>"
+    assert dock.counts.summary.image.text() == "Image: 3 live, 3 dead. Viability <b>50.0 %</b>"
     assert kinds(dock) == [1, 1, 2, 2, 1, 1]
     assert dock.viability.edits.history.undo_name is None
     QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, pos=place)
@@ -256,50 +256,50 @@ def test_painting_and_splitting_are_drawn_at_once(viewer, open_dock):
 
 def test_a_stack_has_counts_by_frame_a_plot_and_a_table_that_lead_to_frames(viewer, open_dock):
     dock = open_dock({(0,): field(), (2,): field(10)[:3]}, leading=(4,), axis_labels=("t", "y", "x"))
-    assert dock.axis.currentText() == "Along t (4)"
-    model = dock.frames.counts
+    assert dock.counts.axis.currentText() == "Along t (4)"
+    model = dock.counts.frames.counts
     lines = [[model.data(model.index(r, c)) for c in range(4)] for r in range(4)]
     assert lines == [["0", "4", "2", "66.7 %"], ["1", "0", "0", "–"], ["2", "2", "1", "66.7 %"], ["3", "0", "0", "–"]]
     viewer.dims.set_current_step(0, 2)
-    assert dock.summary.frame.text() == "t 2: 2 live, 1 dead. Viability <b>66.7 %</b>"
+    assert dock.counts.summary.frame.text() == "t 2: 2 live, 1 dead. Viability <b>66.7 %</b>"
     assert shown(dock, (2,)) == [1, 1, 2]
     drag(dock, 0.3, release=False)
     assert model.data(model.index(2, 3)) == "33.3 %"
-    (line,) = dock.plot.plot.lines.values()
+    (line,) = dock.counts.plot.plot.lines.values()
     np.testing.assert_allclose(line.getData()[1], [50, np.nan, 100 / 3, np.nan])
     drag(dock, 0.3)
     assert kinds(dock, (0,)) == [1, 2, 2, 2, 1, 1]
     assert kinds(dock, (2,)) == [1, 2, 2]
     assert len(dock.viability.edits.history._done) == 1
-    box = dock.frames.visualRect(model.index(0, 0))
-    dock.tabs.setCurrentWidget(dock.frames)
-    QTest.mouseClick(dock.frames.viewport(), Qt.MouseButton.LeftButton, pos=box.center())
+    box = dock.counts.frames.visualRect(model.index(0, 0))
+    dock.counts.tabs.setCurrentWidget(dock.counts.frames)
+    QTest.mouseClick(dock.counts.frames.viewport(), Qt.MouseButton.LeftButton, pos=box.center())
     assert viewer.dims.current_step[0] == 0
     assert shown(dock, (0,)) == [1, 2, 2, 2, 1, 1]
 
 
 def test_a_click_in_the_plot_goes_to_the_frame(viewer, open_dock):
     dock = open_dock({(k,): field(10 * k) for k in range(5)}, leading=(5,))
-    dock.tabs.setCurrentWidget(dock.plot)
+    dock.counts.tabs.setCurrentWidget(dock.counts.plot)
     dock.resize(360, 800)
-    view = dock.plot.plot.widget
+    view = dock.counts.plot.plot.widget
     dock.grab()  # lays the plot out
     at = view.mapFromScene(view.getPlotItem().vb.mapViewToScene(view.getPlotItem().vb.viewRect().center()))
     QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=at)
     assert viewer.dims.current_step[0] == 2
-    assert dock.plot.here.value() == 2
+    assert dock.counts.plot.here.value() == 2
 
 
 def test_time_and_depth_are_counted_along_either(viewer, open_dock):
     cells = {(t, z): field(100 * t + 10 * z)[: t + z + 2] for t in range(2) for z in range(3)}
     dock = open_dock(cells, leading=(2, 3), axis_labels=("z", "t", "y", "x"))
-    assert dock.axis.currentText() == "Along t (3)"
-    model = dock.frames.counts
+    assert dock.counts.axis.currentText() == "Along t (3)"
+    model = dock.counts.frames.counts
     assert model.numbers.sum(axis=1).tolist() == [5, 7, 9]
-    dock.axis.setCurrentIndex(0)
-    dock.axis.activated.emit(0)
+    dock.counts.axis.setCurrentIndex(0)
+    dock.counts.axis.activated.emit(0)
     assert model.numbers.sum(axis=1).tolist() == [9, 12]
-    dock.frames.picked.emit(1)
+    dock.counts.frames.picked.emit(1)
     assert viewer.dims.current_step[:2] == (1, 1)  # napari begins in the middle
     assert shown(dock, (1, 1)) == kinds(dock, (1, 1)) == [1, 1, 2, 2]
 
@@ -338,7 +338,7 @@ def test_without_probabilities_or_with_one_category_the_dock_says_what_to_do(vie
     assert dock.threshold.note.text().startswith("No cell tells probabilities: run a model")
     assert not dock.threshold.slider.isEnabled()
     assert dock.viability.layer is None
-    assert dock.summary.image.text() == "Image: 1 live, 0 dead. Viability <b>100.0 %</b>"
+    assert dock.counts.summary.image.text() == "Image: 1 live, 0 dead. Viability <b>100.0 %</b>"
     other = open_dock({(): [disc(1, 20, 20)]}, categories={1: "cell"})
     assert other.threshold.note.text().startswith("Expected two categories, there is one.")
 
@@ -406,7 +406,7 @@ def test_measurements_of_the_image_are_written_with_the_categories_as_they_are_s
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: (str(path), ""))
     dock.export.this.trigger()
     assert not dock.export.isEnabled()
-    qtbot.waitUntil(lambda: not dock.runner.is_running, timeout=20_000)
+    qtbot.waitUntil(lambda: not dock.measuring.runner.is_running, timeout=20_000)
     with path.open() as stream:
         table = list(csv.DictReader(stream))
     assert [(r["t"], r["id"], r["category"]) for r in table[:3]] == [
@@ -428,7 +428,7 @@ def test_the_figures_of_an_evaluation_are_shown_as_wide_as_the_dock(viewer, open
         (tmp_path / "figures").mkdir(exist_ok=True)
         assert picture.save(str(tmp_path / "figures" / f"{name}.png"))
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: str(tmp_path))
-    dock.tabs.setCurrentWidget(dock.figures)
+    dock.counts.tabs.setCurrentWidget(dock.figures)
     dock.figures.open.click()
     assert [dock.figures.names.itemText(i) for i in range(2)] == ["figures/confusion", "figures/roc"]
     shown = dock.figures.picture.pixmap()
@@ -492,7 +492,7 @@ def test_in_a_project_the_threshold_goes_to_all_images_but_those_reviewed(in_pro
 def test_in_a_project_every_image_has_its_counts_and_a_click_opens_it(in_project, qtbot):
     dock, projects = in_project
     dock.window().show()  # nothing is counted while nobody looks
-    dock.tabs.setCurrentWidget(dock.images)
+    dock.counts.tabs.setCurrentWidget(dock.images)
     model = dock.images.table.counts
     qtbot.waitUntil(lambda: model.rowCount() == 3, timeout=5000)
     assert [model.data(model.index(r, 3)) for r in range(3)] == ["66.7 %"] * 3
@@ -513,8 +513,8 @@ def test_in_a_project_every_image_has_its_counts_and_a_click_opens_it(in_project
 
 def test_a_project_is_measured_image_by_image(in_project, tmp_path, qtbot):
     dock, _projects = in_project
-    dock.measure(tmp_path / "all.csv", everything=True)
-    qtbot.waitUntil(lambda: not dock.runner.is_running, timeout=20_000)
+    dock.measuring.start(tmp_path / "all.csv", everything=True)
+    qtbot.waitUntil(lambda: not dock.measuring.runner.is_running, timeout=20_000)
     with (tmp_path / "all.csv").open() as stream:
         table = list(csv.DictReader(stream))
     assert [(r["image"], r["mean_channel0"]) for r in table[::6]] == [("0.tif", "0"), ("1.tif", "1"), ("2.tif", "2")]

@@ -10,7 +10,7 @@ NOT_FLAT = (
     "with the buttons below the layer list."
 )
 _NO_IMAGE = "There is no image. Open one, or choose File > Open Sample."
-_NO_CELLS = "There are no cells: run CenterMask, or draw some with 'CenterMask: Correct'."
+NO_CELLS = "There are no cells: run CenterMask, or draw some with 'CenterMask: Correct'."
 _ALL_REVIEWED = "Every cell is reviewed."
 
 
@@ -94,7 +94,7 @@ class ReviewState:
 
 def review_refusals(state: ReviewState) -> dict[str, str]:
     """For each button of the Review dock why it cannot work; empty where it can."""
-    without_cells = "" if state.has_cells else _NO_CELLS
+    without_cells = "" if state.has_cells else NO_CELLS
     in_view = without_cells or ("" if state.is_flat else NOT_FLAT)
     step = without_cells or ("" if state.n_waiting else _ALL_REVIEWED)
     judge = in_view or ("" if state.n_waiting or state.has_active else _ALL_REVIEWED)

@@ -1,4 +1,4 @@
-"""What to classify cells with: the part of the viability dock above the threshold."""
+"""Which classifier to use on which channels: the part of the viability dock above the threshold."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QVBoxLayout, QWidget
 
 from napari_centermask.core.errors import BadModel
@@ -19,7 +19,15 @@ _FILE = "From file…"
 
 
 class ClassifierCombo(QComboBox):
-    """The classifiers that come with installed models, files that were chosen, and "From file…"."""
+    """The classifiers that come with installed models, files that were chosen, and "From file…".
+
+    Attributes
+    ----------
+    chosen_changed
+        Emitted when another classifier is chosen.
+    """
+
+    chosen_changed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,7 +43,7 @@ class ClassifierCombo(QComboBox):
         return self.currentData()
 
     def reload(self) -> None:
-        """Look at the models again; the choice stays."""
+        """List what is installed now; the choice stays."""
         before = self.chosen
         with QSignalBlocker(self):
             self.clear()
@@ -49,18 +57,21 @@ class ClassifierCombo(QComboBox):
             self._describe(f"Choose a file NAME{SUFFIX}, as `napari-centermask train-classifier` writes it.")
             self._last = max(self.findData(before) if before else 0, 0)
             self.setCurrentIndex(self._last)
+        if self.chosen != before:
+            self.chosen_changed.emit()
 
     def _describe(self, text: str) -> None:
         self.setItemData(self.count() - 1, text, Qt.ItemDataRole.ToolTipRole)
 
     def showPopup(self) -> None:
-        """Look at the models again whenever the list is opened."""
+        """List what is installed whenever the list is opened."""
         self.reload()
         super().showPopup()
 
     def _on_activated(self, at: int) -> None:
         if self.itemData(at) is not None:
             self._last = at
+            self.chosen_changed.emit()
             return
         with QSignalBlocker(self):
             self.setCurrentIndex(self._last)
@@ -71,7 +82,7 @@ class ClassifierCombo(QComboBox):
             self.choose_file(Path(path))
 
     def choose_file(self, path: Path) -> None:
-        """Offer a file and choose it; one that is no classifier becomes a notification, and the choice stays."""
+        """Offer a file and choose it; if it is not a classifier, a notification says so and the choice stays."""
         try:
             read_classifier_card(path)
         except BadModel as error:
@@ -82,22 +93,25 @@ class ClassifierCombo(QComboBox):
             self.reload()
         self._last = self.findData(str(path))
         self.setCurrentIndex(self._last)
+        self.chosen_changed.emit()
 
 
 class ClassifyBox(QWidget):
-    """Which classifier sees which channels, whom it may tell, and how far it is; folded away until somebody needs it."""
+    """Which classifier sees which channels, which cells it may change, and how far it is; folded away until it is needed."""
 
     def __init__(self) -> None:
         from superqt import QCollapsible
 
         super().__init__()
         self.classifier, self.channels = ClassifierCombo(), ChannelPicker()
-        self.classifier.setToolTip("Who tells the cells' categories from a square around each.")
-        self.mean = QCheckBox("Mean with the probabilities they have")
-        self.mean.setToolTip("An ensemble: the mean of what the cells tell already and of what the classifier says.")
+        self.classifier.setToolTip("What gives each cell its category, from a square of pixels around it.")
+        self.mean = QCheckBox("Average with their present probabilities")
+        self.mean.setToolTip(
+            "An ensemble: the mean of the probabilities that the cells have and those of the classifier."
+        )
         self.judged = QCheckBox("Also cells that I judged")
         self.judged.setToolTip(
-            "Give new categories also to cells that you categorised, accepted or corrected, and to those in reviewed regions."
+            "Also change cells that you categorised, accepted or corrected, and cells in reviewed regions."
         )
         self.run = RunBox()
         self.run.start.setText("Classify")
@@ -130,6 +144,6 @@ class ClassifyBox(QWidget):
         self._channels.setVisible(len(names) > 1)
 
     def report(self, text: str) -> None:
-        """Say how it went; an empty line takes no room."""
+        """Show how it went; an empty text takes no room."""
         self.run.status.setText(text)
         self.run.status.setVisible(bool(text))

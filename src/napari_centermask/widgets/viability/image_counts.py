@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.viability import CellProbabilities, Counts
-from napari_centermask.widgets.viability.view import CountsTable, percent
+from napari_centermask.widgets.viability.counts_table import CountsTable, percent
 from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:

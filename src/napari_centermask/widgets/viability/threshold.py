@@ -8,8 +8,7 @@ from weakref import ref
 from psygnal import Signal
 
 from napari_centermask.core.viability import CellProbabilities, Counts, dead_category
-from napari_centermask.widgets.viability.layer import MOST_CATEGORIES, ViabilityLayer
-from napari_centermask.widgets.viability.view import AS_BEFORE
+from napari_centermask.widgets.viability.layer import AS_BEFORE, MOST_CATEGORIES, ViabilityLayer
 
 if TYPE_CHECKING:
     from napari_centermask.core.history import Edit
@@ -68,9 +67,9 @@ class Viability:
         """Why no threshold can be set, in a sentence; empty if one can."""
         n = len(self.edits.result.categories)
         if n < 2:
-            return "Expected two categories, there is one. Classify the cells, use a model with several, or add a category."
+            return "A threshold needs two categories; there is only one. Classify the cells, use a model with several, or add one."
         if n > MOST_CATEGORIES:
-            return f"Expected at most {MOST_CATEGORIES} categories, there are {n}. Remove those without cells."
+            return f"There are {n} categories; a threshold allows at most {MOST_CATEGORIES}. Remove those without cells."
         return ""
 
     def end(self) -> None:

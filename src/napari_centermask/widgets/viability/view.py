@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSignalBlocker, Qt, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QColor, QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
     QComboBox,
-    QHeaderView,
     QLabel,
     QMenu,
     QPushButton,
     QScrollArea,
     QSizePolicy,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_centermask.core.viability import Counts
+from napari_centermask.core.viability import CellProbabilities
 from napari_centermask.widgets.parts.colours import category_colour
 from napari_centermask.widgets.parts.layout import label, row
+from napari_centermask.widgets.parts.pickers import hint, show_control
 from napari_centermask.widgets.parts.score import ScoreSlider
-from napari_centermask.widgets.viability.layer import BY_CATEGORY, BY_PROBABILITY
+from napari_centermask.widgets.viability.controls import Controls
+from napari_centermask.widgets.viability.layer import AS_BEFORE, BY_CATEGORY, BY_PROBABILITY
 
-AS_BEFORE = "before"
 _COLOURS = (
     ("Category", BY_CATEGORY, "Cells have the colour of the category that the threshold gives them."),
     ("Probability", BY_PROBABILITY, "Cells go from the colour of one category over white to that of the other."),
@@ -45,7 +43,6 @@ class ThresholdBox(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.category, self.colours = QComboBox(), QComboBox()
-        self.category.setToolTip("The category that the threshold is for: cells that are not viable.")
         for text, mode, tip in _COLOURS:
             self.colours.addItem(text, mode)
             self.colours.setItemData(self.colours.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
@@ -72,133 +69,30 @@ class ThresholdBox(QWidget):
                 self.category.addItem(name, id)
             self.category.setCurrentIndex(max(self.category.findData(chosen), 0))
 
-    def show_probabilities(self, values: np.ndarray, colours: Mapping[int, str], dead: int, other: int) -> None:
-        """Draw the histogram of (N,) probabilities in the colours of the categories."""
-        above, below = (QColor.fromRgbF(*map(float, category_colour(c, colours))) for c in (dead, other))
+    def show_cells(self, cells: CellProbabilities, colours: Mapping[int, str]) -> None:
+        """Draw the histogram of the probabilities in the colours of the category and of the most frequent other one."""
+        follow = cells.free & cells.columns.shown()
+        other = int(np.bincount(cells.other[follow]).argmax())
+        above, below = (QColor.fromRgbF(*map(float, category_colour(c, colours))) for c in (cells.category, other))
         self.slider.set_colours(above, below)
-        self.slider.set_scores(values)
+        self.slider.set_scores(cells.probability[follow])
+
+    def show_controls(self, controls: Controls) -> None:
+        """Bring note and buttons up to date."""
+        self.note.setText(controls.note)
+        self.everywhere.setVisible(controls.shows_project)
+        show_control(self.everywhere, controls.everywhere)
+        for widget, shown in (
+            (self.slider, controls.threshold),
+            (self.category, controls.category),
+            (self.colours, controls.colours),
+        ):
+            hint(widget, shown.tooltip, enabled=shown.enabled)
 
     @property
     def mode(self) -> str:
         """What the colours mean."""
         return self.colours.currentData()
-
-
-class SummaryBox(QWidget):
-    """Counts and viability of the image and of the frame in view."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.image, self.frame = QLabel(), QLabel()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        for text in (self.image, self.frame):
-            text.setWordWrap(True)
-            layout.addWidget(text)
-
-    def show_counts(
-        self, counts: Counts | None, names: Mapping[int, str], frame: tuple[str, np.ndarray] | None
-    ) -> None:
-        """Say how many cells there are.
-
-        Parameters
-        ----------
-        frame
-            What the frame in view is called, and its (K,) cells; None if there is one only.
-        """
-        self.image.setText("No cells yet." if counts is None else _sentence("Image", counts, counts.total, names))
-        self.frame.setVisible(frame is not None)
-        if counts is not None and frame is not None:
-            self.frame.setText(_sentence(frame[0], counts, frame[1], names))
-
-
-def _sentence(what: str, counts: Counts, numbers: np.ndarray, names: Mapping[int, str]) -> str:
-    few = len(counts.categories) <= 2
-    kinds = ", ".join(
-        f"{int(n):,} {names.get(c, str(c))}"
-        for c, n, total in zip(counts.categories, numbers, counts.total, strict=True)
-        if total or c == counts.dead or few
-    )
-    return f"{what}: {kinds}. Viability <b>{percent(counts.viability(numbers))}</b>"
-
-
-def percent(value: Any) -> str:
-    """ "79.4 %", or a dash where there is nothing to divide by."""
-    return f"{float(value):.1f} %" if np.isfinite(value) else "–"
-
-
-class CountsTable(QTableView):
-    """A line for each frame or image: its cells by category, and its viability.
-
-    Attributes
-    ----------
-    picked
-        Emitted with the number of a line that was clicked.
-    """
-
-    picked = Signal(int)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts = CountsModel()
-        self.setModel(self.counts)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setSelectionMode(QTableView.SelectionMode.NoSelection)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(22)
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        self.clicked.connect(lambda index: self.picked.emit(index.row()))
-
-
-class CountsModel(QAbstractTableModel):
-    """The lines of `CountsTable`, made where they are looked at."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._heading: tuple[str, ...] = ()
-        self._lines: Sequence[str] = ()
-        self.numbers, self.viability = np.zeros((0, 0), int), np.zeros(0)
-
-    def show_counts(
-        self, heading: str, lines: Sequence[str], kinds: Sequence[str], numbers: np.ndarray, viability
-    ) -> None:
-        """Show (n, K) cells and (n,) percent of lines with these names."""
-        titles = (heading, *kinds, "Viability")
-        if titles == self._heading and list(lines) == list(self._lines):
-            self.numbers, self.viability = numbers, viability
-            if len(lines):
-                self.dataChanged.emit(self.index(0, 1), self.index(len(lines) - 1, len(titles) - 1))
-            return
-        self.beginResetModel()
-        self._heading, self._lines, self.numbers, self.viability = titles, lines, numbers, viability
-        self.endResetModel()
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        """Lines."""
-        return 0 if parent is not None and parent.isValid() else len(self._lines)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
-        """Name, categories, viability."""
-        return 0 if parent is not None and parent.isValid() else len(self._heading)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Titles of the columns."""
-        wanted = role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal
-        return self._heading[section] if wanted and section < len(self._heading) else None
-
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Texts; numbers stand to the right."""
-        line, column = index.row(), index.column()
-        if role == Qt.ItemDataRole.TextAlignmentRole and column:
-            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        if role != Qt.ItemDataRole.DisplayRole:
-            return None
-        if column == 0:
-            return self._lines[line]
-        if column <= self.numbers.shape[1]:
-            return f"{int(self.numbers[line, column - 1]):,}"
-        return percent(self.viability[line])
 
 
 class FiguresBox(QWidget):
