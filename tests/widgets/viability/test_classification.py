@@ -145,7 +145,7 @@ def test_a_stack_is_classified_as_one_edit_and_undo_restores_every_cell(viewer, 
         assert all(a is b for a, b in zip(edits.result.plane(index), plane, strict=True))
     dock.refresh()
     assert edits.result.categories == {1: "cell"}
-    assert dock.threshold.note.text().startswith("Expected two categories, there is one.")
+    assert dock.threshold.note.text().startswith("A threshold needs two categories; there is only one.")
     edits.redo()
     dock.refresh()
     assert [c.category for c in edits.result.plane((2,))] == [3, 2, 1, 1, 1, 2]
@@ -194,7 +194,7 @@ def test_the_mean_with_what_cells_told_goes_by_the_categories_names(viewer, open
     dock.classification.box.mean.setChecked(False)
     run(dock, qtbot)
     run(dock, qtbot)
-    assert report(dock) == "bright says nothing new; no cell changed."
+    assert report(dock) == "The cells already have the categories that bright gives them; no cell was changed."
 
 
 class Slow:
@@ -213,7 +213,7 @@ class Slow:
 
 @pytest.fixture
 def slow(monkeypatch, classifier):
-    from napari_centermask.widgets.viability.threshold import classification
+    from napari_centermask.widgets.viability import classification
 
     engine = Slow(classifier)
     monkeypatch.setattr(classification, "load_classifier", lambda name: engine)
@@ -234,7 +234,7 @@ def test_cancel_leaves_everything_as_it_was(viewer, open_dock, qtbot, slow):
     assert all(a is b for a, b in zip(edits.result, before, strict=True))
     assert edits.result.categories == names
     assert edits.history.undo_name is None
-    assert report(dock) == "Cancelled; no cell changed."
+    assert report(dock) == "Cancelled; no cell was changed."
     assert (run_box.start.isEnabled(), run_box.cancel.isEnabled()) == (True, False)
 
 
@@ -267,7 +267,7 @@ def test_cells_that_are_gone_by_then_stay_gone(viewer, open_dock, qtbot, slow):
     session_of(viewer).forget(dock.image.layer)
     slow.gate.set()
     wait(dock, qtbot)
-    assert report(dock) == "The image has other cells by now; nothing was changed."
+    assert report(dock) == "The image has other cells now; nothing was changed."
     assert not dock.classification.box.run.start.isEnabled()
 
 

@@ -183,7 +183,7 @@ def test_a_category_given_by_a_key_stays_whatever_the_threshold(viewer, open_doc
     drag(dock, 0.97)
     assert kinds(dock) == shown(dock) == [2, 1, 1, 1, 1, 1]
     dock.refresh()
-    assert dock.threshold.note.text().startswith("3 cells follow the threshold; 3 stay as they are.")
+    assert dock.threshold.note.text().startswith("The threshold decides on 3 cells; 3 keep their category.")
 
 
 def test_the_pixels_of_the_canvas_change_colour_while_the_slider_moves(make_napari_viewer, qtbot):
@@ -320,7 +320,7 @@ def test_with_three_categories_those_below_the_threshold_are_the_next_best(viewe
     ]
     dock = open_dock({(): cells}, categories={1: "live", 2: "dead", 3: "debris"})
     assert dock.viability.threshold is None
-    assert "fit no threshold" in dock.threshold.note.text()
+    assert "No threshold gives the categories" in dock.threshold.note.text()
     assert shown(dock) == kinds(dock) == [2, 3]
     drag(dock, 0.2)
     assert shown(dock) == kinds(dock) == [2, 2]
@@ -335,12 +335,12 @@ def test_with_three_categories_those_below_the_threshold_are_the_next_best(viewe
 
 def test_without_probabilities_or_with_one_category_the_dock_says_what_to_do(viewer, open_dock):
     dock = open_dock({(): [disc(1, 20, 20)]})
-    assert dock.threshold.note.text().startswith("No cell tells probabilities: run a model")
+    assert dock.threshold.note.text().startswith("The cells have no probabilities: run a model")
     assert not dock.threshold.slider.isEnabled()
     assert dock.viability.layer is None
     assert dock.counts.summary.image.text() == "Image: 1 live, 0 dead. Viability <b>100.0 %</b>"
     other = open_dock({(): [disc(1, 20, 20)]}, categories={1: "cell"})
-    assert other.threshold.note.text().startswith("Expected two categories, there is one.")
+    assert other.threshold.note.text().startswith("A threshold needs two categories; there is only one.")
 
 
 def test_an_image_without_cells_enables_nothing(viewer, qtbot):
@@ -372,7 +372,7 @@ def test_cells_above_another_score_are_counted_and_drawn(viewer, open_dock):
     session.set_threshold(dock.image.layer, 0.5)
     assert dock.viability.counts().total.tolist() == [4, 1]
     assert dock.viability.layer.layer.data[60, 20] == 0
-    assert dock.threshold.note.text().startswith("3 cells follow the threshold; 2 stay as they are.")
+    assert dock.threshold.note.text().startswith("The threshold decides on 3 cells; 2 keep their category.")
     session.set_threshold(dock.image.layer, 0.2)
     assert dock.viability.counts().total.tolist() == [4, 2]
     assert shown(dock) == kinds(dock)

@@ -141,7 +141,7 @@ def _name_planes(edits: EditSession) -> None:
 
 
 def _undo_names_with(edit: Edit, edits: EditSession, before: dict[int, str]) -> None:
-    """Take the categories that an edit brought back when it is undone, unless somebody changed the list; redo brings them."""
+    """Remove the categories that an edit added when it is undone, unless the list was changed since; redo adds them again."""
     result, after, back = edits.result, dict(edits.result.categories), edit.inverse()
 
     def follow(applied: Edit) -> None:

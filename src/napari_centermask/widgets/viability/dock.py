@@ -35,13 +35,14 @@ Value = TypeVar("Value")
 _HELP = """
 <p><b>Live and dead</b></p>
 <ol>
-<li>If no model told the categories, "Classify the cells" lets a classifier tell them, in all frames, as one edit. Cells
-that you judged stay.</li>
-<li>Say which category is dead, and move the threshold: cells from this probability on are dead. Colours and counts follow
-at once; when you let go, the cells have their categories, as one edit that can be undone.</li>
-<li>What you categorised, accepted or corrected stays as you said. Click a cell, and press Ctrl+1, Ctrl+2 ...</li>
-<li>A click in the plot or the table goes to that frame.</li>
-<li>Measure and save writes a row for each cell, and the counts of each frame beside it.</li>
+<li>If the cells have no categories yet, "Classify the cells" gives them some with a classifier, in all frames, as one
+edit. Cells that you judged keep theirs.</li>
+<li>Choose the category that is dead, and move the threshold: cells from this probability on are dead. Colours and counts
+follow while you drag. When you let go, the cells get their categories, as one edit, which can be undone.</li>
+<li>Cells that you categorised, accepted or corrected keep their category. To change one, click it and press Ctrl+1,
+Ctrl+2 ...</li>
+<li>Click the plot or the table to go to that frame.</li>
+<li>"Measure and save" writes a row for each cell, and the counts of each frame in a second file.</li>
 </ol>
 """
 _SETTLE_MS = 500  # keys and the wheel: the threshold is final when none came for so long
@@ -131,7 +132,7 @@ class ViabilityDock(Dock):
         self.refresh()
 
     def _leave(self) -> None:
-        """Leave the image before; its cells get the categories that they were shown with."""
+        """Leave the image so far; its cells get the categories that they were shown with."""
         self._settle_later.stop()
         self._cell_links.end()
         if self.viability is not None:

@@ -49,7 +49,7 @@ class ImageCounts(QWidget):
         links.add(projects.project_changed, self._on_opened)
 
     def set_category(self, dead: int | None) -> None:
-        """Say which category is dead."""
+        """Choose which category is dead."""
         if dead != self._dead:
             self._dead = dead
             self._on_opened()
@@ -67,12 +67,12 @@ class ImageCounts(QWidget):
         self._begin()
 
     def showEvent(self, event) -> None:
-        """Count what is not known yet."""
+        """Count the images that have not been counted yet."""
         super().showEvent(event)
         self._begin()
 
     def hideEvent(self, event) -> None:
-        """Nobody looks: nothing is counted."""
+        """Stop counting while nobody sees it."""
         super().hideEvent(event)
         self._timer.stop()
 
@@ -80,8 +80,8 @@ class ImageCounts(QWidget):
         project = self._projects.project
         if not self.isVisible() or project is None:
             return
-        found = [i for i in project.images if not i.problem and i.status != "untouched"]
-        self._waiting = [i.id for i in found if i.id not in self._known]
+        images = [i for i in project.images if not i.problem and i.status != "untouched"]
+        self._waiting = [i.id for i in images if i.id not in self._known]
         self._timer.start()
 
     def _count_next(self) -> None:

@@ -64,7 +64,7 @@ class ViabilityLayer:
         self.reset()
 
     def show(self, *, on_removed: Callable[[], None]) -> None:
-        """Put it above the result's layers, which are hidden meanwhile; `on_removed` hears if the user takes it away."""
+        """Put it above the result's layers, which are hidden meanwhile; `on_removed` is called if the user removes it."""
         self._on_removed = on_removed
         self._session.show_above(self._shown, self.layer)
         self._show_others(False)
@@ -168,7 +168,7 @@ class ViabilityLayer:
         self._on_step()
 
     def draw_current(self) -> None:
-        """Draw the plane in view if it is not drawn as it is."""
+        """Draw the plane in view if its drawing is out of date."""
         here = self._shown.plane_in_view()
         if here in self._stale:
             self._paint(here)

@@ -1,4 +1,4 @@
-"""Measure cells off the GUI thread: what is handed over, and the work."""
+"""Measure cells off the GUI thread: what the worker is given, and its work."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_centermask.io.project import Project
     from napari_centermask.widgets.viewer.shown import Shown
 
-_EVERY = 25  # cells between two signs of life
+_EVERY = 25  # cells between two reports of progress
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Written:
 
 
 def axis_names(source: Image, axes: Sequence[int]) -> tuple[str, ...]:
-    """What the axes before height and width are called: as the layer says, else t, or t and z."""
-    told = [str(source.axis_labels[a]) for a in axes]
+    """Names of the axes before height and width: the layer's, else t, or t and z."""
+    labels = [str(source.axis_labels[a]) for a in axes]
     usual = ("t", "z") if len(axes) == 2 else ("t",)
     return tuple(
         name if name.isalpha() else usual[k] if k < len(usual) else f"axis{a}"
-        for k, (a, name) in enumerate(zip(axes, told, strict=True))
+        for k, (a, name) in enumerate(zip(axes, labels, strict=True))
     )
 
 
@@ -66,14 +66,14 @@ def measured_project(project: Project, dead: int | None) -> list[Measured]:
     UserError
         If an image cannot be read.
     """
-    found = []
+    measured = []
     for image in project.images:
         if image.problem or image.status == "untouched":
             continue
         result = only_shown(project.result(image.id))
         result.name = image.file_name
-        found.append(replace(Measured.of_file(result, image.path), dead=dead))
-    return found
+        measured.append(replace(Measured.of_file(result, image.path), dead=dead))
+    return measured
 
 
 def measure_all(path: Path, images: Sequence[Measured]) -> Generator[Progress, None, Written | Failed]:
@@ -91,4 +91,4 @@ def measure_all(path: Path, images: Sequence[Measured]) -> Generator[Progress, N
     except UserError as error:
         return Failed(str(error))
     finally:
-        steps.close()  # also when it was cancelled: no half a file stays
+        steps.close()  # also after Cancel: no incomplete file stays

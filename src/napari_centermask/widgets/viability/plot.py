@@ -46,11 +46,11 @@ class ViabilityPlot(QWidget):
         self.plot = plot = Plot("viability %", limits=(-5.0, 105.0))
         plot.widget.setFixedHeight(_HEIGHT)
         plot.widget.setYRange(0, 100)
-        menu = plot.widget.getPlotItem().ctrlMenu  # never shown, and made without anybody who takes it along
+        menu = plot.widget.getPlotItem().ctrlMenu  # never shown, and made without a parent
         menu.setParent(plot.widget, menu.windowFlags())
         plot.widget.setMouseEnabled(x=False, y=False)
         plot.widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        plot.widget.setToolTip("A click goes to that frame.")
+        plot.widget.setToolTip("Click to go to that frame.")
         self.here = pyqtgraph.InfiniteLine(angle=90, pen=pyqtgraph.mkPen("#ffd166", width=1))
         plot.widget.addItem(self.here)
         plot.widget.scene().sigMouseClicked.connect(self._on_clicked)

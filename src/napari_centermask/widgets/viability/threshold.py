@@ -1,4 +1,4 @@
-"""The viability of one image: a threshold that is tried on the canvas, and becomes one edit when it stands."""
+"""The viability of one image: a threshold that is tried on the canvas, and becomes one edit when it is final."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_centermask.io.project import Project
     from napari_centermask.widgets.edit.session import EditSession
 
-_USUAL = 0.5
+_DEFAULT = 0.5
 
 
 def viability_of(edits: EditSession) -> Viability:
@@ -51,7 +51,7 @@ class Viability:
         self.cells = CellProbabilities(edits.result)
         self.layer: ViabilityLayer | None = None
         self._tried = False
-        self.slider_value = _USUAL
+        self.slider_value = _DEFAULT
         self.threshold: float | None = None
         self._known = self._state()
         self._fit()
@@ -120,18 +120,18 @@ class Viability:
         return edit
 
     def take_back(self) -> None:
-        """Try nothing any more: the cells are what they are."""
+        """Drop the threshold that was tried: the cells keep their categories."""
         self._tried = False
         self._fit()
         self._colour()
 
     def choose(self, category: int) -> None:
-        """Let another category be the dead one."""
+        """Make another category the dead one."""
         self.cells.choose(category)
         self._begin()
 
     def catch_up(self) -> None:
-        """Follow what happens past the history: cells are shown from another score on, categories are others."""
+        """Follow what is in no history: another score threshold, other categories or colours."""
         if self._state() == self._known:
             return
         self._known = self._state()
@@ -145,7 +145,7 @@ class Viability:
         return result.threshold, {**result.categories}, {**result.colours}, self.edits.shown.layers.hatch
 
     def _begin(self) -> None:
-        """Fit and draw anew."""
+        """Fit the threshold and draw again."""
         if not self._tried:
             self._fit()
         if self.layer is not None:
@@ -155,7 +155,7 @@ class Viability:
     def apply_to(self, project: Project) -> int:
         """Give the cells of all other images their categories by this threshold: one edit in each.
 
-        Reviewed images stay as they are: a person said that all in them is right.
+        Reviewed images stay as they are: a person found everything in them right.
 
         Returns
         -------
@@ -188,7 +188,7 @@ class Viability:
         self.changed.emit()
 
     def _fit(self) -> None:
-        """Find the threshold that the categories come from; the one of before, if it can be."""
+        """Find a threshold that gives the cells their categories; the present one if it does."""
         self.threshold = None if self.cells.category is None else self.cells.fitting(self.slider_value)
         self.slider_value = self.slider_value if self.threshold is None else self.threshold
 

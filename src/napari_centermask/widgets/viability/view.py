@@ -29,14 +29,14 @@ from napari_centermask.widgets.viability.layer import AS_BEFORE, BY_CATEGORY, BY
 
 _COLOURS = (
     ("Category", BY_CATEGORY, "Cells have the colour of the category that the threshold gives them."),
-    ("Probability", BY_PROBABILITY, "Cells go from the colour of one category over white to that of the other."),
-    ("As before", AS_BEFORE, "The colours of the CenterMask dock; they follow when the slider is let go."),
+    ("Probability", BY_PROBABILITY, "From the colour of one category through white to that of the other."),
+    ("As before", AS_BEFORE, "The colours of the CenterMask dock; they follow when you let go of the slider."),
 )
 _FIGURES = (".png", ".jpg", ".jpeg")
 
 
 class ThresholdBox(QWidget):
-    """Which category is dead, from which probability on, and what colours mean."""
+    """Which category is dead, from which probability on, and what the colours mean."""
 
     picked = Signal(int)
 
@@ -101,7 +101,7 @@ class FiguresBox(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.open, self.names = QPushButton("Open…"), QComboBox()
-        self.open.setToolTip("Choose the folder that `napari-centermask viability` wrote its figures to.")
+        self.open.setToolTip("Choose a folder of figures written by `napari-centermask viability`.")
         self.picture = QLabel("Figures of an evaluation: ROC, precision and recall, confusion, calibration.")
         self.picture.setWordWrap(True)
         self.picture.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignHCenter)
@@ -119,19 +119,19 @@ class FiguresBox(QWidget):
         self.names.currentIndexChanged.connect(lambda _: self._show_chosen())
 
     def show_folder(self, folder: Path) -> int:
-        """Offer the pictures of a folder and of those in it; returns how many there are."""
-        found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _FIGURES)
+        """Offer the pictures in a folder and its subfolders; returns how many there are."""
+        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _FIGURES)
         with QSignalBlocker(self.names):
             self.names.clear()
-            for path in found:
+            for path in paths:
                 self.names.addItem(str(path.relative_to(folder).with_suffix("")), path)
-        self.names.setVisible(bool(found))
-        if found:
+        self.names.setVisible(bool(paths))
+        if paths:
             self._show_chosen()
         else:
             self._whole = QPixmap()
             self.picture.setText(f"There are no figures (PNG) in {folder}.")
-        return len(found)
+        return len(paths)
 
     def _show_chosen(self) -> None:
         self._whole = QPixmap(str(self.names.currentData()))
