@@ -68,7 +68,7 @@ class ClassifyPart:
     def set_image(self, viability: Viability | None) -> None:
         """Turn to another image."""
         self._viability = viability
-        shown = viability and viability.edits.shown
+        shown = None if viability is None else viability.edits.shown
         source = shown and shown.source()
         self.box.set_channels(channel_names(source, channel_axis=shown.planes.channel_axis) if source else [])
         self.box.channels.set_value(shown.settings.channels if shown and shown.settings else None)

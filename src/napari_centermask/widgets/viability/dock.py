@@ -22,9 +22,9 @@ from napari_centermask.widgets.viability.classify_part import ClassifyPart
 from napari_centermask.widgets.viability.controls import Controls, DockState, controls
 from napari_centermask.widgets.viability.counts_box import CountsBox
 from napari_centermask.widgets.viability.image_counts import ImageCounts
+from napari_centermask.widgets.viability.layer import AS_BEFORE
 from napari_centermask.widgets.viability.measure_part import MeasurePart
 from napari_centermask.widgets.viability.threshold import Viability, viability_of
-from napari_centermask.widgets.viability.layer import AS_BEFORE
 from napari_centermask.widgets.viability.view import FiguresBox, ThresholdBox
 from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.view import go_to_plane

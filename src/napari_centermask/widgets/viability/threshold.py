@@ -67,9 +67,13 @@ class Viability:
         """Why no threshold can be set, in a sentence; empty if one can."""
         n = len(self.edits.result.categories)
         if n < 2:
-            return "A threshold needs two categories; there is only one. Classify the cells, use a model with several, or add one."
+            return (
+                "A threshold needs two categories; there is only one. Classify the cells, or use a model with several."
+            )
         if n > MOST_CATEGORIES:
-            return f"There are {n} categories; a threshold allows at most {MOST_CATEGORIES}. Remove those without cells."
+            return (
+                f"There are {n} categories; a threshold allows at most {MOST_CATEGORIES}. Remove those without cells."
+            )
         return ""
 
     def end(self) -> None:
