@@ -67,7 +67,7 @@ def drawn(tmp_path_factory):
 def engine(drawn, tmp_path_factory):
     """A small U-Net after some seconds of training."""
     events = list(train(settings_for(drawn, tmp_path_factory.mktemp("run"))))
-    return load_engine(events[-1]["model"], engine="torch", device="cpu")
+    return load_engine(events[-1].model, engine="torch", device="cpu")
 
 
 @pytest.fixture(scope="module")
