@@ -1,1 +1,7 @@
 """Training from COCO data: tiles, their augmentation, and the loop. Import the modules; this stays light."""
+
+import os
+
+# Threads that spin while they wait take the cores from each other and from napari where these are few; it must be set before
+# torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from napari_centermask.training.run import defaults
-from napari_centermask.training.run.defaults import Machine
+from napari_centermask.models.store.zoo import find_model
+from napari_centermask.training.run.defaults import DataFacts, Machine, suggest
 
 
 @pytest.fixture
@@ -33,3 +34,12 @@ def test_without_a_driver_torch_is_not_loaded(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(defaults, "_ASK_TORCH", "print(23.5)")
     assert Machine.here().gpu_gb == 0
+
+
+@pytest.mark.parametrize(("category", "is_shown"), [("nucleus", True), ("Nucleus", True), ("cell", False)])
+def test_what_a_model_knows_is_shown_again_only_where_the_data_mean_the_same(tmp_path, category, is_shown):
+    facts = DataFacts(n_images=4, n_cells=80, diameter=30, side=256, channels=1, categories=(category,), n_rare=80)
+    card = find_model("nuclei").card
+    found = suggest(tmp_path, tmp_path / "run", card=card, start="nuclei", facts=facts, machine=Machine(cores=2))
+    assert bool(found.settings.replay) == is_shown
+    assert ("other categories" in found.reasons["replay_part"]) != is_shown

@@ -84,3 +84,13 @@ def test_a_part_of_the_start_model_is_kept(settings):
     whole, mixed = (trainer.averaged().state_dict()[key] for trainer in trainers)
     assert torch.allclose(whole, before + 1.0)
     assert torch.allclose(mixed, before + 0.75)
+
+
+def test_a_card_keeps_every_evaluation_among_thinned_losses(settings):
+    trainer = Trainer(settings)
+    trainer.read_facts()
+    rows = [{"step": n, "AP": n / 1000} if n % 97 == 0 else {"step": n, "loss_mask": 1.0} for n in range(1, 1001)]
+    trainer.progress.curves = rows
+    kept = validate.training_facts(trainer)["curves"]
+    assert [row for row in kept if "AP" in row] == [row for row in rows if "AP" in row]
+    assert len(kept) < 230

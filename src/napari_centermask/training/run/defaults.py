@@ -172,7 +172,7 @@ def suggest(
     }
     if card is not None:
         if replay is None:
-            replay = _sample(start, model, is_same=model == card.model, reasons=reasons)
+            replay = _sample(start, model, facts, is_same=model == card.model, reasons=reasons)
         values |= _tuning(facts, reasons) | {"replay": list(replay), "replay_part": _REPLAY_PART if replay else 0.0}
     settings = TrainSettings.model_validate(values)
     return Suggestion(settings if card is None else follow_card(settings, card), reasons)
@@ -257,12 +257,14 @@ def _oversample(facts: DataFacts, reasons: dict[str, str]) -> float:
     return 0.0
 
 
-def _sample(start: str | None, model: AnyModel, *, is_same: bool, reasons: dict[str, str]) -> list[Path]:
+def _sample(
+    start: str | None, model: AnyModel, facts: DataFacts, *, is_same: bool, reasons: dict[str, str]
+) -> list[Path]:
     """What the start model learned from, to be shown again: it costs a quarter of the tiles."""
     found = None if start is None else replay_of(find_model(start))
     if found is None:
         reasons["replay_part"] = "no sample of what the start model learned from is at hand"
-    elif not is_same or not _fits(found, model):
+    elif not is_same or not _fits(found, model, facts):
         reasons["replay_part"] = "the start model's data have other categories"
     else:
         reasons["replay_part"] = "of the tiles show again what the start model knows, against forgetting"
@@ -270,10 +272,16 @@ def _sample(start: str | None, model: AnyModel, *, is_same: bool, reasons: dict[
     return []
 
 
-def _fits(folder: Path, model: AnyModel) -> bool:
-    """Whether a model knows the categories of a sample, which may be its ancestor's; one of a single category takes all."""
+def _fits(folder: Path, model: AnyModel, facts: DataFacts) -> bool:
+    """Whether a sample, which may be an ancestor's, means by its categories what the model and the data mean.
+
+    A model of a single category takes every cell for it, so there the names of sample and data must be the same: nuclei shown
+    again to a model that is to find whole cells would count as cells.
+    """
     values = json.loads((folder / "annotations_train.json").read_text(encoding="utf-8"))
-    return len(model.categories) == 1 or {c["name"] for c in values["categories"]} <= set(model.categories)
+    names = {c["name"].casefold() for c in values["categories"]}
+    known = facts.categories if len(model.categories) == 1 else model.categories
+    return names <= {name.casefold() for name in known}
 
 
 def _tuning(facts: DataFacts, reasons: dict[str, str]) -> dict:

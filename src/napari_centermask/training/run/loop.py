@@ -36,6 +36,7 @@ from napari_centermask.training.run.optimise import PLATEAU
 from napari_centermask.training.run.shortage import is_of_host, is_out_of_memory
 from napari_centermask.training.run.tensorboard import EventFile
 from napari_centermask.training.run.trainer import Trainer
+from napari_centermask.training.run.work_clock import WorkClock
 
 REPORT_EVERY = 20
 REPORT_SECONDS = 10.0
@@ -102,7 +103,8 @@ class _Run:
         self.board = EventFile(settings.out) if settings.tensorboard and self.trainer.world.is_first else None
         self.control = Control(settings.out)
         self.values: dict[str, list[float]] = {}  # of each loss, since the last report
-        self.reported = self.saved = self.clock = time.monotonic()
+        self.reported = self.saved = time.monotonic()
+        self.clock = WorkClock(self.trainer.device)
         self.has_halved = self.is_stale = False
         self.stage = "starting"
 
@@ -193,7 +195,7 @@ class _Run:
         share = {"batch": max(1, self.trainer.batch // world.size), "share": (world.rank, world.size)}
         loader = iter(batches(self.settings, start_tile=self.trainer.tiles, **share))
         yield self._enter(TRAINING)
-        self.clock = time.monotonic()
+        self.clock.restart()
         while not self._is_over():
             with world.sharing_shortage(self.trainer.device):
                 batch = next(loader)
@@ -203,9 +205,7 @@ class _Run:
                 yield from self._after_step()
 
     def _count(self, losses: dict[str, float]) -> None:
-        now = time.monotonic()
-        self.trainer.progress.seconds += now - self.clock
-        self.clock = now
+        self.trainer.progress.seconds += self.clock.lap()
         for name, value in losses.items():
             if math.isfinite(value):  # the gradient's norm is not where fp16 overflows, and such a step changes nothing
                 self.values.setdefault(name, []).append(value)
@@ -223,7 +223,8 @@ class _Run:
             yield from self._evaluate()
         if self.control.paused:
             yield from self._pause()
-        self.clock = time.monotonic() if is_evaluated or self.control.paused else self.clock
+        if is_evaluated:
+            self.clock.restart()
 
     def _report(self) -> StepEvent:
         trainer, self.reported = self.trainer, time.monotonic()
@@ -233,7 +234,7 @@ class _Run:
         trainer.progress.curves.append({"step": step, **means})
         if self.board is not None:
             self.board.add(step, means)
-        left = seconds * (1 - part) / part if part else None
+        left = seconds * (1 - part) / part * self.clock.slowdown if part else None
         return StepEvent(
             step=step,
             part=round(part, 5),
@@ -284,7 +285,7 @@ class _Run:
         while self.control.paused:
             time.sleep(0.1)
         yield ResumedEvent(step=self.trainer.progress.step)
-        self.clock = time.monotonic()
+        self.clock.restart()
 
     def _use_less(self, of_host: bool) -> Events:
         """Go on with half the batch, once; several processes do so together, each has at least one tile."""

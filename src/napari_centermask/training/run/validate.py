@@ -198,6 +198,12 @@ def save_best(model: nn.Module, trainer, result: dict[str, Any]) -> Path:
     return path
 
 
+def _thinned(curves: list[dict[str, float]], most: int = 200) -> list[dict[str, float]]:
+    """About so many rows of the losses, and all evaluations."""
+    step = max(1, len(curves) // most)
+    return [row for number, row in enumerate(curves) if "AP" in row or number % step == 0]
+
+
 def training_facts(trainer) -> dict[str, Any]:
     """What was trained on what, for the card: data by hash, settings, curves, time and machine."""
     settings = trainer.settings
@@ -207,7 +213,7 @@ def training_facts(trainer) -> dict[str, Any]:
         "parent_sha256": trainer.start.parent_sha256,
         "steps": trainer.progress.step,
         "minutes": round(trainer.progress.seconds / 60, 1),
-        "curves": trainer.progress.curves[:: max(1, len(trainer.progress.curves) // 200)],
+        "curves": _thinned(trainer.progress.curves),
         "machine": f"{trainer.device.type}, {torch.get_num_threads()} threads, {platform.machine()}",
         "torch": torch.__version__,
     }
