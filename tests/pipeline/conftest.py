@@ -30,6 +30,7 @@ def make_card(channels=1, diameter=40.0, **fields):
         "channel_names": [],
         "preprocess": PreprocessSettings(),
         "bears_missing": False,
+        "diameters": {},
     }
     return SimpleNamespace(**(defaults | fields))
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_centermask.pipeline import estimate_diameter
+from napari_centermask.pipeline import estimate_diameter, segment
 from napari_centermask.settings import SegmentSettings
 
 SETTINGS = SegmentSettings(percentiles=(0, 100))
@@ -22,7 +22,7 @@ def test_images_without_cells_give_the_models_diameter(fake):
     engine = Blind()
     image = np.random.default_rng(0).random((1, 100, 100))
     assert estimate_diameter(image, engine, SETTINGS) == 40
-    assert len(engine.tiles) == 3
+    assert len(engine.tiles) == 4
 
 
 def test_constant_images_give_the_models_diameter_without_a_run(fake):
@@ -34,3 +34,45 @@ def test_constant_images_give_the_models_diameter_without_a_run(fake):
 def test_cells_far_from_the_middle_of_a_large_image_are_found(fake):
     image = fake.draw((3000, 3000), [(y, x, 20) for y in (300, 400) for x in (300, 400)])
     assert estimate_diameter(image, fake.engine(), SETTINGS) == pytest.approx(40, rel=0.1)
+
+
+def test_fewer_than_three_cells_say_nothing_and_what_the_model_was_trained_on_counts(fake):
+    image = fake.draw((300, 300), [(90, 90, 30), (200, 210, 30)])
+    assert estimate_diameter(image, fake.engine(), SETTINGS) == 40
+    sizes = {"nucleus": (15.0, 22.0, 30.0), "cell": (60.0, 90.0, 120.0)}
+    assert estimate_diameter(image, fake.engine(fake.card(diameters=sizes)), SETTINGS) == 56
+    third = fake.draw((300, 300), [(90, 90, 30), (200, 210, 30), (220, 60, 30)])
+    assert estimate_diameter(third, fake.engine(), SETTINGS) == pytest.approx(60, rel=0.1)
+
+
+def test_specks_of_a_few_pixels_are_no_cells(fake):
+    image = fake.draw((400, 400), fake.place((400, 400), 900, radii=(1.5, 2)))
+    assert estimate_diameter(image, fake.engine(), SETTINGS) == 40
+
+
+def test_of_cells_in_cells_those_count_that_the_model_was_trained_on(fake):
+    class Network(fake.engine):
+        """Sees what has about its own size only."""
+
+        def features(self, tiles):
+            found = super().features(tiles)
+            side = np.sqrt((found.ltrb[0, :, 0] + found.ltrb[0, :, 2]) * (found.ltrb[0, :, 1] + found.ltrb[0, :, 3]))
+            found.logits[0, (side < 16) | (side > 70)] = -20
+            return found
+
+    large = [(y, x, 60) for y in range(100, 900, 160) for x in range(100, 900, 160)]
+    image = fake.draw((960, 960), fake.place((960, 960), 300, radii=(9, 11), large=large))
+    small = fake.card(diameters={"nucleus": (15.0, 20.0, 30.0)})
+    assert estimate_diameter(image, Network(), SETTINGS) == pytest.approx(20, rel=0.15)
+    assert estimate_diameter(image, Network(small), SETTINGS) == pytest.approx(20, rel=0.15)
+    whole = fake.card(diameters={"cell": (100.0, 130.0, 160.0)})
+    assert estimate_diameter(image, Network(whole), SETTINGS) == pytest.approx(120, rel=0.15)
+
+
+def test_an_estimate_costs_at_most_a_tenth_of_the_run(fake):
+    image = fake.draw((1024, 1024), fake.place((1024, 1024), 900, radii=(10, 12)))
+    alone, given = fake.engine(), fake.engine()
+    diameter = estimate_diameter(image, alone, SETTINGS)
+    segment(image, given, SETTINGS.model_copy(update={"diameter": diameter}))
+    assert sum(h * w for h, w in alone.tiles) < 0.1 * sum(h * w for h, w in given.tiles)
+    assert alone.heads < 0.1 * given.heads

@@ -2,23 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from napari_centermask.core.instances import Box
 from napari_centermask.engines import AnyEngine, Engine
 from napari_centermask.engines.decode import detect
-from napari_centermask.pipeline.map_cells import find_regions, region_diameters, tile_maps
+from napari_centermask.models.store.card import ModelCard
+from napari_centermask.pipeline.map_cells import find_regions, region_sizes, tile_maps
 from napari_centermask.pipeline.model_input import ModelInput, ScaledInput
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.settings import SegmentSettings
 
-_SCALES = (1.0, 0.5, 2.0)  # tried in turn until cells are found
-_MOVED = 1.25  # measured again at its own scale where the first one was off by more
+SCALES = (0.25, 0.5, 1.0, 2.0)
+"""At which a model looks at an image: cells of half to four times its own size, and half as much again on either side."""
+_PART, _LEAST = 0.02, 6.0
+"""Size of a look: this part of the image's pixels, so that all looks together cost a tenth of a run, or so many cells in a row."""
+_TRUSTED = 0.25, 2.0
+"""Sizes of cells that are believed, as parts of the model's own: what is smaller is texture or noise, what is larger is cut."""
+_FEW = 3  # cells; fewer say nothing of the others
+_BEST = 20  # cells by whose scores a look is judged
+_MEASURED = 40  # cells whose masks are measured; more change the median little
 _CONFIDENT = 0.5
-_FEW = 3
-_MOST = 100  # cells measured; more change the median little
+_DOUBT = 0.95, 0.85
+"""Factors on the confidence for each octave: of a look's scale from 1, and, where the card says how large the cells were that the
+model was trained on, of the cells from that range. On 36 validation images of nuclei 0.95 rights the only one that was misread."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the model finds in a window at one scale.
+
+    Attributes
+    ----------
+    diameter
+        Median, image pixels.
+    confidence
+        In [0, 1], with what the card makes likely.
+    middle
+        Of a cell in the midst of the others, (y, x) in image pixels.
+    """
+
+    diameter: float
+    confidence: float
+    middle: tuple[float, float]
+
+
+def usual_diameter(card: ModelCard) -> float:
+    """Diameter in image pixels where none can be estimated: that of the cells a model was trained on, else at which it was."""
+    middles = [middle for _, middle, _ in card.diameters.values()]
+    return float(np.median(middles)) if middles else float(card.diameter)
 
 
 def plane_diameter(
@@ -26,77 +61,131 @@ def plane_diameter(
 ) -> Generator[Progress, None, float | None]:
     """Estimate the typical cell diameter in a plane, yielding between tiles.
 
-    The model segments one tile (of a large image the middle, or another place if that is empty) at scale 1, or 0.5 or
-    2 if it finds nothing. If the cells are not of the size it was trained at, it does so once more at the scale that
-    makes them so.
+    The model looks at windows of the plane at scales from coarse to fine, and at those at which cells have the sizes that it was
+    trained on. The look at which it is most confident is measured once more at the scale that gives the cells the model's size.
 
     Returns
     -------
     float or None
-        Median diameter in image pixels of the disk of equal area; None where no cell is found.
+        Median diameter in image pixels of the disk of equal area; None where no look finds three cells of a believable size.
     """
     if plane.is_blank:
         return None
-    diameter, card = None, engine.card
-    for scale in _SCALES:
-        yield Progress(0, 0, "Estimating the cell diameter")
-        diameter = yield from _measure(plane.scaled(scale), engine, settings)
-        if diameter is not None:
-            break
-    if diameter is None:
+    best: _Look | None = None
+    for scale in _scales(engine.card):
+        look = yield from _look(plane.scaled(scale), engine, settings, None if best is None else best.middle)
+        if look is not None and (best is None or look.confidence > best.confidence):
+            best = look
+    if best is None:
         return None
-    better = card.diameter / diameter
-    if max(better / scale, scale / better) > _MOVED:
-        again = yield from _measure(plane.scaled(min(better, 8.0)), engine, settings)
-        diameter = diameter if again is None else again
-    return float(diameter)
+    scaled = plane.scaled(min(engine.card.diameter / best.diameter, 8.0))
+    yield Progress(0, 0, "Estimating the cell diameter")
+    window = next(_windows(scaled, _side(scaled, engine.card, settings), best.middle))
+    found, _, _ = _cells(scaled, window, engine, settings, by_masks=True)
+    return float(np.median(found)) / _factor(scaled) if len(found) >= _FEW else best.diameter
 
 
-def _measure(
-    scaled: ScaledInput, engine: AnyEngine, settings: SegmentSettings
-) -> Generator[Progress, None, float | None]:
-    """Median diameter in image pixels in the first place that holds cells."""
-    for box in _places(scaled.shape, settings.tile):
-        diameters = _diameters(scaled, box, engine, settings)
-        if len(diameters):
-            return float(np.median(diameters)) / float(np.sqrt(np.prod(scaled.factors)))
+def _scales(card: ModelCard) -> list[float]:
+    """From coarse to fine."""
+    trained = {float(np.clip(card.diameter / middle, 1 / 16, 8)) for _, middle, _ in card.diameters.values()}
+    return sorted({*SCALES, *(s for s in trained if min(abs(np.log2(s / other)) for other in SCALES) > 0.2)})
+
+
+def _look(
+    scaled: ScaledInput, engine: AnyEngine, settings: SegmentSettings, middle: tuple[float, float] | None
+) -> Generator[Progress, None, _Look | None]:
+    """Look where cells were found before, or at several places until there are some."""
+    card, factor = engine.card, _factor(scaled)
+    for window in _windows(scaled, _side(scaled, card, settings), middle):
         yield Progress(0, 0, "Estimating the cell diameter")
+        diameters, scores, centres = _cells(scaled, window, engine, settings, by_masks=False)
+        if len(diameters) < _FEW:
+            continue
+        size = float(np.median(diameters))
+        if not _TRUSTED[0] * card.diameter <= size <= _TRUSTED[1] * card.diameter:
+            return None
+        confidence = float(np.sort(scores)[-_BEST:].mean()) * _likelihood(size / factor, factor, card)
+        nearest = centres[np.abs(centres - np.median(centres, axis=0)).sum(axis=1).argmin()]
+        y, x = (nearest[::-1] + np.array(window[:2])) / np.array(scaled.factors)
+        return _Look(size / factor, confidence, (float(y), float(x)))
     return None
 
 
-def _places(shape: tuple[int, int], tile: int) -> list[Box]:
-    """Windows of at most a tile: the middle, then the middles of the quarters."""
-    height, width = min(shape[0], tile), min(shape[1], tile)
-    places = []
-    for part_y, part_x in ((0.5, 0.5), (0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25)):
-        y0 = int(np.clip(part_y * shape[0] - height / 2, 0, shape[0] - height))
-        x0 = int(np.clip(part_x * shape[1] - width / 2, 0, shape[1] - width))
-        places.append((y0, x0, y0 + height, x0 + width))
-    return list(dict.fromkeys(places))
+def _likelihood(diameter: float, scale: float, card: ModelCard) -> float:
+    """How likely cells of a diameter (image pixels) are, as a factor up to 1."""
+    if not card.diameters:
+        return float(_DOUBT[0] ** abs(np.log2(scale)))
+    beyond = [max(0.0, np.log2(low / diameter), np.log2(diameter / high)) for low, _, high in card.diameters.values()]
+    return float(_DOUBT[1] ** min(beyond))
 
 
-def _diameters(scaled: ScaledInput, box: Box, engine: AnyEngine, settings: SegmentSettings) -> np.ndarray:
-    """Diameters in network pixels of the cells in a window."""
+def _factor(scaled: ScaledInput) -> float:
+    """Network pixels per image pixel."""
+    return float(np.sqrt(np.prod(scaled.factors)))
+
+
+def _side(scaled: ScaledInput, card: ModelCard, settings: SegmentSettings) -> int:
+    """Of the windows, in network pixels; a multiple of 32, to which the network's input is padded in any case."""
+    height, width = scaled.unscaled.shape
+    side = max(_LEAST * card.diameter, float(np.sqrt(_PART * height * width)))
+    return int(min(-(-side // 32) * 32, settings.tile))
+
+
+def _windows(scaled: ScaledInput, side: int, middle: tuple[float, float] | None) -> Iterator[Box]:
+    """One about a place (image pixels); without a place about the middle, then about the middles of the quarters."""
+    height, width = min(scaled.shape[0], side), min(scaled.shape[1], side)
+    if middle is not None:
+        places = [(middle[0] * scaled.factors[0], middle[1] * scaled.factors[1])]
+    else:
+        parts = ((0.5, 0.5), (0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25))
+        places = [(y * scaled.shape[0], x * scaled.shape[1]) for y, x in parts]
+    corners = {
+        (int(np.clip(y - height / 2, 0, scaled.shape[0] - height)), int(np.clip(x - width / 2, 0, scaled.shape[1] - width))): 0
+        for y, x in places
+    }
+    yield from ((y0, x0, y0 + height, x0 + width) for y0, x0 in corners)
+
+
+def _cells(
+    scaled: ScaledInput, window: Box, engine: AnyEngine, settings: SegmentSettings, *, by_masks: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cells in a window: diameters in network pixels, scores, and middles (x, y) in the window's pixels."""
     if engine.card.kind == "unet":
-        found = find_regions(tile_maps(engine, scaled, box, flips=False), engine.card, settings)
-        return region_diameters(found, (box[2] - box[0], box[3] - box[1]))
-    return _detected_diameters(scaled, box, engine, settings.score)
+        found = find_regions(tile_maps(engine, scaled, window, flips=False), engine.card, settings)
+        diameters, scores, centres, is_cut = region_sizes(found, (window[2] - window[0], window[3] - window[1]))
+        kept = _counting(is_cut, window, scaled)
+        return diameters[kept], scores[kept], centres[kept]
+    return _detected(scaled, window, engine, settings.score, by_masks=by_masks)
 
 
-def _detected_diameters(scaled: ScaledInput, box: Box, engine: Engine, score: float) -> np.ndarray:
-    """Those of the confident cells; of cells cut by the window's edge only if they are most."""
-    features = engine.features(scaled.read(box))
-    found = detect(features, engine.card, score=score, nms=0.5, max_detections=10 * _MOST, across=True)
-    boxes, classes = found.boxes, found.classes
-    size = np.array([box[3] - box[1], box[2] - box[0]])
+def _detected(
+    scaled: ScaledInput, window: Box, engine: Engine, score: float, *, by_masks: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Those of the confident cells, of all where these are few.
+
+    The disk of equal area has the diameter sqrt(width x height) for an ellipse along its box, which costs no mask.
+    """
+    features = engine.features(scaled.read(window))
+    found = detect(features, engine.card, score=score, nms=0.5, max_detections=10 * _MEASURED, across=True)
+    boxes, size = found.boxes, np.array([window[3] - window[1], window[2] - window[0]])
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    use = ((centres > 0) & (centres < size)).all(axis=1)
-    for wanted in (found.scores >= _CONFIDENT, ((boxes[:, :2] > 1) & (boxes[:, 2:] < size - 1)).all(axis=1)):
-        use = use & wanted if np.count_nonzero(use & wanted) >= _FEW else use
-    chosen = np.flatnonzero(use)[:_MOST]
-    if not len(chosen):
-        return np.zeros(0)
-    probabilities, _ = engine.masks(features, boxes[chosen], classes[chosen])
-    sides = boxes[chosen, 2:] - boxes[chosen, :2]
-    areas = (probabilities >= 0.5).mean(axis=(1, 2)) * sides.prod(axis=1)
-    return 2 * np.sqrt(areas[areas > 0] / np.pi)
+    is_cut = ((boxes[:, :2] <= 1) | (boxes[:, 2:] >= size - 1)).any(axis=1)
+    use = ((centres > 0) & (centres < size)).all(axis=1) & _counting(is_cut, window, scaled)
+    sure = use & (found.scores >= _CONFIDENT)
+    use = sure if np.count_nonzero(sure) >= _FEW else use
+    chosen = np.flatnonzero(use)[: _MEASURED if by_masks else None]
+    areas = (boxes[chosen, 2:] - boxes[chosen, :2]).prod(axis=1)
+    if by_masks and len(chosen):
+        probabilities, _ = engine.masks(features, boxes[chosen], found.classes[chosen])
+        areas = areas * (probabilities >= 0.5).mean(axis=(1, 2)) * 4 / np.pi
+    chosen, areas = chosen[areas > 0], areas[areas > 0]
+    return np.sqrt(areas), found.scores[chosen], centres[chosen]
+
+
+def _counting(is_cut: np.ndarray, window: Box, scaled: ScaledInput) -> np.ndarray:
+    """(N,) bool, which cells tell their size: not those that the window's edge cuts.
+
+    Where the window is the whole image these count too if the others are few: cells of such images are often cut.
+    """
+    is_whole = window == (0, 0, *scaled.shape)
+    return np.ones_like(is_cut) if is_whole and np.count_nonzero(~is_cut) < _FEW else ~is_cut

@@ -108,17 +108,21 @@ def to_instance(region: Region, scaled: ScaledInput, box: tuple[int, int, int, i
     return Instance(0, *place, category=category, probabilities=several, **({"score": region.score} | fields))
 
 
-def region_diameters(found: Sequence[Region], shape: tuple[int, int]) -> np.ndarray:
-    """Diameters in pixels of the disks of equal area, of the regions that the window's edge does not cut if there are any.
+def region_sizes(
+    found: Sequence[Region], shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Diameters of the disks of equal area, scores, middles (x, y) of the regions, and whether the window's edge cuts them.
 
     Specks, less than a tenth of what half of the foreground's pixels lie in, are left out.
     """
     boxes, areas = _boxes(found), np.array([np.count_nonzero(r.mask) for r in found], np.float64)
-    inside = (boxes[:, :2] > 0).all(axis=1) & (boxes[:, 2:] < np.array(shape[::-1])).all(axis=1)
-    areas = np.sort(areas[inside] if inside.any() else areas)
-    if len(areas):
-        areas = areas[areas >= 0.1 * areas[np.searchsorted(areas.cumsum(), areas.sum() / 2)]]
-    return 2 * np.sqrt(areas / np.pi)
+    is_cut = (boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2:] >= np.array(shape[::-1])).any(axis=1)
+    chosen = np.arange(len(found))
+    if len(found):
+        ordered = np.sort(areas)
+        chosen = np.flatnonzero(areas >= 0.1 * ordered[np.searchsorted(ordered.cumsum(), ordered.sum() / 2)])
+    scores, centres = np.array([r.score for r in found], np.float64), (boxes[:, :2] + boxes[:, 2:]) / 2
+    return 2 * np.sqrt(areas[chosen] / np.pi), scores[chosen], centres[chosen], is_cut[chosen]
 
 
 def _boxes(found: Sequence[Region]) -> np.ndarray:

@@ -14,7 +14,7 @@ from napari_centermask.core.result import Index
 from napari_centermask.engines import AnyEngine
 from napari_centermask.io.image_data import ImageData
 from napari_centermask.models.store.card import ModelCard
-from napari_centermask.pipeline.diameter import plane_diameter
+from napari_centermask.pipeline.diameter import plane_diameter, usual_diameter
 from napari_centermask.pipeline.intensities import check_intensities
 from napari_centermask.pipeline.model_input import ModelInput, check_form
 from napari_centermask.pipeline.progress import Progress
@@ -130,7 +130,7 @@ class OpenedPlanes:
         Returns
         -------
         float
-            Median of the planes' diameters in image pixels (see `plane_diameter`); the model's own if no cell is found.
+            Median of the planes' diameters in image pixels (see `plane_diameter`); `usual_diameter` if none can be estimated.
         """
         diameters: list[float] = []
         measured = 0
@@ -144,7 +144,7 @@ class OpenedPlanes:
             measured += 1
             if measured == MEASURED:
                 break
-        return float(np.median(diameters)) if diameters else float(self._card.diameter)
+        return float(np.median(diameters)) if diameters else usual_diameter(self._card)
 
 
 def _spread(n: int) -> Iterator[int]:

@@ -12,7 +12,7 @@ from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Instance
 from napari_centermask.engines import AnyEngine
 from napari_centermask.pipeline.card_defaults import with_card_defaults
-from napari_centermask.pipeline.diameter import plane_diameter
+from napari_centermask.pipeline.diameter import plane_diameter, usual_diameter
 from napari_centermask.pipeline.model_input import ALIGN, ModelInput, ScaledInput
 from napari_centermask.pipeline.progress import run_through
 from napari_centermask.pipeline.prompt_detections import DetectedTile
@@ -115,7 +115,7 @@ class Prompter:
         if self.settings.diameter is not None:
             return self.settings.diameter
         found = run_through(plane_diameter(self._input, self.engine, self.settings))
-        return self.engine.card.diameter if found is None else found
+        return usual_diameter(self.engine.card) if found is None else found
 
     def _octave(self, side: float) -> int:
         """How often to double the image's scale for a box of a side; halved if negative."""
