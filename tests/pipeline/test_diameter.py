@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from napari_centermask.pipeline import estimate_diameter, segment
+from napari_centermask.pipeline.diameter import _typical
 from napari_centermask.settings import SegmentSettings
 
 SETTINGS = SegmentSettings(percentiles=(0, 100))
@@ -76,3 +77,13 @@ def test_an_estimate_costs_at_most_a_tenth_of_the_run(fake):
     segment(image, given, SETTINGS.model_copy(update={"diameter": diameter}))
     assert sum(h * w for h, w in alone.tiles) < 0.1 * sum(h * w for h, w in given.tiles)
     assert alone.heads < 0.1 * given.heads
+
+
+def test_large_cells_count_as_often_as_small_ones_though_windows_cut_them_more_often():
+    rng = np.random.default_rng(0)
+    side = 300.0
+    sizes = np.where(rng.random(40_000) < 0.45, 20.0, 100.0) * rng.uniform(0.95, 1.05, 40_000)
+    places = rng.uniform(0, side, (40_000, 2))  # middles in the window; whole where no edge cuts
+    whole = (np.minimum(places, side - places) > sizes[:, None] / 2).all(axis=1)
+    assert np.median(sizes[whole]) < 30
+    assert _typical(sizes[whole], (0, 0, 300, 300)) == pytest.approx(np.median(sizes), rel=0.1)
