@@ -101,3 +101,15 @@ def test_models_that_tell_categories_apart_must_have_them_right(tmp_path, cells,
     right = iter(r.instances for r in records for _ in range(2))
     old.card.model = NETWORK  # knows one only: the mask is what counts
     assert compare_models([folder], None, old, better).verdict.difference == 0.0
+
+
+def test_models_are_judged_at_the_diameter_that_they_estimate(tmp_path, cells, monkeypatch):
+    asked = []
+
+    def segment(image, engine, settings, **_):
+        asked.append(settings.diameter)
+        return Instances(image.shape[1:], categories={1: "cell"})
+
+    monkeypatch.setattr(module, "segment", segment)
+    compare_models([folder_of(tmp_path / "a", cells, ["1.tif", "2.tif"])], None, ENGINE, ENGINE)
+    assert asked == [None] * 4

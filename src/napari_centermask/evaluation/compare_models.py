@@ -42,7 +42,7 @@ def compare_models(
     watch: Watch | None = None,
     microscope: PreprocessSettings | None = None,
 ) -> Comparison:
-    """Compare two models on annotated images, at the annotated cells' own diameter.
+    """Compare two models on annotated images, each at the diameter that it estimates, as it will be used.
 
     Of a partly reviewed image only the cells centred in a reviewed region count. Where both models tell the categories of
     the cells apart, a cell is found only with the right one.
@@ -132,12 +132,11 @@ def _judge(entry: _Entry, old: Engine, new: Engine, microscope: PreprocessSettin
     image = np.asarray(read_plane(record.path, record.plane))
     names = read_channel_names(record.path)
     cells = centred_within(truth.instances, truth.reviewed)
-    diameter = truth.instances.diameter
     region = None if truth.reviewed is None else rectangles(truth.reviewed)
 
     def found(engine: Engine) -> Instances:
         light = microscope or PreprocessSettings()
-        settings = named(SegmentSettings(diameter=diameter or engine.card.diameter, preprocess=light), names)
+        settings = named(SegmentSettings(preprocess=light), names)
         return segment(image, engine, settings, region=region, min_score=LOWEST_SCORE)
 
     return Judged(entry.name, cells, found(old), found(new), entry.source)

@@ -24,6 +24,7 @@ more: together about a tenth of a run where cells are small beside the image."""
 _TRUSTED = 0.25, 2.0
 """Sizes of cells that are believed, as parts of the model's own: what is smaller is texture or noise, what is larger is cut."""
 _FEW = 3  # cells; fewer say nothing of the others
+_ENOUGH = 8  # cells in a look; after them no other place is looked at
 _BEST = 20  # cells by whose scores a look is judged
 _MEASURED = 40  # cells whose masks are measured; more change the median little
 _CONFIDENT = 0.5
@@ -81,7 +82,7 @@ def plane_diameter(
         return None
     scaled = plane.scaled(min(engine.card.diameter / best.diameter, 8.0))
     yield Progress(0, 0, "Estimating the cell diameter")
-    window = next(_windows(scaled, _side(scaled, _LAST * engine.card.diameter, settings), best.middle))
+    window = _window(scaled, _side(scaled, _LAST * engine.card.diameter, settings), best.middle)
     found, _, _ = _cells(scaled, window, engine, settings, by_masks=True)
     return _typical(found, window) / _factor(scaled) if len(found) >= _FEW else best.diameter
 
@@ -95,21 +96,24 @@ def _scales(card: ModelCard) -> list[float]:
 def _look(
     scaled: ScaledInput, engine: AnyEngine, settings: SegmentSettings, middle: tuple[float, float] | None
 ) -> Generator[Progress, None, _Look | None]:
-    """Look where cells were found before, or at several places until there are some."""
+    """Look at several places until there are enough cells."""
     card, factor = engine.card, _factor(scaled)
+    diameters, scores, centres = np.zeros(0), np.zeros(0), np.zeros((0, 2))
     for window in _windows(scaled, _side(scaled, _LOOK * card.diameter, settings), middle):
         yield Progress(0, 0, "Estimating the cell diameter")
-        diameters, scores, centres = _cells(scaled, window, engine, settings, by_masks=False)
-        if len(diameters) < _FEW:
-            continue
-        size = _typical(diameters, window)
-        if not _TRUSTED[0] * card.diameter <= size <= _TRUSTED[1] * card.diameter:
-            return None
-        confidence = float(np.sort(scores)[-_BEST:].mean()) * _likelihood(size / factor, factor, card)
-        nearest = centres[np.abs(centres - np.median(centres, axis=0)).sum(axis=1).argmin()]
-        y, x = (nearest[::-1] + np.array(window[:2])) / np.array(scaled.factors)
-        return _Look(size / factor, confidence, (float(y), float(x)))
-    return None
+        more = _cells(scaled, window, engine, settings, by_masks=False)
+        diameters, scores = np.append(diameters, more[0]), np.append(scores, more[1])
+        centres = np.concatenate([centres, more[2][:, ::-1] + np.array(window[:2])])
+        if len(diameters) >= _ENOUGH:
+            break
+    if len(diameters) < _FEW:
+        return None
+    size = _typical(diameters, window)
+    if not _TRUSTED[0] * card.diameter <= size <= _TRUSTED[1] * card.diameter:
+        return None
+    confidence = float(np.sort(scores)[-_BEST:].mean()) * _likelihood(size / factor, factor, card)
+    y, x = centres[np.abs(centres - np.median(centres, axis=0)).sum(axis=1).argmin()] / np.array(scaled.factors)
+    return _Look(size / factor, confidence, (float(y), float(x)))
 
 
 def _likelihood(diameter: float, scale: float, card: ModelCard) -> float:
@@ -143,18 +147,30 @@ def _side(scaled: ScaledInput, least: float, settings: SegmentSettings) -> int:
 
 
 def _windows(scaled: ScaledInput, side: int, middle: tuple[float, float] | None) -> Iterator[Box]:
-    """One about a place (image pixels); without a place about the middle, then about the middles of the quarters."""
-    height, width = min(scaled.shape[0], side), min(scaled.shape[1], side)
+    """About the middle of the image, a place (image pixels) where there are cells, and the middles of the quarters.
+
+    No two overlap, so that no cell is counted twice.
+    """
+    height, width = scaled.unscaled.shape
+    parts = ((0.5, 0.5), (0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25))
+    places = [(y * height, x * width) for y, x in parts]
     if middle is not None:
-        places = [(middle[0] * scaled.factors[0], middle[1] * scaled.factors[1])]
-    else:
-        parts = ((0.5, 0.5), (0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25))
-        places = [(y * scaled.shape[0], x * scaled.shape[1]) for y, x in parts]
-    corners = {
-        (int(np.clip(y - height / 2, 0, scaled.shape[0] - height)), int(np.clip(x - width / 2, 0, scaled.shape[1] - width))): 0
-        for y, x in places
-    }
-    yield from ((y0, x0, y0 + height, x0 + width) for y0, x0 in corners)
+        places.insert(1, middle)
+    taken: list[Box] = []
+    for place in places:
+        y0, x0, y1, x1 = window = _window(scaled, side, place)
+        if all(y0 >= other[2] or y1 <= other[0] or x0 >= other[3] or x1 <= other[1] for other in taken):
+            taken.append(window)
+            yield window
+
+
+def _window(scaled: ScaledInput, side: int, middle: tuple[float, float]) -> Box:
+    """A window about a place (image pixels), moved into the image."""
+    corner, sides = [], []
+    for place, factor, length in zip(middle, scaled.factors, scaled.shape, strict=True):
+        sides.append(min(side, length))
+        corner.append(int(np.clip(place * factor - sides[-1] / 2, 0, length - sides[-1])))
+    return corner[0], corner[1], corner[0] + sides[0], corner[1] + sides[1]
 
 
 def _cells(

@@ -85,7 +85,7 @@ def prepare(settings: TrainSettings) -> None:
 def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
     """Bioimage AP of the model on the `val` images of every data folder.
 
-    Cells are segmented at the annotated images' own median diameter, so that the estimate of the diameter plays no part.
+    Cells are segmented at the diameter that the model estimates, as they will be in use.
 
     Returns
     -------
@@ -99,6 +99,7 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
     settings = trainer.settings
     start = time.monotonic()
     card = make_card(settings, model, name="training", parent=trainer.start.card)
+    card = card.model_copy(update={"training": {"diameters": trainer.read_facts()["diameters"]}})
     engine = engine_of(model, card, device=str(trainer.device))
     usual = with_card_defaults(SegmentSettings(), card).score
     scores = sorted({*SCORES, usual}) if card.kind == "centermask" else [usual]
@@ -140,7 +141,6 @@ def best_score(results: dict[float, dict[str, Any]], usual: float, *, n_cells: i
 def _segmented(sample: Sample, engine: Any, settings: TrainSettings, *, min_score: float) -> Pair:
     """The true cells of a sample, those that are found, and the seconds it took."""
     options = SegmentSettings(
-        diameter=sample.diameter or settings.diameter,
         channel_names=list(sample.names) or None,
         preprocess=settings.preprocess.microscope,
     )
