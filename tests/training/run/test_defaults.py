@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from napari_centermask.training.run import defaults
 from napari_centermask.models.store.zoo import find_model
+from napari_centermask.training.run import defaults
 from napari_centermask.training.run.defaults import DataFacts, Machine, suggest
 
 
