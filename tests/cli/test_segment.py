@@ -3,7 +3,6 @@
 import json
 import shutil
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,52 +12,15 @@ from PIL import Image
 from napari_centermask import cli
 from napari_centermask.cli import output
 from napari_centermask.cli.demo import overlay, sample_image
-from napari_centermask.cli.segment import plan
+from napari_centermask.cli.plan import plan
 from napari_centermask.core.compose import label_image
 from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.instances import Instances
 from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.formats.reading import find_image
-from napari_centermask.pipeline import PlaneCells, Progress
-from napari_centermask.settings import PreprocessSettings
 
-
-@pytest.fixture(autouse=True)
-def network(monkeypatch, cells):
-    """The engine and the pipeline, replaced: every image holds the same 12 cells."""
-    inputs = {"model": SimpleNamespace(in_channels=3), "channel_names": [], "preprocess": PreprocessSettings()}
-    card = SimpleNamespace(defaults={}, percentiles=(1.0, 99.8), bears_missing=True, **inputs)
-    seen = SimpleNamespace(images=[], settings=[], card=card, classes=None)
-
-    def load_engine(model, **options):
-        return SimpleNamespace(name="fake", device="cpu", card=card)
-
-    def segment_planes(planes, engine, settings, *, classes=False, **_):
-        for plane in planes:
-            seen.images.append(np.asarray(plane.pixels))
-            seen.settings.append(settings)
-            yield Progress(0, 1, "Tile")
-            if plane.pixels.max() == 13:
-                raise BadImage("Expected cells, got 13.")
-            found = cells(n=12, shape=plane.shape, radius=8)
-            problem = "it is dark" if plane.pixels.max() == 99 else ""
-            yield PlaneCells(plane, found, 20.0, problem=problem, classes=seen.classes if classes else None)
-
-    monkeypatch.setattr("napari_centermask.engines.load.load_engine", load_engine)
-    for module in ("pipeline", "pipeline.segmentation", "evaluation.folder"):
-        monkeypatch.setattr(f"napari_centermask.{module}.segment_planes", segment_planes)
-    return seen
-
-
-@pytest.fixture
-def folder(tmp_path):
-    folder = tmp_path / "plate"
-    folder.mkdir()
-    for name, value in (("a", 1), ("b", 2)):
-        Image.fromarray(np.full((128, 160), value, np.uint8)).save(folder / f"{name}.png")
-    (folder / "notes.txt").write_text("not an image")
-    return folder
+pytestmark = pytest.mark.usefixtures("network")
 
 
 def run_json(capsys, *tokens):
@@ -100,7 +62,7 @@ def test_a_bad_image_does_not_stop_the_others(capsys, folder, tmp_path):
     assert cli.run(["segment", str(folder), "--out", str(tmp_path / "out")]) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error")]
     assert len(errors) == 2
-    written = sorted(p.name for p in (tmp_path / "out").iterdir())
+    written = sorted(p.name for p in (tmp_path / "out").glob("[!.]*"))
     assert written == ["a_labels.tif", "annotations.json", "b_labels.tif"]
 
 

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from napari_centermask.cli.output import annotations_in, check_writable, follow, notice
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.settings import SegmentSettings
 
@@ -61,8 +62,9 @@ def evaluate(
         predict, score = _predictor(settings)
     else:
         score = settings.score if "score" in settings.model_fields_set else 0.0
-    watch = _map_writer(maps, score) if maps else None
-    options: dict[str, Any] = {"score": score, "max_detections": coco_detections, "watch": watch}
+    left_out = LeftOut[str](lambda why: notice(f"Error: {why}"), but=(BadSettings,))
+    watch = _map_writer(maps, score, left_out) if maps else None
+    options: dict[str, Any] = {"score": score, "max_detections": coco_detections, "watch": watch, "left_out": left_out}
     if predictions is None:
         report = evaluate_folder(data, split, predict, **options)
     else:
@@ -70,10 +72,15 @@ def evaluate(
     print(format_table(report))
     if json:
         source = {"predictions": str(predictions)} if predictions else {"model": settings.model}
-        _write_json(json, report.to_json() | source | {"data": str(data), "split": split, "score": score})
+        _write_json(
+            json,
+            report.to_json()
+            | source
+            | {"data": str(data), "split": split, "score": score, "failed": left_out.sentences},
+        )
     if maps:
         notice(f"Error maps: {maps}")
-    return 0
+    return 2 if left_out else 0
 
 
 def _predictor(settings: SegmentSettings):
@@ -88,7 +95,7 @@ def _predictor(settings: SegmentSettings):
     return predictor(engine, settings, run=lambda steps: follow(steps, "image")), score
 
 
-def _map_writer(folder: Path, score: float):
+def _map_writer(folder: Path, score: float, left_out: LeftOut[str]):
     """Writes one error map after each image."""
     written: set[Path] = set()
 
@@ -96,14 +103,14 @@ def _map_writer(folder: Path, score: float):
         from napari_centermask.evaluation.error_maps import write_error_map
         from napari_centermask.io.images import read_plane
 
-        folder.mkdir(parents=True, exist_ok=True)
         path = _map_file(folder, Path(record.file_name).with_suffix("").parts, record.plane)
         if path in written:  # of two images only the endings differ
             path = _map_file(folder, Path(record.file_name).parts, record.plane)
         written.add(path)
-        write_error_map(
-            path, read_plane(record.path, record.plane), record.instances, predicted.filter(min_score=score)
-        )
+        with left_out.unless_done(f"The error map {path.name}"):
+            folder.mkdir(parents=True, exist_ok=True)
+            image = read_plane(record.path, record.plane)
+            write_error_map(path, image, record.instances, predicted.filter(min_score=score))
 
     return watch
 

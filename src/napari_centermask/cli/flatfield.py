@@ -10,8 +10,9 @@ import numpy as np
 from cyclopts import Parameter
 
 from napari_centermask.cli.output import check_free, notice
-from napari_centermask.cli.segment import image_files
-from napari_centermask.core.errors import BadImage
+from napari_centermask.core.errors import BadImage, BadSettings
+from napari_centermask.core.left_out import LeftOut
+from napari_centermask.io.image_files import image_files
 from napari_centermask.io.whole_file import whole_file
 
 Flag = Annotated[bool, Parameter(negative=())]
@@ -19,7 +20,13 @@ FEWEST = 10
 
 
 def flatfield(
-    images: list[Path], /, *, out: Path = Path("flat_field.tif"), dark: float = 0.0, overwrite: Flag = False
+    images: list[Path],
+    /,
+    *,
+    out: Path = Path("flat_field.tif"),
+    dark: float = 0.0,
+    axes: str | None = None,
+    overwrite: Flag = False,
 ) -> int:
     """Find the illumination that images share, for `segment --preprocess.flat-field`.
 
@@ -37,6 +44,8 @@ def flatfield(
         The TIFF to write: one channel for each of the images', of mean 1.
     dark
         Grey level of the camera without light.
+    axes
+        What the axes of the images are, a letter for each (T, Z, C, Y, X): ZYX; as their files say when not given.
     overwrite
         Replace an earlier file.
     """
@@ -44,33 +53,41 @@ def flatfield(
 
     from napari_centermask.core.flat_field import estimate_gain
 
-    files = [f for path in images for f in image_files(path)]
+    files = [f for path in images for f in image_files(path, notice)]
     check_free([out], overwrite=overwrite, inputs=files)
     seen: list[Path] = []
-    gain = estimate_gain(_planes(files, seen), dark=dark)
+    left_out = LeftOut[Path](lambda why: notice(f"Error: {why}"), but=(BadSettings,))
+    gain = estimate_gain(_planes(files, seen, axes, left_out), dark=dark)
     if len(seen) < FEWEST:
         notice(f"Expected {FEWEST} planes or more, found {len(seen)}: their cells may be seen in the flat field.")
     with whole_file(out) as part:
         tifffile.imwrite(part, gain, photometric="minisblack", compression="zlib")
     spread = float(gain.max() / gain.min())
     print(f"{out}: the brightest place of {len(seen)} planes has {spread:.2f} times the light of the darkest")
-    return 0
+    return 2 if left_out else 0
 
 
-def _planes(files: list[Path], seen: list[Path]) -> Iterator[np.ndarray]:
-    """All planes of all files; each file is noted in `seen` once for each."""
+def _planes(files: list[Path], seen: list[Path], axes: str | None, left_out: LeftOut[Path]) -> Iterator[np.ndarray]:
+    """All planes of all files that can be used; each file is noted in `seen` once for each."""
     from napari_centermask.io.images import read_image
 
     shape = None
     for path in files:
-        for _, plane in read_image(path).planes():
+        planes: list[np.ndarray] = []
+        with left_out.unless_done(path, path.name):
+            image = read_image(path, axes=axes)
+            planes = [np.asarray(plane) for _, plane in image.planes()]
+            if not all(np.isfinite(plane).all() for plane in planes):
+                planes = []
+                raise BadImage(f"Expected finite intensities, {path.name} holds NaN or infinite ones. Leave it out.")
+            if image.note:
+                notice(image.note)
+        for plane in planes:
             shape = shape or plane.shape
             if plane.shape != shape:
-                raise BadImage(
+                raise BadSettings(
                     f"Expected images of one shape, {seen[0].name} has {shape}, {path.name} {plane.shape}. "
                     "Take those of one camera."
                 )
-            if not np.isfinite(plane).all():
-                raise BadImage(f"Expected finite intensities, {path.name} holds NaN or infinite ones. Leave it out.")
             seen.append(path)
             yield plane

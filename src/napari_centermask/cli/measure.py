@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from napari_centermask.cli.output import check_free, follow, notice, print_json
 from napari_centermask.core.errors import BadImage, BadSettings
+from napari_centermask.core.left_out import LeftOut
 
 if TYPE_CHECKING:
     from napari_centermask.core.result import Result
@@ -31,6 +32,7 @@ def measure(
     ring_width: int = 6,
     dead: str | None = None,
     threshold: float | None = None,
+    axes: str | None = None,
     overwrite: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -67,6 +69,8 @@ def measure(
         Name of the category that is not viable; told by the names when not given.
     threshold
         Cells that nobody judged are of that category from this probability on; as they are when not given.
+    axes
+        What the axes of the images are, a letter for each (T, Z, C, Y, X): ZYX; as their files say when not given.
     overwrite
         Replace earlier files.
     json
@@ -81,32 +85,50 @@ def measure(
     _, reading = read_files(cells, format_named(from_) if from_ else None, images=images)
     for note in reading.notes:
         notice(note)
+    left_out = LeftOut[str](lambda why: notice(f"Error: {why}"), but=(BadSettings,))
+    for name, why in reading.failed.items():
+        left_out.add(name, why)
     beside = cells / "cells" if cells.is_dir() else cells
-    found = [_measured(r, beside, images, channel_names, dead) for r in reading.results]
-    if threshold is not None:
-        for image in found:
-            _apply(image, threshold)
-    written = follow(write_measurements(out, found, background=ground), "cells")
+    found = []
+    for result in reading.results:
+        with left_out.unless_done(result.name):
+            found.append(_measured(result, beside, images, channel_names, dead, axes))
+            if threshold is not None:
+                _apply(found[-1], threshold)
+    if left_out and not found:
+        raise BadImage(f"None of {len(left_out.why)} images can be measured. Nothing is written.")
+    written = follow(write_measurements(out, found, background=ground, left_out=left_out), "cells")
+    found = [i for i in found if i.name not in left_out.why]
     n = sum(i.result.n_visible() for i in found)
     if json:
-        print_json({"images": len(found), "cells": n, "written": list(written)})
+        report = {"images": len(found), "cells": n, "written": list(written)}
+        print_json(report | ({"left_out": left_out.sentences} if left_out else {}))
     else:
         print(f"{len(found)} images, {n} cells: {written[0]}, {written[1].name}")
-    return 0
+    return 2 if left_out else 0
 
 
 def _measured(
-    result: Result, cells: Path, images: Path | None, names: Sequence[str] | None, dead: str | None
+    result: Result,
+    cells: Path,
+    images: Path | None,
+    names: Sequence[str] | None,
+    dead: str | None,
+    axes: str | None,
 ) -> Measured:
     """A result with its image."""
     from napari_centermask.io.formats.reading import find_image
+    from napari_centermask.io.images import read_header
     from napari_centermask.io.measurements import Measured
 
     path = find_image(cells, images, result.name)
     if path is None:
         where = images or cells.parent
         raise BadImage(f"Expected the image {result.name} in {where}, there is none. Say where it is: --images.")
-    return Measured.of_file(result, path, channels=names, dead=_category(result, dead))
+    note = read_header(path, axes=axes).note
+    if note:
+        notice(note)
+    return Measured.of_file(result, path, channels=names, dead=_category(result, dead), axes=axes)
 
 
 def _category(result: Result, name: str | None) -> int | None:

@@ -99,7 +99,7 @@ def check_free(paths: list[Path], *, overwrite: bool, inputs: Iterable[Path | No
         Naming the first of them.
     """
     check_writable(paths, inputs=inputs)
-    taken = [p for p in paths if p.exists()]
+    taken = [p for p in paths if os.path.exists(p)]  # False where a name is too long, which is found with the file
     if taken and not overwrite:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
         raise UserError(f"{taken[0]}{more} would be replaced. Choose another --out or add --overwrite.")

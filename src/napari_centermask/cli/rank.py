@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from napari_centermask.cli.output import follow, notice, print_json
-from napari_centermask.cli.segment import image_files
+from napari_centermask.io.image_files import image_files
 from napari_centermask.settings import SegmentSettings
 
 Flag = Annotated[bool, Parameter(negative=())]
@@ -19,6 +19,7 @@ def rank(
     /,
     *,
     reviewed: list[Path] | None = None,
+    axes: str | None = None,
     json: Flag = False,
     settings: Annotated[SegmentSettings, Parameter(name="*")] = SegmentSettings(),  # noqa: B008  a frozen default
 ) -> int:
@@ -40,17 +41,19 @@ def rank(
         Image files (png, tif, jpg, npy), or folders of them.
     reviewed
         Images that were corrected already, or folders of them; they are not ranked.
+    axes
+        What the axes of the images are, a letter for each (T, Z, C, Y, X): ZYX; as their files say when not given.
     json
         Print the order, and what each value was made of, as JSON.
     """
     from napari_centermask.engines.load import load_engine
     from napari_centermask.pipeline.ranking import ranking_steps
 
-    known = {f.resolve(): f for path in reviewed or [] for f in image_files(path)}
-    files = {f.resolve(): f for path in images for f in image_files(path)}
+    known = {f.resolve(): f for path in reviewed or [] for f in image_files(path, notice)}
+    files = {f.resolve(): f for path in images for f in image_files(path, notice)}
     waiting = {k: f for k, f in files.items() if k not in known}
     engine = load_engine(settings.model, engine=settings.engine, device=settings.device)
-    found = follow(ranking_steps(waiting, engine, settings, reviewed=known), "images")
+    found = follow(ranking_steps(waiting, engine, settings, reviewed=known, axes=axes, say=notice), "images")
     for why in found.left_out.values():
         notice(f"Left out: {why}")
     if not found.values:

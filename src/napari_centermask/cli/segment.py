@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from napari_centermask.cli.output import check_free, follow, notice, print_json, write_labels
-from napari_centermask.core.errors import BadImage, BadSettings, UserError
+from napari_centermask.cli.output import check_free, check_writable, follow, notice, print_json, write_labels
+from napari_centermask.cli.plan import ImageFiles, plan
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.left_out import LeftOut
 from napari_centermask.settings import SegmentSettings
 
 if TYPE_CHECKING:
     from napari_centermask.engines import AnyEngine
+    from napari_centermask.io.run_file import RunFile
     from napari_centermask.pipeline import Plane, PlaneCells, Progress
 
 FORMATS = ("labels", "coco")
@@ -29,11 +31,15 @@ def segment(
     out: Path = Path("segmented"),
     format: str = "labels,coco",
     maps: Flag = False,
+    axes: str | None = None,
     overwrite: Flag = False,
     json: Flag = False,
     settings: Annotated[SegmentSettings, Parameter(name="*")] = SegmentSettings(),  # noqa: B008  a frozen default
 ) -> int:
     """Segment images: NAME_labels.tif per image, and one annotations.json for all.
+
+    A run that was stopped goes on where it was when the same command is given again, and so does one with images that
+    failed.
 
     For example:
 
@@ -48,101 +54,168 @@ def segment(
     Parameters
     ----------
     images
-        Image files (png, tif, jpg, npy), or folders of them.
+        Image files (png, tif, jpg, npy), or folders of them. Results of segmentation in a folder are left out.
     out
         Folder for the results; made when missing.
     format
         labels, coco, or both with a comma. Overlaps survive in coco only.
     maps
         Write NAME_classes.tif too: the category of each pixel, 0 for background. U-Nets only.
+    axes
+        What the axes of the images are, a letter for each (T, Z, C, Y, X): ZYX; as their files say when not given.
     overwrite
         Replace earlier results.
     json
         Print what was found and written as JSON.
     """
+    from napari_centermask.io.run_file import open_run
+
     formats = _formats(format)
     plans = plan(images, out, [*formats, "classes"] if maps else formats)
     coco = out / "annotations.json" if "coco" in formats else None
-    written = [p for f in plans for p in (f.labels, f.classes) if p]
-    check_free(written + ([coco] if coco else []), overwrite=overwrite, inputs=[f.image for f in plans])
-
-    from napari_centermask.engines.load import load_engine
-
-    engine = load_engine(settings.model, engine=settings.engine, device=settings.device)
-    rows, records, failed = [], [], []
-    for files in plans:
-        try:
-            row, new = _one(files, engine, settings, first_id=len(records) + 1)
-        except UserError as error:
-            failed.append(f"{files.image}: {error}")
-            notice(f"Error: {failed[-1]}")
-            continue
-        rows.append(row)
-        records += new
-        if not json:
-            print(f"{files.image}: {row['n_instances']} cells in {row['seconds']:.2f} s")
-    if coco and records:
-        from napari_centermask.io.coco.document import write_coco
-
-        out.mkdir(parents=True, exist_ok=True)
-        write_coco(coco, records)
-    _report(rows, failed, engine, settings, coco if records else None, json=json)
-    return 2 if failed else 0
+    outputs = [path for files in plans for path in files.outputs] + ([coco] if coco else [])
+    check_writable(outputs, inputs=[f.image for f in plans])
+    command = {
+        "command": "segment",
+        "images": [str(path.resolve()) for path in images],
+        "kinds": {"format": formats, "maps": maps, "axes": axes, "overwrite": overwrite},
+        "settings": settings.model_dump(mode="json", exclude_unset=True),
+    }
+    with open_run(out, command, outputs, overwrite=overwrite) as run:
+        job = Segmenting(plans, coco, run, settings, axes=axes, is_quiet=json)
+        job.check(overwrite=overwrite)
+        return job.run()
 
 
-@dataclass(frozen=True)
-class ImageFiles:
-    """One image, what COCO calls it, and where its labels and its class image go."""
+class Segmenting:
+    """All images of one command.
 
-    image: Path
-    name: str
-    labels: Path | None
-    classes: Path | None = None
-
-
-def plan(images: list[Path], out: Path, formats: list[str]) -> list[ImageFiles]:
-    """Which files are read and written.
-
-    Images of the same name in different folders get their folder's name in front.
-
-    Raises
-    ------
-    BadImage
-        If a path does not exist, or a folder holds no image.
-    BadSettings
-        If two images would write the same file.
+    Parameters
+    ----------
+    plans
+        The images and their files.
+    coco
+        The COCO file for all; None for none.
+    noted
+        What is done; the cells wait there until the COCO file is written.
+    is_quiet
+        Print JSON at the end instead of a line for each image.
     """
-    files = [f for path in images for f in image_files(path)]
-    stems = [f.stem for f in files]
-    names = [f.stem if stems.count(f.stem) == 1 else f"{f.resolve().parent.name}_{f.stem}" for f in files]
-    if len(set(names)) < len(names):
-        twice = next(n for n in names if names.count(n) > 1)
-        raise BadSettings(f"Expected images of different names, '{twice}' comes twice. Segment them in two runs.")
-    kinds = [kind if kind in formats else None for kind in ("labels", "classes")]
-    return [
-        ImageFiles(f, _coco_name(f, files), *(out / f"{n}_{kind}.tif" if kind else None for kind in kinds))
-        for f, n in zip(files, names, strict=True)
-    ]
+
+    def __init__(
+        self,
+        plans: list[ImageFiles],
+        coco: Path | None,
+        noted: RunFile,
+        settings: SegmentSettings,
+        *,
+        axes: str | None,
+        is_quiet: bool,
+    ) -> None:
+        self.plans, self.coco, self.noted = plans, coco, noted
+        self.settings, self.axes, self.is_quiet = settings, axes, is_quiet
+        self.left_out = LeftOut[str](lambda why: notice(f"Error: {why}"))
+        self.waiting = [f for f in plans if not _is_done(f, noted)]
+
+    def check(self, *, overwrite: bool) -> None:
+        """Refuse to replace what this command did not write."""
+        planned = set(self.noted.planned) if self.noted.going_on else set()
+        new = [p for f in self.waiting for p in f.outputs if str(p) not in planned]
+        is_ours = self.noted.going_on and (self.coco is None or self.noted.done.get(_COCO) == _stamp(self.coco))
+        check_free([*new, *([] if is_ours or self.coco is None else [self.coco])], overwrite=overwrite)
+        if self.noted.going_on:
+            n = len(self.plans) - len(self.waiting)
+            notice(f"Going on with the same command as before: {n} of {len(self.plans)} images are done.")
+
+    def run(self) -> int:
+        """Segment what waits, write the COCO file of all that is done, also when stopped, and return the exit code."""
+        from napari_centermask.engines.load import load_engine
+
+        engine = load_engine(self.settings.model, engine=self.settings.engine, device=self.settings.device)
+        self.noted.begin()
+        is_finished = False
+        try:
+            for files in self.waiting:
+                with self.left_out.unless_done(str(files.image)):
+                    self._segment(files, engine)
+            is_finished = not self.left_out
+        except KeyboardInterrupt:
+            n = sum(_is_done(f, self.noted) for f in self.plans)
+            notice(f"{n} of {len(self.plans)} images are done. The same command goes on with the others.")
+            raise
+        finally:
+            try:
+                written = self._write_coco()
+            except BaseException:
+                is_finished = False
+                raise
+            finally:
+                self.noted.close(finished=is_finished)
+        self._report(engine, written)
+        return 2 if self.left_out else 0
+
+    def _segment(self, files: ImageFiles, engine: AnyEngine) -> None:
+        row, coco = _one(files, engine, self.settings, axes=self.axes)
+        self.noted.note(_key(files), {"row": row, "coco": coco if self.coco else None, "stamp": _stamp(files.image)})
+        if not self.is_quiet:
+            print(f"{files.image}: {row['n_instances']} cells in {row['seconds']:.2f} s")
+
+    def _done(self) -> list[dict[str, Any]]:
+        """What is noted of each image that is done, in the order of the command."""
+        return [self.noted.done[key] for f in self.plans if (key := _key(f)) in self.noted.done]
+
+    def _write_coco(self) -> Path | None:
+        from napari_centermask.io.coco.document import joined, write_json
+
+        done = self._done()
+        if self.coco is None or not done:
+            return None
+        write_json(self.coco, joined(d["coco"] for d in done))
+        self.noted.note(_COCO, _stamp(self.coco))
+        return self.coco
+
+    def _report(self, engine: AnyEngine, coco: Path | None) -> None:
+        rows = [d["row"] for d in self._done()]
+        if self.is_quiet:
+            print_json(
+                {
+                    "images": rows,
+                    "failed": self.left_out.sentences,
+                    "coco": coco,
+                    "engine": engine.name,
+                    "device": engine.device,
+                    "settings": self.settings.model_dump(mode="json"),
+                }
+            )
+            return
+        places = [str(coco)] * bool(coco) + sorted({str(Path(r["labels"]).parent) for r in rows if r["labels"]})
+        if places:
+            notice(f"Engine {engine.name} on {engine.device}. Written: {', '.join(places)}")
+        if self.left_out and rows:
+            n = len(self.left_out.why)
+            notice(f"{n} of {len(self.plans)} images failed. The same command tries them again and keeps the others.")
 
 
-def _coco_name(file: Path, files: list[Path]) -> str:
-    """The file's name, behind its folder's where several have it."""
-    is_only = [f.name for f in files].count(file.name) == 1
-    return file.name if is_only else f"{file.resolve().parent.name}/{file.name}"
+_COCO = "annotations.json"
 
 
-def image_files(path: Path) -> list[Path]:
-    """An image file itself, or the images of a folder by name; `BadImage` where there is none."""
-    from napari_centermask.io.images import SUFFIXES
+def _key(files: ImageFiles) -> str:
+    return str(files.image.resolve())
 
-    if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-        if not found:
-            raise BadImage(f"Expected images ({', '.join(sorted(SUFFIXES))}) in {path}, found none.")
-        return found
-    if not path.is_file():
-        raise BadImage(f"Expected an image file, {path} does not exist.")
-    return [path]
+
+def _stamp(path: Path) -> list[int] | None:
+    """Size and time of a file; None if there is none."""
+    try:
+        now = path.stat()
+    except OSError:
+        return None
+    return [now.st_size, now.st_mtime_ns]
+
+
+def _is_done(files: ImageFiles, noted: RunFile) -> bool:
+    """Whether an image was segmented as it is now, and its files are there."""
+    done = noted.done.get(_key(files))
+    return done is not None and done["stamp"] == _stamp(files.image) and all(map(_stamp, files.outputs))
 
 
 def _formats(text: str) -> list[str]:
@@ -152,15 +225,20 @@ def _formats(text: str) -> list[str]:
     return formats
 
 
-def _one(files: ImageFiles, engine: AnyEngine, settings: SegmentSettings, *, first_id: int) -> tuple[dict, list]:
-    """Segment one image, all its planes, and write its files."""
+def _one(
+    files: ImageFiles, engine: AnyEngine, settings: SegmentSettings, *, axes: str | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Segment one image, all its planes, and write its files; returns its row of the report and its cells as COCO."""
+    from napari_centermask.io.coco.document import to_coco
     from napari_centermask.io.coco.image_record import ImageRecord
     from napari_centermask.io.images import read_image
     from napari_centermask.pipeline import planes_of
     from napari_centermask.pipeline.channels import missing_channels, named
 
     start = time.perf_counter()
-    image = read_image(files.image)
+    image = read_image(files.image, axes=axes)
+    if image.note:
+        notice(image.note)
     settings = named(settings, image.channel_names)
     planes = planes_of(image)
     if missing := missing_channels(len(planes[0].pixels), engine.card, settings):
@@ -173,11 +251,11 @@ def _one(files: ImageFiles, engine: AnyEngine, settings: SegmentSettings, *, fir
     extra = {"pixel_size_um": image.pixel_size_um} if image.pixel_size_um else {}
     records = [
         ImageRecord(
-            *(first_id + number, files.name, files.image, d.cells.shape, d.cells, extra),
+            *(number, files.name, files.image, d.cells.shape, d.cells, extra),
             plane=d.plane.index,
             leading=image.leading,
         )
-        for number, d in enumerate(done)
+        for number, d in enumerate(done, start=1)
     ]
     _write(files, done)
     row = {
@@ -190,7 +268,7 @@ def _one(files: ImageFiles, engine: AnyEngine, settings: SegmentSettings, *, fir
         "left_out": left_out,
         "seconds": round(time.perf_counter() - start, 4),
     }
-    return row, records
+    return row, to_coco(records)
 
 
 def _segmented(
@@ -220,23 +298,3 @@ def _write(files: ImageFiles, done: list[PlaneCells]) -> None:
     if files.classes:
         stack = np.stack([d.classes for d in done])
         write_labels(files.classes, stack[0] if len(stack) == 1 else stack)
-
-
-def _report(
-    rows: list, failed: list, engine: AnyEngine, settings: SegmentSettings, coco: Path | None, *, json: bool
-) -> None:
-    if json:
-        print_json(
-            {
-                "images": rows,
-                "failed": failed,
-                "coco": coco,
-                "engine": engine.name,
-                "device": engine.device,
-                "settings": settings.model_dump(mode="json"),
-            }
-        )
-        return
-    places = [str(coco)] * bool(coco) + sorted({str(Path(r["labels"]).parent) for r in rows if r["labels"]})
-    if places:
-        notice(f"Engine {engine.name} on {engine.device}. Written: {', '.join(places)}")

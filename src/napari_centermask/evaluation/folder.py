@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
 
 from napari_centermask.core.errors import BadAnnotations, BadImage
 from napari_centermask.core.instances import Instances
+from napari_centermask.core.left_out import LeftOut
 from napari_centermask.core.result import Index
 from napari_centermask.engines import AnyEngine
 from napari_centermask.evaluation.report import Report, evaluate
 from napari_centermask.io.coco.document import check_images, read_coco
-from napari_centermask.io.coco.image_record import ImageRecord, left_out
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.coco.image_record import left_out as cells_left_out
 from napari_centermask.io.image_data import ImageData
+from napari_centermask.io.image_names import is_file
 from napari_centermask.io.images import read_channel_names, read_image
 from napari_centermask.pipeline import PlaneCells, Progress, planes_of, segment_planes
 from napari_centermask.pipeline.channels import named
@@ -26,8 +30,13 @@ Predict = Callable[[ImageData, Sequence[Index]], Sequence[Instances]]
 Watch = Callable[[ImageRecord, Instances, int, int], None]
 
 
-def read_truth(folder: Path, split: str | None) -> list[ImageRecord]:
+def read_truth(folder: Path, split: str | None, left_out: LeftOut[str] | None = None) -> list[ImageRecord]:
     """The annotated images of `annotations_<split>.json`, or of `annotations.json` without a split.
+
+    Parameters
+    ----------
+    left_out
+        Gets images that are missing where others are there.
 
     Raises
     ------
@@ -42,21 +51,34 @@ def read_truth(folder: Path, split: str | None) -> list[ImageRecord]:
     records = read_coco(path, images_root=folder / "images")
     if not records:
         raise BadAnnotations(f"Expected annotated images, {path.name} lists none.")
+    if left_out is not None and any(_is_there(r) for r in records):
+        for record in records:
+            if not _is_there(record):
+                left_out.add(
+                    image_name(record), f"Expected the image beside {path.name}, it is missing. Bring it back."
+                )
+        records = [r for r in records if _is_there(r)]
     check_images(path, records)
     return records
 
 
+def _is_there(record: ImageRecord) -> bool:
+    return record.path is not None and is_file(record.path)
+
+
 def channel_names_in(folder: Path, split: str | None) -> list[str] | None:
-    """Names of the channels that all images of a split have in one order; None if none tells.
+    """Names of the channels that all images of a split have in one order; None if none tells. Damaged images say nothing.
 
     Raises
     ------
     BadAnnotations
         If two images tell different ones.
     """
-    first = None
-    for record in read_truth(folder, split):
-        names = read_channel_names(record.path)
+    first, passed_over = None, LeftOut[str]()
+    for record in read_truth(folder, split, passed_over):
+        names = None
+        with passed_over.unless_done(image_name(record)):
+            names = read_channel_names(record.path)
         if first is not None and names is not None and names != first[1]:
             raise BadAnnotations(
                 f"Expected channels in one order, {first[0].file_name} has {', '.join(first[1])}, {record.file_name} "
@@ -104,10 +126,17 @@ def _predict_steps(
     return [found[index] for index in indices]
 
 
-def predict_records(records: Sequence[ImageRecord], predict: Predict) -> Iterator[tuple[ImageRecord, Instances, float]]:
+def predict_records(
+    records: Sequence[ImageRecord], predict: Predict, left_out: LeftOut[str] | None = None
+) -> Iterator[tuple[ImageRecord, Instances, float]]:
     """The records in their order, each with what is predicted and the seconds it took, reading not counted.
 
     Planes of one file that follow each other are predicted together, so a stack is read once.
+
+    Parameters
+    ----------
+    left_out
+        Gets the names of images that cannot be predicted, which are not yielded; without it, the first one ends the work.
 
     Raises
     ------
@@ -118,13 +147,15 @@ def predict_records(records: Sequence[ImageRecord], predict: Predict) -> Iterato
     """
     for path, group in groupby(records, key=lambda record: record.path):
         planes = list(group)
-        image = read_image(Path(path or planes[0].file_name))
-        for record in planes:
-            check_shape(record, image.plane_shape)
-        start = time.perf_counter()
-        predicted = predict(image, [image.index(record.plane) for record in planes])
-        seconds = (time.perf_counter() - start) / len(planes)
-        for record, cells in zip(planes, predicted, strict=True):
+        predicted: Sequence[Instances] = ()
+        with nullcontext() if left_out is None else left_out.unless_done(planes[0].file_name):
+            image = read_image(Path(path or planes[0].file_name))
+            for record in planes:
+                check_shape(record, image.plane_shape)
+            start = time.perf_counter()
+            predicted = predict(image, [image.index(record.plane) for record in planes])
+            seconds = (time.perf_counter() - start) / len(planes)
+        for record, cells in zip(planes if predicted else (), predicted, strict=True):
             yield record, cells, seconds
 
 
@@ -136,6 +167,7 @@ def evaluate_folder(
     score: float = 0.4,
     max_detections: int = 1000,
     watch: Watch | None = None,
+    left_out: LeftOut[str] | None = None,
 ) -> Report:
     """Predict every image of a folder and compare.
 
@@ -147,33 +179,40 @@ def evaluate_folder(
         The operating point of the bioimage family.
     watch
         Called after each image with its record, prediction, number from 1, and the number of all.
+    left_out
+        Gets the images that cannot be judged; without it, the first one ends the work.
+
+    Raises
+    ------
+    BadAnnotations, BadImage
+        If no image can be judged.
     """
-    records = read_truth(folder, split)
+    records = read_truth(folder, split, left_out)
+    judged: list[ImageRecord] = []
 
     def pairs() -> Iterator[tuple[Instances, Instances, float | None]]:
-        for number, (record, predicted, seconds) in enumerate(predict_records(records, predict), start=1):
+        for number, (record, predicted, seconds) in enumerate(predict_records(records, predict, left_out), start=1):
             if watch is not None:
                 watch(record, predicted, number, len(records))
+            judged.append(record)
             yield record.instances, predicted, seconds
 
-    return evaluate(
-        pairs(),
-        score=score,
-        max_detections=max_detections,
-        names=list(map(image_name, records)),
-        crowds=[r.crowds for r in records],
-    )
+    return _evaluate(judged, pairs(), score, max_detections, left_out)
 
 
 def _evaluate(
-    records: Sequence[ImageRecord],
+    judged: list[ImageRecord],
     pairs: Iterator[tuple[Instances, Instances, float | None]],
     score: float,
     max_detections: int,
+    images_left_out: LeftOut[str] | None,
 ) -> Report:
-    names, crowds = list(map(image_name, records)), [r.crowds for r in records]
+    """The report of images, each of which is in `judged` as soon as its pair is."""
+    names, crowds = (image_name(r) for r in judged), (r.crowds for r in judged)
     report = evaluate(pairs, score=score, max_detections=max_detections, names=names, crowds=crowds)
-    report.left_out = left_out(records)
+    if images_left_out and not report.n_images:
+        raise BadImage(f"Expected images that can be judged, there is none. {images_left_out.sentences[0]}")
+    report.left_out = cells_left_out(judged)
     return report
 
 
@@ -185,10 +224,16 @@ def evaluate_predictions(
     score: float = 0.0,
     max_detections: int = 1000,
     watch: Watch | None = None,
+    left_out: LeftOut[str] | None = None,
 ) -> Report:
     """Compare a COCO file of predictions with a folder's annotations, image by image by file name and plane.
 
     Images without a prediction count as empty.
+
+    Parameters
+    ----------
+    left_out
+        As of `evaluate_folder`.
 
     Raises
     ------
@@ -196,6 +241,7 @@ def evaluate_predictions(
         If no image name is shared, a predicted image is unknown, or sizes differ.
     """
     records = read_truth(folder, split)
+    judged: list[ImageRecord] = []
     predicted = records_by_key(predictions, read_coco(predictions))
     known = set(map(key_of, records))
     unknown = sorted(image_name(r) for key, r in predicted.items() if key not in known)
@@ -207,23 +253,19 @@ def evaluate_predictions(
 
     def pairs() -> Iterator[tuple[Instances, Instances, float | None]]:
         for number, record in enumerate(records, start=1):
-            found = predicted.get(key_of(record))
-            if found is not None:
-                check_shape(record, found.shape)
-            cells = (
-                Instances(record.shape, categories=record.instances.categories) if found is None else found.instances
-            )
+            cells = Instances(record.shape, categories=record.instances.categories)
+            with nullcontext() if left_out is None else left_out.unless_done(image_name(record)):
+                if (found := predicted.get(key_of(record))) is not None:
+                    check_shape(record, found.shape)
+                    cells = found.instances
+            if left_out is not None and image_name(record) in left_out.why:
+                continue
             if watch is not None:
                 watch(record, cells, number, len(records))
+            judged.append(record)
             yield record.instances, cells, None
 
-    return evaluate(
-        pairs(),
-        score=score,
-        max_detections=max_detections,
-        names=list(map(image_name, records)),
-        crowds=[r.crowds for r in records],
-    )
+    return _evaluate(judged, pairs(), score, max_detections, left_out)
 
 
 def image_name(record: ImageRecord) -> str:

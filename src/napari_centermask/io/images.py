@@ -60,26 +60,28 @@ def _read(path: Path, *, pixels: bool, axes: str | None = None, labels: bool = F
     return image
 
 
-def read_plane(path: Path, index: tuple[int, ...] = ()) -> np.ndarray:
+def read_plane(path: Path, index: tuple[int, ...] = (), *, axes: str | None = None) -> np.ndarray:
     """Read a two-dimensional image, or one plane of a stack, as (C, H, W).
 
     Parameters
     ----------
     index
         Position on the axes of `ImageData.leading`.
+    axes
+        As in `read_image`.
 
     Raises
     ------
     BadImage
         As `read_image`, and if the file has no such plane, or several and no position is given.
     """
-    image = read_image(path)
+    image = read_image(path, axes=axes)
     wanted = image.index(index)
     planes = zip(np.ndindex(*image.leading), image.planes(), strict=True)
     return next(plane for found, (_, plane) in planes if found == wanted)
 
 
-def read_header(path: Path) -> ImageData:
+def read_header(path: Path, *, axes: str | None = None) -> ImageData:
     """Shape, axes and pixel size of an image file as `read_image` gives them; no pixel is read, all are zero.
 
     Raises
@@ -87,7 +89,7 @@ def read_header(path: Path) -> ImageData:
     BadImage
         As `read_image`, as far as the head of the file tells.
     """
-    return _read(Path(path), pixels=False)
+    return _read(Path(path), pixels=False, axes=axes)
 
 
 def read_channel_names(path: Path) -> list[str] | None:

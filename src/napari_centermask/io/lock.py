@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from napari_centermask.core.errors import CannotSave
 from napari_centermask.io.own_files import LOCK
 
 if sys.platform == "win32":
@@ -18,15 +19,23 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+RUN_LOCK = ".centermask-run.lock"
 _BYTE = 2**30  # Windows locks bytes; one far behind the text leaves that readable
 _BUSY = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK)
 
 
 class FolderLock:
-    """The lock of a folder; made by `lock_folder`."""
+    """The lock of a folder; made by `lock_folder` and `lock_for_run`.
 
-    def __init__(self, descriptor: int) -> None:
+    Parameters
+    ----------
+    temporary
+        The file of the lock, if it is to go with it.
+    """
+
+    def __init__(self, descriptor: int, temporary: Path | None = None) -> None:
         self._descriptor: int | None = descriptor
+        self._temporary = temporary
 
     def release(self) -> None:
         """Let the next one write; doing it twice does no harm."""
@@ -34,8 +43,46 @@ class FolderLock:
             return
         with suppress(OSError):
             os.ftruncate(self._descriptor, 0)
+        with suppress(OSError):  # Windows removes no file that is open; an empty one does no harm
+            if self._temporary is not None:
+                self._temporary.unlink()
         os.close(self._descriptor)  # this also ends the lock
         self._descriptor = None
+
+
+def lock_for_run(folder: Path) -> FolderLock:
+    """Lock a folder while a command writes many files into it; the lock's file goes with it.
+
+    Raises
+    ------
+    CannotSave
+        If another run holds it, naming its process, or the folder cannot be written.
+    """
+    path = Path(folder) / RUN_LOCK
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise CannotSave(
+                f"Cannot write to {folder}: {error.strerror}. Unlock it or choose another --out."
+            ) from error
+        holder = _take(descriptor)
+        if holder is not None:
+            raise CannotSave(
+                f"Another run ({_process(holder)}) is writing to {folder}. Wait until it ends, or choose another --out."
+            )
+        if _is_named(path, descriptor):
+            return FolderLock(descriptor, path)
+        os.close(descriptor)  # the one before removed the file while this one opened it
+
+
+def _is_named(path: Path, descriptor: int) -> bool:
+    """Whether an open file still has its name."""
+    try:
+        now, ours = path.stat(), os.fstat(descriptor)
+    except FileNotFoundError:
+        return False
+    return (now.st_dev, now.st_ino) == (ours.st_dev, ours.st_ino)
 
 
 def lock_folder(folder: Path) -> FolderLock | str:
@@ -54,18 +101,26 @@ def lock_folder(folder: Path) -> FolderLock | str:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         return f"The folder {Path(folder).name} cannot be written: {error.strerror}."
+    holder = _take(descriptor)
+    if holder is not None:
+        return f"The project {Path(folder).name} is open in {_described(holder)}."
+    return FolderLock(descriptor)
+
+
+def _take(descriptor: int) -> dict[str, Any] | None:
+    """Lock an open file and write into it who holds it; closes it and returns who does where that is somebody else."""
     try:
         _lock(descriptor)
     except OSError as error:
         holder = _holder(descriptor)
         if error.errno in _BUSY or _alive(holder):
             os.close(descriptor)
-            return f"The project {Path(folder).name} is open in {_described(holder)}."
+            return holder
     with suppress(OSError):  # a full disk: the lock holds all the same, only its holder has no name
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
-    return FolderLock(descriptor)
+    return None
 
 
 def _lock(descriptor: int) -> None:
@@ -90,8 +145,14 @@ def _described(holder: dict[str, Any]) -> str:
         return "another window"
     if holder["pid"] == os.getpid():
         return "another window of this napari"
+    return f"another window ({_process(holder)})"
+
+
+def _process(holder: dict[str, Any]) -> str:
+    if not isinstance(holder.get("pid"), int):
+        return "of an unknown process"
     here = holder.get("host") == socket.gethostname()
-    return f"another window (process {holder['pid']}{'' if here else ' on ' + str(holder.get('host'))})"
+    return f"process {holder['pid']}{'' if here else ' on ' + str(holder.get('host'))}"
 
 
 def _alive(holder: dict[str, Any]) -> bool:

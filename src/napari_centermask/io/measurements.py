@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 
 from napari_centermask.core.errors import BadImage
 from napari_centermask.core.instances import Instance
+from napari_centermask.core.left_out import LeftOut
 from napari_centermask.core.measure import Background, columns, measure
 from napari_centermask.core.result import Index, Result
 from napari_centermask.core.viability import CellProbabilities, dead_category
@@ -68,7 +70,13 @@ class Measured:
 
     @classmethod
     def of_file(
-        cls, result: Result, path: Path, *, channels: Sequence[str] | None = None, dead: int | None = None
+        cls,
+        result: Result,
+        path: Path,
+        *,
+        channels: Sequence[str] | None = None,
+        dead: int | None = None,
+        axes: str | None = None,
     ) -> Measured:
         """A result with its image file, of which only the head is read now.
 
@@ -76,6 +84,8 @@ class Measured:
         ----------
         channels
             Names of the channels; those of the file, or channel0, channel1 ... when not given.
+        axes
+            Of the image, as in `images.read_image`.
 
         Raises
         ------
@@ -83,7 +93,7 @@ class Measured:
             If it is no image, has other planes than the cells, or another number of channels than there are names, or two
             names are the same.
         """
-        header = read_header(path)
+        header = read_header(path, axes=axes)
         n, *shape = next(iter(header.planes()))[1].shape
         if channels is not None and len(channels) != n:
             raise BadImage(
@@ -99,16 +109,16 @@ class Measured:
                 "Choose the image that they were found in."
             )
         own = header.channel_names or (_COLOURS[:n] if "S" in header.axes else [f"channel{c}" for c in range(n)])
-        axes = tuple(a.lower() for a in header.axes if a not in "CSYX")
+        letters = tuple(a.lower() for a in header.axes if a not in "CSYX")
         numbers = {index: k for k, index in enumerate(np.ndindex(*result.leading))}
         names, size = tuple(channels or own), header.pixel_size_um
-        return cls(result, lambda i: _planes(path)[numbers[i]], names, axes, size, dead, path)
+        return cls(result, lambda i: _planes(path, axes)[numbers[i]], names, letters, size, dead, path)
 
 
 @lru_cache(maxsize=1)
-def _planes(path: Path) -> list[np.ndarray]:
+def _planes(path: Path, axes: str | None) -> list[np.ndarray]:
     """The planes of the image that is measured; a stack is read once."""
-    return [plane for _, plane in read_image(path).planes()]
+    return [plane for _, plane in read_image(path, axes=axes).planes()]
 
 
 def counts_path(path: Path) -> Path:
@@ -121,8 +131,14 @@ def write_measurements(
     images: Sequence[Measured],
     *,
     background: Background = Background(),  # noqa: B008  frozen
+    left_out: LeftOut[str] | None = None,
 ) -> Generator[Done, None, tuple[Path, Path]]:
     """Measure all cells that are shown, and write both tables; nothing is replaced before all is measured.
+
+    Parameters
+    ----------
+    left_out
+        Gets the images that cannot be measured, which are in neither table then; without it, the first one ends the work.
 
     Returns
     -------
@@ -132,7 +148,7 @@ def write_measurements(
     Raises
     ------
     BadImage
-        If an image does not fit its cells.
+        If an image does not fit its cells, or none can be measured.
     CannotSave
         If the files cannot be written.
     """
@@ -144,9 +160,16 @@ def write_measurements(
             with cells.open("w", encoding="utf-8", newline="") as stream:
                 rows = _Rows(stream, images, background)
                 for image in images:
-                    for _ in rows.measured(image, background):
-                        done += 1
-                        yield Done(done, total)
+                    with nullcontext() if left_out is None else left_out.unless_done(image.name):
+                        found = []
+                        for row in rows.measured(image, background):
+                            found.append(row)
+                            done += 1
+                            yield Done(done, total)
+                        rows.writer.writerows(found)
+            images = [i for i in images if left_out is None or i.name not in left_out.why]
+            if left_out and not images:
+                raise BadImage(f"Expected images that can be measured, there is none. {left_out.sentences[0]}")
             with counts.open("w", encoding="utf-8", newline="") as stream:
                 _write_counts(stream, images)
     finally:
@@ -167,8 +190,8 @@ class _Rows:
         self.writer = csv.DictWriter(stream, self.heading, restval="", lineterminator="\n")
         self.writer.writerow({name: _text(name) for name in self.heading})
 
-    def measured(self, image: Measured, background: Background) -> Iterable[Instance]:
-        """Write the cells of an image, plane by plane."""
+    def measured(self, image: Measured, background: Background) -> Iterator[dict[str, Any]]:
+        """The rows of an image's cells, plane by plane."""
         result = image.result
         for index in result.planes:
             shown = result.visible(index)
@@ -183,8 +206,7 @@ class _Rows:
                 pixel_size_um=image.pixel_size_um,
             )
             for cell, values in found:
-                self.writer.writerow(place | _fields(cell, result) | {k: _number(v) for k, v in values.items()})
-                yield cell
+                yield place | _fields(cell, result) | {k: _number(v) for k, v in values.items()}
 
 
 def _fields(cell: Instance, result: Result) -> dict[str, Any]:

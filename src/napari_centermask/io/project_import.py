@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from napari_centermask.core.errors import BadAnnotations, BadImage, ReadOnlyProject
+from napari_centermask.core.errors import ReadOnlyProject
+from napari_centermask.core.left_out import explain
 from napari_centermask.core.viability import renamed
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.importing import import_coco
@@ -114,8 +115,8 @@ def _plan(
 ) -> Merge | None:
     try:
         return merge(project.result(id), records, duplicate_iou=duplicate_iou)
-    except (BadAnnotations, BadImage) as error:
-        report.refuse(str(error), records[0].file_name)
+    except Exception as error:  # one bad image must not keep the others out
+        report.refuse(explain(error), records[0].file_name)
         return None
 
 
@@ -123,11 +124,10 @@ def _added(project: Project, new: Mapping[str, Path], *, copy: bool, report: Imp
     """Add images to the project; returns the ids of those that were taken."""
     if not new:
         return {}
-    before = {i.id for i in project.images}
-    for reason in project.add_images(new.values(), copy=copy):
+    ids, reasons = project.add_files(new.values(), copy=copy)
+    for reason in reasons:
         report.refuse(reason)
-    added = [i.id for i in project.images if i.id not in before]
-    return dict(zip(new, added, strict=True))
+    return {name: ids[path] for name, path in new.items() if path in ids}
 
 
 def _apply(project: Project, id: int, plan: Merge, name: str, report: ImportReport) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Hashable, Mapping
+from collections.abc import Callable, Generator, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.instances import Instances
+from napari_centermask.core.left_out import LeftOut
 from napari_centermask.core.ranking import ImageSigns, agreement, describe, entropy, rank_images
 from napari_centermask.engines import AnyEngine
 from napari_centermask.io.images import read_image
@@ -78,6 +79,8 @@ def ranking_steps(
     settings: SegmentSettings,
     *,
     reviewed: Mapping[Key, Path] | None = None,
+    axes: str | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Generator[Progress, None, Ranking[Key]]:
     """Rank images that nobody corrected yet; may be closed between tiles.
 
@@ -89,30 +92,34 @@ def ranking_steps(
         Image files. One that cannot be read or segmented, or in which channels have names that do not fit, is left out.
     reviewed
         Files of images that were reviewed: what looks like them teaches less.
+    axes
+        Of the images, as in `read_image`.
+    say
+        Called with what a person should know of how an image was read.
     """
-    ranking: Ranking[Key] = Ranking()
+    left_out = LeftOut[Key](but=(BadSettings,))
+    ranking: Ranking[Key] = Ranking(left_out=left_out.why)
     known: list[np.ndarray] = []
     entries = [(key, path, True) for key, path in (reviewed or {}).items()] + [(k, p, False) for k, p in images.items()]
     for number, (key, path, is_known) in enumerate(entries):
         step = Progress(number, len(entries), f"Looking at {path.name}, image {number + 1} of {len(entries)}")
         yield step
-        try:
-            image, own = _middle(path, engine, settings)
+        with (LeftOut[Key](but=(BadSettings,)) if is_known else left_out).unless_done(key, path.name):
+            image, own = _middle(path, engine, settings, axes, say)
             if is_known:
                 steps = segment_plane(image, engine, own, min_score=LOWEST_SCORE, check=True)
                 known.append(describe(image, (yield from _as_one(steps, step)).cells))
             else:
                 ranking.signs[key], _ = yield from _as_one(signs_steps(image, engine, own), step)
-        except BadImage as error:
-            if not is_known:
-                ranking.left_out[key] = str(error) if path.name in str(error) else f"{path.name}: {error}"
     keys = list(ranking.signs)
     order, values = rank_images(list(ranking.signs.values()), known)
     ranking.values.update({keys[k]: float(values[k]) for k in order})
     return ranking
 
 
-def _middle(path: Path, engine: AnyEngine, settings: SegmentSettings) -> tuple[np.ndarray, SegmentSettings]:
+def _middle(
+    path: Path, engine: AnyEngine, settings: SegmentSettings, axes: str | None, say: Callable[[str], None]
+) -> tuple[np.ndarray, SegmentSettings]:
     """The middle plane of a file, (C, H, W), and the settings with the names of its channels.
 
     Raises
@@ -120,7 +127,9 @@ def _middle(path: Path, engine: AnyEngine, settings: SegmentSettings) -> tuple[n
     BadImage
         If it cannot be read, or the names that it gives its channels do not fit.
     """
-    image = read_image(path)
+    image = read_image(path, axes=axes)
+    if image.note:
+        say(image.note)
     planes = [plane for _, plane in image.planes()]
     plane = np.asarray(planes[len(planes) // 2])
     own = named(settings, image.channel_names)

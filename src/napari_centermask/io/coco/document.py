@@ -299,6 +299,22 @@ def image_entry(record: ImageRecord) -> dict[str, Any]:
     return entry | ({KEY: own} if own else {})
 
 
+def joined(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Dictionaries of `to_coco` with the same categories as one; images and annotations are numbered anew."""
+    whole = to_coco([])
+    categories: dict[int, dict[str, Any]] = {}
+    for part in parts:
+        ids = {image["id"]: len(whole["images"]) + n for n, image in enumerate(part["images"], start=1)}
+        whole["images"] += [image | {"id": ids[image["id"]]} for image in part["images"]]
+        first = len(whole["annotations"]) + 1
+        whole["annotations"] += [
+            cell | {"id": n, "image_id": ids[cell["image_id"]]}
+            for n, cell in enumerate(part["annotations"], start=first)
+        ]
+        categories |= {item["id"]: item for item in part["categories"]}
+    return whole | {"categories": [categories[id] for id in sorted(categories)]}
+
+
 def write_coco(path: Path, records: Iterable[ImageRecord], *, polygons: float | None = None) -> None:
     """Write a COCO file, whole or not at all.
 
@@ -308,7 +324,11 @@ def write_coco(path: Path, records: Iterable[ImageRecord], *, polygons: float | 
         Write polygons that stray from the outline by at most this many pixels, in place of RLE, which is exact and
         smaller. `coco_polygons.polygon_loss` says what they lose; with 0 that is nothing for pycocotools.
     """
-    # In one go: several times as fast as json.dump.
-    text = json.dumps(to_coco(records, polygons=polygons), allow_nan=False)
+    write_json(path, to_coco(records, polygons=polygons))
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """Write a COCO dictionary, whole or not at all."""
+    text = json.dumps(data, allow_nan=False)  # in one go: several times as fast as json.dump
     with whole_file(path) as part:
         part.write_text(text, encoding="ascii")

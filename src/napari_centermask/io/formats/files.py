@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from napari_centermask.core.errors import BadAnnotations, BadSettings, UserError
+from napari_centermask.core.errors import BadAnnotations, BadSettings, MissingExtra, UserError
+from napari_centermask.core.left_out import LeftOut
 from napari_centermask.core.result import Result
 from napari_centermask.io.formats import FORMATS, Format
 from napari_centermask.io.formats.reading import Reading, find_image
@@ -62,7 +63,7 @@ def read_files(path: Path, format: Format | None = None, *, images: Path | None 
     Raises
     ------
     BadAnnotations
-        If nothing is there, or its format cannot be told.
+        If nothing is there, or its format cannot be told, or no file of a folder can be read.
     """
     if not path.exists():
         raise BadAnnotations(f"Expected a file or a folder at {path}, there is none. Check the path.")
@@ -77,10 +78,15 @@ def read_files(path: Path, format: Format | None = None, *, images: Path | None 
         raise BadAnnotations(f"Expected files of one format in {path}, found {many}. Name the format: --from.")
     ((name, files),) = found.items()
     format = FORMATS[name]
-    readings = [format.read(p, images=images) for p in files]
-    notes = tuple(f"{p.name}: {n}" for p, r in zip(files, readings, strict=True) for n in r.notes)
-    reading = Reading(tuple(r for reading in readings for r in reading.results), notes)
-    return format, _with_files(reading, files, images)
+    left_out, readings = LeftOut[str](but=(MissingExtra,)), {}
+    for file in files:
+        with left_out.unless_done(file.name):
+            readings[file.name] = format.read(file, images=images)
+    if not readings:
+        raise BadAnnotations(left_out.sentences[0])
+    notes = tuple(f"{name}: {n}" for name, r in readings.items() for n in r.notes)
+    results = tuple(r for reading in readings.values() for r in reading.results)
+    return format, _with_files(Reading(results, notes, failed=left_out.why), files, images)
 
 
 def _with_files(reading: Reading, files: Sequence[Path], images: Path | None) -> Reading:

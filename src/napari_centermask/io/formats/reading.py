@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,11 +34,14 @@ class Reading:
         What was left out, repaired or assumed, as sentences.
     files
         What was read, with the images that the cells belong to.
+    failed
+        Why files of a folder could not be read, by their names.
     """
 
     results: tuple[Result, ...]
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_size(path: Path, shape: tuple[int, ...], leading: tuple[int, ...] = ()) -> None:

@@ -100,7 +100,7 @@ class ImageList:
     def new_files(self) -> list[Path]:
         """Images that lie in the folder and are not part of the project."""
         known = {self.folder / e.path for e in self}
-        return [p for p in find_images(self.folder) if p not in known]
+        return [p for p in find_images(self.folder).images if p not in known]
 
     def _measure(self, entry: ImageEntry) -> None:
         self._problems.pop(entry.id, None)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from napari_centermask.core.errors import BadImage, BadProject
+from napari_centermask.core.errors import BadProject, CannotSave
+from napari_centermask.core.left_out import explain
 from napari_centermask.io.files import copy_file
+from napari_centermask.io.image_files import FolderImages, images_in
 from napari_centermask.io.images import SUFFIXES, read_header
 from napari_centermask.io.project.layout import (
     Category,
@@ -57,22 +58,11 @@ class ProjectImage:
     problem: str = ""
 
 
-def find_images(folder: Path) -> list[Path]:
+def find_images(folder: Path) -> FolderImages:
     """Images of a folder in the order that people count; those of its folder "images" if it has none itself."""
-    for place in (folder, folder / IMAGES):
-        found = [p for p in place.iterdir() if _is_image(p)] if place.is_dir() else []
-        if found:
-            return sorted(found, key=natural)
-    return []
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-
-
-def natural(path: Path) -> list[tuple[int, int, str]]:
-    """Sort key with a2 before a10."""
-    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in re.split(r"(\d+)", path.name.casefold())]
+    found = images_in(folder)
+    inside = folder / IMAGES
+    return images_in(inside) if not found.images and inside.is_dir() else found
 
 
 def measure(entry: ImageEntry, path: Path) -> str:
@@ -85,8 +75,8 @@ def measure(entry: ImageEntry, path: Path) -> str:
         return ""
     try:
         header = read_header(path)
-    except BadImage as error:
-        return str(error)
+    except Exception as error:  # one bad file must not keep a project from opening
+        return explain(error)
     sizes = dict(zip(header.axes, header.data.shape, strict=True))
     shape, leading = (sizes["Y"], sizes["X"]), header.leading
     if entry.shape is not None and (entry.shape, entry.leading) != (shape, leading):
@@ -101,23 +91,22 @@ def measure(entry: ImageEntry, path: Path) -> str:
 
 def new_entries(
     folder: Path, paths: Iterable[Path], known: Iterable[ImageEntry], *, copy: bool
-) -> tuple[list[ImageEntry], list[str]]:
-    """Entries for images that the project does not have yet, and why others were left out.
+) -> tuple[dict[Path, ImageEntry], list[str]]:
+    """Entries for images that the project does not have yet, by the paths given, and why others were left out.
 
     Raises
     ------
     BadProject
         If a path is no image file.
-    CannotSave
-        If copying fails.
     """
     known = list(known)
     names = {e.file_name for e in known}
     places = {_absolute(folder, e.path) for e in known}
     next_id = max((e.id for e in known), default=0) + 1
-    entries, left_out = [], []
-    for path in paths:
-        path = Path(os.path.abspath(path))
+    entries: dict[Path, ImageEntry] = {}
+    left_out: list[str] = []
+    for given in paths:
+        path = Path(os.path.abspath(given))
         if path.suffix.lower() not in SUFFIXES or not path.is_file():
             raise BadProject(f"Expected images ({', '.join(SUFFIXES)}), got {path}. Choose image files.")
         if path in places:
@@ -125,10 +114,14 @@ def new_entries(
             continue
         name = _free_name(folder, path, names, copy)
         if copy and not path.is_relative_to(folder):
-            path = copy_file(path, folder / name)
+            try:
+                path = copy_file(path, folder / name)
+            except CannotSave as error:
+                left_out.append(str(error))
+                continue
         inside = path.is_relative_to(folder)
         place = PurePosixPath(path.relative_to(folder)).as_posix() if inside else str(path)
-        entries.append(ImageEntry(id=next_id, file_name=name, path=place))
+        entries[given] = ImageEntry(id=next_id, file_name=name, path=place)
         names.add(name)
         places.add(path)
         next_id += 1
@@ -157,7 +150,7 @@ def file_of_folder(folder: Path, store: Store) -> ProjectFile:
             categories[id] = category
     if not categories:
         categories[1] = new_category("cell", {})[1]
-    entries, _ = new_entries(folder, find_images(folder), [], copy=False)
+    entries = list(new_entries(folder, find_images(folder).images, [], copy=False)[0].values())
     by_base: dict[str, list[str]] = {}
     for name in store.images:
         by_base.setdefault(Path(name.replace("\\", "/")).name, []).append(name)

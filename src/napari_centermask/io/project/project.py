@@ -184,14 +184,18 @@ class Project:
         Raises
         ------
         BadProject, CannotSave, ReadOnlyProject
-            If one is no image, cannot be copied, or the project is read-only.
+            If one is no image, the project's own file cannot be written, or the project is read-only.
         """
+        return self.add_files(paths, copy=copy)[1]
+
+    def add_files(self, paths: Iterable[Path], *, copy: bool = False) -> tuple[dict[Path, int], list[str]]:
+        """Ids of the new images by the paths given, and why others were left out; otherwise as `add_images`."""
         self._writing()
         entries, left_out = new_entries(self.folder, paths, self._images, copy=copy)
-        self._add(entries)
+        self._add(list(entries.values()))
         self._files.write_lists(self._images, self._categories)
         self.changed.emit(0)
-        return left_out
+        return {path: entry.id for path, entry in entries.items()}, left_out
 
     def _add(self, entries: list[ImageEntry]) -> None:
         for entry in entries:

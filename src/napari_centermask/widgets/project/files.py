@@ -11,6 +11,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
 
 from napari_centermask.core.errors import ChangedOutside, ReadOnlyProject, UserError
+from napari_centermask.io.own_files import PROJECT as PROJECT_FILE
+from napari_centermask.io.project.images import find_images
 from napari_centermask.widgets.project.import_dialog import import_annotations
 from napari_centermask.widgets.viewer.samples import PROJECT, copy_samples
 from napari_centermask.widgets.work.gate import attempt
@@ -50,9 +52,12 @@ class ProjectFiles:
 
     def open(self, folder: Path) -> None:
         """Open a project, or make one of a folder of images; a mistake becomes a notification."""
+        is_new = not (folder / PROJECT_FILE).exists()
         QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
         try:
             attempt(self._session.open, folder)
+            if is_new and (folder / PROJECT_FILE).exists() and (note := find_images(folder).note):
+                show_info(f"{note} To use them all the same, add them with 'Add images'.")
         finally:
             QApplication.restoreOverrideCursor()
 

@@ -1,0 +1,88 @@
+"""Which files a command reads, and the names of what it writes for each: no two alike."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_centermask.cli.output import notice
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.io.image_files import image_files
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """One image, what COCO calls it, and where its labels and its class image go."""
+
+    image: Path
+    name: str
+    labels: Path | None
+    classes: Path | None = None
+
+    @property
+    def outputs(self) -> list[Path]:
+        """The files that are written for it."""
+        return [p for p in (self.labels, self.classes) if p is not None]
+
+
+def plan(images: list[Path], out: Path, formats: list[str]) -> list[ImageFiles]:
+    """Which files are read and written.
+
+    Images of one name in different folders get the names of as many folders in front as tell them apart, those of one
+    name but for the ending keep it: `i.png_labels.tif`.
+
+    Raises
+    ------
+    BadImage
+        If a path does not exist, or a folder holds no image.
+    BadSettings
+        If an image is given twice.
+    """
+    files = [f for path in images for f in image_files(path, notice)]
+    places = list(map(_absolute, files))
+    if len(set(places)) < len(places):
+        twice = next(p for p, n in Counter(places).items() if n > 1)
+        raise BadSettings(f"Expected each image once, {twice} is given twice. Leave one out.")
+    names = output_names(files)
+    coco = ["/".join(parts) for parts in _told_apart([p.parts[1:] for p in places])]
+    kinds = [kind if kind in formats else None for kind in ("labels", "classes")]
+    return [
+        ImageFiles(f, own, *(out / f"{n}_{kind}.tif" if kind else None for kind in kinds))
+        for f, own, n in zip(files, coco, names, strict=True)
+    ]
+
+
+def output_names(files: list[Path]) -> list[str]:
+    """A name for the output of each image: its stem, with more of its path where others have the same."""
+    places = list(map(_absolute, files))
+    bare = [str(p.with_suffix("")).casefold() for p in places]
+    counts = Counter(bare)
+    parts = [(*p.parts[1:-1], p.stem if counts[b] == 1 else p.name) for p, b in zip(places, bare, strict=True)]
+    names: list[str] = []
+    taken: set[str] = set()
+    for name in map("_".join, _told_apart(parts)):
+        free = next(
+            n for k in range(1, len(files) + 1) if (n := name if k == 1 else f"{name}_{k}").casefold() not in taken
+        )
+        taken.add(free.casefold())
+        names.append(free)
+    return names
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # links keep their names
+
+
+def _told_apart(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The last parts of each path, as many as no other path ends with."""
+    folded = [tuple(part.casefold() for part in path) for path in paths]
+    length = dict.fromkeys(range(len(paths)), 1)
+    while True:
+        ends = {k: folded[k][-n:] for k, n in length.items()}
+        counts = Counter(ends.values())
+        alike = [k for k, end in ends.items() if counts[end] > 1 and length[k] < len(paths[k])]
+        if not alike:
+            return [paths[k][-n:] for k, n in length.items()]
+        length |= {k: length[k] + 1 for k in alike}

@@ -1,0 +1,91 @@
+"""What a run over many files leaves out, and why: one bad file does not end it."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from napari_centermask.core.errors import Cancelled, UserError
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def _silent(text: str) -> None:
+    """Say nothing."""
+
+
+class LeftOut(Generic[Key]):
+    """The items that failed, each with a sentence for a person.
+
+    Parameters
+    ----------
+    say
+        Called with each sentence at once.
+    but
+        Errors that concern all items alike, which end the run.
+
+    Attributes
+    ----------
+    why
+        Sentences by item.
+    """
+
+    def __init__(self, say: Callable[[str], None] = _silent, *, but: tuple[type[Exception], ...] = ()) -> None:
+        self.why: dict[Key, str] = {}
+        self._say = say
+        self._but: tuple[type[Exception], ...] = (Cancelled, *but)
+
+    def __bool__(self) -> bool:
+        """Whether anything failed."""
+        return bool(self.why)
+
+    @property
+    def sentences(self) -> list[str]:
+        """Why items were left out, in the order in which they failed."""
+        return list(self.why.values())
+
+    @contextmanager
+    def unless_done(self, item: Key, name: str = "") -> Iterator[None]:
+        """Work on one item; whatever it raises is noted, and the next one follows.
+
+        Libraries raise any class of error over a damaged file, and a full disk or memory concerns this file alone until the
+        next one shows otherwise. Only a person who stops the work ends it.
+
+        Parameters
+        ----------
+        name
+            What a person calls the item, if not as it is itself.
+        """
+        try:
+            yield
+        except self._but:
+            raise
+        except Exception as error:  # see the docstring
+            self.add(item, explain(error), name)
+
+    def add(self, item: Key, why: str, name: str = "") -> None:
+        """Note why an item is left out."""
+        name = name or str(item)
+        is_named = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", why)
+        self.why[item] = why if is_named else f"{name}: {why}"
+        self._say(self.why[item])
+
+
+def explain(error: Exception) -> str:
+    """An error in a sentence for a person; where nobody foresaw it, with the place in the code for a report."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "The memory is not enough. Close other programs, or cut the image into smaller ones."
+    if isinstance(error, ImportError):
+        return f"A package cannot be imported: {error}. Install it, or install this one again."
+    if isinstance(error, OSError) and error.strerror:
+        about = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror}{about}. Check the disk and the file, then try again."
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    where = "".join(f" in {Path(frame.filename).name}, line {frame.lineno}" for frame in place)
+    return f"{type(error).__name__}{where}: {error}. If the file opens elsewhere, please report this."

@@ -1,0 +1,132 @@
+"""Which files of a folder are images: results of segmentation that lie among them are not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_centermask.core.errors import BadImage
+from napari_centermask.io.images import SUFFIXES, read_header, read_image
+
+_RESULT = re.compile(
+    r"(.+[_\-. ])?(labels?([_\- ]?(image|img|map)s?)?|(cp_)?masks?|cp_\w+|seg|stardist|simple[_\- ]segmentation"
+    r"|object[_\- ](predictions|identities|probabilities)|probabilities)([_\- ]stardist)?"
+)
+"""Stems of files that this program, Cellpose, StarDist, QuPath and ilastik write beside an image."""
+_DERIVED = re.compile(r"classes|errors|flows|outlines|uncertainty|features|instances|segmentation|segmented|overlay")
+"""Words that make a result of a file only where the image is there whose name stands before them."""
+_BEFORE = re.compile(r"(labels?|masks?|seg|segmentation|stardist)[_\-. ](.+)")
+_OWN = {"flat_field", "overlay"}
+_WAY = " Name a file itself to use it."
+_GAPS = "_-. "
+_SIMILAR = 0.9
+
+
+@dataclass(frozen=True)
+class FolderImages:
+    """What lies in a folder.
+
+    Attributes
+    ----------
+    images
+        In the order that people count: a2 before a10.
+    results
+        Label images, masks and other files that were made from images.
+    """
+
+    folder: Path
+    images: tuple[Path, ...]
+    results: tuple[Path, ...]
+
+    @property
+    def note(self) -> str:
+        """Says which files are left out; empty if there is none."""
+        if not self.results:
+            return ""
+        n = len(self.results)
+        shown = ", ".join(p.name for p in self.results[:3]) + (", ..." if n > 3 else "")
+        what = "1 file is a result" if n == 1 else f"{n} files are results"
+        return f"{what} of segmentation, not an image, and left out of {self.folder.name}: {shown}."
+
+
+def images_in(folder: Path) -> FolderImages:
+    """The images of a folder itself, apart from the results among them; folders in it are not looked at."""
+    files = sorted((p for p in folder.iterdir() if _has_suffix(p)), key=natural)
+    left = [p for p in files if not _is_named_result(p)]
+    stems = {_stem(p) for p in left}
+    images = [p for p in left if not _is_derived(p, stems - {_stem(p)})]
+    return FolderImages(folder, tuple(images), tuple(p for p in files if p not in images))
+
+
+def image_files(path: Path, say: Callable[[str], None] = lambda text: None) -> list[Path]:
+    """An image file itself, whatever its name, or the images of a folder.
+
+    Parameters
+    ----------
+    say
+        Called with a sentence about results that are left out.
+
+    Raises
+    ------
+    BadImage
+        If there is none.
+    """
+    if path.is_dir():
+        found = images_in(path)
+        if not found.images:
+            raise BadImage(
+                f"Expected images ({', '.join(sorted(SUFFIXES))}) in {path}, found none. {found.note}{_WAY if found.note else ''}".rstrip()
+            )
+        if found.note:
+            say(found.note + _WAY)
+        return list(found.images)
+    if not path.is_file():
+        raise BadImage(f"Expected an image file, {path} does not exist.")
+    return [path]
+
+
+def natural(path: Path) -> list[tuple[int, int, str]]:
+    """Sort key with a2 before a10."""
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in re.split(r"(\d+)", path.name.casefold())]
+
+
+def _has_suffix(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _stem(path: Path) -> str:
+    return path.stem.casefold().removesuffix(".ome")
+
+
+def _is_named_result(path: Path) -> bool:
+    stem = _stem(path)
+    return stem in _OWN or bool(_RESULT.fullmatch(stem))
+
+
+def _is_derived(path: Path, stems: Iterable[str]) -> bool:
+    """Whether a file's name contains that of an image beside it, and its name or its pixels say that it is a result."""
+    stem = _stem(path)
+    before = _BEFORE.fullmatch(stem)
+    if before is not None and before[2] in stems:
+        return True
+    rest = {stem[len(s) + 1 :] for s in stems if stem.startswith(s) and stem[len(s) : len(s) + 1] in _GAPS}
+    rest.discard("")
+    return any(_DERIVED.search(r) for r in rest) or (bool(rest) and _looks_like_labels(path))
+
+
+def _looks_like_labels(path: Path) -> bool:
+    """Whether an image consists of areas of one whole number on zero, which no camera takes."""
+    try:
+        header = read_header(path)
+        if header.data.dtype.kind not in "iub" or set(header.axes) & set("SC"):
+            return False
+        plane = np.asarray(next(read_image(path).planes())[1][0])
+    except (BadImage, OSError, ValueError, MemoryError):
+        return False
+    inside = (plane[:, :-1] != 0) & (plane[:, 1:] != 0)
+    same = inside & (plane[:, :-1] == plane[:, 1:])
+    return not plane.all() and bool(inside.any()) and float(same.sum() / inside.sum()) >= _SIMILAR

@@ -1,0 +1,40 @@
+"""A run over many files leaves out the bad ones, whatever they raise, and says why."""
+
+import pytest
+
+from napari_centermask.core.errors import BadImage, BadSettings, Cancelled
+from napari_centermask.core.left_out import LeftOut
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (BadImage("It is dark."), "b: It is dark."),
+        (BadImage("Expected cells, b has none."), "Expected cells, b has none."),
+        (MemoryError(), "memory is not enough"),
+        (ImportError("No module named 'imagecodecs'"), "imagecodecs"),
+        (OSError(28, "No space left on device", "x.tif"), "No space left on device (x.tif)"),
+        (IndexError("list index out of range"), "IndexError in test_left_out.py, line"),
+        (ValueError("NUL"), "NUL"),
+    ],
+)
+def test_the_others_are_done_and_the_bad_one_is_named(error, said):
+    told, done = [], []
+    left_out = LeftOut[str](told.append)
+    for name in "abc":
+        with left_out.unless_done(name):
+            if name == "b":
+                raise error
+            done.append(name)
+    assert done == ["a", "c"]
+    assert left_out.sentences == told == [left_out.why["b"]]
+    assert said in told[0]
+    assert told[0].startswith(("b: ", "Expected cells, b"))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Cancelled, BadSettings, GeneratorExit])
+def test_who_stops_the_work_and_what_concerns_all_ends_it(error):
+    left_out = LeftOut[str](but=(BadSettings,))
+    with pytest.raises(error), left_out.unless_done("a"):
+        raise error
+    assert not left_out
