@@ -96,7 +96,7 @@ class Project:
         project = cls._locked(folder, must_write=True)
         if entries is not None:
             project._images.clear()
-            project._add(entries)
+            project._add(list(entries.values()))
         project.save()
         return project
 
