@@ -92,7 +92,9 @@ class Project:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CannotSave(f"Expected to make the folder {folder}: {error.strerror}. Choose another.") from error
-        entries, _ = new_entries(folder, images, [], copy=copy) if images is not None else (None, [])
+        entries, left_out = new_entries(folder, images, [], copy=copy) if images is not None else (None, [])
+        if left_out and copy:
+            raise CannotSave(" ".join(left_out))
         project = cls._locked(folder, must_write=True)
         if entries is not None:
             project._images.clear()
