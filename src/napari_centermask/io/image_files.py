@@ -78,9 +78,8 @@ def image_files(path: Path, say: Callable[[str], None] = lambda text: None) -> l
     if path.is_dir():
         found = images_in(path)
         if not found.images:
-            raise BadImage(
-                f"Expected images ({', '.join(sorted(SUFFIXES))}) in {path}, found none. {found.note}{_WAY if found.note else ''}".rstrip()
-            )
+            why = f" {found.note}{_WAY}" if found.note else ""
+            raise BadImage(f"Expected images ({', '.join(sorted(SUFFIXES))}) in {path}, found none.{why}")
         if found.note:
             say(found.note + _WAY)
         return list(found.images)
