@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from napari_centermask import __version__
 from napari_centermask.cli.output import check_free, check_writable, follow, notice, print_json, write_labels
 from napari_centermask.cli.plan import ImageFiles, plan
 from napari_centermask.core.errors import BadSettings
@@ -77,6 +78,7 @@ def segment(
     check_writable(outputs, inputs=[f.image for f in plans])
     command = {
         "command": "segment",
+        "version": __version__,
         "images": [str(path.resolve()) for path in images],
         "kinds": {"format": formats, "maps": maps, "axes": axes, "overwrite": overwrite},
         "settings": settings.model_dump(mode="json", exclude_unset=True),

@@ -9,7 +9,6 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from napari_centermask import __version__
 from napari_centermask.core.errors import CannotSave
 from napari_centermask.io.lock import lock_for_run
 from napari_centermask.io.whole_file import cannot_save
@@ -34,7 +33,7 @@ class RunFile:
 
     def __init__(self, folder: Path, command: Mapping[str, Any], planned: Iterable[Path]) -> None:
         self.path = folder / RUN_FILE
-        self._command = json.loads(json.dumps({"version": __version__, **command}))
+        self._command = json.loads(json.dumps(dict(command)))
         self.planned = [str(p) for p in planned]
         self.done: dict[str, Any] = {}
         self.going_on = False
