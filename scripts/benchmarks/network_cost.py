@@ -40,24 +40,14 @@ TODAY = {
     "maskiou_fc": 128,
     "roi_levels": "area",
 }
-STRIDE_4 = TODAY | {"first_level": 2}
+STRIDE_4 = TODAY | {"first_level": 2, "roi_size": 12}
+NARROW = STRIDE_4 | {"fpn_channels": 64, "mask_channels": 64}
 CANDIDATES: dict[str, tuple[dict, float]] = {
-    "today, diameter 40": (TODAY, 40.0),
-    "stride 4, diameter 20": (STRIDE_4, 20.0),
-    "the same, widths of 96, pooled to 10": (
-        STRIDE_4 | {"fpn_channels": 96, "mask_channels": 96, "roi_size": 10},
-        20.0,
-    ),
-    "the same, widths of 64": (STRIDE_4 | {"fpn_channels": 64, "mask_channels": 64}, 20.0),
-    "the same, widths of 64, pooled to 10": (
-        STRIDE_4 | {"fpn_channels": 64, "mask_channels": 64, "roi_size": 10},
-        20.0,
-    ),
-    "the same, diameter 24": (STRIDE_4 | {"fpn_channels": 64, "mask_channels": 64, "roi_size": 10}, 24.0),
-    "the same, diameter 24, backbone V-19-slim-dw-eSE": (
-        STRIDE_4 | {"backbone": "V-19-slim-dw-eSE", "fpn_channels": 64, "mask_channels": 64, "roi_size": 10},
-        24.0,
-    ),
+    "`nuclei`, 40 px": (TODAY, 40.0),
+    "stride 4, 20 px": (STRIDE_4, 20.0),
+    "stride 4, widths of 64, 20 px (`train_cells.json`)": (NARROW, 20.0),
+    "stride 4, widths of 64, pooled to 10, 20 px": (NARROW | {"roi_size": 10}, 20.0),
+    "stride 4, widths of 64, V-19-slim-dw-eSE, 24 px": (NARROW | {"backbone": "V-19-slim-dw-eSE"}, 24.0),
 }
 
 
