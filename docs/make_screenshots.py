@@ -237,11 +237,11 @@ def viability() -> None:
 def classify() -> None:
     """The same cells by model and classifier together."""
     scene, dock = _chamber()
-    box = dock.classifying.box
+    box = dock.classification.box
     box.fold.expand(False)
     box.mean.setChecked(True)
     box.run.start.click()
-    while dock.classifying.runner.is_running:
+    while dock.classification.runner.is_running:
         QTest.qWait(20)
     scene.viewer.dims.set_current_step(0, 1)
     dock.threshold.colours.setCurrentIndex(1)

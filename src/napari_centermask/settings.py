@@ -23,32 +23,32 @@ class Settings(BaseModel):
 
 
 class PreprocessSettings(Settings):
-    """What is done to the intensities before they are normalised; the same in training and in use.
+    """How intensities are corrected before they are normalised; the same in training and in use.
 
-    Sizes are pixels at the model's cell size, so that they go with the cells and not with the magnification.
+    Sizes are pixels at the model's cell size, so that they follow the cells and not the magnification.
     """
 
     flat_field: Path | None = Field(
-        None, description="Image of the illumination, by which images are divided; it belongs to a microscope."
+        None, description="Image of the illumination; images are divided by it. It belongs to one microscope."
     )
     dark: float = Field(0.0, description="Grey level of the camera without light; subtracted before the division.")
     background: Literal["none", "gaussian", "rolling_ball", "tophat"] = Field(
-        "none", description="How the background to be subtracted is found."
+        "none", description="How to estimate the background, which is then subtracted."
     )
     background_size: float = Field(
-        100.0, ge=8, le=2000, description="What is wider than this is background; two cells or more."
+        100.0, ge=8, le=2000, description="Structures wider than this are background; at least two cells wide."
     )
-    denoise: Literal["none", "gaussian", "median"] = Field("none", description="Filter against noise.")
+    denoise: Literal["none", "gaussian", "median"] = Field("none", description="Filter that removes noise.")
     denoise_size: float = Field(1.0, gt=0, le=5, description="Sigma of the Gaussian, or radius of the median.")
 
     @property
     def portable(self) -> PreprocessSettings:
-        """What goes with a model to other microscopes."""
+        """The part that holds on every microscope."""
         return self.model_copy(update={"flat_field": None, "dark": 0.0})
 
     @property
     def microscope(self) -> PreprocessSettings:
-        """Only what belongs to the microscope set, to be given beside a model's own."""
+        """The part that belongs to one microscope, to be used beside a model's own settings."""
         return PreprocessSettings(**({"flat_field": self.flat_field, "dark": self.dark} if self.flat_field else {}))
 
 
@@ -61,48 +61,76 @@ LOWEST_SCORE = 0.2
 class SegmentSettings(Settings):
     """How an image is segmented.
 
-    Where score, suppression, overlap or smallest area are not set, what the model's card says goes before the defaults.
+    A score, suppression, overlap or smallest area that is not set comes from the model's card, if it has one.
     """
 
     model: str = Field("nuclei", description="Name of an installed model, or a model file.")
-    score: float = Field(0.4, ge=0, le=1, description="Cells below this score are left out; models set their own.")
-    diameter: float | None = Field(
-        None, gt=0, le=10_000, description="Typical cell diameter in pixels; estimated from the image when not given."
+    score: float = Field(
+        0.4, ge=0, le=1, description="Cells below this score are left out; each model has its own default."
     )
-    channels: list[int] | None = Field(None, description="Channels to use, in the model's order; all when not given.")
+    diameter: float | None = Field(
+        None, gt=0, le=10_000, description="Typical cell diameter in pixels; estimated from the image if not given."
+    )
+    channels: list[int] | None = Field(None, description="Channels to use, in the model's order; all if not given.")
     channel_names: list[str] | None = Field(
-        None, description="Names of the image's channels in its order; they are brought into the model's order."
+        None, description="Names of the image's channels, in its order; used to sort them into the model's order."
     )
     preprocess: PreprocessSettings = Field(
-        default_factory=PreprocessSettings, description="Instead of what the model was trained with."
+        default_factory=PreprocessSettings,
+        description="Correction of intensities; replaces the one that the model was trained with.",
     )
-    tile: int = Field(1024, ge=128, le=4096, description="Largest tile side in pixels, as the network sees it.")
-    overlap: int = Field(64, ge=0, le=1024, description="Pixels that neighbouring tiles share at least.")
-    engine: Literal["auto", "openvino", "onnx", "torch"] = Field("auto", description="What runs the network.")
+    tile: int = Field(1024, ge=128, le=4096, description="Largest side of a tile, in pixels of the network.")
+    overlap: int = Field(64, ge=0, le=1024, description="Smallest overlap of neighbouring tiles, in pixels.")
+    engine: Literal["auto", "openvino", "onnx", "torch"] = Field(
+        "auto", description="The library that runs the network."
+    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
-    nms: float = Field(0.6, gt=0, le=1, description="Boxes that overlap more (IoU) are one cell; models set their own.")
+    nms: float = Field(
+        0.6,
+        gt=0,
+        le=1,
+        description="Boxes that overlap more than this (IoU) are one cell; each model has its own default.",
+    )
     mask_nms: float = Field(
-        0.7, gt=0, le=1, description="Masks covered more than this by a better one go; models set their own."
+        0.7,
+        gt=0,
+        le=1,
+        description="A mask covered more than this by a better one is removed; each model has its own default.",
     )
     percentiles: tuple[float, float] = Field((1.0, 99.8), description="Intensities mapped to 0 and 1, per channel.")
-    min_area: int = Field(8, ge=1, description="Smaller cells (pixels) are left out.")
-    max_detections: int | None = Field(None, ge=1, description="Most cells per tile; unlimited when not given.")
+    min_area: int = Field(8, ge=1, description="Cells with fewer pixels are left out.")
+    max_detections: int | None = Field(
+        None, ge=1, description="Largest number of cells per tile; no limit if not given."
+    )
     foreground: float = Field(
-        0.5, gt=0, lt=1, description="U-Net: pixels this likely belong to cells, which do not overlap; lower is larger."
+        0.5,
+        gt=0,
+        lt=1,
+        description="U-Net: pixels with at least this probability belong to cells; lower values make cells larger.",
     )
     seed: float = Field(
-        0.4, ge=0, le=1, description="U-Net: a cell begins this far inside, edge 0, middle 1; higher parts more cells."
+        0.4,
+        ge=0,
+        le=1,
+        description="U-Net: depth at which a cell starts, from 0 (edge) to 1 (middle); higher values separate more cells.",
     )
     smoothing: float = Field(
-        1.0, ge=0, le=20, description="U-Net: blur (network pixels) before cells are parted; more parts fewer cells."
+        1.0,
+        ge=0,
+        le=20,
+        description="U-Net: blur before cells are separated, in pixels of the network; more blur separates fewer cells.",
     )
-    flips: bool = Field(False, description="U-Net: the mean over the mirrored image too; four times the time.")
+    flips: bool = Field(
+        False, description="U-Net: average over mirrored copies of the image; takes four times as long."
+    )
 
     @field_validator("percentiles")
     @classmethod
     def _rising(cls, value: tuple[float, float]) -> tuple[float, float]:
         if not 0 <= value[0] < value[1] <= 100:
-            raise ValueError(f"expected two numbers that rise from 0 to 100, as 1 99.8, got {value[0]:g} {value[1]:g}")
+            raise ValueError(
+                f"expected two increasing numbers between 0 and 100, such as 1 99.8, got {value[0]:g} {value[1]:g}"
+            )
         return value
 
 
@@ -110,23 +138,29 @@ class AugmentSettings(Settings):
     """Random changes of the training tiles."""
 
     flip: bool = Field(True, description="Flips and quarter turns.")
-    scale: tuple[float, float] = Field((0.5, 1.6), description="Range of the random zoom about the trained diameter.")
+    scale: tuple[float, float] = Field((0.5, 1.6), description="Range of the random zoom around the model's diameter.")
     rotate: float = Field(0.0, ge=0, le=180, description="Largest free rotation in degrees.")
     intensity: float = Field(0.3, ge=0, le=1, description="Strength of brightness, contrast and gamma changes.")
     blur: float = Field(1.0, ge=0, description="Largest Gaussian blur, sigma in pixels.")
-    noise: float = Field(0.05, ge=0, le=1, description="Largest Gaussian noise, as a part of the intensity range.")
+    noise: float = Field(0.05, ge=0, le=1, description="Largest Gaussian noise, as a fraction of the intensity range.")
     invert: float = Field(0.0, ge=0, le=1, description="Probability of inverting the intensities.")
     gradient: float = Field(0.2, ge=0, le=1, description="Strength of an uneven illumination.")
-    grey: float = Field(0.2, ge=0, le=1, description="Probability that a colour tile is made grey.")
+    grey: float = Field(0.2, ge=0, le=1, description="Probability of turning a colour tile grey.")
     specks: float = Field(
-        0.0, ge=0, le=1, description="Probability of a few bright specks, which make all else as dim as they do in use."
+        0.0,
+        ge=0,
+        le=1,
+        description="Probability of adding a few bright specks, which make everything else look dim, as in real images.",
     )
     elastic: float = Field(0.0, ge=0, le=20, description="Largest shift of an elastic deformation in pixels.")
     copy_paste: float = Field(
-        0.3, ge=0, le=1, description="Probability of pasting cells onto others; not in images of three channels."
+        0.3,
+        ge=0,
+        le=1,
+        description="Probability of pasting cells onto others; not used for images with three channels.",
     )
     drop_channel: float = Field(
-        0.0, ge=0, le=1, description="Probability of emptying one channel, so that the model can do without it."
+        0.0, ge=0, le=1, description="Probability of blanking one channel, so that the model works without it."
     )
 
 
@@ -167,7 +201,7 @@ class ModelSettings(NetworkSettings):
     head_norm: Literal["GN", "none"] = Field("GN", description="GN is the reference; it depends on the tile.")
     box_quality: Literal["centerness", "iou"] = Field(
         "centerness",
-        description="What ranks boxes beside the class: centerness (reference), or their IoU with the cell.",
+        description="What ranks boxes besides the class: centerness (reference), or their IoU with the cell.",
     )
     mask_convs: int = Field(2, ge=1, le=8, description="Convolutions of the mask head: 2 (lite) or 4.")
     mask_channels: int = Field(128, ge=16, description="Channels of the mask head: 128 (lite) or 256.")
@@ -210,21 +244,26 @@ class UNetSettings(NetworkSettings):
     architecture: Literal["plain", "unet", "unet++", "fpn", "deeplabv3+"] = Field(
         "plain", description="plain is the paper's; the others need segmentation-models-pytorch (extra 'unet')."
     )
-    depth: int = Field(4, ge=1, le=8, description="How often the size is halved; 3 to 5 where there is an encoder.")
+    depth: int = Field(4, ge=1, le=8, description="How often the size is halved; 3 to 5 with an encoder.")
     width: int = Field(
-        16, ge=4, le=512, description="Channels of the first level, doubled at each; sixteenth of a decoder's."
+        16,
+        ge=4,
+        le=512,
+        description="Channels of the first level, doubled at each level; with an encoder, a sixteenth of the decoder's channels.",
     )
-    encoder: str = Field("resnet18", description="Encoder of the others, by its name in segmentation-models-pytorch.")
+    encoder: str = Field(
+        "resnet18", description="Encoder of all but the plain one: its name in segmentation-models-pytorch."
+    )
     norm: Literal["BN", "GN", "none"] = Field(
-        "BN", description="Of the plain network; GN depends on the tile, none is the paper's."
+        "BN", description="Normalisation of the plain network; GN depends on the tile, none is the paper's."
     )
     attention: Literal["none", "scse", "gate"] = Field(
         "none", description="scse gates channels and places, gate the skips (plain only); scse depends on the tile."
     )
-    dropout: float = Field(0.0, ge=0, lt=1, description="Part of the channels dropped at the network's deepest place.")
-    border: bool = Field(True, description="Predict where cells touch or end, to part them.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Fraction of the channels dropped at the deepest level.")
+    border: bool = Field(True, description="Predict where cells touch or end, to separate them.")
     distance: bool = Field(True, description="Predict how far inside its cell a pixel lies, to find each cell once.")
-    deep_supervision: bool = Field(False, description="Coarser levels are taught too (plain only).")
+    deep_supervision: bool = Field(False, description="Train the coarser levels too (plain only).")
 
     @property
     def map_names(self) -> list[str]:
@@ -265,19 +304,23 @@ AnyModel = Annotated[
 
 
 class LossSettings(Settings):
-    """What a U-Net's maps are judged by: each loss of the classes times its factor, 0 for none; see docs/training.md."""
+    """The losses of a U-Net's maps, each with its factor, 0 for none; see docs/training.md."""
 
     cross_entropy: float = Field(1.0, ge=0, description="Cross-entropy of the classes.")
-    focal: float = Field(0.0, ge=0, description="Focal loss: what is right already counts less.")
+    focal: float = Field(0.0, ge=0, description="Focal loss: pixels that are already right count less.")
     focal_gamma: float = Field(2.0, ge=0, le=10, description="How much less; 0 is the cross-entropy.")
-    dice: float = Field(1.0, ge=0, description="Soft Dice of the categories: their size does not matter.")
-    tversky: float = Field(0.0, ge=0, description="Dice with another price for false pixels than for missed ones.")
-    tversky_alpha: float = Field(0.3, ge=0, le=1, description="Price of a false pixel; the rest to 1 of a missed one.")
-    boundary: float = Field(0.0, ge=0, description="Distance of wrong pixels to the foreground's edge.")
-    border: float = Field(1.0, ge=0, description="Factor of the border's map.")
-    distance: float = Field(1.0, ge=0, description="Factor of the distance's map.")
+    dice: float = Field(1.0, ge=0, description="Soft Dice of the categories; independent of their size.")
+    tversky: float = Field(0.0, ge=0, description="Dice with different weights for false and missed pixels.")
+    tversky_alpha: float = Field(
+        0.3, ge=0, le=1, description="Weight of a false pixel; that of a missed one is 1 minus this."
+    )
+    boundary: float = Field(
+        0.0, ge=0, description="Boundary loss: wrong pixels count by their distance to the edge of the foreground."
+    )
+    border: float = Field(1.0, ge=0, description="Factor of the border map.")
+    distance: float = Field(1.0, ge=0, description="Factor of the distance map.")
     class_weights: Literal["none", "balanced"] = Field(
-        "none", description="balanced: classes weigh by how few of the data's pixels they have."
+        "none", description="balanced: classes with fewer pixels weigh more."
     )
 
 
@@ -285,70 +328,80 @@ class TrainSettings(Settings):
     """How a model is trained. One object is the run file, the flags and the form."""
 
     data: list[Path] = Field(
-        ..., description="Folders with images/ and annotations_train.json; one at least has annotations_val.json too."
+        ..., description="Folders with images/ and annotations_train.json; at least one also has annotations_val.json."
     )
     out: Path = Field(..., description="Run folder: settings, events, checkpoints, the model.")
-    start: str | None = Field(None, description="Model to fine-tune; from scratch when not given.")
+    start: str | None = Field(None, description="Model to fine-tune; train from scratch if not given.")
     pretrained: str | None = Field(
-        None, description="Model whose weights a new network begins with wherever names and shapes are the same."
+        None, description="Model whose weights a new network starts with, where names and shapes are the same."
     )
-    weights: list[float] | None = Field(None, description="How often each data folder is drawn, relative to its tiles.")
+    weights: list[float] | None = Field(
+        None, description="How often each data folder is sampled, relative to its number of tiles."
+    )
     model: AnyModel = Field(default_factory=ModelSettings)
     channel_names: list[str] = Field(
-        default_factory=list, description="Names of the model's channels; images with names are ordered by them."
+        default_factory=list,
+        description="Names of the model's channels; the channels of images that have names are sorted by them.",
     )
     normalisation: Literal["percentile", "zscore"] = Field("percentile", description="How intensities are scaled.")
     preprocess: PreprocessSettings = Field(default_factory=PreprocessSettings)
     augment: AugmentSettings = Field(default_factory=AugmentSettings)
-    losses: LossSettings = Field(default_factory=LossSettings, description="Of U-Nets.")
-    diameter: float = Field(40.0, gt=0, description="Cells are rescaled to this diameter (pixels).")
+    losses: LossSettings = Field(default_factory=LossSettings, description="Losses of a U-Net.")
+    diameter: float = Field(40.0, gt=0, description="Images are rescaled so that cells have this diameter, in pixels.")
     tile: int = Field(256, ge=64, multiple_of=32, description="Side of the training tiles.")
     batch: int = Field(8, ge=1, description="Tiles per step.")
-    steps: int = Field(20_000, ge=1, description="Steps in all.")
-    minutes: float | None = Field(None, gt=0, description="Longest time; the schedule is fitted to it.")
+    steps: int = Field(20_000, ge=1, description="Total number of steps.")
+    minutes: float | None = Field(None, gt=0, description="Longest time in minutes; the schedule is fitted to it.")
     optimiser: Literal["sgd", "adamw"] = Field("adamw")
     learning_rate: float = Field(1e-3, gt=0)
-    find_rate: bool = Field(False, description="Search the learning rate before the first step, in 60 trial steps.")
+    find_rate: bool = Field(False, description="Find the learning rate before the first step, in 60 trial steps.")
     weight_decay: float = Field(0.05, ge=0)
     schedule: Literal["cosine", "step", "plateau", "one-cycle"] = Field(
-        "cosine", description="plateau: halved after 2 evaluations without a better AP; one-cycle: up, then down."
+        "cosine",
+        description="Of the learning rate. plateau: halved after 2 evaluations without a better AP; one-cycle: up, then down.",
     )
     warmup: int = Field(500, ge=0, description="Steps of linear warm-up.")
     clip: float = Field(10.0, gt=0, description="Largest gradient norm.")
     ema: float = Field(0.999, ge=0, lt=1, description="Decay of the averaged weights; 0 for none.")
     keep: float = Field(
-        0.0, ge=0, lt=1, description="Part of the start model's weights in the result, against forgetting; 0 for none."
+        0.0,
+        ge=0,
+        lt=1,
+        description="Fraction of the start model's weights in the result, against forgetting; 0 for none.",
     )
     amp: Literal["auto", "off", "bf16", "fp16"] = Field(
-        "auto", description="Mixed precision; auto: where the hardware has it."
+        "auto", description="Mixed precision; auto: where the hardware supports it."
     )
     freeze: Literal["none", "stem", "early", "backbone"] = Field(
-        "none", description="Layers that stay as they are: the first ones, the first two stages, or the whole backbone."
+        "none", description="Layers that are not trained: the first ones, the first two stages, or the whole backbone."
     )
     layer_decay: float = Field(
         1.0, gt=0, le=1, description="Factor on the learning rate from each stage to the one before it; 1 for none."
     )
-    patience: int = Field(0, ge=0, description="Evaluations without a better AP after which it ends; 0 for never.")
+    patience: int = Field(0, ge=0, description="Stop after this many evaluations without a better AP; 0 for never.")
     oversample: float = Field(
-        0.0, ge=0, le=1, description="How much more often rare categories are drawn; 1 makes all equally frequent."
+        0.0, ge=0, le=1, description="How much more often rare categories are sampled; 1 makes all equally frequent."
     )
     replay: list[Path] = Field(
-        default_factory=list, description="Folders like 'data' of what the model knew before, against forgetting."
+        default_factory=list,
+        description="Folders like 'data' with images from the model's earlier training, against forgetting.",
     )
     replay_part: float = Field(
         0.25,
         ge=0,
         lt=1,
-        description="Part of the tiles that come from 'replay', the start model's own data; 0 for none.",
+        description="Fraction of the tiles that come from 'replay', the start model's own data; 0 for none.",
     )
-    evaluate_every: int = Field(1000, ge=1, description="Steps between evaluations on val.")
-    evaluate_first: bool = Field(False, description="Evaluate before the first step too: where the start model stands.")
-    compare: bool = Field(False, description="At the end, compare with the start model on the held-out images.")
+    evaluate_every: int = Field(1000, ge=1, description="Steps between evaluations on the validation images.")
+    evaluate_first: bool = Field(False, description="Evaluate the start model too, before the first step.")
+    compare: bool = Field(
+        False, description="At the end, compare the new model with the start model on the held-out images."
+    )
     seed: int = Field(0, ge=0)
     workers: int = Field(1, ge=0, description="Processes that prepare tiles.")
     device: str = Field("auto")
     tensorboard: bool = Field(False, description="Write TensorBoard event files into the run folder.")
-    resume: bool = Field(False, description="Go on from the run folder's last checkpoint.")
+    resume: bool = Field(False, description="Continue from the last checkpoint in the run folder.")
 
 
 class ClassifierSettings(Settings):
@@ -356,10 +409,12 @@ class ClassifierSettings(Settings):
 
     in_channels: int = Field(1, ge=1, le=64, description="Channels of the input image.")
     categories: list[str] = Field(["living", "dead"], min_length=2, description="Names of the categories, in order.")
-    side: int = Field(32, ge=16, le=128, multiple_of=8, description="Side of the squares that the network sees.")
+    side: int = Field(
+        32, ge=16, le=128, multiple_of=8, description="Side of the squares that the network sees, in its pixels."
+    )
     context: float = Field(1.6, ge=1, le=4, description="Side of a square, relative to the cell's longer side.")
     width: int = Field(8, ge=4, le=128, description="Channels of the first level; doubled at each of three.")
-    dropout: float = Field(0.2, ge=0, lt=1, description="Part of what was seen that is dropped in training.")
+    dropout: float = Field(0.2, ge=0, lt=1, description="Fraction of the features dropped in training.")
     scaling: Literal["percentile", "background"] = Field(
         "percentile",
         description="background: intensities relative to the image's median, for transmitted light with an even field.",
@@ -372,14 +427,16 @@ class ClassifierTraining(Settings):
     data: list[Path] = Field(..., description="Folders with images/ and annotations_train.json, annotations_val.json.")
     out: Path = Field(..., description="The model to write: NAME.classifier.onnx.")
     model: ClassifierSettings = Field(default_factory=ClassifierSettings)
-    epochs: int = Field(60, ge=1, description="How often each cell is shown.")
+    epochs: int = Field(60, ge=1, description="Number of passes over the training cells.")
     batch: int = Field(64, ge=2, description="Cells per step.")
     learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(0.05, ge=0)
     class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare categories weigh more.")
-    focal_gamma: float = Field(0.0, ge=0, le=10, description="Focal loss: what is right already counts less; 0 is off.")
-    oversample: float = Field(
-        0.0, ge=0, le=1, description="How much more often rare categories are drawn; 1 makes all equally frequent."
+    focal_gamma: float = Field(
+        0.0, ge=0, le=10, description="Focal loss: cells that are already right count less; 0 for none."
     )
-    augment: bool = Field(True, description="Turned, mirrored, shifted and scaled cells, brighter and darker ones.")
+    oversample: float = Field(
+        0.0, ge=0, le=1, description="How much more often rare categories are sampled; 1 makes all equally frequent."
+    )
+    augment: bool = Field(True, description="Rotate, mirror, shift and scale the cells, and change their brightness.")
     seed: int = Field(0, ge=0)

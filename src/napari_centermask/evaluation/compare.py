@@ -53,13 +53,13 @@ class Judged:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The gate's word.
+    """What the gate decides.
 
     Attributes
     ----------
     recommended
-        Whether to adopt the new model. Never for one that is not better beyond luck, that forgot more than it gained, or that
-        learned from more of these images than the old one.
+        Whether to use the new model. Never for one that is not better beyond luck, that forgot more than it gained, or that
+        was trained on more of these images than the old one.
     difference
         New minus old, mean bioimage AP at IoU .50:.05:.90.
     interval

@@ -52,7 +52,7 @@ def test_two_buttons_say_what_they_do_to_the_chosen_model(place, archive, delete
     ("state", "button", "reason"),
     [
         (DockState(), "rename", "Choose a model."),
-        (replace(OWN, is_shipped=True), "delete", "It is part of the plugin and stays."),
+        (replace(OWN, is_shipped=True), "delete", "This model is part of the plugin and cannot be changed."),
         (replace(OWN, place="archived"), "delete", "Bring it back first."),
         (OWN, "undo", "There is nothing to undo."),
         (replace(OWN, has_data=False), "compare", "Open a project, or choose a folder with annotated images."),

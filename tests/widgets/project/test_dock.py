@@ -247,7 +247,7 @@ def test_categories_are_edited_and_mistakes_explained(project_dock, folder):
     box.lines[2][3].click()
     assert list(project_dock.project.categories) == [1]
     box.lines[1][3].click()
-    assert "at least one category" in box.problem.text()
+    assert "This is the only category" in box.problem.text()
 
 
 def test_a_categorys_colour_is_that_of_its_outlines(viewer, project_dock, folder):

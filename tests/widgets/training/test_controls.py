@@ -61,11 +61,11 @@ def test_only_what_can_work_is_offered(state, expected):
         (replace(STOPPED, other="first"), "start", "'first' is already running."),
         (replace(STOPPED, other="first"), "pause", "'first' is already running."),
         (replace(READY, is_planning=True), "start", "The data are being checked."),
-        (replace(RUNNING, is_pausing=True), "pause", "It pauses after this step."),
-        (replace(RUNNING, run="stopping"), "stop", "It is stopping."),
-        (DONE, "stop", "It has ended."),
+        (replace(RUNNING, is_pausing=True), "pause", "The run pauses after this step."),
+        (replace(RUNNING, run="stopping"), "stop", "The run is stopping."),
+        (DONE, "stop", "The run has ended."),
         (DONE, "predict", "Install the model first."),
-        (replace(DONE, installed="mine"), "install", "It is installed."),
+        (replace(DONE, installed="mine"), "install", "The model is installed under this name."),
         (replace(DONE, name="a b"), "install", "Use letters"),
     ],
 )
@@ -103,7 +103,7 @@ def test_to_install_stands_out_where_the_comparison_recommends_it():
     assert not controls(DONE).highlights_install
     assert install_question(better) == ""
     assert install_question(replace(DONE, verdict="It is worse.")) == "It is worse. Install it anyway?"
-    assert install_question(DONE).startswith("It was not compared")
+    assert install_question(DONE).startswith("The new model was not compared")
 
 
 def test_what_is_below_the_data_is_the_latest_word_on_them():
@@ -123,5 +123,5 @@ def test_a_failure_offers_its_remedy_first_and_then_to_go_on():
     short = Failure("Too large.", "memory", {"batch": 2, "replay_part": 0.1})
     first, second = remedies(short, can_resume=True)
     assert (first.title, first.changes) == ("Try again with batch 2, replay part 0.1", short.remedy)
-    assert (second.title, second.changes) == ("Go on from the last checkpoint", {})
+    assert (second.title, second.changes) == ("Continue from the last checkpoint", {})
     assert [r.title for r in remedies(Failure("Crash."), can_resume=False)] == ["Start again"]

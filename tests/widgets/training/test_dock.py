@@ -171,17 +171,17 @@ def test_one_click_starts_a_training_that_is_seen_to_work(train, wait):
 
 
 def test_what_cannot_be_planned_says_why_and_leaves_nothing(home, data):
-    from napari_centermask.widgets.training.plan import Source, plan, user_runs
+    from napari_centermask.widgets.training.plan import DataFolder, plan, user_runs
     from napari_centermask.widgets.work.tasks import Failed
 
-    steps = plan(Source(data), "nuclei")
+    steps = plan(DataFolder(data), "nuclei")
     next(steps)
     steps.close()  # as another choice does
     assert not list(user_runs().glob("*"))
     ended = []
 
     def to_the_end():
-        ended.append((yield from plan(Source(home), "nuclei")))
+        ended.append((yield from plan(DataFolder(home), "nuclei")))
 
     list(to_the_end())
     assert isinstance(ended[0], Failed)
@@ -225,7 +225,7 @@ def test_a_failure_is_explained_with_its_remedy_as_a_button(train, wait, act):
     wait(lambda: train.failure.buttons)
     assert "memory" in train.failure.text.text()
     titles = [b.text() for b in train.failure.buttons]
-    assert titles == ["Try again with batch 2, tile 384", "Go on from the last checkpoint"]
+    assert titles == ["Try again with batch 2, tile 384", "Continue from the last checkpoint"]
     act(WORKS)
     train.failure.buttons[0].click()
     wait(lambda: state(train) == "running")

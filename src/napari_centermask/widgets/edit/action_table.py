@@ -48,7 +48,7 @@ def _button(group: str, label: str, name: str, key: str, title: str, tip: str, r
 def _tool(
     group: str, label: str, name: str, key: str, tip: str, run: Run | None = None, *, nothing: str = "", **fields: Any
 ) -> None:
-    """A tool of the table in the core: its title, and how many cells it needs; says `nothing` if it changes nothing."""
+    """A tool of the table in the core: its title, and how many cells it needs; shows `nothing` if it changes nothing."""
     tool = TOOLS[name]
     run = run or partial(run_tool, name=name, nothing=nothing)
     _button(group, label, name, key, tool.title, tip, run, needs=tool.needs, **fields)
@@ -62,14 +62,27 @@ def _way_through() -> None:
     _action("previous", ",", "Previous cell", "Select and centre the previous cell.", partial(select_next, step=-1))
     _action("next", ".", "Next cell", "Select and centre the next cell.", select_next)
     _action("cycle", "Q", "Cell below", "Select the next cell under the cursor.", click_under_cursor)
-    _action("accept", "A", "Accept", "Accept the selected cells and go on to the next one.", accept)
-    _action("reject", "R", "Reject", "The cell stays in the file, hidden. Go on to the next one.", reject, needs=1)
+    _action("accept", "A", "Accept", "Accept the selected cells and go to the next one.", accept)
+    _action(
+        "reject",
+        "R",
+        "Reject",
+        "Reject the selected cells, which stay in the file but hidden, and go to the next one.",
+        reject,
+        needs=1,
+    )
 
 
 def _new_cells() -> None:
     paint, polygon = partial(begin_new, mode="paint"), partial(begin_new, mode="polygon")
     _button(
-        "New", "Brush", "new_brush", "N", "New cell with the brush", "Paint a new cell. N begins another one.", paint
+        "New",
+        "Brush",
+        "new_brush",
+        "N",
+        "New cell with the brush",
+        "Paint a new cell. Press N to start another one.",
+        paint,
     )
     tip = "Click the corners; double-click to close the outline."
     _button("New", "Polygon", "new_polygon", "Shift-N", "New cell with the polygon", tip, polygon)
@@ -86,16 +99,28 @@ def _new_cells() -> None:
         click,
         lambda e: prompts_of(e).draw("click"),
     )
-    tip = "Drag a box; the model segments the selected cell anew inside it."
+    tip = "Drag a box; the model segments the selected cell again inside it."
     _button("Model", "Redraw", "prompt_redraw", "Shift-R", "Redraw with the model", tip, _redraw, needs=1)
-    tip = "Outline what the model found below the score threshold and no cell covers."
+    tip = "Outline what the model found below the score threshold, where there is no cell."
     _candidates("Show", "candidates", "0", "Show low-confidence candidates", tip, "toggle")
     _candidates("Next", "next_candidate", "Shift-Y", "Next candidate", "Centre the next candidate.", "next")
-    _candidates("Accept", "accept_candidate", "Y", "Accept candidate", "It is a cell. Go on to the next one.", "accept")
     _candidates(
-        "Reject", "reject_candidate", "'", "Reject candidate", "It is not a cell. Go on to the next one.", "reject"
+        "Accept",
+        "accept_candidate",
+        "Y",
+        "Accept candidate",
+        "Keep the candidate as a cell and go to the next one.",
+        "accept",
     )
-    tip = "All candidates in this plane are cells."
+    _candidates(
+        "Reject",
+        "reject_candidate",
+        "'",
+        "Reject candidate",
+        "Mark the candidate as no cell and go to the next one.",
+        "reject",
+    )
+    tip = "Keep all candidates in this plane as cells."
     _candidates("Accept all", "accept_candidates", "", "Accept all candidates", tip, "accept_all")
 
 
@@ -109,25 +134,44 @@ def _tools() -> None:
     tip = "Click a point in each part, then press Enter."
     _button("Split", "Line", line.name, "K", line.title, "Drag a line across a cell.", partial(draw_split, kind="line"))
     _button("Split", "Points", points.name, "S", points.title, tip, partial(draw_split, kind="points"))
-    tip, nothing = "Split where the cell is narrow.", "The cell is narrow nowhere."
+    tip, nothing = "Split where the cell is narrow.", "The cell has no narrow place."
     _tool("Split", "Auto", "split_auto", "Shift-S", tip, nothing=nothing)
-    _tool("Cell", "Merge", "merge", "J", "Make one cell of those selected; Shift-click adds one.")
+    _tool("Cell", "Merge", "merge", "J", "Merge the selected cells into one; Shift-click selects more.")
     _tool("Shape", "Fill holes", "fill_holes", "H", "Fill the holes of the cell.", nothing="The cell has no holes.")
     _tool("Shape", "Remove debris", "remove_debris", "Shift-H", "Remove small separate parts.", remove_debris)
-    smooth = partial(change_shape, name="smooth", nothing="The outline is smooth already.")
+    smooth = partial(change_shape, name="smooth", nothing="The outline is already smooth.")
     _tool("Shape", "Smooth", "smooth", "O", "Smooth the outline over n pixels.", smooth)
     _tool("Shape", "Grow", "grow", "G", "Grow by n pixels on all sides.", partial(change_shape, name="grow"))
     _tool(
         "Shape", "Shrink", "shrink", "Shift-G", "Shrink by n pixels on all sides.", partial(change_shape, name="shrink")
     )
-    _tool("Overlap", "Raise", "raise", "PageUp", "Put on top of all other cells.", nothing="It is on top already.")
-    _tool("Overlap", "Lower", "lower", "PageDown", "Put below all other cells.", nothing="It is at the bottom already.")
-    nothing = "It shares no pixels with other cells."
-    _tool("Overlap", "Take", "take_shared", "U", "Shared pixels belong to this cell alone.", nothing=nothing)
     _tool(
-        "Overlap", "Give", "give_shared", "Shift-U", "Shared pixels belong to the other cells alone.", nothing=nothing
+        "Overlap",
+        "Raise",
+        "raise",
+        "PageUp",
+        "Bring the cell to the top of all others.",
+        nothing="It is already on top.",
     )
-    tip = "Copy to the next frame and go there."
+    _tool(
+        "Overlap",
+        "Lower",
+        "lower",
+        "PageDown",
+        "Send the cell below all others.",
+        nothing="It is already at the bottom.",
+    )
+    nothing = "It shares no pixels with other cells."
+    _tool(
+        "Overlap",
+        "Take",
+        "take_shared",
+        "U",
+        "Keep the shared pixels; take them from the other cells.",
+        nothing=nothing,
+    )
+    _tool("Overlap", "Give", "give_shared", "Shift-U", "Give the shared pixels to the other cells.", nothing=nothing)
+    tip = "Copy the cell to the next frame and go there."
     _button("Cell", "To next frame", "copy_next", "W", TOOLS["copy_to"].title, tip, copy_next, needs=1)
 
 
@@ -144,7 +188,9 @@ def _others() -> None:
     own = {"in_view": False, "interrupts": False}
     _action("undo", "Control-Z", "Undo", "Undo the last edit.", undo, everywhere=True, **own)
     _action("redo", "Control-Shift-Z", "Redo", "Redo the edit.", redo, everywhere=True, **own)
-    _action("escape", "Escape", "Step back", "Cancel a drawing, put the tool away, deselect.", escape, **own)
+    _action(
+        "escape", "Escape", "Step back", "Cancel the drawing, else put the tool away, else deselect.", escape, **own
+    )
 
 
 for _fill in (_way_through, _new_cells, _tools, _others):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def run_tool(edits: EditSession, name: str, nothing: str = "", **arguments: Any) -> None:
-    """Run a tool on the selected cells; says `nothing` if it changes nothing."""
+    """Run a tool on the selected cells; shows `nothing` if it changes nothing."""
     if edits.run_tool(name, **arguments) is None and nothing:
         raise UserError(nothing)
 
@@ -154,11 +154,11 @@ def escape(edits: EditSession) -> None:
 
 
 def remove_debris(edits: EditSession) -> None:
-    """Remove the separate parts that are smaller than the dock says."""
+    """Remove the separate parts that are smaller than the size in the dock."""
     area = edits.debris_area
     run_tool(edits, "remove_debris", f"There is no separate part of fewer than {area} pixels.", min_area=area)
 
 
 def change_shape(edits: EditSession, name: Literal["smooth", "grow", "shrink"], nothing: str = "") -> None:
-    """Smooth, grow or shrink by as many pixels as the dock says."""
+    """Smooth, grow or shrink by the number of pixels in the dock."""
     run_tool(edits, name, nothing, n=edits.amount)

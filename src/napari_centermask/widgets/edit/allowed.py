@@ -15,7 +15,7 @@ _ALL_REVIEWED = "Every cell is reviewed."
 
 
 class Requires(Protocol):
-    """What an action says about itself; see `keys.Action`."""
+    """What is known of an action; see `keys.Action`."""
 
     @property
     def name(self) -> str: ...
@@ -51,7 +51,7 @@ class CorrectState:
 
 
 def why_not(action: Requires, state: CorrectState) -> str:
-    """Why an action cannot work, and what to do; empty if it can."""
+    """Why an action is not possible, and what to do; empty if it is."""
     if not state.has_image:
         return _NO_IMAGE
     if action.in_view and not state.is_flat:

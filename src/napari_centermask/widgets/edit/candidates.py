@@ -81,7 +81,7 @@ class Candidates:
             self.show()
 
     def show(self) -> None:
-        """Find the candidates of the plane in view and outline them; says how many there are."""
+        """Find the candidates of the plane in view and outline them; shows how many there are."""
         if self.is_shown:
             return
         edits = self._edits()

@@ -25,7 +25,7 @@ COLUMNS = (
     ),
     ("score", "Score", 48, "Confidence of the detection."),
     ("mask_quality", "Quality", 54, "Predicted IoU of the mask."),
-    ("overlap", "Overlap", 56, "Part of the cell that other cells share."),
+    ("overlap", "Overlap", 56, "Fraction of the cell that it shares with other cells."),
     ("area", "Area", 50, "Pixels."),
     ("status", "Status", 68, "Predicted, accepted, corrected or rejected."),
     ("category", "Category", 76, "What kind of cell it is."),

@@ -1,4 +1,4 @@
-"""Clicks on the canvas that select cells, and what the status line says about the cells under the cursor."""
+"""Clicks on the canvas that select cells, and what the status bar shows about the cells under the cursor."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class CorrectDock(Dock):
         self._refresh()
 
     def perform(self, name: str) -> None:
-        """Do what a button says, on the chosen image."""
+        """Run the action of a button on the chosen image."""
         if self.edits is None and self.image.layer is not None:
             try:
                 self._follow(edit_session_of(self.session, self.image.layer))

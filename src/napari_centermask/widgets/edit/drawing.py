@@ -42,7 +42,7 @@ def draw(
     on_done
         Called with the points, (n, 2) float y, x, in pixels of the plane.
     hint
-        What the status line says; how to draw when not given.
+        Text in the status bar; how to draw if not given.
     repeat
         Begin again after each drawing, until Esc.
 

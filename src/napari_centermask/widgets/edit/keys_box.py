@@ -45,7 +45,7 @@ class KeysBox(QWidget):
         self.list.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.list.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.list.setMinimumHeight(self.list.fontMetrics().height() * _ROWS * 3 // 2)
-        self.note = QLabel("Double-click a line and press the new key; Backspace removes it.")
+        self.note = QLabel("Double-click a row and press the new key; Backspace removes the key.")
         self.note.setObjectName("quiet")
         self.note.setWordWrap(True)
         self.reset = QPushButton("Restore default keys")
@@ -67,9 +67,9 @@ class KeysBox(QWidget):
         self.list.itemDoubleClicked.connect(lambda item, _: self.edit(item.data(0, Qt.ItemDataRole.UserRole)))
         self.show_keys()
 
-    def _on_toggled(self, opened: bool) -> None:
-        self._inside.setVisible(opened)
-        self.toggle.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
+    def _on_toggled(self, is_open: bool) -> None:
+        self._inside.setVisible(is_open)
+        self.toggle.setArrowType(Qt.ArrowType.DownArrow if is_open else Qt.ArrowType.RightArrow)
 
     def show_keys(self) -> None:
         """Fill the list."""
@@ -104,7 +104,7 @@ class KeysBox(QWidget):
         self.change(name, "" if key == "Backspace" else key)
 
     def change(self, name: str, key: str) -> None:
-        """Give an action another key; says why not if it cannot have it."""
+        """Give an action another key; shows why not if it is refused."""
         try:
             KEYS.set_key(name, key)
         except BadKey as error:

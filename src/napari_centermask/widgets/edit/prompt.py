@@ -138,7 +138,7 @@ class Prompts:
             show_info(answer.message)
         elif request.kind != "prepare":
             if answer is None:
-                show_info("The model finds no cell there. Draw a box around it, or paint it.")
+                show_info("The model found no cell there. Draw a box around it, or paint it.")
             made = None if answer is None else self._take(edits, request, answer)
             self.answered.emit(made)
 

@@ -42,7 +42,7 @@ class QualityBox(QWidget):
         self.tiny.setRange(0, 1_000_000)
         self.tiny.setSpecialValueText("automatic")
         self.tiny.setSuffix(" px")
-        self.tiny.setToolTip("List cells with fewer pixels. Automatic: a twentieth of the median area.")
+        self.tiny.setToolTip("List cells with fewer pixels. Automatic: 5 % of the median area.")
         self.iou = QDoubleSpinBox()
         self.iou.setRange(0.05, 1.0)
         self.iou.setSingleStep(0.05)
@@ -100,7 +100,7 @@ class QualityBox(QWidget):
                 parent.addChild(child)
             parent.setExpanded(kind != _FOLDED)
         n = len(self.findings)
-        self.summary.setText("Nothing found." if n == 0 else f"{n:,} {'thing' if n == 1 else 'things'} to look at.")
+        self.summary.setText("Nothing found." if n == 0 else f"{n:,} {'thing' if n == 1 else 'things'} to check.")
 
     def _on_clicked(self, item: QTreeWidgetItem) -> None:
         finding = item.data(0, Qt.ItemDataRole.UserRole)

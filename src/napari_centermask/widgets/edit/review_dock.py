@@ -36,8 +36,8 @@ _HELP = """
 <p><b>Review cells</b></p>
 <ol>
 <li>▶ goes to the most doubtful cell: low score, low mask quality, large overlap, odd shape, cut at a seam.
-"Most useful for training first" starts with the cells that a fine-tuning gains most from: scores near 0.5, masks of
-low quality.</li>
+"Most useful for training first" starts with the cells that help fine-tuning most: scores near 0.5 and masks of low
+quality.</li>
 <li>Accept it, reject it, or correct it with the tools of "CenterMask: Correct"; corrected cells count as reviewed.</li>
 <li>Where every cell is right and none is missing, mark a region under Regions: training relies on it.</li>
 <li>Before you export, press Check; click a finding to go there.</li>

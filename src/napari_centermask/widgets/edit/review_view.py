@@ -37,7 +37,7 @@ TIPS = {
     "view": "Everything on the canvas is right and complete; its cells are accepted.",
     "draw": "Drag a rectangle in which everything is right and complete. Esc cancels.",
     "whole": "The whole plane is right and complete.",
-    "check": "Look for empty, tiny, duplicate and self-touching cells, and for those not reviewed.",
+    "check": "Find empty, tiny, duplicate and self-touching cells, and cells that are not reviewed.",
 }
 """What the buttons do, by name."""
 
@@ -59,7 +59,7 @@ class JudgeBox(QWidget):
         self.first.addItem("Most doubtful first", "doubt")
         self.first.addItem("Most useful for training first", "teaching")
         self.first.setToolTip(
-            "Where ▶ goes first: to cells that are probably wrong, or to those that a fine-tuning gains most from."
+            "Where ▶ goes first: to cells that are probably wrong, or to those that help fine-tuning most."
         )
         self.previous, self.next = QPushButton("◀"), QPushButton("▶")
         self.accept, self.reject = QPushButton("Accept, next"), QPushButton("Reject, next")
@@ -90,7 +90,7 @@ class JudgeBox(QWidget):
     def show_cell(self, id: int | None, why: str) -> None:
         """Say which cell is active and what speaks against it."""
         if id is None:
-            self.why.setText("Press ▶ to begin with the first cell.")
+            self.why.setText("Press ▶ to start with the first cell.")
         else:
             self.why.setText(f"Cell {id}: {why or 'nothing suspicious'}.")
 

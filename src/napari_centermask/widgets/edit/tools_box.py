@@ -40,9 +40,10 @@ _MODES = {
 _HELP = """
 <p><b>Correct cells</b></p>
 <ol>
-<li>Click a cell: it is lifted into the layer "active cell". Click again for the one below, Shift-click for several.</li>
+<li>Click a cell to select it: it moves to the layer "active cell". Click again for the one below, Shift-click to select
+several.</li>
 <li>Paint with napari's own tools: 2 brush, 1 eraser, 3 polygon, 4 bucket, [ and ] its size. Only this cell
-changes, whatever lies over or under it. Control-click takes another cell without putting the brush away.</li>
+changes, whatever lies over or under it. Control-click selects another cell and keeps the brush.</li>
 <li>Or use the tools below, by button or key. Every step can be undone, without limit.</li>
 <li>The write mode decides what painting does to the pixels of other cells.</li>
 </ol>
@@ -61,7 +62,7 @@ def _button(action: Action, label: str) -> QPushButton:
 
 
 def _allow(button: QPushButton, action: Action, state: CorrectState) -> None:
-    """Enable a button if its action can work; else its tooltip says why it cannot."""
+    """Enable a button if its action is possible; else its tooltip says why it is not."""
     reason = why_not(action, state)
     key = pretty_key(KEYS.key(action.name)) or "none"
     hint(button, f"{action.tip} {reason} Key: {key}." if reason else f"{action.tip} Key: {key}.", enabled=not reason)
@@ -204,7 +205,7 @@ class ToolsBox(QWidget):
         self.amount.setSingleStep(0.5)
         self.amount.setDecimals(1)
         self.amount.setValue(1.0)
-        self.amount.setToolTip("n, in pixels, for Grow, Shrink and Smooth.")
+        self.amount.setToolTip("Pixels by which Grow, Shrink and Smooth change the cell.")
         self.debris = QSpinBox()
         self.debris.setRange(1, 1_000_000)
         self.debris.setValue(20)
@@ -222,7 +223,7 @@ class ToolsBox(QWidget):
         self.build()
 
     def build(self) -> None:
-        """Make the buttons of all actions anew."""
+        """Make the buttons of all actions again."""
         if self._grid is not None:
             self._layout.removeWidget(self._grid)
             self._grid.hide()
@@ -257,6 +258,6 @@ class ToolsBox(QWidget):
         return button
 
     def show_state(self, state: CorrectState) -> None:
-        """Enable what can work and say why the rest cannot."""
+        """Enable what can be done and say why the rest cannot."""
         for name, button in self.buttons.items():
             _allow(button, KEYS.actions[name], state)

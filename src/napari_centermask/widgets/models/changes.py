@@ -39,7 +39,7 @@ def archive(name: str) -> Change:
 def bring_back(name: str, deleted: Deleted | None) -> Change:
     """Offer a model again, from the archive or as it was deleted."""
     act, back = _archiving(name) if deleted is None else _deleting(deleted)
-    return Change(f"'{name}' is offered again.", back, act)
+    return Change(f"Brought back '{name}'.", back, act)
 
 
 def delete(name: str) -> Change:

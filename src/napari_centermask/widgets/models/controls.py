@@ -25,7 +25,7 @@ class DockState:
     is_busy
         Whether something is being done to models.
     last_change
-        What Undo would take back; empty for nothing.
+        What Undo would undo; empty for nothing.
     other
         The model to compare with.
     has_data
@@ -56,16 +56,16 @@ class Controls:
 
 def controls(state: DockState) -> Controls:
     """What the dock offers in a state."""
-    busy = "Something is being done. Wait a moment." if state.is_busy else ""
+    busy = "Wait until the current task is finished." if state.is_busy else ""
     nothing = "" if state.chosen else "Choose a model."
-    fixed = "It is part of the plugin and stays." if state.is_shipped else ""
+    fixed = "This model is part of the plugin and cannot be changed." if state.is_shipped else ""
     away = "" if state.place == "offered" else "Bring it back first."
     return Controls(
-        rename=control("Give it another name.", busy, nothing, fixed, away),
+        rename=control("Rename the model.", busy, nothing, fixed, away),
         archive=_archive(state, busy, nothing, fixed),
         delete=_delete(state, busy, nothing, fixed),
-        undo=control(f"Take back: {state.last_change}", busy, "" if state.last_change else "There is nothing to undo."),
-        export=control("Copy its files to a folder.", busy, nothing, away),
+        undo=control(f"Undo: {state.last_change}", busy, "" if state.last_change else "There is nothing to undo."),
+        export=control("Copy the model's files to a folder.", busy, nothing, away),
         add=control("Install a model file, ours or a public CenterMask2 checkpoint.", busy),
         compare=control("Compare both models on the same images.", busy, nothing, away, _no_comparison(state)),
     )
@@ -73,15 +73,15 @@ def controls(state: DockState) -> Controls:
 
 def _archive(state: DockState, *reasons: str) -> Control:
     if state.place == "offered":
-        return control("Keep it, but no longer offer it.", *reasons, text="Archive")
-    return control("Offer it again.", *reasons, text="Bring back")
+        return control("Keep the model, but hide it in the other docks.", *reasons, text="Archive")
+    return control("Offer the model in the other docks again.", *reasons, text="Bring back")
 
 
 def _delete(state: DockState, *reasons: str) -> Control:
     if state.place == "deleted":
-        return control("Free its space on the disk. This cannot be undone.", *reasons, text="Delete for good…")
+        return control("Delete its files. This cannot be undone.", *reasons, text="Delete for good…")
     archived = "Bring it back first." if state.place == "archived" else ""
-    return control("Delete it. Undo brings it back.", *reasons, archived, text="Delete")
+    return control("Delete the model. Undo brings it back.", *reasons, archived, text="Delete")
 
 
 def _no_comparison(state: DockState) -> str:

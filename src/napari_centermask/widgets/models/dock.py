@@ -21,7 +21,7 @@ from napari_centermask.widgets.parts.layout import WIDTH, stack
 from napari_centermask.widgets.parts.pickers import show_control
 from napari_centermask.widgets.project.session import project_session_of
 from napari_centermask.widgets.training.comparison import Compared
-from napari_centermask.widgets.training.plan import Source, sources
+from napari_centermask.widgets.training.plan import DataFolder, data_folders
 from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.work.runner import Runner
 
@@ -146,12 +146,12 @@ class ModelsDock(Dock):
 
     def add(self, file: Path) -> None:
         """Install a model file."""
-        self._work(f"Added {file.name}.", "Installing. Making its graphs takes some seconds.", tasks.add, file)
+        self._work(f"Added {file.name}.", "Installing. This takes a few seconds.", tasks.add, file)
 
     def compare(self) -> None:
         """Compare the chosen model with the other one, in a process of its own."""
         new, old = self.list.chosen, self.comparing.other.currentText()
-        self.comparing.status.setText(f"Comparing '{old}' (old) and '{new}' (new). You can go on working.")
+        self.comparing.status.setText(f"Comparing '{old}' (old) and '{new}' (new). You can keep working.")
         self.comparing.result.show_comparison(None)
         self.worker.start("", tasks.compare, old, new, self.comparing.data.currentData())
         self._refresh()
@@ -174,7 +174,7 @@ class ModelsDock(Dock):
         if isinstance(value, Compared):
             self.comparing.result.show_comparison(value)
         elif not worked:
-            show_error(getattr(value, "message", "It was stopped by an error."))
+            show_error(getattr(value, "message", "The comparison was stopped by an error."))
         self.look()
         self._refresh()
 
@@ -219,12 +219,12 @@ class ModelsDock(Dock):
         """Offer a folder to compare on, and choose it."""
         if folder not in self._folders:
             self._folders.append(folder)
-        self._list_data(chosen=Source(folder))
+        self._list_data(chosen=DataFolder(folder))
 
-    def _list_data(self, chosen: Source | None = None) -> None:
+    def _list_data(self, chosen: DataFolder | None = None) -> None:
         combo, project = self.comparing.data, self.projects.project
         chosen = chosen or combo.currentData()
-        offered = sources(None if project is None else project.folder, self._folders)
+        offered = data_folders(None if project is None else project.folder, self._folders)
         combo.clear()
         for source in offered:
             combo.addItem(source.title + (", held-out part" if source.is_project else ""), source)

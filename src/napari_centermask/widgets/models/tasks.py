@@ -15,7 +15,7 @@ from napari_centermask.models.store import registry, zoo
 from napari_centermask.models.store.registry import Deleted
 from napari_centermask.models.store.zoo import ModelFiles
 from napari_centermask.widgets.training.comparison import Compared, read_comparison
-from napari_centermask.widgets.training.plan import Source
+from napari_centermask.widgets.training.plan import DataFolder
 from napari_centermask.widgets.work.tasks import Failed
 
 
@@ -104,7 +104,7 @@ def add(file: Path) -> Generator[None, None, str | Failed]:
     return ""
 
 
-def compare(old: str, new: str, source: Source) -> Generator[None, None, Compared | Failed]:
+def compare(old: str, new: str, source: DataFolder) -> Generator[None, None, Compared | Failed]:
     """Compare two models in a process of its own: on a part of a project that neither was trained on, or on a whole folder."""
     with tempfile.TemporaryDirectory(prefix="centermask-", ignore_cleanup_errors=True) as temporary:
         out = Path(temporary)

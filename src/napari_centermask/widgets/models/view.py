@@ -24,9 +24,9 @@ ARCHIVED, DELETED = "archived", "deleted"
 _NAME, _DELETED = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 _HELP = """
 <p><b>Models</b></p>
-<p>The models shipped with the plugin and those that you trained or added. A model's card is part of its files and says what
-the model is for, which model and data it was made from, and how good it is. A deleted model stays in the list: Bring back, or
-Undo, restores it until you delete it there for good.</p>
+<p>The models shipped with the plugin and those that you trained or added. A model's card describes
+what the model is for, which model and data it was made from, and how good it is. A deleted model stays in the list: Bring
+back, or Undo, restores it until you delete it there for good.</p>
 """
 _SHOWN = (("bioimage_ap_mean", "bioimage AP"), ("AP", "AP"), ("AP50", "AP50"), ("f1", "F1"), ("pq", "PQ"))
 
@@ -103,7 +103,7 @@ class ListBox(QWidget):
 
 
 def _identity(item: QTreeWidgetItem) -> str | Deleted:
-    """What tells models of one name apart: the archive, a deletion, or neither."""
+    """What distinguishes models of one name: the archive, a deletion, or neither."""
     return item.data(0, _DELETED) or (ARCHIVED if item.text(2) == ARCHIVED else "")
 
 
@@ -153,7 +153,7 @@ class CompareBox(QWidget):
             combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             combo.setMinimumContentsLength(10)
         self.folder = QPushButton("Folder…")
-        self.folder.setToolTip("A folder with images/ and annotations.json in COCO form.")
+        self.folder.setToolTip("Choose a folder with images/ and annotations.json in COCO format.")
         self.start = QPushButton("Compare")
         self.status = quiet_label()
         self.result = ComparisonBox()

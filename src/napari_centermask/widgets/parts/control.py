@@ -23,6 +23,6 @@ class Control:
 
 
 def control(does: str, *reasons: str, text: str = "") -> Control:
-    """A button that does something, unless one of the reasons is not empty: then it is disabled and says the first."""
+    """A button that does something; if one of the reasons is not empty, it is disabled and its tooltip is the first."""
     reason = next(filter(None, reasons), "")
     return Control(reason or does, enabled=not reason, text=text)

@@ -19,7 +19,7 @@ REDRAW_MS = 240
 a run, so that curves and texts come in one picture of the window."""
 _AXIS_WIDTH, _AXIS_HEIGHT = 44, 22  # pixels; "0.001", and one line of text
 _COLOURS = ("#4c9be8", "#e8794c", "#5cc27f", "#c95cc2", "#e8c84c", "#5cc2c2", "#e84c6f", "#9b7ae8", "#a3c25c")
-KNOWN = "AP: on the validation images. AP known: on images of what the start model was made for; it shows forgetting."
+KNOWN = "AP: on the validation images. AP known: on images like those of the start model; a fall means forgetting."
 WITHOUT = "Curves need pyqtgraph: pip install 'napari-centermask[train]'"
 
 
@@ -53,7 +53,7 @@ class Curves(QWidget):
         self._warm_up()
 
     def _warm_up(self) -> None:
-        """Draw once unseen: the first time costs some hundred milliseconds, which now fall to the dock's opening."""
+        """Draw once unseen: the first time costs some hundred milliseconds, which are now spent when the dock opens."""
         for plot in self.plots:
             plot.draw({"": Curve([0, 1], [0.1, 1.0])}, 1)
             plot.widget.grab()

@@ -105,7 +105,7 @@ class _Row:
         elif get_origin(kind) is Literal:
             options["choices"] = get_args(kind)
         if self.optional:
-            options["tooltip"] += " 0 stands for not given."
+            options["tooltip"] += " 0 means not set."
             options |= {"min": 0, "widget_type": "SpinBox" if kind is int else "FloatSpinBox"}
         value = 0 if self.optional and field.default is None else field.default
         self.control = create_widget(value=value, annotation=kind, name=name, options=options)

@@ -95,7 +95,7 @@ class _Column(QScrollArea):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
-            # As laid out where it has been: style sheets make the bar wider than its size hint says.
+            # As laid out where it has been: style sheets make the bar wider than its size hint.
             beside = self.width() - self.viewport().width()
             bar = self.verticalScrollBar()
             extent = max(beside if bar.isVisible() else 0, bar.sizeHint().width())
@@ -130,7 +130,7 @@ def wrapped_label(text: str = "") -> QLabel:
 
 
 def quiet_label(text: str = "") -> QLabel:
-    """A text of several lines that stands back."""
+    """A text of several lines in a dimmed colour."""
     made = wrapped_label(text)
     made.setObjectName("quiet")
     return made

@@ -1,4 +1,4 @@
-"""A bar in a dock that tells something and waits for an answer."""
+"""A bar in a dock that shows a message and waits for an answer."""
 
 from __future__ import annotations
 

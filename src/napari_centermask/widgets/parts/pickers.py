@@ -135,7 +135,7 @@ class ModelCombo(QComboBox):
     Parameters
     ----------
     trainable
-        Offer only models with weights: graphs alone cannot learn.
+        Offer only models with weights: graphs alone cannot be trained.
     """
 
     def __init__(self, *, trainable: bool = False) -> None:
@@ -146,7 +146,7 @@ class ModelCombo(QComboBox):
         self.reload()
 
     def reload(self) -> None:
-        """Look at the models again; the choice stays."""
+        """List the models again; the choice stays."""
         from napari_centermask.models.store.zoo import list_models
 
         before = self.currentText()
@@ -172,7 +172,7 @@ class ModelCombo(QComboBox):
         return self._cards.get(self.currentText())
 
     def showPopup(self) -> None:
-        """Look at the models again whenever the list is opened."""
+        """List the models again whenever the list is opened."""
         self.reload()
         super().showPopup()
 
@@ -185,7 +185,7 @@ def can_shrink(combo: QComboBox) -> None:
 
 
 def hint(widget: QWidget, text: str, *, enabled: bool = True) -> None:
-    """Enable a control and say in its tooltip what it does, or disable it and say why and what to do."""
+    """Enable a control, with a tooltip on what it does, or disable it, with a tooltip on why and what to do."""
     widget.setEnabled(enabled)
     widget.setToolTip(text)
 

@@ -42,7 +42,7 @@ class Picture(QLabel):
         """Show a picture, or none."""
         self._image = image
         self.setVisible(image is not None)
-        self.setToolTip("Click to see it large." if image is not None else "")
+        self.setToolTip("Click to enlarge." if image is not None else "")
         self._fit()
 
     def _fit(self) -> None:

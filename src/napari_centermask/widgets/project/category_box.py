@@ -15,7 +15,7 @@ from napari_centermask.widgets.parts.layout import row
 if TYPE_CHECKING:
     from napari_centermask.io.project import Category
 
-_KEY_TIP = "Key that gives the selected cells this category: a letter or digit, or with Control- or Shift- before it."
+_KEY_TIP = "Key that gives the selected cells this category: a letter or digit, also with Control- or Shift-."
 
 
 class CategoryBox(QWidget):
@@ -84,7 +84,7 @@ class CategoryBox(QWidget):
         key.setPlaceholderText("no key")
         key.setToolTip(_KEY_TIP)
         remove.setFixedWidth(26)
-        remove.setToolTip("Remove the category. No cell may have it.")
+        remove.setToolTip("Remove the category, if no cell has it.")
         for column, part in enumerate((colour, name, key, remove)):
             self._grid.addWidget(part, id, column)
         colour.clicked.connect(lambda: self._choose_colour(id, category))

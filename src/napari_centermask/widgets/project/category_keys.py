@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def with_keys(categories: Mapping[int, Category]) -> dict[int, Category]:
-    """The categories with the keys that work now."""
+    """The categories with their present keys."""
     return {id: replace(c, key=KEYS.key(_action(id))) for id, c in categories.items()}
 
 
@@ -25,12 +25,12 @@ def set_key(id: int, key: str) -> None:
     Raises
     ------
     BadKey
-        If it is none, or taken.
+        If it is not a key, or is used already.
     """
     KEYS.set_key(_action(id), key)
 
 
-def adopt_keys(categories: Mapping[int, Category]) -> list[str]:
+def apply_keys(categories: Mapping[int, Category]) -> list[str]:
     """Use the keys that a project's categories ask for; returns why some cannot be used.
 
     A digit alone stands for the default, Control and that digit: digits alone choose the label layer's tools.

@@ -16,7 +16,7 @@ from napari_centermask.widgets.parts.pickers import show_control
 from napari_centermask.widgets.project.background import Background
 from napari_centermask.widgets.project.category_box import CategoryBox
 from napari_centermask.widgets.project.category_editor import CategoryEditor
-from napari_centermask.widgets.project.category_keys import adopt_keys
+from napari_centermask.widgets.project.category_keys import apply_keys
 from napari_centermask.widgets.project.files import ProjectFiles
 from napari_centermask.widgets.project.image_list import ImageList
 from napari_centermask.widgets.project.session import project_session_of
@@ -162,7 +162,7 @@ class ProjectDock(Dock):
         self._refresh()
         if project is None:
             return
-        self.files.greet(adopt_keys(project.categories))
+        self.files.greet(apply_keys(project.categories))
         self.images.load_pictures(project)
         self._background.predict()
         self.images.show_current(session.loading or session.current)

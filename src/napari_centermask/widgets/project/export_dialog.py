@@ -48,11 +48,7 @@ def problem_of(folder: str) -> str:
         path = check_path(Path(folder))
     except UserError as error:
         return str(error)
-    return (
-        ""
-        if path.is_absolute()
-        else f"'{folder}' does not say where the folder lies. Give the whole path, or press Browse."
-    )
+    return "" if path.is_absolute() else f"'{folder}' is not a full path. Enter the full path, or press Browse."
 
 
 def check_project(project: Project) -> list[tuple[int, Finding]]:
@@ -173,11 +169,11 @@ class ExportDialog(QDialog):
         total = sum(spin.value() for spin in self.parts)
         problem = ""
         if self.split.isChecked() and total != 100:
-            problem = f"The parts add up to {total} %. Make them 100 %."
+            problem = f"The split adds up to {total} %. Change it to 100 %."
         else:
             problem = problem_of(self.folder.text().strip())
         self.problem.setText(problem)
-        hint(self.start, problem or "Write the files.", enabled=not problem)
+        hint(self.start, problem or "Export the cells to this folder.", enabled=not problem)
 
     def _on_masks(self, *_) -> None:
         """Say what polygons would lose, before anything is written."""

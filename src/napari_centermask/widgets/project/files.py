@@ -62,7 +62,7 @@ class ProjectFiles:
             QApplication.restoreOverrideCursor()
 
     def save(self, *, overwrite: bool = False) -> bool:
-        """Save the project; asks if another program changed its files, and says so if the disk refuses."""
+        """Save the project; asks if another program changed its files, and shows why if the disk refuses."""
         try:
             self._session.save(overwrite=overwrite)
         except ChangedOutside as error:
@@ -142,7 +142,7 @@ class ProjectFiles:
         return dialog.wanted
 
     def greet(self, problems: list[str]) -> None:
-        """Say what a person must know after opening, and `problems` that came up."""
+        """Show what you must know after opening, and `problems` that came up."""
         project = self._session.require()
         if project.read_only:
             self._message.show_message(project.read_only)
@@ -150,9 +150,9 @@ class ProjectFiles:
             n = "1 edit was" if project.recovered == 1 else f"{project.recovered:,} edits were"
             choices = [
                 ("Keep them", lambda: self.save()),
-                ("Back to what was saved", lambda: self._replace(lambda project: project.discard_recovered())),
+                ("Go back to the saved state", lambda: self._replace(lambda project: project.discard_recovered())),
             ]
-            text = f"napari was not closed properly the last time; {n} recovered from the journal."
+            text = f"napari was not closed properly last time; {n} recovered from the journal."
             self._message.show_message(" ".join([text, *project.notes]), choices)
         elif project.notes or problems:
             self._message.show_message(" ".join([*project.notes, *problems]))

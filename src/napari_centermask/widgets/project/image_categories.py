@@ -50,7 +50,7 @@ class ImageCategories:
                 f"{n:,} {'cell has' if n == 1 else 'cells have'} this category. Give them another one first."
             )
         if len(self.categories) == 1:
-            raise BadSettings("Expected at least one category. Rename this one, or add another first.")
+            raise BadSettings("This is the only category. Rename it, or add another one first.")
         self._put({k: c for k, c in self.categories.items() if k != id})
 
     def _put(self, categories: dict[int, Category]) -> None:

@@ -44,8 +44,8 @@ def check_form(path: Path, planes: ImagePlanes, result: Result) -> None:
     cells, image = (*result.leading, *result.shape), (*planes.leading, *planes.shape)
     if cells != image:
         raise BadImage(
-            f"{path.name} was replaced by an image of another size: its cells were drawn on {_size(cells)}, the file has "
-            f"{_size(image)} now. Put the former image back, or add the new one under another name."
+            f"{path.name} was replaced by an image of another size: its cells were drawn on {_size(cells)}, but the file "
+            f"now has {_size(image)}. Restore the old file, or add the new one under another name."
         )
 
 

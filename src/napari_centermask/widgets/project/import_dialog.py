@@ -40,7 +40,7 @@ def _ask(name: str, parent: QWidget | None) -> Path | None:
     """The folder in which an image lies that was not found; None if the person does not know."""
     QApplication.restoreOverrideCursor()
     folder = QFileDialog.getExistingDirectory(
-        parent, f"Where is {name}? Other missing images are looked for there too."
+        parent, f"Where is {name}? Other missing images are searched for there too."
     )
     QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
     return Path(folder) if folder else None

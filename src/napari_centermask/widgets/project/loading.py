@@ -29,7 +29,7 @@ def is_small(image: ProjectImage) -> bool:
     try:
         size = image.path.stat().st_size
     except OSError:
-        return True  # reading says what is wrong with it
+        return True  # reading shows what is wrong with it
     return size <= SMALL and prod((*image.leading, *(image.shape or ()))) <= SMALL
 
 

@@ -1,4 +1,4 @@
-"""What a project's buttons may do and what it says about itself: follows from its state alone, without Qt."""
+"""What a project's buttons may do and what it shows about itself: follows from its state alone, without Qt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari_centermask.widgets.parts.control import Control, control
 if TYPE_CHECKING:
     from napari_centermask.io.project import ProjectImage
 
-_NO_PROJECT = "There is no project: open a folder of images."
+_NO_PROJECT = "There is no project. Open a folder of images."
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,14 @@ def controls(state: ProjectState) -> dict[str, Control]:
         "open": control("Open a project, or a folder of images, which becomes one. Your images stay as they are."),
         "save": control("Write annotations.json; the previous one is kept.", closed),
         "add": control("Add images from another folder; they stay where they are.", closed),
-        "bring": control("Import cells from a COCO file that any program wrote.", closed),
+        "bring": control("Import cells from a COCO file of any program.", closed),
         "export": control("Check the cells and export them as COCO.", none),
         "previous": control("Go to the previous image.", none, before),
         "next": control("Go to the next image.", none, after),
         "done": control(
-            "All cells of this image are right and none is missing. Go to the next image to review.", closed, finished
+            "Confirm that all cells of this image are right and none is missing, and go to the next image to review.",
+            closed,
+            finished,
         ),
     }
 

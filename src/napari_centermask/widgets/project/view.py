@@ -66,14 +66,14 @@ class BackgroundBox(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.wanted = QCheckBox("Predict the next images")
-        self.wanted.setToolTip("While you work on one image, the untouched ones after it are predicted.")
+        self.wanted.setToolTip("Segment the next untouched images while you work on this one.")
         self.models = ModelCombo()
-        self.models.setToolTip("The model, with the settings of its last run in this window.")
+        self.models.setToolTip("The model to predict with; it uses the settings of its last run in this window.")
         self.order = QComboBox()
         self.order.addItem("As in the folder", False)
         self.order.addItem("Most informative first", True)
         self.order.setToolTip(
-            "Predicts each image that is not reviewed, as it is and mirrored. First come those on which the model is unsure "
+            "Segments each image that is not reviewed, as it is and mirrored. First come those on which the model is unsure "
             "or contradicts itself, and that look unlike the reviewed ones: correcting them improves a model most."
         )
         self.ranking = QLabel()

@@ -10,7 +10,9 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QWidget
 
 from napari_centermask.widgets.parts.colours import category_colour
 from napari_centermask.widgets.parts.layout import label, row, titled_form
+from napari_centermask.widgets.parts.pickers import hint, show_control
 from napari_centermask.widgets.parts.score import ScoreSlider
+from napari_centermask.widgets.segment.controls import Controls
 
 if TYPE_CHECKING:
     from napari_centermask.widgets.viewer.layers import ResultLayers
@@ -22,7 +24,7 @@ class CellsBox(QWidget):
     def __init__(self, score: float) -> None:
         super().__init__()
         self.score = ScoreSlider(score)
-        self.score.setToolTip("Cells with at least this score are shown. Moving it needs no new run.")
+        self.score.setToolTip("Show cells with at least this score. You need not run again.")
         self.count = QLabel()
         self.count.setWordWrap(True)
         self.colours = QComboBox()
@@ -30,7 +32,6 @@ class CellsBox(QWidget):
             self.colours.addItem(text, key)
         self.outlines = QCheckBox("Outlines")
         self.outlines.setChecked(True)
-        self.outlines.setToolTip("Outlines of all cells, also where they lie under others.")
         self.hatch = QCheckBox("Hatch overlaps")
         self.hatch.setChecked(True)
         self.legend = QLabel()
@@ -49,20 +50,22 @@ class CellsBox(QWidget):
         self.score.set_scores(np.zeros(0))
         self.count.setText("Run to see the cells.")
         self.legend.hide()
-        for control in (self.colours, self.outlines, self.hatch):
-            control.setEnabled(False)
 
     def show_counts(self, n: int, n_candidates: int, scores: np.ndarray) -> None:
-        """Say how many of the candidates are shown."""
+        """Show how many of the candidates are visible."""
         self.count.setText(
             f"<b>{n:,}</b> shown of {n_candidates:,} {'candidate' if n_candidates == 1 else 'candidates'}"
         )
         self.score.set_scores(scores)
 
+    def show_controls(self, controls: Controls) -> None:
+        """Enable what can be done, or say why it cannot."""
+        hint(self.colours, controls.colours.tooltip, enabled=controls.colours.enabled)
+        show_control(self.outlines, controls.outlines)
+        show_control(self.hatch, controls.hatch)
+
     def show_look(self, layers: ResultLayers, *, legend: dict[int, str]) -> None:
         """Show how the result is drawn."""
-        for control in (self.colours, self.outlines, self.hatch):
-            control.setEnabled(True)
         with QSignalBlocker(self.colours), QSignalBlocker(self.hatch), QSignalBlocker(self.outlines):
             self.colours.setCurrentIndex(self.colours.findData(layers.mode))
             self.hatch.setChecked(layers.hatch)

@@ -1,4 +1,4 @@
-"""A circle over the image, as large as the typical cell is said to be."""
+"""A circle over the image, as large as the typical cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The category of each pixel as a layer: what a U-Net says before cells are parted."""
+"""The category of each pixel as a layer: a U-Net's map before cells are separated."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def show_classes(viewer: Viewer, source: Image, index: Index, classes: np.ndarra
     Returns
     -------
     str
-        What to tell the person.
+        What to report.
     """
     from napari.layers import Labels
     from napari.utils.colormaps import DirectLabelColormap

@@ -1,4 +1,4 @@
-"""Commands of the manifest that are no widgets."""
+"""Commands of the manifest that open no widget of their own."""
 
 from __future__ import annotations
 

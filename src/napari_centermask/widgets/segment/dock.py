@@ -5,24 +5,24 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 from napari.layers import Image
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QSignalBlocker, QSize
 
 from napari_centermask.core.errors import BadImage, UserError
-from napari_centermask.core.predictions import has_predictions
 from napari_centermask.pipeline import Plane, with_card_defaults
 from napari_centermask.pipeline.channels import missing_channels
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.parts.layout import WIDTH, stack
-from napari_centermask.widgets.parts.pickers import hint
-from napari_centermask.widgets.segment import view as view
-from napari_centermask.widgets.segment.cells_box import CellsBox
+from napari_centermask.widgets.parts.pickers import show_control
+from napari_centermask.widgets.parts.run_box import RunBox
 from napari_centermask.widgets.segment.circle import DiameterCircle
 from napari_centermask.widgets.segment.class_layer import show_classes
+from napari_centermask.widgets.segment.controls import ALL, PLANE, DockState, controls
 from napari_centermask.widgets.segment.illumination import Illumination
-from napari_centermask.widgets.segment.scope import ALL, PLANE, REGION, chosen_planes, draw_region, scopes
+from napari_centermask.widgets.segment.result_part import ResultPart
+from napari_centermask.widgets.segment.scope import chosen_planes, draw_region, scopes
+from napari_centermask.widgets.segment.view import AdvancedBox, ImageBox, ModelBox
 from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.planes import ImagePlanes, channel_names, guess_channel_axis
 from napari_centermask.widgets.viewer.view import current_index
@@ -30,9 +30,10 @@ from napari_centermask.widgets.work.gate import attempt
 from napari_centermask.widgets.work.tasks import class_map, estimate_diameter
 
 if TYPE_CHECKING:
+    from napari_centermask.core.result import Index
     from napari_centermask.pipeline import Progress
 
-_TOO_FEW_PIXELS = 0.5
+_NO_DIAMETER = 0.5  # pixels; up to here the field reads "automatic"
 
 
 class SegmentDock(Dock):
@@ -54,12 +55,11 @@ class SegmentDock(Dock):
         self._on_model_picked()
 
     def _build(self) -> None:
-        self.image = view.ImageBox(self._viewer)
-        self.model = view.ModelBox()
-        self.run = view.RunBox()
-        self.cells = CellsBox(SegmentSettings.model_fields["score"].default)
+        self.image, self.model, self.run = ImageBox(self._viewer), ModelBox(), RunBox()
+        self.result = ResultPart(self.session, self.links)
+        self.cells = self.result.box
         self.illumination = Illumination(self._viewer, lambda: (self.source, self._planes_or_none()))
-        self.advanced = view.AdvancedBox()
+        self.advanced = AdvancedBox()
         stack(self, (self.image, self.model, self.run, self.cells, self.illumination.box, self.advanced))
 
     def sizeHint(self) -> QSize:
@@ -67,32 +67,25 @@ class SegmentDock(Dock):
         return QSize(WIDTH, 640)
 
     def _connect(self) -> None:
-        self.links.add(self.image.layers.picked, self._on_image_picked)
-        self.links.add(self.image.axis.currentIndexChanged, self._on_axis_picked)
-        self.links.add(self.image.channels.picked, self._refresh)
-        self.links.add(self.image.scope.currentIndexChanged, self._refresh)
-        self.links.add(self.image.draw.clicked, self._on_draw)
-        self.links.add(self.model.models.currentIndexChanged, self._on_model_picked)
-        self.links.add(self.model.diameter.valueChanged, self._on_diameter_changed)
-        self.links.add(self.model.estimate.clicked, self._on_estimate)
-        self.links.add(self.model.circle.toggled, self._on_diameter_changed)
-        self.links.add(self.advanced.classes.clicked, self._on_class_map)
-        self.links.add(self.run.start.clicked, self.start)
-        self.links.add(self.run.cancel.clicked, self.session.runner.cancel)
-        self.links.add(self.cells.score.changed, self._on_score_changed)
-        self.links.add(self.cells.colours.currentIndexChanged, self._on_look_changed)
-        self.links.add(self.cells.hatch.toggled, self._on_look_changed)
-        self.links.add(self.cells.outlines.toggled, self._on_look_changed)
-        runner = self.session.runner
-        for signal, slot in (
-            (runner.started, self._on_started),
-            (runner.advanced, self._on_advanced),
-            (runner.ended, self._refresh_after_run),
-            (self.session.run.reported, self._on_reported),
-            (self.session.changed, self._on_result_changed),
-            (self.in_use.changed, self.model.models.choose),
-        ):
-            self.links.add(signal, slot)
+        add, runner = self.links.add, self.session.runner
+        add(self.image.layers.picked, self._on_image_picked)
+        add(self.image.axis.currentIndexChanged, self._on_axis_picked)
+        add(self.image.channels.picked, self._refresh)
+        add(self.image.scope.currentIndexChanged, self._refresh)
+        add(self.image.draw.clicked, lambda: draw_region(self._viewer, self.source))
+        add(self.model.models.currentIndexChanged, self._on_model_picked)
+        add(self.model.diameter.valueChanged, self._on_diameter_changed)
+        add(self.model.estimate.clicked, self._on_estimate)
+        add(self.model.circle.toggled, self._on_diameter_changed)
+        add(self.advanced.classes.clicked, self._on_class_map)
+        add(self.run.start.clicked, self.start)
+        add(self.run.cancel.clicked, runner.cancel)
+        add(runner.started, self._on_started)
+        add(runner.advanced, self._on_advanced)
+        add(runner.ended, self._on_ended)
+        add(self.session.run.reported, self._on_reported)
+        add(self.session.changed, self._on_result_changed)
+        add(self.in_use.changed, self.model.models.choose)
 
     @property
     def source(self) -> Image | None:
@@ -117,11 +110,10 @@ class SegmentDock(Dock):
         BadSettings
             If a value is out of range.
         """
-        diameter = self.model.diameter.value()
         return SegmentSettings(
             model=self.model.models.currentText() or "nuclei",
             score=self.cells.score.value(),
-            diameter=diameter if diameter > _TOO_FEW_PIXELS else None,
+            diameter=self.diameter,
             channels=self.image.channels.value(),
             **self.illumination.value(),
             **self.advanced.form.value(),
@@ -139,31 +131,25 @@ class SegmentDock(Dock):
 
     def start(self) -> None:
         """Run the model with the settings as shown; a mistake becomes a notification."""
-        try:
-            source, planes = self._chosen()
-            settings = self.value()
-            missing = missing_channels(planes.n_channels, self.model.models.card, settings)
-            scope = self.image.scope.currentData()
-            index = current_index(self._viewer, source, planes)
-            chosen = chosen_planes(scope, self._viewer, source, planes, index=index)
-        except UserError as error:
-            show_error(str(error))
-            return
-        if missing:
-            show_info(f"{source.name} has no {', '.join(missing)}: the model sees it empty.")
-        whole = scope == ALL or (scope == PLANE and not planes.leading)
-        attempt(partial(self.session.segment, source, planes, chosen, settings, keep=not whole))
+        attempt(self._start)
 
-    def _chosen(self) -> tuple[Image, ImagePlanes]:
-        if self.session.runner.is_running:
-            raise UserError("A run is in progress. Cancel it or wait.")
-        if self.source is None:
-            active = self._viewer.layers.selection.active
-            kind = f"'{active.name}' is a {type(active).__name__} layer" if active else "there is none"
-            raise BadImage(f"Expected an image layer, {kind}. Open an image or File > Open Sample.")
-        if self.model.models.card is None:
-            raise UserError("Expected a model, none is installed. Add one: napari-centermask models add FILE")
-        return self.source, self.planes()
+    def _start(self) -> None:
+        source, planes, index = self._chosen()
+        settings = self.value()
+        missing = missing_channels(planes.n_channels, self.model.models.card, settings)
+        scope = self.image.scope.currentData()
+        chosen = chosen_planes(scope, self._viewer, source, planes, index=index)
+        if missing:
+            show_info(f"{source.name} has no {', '.join(missing)}: these channels are empty for the model.")
+        whole = scope == ALL or (scope == PLANE and not planes.leading)
+        self.session.segment(source, planes, chosen, settings, keep=not whole)
+
+    def _chosen(self) -> tuple[Image, ImagePlanes, Index]:
+        """The chosen image, its planes, and which is in view; raises `UserError` if the model cannot run on it."""
+        source, planes, estimate = self.source, self.planes(), controls(self.state()).estimate
+        if not estimate.enabled or source is None or planes is None:
+            raise UserError(estimate.tooltip)
+        return source, planes, current_index(self._viewer, source, planes)
 
     def _on_image_picked(self) -> None:
         source = self.source
@@ -179,7 +165,7 @@ class SegmentDock(Dock):
         self.image.set_channels(names)
         self.image.set_scopes(scopes(self._planes_or_none()))
         self.illumination.show_image()
-        self._show_result()
+        self.result.show_image(self.source)
         self._refresh()
 
     def _planes_or_none(self) -> ImagePlanes | None:
@@ -198,71 +184,48 @@ class SegmentDock(Dock):
             self.illumination.show_model(card)
             self.advanced.form.set_value(settings.model_dump())
             self.advanced.show_family(card.kind)
-            if not self._was_run():
+            if not self.result.has_predictions:
                 self.cells.score.set_value(settings.score)
         self._refresh()
 
-    def _on_diameter_changed(self, *_) -> None:
+    @property
+    def diameter(self) -> float | None:
+        """Typical diameter of the cells in pixels; None for automatic."""
         diameter = self.model.diameter.value()
-        self.illumination.show_diameter(diameter if diameter > _TOO_FEW_PIXELS else None)
-        if self.model.circle.isChecked() and self.source is not None and diameter > _TOO_FEW_PIXELS:
+        return diameter if diameter > _NO_DIAMETER else None
+
+    def _on_diameter_changed(self) -> None:
+        diameter = self.diameter
+        self.illumination.show_diameter(diameter)
+        if self.model.circle.isChecked() and self.source is not None and diameter is not None:
             self.circle.show(self.source, diameter)
         else:
             self.circle.hide()
         self._refresh()
 
     def _on_estimate(self) -> None:
-        try:
-            source, planes = self._chosen()
-            index = current_index(self._viewer, source, planes)
-            scope = ALL if self.image.scope.currentData() == ALL else PLANE  # regions have the diameter of their plane
-            chosen = chosen_planes(scope, self._viewer, source, planes, index=index)
-            settings = self.value()
-        except UserError as error:
-            show_error(str(error))
-            return
-        self.session.run.ask(f"diameter in {source.name}", estimate_diameter, chosen, settings, self._on_estimated)
+        source, planes, index = self._chosen()
+        scope = ALL if self.image.scope.currentData() == ALL else PLANE  # regions have the diameter of their plane
+        chosen = chosen_planes(scope, self._viewer, source, planes, index=index)
+        self.session.run.ask(f"diameter in {source.name}", estimate_diameter, chosen, self.value(), self._on_estimated)
 
     def _on_estimated(self, diameter: float) -> str:
         self.model.diameter.setValue(diameter)
         return f"The cells are about {diameter:.0f} pixels wide."
 
     def _on_class_map(self) -> None:
-        try:
-            source, planes = self._chosen()
-            index = current_index(self._viewer, source, planes)
-            settings = self.value()
-        except UserError as error:
-            show_error(str(error))
-            return
-        then = partial(show_classes, self._viewer, source, index)
-        chosen = [Plane(index, planes.plane(index))]
-        self.session.run.ask(f"classes in {source.name}", class_map, chosen, settings, then)
+        source, planes, index = self._chosen()
+        chosen, then = [Plane(index, planes.plane(index))], partial(show_classes, self._viewer, source, index)
+        self.session.run.ask(f"classes in {source.name}", class_map, chosen, self.value(), then)
 
-    def _on_draw(self) -> None:
-        """Give the user a layer to draw the region in, ready for a rectangle."""
-        draw_region(self._viewer, self.source)
-
-    def _on_score_changed(self, score: float) -> None:
-        if self.source is not None:
-            self.session.set_threshold(self.source, score)
-
-    def _on_look_changed(self, *_) -> None:
-        shown = self.session.shown(self.source)
-        if shown is None:
-            return
-        shown.layers.set_colours(self.cells.colours.currentData())
-        shown.layers.outlines.visible = self.cells.outlines.isChecked()
-        self.session.set_hatch(self.source, self.cells.hatch.isChecked())
-
-    def _on_started(self, title: str) -> None:
+    def _on_started(self) -> None:
         self.run.show_start()
         self._refresh()
 
     def _on_advanced(self, progress: Progress) -> None:
         self.run.show_progress(progress.part, progress.message)
 
-    def _refresh_after_run(self, *_) -> None:
+    def _on_ended(self) -> None:
         self.run.show_end()
         self._refresh()
 
@@ -272,54 +235,40 @@ class SegmentDock(Dock):
     def _on_result_changed(self, source: Image) -> None:
         self.circle.to_top()
         if source is self.source:
-            self._show_result()
+            self.result.show_image(source)
             self._refresh()
 
-    def _show_result(self) -> None:
-        """Bring the lower part of the dock in line with the image's result."""
-        shown = self.session.shown(self.source)
-        if shown is None:
-            self.cells.show_none()
-            return
-        if self._was_run():  # an image of a project has a result before its first run
-            self.cells.score.set_value(shown.result.threshold)
-        self.cells.show_counts(shown.result.n_visible(), len(shown.result), shown.result.scores())
-        self.cells.show_look(shown.layers, legend=shown.result.categories)
-
-    def _was_run(self) -> bool:
-        """Whether the image shows cells of a model, from a score that somebody chose."""
-        result = self.session.result(self.source)
-        return result is not None and has_predictions(result)
-
-    def _refresh(self, *_) -> None:
-        """Enable what can work and say why the rest cannot."""
-        running = self.session.runner.is_running
-        problem = self._problem()
-        closed = problem or self._closed()
-        hint(self.run.start, closed or "Find the cells.", enabled=not closed)
-        text = problem or "Estimate the diameter from the image: the model looks at it once or twice."
-        hint(self.model.estimate, text, enabled=not problem)
-        text = problem or "Show the category of each pixel of this plane, before cells are parted."
-        hint(self.advanced.classes, text, enabled=not problem)
-        hint(
-            self.run.cancel,
-            "Stop after the present tile." if running else "Nothing is running.",
-            enabled=running,
+    def state(self) -> DockState:
+        """What the buttons depend on now."""
+        shown, active = self.session.shown(self.source), self._viewer.layers.selection.active
+        problem = ""
+        try:
+            self.planes()
+        except BadImage as error:
+            problem = str(error)
+        return DockState(
+            has_image=self.source is not None,
+            other_layer="" if active is None else f"'{active.name}' is a {type(active).__name__} layer",
+            image_problem=problem,
+            has_model=self.model.models.card is not None,
+            is_running=self.session.runner.is_running,
+            closed="" if shown is None else shown.history.closed,
+            scope=self.image.scope.currentData(),
+            has_diameter=self.diameter is not None,
+            has_result=shown is not None,
         )
-        self.image.draw.setVisible(self.image.scope.currentData() == REGION)
-        self.model.show_diameter_hint(np.isclose(self.model.diameter.value(), 0.0))
 
-    def _problem(self) -> str:
-        """Why a run cannot start at all; empty if it can."""
-        if self.session.runner.is_running:
-            return "A run is in progress: cancel it or wait."
-        if self.source is None:
-            return "There is no image layer: open an image, or File > Open Sample > CenterMask."
-        if self.model.models.card is None:
-            return "No model is installed. Add one: napari-centermask models add FILE"
-        return ""
-
-    def _closed(self) -> str:
-        """Why the image's cells cannot be changed; empty if they can."""
-        shown = self.session.shown(self.source)
-        return "" if shown is None else shown.history.closed
+    def _refresh(self) -> None:
+        """Enable what can be done, and say why the rest cannot."""
+        shown = controls(self.state())
+        for button, control in (
+            (self.run.start, shown.run),
+            (self.run.cancel, shown.cancel),
+            (self.model.estimate, shown.estimate),
+            (self.model.circle, shown.circle),
+            (self.image.draw, shown.draw),
+            (self.advanced.classes, shown.classes),
+        ):
+            show_control(button, control)
+        self.image.draw.setVisible(shown.shows_draw)
+        self.cells.show_controls(shown)

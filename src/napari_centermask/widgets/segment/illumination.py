@@ -13,7 +13,7 @@ from napari_centermask.core.errors import BadSettings
 from napari_centermask.pipeline.card_defaults import own_preprocess
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.segment.illumination_box import IlluminationBox
-from napari_centermask.widgets.segment.illumination_view import CorrectedLayer, Wanted, save_gain
+from napari_centermask.widgets.segment.illumination_view import CorrectedLayer, Preview, save_gain
 from napari_centermask.widgets.viewer.planes import named_channels
 from napari_centermask.widgets.viewer.view import current_index
 from napari_centermask.widgets.work.tasks import Failed
@@ -34,7 +34,7 @@ class Illumination:
     Parameters
     ----------
     current
-        Tells the chosen image layer and its planes.
+        Returns the chosen image layer and its planes.
     """
 
     def __init__(self, viewer: Viewer, current: Current) -> None:
@@ -43,7 +43,7 @@ class Illumination:
         self._diameter: float | None = None
         self._worker: Any = None
         self.box = box = IlluminationBox()
-        self.corrected = CorrectedLayer(viewer, self._wish, box.status.setText, parent=box)
+        self.corrected = CorrectedLayer(viewer, self._preview, box.status.setText, parent=box)
         box.changed.connect(self.refresh)
         box.show_corrected.toggled.connect(self._on_toggled)
         box.before.pressed.connect(lambda: self._on_before(True))
@@ -97,7 +97,7 @@ class Illumination:
         """The scale at which the network sees the image; 1 while the diameter is not known."""
         return self._card.diameter / self._diameter if self._card and self._diameter else 1.0
 
-    def _wish(self) -> Wanted | None:
+    def _preview(self) -> Preview | None:
         source, planes = self._current()
         if source is None or planes is None or not self.box.show_corrected.isChecked():
             return None
@@ -107,10 +107,10 @@ class Illumination:
             self.box.status.setText(str(error))
             return None
         plane = planes.plane(current_index(self._viewer, source, planes))
-        return Wanted(source, plane, self._channel(source, planes), settings, self.scale)
+        return Preview(source, plane, self._channel(source, planes), settings, self.scale)
 
     def _channel(self, source: Image, planes: ImagePlanes) -> int:
-        """The channel that the viewer's slider stands at."""
+        """The channel at the position of the viewer's slider."""
         if planes.channel_axis is None:
             return 0
         point = source.world_to_data(self._viewer.dims.point)
@@ -129,7 +129,7 @@ class Illumination:
             self.corrected.layer.visible = not held
 
     def _on_estimate(self) -> None:
-        """Find the illumination of the stack and save it where the user says."""
+        """Find the illumination of the stack and save it where the user chooses."""
         from napari.qt.threading import create_worker
 
         source, planes = self._current()
@@ -140,7 +140,7 @@ class Illumination:
         if not path:
             return
         dark = float(self.box.form.value()["dark"])
-        self.box.status.setText(f"Looking at {len(planes.indices())} planes")
+        self.box.status.setText(f"Estimating from {len(planes.indices())} planes…")
         self._worker = create_worker(save_gain, planes, dark, Path(path), _start_thread=False)
         self._worker.returned.connect(self._on_estimated)
         self._worker.finished.connect(self._on_finished)
@@ -149,9 +149,9 @@ class Illumination:
     def _on_finished(self) -> None:
         self._worker = None
 
-    def _on_estimated(self, found: Path | Failed) -> None:
+    def _on_estimated(self, outcome: Path | Failed) -> None:
         self.box.status.setText("")
-        if isinstance(found, Failed):
-            show_error(found.message)
+        if isinstance(outcome, Failed):
+            show_error(outcome.message)
         else:
-            self.box.set_flat_field(found)
+            self.box.set_flat_field(outcome)

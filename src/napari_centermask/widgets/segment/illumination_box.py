@@ -1,4 +1,4 @@
-"""What is done to the intensities before the network sees them, and how that looks."""
+"""How intensities are corrected before the network sees them, and how that looks."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from napari_centermask.widgets.parts.pickers import hint
 
 _FIELDS = ("background", "background_size", "denoise", "denoise_size", "dark")
 FEWEST = 10
-"""Planes from which the illumination they share is found; of fewer, their cells would be seen in it."""
+"""Planes needed to estimate their illumination; with fewer, their cells would show in it."""
 
 
 class IlluminationBox(QWidget):
-    """A view of one `PreprocessSettings` and of the channels' names, folded away until somebody needs it."""
+    """A view of one `PreprocessSettings` and of the channels' names, folded away until it is needed."""
 
     changed = Signal()
 
@@ -28,7 +28,9 @@ class IlluminationBox(QWidget):
 
         super().__init__()
         self.names = QLineEdit()
-        self.names.setToolTip("Names of the image's channels, in its order and with commas; the model finds its own.")
+        self.names.setToolTip(
+            "Names of the image's channels in order, separated by commas; the model picks those that it needs."
+        )
         self.form = SettingsForm(PreprocessSettings, _FIELDS)
         self.flat_field: Path | None = None
         self.flat = QLabel("none")
@@ -42,7 +44,7 @@ class IlluminationBox(QWidget):
         self.fold = QCollapsible("Illumination and noise")
         self.fold.setDuration(0)
         self._rows = QWidget()
-        form = titled_form(self._rows, "Before the network sees it")
+        form = titled_form(self._rows, "Correction of intensities")
         form.addRow(label("Names"), self.names)
         form.addRow(self.form)
         form.addRow(label("Flat field"), row(self.flat, self.choose, self.estimate, self.clear))
@@ -61,11 +63,13 @@ class IlluminationBox(QWidget):
         self.form.changed.connect(self.changed.emit)
         self.choose.clicked.connect(self._on_choose)
         self.clear.clicked.connect(lambda: self.set_flat_field(None))
-        hint(self.choose, "An image of an even specimen, or what Estimate has saved; images are divided by it.")
-        hint(self.clear, "Divide by nothing.")
+        hint(
+            self.choose, "An image of an empty, evenly lit field, or one that Estimate saved; images are divided by it."
+        )
+        hint(self.clear, "Use no flat field.")
         hint(
             self.show_corrected,
-            "Lay the image as the model will see it over the image; the eye in the layer list hides it.",
+            "Show the image as the model will see it, as a layer above; the eye in the layer list hides it.",
         )
         self.show_before(possible=False)
 
@@ -98,7 +102,7 @@ class IlluminationBox(QWidget):
             return None
         names = [name.strip() for name in text.split(",")]
         if not all(names):
-            raise BadSettings(f"Expected names with a comma between two, got '{text}'. Write one for each channel.")
+            raise BadSettings(f"A name is missing in '{text}'. Enter one name for each channel, separated by commas.")
         return names
 
     def set_names(self, names: list[str] | None, *, wanted: list[str]) -> None:
@@ -115,21 +119,21 @@ class IlluminationBox(QWidget):
         self.changed.emit()
 
     def show_planes(self, n: int) -> None:
-        """Say whether the illumination can be found from the planes of the image."""
+        """Say whether the illumination can be estimated from the planes of the image."""
         enough = n >= FEWEST
         text = (
-            f"Find the illumination that the {n} planes share, and save it."
+            f"Estimate the illumination that the {n} planes share, and save it."
             if enough
             else (
-                f"Expected a stack of {FEWEST} planes or more, this image has {n}. On the command line: "
+                f"This needs a stack of at least {FEWEST} planes; the image has {n}. For separate images, run "
                 "napari-centermask flatfield IMAGES --out flat.tif"
             )
         )
         hint(self.estimate, text, enabled=enough)
 
     def show_before(self, *, possible: bool) -> None:
-        """Enable the button that shows the image as it was, or say why it cannot."""
-        text = "Hold down to see the image as it was." if possible else "Press 'Show corrected' first."
+        """Enable the button that shows the original image, or say why it cannot."""
+        text = "Hold to see the original image." if possible else "Press 'Show corrected' first."
         hint(self.before, text, enabled=possible)
 
     def _show_flat(self) -> None:

@@ -30,7 +30,7 @@ _LATER_MS = 150
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Preview:
     """What to show: one channel of one plane of an image, corrected."""
 
     source: Image
@@ -40,10 +40,10 @@ class Wanted:
     scale: float
 
 
-def compute(wanted: Wanted) -> tuple[np.ndarray, int, tuple[float, float]] | Failed:
+def compute(chosen: Preview) -> tuple[np.ndarray, int, tuple[float, float]] | Failed:
     """Pixels, the step between them, and the intensities to show; for the worker thread."""
     try:
-        pixels, step = preview(wanted.plane, wanted.channel, wanted.settings, scale=wanted.scale)
+        pixels, step = preview(chosen.plane, chosen.channel, chosen.settings, scale=chosen.scale)
         lo, hi = intensity_range(pixels[None])
         return pixels, step, (float(lo[0]), float(max(hi[0], lo[0] + 1e-6)))
     except UserError as error:
@@ -64,20 +64,20 @@ def save_gain(planes: ImagePlanes, dark: float, path: Path) -> Path | Failed:
 
 
 class CorrectedLayer:
-    """Keeps a layer named "NAME corrected" beside an image; of several wishes the last one is shown.
+    """Keeps a layer named "NAME corrected" beside an image; of several previews the last one is shown.
 
     Parameters
     ----------
-    wish
-        Asked for what to show when it is time; None for nothing.
-    said
-        Called with what to tell the user.
+    chosen
+        Returns what to show; None for nothing. Called when it is time.
+    report
+        Called with what to show the user.
     """
 
     def __init__(
-        self, viewer: Viewer, wish: Callable[[], Wanted | None], said: Callable[[str], None], *, parent: QObject
+        self, viewer: Viewer, chosen: Callable[[], Preview | None], report: Callable[[str], None], *, parent: QObject
     ) -> None:
-        self._viewer, self._wish, self._said = viewer, wish, said
+        self._viewer, self._chosen, self._report = viewer, chosen, report
         self._layer: Image | None = None
         self._worker: Any = None
         self._again = False
@@ -99,7 +99,7 @@ class CorrectedLayer:
         return self._worker is not None or self._timer.isActive()
 
     def refresh(self) -> None:
-        """Show what is wanted now, a moment later: a person may still turn a knob."""
+        """Show what is chosen now, a moment later: a person may still be changing it."""
         self._timer.start()
 
     def hide(self) -> None:
@@ -116,11 +116,11 @@ class CorrectedLayer:
         if self._worker is not None:
             self._again = True
             return
-        wanted = self._wish()
-        if wanted is None:
+        chosen = self._chosen()
+        if chosen is None:
             return
-        self._worker = create_worker(compute, wanted, _start_thread=False)
-        self._worker.returned.connect(partial(self._show, wanted))
+        self._worker = create_worker(compute, chosen, _start_thread=False)
+        self._worker.returned.connect(partial(self._show, chosen))
         self._worker.finished.connect(self._on_finished)
         self._worker.start()
 
@@ -130,20 +130,20 @@ class CorrectedLayer:
             self._again = False
             self._start()
 
-    def _show(self, wanted: Wanted, found: Any) -> None:
-        if self._wish() is None or wanted.source not in self._viewer.layers:
+    def _show(self, chosen: Preview, outcome: Any) -> None:
+        if self._chosen() is None or chosen.source not in self._viewer.layers:
             return
-        if isinstance(found, Failed):
-            self._said(found.message)
+        if isinstance(outcome, Failed):
+            self._report(outcome.message)
             return
-        pixels, step, limits = found
-        place = _place(wanted.source, step)
-        if self.layer is not None and self._layer.metadata["source"] == wanted.source.name:
+        pixels, step, limits = outcome
+        place = _place(chosen.source, step)
+        if self.layer is not None and self._layer.metadata["source"] == chosen.source.name:
             self._layer.data = pixels
             self._layer.scale, self._layer.contrast_limits = place["scale"], limits
         else:
-            self._add(wanted.source, pixels, place | {"contrast_limits": limits})
-        self._said("")
+            self._add(chosen.source, pixels, place | {"contrast_limits": limits})
+        self._report("")
 
     def _add(self, source: Image, pixels: np.ndarray, options: dict[str, Any]) -> None:
         from napari.layers import Image

@@ -10,6 +10,7 @@ from napari_centermask.core.errors import BadImage
 from napari_centermask.core.regions import ellipse, rectangle
 from napari_centermask.pipeline import Plane
 from napari_centermask.widgets.segment.circle import NAME as CIRCLE
+from napari_centermask.widgets.segment.controls import ALL, PLANE, REGION, VIEW
 
 if TYPE_CHECKING:
     from napari.layers import Image, Shapes
@@ -18,11 +19,9 @@ if TYPE_CHECKING:
     from napari_centermask.core.result import Index
     from napari_centermask.widgets.viewer.planes import ImagePlanes
 
-PLANE, ALL, VIEW, REGION = "plane", "all", "view", "region"
-
 
 def scopes(planes: ImagePlanes | None) -> dict[str, str]:
-    """The scopes that suit an image, with what the user reads."""
+    """The scopes on offer for an image, with their labels."""
     n = 1 if planes is None else int(np.prod(planes.leading))
     first = {PLANE: "Whole image"} if n == 1 else {ALL: f"All {n} planes", PLANE: "This plane"}
     return {**first, VIEW: "What is in view", REGION: "Drawn region"}
@@ -54,7 +53,7 @@ def view_of(source: Image, planes: ImagePlanes) -> np.ndarray:
         low, high = low * factors, high * factors
     (y0, x0), (y1, x1) = low[-2:], np.minimum(high[-2:] + 1, planes.shape)
     if y1 - y0 < 2 or x1 - x0 < 2:
-        raise BadImage(f"Expected part of '{source.name}' in view, there is none. Press Home in the viewer.")
+        raise BadImage(f"No part of '{source.name}' is in view. Click Home below the layer list.")
     return rectangle(y0, x0, y1, x1)
 
 
@@ -73,7 +72,7 @@ def drawn_regions(viewer: Viewer, source: Image) -> tuple[np.ndarray, ...]:
     chosen = active if active in shapes else next(reversed(shapes), None)
     regions = () if chosen is None else tuple(_polygons(chosen, source))
     if not regions:
-        raise BadImage("Expected a drawn region, there is none. Press 'Draw' and drag a rectangle over the image.")
+        raise BadImage("No region is drawn. Press 'Draw' and drag a rectangle over the image.")
     return regions
 
 
@@ -90,7 +89,7 @@ def _polygons(layer: Shapes, source: Image) -> list[np.ndarray]:
 
 
 def draw_region(viewer: Viewer, source: Image | None) -> None:
-    """Add a Shapes layer over the image, or take the one there, ready to draw a rectangle."""
+    """Add a Shapes layer over the image, or select the one there, ready to draw a rectangle."""
     from napari.layers import Shapes
 
     name = "region"

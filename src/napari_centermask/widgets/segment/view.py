@@ -6,12 +6,11 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
-from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QLabel,
-    QProgressBar,
     QPushButton,
     QSizePolicy,
     QVBoxLayout,
@@ -37,13 +36,13 @@ _HELP = """
 <p><b>Find cells</b></p>
 <ol>
 <li>Choose the image layer. For an image with channels, tick the one with the cells, or as many as the model takes.</li>
-<li>Say how wide a typical cell is, in pixels: press Estimate and compare with the circle, or leave it automatic.</li>
-<li>Run. Cells that lie over others are kept whole; their common part is hatched.</li>
-<li>Move the score threshold until the right cells are shown; that needs no new run.</li>
+<li>Enter the typical cell diameter in pixels, or press Estimate and compare with the circle, or leave it automatic.</li>
+<li>Press Run. Cells that overlap are kept whole; the part that they share is hatched.</li>
+<li>Move the score threshold until the right cells are shown; you need not run again.</li>
 </ol>
-<p>A U-Net parts cells that touch by a watershed, which gives no overlapping cells: "Advanced" has its settings. Where cells
-lie over one another, choose a CenterMask.</p>
-<p>To do a part again, choose "Drawn region" or "What is in view" under Segment.
+<p>A U-Net separates touching cells by a watershed, so its cells never overlap; "Advanced" has its settings. Where cells
+overlap, choose a CenterMask.</p>
+<p>To segment a part again, choose "Drawn region" or "What is in view" under Segment.
 File &gt; Save Selected Layers writes the cells as COCO (.json, all overlaps) or as a label image (.tif).</p>
 """
 
@@ -55,12 +54,11 @@ class ImageBox(QWidget):
         super().__init__()
         self.layers = LayerCombo(viewer, kinds=(Image,))
         self.axis = QComboBox()
-        self.axis.setToolTip("Which axis numbers channels; the other leading axes are time or z.")
+        self.axis.setToolTip("The axis of the channels; other leading axes are time or z.")
         self.channels = ChannelPicker()
         self.scope = QComboBox()
-        self.scope.setToolTip("Which part of the image to segment. A part replaces only the cells centred in it.")
+        self.scope.setToolTip("Which part of the image to segment. A run on a part only replaces cells centred in it.")
         self.draw = QPushButton("Draw")
-        self.draw.setToolTip("Drag a rectangle over the image; other shapes of the layer's toolbar do as well.")
         self._form = titled_form(self, "Image", help=_HELP)
         self._form.addRow(label("Layer"), self.layers)
         self._form.addRow(label("Channel axis"), self.axis)
@@ -114,7 +112,7 @@ class ModelBox(QWidget):
         self.diameter.setSuffix(" px")
         self.diameter.setSpecialValueText("automatic")
         self.diameter.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.diameter.setToolTip("Typical diameter of the cells in pixels; at 0 each run estimates it.")
+        self.diameter.setToolTip("Typical cell diameter in pixels; at 0, each run estimates it.")
         self.estimate = QPushButton("Estimate")
         self.circle = QPushButton("◯")
         self.circle.setCheckable(True)
@@ -125,7 +123,7 @@ class ModelBox(QWidget):
         form.addRow(label("Diameter"), row(self.diameter, self.estimate, self.circle))
 
     def describe(self) -> None:
-        """Say what the chosen model is."""
+        """Describe the chosen model."""
         card = self.models.card
         if card is None:
             self.about.setText("No model is installed.")
@@ -133,56 +131,6 @@ class ModelBox(QWidget):
         names = ", ".join(card.model.categories) + (", no overlaps" if card.kind == "unet" else "")
         self.about.setText(f"finds {names} · trained at {card.diameter:.0f} px · {card.licence}")
         self.models.setToolTip(card.description or card.name)
-
-    def show_diameter_hint(self, automatic: bool) -> None:
-        """Say what the circle does, or why it cannot be shown."""
-        self.circle.setEnabled(not automatic)
-        self.circle.setToolTip(
-            "Give a diameter or press Estimate; then a circle shows it."
-            if automatic
-            else "Show the diameter as a circle."
-        )
-
-
-class RunBox(QWidget):
-    """Run, Cancel, and how far the run is."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.start = QPushButton("Run")
-        self.start.setObjectName("primary")
-        self.cancel = QPushButton("Cancel")
-        self.progress = QProgressBar()
-        self.progress.setRange(0, 1000)
-        self.progress.setTextVisible(False)
-        self.status = QLabel()
-        self.status.setObjectName("quiet")
-        self.status.setWordWrap(True)
-        self.status.setMinimumHeight(self.status.fontMetrics().height() * 2 + 2)
-        self.status.setAlignment(Qt.AlignmentFlag.AlignTop)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
-        layout.addWidget(row(self.start, self.cancel))
-        layout.addWidget(self.progress)
-        layout.addWidget(self.status)
-
-    def show_start(self) -> None:
-        """A run begins."""
-        self.progress.setRange(0, 0)
-        self.status.setText("Starting")
-
-    def show_progress(self, part: float, message: str) -> None:
-        """A run advances; the bar sways until the first tile is done."""
-        if part > 0:
-            self.progress.setRange(0, 1000)
-            self.progress.setValue(round(part * 1000))
-        self.status.setText(message)
-
-    def show_end(self) -> None:
-        """A run is over."""
-        self.progress.setRange(0, 1000)
-        self.progress.setValue(0)
 
 
 class AdvancedBox(QWidget):

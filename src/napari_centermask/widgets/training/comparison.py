@@ -46,7 +46,7 @@ class Compared:
 
     @property
     def is_recommended(self) -> bool:
-        """Whether the gate advises to adopt the new model."""
+        """Whether the gate recommends the new model."""
         return self.values["verdict"]["recommended"] is True
 
     @property
@@ -163,7 +163,7 @@ def _chance(verdict: dict[str, Any]) -> str:
     try:
         low, high = verdict["interval"]
         return (
-            f"Mean bioimage AP differs by {verdict['difference']:+.3f}; drawing the {verdict['unit']} anew, 95 % of the "
+            f"Mean bioimage AP differs by {verdict['difference']:+.3f}; with the {verdict['unit']} resampled, 95 % of the "
             f"differences lie from {low:+.3f} to {high:+.3f}. Chance that there is no gain: {verdict['luck']:.1%}."
         )
     except (KeyError, TypeError, ValueError):

@@ -110,10 +110,12 @@ def controls(state: DockState) -> Controls:
         start=_start(state),
         pause=_pause(state),
         resumes=state.run == "paused" or not state.is_alive,
-        stop=control("End it; the best model so far is kept.", _over(state), _stopping(state)),
-        discard=control("End it and delete its folder.", "" if state.run else "No run is shown."),
+        stop=control("End the run and keep the best model so far.", _over(state), _stopping(state)),
+        discard=control("End the run and delete its folder.", "" if state.run else "No run is shown."),
         install=_install(state),
-        predict=control("Segment the next image with it.", "" if state.installed else "Install the model first."),
+        predict=control(
+            "Segment the next image with the new model.", "" if state.installed else "Install the model first."
+        ),
         shows_run=bool(state.run),
         shows_install=bool(state.run) and not state.is_alive and state.has_model,
         highlights_install=state.is_recommended and not state.installed,
@@ -129,7 +131,7 @@ def _about(state: DockState) -> str:
 
 def _start(state: DockState) -> Control:
     return control(
-        "Train in a process of its own; you can go on working.",
+        "Start training in its own process; you can keep working.",
         "" if state.has_data else NO_DATA,
         "A training is already running. Stop it or wait." if state.is_alive else "",
         "The data are being checked." if state.is_planning else "",
@@ -140,17 +142,17 @@ def _start(state: DockState) -> Control:
 def _pause(state: DockState) -> Control:
     if state.is_alive:
         if state.run == "paused":
-            return control("Go on.", text="Resume")
-        pausing = "It pauses after this step." if state.is_pausing else ""
-        return control("Pause after this step; its state is saved.", _stopping(state), pausing, text="Pause")
+            return control("Continue the run.", text="Resume")
+        pausing = "The run pauses after this step." if state.is_pausing else ""
+        return control("Pause the run after this step; its state is saved.", _stopping(state), pausing, text="Pause")
     has_rest = state.can_resume and state.run != "done"
-    return control("Go on.", _other(state) if has_rest else "It has ended.", text="Resume")
+    return control("Continue the run.", _other(state) if has_rest else "The run has ended.", text="Resume")
 
 
 def _install(state: DockState) -> Control:
     return control(
         "Install the new model under this name.",
-        "It is installed." if state.installed and state.name == state.installed else "",
+        "The model is installed under this name." if state.installed and state.name == state.installed else "",
         "A model is being installed." if state.is_installing else "",
         "" if is_name(state.name) else "Use letters, digits, '.', '_' and '-' only.",
     )
@@ -158,22 +160,22 @@ def _install(state: DockState) -> Control:
 
 def _installation(state: DockState) -> str:
     if state.is_installing:
-        return "Installing. Making its graphs takes some seconds."
+        return "Installing. This takes a few seconds."
     if state.installed:
-        return f"Installed as '{state.installed}'. Every dock offers it now."
+        return f"Installed as '{state.installed}'. You can now choose it in every dock."
     return state.installation_error
 
 
 def _over(state: DockState) -> str:
-    return "" if state.is_alive else "It has ended."
+    return "" if state.is_alive else "The run has ended."
 
 
 def _stopping(state: DockState) -> str:
-    return "It is stopping." if state.run == "stopping" else ""
+    return "The run is stopping." if state.run == "stopping" else ""
 
 
 def _other(state: DockState) -> str:
-    """Why no training can start beside the one out of view; empty if there is none."""
+    """Why no training can start: another one is running out of view; empty if none is."""
     return f"'{state.other}' is already running. Choose it under 'Show' to stop it, or wait." if state.other else ""
 
 
@@ -181,7 +183,7 @@ def install_question(state: DockState) -> str:
     """What to ask before the new model is installed; empty where the comparison recommends it."""
     if state.is_recommended:
         return ""
-    return f"{state.verdict or 'It was not compared with the model that it started from.'} Install it anyway?"
+    return f"{state.verdict or 'The new model was not compared with the one that it started from.'} Install it anyway?"
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ class Remedy:
 
 def remedies(failure: Failure, *, can_resume: bool) -> Sequence[Remedy]:
     """What may help after a failure, the likeliest first."""
-    again = Remedy("Go on from the last checkpoint" if can_resume else "Start again", {})
+    again = Remedy("Continue from the last checkpoint" if can_resume else "Start again", {})
     if not failure.remedy:
         return (again,)
     words = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in failure.remedy.items())

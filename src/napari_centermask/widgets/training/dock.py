@@ -1,4 +1,4 @@
-"""The dock "CenterMask: Fine-tune": one click starts a training; it shows how it goes and whether it worked."""
+"""The dock "CenterMask: Fine-tune": one click starts a training; it shows how it goes and how it ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from napari_centermask.widgets.training.close_guard import guard
 from napari_centermask.widgets.training.comparison import ComparisonBox
 from napari_centermask.widgets.training.controls import Controls, DockState, controls, install_question, remedies
 from napari_centermask.widgets.training.new_model import free_name, predict_next
-from napari_centermask.widgets.training.plan import Plan, Source, name_for, user_runs
+from napari_centermask.widgets.training.plan import DataFolder, Plan, name_for, user_runs
 from napari_centermask.widgets.training.planner import Planner
 from napari_centermask.widgets.training.runs import run_to_open
 from napari_centermask.widgets.training.session import training_of
@@ -36,7 +36,7 @@ from napari_centermask.widgets.training.view import (
 from napari_centermask.widgets.viewer.dock import Dock
 
 if TYPE_CHECKING:
-    from napari_centermask.widgets.training.run_watch import Report, Run
+    from napari_centermask.widgets.training.run_watch import Run, RunNews
 
 _LOOK_MS = 3000  # between looks at a training in the background
 
@@ -56,7 +56,7 @@ class TrainDock(Dock):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_LOOK_MS)
-        self._opens_a_run = False
+        self._opens_newest = False
         self._build()
         self._connect()
         self._on_project()
@@ -87,7 +87,7 @@ class TrainDock(Dock):
         training = self.training
         for signal, slot in (
             (training.changed, self._show_state),
-            (training.opened, self._show_run),
+            (training.run_changed, self._show_run),
             (training.pictured, self.learning.set_pictures),
             (training.compared, self._on_compared),
             (training.ended, self._on_ended),
@@ -99,7 +99,7 @@ class TrainDock(Dock):
             self.links.add(signal, slot)
 
     @property
-    def source(self) -> Source | None:
+    def source(self) -> DataFolder | None:
         """What to train on."""
         return self.part.source
 
@@ -166,13 +166,13 @@ class TrainDock(Dock):
 
     def _on_project(self) -> None:
         self.part.list_sources()
-        self._opens_a_run = True
+        self._opens_newest = True
         self._look()
 
     def _look(self) -> None:
         """List the runs of the project and of this machine."""
         project = self.projects.project
-        own = () if project is None else (Source(project.folder, is_project=True).runs,)
+        own = () if project is None else (DataFolder(project.folder, is_project=True).runs,)
         self.training.runs.look((*own, user_runs()))
 
     def _on_pause(self) -> None:
@@ -216,7 +216,7 @@ class TrainDock(Dock):
         self.comparison.show_comparison(compared)
         self._refresh()
 
-    def _on_ended(self, report: Report | None) -> None:
+    def _on_ended(self, report: RunNews | None) -> None:
         self._look()
         self._show_end()
 
@@ -258,7 +258,7 @@ class TrainDock(Dock):
     def _on_listed(self, runs: list[Run]) -> None:
         job = self.training.job
         self.runs.set_runs(runs, None if job is None else job.folder)
-        opens, self._opens_a_run = self._opens_a_run, False
+        opens, self._opens_newest = self._opens_newest, False
         run = run_to_open(runs)
         if opens and run is not None and job is None and not self.training.watcher.is_running:
             self.training.open(run.folder)

@@ -72,7 +72,7 @@ class TrainForm(QWidget):
         return self._settings is not None
 
     def show_changes(self, changes: dict[str, Any]) -> None:
-        """Show what a person changed, as `changes` tells it; it counts as their change."""
+        """Show what a person changed, in the form of `changes`; it counts as their change."""
         self.training.set_value(changes)
         for name, form in self.groups.items():
             form.set_value({k.removeprefix(f"{name}."): v for k, v in changes.items() if k.startswith(f"{name}.")})
@@ -96,7 +96,7 @@ class TrainForm(QWidget):
             If a value is out of range, or nothing is shown.
         """
         if self._settings is None:
-            raise BadSettings("Expected settings, none are computed yet. Choose what to learn from.")
+            raise BadSettings("The settings are not computed yet. Choose what to train on.")
         return changed(self._settings, self.changes())
 
     def _values(self) -> dict[str, Any]:

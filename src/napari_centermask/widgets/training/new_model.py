@@ -92,7 +92,7 @@ def _next_image(projects: ProjectSession) -> int:
         return here
     following = projects.neighbour(1, open_only=True) or projects.neighbour(1) or here
     if not following:
-        raise UserError("The project has no image that can be used. Add one.")
+        raise UserError("The project has no usable image. Add one.")
     return following
 
 

@@ -18,7 +18,7 @@ from napari_centermask.widgets.work.tasks import Failed
 
 
 @dataclass(frozen=True)
-class Source:
+class DataFolder:
     """What a model is trained on: the folder of a project, or one with images/ and annotations.json."""
 
     folder: Path
@@ -60,10 +60,10 @@ def user_runs() -> Path:
     return user_folder().parent / "runs"
 
 
-def sources(project: Path | None, folders: Sequence[Path]) -> list[Source]:
+def data_folders(project: Path | None, folders: Sequence[Path]) -> list[DataFolder]:
     """What can be trained or compared on: the folder of the open project, and others."""
-    own = [] if project is None else [Source(project, is_project=True)]
-    return own + [Source(folder) for folder in folders]
+    own = [] if project is None else [DataFolder(project, is_project=True)]
+    return own + [DataFolder(folder) for folder in folders]
 
 
 def name_for(run: Path) -> str:
@@ -71,13 +71,13 @@ def name_for(run: Path) -> str:
     return run.parent.parent.name if run.parent.name == "runs" and run.parent != user_runs() else run.name
 
 
-def plan(source: Source, model: str) -> Generator[None, None, Plan | Failed]:
+def plan(source: DataFolder, model: str) -> Generator[None, None, Plan | Failed]:
     """Freeze the data and compute the settings; for the worker thread, which leaves it to a process of its own.
 
     In a thread it would hold Python's interpreter for most of the time, seconds for thousands of cells, and the window
     would stammer. Closing the generator ends the process and leaves nothing behind.
     """
-    name = None if source.is_project else source.folder.name  # within a project the date tells runs apart
+    name = None if source.is_project else source.folder.name  # within a project the date distinguishes runs
     out = new_run_folder(source.runs, name)
     found: Plan | None = None
     try:

@@ -6,7 +6,7 @@ from typing import Any
 
 from psygnal import Signal
 
-from napari_centermask.widgets.training.plan import Plan, Source, plan
+from napari_centermask.widgets.training.plan import DataFolder, Plan, plan
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed
 
@@ -28,15 +28,15 @@ class Planner:
         self.plan: Plan | None = None
         self._runner = Runner()
         self._runner.ended.connect(self._on_ended)
-        self._wanted: tuple[Source, str] | None = None
-        self._asked: tuple[Source, str] | None = None
+        self._wanted: tuple[DataFolder, str] | None = None
+        self._asked: tuple[DataFolder, str] | None = None
 
     @property
     def is_running(self) -> bool:
         """Whether data are being checked."""
         return self._runner.is_running
 
-    def ask(self, source: Source, model: str) -> None:
+    def ask(self, source: DataFolder, model: str) -> None:
         """Plan a training on some data from a start model; the plan before is dropped."""
         self.forget()
         self._wanted = (source, model)
@@ -59,7 +59,7 @@ class Planner:
         self._runner.cancel()
         self.forget()
 
-    def _begin(self, source: Source, model: str) -> None:
+    def _begin(self, source: DataFolder, model: str) -> None:
         self._asked = (source, model)
         self._runner.start("", plan, source, model)
 

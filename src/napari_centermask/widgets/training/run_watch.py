@@ -1,4 +1,4 @@
-"""Watching a training from a worker thread: what it says, in portions that the event loop can take."""
+"""Watching a training from a worker thread: its news, in portions that the event loop can take."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PORTION = 400  # events handed over at a time
 
 
 @dataclass(frozen=True)
-class Report:
+class RunNews:
     """News of a job.
 
     Attributes
@@ -59,8 +59,8 @@ class Run:
     created: float = field(compare=False, default=0.0)
 
 
-def watch(begin: Callable[[], Job | None]) -> Generator[Report | Job | None, None, Failed | None]:
-    """Start or open a job with `begin` and tell what it does until it ends; for the worker thread.
+def watch(begin: Callable[[], Job | None]) -> Generator[RunNews | Job | None, None, Failed | None]:
+    """Start or open a job with `begin` and report what it does until it ends; for the worker thread.
 
     Closing the generator leaves the job as it is. Where `begin` returns None there is nothing to watch.
     """
@@ -90,14 +90,14 @@ def current(events: list[Event]) -> list[Event]:
     return [e for at, e in enumerate(events) if at >= start or not isinstance(e, ComparisonEvent)]
 
 
-def _report(job: Job, events: list[Event]) -> Report:
+def _report(job: Job, events: list[Event]) -> RunNews:
     evaluations = [e for e in events if isinstance(e, EvaluationEvent)]
     pictures = _pictures(evaluations[-1]) if evaluations else ()
     comparisons = [e for e in current(events) if isinstance(e, ComparisonEvent)]
     compared = read_comparison(Path(comparisons[-1].path)) if comparisons else None
     installed = installed_as(job.model) if job.model is not None and not job.is_alive else ""
     state = job.state, job.failure, job.can_resume, job.model
-    return Report(job.folder, tuple(events), *state, pictures, compared, installed)
+    return RunNews(job.folder, tuple(events), *state, pictures, compared, installed)
 
 
 def _pictures(evaluation: EvaluationEvent) -> tuple[tuple[str, QImage], ...]:

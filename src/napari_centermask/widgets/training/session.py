@@ -13,7 +13,7 @@ from psygnal import Signal
 from napari_centermask.events import StartEvent
 from napari_centermask.jobs.process import ALIVE, Job
 from napari_centermask.widgets.training.new_model import install
-from napari_centermask.widgets.training.run_watch import Report, watch
+from napari_centermask.widgets.training.run_watch import RunNews, watch
 from napari_centermask.widgets.training.runs import RunList
 from napari_centermask.widgets.viewer.model_in_use import ModelInUse
 from napari_centermask.widgets.viewer.state import state_of
@@ -54,10 +54,10 @@ class Training:
     compared
         Emitted with a `comparison.Compared` when the new model was compared with the old one, with None when that does not
         hold any more.
-    opened
+    run_changed
         Emitted when another job, or none, came into view.
     ended
-        Emitted with the last `Report` when the job in view has ended, or had ended before it was opened; with None
+        Emitted with the last `RunNews` when the job in view has ended, or had ended before it was opened; with None
         when it was deleted or could not be started.
     install_ended
         Emitted with whether a model was installed, when that was tried; `installed` and `installation_error` say how it went.
@@ -80,7 +80,7 @@ class Training:
     changed = Signal()
     pictured = Signal(object)
     compared = Signal(object)
-    opened = Signal()
+    run_changed = Signal()
     ended = Signal(object)
     install_ended = Signal(bool)
 
@@ -98,7 +98,7 @@ class Training:
         """Nothing is in view."""
         self.job: Job | None = None
         self.state = RunState()
-        self.report: Report | None = None
+        self.report: RunNews | None = None
         self.pictures: tuple[tuple[str, QImage], ...] = ()
         self.comparison: Compared | None = None
         self.is_pausing = False
@@ -201,13 +201,13 @@ class Training:
             self.runs.remember(self.job)
         begin, self._has_begun = self._requests.pop(0).begin, False
         self._forget()
-        self.opened.emit()
+        self.run_changed.emit()
         # No bar of napari's: while one is open an animation turns in the status bar, and each of its frames draws the
-        # whole window anew, 75 ms with software OpenGL.
+        # whole window again, 75 ms with software OpenGL.
         self.watcher.start("", watch, begin, on_yield=self._on_news)
 
-    def _on_news(self, item: Job | Report | None) -> None:
-        if isinstance(item, Report):
+    def _on_news(self, item: Job | RunNews | None) -> None:
+        if isinstance(item, RunNews):
             if self.job is not None:
                 self._take(item)
                 self.changed.emit()
@@ -215,9 +215,9 @@ class Training:
             self.job, self._has_begun = item, True
             if self._requests:
                 self.watcher.cancel()
-            self.opened.emit()
+            self.run_changed.emit()
 
-    def _take(self, report: Report) -> None:
+    def _take(self, report: RunNews) -> None:
         self.report = report
         for event in report.events:
             self.state.feed(event)

@@ -14,7 +14,7 @@ from napari_centermask.core.errors import UserError
 from napari_centermask.widgets.parts.layout import column
 from napari_centermask.widgets.project.session import ProjectSession
 from napari_centermask.widgets.training.controls import NO_DATA
-from napari_centermask.widgets.training.plan import Plan, Source, sources
+from napari_centermask.widgets.training.plan import DataFolder, Plan, data_folders
 from napari_centermask.widgets.training.planner import Planner
 from napari_centermask.widgets.training.session import Training
 from napari_centermask.widgets.training.view import AdvancedBox, StartBox
@@ -58,7 +58,7 @@ class StartPart(QWidget):
         links.on_end(self.planner.close)  # a plan that was not started leaves nothing behind
 
     @property
-    def source(self) -> Source | None:
+    def source(self) -> DataFolder | None:
         """What to train on."""
         return self.box.data.currentData()
 
@@ -66,13 +66,13 @@ class StartPart(QWidget):
         """Offer a folder with images and annotations, and choose it."""
         if folder not in self._folders:
             self._folders.append(folder)
-        self.list_sources(chosen=Source(folder))
+        self.list_sources(chosen=DataFolder(folder))
 
-    def list_sources(self, chosen: Source | None = None) -> None:
+    def list_sources(self, chosen: DataFolder | None = None) -> None:
         """Offer the project that is open and the folders; the chosen one stays."""
         chosen = chosen or self.source
         project = self.projects.project
-        offered = sources(None if project is None else project.folder, self._folders)
+        offered = data_folders(None if project is None else project.folder, self._folders)
         with QSignalBlocker(self.box.data):
             self.box.data.clear()
             for source in offered:
@@ -101,7 +101,7 @@ class StartPart(QWidget):
         self.planner.ask(self.source, self.box.models.currentText())
         self._on_change()
 
-    def _save_project(self, source: Source) -> None:
+    def _save_project(self, source: DataFolder) -> None:
         """Write the project, so that the training sees all of it."""
         project = self.projects.project
         if source.is_project and project is not None and not project.read_only:

@@ -29,7 +29,7 @@ _HELP = """
 <ol>
 <li>Review a few images or regions in your project: the model is trained on what you mark as reviewed.</li>
 <li>Press Fine-tune. All settings are computed from your data; Advanced shows them.</li>
-<li>Go on working. The training is a process of its own and can continue after napari is closed.</li>
+<li>Keep working. The training runs in its own process and can continue after you close napari.</li>
 <li>At the end both models are compared on images that neither was trained on. Install the new one if it is better.</li>
 </ol>
 """
@@ -44,7 +44,7 @@ class StartBox(QWidget):
         self.data.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.data.setMinimumContentsLength(10)
         self.folder = QPushButton("Folder…")
-        self.folder.setToolTip("A folder with images/ and annotations.json in COCO form.")
+        self.folder.setToolTip("Choose a folder with images/ and annotations.json in COCO format.")
         self.models = ModelCombo(trainable=True)
         self.models.setToolTip("The model to train further: the one in use, unless you choose another.")
         self.about = quiet_label()
@@ -65,7 +65,7 @@ class RunsBox(QWidget):
         self.runs = QComboBox()
         self.runs.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.runs.setMinimumContentsLength(14)
-        self.runs.setToolTip("Runs of this project and of this machine, the newest first.")
+        self.runs.setToolTip("Runs of this project and of this computer, newest first.")
         form = titled_form(self, "Run")
         form.addRow(label("Show"), self.runs)
 
@@ -91,7 +91,7 @@ class RunsBox(QWidget):
 class ProgressBox(QWidget):
     """How far the run is, and what can be done with it.
 
-    The bar is never animated: each frame of an animation draws the whole window anew where OpenGL is software.
+    The bar is never animated: each frame of an animation redraws the whole window where OpenGL is software.
     """
 
     def __init__(self) -> None:

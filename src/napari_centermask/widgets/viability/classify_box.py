@@ -13,7 +13,7 @@ from napari_centermask.core.errors import BadModel
 from napari_centermask.models.store.classifier_card import SUFFIX, list_classifiers, read_classifier_card
 from napari_centermask.widgets.parts.layout import label, row
 from napari_centermask.widgets.parts.pickers import ChannelPicker, can_shrink
-from napari_centermask.widgets.segment.view import RunBox
+from napari_centermask.widgets.parts.run_box import RunBox
 
 _FILE = "From file…"
 

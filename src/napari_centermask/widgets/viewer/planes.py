@@ -49,12 +49,14 @@ class ImagePlanes:
         n_axes = data.ndim - bool(layer.rgb)
         if n_axes < 2:
             raise BadImage(
-                f"Layer '{layer.name}' has {n_axes} axis; an image needs height and width. Choose another layer."
+                f"Layer '{layer.name}' has only {n_axes} axis; an image needs height and width. Choose another layer."
             )
         if layer.rgb:
             channel_axis = None
         elif channel_axis is not None and not 0 <= channel_axis < n_axes - 2:
-            raise BadImage(f"Expected a channel axis before height and width, got axis {channel_axis} of {n_axes}.")
+            raise BadImage(
+                f"Axis {channel_axis} of {n_axes} is height or width; channels must be on an axis before. Choose another one."
+            )
         return cls(_sliceable(data), bool(layer.rgb), channel_axis)
 
     @property

@@ -16,8 +16,8 @@ from napari_centermask.io.formats import FORMATS, Format
 from napari_centermask.io.formats.files import guess
 from napari_centermask.io.formats.reading import Reading, find_image
 from napari_centermask.io.images import read_image
+from napari_centermask.widgets.viewer.attach import attach_soon
 from napari_centermask.widgets.viewer.layers import KEY, ResultLayers
-from napari_centermask.widgets.viewer.opened_cells import adopt_soon
 from napari_centermask.widgets.viewer.planes import ImagePlanes
 from napari_centermask.widgets.viewer.samples import LayerData
 
@@ -28,7 +28,7 @@ _MOST_IMAGES = 20
 def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
     """A reader if the file looks like cells of a format that is known, else None; reads little of the file.
 
-    Label images open as cells only if their name says so (`_labels`, `_masks`): others may be images.
+    Label images open as cells only if their name marks them as such (`_labels`, `_masks`): others may be images.
     """
     if not isinstance(path, str):
         return None
@@ -97,10 +97,10 @@ def read(path: str, *, format: Format = FORMATS["coco"]) -> list[LayerData]:
     from napari.utils.notifications import show_info
 
     reading = format.read(Path(path))
-    _tell(Path(path), reading)
+    _warn(Path(path), reading)
     results = list(reading.results)
     if len(results) > _MOST_IMAGES:
-        show_info(f"{Path(path).name} has {len(results)} images; the first {_MOST_IMAGES} are opened.")
+        show_info(f"{Path(path).name} has {len(results)} images; only the first {_MOST_IMAGES} were opened.")
         results = results[:_MOST_IMAGES]
     pixels = [_image(r, Path(path)) for r in results]
     forms = {_form(r, p) for r, p in zip(results, pixels, strict=True)}
@@ -113,8 +113,8 @@ def read(path: str, *, format: Format = FORMATS["coco"]) -> list[LayerData]:
     return layers
 
 
-def _tell(path: Path, reading: Reading) -> None:
-    """Say what was left out, repaired or assumed."""
+def _warn(path: Path, reading: Reading) -> None:
+    """Show what was left out, repaired or assumed."""
     from napari.utils.notifications import show_warning
 
     if reading.notes:
@@ -161,5 +161,5 @@ def _layers(result: Result, image: np.ndarray | None, *, name: str) -> list[Laye
     if image is not None:
         rgb = image.ndim - len(result.leading) == 3
         made.insert(0, (image, {"name": name, "rgb": rgb, "metadata": {KEY: result}}, "image"))
-        adopt_soon(result)
+        attach_soon(result)
     return made

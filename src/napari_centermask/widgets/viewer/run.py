@@ -65,7 +65,7 @@ class ImageRun:
     def ask(
         self, title: str, work: Callable[..., Generator], planes: list[Plane], settings: SegmentSettings, then: Then
     ) -> None:
-        """Let the model answer something about a plane; `then` takes the answer and says what to report."""
+        """Let the model compute something else for planes; `then` takes the answer and returns what to report."""
         self._then = then
         self.runner.start(f"CenterMask: {title}", work, planes, settings)
 
@@ -84,7 +84,7 @@ class ImageRun:
         elif isinstance(value, Finished) and shown is not None:
             if value.left_out:
                 n = len(value.left_out)
-                show_warning(f"{n} of {value.n_planes} planes were left out. Plane {value.left_out[0]}")
+                show_warning(f"{n} of {value.n_planes} planes were skipped. Plane {value.left_out[0]}")
             shown.diameter = value.diameter
             self.reported.emit(_summary(shown.result, value))
         elif value is not None and then is not None:

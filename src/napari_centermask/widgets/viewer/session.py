@@ -174,7 +174,7 @@ class Session:
         self.run.segment(shown, chosen, settings, name=source.name)
 
     def _take(self, shown: Shown, done: PlaneCells) -> None:
-        shown.add_seams(done.plane.index, done.seams, anew=done.plane.region is None)
+        shown.add_seams(done.plane.index, done.seams, replace=done.plane.region is None)
         self.put(shown, done.plane.index, done.cells, region=done.plane.region)
 
     def put(
@@ -286,7 +286,7 @@ class Session:
         if not shown.in_project:
             self.forget(source)
             return
-        text = f"The cells of '{source.name}' stay in the project. Correct one to show them again."
+        text = f"The cells of '{source.name}' are still in the project. Correct one to show them again."
 
         def explain() -> None:
             if source in self.viewer.layers and shown.layers.cells not in self.viewer.layers:

@@ -162,9 +162,9 @@ class Shown(Owner):
         if self.history.do(f"segmentation{where}", changes) is None:
             layers.compose(index)
 
-    def add_seams(self, index: Index, seams: Seams, *, anew: bool) -> None:
-        """Note where the tiles of a run met, beside those of earlier runs or, with `anew`, in their place."""
-        before: Seams = ((), ()) if anew else self.result.seams.get(index, ((), ()))
+    def add_seams(self, index: Index, seams: Seams, *, replace: bool) -> None:
+        """Note where the tiles of a run met, beside those of earlier runs or, with `replace`, in their place."""
+        before: Seams = ((), ()) if replace else self.result.seams.get(index, ((), ()))
         ys, xs = (tuple(sorted({*a, *b})) for a, b in zip(before, seams, strict=True))
         self.result.seams[index] = ys, xs
 

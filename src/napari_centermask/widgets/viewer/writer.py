@@ -28,14 +28,14 @@ def write_coco(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
 
 
 def write_as(format: str, path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Write the cells above the threshold in one of the formats; what that loses is said first, in numbers."""
+    """Write the cells above the threshold in one of the formats; a warning first counts what is lost."""
     from napari.utils.notifications import show_warning
 
     chosen = FORMATS[format]
     result = only_shown(_result(data, attributes))
     loss = chosen.loss([result])
     if loss:
-        show_warning(f"{chosen.title}: {loss.text()} COCO keeps all.")
+        show_warning(f"{chosen.title}: {loss.text()} COCO keeps everything.")
     chosen.write(Path(path), [result])
     return [path]
 

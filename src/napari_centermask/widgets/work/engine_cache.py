@@ -31,7 +31,7 @@ def cached_engine(settings: SegmentSettings) -> Engine:
     key = files.name, stamp, settings.engine, settings.device
     if key not in _ENGINES:
         _refuse_torch(settings, files)
-        # Cells tell the name that a person sees; the card keeps the one that the model was trained under.
+        # Cells carry the name that a person sees; the card keeps the one that the model was trained under.
         named = replace(files, card=files.card.model_copy(update={"name": files.name}))
         engine = load_engine(named, engine=settings.engine, device=settings.device)
         while len(_ENGINES) >= _MOST:
@@ -47,10 +47,11 @@ def _refuse_torch(settings: SegmentSettings, files: ModelFiles) -> None:
         raise MissingExtra(f"PyTorch cannot run inside napari. Choose 'auto' under Advanced. {remedy}")
     if files.graphs is None:
         raise BadModel(
-            f"Expected the graphs of '{files.name}' for use inside napari, it has only weights. "
-            f"Make them with: napari-centermask export {files.name}"
+            f"'{files.name}' has only weights; napari needs its graphs. Make them with: napari-centermask export {files.name}"
         )
     if settings.engine == "auto" and settings.device.startswith("cuda"):
-        raise BadSettings(f"Expected the engine 'onnx' for device '{settings.device}' inside napari; choose it too.")
+        raise BadSettings(
+            f"The device '{settings.device}' needs the engine 'onnx' inside napari. Choose it under Advanced."
+        )
     if settings.engine == "auto" and not any(find_spec(name) for name in ("openvino", "onnxruntime")):
         raise MissingExtra(f"Segmenting inside napari needs OpenVINO or ONNX Runtime. {remedy}")

@@ -24,7 +24,7 @@ STATES = {
     "paused": "Paused",
     "stopping": "Stopping after this step",
     "done": "Finished",
-    "stopped": "Stopped; Resume goes on",
+    "stopped": "Stopped; Resume continues",
     "failed": "Failed",
 }
 
@@ -37,7 +37,7 @@ class Curve:
     values: list[float] = field(default_factory=list)
 
     def add(self, step: int, value: float) -> None:
-        """Add a point; what an earlier sitting reached beyond it was lost and goes."""
+        """Add a point; points beyond it, from before a resume, were lost and are removed."""
         while self.steps and self.steps[-1] >= step:
             self.steps.pop()
             self.values.pop()

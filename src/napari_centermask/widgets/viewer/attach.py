@@ -1,4 +1,4 @@
-"""Cells that were opened with their image become the image's result: they can be corrected like predicted ones."""
+"""Attaches cells from a file to the image opened with them, so that they can be corrected like predicted ones."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from napari_centermask.core.result import Result
 
 
-def adopt_soon(result: Result) -> None:
-    """Adopt a result that a reader is about to return, once napari has added its layers; without a viewer do nothing."""
+def attach_soon(result: Result) -> None:
+    """Attach a result that a reader is about to return, once napari has added its layers; without a viewer do nothing."""
     from napari import current_viewer
 
     if QApplication.instance() is not None and current_viewer() is not None:
-        QTimer.singleShot(0, partial(_adopt_if_there, result))
+        QTimer.singleShot(0, partial(_attach_if_there, result))
 
 
-def _adopt_if_there(result: Result) -> None:
+def _attach_if_there(result: Result) -> None:
     from napari import current_viewer
 
     viewer = current_viewer()
     if viewer is not None:
-        adopt(viewer, result)
+        attach(viewer, result)
 
 
-def adopt(viewer: Viewer, result: Result) -> bool:
+def attach(viewer: Viewer, result: Result) -> bool:
     """Give the image that was opened with a result this result, in place of the layers that came from the file.
 
     Returns

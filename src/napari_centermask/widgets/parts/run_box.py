@@ -1,0 +1,49 @@
+"""Run, Cancel, and how far the run is: a part of several docks."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from napari_centermask.widgets.parts.layout import row
+
+
+class RunBox(QWidget):
+    """The buttons, a progress bar, and a line that says what is going on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.start = QPushButton("Run")
+        self.start.setObjectName("primary")
+        self.cancel = QPushButton("Cancel")
+        self.progress = QProgressBar()
+        self.progress.setRange(0, 1000)
+        self.progress.setTextVisible(False)
+        self.status = QLabel()
+        self.status.setObjectName("quiet")
+        self.status.setWordWrap(True)
+        self.status.setMinimumHeight(self.status.fontMetrics().height() * 2 + 2)
+        self.status.setAlignment(Qt.AlignmentFlag.AlignTop)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addWidget(row(self.start, self.cancel))
+        layout.addWidget(self.progress)
+        layout.addWidget(self.status)
+
+    def show_start(self) -> None:
+        """A run has started."""
+        self.progress.setRange(0, 0)
+        self.status.setText("Starting")
+
+    def show_progress(self, part: float, message: str) -> None:
+        """Show progress; the bar moves to and fro until the first tile is done."""
+        if part > 0:
+            self.progress.setRange(0, 1000)
+            self.progress.setValue(round(part * 1000))
+        self.status.setText(message)
+
+    def show_end(self) -> None:
+        """A run is over."""
+        self.progress.setRange(0, 1000)
+        self.progress.setValue(0)

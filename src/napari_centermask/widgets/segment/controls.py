@@ -1,0 +1,109 @@
+"""What the CenterMask dock offers: a pure function of its state, without Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_centermask.widgets.parts.control import Control, control
+
+PLANE, ALL, VIEW, REGION = "plane", "all", "view", "region"
+_NO_MODEL = "No model is installed. Add one: napari-centermask models add FILE"
+
+
+@dataclass(frozen=True)
+class DockState:
+    """All that the dock's buttons depend on.
+
+    Attributes
+    ----------
+    has_image
+        Whether an image layer is chosen.
+    other_layer
+        What the active layer is, in words; empty if no layer is active.
+    image_problem
+        Why that layer cannot be segmented; empty if it can.
+    has_model
+        Whether a model is chosen.
+    is_running
+        Whether something runs on an image of this viewer.
+    closed
+        Why the cells of the image cannot be changed; empty if they can.
+    scope
+        Which part of the image to segment.
+    has_diameter
+        Whether a diameter is given.
+    has_result
+        Whether the image has cells to draw.
+    """
+
+    has_image: bool = False
+    other_layer: str = ""
+    image_problem: str = ""
+    has_model: bool = False
+    is_running: bool = False
+    closed: str = ""
+    scope: str = PLANE
+    has_diameter: bool = False
+    has_result: bool = False
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The buttons.
+
+    Attributes
+    ----------
+    draw
+        Adds a layer to draw a region in; shown only where a region is to be segmented.
+    classes
+        Shows the class map of a U-Net.
+    colours, outlines, hatch
+        How cells are drawn.
+    """
+
+    run: Control
+    cancel: Control
+    estimate: Control
+    circle: Control
+    draw: Control
+    classes: Control
+    colours: Control
+    outlines: Control
+    hatch: Control
+    shows_draw: bool
+
+
+def controls(state: DockState) -> Controls:
+    """What the dock offers in a state."""
+    problem = _problem(state)
+    no_image = "" if state.has_image else _no_image(state)
+    no_cells = "" if state.has_result else "Run to see the cells."
+    return Controls(
+        run=control("Find the cells.", problem, state.closed),
+        cancel=control("Stop after the current tile.", "" if state.is_running else "Nothing is running."),
+        estimate=control("Estimate the diameter from the image; the model runs once or twice.", problem),
+        circle=control(
+            "Show the diameter as a circle.",
+            "" if state.has_diameter else "Enter a diameter or press Estimate first.",
+        ),
+        draw=control("Drag a rectangle over the image; the layer's other shapes work too.", no_image),
+        classes=control("Show the category of each pixel of this plane, before cells are separated.", problem),
+        colours=control("What the colours of the cells mean.", no_cells),
+        outlines=control("Outlines of all cells, even where they lie under others.", no_cells),
+        hatch=control("Hatch the pixels that several cells share.", no_cells),
+        shows_draw=state.scope == REGION,
+    )
+
+
+def _problem(state: DockState) -> str:
+    """Why the model cannot run; empty if it can."""
+    if state.is_running:
+        return "A run is in progress. Cancel it or wait."
+    if not state.has_image:
+        return _no_image(state)
+    return state.image_problem or ("" if state.has_model else _NO_MODEL)
+
+
+def _no_image(state: DockState) -> str:
+    other = f"; {state.other_layer}" if state.other_layer else ""
+    return f"There is no image layer{other}. Open an image, or choose File > Open Sample > CenterMask."
