@@ -126,4 +126,4 @@ def test_the_queue_can_begin_with_what_teaches_most():
     wrong, unsure, sure = disc(1, 50, 50, score=0.35), disc(2, 100, 100, score=0.5), disc(3, 150, 50)
     columns = columns_of(wrong, unsure, sure, disc(4, 150, 150, score=0.5, status="accepted"))
     assert review.queue(columns) == [1, 2, 3]
-    assert review.queue(columns, by="teaching") == [2, 1, 3]
+    assert review.queue(columns, by="training_value") == [2, 1, 3]

@@ -10,7 +10,7 @@ import numpy as np
 from napari_centermask.core.columns import PREDICTED, REJECTED, Columns
 from napari_centermask.core.ranking import cell_values
 
-By = Literal["doubt", "teaching"]
+By = Literal["doubt", "training_value"]
 """What comes first: cells that are probably wrong, or those from which a model would learn most."""
 
 # How much each ground weighs alone; together they add up like independent risks. A score of 0.5 weighs as much as
@@ -92,11 +92,11 @@ def doubts(columns: Columns, rows: np.ndarray, *, measure: bool = True) -> np.nd
 
 
 def reason(columns: Columns, row: int) -> str:
-    """What speaks most against a cell, in words; empty if nothing does."""
+    """The strongest doubts about a cell, in words; empty if there are none."""
     rows = np.array([row])
     weighed = {k: _WEIGHTS[k] * float(v[0]) for k, v in grounds(columns, rows).items()}
     data = columns.data[row]
-    said = {
+    texts = {
         "score": f"low score ({data['score']:.2f})",
         "mask_quality": f"low mask quality ({data['mask_quality']:.2f})",
         "overlap": f"{data['overlap']:.0%} shared with other cells",
@@ -104,14 +104,14 @@ def reason(columns: Columns, row: int) -> str:
         "cut": "cut by a border or a seam",
     }
     strong = sorted((k for k, v in weighed.items() if v >= 0.15), key=lambda k: -weighed[k])
-    return ", ".join(said[k] for k in strong[:3])
+    return ", ".join(texts[k] for k in strong[:3])
 
 
 def order(columns: Columns, rows: np.ndarray, *, by: By = "doubt", measure: bool = True) -> np.ndarray:
-    """The rows, most doubtful first, or those that teach most; of equals the smaller id. `measure` as in `grounds`."""
+    """The rows, most doubtful first, or those that help training most; of equals the smaller id. `measure` as in `grounds`."""
     rows = np.asarray(rows, np.int64)
     data = columns.data[rows]
-    if by == "teaching":
+    if by == "training_value":
         values = cell_values(data["score"], data["mask_quality"])
     else:
         values = doubts(columns, rows, measure=measure)
@@ -119,7 +119,7 @@ def order(columns: Columns, rows: np.ndarray, *, by: By = "doubt", measure: bool
 
 
 def queue(columns: Columns, id: int | None = None, *, by: By = "doubt", measure: bool = True) -> list[int]:
-    """The ids to visit, most doubtful or most instructive first: of all cells that nobody judged yet.
+    """The ids to visit, most doubtful or most useful for training first: of all cells that nobody judged yet.
 
     Parameters
     ----------

@@ -2,7 +2,9 @@
 
 from types import SimpleNamespace
 
-from napari_centermask.widgets.project.state import ProjectState, controls, neighbour, progress_text
+import pytest
+
+from napari_centermask.widgets.project.state import ProjectState, controls, export_control, neighbour, progress_text
 
 
 def enabled(state):
@@ -11,7 +13,7 @@ def enabled(state):
 
 def test_without_a_project_one_can_only_be_opened():
     assert enabled(ProjectState()) == {"open"}
-    assert all("open a folder" in c.tooltip for name, c in controls(ProjectState()).items() if name != "open")
+    assert all("Open a folder" in c.tooltip for name, c in controls(ProjectState()).items() if name != "open")
 
 
 def test_a_project_in_use_can_do_everything():
@@ -46,3 +48,19 @@ def test_neighbours_pass_over_images_that_cannot_be_used_or_need_no_review():
     assert (neighbour(images, 0, 1), neighbour(images, 0, -1)) == (1, 4)
     assert neighbour(images, 4, 1) is None
     assert neighbour([], 0, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("folder", "percents", "problem"),
+    [
+        ("/data/export", None, ""),
+        ("/data/export", [70, 15, 15], ""),
+        ("/data/export", [70, 15, 10], "The split adds up to 95 %."),
+        ("", None, "Choose a folder."),
+        ("export", None, "'export' is not a full path."),
+    ],
+)
+def test_an_export_needs_a_full_path_and_a_whole_split(folder, percents, problem):
+    start = export_control(folder, percents)
+    assert start.enabled == (not problem)
+    assert start.tooltip.startswith(problem or "Export the cells")

@@ -293,11 +293,13 @@ def test_the_active_layer_stays_when_results_come(viewer, dock, run_to_end, disc
     assert viewer.layers.selection.active.name == "discs"
 
 
-def test_deleting_the_cells_ends_the_result(viewer, dock, run_to_end, discs):
+def test_deleting_the_cells_ends_the_result(viewer, dock, run_to_end, discs, qtbot):
     viewer.add_image(discs(), name="discs")
     run_to_end()
     viewer.layers.remove("discs cells")
-    assert [x.name for x in viewer.layers] == ["discs"]
+    qtbot.waitUntil(
+        lambda: [x.name for x in viewer.layers] == ["discs"], timeout=5000
+    )  # once napari's removal has ended
     assert "Run to see" in dock.cells.count.text()
     dock.cells.score._slider.setValue(70)
     run_to_end()

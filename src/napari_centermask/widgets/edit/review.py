@@ -60,7 +60,7 @@ class Review:
     measured
         Emitted when overlap and shape of all cells are known.
     by
-        What the queue begins with: "doubt" or "teaching" (see `core.review`).
+        What the queue starts with: "doubt" or "training_value" (see `core.review`).
     """
 
     changed = Signal(object)

@@ -57,7 +57,7 @@ class JudgeBox(QWidget):
         self.why.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.first = QComboBox()
         self.first.addItem("Most doubtful first", "doubt")
-        self.first.addItem("Most useful for training first", "teaching")
+        self.first.addItem("Most useful for training first", "training_value")
         self.first.setToolTip(
             "Where ▶ goes first: to cells that are probably wrong, or to those that help fine-tuning most."
         )

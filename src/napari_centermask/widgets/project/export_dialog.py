@@ -27,9 +27,9 @@ from napari_centermask.core.columns import Columns
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.quality import KINDS, Finding, check
 from napari_centermask.io.export import EXPORTED, export
-from napari_centermask.io.paths import check_path
 from napari_centermask.widgets.parts.layout import STYLE, label, row
-from napari_centermask.widgets.parts.pickers import hint
+from napari_centermask.widgets.parts.pickers import show_control
+from napari_centermask.widgets.project.state import export_control
 from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:
@@ -38,17 +38,6 @@ if TYPE_CHECKING:
 _PARTS = ("train", "val", "test")
 _MASKS = (("RLE: exact", None), ("Polygons: exact outlines", 0.0), ("Polygons within one pixel", 1.0))
 _MOST_LISTED = 1000
-
-
-def problem_of(folder: str) -> str:
-    """Why nothing can be exported to this place, in a sentence; empty if it can."""
-    if not folder:
-        return "Choose a folder."
-    try:
-        path = check_path(Path(folder))
-    except UserError as error:
-        return str(error)
-    return "" if path.is_absolute() else f"'{folder}' is not a full path. Enter the full path, or press Browse."
 
 
 def check_project(project: Project) -> list[tuple[int, Finding]]:
@@ -163,19 +152,15 @@ class ExportDialog(QDialog):
             return None
         return {name: spin.value() / 100 for name, spin in zip(_PARTS, self.parts, strict=True) if spin.value()}
 
-    def _refresh(self, *_) -> None:
+    def _refresh(self) -> None:
         for spin in self.parts:
             spin.setEnabled(self.split.isChecked())
-        total = sum(spin.value() for spin in self.parts)
-        problem = ""
-        if self.split.isChecked() and total != 100:
-            problem = f"The split adds up to {total} %. Change it to 100 %."
-        else:
-            problem = problem_of(self.folder.text().strip())
-        self.problem.setText(problem)
-        hint(self.start, problem or "Export the cells to this folder.", enabled=not problem)
+        percents = [spin.value() for spin in self.parts] if self.split.isChecked() else None
+        start = export_control(self.folder.text().strip(), percents)
+        self.problem.setText("" if start.enabled else start.tooltip)
+        show_control(self.start, start)
 
-    def _on_masks(self, *_) -> None:
+    def _on_masks(self) -> None:
         """Say what polygons would lose, before anything is written."""
         tolerance = self.masks.currentData()
         self.loss.setVisible(tolerance is not None)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_centermask.core.errors import UserError
+from napari_centermask.io.paths import check_path
 from napari_centermask.widgets.parts.control import Control, control
 
 if TYPE_CHECKING:
@@ -65,6 +68,34 @@ def controls(state: ProjectState) -> dict[str, Control]:
             finished,
         ),
     }
+
+
+def export_control(folder: str, percents: Sequence[int] | None) -> Control:
+    """The button that exports.
+
+    Parameters
+    ----------
+    folder
+        Where to export to, as it was typed.
+    percents
+        Of the parts of the split; None for no split.
+    """
+    total = 100 if percents is None else sum(percents)
+    return control(
+        "Export the cells to this folder.",
+        "" if total == 100 else f"The split adds up to {total} %. Change it to 100 %.",
+        _folder_problem(folder),
+    )
+
+
+def _folder_problem(folder: str) -> str:
+    if not folder:
+        return "Choose a folder."
+    try:
+        path = check_path(Path(folder))
+    except UserError as error:
+        return str(error)
+    return "" if path.is_absolute() else f"'{folder}' is not a full path. Enter the full path, or press Browse."
 
 
 def progress_text(state: ProjectState) -> str:
