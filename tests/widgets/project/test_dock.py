@@ -243,7 +243,7 @@ def test_categories_are_edited_and_mistakes_explained(project_dock, folder):
     box.lines[2][1].setText("cell")
     box.lines[2][1].editingFinished.emit()
     assert project_dock.project.categories[2].name == "mitotic"
-    assert "no other category has" in box.problem.text()
+    assert "already called" in box.problem.text()
     box.lines[2][3].click()
     assert list(project_dock.project.categories) == [1]
     box.lines[1][3].click()
@@ -327,7 +327,7 @@ def test_the_export_is_checked_first_and_goes_to_what_it_finds(project_dock, fol
     dialog.split.setChecked(True)
     dialog.parts[0].setValue(50)
     assert not dialog.start.isEnabled()
-    assert "they make 80 %" in dialog.problem.text()
+    assert "The split adds up to 80 %" in dialog.problem.text()
     dialog.parts[1].setValue(50)
     dialog.parts[2].setValue(0)
     assert dialog.splits() == {"train": 0.5, "val": 0.5}
@@ -395,7 +395,7 @@ def test_categories_of_a_single_image_are_edited_without_a_project(viewer, proje
     assert edits.result.categories == {1: "cell", 2: "mitotic"}
     assert list(box.lines) == [1, 2]
     box.lines[1][3].click()
-    assert "1 have it" in box.problem.text()
+    assert "1 cell has this category" in box.problem.text()
     box.lines[2][3].click()
     assert edits.result.categories == {1: "cell"}
 

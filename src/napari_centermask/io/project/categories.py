@@ -62,7 +62,7 @@ class Categories:
             If it is the only one.
         """
         if len(self._by_id) == 1:
-            raise BadSettings("Expected at least one category. Rename this one, or add another first.")
+            raise BadSettings("This is the only category. Rename it, or add another one first.")
         del self._by_id[id]
         self.changed.emit()
 
@@ -89,12 +89,14 @@ def check_category(id: int, category: Category, existing: Mapping[int, Category]
     Raises
     ------
     BadSettings
-        If another one has the name or the key, or the colour is none.
+        If another one has the name or the key, the name is empty, or the colour is not one.
     """
     others = [c for k, c in existing.items() if k != id]
-    if not category.name.strip() or category.name in {c.name for c in others}:
-        raise BadSettings(f"Expected a name that no other category has, got {category.name!r}. Choose another.")
+    if not category.name.strip():
+        raise BadSettings("A category needs a name. Enter one.")
+    if category.name in {c.name for c in others}:
+        raise BadSettings(f"Another category is already called {category.name!r}. Choose another name.")
     if category.key and category.key in {c.key for c in others}:
-        raise BadSettings(f"Expected a key that no other category has, got {category.key!r}. Choose another.")
+        raise BadSettings(f"Another category already has the key {category.key!r}. Choose another key.")
     if not re.fullmatch("#[0-9a-fA-F]{6}", category.colour):
-        raise BadSettings(f"Expected a colour like #4c9be8, got {category.colour!r}. Choose another.")
+        raise BadSettings(f"{category.colour!r} is not a colour such as #4c9be8. Choose another one.")
