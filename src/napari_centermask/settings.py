@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -162,6 +163,13 @@ class AugmentSettings(Settings):
     drop_channel: float = Field(
         0.0, ge=0, le=1, description="Probability of blanking one channel, so that the model works without it."
     )
+
+    @field_validator("scale")
+    @classmethod
+    def _in_order(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < value[0] <= value[1] < inf:
+            raise ValueError(f"expected two factors above 0, the smaller first, as 0.5 1.6, got {value[0]:g} {value[1]:g}")
+        return value
 
 
 NETWORKS: dict[str, type[NetworkSettings]] = {}

@@ -23,6 +23,7 @@ def benchmark(
     runs: int = 5,
     diameter: float | None = None,
     score: float | None = None,
+    axes: str | None = None,
     out: Path | None = None,
     json: Flag = False,
 ) -> int:
@@ -52,6 +53,8 @@ def benchmark(
         Cell diameter in pixels; the model's own when not given.
     score
         Cells below this score are left out.
+    axes
+        What the axes of the images are, a letter for each (C, Y, X): YXC; as their files say when not given.
     out
         File for the JSON.
     json
@@ -65,7 +68,7 @@ def benchmark(
     from napari_centermask.deploy import benchmark as measure
     from napari_centermask.io.images import read_plane
 
-    arrays = [read_plane(path) for path in images or [sample_image()]]
+    arrays = [read_plane(path, axes=axes) for path in images or [sample_image()]]
     arrays = [measure.fill(a, side) if side else a for a in arrays for side in _sides(sizes)]
     rows = list(
         measure.benchmark(model, arrays, engines=names, device=device, runs=runs, diameter=diameter, score=score)

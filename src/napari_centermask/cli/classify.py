@@ -8,8 +8,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from napari_centermask.cli.output import check_free, print_json
+from napari_centermask.cli.output import check_free, notice, print_json
 from napari_centermask.core.errors import BadImage
+from napari_centermask.core.left_out import LeftOut
 
 Flag = Annotated[bool, Parameter(negative=())]
 
@@ -63,17 +64,24 @@ def classify(
     check_free([out], overwrite=overwrite, inputs=[cells, *found_images])
     loaded = load_classifier(classifier, engine=engine)
     told, counts = [], dict.fromkeys(loaded.card.model.categories, 0)
+    left_out = LeftOut[str](lambda why: notice(f"Error: {why}"))
     for record, path in zip(records, found_images, strict=True):
-        if path is None:
-            where = images or cells.parent
-            raise BadImage(f"Expected the image {record.file_name} in {where}, there is none. Say where: --images.")
-        found = tell(np.asarray(read_plane(path, record.plane)), record.instances, loaded)
-        for cell in found:
-            counts[found.categories[cell.category]] += 1
-        told.append(replace(record, instances=found))
+        told.append(record)  # as it is, unless it is classified
+        with left_out.unless_done(record.file_name):
+            if path is None:
+                where = images or cells.parent
+                raise BadImage(f"Expected the image {record.file_name} in {where}, there is none. Say where: --images.")
+            found = tell(np.asarray(read_plane(path, record.plane)), record.instances, loaded)
+            told[-1] = replace(record, instances=found)
+            for cell in found:
+                counts[found.categories[cell.category]] += 1
+    if left_out and len(left_out.why) == len({r.file_name for r in records}):
+        raise BadImage(f"None of {len(left_out.why)} images can be classified. Nothing is written.")
     write_coco(out, told)
     if json:
-        print_json({"images": len(told), "cells": counts, "written": out})
+        print_json({"images": len(told), "cells": counts, "written": out, "failed": left_out.sentences})
     else:
         print(f"{len(told)} images: {', '.join(f'{n} {name}' for name, n in counts.items())}. Written: {out}")
-    return 0
+    if left_out:
+        notice("The cells of images that failed are written as they were.")
+    return 2 if left_out else 0

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from napari_centermask.cli.output import notice, print_json
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.left_out import LeftOut
 
 Flag = Annotated[bool, Parameter(negative=())]
 
@@ -72,11 +73,15 @@ def convert(
     rejected = sum(c.status == "rejected" for r in results for c in r)
     if rejected and wanted.exact:
         notice(f"{rejected} rejected cells are written too; --shown leaves them out.")
-    written = write_files(target, results, wanted, overwrite=overwrite, inputs=reading.files)
+    left_out = LeftOut[str](lambda why: notice(f"Error: {why}"))
+    for name, why in reading.failed.items():
+        left_out.add(name, why)
+    written = write_files(target, results, wanted, overwrite=overwrite, inputs=reading.files, left_out=left_out)
+    results = [r for r in results if r.name not in left_out.why]
     cells = sum(map(len, results))
     if json:
         said = {"from": given.name, "to": wanted.name, "images": len(results), "cells": cells}
-        print_json(said | {"loss": loss.to_json(), "notes": reading.notes, "written": written})
+        print_json(said | {"loss": loss.to_json(), "notes": reading.notes, "written": written} | {"failed": left_out.sentences})
     else:
         print(f"{len(results)} images, {cells} cells: {target}")
-    return 0
+    return 2 if left_out else 0

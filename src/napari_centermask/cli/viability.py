@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from napari_centermask.cli.output import annotations_in, check_writable, notice
-from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.errors import BadAnnotations, BadImage, BadSettings
+from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.settings import SegmentSettings
 
@@ -78,18 +80,21 @@ def viability(
     _check(ensemble, figures, ways, weights)
     names = ("viability.json", "viability.csv", f"curves.{figures}")
     check_writable([out and out / name for name in names], inputs=annotations_in(data))
-    records = read_truth(data, split)
+    left_out = LeftOut[str](lambda why: notice(f"Error: {why}"), but=(BadSettings, BadAnnotations))
+    records = read_truth(data, split, left_out)
     categories = _categories(records, positive)
-    fit_on = read_truth(data, calibrate) if calibrate not in ("none", split) else None
+    fit_on = read_truth(data, calibrate, left_out) if calibrate not in ("none", split) else None
     loaded = [Way(text, settings) for text in ways]
     found: dict[str, Any] = {}
     temperatures: dict[str, float] = {}
     known: dict[tuple[str, str | None], Found] = {}
     for way in loaded:
         notice(f"{way.name} ...")
-        found[way.name] = way.run(records, split, known)
+        found[way.name] = way.run(records, split, known, left_out)
         if fit_on is not None:
-            temperatures[way.name] = _fit(way, way.run(fit_on, calibrate, known), fit_on, categories)
+            own = _without(left_out, fit_on, {way.name: way.run(fit_on, calibrate, known, left_out)})
+            temperatures[way.name] = _fit(way, own[1][way.name], own[0], categories)
+    records, found = _without(left_out, records, found)
     judged = _judged(records, found, categories, temperatures)
     if ensemble != "none":
         name = f"{ensemble} of {len(ways)}"
@@ -102,7 +107,19 @@ def viability(
     _show(rows, positive)
     if out is not None:
         _write(out, rows, judged, positive, figures, {"data": str(data), "split": split, "calibrate": calibrate})
-    return 0
+    return 2 if left_out else 0
+
+
+def _without(
+    left_out: LeftOut[str], records: list[ImageRecord], found: dict[str, Found]
+) -> tuple[list[ImageRecord], dict[str, Found]]:
+    """The images that no way left out, and what each found in them."""
+    kept = [k for k, record in enumerate(records) if record.file_name not in left_out.why]
+    if not kept:
+        raise BadImage(f"Expected images that can be judged, there is none. {left_out.sentences[0]}")
+    return [records[k] for k in kept], {
+        name: replace(f, cells=[f.cells[k] for k in kept]) for name, f in found.items()
+    }
 
 
 def _check(ensemble: str, figures: str, ways: list[str], weights: list[float] | None) -> None:

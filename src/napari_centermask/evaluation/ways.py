@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from napari_centermask.core.errors import BadAnnotations, BadSettings
 from napari_centermask.core.instances import Instances
+from napari_centermask.core.left_out import LeftOut
 from napari_centermask.core.probabilities import mixed, tempered
 from napari_centermask.engines.classifier import ClassifierEngine, load_classifier
 from napari_centermask.engines.load import load_engine
@@ -73,31 +75,37 @@ class Way:
         records: Sequence[ImageRecord],
         split: str | None,
         known: dict[tuple[str, str | None], Found] | None = None,
+        left_out: LeftOut[str] | None = None,
     ) -> Found:
         """The cells of annotated images.
 
         Parameters
         ----------
+        left_out
+            Gets the names of images that fail, of which no cells are returned; without it, the first one ends the work.
         known
             What models found already, and a place for what this one finds, so that ways with one model share its work.
         """
         known = {} if known is None else known
         if (key := (self._model, split)) not in known:
-            known[key] = self._cells(records, split)
+            known[key] = self._cells(records, split, left_out)
         found = known[key]
         if self._classifier is None:
             return found
-        told = [
-            classify(np.asarray(read_plane(r.path, r.plane)), _unjudged(c), self._classifier)
-            for r, c in zip(records, found.cells, strict=True)
-        ]
+        told = []
+        for record, cells in zip(records, found.cells, strict=True):
+            told.append(cells)
+            with nullcontext() if left_out is None else left_out.unless_done(record.file_name):
+                plane = np.asarray(read_plane(record.path, record.plane))
+                told[-1] = classify(plane, _unjudged(cells), self._classifier)
         return replace(found, cells=told)
 
-    def _cells(self, records: Sequence[ImageRecord], split: str | None) -> Found:
+    def _cells(self, records: Sequence[ImageRecord], split: str | None, left_out: LeftOut[str] | None) -> Found:
         if self._engine is not None:
             predict = predictor(self._engine, self.settings)
             score = with_card_defaults(self.settings, self._engine.card).score
-            return Found([cells for _, cells, _ in predict_records(records, predict)], score)
+            predicted = {id(record): cells for record, cells, _ in predict_records(records, predict, left_out)}
+            return Found([predicted.get(id(r), Instances(r.shape)) for r in records], score)
         if self._model == TRUTH:
             return Found([r.instances for r in records])
         path = Path(self._model.replace("{split}", split or ""))

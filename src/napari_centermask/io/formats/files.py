@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from napari_centermask.core.result import Result
 from napari_centermask.io.formats import FORMATS, Format
 from napari_centermask.io.formats.reading import Reading, find_image
 from napari_centermask.io.own_files import check_targets
+from napari_centermask.io.run_file import RunFile, open_run
 
 _SNIFF = 1 << 16
 
@@ -122,14 +125,24 @@ def _files_in(folder: Path, format: Format | None) -> dict[str, list[Path]]:
 
 
 def write_files(
-    path: Path, results: Sequence[Result], format: Format, *, overwrite: bool = False, inputs: Sequence[Path] = ()
+    path: Path,
+    results: Sequence[Result],
+    format: Format,
+    *,
+    overwrite: bool = False,
+    inputs: Sequence[Path] = (),
+    left_out: LeftOut[str] | None = None,
 ) -> list[Path]:
     """Write results: into one file, or for several images into a folder of files where the format holds one.
+
+    A folder is held while it is written. What a stopped call wrote there is kept when the same is written again.
 
     Parameters
     ----------
     inputs
         Files that were read for this, which are never replaced.
+    left_out
+        Gets the images that cannot be written into a folder; without it, the first one ends the work.
 
     Returns
     -------
@@ -139,22 +152,59 @@ def write_files(
     Raises
     ------
     UserError
-        If something would be replaced, or two images would get one file; nothing is written then.
+        If something would be replaced, two images would get one file, or another run writes there; nothing is written then.
     """
     targets = _targets(path, results, format)
     check_targets(targets, inputs)
-    taken = [p for p in targets if p.exists()]
-    if taken and not overwrite:
-        raise UserError(f"{taken[0]} would be replaced. Choose another place or add --overwrite.")
     for result in results:
         if len(result.leading) > 2:
             raise BadSettings(f"Expected at most the axes t and z, {result.name} has {len(result.leading)} axes.")
-    if format.many:
+    if format.many or targets == [path]:
+        _check_free(targets, overwrite=overwrite)
         format.write(targets[0], results)
-    else:
-        for target, result in zip(targets, results, strict=True):
-            format.write(target, [result])
-    return targets
+        return targets
+    command = {"command": "convert", "format": format.name, "overwrite": overwrite, "inputs": list(map(_stamp, inputs))}
+    command |= {"images": [[r.name, len(r)] for r in results]}
+    with open_run(path, command, targets, overwrite=overwrite) as run:
+        _write_folder(targets, results, format, run, overwrite=overwrite, left_out=left_out)
+    return [t for t in targets if str(t) in run.done]
+
+
+def _write_folder(
+    targets: Sequence[Path],
+    results: Sequence[Result],
+    format: Format,
+    run: RunFile,
+    *,
+    overwrite: bool,
+    left_out: LeftOut[str] | None,
+) -> None:
+    """A file for each result that an earlier run of the same has not written."""
+    pairs = [(t, r) for t, r in zip(targets, results, strict=True) if not (str(t) in run.done and t.exists())]
+    planned = set(run.planned) if run.going_on else set()
+    _check_free([t for t, _ in pairs if str(t) not in planned], overwrite=overwrite)
+    run.begin()
+    is_finished = False
+    try:
+        for target, result in pairs:
+            with nullcontext() if left_out is None else left_out.unless_done(result.name):
+                format.write(target, [result])
+                run.note(str(target), True)
+        is_finished = not left_out
+    finally:
+        run.close(finished=is_finished)
+
+
+def _check_free(targets: Sequence[Path], *, overwrite: bool) -> None:
+    taken = [p for p in targets if os.path.exists(p)]  # False where a name is too long, which is found with the file
+    if taken and not overwrite:
+        raise UserError(f"{taken[0]} would be replaced. Choose another place or add --overwrite.")
+
+
+def _stamp(path: Path) -> list[str | int]:
+    """A file as it is now: path, size and time."""
+    now = path.stat()
+    return [os.path.abspath(path), now.st_size, now.st_mtime_ns]
 
 
 def _targets(path: Path, results: Sequence[Result], format: Format) -> list[Path]:
