@@ -168,7 +168,9 @@ class AugmentSettings(Settings):
     @classmethod
     def _in_order(cls, value: tuple[float, float]) -> tuple[float, float]:
         if not 0 < value[0] <= value[1] < inf:
-            raise ValueError(f"expected two factors above 0, the smaller first, as 0.5 1.6, got {value[0]:g} {value[1]:g}")
+            raise ValueError(
+                f"expected two factors above 0, the smaller first, as 0.5 1.6, got {value[0]:g} {value[1]:g}"
+            )
         return value
 
 

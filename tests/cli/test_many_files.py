@@ -251,7 +251,17 @@ def fields(tmp_path, cells):
 
 
 def test_a_damaged_image_is_left_out_of_an_evaluation_and_named(fields, tmp_path, capsys):
-    tokens = ["evaluate", "--data", fields, "--split", "test", "--json", tmp_path / "r.json", "--maps", tmp_path / "maps"]
+    tokens = [
+        "evaluate",
+        "--data",
+        fields,
+        "--split",
+        "test",
+        "--json",
+        tmp_path / "r.json",
+        "--maps",
+        tmp_path / "maps",
+    ]
     assert cli.run([str(t) for t in tokens]) == 2
     report = json.loads((tmp_path / "r.json").read_text())
     assert [row["name"] for row in report["per_image"]] == ["1.png", "3.png"]
@@ -358,7 +368,9 @@ def test_a_full_disk_spares_what_fits_into_a_conversion(masks, tmp_path, monkeyp
 
 def test_a_flat_field_is_found_without_the_damaged_image(tmp_path, capsys):
     for number in range(11):
-        tifffile.imwrite(tmp_path / f"{number}.tif", np.random.default_rng(number).integers(90, 110, (32, 32)).astype(np.uint16))
+        tifffile.imwrite(
+            tmp_path / f"{number}.tif", np.random.default_rng(number).integers(90, 110, (32, 32)).astype(np.uint16)
+        )
     (tmp_path / "damaged.tif").write_bytes(b"II*\0 nothing")
     assert cli.run(["flatfield", str(tmp_path), "--out", str(tmp_path / "out" / "flat.tif")]) == 2
     out, err = capsys.readouterr()

@@ -81,7 +81,9 @@ def convert(
     cells = sum(map(len, results))
     if json:
         said = {"from": given.name, "to": wanted.name, "images": len(results), "cells": cells}
-        print_json(said | {"loss": loss.to_json(), "notes": reading.notes, "written": written} | {"failed": left_out.sentences})
+        print_json(
+            said | {"loss": loss.to_json(), "notes": reading.notes, "written": written} | {"failed": left_out.sentences}
+        )
     else:
         print(f"{len(results)} images, {cells} cells: {target}")
     return 2 if left_out else 0

@@ -92,8 +92,9 @@ def viability(
         notice(f"{way.name} ...")
         found[way.name] = way.run(records, split, known, left_out)
         if fit_on is not None:
-            own = _without(left_out, fit_on, {way.name: way.run(fit_on, calibrate, known, left_out)})
-            temperatures[way.name] = _fit(way, own[1][way.name], own[0], categories)
+            fitting = {way.name: way.run(fit_on, calibrate, known, left_out)}
+            kept, fitting = _without(left_out, fit_on, fitting)
+            temperatures[way.name] = _fit(way, fitting[way.name], kept, categories)
     records, found = _without(left_out, records, found)
     judged = _judged(records, found, categories, temperatures)
     if ensemble != "none":
@@ -117,9 +118,7 @@ def _without(
     kept = [k for k, record in enumerate(records) if record.file_name not in left_out.why]
     if not kept:
         raise BadImage(f"Expected images that can be judged, there is none. {left_out.sentences[0]}")
-    return [records[k] for k in kept], {
-        name: replace(f, cells=[f.cells[k] for k in kept]) for name, f in found.items()
-    }
+    return [records[k] for k in kept], {name: replace(f, cells=[f.cells[k] for k in kept]) for name, f in found.items()}
 
 
 def _check(ensemble: str, figures: str, ways: list[str], weights: list[float] | None) -> None:
