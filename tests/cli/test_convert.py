@@ -70,7 +70,7 @@ def test_rejected_cells_can_be_left_out(tmp_path, cells, capsys):
     result.set((), 2, replace(result.get((), 2), status="rejected"))
     write_coco(tmp_path / "a.json", records_of(result, "a.png"))
     assert cli.run(["convert", str(tmp_path / "a.json"), str(tmp_path / "a.geojson")]) == 0
-    assert "1 rejected cells are written too" in capsys.readouterr().err
+    assert "1 rejected cells are included" in capsys.readouterr().err
     assert cli.run(["convert", str(tmp_path / "a.json"), str(tmp_path / "b.geojson"), "--shown"]) == 0
     assert len(json.loads((tmp_path / "b.geojson").read_text())["features"]) == 3
 
@@ -79,7 +79,7 @@ def test_rejected_cells_can_be_left_out(tmp_path, cells, capsys):
     ("tokens", "message"),
     [
         (["none.json", "x.geojson"], "there is none"),
-        (["a.json", "x.abc"], "Cannot tell the format of x.abc"),
+        (["a.json", "x.abc"], "The format of x.abc is not clear"),
         (["a.json", "x.abc", "--to", "svg"], "Expected a format"),
         (["a.abc", "x.geojson"], "Cannot tell the format of a.abc"),
         (["annotations.json", "x.geojson"], "Expected a folder for 2 images"),

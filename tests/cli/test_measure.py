@@ -73,11 +73,11 @@ def test_another_category_can_be_the_dead_one(folder):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--dead", "necrotic"], "expected a category of a.tif (live, dead), got 'necrotic'"),
-        (["--threshold", "4"], "expected a probability from 0 to 1, got 4.0"),
+        (["--dead", "necrotic"], "a.tif has no category 'necrotic'"),
+        (["--threshold", "4"], "must be a probability from 0 to 1, not 4.0"),
         (["--background", "local"], "Expected a background of ring, image, none, got 'local'"),
         (["--channel-names", "a", "b"], "Expected 1 names for the channels of a.tif, got 2: a, b"),
-        (["--images", "nowhere"], "Expected the image a.tif in nowhere, there is none"),
+        (["--images", "nowhere"], "Image a.tif not found in nowhere"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_nothing_is_written(folder, capsys, flags, message):
@@ -89,6 +89,6 @@ def test_a_mistake_is_one_sentence_and_nothing_is_written(folder, capsys, flags,
 def test_earlier_tables_stay_unless_asked(folder, capsys):
     (folder / "out_counts.csv").write_text("mine")
     assert cli.run(["measure", str(folder / "annotations.json"), "--out", str(folder / "out.csv")]) == 2
-    assert "would be replaced" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert cli.run(["measure", str(folder / "annotations.json"), "--out", str(folder / "out.csv"), "--overwrite"]) == 0
     assert len(rows(folder / "out_counts.csv")) == 2

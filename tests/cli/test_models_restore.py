@@ -42,7 +42,7 @@ def test_of_a_removed_and_an_archived_model_the_removed_one_comes_first_and_the_
     text, found = restored(capsys)
     assert found == "second"
     assert text.startswith("Restored 'mine', removed on ")
-    assert "others of this name: in the archive. Rename this one" in text
+    assert "more of this name: in the archive. Rename this one" in text
     registry.rename_model("mine", "other")
     assert restored(capsys) == ("Restored 'mine' from the archive\n", "first")
 
@@ -58,6 +58,6 @@ def test_empty_removes_for_good_what_was_removed_and_not_the_archive(add, capsys
     add("second")
     registry.delete_model("mine")
     assert cli.run(["models", "empty"]) == 0
-    assert "Removed for good: 1; " in capsys.readouterr().out
+    assert "Deleted for good: 1; " in capsys.readouterr().out
     assert registry.deleted_models() == []
     assert restored(capsys)[1] == "first"

@@ -63,7 +63,7 @@ def test_a_place_that_cannot_be_written_to_is_told_before_any_work(tmp_path, mon
     with pytest.raises(UserError, match="file is a file"):
         check_free([tmp_path / "file" / "a.txt"], overwrite=True)
     monkeypatch.setattr("os.access", lambda path, mode: False)  # tests may run as root, who may do all
-    with pytest.raises(UserError, match="cannot. Unlock it"):
+    with pytest.raises(UserError, match="is read-only"):
         check_writable([tmp_path / "new" / "a.txt"])
 
 

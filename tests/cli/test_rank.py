@@ -44,9 +44,9 @@ def test_it_is_said_when_no_image_can_be_ranked(tmp_path, capsys):
     assert cli.run(["rank", str(tmp_path)]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert "none of 1 can be ranked" in err
+    assert "None of the images can be ranked" in err
 
 
 def test_a_folder_without_images_is_refused(tmp_path, capsys):
     assert cli.run(["rank", str(tmp_path)]) == 2
-    assert "found none" in capsys.readouterr().err
+    assert "has no images" in capsys.readouterr().err

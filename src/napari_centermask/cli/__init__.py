@@ -1,4 +1,4 @@
-"""The command line: one file per command. Settings become flags by themselves; heavy imports wait."""
+"""The command line: one file per command. Flags are made from the settings; heavy imports are deferred."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _COMMANDS = (
     "demo",
     "doctor",
 )
-"""Each is a module of this package that holds a function, or for `models` an application, of its name."""
+"""Each is a module of this package with a function of the same name (for `models`, an application)."""
 
 
 def make_app() -> App:
@@ -64,12 +64,12 @@ def run(tokens: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     tokens
-        The arguments after the program's name; those of the process when not given.
+        The arguments after the program's name; those of this process by default.
 
     Returns
     -------
     int
-        0, or 2 after a mistake that the user can mend, or 130 when interrupted.
+        0; 2 after an error that you can correct; 130 when interrupted.
     """
     tokens = list(sys.argv[1:] if tokens is None else tokens)
     try:
@@ -86,7 +86,7 @@ def run(tokens: Sequence[str] | None = None) -> int:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        return _fail("Expected enough memory, it ran out. Close other programs or use a smaller --tile.")
+        return _fail("Out of memory. Close other programs or use a smaller --tile.")
     except (KeyboardInterrupt, Cancelled):
         print("Stopped.", file=sys.stderr)
         return INTERRUPTED
@@ -106,7 +106,7 @@ def main() -> None:
 
 
 def _on_terminate(number: int, frame: object) -> None:
-    # As an exception, so that files under temporary names are removed.
+    # Raised as an exception so that temporary files are removed.
     raise KeyboardInterrupt
 
 
@@ -121,7 +121,7 @@ def _hint(tokens: list[str]) -> str:
 
 
 def _explain(error: CycloptsError) -> str:
-    """One sentence per fault; of pydantic's reports the field, the rule and the value."""
+    """One sentence per error; for pydantic's errors the field, the rule and the value."""
     import pydantic
 
     cause = error.__cause__ or error.__context__
@@ -131,11 +131,11 @@ def _explain(error: CycloptsError) -> str:
 
 
 def explain_settings(error: object) -> BadSettings:
-    """The faults of a settings object as flags: `--score: Input should be less than or equal to 1, got 3`."""
+    """The validation errors of a settings object, by flag: `--score: Input should be less than or equal to 1, got 3`."""
     faults = []
     for fault in error.errors():
         parts = [part for part in fault["loc"] if isinstance(part, str)]
-        parts = [p for p, before in zip(parts, ["", *parts], strict=False) if before != "model"]  # a family, no flag
+        parts = [p for p, before in zip(parts, ["", *parts], strict=False) if before != "model"]  # a family, not a flag
         flag = "--" + ".".join(part.replace("_", "-") for part in parts)
         got = "" if fault["type"] == "missing" else f", got {fault['input']!r}"
         faults.append(f"{flag}: {fault['msg']}{got}")

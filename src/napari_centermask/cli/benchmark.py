@@ -1,4 +1,4 @@
-"""`benchmark`: how fast a model is on this machine, engine by engine and stage by stage."""
+"""`benchmark`: how fast a model runs on this machine, by engine and stage."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def benchmark(
     out: Path | None = None,
     json: Flag = False,
 ) -> int:
-    """Measure latency, images/s, megapixels/s and peak memory per engine, stage by stage.
+    """Measure latency, images/s, megapixels/s and peak memory of each engine, by stage.
 
     For example:
 
@@ -38,25 +38,25 @@ def benchmark(
     Parameters
     ----------
     images
-        Images to measure on; the shipped sample when not given.
+        Images to measure on; the included sample by default.
     model
         Name of an installed model, or a model file.
     engines
-        Any of openvino, onnx, torch, with commas. They take turns within each round.
+        Any of openvino, onnx and torch, separated by commas. They take turns within each round.
     device
         auto, cpu, cuda, cuda:1.
     sizes
-        Sides in pixels that images are cut or mirrored to, with commas; 0 leaves them as they are.
+        Sides in pixels to crop or mirror the images to, separated by commas; 0 leaves them as they are.
     runs
-        Counted rounds; medians are shown.
+        Number of timed rounds; medians are shown.
     diameter
-        Cell diameter in pixels; the model's own when not given.
+        Cell diameter in pixels; the model's own by default.
     score
         Cells below this score are left out.
     axes
         What the axes of the images are, a letter for each (C, Y, X): YXC; as their files say when not given.
     out
-        File for the JSON.
+        JSON file to write.
     json
         Print JSON instead of a table.
     """
@@ -92,5 +92,7 @@ def _sides(text: str) -> list[int]:
     except ValueError:
         sides = []
     if not sides or not all(0 <= s <= 32_768 for s in sides):
-        raise BadSettings(f"--sizes: expected whole numbers of pixels with commas, such as 512,1024; got '{text}'.")
+        raise BadSettings(
+            f"--sizes must be whole numbers of pixels separated by commas, such as 512,1024, not '{text}'."
+        )
     return sides

@@ -1,4 +1,4 @@
-"""`classify`: cells in, the same cells with categories and probabilities out."""
+"""`classify`: give cells categories and probabilities."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def classify(
     overwrite: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Tell the categories of cells that were found, by a classifier of their crops.
+    """Classify segmented cells from crops of the image.
 
-    What a person accepted or corrected keeps its category.
+    Cells that somebody accepted or corrected keep their category.
 
     For example:
 
@@ -39,17 +39,17 @@ def classify(
     cells
         COCO file of cells.
     classifier
-        A file NAME.classifier.onnx, or a model that comes with one.
+        A file NAME.classifier.onnx, or a model that includes one.
     images
-        Folder of the images; beside the cells, or in images/ there, when not given.
+        Folder of the images; by default the folder of the cells, or images/ in it.
     out
         COCO file to write.
     engine
         openvino, onnx or auto.
     overwrite
-        Replace an earlier file.
+        Replace an existing file.
     json
-        Print what was told as JSON.
+        Print a summary as JSON.
     """
     import numpy as np
 

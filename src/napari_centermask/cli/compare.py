@@ -1,4 +1,4 @@
-"""`compare`: two models on the same annotated images, and whether the difference is more than luck."""
+"""`compare`: compare two models on the same annotated images, with a test of significance."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def compare(
     json: Path | None = None,
     pictures: Path | None = None,
 ) -> int:
-    """Compare two models on the same images; the new one is recommended only where it is better beyond luck.
+    """Compare two models on the same images; the new one is recommended only if it is significantly better.
 
     For example:
 
@@ -48,16 +48,17 @@ def compare(
     split
         train, val or test; all of annotations.json when not given.
     held_out
-        Hold out a part of each folder that neither model was trained on, as far as there is one, and compare on that;
+        Compare on a held-out part of each folder that, where possible, neither model was trained on;
         the folders may be projects.
     known
-        Folders of what the old model was made for: a new one that loses more there than it gains is not recommended.
+        Folders of the kind of image the old model was made for: a new model that loses more there than it gains is not
+        recommended.
     engine, device
-        As for segment.
+        As in `segment`.
     json
-        File for all figures.
+        JSON file for all figures.
     pictures
-        Folder for pictures of the images on which they differ most.
+        Folder for pictures of the images on which the models differ most.
     """
     from napari_centermask.engines.load import load_engine
     from napari_centermask.evaluation.compare_models import compare_models
@@ -86,7 +87,7 @@ def compare(
 
 
 def hold_out(folders: Sequence[Path], out: Path, learned: Sequence[Learned]) -> tuple[list[Path], str]:
-    """Data folders below `out` with a part held out of each that no model was trained on, and the name of its split."""
+    """Make data folders in `out`, each with a held-out split that no model was trained on; return them and its name."""
     from napari_centermask.io.learned import merged
     from napari_centermask.training.data.dataset import freeze_dataset
 
@@ -98,7 +99,7 @@ def hold_out(folders: Sequence[Path], out: Path, learned: Sequence[Learned]) -> 
 
 
 def judging_split(folders: Sequence[Path]) -> str:
-    """The split to judge by: test, on which nothing was chosen, where each folder has one; else val."""
+    """The split to compare on: test, which no choice was based on, if every folder has one; else val."""
     return "test" if all((folder / "annotations_test.json").exists() for folder in folders) else "val"
 
 
@@ -117,7 +118,7 @@ def table(values: dict[str, Any], old: str, new: str) -> list[str]:
         ("bioimage AP at 0.50", ("bioimage_ap", "0.50")),
         ("F1 at 0.50", ("f1",)),
         ("PQ", ("pq",)),
-        ("COCO AP (another measure)", ("coco", "AP")),
+        ("COCO AP (a different measure)", ("coco", "AP")),
         ("overlapping cells found", ("overlap", "recall50")),
         ("overlapping cells, mean IoU", ("overlap", "mean_iou")),
     ]
@@ -131,7 +132,7 @@ def table(values: dict[str, Any], old: str, new: str) -> list[str]:
     return [
         *lines,
         "",
-        f"difference {verdict['difference']:+.4f}, 95 % of the draws from {low:+.4f} to {high:+.4f}",
+        f"difference {verdict['difference']:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}",
         verdict["sentence"],
     ]
 

@@ -1,4 +1,4 @@
-"""`convert`: cells from one file format to another; what is lost is said in numbers first."""
+"""`convert`: convert cells from one file format to another; says first what will be lost."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def convert(
 ) -> int:
     """Convert cells from one format to another.
 
-    Formats: coco, labels, imagej, cellpose, geojson, ome-zarr. COCO holds many images in a file; of the others there
-    is a file for each image, and several images go into a folder.
+    Formats: coco, labels, imagej, cellpose, geojson, ome-zarr. A COCO file holds many images; the other formats
+    have one file per image, and several images go into a folder.
 
     For example:
 
@@ -42,28 +42,28 @@ def convert(
     Parameters
     ----------
     source
-        File to read, or a folder of files of one format.
+        File to read, or a folder of files in one format.
     target
         File to write, or a folder for several.
     from_
-        Format of the source; told by its name when not given.
+        Format of the source; guessed from its name by default.
     to
-        Format of the target; told by its name when not given.
+        Format of the target; guessed from its name by default.
     images
-        Folder of the images, for their names and sizes; looked for beside the source when not given.
+        Folder of the images, for their names and sizes; by default looked for beside the source.
     shown
-        Leave out rejected cells and those below their result's score.
+        Leave out rejected cells and those below the score of their result.
     overwrite
-        Replace earlier files.
+        Replace existing files.
     json
-        Print what was read, lost and written as JSON.
+        Print a summary, with what was lost, as JSON.
     """
     from napari_centermask.io.formats.files import format_named, guess, read_files, write_files
     from napari_centermask.io.formats.loss import only_shown
 
     wanted = format_named(to) if to else guess(target)
     if wanted is None:
-        raise BadSettings(f"Cannot tell the format of {target.name}. Name it: --to coco, labels, imagej, ...")
+        raise BadSettings(f"The format of {target.name} is not clear. Choose it with --to coco, labels, imagej, ...")
     given, reading = read_files(source, format_named(from_) if from_ else None, images=images)
     results = [only_shown(r) for r in reading.results] if shown else list(reading.results)
     loss = wanted.loss(results)

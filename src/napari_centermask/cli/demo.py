@@ -1,4 +1,4 @@
-"""`demo`: a real image, the shipped model, and the result to look at."""
+"""`demo`: segment a real image with an included model and show the result."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 SAMPLE = "nuclei_fluorescence.png"
 VIEWER = "napari_centermask.widgets.viewer.demo"
-"""Run as a program: it opens napari with an image and its COCO file. The command line itself knows no Qt."""
+"""Run as a program: opens napari with an image and its COCO file. The command line itself does not import Qt."""
 
 
 def sample_image() -> Path:
-    """The shipped image of the demo."""
+    """The sample image of the demo."""
     return Path(__file__).parents[1] / "resources" / "samples" / SAMPLE
 
 
 def demo(*, out: Path = Path("demo_output"), engine: str = "auto", window: bool = True, json: Flag = False) -> int:
-    """Segment a real sample image and show it: in napari where there is a display, as overlay.png everywhere.
+    """Segment a real sample image and show it: as overlay.png and, if there is a display, in napari.
 
     For example:
 
@@ -39,13 +39,13 @@ def demo(*, out: Path = Path("demo_output"), engine: str = "auto", window: bool 
     Parameters
     ----------
     out
-        Folder for overlay.png, the label image and the COCO file; earlier results of the demo are replaced.
+        Folder for overlay.png, the label image and the COCO file; results of an earlier demo are replaced.
     engine
         auto, openvino, onnx or torch.
     window
         Open napari.
     json
-        Print what was found and written as JSON.
+        Print a summary as JSON.
     """
     from PIL import Image
 
@@ -77,7 +77,7 @@ def demo(*, out: Path = Path("demo_output"), engine: str = "auto", window: bool 
 
 
 def overlay(image: np.ndarray, cells: Instances) -> np.ndarray:
-    """The image with each cell tinted and outlined in its own colour, hidden outlines too.
+    """The image with each cell tinted and outlined in its own colour, including outlines that other cells cover.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def overlay(image: np.ndarray, cells: Instances) -> np.ndarray:
 
 
 def _colour(number: int) -> np.ndarray:
-    """(3,) RGB in 0..255; hues a golden section apart, so that neighbours in the list differ."""
+    """(3,) RGB in 0..255; hues are a golden section apart, so that neighbours in the list differ."""
     import colorsys
 
     import numpy as np
@@ -122,7 +122,7 @@ def _open_napari(image: Path, coco: Path) -> None:
 
     fault = probe_display()
     if fault:
-        notice(f"napari is not opened: {fault}")
+        notice(f"Cannot open napari: {fault}")
         return
-    notice("Opening napari; close its window to go on.")
+    notice("Opening napari; close its window to continue.")
     subprocess.run([sys.executable, "-m", VIEWER, str(image), str(coco)], check=False)

@@ -1,4 +1,4 @@
-"""`doctor`: what is installed, what works, and what to do about what does not."""
+"""`doctor`: check what is installed and what works, and say how to repair what does not."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ MARKS = {True: "ok", False: "BAD", None: "-"}
 
 
 def doctor(*, json: Flag = False) -> int:
-    """Tell what is installed, which engines and devices work, and what to do about what does not.
+    """Check what is installed and which engines and devices work, and say how to repair what does not.
 
-    Each library is tried in a process of its own, so that one that cannot load does no harm.
-    Ends with code 2 if images cannot be segmented.
+    Each library is tried in a process of its own, so that one that cannot load does not affect the others.
+    The exit code is 2 if images cannot be segmented.
 
     For example:
 
@@ -90,12 +90,12 @@ def examine() -> dict[str, Any]:
 
 
 def _check_models() -> tuple[list[Check], str | None]:
-    """Findings about the models, and one to try the engines with, small and shipped where possible."""
+    """Findings about the models, and a model to try the engines with: a small, included one where possible."""
     good = zoo.list_models()
     names = ", ".join(m.name for m in good)
-    remedy = "" if good else "Install napari-centermask again, or add one: napari-centermask models add FILE"
+    remedy = "" if good else "Reinstall napari-centermask, or add a model: napari-centermask models add FILE"
     checks = [Check("models", bool(good), names or "none", remedy)]
-    checks += [Check("model", False, str(e), "Remove its folder or add the model again.") for e in zoo.broken_models()]
+    checks += [Check("model", False, str(e), "Delete its folder or add the model again.") for e in zoo.broken_models()]
     return checks, good[0].name if good else None
 
 
@@ -111,10 +111,14 @@ def _versions() -> dict[str, str]:
 
 def _show(report: dict[str, Any]) -> None:
     print(f"napari-centermask {report['napari_centermask']}, Python {report['python']}, {report['system']}")
-    print(f"{report['executable']}\nadded models: {report['models_folder']}\n")
+    print(f"{report['executable']}\nyour models: {report['models_folder']}\n")
     print(", ".join(f"{k} {v}" for k, v in report["packages"].items()) + "\n")
     for check in report["checks"]:
         print(f"{MARKS[check['ok']]:<4} {check['name']:<24} {check['detail']}")
         if check["remedy"]:
             print(f"     {'':<24} -> {check['remedy']}")
-    print("\nImages can be segmented." if report["can_segment"] else "\nImages cannot be segmented; see the remedies.")
+    print(
+        "\nImages can be segmented."
+        if report["can_segment"]
+        else "\nImages cannot be segmented; see the lines marked ->."
+    )

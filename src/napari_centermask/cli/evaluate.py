@@ -1,4 +1,4 @@
-"""`evaluate`: a model, or predictions, against annotated images."""
+"""`evaluate`: compare a model, or predictions, with annotated images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def evaluate(
     coco_detections: int = 1000,
     settings: Annotated[SegmentSettings, Parameter(name="*")] = SegmentSettings(),  # noqa: B008  a frozen default
 ) -> int:
-    """Compare a model's cells, or those of a COCO file, with annotations.
+    """Compare the cells of a model, or of a COCO file, with annotations.
 
     For example:
 
@@ -40,14 +40,14 @@ def evaluate(
     split
         train, val or test; all of annotations.json when not given.
     predictions
-        COCO file to judge instead of a model; images are matched by file name. All its cells count unless
+        COCO file to evaluate instead of a model; images are matched by file name. All its cells count unless
         --score is given.
     json
-        File for the figures.
+        JSON file for the figures.
     maps
-        Folder for one PNG per image: true, missed, false, merged and split cells in colours.
+        Folder for one PNG per image, with true, missed, false, merged and split cells in colour.
     coco_detections
-        Most detections per image that COCO AP looks at; the usual 100 hides most cells of a dense field.
+        Largest number of detections per image for COCO AP; the usual 100 would drop most cells of a dense field.
     """
     from napari_centermask.evaluation.folder import channel_names_in, evaluate_folder, evaluate_predictions
     from napari_centermask.evaluation.report import format_table
@@ -84,7 +84,7 @@ def evaluate(
 
 
 def _predictor(settings: SegmentSettings):
-    """What a model predicts, and the score from which its cells count; the engine is loaded here, so no image pays for it."""
+    """What a model predicts, and the lowest score of cells that count; loads the engine, so that no image is charged for it."""
     from napari_centermask.engines.load import load_engine
     from napari_centermask.evaluation.folder import predictor
     from napari_centermask.pipeline import with_card_defaults
@@ -104,7 +104,7 @@ def _map_writer(folder: Path, score: float, left_out: LeftOut[str]):
         from napari_centermask.io.images import read_plane
 
         path = _map_file(folder, Path(record.file_name).with_suffix("").parts, record.plane)
-        if path in written:  # of two images only the endings differ
+        if path in written:  # two images differ only in their suffix
             path = _map_file(folder, Path(record.file_name).parts, record.plane)
         written.add(path)
         with left_out.unless_done(f"The error map {path.name}"):

@@ -1,4 +1,4 @@
-"""`export`: a model's ONNX graphs, refused where they disagree with torch."""
+"""`export`: write a model's ONNX graphs, if they agree with torch."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def export(
     model
         Name of an installed model, or a .safetensors file.
     out
-        Folder for the graphs; beside the weights when not given.
+        Folder for the graphs; that of the weights by default.
     name
-        Their name; that of the weights when not given.
+        Name of the graphs; that of the weights by default.
     overwrite
-        Replace earlier graphs.
+        Replace existing graphs.
     json
         Print the files and the measured differences as JSON.
     """
@@ -59,16 +59,16 @@ def export(
 
 
 def _find(model: str) -> zoo.ModelFiles:
-    """The model; graphs that are out of date do not stand in the way of making them anew."""
+    """The model; outdated graphs are no error, as they are about to be replaced."""
     path = Path(model).expanduser()
     files = zoo.read_weights(path) if path.suffix == ".safetensors" else zoo.find_model(model)
     if files.weights is None:
-        raise BadModel(f"Expected a model with weights, '{model}' has only graphs. Export from its .safetensors file.")
+        raise BadModel(f"'{model}' has ONNX graphs but no weights to export. Choose its .safetensors file.")
     return files
 
 
 def export_files(files: zoo.ModelFiles, folder: Path, *, name: str | None = None) -> Any:
-    """Export a model's weights into a folder; returns the measured `Parity`.
+    """Export a model's weights to a folder; return the measured `Parity`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""`finetune`: corrected cells in, a compared model out; every setting has a default computed from the data."""
+"""`finetune`: fine-tune a model on corrected cells and compare it; every default is computed from the data."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def finetune(
     dry_run: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Train a model further on corrected cells, and compare it with the one it came from.
+    """Fine-tune a model on corrected cells and compare it with the one it started from.
 
-    The model is trained on what was reviewed or corrected. A part of that is held out, without leaks, to compare on. For example:
+    Training uses the reviewed or corrected cells. Part of them is held out for the comparison. For example:
 
       napari-centermask finetune my_project
 
@@ -55,24 +55,24 @@ def finetune(
     start
         The model to start from.
     scratch
-        Start from nothing instead.
+        Train from scratch instead.
     out
-        Run folder; a new one in runs/ of the project when not given.
+        Run folder; by default a new one in runs/ of the project.
     replay
-        Folders of data that the start model was trained on, mixed in so that it is not forgotten; the sample that comes with
-        the model when not given.
+        Folders of data that the start model was trained on, mixed in so that the model does not forget it; by default the sample
+        that comes with the model.
     replay_part
-        Part of the tiles taken from there; 0 for none.
+        Fraction of the tiles taken from there; 0 for none.
     val_part
-        Part of the cells to hold out.
+        Fraction of the cells to hold out.
     minutes, steps, batch, tile, workers, device
-        Instead of the computed defaults.
+        Override the computed defaults.
     seed
-        Of the split and of the training.
+        Random seed of the split and the training.
     install
-        Install the model under this name if it is recommended; `--adopt` is the older name of this flag.
+        Install the model under this name if it is recommended. `--adopt` is the old name of this flag.
     dry_run
-        Write the run file, with the reasons for its values, and stop: `train RUN.json` goes on.
+        Only write the run file, with the reasons for its values; `train RUN.json` continues from there.
     json
         Print one JSON object per event.
     """
@@ -120,7 +120,7 @@ def _checked(values: dict[str, Any]) -> TrainSettings:
 def suggest_for(
     data: Path, start: str | None, *, out: Path | None, replay: list[Path] | None, val_part: float, seed: int
 ) -> tuple[TrainSettings, dict[str, str]]:
-    """Freeze what is known in a run folder and compute the settings from it."""
+    """Freeze the data in a run folder and compute the settings from it."""
     from napari_centermask.jobs.finetune import prepare
 
     suggestion = prepare(data, start, out=out, replay=replay, val_part=val_part, seed=seed)

@@ -1,4 +1,4 @@
-"""`flatfield`: the uneven illumination of a microscope, found from many of its images."""
+"""`flatfield`: estimate the uneven illumination of a microscope from many of its images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def flatfield(
     axes: str | None = None,
     overwrite: Flag = False,
 ) -> int:
-    """Find the illumination that images share, for `segment --preprocess.flat-field`.
+    """Estimate the illumination that images share, for `segment --preprocess.flat-field`.
 
     For example:
 
@@ -39,15 +39,15 @@ def flatfield(
     Parameters
     ----------
     images
-        Ten or more image files of one microscope and one size, stacks counting by plane, or folders of them.
+        Ten or more images of one microscope and one size (each plane of a stack counts), or folders of them.
     out
-        The TIFF to write: one channel for each of the images', of mean 1.
+        TIFF to write, with one channel for each channel of the images; each has mean 1.
     dark
         Grey level of the camera without light.
     axes
         What the axes of the images are, a letter for each (T, Z, C, Y, X): ZYX; as their files say when not given.
     overwrite
-        Replace an earlier file.
+        Replace an existing file.
     """
     import tifffile
 
@@ -59,7 +59,7 @@ def flatfield(
     left_out = LeftOut[Path](lambda why: notice(f"Error: {why}"), but=(BadSettings,))
     gain = estimate_gain(_planes(files, seen, axes, left_out), dark=dark)
     if len(seen) < FEWEST:
-        notice(f"Expected {FEWEST} planes or more, found {len(seen)}: their cells may be seen in the flat field.")
+        notice(f"{len(seen)} of {FEWEST} planes or more: their cells may show in the flat field. Add images.")
     with whole_file(out) as part:
         tifffile.imwrite(part, gain, photometric="minisblack", compression="zlib")
     spread = float(gain.max() / gain.min())

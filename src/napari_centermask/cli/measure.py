@@ -1,4 +1,4 @@
-"""`measure`: cells and their images in, a table of measurements out."""
+"""`measure`: write a table of measurements of cells."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def measure(
     overwrite: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Measure cells: a row for each cell, and beside it counts and viability of each image and frame.
+    """Measure cells: a table with a row per cell, and one with counts and viability of each image and frame.
 
-    For each cell its shape, and for each channel mean, spread, extremes, sum, and mean and sum less the background.
-    Cells that overlap are measured on their own masks. docs/formats.md names the columns.
+    Measures the shape of each cell and, for each channel, mean, spread, extremes and sum, and mean and sum less the background.
+    Each cell is measured on its own mask, overlaps included. docs/formats.md lists the columns.
 
     For example:
 
@@ -52,29 +52,29 @@ def measure(
     cells
         File of cells in any format, a folder of such files, or a project.
     out
-        CSV to write; the counts go beside it, as NAME_counts.csv.
+        CSV to write; the counts go to NAME_counts.csv beside it.
     images
-        Folder of the images; looked for beside the cells when not given.
+        Folder of the images; by default looked for beside the cells.
     from_
-        Format of the cells; told by the name when not given.
+        Format of the cells; guessed from the name by default.
     channel_names
-        Names of the channels, in order; those of the file, or channel0, channel1 ... when not given.
+        Names of the channels, in order; by default those of the file, or channel0, channel1 ...
     background
-        ring: the median around each cell; image: that of the image; none.
+        ring (median around each cell), image (median of the image) or none.
     ring_gap
         Pixels between a cell's edge and its ring.
     ring_width
         Width of the ring in pixels.
     dead
-        Name of the category that is not viable; told by the names when not given.
+        Name of the category that is not viable; guessed from the names by default.
     threshold
         Cells that nobody judged are of that category from this probability on; as they are when not given.
     axes
         What the axes of the images are, a letter for each (T, Z, C, Y, X): ZYX; as their files say when not given.
     overwrite
-        Replace earlier files.
+        Replace existing files.
     json
-        Print what was measured as JSON.
+        Print a summary as JSON.
     """
     from napari_centermask.core.measure import Background
     from napari_centermask.io.formats.files import format_named, read_files
@@ -137,7 +137,7 @@ def _category(result: Result, name: str | None) -> int | None:
     found = next((id for id, known in result.categories.items() if known.casefold() == name.casefold()), None)
     if found is None:
         known = ", ".join(result.categories.values())
-        raise BadSettings(f"--dead: expected a category of {result.name} ({known}), got '{name}'.")
+        raise BadSettings(f"--dead: {result.name} has no category '{name}'. Choose one of: {known}.")
     return found
 
 
@@ -146,9 +146,9 @@ def _apply(image: Measured, threshold: float) -> None:
     from napari_centermask.core.viability import CellProbabilities, dead_category
 
     if not 0 <= threshold <= 1:
-        raise BadSettings(f"--threshold: expected a probability from 0 to 1, got {threshold}.")
+        raise BadSettings(f"--threshold must be a probability from 0 to 1, not {threshold}.")
     dead = image.dead if image.dead is not None else dead_category(image.result.categories)
     cells = CellProbabilities(image.result, dead)
     if not cells.free.any():
-        notice(f"{image.name}: no cell follows the threshold; none has probabilities and waits for a judgement.")
+        notice(f"{image.name}: the threshold changes no cell, as no unreviewed cell has probabilities.")
     History(image.result).do("threshold", cells.changes(threshold))

@@ -17,7 +17,7 @@ app = App(name="models", help="The models on this machine.", help_format="plaint
 
 
 def describe(model: zoo.ModelFiles) -> dict[str, Any]:
-    """What `models list` tells of a model."""
+    """What `models list` shows of a model."""
     card = model.card
     return {
         "name": model.name,
@@ -65,7 +65,7 @@ def list_(*, json: Flag = False) -> int:
 
 @app.command
 def info(model: str, /, *, json: Flag = False) -> int:
-    """Show a model's card: what it expects, what it was made from, how good it is.
+    """Show a model's card: its input, its training data and how good it is.
 
     For example:
 
@@ -94,11 +94,11 @@ def info(model: str, /, *, json: Flag = False) -> int:
 
 
 SHOWN = ("n_images", "n_instances", "bioimage_ap_mean", "AP", "AP50", "precision", "recall", "f1", "pq")
-"""Of the many figures of a card those that fit a line; --json has all."""
+"""The figures of a card that fit on a line; --json shows all."""
 
 
 def _metric_lines(metrics: dict[str, Any], *, indent: str = "") -> list[str]:
-    """A card's figures: a line for each name that holds numbers, a heading for each that holds more names."""
+    """A card's figures: a line for each set of numbers, a heading for each group."""
     lines = []
     for name, value in metrics.items():
         if not isinstance(value, dict):
@@ -114,7 +114,7 @@ def _metric_lines(metrics: dict[str, Any], *, indent: str = "") -> list[str]:
 
 @app.command
 def add(file: Path, /, *, name: str | None = None, graphs: bool = True) -> int:
-    """Install a model: a file of ours with its siblings and its classifier, or a public CenterMask2 checkpoint (.pth).
+    """Install a model: one of our files, with the files that belong to it, or a public CenterMask2 checkpoint (.pth).
 
     For example:
 
@@ -127,9 +127,9 @@ def add(file: Path, /, *, name: str | None = None, graphs: bool = True) -> int:
     file
         The model file.
     name
-        Name to install it under; the card's when not given.
+        Name to install it under; by default the name in its card.
     graphs
-        Make the ONNX graphs that napari needs, where the file comes without; needs PyTorch. Where they cannot be made,
+        Make the ONNX graphs that napari needs if the file has none; needs PyTorch. If they cannot be made,
         nothing is installed.
     """
     model = install(file, name, graphs=graphs)
@@ -138,7 +138,7 @@ def add(file: Path, /, *, name: str | None = None, graphs: bool = True) -> int:
 
 
 def install(file: Path, name: str | None, *, graphs: bool = True) -> zoo.ModelFiles:
-    """Install a model, together with its graphs where they are wanted and what makes them is installed.
+    """Install a model, and make its graphs if wanted.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def install(file: Path, name: str | None, *, graphs: bool = True) -> zoo.ModelFi
 
 
 def _make_graphs(source: Path, model: zoo.ModelFiles) -> None:
-    """Make a model's graphs beside its weights, where there are none."""
+    """Make a model's graphs beside its weights if there are none."""
     from napari_centermask.cli.export import export_files
 
     if model.graphs is not None:
@@ -161,13 +161,13 @@ def _make_graphs(source: Path, model: zoo.ModelFiles) -> None:
     except MissingExtra as error:
         notice(f"Without ONNX graphs only the torch engine can run it. {error}")
     except UserError as error:
-        remedy = f"Without graphs, for the torch engine alone: napari-centermask models add {source} --no-graphs"
+        remedy = f"To install it for the torch engine only: napari-centermask models add {source} --no-graphs"
         raise BadModel(f"Nothing was installed. {error} {remedy}") from error
 
 
 @app.command
 def remove(name: str, /) -> int:
-    """Remove a model that was added; `models restore` undoes it.
+    """Remove a model that you added; `models restore` brings it back.
 
     For example:
 
@@ -185,21 +185,21 @@ def remove(name: str, /) -> int:
 
 @app.command
 def empty() -> int:
-    """Remove for good what was removed; archived models stay."""
+    """Delete removed models for good; archived models stay."""
     gone = registry.deleted_models()
     size = sum(registry.remove_deleted(deleted) for deleted in gone)
-    print(f"Removed for good: {len(gone)}; {size / 2**20:,.1f} MiB are free")
+    print(f"Deleted for good: {len(gone)}; {size / 2**20:,.1f} MiB freed")
     return 0
 
 
 @app.command
 def restore(name: str, /) -> int:
-    """Bring back a model that was removed or archived: the one removed last under this name, else that of the archive.
+    """Restore a removed or archived model: the one removed last under this name, or else the archived one.
 
     Parameters
     ----------
     name
-        As it was called.
+        Its name.
     """
     were_removed = [deleted for deleted in registry.deleted_models() if deleted.name == name]
     in_archive = name in registry.archived_models()
@@ -210,13 +210,13 @@ def restore(name: str, /) -> int:
     print(f"Restored '{name}', removed on {were_removed[0].date}")
     others = ["in the archive"] * in_archive + [f"removed on {deleted.date}" for deleted in were_removed[1:]]
     if others:
-        print(f"There are others of this name: {', '.join(others)}. Rename this one, then restore the next one.")
+        print(f"There are more of this name: {', '.join(others)}. Rename this one to restore the next.")
     return 0
 
 
 @app.command
 def archive(name: str, /) -> int:
-    """Put a model away: it is kept, and no longer offered; `models restore` brings it back.
+    """Archive a model: it is kept but no longer offered; `models restore` brings it back.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def archive(name: str, /) -> int:
 
 @app.command
 def rename(name: str, new: str, /) -> int:
-    """Give a model that was added another name.
+    """Rename a model that you added.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ def rename(name: str, new: str, /) -> int:
 
 @app.command
 def lineage(model: str, /, *, json: Flag = False) -> int:
-    """Show what a model was made from: its parent, data by hash, steps, and so on to the first.
+    """Show what a model was trained from: its parent, steps and data (by hash), back to the first model.
 
     For example:
 

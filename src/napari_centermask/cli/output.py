@@ -1,4 +1,4 @@
-"""What commands write and show: whole files or none, progress on a terminal, JSON."""
+"""Output of commands: files written whole or not at all, progress on a terminal, JSON."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ def check_writable(paths: Iterable[Path | None], *, inputs: Iterable[Path | None
     for path in paths:
         there = next(p for p in path.absolute().parents if p.exists())
         if not there.is_dir():
-            raise UserError(f"Expected a folder for {path}, {there} is a file. Choose another place.")
+            raise UserError(f"Cannot write {path}: {there} is a file, not a folder. Choose another place.")
         if not os.access(there, os.W_OK | os.X_OK):
             raise UserError(
-                f"Expected a folder that can be written to for {path}, {there} cannot. Unlock it or choose another place."
+                f"Cannot write {path}: {there} is read-only. Change its permissions or choose another place."
             )
 
 
@@ -102,11 +102,11 @@ def check_free(paths: list[Path], *, overwrite: bool, inputs: Iterable[Path | No
     taken = [p for p in paths if os.path.exists(p)]  # False where a name is too long, which is found with the file
     if taken and not overwrite:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
-        raise UserError(f"{taken[0]}{more} would be replaced. Choose another --out or add --overwrite.")
+        raise UserError(f"{taken[0]}{more} already exists. Choose another --out or add --overwrite.")
 
 
 def print_json(value: Any) -> None:
-    """One JSON text on standard output; numbers that are not finite are refused."""
+    """Print one JSON document on standard output; numbers that are not finite are an error."""
     print(json.dumps(value, indent=1, allow_nan=False, default=_plain))
 
 
@@ -117,12 +117,12 @@ def _plain(value: Any) -> Any:
 
 
 def notice(text: str) -> None:
-    """A line for the person, on standard error: standard output is for results."""
+    """Print a message on standard error; standard output is for results."""
     print(text, file=sys.stderr)
 
 
 def write_labels(path: Path, labels: Any) -> None:
-    """Write a label image as a compressed TIFF, uint16 where the ids fit, else int32."""
+    """Write a label image as a compressed TIFF, uint16 if the ids fit, else int32."""
     import numpy as np
     import tifffile
 
@@ -133,7 +133,7 @@ def write_labels(path: Path, labels: Any) -> None:
 
 
 def follow(steps: Generator[Any, None, Result], label: str) -> Result:
-    """Run a generator of progress to its end and return its result; a bar shows it on a terminal."""
+    """Run a generator of progress to its end and return its result, with a progress bar on a terminal."""
     from rich.console import Console
     from rich.progress import Progress
 

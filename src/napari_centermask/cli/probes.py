@@ -1,4 +1,4 @@
-"""What works on this machine, each thing tried in its own process: a library that crashes takes nothing else along."""
+"""What works on this machine; each probe runs in its own process, so that a crash affects nothing else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ print(json.dumps({"detail": f"{qtpy.API_NAME}, Qt {qVersion()}, {app.platformNam
 _QT_BINDING = """
 import qtpy
 import qtpy.QtWidgets
-print(json.dumps({"detail": qtpy.API_NAME + " loads; no display was tried"}))
+print(json.dumps({"detail": qtpy.API_NAME + " loads; not tried with a display"}))
 """
 _NAPARI = """
 import napari
@@ -48,7 +48,7 @@ if engine.card.kind == "unet":
     engine.maps(tile)
 else:
     engine.masks(engine.features(tile), np.array([[8, 8, 40, 40]], np.float32), np.zeros(1, np.int64))
-print(json.dumps({{"detail": f"works on {{engine.device}}"}}))
+print(json.dumps({{"detail": f"runs on {{engine.device}}"}}))
 """
 
 
@@ -61,7 +61,7 @@ class Check:
     ok
         None: not installed and not needed, or not tried.
     remedy
-        What to do; empty where all is well.
+        What to do; empty if all is well.
     """
 
     name: str
@@ -71,12 +71,12 @@ class Check:
 
 
 def probe(code: str, *, timeout_s: float = TIMEOUT_S) -> tuple[bool, str]:
-    """Run Python code in a fresh process; its last line is a JSON object with "detail".
+    """Run Python code in a new process; its last line of output must be a JSON object with "detail".
 
     Returns
     -------
     worked : bool
-    detail : the detail, or why it failed, on one line.
+    detail : the detail, or the error, on one line.
     """
     try:
         command = [sys.executable, "-c", f"import json\n{code}"]
@@ -94,14 +94,14 @@ def probe(code: str, *, timeout_s: float = TIMEOUT_S) -> tuple[bool, str]:
 
 
 def has_display() -> bool:
-    """Whether windows can be asked for at all."""
+    """Whether windows can be opened at all."""
     if sys.platform in ("win32", "darwin"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def probe_display() -> str:
-    """Why napari cannot open a window; empty where it can."""
+    """Why napari cannot open a window; empty if it can."""
     if not has_display():
         return "there is no display."
     if find_spec("napari") is None:
@@ -111,18 +111,18 @@ def probe_display() -> str:
 
 
 def check_qt() -> Check:
-    """A Qt binding that loads and, with a display, opens."""
+    """A Qt binding loads and, with a display, opens."""
     if not any(find_spec(name) for name in ("PyQt6", "PySide6", "PyQt5", "PySide2")):
-        return Check("Qt", None, "no binding installed; only napari needs one", f"pip install {ALL}")
+        return Check("Qt", None, "no Qt binding is installed; only napari needs one", f"pip install {ALL}")
     worked, detail = probe(_QT if has_display() else _QT_BINDING)
-    remedy = "On Debian: apt-get install libegl1 libopengl0 libxkbcommon-x11-0 libxcb-cursor0 (docs/install.md has all)"
+    remedy = "On Debian: apt-get install libegl1 libopengl0 libxkbcommon-x11-0 libxcb-cursor0 (docs/install.md has the full list)"
     return Check("Qt", worked, detail, "" if worked else remedy)
 
 
 def check_napari() -> Check:
-    """Whether napari is there and imports."""
+    """Whether napari is installed and can be imported."""
     if find_spec("napari") is None:
-        return Check("napari", None, "not installed; the command line does without", f"pip install {ALL}")
+        return Check("napari", None, "not installed; the command line does not need it", f"pip install {ALL}")
     worked, detail = probe(_NAPARI)
     return Check("napari", worked, detail, "" if worked else "pip install --upgrade napari")
 
@@ -136,7 +136,7 @@ def check_torch() -> Check:
 
 
 def check_clash() -> Check:
-    """Two packages that install the same folder onnxruntime/: the last one wins, removing one breaks both."""
+    """Two packages install the same folder onnxruntime/: the last one wins, and removing one breaks both."""
     owners = sorted(set(metadata.packages_distributions().get("onnxruntime", [])))
     if len(owners) < 2:
         return Check("ONNX Runtime package", True, owners[0] if owners else "none installed")
@@ -150,7 +150,7 @@ def check_clash() -> Check:
 
 
 def check_engine(engine: str, model: str, *, device: str = "cpu") -> Check:
-    """Load a model on an engine and run it once, in a process of its own."""
+    """Load a model on an engine and run it once."""
     package = {"onnx": "onnxruntime"}.get(engine, engine)
     title = f"engine {engine} on {device}"
     extra = {"openvino": "openvino", "onnx": "'napari-centermask[onnx]'", "torch": TRAIN}[engine]
@@ -161,7 +161,7 @@ def check_engine(engine: str, model: str, *, device: str = "cpu") -> Check:
 
 
 def check_cuda(model: str) -> Check:
-    """Whether ONNX Runtime uses an NVIDIA GPU. The driver is looked for first: ONNX Runtime prints errors without."""
+    """Whether ONNX Runtime uses an NVIDIA GPU. Looks for the driver first, as ONNX Runtime prints errors without it."""
     from napari_centermask.engines.onnx import cuda_works
 
     title = "engine onnx on cuda"

@@ -1,4 +1,4 @@
-"""`rank`: images in, the order in which correcting them teaches a model most out."""
+"""`rank`: order images by how much correcting them would improve a model."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def rank(
     json: Flag = False,
     settings: Annotated[SegmentSettings, Parameter(name="*")] = SegmentSettings(),  # noqa: B008  a frozen default
 ) -> int:
-    """Rank images by how much correcting them would teach the model; no annotation is needed.
+    """Rank images by how much correcting them would improve the model; no annotations are needed.
 
-    Each image is segmented as it is and mirrored. Those come first on which the model is unsure or contradicts itself, and
-    that look unlike what was reviewed and what comes before them; a value is that of the moment of choice. Of a stack the
-    middle plane is looked at.
+    Each image is segmented as it is and mirrored. Images rank high if the model is unsure or contradicts itself on them, and
+    if they look unlike the reviewed images and those ranked before them. Of a stack, the
+    middle plane is used.
 
     For example:
 
@@ -44,7 +44,7 @@ def rank(
     axes
         What the axes of the images are, a letter for each (T, Z, C, Y, X): ZYX; as their files say when not given.
     json
-        Print the order, and what each value was made of, as JSON.
+        Print the order, and the parts of each value, as JSON.
     """
     from napari_centermask.engines.load import load_engine
     from napari_centermask.pipeline.ranking import ranking_steps
@@ -57,7 +57,7 @@ def rank(
     for why in found.left_out.values():
         notice(f"Left out: {why}")
     if not found.values:
-        notice(f"Expected images to rank, none of {len(waiting)} can be ranked.")
+        notice(f"None of the images can be ranked. See the messages above.")
     if json:
         signs = ("entropy", "disagreement", "poor_masks")
         rows = [

@@ -1,4 +1,4 @@
-"""`segment`: images in, label images and COCO out."""
+"""`segment`: write label images and COCO files of the cells in images."""
 
 from __future__ import annotations
 
@@ -57,17 +57,17 @@ def segment(
     images
         Image files (png, tif, jpg, npy), or folders of them. Results of segmentation in a folder are left out.
     out
-        Folder for the results; made when missing.
+        Folder for the results; created if missing.
     format
-        labels, coco, or both with a comma. Overlaps survive in coco only.
+        labels, coco, or both separated by a comma. Only coco keeps overlaps.
     maps
         Write NAME_classes.tif too: the category of each pixel, 0 for background. U-Nets only.
     axes
         What the axes of the images are, a letter for each (T, Z, C, Y, X): ZYX; as their files say when not given.
     overwrite
-        Replace earlier results.
+        Replace existing results.
     json
-        Print what was found and written as JSON.
+        Print a summary as JSON.
     """
     from napari_centermask.io.run_file import open_run
 
@@ -223,7 +223,7 @@ def _is_done(files: ImageFiles, noted: RunFile) -> bool:
 def _formats(text: str) -> list[str]:
     formats = [f.strip() for f in text.split(",") if f.strip()]
     if not formats or set(formats) - set(FORMATS):
-        raise BadSettings(f"--format: expected {', '.join(FORMATS)} or both with a comma, got '{text}'.")
+        raise BadSettings(f"--format must be {', '.join(FORMATS)} or both separated by a comma, not '{text}'.")
     return formats
 
 
@@ -244,7 +244,7 @@ def _one(
     settings = named(settings, image.channel_names)
     planes = planes_of(image)
     if missing := missing_channels(len(planes[0].pixels), engine.card, settings):
-        notice(f"{files.image.name} has no {', '.join(missing)}: the model sees it empty.")
+        notice(f"{files.image.name} has no {', '.join(missing)}: the model gets an empty channel.")
     done = follow(_segmented(planes, engine, settings, classes=files.classes is not None), files.image.name)
     labels = [label for label, _ in image.planes()]
     left_out = [f"{label}: {d.problem}" for label, d in zip(labels, done, strict=True) if d.problem]

@@ -1,4 +1,4 @@
-"""`train`: a run file and flags in, events out."""
+"""`train`: train a model from a run file and flags, and print events."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from napari_centermask.training.run.shortage import is_out_of_memory
 
 
 def read_run_file(tokens: list[str]) -> Any:
-    """The run file among the arguments of `train` as a source of defaults, flags win over it; () where there is none.
+    """The run file among the arguments of `train` as a source of defaults, which flags override; () if there is none.
 
     Raises
     ------
@@ -46,17 +46,17 @@ def read_run_file(tokens: list[str]) -> Any:
     try:
         values = json_module.loads(Path(name).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise BadSettings(f"Expected a run file, {name} does not exist.") from None
+        raise BadSettings(f"The run file {name} does not exist. Choose a JSON file of settings.") from None
     except (OSError, UnicodeDecodeError, json_module.JSONDecodeError) as error:
-        raise BadSettings(f"Expected a run file in JSON, {name} cannot be read: {error}.") from None
+        raise BadSettings(f"{name} is not a run file in JSON: {error}.") from None
     if not isinstance(values, dict):
-        raise BadSettings(f"Expected a JSON object in {name}, found {type(values).__name__}.")
+        raise BadSettings(f"{name} is not a run file: it must hold a JSON object, not {type(values).__name__}.")
     # Below the command's name: at the top, cyclopts drops settings that are called as a command is, like `compare`.
     return Dict({"train": _without_none(values)}, source=name)
 
 
 def _run_file_of(tokens: list[str]) -> str | None:
-    """The first argument that names a JSON file, and is neither a flag nor the value of the flag before it."""
+    """The first argument that names a JSON file and is neither a flag nor the value of one."""
     for token, before in zip(tokens, ["", *tokens], strict=False):
         if token.endswith(".json") and not token.startswith("-") and not _takes_value(before):
             return token
@@ -64,18 +64,18 @@ def _run_file_of(tokens: list[str]) -> str | None:
 
 
 def _takes_value(token: str) -> bool:
-    """Whether an argument of `train` is a flag that what follows belongs to; `--resume` and `--steps=5` are not."""
+    """Whether an argument of `train` is a flag that takes the next argument as its value; `--resume` and `--steps=5` do not."""
     if not token.startswith("--") or "=" in token:
         return False
     try:
         flag, *_ = App(default_command=train).assemble_argument_collection().match(token)
-    except ValueError:  # no flag of ours, which is said later
+    except ValueError:  # not a flag of ours; reported later
         return True
     return flag.token_count() != (0, False)
 
 
 def _without_none(values: dict) -> dict:
-    """The object without its nulls: a null means the default, as it does in the settings."""
+    """The object without nulls: null means the default, as in the settings."""
     return {k: _without_none(v) if isinstance(v, dict) else v for k, v in values.items() if v is not None}
 
 
@@ -86,7 +86,7 @@ def train(
     json: Flag = False,
     settings: Annotated[TrainSettings, Parameter(name="*")],
 ) -> int:
-    """Train a model, from a run file, from flags, or from both; flags win.
+    """Train a model from a run file, from flags, or from both; flags override the file.
 
     For example:
 
@@ -99,7 +99,7 @@ def train(
     Parameters
     ----------
     run
-        JSON file with the settings below, as every run folder keeps one. Paths in it are relative to where you are.
+        JSON file with the settings below, as found in every run folder. Paths in it are relative to the current folder.
     json
         Print one JSON object per event.
     """
@@ -109,7 +109,7 @@ def train(
 
 
 def run_training(settings: TrainSettings, *, json: bool) -> int:
-    """Train and compare, showing the events as lines or as JSON."""
+    """Train and compare, printing events as text or JSON."""
     _forget_old_requests(settings.out)
     steps = _steps(settings)
     try:
@@ -123,7 +123,7 @@ def run_training(settings: TrainSettings, *, json: bool) -> int:
             write(failure(error))
         raise
     except KeyboardInterrupt:
-        notice(f"Stopped. Go on with: napari-centermask train {settings.out / 'run.json'} --resume")
+        notice(f"Stopped. Continue with: napari-centermask train {settings.out / 'run.json'} --resume")
         raise
     finally:
         steps.close()
@@ -152,14 +152,14 @@ def _steps(settings: TrainSettings) -> Iterator[Event]:
 
 
 def _forget_old_requests(folder: Path) -> None:
-    """Drop files `stop` and `pause` that were there before this process: an ended one may have left them."""
+    """Remove files `stop` and `pause` that an earlier process may have left."""
     import psutil
 
     Control(folder).clear_older(psutil.Process().create_time())
 
 
 def _keep_start(settings: TrainSettings) -> None:
-    """Give the start model's weights a name in the run folder too: the model may be renamed or deleted meanwhile.
+    """Link the start model's weights into the run folder, as the model may be renamed or deleted during the run.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def _keep_start(settings: TrainSettings) -> None:
 
 
 def compared(settings: TrainSettings, model: str) -> Iterator[Event]:
-    """Compare the new model with the one it came from on held-out images, `test` if there is one; writes comparison.json."""
+    """Compare the new model with its start model on held-out images (`test` if there is one); writes comparison.json."""
     from napari_centermask.cli.compare import judging_split, write_comparison
     from napari_centermask.engines.load import load_engine
     from napari_centermask.evaluation.compare_models import compare_models
@@ -200,7 +200,7 @@ def compared(settings: TrainSettings, model: str) -> Iterator[Event]:
 
 
 def failure(error: UserError) -> FailedEvent:
-    """The event for an error that a person can mend."""
+    """The event for an error that you can correct."""
     reason, remedy = getattr(error, "reason", "settings"), getattr(error, "remedy", {})
     return FailedEvent(message=str(error), reason=reason, remedy=remedy)
 

@@ -1,4 +1,4 @@
-"""`train-classifier`: annotated cells in, a classifier of cells out."""
+"""`train-classifier`: train a classifier of cells on annotated cells."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari_centermask.settings import ClassifierTraining
 
 
 def train_classifier(*, settings: Annotated[ClassifierTraining, Parameter(name="*")]) -> int:
-    """Train a classifier of single cells on annotated ones, in about a minute.
+    """Train a classifier of single cells on annotated cells, in about a minute.
 
     For example:
 
@@ -23,7 +23,7 @@ def train_classifier(*, settings: Annotated[ClassifierTraining, Parameter(name="
 
     name = settings.out.name.removesuffix(SUFFIX)
     if not settings.out.name.endswith(SUFFIX) or not name:
-        raise BadSettings(f"--out: expected a file NAME{SUFFIX}, got {settings.out.name}.")
+        raise BadSettings(f"--out must be a file NAME{SUFFIX}, not {settings.out.name}.")
     try:
         from napari_centermask.deploy.classifier_export import export_classifier
         from napari_centermask.training.run.classifier import train_classifier as train

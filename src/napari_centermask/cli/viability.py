@@ -1,4 +1,4 @@
-"""`viability`: how well models tell living from dead cells, in one table."""
+"""`viability`: compare how well models tell living from dead cells."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def viability(
     samples: int = 1000,
     settings: Annotated[SegmentSettings, Parameter(name="*")] = SegmentSettings(),  # noqa: B008  a frozen default
 ) -> int:
-    """Compare ways to tell the categories of cells, on annotated images.
+    """Compare methods that assign categories to cells, on annotated images.
 
-    Cells are matched by boxes with an IoU of 0.5; figures of the classification are given the cells found.
+    Cells are matched by their boxes at an IoU of 0.5. Classification is measured on the cells that were found.
 
     For example:
 
@@ -52,26 +52,26 @@ def viability(
     Parameters
     ----------
     ways
-        MODEL, or MODEL+CLASSIFIER. A COCO file of cells may stand for the model, or "truth" for the annotated cells; a
-        model that comes with a classifier may stand for it.
+        MODEL, or MODEL+CLASSIFIER. MODEL can also be a COCO file of cells, or "truth" for the annotated cells;
+        CLASSIFIER can be a model that includes one.
     data
         Folder with images/ and annotations_SPLIT.json.
     split
         train, val or test.
     positive
-        The category that counts: the rare one.
+        The category to detect, usually the rare one.
     ensemble
-        Of all ways, on the cells of the first one: mean of the probabilities, vote, or none.
+        Combine all methods on the cells of the first one: mean of the probabilities, vote, or none.
     weights
-        Of each way in the ensemble.
+        Weight of each method in the ensemble.
     calibrate
-        Split on which the temperature of each way is fitted, or none.
+        Split to fit the temperature of each method on, or none.
     out
         Folder for viability.json, viability.csv and the curves.
     figures
         png, svg or none.
     samples
-        Draws of the bootstrap over images, for the intervals.
+        Number of bootstrap draws over images, for the intervals.
     """
     from napari_centermask.evaluation.folder import read_truth
     from napari_centermask.evaluation.viability import report
@@ -123,21 +123,23 @@ def _without(
 
 def _check(ensemble: str, figures: str, ways: list[str], weights: list[float] | None) -> None:
     if ensemble not in ("none", "mean", "vote"):
-        raise BadSettings(f"--ensemble: expected mean, vote or none, got '{ensemble}'.")
+        raise BadSettings(f"--ensemble must be mean, vote or none, not '{ensemble}'.")
     if figures not in ("png", "svg", "none"):
-        raise BadSettings(f"--figures: expected png, svg or none, got '{figures}'.")
+        raise BadSettings(f"--figures must be png, svg or none, not '{figures}'.")
     if weights is not None and (len(weights) != len(ways) or min(weights) < 0 or sum(weights) <= 0):
-        raise BadSettings(f"--weights: expected {len(ways)} numbers of 0 and more, one for each way, got {weights}.")
+        raise BadSettings(f"--weights must be {len(ways)} numbers of 0 or more, one for each method, not {weights}.")
     if len(set(ways)) < len(ways):
-        raise BadSettings("Expected each way once.")
+        raise BadSettings("A method is given twice. Give each one once.")
 
 
 def _categories(records: list[ImageRecord], positive: str) -> tuple[str, ...]:
     names = tuple(records[0].instances.categories.values())
     if positive not in names:
-        raise BadSettings(f"--positive: expected a category of the data ({', '.join(names)}), got '{positive}'.")
+        raise BadSettings(f"--positive: the data have no category '{positive}'. Choose one of: {', '.join(names)}.")
     if len(names) < 2:
-        raise BadSettings(f"Expected annotations with two categories or more, found {', '.join(names)} only.")
+        raise BadSettings(
+            f"The annotations have only the category {', '.join(names)}; two or more are needed. Choose other data."
+        )
     return names
 
 
@@ -157,7 +159,7 @@ def _judged(
 
 
 def _fit(way: Way, found: Found, records: list[ImageRecord], categories: tuple[str, ...]) -> float:
-    """A way's temperature."""
+    """A method's temperature."""
     from napari_centermask.evaluation.viability import fit_temperature
 
     return fit_temperature(_judged(records, {way.name: found}, categories, {})[way.name])
@@ -187,7 +189,7 @@ def _show(rows: dict[str, Any], positive: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"'{positive}' given the cells found")
+    table = Table(title=f"'{positive}', of the cells found")
     for key in COLUMNS + MORE:
         table.add_column(key.replace("_", " "))
     for name, values in rows.items():
@@ -197,7 +199,7 @@ def _show(rows: dict[str, Any], positive: str) -> None:
     Console(width=200).print(table)
     for name, values in rows.items():
         spans = (f"{k} {v[0]:.3f} to {v[1]:.3f}" for k, v in values["intervals"].items() if v)
-        print(f"{name}: 95 % by images: {', '.join(spans)}")
+        print(f"{name}: 95 % intervals, by images: {', '.join(spans)}")
 
 
 def _write(out: Path, rows: dict, judged: dict, positive: str, figures: str, source: dict[str, Any]) -> None:

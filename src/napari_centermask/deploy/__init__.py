@@ -1,1 +1,1 @@
-"""Models for other runtimes, and how fast they are."""
+"""Export of models to other runtimes, and benchmarks."""

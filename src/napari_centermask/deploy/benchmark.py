@@ -1,4 +1,4 @@
-"""Speed and memory of a model on this machine, engine by engine, stage by stage, interleaved in one run."""
+"""Speed and memory of a model on this machine, by engine and stage, interleaved in one run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from napari_centermask.settings import SegmentSettings
 
 
 class TimedEngine:
-    """An engine of any family that notes the seconds its calls take; maps count as features."""
+    """An engine of any family that records how long its calls take; maps count as features."""
 
     def __init__(self, engine: AnyEngine) -> None:
         self._engine = engine
@@ -60,7 +60,7 @@ class Row:
         The dense network (of a U-Net, all of it), the heads with RoIAlign, and everything else: reading, normalising,
         decoding or the watershed, NMS, pasting and merging.
     peak_mb
-        Largest resident memory during the runs in MiB, of the whole process; None where the system does not tell.
+        Largest resident memory during the runs in MiB, of the whole process; None if the system does not report it.
     """
 
     engine: str
@@ -99,7 +99,7 @@ def machine() -> dict[str, Any]:
 
 
 def fill(image: np.ndarray, side: int) -> np.ndarray:
-    """A (C, side, side) image from mirrored copies of a real one, so that its density and texture stay."""
+    """A (C, side, side) image from mirrored copies of a real one, so that density and texture are kept."""
     height, width = image.shape[1:]
     padding = ((0, 0), (0, max(0, side - height)), (0, max(0, side - width)))
     return np.pad(image, padding, mode="symmetric")[:, :side, :side]
@@ -117,19 +117,19 @@ def benchmark(
 ) -> Iterator[Row]:
     """Time engines on images.
 
-    The engines take turns within each round, so that a change of the machine's load meets all alike; one round before
-    the first is not counted.
+    The engines take turns within each round, so that changes in the machine's load affect all alike; one round before
+    the first is not counted (warm-up).
 
     Parameters
     ----------
     images
         (C, H, W) arrays.
     engines
-        Names; one that is not installed raises.
+        Names; one that is not installed is an error.
     runs
-        Counted rounds; the medians are reported.
+        Number of timed rounds; medians are reported.
     diameter
-        Cell diameter in pixels; the model's own when not given, so that no time goes into estimating it.
+        Cell diameter in pixels; by default the model's own, so that no time goes into estimating it.
 
     Yields
     ------
@@ -137,7 +137,7 @@ def benchmark(
         Image by image, engine by engine.
     """
     if runs < 1:
-        raise UserError(f"Expected at least one run, got {runs}. Use --runs 5.")
+        raise UserError(f"--runs must be at least 1, not {runs}. Use --runs 5.")
     loaded = [TimedEngine(load_engine(model, engine=name, device=device)) for name in engines]
     for image in images:
         options = {"diameter": diameter or loaded[0].card.diameter}
@@ -184,7 +184,7 @@ def _rounds(image: np.ndarray, engines: list[TimedEngine], settings: SegmentSett
 
 def _reset_peak() -> None:
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak resident size
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: reset the peak resident size
     except OSError:
         return
 

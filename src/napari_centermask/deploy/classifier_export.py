@@ -1,4 +1,4 @@
-"""A classifier of cells as its one file, checked against torch."""
+"""Export a classifier of cells to its file, checked against torch."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def export_classifier(model: CellClassifier, card: ClassifierCard, path: Path) -
     Returns
     -------
     float
-        The largest difference of a probability to torch's, on ONNX Runtime.
+        The largest difference between the probabilities of ONNX Runtime and torch.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def export_classifier(model: CellClassifier, card: ClassifierCard, path: Path) -
             worst = max(worst, float(difference))
         if not worst <= TOLERANCE:
             raise ParityError(
-                f"Expected ONNX Runtime within {TOLERANCE:g} of torch, found {worst:.3g}. Nothing was written."
+                f"ONNX Runtime differs from torch by {worst:.3g}, more than {TOLERANCE:g}. Nothing was written."
             )
         write_card(part, card)
     return worst

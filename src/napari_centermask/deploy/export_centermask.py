@@ -1,4 +1,4 @@
-"""The graphs of a CenterMask, `dense` and `roi`; choosing detections lies between them and is shared by all engines."""
+"""The graphs of a CenterMask, `dense` and `roi`; detection happens between them and is shared by all engines."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Roi(nn.Module):
 
     def forward(self, pyramid, rois, classes, image_area):
         logits, quality = self.model.roi(pyramid, rois, classes, image_area)
-        # The unused inputs stay part of the graph, so that every model is fed alike.
+        # Unused inputs stay part of the graph, so that every model has the same inputs.
         return logits.sigmoid(), quality + 0.0 * (image_area.sum() + classes.sum().to(quality.dtype))
 
 
@@ -65,7 +65,7 @@ def _write_roi(model: CenterMask, path: Path, card: Any) -> None:
 
 
 def _random_rois(n: int, batch: int, size: tuple[int, int], classes: int, rng) -> tuple[torch.Tensor, torch.Tensor]:
-    """Regions of 8 pixels up to the whole tile, so that every pyramid level is met; some leave the image."""
+    """Regions of 8 pixels up to the whole tile, so that every pyramid level is used; some extend beyond the image."""
     side = np.exp(rng.uniform(np.log(8), np.log(max(size)), (n, 2)))
     start = rng.uniform(-0.1, 0.9, (n, 2)) * np.array(size[::-1])
     boxes = np.concatenate([rng.integers(0, batch, (n, 1)), start, start + side], axis=1).astype(np.float32)
@@ -74,7 +74,7 @@ def _random_rois(n: int, batch: int, size: tuple[int, int], classes: int, rng) -
 
 @torch.no_grad()
 def check_parity(model: CenterMask, dense: Path, roi: Path) -> Parity:
-    """Compare the graphs on ONNX Runtime with torch on several shapes and numbers of regions, none included.
+    """Compare the graphs on ONNX Runtime with torch on several shapes and numbers of regions, including 0.
 
     Raises
     ------

@@ -37,7 +37,7 @@ def _write_maps(model: MapModel, path: Path, card: Any) -> None:
 
 
 def _step(model: MapModel) -> int:
-    """What the sides of tiles are multiples of."""
+    """The sides of tiles are multiples of this."""
     return max(32, 2**model.settings.depth)
 
 

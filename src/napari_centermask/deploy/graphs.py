@@ -1,4 +1,4 @@
-"""Graphs of networks as ONNX files, and what they compute compared with torch."""
+"""Export networks to ONNX files and compare their output with torch."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def write_graph(
     """Trace a module with an example and write it as ONNX, the card in its metadata."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns of its own internals
+        warnings.simplefilter("ignore")  # the exporter warns about its own internals
         program = torch.onnx.export(
             module.eval(),
             example,
@@ -97,7 +97,7 @@ def _forget_sources(model: Any) -> None:
 
 
 def open_session(path: Path) -> Any:
-    """A graph on ONNX Runtime and the CPU, which is compared with torch."""
+    """A graph on ONNX Runtime and the CPU, to compare with torch."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -106,12 +106,12 @@ def open_session(path: Path) -> Any:
 
 
 def accepted(worst: dict[str, float], shapes: tuple[tuple[int, int, int], ...] = SHAPES) -> Parity:
-    """The differences, if all are small enough."""
+    """Return the differences if all are small enough."""
     for name, difference in worst.items():
         if not difference <= TOLERANCE[name]:
             raise ParityError(
-                f"Expected ONNX Runtime within {TOLERANCE[name]:g} of torch for '{name}', found {difference:.3g}. "
-                "The export is refused; use the torch engine, or report the model's settings."
+                f"ONNX Runtime differs from torch by {difference:.3g} for '{name}', more than {TOLERANCE[name]:g}. "
+                "Nothing was exported. Use the torch engine, or report the model's settings."
             )
     return Parity(worst, shapes)
 
@@ -119,7 +119,7 @@ def accepted(worst: dict[str, float], shapes: tuple[tuple[int, int, int], ...] =
 def compare(
     worst: dict[str, float], names: Sequence[str], expected: Iterable[torch.Tensor], actual: Iterable[np.ndarray]
 ) -> None:
-    """Enter the largest absolute differences of outputs in `worst`."""
+    """Update `worst` with the largest absolute differences of the outputs."""
     for name, a, b in zip(names, expected, actual, strict=True):
         if a.numel():
             worst[name] = max(worst[name], float(np.abs(a.numpy() - b).max()))

@@ -1,7 +1,7 @@
-"""Export to ONNX: the graphs of a model's family, refused where they disagree with torch.
+"""Export to ONNX: the graphs of a model's family, written only if they agree with torch.
 
 A U-Net is one graph, `maps`. A CenterMask is two, `dense` and `roi`, so that thresholds stay free at run time and boxes
-drawn by hand are answered from the same features.
+drawn by hand use the same features.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from napari_centermask.models.store.zoo import graph_suffix
 
 
 def export(model: nn.Module, card: Any, folder: Path, *, name: str | None = None) -> Parity:
-    """Write the graphs of the model's family checked against torch before they get their names.
+    """Write the graphs of the model's family, after checking them against torch.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ def greedy_matches(image: ImageScores, max_detections: int) -> tuple[np.ndarray,
             free = np.ones(iou.shape[1], dtype=bool)
             for d in np.flatnonzero(iou.max(axis=1) >= threshold):
                 row = np.where(free, iou[d], -1.0)
-                best = len(row) - 1 - int(np.argmax(row[::-1]))  # COCOeval takes the last of equal ones
+                best = len(row) - 1 - int(np.argmax(row[::-1]))  # COCOeval takes the last of several equal ones
                 if row[best] >= threshold:
                     free[best] = False
                     hits[t, d] = True
@@ -61,7 +61,7 @@ def average_precision(images: list[ImageScores], max_detections: int) -> tuple[n
     -------
     precision : (10,) mean over the 101 recall points, per IoU threshold
     recall : (10,) largest recall
-    None if there is no annotated cell.
+    None without annotated cells.
     """
     n_truth = sum(image.iou.shape[1] for image in images)
     if n_truth == 0:
@@ -83,7 +83,7 @@ def average_precision(images: list[ImageScores], max_detections: int) -> tuple[n
 
 
 def coco_scores(per_category: Mapping[str, list[ImageScores]], max_detections: int) -> dict[str, float | int | None]:
-    """AP, AP50, AP75 and AR, means over the categories that occur; None where none does."""
+    """AP, AP50, AP75 and AR, means over the categories that occur; None if none does."""
     results = [r for images in per_category.values() if (r := average_precision(images, max_detections)) is not None]
     if not results:
         return {"AP": None, "AP50": None, "AP75": None, "AR": None, "maxDets": max_detections}

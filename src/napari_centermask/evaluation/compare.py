@@ -1,4 +1,4 @@
-"""Is the new model better? Both on the same held-out images, with the chance that the difference is luck.
+"""Whether a new model is better: both are compared on the same held-out images, with the chance that the difference is luck.
 
 Source of the test: paired bootstrap, B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 16; images
 are drawn with replacement, and both models are scored on each draw.
@@ -18,17 +18,17 @@ from napari_centermask.evaluation.report import IOUS, Report, evaluate
 
 GATE_IOUS = IOUS[:9]
 DRAWS = 2000
-"""Of so many draws a chance of 5 % has a standard error of 0.5 %."""
+"""With this many draws, a chance of 5 % has a standard error of 0.5 %."""
 FEW_IMAGES = 8
-"""With fewer images their parts are drawn instead, at least so many: 4 images have 35 different draws, 8 have 6,435."""
+"""With fewer images, at least this many parts of them are drawn instead: 4 images have 35 different draws, 8 have 6,435."""
 FEW_SOURCES = 5
-"""With fewer sources the verdict says that other images may differ; chosen."""
+"""With fewer sources, the verdict warns that other images may differ; chosen."""
 LUCK = 0.2
-"""A gain is believed when at most this part of the draws shows none; docs/benchmarks.md tells what other limits would do."""
+"""A gain is accepted if at most this fraction of the draws shows none; docs/benchmarks.md compares other limits."""
 SURE = 0.05
-"""Up to this part of the draws the words call it sure: the usual level of significance."""
+"""Up to this fraction of the draws, the verdict calls the gain certain: the usual level of significance."""
 FORGOTTEN = 0.02
-"""The AP on what the old model was made for may fall by so much before it is said.
+"""The AP on the old model's kind of image may fall by this much before the verdict mentions it.
 
 Honest fine-tunings cost up to 0.015 (docs/benchmarks.md, "Learning curve").
 """
@@ -36,12 +36,12 @@ Honest fine-tunings cost up to 0.015 (docs/benchmarks.md, "Learning curve").
 
 @dataclass(frozen=True)
 class Judged:
-    """One image with its truth and what both models found, doubtful candidates included.
+    """One image with its annotations and the predictions of both models, low-scoring candidates included.
 
     Attributes
     ----------
     group
-        Images of one source are drawn together; the name where it is empty.
+        Images of one source are drawn together; if empty, the name is used.
     """
 
     name: str
@@ -63,17 +63,17 @@ class Verdict:
     difference
         New minus old, mean bioimage AP at IoU .50:.05:.90.
     interval
-        Its central 95 % over the draws.
+        Central 95 % of the difference over the draws.
     luck
-        Part of the draws in which the new model is not better.
+        Fraction of the draws in which the new model is not better.
     unit
         What was drawn: "images", "sources" or "parts of images".
     sentence
-        All this in words.
+        The outcome in words.
     n_sources
         Sources of the held-out images.
     forgotten
-        By how much the AP fell on data of what the old model was made for; None where that was not measured.
+        By how much the AP fell on the old model's kind of image; None if that was not measured.
     taught
         Number of the images from which the old and the new model learned.
     """
@@ -91,7 +91,7 @@ class Verdict:
 
 @dataclass
 class Comparison:
-    """Both models' figures and the verdict; `to_json` names them."""
+    """The figures of both models and the verdict; see `to_json` for their names."""
 
     old: Report
     new: Report
@@ -123,13 +123,13 @@ def compare(
     Parameters
     ----------
     images
-        None of which the new model was trained on.
+        Images that the new model was not trained on.
     old_score, new_score
-        From where on each model's cells count.
+        Lowest scores of each model's cells that count.
     categories
-        Names of categories that a cell must have right to count as found; any will do where there are none.
+        Categories that must match for a cell to count as found; if empty, categories are ignored.
     forgotten
-        By how much the AP fell on data of what the old model was made for, if that was measured.
+        By how much the AP fell on the old model's kind of image, if that was measured.
     taught
         Number of the images from which the old and the new model learned.
 
@@ -139,7 +139,7 @@ def compare(
         If there is no image.
     """
     if not images:
-        raise ValueError("Expected at least one image to compare on.")
+        raise ValueError("There are no images to compare on.")
     names = [j.name for j in images]
     old = evaluate(((j.truth, j.old, None) for j in images), score=old_score, names=names)
     new = evaluate(((j.truth, j.new, None) for j in images), score=new_score, names=names)
@@ -173,11 +173,11 @@ def judge(
     old, new
         (images, IoUs, 3) true positives, false positives, false negatives.
     n_sources
-        Sources of the images; as many as images when not given.
+        Number of sources of the images; by default the number of images.
     forgotten, taught
         As for `compare`.
     measure
-        What the words call the figure.
+        Name of the figure in the verdict.
     """
     n_sources = len(old) if n_sources is None else n_sources
     difference = pooled_ap(new.sum(0)) - pooled_ap(old.sum(0))
@@ -206,37 +206,37 @@ def _gain(difference: float, luck: float, where: str, *, is_alone: bool) -> str:
     if difference < 0:
         return f"The new model is not better: it loses {gain}."
     if is_alone:
-        return f"The new model gains {gain}; one alone cannot tell whether that is luck."
+        return f"The new model gains {gain}; a single image cannot show whether that is luck."
     if luck > LUCK:
-        return f"The new model gains {gain}, which may be luck (chance {luck:.0%}). More reviewed images would tell."
+        return f"The new model gains {gain}, which may be luck (chance {luck:.0%}). Review more images to find out."
     chance = f"it gains {gain}; the chance that this is luck is {max(luck, 1 / DRAWS):.1%}"
     if luck > SURE:
-        return f"The new model is probably better: {chance}. More reviewed images would tell."
+        return f"The new model is probably better: {chance}. Review more images to be sure."
     return f"The new model is better: {chance}."
 
 
 def _loss(difference: float, lost: float) -> str:
     if lost <= FORGOTTEN and not 0 < difference <= lost:
         return ""
-    advice = "keep the old one for such images" if difference > lost else "that is more than it gains"
-    return f"On images of what the old model was made for it loses {lost:.3f}: {advice}."
+    advice = "keep the old model for such images" if difference > lost else "that is more than it gains"
+    return f"On the kind of image that the old model was made for, it loses {lost:.3f}: {advice}."
 
 
 def _few(n_sources: int) -> str:
     if n_sources >= FEW_SOURCES:
         return ""
     images = "one image" if n_sources == 1 else f"{n_sources} images"
-    return f"Only {images} judged, so others may differ by more than this."
+    return f"Compared on only {images}, so the difference on others may be larger."
 
 
 def _kind(old: int, new: int) -> str:
-    """That a model is judged by what it has learned."""
+    """A warning that a model is compared on images that it was trained on."""
     if not old and not new:
         return ""
     if new > old:
-        return f"The new model learned from {_images(new)} judged here, so that they cannot recommend it."
-    who = "Both models" if new else "The old model"
-    return f"{who} learned from {_images(old)} judged here, and would look worse on others."
+        return f"The new model was trained on {_images(new)} of this comparison, so it cannot be recommended."
+    who = "Both models were" if new else "The old model was"
+    return f"{who} trained on {_images(old)} of this comparison, and would look worse on others."
 
 
 def _images(n: int) -> str:
@@ -267,7 +267,7 @@ def _counts(
     units: dict[tuple[str, int], list] = {}
     for j in images:
         parts = _parts(j, n) if in_parts else [None]
-        for k, part in enumerate(parts):  # one place in all frames of a source is one part
+        for k, part in enumerate(parts):  # the same place in all frames of a source is one part
             sides = ((j.old, old_score), (j.new, new_score))
             both = [counts_of(j.truth, cells, score, part, categories=categories) for cells, score in sides]
             units.setdefault((j.group or j.name, k), []).append(both)
@@ -278,7 +278,7 @@ def _counts(
 
 
 def _parts(judged: Judged, n: int) -> list[Box]:
-    """`n` rectangles with about equally many true cells each, so that none is empty while the others are crowded."""
+    """`n` rectangles with about the same number of annotated cells each."""
     height, width = judged.truth.shape
     centres = np.array([_middle(c) for c in judged.truth]).reshape(-1, 2)
     axis = 0 if height >= width else 1
@@ -295,9 +295,9 @@ def _parts(judged: Judged, n: int) -> list[Box]:
 def counts_of(
     truth: Instances, predicted: Instances, score: float, part: Box | None = None, *, categories: Sequence[str] = ()
 ) -> np.ndarray:
-    """(IoUs, 3) true positives, false positives, false negatives, of the cells whose middle lies in `part`.
+    """(IoUs, 3) true positives, false positives, false negatives, of the cells with their centre in `part`.
 
-    A pair counts where its true cell lies; cells are matched in the whole image, with `categories` only those of one name.
+    A pair counts in the part of its annotated cell. Cells are matched in the whole image; with `categories`, only within one.
     """
     if categories:
         pairs_of = [(_named(truth, name), _named(predicted, name)) for name in categories]
@@ -335,6 +335,6 @@ def _is_in(cell: Instance, part: Box | None) -> bool:
 
 
 def differing(comparison: Comparison, *, most: int = 6) -> Iterable[dict[str, Any]]:
-    """The images on which the models differ most, by the F1 at IoU 0.50."""
+    """The images on which the models differ most in F1 at IoU 0.50."""
     known = [r for r in comparison.per_image if r["f1_old"] is not None and r["f1_new"] is not None]
     return sorted(known, key=lambda r: -abs(r["f1_new"] - r["f1_old"]))[:most]

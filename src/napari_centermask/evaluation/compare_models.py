@@ -44,30 +44,30 @@ def compare_models(
 ) -> Comparison:
     """Compare two models on annotated images, each at the diameter that it estimates, as it will be used.
 
-    Of a partly reviewed image only the cells centred in a reviewed region count. Where both models tell the categories of
-    the cells apart, a cell is found only with the right one.
+    In a partly reviewed image, only cells centred in a reviewed region count. If both models assign categories to
+    the cells, a cell counts as found only with the right one.
 
     Parameters
     ----------
     folders, split
-        Data folders and which of their annotations.
+        Data folders, and the split of their annotations.
     known
-        Data folders of what the old model was made for: their `val` tells how much the new one forgot.
+        Data folders of the old model's kind of image: how much the new one forgot is measured on their `val`.
     microscope
-        The flat field of the data folders, to be given beside each model's own preprocessing.
+        The flat field of the data folders, used together with each model's own preprocessing.
     pictures
         Folder for pictures of the images on which the models differ most, `<image>_old.png` and `<image>_new.png`.
     watch
-        Called before each image with its number from 0, the number of all, and its name.
+        Called before each image with its number from 0, the number of images, and its name.
 
     Raises
     ------
     BadAnnotations
-        If there is no image to compare on.
+        If there are no images to compare on.
     """
     entries = _named([e for folder in folders for e in _entries(Path(folder), split)])
     if not entries:
-        raise BadAnnotations("Expected images that were reviewed in full or in regions to compare on, found none.")
+        raise BadAnnotations("There are no reviewed images to compare on. Review images in full, or mark reviewed regions.")
     judged = []
     for number, entry in enumerate(entries):
         if watch is not None:
@@ -101,7 +101,7 @@ def forgotten(folders: Sequence[Path], old: Engine, new: Engine, *, most: int = 
 
 @dataclass(frozen=True)
 class _Entry:
-    """An image with what is known of it, what to call it, and what it comes from."""
+    """An image with its annotations, its name, and its source."""
 
     folder: Path
     record: ImageRecord
@@ -111,7 +111,7 @@ class _Entry:
 
 
 def _entries(folder: Path, split: str | None) -> list[_Entry]:
-    """Those of a folder in which something is complete; the others cannot judge anybody."""
+    """The images of a folder that were reviewed at least in part; others cannot be used for comparison."""
     records = read_truth(folder, split)
     partial = is_partial(records)
     entries = [
@@ -122,7 +122,7 @@ def _entries(folder: Path, split: str | None) -> list[_Entry]:
 
 
 def _named(entries: list[_Entry]) -> list[_Entry]:
-    """With the folder before a name that several have."""
+    """The name, with the folder if several share it."""
     counts = Counter(e.name for e in entries)
     return [replace(e, name=f"{e.folder}/{e.name}") if counts[e.name] > 1 else e for e in entries]
 
@@ -143,14 +143,14 @@ def _judge(entry: _Entry, old: Engine, new: Engine, microscope: PreprocessSettin
 
 
 def _categories(entries: Sequence[_Entry], old: Engine, new: Engine) -> list[str]:
-    """Names that both models tell apart, where the cells have no others."""
+    """Categories that both models know, if the cells have no others."""
     known = set(old.card.model.categories) & set(new.card.model.categories)
     wanted = {e.truth.instances.categories.get(c.category) for e in entries for c in e.truth.instances}
     return sorted(known) if len(known) > 1 and wanted <= known else []
 
 
 def _n_taught(entries: Sequence[_Entry], engine: Engine) -> int:
-    """Of how many images a model learned something that is judged."""
+    """Number of the compared images that a model was trained on."""
     places = [(e.truth.reviewed or ((0, 0, *e.record.shape),), taught(e.record, engine.card.learned)) for e in entries]
     return sum(overlap(judged, known) for judged, known in places)
 

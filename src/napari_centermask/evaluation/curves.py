@@ -9,14 +9,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Curve:
-    """Points of a curve with the threshold of each, from the highest threshold on.
+    """Points of a curve with their thresholds, highest first.
 
     Attributes
     ----------
     x, y
         False positive and true positive rate, or recall and precision.
     threshold
-        Scores from it on are taken as positive.
+        Scores of at least this count as positive.
     """
 
     x: np.ndarray
@@ -49,7 +49,7 @@ def roc(truth: np.ndarray, score: np.ndarray) -> Curve:
 
 
 def roc_auc(truth: np.ndarray, score: np.ndarray) -> float | None:
-    """Area under the ROC curve, ties half; None where there is one class only."""
+    """Area under the ROC curve, with ties counted half; None with a single class."""
     truth = np.asarray(truth, bool)
     if truth.all() or not truth.any():
         return None
@@ -78,7 +78,7 @@ class Calibration:
     Attributes
     ----------
     predicted, observed
-        (B,) mean probability and part of positives in each bin that holds cells.
+        (B,) mean probability and fraction of positives in each bin that is not empty.
     count
         (B,) cells.
     """
@@ -89,12 +89,12 @@ class Calibration:
 
     @property
     def error(self) -> float:
-        """Expected calibration error: the mean distance of the two, weighted by cells (Naeini et al. 2015)."""
+        """Expected calibration error: the mean difference of the two, weighted by cells (Naeini et al. 2015)."""
         return float(np.average(np.abs(self.predicted - self.observed), weights=self.count))
 
 
 def calibration(truth: np.ndarray, probability: np.ndarray, *, bins: int = 10) -> Calibration:
-    """How often what is said with a probability is so.
+    """The calibration curve: predicted probability against observed frequency.
 
     Parameters
     ----------

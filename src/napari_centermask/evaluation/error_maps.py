@@ -21,13 +21,13 @@ COLOURS = {
 """true: matched; missed: annotated, not found; false: found, not annotated; merged: one cell over several annotated ones;
 split: one of several cells within one annotated cell."""
 CONTAINED = 0.5
-"""A cell belongs to another when at least this part of its area lies in it."""
+"""A cell is part of another if at least this fraction of its area lies in it."""
 
 
 def classify(
     truth: list[Instance], predicted: list[Instance], *, threshold: float = 0.5
 ) -> tuple[list[str], list[str]]:
-    """A key of `COLOURS` for each true and each predicted cell.
+    """Assign a key of `COLOURS` to each annotated and each predicted cell.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def classify(
 
 
 def error_map(image: np.ndarray, truth: Instances, predicted: Instances, *, threshold: float = 0.5) -> np.ndarray:
-    """Draw predicted cells filled and annotated ones as outlines, in the colours of their kind, with a legend.
+    """Draw predicted cells filled and annotated ones as outlines, coloured by kind, with a legend.
 
     Parameters
     ----------

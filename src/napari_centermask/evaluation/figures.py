@@ -1,4 +1,4 @@
-"""Figures of an evaluation of viability, by matplotlib without a window."""
+"""Figures of an evaluation of viability, drawn by matplotlib without a window."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from napari_centermask.io.whole_file import whole_file
 
 
 def draw_curves(path: Path, ways: dict[str, Judged], *, positive: str) -> None:
-    """ROC, precision-recall and calibration of one category, a line for each way.
+    """Draw ROC, precision-recall and calibration curves of one category, a line for each method.
 
     Parameters
     ----------
     path
-        PNG, SVG or PDF, by its ending.
+        PNG, SVG or PDF, depending on the suffix.
 
     Raises
     ------
@@ -25,7 +25,7 @@ def draw_curves(path: Path, ways: dict[str, Judged], *, positive: str) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingExtra("Figures need matplotlib: pip install 'napari-centermask[figures]'") from error
+        raise MissingExtra("Drawing figures needs matplotlib: pip install 'napari-centermask[figures]'") from error
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     for name, judged in ways.items():
@@ -42,7 +42,7 @@ def draw_curves(path: Path, ways: dict[str, Judged], *, positive: str) -> None:
     titles = (
         (left, "ROC", f"false '{positive}' of all others", f"'{positive}' found"),
         (middle, "Precision and recall", f"recall of '{positive}'", "precision"),
-        (right, "Calibration", f"probability of '{positive}'", "part that is so (dots: by cells)"),
+        (right, "Calibration", f"probability of '{positive}'", "observed frequency (dot size: cells)"),
     )
     for axes, title, x, y in titles:
         axes.set(title=title, xlabel=x, ylabel=y, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")

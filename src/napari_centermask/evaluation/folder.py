@@ -26,7 +26,7 @@ from napari_centermask.pipeline.progress import run_through
 from napari_centermask.settings import LOWEST_SCORE, SegmentSettings
 
 Predict = Callable[[ImageData, Sequence[Index]], Sequence[Instances]]
-"""The cells of some planes of an image, those of low score included for the COCO family."""
+"""The cells of some planes of an image, including low scores for the COCO metrics."""
 Watch = Callable[[ImageRecord, Instances, int, int], None]
 
 
@@ -41,13 +41,13 @@ def read_truth(folder: Path, split: str | None, left_out: LeftOut[str] | None = 
     Raises
     ------
     BadAnnotations
-        If the file or an image is missing, or there is no image.
+        If the file or an image is missing, or there are no images.
     """
     folder = Path(folder)
     path = folder / (f"annotations_{split}.json" if split else "annotations.json")
     if not path.is_file():
         found = ", ".join(sorted(p.name for p in folder.glob("annotations*.json"))) or "none"
-        raise BadAnnotations(f"Expected {path.name} in {folder}, found {found}. Choose another --split or folder.")
+        raise BadAnnotations(f"{folder} has no {path.name}, only {found}. Choose another --split or folder.")
     records = read_coco(path, images_root=folder / "images")
     if not records:
         raise BadAnnotations(f"Expected annotated images, {path.name} lists none.")
@@ -72,7 +72,7 @@ def channel_names_in(folder: Path, split: str | None) -> list[str] | None:
     Raises
     ------
     BadAnnotations
-        If two images tell different ones.
+        If two images have different ones.
     """
     first, passed_over = None, LeftOut[str]()
     for record in read_truth(folder, split, passed_over):
@@ -81,8 +81,8 @@ def channel_names_in(folder: Path, split: str | None) -> list[str] | None:
             names = read_channel_names(record.path)
         if first is not None and names is not None and names != first[1]:
             raise BadAnnotations(
-                f"Expected channels in one order, {first[0].file_name} has {', '.join(first[1])}, {record.file_name} "
-                f"{', '.join(names)}. Save them alike, or give --channel-names for all."
+                f"The channels differ: {first[0].file_name} has {', '.join(first[1])}, {record.file_name} "
+                f"{', '.join(names)}. Save the images with the same channels, or give --channel-names for all."
             )
         first = first or (names and (record, names))
     return None if first is None else first[1]
@@ -95,14 +95,14 @@ def predictor(
     min_score: float | None = LOWEST_SCORE,
     run: Callable[[Generator[Progress, None, list[Instances]]], list[Instances]] = run_through,
 ) -> Predict:
-    """What a model finds, by the same way as `segment`; a file's own channel names hold where the settings have none.
+    """A function that predicts as `segment` does; channel names from the file are used if the settings have none.
 
     Parameters
     ----------
     min_score
         See `segment_planes`.
     run
-        Runs the work and returns its value; it may show the progress.
+        Runs the generator and returns its value; it may show progress.
     """
 
     def predict(image: ImageData, indices: Sequence[Index]) -> list[Instances]:
@@ -141,7 +141,7 @@ def predict_records(
     Raises
     ------
     BadAnnotations
-        If an image is of another size than its annotations.
+        If an image differs in size from its annotations.
     BadImage
         If one cannot be read or segmented.
     """
@@ -176,7 +176,7 @@ def evaluate_folder(
     predict
         See `predictor`.
     score
-        The operating point of the bioimage family.
+        Lowest score that counts for the bioimage metrics.
     watch
         Called after each image with its record, prediction, number from 1, and the number of all.
     left_out
@@ -247,7 +247,7 @@ def evaluate_predictions(
     unknown = sorted(image_name(r) for key, r in predicted.items() if key not in known)
     if unknown:
         raise BadAnnotations(
-            f"Expected predictions for the images of {Path(folder).name}, {Path(predictions).name} has {len(unknown)} others: "
+            f"{Path(predictions).name} has {len(unknown)} images that are not in {Path(folder).name}: "
             f"{', '.join(unknown[:3])}. Choose the right --data and --split."
         )
 
@@ -269,12 +269,12 @@ def evaluate_predictions(
 
 
 def image_name(record: ImageRecord) -> str:
-    """How reports call it: planes of a stack by their position too."""
+    """The name in reports; for a plane of a stack, with its position."""
     return f"{record.file_name} {list(record.plane)}" if record.plane else record.file_name
 
 
 def key_of(record: ImageRecord) -> tuple[str, tuple[int, ...]]:
-    """How an image is found again in another file: by its name without folders, and its plane."""
+    """Identifies an image across files: its name without folders, and its plane."""
     return Path(record.file_name).name, record.plane
 
 
@@ -284,14 +284,14 @@ def records_by_key(path: Path, records: list[ImageRecord]) -> dict[tuple, ImageR
     if len(found) < len(records):
         names = [key_of(r) for r in records]
         twice = next(name for name in names if names.count(name) > 1)[0]
-        raise BadAnnotations(f"Expected each image once, {Path(path).name} has {twice!r} twice. Give one another name.")
+        raise BadAnnotations(f"{Path(path).name} has the image {twice!r} twice. Rename one of them.")
     return found
 
 
 def check_shape(record: ImageRecord, shape: tuple[int, int]) -> None:
-    """`BadAnnotations` if an image, or what was found in it, is of another size than its annotations."""
+    """Raise `BadAnnotations` if an image, or its prediction, differs in size from the annotations."""
     if tuple(shape) != record.shape:
         raise BadAnnotations(
-            f"Expected {record.file_name} to be {record.shape[0]} x {record.shape[1]} as annotated, it is "
-            f"{shape[0]} x {shape[1]}. Correct the sizes or the image."
+            f"{record.file_name} is annotated as {record.shape[0]} x {record.shape[1]}, but it is "
+            f"{shape[0]} x {shape[1]}. Correct the size in the annotations, or choose the right image."
         )

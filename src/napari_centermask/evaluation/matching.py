@@ -1,4 +1,4 @@
-"""Which predicted cell is which annotated cell; masks may overlap on either side."""
+"""Match predicted with annotated cells; masks may overlap in both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CHUNK = 1024
 
 @dataclass(frozen=True)
 class Pairs:
-    """All pairs of a true and a predicted cell that share a pixel.
+    """All pairs of an annotated and a predicted cell that share a pixel.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Pairs:
 
 
 def pair(truth: list[Instance], predicted: list[Instance]) -> Pairs:
-    """Pairs of cells whose masks meet; only those whose boxes meet are compared."""
+    """Pairs of cells whose masks overlap; only those whose boxes overlap are compared."""
     rows, cols = _touching(_boxes(truth), _boxes(predicted))
     shared = np.array([intersection(truth[r], predicted[c]) for r, c in zip(rows, cols, strict=True)], dtype=np.int64)
     rows, cols, shared = (a[shared > 0] for a in (rows, cols, shared))
@@ -65,7 +65,7 @@ def inside_any(cells: list[Instance], regions: Sequence[Instance]) -> np.ndarray
 
 
 def pair_boxes(truth: list[Instance], predicted: list[Instance]) -> Pairs:
-    """As `pair`, of the cells' boxes instead of their masks: where masks are weak."""
+    """Like `pair`, with boxes instead of masks, for data with poor masks."""
     a, b = _boxes(truth), _boxes(predicted)
     rows, cols = _touching(a, b)
     sides = np.minimum(a[rows, 2:], b[cols, 2:]) - np.maximum(a[rows, :2], b[cols, :2])
@@ -93,7 +93,7 @@ def _touching(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def match(pairs: Pairs, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One-to-one matching of cells with an IoU of at least `threshold`.
 
-    As many pairs as possible, and among those the largest sum of IoUs (Hungarian method, as StarDist and Cellpose).
+    As many pairs as possible and, among those, the largest sum of IoUs (Hungarian method, as in StarDist and Cellpose).
 
     Returns
     -------
@@ -125,7 +125,7 @@ def _assign(t: np.ndarray, p: np.ndarray, iou: np.ndarray, edges: np.ndarray) ->
 
 
 def covered_fraction(instances: Instances) -> np.ndarray:
-    """(N,) part of each cell's area that at least one other cell also claims."""
+    """(N,) fraction of each cell's area that it shares with other cells."""
     cells = list(instances)
     rows, cols = _touching(_boxes(cells), _boxes(cells))
     covered = [np.zeros(cell.mask.shape, bool) for cell in cells]

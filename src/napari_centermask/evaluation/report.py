@@ -1,7 +1,7 @@
-"""All figures of a model or a prediction on annotated images, in two families that never share a column.
+"""All metrics of a model or a prediction on annotated images, in two families that are kept apart.
 
 The bioimage family counts matched cells at one IoU, pooled over all images: AP = TP / (TP + FP + FN) as in StarDist and
-Cellpose. The COCO family integrates precision over recall and needs the low-score detections as well.
+Cellpose. The COCO family integrates precision over recall and also needs low-scoring detections.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from napari_centermask.evaluation.matching import Pairs, covered_fraction, insid
 
 IOUS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
 OVERLAP = 0.05
-"""A cell counts as overlapping when it shares at least this part of its area with others."""
+"""A cell counts as overlapping if it shares at least this fraction of its area with others."""
 
 
 @dataclass
@@ -63,7 +63,7 @@ def _ratio(a: float, b: float) -> float | None:
 
 @dataclass
 class Report:
-    """Figures of one evaluation; `to_json` names them."""
+    """Metrics of one evaluation; see `to_json` for their names."""
 
     n_images: int = 0
     n_instances: int = 0
@@ -78,7 +78,7 @@ class Report:
     left_out: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers; None stands where there is nothing to measure."""
+        """Plain numbers; None if there is nothing to measure."""
         ap = {f"{t:.2f}": c.ap for t, c in self.counts.items()}
         known = [v for k, v in ap.items() if v is not None and float(k) <= 0.9]
         at50 = self.counts[0.5]
@@ -124,11 +124,11 @@ def evaluate(
     Parameters
     ----------
     pairs
-        (truth, predicted, seconds or None) per image. Categories are compared by name where both sides name them.
+        (truth, predicted, seconds or None) per image. Categories are compared by name if both sides have names.
     score
-        Predictions below it count for the COCO family only.
+        Predictions below it count for the COCO metrics only.
     max_detections
-        Most detections per image of the COCO family; its default of 100 hides most cells of a dense field.
+        Largest number of detections per image for the COCO metrics; their default of 100 would drop most cells of a dense field.
     names
         One name per image for `per_image`.
     crowds
@@ -216,7 +216,7 @@ def _only(pairs: Pairs, kept: np.ndarray) -> Pairs:
 
 
 def _namers(truth: Instances, predicted: Instances):
-    """Names of a cell's category on either side; a single category on both sides is one, whatever it is called."""
+    """Category names of the cells on both sides; if each side has one category, they are the same, whatever their names."""
     if len(truth.categories) == 1 and len(predicted.categories) == 1:
         (only,) = truth.categories.values()
         return (lambda _: only), (lambda _: only)
@@ -246,7 +246,7 @@ def format_table(report: Report) -> str:
         "overlapping cells   n {n}   recall {r}   mean IoU {m}".format(
             n=data["overlap"]["n"], r=show(data["overlap"]["recall50"]), m=show(data["overlap"]["mean_iou"])
         ),
-        "COCO (another measure)   "
+        "COCO (a different measure)   "
         + "   ".join(f"{k} {show(data['coco'][k])}" for k in ("AP", "AP50", "AP75", "AR"))
         + f"   maxDets {data['coco']['maxDets']}",
     ]

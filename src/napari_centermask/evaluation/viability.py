@@ -1,7 +1,7 @@
-"""How well the categories of cells are told, given the cells that were found; and what that means for viability.
+"""How well the cells that were found are classified, and what that means for viability.
 
-Cells are matched by their boxes, as masks may be weak. What was not found, or found where nothing is, counts in the
-detection's figures and in the viability of each image, not in those of the classification.
+Cells are matched by their boxes, as masks may be poor. Missed and false cells count in the
+metrics of detection and in the viability of each image, not in those of classification.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from napari_centermask.evaluation.curves import average_precision, calibration, 
 from napari_centermask.evaluation.matching import match, pair_boxes
 
 MATCH = 0.5
-"""IoU of boxes from which two cells are the same."""
+"""Two cells are the same if their boxes have at least this IoU."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Cells that were found, and what there was besides.
+    """The cells that were found, and the counts of all cells.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Judged:
     probabilities
         (N, K) float64, rows sum to 1.
     image
-        (N,) int64, from which image.
+        (N,) int64, image of each cell.
     n_truth, n_predicted
         (images, K) int64, all annotated and all predicted cells, by their categories.
     box_ap
@@ -54,7 +54,7 @@ class Judged:
 
     @property
     def predicted(self) -> np.ndarray:
-        """(N,) the most probable category of each."""
+        """(N,) the most probable category of each cell."""
         return self.probabilities.argmax(axis=1)
 
 
@@ -66,7 +66,7 @@ def judge(pairs: Iterable[tuple[Instances, Instances]], categories: Sequence[str
     pairs
         (truth, predicted) per image.
     categories
-        Names; a cell of another one is an error.
+        Their names; a cell of another category is an error.
     score
         Predictions below it count for the box AP only.
 
@@ -87,14 +87,14 @@ def judge(pairs: Iterable[tuple[Instances, Instances]], categories: Sequence[str
         rows.append((true_kinds[t], said[p], np.full(len(t), number)))
         tables.append([np.bincount(k, minlength=len(categories)) for k in (true_kinds, said.argmax(axis=1))])
     if not rows:
-        raise BadAnnotations("Expected annotated images, there is none.")
+        raise BadAnnotations("There are no annotated images. Choose another folder or split.")
     kinds, probabilities, image = (np.concatenate(part) for part in zip(*rows, strict=True))
     counts = np.array(tables, np.int64)
     return Judged(categories, kinds, probabilities, image, counts[:, 0], counts[:, 1], coco_scores(images, 100))
 
 
 def probabilities_of(predicted: Instances, cells: Sequence[Instance], categories: Sequence[str]) -> np.ndarray:
-    """(N, K) what cells say of categories, by their names; 1 for a cell's own category where they say nothing more."""
+    """(N, K) probabilities of the categories, by name; 1 for a cell's own category if it has no probabilities."""
     names = [predicted.categories[id] for id in sorted(predicted.categories)]
     own = _columns(predicted, cells, categories)
     out = np.eye(len(categories))[own] if len(cells) else np.zeros((0, len(categories)))
@@ -112,7 +112,7 @@ def _columns(instances: Instances, cells: Sequence[Instance], categories: Sequen
     names = [instances.categories.get(c.category, str(c.category)) for c in cells]
     if strange := sorted(set(names) - set(categories)):
         raise BadAnnotations(
-            f"Expected cells of the categories {', '.join(categories)}, found {', '.join(strange)}. "
+            f"The cells have categories ({', '.join(strange)}) that are not among {', '.join(categories)}. "
             "Choose data and models with the same categories."
         )
     return np.array([categories.index(n) for n in names], np.int64)
@@ -128,7 +128,7 @@ def _add_boxes(images: dict, truth: Instances, kinds: np.ndarray, predicted: Ins
 
 
 def fit_temperature(judged: Judged) -> float:
-    """The temperature of least log loss, to be fitted on `val`; 1 where there is nothing to learn from."""
+    """The temperature with the smallest log loss, to be fitted on `val`; 1 without data."""
     p, truth = judged.probabilities, judged.truth
     if len(np.unique(truth)) < 2:
         return 1.0
@@ -139,7 +139,7 @@ def fit_temperature(judged: Judged) -> float:
 
 
 def log_loss(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean negative logarithm of the true category's probability."""
+    """Mean negative log probability of the true category."""
     said = probabilities[np.arange(len(truth)), truth]
     return float(-np.log(np.maximum(said, 1e-12)).mean())
 
@@ -164,14 +164,14 @@ def scores_of(table: np.ndarray) -> dict[str, np.ndarray | float]:
 
 
 def report(judged: Judged, *, positive: str, samples: int = 1000, seed: int = 0) -> dict[str, Any]:
-    """All figures, as plain numbers; None where there is nothing to measure.
+    """All metrics, as plain numbers; None if there is nothing to measure.
 
     Parameters
     ----------
     positive
-        The category whose ROC, precision-recall and calibration are told: the rare one, usually "dead".
+        The category of the ROC, precision-recall and calibration curves: the rare one, usually "dead".
     samples
-        Draws of the bootstrap over images, for intervals of 95 %; 0 for none.
+        Number of bootstrap draws over images, for 95 % intervals; 0 for none.
     """
     k, n = judged.categories.index(positive), len(judged.categories)
     is_positive, probability = judged.truth == k, judged.probabilities[:, k]
@@ -203,9 +203,9 @@ def report(judged: Judged, *, positive: str, samples: int = 1000, seed: int = 0)
 
 
 def viability_errors(judged: Judged, positive: str) -> dict[str, Any]:
-    """Predicted less true viability of each image in percentage points: all cells, found or not, count.
+    """Predicted minus true viability of each image in percentage points, counting all cells.
 
-    Images without annotated or without predicted cells have none.
+    Images without annotated or without predicted cells are left out.
     """
     k = judged.categories.index(positive)
     both = (judged.n_truth.sum(axis=1) > 0) & (judged.n_predicted.sum(axis=1) > 0)
@@ -222,7 +222,7 @@ def viability_errors(judged: Judged, positive: str) -> dict[str, Any]:
 
 
 def intervals(judged: Judged, positive: str, *, samples: int, seed: int = 0) -> dict[str, list[float] | None]:
-    """Intervals of 95 % by drawing whole images with replacement: cells of one image resemble each other."""
+    """95 % intervals from drawing whole images with replacement, as cells of one image are alike."""
     k, n = judged.categories.index(positive), len(judged.categories)
     measures: dict[str, Callable[[np.ndarray, np.ndarray], float | None]] = {
         "f1": lambda t, p: _plain(scores_of(confusion(t, p.argmax(axis=1), n))["f1"][k]),

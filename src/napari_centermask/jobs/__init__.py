@@ -1,1 +1,1 @@
-"""Work in processes of its own: started, watched, paused, stopped and found again. Import the modules; this stays light."""
+"""Jobs in processes of their own: started, watched, paused, stopped and found again. Import the modules directly."""

@@ -1,4 +1,4 @@
-"""Our own command line as a child process: launched, driven by a generator where it is short, and its last words."""
+"""Run our own command line as a child process, and read its output."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ import psutil
 from napari_centermask.core.errors import UserError
 
 NICE = 10
-"""How far a child stands back behind others on the CPU: windows go first."""
+"""Niceness of child processes, so that windows stay responsive."""
 _LOOK_EVERY_S = 0.1
 _TAIL_BYTES = 4000
 _WINDOWS_BELOW_NORMAL, _WINDOWS_NEW_GROUP = 0x4000, 0x200
 
 
 class ChildFailed(UserError):
-    """A command of ours ended with an error; the message is its own."""
+    """One of our commands ended with an error; the message is its own."""
 
 
 def own_command(*arguments: str) -> list[str]:
@@ -35,12 +35,12 @@ def own_command(*arguments: str) -> list[str]:
 def launch(
     argv: Sequence[str], out: BinaryIO, errors: BinaryIO, *, nice: int = NICE, outlives_us: bool = False
 ) -> subprocess.Popen[bytes]:
-    """Start a command that writes to two files, without standard input, behind others on the CPU.
+    """Start a command at low CPU priority, without standard input, with its output in two files.
 
     Parameters
     ----------
     outlives_us
-        Give it a session of its own: neither Ctrl-C nor the end of this program reaches it.
+        Start it in a session of its own, so that it survives Ctrl-C and the end of this program.
     """
     options: dict[str, Any] = {"start_new_session": outlives_us}
     if sys.platform == "win32":
@@ -48,7 +48,7 @@ def launch(
     environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, env=environment, **options)
     if sys.platform != "win32":
-        with suppress(psutil.Error):  # it has ended already
+        with suppress(psutil.Error):  # it has already ended
             child = psutil.Process(process.pid)
             child.nice(max(nice, child.nice()))
         if outlives_us:
@@ -57,12 +57,12 @@ def launch(
 
 
 def lower_session(pid: int, nice: int) -> None:
-    """Let the whole session of a process stand back.
+    """Lower the CPU priority of the whole session of a process.
 
-    Linux shares the cores among sessions first where "autogroup" is on, and `nice` counts within one only: without this a
-    training takes half of the time that the drawing of napari needs (sched(7), "The autogroup feature").
+    With "autogroup", Linux shares the cores among sessions first, and `nice` only counts within one: without this, a
+    training run takes half of the CPU time that napari needs for drawing (sched(7), "The autogroup feature").
     """
-    with suppress(OSError):  # another system, or a kernel without it
+    with suppress(OSError):  # another operating system, or a kernel without it
         Path(f"/proc/{pid}/autogroup").write_text(str(nice), encoding="ascii")
 
 
@@ -77,7 +77,7 @@ def run_child(arguments: Sequence[str]) -> Generator[None, None, str]:
     Yields
     ------
     None
-        As long as it runs.
+        While it runs.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def run_child(arguments: Sequence[str]) -> Generator[None, None, str]:
     Raises
     ------
     ChildFailed
-        With the last words of the command.
+        With the last line that the command printed.
     """
     with tempfile.TemporaryDirectory(prefix="centermask-", ignore_cleanup_errors=True) as folder:
         out, errors = Path(folder) / "out", Path(folder) / "errors"
@@ -108,7 +108,7 @@ def run_child(arguments: Sequence[str]) -> Generator[None, None, str]:
 
 
 def tail(path: Path) -> str:
-    """The end of a file that a command wrote; empty where it cannot be read."""
+    """The end of a file that a command wrote; empty if it cannot be read."""
     try:
         with path.open("rb") as stream:
             stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
@@ -118,5 +118,5 @@ def tail(path: Path) -> str:
 
 
 def last_words(text: str) -> str:
-    """The last line that is not empty: where a command fails, it says there why."""
+    """The last line that is not empty, where a failing command says why."""
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

@@ -1,4 +1,4 @@
-"""From settings to a run folder and the command line that works on it."""
+"""Make the run folder of settings, and the command line that trains in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RUN_FILE = "run.json"
 
 
 def new_run_folder(runs: Path, name: str | None = None) -> Path:
-    """A folder for a new run below `runs`, not made yet: the name or today's date, and a number where that is taken."""
+    """A path for a new run folder in `runs`: the name or today's date, and a number if that is taken."""
     stem = name or datetime.date.today().isoformat()
     path, number = Path(runs) / stem, 1
     while path.exists():
@@ -25,7 +25,7 @@ def new_run_folder(runs: Path, name: str | None = None) -> Path:
 
 
 def check_new_run(folder: Path, left: Sequence[str] = ("last.pt",)) -> None:
-    """Refuse a run folder in which something of an earlier run would be written over.
+    """Raise an error if something of an earlier run would be overwritten.
 
     Raises
     ------
@@ -34,13 +34,13 @@ def check_new_run(folder: Path, left: Sequence[str] = ("last.pt",)) -> None:
     """
     if earlier := next((name for name in left if (folder / name).exists()), None):
         raise BadSettings(
-            f"Expected a new run folder, {folder} holds {earlier} of an earlier run, which would be lost. Choose another --out, "
-            f"or go on with that run: napari-centermask train {folder / RUN_FILE} --resume"
+            f"{folder} has {earlier} of an earlier run, which would be overwritten. Choose another --out, "
+            f"or continue that run: napari-centermask train {folder / RUN_FILE} --resume"
         )
 
 
 def write_run(settings: TrainSettings) -> Path:
-    """Make the run folder, and the run file in it, with paths that hold from anywhere; return the file.
+    """Make the run folder and the run file in it, with absolute paths; return the file.
 
     Raises
     ------
@@ -63,5 +63,5 @@ def _absolute(path: Path) -> Path:
 
 
 def command_line(run_file: Path) -> list[str]:
-    """The arguments of the process that trains; a shell or another machine may run the same."""
+    """The arguments of the training process; they also work in a shell or on another machine."""
     return own_command("train", str(run_file), "--json")

@@ -1,4 +1,4 @@
-"""Why a job ended, in words, and what to try."""
+"""Why a job failed, in words, and what to try."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ LITTLE_SPACE = 50_000_000
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a job ended that should not have.
+    """Why a job failed.
 
     Attributes
     ----------
     message
-        What happened and what to do, for a person.
+        What happened and what to do, shown to the user.
     reason
         "memory", "disk", "data", "numbers", "checkpoint", "settings" or "crash".
     remedy
-        Settings to try again with (`Job.retry(**remedy)`); may be empty.
+        Settings to retry with (`Job.retry(**remedy)`); may be empty.
     """
 
     message: str
@@ -40,28 +40,28 @@ def of_event(event: FailedEvent) -> Failure:
 
 
 def of_end(folder: Path, code: int | None, *, batch: int, tile: int, step: int) -> Failure:
-    """For a job that ended without saying why.
+    """The explanation of a job that ended without giving a reason.
 
     Parameters
     ----------
     code
-        The exit code; None where it is not known, as after this program was started anew.
+        The exit code; None if it is not known, as after a restart of this program.
     batch, tile
         Tiles per step, and their side in pixels.
     step
         The last one that was reported.
     """
     where = f"after step {step}" if step else "before its first step"
-    kept = "All up to its last checkpoint is kept; it can go on from there."
+    kept = "Everything up to its last checkpoint is kept; it can continue from there."
     if (free := _free(folder)) is not None and free < LITTLE_SPACE:
-        message = f"The job ended {where} on a full disk ({free // 1_000_000} MB free). Make room, then go on. {kept}"
+        message = f"The job ended {where} on a full disk ({free // 1_000_000} MB free). Free some space, then continue. {kept}"
         return Failure(message, "disk")
     if code in KILLED:
         remedy = unchecked_remedy(batch, tile)
         words = " and ".join(f"{name} {value}" for name, value in remedy.items())
-        then = f"Less may fit: {words}." if remedy else f"There is no smaller step. {RELIEF}"
+        then = f"This may fit: {words}." if remedy else f"The step cannot be made smaller. {RELIEF}"
         return Failure(
-            f"The system ended the job {where}, most often because memory ran out. {kept} {then}", "memory", remedy
+            f"The operating system ended the job {where}, probably because memory ran out. {kept} {then}", "memory", remedy
         )
     last = last_words(tail(Path(folder) / "log.txt"))
     if last.startswith("Error: "):

@@ -1,4 +1,4 @@
-"""One click: from a project and the model in use to a job that can start."""
+"""Prepare a fine-tuning run from a project and the model in use."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ def prepare(
     val_part: float = 0.2,
     seed: int = 0,
 ) -> Suggestion:
-    """Freeze what is known of a project in a new run folder, and compute the settings of a training on it.
+    """Freeze the reviewed data of a project in a new run folder, and compute settings to train on them.
 
-    Takes seconds where images must be copied: call it from a thread. `Job.start(suggestion.settings)` goes on.
+    Takes seconds if images must be copied: call it from a thread. `Job.start(suggestion.settings)` starts the run.
 
     Parameters
     ----------
     data
         A project, or a folder with images/ and annotations.json.
     start
-        Name or file of the model to start from; None for none.
+        Name or file of the model to start from; None to train from scratch.
     out
-        The run folder; a new one in `runs` of the project when not given.
+        The run folder; by default a new one in `runs` of the project.
     replay
-        Data folders of what the start model knows; the sample that comes with it when not given.
+        Data folders that the start model was trained on; by default the sample that comes with it.
 
     Raises
     ------
     BadAnnotations, BadImage, BadModel
-        If there is too little to learn from, images do not fit the model, or the start model cannot be trained.
+        If there are too few cells to train on, images do not fit the model, or the start model cannot be trained.
     BadSettings
-        If an earlier run lies in the run folder.
+        If the run folder has an earlier run.
     """
     data = Path(data).expanduser().resolve()
     files = None if start is None else find_model(start)
     if files is not None and files.weights is None:
-        raise BadModel(f"Expected a model with weights to start from, {files.name} has only ONNX graphs.")
+        raise BadModel(f"{files.name} has only ONNX graphs and cannot be trained. Start from a model with weights.")
     folder = Path(out).expanduser().resolve() if out is not None else new_run_folder(data / "runs")
     check_new_run(folder, ("best.safetensors", "last.pt"))
     is_new = not folder.exists()

@@ -1,8 +1,8 @@
-"""A training in a process of its own: started, watched, paused, stopped, and found again after a restart.
+"""A training run in a process of its own: started, watched, paused, stopped, and found again after a restart.
 
-The run folder holds all that is known: `run.json` the settings, `job.json` the process, `events.jsonl` its standard
+The run folder holds the whole state: `run.json` the settings, `job.json` the process, `events.jsonl` its standard
 output, `log.txt` its standard error, `stop` and `pause` requests, `last.pt` the newest state and
-`best.safetensors` the best model. Nothing is kept elsewhere, so that any program can take a job over.
+`best.safetensors` the best model. Nothing is kept elsewhere, so that any program can take over a job.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ from napari_centermask.training.run.control import Control
 
 State = Literal["starting", "running", "paused", "stopping", "done", "stopped", "failed"]
 ALIVE = frozenset({"starting", "running", "paused", "stopping"})
-"""States of a job that is not over."""
+"""States of a job that has not ended."""
 GRACE_S = 60.0
-"""Seconds a job gets to end by itself once it was asked to; see `EVALUATION_GRACE_S`."""
+"""Seconds that a job has to end by itself after a request to stop; see `EVALUATION_GRACE_S`."""
 EVALUATION_GRACE_S = 600.0
-"""Seconds instead while it evaluates or compares, which cannot be interrupted and makes the model that is kept."""
+"""The same while it is evaluating or comparing, which cannot be interrupted and produces the model that is kept."""
 STATES = ("last.pt", "previous.pt")
 EVALUATIONS = ("evaluating", "comparing")
 E = TypeVar("E", bound=Event)
 
 
 class Job:
-    """One training in a process of its own.
+    """A training run in a process of its own.
 
-    Cheap to ask: all answers come from a few small files. `poll` may be called from a timer or from a thread, not from
-    two threads at once. A job lives on when this program ends, and `find_jobs` finds it again.
+    Queries are cheap: they read a few small files. `poll` may be called from a timer or from a thread, not from
+    two threads at once. A job continues when this program ends, and `find_jobs` finds it again.
 
     Use `Job.start` for a new one, `Job.open` for one on disk.
     """
@@ -69,14 +69,14 @@ class Job:
 
     @classmethod
     def start(cls, settings: TrainSettings, *, nice: int = NICE) -> Job:
-        """Start a training; returns at once.
+        """Start a training run; returns at once.
 
         Parameters
         ----------
         settings
-            With `out` as the run folder; with `resume` it goes on from the checkpoint there.
+            Their `out` is the run folder; with `resume`, the run continues from the checkpoint there.
         nice
-            How far the process stands back behind others on the CPU.
+            Niceness of the process.
 
         Raises
         ------
@@ -103,7 +103,7 @@ class Job:
             self._process = launch(argv, out, log, nice=nice, outlives_us=True)
         try:
             created = psutil.Process(self._process.pid).create_time()
-        except psutil.Error:  # it has ended already; poll tells why
+        except psutil.Error:  # it has already ended; poll reports why
             created = time.time()
         record = {"pid": self._process.pid, "created": created, "offset": offset, "argv": argv}
         try:
@@ -115,7 +115,7 @@ class Job:
             raise
 
     def _end_torn_line(self) -> int:
-        """Size of the events so far; a line that a killed process left half is ended, so that no other joins it."""
+        """Size of the events so far; ends an incomplete line that a killed process left."""
         with self._events_file.open("ab+") as stream:
             if stream.tell():
                 stream.seek(-1, os.SEEK_END)
@@ -125,16 +125,16 @@ class Job:
 
     @classmethod
     def open(cls, folder: Path) -> Job:
-        """A job that was started before, running or not, with all its events.
+        """An existing job, running or not, with all its events.
 
         Raises
         ------
         BadSettings
-            If the folder holds none.
+            If the folder has none.
         """
         job = cls(Path(folder).expanduser().resolve())
         if not job._record:
-            raise BadSettings(f"{folder} is not the folder of a training. Choose a run folder.")
+            raise BadSettings(f"{folder} is not a run folder. Choose the folder of a training run.")
         job.poll()
         return job
 
@@ -157,7 +157,7 @@ class Job:
 
     @property
     def settings(self) -> TrainSettings:
-        """What it runs with.
+        """The settings of the run.
 
         Raises
         ------
@@ -171,9 +171,9 @@ class Job:
             raise BadSettings(f"The settings of the run in {path} cannot be used: {error}.") from error
 
     def poll(self) -> list[Event]:
-        """Events that came since the last call, in order; ends a job whose time to stop is over (see `stop`).
+        """Events since the last call, in order; ends a job that did not stop in time (see `stop`).
 
-        The file holds the events of all sittings of a run; those after the last `start` are of the present one.
+        The file holds the events of all sessions of a run; those after the last `start` belong to the current one.
         """
         new: list[tuple[int, Event]] = []
         try:
@@ -182,7 +182,7 @@ class Job:
                 content = stream.read()
         except FileNotFoundError:
             content = b""
-        for line in content.split(b"\n")[:-1]:  # what follows the last line break is not complete yet
+        for line in content.split(b"\n")[:-1]:  # a line without its line break is not complete yet
             if (event := parse(line)) is not None:
                 new.append((self._read, event))
             self._read += len(line) + 1
@@ -191,7 +191,7 @@ class Job:
         return [event for _, event in new]
 
     def events(self) -> list[Event]:
-        """All events so far, of earlier sittings too; the curves are in the `StepEvent`s and `EvaluationEvent`s."""
+        """All events so far, of earlier sessions too; the curves are in the `StepEvent`s and `EvaluationEvent`s."""
         self.poll()
         return [event for _, event in self._events]
 
@@ -201,7 +201,7 @@ class Job:
         return [event for position, event in self._events if position >= offset]
 
     def follow(self, *, interval_s: float = 0.2) -> Iterator[list[Event]]:
-        """New events as they come, an empty list where there are none, until the job has ended; for a thread."""
+        """Yield new events (an empty list if there are none) until the job has ended; for use in a thread."""
         while True:
             is_alive = self.is_alive
             yield self.poll()
@@ -210,12 +210,12 @@ class Job:
             time.sleep(interval_s)
 
     def last(self, kind: type[E]) -> E | None:
-        """The newest event of a kind that was polled, None if there is none."""
+        """The newest event of a kind so far, None if there is none."""
         return next((e for _, e in reversed(self._events) if isinstance(e, kind)), None)
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process is running; one of the same number that is not ours does not count."""
+        """Whether the process is running; another process with the same id does not count."""
         if self._process is not None:
             return self._process.poll() is None
         return self._find() is not None
@@ -231,7 +231,7 @@ class Job:
 
     @property
     def state(self) -> State:
-        """Where the job stands, from what was polled."""
+        """The state of the job, from the events polled so far."""
         now = self._sitting()
         if self.is_alive:
             if self.control.stopped:
@@ -243,14 +243,14 @@ class Job:
         end = now[-1] if now else None
         if isinstance(end, DoneEvent):
             return "stopped" if end.stopped else "done"
-        if isinstance(end, FailedEvent):  # also where it was asked to stop: what it should have kept may be missing
+        if isinstance(end, FailedEvent):  # also after a request to stop: what it should have kept may be missing
             return "failed"
-        # Asked to stop, and ended by `poll` or `kill` when it did not in time: as wished, not a failure.
+        # Asked to stop, and ended by `poll` or `kill` as it did not in time: not a failure.
         return "stopped" if self.control.stopped else "failed"
 
     @property
     def failure(self) -> Failure | None:
-        """Why the job failed and what to try; None if it works or ended well."""
+        """Why the job failed and what to try; None if it did not fail."""
         if self.state != "failed":
             return None
         now = self._sitting()
@@ -261,7 +261,7 @@ class Job:
         return of_end(self.folder, code, **self._step_size(), step=step)
 
     def _step_size(self) -> dict[str, int]:
-        """Tiles per step and their side: as the present process said last, else as it was told."""
+        """Tiles per step and their side: as the process last reported, or else as set."""
         size = {"batch": 2, "tile": 256}
         with suppress(BadSettings):
             size = {name: getattr(self.settings, name) for name in size}
@@ -274,7 +274,7 @@ class Job:
 
     @property
     def can_resume(self) -> bool:
-        """Whether there is a state from which an ended job can go on."""
+        """Whether there is a checkpoint from which an ended job can continue."""
         return any((self.folder / name).exists() for name in STATES)
 
     @property
@@ -284,20 +284,20 @@ class Job:
         return path if path.exists() else None
 
     def pause(self) -> None:
-        """Ask the job to wait; it saves its state and answers with a `paused` event, after the step it is at."""
+        """Ask the job to pause; after the current step it saves its state and sends a `paused` event."""
         self.control.pause_file.touch()
 
     def resume(self) -> None:
-        """Let a waiting job go on, or start an ended one again from its last state (from the start if it has none)."""
+        """Resume a paused job, or restart an ended one from its last checkpoint (from the start if it has none)."""
         if self.is_alive:
             self.control.pause_file.unlink(missing_ok=True)
         else:
             self.retry()
 
     def retry(self, **changes: Any) -> None:
-        """Start an ended job again with changed settings, from its last state where it has one.
+        """Restart an ended job with changed settings, from its last checkpoint if it has one.
 
-        With `resume=False` it starts from the beginning; its states are kept as `last.old.pt` and `previous.old.pt`.
+        With `resume=False`, it starts from the beginning; its checkpoints are kept as `last.old.pt` and `previous.old.pt`.
 
         Raises
         ------
@@ -310,13 +310,13 @@ class Job:
         try:
             settings = TrainSettings.model_validate(values)
         except ValidationError as error:
-            raise BadSettings(f"Cannot try again with {changes}: {error}.") from error
+            raise BadSettings(f"Cannot retry with {changes}: {error}.") from error
         if not settings.resume:
             self._set_state_aside()
         self._process = Job.start(settings)._process
 
     def _set_state_aside(self) -> None:
-        """Give the states other names, so that a run may start anew in the folder and nothing is lost by it."""
+        """Rename the checkpoints, so that a run can start over in the folder without losing them."""
         for name in STATES:
             path = self.folder / name
             if path.exists():
@@ -325,13 +325,13 @@ class Job:
     def stop(self) -> None:
         """Ask the job to end with its best model; returns at once.
 
-        `poll` ends it after `GRACE_S` seconds, or where it evaluates then after `EVALUATION_GRACE_S`, from the request or
-        from when it began to evaluate.
+        `poll` ends it `GRACE_S` seconds (during an evaluation, `EVALUATION_GRACE_S`) after the request or
+        after the evaluation began.
         """
         self.control.stop_file.touch()
 
     def kill(self) -> None:
-        """End the process and its helpers at once; the last checkpoint and the best model stay."""
+        """End the process and its children at once; the last checkpoint and the best model are kept."""
         process = self._find()
         if process is not None:
             for one in [*_children(process), process]:
@@ -362,7 +362,7 @@ class Job:
 
 
 def find_jobs(folder: Path) -> list[Job]:
-    """All jobs whose run folders lie in `folder`, running or ended, the newest first."""
+    """All jobs with run folders in `folder`, running or ended, newest first."""
     found = [p.parent for p in Path(folder).glob("*/job.json")]
     jobs = [Job(path.resolve()) for path in found]
     jobs = [job for job in jobs if job._record]
