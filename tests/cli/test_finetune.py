@@ -100,7 +100,7 @@ def test_corrected_cells_become_a_compared_model_with_its_lineage(capfd, fields,
     compared = json.loads((tmp_path / "c.json").read_text())
     assert compared["per_image"][0]["name"] == "0.png"
     assert compared["verdict"]["taught"] == [0, 3]
-    assert "learned from 3 images judged here" in compared["verdict"]["sentence"]
+    assert "trained on 3 images of this comparison" in compared["verdict"]["sentence"]
 
 
 def test_the_second_round_and_a_comparison_hold_out_what_taught_nobody(capfd, fields, parent, tmp_path):

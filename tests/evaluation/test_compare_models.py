@@ -56,11 +56,11 @@ def test_planes_of_a_stack_are_one_source_with_a_picture_each(tmp_path, cells, m
     folder = folder_of(tmp_path / "a", cells, ["stack.tif"], planes=10)
     found = compare_models([folder], None, *models, pictures=tmp_path / "pictures")
     assert (found.verdict.n_sources, found.verdict.unit) == (1, "parts of images")
-    assert "Only one image judged" in found.verdict.sentence
+    assert "only one image" in found.verdict.sentence
     assert len(list((tmp_path / "pictures").glob("*_old.png"))) == 6
 
 
-def test_a_model_that_learned_from_what_is_judged_is_not_recommended_by_it(tmp_path, cells, models, monkeypatch):
+def test_a_model_that_was_trained_on_what_it_is_compared_on_is_not_recommended_by_it(tmp_path, cells, models, monkeypatch):
     folder = folder_of(tmp_path / "a", cells, [f"{n}.tif" for n in range(9)])
     records = read_coco(folder / "annotations.json", images_root=folder / "images")
     right = iter(r.instances for r in records for _ in range(2))
@@ -75,7 +75,7 @@ def test_a_model_that_learned_from_what_is_judged_is_not_recommended_by_it(tmp_p
     assert verdict.difference == 1.0
     assert verdict.taught == (0, 4)
     assert not verdict.recommended
-    assert "learned from 4 images judged here" in verdict.sentence
+    assert "trained on 4 images of this comparison" in verdict.sentence
     right = iter(r.instances for r in records for _ in range(2))
     pupil.card.learned = {}
     assert compare_models([folder], None, ENGINE, pupil).verdict.recommended

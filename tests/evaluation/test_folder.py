@@ -33,7 +33,7 @@ def test_predictions_of_other_images_are_refused(folder, cells):
 
 
 def test_a_missing_split_names_what_is_there(folder):
-    with pytest.raises(BadAnnotations, match=r"found annotations_test\.json"):
+    with pytest.raises(BadAnnotations, match=r"only annotations_test\.json"):
         read_truth(folder, "train")
 
 

@@ -113,7 +113,7 @@ def test_box_ap_looks_at_boxes_not_at_masks():
 
 def test_unknown_categories_are_refused():
     truth = Instances((40, 40), [cell(0, 0, 1)], categories={1: "yeast"})
-    with pytest.raises(BadAnnotations, match="found yeast"):
+    with pytest.raises(BadAnnotations, match="yeast"):
         judge([(truth, truth)], NAMES)
 
 

@@ -107,7 +107,7 @@ def test_the_command_compares_files_and_their_ensemble(folder, capsys):
     [
         (["--ensemble", "sum"], "mean, vote or none"),
         (["--positive", "yeast"], "living, dead"),
-        (["--weights", "1", "2"], "expected 1 numbers"),
+        (["--weights", "1", "2"], "must be 1 numbers"),
         (["--figures", "gif"], "png, svg or none"),
         (["--split", "train"], "annotations_train.json"),
     ],
@@ -136,7 +136,7 @@ def test_cells_of_another_size_are_refused(folder, capsys):
         image["height"] = 30
     path.write_text(json.dumps(values))
     assert cli.run(["viability", str(path), "--data", str(folder), "--calibrate", "none"]) == 2
-    assert "Expected test0.png to be 60 x 60 as annotated, it is 30 x 60" in capsys.readouterr().err
+    assert "test0.png is annotated as 60 x 60, but it is 30 x 60" in capsys.readouterr().err
 
 
 def test_a_model_is_told_the_names_of_channels_that_the_file_knows(tmp_path, monkeypatch):

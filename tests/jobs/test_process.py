@@ -170,7 +170,7 @@ def test_starting_anew_keeps_the_states_under_other_names(ended, act, until):
 
 
 def test_settings_that_are_refused_leave_the_states(ended):
-    with pytest.raises(BadSettings, match="try again with"):
+    with pytest.raises(BadSettings, match="Cannot retry with"):
         ended.retry(resume=False, batch=0)
     assert sorted(p.name for p in ended.folder.glob("*.pt")) == ["last.pt", "previous.pt"]
 

@@ -57,7 +57,7 @@ def rank(
     for why in found.left_out.values():
         notice(f"Left out: {why}")
     if not found.values:
-        notice(f"None of the images can be ranked. See the messages above.")
+        notice("None of the images can be ranked. See the messages above.")
     if json:
         signs = ("entropy", "disagreement", "poor_masks")
         rows = [

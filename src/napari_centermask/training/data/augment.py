@@ -16,17 +16,17 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from napari_centermask.core.normalise import CLIP
 from napari_centermask.settings import AugmentSettings
 
-# How often each change is made: chosen, not measured. How strong it is are settings, see `AugmentSettings`.
+# How often each change is made: chosen, not measured. How strong it is: see `AugmentSettings`.
 _UNEVEN = 0.3
 _BLURRED = 0.3
 _NOISY = 0.4
-_LEAST_BLUR = 0.2  # sigma in pixels; less changes no grey level by more than rounding to 8 bits
+_LEAST_BLUR = 0.2  # sigma in pixels; a smaller one changes grey levels by less than rounding to 8 bits
 
 
 def flip_turn(
     image: np.ndarray, boxes: np.ndarray, masks: np.ndarray, *, flip: bool, turns: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mirror left-right where `flip`, then turn by `turns` quarter turns counter-clockwise.
+    """Mirror left-right if `flip`, then rotate by `turns` quarter turns counter-clockwise.
 
     Parameters
     ----------
@@ -48,10 +48,10 @@ def flip_turn(
 
 
 def rotate(image: np.ndarray, masks: np.ndarray, angle: float, *, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Turn by `angle` degrees counter-clockwise about the centre and cut the central `side` x `side` pixels.
+    """Rotate by `angle` degrees counter-clockwise about the centre and crop the central `side` x `side` pixels.
 
-    Masks are turned as grey values and cut at one half, so they stay in register with the bilinear image. A square of
-    `rotated_side(side, angle)` pixels is enough to leave no empty corner; beyond the input there are zeros.
+    Masks are rotated as grey values and thresholded at one half, so they stay aligned with the bilinear image. A square of
+    `rotated_side(side, angle)` pixels is large enough to leave no empty corner; outside the input there are zeros.
     """
 
     def turn(plane: np.ndarray) -> np.ndarray:
@@ -71,7 +71,7 @@ def rotate(image: np.ndarray, masks: np.ndarray, angle: float, *, side: int) -> 
 
 
 def rotated_side(side: int, angle: float) -> int:
-    """Side of the square that holds a square of `side` turned by `angle` degrees."""
+    """Side of the square that contains a square of `side` rotated by `angle` degrees."""
     c, s = abs(math.cos(math.radians(angle))), abs(math.sin(math.radians(angle)))
     return math.ceil(side * (c + s))
 
@@ -87,7 +87,7 @@ def shift_field(shape: tuple[int, int], strength: float, rng: np.random.Generato
 
 
 def bend(image: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Read (C, h, w) float32 planes at shifted places, bilinear; the border's pixels go on outside.
+    """Sample (C, h, w) float32 planes at shifted positions, bilinear; border pixels are repeated outside.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def bend(image: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 
 def bend_masks(masks: np.ndarray, boxes: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Masks (N, H, W) uint8 under the same shifts, each in the window of its box only."""
+    """Masks (N, H, W) uint8 under the same shifts, each computed in the window of its box only."""
     margin = math.ceil(float(np.abs(shift).max(initial=0))) + 1
     bent = np.zeros_like(masks)
     height, width = masks.shape[1:]
@@ -155,7 +155,7 @@ def blur(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def noise(image: np.ndarray, rng: np.random.Generator, *, gaussian: float, poisson: float) -> np.ndarray:
-    """Add noise of variance `gaussian ** 2 + poisson ** 2 * x`: the camera's and the light's."""
+    """Add noise of variance `gaussian ** 2 + poisson ** 2 * x`: camera noise and photon noise."""
     spread = np.sqrt(np.float32(gaussian**2) + np.float32(poisson**2) * np.maximum(image, 0))
     return image + spread * rng.standard_normal(image.shape, dtype=np.float32)
 
@@ -177,7 +177,7 @@ def to_grey(image: np.ndarray) -> np.ndarray:
 
 
 def drop_channel(image: np.ndarray, rng: np.random.Generator, probability: float) -> np.ndarray:
-    """With a probability empty one channel, as one that an image lacks; the only one stays."""
+    """With a probability, empty one channel, like a missing one; an only channel is kept."""
     if len(image) == 1 or rng.random() >= probability:
         return image
     image = image.copy()
@@ -186,7 +186,7 @@ def drop_channel(image: np.ndarray, rng: np.random.Generator, probability: float
 
 
 def add_specks(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Dust or debris: a few small bright disks, and all else as dim as a range that they set makes it.
+    """Dust or debris: a few small bright disks, and everything else dimmed as by an intensity range that they set.
 
     The intensity range of an image ends at a high percentile, so that specks of half a percent of the pixels leave a tenth
     to a half of it to the cells.
@@ -209,7 +209,7 @@ def invert(image: np.ndarray) -> np.ndarray:
 
 
 def appearance(image: np.ndarray, rng: np.random.Generator, settings: AugmentSettings) -> np.ndarray:
-    """All random changes that leave the cells where they are, in the order of the light's path.
+    """All random changes that do not move the cells, in the order of the light path.
 
     Returns
     -------
@@ -230,7 +230,7 @@ def appearance(image: np.ndarray, rng: np.random.Generator, settings: AugmentSet
     if settings.specks and rng.random() < settings.specks:
         image = add_specks(image, rng)
     if settings.noise and rng.random() < _NOISY:
-        # Squared: mostly faint, now and then the full strength.
+        # Squared: mostly faint, occasionally at full strength.
         level = settings.noise * rng.random() ** 2
         image = noise(image, rng, gaussian=level * rng.random(), poisson=level)
     return np.clip(image, *CLIP).astype(np.float32, copy=False)

@@ -1,4 +1,4 @@
-"""What data must be before a training starts; each fault names the file and the way out. Needs no torch."""
+"""Checks of the data before training starts; each error names the file and a remedy. Needs no torch."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def check_data(settings: TrainSettings) -> list[str]:
     Raises
     ------
     BadAnnotations
-        If masks have another size than their image, cells a category that the model lacks, or there are no cells.
+        If masks differ in size from their image, a cell has a category that the model lacks, or there are no cells.
     BadImage
-        If an image has other channels than the model.
+        If the channels of an image do not fit the model.
     BadSettings
-        If a new model has several categories and the cells only some of them.
+        If a new model has categories that no cell has.
     """
     notes: list[str] = []
     for split in ("train", "val"):
@@ -73,8 +73,8 @@ def _check_image(record: ImageRecord, path: Path, settings: TrainSettings) -> No
     found = sizes["Y"], sizes["X"]
     if found != tuple(record.shape):
         raise BadAnnotations(
-            f"Expected masks as large as their image: {path} says {_size(record.shape)} (height x width) for "
-            f"{record.file_name}, the file has {_size(found)}. Put the image there on which they were drawn, or export "
+            f"Masks and image differ in size: {path} has {_size(record.shape)} (height x width) for "
+            f"{record.file_name}, the file has {_size(found)}. Put the image there that they were drawn on, or export "
             "the annotations again."
         )
     wanted, channels = settings.model.in_channels, sizes.get("C", 1)
@@ -87,15 +87,15 @@ def _check_image(record: ImageRecord, path: Path, settings: TrainSettings) -> No
             else f"Set model.in_channels to {channels}, or keep only the model's channels in the images."
         )
         some = "1 channel" if wanted == 1 else f"1 or {wanted} channels"
-        raise BadImage(f"Expected {some} for this model, {record.path} has {channels}. {remedy}")
+        raise BadImage(f"This model needs {some}, but {record.path} has {channels}. {remedy}")
 
 
 def _check_categories(counts: Counter[str], record: ImageRecord, path: Path, settings: TrainSettings) -> None:
     known = settings.model.categories
     strange = sorted(set(counts) - set(known))
-    if len(known) > 1 and strange:  # a model of one category takes every cell for it
+    if len(known) > 1 and strange:  # a model of one category uses all cells
         raise BadAnnotations(
-            f"Expected cells of the model's categories ({', '.join(known)}), {record.file_name} in {path} has "
+            f"The model only has the categories {', '.join(known)}, but {record.file_name} in {path} has "
             f"{', '.join(strange)}. Rename or remove these cells, or add the category to model.categories."
         )
 
@@ -104,7 +104,7 @@ def _check_cells(counts: Counter[str], split: str, settings: TrainSettings, data
     folders = ", ".join(str(annotation_file(f, split)) for f in data)
     if not counts.total():
         raise BadAnnotations(
-            f"Expected cells in the {split} images, {folders} has none: all is background. Annotate some cells, or "
+            f"There are no cells in the {split} images of {folders}. Annotate some cells, or "
             "choose another folder."
         )
     known = settings.model.categories
@@ -112,7 +112,7 @@ def _check_cells(counts: Counter[str], split: str, settings: TrainSettings, data
     if split == "train" and settings.start is None and len(known) > 1 and missing:
         there = ", ".join(name for name in known if counts[name])
         raise BadSettings(
-            f"Expected cells of each category to tell apart, {folders} has {there} and no {', '.join(missing)}. "
+            f"{folders} has {there} but no cells of {', '.join(missing)}. "
             "Annotate some, or leave the category out of model.categories."
         )
 

@@ -1,4 +1,4 @@
-"""A frozen copy of what is known at the start of a training: corrections may go on while it runs."""
+"""A frozen copy of the data at the start of training, so that corrections can continue meanwhile."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ MANY_SOURCES = 10
 
 
 def read_records(source: Path) -> list[ImageRecord]:
-    """The images of a project, or of a folder with images/ and annotations.json, of which something is known.
+    """The reviewed images of a project, or of a folder with images/ and annotations.json.
 
-    A project that another window works on is read too, with all of its last strokes.
+    A project that is open in another window is read too, including its latest edits.
 
     Raises
     ------
     BadAnnotations, BadProject
-        If there is none, or nothing in it was reviewed.
+        If there is none, or nothing in it has been reviewed.
     """
     source = Path(source)
     if (source / "project.json").exists():
@@ -37,20 +37,20 @@ def read_records(source: Path) -> list[ImageRecord]:
         records = read_coco(source / "annotations.json", images_root=source / "images")
         check_images(source / "annotations.json", records)
     else:
-        raise BadAnnotations(f"Expected a project, or a folder with images/ and annotations.json, {source} is neither.")
+        raise BadAnnotations(f"{source} is not a project or a folder with images/ and annotations.json. Choose such a folder.")
     partial = is_partial(records)
     known = [r for r in records if not truth_of(r, partial=partial).is_empty]
     n_cells = sum(len(truth_of(r, partial=partial).instances) for r in known)
     if n_cells < FEWEST_CELLS:
         raise BadAnnotations(
-            f"Expected at least {FEWEST_CELLS} reviewed or corrected cells in {source.name}, found {n_cells}. "
-            "Correct some more, or mark a region as reviewed."
+            f"{source.name} has {n_cells} reviewed or corrected cells; at least {FEWEST_CELLS} are needed. "
+            "Correct more cells, or mark a region as reviewed."
         )
     return _with_used_categories(known)
 
 
 def _with_used_categories(records: Sequence[ImageRecord]) -> list[ImageRecord]:
-    """Without the categories that no cell has: a model would make room for them, and find each cell twice at first."""
+    """Drop categories that no cell has: a model would get outputs for them, and find each cell twice at first."""
     used = {cell.category for record in records for cell in record.instances}
 
     def limited(cells: Instances) -> Instances:
@@ -71,7 +71,7 @@ def _of_project(folder: Path) -> list[ImageRecord]:
             extra = {"group": image.group} if image.group else {}
             result = project.result(image.id)
             first = len(records) + 1
-            # What the threshold hides is no cell: a person who calls a region right and complete has not seen it.
+            # Cells below the threshold do not count: whoever marked a region as reviewed did not see them.
             new = records_of(result, image.file_name, path=image.path, extra=extra, first_id=first, shown=True)
             records += [r for r in new if len(r.instances) or r.reviewed]
     return records
@@ -82,40 +82,40 @@ def freeze_dataset(
 ) -> Split:
     """Write `out`/images and annotations of the splits train and val from a project or an annotated folder.
 
-    With `MANY_SOURCES` or more there is a split test too, on which nothing is chosen: the models are compared there.
-    Images are linked where the file system can, else copied.
+    With `MANY_SOURCES` or more there is also a split test, which no choice depends on, for the comparison of models.
+    Images are linked if the file system allows it, else copied.
 
     Parameters
     ----------
     learned
-        What taught the models that are to be judged, from their cards; see `split`.
+        What the models to be compared were trained on, from their cards; see `split`.
 
     Raises
     ------
     BadAnnotations
-        If there is nothing to learn from.
+        If there is nothing to train on.
     """
     records = read_records(source)
-    if is_partial(records):  # also where a half of them would no longer show it
+    if is_partial(records):  # also if one half of them would no longer show it
         records = [replace(r, extra=r.extra | {PARTIAL: True}) for r in records]
     how = {"val_part": val_part, "seed": seed, "learned": learned}
     parts = split(_unique(records), **how)
     test: list[ImageRecord] = []
     if parts.n_groups >= MANY_SOURCES and parts.kind == "images":
         inner = split(parts.train, **how)
-        if inner.kind == "images":  # else too little is left that taught nobody
+        if inner.kind == "images":  # else too little is left that no model was trained on
             parts, test = replace(parts, train=inner.train), inner.val
     (out / "images").mkdir(parents=True, exist_ok=True)
     for record in {r.file_name: r for r in [*parts.train, *parts.val, *test]}.values():
         link_file(record.path, out / "images" / record.file_name)
     write_coco(out / "annotations_train.json", parts.train)
     write_coco(out / "annotations_val.json", parts.val)
-    (out / "annotations_test.json").unlink(missing_ok=True)  # an earlier one may name what is learned from now
+    (out / "annotations_test.json").unlink(missing_ok=True)  # an earlier one may list images that are now in train
     if test:
         write_coco(out / "annotations_test.json", test)
     return parts
 
 
 def _unique(records: Sequence[ImageRecord]) -> list[ImageRecord]:
-    """Flat file names, each of one file: folders become part of the name."""
+    """Unique flat file names: folders become part of the name."""
     return [replace(r, file_name=r.file_name.replace("\\", "/").replace("/", "__")) for r in records]

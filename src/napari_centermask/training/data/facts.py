@@ -1,4 +1,4 @@
-"""What a card says of the data that a model was trained on: hashes, places, sizes of the cells."""
+"""What a card says about the training data: hashes, places, and sizes of the cells."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.training.data.loader import annotation_file, folders_by_name, judging
 
 PERCENTILES = (10, 50, 90)
-"""Of the cells' diameters that a card keeps, per category."""
+"""Percentiles of the cell diameters that a card keeps, per category."""
 
 
 def data_facts(data: Sequence[Path], replay: Sequence[Path], before: Learned) -> dict[str, Any]:
-    """What a card keeps of a model's data, under `training`.
+    """What a card keeps about a model's data, under `training`.
 
     Parameters
     ----------
     data, replay
-        Folders of what the model is made for, and of what its start model knew.
+        Folders of the new data, and of data that its start model was trained on.
     before
         What its start model was trained on.
 
@@ -34,7 +34,7 @@ def data_facts(data: Sequence[Path], replay: Sequence[Path], before: Learned) ->
     -------
     dict
         "data": hashes, see `data_hashes`; "learned": all places that the model was trained on, see `io.learned`;
-        "diameters": {category: 10th, 50th and 90th percentile of the diameters in image pixels}, of `data` alone.
+        "diameters": {category: 10th, 50th and 90th percentile of the diameters in image pixels}, of `data` only.
     """
     learned, sizes = before, defaultdict[str, list[float]](list)
     for number, folder in enumerate(map(Path, (*data, *replay))):
@@ -47,7 +47,7 @@ def data_facts(data: Sequence[Path], replay: Sequence[Path], before: Learned) ->
 
 
 def _diameters(records: Sequence[ImageRecord]) -> Iterator[tuple[str, float]]:
-    """Category and diameter in image pixels of the cells that no border cuts."""
+    """Category and diameter in image pixels of the cells that do not touch the image border."""
     partial = is_partial(records)
     for record in records:
         cells = truth_of(record, partial=partial).instances
@@ -71,7 +71,7 @@ def data_hash(folder: Path, split: str) -> str:
 
 
 def data_hashes(folders: Sequence[Path]) -> dict[str, dict[str, str]]:
-    """`data_hash` of train and, where there is one, val: {name of the folder: {split: hash}}."""
+    """`data_hash` of train and, if there is one, val: {name of the folder: {split: hash}}."""
     judged = judging(folders)
     return {
         name: {s: data_hash(f, s) for s in ("train", "val") if s == "train" or f in judged}

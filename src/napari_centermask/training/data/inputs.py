@@ -1,4 +1,4 @@
-"""Training images as the model will see them in use: channels in its order, corrected alike, scaled alike."""
+"""Training images as the model will see them in use: the same channels, corrections and scale."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from napari_centermask.training.data.sample import Sample, folder_diameter
 
 
 def follow_card(settings: TrainSettings, card: ModelCard) -> TrainSettings:
-    """The settings with the inputs that a start model was trained with; the flat field is that of the new images."""
+    """The settings with the input settings of the start model; the flat field is that of the new images."""
     own = {"flat_field": settings.preprocess.flat_field, "dark": settings.preprocess.dark}
     zscore = card.normalisation == "zscore"
     return settings.model_copy(
@@ -33,12 +33,12 @@ def follow_card(settings: TrainSettings, card: ModelCard) -> TrainSettings:
 
 
 def check_inputs(settings: TrainSettings) -> None:
-    """Refuse names of channels that do not fit the model.
+    """Raise an error if the channel names do not fit the model.
 
     Raises
     ------
     BadSettings
-        Naming what was given and what is needed.
+        Names what was given and what is needed.
     """
     try:
         check_names(settings.channel_names, settings.model.in_channels)
@@ -47,12 +47,12 @@ def check_inputs(settings: TrainSettings) -> None:
 
 
 def prepared(samples: list[Sample], settings: TrainSettings) -> list[Sample]:
-    """The images of a data folder for the sampler, by the same code as in use (`pipeline.model_input`).
+    """The images of a data folder for the sampler, read by the same code as in segmentation (`pipeline.model_input`).
 
     Raises
     ------
     BadImage
-        Naming the file whose channels do not fit, or that is of another size than the flat field.
+        Names the file whose channels do not fit, or that differs in size from the flat field.
     """
     check_inputs(settings)
     typical = folder_diameter(samples, settings.diameter)
@@ -73,12 +73,12 @@ def _prepared(sample: Sample, settings: TrainSettings, diameter: float) -> Sampl
 
 
 def order_of(n_channels: int, names: Sequence[str], settings: TrainSettings, *, where: str) -> tuple[int, ...]:
-    """The image's channel for each of the model's, which has names; `names` are the file's, empty if it has none.
+    """The image's channel for each named channel of the model; `names` are those of the file, empty if it has none.
 
     Raises
     ------
     BadImage
-        If they do not fit; `where` says of which file.
+        If they do not fit; `where` names the file.
     """
     own = SegmentSettings(channel_names=list(names) or None)
     wanted = SimpleNamespace(model=settings.model, channel_names=settings.channel_names, bears_missing=False)
@@ -89,7 +89,7 @@ def order_of(n_channels: int, names: Sequence[str], settings: TrainSettings, *, 
 
 
 def for_sampler(settings: TrainSettings) -> TrainSettings:
-    """Channels that have names mean different things: no tile is made grey."""
+    """Named channels mean different things, so no tile is made grey."""
     if not settings.channel_names:
         return settings
     return settings.model_copy(update={"augment": settings.augment.model_copy(update={"grey": 0.0})})

@@ -1,4 +1,4 @@
-"""From annotated folders to batches of training tiles: decoded once, cut and augmented by worker processes."""
+"""Batches of training tiles from annotated folders: decoded once, cropped and augmented by worker processes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TrainBatch:
     images
         (B, C, T, T) float32.
     truths
-        What the losses take: of a CenterMask a `Truth` for each tile, of a U-Net the `MapTruth` of all.
+        Input of the losses: for a CenterMask a `Truth` per tile, for a U-Net one `MapTruth`.
     """
 
     images: torch.Tensor
@@ -59,22 +59,22 @@ def annotation_file(folder: Path, split: str | None) -> Path:
     path = Path(folder) / (f"annotations_{split}.json" if split else "annotations.json")
     if not path.is_file():
         raise BadAnnotations(
-            f"Expected annotations at {path}, found none. Export COCO there, or choose another folder."
+            f"There are no annotations at {path}. Export COCO there, or choose another folder."
         )
     return path
 
 
 def judging(folders: Sequence[Path]) -> list[Path]:
-    """The data folders with `annotations_val.json`; one without is trained on alone.
+    """The data folders with `annotations_val.json`; those without are only used for training.
 
-    Where no folder has it all are returned, so that whoever reads it names what is missing.
+    If no folder has it, all are returned, so that reading one raises the error.
     """
     paths = [Path(folder) for folder in folders]
     return [path for path in paths if (path / "annotations_val.json").is_file()] or paths
 
 
 def load_split(folder: Path, split: str, *, percentiles: tuple[float, float] = PERCENTILES) -> list[Sample]:
-    """Decode all images and cells of one split into memory; images of which nothing was reviewed are left out.
+    """Decode all images and cells of one split into memory; images without any review are left out.
 
     Parameters
     ----------
@@ -101,8 +101,8 @@ def load_split(folder: Path, split: str, *, percentiles: tuple[float, float] = P
             image = image.astype(np.float32)
         if image.shape[1:] != record.instances.shape:
             raise BadAnnotations(
-                f"Expected an image of {record.instances.shape} (height, width) for {record.path.name}, "
-                f"it has {image.shape[1:]}. Correct the sizes in the annotation file."
+                f"{record.path.name} is annotated as {record.instances.shape} (height, width), but "
+                f"it has {image.shape[1:]}. Correct the size in the annotation file."
             )
         lo, hi = intensity_range(image, percentiles)
         known = {"reviewed": truth.reviewed, "doubtful": truth.doubtful}
@@ -117,14 +117,14 @@ def validation_images(folder: Path, split: str = "val") -> list[Sample]:
 
 
 def folders_by_name(folders: Sequence[Path]) -> dict[str, Path]:
-    """Folders by their names; a second one of a name has its number behind it."""
+    """Folders by name; further folders of the same name get a number."""
     names = [Path(folder).name for folder in folders]
     counts = [names[: n + 1].count(name) for n, name in enumerate(names)]
     return {f"{name} {n}" if n > 1 else name: Path(f) for name, n, f in zip(names, counts, folders, strict=True)}
 
 
 class _Endless:
-    """Every `stride`-th tile number from `start` on, without an end: the run decides when to stop."""
+    """Every `stride`-th tile number from `start` on, endlessly: the run decides when to stop."""
 
     def __init__(self, start: int, stride: int) -> None:
         self.start, self.stride = start, stride
@@ -170,27 +170,27 @@ def batches(
 ) -> DataLoader:
     """An endless loader of `TrainBatch`.
 
-    Tile k is the same whatever the number of workers, so that a resumed run (`start_tile`) goes on where it stopped.
+    Tile k is the same whatever the number of workers, so that a resumed run (`start_tile`) continues where it stopped.
 
     Parameters
     ----------
     split
         Which annotations to draw from.
     seed
-        Instead of `settings.seed`.
+        Overrides `settings.seed`.
     batch
-        Tiles per step instead of `settings.batch`.
+        Tiles per step; overrides `settings.batch`.
     start_tile
-        Tiles to leave out.
+        Number of tiles to skip.
     share
-        Number of this process and of all: each takes its part of the tiles.
+        Number of this process and of all processes: each takes its share of the tiles.
     """
     from torch.utils.data import DataLoader
 
     if seed is not None:
         settings = settings.model_copy(update={"seed": seed})
     folders = [*settings.data, *settings.replay]
-    known = settings.model_copy(update={"preprocess": settings.preprocess.portable})  # of another microscope
+    known = settings.model_copy(update={"preprocess": settings.preprocess.portable})  # flat field of another microscope
     prepare = [settings] * len(settings.data) + [known] * len(settings.replay)
     samples = [prepared(load_split(folder, split), how) for folder, how in zip(folders, prepare, strict=True)]
     sampler = TileSampler(samples, for_sampler(settings))

@@ -1,4 +1,4 @@
-"""What a U-Net shall answer: the maps of a training tile, drawn from its cells."""
+"""Targets of a U-Net: the maps of a training tile, drawn from its cells."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from napari_centermask.training.data.sampler import TileSampler
 from napari_centermask.training.data.tile import TrainTile
 
 IGNORED = 255
-"""Class of pixels of which nothing is known."""
+"""Class of pixels that nobody reviewed."""
 BORDER = 1.5
-"""Pixels of a cell nearer than this to what is not the cell are its border: a line of one pixel, closed at corners."""
+"""Pixels of a cell nearer than this to its outside are its border: a line of one pixel, closed at corners."""
 FAR = 20.0
-"""Pixels from the foreground's edge at which the signed distance ends."""
+"""Distance in pixels from the edge of the foreground at which the signed distance is cut off."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class MapTile:
     border
         (T, T) uint8, 1 where a cell ends or two overlap.
     distance
-        (T, T) float32 in [0, 1], distance to the cell's edge as a part of the cell's largest; 0 outside of cells.
+        (T, T) float32 in [0, 1], distance to the cell's edge divided by its maximum in the cell; 0 outside of cells.
     signed
         (T, T) float32 in [-1, 1], distance to the foreground's edge over `FAR`, negative inside; what the boundary loss
         takes.
@@ -45,7 +45,7 @@ class MapTile:
 
 
 class MapTiles:
-    """The tiles of a sampler with their maps; drawn and computed by the processes that prepare tiles."""
+    """The tiles of a sampler with their maps, computed by the worker processes."""
 
     def __init__(self, tiles: TileSampler) -> None:
         self.tiles = tiles
@@ -58,8 +58,8 @@ class MapTiles:
 def map_tile(tile: TrainTile) -> MapTile:
     """Draw the maps of a tile.
 
-    Where cells overlap the pixel is of the cell in which it lies deeper, a border, and no deeper than in the other one:
-    so no seed lies between the two. Background is not known where nobody looked, and around cells of which too little
+    Where cells overlap, a pixel belongs to the cell in which it lies deeper, is a border, and gets the smaller depth of the two:
+    so there is no seed between them. Background is unknown where nobody reviewed, and around cells of which too little
     is visible.
     """
     side = tile.image.shape[1]
@@ -83,14 +83,14 @@ def map_tile(tile: TrainTile) -> MapTile:
 
 
 def _window(box: np.ndarray, side: int) -> tuple[slice, slice]:
-    """The box of a cell with a pixel more on each side, where the tile has one."""
+    """The box of a cell, a pixel larger on each side within the tile."""
     x0, y0 = np.maximum(np.floor(box[:2]).astype(int) - 1, 0)
     x1, y1 = np.minimum(np.ceil(box[2:]).astype(int) + 1, side)
     return slice(y0, max(y0, y1)), slice(x0, max(x0, x1))
 
 
 def _depth(inside: np.ndarray) -> np.ndarray:
-    """(h, w) float32 pixels to the nearest one outside of the cell; where the tile ends the cell does not."""
+    """(h, w) float32 distance in pixels to the outside of the cell; the tile's border does not count as outside."""
     if inside.all():
         return np.full(inside.shape, FAR, np.float32)
     return distance_transform_edt(inside).astype(np.float32)
@@ -99,7 +99,7 @@ def _depth(inside: np.ndarray) -> np.ndarray:
 def _signed(inside: np.ndarray) -> np.ndarray:
     if inside.all() or not inside.any():
         return np.full(inside.shape, -1.0 if inside.any() else 1.0, np.float32)
-    # Half a pixel from each side: the edge lies between two pixels.
+    # Half a pixel on each side: the edge lies between two pixels.
     outer, inner = (distance_transform_edt(part) for part in (~inside, inside))
     distance = np.where(inside, 0.5 - inner, outer - 0.5)
     return (np.clip(distance, -FAR, FAR) / FAR).astype(np.float32)

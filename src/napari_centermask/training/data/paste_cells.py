@@ -1,4 +1,4 @@
-"""Copy-paste of cells: overlapping cells with whole masks, from data that has none."""
+"""Copy-paste augmentation: overlapping cells with whole masks, from data without overlaps."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from scipy.ndimage import gaussian_filter
 from napari_centermask.training.data.augment import boxes_of
 
 LARGEST_COVER = 0.6
-"""At most this part of a cell may lie under or over another one: more leaves too little to see.
+"""At most this fraction of a cell may lie under or over another one: beyond that, too little of it is visible.
 
 Of the overlaps in the composites 95 % are below 0.51, the largest is 0.55 (docs/benchmarks.md, "What annotated cells are like").
 """
 # Chosen, not measured one by one.
-_ADDED = 0.7  # part of the tiles whose cells add light, as under a widefield microscope; in the others they hide what is below
-_BESIDE = 0.75  # part of the cells put beside a present one
-_SEEN = 0.3  # less of a cell within the tile is not pasted
-_BRIGHT = 0.1  # least light, as a part of the intensity range, for a cell to be brighter than its surroundings
+_ADDED = 0.7  # fraction of the tiles in which cells add light, as in widefield microscopy; else they hide what is below
+_BESIDE = 0.75  # fraction of the cells put beside an existing one
+_SEEN = 0.3  # cells with less than this inside the tile are not pasted
+_BRIGHT = 0.1  # lowest light, as a fraction of the intensity range, for a cell to count as brighter than its surroundings
 _DIMMED = 0.6, 1.2  # range of the factor on the light
-_REACH = 0.45, 0.95  # distance of the centres as a part of that at which the cells would touch
+_REACH = 0.45, 0.95  # distance of the centres as a fraction of the distance at which the cells would touch
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Patch:
     Attributes
     ----------
     light
-        (C, h, w) float32, intensity above the donor's background; a margin about the cell included.
+        (C, h, w) float32, intensity above the donor's background, including a margin around the cell.
     alpha
         (h, w) float32 in [0, 1], the cell with soft edges.
     mask
@@ -45,7 +45,7 @@ class Patch:
     kind: int = 0
 
     def turned(self, turns: int, *, flip: bool) -> Patch:
-        """The same cell in one of its eight positions."""
+        """The same cell in one of its eight orientations."""
 
         def turn(a: np.ndarray) -> np.ndarray:
             return np.rot90(a[..., ::-1] if flip else a, turns, axes=(-2, -1))
@@ -56,7 +56,7 @@ class Patch:
 def cut_cells(
     image: np.ndarray, boxes: np.ndarray, classes: np.ndarray, masks: np.ndarray, *, margin: int = 3
 ) -> list[Patch]:
-    """Cut out the cells that lie whole in the tile and overlap no other.
+    """Cut out the cells that lie entirely in the tile and overlap no other.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def cut_cells(
     boxes, classes, masks
         (N, 4) float, (N,) and (N, H, W) uint8.
     margin
-        Pixels about the cell that go with it.
+        Pixels around the cell to include.
     """
     if len(masks) == 0:
         return []
@@ -91,9 +91,9 @@ def cut_cells(
 
 
 def paste_patch(image: np.ndarray, patch: Patch, origin: tuple[int, int], *, additive: bool) -> np.ndarray:
-    """Put a cell onto an image at `origin` (y, x of the patch's first pixel); parts outside are cut.
+    """Put a cell onto an image at `origin` (y, x of the patch's first pixel); parts outside are cropped.
 
-    Additive is the light of a widefield microscope, which passes other cells; else the cell hides what lies below it.
+    Additive mimics a widefield microscope, whose light passes through other cells; else the cell hides what lies below it.
     """
     image = image.copy()
     (ty, py), (tx, px) = (_overlap(o, n, t) for o, n, t in zip(origin, patch.mask.shape, image.shape[1:], strict=True))
@@ -130,9 +130,9 @@ def paste_cells(
     rng: np.random.Generator,
     most: int = 6,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Add up to `most` cells, most of them partly over present ones; every mask stays whole.
+    """Add up to `most` cells, most of them partly over existing ones; every mask stays whole.
 
-    A place where a cell would cover, or be covered, by more than `LARGEST_COVER` is given up.
+    A position where a cell would cover, or be covered, by more than `LARGEST_COVER` is skipped.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def paste_cells(
     Returns
     -------
     image, boxes, classes, masks
-        The tile with the pasted cells after the present ones.
+        The tile with the pasted cells after the existing ones.
     """
     if not donors:
         return image, boxes, classes, masks
@@ -171,7 +171,7 @@ def paste_cells(
 
 
 def _choose_place(patch: Patch, boxes: np.ndarray, shape: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
-    """Beside a present cell so that the two overlap a little (three of four), or anywhere."""
+    """Beside an existing cell so that the two overlap a little (three out of four), or anywhere."""
     size = np.array(patch.mask.shape)
     if len(boxes) and rng.random() < _BESIDE:
         x0, y0, x1, y1 = boxes[int(rng.integers(len(boxes)))]

@@ -1,4 +1,4 @@
-"""Annotated images as a training has them in memory."""
+"""Annotated images in memory, for training."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Sample:
     reviewed
         Rectangles (y0, x0, y1, x1) in which the cells are complete; None for the whole image.
     doubtful
-        Cells that nobody looked at.
+        Cells that nobody reviewed.
     names
-        Of the channels, as the file tells them; empty if it does not.
+        Channel names in the file; empty if it has none.
     """
 
     image: np.ndarray
@@ -44,7 +44,7 @@ class Sample:
 
     @cached_property
     def known_part(self) -> float:
-        """About the part of the image that teaches something: reviewed, or in a cell."""
+        """The approximate fraction of the image that is usable for training: reviewed, or in a cell."""
         if self.reviewed is None:
             return 1.0
         boxes = np.concatenate([self.boxes, np.array(self.reviewed, np.int64).reshape(-1, 4)])
@@ -63,12 +63,12 @@ class Sample:
 
     @cached_property
     def diameter(self) -> float | None:
-        """As of `Instances`, computed once."""
+        """As in `Instances`, computed once."""
         return self.instances.diameter
 
 
 def folder_diameter(folder: list[Sample], default: float) -> float:
-    """Median diameter of a folder's images, for those without cells; `default` without any."""
+    """Median diameter of a folder's images, for images without cells; `default` if no image has cells."""
     known = [sample.diameter for sample in folder if sample.diameter]
     return float(np.median(known)) if known else default
 
@@ -80,7 +80,7 @@ def class_indices(sample: Sample, categories: list[str]) -> np.ndarray:
 
 
 def class_of(names: dict[int, str], categories: list[str]) -> dict[int, int]:
-    """Category id -> index into the model's categories: by name, else by the order of the ids, else the model's last."""
+    """Category id -> index into the model's categories: by name, or else by the order of the ids, or else the model's last."""
     order = {id: min(n, len(categories) - 1) for n, id in enumerate(sorted(names))}
     named = {id: categories.index(name) for id, name in names.items() if name in categories}
     return order | named

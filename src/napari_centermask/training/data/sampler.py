@@ -17,19 +17,19 @@ from napari_centermask.training.data.window import Window, cut_cells_of, cut_ima
 
 # Chosen, not measured one by one.
 BENT = 0.3
-"""Part of the tiles that are bent, where that is asked for."""
+"""Fraction of the tiles that are deformed, if elastic deformation is on."""
 OWN_DONOR = 0.5
-"""Part of the tiles whose pasted cells are their own; the others take them from another place."""
+"""Fraction of the tiles that paste their own cells; the others paste cells from elsewhere."""
 NEAR_ONE = 0.5, 0.15
-"""Part of the zooms that lie close to 1, and their sigma: cells of one kind differ by about that much."""
+"""Fraction of the zooms that are close to 1, and their sigma: cells of one kind vary in size by about that much."""
 ON_A_CELL = 0.8
-"""Part of the windows that hold a part of a cell at least; the others show what is none."""
+"""Fraction of the windows that contain at least part of a cell; the others show background."""
 BEYOND = 0.3, 1 / 12
-"""Part of the windows that may leave the image, and by how much of their side: cells at its border are seen cut, as in use."""
+"""Fraction of the windows that may extend beyond the image, by up to this fraction of their side: its border cuts cells."""
 
 
 class TileSampler:
-    """Random training tiles; tile `index` depends on (seed, index) alone, not on who asks for it.
+    """Random training tiles; tile `index` depends only on (seed, index), not on the process that asks for it.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class TileSampler:
     Raises
     ------
     BadSettings
-        If there is nothing to draw from, or the images' channels do not fit the model.
+        If there are no images, or their channels do not fit the model.
     """
 
     def __init__(self, folders: list[list[Sample]], settings: TrainSettings) -> None:
@@ -64,7 +64,7 @@ class TileSampler:
         self._image_weights = [s / s.sum() for s in shares]
 
     def _area(self, sample: Sample, folder: int) -> float:
-        """Pixels of the image at the model's cell size."""
+        """Number of pixels of the image at the model's cell size."""
         scale = self.settings.diameter / (sample.diameter or self._diameters[folder])
         return sample.image[0].size * sample.known_part * scale**2
 
@@ -89,7 +89,7 @@ class TileSampler:
         return replace(tile, image=image)
 
     def _cut(self, folder: int, rng: np.random.Generator) -> TrainTile:
-        """A window of a random image, turned and mirrored, its intensities as they are."""
+        """A window of a random image, rotated and mirrored, with unchanged intensities."""
         number = int(rng.choice(len(self.folders[folder]), p=self._image_weights[folder]))
         sample, settings = self.folders[folder][number], self.settings
         angle = float(rng.uniform(-1, 1) * settings.augment.rotate)
@@ -114,9 +114,9 @@ class TileSampler:
         return TrainTile(image, boxes, classes, masks, ignore, unreviewed)
 
     def _paste(self, tile: TrainTile, folder: int, rng: np.random.Generator) -> TrainTile:
-        """Cells of this tile, or of another one of the folder, added to it."""
+        """The tile with cells of itself, or of another tile of the folder, added."""
         donor = tile if rng.random() < OWN_DONOR else self._cut(folder, rng)
-        if len(donor.image) != len(tile.image):  # a folder may hold grey images beside coloured ones
+        if len(donor.image) != len(tile.image):  # a folder may have grey and colour images
             donor = tile
         whole = cut_cells(donor.image, donor.boxes, donor.classes, donor.masks)
         image, boxes, classes, masks = paste_cells(
@@ -126,7 +126,7 @@ class TileSampler:
 
 
 def rarity(classes: list[list[np.ndarray]], n_classes: int, strength: float) -> np.ndarray:
-    """(n_classes,) how much more often cells of each class are drawn: the inverse of their part, to a power."""
+    """(n_classes,) how much more often cells of each class are drawn: the inverse of their frequency, to a power."""
     counts = np.bincount(np.concatenate([k for folder in classes for k in folder]), minlength=n_classes)
     return (counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))) ** strength
 
@@ -136,7 +136,7 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _folder_weights(tiles: list[float], settings: TrainSettings) -> np.ndarray:
-    """How often each folder is drawn: the data's by their weights or tiles, the replay folders together their part."""
+    """How often each folder is drawn: data folders by their weights or tiles, the replay folders together by `replay_part`."""
     n = len(tiles) - len(settings.replay)
     own = np.array(settings.weights or tiles[:n], dtype=float)
     own = own / own.sum()
@@ -147,7 +147,7 @@ def _folder_weights(tiles: list[float], settings: TrainSettings) -> np.ndarray:
 
 
 def random_zoom(rng: np.random.Generator, limits: tuple[float, float]) -> float:
-    """A part of the draws close to 1 (log-normal), the others log-uniform over `limits`; see `NEAR_ONE`."""
+    """Some draws are close to 1 (log-normal), the others log-uniform over `limits`; see `NEAR_ONE`."""
     part, sigma = NEAR_ONE
     if rng.random() < part:
         return float(np.clip(np.exp(rng.normal(0, sigma)), *limits))
@@ -157,10 +157,10 @@ def random_zoom(rng: np.random.Generator, limits: tuple[float, float]) -> float:
 def choose_window(
     sample: Sample, scale: float, side: int, rng: np.random.Generator, *, weights: np.ndarray | None = None
 ) -> Window:
-    """A random place; in four draws of five it holds at least a part of a cell, else a part of what was reviewed.
+    """A random position; in four out of five draws it contains at least part of a cell, else part of a reviewed region.
 
-    `weights` (N,) says how often each cell is the one. An image larger than the window is left by at most a twelfth of the
-    window, a smaller one lies anywhere in it.
+    `weights` (N,) says how often each cell is chosen. The window extends beyond a larger image by at most a twelfth of its
+    side; a smaller image lies anywhere in it.
     """
     length = side / scale
     origin = []
@@ -188,17 +188,17 @@ def choose_window(
 
 def _check(folders: list[list[Sample]], settings: TrainSettings) -> None:
     if not folders or not all(folders):
-        raise BadSettings("Expected at least one image in each data folder, found an empty one. Check 'data'.")
+        raise BadSettings("A data folder has no images. Check 'data'.")
     n_data = len(folders) - len(settings.replay)
     if settings.weights is not None and len(settings.weights) != n_data:
         raise BadSettings(
-            f"Expected one weight for each of {n_data} data folders, got {len(settings.weights)}. Check 'weights'."
+            f"There are {n_data} data folders but {len(settings.weights)} weights. Give one for each in 'weights'."
         )
     wanted = settings.model.in_channels
     for sample in (s for folder in folders for s in folder):
         channels = len(sample.image)
         if channels not in (1, wanted) and not (channels == 3 and wanted == 1):
             raise BadSettings(
-                f"Expected 1 or {wanted} channels, {sample.folder}/{sample.name} has {channels}. "
+                f"The model needs 1 or {wanted} channels, but {sample.folder}/{sample.name} has {channels}. "
                 "Set 'model.in_channels' to the images' channels."
             )

@@ -1,4 +1,4 @@
-"""Splits without leaks: what shows the same cells never stands on both sides."""
+"""Splits without leaks: images of the same cells are never in both splits."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from napari_centermask.io.reviewed import is_centred, is_partial, truth_of
 
 T = TypeVar("T")
 TRIES = 50
-"""Orders of the sources that are tried for one that holds out about as many cells as wished; chosen, it takes milliseconds."""
+"""Random orders of the sources to try for one that holds out about the wanted number of cells; chosen, takes milliseconds."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Records to learn from and records to judge by.
+    """Records to train on and records to validate on.
 
     Attributes
     ----------
     kind
-        "images", or "regions" where the sources are so few that each had to be cut in two.
+        "images", or "regions" if there are so few sources that each had to be cut in two.
     n_groups
-        Sources in all. With few of them the figures of a single split are uncertain.
+        Number of sources. With few of them, the metrics of a single split are uncertain.
     """
 
     train: list[ImageRecord]
@@ -47,30 +47,31 @@ def split(
 ) -> Split:
     """Hold about `val_part` of the cells out, by whole sources.
 
-    Only what was reviewed in full or in regions can judge a model. Where that are fewer than `FEW_SOURCES` sources, each is cut
-    into two places: one whole image would speak for itself alone, and nothing be learned from it. A start model that learned
-    from one of the places is judged by the other again, until there are as many new sources. Where the sources that taught
-    it nothing hold less than half of the cells wished, places are held out too, and some may have taught it.
+    Only images reviewed in full or in regions can validate a model. With fewer than `FEW_SOURCES` such sources, each is cut
+    into two places, as a single held-out image would represent only itself and could not be trained on. A start model that
+    was trained on one of the places is validated on the other again, until there are as many new sources. If the sources
+    that it was not trained on have less than half of the wanted cells, places are held out too, and it may have been
+    trained on some of them.
 
     Parameters
     ----------
     records
-        Images of which something is known.
+        Images that were reviewed at least in part.
     val_part
-        Part of the cells to hold out; at least one source.
+        Fraction of the cells to hold out; at least one source.
     learned
-        What taught the start model: a source with a place of it is not held out as a whole.
+        What the start model was trained on: a source with such a place is not held out as a whole.
 
     Raises
     ------
     BadAnnotations
         If nothing was reviewed in full or in regions.
     BadSettings
-        If the part is none, or all.
+        If the fraction is not between 0 and 1.
     """
     if not 0 < val_part < 1:
         raise BadSettings(
-            f"Expected a part of the cells between 0 and 1 to hold out, got {val_part:g}. Choose about 0.2."
+            f"The fraction of cells to hold out must be between 0 and 1, not {val_part:g}. Choose about 0.2."
         )
     groups: dict[str, list[ImageRecord]] = {}
     for record, source in zip(records, sources_of(records), strict=True):
@@ -79,8 +80,8 @@ def split(
     judges = [n for n in sorted(groups) if any(truth_of(r, partial=partial).reviewed != () for r in groups[n])]
     if not judges:
         raise BadAnnotations(
-            "Expected an image or a region that was reviewed in full, to judge the new model by; found single cells only. "
-            "Mark a region as reviewed in which all cells are right and complete."
+            "Only single cells were reviewed, so the new model cannot be validated. "
+            "Mark a region as reviewed in which all cells are correct and none is missing."
         )
     sizes = {name: 1 + sum(len(r.instances) for r in group) for name, group in groups.items()}
     wanted = val_part * sum(sizes.values())
@@ -100,13 +101,13 @@ def split(
 
 
 def _choose(names: list[str], sizes: dict[str, int], *, wanted: float, rng: np.random.Generator) -> list[str]:
-    """Sources of about `wanted` cells: the first random draw that is off by no more than a factor of two, or the closest."""
+    """Sources with about `wanted` cells: the first random draw that is within a factor of two, or the closest."""
     draws = [_greedy(list(rng.permutation(names)), sizes, wanted, most=max(1, len(names) - 1)) for _ in range(TRIES)]
     return min(draws, key=lambda d: max(math.log(2), abs(math.log(sum(sizes[n] for n in d) / wanted))))
 
 
 def _greedy(names: Sequence[T], sizes: Mapping[T, int], wanted: float, *, most: int) -> list[T]:
-    """From the first on, each that brings the sum closer to the wish, at most so many: something must stay to learn from."""
+    """Take each source that brings the sum closer to the target, at most so many: something must be left to train on."""
     chosen, held = [names[0]], sizes[names[0]]
     for name in names[1:]:
         if len(chosen) < most and held + sizes[name] / 2 <= wanted:
@@ -118,10 +119,10 @@ def _greedy(names: Sequence[T], sizes: Mapping[T, int], wanted: float, *, most: 
 def _cut_source(
     records: Sequence[ImageRecord], part: float, *, partial: bool, known: Mapping[Path | None, Sequence[Box]]
 ) -> tuple[list[ImageRecord], list[ImageRecord]]:
-    """Hold places of the images of a source out: of what was reviewed in each about `part` of the cells.
+    """Hold out places in the images of a source, with about `part` of the reviewed cells of each.
 
-    What is held out in one of them is so in all: frames and planes show the same cells. Images of single cells only are of
-    no use to judge by; they stay to learn from.
+    A place is held out in all images of the source, as frames and planes show the same cells. Images in which only single
+    cells were reviewed are of no use for validation; they are trained on.
     """
     regions = [_regions(r) if truth_of(r, partial=partial).reviewed != () else () for r in records]
     places = [_places(r, own, part, known[r.path]) for r, own in zip(records, regions, strict=True)]
@@ -137,7 +138,7 @@ def _regions(record: ImageRecord) -> tuple[Box, ...]:
 
 
 def _places(record: ImageRecord, regions: Sequence[Box], part: float, known: Sequence[Box]) -> list[Box]:
-    """Whole regions where several hold cells, else a part of each across its longer side."""
+    """Whole regions if several have cells, else a part of each across its longer side."""
     cells = [c for c in record.instances if c.status != "rejected"]
     inside = {box: [c for c in cells if is_centred(c, [box])] for box in regions}
     filled = [box for box in inside if inside[box]]
@@ -151,7 +152,7 @@ def _places(record: ImageRecord, regions: Sequence[Box], part: float, known: Seq
 
 
 def _without(boxes: Sequence[Box], holes: Sequence[Box]) -> list[Box]:
-    """What the holes leave of the rectangles, in rectangles."""
+    """The rectangles minus the holes, as rectangles."""
     left = list(boxes)
     for hole in holes:
         left = [rest for box in left for rest in _around(box, hole)]
@@ -172,7 +173,7 @@ def _is_box(box: Box) -> bool:
 
 
 def _held_half(box: Box, part: float, cells: Sequence[Instance]) -> Box:
-    """The smaller part of a rectangle; where one part would hold none of its cells, that with about a part of the cells."""
+    """The smaller part of a rectangle; if one part would have no cells, the part with about `part` of the cells."""
     y0, x0, y1, x1 = box
     axis = 0 if y1 - y0 >= x1 - x0 else 1
     at = box[axis + 2] - max(1, round(part * (box[axis + 2] - box[axis])))
@@ -183,7 +184,7 @@ def _held_half(box: Box, part: float, cells: Sequence[Instance]) -> Box:
 
 
 def _limited(record: ImageRecord, regions: Sequence[Box], others: Sequence[Box]) -> ImageRecord:
-    """The record with some of its regions; the cells of the others count as not looked at."""
+    """The record with some of its regions; the cells of the others count as not reviewed."""
 
     def limited(cell: Instance) -> Instance:
         is_other = cell.status != "rejected" and is_centred(cell, others)

@@ -1,4 +1,4 @@
-"""A tile as the network and its losses see it, turned or bent as a whole."""
+"""A tile as the network and its losses see it; it can be rotated or deformed as a whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from napari_centermask.training.data import augment
 
 VISIBLE_PART = 0.3
 VISIBLE_PIXELS = 12
-"""A cell cut by the tile is learned when this much of it is seen, and ignored below."""
+"""A cell cut by the tile is used for training if at least this much of it is visible, else ignored."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class TrainTile:
     ignore
         (M, 4) float32, boxes of cells of which too little is visible.
     unreviewed
-        (T, T) uint8, 1 where background is not known to be background; None where all is known.
+        (T, T) uint8, 1 where background is not known to be background; None if everything is reviewed.
     """
 
     image: np.ndarray
@@ -42,7 +42,7 @@ class TrainTile:
 
 
 def rotated(tile: TrainTile, angle: float, side: int) -> TrainTile:
-    """The tile turned by an angle in degrees and cut to `side`; cells of which too little is left are ignored."""
+    """The tile rotated by an angle in degrees and cropped to `side`; cells of which too little is left are ignored."""
     area = tile.masks.sum(axis=(1, 2))
     unreviewed = tile.unreviewed
     if unreviewed is not None:
@@ -56,7 +56,7 @@ def rotated(tile: TrainTile, angle: float, side: int) -> TrainTile:
 
 
 def bent(tile: TrainTile, strength: float, rng: np.random.Generator) -> TrainTile:
-    """The tile under an elastic deformation; cells that leave it are no longer there."""
+    """The tile under an elastic deformation; cells that leave it are removed."""
     shift = augment.shift_field(tile.image.shape[1:], strength, rng)
     masks = augment.bend_masks(tile.masks, tile.boxes, shift)
     keep = masks.sum(axis=(1, 2)) >= VISIBLE_PIXELS

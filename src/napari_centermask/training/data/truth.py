@@ -1,4 +1,4 @@
-"""What the tiles of a batch hold, as the losses take it."""
+"""The annotations of the tiles of a batch, as the losses take them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Truth:
-    """What is in one training tile.
+    """The annotations of one training tile.
 
     Attributes
     ----------
@@ -22,9 +22,9 @@ class Truth:
     masks
         (N, H, W) uint8, whole tile, may overlap.
     ignore
-        (M, 4) float32 boxes in which background is not punished.
+        (M, 4) float32 boxes in which background has no loss.
     unreviewed
-        (H, W) uint8, 1 where background is neither punished nor rewarded; None for nowhere.
+        (H, W) uint8, 1 where background has no loss; None if everything is reviewed.
     """
 
     boxes: Tensor

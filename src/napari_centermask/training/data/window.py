@@ -1,4 +1,4 @@
-"""The part of an image that becomes a tile, and what is cut out of it."""
+"""The part of an image that becomes a tile, and its pixels and cells."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def cut_image(image: np.ndarray, window: Window) -> tuple[np.ndarray, tuple[int,
     Returns
     -------
     pixels
-        (C, h, w) float32, raw intensities of the tile's part that lies in the image.
+        (C, h, w) float32, raw intensities of the part of the tile inside the image.
     part
         (y0, x0, y1, x1) of that part in tile pixels.
     """
@@ -68,9 +68,9 @@ def _resize(plane: np.ndarray, size: tuple[int, int], box: tuple[float, float, f
 
 
 def cut_mask(cell: Instance, window: Window) -> tuple[int, int, np.ndarray]:
-    """A cell in tile pixels: (y0, x0) of its crop, not cut at the tile's border, and the (h, w) uint8 mask.
+    """A cell in tile pixels: (y0, x0) of its crop, which may extend beyond the tile, and the (h, w) uint8 mask.
 
-    Resized like the image and cut at one half, so that both stay in register.
+    Resized like the image and thresholded at one half, so that both stay aligned.
     """
     y0, x0, y1, x1 = cell.box
     s = window.scale
@@ -138,9 +138,9 @@ def cut_cells_of(
 
 
 def cut_unreviewed(sample: Sample, window: Window) -> np.ndarray | None:
-    """Where a window shows what nobody reviewed, (side, side) uint8; None for an image that is annotated in full.
+    """Mask of the unreviewed part of a window, (side, side) uint8; None for an image that is annotated in full.
 
-    What lies outside of the image is known to be empty, and in a reviewed region doubtful cells are not known.
+    The outside of the image is known to be empty; doubtful cells in a reviewed region are not known.
     """
     if sample.reviewed is None:
         return None
@@ -164,14 +164,14 @@ def _within(box: Box, window: Window) -> tuple[slice, slice]:
 
 
 def _clip(start: int, length: int, side: int) -> tuple[slice, slice]:
-    """Where a run of pixels lies in the tile, and which of its pixels these are."""
+    """The part of a run of pixels inside the tile: slices into the tile and into the run."""
     first, last = max(0, start), max(0, min(side, start + length))
     last = max(first, last)
     return slice(first, last), slice(first - start, last - start)
 
 
 def pad(image: np.ndarray, part: tuple[int, int, int, int], side: int, rng: np.random.Generator) -> np.ndarray:
-    """Fill what lies outside the image: the border's pixels, or the background's level."""
+    """Fill the outside of the image with the border pixels, or with the background level."""
     y0, x0, y1, x1 = part
     if (y0, x0, y1, x1) == (0, 0, side, side):
         return image

@@ -17,7 +17,7 @@ from napari_centermask.training.losses.centermask import (
 )
 
 REGIONS = 48
-"""Regions per tile that train the mask heads: a quarter foreground, as in the reference (there 512)."""
+"""Regions per tile for training the mask heads: a quarter foreground, as in the reference (which has 512)."""
 
 
 def batch_losses(model: CenterMask, images: torch.Tensor, truths: list[Truth]) -> dict[str, torch.Tensor]:

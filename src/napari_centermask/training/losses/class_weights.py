@@ -1,4 +1,4 @@
-"""How much each class weighs, from how many pixels it has. Needs no torch."""
+"""Weights of the classes from their numbers of pixels. Needs no torch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def class_weights(settings: TrainSettings) -> np.ndarray:
     Raises
     ------
     BadSettings
-        If the training images show a category not at all.
+        If the training images have no pixels of a category.
     """
     categories = settings.model.categories
     pixels = np.zeros(1 + len(categories))
@@ -34,14 +34,14 @@ def class_weights(settings: TrainSettings) -> np.ndarray:
             pixels += _pixels(record, categories, partial=partial)
     if missing := [name for name, n in zip(["background", *categories], pixels, strict=True) if not n]:
         raise BadSettings(
-            f"Expected pixels of each class for losses.class_weights=balanced, the training images have none of "
+            f"losses.class_weights=balanced needs pixels of each class, but the training images have none of "
             f"{', '.join(missing)}. Annotate some, leave the category out, or set losses.class_weights to none."
         )
     return (np.median(pixels) / pixels).astype(np.float32)
 
 
 def _pixels(record: ImageRecord, categories: list[str], *, partial: bool) -> np.ndarray:
-    """Known pixels of each class; of the background those of reviewed places."""
+    """Known pixels of each class; for the background, those in reviewed regions."""
     truth = truth_of(record, partial=partial)
     counts = np.zeros(1 + len(categories))
     index = class_of(record.instances.categories, categories)

@@ -17,7 +17,7 @@ from napari_centermask.training.data.map_targets import IGNORED
 from napari_centermask.training.data.truth import MapTruth
 
 SMOOTH = 1.0
-"""Added to both sums of Dice and Tversky: a class that is neither there nor predicted costs nothing."""
+"""Added to both sums of Dice and Tversky, so that a class that is neither present nor predicted costs nothing."""
 
 
 def map_losses(
@@ -28,19 +28,19 @@ def map_losses(
     *,
     class_weights: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """All losses of a batch.
+    """Compute all losses of a batch.
 
     Parameters
     ----------
     outputs
-        (B, maps, T, T) raw, then those of coarser levels, each half as large.
+        (B, maps, T, T) raw maps, then those of coarser levels, each half as large.
     class_weights
-        (classes,) float32, background first; all alike when not given.
+        (classes,) float32, background first; equal by default.
 
     Returns
     -------
     dict
-        Scalars loss_class, loss_border and loss_distance, as the model has them. Levels weigh 1, 1/2, 1/4, ... of their
+        Scalars loss_class, loss_border and loss_distance, if the model has such maps. Levels weigh 1, 1/2, 1/4, ... of their
         sum.
     """
     total: dict[str, Tensor] = {}
@@ -67,7 +67,7 @@ def _level_losses(
 
 
 def class_loss(raw: Tensor, classes: Tensor, signed: Tensor, losses: LossSettings, weights: Tensor | None) -> Tensor:
-    """The sum of the chosen losses of the classes, each times its setting.
+    """The weighted sum of the chosen losses of the classes.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def class_loss(raw: Tensor, classes: Tensor, signed: Tensor, losses: LossSetting
     weights
         (classes,) or None.
     """
-    total = raw.sum() * 0.0  # of the graph, also where all weights are 0
+    total = raw.sum() * 0.0  # part of the graph even if all weights are 0
     if not (classes != IGNORED).any():
         return total
     if losses.cross_entropy:
@@ -99,7 +99,7 @@ def class_loss(raw: Tensor, classes: Tensor, signed: Tensor, losses: LossSetting
 
 
 def focal_loss(raw: Tensor, classes: Tensor, gamma: float, weights: Tensor | None = None) -> Tensor:
-    """Cross-entropy times (1 - p) ** gamma: what is right already counts less."""
+    """Cross-entropy times (1 - p) ** gamma, so that pixels that are already right count less."""
     each = F.cross_entropy(raw, classes, weights, ignore_index=IGNORED, reduction="none")
     known = classes != IGNORED
     index = torch.where(known, classes, 0)
@@ -122,7 +122,7 @@ def tversky_loss(raw: Tensor, classes: Tensor, alpha: float, beta: float, weight
 
 
 def boundary_loss(raw: Tensor, classes: Tensor, signed: Tensor) -> Tensor:
-    """Mean of the foreground's probability times the signed distance: far outside costs most, deep inside pays most."""
+    """Mean of the foreground's probability times the signed distance: far outside costs most, deep inside least."""
     known = classes != IGNORED
     foreground = 1 - raw.softmax(dim=1)[:, 0]
     return (foreground * signed * known).sum() / known.sum()
@@ -147,7 +147,7 @@ def distance_loss(raw: Tensor, distance: Tensor, known: Tensor) -> Tensor:
 
 
 def _coarser(truth: MapTruth, factor: int) -> MapTruth:
-    """The maps at a part of the size: classes of one pixel in each square, borders where any is, means of the others."""
+    """The maps at a smaller size: the class of one pixel per square, border if any pixel is, means of the others."""
     if factor == 1:
         return truth
     return MapTruth(

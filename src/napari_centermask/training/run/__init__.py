@@ -1,1 +1,1 @@
-"""One training run: settings by default, the loop, its state on disk, devices and memory."""
+"""A training run: default settings, the loop, its state on disk, devices and memory."""

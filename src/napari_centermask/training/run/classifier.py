@@ -1,4 +1,4 @@
-"""Training of a classifier of cells: all cells are cut once, and fit into memory."""
+"""Training of a classifier of cells; all crops are made once and fit into memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from napari_centermask.settings import ClassifierTraining
 from napari_centermask.training.data.facts import data_hashes
 from napari_centermask.training.data.loader import annotation_file, load_split
 
-_ROOM = 1.5  # larger squares are cut, so that turned and shifted ones are full
+_ROOM = 1.5  # the crops are larger, so that rotated and shifted ones have no empty corners
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Cells:
     Attributes
     ----------
     crops
-        (N, C + 1, 1.5 side, 1.5 side) float32: with room for turning.
+        (N, C + 1, 1.5 side, 1.5 side) float32: with room for rotation.
     kinds
         (N,) int64, index into the categories.
     """
@@ -41,12 +41,12 @@ class Cells:
 
 
 def load_cells(folders: list[Path], split: str, card: ClassifierCard) -> Cells:
-    """Cut the cells of a split of data folders.
+    """Crop the cells of a split of data folders.
 
     Raises
     ------
     BadAnnotations
-        If there is none, or one has a category that the classifier lacks.
+        If there are none, or one has a category that the classifier lacks.
     """
     crops, kinds = [], []
     model = card.model
@@ -56,15 +56,15 @@ def load_cells(folders: list[Path], split: str, card: ClassifierCard) -> Cells:
             own = [names.get(c.category, str(c.category)) for c in sample.cells]
             if strange := sorted(set(own) - set(model.categories)):
                 raise BadAnnotations(
-                    f"Expected cells of the categories {', '.join(model.categories)} in {folder}, {sample.name} has "
-                    f"{', '.join(strange)}. Name all with --model.categories."
+                    f"The classifier only has the categories {', '.join(model.categories)}, but {sample.name} in {folder} has "
+                    f"{', '.join(strange)}. List all categories with --model.categories."
                 )
             image = scaled_for(sample.image, sample.instances.shape, card)
             side, context = int(_ROOM * model.side), _ROOM * model.context
             crops.append(cell_crops(image, sample.cells, side=side, context=context))
             kinds += [model.categories.index(name) for name in own]
     if not kinds:
-        raise BadAnnotations(f"Expected cells in {annotation_file(folders[0], split)}, found none.")
+        raise BadAnnotations(f"There are no cells in {annotation_file(folders[0], split)}. Annotate some.")
     return Cells(torch.from_numpy(np.concatenate(crops)), torch.tensor(kinds))
 
 
@@ -89,7 +89,7 @@ def train_classifier(settings: ClassifierTraining, *, name: str) -> tuple[CellCl
     if (number == 0).any():
         missing = [n for n, k in zip(settings.model.categories, number.tolist(), strict=True) if k == 0]
         raise BadSettings(
-            f"Expected cells of each category to learn from, {settings.data[0]} has no {', '.join(missing)} in train. "
+            f"{settings.data[0]} has no cells of {', '.join(missing)} in train. "
             "Annotate some, or leave the category out."
         )
     model = CellClassifier(settings.model)
@@ -120,7 +120,7 @@ def _fit(model: CellClassifier, cells: Cells, number: torch.Tensor, settings: Cl
         else:
             order = torch.randperm(len(chance))
         for rows in order.split(settings.batch):
-            if len(rows) < 2:  # batch norm needs two
+            if len(rows) < 2:  # batch norm needs at least two
                 schedule.step()
                 continue
             crops = varied(cells.crops[rows], settings.model.side) if settings.augment else middle(cells.crops[rows])
@@ -145,7 +145,7 @@ def class_loss(
 
 
 def middle(crops: torch.Tensor) -> torch.Tensor:
-    """What the model sees in use, of crops with room around."""
+    """Crops as the model sees them in use, without the extra room."""
     large = crops.shape[-1]
     side = int(large / _ROOM)
     low = (large - side) // 2
@@ -153,7 +153,7 @@ def middle(crops: torch.Tensor) -> torch.Tensor:
 
 
 def varied(crops: torch.Tensor, side: int) -> torch.Tensor:
-    """Crops turned, mirrored, scaled by up to 15 %, shifted by up to 6 %, brighter or darker, with other contrast."""
+    """Crops with random rotation, mirroring, scale (up to 15 %), shift (up to 6 %), brightness and contrast."""
     n = len(crops)
     angle, factor = 2 * torch.pi * torch.rand(n), torch.exp(0.15 * (2 * torch.rand(n) - 1)) / _ROOM
     mirror = torch.randint(0, 2, (n,)) * 2 - 1
@@ -171,7 +171,7 @@ def varied(crops: torch.Tensor, side: int) -> torch.Tensor:
 
 @torch.no_grad()
 def _temperature(model: nn.Module, cells: Cells) -> float:
-    """Of least log loss; a plain search, as one number is sought."""
+    """The temperature with the smallest log loss, by a plain search."""
     logits = model(middle(cells.crops))
     grid = torch.logspace(-1, 1, 201)
     losses = torch.stack([F.cross_entropy(logits / t, cells.kinds) for t in grid])

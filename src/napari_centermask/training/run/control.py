@@ -1,4 +1,4 @@
-"""How a running job is asked to pause or to stop: by files in its run folder, which work from any process and shell."""
+"""Requests to pause or stop a running job: files in its run folder, which any process or shell can make."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Control:
 
     @property
     def paused(self) -> bool:
-        """Whether the job should wait; one that should end does not wait."""
+        """Whether the job should pause; a job that should end does not pause."""
         return self.pause_file.exists() and not self.stopped
 
     def clear_older(self, moment: float) -> None:
-        """Forget requests from before a moment, in seconds since 1970: they were for a job that has ended since."""
+        """Delete requests from before a time (seconds since 1970): they were for a job that has ended since."""
         for file in (self.stop_file, self.pause_file):
             with suppress(FileNotFoundError):
                 if file.stat().st_mtime < moment:
                     file.unlink()
 
     def clear(self) -> None:
-        """Forget both requests."""
+        """Delete both requests."""
         self.stop_file.unlink(missing_ok=True)
         self.pause_file.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""Every setting of a fine-tuning, computed from the data, the start model and this machine. Needs no torch.
+"""All settings of a fine-tuning run, computed from the data, the start model and this machine. Needs no torch.
 
 The numbers were measured together, not one by one: docs/benchmarks.md, "One click with 100 corrected cells", "Learning curve" and
-"The gate". Where one has a source or a measurement of its own, it stands beside it; "chosen" means that it has none.
+"The gate". A number with a source or measurement of its own says so beside it; "chosen" means that it has none.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ from napari_centermask.settings import AnyModel, AugmentSettings, ModelSettings,
 from napari_centermask.training.data.inputs import follow_card
 
 SCRATCH_DIAMETER = 40.0
-"""Cells half as large again still lie on P3, whose boxes reach 64 pixels from a location (FCOS, arXiv 1904.01355, section 3.2).
+"""Cells 1.5 times as large are still assigned to P3, whose boxes reach 64 pixels from a location
+(FCOS, arXiv 1904.01355, section 3.2).
 
 `nuclei` was trained at this size; others were not measured.
 """
 CPU_SECONDS = 0.12
 """Seconds of a step per tile of 256 x 256 on two cores: 520 steps of 4 tiles took 244 s (docs/benchmarks.md, "One click")."""
 _REPLAY_PART = 0.25
-"""With it what was known falls by at most 0.015 in mean AP (docs/benchmarks.md, "Learning curve"); others were not measured."""
+"""With it, the mean AP on the old data falls by at most 0.015 (docs/benchmarks.md, "Learning curve"); only it was measured."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,12 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class Machine:
-    """What this computer offers.
+    """The resources of a computer.
 
     Attributes
     ----------
     gpu_gb
-        Memory of the GPU that PyTorch can use; 0 without one, None where it is not known.
+        Memory of the GPU that PyTorch can use; 0 without one, None if it is not known.
     """
 
     cores: int
@@ -76,14 +77,14 @@ class Machine:
 
     @classmethod
     def here(cls) -> Machine:
-        """This one. Takes seconds where there is a GPU: a process of its own asks PyTorch about it."""
+        """This computer. Takes seconds if there is a GPU, as a separate process asks PyTorch about it."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return cls(cores, _gpu_gb())
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """Settings, and for each that was computed the reason in words."""
+    """Settings, with a reason in words for each computed one."""
 
     settings: TrainSettings
     reasons: dict[str, str] = field(default_factory=dict)
@@ -95,7 +96,7 @@ def facts_of(folder: Path, split: str = "train") -> DataFacts:
     Raises
     ------
     BadAnnotations, BadImage, BadSettings
-        If there is nothing to learn from.
+        If there is nothing to train on.
     """
     path = Path(folder) / f"annotations_{split}.json"
     records = read_coco(path, images_root=Path(folder) / "images")
@@ -103,7 +104,7 @@ def facts_of(folder: Path, split: str = "train") -> DataFacts:
     truths = [truth_of(r, partial=partial) for r in records]
     cells = [c for t in truths for c in t.instances]
     if not cells:
-        raise BadSettings(f"Expected cells to learn from in {path}, found none. Correct or draw some.")
+        raise BadSettings(f"There are no cells to train on in {path}. Correct or draw some.")
     names = truths[0].instances.categories
     counts = Counter(names.get(c.category, str(c.category)) for c in cells)
     return DataFacts(
@@ -127,23 +128,23 @@ def suggest(
     machine: Machine | None = None,
     facts: DataFacts | None = None,
 ) -> Suggestion:
-    """The settings of a training on a data folder.
+    """The settings for training on a data folder.
 
     Parameters
     ----------
     folder
         With images/, annotations_train.json and annotations_val.json, as `dataset.freeze_dataset` writes it.
     card, start
-        Card and name of the model to start from; from scratch without.
+        Card and name of the model to start from; None to train from scratch.
     replay
-        Data folders of what the start model knows; the sample that comes with it when not given.
+        Data folders that the start model was trained on; by default the sample that comes with it.
     machine
-        This one when not given.
+        By default this one.
 
     Returns
     -------
     Suggestion
-        The settings and why each is what it is.
+        The settings with their reasons.
     """
     facts, machine = facts or facts_of(folder), machine or Machine.here()
     reasons: dict[str, str] = {}
@@ -163,11 +164,11 @@ def suggest(
         "steps": steps,
         "minutes": minutes,
         "evaluate_every": max(20, steps // 10),  # chosen: ten points make a curve
-        "warmup": min(500, steps // 10),  # the longest as from scratch; a tenth as `optimise.LONGEST_WARMUP`
+        "warmup": min(500, steps // 10),  # at most as long as from scratch; a tenth as in `optimise.LONGEST_WARMUP`
         "ema": 0.99
         if steps < 2000
         else 0.999,  # chosen: a mean over the last 100 or 1,000 steps, a small part of the run
-        "patience": 5,  # chosen: half of a run without a better AP
+        "patience": 5,  # chosen: half of the run without a better AP
         "oversample": _oversample(facts, reasons),
     }
     if card is not None:
@@ -182,22 +183,22 @@ def _network(facts: DataFacts, card: ModelCard | None, reasons: dict[str, str]) 
     if card is None:
         reasons["diameter"] = f"cells of {facts.diameter:.0f} pixels are rescaled to {SCRATCH_DIAMETER:.0f}"
         channels = 3 if facts.channels == 3 else facts.channels
-        # No part that looks beyond its place: the same cell gets the same answer in every tile.
+        # No part that pools over the tile: the same cell gets the same result in every tile.
         own = {"ese": False, "top_levels": 0, "head_norm": "none", "roi_levels": "area"}
         small = {"maskiou_channels": 64, "maskiou_fc": 128}
         return ModelSettings(in_channels=channels, categories=list(facts.categories), **own, **small), SCRATCH_DIAMETER
-    reasons["diameter"] = f"the start model knows cells of {card.diameter:.0f} pixels; these have {facts.diameter:.0f}"
+    reasons["diameter"] = f"the start model was trained on cells of {card.diameter:.0f} pixels; these have {facts.diameter:.0f}"
     same = len(facts.categories) == len(card.model.categories) == 1 or set(facts.categories) <= set(
         card.model.categories
     )
     if same:
         return card.model, card.diameter
-    reasons["model"] = f"its last layers are made anew for the categories {', '.join(facts.categories)}"
+    reasons["model"] = f"its last layers are replaced for the categories {', '.join(facts.categories)}"
     return card.model.model_copy(update={"categories": list(facts.categories)}), card.diameter
 
 
 def _tile(facts: DataFacts, diameter: float, reasons: dict[str, str]) -> int:
-    """Room for about six cells in a row, not more than the images have.
+    """Room for about six cells side by side, but not larger than the images.
 
     6.4 diameters are the 256 pixels at which `nuclei` was trained; 128 is the smallest tile (`shortage.SMALLEST_TILE`), and 512
     was chosen: a step costs four times one of 256.
@@ -209,10 +210,10 @@ def _tile(facts: DataFacts, diameter: float, reasons: dict[str, str]) -> int:
 
 
 def _machine(machine: Machine, tile: int, reasons: dict[str, str]) -> tuple[int, int]:
-    """Tiles per step and processes that cut them.
+    """Tiles per step, and worker processes that prepare them.
 
-    On a GPU a tile of 256 x 256 for each gigabyte, 2 to 16, which was chosen and not measured: `memory.first_that_fits` finds a
-    smaller step where that is too much. On CPUs 4, as in the measured fine-tunings; 8 on more than four cores (chosen).
+    On a GPU, one tile of 256 x 256 per gigabyte, 2 to 16, which was chosen and not measured: `memory.first_that_fits` finds a
+    smaller step if that is too much. On CPUs 4, as in the measured fine-tuning runs; 8 on more than four cores (chosen).
     """
     workers = min(4, max(1, machine.cores - 1)) if machine.cores > 1 else 0
     if machine.gpu_gb:
@@ -228,11 +229,11 @@ def _machine(machine: Machine, tile: int, reasons: dict[str, str]) -> tuple[int,
 def _length(
     facts: DataFacts, machine: Machine, *, batch: int, tile: int, tuned: bool, reasons: dict[str, str]
 ) -> tuple[int, float | None]:
-    """More cells take more steps; on a CPU the time is limited too.
+    """More cells take more steps; on a CPU, the time is also limited.
 
     80 cells get 520 steps of 4 tiles, with which one click was measured; with 100 cells, 200 steps reached 87 % and more of the
-    AP of all cells. From scratch four times as many (chosen). 7 minutes for 100 cells keep the aim of ten with the comparison;
-    the root, because ten times the cells brought at most a third more AP. Cores beyond 8 count nothing (chosen).
+    AP of all cells. From scratch, four times as many (chosen). 7 minutes for 100 cells meet the goal of ten with the comparison;
+    the root, because ten times the cells brought at most a third more AP. Cores beyond 8 are not counted (chosen).
     """
     steps = int(np.clip((200 + 4 * facts.n_cells) * (1 if tuned else 4) * 4 / batch, 100, 20_000))
     reasons["steps"] = f"{facts.n_cells} cells in {facts.n_images} {'image' if facts.n_images == 1 else 'images'}"
@@ -245,7 +246,7 @@ def _length(
 
 
 def _oversample(facts: DataFacts, reasons: dict[str, str]) -> float:
-    """The root of the imbalance where the rarest category has less than half of its even part (chosen).
+    """The square root of the imbalance if the rarest category has less than half of an even share (chosen).
 
     Oversampling was measured with classifiers of crops only, where it changed nothing at 2.4 to 1 (docs/benchmarks.md,
     "Measures against imbalance").
@@ -267,7 +268,7 @@ def _sample(
     elif not is_same or not _fits(found, model, facts):
         reasons["replay_part"] = "the start model's data have other categories"
     else:
-        reasons["replay_part"] = "of the tiles show again what the start model knows, against forgetting"
+        reasons["replay_part"] = "of the tiles are from the start model's data, so that it does not forget them"
         return [found]
     return []
 
@@ -285,14 +286,14 @@ def _fits(folder: Path, model: AnyModel, facts: DataFacts) -> bool:
 
 
 def _tuning(facts: DataFacts, reasons: dict[str, str]) -> dict:
-    """What differs from a training from scratch: small steps, and first layers that stay where data are few.
+    """What differs from training from scratch: a low learning rate, and frozen first layers if there are few data.
 
     Slower first layers: Howard and Ruder, arXiv 1801.06146, section 3.2, who divide by 2.6 from layer to layer; 0.7 from stage to
     stage was chosen, as were the limits of `freeze`, the rate, the zooms and the shifts. A rate of 0.1 ruins the model
-    (docs/benchmarks.md, "The gate"); `find_rate` searches one. `keep` was measured: docs/training.md, "The gate".
+    (docs/benchmarks.md, "The gate"); `find_rate` searches for one. `keep` was measured: docs/training.md, "The gate".
     """
     freeze = "early" if facts.n_cells < 100 else "stem" if facts.n_cells < 400 else "none"
-    reasons["freeze"] = f"{facts.n_cells} cells" + ("" if freeze == "none" else " are few: the first layers stay")
+    reasons["freeze"] = f"{facts.n_cells} cells" + ("" if freeze == "none" else " are few: the first layers are frozen")
     return {
         "freeze": freeze,
         "layer_decay": 0.7,
@@ -313,13 +314,13 @@ _ASK_TORCH = """
 import torch
 print(torch.cuda.get_device_properties(0).total_memory / 1024**3 if torch.cuda.is_available() else 0)
 """
-_ASK_SECONDS = 60  # chosen: far longer than torch takes to load
+_ASK_SECONDS = 60  # chosen: much longer than torch takes to load
 
 
 def _gpu_gb() -> float:
-    """Memory of the first GPU that PyTorch can use, 0 without one; a process of its own asks, so that torch enters no other.
+    """Memory of the first GPU that PyTorch can use, 0 without one; a separate process asks, as torch must not be imported here.
 
-    Where there is no driver nobody is asked, for torch takes seconds to load.
+    Without a driver the process is not started, as torch takes seconds to load.
     """
     import shutil
     import subprocess

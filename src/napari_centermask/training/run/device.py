@@ -1,4 +1,4 @@
-"""What a machine offers to training: devices, precision, memory."""
+"""Devices, precision and memory for training."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from napari_centermask.core.errors import BadSettings
 
 
 def tune_malloc() -> None:
-    """Keep large blocks in glibc's heap: freed and mapped again at each step they cost 1.4 times the time."""
+    """Keep large blocks in glibc's heap: freeing and mapping them at each step takes 1.4 times as long."""
     if (libc := _glibc()) is not None:
         libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
         libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
 
 
 def give_back(device: torch.device) -> None:
-    """Return to the system what PyTorch and the C library hold though nothing uses it."""
+    """Return unused memory of PyTorch and the C library to the system."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif device.type == "mps":
@@ -29,7 +29,7 @@ def give_back(device: torch.device) -> None:
 
 
 def _glibc() -> ctypes.CDLL | None:
-    """The C library where it is GNU's."""
+    """The C library if it is glibc."""
     name = ctypes.util.find_library("c") if platform.system() == "Linux" else None
     libc = None if name is None else ctypes.CDLL(name)
     return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None
@@ -41,17 +41,17 @@ def choose_device(name: str) -> torch.device:
     Raises
     ------
     BadSettings
-        If a CUDA device is asked for and there is none.
+        If a CUDA device is requested and there is none.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
-        raise BadSettings(f"Expected a CUDA device for device={name!r}, PyTorch sees none. Use --device cpu.")
+        raise BadSettings(f"PyTorch has no CUDA device for device={name!r}. Use --device cpu.")
     return torch.device(name)
 
 
 def choose_precision(setting: str, device: torch.device) -> torch.dtype | None:
-    """Autocast type, None for float32; bf16 is chosen only where the hardware has it (emulation is slower)."""
+    """Autocast type, None for float32; bf16 is chosen only if the hardware supports it (emulation is slower)."""
     if setting == "off":
         return None
     if setting != "auto":
@@ -65,7 +65,7 @@ def choose_precision(setting: str, device: torch.device) -> torch.dtype | None:
 
 
 def memory_mb(device: torch.device) -> float:
-    """Memory in use: of the GPU at its peak, else of this process."""
+    """Memory in use: peak of the GPU, or of this process."""
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
     import psutil
@@ -74,7 +74,7 @@ def memory_mb(device: torch.device) -> float:
 
 
 def capacity(device: torch.device) -> str:
-    """The memory that there is for a training, in words."""
+    """The memory of the device, in words."""
     if device.type == "cuda":
         return f"The GPU has {torch.cuda.get_device_properties(device).total_memory / 1e9:.0f} GB"
     import psutil

@@ -1,6 +1,6 @@
 """Several processes that train one model, as torchrun starts them: on several GPUs, or on CPUs with gloo.
 
-`torchrun --nproc-per-node 2 -m napari_centermask train run.json` is all it takes. Each process computes a part of
+`torchrun --nproc-per-node 2 -m napari_centermask train run.json` is all it takes. Each process computes part of
 the batch; the gradients are averaged. The first one decides, evaluates, saves and reports.
 """
 
@@ -19,7 +19,7 @@ from napari_centermask.core.errors import BadSettings
 from napari_centermask.training.run.shortage import is_out_of_memory
 
 PATIENCE = datetime.timedelta(hours=12)
-"""How long the others wait for the first, which may evaluate or pause."""
+"""How long the others wait for the first, which may be evaluating or paused."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class World:
     rank
         Number of this one; the first is 0.
     size
-        Number of all.
+        Number of processes.
     """
 
     rank: int = 0
@@ -39,12 +39,12 @@ class World:
 
     @classmethod
     def join(cls, device: torch.device) -> World:
-        """Meet the processes that torchrun started; alone where it did not.
+        """Join the processes that torchrun started; a single process without torchrun.
 
         Parameters
         ----------
         device
-            The one that was chosen: what the processes tell each other lies on it.
+            The chosen device, for communication between the processes.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class World:
         return self.rank == 0
 
     def device(self, chosen: torch.device) -> torch.device:
-        """The GPU of this process where there are several."""
+        """The GPU of this process if there are several."""
         if self.size > 1 and chosen.type == "cuda":
             return torch.device("cuda", int(os.environ.get("LOCAL_RANK", self.rank)))
         return chosen
@@ -84,7 +84,7 @@ class World:
             parameter.grad = part.view_as(parameter)
 
     def agree(self, value: bool, device: torch.device) -> bool:
-        """What the first process says."""
+        """The value of the first process."""
         if self.size == 1:
             return value
         word = torch.tensor([int(value)], device=device)
@@ -92,7 +92,7 @@ class World:
         return bool(word.item())
 
     def any(self, value: bool, device: torch.device) -> bool:
-        """Whether at least one process says so."""
+        """Whether the value is true in at least one process."""
         if self.size == 1:
             return value
         word = torch.tensor([int(value)], device=device)
@@ -101,7 +101,7 @@ class World:
 
     @contextmanager
     def sharing_shortage(self, device: torch.device) -> Iterator[None]:
-        """Lack of memory within, in one process, is raised in all of them."""
+        """Raise an out-of-memory error of one process in all of them."""
         shortage: BaseException | None = None
         try:
             yield
@@ -113,17 +113,17 @@ class World:
             raise shortage or RuntimeError("Another process of this run is out of memory.")
 
     def leave(self) -> None:
-        """End the meeting."""
+        """Leave the process group."""
         if self.size > 1 and distributed.is_initialized():
             distributed.destroy_process_group()
 
 
 def _check_gpus(number: int) -> None:
-    """Refuse a process for which no GPU is left; `number` is its own on this machine."""
+    """Raise an error if there is no GPU for this process; `number` is its number on this machine."""
     count = torch.cuda.device_count()
     if number >= count:
         raise BadSettings(
-            f"Expected a GPU for each process, this is number {number + 1} on this machine and there {_are(count)}. "
+            f"Each process needs a GPU; this is process {number + 1} on this machine and there {_are(count)}. "
             f"Start torchrun with --nproc-per-node {count}, or train with --device cpu."
         )
 

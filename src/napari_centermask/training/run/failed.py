@@ -1,4 +1,4 @@
-"""A training that cannot go on."""
+"""Failure of a training run."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from napari_centermask.core.errors import UserError
 
 
 class TrainingFailed(UserError):
-    """Training cannot go on; the message says why and what to change.
+    """Training cannot continue; the message says why and what to change.
 
     Parameters
     ----------
     reason
         "memory", "disk", "data", "numbers" or "checkpoint".
     remedy
-        Settings with which it may be tried again.
+        Settings to retry with.
     """
 
     def __init__(self, message: str, *, reason: str = "settings", remedy: dict[str, Any] | None = None) -> None:

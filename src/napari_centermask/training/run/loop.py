@@ -1,4 +1,4 @@
-"""The training loop: a generator of events, so that a shell, a dock and a test drive it alike."""
+"""The training loop: a generator of events, so that the command line, a dock and a test can drive it alike."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ REPORT_EVERY = 20
 REPORT_SECONDS = 10.0
 CHECKPOINT_EVERY = 250
 CHECKPOINT_SECONDS = 300.0
-TRAINING, SEARCHING = STEPPING = ("training", "searching the learning rate")
+TRAINING, SEARCHING = STEPPING = ("training", "finding the learning rate")
 
 Evaluate = Callable[[nn.Module, Trainer], dict[str, Any]]
 Events = Iterator[Event]
@@ -51,12 +51,12 @@ Events = Iterator[Event]
 def train(settings: TrainSettings, *, evaluate: Evaluate | None = None) -> Events:
     """Train a model; yields events and may be closed between any two.
 
-    A file `stop` in the run folder ends it with the best model so far, a file `pause` holds it (see `control`).
+    A file `stop` in the run folder ends it with the best model so far, a file `pause` pauses it (see `control`).
 
     Parameters
     ----------
     evaluate
-        What scores the averaged model on `val`; returns a dict with "AP". The default is `validate.evaluate`.
+        Scores the averaged model on `val`; returns a dict with "AP". The default is `validate.evaluate`.
 
     Yields
     ------
@@ -66,7 +66,7 @@ def train(settings: TrainSettings, *, evaluate: Evaluate | None = None) -> Event
     Raises
     ------
     TrainingFailed, BadSettings, BadAnnotations
-        With what to change.
+        The message says what to change.
     """
     run = None
     try:
@@ -91,7 +91,7 @@ def train(settings: TrainSettings, *, evaluate: Evaluate | None = None) -> Event
 
 
 class _Run:
-    """One run: what it shares between its parts."""
+    """State shared between the parts of a run."""
 
     def __init__(self, settings: TrainSettings, evaluate: Evaluate | None) -> None:
         from napari_centermask.training.run import validate
@@ -135,7 +135,7 @@ class _Run:
             if settings.evaluate_first and trainer.progress.step == 0:
                 yield from self._evaluate()
         if settings.find_rate and trainer.progress.step == 0 and trainer.world.size > 1:
-            message = "The learning rate is searched by a single process only; it stays as set."
+            message = "The learning rate can only be found by a single process; keeping the one that is set."
             yield NoticeEvent(message=message)
         while not self._is_over():
             yield from self._until_short()
@@ -147,7 +147,7 @@ class _Run:
         return StageEvent(name=stage)
 
     def _until_short(self) -> Events:
-        """Steps until the end, or until the memory does not suffice; then with less, or with the reason."""
+        """Train until the end; if memory runs out, continue with smaller steps or raise the reason."""
         try:
             if self.settings.find_rate and self.trainer.progress.step == 0 and self.trainer.world.size == 1:
                 yield from self._find_rate()
@@ -157,11 +157,11 @@ class _Run:
             if self.stage not in STEPPING or not is_out_of_memory(error):
                 raise
             of_host = is_of_host(error)
-        # Not among the lines above: an error holds the frames it came through, and they the tensors of the step.
+        # Not in the `except` block above: an error keeps its frames alive, and they keep the tensors of the step.
         yield from self._use_less(of_host)
 
     def _find_rate(self) -> Events:
-        """Take the learning rate that the data suggest; the run file tells it to whoever resumes."""
+        """Set the learning rate that the data suggest, and store it in the run file for when the run is resumed."""
         from napari_centermask.training.data.loader import batches
         from napari_centermask.training.run.rate_finder import find_rate
 
@@ -175,20 +175,20 @@ class _Run:
         yield NoticeEvent(message=message, rates=tuple(curve.rates.tolist()), losses=tuple(curve.losses.tolist()))
 
     def close(self) -> None:
-        """End what the run holds open."""
+        """Close everything that the run has open."""
         if self.board is not None:
             self.board.close()
         self.trainer.world.leave()
 
     def _is_over(self) -> bool:
-        """Whether no further step follows."""
+        """Whether training is over."""
         trainer, patience = self.trainer, self.settings.patience
         self.is_stale = 0 < patience <= trainer.progress.stale
         over = trainer.done >= 1.0 or self.control.stopped or self.is_stale
         return trainer.world.agree(over, trainer.device)
 
     def _some_steps(self) -> Events:
-        """Steps until the end, or until the memory does not suffice."""
+        """Train until the end, or until memory runs out."""
         from napari_centermask.training.data.loader import batches
 
         world = self.trainer.world
@@ -207,11 +207,11 @@ class _Run:
     def _count(self, losses: dict[str, float]) -> None:
         self.trainer.progress.seconds += self.clock.lap()
         for name, value in losses.items():
-            if math.isfinite(value):  # the gradient's norm is not where fp16 overflows, and such a step changes nothing
+            if math.isfinite(value):  # the gradient norm is not finite if fp16 overflows, and such a step changes nothing
                 self.values.setdefault(name, []).append(value)
 
     def _after_step(self) -> Events:
-        """Report, save and evaluate where it is time; wait where a person wants it."""
+        """Report, save and evaluate when due; pause on request."""
         settings, trainer = self.settings, self.trainer
         step, last, now = trainer.progress.step, trainer.done >= 1.0, time.monotonic()
         if step % REPORT_EVERY == 0 or last or now - self.reported > REPORT_SECONDS:
@@ -262,7 +262,7 @@ class _Run:
         trainer.progress.curves.append({"step": trainer.progress.step, **curve})
         if self.board is not None:
             self.board.add(trainer.progress.step, {f"val/{k}": v for k, v in curve.items()})
-        if trainer.progress.step == 0:  # where the start model stands; it is not a result of this run
+        if trainer.progress.step == 0:  # the score of the start model, not a result of this run
             yield EvaluationEvent(step=0, better=False, **result)
             return
         better = result["AP"] > trainer.progress.best
@@ -278,7 +278,7 @@ class _Run:
             yield self._enter(TRAINING)
 
     def _pause(self) -> Events:
-        """Save and wait until the file `pause` goes, or a file `stop` comes."""
+        """Save, and wait until the file `pause` is removed or a file `stop` appears."""
         yield self._save()
         give_back(self.trainer.device)
         yield PausedEvent(step=self.trainer.progress.step)
@@ -288,25 +288,25 @@ class _Run:
         self.clock.restart()
 
     def _use_less(self, of_host: bool) -> Events:
-        """Go on with half the batch, once; several processes do so together, each has at least one tile."""
+        """Continue with half the batch, once; all processes do so together, and each keeps at least one tile."""
         trainer, batch = self.trainer, self.trainer.batch
         release(trainer)
         if self.has_halved or batch <= trainer.world.size:
-            yield self._enter("looking for what fits")
+            yield self._enter("looking for settings that fit")
             raise step_failed(trainer, of_host=of_host)
         self.has_halved, trainer.progress.batch = True, batch // 2
-        message = f"The memory did not suffice for {batch} tiles per step; going on with {batch // 2}."
+        message = f"Out of memory with {batch} tiles per step; continuing with {batch // 2}."
         yield NoticeEvent(message=message, batch=batch // 2)
 
     def _finish(self) -> Events:
-        """Keep the last state, and see that there is a model; then the end."""
+        """Save the last state, make sure that there is a model, and end the run."""
         trainer, best = self.trainer, self.settings.out / "best.safetensors"
         if self.is_stale:
-            message = f"The AP has not risen for {trainer.progress.stale} evaluations; the training ends here."
+            message = f"The AP has not improved for {trainer.progress.stale} evaluations; ending the training early."
             yield NoticeEvent(message=message)
         is_stopped = self.control.stopped and trainer.done < 1.0
         if is_stopped and trainer.progress.step:
-            yield self._save()  # first: an evaluation takes long, and may be ended
+            yield self._save()  # first: an evaluation takes long, and may be interrupted
             if trainer.progress.best < 0:
                 yield from self._evaluate()
         self.control.clear()
@@ -325,9 +325,9 @@ def _write_run(settings: TrainSettings) -> None:
 
 
 def _explain_os(error: OSError, settings: TrainSettings) -> TrainingFailed:
-    """A full disk, a folder that went away: what happened and that the run can go on."""
-    again = f"Then go on with: napari-centermask train {settings.out / 'run.json'} --resume"
+    """The error for a full disk or a missing folder, which says how to continue the run."""
+    again = f"Then continue with: napari-centermask train {settings.out / 'run.json'} --resume"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return TrainingFailed(f"The disk of {settings.out} is full. Make room. {again}", reason="disk")
+        return TrainingFailed(f"The disk of {settings.out} is full. Free some space. {again}", reason="disk")
     where = error.filename or settings.out
-    return TrainingFailed(f"Cannot use {where}: {error.strerror or error}. Bring it back. {again}", reason="data")
+    return TrainingFailed(f"Cannot use {where}: {error.strerror or error}. Make it available again. {again}", reason="data")

@@ -1,4 +1,4 @@
-"""What fits where memory ran out, found by trying; and what is said of it."""
+"""Find by trial which smaller steps fit after memory ran out, and report it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from napari_centermask.training.run.trainer import Trainer
 
 
 def release(trainer: Trainer) -> None:
-    """Give back what a failed step held; not to be called while its error is handled, which holds the tensors."""
+    """Free the memory of a failed step; not to be called while its error is being handled, which keeps the tensors."""
     trainer.optimiser.zero_grad(set_to_none=True)
-    gc.collect()  # an error that was kept in a variable of its own frame goes only so
+    gc.collect()  # collects errors that are kept in a variable of their own frame
     give_back(trainer.device)
 
 
 def first_that_fits(trainer: Trainer) -> tuple[tuple[int, int] | None, bool]:
-    """The first smaller step that fits, (batch, tile), None where nothing does; and whether that is sure.
+    """The first smaller step that fits, (batch, tile), or None; and whether that is certain.
 
-    It is not where the smallest step failed without a word of memory: it might work in a new process.
+    It is not certain if the smallest step failed with an error that does not mention memory: it might work in a new process.
     """
     is_enough: bool | None = False
     for batch, tile in smaller_steps(trainer.batch, trainer.settings.tile):
@@ -43,10 +43,10 @@ def first_that_fits(trainer: Trainer) -> tuple[tuple[int, int] | None, bool]:
 
 
 def fits(trainer: Trainer, batch: int, tile: int) -> bool | None:
-    """Whether the memory suffices for a step, found by computing the losses and gradients of made-up tiles.
+    """Whether there is enough memory for a step, found by computing losses and gradients of synthetic tiles.
 
-    None where an error does not tell: some libraries do not name what they lacked.
-    Weights, statistics of the norms, optimiser, average, progress and random numbers stay as they were.
+    None if an error leaves it open: some libraries do not say what was missing.
+    Weights, norm statistics, optimiser, average, progress and random state are unchanged.
     """
     statistics = {name: buffer.clone() for name, buffer in trainer.model.named_buffers()}
     try:
@@ -66,13 +66,13 @@ def _try_step(trainer: Trainer, batch: int, tile: int) -> None:
     room = _moments(trainer)
     images = torch.rand(batch, trainer.settings.model.in_channels, tile, tile)
     truths = _made_up(trainer, batch, tile)
-    for _ in range(2):  # the second finds the gradients of the first in memory, as every step but the first does
+    for _ in range(2):  # the second step has the gradients of the first in memory, like every step but the first
         trainer.gradients(trainer.losses(images, truths))
     del room
 
 
 def _moments(trainer: Trainer) -> list[torch.Tensor]:
-    """What the optimiser will keep from its first step on, empty once it has it."""
+    """Placeholders for the optimiser's state before its first step; empty afterwards."""
     if trainer.optimiser.state:
         return []
     learning = [p for group in trainer.optimiser.param_groups for p in group["params"]]
@@ -80,7 +80,7 @@ def _moments(trainer: Trainer) -> list[torch.Tensor]:
 
 
 def _made_up(trainer: Trainer, batch: int, tile: int) -> list[Truth] | MapTruth:
-    """Cells at random places, as dense as in the fullest tile of the run so far."""
+    """Cells at random positions, as dense as in the fullest tile of the run so far."""
     settings = trainer.settings
     if settings.model.family == "unet":
         shape = (batch, tile, tile)
@@ -103,40 +103,40 @@ def _cells(count: int, side: float, tile: int) -> Truth:
 
 
 def step_failed(trainer: Trainer, *, of_host: bool) -> TrainingFailed:
-    """What to say, and to propose, when steps need more memory than there is.
+    """The error, with a remedy, when steps need more memory than there is.
 
     Parameters
     ----------
     of_host
-        Whether the memory of the machine does not suffice, which the trial of a step on a GPU cannot tell.
+        Whether it is the memory of the machine that ran out, which a trial step on a GPU does not show.
     """
     settings, batch, tile = trainer.settings, trainer.batch, trainer.settings.tile
     device = torch.device("cpu") if of_host else trainer.device
-    start = f"The memory does not suffice for {batch} tiles of {tile} pixels per step. {capacity(device)};"
+    start = f"Out of memory with {batch} tiles of {tile} pixels per step. {capacity(device)};"
     found, is_sure = None, False
     if trainer.world.size == 1 and device.type == trainer.device.type:
         found, is_sure = first_that_fits(trainer)
     if not is_sure:
         remedy = unchecked_remedy(batch, tile, fewest=trainer.world.size)
-        end = f"{_words(remedy)} may fit, which was not checked." if remedy else f"there is no smaller step. {RELIEF}"
+        end = f"{_words(remedy)} may fit (not checked)." if remedy else f"the step cannot be made smaller. {RELIEF}"
     elif found is not None:
         remedy = {"batch": found[0], "tile": found[1]}
         end = f"{_words(remedy)} fit."
     else:
         smallest = dict(zip(("batch", "tile"), [(batch, tile), *smaller_steps(batch, tile)][-1], strict=True))
         relief, remedy = _relief(device)
-        end = f"nothing fits, down to {_words(smallest)}. {relief}"
-    if remedy and device.type == "cpu" and settings.workers > 1:  # they take of the same memory
+        end = f"even {_words(smallest)} do not fit. {relief}"
+    if remedy and device.type == "cpu" and settings.workers > 1:  # they use the same memory
         remedy["workers"] = 1
     return TrainingFailed(f"{start} {end}", reason="memory", remedy=remedy)
 
 
 def stage_failed(stage: str, error: BaseException, out: Path, device: torch.device) -> TrainingFailed:
-    """What to say when anything but a step needs more memory than there is: fewer or smaller tiles would not help."""
+    """The error when something other than a step runs out of memory: fewer or smaller tiles would not help."""
     device = torch.device("cpu") if is_of_host(error) else device
     relief, remedy = _relief(device)
-    kept = f"What was saved is kept in {out}."
-    message = f"The memory does not suffice for {stage}. {capacity(device)}. {kept} {relief}"
+    kept = f"Saved files are kept in {out}."
+    message = f"Out of memory while {stage}. {capacity(device)}. {kept} {relief}"
     return TrainingFailed(message, reason="memory", remedy=remedy)
 
 
@@ -145,7 +145,7 @@ def _words(remedy: dict[str, int]) -> str:
 
 
 def _relief(device: torch.device) -> tuple[str, dict[str, Any]]:
-    """What helps where smaller steps do not, in words and as settings."""
+    """What helps when smaller steps do not, in words and as settings."""
     if device.type == "cpu":
         return RELIEF, {}
     return f"{RELIEF} Or train without the GPU, which takes longer: --device cpu.", {"device": "cpu"}

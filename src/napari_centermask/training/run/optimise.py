@@ -1,4 +1,4 @@
-"""What learns, and how fast: optimiser, schedule, frozen layers, slower first layers."""
+"""Optimiser, learning rate schedule, frozen layers and lower rates for the first layers."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from napari_centermask.settings import TrainSettings
 _STAGE = re.compile(r"bottom_up\.(?:stage|res)(\d)")
 _LEVEL = re.compile(r"network\.(?:down\.|encoder\.(?:layer|stages_|blocks\.)?)(\d)")
 LONGEST_WARMUP = 0.1
-"""Part of a run after which it is warm, however many steps that were; chosen."""
+"""Largest fraction of a run to spend on warm-up; chosen."""
 PLATEAU = 2
 """Evaluations without a better AP after which the schedule "plateau" halves the rate; chosen."""
 HEADS = 6
 FROZEN = {"none": -1, "stem": 0, "early": 2, "backbone": 4}
-"""Depth up to which layers stay: the stem; with stages 2 and 3; all of the backbone."""
+"""Depth up to which layers are frozen: the stem; also stages 2 and 3; the whole backbone."""
 
 
 def depth_of(name: str) -> int:
-    """How deep a parameter lies: 0 the stem, 1 to 4 the stages 2 to 5, 5 the pyramid, 6 the heads.
+    """Depth of a parameter: 0 for the stem, 1 to 4 for the stages 2 to 5, 5 for the pyramid, 6 for the heads.
 
-    Of a U-Net: the levels of the contracting path, 5 the expanding one.
+    In a U-Net: the levels of the contracting path, and 5 for the expanding path.
     """
     if name.startswith("network."):
         return _unet_depth(name)
@@ -35,20 +35,20 @@ def depth_of(name: str) -> int:
     found = _STAGE.search(name)
     if found:
         return int(found[1]) - 1
-    return 0 if "stem" in name else 2  # MobileNetV2 counts its blocks in another way
+    return 0 if "stem" in name else 2  # MobileNetV2 numbers its blocks differently
 
 
 def _unet_depth(name: str) -> int:
     found = _LEVEL.match(name)
     if found:
         return min(int(found[1]), 4)
-    if name.startswith("network.encoder."):  # its stem, under whatever name
+    if name.startswith("network.encoder."):  # its stem, whatever its name
         return 0
     return HEADS if ".head." in name or ".side." in name or "segmentation_head" in name else 5
 
 
 def freeze(model: nn.Module, up_to: str) -> int:
-    """Keep the first layers as they are; returns the number of parameters that still learn."""
+    """Freeze the first layers; return the number of trainable parameters."""
     for name, parameter in model.named_parameters():
         if depth_of(name) <= FROZEN[up_to]:
             parameter.requires_grad_(False)
@@ -56,9 +56,9 @@ def freeze(model: nn.Module, up_to: str) -> int:
 
 
 def make_optimiser(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """SGD or AdamW; biases and norms are not decayed; with `layer_decay` each stage learns slower than the next.
+    """SGD or AdamW; biases and norms are not decayed; with `layer_decay`, each stage has a lower learning rate than the next.
 
-    Source of the slower first layers: J. Howard and S. Ruder, ULMFiT, arXiv 1801.06146, section 3.2.
+    Source of the lower rates for the first layers: J. Howard and S. Ruder, ULMFiT, arXiv 1801.06146, section 3.2.
     """
     groups: dict[tuple[int, bool], dict] = {}
     for name, parameter in model.named_parameters():
@@ -82,13 +82,13 @@ def make_optimiser(model: nn.Module, settings: TrainSettings) -> torch.optim.Opt
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group its part of a learning rate."""
+    """Set the learning rate of every group to its fraction of `rate`."""
     for group in optimiser.param_groups:
         group["lr"] = rate * group.get("factor", 1.0)
 
 
 def learning_rate(settings: TrainSettings, step: int, done: float, *, drops: int = 0) -> float:
-    """Rate at a step when the part `done` in [0, 1] of the run is behind.
+    """Learning rate at a step when a fraction `done` in [0, 1] of the run is over.
 
     Parameters
     ----------
@@ -104,13 +104,13 @@ def learning_rate(settings: TrainSettings, step: int, done: float, *, drops: int
         factor = 0.5**drops
     else:  # by ten at 2/3 and 8/9, the proportions of detectron2's schedules
         factor = 0.1 ** ((done >= 2 / 3) + (done >= 8 / 9))
-    # A run that its minutes end before its steps shall not pass in warming up.
+    # A run that is limited by minutes must not spend all of them on warm-up.
     warm = max((step + 1) / max(settings.warmup, 1), done / LONGEST_WARMUP)
     return settings.learning_rate * max(factor, 1e-3) * min(1.0, warm)
 
 
 def _one_cycle(done: float) -> float:
-    """From 1/25 up to 1 in the first 30 %, then down to 1e-5; L. Smith and N. Topin, arXiv 1708.07120, as PyTorch has it."""
+    """From 1/25 up to 1 in the first 30 %, then down to 1e-5; L. Smith and N. Topin, arXiv 1708.07120, as in PyTorch."""
     if done < 0.3:
         return 1 + (1 / 25 - 1) * _cosine(done / 0.3)
     return 1e-5 + (1 - 1e-5) * _cosine((done - 0.3) / 0.7)

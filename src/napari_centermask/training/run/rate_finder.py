@@ -1,4 +1,4 @@
-"""A learning rate from the data: raise it step by step and see where the loss falls fastest.
+"""Find a learning rate from the data: raise it step by step and see where the loss falls fastest.
 
 Source: L. Smith, Cyclical Learning Rates, arXiv 1506.01186, section 3.3.
 """
@@ -21,19 +21,19 @@ SMOOTH = 0.9
 
 @dataclass(frozen=True)
 class RateCurve:
-    """Smoothed losses at rising rates, and the suggestion."""
+    """Smoothed losses at rising rates, and the suggested rate."""
 
     rates: np.ndarray
     losses: np.ndarray
 
     @property
     def best(self) -> float:
-        """A third of the rate at which the loss is lowest: still falling, with room to the rate that breaks it."""
+        """A third of the rate at which the loss is lowest, where it is still falling, far enough from where it diverges."""
         return float(self.rates[int(np.argmin(self.losses))] / 3)
 
 
 def find_rate(trainer: Trainer, batches: Iterable[tuple], *, steps: int = 60) -> RateCurve:
-    """Try rates from 1e-6 to 0.1; the trainer is afterwards as it was before.
+    """Try rates from 1e-6 to 0.1; the trainer is left unchanged.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def find_rate(trainer: Trainer, batches: Iterable[tuple], *, steps: int = 60) ->
     Raises
     ------
     TrainingFailed
-        If a loss is not finite at the very first, lowest rate.
+        If a loss is not finite at the first, lowest rate.
     """
     kept = copy.deepcopy((trainer.model.state_dict(), trainer.optimiser.state_dict(), vars(trainer.progress)))
     average = copy.deepcopy((trainer.average.state, trainer.average.updates))
@@ -55,7 +55,7 @@ def find_rate(trainer: Trainer, batches: Iterable[tuple], *, steps: int = 60) ->
             try:
                 found = _loss(trainer, images, truths, float(rate))
             except TrainingFailed:
-                if not losses:  # no rate helps
+                if not losses:  # no rate would help
                     raise
                 break
             mean = SMOOTH * mean + (1 - SMOOTH) * found

@@ -1,4 +1,4 @@
-"""The network a run begins with: new, or a model that is trained further, perhaps for other categories."""
+"""The network a run starts from: a new one, or a model to fine-tune, perhaps for other categories."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import TrainSettings
 
 KEPT = Path("start", "start.safetensors")
-"""The start model's weights in a run folder, as the model may be renamed or deleted while a run goes on. Not beside
-`best.safetensors`, so that the folder still names one model."""
+"""The start model's weights in a run folder, as the model may be renamed or deleted during the run. Not beside
+`best.safetensors`, so that the folder still has one model."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """A network, and the model it comes from.
+    """A network, and the model that it was fine-tuned from.
 
     Attributes
     ----------
     parent, parent_sha256
-        Name and hash of the weights of the model it comes from; None for a new one.
+        Name of that model and hash of its weights; None for a new network.
     card
-        Of that model.
+        Card of that model.
     trained_on
-        What the weights were trained on before, as `ModelCard.learned`.
+        What the weights were trained on before, as in `ModelCard.learned`.
     """
 
     model: nn.Module
@@ -42,7 +42,7 @@ class Start:
 
 
 def make_start(settings: TrainSettings) -> Start:
-    """Build a new network, or load the start model; a run that goes on has its weights in its folder.
+    """Build a new network, or load the start model; a resumed run has its weights in its folder.
 
     Raises
     ------
@@ -61,11 +61,11 @@ def make_start(settings: TrainSettings) -> Start:
     kept = settings.out / KEPT
     files = find_model(kept if settings.resume and kept.exists() else settings.start)
     if files.weights is None:
-        raise BadSettings(f"Expected a model with weights to start from, {files.name} has only ONNX graphs.")
+        raise BadSettings(f"{files.name} has only ONNX graphs and cannot be trained. Start from a model with weights.")
     model, card = load_model(files.weights)
     if "family" in settings.model.model_fields_set and settings.model.family != card.kind:
         raise BadSettings(
-            f"Expected a start model that is a {settings.model.family}, {files.name} is a {card.kind}. "
+            f"The settings are for a {settings.model.family}, but the start model {files.name} is a {card.kind}. "
             "Choose another one, or leave model.family out."
         )
     if _has_other_categories(settings, card):
@@ -74,19 +74,19 @@ def make_start(settings: TrainSettings) -> Start:
 
 
 def _pretrained(model: nn.Module, name: str) -> Start:
-    """The new network with another model's weights wherever names and shapes are the same."""
+    """Copy another model's weights into the new network wherever names and shapes agree."""
     from napari_centermask.models.store.checkpoint import load_model
     from napari_centermask.models.store.zoo import find_model
 
     files = find_model(name)
     if files.weights is None:
-        raise BadSettings(f"Expected a model with weights as 'pretrained', {files.name} has only ONNX graphs.")
+        raise BadSettings(f"{files.name} has only ONNX graphs. Choose a model with weights as 'pretrained'.")
     other, card = load_model(files.weights)
     state = model.state_dict()
     same = {key: value for key, value in other.state_dict().items() if key in state and state[key].shape == value.shape}
     if not any(value.dim() > 1 for value in same.values()):
         raise BadSettings(
-            f"Expected a model with layers of this network as 'pretrained', {files.name} has none. "
+            f"{files.name}, given as 'pretrained', has no layers in common with this network. "
             f"It is a {card.model.summary}; choose another one, or another backbone."
         )
     model.load_state_dict(state | same)
@@ -94,10 +94,10 @@ def _pretrained(model: nn.Module, name: str) -> Start:
 
 
 def _has_other_categories(settings: TrainSettings, card: ModelCard) -> bool:
-    """Whether other categories than those of the start model are asked for.
+    """Whether the settings have other categories than the start model.
 
-    A single one is only where the network is the start model's in all else, or the file of a run that names no network would
-    ask for it: it holds the default network, of one category. And a model of one category takes any cell for it.
+    A single category only counts if the network otherwise equals the start model's, or a run file without a network would
+    mean it: the default network has one category. And a model of one category can be trained on any cell.
     """
     wanted, known = settings.model.categories, card.model.categories
     if "model" not in settings.model_fields_set or wanted == known:
@@ -109,15 +109,15 @@ def _has_other_categories(settings: TrainSettings, card: ModelCard) -> bool:
 
 
 def for_categories(model: nn.Module, categories: list[str]) -> nn.Module:
-    """The network for other categories: a new one begins as the old one of its name, else as the mean of all.
+    """The network for other categories: each starts as the old category of the same name, or else as the mean of all.
 
-    So it finds what it found before, and learns which is which.
+    So it finds the same cells as before, and only has to learn to tell them apart.
     """
     settings, old = model.settings, model.settings.categories
     new = build_model(settings.model_copy(update={"categories": list(categories)}))
-    with torch.device("meta"):  # the tensors that have a part for each category are those that one more makes larger
+    with torch.device("meta"):  # tensors with a part for each category are those that grow with one more category
         larger = build_model(settings.model_copy(update={"categories": [*old, "one more"]})).state_dict()
-    n_before = 1 if settings.family == "unet" else 0  # the background's map stays the first
+    n_before = 1 if settings.family == "unet" else 0  # the background map stays first
     state = model.state_dict()
     for key, given in state.items():
         if given.shape != larger[key].shape:

@@ -1,4 +1,4 @@
-"""The state of a run on disk: the newest, and the one before it for the day the newest is damaged."""
+"""The state of a run on disk: the newest, and the one before it in case the newest is damaged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class StateFiles:
     Attributes
     ----------
     is_continued
-        Whether the newest is of this run, not of an earlier one in this folder.
+        Whether the newest state is from this run, not from an earlier one in this folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -45,24 +45,24 @@ class StateFiles:
         self.is_continued = True
 
     def read(self, restore: Callable[[dict[str, Any]], None]) -> str | None:
-        """Restore the newest state that can be read; its tensors are in the machine's memory.
+        """Restore the newest state that can be read; its tensors are on the CPU.
 
         Returns
         -------
         str or None
-            What a person should know: that the newest was damaged, and from which it goes on.
+            A message for the user if the newest was damaged, with the one that is used instead.
 
         Raises
         ------
         TrainingFailed
-            If there is none, none can be read, or the one that can does not fit the settings.
+            If there is none, none can be read, or it does not fit the settings.
         OSError, RuntimeError, MemoryError
-            If a file cannot be opened, or the memory does not suffice; all files stay as they are.
+            If a file cannot be opened or memory runs out; all files are left unchanged.
         """
         found = [p for p in (self.newest, self.earlier) if p.exists()]
         if not found:
             raise TrainingFailed(
-                f"Expected a checkpoint to resume from, {self.newest} is missing. Start again without --resume.",
+                f"There is no checkpoint to resume from: {self.newest} is missing. Start without --resume.",
                 reason="checkpoint",
                 remedy={"resume": False},
             )
@@ -71,7 +71,7 @@ class StateFiles:
                 break
         else:
             raise TrainingFailed(
-                f"{' and '.join(map(str, found))} cannot be read: damaged. Start again without --resume, in another folder.",
+                f"{' and '.join(map(str, found))} cannot be read: damaged. Start without --resume, in another folder.",
                 reason="checkpoint",
                 remedy={"resume": False},
             )
@@ -79,12 +79,12 @@ class StateFiles:
         self.is_continued = True
         if path == found[0]:
             return None
-        os.replace(path, self.newest)  # else the damaged state would take the place of the good one
-        return f"{self.newest} is damaged. Going on from {path.name}"
+        os.replace(path, self.newest)  # else the damaged state would replace the good one
+        return f"{self.newest} is damaged. Resuming from {path.name}"
 
 
 def _load(path: Path) -> dict[str, Any] | None:
-    """The state in a file, None where it is damaged."""
+    """The state in a file, None if it is damaged."""
     with path.open("rb") as stream:
         try:
             return torch.load(stream, map_location="cpu", weights_only=True)
@@ -95,7 +95,7 @@ def _load(path: Path) -> dict[str, Any] | None:
 
 
 def _fit(restore: Callable[[dict[str, Any]], None], state: dict[str, Any], path: Path) -> None:
-    """Restore a state that could be read."""
+    """Load a state that could be read."""
     try:
         restore(state)
     except (LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -103,6 +103,6 @@ def _fit(restore: Callable[[dict[str, Any]], None], state: dict[str, Any], path:
             raise
         words = " ".join(str(error).split())
         raise TrainingFailed(
-            f"Expected settings that fit the checkpoint {path}, these do not: {words[:300]}. Resume with the model, "
-            "freeze, layer_decay and optimiser that the run had before, or start another run in another folder."
+            f"The settings do not fit the checkpoint {path}: {words[:300]}. Resume with the model, "
+            "freeze, layer_decay and optimiser that the run had before, or start a new run in another folder."
         ) from error

@@ -27,7 +27,7 @@ _TABLE = _table()
 
 
 def masked_crc(data: bytes) -> int:
-    """CRC-32C, turned by 15 bits and moved by a constant as the record format asks."""
+    """CRC-32C, rotated by 15 bits and offset by a constant as the record format requires."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc = _TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
@@ -50,7 +50,7 @@ class EventFile:
         self._write(_field(3, b"brain.Event:2"), step=None)
 
     def add(self, step: int, values: dict[str, Any]) -> None:
-        """Write the numbers among some values."""
+        """Write the values that are numbers."""
         numbers = {k: float(v) for k, v in values.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
         summary = b"".join(
             _field(1, _field(1, k.encode()) + b"\x15" + struct.pack("<f", v)) for k, v in numbers.items()

@@ -1,4 +1,4 @@
-"""One run's state: model, optimiser, averaged weights and progress, saved together and resumed together."""
+"""The state of a run: model, optimiser, averaged weights and progress, saved and restored together."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from napari_centermask.training.run.state import StateFiles
 
 
 class Average:
-    """Exponential moving average of a model's weights and statistics."""
+    """Exponential moving average of a model's weights and norm statistics."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -46,16 +46,16 @@ class Average:
 
 @dataclass
 class TrainingProgress:
-    """Where a run stands; saved with each checkpoint.
+    """Progress of a run; saved with each checkpoint.
 
     Attributes
     ----------
     tiles
         Tiles drawn so far; -1 in checkpoints of older versions, which always had step x batch.
     batch
-        Tiles per step where lack of memory made them fewer; 0 for the settings' number.
+        Tiles per step if lack of memory reduced them; 0 for the number in the settings.
     stale
-        Evaluations since the best one.
+        Number of evaluations since the best one.
     drops
         How often the schedule "plateau" has lowered the learning rate.
     """
@@ -71,12 +71,12 @@ class TrainingProgress:
 
 
 class Trainer:
-    """One run: model, optimiser, average and progress, saved together and resumed together.
+    """A run: model, optimiser, average and progress, saved and restored together.
 
     Attributes
     ----------
     most_cells
-        In the fullest tile so far; 0 for a U-Net, whose maps are of one size whatever they show.
+        Number of cells in the fullest tile so far; 0 for a U-Net, whose maps do not depend on it.
     """
 
     def __init__(self, settings: TrainSettings) -> None:
@@ -105,7 +105,7 @@ class Trainer:
         self.files = StateFiles(settings.out)
 
     def read_facts(self) -> dict[str, dict[str, Any]]:
-        """What the card says of the data, see `data_facts`; read once, so that a folder may go away while training."""
+        """What the card says about the data, see `data_facts`; read once, as a folder may disappear during training."""
         if not self._facts:
             from napari_centermask.training.data.facts import data_facts
 
@@ -114,16 +114,16 @@ class Trainer:
 
     @property
     def batch(self) -> int:
-        """Tiles per step; fewer than set where memory was short, also before a run was resumed with other settings."""
+        """Tiles per step; fewer than set if memory ran out, also before a run was resumed with other settings."""
         return min(self.progress.batch or self.settings.batch, self.settings.batch)
 
     @property
     def tiles(self) -> int:
-        """Tiles drawn so far."""
+        """Number of tiles drawn so far."""
         return self.progress.tiles if self.progress.tiles >= 0 else self.progress.step * self.settings.batch
 
     def save(self) -> None:
-        """Write the state; the one before is kept."""
+        """Write the state; the previous one is kept."""
         self.files.write(
             {
                 "model": self.model.state_dict(),
@@ -137,17 +137,17 @@ class Trainer:
         )
 
     def resume(self) -> str | None:
-        """Go on from the newest state that can be read; see `StateFiles.read`."""
+        """Resume from the newest state that can be read; see `StateFiles.read`."""
         damaged = self.files.read(self._restore)
         return f"{damaged}, step {self.progress.step}." if damaged else None
 
     def _restore(self, state: dict[str, Any]) -> None:
-        """Take over a state, of tensors on the CPU."""
+        """Load a state with tensors on the CPU."""
         progress = TrainingProgress(**state["progress"])
         self.model.load_state_dict(state["model"])
         _check_kind(self.optimiser, state["optimiser"])
         self.optimiser.load_state_dict(state["optimiser"])
-        if state["scaler"]:  # empty where the run had another precision before
+        if state["scaler"]:  # empty if the run had another precision before
             self.scaler.load_state_dict(state["scaler"])
         torch.set_rng_state(state["torch_rng"])
         self.average.state = {name: tensor.to(self.device) for name, tensor in state["average"].items()}
@@ -156,20 +156,20 @@ class Trainer:
 
     @property
     def done(self) -> float:
-        """Part of the run that is behind, in [0, 1]."""
+        """Fraction of the run that is over, in [0, 1]."""
         part = self.progress.step / self.settings.steps
         if self.settings.minutes:
             part = max(part, self.progress.seconds / (60 * self.settings.minutes))
         return min(part, 1.0)
 
     def _weights(self) -> torch.Tensor | None:
-        """Of the classes of a U-Net, (classes,) float32; None where all weigh alike."""
+        """Class weights of a U-Net, (classes,) float32; None if all are equal."""
         if self.settings.model.family != "unet" or self.settings.losses.class_weights == "none":
             return None
         return torch.from_numpy(class_weights(self.settings)).to(self.device)
 
     def losses(self, images: torch.Tensor, truths: list[Truth] | MapTruth) -> dict[str, torch.Tensor]:
-        """Of a batch, in training mode and precision; scalars of a graph."""
+        """Losses of a batch, in training mode and precision, as scalars with gradients."""
         self.model.train()
         if self.settings.start is not None:
             freeze_norms(self.model)
@@ -178,7 +178,7 @@ class Trainer:
             return self._losses(images, truths)
 
     def gradients(self, losses: dict[str, torch.Tensor]) -> None:
-        """Put those of the losses in the place of the parameters' gradients."""
+        """Replace the gradients of the parameters with those of the losses."""
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(sum(losses.values())).backward()
 
@@ -193,19 +193,19 @@ class Trainer:
     def step(
         self, images: torch.Tensor, truths: list[Truth] | MapTruth, *, rate: float | None = None
     ) -> dict[str, float]:
-        """One step; returns the losses.
+        """Do one step; return the losses.
 
         Parameters
         ----------
         rate
-            Learning rate instead of the schedule's.
+            Learning rate to use instead of the schedule's.
 
         Raises
         ------
         TrainingFailed
-            If a loss is not finite; the weights stay as they were.
+            If a loss is not finite; the weights are unchanged.
         RuntimeError, MemoryError
-            If the memory does not suffice, here or in another process of the run; the weights stay as they were.
+            If memory runs out, here or in another process of the run; the weights are unchanged.
         """
         if not isinstance(truths, MapTruth):
             self.most_cells = max(self.most_cells, *(len(truth.boxes) for truth in truths))
@@ -225,7 +225,7 @@ class Trainer:
         return {k: float(v.detach()) for k, v in losses.items()} | {"learning_rate": rate, "gradient_norm": float(norm)}
 
     def _backward(self, images: torch.Tensor, truths: list[Truth] | MapTruth) -> dict[str, torch.Tensor]:
-        """Losses, with their gradients in the parameters; lack of memory in one process is raised in all of them."""
+        """Compute losses and gradients; an out-of-memory error in one process is raised in all of them."""
         with self.world.sharing_shortage(self.device):
             losses = self.losses(images, truths)
             self._check(losses)
@@ -236,7 +236,7 @@ class Trainer:
         bad = [name for name, value in losses.items() if not torch.isfinite(value)]
         if bad:
             raise TrainingFailed(
-                f"Expected finite losses, {', '.join(bad)} became infinite or not a number at step "
+                f"{', '.join(bad)} became infinite or not a number at step "
                 f"{self.progress.step}. Resume from the last checkpoint with a smaller learning rate "
                 f"(now {self.settings.learning_rate:g}) or with amp=off.",
                 reason="numbers",
@@ -244,9 +244,9 @@ class Trainer:
             )
 
     def averaged(self) -> nn.Module:
-        """A copy of the model with the averaged weights, mixed with the start model's as wanted, in evaluation mode.
+        """A copy of the model with the averaged weights, mixed with the start model's if set, in evaluation mode.
 
-        A mean of the weights before and after fine-tuning is often better than either on what is new, and forgets less
+        A mean of the weights before and after fine-tuning is often better than either on the new data, and forgets less
         (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
         """
         model = build_model(self.model.settings)
@@ -261,13 +261,13 @@ class Trainer:
 
 
 def _check_kind(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Refuse the state of another kind of optimiser with a ValueError; PyTorch notices it at the next step only."""
+    """Raise ValueError for the state of another kind of optimiser; PyTorch notices it only at the next step."""
     if ("betas" in state["param_groups"][0]) != ("betas" in optimiser.param_groups[0]):
-        raise ValueError("the checkpoint is of another optimiser")
+        raise ValueError("the checkpoint is from another optimiser")
 
 
 def freeze_norms(model: nn.Module) -> None:
-    """Keep the batch norms' statistics, as fine-tuning on few images would spoil them."""
+    """Freeze the batch norm statistics, as fine-tuning on few images would spoil them."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()

@@ -1,4 +1,4 @@
-"""Score the averaged model on `val` while it trains, and keep the best."""
+"""Score the averaged model on `val` during training, and keep the best."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ from napari_centermask.training.data.loader import folders_by_name, judging, val
 from napari_centermask.training.data.sample import Sample
 
 IMAGES = 40
-"""Most images per data folder that are scored in a run, evenly drawn; `evaluate` scores all. Chosen for the time it takes."""
+"""Largest number of images per data folder to score during a run, evenly spaced; `evaluate` scores all. Chosen for speed."""
 
 KNOWN_IMAGES = 8
-"""The same for a folder of what the start model was made for; chosen."""
+"""The same for a folder of the start model's data; chosen."""
 
 SCORES = tuple(round(0.3 + 0.05 * k, 2) for k in range(10))
-"""Of these the score from which on a CenterMask's cells count is chosen, by the AP; it goes into the card.
+"""Candidates for the lowest score of a CenterMask's cells, chosen by AP; it goes into the card.
 
-The range was chosen; 0.58 of `nuclei` and 0.5 of `live-dead` lie within.
+The range was chosen; it includes 0.58 of `nuclei` and 0.5 of `live-dead`.
 """
 
 KNOWN_WORTH = 50
-"""New cells that together count half as much as all known ones.
+"""The number of new cells that together count half as much as all known ones.
 
 Twenty cells alone chose scores that lost a tenth of the known nuclei (docs/training.md, "The gate"); 50 itself was chosen.
 """
 
 PICTURES = 3
-"""Most pictures of validation images per evaluation; chosen."""
+"""Largest number of pictures of validation images per evaluation; chosen."""
 
 Pair = tuple[Instances, Instances, float]
 
 
 def make_card(settings: TrainSettings, model: nn.Module, *, name: str, parent: ModelCard | None = None) -> ModelCard:
-    """The card of a model in training; from its parent it has the score and the suppression that suit it."""
+    """The card of a model in training, with the score and suppression of its parent."""
     return ModelCard(
         name=name,
         licence="BSD-3-Clause",
@@ -69,13 +69,13 @@ def make_card(settings: TrainSettings, model: nn.Module, *, name: str, parent: M
 
 @lru_cache(maxsize=16)
 def _samples(folder: Path, most: int = IMAGES) -> list[Sample]:
-    samples = [s for s in validation_images(folder) if s.reviewed != ()]  # else nothing could be counted as wrong
+    samples = [s for s in validation_images(folder) if s.reviewed != ()]  # else nothing could count as wrong
     step = max(1, -(-len(samples) // most))
     return samples[::step]
 
 
 def prepare(settings: TrainSettings) -> None:
-    """Read the validation images into memory, where they stay: a folder may go away while training."""
+    """Read the validation images into memory, as a folder may disappear during training."""
     for folder in judging(settings.data):
         _samples(Path(folder))
     for folder in settings.replay:
@@ -123,11 +123,11 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
 
 
 def best_score(results: dict[float, dict[str, Any]], usual: float, *, n_cells: int) -> float:
-    """The score at which the AP is highest, of equals the one nearest to the usual one, which is among them.
+    """The score at which the AP is highest; of equals, the one nearest to the default.
 
-    The AP of `n_cells` cells counts n / (n + `KNOWN_WORTH`), and what is lost of "AP_known" where it was measured counts in full:
-    few cells alone would choose a score at which much of what the start model found is lost. What is gained there counts
-    nothing: the model is made for the new cells.
+    The AP of `n_cells` cells counts n / (n + `KNOWN_WORTH`), and any loss in "AP_known", if measured, counts in full:
+    few cells alone would choose a score at which many of the known cells are lost. A gain in "AP_known" counts
+    nothing, as the model is made for the new cells.
     """
     weight = n_cells / (n_cells + KNOWN_WORTH)
     known = results[usual].get("AP_known", 0.0)
@@ -139,7 +139,7 @@ def best_score(results: dict[float, dict[str, Any]], usual: float, *, n_cells: i
 
 
 def _segmented(sample: Sample, engine: Any, settings: TrainSettings, *, min_score: float) -> Pair:
-    """The true cells of a sample, those that are found, and the seconds it took."""
+    """The annotated cells of a sample, the predicted ones, and the seconds it took."""
     options = SegmentSettings(
         channel_names=list(sample.names) or None,
         preprocess=settings.preprocess.microscope,
@@ -153,7 +153,7 @@ def _segmented(sample: Sample, engine: Any, settings: TrainSettings, *, min_scor
 def _summary(
     pairs: dict[str, list[Pair]], known: dict[str, list[Pair]], score: float, categories: list[str]
 ) -> dict[str, Any]:
-    """Figures of each folder and their means, of the cells from a score on."""
+    """Metrics of each folder and their means, for cells of at least a score."""
     per_folder = {name: _figures(score_pairs(rows, score=score).to_json(), categories) for name, rows in pairs.items()}
     means = {key: _mean([f[key] for f in per_folder.values()]) for key in ("AP", "AP50")}
     if known:
@@ -164,7 +164,7 @@ def _summary(
 
 
 def _mean(values: list[float | None]) -> float:
-    """Of what was measured: a folder in which there is no cell and none is found has no AP."""
+    """The mean of the measured values: a folder without annotated and predicted cells has no AP."""
     measured = [v for v in values if v is not None]
     return sum(measured) / max(len(measured), 1)
 
@@ -178,7 +178,7 @@ def _figures(report: dict[str, Any], categories: list[str]) -> dict[str, Any]:
 
 
 def _picture(folder: Path, data: str, sample: Sample, predicted: Instances) -> dict[str, str]:
-    """Draw what is right and wrong on a validation image; the next evaluation draws over it."""
+    """Draw an error map of a validation image; the next evaluation overwrites it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{data}_{Path(sample.name).stem}.png"
     write_error_map(path, sample.image, sample.instances, predicted)
@@ -186,7 +186,7 @@ def _picture(folder: Path, data: str, sample: Sample, predicted: Instances) -> d
 
 
 def save_best(model: nn.Module, trainer, result: dict[str, Any]) -> Path:
-    """Write `best.safetensors` with its card; the previous best stays until the new one is complete."""
+    """Write `best.safetensors` with its card; the previous best is kept until the new one is complete."""
     settings = trainer.settings
     card = make_card(settings, model, name=settings.out.name, parent=trainer.start.card)
     figures = {k: v for k, v in result.items() if k != "samples"}
@@ -205,7 +205,7 @@ def _thinned(curves: list[dict[str, float]], most: int = 200) -> list[dict[str, 
 
 
 def training_facts(trainer) -> dict[str, Any]:
-    """What was trained on what, for the card: data by hash, settings, curves, time and machine."""
+    """The training record of the card: data by hash, settings, curves, time and machine."""
     settings = trainer.settings
     return trainer.read_facts() | {
         "settings": settings.model_dump(mode="json", exclude={"data", "out", "replay"}),
