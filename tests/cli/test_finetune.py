@@ -186,7 +186,7 @@ def test_a_comparison_that_is_short_of_memory_is_explained_and_nothing_adopted(c
     assert run("finetune", fields, "--start", parent, "--out", fields / "run", *options, "--adopt", "mine") == 2
     last = json.loads(capfd.readouterr().out.splitlines()[-1])
     assert (last["event"], last["reason"], last["remedy"]) == ("failed", "memory", {})
-    assert "does not suffice for comparing" in last["message"]
+    assert "Out of memory while comparing" in last["message"]
     assert (fields / "run" / "best.safetensors").exists()
     assert zoo.list_models() == []
 

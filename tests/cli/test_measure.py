@@ -75,7 +75,7 @@ def test_another_category_can_be_the_dead_one(folder):
     [
         (["--dead", "necrotic"], "a.tif has no category 'necrotic'"),
         (["--threshold", "4"], "must be a probability from 0 to 1, not 4.0"),
-        (["--background", "local"], "Expected a background of ring, image, none, got 'local'"),
+        (["--background", "local"], "The background must be one of ring, image, none, not 'local'"),
         (["--channel-names", "a", "b"], "Expected 1 names for the channels of a.tif, got 2: a, b"),
         (["--images", "nowhere"], "Image a.tif not found in nowhere"),
     ],

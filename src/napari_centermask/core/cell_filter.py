@@ -1,4 +1,4 @@
-"""Choose rows of the table of cells by what a person types: `score<0.6 overlap>20% accepted`."""
+"""Filter the table of cells by a typed text such as `score<0.6 overlap>20% accepted`."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _EXAMPLE = "score<0.6 overlap>20% predicted"
 
 
 def matching(columns: Columns, text: str) -> np.ndarray:
-    """Rows for which all words of a filter hold.
+    """The rows that match all words of a filter.
 
     Parameters
     ----------
     text
-        Words with spaces between: comparisons of id, score, quality, area, overlap or solidity with a number (percent
-        allowed); a whole number is an id; other words are looked for in status, category and source.
+        Words separated by spaces: comparisons of id, score, quality, area, overlap or solidity with a number (percent
+        allowed); a whole number is an id; other words are searched for in status, category and source.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def matching(columns: Columns, text: str) -> np.ndarray:
     Raises
     ------
     BadSettings
-        If a comparison names no column or no number.
+        If a comparison has no known column or no number.
     """
     found = columns.data["id"] > 0
     for word in text.lower().split():
@@ -62,17 +62,19 @@ def _holds(columns: Columns, word: str) -> np.ndarray:
     if word.isdecimal():
         return columns.data["id"] == int(word)
     if any(sign in word for sign in "<>="):
-        raise BadSettings(f"Expected a comparison such as 'score<0.6', got '{word}'. Write: {_EXAMPLE}")
+        raise BadSettings(f"'{word}' is not a comparison such as 'score<0.6'. Example: {_EXAMPLE}")
     return _mentions(columns, word)
 
 
 def _compare(columns: Columns, name: str, sign: str, value: str) -> np.ndarray:
     if name not in _NUMBERS:
-        raise BadSettings(f"Expected one of {', '.join(_NUMBERS)} before '{sign}', got '{name}'. Write: {_EXAMPLE}")
+        raise BadSettings(
+            f"'{name}' cannot be compared. Use one of {', '.join(_NUMBERS)} before '{sign}'. Example: {_EXAMPLE}"
+        )
     try:
         number = float(value.rstrip("%")) / (100 if value.endswith("%") else 1)
     except ValueError:
-        raise BadSettings(f"Expected a number after '{name}{sign}', got '{value}'. Write: {_EXAMPLE}") from None
+        raise BadSettings(f"'{value}' after '{name}{sign}' is not a number. Example: {_EXAMPLE}") from None
     numbers = columns.data[_NUMBERS[name]]
     limit = numbers.dtype.type(number) if numbers.dtype == np.float32 else number
     return _SIGNS[sign](numbers, limit) & ~np.isnan(numbers)

@@ -1,4 +1,4 @@
-"""What a classifier says of the cells of a result, as changes that leave what a person decided."""
+"""Apply a classifier to the cells of a result, as changes that keep what the user decided."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from napari_centermask.core.result import Index, Result
 
 
 def to_classify(result: Result, *, judged: bool = False) -> dict[Index, list[Instance]]:
-    """The cells that a classifier may tell, by plane; planes without such cells are left out.
+    """The cells to classify, by plane; planes without such cells are left out.
 
     Parameters
     ----------
     judged
-        Also cells that a person accepted or corrected, and those in regions that a person reviewed. Rejected ones never.
+        Also cells that were accepted or corrected, and those in reviewed regions. Rejected ones never.
     """
 
     def may(index: Index, cell: Instance) -> bool:
@@ -32,7 +32,7 @@ def to_classify(result: Result, *, judged: bool = False) -> dict[Index, list[Ins
 
 
 def with_names(categories: Mapping[int, str], names: Sequence[str]) -> dict[int, str]:
-    """The categories and those of the names that are missing, under larger ids: probabilities keep their places."""
+    """The categories with missing names added under larger ids, so that probabilities keep their places."""
     known = set(categories.values())
     new = [name for name in names if name not in known]
     return {**categories, **dict(enumerate(new, start=max(categories, default=0) + 1))}
@@ -47,20 +47,20 @@ def classified(
     *,
     mean: bool = False,
 ) -> list[Change]:
-    """Changes that give cells of a plane their probabilities and the category of the highest one, for `History.do`.
+    """Changes that give cells of a plane their probabilities and the most probable category, for `History.do`.
 
-    Cells that a person changed since they were handed out are left out; another category by a threshold does no harm. A
-    category has the same name there and here, see
+    Cells that the user has changed meanwhile are left out; another category by a threshold does not matter. A
+    category has the same name in both, see
     `with_names`.
 
     Parameters
     ----------
     cells
-        As `to_classify` gave them.
+        Cells from `to_classify`.
     said
-        (N, K) what the classifier says of each, in the order of the K names.
+        (N, K) probabilities of each cell, in the order of the K names.
     mean
-        Take the mean with the probabilities that a cell has; a cell without takes those of the classifier.
+        Average with the probabilities that a cell already has, if any.
     """
     now = [result.get(index, cell.id) for cell in cells]
     same = [(k, cell) for k, cell in enumerate(now) if cell is not None and _is_same(cells[k], cell)]
@@ -80,14 +80,14 @@ def classified(
 
 
 def _is_same(then: Instance, now: Instance | None) -> bool:
-    """Whether nobody touched a cell; a threshold gives a predicted cell a category and leaves its mask."""
+    """Whether a cell is unchanged; a threshold changes the category of a predicted cell, not its mask."""
     if now is None or now is then:
         return now is then
     return then.status == now.status == "predicted" and now.mask is then.mask and now.box == then.box
 
 
 def _own(cells: Sequence[Instance], known: int, n: int) -> np.ndarray:
-    """(N, n) the probabilities that cells have; a row of NaN where they tell none, or of categories that are gone."""
+    """(N, n) the probabilities of cells; a row of NaN for cells without, or if categories have been deleted."""
     own = np.full((len(cells), n), np.nan)
     for row, cell in zip(own, cells, strict=True):
         if 2 <= len(cell.probabilities) <= known:

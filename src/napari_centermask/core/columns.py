@@ -1,6 +1,6 @@
 """The cells of a result as columns of numbers, for tables, filters and queues; kept up to date edit by edit.
 
-Overlap and shape cost more than the rest and are measured when they are asked for.
+Overlap and shape take longer to measure than the rest and are only measured on request.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ _FIELDS = [
     ("overlap", np.float32),
     ("solidity", np.float32),
 ]
-_FEW = 48  # up to so many cells, each one's neighbours are sought among all boxes; more are paired by trees
-_MANY = 200  # changes of one edit, from which on all cells of its planes count as neighbours
+_FEW = 48  # up to this many cells, neighbours are searched among all boxes; more are paired by trees
+_MANY = 200  # from this many changes in an edit, all cells of its planes count as neighbours
 _DIRECTIONS = 32
 T = TypeVar("T")
 
 
 class Columns:
-    """All candidates of a result, a row each.
+    """All candidates of a result, one row each.
 
-    A row keeps its number while its cell lives; rows of removed cells are used again.
+    A cell keeps its row number; rows of removed cells are reused.
 
     Attributes
     ----------
     data
         (rows,) structured array: id (0 in a free row), plane (into `planes`), box (y0, x0, y1, x1), category, score,
-        mask_quality, area, status (into `STATUSES`), source (into `sources`), overlap (part of the cell that shown
+        mask_quality, area, status (into `STATUSES`), source (into `sources`), overlap (fraction of the cell that shown
         cells share, NaN until measured), solidity (area over that of the convex hull, NaN until measured).
     planes, sources
-        What the numbers stand for.
+        What the numbers refer to.
     """
 
     def __init__(self, result: Result) -> None:
@@ -75,7 +75,7 @@ class Columns:
         Returns
         -------
         numpy.ndarray
-            (n,) int64, rows that changed: those of its cells, also where they are free now, and of neighbours whose
+            (n,) int64, rows that changed: those of its cells, even if they are free now, and of neighbours whose
             overlap must be measured again.
         """
         changed, boxes = [], []
@@ -95,14 +95,14 @@ class Columns:
         return np.union1d(np.array([r for r in changed if r is not None], np.int64), near)
 
     def _looks_as_before(self, change: Change) -> bool:
-        """Whether a change leaves alone what other cells overlap."""
+        """Whether a change does not affect the overlap of other cells."""
         before, after = change.before, change.after
         if before is None or after is None or self.result.shows(before) != self.result.shows(after):
             return False
         return before.mask is after.mask and (before.y0, before.x0) == (after.y0, after.x0)
 
     def _near(self, boxes: list[tuple[int, Box]]) -> np.ndarray:
-        """Rows whose boxes meet one of the (plane, box); of many, all rows of their planes."""
+        """Rows whose boxes overlap one of the (plane, box); for many of them, all rows of their planes."""
         if len(boxes) > _MANY:
             return self.alive()[np.isin(self.data["plane"][self.alive()], list({plane for plane, _ in boxes}))]
         hits = [self._hits(plane, box) for plane, box in boxes]
@@ -130,7 +130,7 @@ class Columns:
         return self.planes[self.data["plane"][row]]
 
     def meeting(self, index: Index, box: Box) -> np.ndarray:
-        """(n,) int64, the rows of a plane whose boxes meet a box (y0, x0, y1, x1)."""
+        """(n,) int64, the rows of a plane whose boxes overlap a box (y0, x0, y1, x1)."""
         return self._hits(self.planes.index(index), box) if index in self.planes else np.zeros(0, np.int64)
 
     def alive(self) -> np.ndarray:
@@ -138,14 +138,14 @@ class Columns:
         return np.flatnonzero(self.data["id"])
 
     def shown(self) -> np.ndarray:
-        """(rows,) bool: whether the row's cell is shown; as `Result.shows`."""
+        """(rows,) bool: whether the row's cell is shown; see `Result.shows`."""
         data = self.data
         kept = (data["status"] == ACCEPTED) | (data["status"] == CORRECTED)
         good = (data["status"] == PREDICTED) & (data["score"] >= np.float32(self.result.threshold))
         return (data["id"] > 0) & (kept | good)
 
     def measure(self, rows: np.ndarray | None = None) -> None:
-        """Fill in overlap and solidity where they are missing, of these rows or of all."""
+        """Measure missing overlap and solidity, of these rows or of all."""
         self._forget_overlaps_of_another_threshold()
         rows = self.alive() if rows is None else np.asarray(rows)[self.data["id"][rows] > 0]
         for row in rows[np.isnan(self.data["solidity"][rows])]:
@@ -166,7 +166,7 @@ class Columns:
         return len(rows) > n
 
     def _forget_overlaps_of_another_threshold(self) -> None:
-        if self._threshold != self.result.threshold:  # other cells are shown now
+        if self._threshold != self.result.threshold:  # other cells are visible now
             self._threshold = self.result.threshold
             self.data["overlap"] = np.nan
 
@@ -207,14 +207,14 @@ class Columns:
         return names.index(name)
 
     def _hits(self, plane: int, box: Iterable[int]) -> np.ndarray:
-        """Rows of a plane whose boxes meet a box."""
+        """Rows of a plane whose boxes overlap a box."""
         y0, x0, y1, x1 = box
         boxes = self.data["box"]
         near = (boxes[:, 0] < y1) & (boxes[:, 2] > y0) & (boxes[:, 1] < x1) & (boxes[:, 3] > x0)
         return np.flatnonzero(near & (self.data["plane"] == plane) & (self.data["id"] > 0))
 
     def _seek(self, rows: np.ndarray) -> list[list[int]]:
-        """The shown cells whose boxes meet each row's box, one row after another."""
+        """The shown cells whose boxes overlap each row's box, row by row."""
         shown = self.shown() if len(rows) else np.zeros(0, bool)
         hits = (self._hits(self.data["plane"][row], self.data["box"][row]) for row in rows)
         return [near[shown[near] & (near != row)].tolist() for row, near in zip(rows, hits, strict=True)]
@@ -234,7 +234,7 @@ class Columns:
 
 
 def covered_part(cell: Instance, others: Iterable[Instance]) -> float:
-    """The part of a cell's pixels that lie in one of the others too, in [0, 1]."""
+    """The fraction of a cell's pixels that other cells share, in [0, 1]."""
     shared = np.zeros_like(cell.mask)
     y0, x0, y1, x1 = cell.box
     for other in others:
@@ -247,7 +247,7 @@ def covered_part(cell: Instance, others: Iterable[Instance]) -> float:
 
 
 def _fan(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors (n, 2), and the matrix (n, n) from reaches in these directions to the sides of their polygon."""
+    """Unit vectors (n, 2), and the matrix (n, n) from extents in these directions to the sides of their polygon."""
     turn = 2 * np.pi / n
     vectors = np.stack([np.sin(turn * np.arange(n)), np.cos(turn * np.arange(n))])
     eye = np.eye(n)

@@ -18,7 +18,7 @@ _STRIP = 256
 
 
 def stacked(instances: Iterable[Instance]) -> list[Instance]:
-    """Instances from bottom to top: by order, then score; of equals the smaller id lies on top."""
+    """Instances from bottom to top: by order, then score; of equals, the smaller id is on top."""
     return sorted(instances, key=_height)
 
 
@@ -43,7 +43,7 @@ def label_image(instances: Instances) -> np.ndarray:
 def from_label_image(
     labels: np.ndarray, *, category: int = 1, source: str = "", categories: dict[int, str] | None = None
 ) -> Instances:
-    """One instance for each positive value, with that id.
+    """Make an instance of each positive value, with that id.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def from_label_image(
     if labels.ndim != 2 or not (np.issubdtype(labels.dtype, np.integer) or labels.dtype == bool):
         raise ValueError(f"Expected a (H, W) image of integer labels, got shape {labels.shape}, {labels.dtype}.")
     if labels.size and labels.min() < 0:
-        raise ValueError("Expected labels of 0 and more, found negative ones.")
+        raise ValueError("Labels must be 0 or more, but some are negative.")
     from scipy.ndimage import find_objects
 
     labels, ids = _compact(labels)
@@ -72,7 +72,7 @@ def from_label_image(
 
 
 def _compact(labels: np.ndarray) -> tuple[np.ndarray, Sequence[int]]:
-    """Labels of moderate size, and the id of each; sorting all pixels is slow and only done for very large ids."""
+    """Labels renumbered to moderate size, and the id of each; sorting all pixels is slow and only done for very large ids."""
     largest = int(labels.max(initial=0))
     if largest <= _MODERATE:
         return labels.astype(np.int32, copy=False), range(largest + 1)
@@ -102,7 +102,7 @@ def pack_planes(instances: Instances) -> np.ndarray:
 
 
 def inner_edge(mask: np.ndarray) -> np.ndarray:
-    """Pixels of the mask with a 4-neighbour outside of it; beyond the crop is outside."""
+    """Pixels of the mask with a 4-neighbour outside of it; everything beyond the crop is outside."""
     edge = np.ones_like(mask)
     edge[1:-1, 1:-1] = ~(mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:])
     return edge & mask
@@ -119,29 +119,29 @@ class _Shown:
 
 
 class Views:
-    """Arrays to display, kept up to date by the boxes that changed.
+    """Arrays to display, updated only in the boxes that changed.
 
     Attributes
     ----------
     top
-        (H, W) uint16, slot of the top-most cell, 0 for background; `ids` tells the id of each slot.
+        (H, W) uint16, slot of the top-most cell, 0 for background; `ids` has the id of each slot.
     count
         (H, W) uint8, number of cells at the pixel.
     outlines
-        (H, W) uint8: the category on each cell's inner edge, hidden cells too; 200 on a hatch where cells overlap.
+        (H, W) uint8: the category on each cell's inner edge, hidden cells too; 200 on a hatching where cells overlap.
     ids
-        (slots,) int64, id of the cell in each slot, 0 for free slots. Slots are used again, ids never.
+        (slots,) int64, id of the cell in each slot, 0 for free slots. Slots are reused, ids never.
 
     Parameters
     ----------
     instances
-        Shown as they are now; call `update` after changing them.
+        Shown in their current state; call `update` after changing them.
     active
         Id of the cell to draw above all others.
     hatch
         Whether overlaps are hatched.
     shows
-        Which of the instances are shown, for instance `Result.shows`; all when not given.
+        Which of the instances are shown, for instance `Result.shows`; all by default.
     """
 
     def __init__(
@@ -171,13 +171,13 @@ class Views:
         return self._slots.get(id, 0)
 
     def at(self, y: int, x: int) -> list[int]:
-        """Ids of the cells at a pixel, top-most first."""
+        """Ids of the cells at a pixel, topmost first."""
         hits = [s.instance for s in self._met((y, x, y + 1, x + 1))]
         under = [i for i in hits if i.mask[y - i.y0, x - i.x0]]
         return [i.id for i in reversed(self._in_order(under))]
 
     def paint(self, image: np.ndarray, box: Box, *, fill: np.ndarray, outline: np.ndarray) -> None:
-        """Draw a part of the plane with values of the caller's in one image.
+        """Draw a part of the plane into an image, with the caller's values.
 
         Parameters
         ----------
@@ -202,14 +202,14 @@ class Views:
         Parameters
         ----------
         boxes
-            Further boxes to compose again.
+            Other boxes to recompose.
         ids
-            Cells that were added, changed or removed; all are looked at when not given.
+            Cells that were added, changed or removed; all are checked by default.
 
         Returns
         -------
         list of (y0, x0, y1, x1)
-            What was composed again.
+            The recomposed boxes.
         """
         dirty = list(boxes)
         for id in list(self._changed() if ids is None else ids):
@@ -223,14 +223,14 @@ class Views:
         return dirty
 
     def show(self, instances: Instances) -> list[Box]:
-        """Show other instances of the same image, for instance fewer of them; returns what was composed again."""
+        """Show other instances of the same image, for instance fewer of them; returns the recomposed boxes."""
         if instances.shape != self._instances.shape:
             raise ValueError(f"Expected instances of an image of {self._instances.shape}, got {instances.shape}.")
         self._instances = instances
         return self.update()
 
     def set_active(self, id: int | None) -> list[Box]:
-        """Draw this cell above all others, or none; returns what was composed again."""
+        """Draw this cell above all others, or none; returns the recomposed boxes."""
         affected = [self._shown[i] for i in (self._active, id) if i in self._shown]
         self._active = id
         return self.update((s.instance.box for s in affected), ids=())
@@ -251,7 +251,7 @@ class Views:
         return gone + [id for id in fresh if self._wanted(id)]
 
     def _put(self, id: int) -> None:
-        """Bring the slot of `id` in line with the instances."""
+        """Update the slot of `id` from the instances."""
         slot = self._slots.get(id)
         if not self._wanted(id):
             if slot is not None:
@@ -271,7 +271,7 @@ class Views:
         else:
             slot, self._used = self._used, self._used + 1
         if slot > MAX_SLOTS:
-            raise ValueError(f"Expected at most {MAX_SLOTS} cells in one view; show fewer of them.")
+            raise ValueError(f"More than {MAX_SLOTS} cells cannot be shown in one view. Show fewer of them.")
         if slot >= len(self.ids):
             self.ids = np.concatenate([self.ids, np.zeros_like(self.ids)])
             self._boxes = np.concatenate([self._boxes, np.zeros_like(self._boxes)])
@@ -279,7 +279,7 @@ class Views:
         return slot
 
     def _met(self, box: Box) -> list[_Shown]:
-        """What is shown and meets a box, by slot."""
+        """The shown cells that overlap a box, by slot."""
         y0, x0, y1, x1 = self._boxes[: self._used].T
         slots = np.flatnonzero((y0 < box[2]) & (y1 > box[0]) & (x0 < box[3]) & (x1 > box[1]))
         return [self._shown[id] for id in self.ids[slots].tolist()]
@@ -288,14 +288,14 @@ class Views:
         return sorted(instances, key=lambda i: (i.id == self._active, *_height(i)))
 
     def _compose_all(self) -> list[Box]:
-        """Draw everything again, in strips that stay in the processor's cache."""
+        """Redraw everything, in strips that fit into the processor's cache."""
         height, width = self._instances.shape
         for y in range(0, height, _STRIP):
             self._compose((y, 0, min(y + _STRIP, height), width))
         return [(0, 0, height, width)]
 
     def _compose(self, box: Box) -> None:
-        """Draw all that lies in a box again."""
+        """Redraw everything in a box."""
         top, count, outlines = (_crop(image, box) for image in (self.top, self.count, self.outlines))
         top[...], count[...], outlines[...] = 0, 0, 0
         shown = self._met(box)
@@ -316,7 +316,7 @@ class Views:
 
 
 def _overlap(instance: Instance, box: Box) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Where instance and box meet: slices into the instance's mask, and into the box."""
+    """The intersection of instance and box: slices into the instance's mask, and into the box."""
     y0, x0 = max(instance.y0, box[0]), max(instance.x0, box[1])
     y1, x1 = min(instance.box[2], box[2]), min(instance.box[3], box[3])
     inside = slice(y0 - instance.y0, y1 - instance.y0), slice(x0 - instance.x0, x1 - instance.x0)

@@ -1,4 +1,4 @@
-"""Cells, or pixels of cells, that a better cell already covers."""
+"""Remove cells, or pixels of cells, that a better cell already covers."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from napari_centermask.core.neighbours import overlapping_pairs, shared_area
 def drop_covered(instances: Sequence[Instance], most: float) -> list[Instance]:
     """Drop each cell that one better cell covers by more than `most` of its area.
 
-    Better is a greater score x mask quality; cells are judged from best to worst and dropped ones cover nothing. Boxes
-    cannot tell overlapping cells from duplicates, masks can. Cells of two categories must cover one another so: a
-    nucleus inside a cell is no duplicate of it, one cell that was found as live and as dead is.
+    Better is a greater score x mask quality; cells are processed from best to worst, and dropped ones cover nothing. Boxes
+    cannot tell overlapping cells from duplicates, masks can. Cells of two categories must cover each other: a
+    nucleus inside a cell is not a duplicate of it, but a cell that was found both as live and as dead is.
 
     Parameters
     ----------
     most
-        Part of a cell's own area in [0, 1]; 1 keeps all.
+        Fraction of a cell's own area in [0, 1]; 1 keeps all.
 
     Returns
     -------
     list of Instance
-        Those that stay, in their given order. Time is linear in the number of cells.
+        The remaining cells, in the given order. Time is linear in the number of cells.
     """
     if most >= 1 or len(instances) < 2:
         return list(instances)
@@ -46,7 +46,7 @@ def _covers(better: Instance, worse: Instance, most: float) -> bool:
 
 
 def _candidates(ordered: list[Instance], most: float) -> list[tuple[int, int]]:
-    """Pairs (better, worse) whose boxes share enough, the best cell's first."""
+    """Pairs (better, worse) whose boxes share enough, starting with the best cell."""
     boxes = np.array([i.box for i in ordered], np.float64)
     areas = np.array([i.area for i in ordered])
     i, j = overlapping_pairs(boxes)
@@ -57,12 +57,12 @@ def _candidates(ordered: list[Instance], most: float) -> list[tuple[int, int]]:
 
 
 def without_overlaps(instances: Sequence[Instance]) -> list[Instance]:
-    """Give each pixel that two cells share to the better one; a cell that keeps none goes.
+    """Give each pixel that two cells share to the better one; a cell without pixels is removed.
 
     Returns
     -------
     list of Instance
-        In the given order; those that share nothing unchanged.
+        In the given order; cells that share nothing are unchanged.
     """
     cells: list[Instance | None] = list(instances)
     i, j = overlapping_pairs(np.array([c.box for c in instances], np.float64).reshape(-1, 4))

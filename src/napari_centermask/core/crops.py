@@ -1,4 +1,4 @@
-"""Squares around cells, all of one size, as a classifier sees them."""
+"""Square crops around cells, all of one size, as input of a classifier."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from napari_centermask.core.instances import Instance
 
 
 def cell_crops(image: np.ndarray, cells: Sequence[Instance], *, side: int, context: float) -> np.ndarray:
-    """Cut a square around each cell, scaled by the cell's size; beyond the image's edge its pixels repeat.
+    """Crop a square around each cell, scaled by the cell's size; beyond the image, edge pixels are repeated.
 
     Parameters
     ----------
     image
         (C, H, W) float32.
     side
-        Pixels of each square.
+        Side of each crop in pixels.
     context
         Side of the square in the image, relative to the longer side of the cell's box.
 
@@ -31,7 +31,7 @@ def cell_crops(image: np.ndarray, cells: Sequence[Instance], *, side: int, conte
     for k, cell in enumerate(cells):
         y0, x0, y1, x1 = cell.box
         step = context * max(y1 - y0, x1 - x0) / side
-        ahead = (np.arange(side) + 0.5 - side / 2) * step - 0.5  # pixel centres lie at whole numbers
+        ahead = (np.arange(side) + 0.5 - side / 2) * step - 0.5  # pixel centres are at whole numbers
         grid = np.stack(np.meshgrid((y0 + y1) / 2 + ahead, (x0 + x1) / 2 + ahead, indexing="ij"))
         low = np.maximum(np.floor(grid.min(axis=(1, 2))).astype(int) - 1, 0)
         high = np.maximum(np.ceil(grid.max(axis=(1, 2))).astype(int) + 2, low + 1)

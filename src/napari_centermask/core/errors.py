@@ -1,8 +1,8 @@
-"""Errors that a person can mend: each says what was expected, what came, and what to do."""
+"""Errors that the user can correct: each says what was expected, what was found, and what to do."""
 
 
 class UserError(Exception):
-    """A mistake or a limit that the user can act on; shown as it is, without a traceback."""
+    """An error that the user can act on; the message is shown without a traceback."""
 
 
 class BadImage(UserError):
@@ -38,8 +38,8 @@ class CannotSave(UserError):
 
 
 class MissingExtra(UserError):
-    """A feature needs packages that are not installed; the message names the command."""
+    """A feature needs packages that are not installed; the message gives the command to install them."""
 
 
 class Cancelled(Exception):
-    """The user stopped the work; not an error."""
+    """The user cancelled; not an error."""

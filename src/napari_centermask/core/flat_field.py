@@ -1,4 +1,4 @@
-"""Uneven illumination that all images of a microscope share: found from many of them, or measured."""
+"""Uneven illumination that all images of a microscope share: estimated from many of them, or measured."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from scipy import ndimage
 
 from napari_centermask.core.errors import BadImage, BadSettings
 
-_DARKEST = 0.05  # of the mean illumination: darker corners are noise, and are not made any brighter
+_DARKEST = 0.05  # of the mean illumination: darker corners are noise and are not brightened further
 
 
 def estimate_gain(planes: Iterable[np.ndarray], *, dark: float = 0.0, smooth: float = 0.1) -> np.ndarray:
-    """The illumination that many images of one microscope share: their mean, smoothed; cells must lie here and there.
+    """Estimate the illumination that many images of one microscope share: their smoothed mean. Cells must be in varying places.
 
     Parameters
     ----------
     planes
-        (C, H, W) images of one size; ten or more, so that no cell is seen in the mean.
+        (C, H, W) images of one size; ten or more, so that no cell is visible in the mean.
     dark
-        Grey level of the camera without light.
+        Grey level of the camera in the dark.
     smooth
-        Sigma of the Gaussian, as a part of the longer side.
+        Sigma of the Gaussian, as a fraction of the longer side.
 
     Returns
     -------
@@ -32,36 +32,34 @@ def estimate_gain(planes: Iterable[np.ndarray], *, dark: float = 0.0, smooth: fl
     Raises
     ------
     BadImage
-        If there is no image, they differ in shape, are not finite, or not brighter than `dark`.
+        If there are no images, they differ in shape, are not finite, or are not brighter than `dark`.
     """
     total, n = None, 0
     for plane in planes:
         plane = np.asarray(plane, np.float64)
         if total is not None and plane.shape != total.shape:
-            raise BadImage(
-                f"Expected images of one shape, got {total.shape} and {plane.shape}. Take those of one camera."
-            )
+            raise BadImage(f"The images differ in shape: {total.shape} and {plane.shape}. Choose images of one camera.")
         total, n = plane if total is None else total + plane, n + 1
     if total is None:
-        raise BadImage("Expected images to find the illumination from, got none. Choose some.")
+        raise BadImage("There are no images to estimate the illumination from. Choose some.")
     if not np.isfinite(total).all():
-        raise BadImage("Expected finite intensities, an image holds NaN or infinite ones. Leave it out.")
+        raise BadImage("An image has NaN or infinite intensities. Leave it out.")
     light = total / n - dark
     sigma = smooth * max(light.shape[1:])
     even = ndimage.gaussian_filter(light, (0, sigma, sigma), mode="nearest")
     means = even.mean(axis=(1, 2), keepdims=True)
     if not (means > 0).all():
-        raise BadImage(f"Expected images brighter than the dark level {dark:g}, they are not. Give a lower one.")
+        raise BadImage(f"The images are not brighter than the dark level {dark:g}. Choose a lower one.")
     return (even / means).astype(np.float32)
 
 
 def gain_of(field: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A flat field made ready to divide an image by.
+    """Prepare a flat field for dividing an image by it.
 
     Parameters
     ----------
     field
-        (H, W) or (C, H, W) brightness of an even specimen.
+        (H, W) or (C, H, W) image of an even specimen.
     shape
         (C, H, W) of the image.
 
@@ -73,16 +71,16 @@ def gain_of(field: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     Raises
     ------
     BadSettings
-        If it is of another size than the image, or dark.
+        If it differs in size from the image, or is dark.
     """
     gain = np.asarray(field, np.float32)
     gain = gain[None] if gain.ndim == 2 else gain
     if gain.shape[1:] != shape[1:] or gain.shape[0] not in (1, shape[0]):
         raise BadSettings(
-            f"Expected a flat field of {shape[1]} x {shape[2]} pixels and 1 or {shape[0]} channels, it has "
-            f"{gain.shape[1]} x {gain.shape[2]} and {gain.shape[0]}. Choose the one that was made with these images."
+            f"The flat field must have {shape[1]} x {shape[2]} pixels and 1 or {shape[0]} channels; it has "
+            f"{gain.shape[1]} x {gain.shape[2]} and {gain.shape[0]}. Choose the one that belongs to these images."
         )
     means = gain.mean(axis=(1, 2), keepdims=True)
     if not (np.isfinite(gain).all() and (means > 0).all()):
-        raise BadSettings("Expected a flat field with light everywhere, it is dark or not finite. Make it again.")
+        raise BadSettings("The flat field is dark or not finite. Make a new one.")
     return np.maximum(gain / means, _DARKEST)

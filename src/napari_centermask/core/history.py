@@ -1,4 +1,4 @@
-"""One door for every change of the cells: do, undo and redo, by name and without limit."""
+"""The only way to change cells: do, undo and redo, with named edits and without limit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Change:
     after: Instance | None
 
     def inverse(self) -> Change:
-        """The change that takes this one back."""
+        """The change that undoes this one."""
         return Change(self.plane, self.id, self.after, self.before)
 
 
@@ -33,22 +33,22 @@ class RegionChange:
     after: tuple[Box, ...]
 
     def inverse(self) -> RegionChange:
-        """The change that takes this one back."""
+        """The change that undoes this one."""
         return RegionChange(self.plane, self.after, self.before)
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What one action of a person did: all its changes, undone and redone together.
+    """One action of the user: all its changes, undone and redone together.
 
     Attributes
     ----------
     name
-        As a person reads it after "Undo": "split of cell 41".
+        As shown after "Undo": "split of cell 41".
     changes
-        In the order in which they are applied; a cell occurs once.
+        In the order in which they are applied; each cell occurs once.
     regions
-        Changes of the reviewed rectangles; a plane occurs once.
+        Changes of the reviewed rectangles; each plane occurs once.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Edit:
     regions: tuple[RegionChange, ...] = ()
 
     def inverse(self) -> Edit:
-        """The edit that takes this one back."""
+        """The edit that undoes this one."""
         changes = tuple(c.inverse() for c in reversed(self.changes))
         return Edit(self.name, changes, tuple(c.inverse() for c in reversed(self.regions)))
 
@@ -65,7 +65,7 @@ Listener = Callable[[Edit], None]
 
 
 class History:
-    """All edits of a result, applied through here alone.
+    """All edits of a result, which are only applied through this class.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class History:
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> None:
-        """Call `listener` with every edit after it was applied; an undo comes as the inverse edit."""
+        """Call `listener` with every edit after it was applied; an undo is passed as the inverse edit."""
         self._listeners.append(listener)
 
     def ignore(self, listener: Listener) -> None:
@@ -93,7 +93,7 @@ class History:
         self._listeners.remove(listener)
 
     def do(self, name: str, changes: Sequence[Change] = (), *, regions: Sequence[RegionChange] = ()) -> Edit | None:
-        """Apply changes as one edit; None, and no entry, if they change nothing.
+        """Apply changes as one edit; return None, and add no entry, if they change nothing.
 
         Raises
         ------
@@ -149,12 +149,12 @@ class History:
 
     @property
     def undo_name(self) -> str | None:
-        """Name of the edit that `undo` would take back."""
+        """Name of the edit that `undo` would undo."""
         return self._done[-1].name if self._done else None
 
     @property
     def redo_name(self) -> str | None:
-        """Name of the edit that `redo` would apply."""
+        """Name of the edit that `redo` would redo."""
         return self._undone[-1].name if self._undone else None
 
     def _apply(self, edit: Edit) -> None:
@@ -177,7 +177,7 @@ class History:
             self.result.set_reviewed(region.plane, region.after)
 
     def _tell(self, edit: Edit) -> None:
-        """Call the listeners; by now `undo_name` and `redo_name` are up to date."""
+        """Call the listeners, after `undo_name` and `redo_name` were updated."""
         for listener in list(self._listeners):
             listener(edit)
 

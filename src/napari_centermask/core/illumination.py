@@ -1,4 +1,4 @@
-"""Uneven illumination and noise taken out of an image, window by window, alike for a window and for the whole."""
+"""Correct uneven illumination and noise window by window, with the same result as for the whole image."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.flat_field import gain_of
 
 BLOCK = 2048
-"""Side of what is read and corrected at once, in pixels: bounds the memory."""
+"""Side in pixels of the blocks that are read and corrected at once: limits memory."""
 GRID = 1 << 22
-"""Most points of the grid on which a background is found."""
-_FINE = 16.0  # grid steps in a background's size: finer ones change nothing that can be seen
-_BALL = 0.2  # as in ImageJ, where one of radius 50 is 50 of 255 grey levels high; a higher one hollows faint cells
-_COARSE = 4.0  # at least; on images so large that the grid cannot be finer, the background is found more coarsely
+"""Largest number of grid points on which a background is estimated."""
+_FINE = 16.0  # grid steps per size of the background: a finer grid makes no visible difference
+_BALL = 0.2  # as in ImageJ, where one of radius 50 is 50 of 255 grey levels high; a higher one hollows out faint cells
+_COARSE = 4.0  # at least; on images so large that the grid cannot be finer, the background is coarser
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What to take out of an image; sizes in its pixels.
+    """The corrections of an image; sizes in its pixels.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Correction:
     gain
         (H, W) or (C, H, W) illumination, of any mean, by which the image is divided; None for none.
     dark
-        Grey level of the camera without light, subtracted before that.
+        Grey level of the camera in the dark, subtracted before that.
     """
 
     background: str = "none"
@@ -52,15 +52,15 @@ class Correction:
 
     @property
     def is_empty(self) -> bool:
-        """Whether an image stays as it is."""
+        """Whether images are left unchanged."""
         return self.background == self.denoise == "none" and self.gain is None
 
 
 class Corrected:
-    """A corrected view of an image, computed where it is sliced; memory is that of a block, whatever the image's size.
+    """A corrected view of an image, computed when sliced; it needs the memory of a block, whatever the size of the image.
 
-    A pixel is the same in every window: the background is found once per channel on a grid over the whole image, and
-    filters against noise see beyond the window.
+    A pixel has the same value in every window: the background is estimated once per channel on a grid over the whole image,
+    and noise filters see beyond the window.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Corrected:
     Raises
     ------
     BadSettings
-        If the illumination is of another size than the image, or nowhere bright.
+        If the illumination differs in size from the image, or is dark.
     """
 
     dtype = np.dtype(np.float32)
@@ -115,7 +115,7 @@ class Corrected:
         return max(1, int(self._correction.background_size / _FINE), finest)
 
     def _thinned(self, channel: int, rows: range, cols: range) -> np.ndarray:
-        """The pixels of some rows and columns."""
+        """The corrected pixels of some rows and columns."""
         window = self._denoised(channel, range(rows[0], rows[-1] + 1), range(cols[0], cols[-1] + 1))
         return window[:: rows.step, :: cols.step]
 
@@ -183,12 +183,12 @@ class Corrected:
 
 
 def corrected(image: Any, correction: Correction) -> Any:
-    """A `Corrected` view, or the image itself where nothing is to be taken out."""
+    """A `Corrected` view, or the image itself if there is nothing to correct."""
     return image if correction.is_empty else Corrected(image, correction)
 
 
 def find_background(plane: np.ndarray, kind: str, size: float) -> np.ndarray:
-    """The background of a plane, as wide as `size` pixels at least.
+    """Estimate the background of a plane.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def find_background(plane: np.ndarray, kind: str, size: float) -> np.ndarray:
         y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
         return ndimage.grey_opening(plane, footprint=y * y + x * x <= radius * radius, mode="nearest")
     if kind != "rolling_ball":
-        raise BadSettings(f"Expected gaussian, tophat or rolling_ball as background, got {kind!r}. Choose one of them.")
+        raise BadSettings(f"The background must be gaussian, tophat or rolling_ball, not {kind!r}.")
     from skimage.restoration import ellipsoid_kernel, rolling_ball
 
     low, high = np.percentile(plane, (1, 99.8))
@@ -237,18 +237,18 @@ def _means(plane: np.ndarray, step: int) -> np.ndarray:
 
 
 def _between(pixels: range, step: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each pixel the grid points before and after it, and its part of the way from one to the other."""
+    """For each pixel the grid points before and after it, and its position between them in [0, 1]."""
     at = np.clip((np.arange(pixels.start, pixels.stop) + 0.5) / step - 0.5, 0, n - 1)
     first = np.minimum(at.astype(np.int64), max(0, n - 2))
     return first, np.minimum(first + 1, n - 1), (at - first).astype(np.float32)
 
 
 def _range(part: slice | int, n: int) -> range:
-    """The places on an axis of n that a part of an index means."""
+    """The positions on an axis of length n that an index selects."""
     return range(*part.indices(n)) if isinstance(part, slice) else range(n)[part : part + 1 or None]
 
 
 def _parts(wanted: range) -> Iterator[slice]:
-    """Slices of a range, each over about a block of pixels."""
+    """Slices of a range, each about a block of pixels long."""
     n = max(1, BLOCK // wanted.step)
     return (slice(i, min(i + n, len(wanted))) for i in range(0, len(wanted), n))

@@ -1,4 +1,4 @@
-"""The truth about an image's cells: cropped masks that may overlap.
+"""The cells of an image as cropped masks that may overlap.
 
 A label image holds one value per pixel and destroys overlaps; `Instances` keeps every cell whole.
 Label images, outlines and planes are views, made in `core.compose`.
@@ -17,12 +17,12 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Instance:
-    """One cell: a tight boolean crop and where it lies.
+    """One cell: a tight boolean crop and its position.
 
     Attributes
     ----------
     id
-        Positive; unique in its `Instances` and never used again after removal.
+        Positive; unique in its `Instances` and never reused after removal.
     y0, x0
         Image position of the crop's upper left pixel. May only be inside the image.
     mask
@@ -30,17 +30,17 @@ class Instance:
     category
         COCO category id, 1 or more.
     score
-        Confidence in [0, 1]; 1.0 for cells drawn by a person.
+        Confidence in [0, 1]; 1.0 for cells drawn by hand.
     mask_quality
-        Predicted mask IoU in [0, 1]; 1.0 for cells drawn by a person.
+        Predicted mask IoU in [0, 1]; 1.0 for cells drawn by hand.
     status
         "predicted", "accepted", "corrected" or "rejected".
     source
-        Who made it: a model's name, "manual", or the file it was read from.
+        Its origin: a model's name, "manual", or the file it was read from.
     order
-        Stacking order of the views; higher lies on top.
+        Stacking order in views; higher is on top.
     probabilities
-        Of each category in the order of the ids, summing to 1; empty where none were given.
+        Probability of each category in the order of the ids, summing to 1; empty if there are none.
     """
 
     id: int
@@ -74,7 +74,7 @@ class Instance:
         mask = np.asarray(mask, dtype=bool)
         rows = np.flatnonzero(mask.any(axis=1))
         if rows.size == 0:
-            raise ValueError("An instance needs at least one pixel; the mask is empty.")
+            raise ValueError("The mask is empty; an instance needs at least one pixel.")
         cols = np.flatnonzero(mask.any(axis=0))
         crop = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1].copy()
         return cls(id=id, y0=int(origin[0] + rows[0]), x0=int(origin[1] + cols[0]), mask=crop, **fields)
@@ -158,7 +158,7 @@ class Instances:
 
     @property
     def diameter(self) -> float | None:
-        """Median diameter in pixels of the cells that the border does not cut, of all where these are few; None without cells."""
+        """Median diameter in pixels of the cells that do not touch the border (of all if there are few); None without cells."""
         if not self._by_id:
             return None
         height, width = self.shape
@@ -169,7 +169,7 @@ class Instances:
 
     @property
     def next_id(self) -> int:
-        """The id the next new cell gets; larger than any id ever used."""
+        """The id of the next new cell; larger than any id ever used."""
         return self._next_id
 
     def add(self, instance: Instance) -> Instance:
@@ -194,9 +194,9 @@ class Instances:
         return instance
 
     def set(self, id: int, instance: Instance | None) -> Instance | None:
-        """Put `instance` in place of `id`, or remove it with None; return what was there.
+        """Replace cell `id` with `instance`, or remove it with None; return the previous cell.
 
-        This is the one basic edit: setting what was returned undoes it.
+        This is the only basic edit: setting the returned value undoes it.
         """
         before = self._by_id.get(id)
         if instance is None:
@@ -214,7 +214,7 @@ class Instances:
         return before
 
     def meeting(self, box: Box) -> list[Instance]:
-        """Cells whose boxes meet a box (y0, x0, y1, x1), in the order of insertion."""
+        """Cells whose boxes overlap a box (y0, x0, y1, x1), in the order of insertion."""
         if self._boxes is None:
             self._boxes = _Boxes(self)
         return [self._by_id[id] for id in self._boxes.meeting(box)]
@@ -238,7 +238,7 @@ class Instances:
 
 
 class _Boxes:
-    """The boxes of cells as arrays, so that neighbours are found among 50,000 in a tenth of a millisecond."""
+    """The boxes of cells as arrays, to find neighbours among 50,000 cells in a tenth of a millisecond."""
 
     def __init__(self, cells: Iterable[Instance]) -> None:
         found = list(cells)
@@ -251,7 +251,7 @@ class _Boxes:
             self._boxes[:, : self._used] = np.array([cell.box for cell in found]).T
 
     def set(self, id: int, cell: Instance | None) -> None:
-        """Follow `Instances.set`: a cell keeps its row while it lives, new ones come last."""
+        """Follow `Instances.set`: a cell keeps its row, new ones are appended."""
         if cell is None:
             row = self._row_of.pop(id, None)
             if row is not None:
@@ -268,7 +268,7 @@ class _Boxes:
         self._boxes[:, row] = cell.box
 
     def meeting(self, box: Box) -> list[int]:
-        """Ids of the cells whose boxes meet a box."""
+        """Ids of the cells whose boxes overlap a box."""
         y0, x0, y1, x1 = self._boxes[:, : self._used]
         hits = (y0 < box[2]) & (y1 > max(box[0], 0)) & (x0 < box[3]) & (x1 > max(box[1], 0))
         return self._ids[: self._used][hits].tolist()

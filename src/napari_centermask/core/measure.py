@@ -1,4 +1,4 @@
-"""Shape and intensities of each cell, on its own mask: cells that overlap are measured whole, each for itself."""
+"""Shape and intensities of each cell on its own mask, so that overlapping cells are measured whole."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ SHAPE = (
 )
 INTENSITY = ("mean", "std", "min", "max", "integrated")
 CORRECTED = ("background", "corrected_mean", "corrected_integrated")
-_FEWEST = 12  # pixels of a ring: a median of fewer says little
+_FEWEST = 12  # pixels of a ring: a median of fewer is unreliable
 _STRIP = 1024  # rows of an image that is read piece by piece
-_SAMPLE = 1 << 22  # pixels in which the background of an image is sought
+_SAMPLE = 1 << 22  # pixels to sample for the background of an image
 
 
 @dataclass(frozen=True)
 class Background:
-    """What is taken off the intensities of a cell.
+    """What is subtracted from the intensities of a cell.
 
     Attributes
     ----------
@@ -54,13 +54,15 @@ class Background:
 
     def __post_init__(self) -> None:
         if self.kind not in BACKGROUNDS:
-            raise BadSettings(f"Expected a background of {', '.join(BACKGROUNDS)}, got {self.kind!r}.")
+            raise BadSettings(f"The background must be one of {', '.join(BACKGROUNDS)}, not {self.kind!r}.")
         if self.gap < 0 or self.width < 1:
-            raise BadSettings(f"Expected a gap of 0 and more and a width from 1, got {self.gap} and {self.width}.")
+            raise BadSettings(
+                f"The ring needs a gap of 0 or more and a width of 1 or more, not {self.gap} and {self.width}."
+            )
 
 
 def columns(channels: Sequence[str], background: Background, *, pixel_size_um: float | None = None) -> list[str]:
-    """Names of what `measure` gives, in order; intensities once for each channel: "mean_DAPI"."""
+    """Names of the values of `measure`, in order; intensities once per channel: "mean_DAPI"."""
     measures = INTENSITY + (CORRECTED if background.kind != "none" else ())
     size = ["area_um2"] if pixel_size_um else []
     return [*SHAPE, *size, *(f"{m}_{name}" for name in channels for m in measures)]
@@ -83,25 +85,25 @@ def measure(
     image
         (C, H, W) array-like, read strip by strip.
     cells
-        All cells that are there: they are measured, and none of them counts as background of another.
+        All cells of the plane: they are measured, and none of them counts as background of another.
     channels
         A name for each channel.
 
     Yields
     ------
     tuple of Instance and dict
-        A cell, and its values by the names of `columns`; NaN where nothing can be said.
+        A cell, and its values by the names of `columns`; NaN where undefined.
 
     Raises
     ------
     BadImage
-        If the image is of another size than the cells, or has another number of channels than there are names.
+        If the image differs in size from the cells, or in number of channels from the names.
     """
     if tuple(image.shape) != (len(channels), *cells.shape):
         expected = " x ".join(map(str, (len(channels), *cells.shape)))
         raise BadImage(
-            f"Expected an image of {expected} (channels, height, width) for these cells, got "
-            f"{' x '.join(map(str, image.shape))}. Choose the image that they were found in."
+            f"The cells need an image of {expected} (channels, height, width), not "
+            f"{' x '.join(map(str, image.shape))}. Choose the image that they belong to."
         )
     ground = None if background.kind == "none" else _ground(image, cells, background.gap)
     margin = 2 * background.gap + background.width + 1  # what is near the ring counts too
@@ -167,7 +169,7 @@ def _ring(mask: np.ndarray, box: Box, cells: Instances, background: Background) 
 
 
 def _ground(image: Any, cells: Instances, gap: int) -> np.ndarray:
-    """(C,) the median of what lies off all cells; NaN where they cover everything. Large images are sampled."""
+    """(C,) the median outside all cells; NaN if they cover everything. Large images are sampled."""
     height, width = cells.shape
     step = max(1, int(np.ceil(np.sqrt(height * width / _SAMPLE))))
     free = np.ones((len(range(0, height, step)), len(range(0, width, step))), bool)

@@ -1,4 +1,4 @@
-"""Cells that a model saw too weakly to show, where nothing shown stands in their place."""
+"""Cells that a model detected with a low score, where no cell is shown."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from napari_centermask.core.neighbours import overlapping_pairs
 from napari_centermask.core.result import Index, Result
 from napari_centermask.core.tools.pairs import union
 
-MOST_COVERED = 0.5  # of annotated overlaps 5 % cover more (docs/benchmarks.md, "What annotated cells are like")
+MOST_COVERED = 0.5  # 5 % of annotated overlaps cover more (docs/benchmarks.md, "What annotated cells are like")
 
 
 def missed(result: Result, index: Index, *, within: Box | None = None) -> list[Instance]:
-    """Candidates of a plane below the threshold that could be cells of their own.
+    """Candidates of a plane below the threshold that could be separate cells.
 
-    Shown cells cover at most half of each, and so does any better candidate.
+    At most half of each is covered by shown cells, or by any better candidate.
 
     Parameters
     ----------
     within
-        Only those whose boxes meet this one; the whole plane when not given.
+        Only those whose boxes overlap this one; the whole plane by default.
 
     Returns
     -------
@@ -58,5 +58,5 @@ def _meet(a: Box, b: Box) -> bool:
 
 
 def is_candidate(result: Result, cell: Instance) -> bool:
-    """Whether nobody decided about a cell yet and its score is too low to show it."""
+    """Whether a cell is unreviewed and its score is too low to show it."""
     return cell.status == "predicted" and not result.shows(cell)

@@ -1,4 +1,4 @@
-"""Intensities of any microscope mapped to the range a network was trained on."""
+"""Map the intensities of any microscope to the range that networks are trained on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def intensity_range(
     percentiles
         (low, high) in percent. NaN and infinite pixels are left out.
     sample
-        Pixels per channel to look at, at most about this many.
+        Largest number of pixels per channel to sample, approximately.
     zscore
         Instead of percentiles, the intensities whose z-scores are -1 and 3. So `normalise` gives (z + 1) / 4, with z
         clipped to [-3, 7]: the z-score in the range that the networks and the augmentation work in.
@@ -35,13 +35,13 @@ def intensity_range(
     Returns
     -------
     lo, hi : numpy.ndarray
-        (C,) float32. Where percentiles fall together, as in an almost empty field, least and greatest intensity;
+        (C,) float32. If the percentiles coincide, as in an almost empty field, lowest and highest intensity;
         equal only where the channel is constant.
 
     Raises
     ------
     BadImage
-        If a channel has no finite pixel among those looked at.
+        If a channel has no finite pixel in the sample.
     """
     step = max(1, int(np.ceil(np.sqrt(image.shape[1] * image.shape[2] / sample))))
     pixels = np.asarray(image[:, ::step, ::step])
@@ -55,8 +55,7 @@ def _channel_range(values: np.ndarray, percentiles: tuple[float, float] | None, 
     values = _comparable(values)
     if values.size == 0:
         raise BadImage(
-            f"Expected finite intensities, channel {number} holds only NaN or infinite values. "
-            "Choose another channel or mend the image."
+            f"Channel {number} has only NaN or infinite values. Choose another channel or correct the image."
         )
     if percentiles is None:
         mean, spread = values.mean(dtype=np.float64), values.std(dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Small mask probabilities laid into the image: the pixel model of detectron2, without full frames.
+"""Paste small mask probabilities into the image: the pixel model of detectron2, without full-size masks.
 
 A pixel centre (x + 0.5) is mapped linearly from the box to the 28 x 28 grid and interpolated bilinearly, zeros
 outside, which is `grid_sample(align_corners=False)`. Bilinear weights are separable, so a mask is two small matrix
@@ -23,7 +23,7 @@ def paste(probability: np.ndarray, box: np.ndarray, shape: tuple[int, int], *, t
 def paste_many(
     probabilities: np.ndarray, boxes: np.ndarray, shape: tuple[int, int], *, threshold: float = 0.5
 ) -> list[Pasted | None]:
-    """Lay mask probabilities into their boxes and cut them to the image.
+    """Paste mask probabilities into their boxes and crop them to the image.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ def paste_many(
     Returns
     -------
     list
-        For each mask (y0, x0, crop): crop is (h, w) bool without empty border rows or columns, y0 and x0 its place in
-        the image. None where nothing of the mask lies in the image.
+        For each mask (y0, x0, crop): crop is (h, w) bool without empty border rows or columns, y0 and x0 its position in
+        the image. None if no part of the mask is in the image.
     """
     boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
     windows = _windows(boxes, shape)
@@ -67,7 +67,7 @@ def _windows(boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _chunks(usable: np.ndarray, sides: np.ndarray) -> list[np.ndarray]:
-    """Groups of windows of about the same size, small enough for the memory."""
+    """Groups of windows of about the same size that fit into memory."""
     if usable.size == 0:
         return []
     rounded = -(-sides[usable] // _BUCKET)
@@ -102,7 +102,7 @@ def _weights(start: np.ndarray, stop: np.ndarray, low: np.ndarray, high: np.ndar
 
 
 def _tight(crops: np.ndarray, windows: np.ndarray) -> list[Pasted | None]:
-    """Cut the empty borders."""
+    """Crop the empty borders."""
     rows, cols = np.asarray(crops.any(axis=2)), np.asarray(crops.any(axis=1))
     top, left = rows.argmax(axis=1), cols.argmax(axis=1)
     bottom = rows.shape[1] - rows[:, ::-1].argmax(axis=1)

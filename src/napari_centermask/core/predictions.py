@@ -1,4 +1,4 @@
-"""Take a model's cells over without touching what a person decided."""
+"""Apply a model's predictions without changing what the user decided."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ _SAME = 0.5
 
 
 def has_predictions(result: Result) -> bool:
-    """Whether a model found cells that nobody judged yet; without them a result's threshold says nothing."""
+    """Whether there are unreviewed predictions; without them, the threshold of a result has no effect."""
     return any(cell.status == "predicted" for cell in result)
 
 
 def replace_predictions(
     result: Result, index: Index, cells: Instances, *, region: Sequence[np.ndarray] | None = None
 ) -> list[Change]:
-    """Changes that put new predictions of a plane in the place of its old ones, for `History.do`.
+    """Changes that replace the predictions of a plane with new ones, for `History.do`.
 
-    Cells that a person accepted, corrected or rejected stay, and new ones that mean the same cell (a mask IoU above 0.5)
+    Accepted, corrected and rejected cells are kept, and predictions of the same cell (a mask IoU above 0.5)
     are left out.
 
     Parameters
     ----------
     cells
-        The new cells of the plane, with any ids; they get new ones.
+        The new cells of the plane, with any ids; they get new ids.
     region
-        Polygons, each (n, 2) y, x: only old predictions centred inside give way. All when not given.
+        Polygons, each (n, 2) y, x: only old predictions centred inside are replaced. By default all.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def replace_predictions(
 
 
 def without_known(cells: Instances, kept: Sequence[Instance]) -> list[Instance]:
-    """The cells less those of which a kept one is the same: a mask IoU above 0.5."""
+    """The cells without those that match a kept one: a mask IoU above 0.5."""
     if not kept:
         return list(cells)
     boxes = np.array([i.box for i in kept])

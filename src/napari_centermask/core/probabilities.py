@@ -1,4 +1,4 @@
-"""Probabilities of categories: sharpened or flattened by a temperature, and those of several models in one."""
+"""Probabilities of categories: scaling by a temperature, and combining several models."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import numpy as np
 
 
 def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities under another temperature: the same order, p^(1 / temperature), summing to 1 again.
+    """Apply a temperature to probabilities: p^(1 / temperature), normalised to sum to 1; the order stays the same.
 
-    Of a softmax this divides the logits (Guo et al. 2017, arXiv 1706.04599, section 4.2).
+    For a softmax, this divides the logits (Guo et al. 2017, arXiv 1706.04599, section 4.2).
 
     Parameters
     ----------
     probabilities
         (..., K), each row sums to 1.
     temperature
-        Above 1 they become less sure, below 1 surer.
+        Above 1, they become less certain; below 1, more certain.
 
     Returns
     -------
     numpy.ndarray
-        (..., K) float64; as given where the temperature is 1.
+        (..., K) float64; unchanged if the temperature is 1.
     """
     if temperature == 1:
         return np.asarray(probabilities)
@@ -35,26 +35,26 @@ def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def mixed(models: Sequence[np.ndarray], weights: Sequence[float] | None = None, *, vote: bool = False) -> np.ndarray:
-    """One answer of several models about the same cells.
+    """Combine the probabilities of several models for the same cells.
 
     Parameters
     ----------
     models
-        Of each model (N, K), rows that sum to 1; a row of NaN where a model says nothing about a cell.
+        For each model (N, K), rows that sum to 1; a row of NaN if a model has no result for a cell.
     weights
-        Of each model; all alike when not given.
+        Weight of each model; equal by default.
     vote
-        Each model gives its whole weight to its most probable category; else the weighted mean of the probabilities.
+        Each model votes with its weight for its most probable category; else the weighted mean of the probabilities is taken.
 
     Returns
     -------
     numpy.ndarray
-        (N, K) float64; NaN where no model says anything.
+        (N, K) float64; NaN if no model has a result.
     """
     p = np.stack([np.asarray(m, np.float64) for m in models])
     w = np.ones(len(p)) if weights is None else np.asarray(weights, np.float64)
     if len(w) != len(p) or (w < 0).any() or w.sum() <= 0:
-        raise ValueError(f"Expected {len(p)} weights of 0 and more, not all 0, got {w.tolist()}.")
+        raise ValueError(f"The weights must be {len(p)} numbers of 0 or more, not all 0; got {w.tolist()}.")
     says = np.asarray(~np.isnan(p).any(axis=2))
     p = np.where(says[..., None], p, 0.0)
     if vote:

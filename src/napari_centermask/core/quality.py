@@ -1,4 +1,4 @@
-"""What to look at before cells are exported: mistakes that a program can find."""
+"""Checks of cells before export: errors that a program can find."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from napari_centermask.core.neighbours import overlapping_pairs, shared_area
 from napari_centermask.core.result import Index
 
 # Measured on 40,000 annotated cells: docs/benchmarks.md, "What annotated cells are like".
-TINY_PART = 1 / 20  # of the image's median area: 1 % of annotated cells and fewer are smaller
+TINY_PART = 1 / 20  # of the image's median area: at most 1 % of annotated cells are smaller
 TINY_LEAST = 4  # pixels; chosen
-DUPLICATE_IOU = 0.7  # two annotated cells share 0.39 at most
+DUPLICATE_IOU = 0.7  # two annotated cells share at most 0.39
 KINDS = {
     "empty": "Empty",
     "outside": "Outside the image",
@@ -28,20 +28,20 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to look at.
+    """One finding.
 
     Attributes
     ----------
     kind
         A key of `KINDS`.
     plane
-        Where it is.
+        The plane.
     ids
-        The cells it is about; none for an empty plane.
+        The cells concerned; none for an empty plane.
     at
-        (y, x) in pixels, where to look.
+        (y, x) position in pixels.
     text
-        What was found, for a person.
+        What was found, in words.
     """
 
     kind: str
@@ -52,14 +52,14 @@ class Finding:
 
 
 def check(columns: Columns, *, tiny_area: int | None = None, duplicate_iou: float = DUPLICATE_IOU) -> list[Finding]:
-    """Look at all cells that are shown.
+    """Check all cells that are shown.
 
     Parameters
     ----------
     tiny_area
-        Cells of fewer pixels are tiny; a twentieth of the median area, at least 4, when not given.
+        Cells with fewer pixels are tiny; by default a twentieth of the median area, but at least 4.
     duplicate_iou
-        Two cells of one plane whose masks overlap at least so much are one cell drawn twice.
+        Two cells of a plane with at least this mask IoU are one cell drawn twice.
 
     Returns
     -------
@@ -72,7 +72,9 @@ def check(columns: Columns, *, tiny_area: int | None = None, duplicate_iou: floa
     tests: dict[str, Callable[[Instance], str]] = {
         "empty": lambda cell: "" if cell.mask.any() else "no pixels",
         "outside": lambda cell: _outside(cell, columns.result.shape),
-        "tiny": lambda cell: f"{cell.area} of at least {tiny_area} pixels" if 0 < cell.area < tiny_area else "",
+        "tiny": lambda cell: (
+            f"{cell.area} pixels, fewer than {tiny_area}" if 0 < cell.area < tiny_area else ""
+        ),
         "touching": lambda cell: _touching(cell.mask),
     }
     found = list(_empty_planes(columns)) + list(_duplicates(columns, rows, duplicate_iou))
@@ -83,7 +85,7 @@ def check(columns: Columns, *, tiny_area: int | None = None, duplicate_iou: floa
             if said:
                 found.append(Finding(kind, plane, (cell.id,), _place(cell, kind), f"Cell {cell.id}: {said}"))
         if columns.data["status"][row] == PREDICTED and not columns.result.in_reviewed(plane, cell):
-            text = f"Cell {cell.id}: score {cell.score:.2f}, nobody looked at it"
+            text = f"Cell {cell.id}: score {cell.score:.2f}, not reviewed"
             found.append(Finding("unreviewed", plane, (cell.id,), _place(cell, "unreviewed"), text))
     kinds = list(KINDS)
     return sorted(found, key=lambda f: (kinds.index(f.kind), f.plane, f.ids))
@@ -96,7 +98,7 @@ def usual_tiny_area(columns: Columns) -> int:
 
 
 def touches_itself(mask: np.ndarray) -> np.ndarray:
-    """Corners where a mask's outline meets itself: two of four pixels, diagonally.
+    """Corners where a mask's outline touches itself: two diagonal pixels out of four.
 
     Parameters
     ----------
@@ -106,7 +108,7 @@ def touches_itself(mask: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        (n, 2) int64 y, x of the lower right one of the four pixels. A polygon along the pixels' edges crosses itself
+        (n, 2) int64 y, x of the lower right of the four pixels. A polygon along the pixel edges crosses itself
         there or falls into parts.
     """
     a, b, c, d = mask[:-1, :-1], mask[:-1, 1:], mask[1:, :-1], mask[1:, 1:]
@@ -121,7 +123,7 @@ def _touching(mask: np.ndarray) -> str:
 def _outside(cell: Instance, shape: tuple[int, int]) -> str:
     y0, x0, y1, x1 = cell.box
     inside = y0 >= 0 and x0 >= 0 and y1 <= shape[0] and x1 <= shape[1]
-    return "" if inside else f"its box ({y0}, {x0}) to ({y1}, {x1}) leaves the image of {shape[0]} x {shape[1]}"
+    return "" if inside else f"its box ({y0}, {x0}) to ({y1}, {x1}) extends beyond the image of {shape[0]} x {shape[1]}"
 
 
 def _place(cell: Instance, kind: str) -> tuple[float, float]:
@@ -133,13 +135,13 @@ def _place(cell: Instance, kind: str) -> tuple[float, float]:
 
 
 def _empty_planes(columns: Columns) -> Iterator[Finding]:
-    """Planes without a shown cell, unless a person said that this is right."""
+    """Planes without visible cells, unless they were marked as reviewed."""
     result = columns.result
     for plane in dict.fromkeys([*result.planes, *([()] if not result.leading else [])]):
         if result.n_visible(plane) == 0 and not result.reviewed(plane):
             at = (result.shape[0] - 1) / 2, (result.shape[1] - 1) / 2
             name = f"Plane {', '.join(map(str, plane))}" if plane else "The image"
-            yield Finding("empty", plane, (), at, f"{name} has no cells; mark it as reviewed if that is right")
+            yield Finding("empty", plane, (), at, f"{name} has no cells; mark it as reviewed if that is correct")
 
 
 def _duplicates(columns: Columns, rows: np.ndarray, least: float) -> Iterator[Finding]:

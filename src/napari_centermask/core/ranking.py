@@ -1,6 +1,6 @@
-"""Active learning: how much it would teach a model to correct a cell or an image.
+"""Active learning: how much correcting a cell or an image would improve a model.
 
-Four signs, each from what a model says without training: the entropy of its scores (B. Settles, Active Learning Literature
+Four measures, each from a model's predictions without training: the entropy of its scores (B. Settles, Active Learning Literature
 Survey, 2009, section 3.1), its disagreement with itself on the mirrored image (as query by committee, section 3.2), the masks'
 predicted IoU, and the distance of an image from those already reviewed (coverage, section 3.6).
 """
@@ -15,12 +15,12 @@ import numpy as np
 from napari_centermask.core.instances import Instance, Instances, intersection
 
 SAME = 0.5
-"""IoU above which two findings are one cell: at more than a half no cell can have two partners."""
+"""IoU above which two predictions are the same cell: above one half, matches are unique."""
 
 
 @dataclass(frozen=True)
 class ImageSigns:
-    """What tells how much an image would teach; each is larger for images that teach more.
+    """How useful an image is for training, by several measures; each is larger for more useful images.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class ImageSigns:
     poor_masks
         1 - mean predicted IoU, [0, 1].
     descriptor
-        (D,) what the image looks like, to tell it from others.
+        (D,) descriptor of the image's appearance, for comparison with others.
     """
 
     entropy: float
@@ -47,7 +47,7 @@ def entropy(scores: np.ndarray) -> np.ndarray:
 
 
 def cell_values(scores: np.ndarray, qualities: np.ndarray) -> np.ndarray:
-    """(N,) in [0, 1]: how much it would teach to look at each cell; doubtful scores and doubtful masks most.
+    """(N,) in [0, 1]: how useful it is to correct each cell; largest for uncertain scores and masks.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def cell_values(scores: np.ndarray, qualities: np.ndarray) -> np.ndarray:
 
 
 def agreement(a: Sequence[Instance], b: Sequence[Instance]) -> float:
-    """F1 of two findings in one image, [0, 1]; cells at an IoU above 0.5 are the same, which makes pairs unique."""
+    """F1 between two predictions of one image, [0, 1]; cells match at an IoU above 0.5, which makes pairs unique."""
     if not a and not b:
         return 1.0
     boxes = np.array([c.box for c in b], dtype=np.int64).reshape(-1, 4)
@@ -75,7 +75,7 @@ def agreement(a: Sequence[Instance], b: Sequence[Instance]) -> float:
 
 
 def describe(image: np.ndarray, cells: Instances) -> np.ndarray:
-    """(16,) what an image looks like: its intensities, its detail at four scales, the size and density of its cells.
+    """(16,) descriptor of an image: its intensities, its detail at four scales, the size and density of its cells.
 
     Parameters
     ----------
@@ -100,22 +100,22 @@ def describe(image: np.ndarray, cells: Instances) -> np.ndarray:
 
 
 def rank_images(signs: Sequence[ImageSigns], reviewed: Sequence[np.ndarray] = ()) -> tuple[list[int], np.ndarray]:
-    """Order images by how much correcting them would teach.
+    """Order images by how much correcting them would improve the model.
 
-    Each sign is turned into its rank within the pool, so that none needs a scale; the mean of the ranks decides.
-    Near copies of an image that is taken lose their novelty, as images are taken one after another.
+    Each measure is replaced by its rank within the pool, so that none needs a scale; the mean of the ranks decides.
+    Images are chosen one after another, so near copies of a chosen image lose their novelty.
 
     Parameters
     ----------
     signs
-        One per image of the pool.
+        The measures of each image of the pool.
     reviewed
         Descriptors of images that were reviewed.
 
     Returns
     -------
     order : positions in the pool, the best first
-    values : (N,) in [0, 1], of the moment at which each was taken
+    values : (N,) in [0, 1], at the time when each was chosen
     """
     n = len(signs)
     if n == 0:

@@ -1,4 +1,4 @@
-"""Parts of an image plane: polygons that a person drew, or what is in view."""
+"""Parts of an image plane: drawn polygons, or the visible part."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _inside(polygon: np.ndarray, point: tuple[float, float]) -> bool:
 
 
 def windows(polygons: Sequence[np.ndarray], shape: tuple[int, int], *, margin: int = 0) -> list[Box]:
-    """The boxes around polygons, widened by `margin` pixels and cut to the image; those that meet become one."""
+    """The boxes around polygons, widened by `margin` pixels and cut to the image; overlapping ones are merged."""
     found: list[Box] = []
     for polygon in polygons:
         points = np.asarray(polygon, float)
@@ -54,7 +54,7 @@ def rectangle(y0: float, x0: float, y1: float, x1: float) -> np.ndarray:
 
 
 def rectangles(boxes: Sequence[Box]) -> Region:
-    """Boxes of whole pixels (half-open) as polygons; a pixel's middle has whole coordinates."""
+    """Boxes of whole pixels (half-open) as polygons; pixel centres have whole coordinates."""
     return tuple(rectangle(y0 - 0.5, x0 - 0.5, y1 - 0.5, x1 - 0.5) for y0, x0, y1, x1 in boxes)
 
 

@@ -1,4 +1,4 @@
-"""The cells of one image layer, plane by plane: the truth behind the layers that show them."""
+"""The cells of one image layer, plane by plane: the data behind the layers that show them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ COLUMNS = ("index", "id", "plane", "category", "score", "mask_quality", "area", 
 
 
 class Result:
-    """Candidates of all planes and the score from which they are shown.
+    """Candidates of all planes, and the lowest score to show.
 
-    Ids are unique over all planes and never used again, so that one table and one label layer hold a whole stack.
+    Ids are unique over all planes and never reused, so that one table and one label layer hold a whole stack.
 
     Parameters
     ----------
@@ -25,18 +25,18 @@ class Result:
     leading
         Sizes of the time and z axes before it; empty for a single image.
     threshold
-        Cells below this score are kept, not shown.
+        Cells below this score are kept but not shown.
     name
-        Of the image: its file's name where it has one.
+        Name of the image: that of its file, if it has one.
 
     Attributes
     ----------
     named_categories
-        Whether new cells join the categories by name, because other images share them; see `join_categories`.
+        Whether new cells join categories by name, because other images share them; see `join_categories`.
     seams
         For planes that were segmented in tiles: (y, x) positions of the seams, in pixels.
     colours
-        "#rrggbb" of the categories for which a person chose one.
+        "#rrggbb" of the categories with a chosen colour.
     """
 
     def __init__(
@@ -64,11 +64,11 @@ class Result:
 
     @property
     def last_id(self) -> int:
-        """The largest id given so far."""
+        """The largest id so far."""
         return self._last_id
 
     def plane(self, index: Index) -> Instances:
-        """Candidates of one plane; empty where it was not segmented."""
+        """Candidates of one plane; empty if it was not segmented."""
         if index in self._planes:
             return self._planes[index]
         return Instances(self.shape, categories=self.categories)
@@ -79,14 +79,14 @@ class Result:
         return plane[id] if plane is not None and id in plane else None
 
     def set(self, index: Index, id: int, instance: Instance | None) -> Instance | None:
-        """Put `instance` in place of cell `id` of a plane, or remove it with None; return what was there.
+        """Replace cell `id` of a plane with `instance`, or remove it with None; return the previous cell.
 
-        People's changes come through `core.history.History`, which keeps what undoes them.
+        Changes by the user go through `core.history.History`, which can undo them.
 
         Raises
         ------
         ValueError
-            If the plane is not one of the result's, or the cell does not fit it.
+            If the result has no such plane, or the cell does not fit it.
         """
         self._check_index(index)
         before = self._planes.setdefault(index, Instances(self.shape, categories=self.categories)).set(id, instance)
@@ -98,16 +98,16 @@ class Result:
             raise ValueError(f"Expected a plane within {self.leading}, got {index}.")
 
     def reviewed(self, index: Index) -> tuple[Box, ...]:
-        """Rectangles (y0, x0, y1, x1) of a plane in which a person says that all is right and complete."""
+        """Reviewed rectangles (y0, x0, y1, x1) of a plane, in which all cells are correct and none is missing."""
         return self._reviewed.get(index, ())
 
     def set_reviewed(self, index: Index, boxes: Iterable[Box]) -> None:
-        """Replace the reviewed rectangles of a plane; people's changes come through `core.history.History`.
+        """Replace the reviewed rectangles of a plane; changes by the user go through `core.history.History`.
 
         Raises
         ------
         ValueError
-            If the plane is not one of the result's, or a rectangle is empty or leaves the plane.
+            If the result has no such plane, or a rectangle is empty or extends beyond the plane.
         """
         boxes = tuple((int(y0), int(x0), int(y1), int(x1)) for y0, x0, y1, x1 in boxes)
         self.check_reviewed(index, boxes)
@@ -126,26 +126,26 @@ class Result:
                 raise ValueError(f"Expected a rectangle inside a plane of {self.shape}, got {box}.")
 
     def in_reviewed(self, index: Index, cell: Instance) -> bool:
-        """Whether the whole cell lies in a rectangle of which a person said that all is right."""
+        """Whether the whole cell is in a reviewed rectangle."""
         y0, x0, y1, x1 = cell.box
         return any(b[0] <= y0 and b[1] <= x0 and b[2] >= y1 and b[3] >= x1 for b in self.reviewed(index))
 
     @property
     def reviewed_planes(self) -> dict[Index, tuple[Box, ...]]:
-        """Reviewed rectangles of all planes that have some."""
+        """Reviewed rectangles by plane, for planes that have some."""
         return dict(sorted(self._reviewed.items()))
 
     def new_id(self) -> int:
-        """An id that no cell of any plane has or had."""
+        """An id that has never been used on any plane."""
         self._last_id += 1
         return self._last_id
 
     def reserve(self, last_id: int) -> None:
-        """Give no id up to this one any more: cells that were deleted had them."""
+        """Do not use ids up to this one: they belonged to deleted cells."""
         self._last_id = max(self._last_id, int(last_id))
 
     def shows(self, instance: Instance) -> bool:
-        """Whether a cell is shown: what a person kept always, what was rejected never, the rest by score."""
+        """Whether a cell is shown: accepted and corrected cells always, rejected ones never, others by score."""
         if instance.status in ("accepted", "corrected"):
             return True
         return instance.status != "rejected" and instance.score >= self.threshold
@@ -161,7 +161,7 @@ class Result:
         Parameters
         ----------
         keep_ids
-            The cells come with ids that no other plane uses; keep them.
+            Keep the ids of the cells, which no other plane uses.
 
         Raises
         ------
@@ -180,10 +180,10 @@ class Result:
         return taken
 
     def join_categories(self, index: Index, categories: dict[int, str]) -> dict[int, int]:
-        """Take over the categories that new cells of a plane come with; returns the id here of each.
+        """Add the categories of new cells of a plane; return the id here of each.
 
-        The names of those in use stay; names that only predictions use are replaced. A result with `named_categories` goes
-        by name instead: the same name is the same category, others are added under a free id.
+        Names in use are kept; names that only predictions use are replaced. A result with `named_categories` matches categories
+        by name instead; others are added under a free id.
         """
         self._check_index(index)
         here = {c: c for c in categories}
@@ -216,7 +216,7 @@ class Result:
             yield from plane
 
     def table(self) -> dict[str, list[object]]:
-        """Columns for the layer's features: a row for each candidate, found by its label (`index`)."""
+        """Columns for the features of a layer: a row for each candidate, with its label as `index`."""
         rows = [self._values(index, i) for index, plane in self.planes.items() for i in plane]
         table: dict[str, list[object]] = {name: [row[k] for row in rows] for k, name in enumerate(COLUMNS)}
         if not self.leading:

@@ -1,4 +1,4 @@
-"""Which cells a person should look at first, and how far the review is."""
+"""The order in which to review cells, and the progress of the review."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_centermask.core.ranking import cell_values
 By = Literal["doubt", "training_value"]
 """What comes first: cells that are probably wrong, or those from which a model would learn most."""
 
-# How much each ground weighs alone; together they add up like independent risks. A score of 0.5 weighs as much as
+# The weight of each ground; together they add up like independent risks. A score of 0.5 weighs as much as
 # a mask quality of 0.4 or a cell of which five sixths lie under others. Chosen, not measured.
 _WEIGHTS = {"score": 1.0, "mask_quality": 0.8, "overlap": 0.6, "shape": 0.7, "cut": 0.25}
 # Of annotated nuclei 98 % lie above the first (94 % in H&E), of two touching ones taken for one about half lie below it
@@ -24,7 +24,7 @@ _NEAR_SEAM = 1.5  # pixels: a mask cut at a seam ends in the row beside it
 
 @dataclass(frozen=True)
 class ReviewCount:
-    """How many of the cells a person has judged."""
+    """How many of the cells have been reviewed."""
 
     done: int
     total: int
@@ -34,7 +34,7 @@ class ReviewCount:
 
 
 def count_reviewed(columns: Columns) -> ReviewCount:
-    """Count the cells that are shown or were rejected, and those of them that a person judged."""
+    """Count the cells that are shown or rejected, and those of them that have been reviewed."""
     status = columns.data["status"]
     listed = columns.shown() | ((columns.data["id"] > 0) & (status == REJECTED))
     return ReviewCount(int(np.count_nonzero(listed & (status != PREDICTED))), int(np.count_nonzero(listed)))
@@ -46,12 +46,12 @@ def grounds(columns: Columns, rows: np.ndarray, *, measure: bool = True) -> dict
     Parameters
     ----------
     measure
-        Measure overlap and shape where they are missing; else what is not known speaks against nothing.
+        Measure missing overlap and shape; else unknown values do not count against a cell.
 
     Returns
     -------
     dict
-        (n,) float each, from 0 to 1: "score" and "mask_quality" (how far below 1), "overlap" (part shared with other
+        (n,) float each, from 0 to 1: "score" and "mask_quality" (how far below 1), "overlap" (fraction shared with other
         cells), "shape" (odd outline), "cut" (touches the image's border or a seam of tiles).
     """
     if measure:
@@ -124,7 +124,7 @@ def queue(columns: Columns, id: int | None = None, *, by: By = "doubt", measure:
     Parameters
     ----------
     id
-        The cell in view. It keeps its place when it was judged, so that the review goes on where it was.
+        The current cell. It keeps its place after it was reviewed, so that the review continues from there.
     by
         What comes first.
     measure
@@ -138,6 +138,6 @@ def queue(columns: Columns, id: int | None = None, *, by: By = "doubt", measure:
 
 
 def unreviewed(columns: Columns, rows: np.ndarray) -> np.ndarray:
-    """Those of the rows that are shown and that nobody judged yet."""
+    """The rows that are shown and not reviewed."""
     rows = np.asarray(rows, np.int64)
     return rows[columns.shown()[rows] & (columns.data["status"][rows] == PREDICTED)]

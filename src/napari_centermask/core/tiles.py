@@ -1,8 +1,8 @@
-"""Tiles of a large image, and the cells that lie across their seams.
+"""Tiles of a large image, and the cells across their seams.
 
 Two tiles see the same convolution grid because tiles start at multiples of 32. A cell belongs to the tile whose core
-holds the centre of what that tile sees of it, so that mask heads run about once per cell. A cell larger than the
-overlap is cut in several tiles; its pieces agree where both tiles saw it, and are united.
+contains the centre of the part that the tile sees, so that mask heads run about once per cell. A cell larger than the
+overlap is cut in several tiles; its pieces agree where both tiles saw it, and are merged.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from napari_centermask.core.neighbours import overlapping_pairs
 
 # With these, tiles of 512 and of 2048 find the same cells (docs/benchmarks.md, "Large images": F1 0.9994 at IoU 0.7, 0.9970 at
 # 0.9); each alone was chosen, not measured.
-_STRETCH = 1 / 8  # a tile may be this much larger than asked where that saves a row of tiles
-_TOLERANCE = 3.0  # pixels beyond the core in which a centre is still taken; a box moves that much between tiles
-_CUT = 4.0, 0.04  # a box is cut if it comes this near to a tile's inner edge: pixels, and part of its side
+_STRETCH = 1 / 8  # a tile may be larger than asked by this factor if that saves a row of tiles
+_TOLERANCE = 3.0  # pixels beyond the core in which a centre still counts; boxes differ by that much between tiles
+_CUT = 4.0, 0.04  # a box is cut if it comes this close to a tile's inner edge: pixels, and fraction of its side
 _AGREE = 0.5  # IoU of two pieces in the region that both tiles saw
-_AGREE_ACROSS = 0.7  # the same of two categories: one cell, seen as live and as dead, and not a nucleus and its cell
+_AGREE_ACROSS = 0.7  # the same for two categories: one cell, seen as live and as dead, but not a nucleus and its cell
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Piece:
-    """A cell as one tile saw it.
+    """A cell as seen by one tile.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Piece:
     seen
         (y0, x0, y1, x1), the tile in image pixels.
     cut
-        Whether the cell may go on beyond the tile.
+        Whether the cell may extend beyond the tile.
     """
 
     instance: Instance
@@ -59,11 +59,11 @@ def plan(shape: tuple[int, int], *, tile: int, overlap: int, align: int = 32) ->
     shape
         (H, W) of the image.
     tile
-        Side to aim at. Tiles are smaller where the image allows, and up to an eighth larger where that saves tiles.
+        Target side. Tiles are smaller if the image allows, and up to an eighth larger if that saves tiles.
     overlap
-        Pixels that neighbours share at least.
+        Smallest number of pixels that neighbours share.
     align
-        Tiles start at multiples of this, and their sides are multiples of it but at the image's end.
+        Tiles start at multiples of this, and their sides are multiples of it, except at the image's end.
 
     Returns
     -------
@@ -98,12 +98,12 @@ def owned(boxes: np.ndarray, tile: Tile) -> np.ndarray:
     Parameters
     ----------
     boxes
-        (N, 4) float, x0, y0, x1, y1 in the pixels of the tiled image; may leave the tile.
+        (N, 4) float, x0, y0, x1, y1 in the pixels of the tiled image; may extend beyond the tile.
 
     Returns
     -------
     numpy.ndarray
-        (N,) bool: the centre of what lies in the tile is in the core, or a few pixels beside it. `merge` removes what
+        (N,) bool: the centre of the part in the tile is in the core, or within a few pixels of it. `merge` removes what
         two tiles kept.
     """
     y0, x0, y1, x1 = tile.box
@@ -116,7 +116,7 @@ def owned(boxes: np.ndarray, tile: Tile) -> np.ndarray:
 
 
 def cut(boxes: np.ndarray, tile: Tile, shape: tuple[int, int]) -> np.ndarray:
-    """Which boxes come so near to an inner edge of the tile that their cell may go on beyond.
+    """Which boxes come so close to an inner edge of the tile that their cell may extend beyond it.
 
     Parameters
     ----------
@@ -138,10 +138,10 @@ def cut(boxes: np.ndarray, tile: Tile, shape: tuple[int, int]) -> np.ndarray:
 
 
 def merge(pieces: Sequence[Piece]) -> list[Instance]:
-    """One instance per cell from what all tiles found.
+    """Merge the cells of all tiles into one instance per cell.
 
-    Of two whole cells that are the same, the better stays. Pieces of a cell that another tile saw whole are dropped;
-    other pieces that agree are united. Time is linear in the number of pieces.
+    Of two whole cells that are the same, the better is kept. Pieces of a cell that another tile saw whole are dropped;
+    other pieces that agree are merged. Time is linear in the number of pieces.
 
     Returns
     -------
@@ -194,7 +194,7 @@ def _area_within(instance: Instance, box: Box) -> int:
 
 
 def _groups(members: list[int], links: list[tuple[int, int]]) -> list[list[int]]:
-    """Members that are linked directly or through others, in the order of their first one."""
+    """Groups of members that are linked directly or through others, in the order of their first member."""
     parent = {k: k for k in members}
 
     def root(k: int) -> int:

@@ -1,4 +1,4 @@
-"""Categories by a threshold on the probability of one of them, and how many cells of each the frames have."""
+"""Categories from a threshold on the probability of one of them, and cell counts per frame."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SLACK = 1e-6  # of float32
 
 
 def dead_category(categories: Mapping[int, str]) -> int | None:
-    """The category whose name means dead; if none does the last one that is not called alive. None if there is one only."""
+    """The category whose name means dead; or else the last one whose name does not mean alive. None for a single category."""
     if len(categories) < 2:
         return None
     dead = [id for id, name in sorted(categories.items()) if _DEAD.search(name)]
@@ -32,7 +32,7 @@ def dead_category(categories: Mapping[int, str]) -> int | None:
 
 
 def renamed(cell: Instance, here: Mapping[int, int], theirs: Iterable[int], ours: Iterable[int]) -> Instance:
-    """A cell under other category ids; its probabilities move with them, and are zero for categories it knows not of.
+    """A cell with other category ids; its probabilities are reordered, with zeros for categories that it did not have.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def renamed(cell: Instance, here: Mapping[int, int], theirs: Iterable[int], ours
     """
     theirs, probabilities = sorted(theirs), cell.probabilities
     if len(probabilities) > len(theirs):
-        probabilities = ()  # of categories that are gone: nobody can tell which
+        probabilities = ()  # for deleted categories: unknown which
     if probabilities:
         ids = [here.get(id, id) for id in theirs]
         by_id = dict(zip(ids, probabilities, strict=False))
@@ -54,18 +54,18 @@ def renamed(cell: Instance, here: Mapping[int, int], theirs: Iterable[int], ours
 
 
 class CellProbabilities:
-    """How probable one category is for each candidate of a result, and what each cell is by a threshold on that.
+    """The probability of one category for each candidate of a result, and the categories by a threshold on it.
 
-    What a person said stays: only predicted cells with probabilities follow a threshold. Kept in step edit by edit.
+    Only predicted cells with probabilities follow a threshold; decisions of the user are kept. Updated edit by edit.
 
     Attributes
     ----------
     columns
-        The cells, a row each; `columns.update` is called by `update`.
+        The cells, one row each; `update` calls `columns.update`.
     category
         The one whose probability counts: "dead".
     probability
-        (rows,) float32 of that category; NaN for cells that do not tell.
+        (rows,) float32 of that category; NaN for cells without probabilities.
     other
         (rows,) int32, the most probable of the other categories; 0 for those cells.
     """
@@ -75,7 +75,7 @@ class CellProbabilities:
         self.choose(dead_category(result.categories) if category is None else category)
 
     def choose(self, category: int | None) -> None:
-        """Let the probability of another category count."""
+        """Use the probability of another category."""
         self.category = category
         self._ids = sorted(self.result.categories)
         self.probability, self.other = np.zeros(0, np.float32), np.zeros(0, np.int32)
@@ -112,7 +112,7 @@ class CellProbabilities:
         return (data["id"] > 0) & (data["status"] == PREDICTED) & ~np.isnan(self.probability)
 
     def categories(self, threshold: float | None) -> np.ndarray:
-        """(rows,) int32: what each cell is by a threshold; with None what it is."""
+        """(rows,) int32: the category of each cell by a threshold; with None the current one."""
         now = self.columns.data["category"]
         if threshold is None:
             return now
@@ -120,7 +120,7 @@ class CellProbabilities:
         return np.where(self.free, np.where(above, self.category or 0, self.other), now)
 
     def changes(self, threshold: float) -> list[Change]:
-        """What brings the cells in line with a threshold, for `History.do`; they stay predicted."""
+        """Changes that apply a threshold to the cells, for `History.do`; they stay predicted."""
         wanted = self.categories(threshold)
         rows = np.flatnonzero(wanted != self.columns.data["category"])
         cells = ((row, self.columns.cell(row)) for row in rows.tolist())
@@ -130,7 +130,7 @@ class CellProbabilities:
         ]
 
     def fitting(self, near: float) -> float | None:
-        """A threshold by which all cells are what they are: `near` if it does, else one of two decimals; None if none does."""
+        """A threshold that keeps the category of all cells: `near` if it does, else one with two decimals; None if none does."""
         free, now = self.free, self.columns.data["category"]
         if (self.categories(near) == now).all():
             return near
@@ -184,7 +184,7 @@ class Counts:
         return self.numbers[index]
 
     def along(self, axis: int) -> np.ndarray:
-        """(n, K) cells by the position on one axis, added up over the other ones."""
+        """(n, K) cells by position on one axis, summed over the others."""
         others = tuple(a for a in range(len(self.leading)) if a != axis)
         return self.numbers.sum(axis=others)
 
@@ -194,7 +194,7 @@ class Counts:
         return self.numbers.reshape(-1, len(self.categories)).sum(axis=0)
 
     def viability(self, numbers: np.ndarray) -> np.ndarray:
-        """(...) float: the part of cells (..., K) that are not dead, in percent; NaN where there are none."""
+        """(...) float: percentage of cells (..., K) that are not dead; NaN without cells."""
         if self.dead is None:
             return np.full(np.shape(numbers)[:-1], np.nan)
         numbers = np.asarray(numbers, float)

@@ -1,6 +1,6 @@
 """Cells from maps of pixels: seeds grown by a watershed, which gives no overlapping cells.
 
-Seeds are where a pixel is far from its cell's edge, by a map that the network learned, or by the shape of the
+Seeds are pixels far from their cell's edge, according to a map predicted by the network or to the shape of the
 foreground. They grow through the foreground along the depth (Meyer, Topographic distance and watershed lines, 1994).
 """
 
@@ -27,7 +27,7 @@ class Region:
     score
         Mean probability of the foreground inside, in [0, 1].
     probabilities
-        (n,) of each category: its mean inside as a part of the foreground's; sums to 1.
+        (n,) of each category: its mean inside divided by that of the foreground; sums to 1.
     """
 
     y0: int
@@ -61,17 +61,17 @@ def separate(
     border
         (H, W) float, probability that cells touch or end here; optional.
     distance
-        (H, W) float in [0, 1], distance to the cell's edge as a part of the cell's largest; optional.
+        (H, W) float in [0, 1], distance to the cell's edge divided by its maximum in the cell; optional.
     threshold
         Pixels of at least this foreground belong to cells.
     seed
         A cell begins in each connected part where the depth is at least this. The depth is distance - border; without
-        a distance, foreground - 2 border; with neither, the squared distance to the background as a part of the
-        largest near by.
+        a distance, foreground - 2 border; with neither, the squared distance to the background divided by the
+        largest value nearby.
     smoothing
         Sigma in pixels of a Gaussian on the depth.
     diameter
-        Of a typical cell, in pixels.
+        Diameter of a typical cell, in pixels.
 
     Returns
     -------
@@ -90,13 +90,13 @@ def separate(
     if not crowded.any():
         return parts.astype(np.int32, copy=False)
     seeds = np.where(crowded, seeds, 0)
-    core = ndimage.minimum_filter(seeds > 0, footprint=_EIGHT)  # cannot change: only the seeds' rims need to grow
+    core = ndimage.minimum_filter(seeds > 0, footprint=_EIGHT)  # cannot change: only the rims of the seeds need to grow
     grown = watershed(-depth, np.where(core, 0, seeds), mask=crowded & ~core, connectivity=_EIGHT)
     return np.where(crowded, np.where(core, seeds, grown) + n_parts, parts).astype(np.int32, copy=False)
 
 
 def regions(labels: np.ndarray, classes: np.ndarray) -> list[Region]:
-    """The cells of a label image, with what the class maps say of each.
+    """The cells of a label image, with their categories from the class maps.
 
     Parameters
     ----------

@@ -67,7 +67,9 @@ def compare_models(
     """
     entries = _named([e for folder in folders for e in _entries(Path(folder), split)])
     if not entries:
-        raise BadAnnotations("There are no reviewed images to compare on. Review images in full, or mark reviewed regions.")
+        raise BadAnnotations(
+            "There are no reviewed images to compare on. Review images in full, or mark reviewed regions."
+        )
     judged = []
     for number, entry in enumerate(entries):
         if watch is not None:

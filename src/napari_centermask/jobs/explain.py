@@ -61,7 +61,9 @@ def of_end(folder: Path, code: int | None, *, batch: int, tile: int, step: int) 
         words = " and ".join(f"{name} {value}" for name, value in remedy.items())
         then = f"This may fit: {words}." if remedy else f"The step cannot be made smaller. {RELIEF}"
         return Failure(
-            f"The operating system ended the job {where}, probably because memory ran out. {kept} {then}", "memory", remedy
+            f"The operating system ended the job {where}, probably because memory ran out. {kept} {then}",
+            "memory",
+            remedy,
         )
     last = last_words(tail(Path(folder) / "log.txt"))
     if last.startswith("Error: "):

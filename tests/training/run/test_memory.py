@@ -79,7 +79,7 @@ def test_nothing_that_fits_is_said_and_not_proposed_again(large, memory_for):
     assert tried[-1] == (1, 128)
     assert tried[2:] == [(4, 160), (4, 128), (2, 128), (1, 128)]
     assert failed.remedy == {}
-    assert "nothing fits, down to batch 1 and tile 128" in str(failed)
+    assert "even batch 1 and tile 128 do not fit" in str(failed)
     assert "other programs" in str(failed)
     assert "lite" in str(failed)
     assert failure(large.model_copy(update={"batch": 1, "tile": 128})).remedy == {}
@@ -188,7 +188,7 @@ def test_an_evaluation_that_is_short_of_memory_is_explained_and_no_smaller_step_
         raise MemoryError
 
     failed = failure(settings.model_copy(update={"evaluate_first": first}), evaluate=short)
-    assert "does not suffice for evaluating. This machine has" in str(failed)
+    assert "Out of memory while evaluating. This machine has" in str(failed)
     assert str(settings.out) in str(failed)
     assert failed.remedy == {}
 

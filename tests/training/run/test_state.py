@@ -27,7 +27,7 @@ def test_the_newest_state_is_restored(files):
 def test_a_damaged_state_gives_way_to_the_one_before(files):
     files.newest.write_bytes(b"damaged")
     found = []
-    assert "last.pt is damaged. Going on from previous.pt" in StateFiles(files.newest.parent).read(found.append)
+    assert "last.pt is damaged. Resuming from previous.pt" in StateFiles(files.newest.parent).read(found.append)
     assert found == [{"step": 1}]
     assert torch.load(files.newest) == {"step": 1}
 

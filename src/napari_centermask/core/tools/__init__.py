@@ -1,9 +1,9 @@
-"""What a person can do to cells: pure functions of one plane's cells that return what changes.
+"""The tools for correcting cells: pure functions of one plane's cells that return what changes.
 
 Every tool returns pairs (before, after): None before for a new cell, whose `after` has the id 0; None after for a
-deleted one. `to_changes` makes changes of them for `core.history.History.do`, the one door for edits. An empty list means
-that nothing changes. `TOOLS` is the table of those that buttons, keys and the mouse run. All tools keep holes and cells of
-several parts, cut at the border of the image, and delete a cell of which nothing would be left.
+deleted one. `to_changes` turns them into changes for `core.history.History.do`, the only way to edit. An empty list means
+that nothing changes. `TOOLS` lists the tools of buttons, keys and the mouse. All tools keep holes and cells of
+several parts, crop at the border of the image, and delete a cell of which nothing would be left.
 """
 
 from napari_centermask.core.tools.fields import lower_cells, raise_cells, set_category, set_status

@@ -1,4 +1,4 @@
-"""Tools that leave the pixels: category, status and stacking order."""
+"""Tools that do not change pixels: category, status and stacking order."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ STATUSES = ("predicted", "accepted", "corrected", "rejected")
 
 
 def set_category(cells: Instances, ids: Iterable[int], category: int) -> list[Pair]:
-    """Say what kind of cell these are; those that change are corrected."""
+    """Set the category of cells; those that change become corrected."""
     return [
         (c, replace(c, category=category, status="corrected")) for c in chosen(cells, ids) if c.category != category
     ]
 
 
 def set_status(cells: Instances, ids: Iterable[int], status: str) -> list[Pair]:
-    """Accept or reject cells, or take that back.
+    """Accept or reject cells, or undo that.
 
     Raises
     ------
     ValueError
-        If there is no such status.
+        If the status does not exist.
     """
     if status not in STATUSES:
         raise ValueError(f"Expected a status of {STATUSES}, got {status!r}.")
@@ -33,7 +33,7 @@ def set_status(cells: Instances, ids: Iterable[int], status: str) -> list[Pair]:
 
 
 def raise_cells(cells: Instances, ids: Iterable[int]) -> list[Pair]:
-    """Lay cells on top of all others; among themselves they keep their order."""
+    """Raise cells above all others, keeping their order among themselves."""
     moved = stacked(chosen(cells, ids))
     own = {c.id for c in moved}
     top = max((i.order for i in cells if i.id not in own), default=None)
@@ -43,7 +43,7 @@ def raise_cells(cells: Instances, ids: Iterable[int]) -> list[Pair]:
 
 
 def lower_cells(cells: Instances, ids: Iterable[int]) -> list[Pair]:
-    """Lay cells under all others; among themselves they keep their order."""
+    """Lower cells below all others, keeping their order among themselves."""
     moved = stacked(chosen(cells, ids))
     own = {c.id for c in moved}
     bottom = min((i.order for i in cells if i.id not in own), default=None)

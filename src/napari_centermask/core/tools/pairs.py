@@ -1,4 +1,4 @@
-"""What all tools share: pairs of before and after, windows around cells, neighbours."""
+"""Shared by all tools: pairs of before and after, windows around cells, neighbours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WIDE = 1 << 16
 
 
 def to_changes(pairs: Sequence[Pair], plane: Index, result: Result) -> list[Change]:
-    """Changes for `History.do`; new cells get ids that no cell of the result has or had."""
+    """Changes for `History.do`; new cells get ids that were never used."""
     changes = []
     for before, after in pairs:
         if before is not None:
@@ -29,7 +29,7 @@ def to_changes(pairs: Sequence[Pair], plane: Index, result: Result) -> list[Chan
 
 
 def not_rejected(instance: Instance) -> bool:
-    """Whether a cell counts as there; `Result.shows` also looks at the score."""
+    """Whether a cell counts as present; `Result.shows` also considers the score."""
     return instance.status != "rejected"
 
 
@@ -54,9 +54,9 @@ def _any_in_rows(mask: np.ndarray) -> np.ndarray:
 
 
 def reshaped(instance: Instance, mask: np.ndarray, origin: tuple[int, int]) -> Instance | None:
-    """The cell with another shape, now corrected by a person; None if the mask is empty, itself if nothing changes.
+    """The cell with another shape and status "corrected"; None if the mask is empty, itself if nothing changes.
 
-    The mask has to lie inside the image.
+    The mask must be inside the image.
     """
     found = cut(mask, origin, (origin[0] + mask.shape[0], origin[1] + mask.shape[1]))
     if found is None:
@@ -68,7 +68,7 @@ def reshaped(instance: Instance, mask: np.ndarray, origin: tuple[int, int]) -> I
 
 
 def pairs_of(before: Iterable[Instance], now: dict[int, Instance | None]) -> list[Pair]:
-    """Pairs of those cells that are not the same any more."""
+    """Pairs of the cells that have changed."""
     return [(b, now[b.id]) for b in before if now[b.id] is not b]
 
 
@@ -85,7 +85,7 @@ def union(boxes: Iterable[Box]) -> Box:
 
 
 def drawn(instance: Instance, box: Box) -> np.ndarray:
-    """(h, w) bool, what of the cell lies in the box."""
+    """(h, w) bool, the part of the cell in the box."""
     canvas = np.zeros((box[2] - box[0], box[3] - box[1]), bool)
     y0, x0, y1, x1 = instance.box
     top, left, bottom, right = max(y0, box[0]), max(x0, box[1]), min(y1, box[2]), min(x1, box[3])
@@ -96,12 +96,12 @@ def drawn(instance: Instance, box: Box) -> np.ndarray:
 
 
 def neighbours(cells: Instances, box: Box, shows: Shows) -> list[Instance]:
-    """Cells that are shown and whose box meets `box`."""
+    """Cells that are shown and whose box overlaps `box`."""
     return [cell for cell in cells.meeting(box) if shows(cell)]
 
 
 def without(instance: Instance, mask: np.ndarray, box: Box) -> Instance | None:
-    """The cell less the pixels of a mask that fills `box`."""
+    """The cell without the pixels of a mask that fills `box`."""
     own = instance.box
     taken = Instance(0, box[0], box[1], mask)
     return reshaped(instance, instance.mask & ~drawn(taken, own), own[:2])

@@ -38,7 +38,7 @@ def commit(
     shows: Shows = not_rejected,
     **fields: Any,
 ) -> list[Pair]:
-    """Take over what was painted as the whole shape of a cell.
+    """Replace the shape of a cell with a painted mask.
 
     Parameters
     ----------
@@ -49,12 +49,12 @@ def commit(
     origin
         (y, x) of the window's first pixel.
     mode
-        What happens where the stroke added pixels of other cells: "overlap" leaves both, "take over" removes them from
-        the others, "keep out" from the stroke. Overlaps from before the stroke stay.
+        What happens where the stroke added pixels of other cells: "overlap" keeps both, "take over" removes them from
+        the others, "keep out" from the stroke. Overlaps from before the stroke are kept.
     shows
-        Which cells count as others; `Result.shows` where there is a result.
+        Which cells count as others; `Result.shows` if there is a result.
     fields
-        Of a new cell.
+        Fields of a new cell.
     """
     if mode not in MODES:
         raise ValueError(f"Expected a mode of {MODES}, got {mode!r}.")
@@ -82,7 +82,7 @@ def new_cell(
     shows: Shows = not_rejected,
     **fields: Any,
 ) -> list[Pair]:
-    """Add a cell on top of those it meets, accepted, by default with the source "manual" and a score of 1.
+    """Add a cell on top of those it overlaps, accepted, by default with the source "manual" and a score of 1.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def redraw(
     mask_quality: float,
     shows: Shows = not_rejected,
 ) -> list[Pair]:
-    """Give a cell a shape that a model drew, with its mask quality; the arguments are those of `commit`."""
+    """Give a cell a mask from a model, with its mask quality; arguments as in `commit`."""
     pairs = commit(cells, id, mask, origin, mode, shows=shows)
     return [(b, a and replace(a, mask_quality=mask_quality) if b is not None and b.id == id else a) for b, a in pairs]
 
@@ -119,7 +119,7 @@ def _new(cells: Instances, shape: Instance, mode: Mode, shows: Shows, fields: di
 def _settle(
     cells: Instances, cell: Instance, added: np.ndarray, box: Box, mode: Mode, shows: Shows
 ) -> tuple[Instance | None, list[Pair]]:
-    """The cell and the other cells after added pixels (a mask that fills `box`) met them."""
+    """The cell and the other cells after pixels (a mask that fills `box`) were added."""
     if mode == "overlap" or not added.any():
         return cell, []
     others = [i for i in neighbours(cells, box, shows) if i.id != cell.id]
@@ -141,7 +141,7 @@ def delete(cells: Instances, ids: Iterable[int]) -> list[Pair]:
 
 
 def merge(cells: Instances, ids: Iterable[int]) -> list[Pair]:
-    """Make one cell of several: the largest one's id and fields, on the level of the top-most."""
+    """Merge cells into one, with the id and fields of the largest, at the level of the topmost."""
     parts = sorted(chosen(cells, ids), key=lambda i: -i.area)
     if len(parts) < 2:
         return []
@@ -158,9 +158,9 @@ def merge(cells: Instances, ids: Iterable[int]) -> list[Pair]:
 def make_exclusive(
     cells: Instances, ids: Iterable[int], win: bool = True, *, shows: Shows = not_rejected
 ) -> list[Pair]:
-    """Let cells share no pixel with others: the shared ones stay theirs alone, or with `win` off go to the others.
+    """Resolve the overlaps of cells: they keep the shared pixels or, with `win` off, give them to the others.
 
-    Where two of the given cells meet, the upper one wins.
+    Where two of the given cells overlap, the upper one wins.
     """
     selected = list(reversed(stacked(chosen(cells, ids))))
     now: dict[int, Instance | None] = {}
@@ -179,7 +179,7 @@ def make_exclusive(
 
 
 def copy_to(cells: Instances, instances: Iterable[Instance]) -> list[Pair]:
-    """Add copies of cells, for instance of the frame before; they count as corrected, and what lies outside is cut."""
+    """Add copies of cells, for instance from the previous frame; they count as corrected and are cropped to the image."""
     pairs: list[Pair] = []
     for instance in instances:
         found = cut(instance.mask, (instance.y0, instance.x0), cells.shape)

@@ -1,4 +1,4 @@
-"""Tools that change the outline of cells, one by one."""
+"""Tools that change the outline of cells, each by itself."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ EIGHT = np.ones((3, 3), bool)
 
 
 def fill_holes(cells: Instances, ids: Iterable[int]) -> list[Pair]:
-    """Fill what a cell encloses."""
+    """Fill the holes of cells."""
     from scipy.ndimage import binary_fill_holes
 
     return _each(cells, ids, 0, binary_fill_holes)
 
 
 def remove_debris(cells: Instances, ids: Iterable[int], min_area: int) -> list[Pair]:
-    """Drop separate parts of fewer than `min_area` pixels; a cell's largest part always stays."""
+    """Remove separate parts of fewer than `min_area` pixels; a cell's largest part is always kept."""
 
     def largest(mask: np.ndarray) -> np.ndarray:
         from scipy.ndimage import label
@@ -36,9 +36,9 @@ def remove_debris(cells: Instances, ids: Iterable[int], min_area: int) -> list[P
 
 
 def smooth(cells: Instances, ids: Iterable[int], n: float = 1) -> list[Pair]:
-    """Even the outline out: more than half of a Gaussian of `n` pixels has to lie in the cell.
+    """Smooth the outline: a pixel is kept if more than half of a Gaussian of `n` pixels lies in the cell.
 
-    What is narrower than about `n` goes, and so do holes; a cell that is nowhere wider stays as it is.
+    Parts and holes narrower than about `n` disappear; a cell that is nowhere wider is left unchanged.
     """
 
     def even(mask: np.ndarray) -> np.ndarray:
@@ -62,7 +62,7 @@ def grow(cells: Instances, ids: Iterable[int], n: float = 1) -> list[Pair]:
 
 
 def shrink(cells: Instances, ids: Iterable[int], n: float = 1) -> list[Pair]:
-    """Remove all pixels within `n` of the outside (Euclidean); the image's border is not an outside."""
+    """Remove all pixels within `n` of the outside (Euclidean); the area beyond the image's border does not count as outside."""
 
     def narrower(mask: np.ndarray) -> np.ndarray:
         from scipy.ndimage import distance_transform_edt
@@ -73,7 +73,7 @@ def shrink(cells: Instances, ids: Iterable[int], n: float = 1) -> list[Pair]:
 
 
 def _each(cells: Instances, ids: Iterable[int], margin: int, change: Callable[[np.ndarray], np.ndarray]) -> list[Pair]:
-    """Apply a function of a mask to each cell in a window with a margin of background where the image allows."""
+    """Apply a function to the mask of each cell, in a window with a margin of background if the image allows."""
 
     def changed(cell: Instance) -> Instance | None:
         box = around(cell.box, margin, cells.shape)

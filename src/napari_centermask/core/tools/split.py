@@ -1,4 +1,4 @@
-"""Tools that make several cells of one: by a drawn line, by seeds, or at its necks. No pixel is lost."""
+"""Tools that split a cell: along a line, at seeds, or at its necks. No pixel is lost."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from napari_centermask.core.tools.pairs import Pair, around, drawn, reshaped
 from napari_centermask.core.tools.shape import EIGHT
 
 _WIDEST = 2
-_DEBRIS = 0.01  # of the cell: what a line cuts off at the rim, not a part that a person means
-_NECK = 0.9  # a neck is narrower than this part of the narrower side, and by a pixel at least
-_SMALL_PEAK = 0.25  # of the largest radius: below it a bump, not a cell
+_DEBRIS = 0.01  # of the cell: less is a sliver that the line cuts off at the rim, not an intended part
+_NECK = 0.9  # a neck is narrower than this fraction of the narrower side, and by at least a pixel
+_SMALL_PEAK = 0.25  # of the largest radius: below it, it is a bump, not a cell
 
 
 def split_line(cells: Instances, id: int, line: np.ndarray) -> list[Pair]:
     """Split a cell along a drawn line; the largest part keeps the id.
 
-    The line is widened by up to 2 pixels if it falls short of the rim. Its own pixels go to the nearest part. A line that
-    passes between the parts of a cell divides them.
+    The line is widened by up to 2 pixels if it falls short of the rim. Its own pixels go to the nearest part. A line
+    between the parts of a cell separates them.
 
     Parameters
     ----------
     line
-        (n, 2) y, x of the points of the polyline.
+        (n, 2) y, x points of the polyline.
 
     Returns
     -------
@@ -47,12 +47,12 @@ def split_line(cells: Instances, id: int, line: np.ndarray) -> list[Pair]:
 
 
 def split_seeds(cells: Instances, id: int, points: np.ndarray) -> list[Pair]:
-    """Split a cell into one part for each seed, at the necks between them; the largest part keeps the id.
+    """Split a cell into one part per seed, at the necks between them; the largest part keeps the id.
 
     Parameters
     ----------
     points
-        (n, 2) y, x; those outside of the cell are not looked at.
+        (n, 2) y, x; points outside of the cell are ignored.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def split_auto(cells: Instances, id: int) -> list[Pair]:
 
 
 def _peaks(mask: np.ndarray) -> np.ndarray:
-    """(n, 2) where the mask is deepest, one for each part that only a neck connects to deeper ones."""
+    """(n, 2) deepest points of the mask, one for each part that is connected to deeper ones only by a neck."""
     from scipy.ndimage import distance_transform_edt, label, maximum_filter
 
     depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
@@ -123,7 +123,7 @@ def _line(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _extended(line: np.ndarray, reach: float) -> np.ndarray:
-    """The line, its ends drawn out straight."""
+    """The line with its ends extended straight."""
     start, end = line[0] - line[-1], line[-1] - line[0]
     directions = [line[0] - line[1], line[-1] - line[-2]]
     unit = [d / n if (n := np.hypot(*d)) else e for d, e in zip(directions, (start, end), strict=True)]
@@ -131,7 +131,7 @@ def _extended(line: np.ndarray, reach: float) -> np.ndarray:
 
 
 def _cut(mask: np.ndarray, line: np.ndarray) -> np.ndarray | None:
-    """Parts of the mask, numbered from 1, that the line leaves of one connected part; None if it divides none."""
+    """Parts of the mask, numbered from 1, into which the line divides a connected part; None if it divides none."""
     from scipy.ndimage import binary_dilation, label
 
     whole, _ = label(mask, EIGHT)
@@ -152,7 +152,7 @@ def _cut(mask: np.ndarray, line: np.ndarray) -> np.ndarray | None:
 
 
 def _sides(mask: np.ndarray, line: np.ndarray, drawn_line: np.ndarray) -> np.ndarray | None:
-    """Parts of a cell of several parts by the side of a line on which they lie; None if all lie on one."""
+    """The parts of a cell grouped by their side of a line; None if all are on one side."""
     from scipy.ndimage import label
 
     whole, n = label(mask, EIGHT)
@@ -166,7 +166,7 @@ def _sides(mask: np.ndarray, line: np.ndarray, drawn_line: np.ndarray) -> np.nda
 
 
 def _nearest(mask: np.ndarray, parts: np.ndarray) -> np.ndarray:
-    """Give each pixel of the mask without a part that of the nearest one."""
+    """Assign each pixel of the mask without a part to the nearest part."""
     from scipy.ndimage import distance_transform_edt
 
     if (parts[mask] > 0).all():

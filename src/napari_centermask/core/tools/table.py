@@ -1,4 +1,4 @@
-"""The table of tools: the function of each, what its edits are called, what it needs, and what it selects afterwards."""
+"""The table of tools: function, name of the edit, requirements, and selection afterwards."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ Selects = Literal["same", "parts", "new"]
 
 @dataclass(frozen=True)
 class Tool:
-    """Something that can be done to the cells of one plane.
+    """An operation on the cells of one plane.
 
     Attributes
     ----------
     name
         As in code: "split_line".
     title
-        As a person reads it on a button or in a message: "Split along a line".
+        As shown on a button or in a message: "Split along a line".
     function
         Takes the plane's cells, then one id, several ids or nothing (see `acts_on`), and the arguments by name.
     edit
-        What an edit is called, up to the word "cell": "split of".
+        Name of an edit, up to the word "cell": "split of".
     acts_on
         "cell": one cell, the first id; "cells": all of them; "plane": none, for instance to add a cell.
     arguments
-        Names of the arguments that it takes.
+        Names of its arguments.
     sees_others
-        It also changes cells around, or keeps off them, and must know which are shown.
+        It also changes or avoids other cells, and must know which are shown.
     selects
         What is selected afterwards: "same" as before, the cell and its "parts", or the "new" cells.
     needs
-        How many cells have to be selected at least.
+        The smallest number of selected cells.
     """
 
     name: str
@@ -56,11 +56,11 @@ class Tool:
     needs: int = 1
 
     def targets(self, ids: Sequence[int]) -> tuple[int, ...]:
-        """Those of the selected cells that it acts on."""
+        """The selected cells that it acts on."""
         return {"plane": (), "cell": tuple(ids[:1]), "cells": tuple(ids)}[self.acts_on]
 
     def changes(self, result: Result, plane: Index, ids: Sequence[int] = (), **arguments: object) -> list[Change]:
-        """What the tool would change; empty if nothing, and if the plane lacks one of the cells.
+        """What the tool would change; empty if nothing, or if one of the cells is missing.
 
         Raises
         ------

@@ -104,8 +104,7 @@ def _check_cells(counts: Counter[str], split: str, settings: TrainSettings, data
     folders = ", ".join(str(annotation_file(f, split)) for f in data)
     if not counts.total():
         raise BadAnnotations(
-            f"There are no cells in the {split} images of {folders}. Annotate some cells, or "
-            "choose another folder."
+            f"There are no cells in the {split} images of {folders}. Annotate some cells, or choose another folder."
         )
     known = settings.model.categories
     missing = [name for name in known if not counts[name]]

@@ -37,7 +37,9 @@ def read_records(source: Path) -> list[ImageRecord]:
         records = read_coco(source / "annotations.json", images_root=source / "images")
         check_images(source / "annotations.json", records)
     else:
-        raise BadAnnotations(f"{source} is not a project or a folder with images/ and annotations.json. Choose such a folder.")
+        raise BadAnnotations(
+            f"{source} is not a project or a folder with images/ and annotations.json. Choose such a folder."
+        )
     partial = is_partial(records)
     known = [r for r in records if not truth_of(r, partial=partial).is_empty]
     n_cells = sum(len(truth_of(r, partial=partial).instances) for r in known)

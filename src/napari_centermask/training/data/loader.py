@@ -58,9 +58,7 @@ def annotation_file(folder: Path, split: str | None) -> Path:
     """
     path = Path(folder) / (f"annotations_{split}.json" if split else "annotations.json")
     if not path.is_file():
-        raise BadAnnotations(
-            f"There are no annotations at {path}. Export COCO there, or choose another folder."
-        )
+        raise BadAnnotations(f"There are no annotations at {path}. Export COCO there, or choose another folder.")
     return path
 
 

@@ -18,7 +18,9 @@ Of the overlaps in the composites 95 % are below 0.51, the largest is 0.55 (docs
 _ADDED = 0.7  # fraction of the tiles in which cells add light, as in widefield microscopy; else they hide what is below
 _BESIDE = 0.75  # fraction of the cells put beside an existing one
 _SEEN = 0.3  # cells with less than this inside the tile are not pasted
-_BRIGHT = 0.1  # lowest light, as a fraction of the intensity range, for a cell to count as brighter than its surroundings
+_BRIGHT = (
+    0.1  # lowest light, as a fraction of the intensity range, for a cell to count as brighter than its surroundings
+)
 _DIMMED = 0.6, 1.2  # range of the factor on the light
 _REACH = 0.45, 0.95  # distance of the centres as a fraction of the distance at which the cells would touch
 

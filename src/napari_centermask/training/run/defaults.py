@@ -187,7 +187,9 @@ def _network(facts: DataFacts, card: ModelCard | None, reasons: dict[str, str]) 
         own = {"ese": False, "top_levels": 0, "head_norm": "none", "roi_levels": "area"}
         small = {"maskiou_channels": 64, "maskiou_fc": 128}
         return ModelSettings(in_channels=channels, categories=list(facts.categories), **own, **small), SCRATCH_DIAMETER
-    reasons["diameter"] = f"the start model was trained on cells of {card.diameter:.0f} pixels; these have {facts.diameter:.0f}"
+    reasons["diameter"] = (
+        f"the start model was trained on cells of {card.diameter:.0f} pixels; these have {facts.diameter:.0f}"
+    )
     same = len(facts.categories) == len(card.model.categories) == 1 or set(facts.categories) <= set(
         card.model.categories
     )

@@ -207,7 +207,9 @@ class _Run:
     def _count(self, losses: dict[str, float]) -> None:
         self.trainer.progress.seconds += self.clock.lap()
         for name, value in losses.items():
-            if math.isfinite(value):  # the gradient norm is not finite if fp16 overflows, and such a step changes nothing
+            if math.isfinite(
+                value
+            ):  # the gradient norm is not finite if fp16 overflows, and such a step changes nothing
                 self.values.setdefault(name, []).append(value)
 
     def _after_step(self) -> Events:
@@ -330,4 +332,6 @@ def _explain_os(error: OSError, settings: TrainSettings) -> TrainingFailed:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return TrainingFailed(f"The disk of {settings.out} is full. Free some space. {again}", reason="disk")
     where = error.filename or settings.out
-    return TrainingFailed(f"Cannot use {where}: {error.strerror or error}. Make it available again. {again}", reason="data")
+    return TrainingFailed(
+        f"Cannot use {where}: {error.strerror or error}. Make it available again. {again}", reason="data"
+    )
