@@ -34,7 +34,7 @@ def test_tiny_cells_are_those_below_a_part_of_the_median():
     result = result_of(square(1, 0, 0, 20), square(2, 0, 25, 20), square(3, 30, 0, 20), square(4, 40, 40, 4))
     assert usual_tiny_area(Columns(result)) == 20
     (finding,) = check(Columns(result))
-    assert (finding.kind, finding.ids, finding.text) == ("tiny", (4,), "Cell 4: 16 of at least 20 pixels")
+    assert (finding.kind, finding.ids, finding.text) == ("tiny", (4,), "Cell 4: 16 pixels, fewer than 20")
     assert finding.at == (41.5, 41.5)
     assert found_in(result, tiny_area=10) == []
     assert found_in(result, tiny_area=401) == [("tiny", (1,)), ("tiny", (2,)), ("tiny", (3,)), ("tiny", (4,))]
