@@ -60,7 +60,9 @@ def test_planes_of_a_stack_are_one_source_with_a_picture_each(tmp_path, cells, m
     assert len(list((tmp_path / "pictures").glob("*_old.png"))) == 6
 
 
-def test_a_model_that_was_trained_on_what_it_is_compared_on_is_not_recommended_by_it(tmp_path, cells, models, monkeypatch):
+def test_a_model_that_was_trained_on_what_it_is_compared_on_is_not_recommended_by_it(
+    tmp_path, cells, models, monkeypatch
+):
     folder = folder_of(tmp_path / "a", cells, [f"{n}.tif" for n in range(9)])
     records = read_coco(folder / "annotations.json", images_root=folder / "images")
     right = iter(r.instances for r in records for _ in range(2))

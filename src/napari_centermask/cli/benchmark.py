@@ -62,7 +62,7 @@ def benchmark(
     """
     names = [e.strip() for e in engines.split(",") if e.strip()]
     if not names or set(names) - set(ENGINES):
-        raise BadSettings(f"--engines: expected any of {', '.join(ENGINES)}, got '{engines}'.")
+        raise BadSettings(f"--engines must list any of {', '.join(ENGINES)}, not '{engines}'.")
     check_writable([out], inputs=images or ())
     from napari_centermask.cli.demo import sample_image
     from napari_centermask.deploy import benchmark as measure

@@ -67,7 +67,7 @@ def compare(
         if missing := next((f for f in folders if not f.is_dir()), None):
             raise BadSettings(f"{flag}: {missing} is not a folder with images/ and annotations. Choose such a folder.")
     if held_out and split:
-        raise BadSettings("--held-out chooses the images by itself: leave --split out.")
+        raise BadSettings("--held-out chooses the images itself. Leave out --split.")
     check_writable([json, pictures and pictures / "old.png"], inputs=annotations_in(*data, *(known or ())))
     engines = [load_engine(m, engine=engine, device=device) for m in (old, new)]
     with TemporaryDirectory(prefix="centermask-", ignore_cleanup_errors=True) as temporary:

@@ -54,7 +54,7 @@ def evaluate(
     from napari_centermask.pipeline.channels import named
 
     if not data.is_dir():
-        raise BadSettings(f"--data: expected a folder with images/ and annotations, {data} is none.")
+        raise BadSettings(f"--data: {data} is not a folder with images/ and annotations. Choose such a folder.")
     check_writable([json, maps and maps / "errors.png"], inputs=[predictions, *annotations_in(data)])
     if predictions is None:
         if settings.channel_names is None:

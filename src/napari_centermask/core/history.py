@@ -70,7 +70,7 @@ class History:
     Parameters
     ----------
     result
-        What is edited.
+        The result to edit.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class History:
         Raises
         ------
         ValueError
-            If a change does not start from what is there, or its cell does not fit the image. Nothing is applied then.
+            If a change does not start from the current state, or its cell does not fit the image. Nothing is applied.
         ReadOnlyProject
             If the history is closed.
         """
@@ -115,7 +115,7 @@ class History:
         return edit
 
     def undo(self) -> Edit | None:
-        """Take the last edit back; returns what was applied for it, None if there is nothing to undo.
+        """Undo the last edit; return the inverse edit, None if there is nothing to undo.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class History:
         return inverse
 
     def redo(self) -> Edit | None:
-        """Apply the edit undone last again; None if there is nothing to redo. Raises as `undo`."""
+        """Redo the edit undone last; None if there is nothing to redo. Raises as `undo`."""
         if not self._undone:
             return None
         self._check_open()

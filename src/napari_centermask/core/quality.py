@@ -72,9 +72,7 @@ def check(columns: Columns, *, tiny_area: int | None = None, duplicate_iou: floa
     tests: dict[str, Callable[[Instance], str]] = {
         "empty": lambda cell: "" if cell.mask.any() else "no pixels",
         "outside": lambda cell: _outside(cell, columns.result.shape),
-        "tiny": lambda cell: (
-            f"{cell.area} pixels, fewer than {tiny_area}" if 0 < cell.area < tiny_area else ""
-        ),
+        "tiny": lambda cell: f"{cell.area} pixels, fewer than {tiny_area}" if 0 < cell.area < tiny_area else "",
         "touching": lambda cell: _touching(cell.mask),
     }
     found = list(_empty_planes(columns)) + list(_duplicates(columns, rows, duplicate_iou))

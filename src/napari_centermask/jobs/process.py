@@ -109,7 +109,7 @@ class Job:
         try:
             with whole_file(self.folder / "job.json") as part:
                 part.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        except CannotSave:  # nobody could find it again
+        except CannotSave:  # else nobody could find it again
             self._process.kill()
             self._process.wait()
             raise

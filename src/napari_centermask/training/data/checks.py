@@ -46,7 +46,7 @@ def check_data(settings: TrainSettings) -> list[str]:
 
 
 def _checked(folder: Path, split: str, settings: TrainSettings, notes: list[str]) -> Counter[str]:
-    """Check a split of a folder; returns how many cells of each category teach, or judge where they are complete."""
+    """Check a split of a folder; return the number of usable cells per category (in val, only where all are reviewed)."""
     path = annotation_file(folder, split)
     records = read_coco(path, images_root=folder / "images")
     check_images(path, records)

@@ -171,7 +171,7 @@ class _Run:
         changes = {"learning_rate": curve.best, "find_rate": False}
         self.settings = self.trainer.settings = self.settings.model_copy(update=changes)
         _write_run(self.settings)
-        message = f"Learning rate {curve.best:.1e}, from trial steps."
+        message = f"Learning rate {curve.best:.1e}, found with trial steps."
         yield NoticeEvent(message=message, rates=tuple(curve.rates.tolist()), losses=tuple(curve.losses.tolist()))
 
     def close(self) -> None:
