@@ -263,7 +263,7 @@ def test_channels_that_do_not_fit_are_named(capsys, network, tmp_path):
     _stack(tmp_path / "a.tif", ["membrane", "nucleus"])
     assert cli.run(["segment", str(tmp_path / "a.tif"), "--out", str(tmp_path / "1")]) == 2
     error = capsys.readouterr().err
-    assert "a.tif: Expected the channels nucleus, cytoplasm, membrane" in error
+    assert "a.tif: The model needs the channels nucleus, cytoplasm, membrane" in error
     assert "cytoplasm is missing" in error
 
 

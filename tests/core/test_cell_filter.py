@@ -57,5 +57,5 @@ def test_what_is_not_measured_does_not_match(columns):
 
 @pytest.mark.parametrize("text", ["size>3", "score<much", "score<", "<3", "a=b=c"])
 def test_mistakes_are_explained(columns, text):
-    with pytest.raises(BadSettings, match="Write: score<0.6"):
+    with pytest.raises(BadSettings, match="Example: score<0.6"):
         matching(columns, text)

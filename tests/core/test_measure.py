@@ -163,7 +163,7 @@ def test_large_images_are_read_in_strips_and_their_background_is_sampled(monkeyp
 
 def test_what_does_not_fit_is_said():
     cells = Instances((9, 9), [Instance(1, 0, 0, np.ones((2, 2), bool))])
-    with pytest.raises(BadImage, match="1 x 9 x 9 .* got 1 x 9 x 8"):
+    with pytest.raises(BadImage, match="1 x 9 x 9 .* not 1 x 9 x 8"):
         list(measure(np.ones((1, 9, 8)), cells, channels=["a"]))
     with pytest.raises(BadSettings, match="ring, image, none"):
         Background("local")

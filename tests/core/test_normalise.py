@@ -70,7 +70,7 @@ def test_non_finite_pixels_are_left_out_of_the_range_and_of_the_result(image):
 def test_an_image_without_finite_pixels_is_refused():
     image = np.zeros((2, 8, 8))
     image[1] = np.nan
-    with pytest.raises(BadImage, match="channel 1"):
+    with pytest.raises(BadImage, match="Channel 1"):
         intensity_range(image)
 
 

@@ -21,7 +21,7 @@ def test_votes_count_each_model_by_its_weight():
 
 
 def test_weights_must_fit():
-    with pytest.raises(ValueError, match="Expected 2 weights"):
+    with pytest.raises(ValueError, match="must be 2 numbers"):
         mixed([A, B], [1])
 
 

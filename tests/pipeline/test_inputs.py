@@ -66,7 +66,7 @@ def test_a_missing_channel_is_empty_where_the_model_knows_that(fake, image):
     ("kind", "n", "settings", "words"),
     [
         (BadImage, 2, {"channel_names": ["membrane", "nucleus"]}, "cytoplasm is missing.*drop_channel"),
-        (BadImage, 3, {"channel_names": ["DAPI", "GFP", "WGA"]}, "nucleus, cytoplasm, membrane, the image has DAPI"),
+        (BadImage, 3, {"channel_names": ["DAPI", "GFP", "WGA"]}, "nucleus, cytoplasm, membrane, but the image has DAPI"),
         (BadImage, 2, {}, "got 2 without names.*--channel-names nucleus cytoplasm membrane"),
         (BadImage, 1, {}, "got 1 without names"),
         (BadSettings, 3, {"channel_names": ["nucleus"]}, "each of the image's 3 channels, got 1"),

@@ -82,7 +82,7 @@ def test_an_image_that_names_two_channels_alike_is_left_out_and_named(fake, writ
     tifffile.imwrite(files["twins"], twins, imagej=True, metadata={"axes": "CYX", "Labels": ["DAPI", "dapi"]})
     ranking = run_through(ranking_steps(files, fake.engine(), SETTINGS, reviewed={"other": files["twins"]}))
     assert list(ranking.values) == ["steady"]
-    assert "twins.tif: Expected a different name for each channel" in ranking.left_out["twins"]
+    assert "twins.tif: Channel names must differ" in ranking.left_out["twins"]
 
 
 def test_settings_that_do_not_fit_are_no_fault_of_an_image(fake, write):
@@ -101,5 +101,5 @@ def test_of_a_stack_the_middle_plane_is_looked_at(fake, tmp_path):
 
 def test_the_work_can_be_stopped_between_tiles(fake, write):
     steps = ranking_steps(write(a=STEADY, b=STEADY), fake.engine(), SETTINGS)
-    assert next(steps).message == "Looking at a.tif, image 1 of 2"
+    assert next(steps).message == "Segmenting a.tif, image 1 of 2"
     steps.close()

@@ -1,6 +1,6 @@
 """Engines run the network; numpy in, numpy out.
 
-Those of one family answer the same calls on every runtime: `features` and `masks` of a CenterMask, `maps` of a U-Net.
+Engines of a family have the same methods on every runtime: `features` and `masks` for a CenterMask, `maps` for a U-Net.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from napari_centermask.models.store.card import ModelCard
 
 @dataclass(frozen=True)
 class Features:
-    """What one pass over a batch of tiles leaves behind; kept to answer box prompts at once.
+    """The output of one pass over a batch of tiles; kept to answer box prompts quickly.
 
     Attributes
     ----------
@@ -123,4 +123,4 @@ class MapEngine(Protocol):
 
 
 AnyEngine = Engine | MapEngine
-"""The engine of a model of any family, told apart by `card.kind`."""
+"""The engine of a model of any family, distinguished by `card.kind`."""

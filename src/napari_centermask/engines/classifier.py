@@ -24,12 +24,12 @@ class ClassifierEngine:
     path
         NAME.classifier.onnx.
     engine
-        "openvino", "onnx", or "auto": OpenVINO where it is installed.
+        "openvino", "onnx", or "auto": OpenVINO if it is installed.
 
     Raises
     ------
     BadModel, BadSettings, MissingExtra
-        With what to do.
+        The message says what to do.
     """
 
     def __init__(self, path: Path, *, engine: str = "auto", threads: int | None = None) -> None:
@@ -49,10 +49,10 @@ class ClassifierEngine:
             session, _ = open_session(path, "cpu", threads)
             self._run = lambda crops: session.run([PROBABILITIES], {CROPS: crops})[0]
         else:
-            raise BadSettings(f"Expected an engine of auto, openvino, onnx for a classifier, got {engine!r}.")
+            raise BadSettings(f"A classifier runs on the engines auto, openvino or onnx, not {engine!r}.")
 
     def probabilities(self, crops: np.ndarray) -> np.ndarray:
-        """What each cell is, calibrated by the card's temperature.
+        """Classify cells; probabilities are calibrated by the card's temperature.
 
         Parameters
         ----------
@@ -70,5 +70,5 @@ class ClassifierEngine:
 
 
 def load_classifier(name_or_path: str | Path, *, engine: str = "auto", threads: int | None = None) -> ClassifierEngine:
-    """Load a classifier by its file, or by the name of the model that it came with."""
+    """Load a classifier from its file, or by the name of the model that includes it."""
     return ClassifierEngine(find_classifier(name_or_path), engine=engine, threads=threads)

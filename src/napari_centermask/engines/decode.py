@@ -44,16 +44,16 @@ def detect(
     index
         Tile within the batch.
     max_detections
-        Most boxes returned; ties with the last one may add to them, as in the reference.
+        Largest number of boxes; ties with the last one are also returned, as in the reference.
     pre_nms_topk
-        Most candidates taken from each level; all when not given.
+        Largest number of candidates per level; by default all.
     threshold
         "score": at least `score` after centerness, so that filtering later gives the same boxes.
         "class": the class probability alone exceeds `score`, as in the reference.
     soft
-        Lower the scores of overlapping boxes instead of dropping them; `nms` is then unused unless linear.
+        Lower the scores of overlapping boxes instead of dropping them; `nms` is then only used if linear.
     across
-        Boxes suppress those of other classes too, as one cell has one category; the reference does not.
+        Boxes also suppress those of other classes, as a cell has one category; the reference does not.
     """
     boxes, scores, classes, rows = _candidates(
         features, card, score=score, index=index, pre_nms_topk=pre_nms_topk, threshold=threshold
@@ -69,12 +69,12 @@ def detect(
 
 
 def class_probabilities(features: Features, rows: np.ndarray, *, index: int = 0) -> np.ndarray:
-    """Of each category at some locations: the sigmoids of the class logits, divided by their sum.
+    """Probabilities of the categories at some locations: the sigmoids of the class logits, divided by their sum.
 
     Returns
     -------
     numpy.ndarray
-        (len(rows), categories) float32; (len(rows), 0) where there is but one category.
+        (len(rows), categories) float32; (len(rows), 0) for a single category.
     """
     logits = features.logits[index][rows]
     if logits.shape[1] == 1:
@@ -106,7 +106,7 @@ def candidates(
 def _candidates(
     features: Features, card: Any, *, score: float, index: int, pre_nms_topk: int | None, threshold: Threshold
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """As `candidates`, and (K,) the locations that they come from."""
+    """As `candidates`, with (K,) the locations that they come from."""
     logits = features.logits[index]
     lowest = score * score if threshold == "score" else score
     rows, classes = np.nonzero(logits > _logit(lowest) - 1e-3)  # a first sieve, exact below
@@ -118,7 +118,7 @@ def _candidates(
     if pre_nms_topk is not None:
         top = _top_per_level(product, levels[rows], pre_nms_topk)
         rows, classes, product = rows[top], classes[top], product[top]
-    # Spoilt weights give boxes without end, and the mask heads sample a box's whole area: minutes for a single one.
+    # Corrupt weights give enormous boxes, and the mask heads sample a box's whole area: minutes for a single one.
     ltrb = np.fmin(features.ltrb[index][rows], _REACH * max(features.tile_shape))
     boxes = np.concatenate([centres[rows] - ltrb[:, :2], centres[rows] + ltrb[:, 2:]], axis=1)
     return boxes.astype(np.float32), np.sqrt(product), classes.astype(np.int64), rows

@@ -1,4 +1,4 @@
-"""What the graph runtimes share: the names of the exported graphs' inputs and outputs."""
+"""Shared by the graph runtimes: the names of the inputs and outputs of exported graphs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def pyramid_names(n_levels: int) -> tuple[str, ...]:
 
 
 def dense_outputs(n_levels: int) -> tuple[str, ...]:
-    """The outputs of the `dense` graph of a network with so many levels up to P5, in order."""
+    """The outputs of the `dense` graph of a network with this many levels up to P5, in order."""
     return (*pyramid_names(n_levels), *LOCATIONS)
 
 

@@ -1,4 +1,4 @@
-"""Choose and load an engine; nothing is changed silently: the engine's name and device tell what runs."""
+"""Choose and load an engine; its name and device show what is running, so no fallback is silent."""
 
 from __future__ import annotations
 
@@ -23,30 +23,28 @@ def load_engine(
     model
         Name of an installed model, a model file, or its files.
     engine
-        "openvino", "onnx", "torch", or "auto": ONNX Runtime where it has a working GPU, then OpenVINO, then
+        "openvino", "onnx", "torch", or "auto": ONNX Runtime if it has a working GPU, then OpenVINO, then
         ONNX Runtime on the CPU, then torch.
     device
         "auto", "cpu", "cuda", "cuda:1".
     threads
-        CPU threads; all cores when not given.
+        CPU threads; by default all cores.
 
     Raises
     ------
     BadModel, BadSettings, MissingExtra
-        With what to do.
+        The message says what to do.
     """
     files = model if isinstance(model, ModelFiles) else find_model(model)
     name = _choose(files, device) if engine == "auto" else engine
     if name == "torch":
         return _load_torch(files, device, threads)
     if name not in NAMES:
-        raise BadSettings(f"Expected an engine of {', '.join(NAMES)}, got {engine!r}.")
+        raise BadSettings(f"The engine must be one of {', '.join(NAMES)}, not {engine!r}.")
     family = family_of(files.card)
     if files.graphs is None:
         graphs = " and ".join(files.name + graph_suffix(graph) for graph in family.graphs)
-        raise BadModel(
-            f"Expected {graphs} for the engine {name!r}. Make them with: napari-centermask export {files.name}"
-        )
+        raise BadModel(f"The engine {name!r} needs {graphs}. Make them with: napari-centermask export {files.name}")
     engine_class = family.load(family.engines[name])
     loaded: AnyEngine = engine_class(*files.graphs, files.card, device=device, threads=threads)
     return loaded
@@ -71,7 +69,7 @@ def _choose(files: ModelFiles, device: str) -> str:
 def _load_torch(files: ModelFiles, device: str, threads: int | None) -> AnyEngine:
     if files.weights is None:
         raise BadModel(
-            f"Expected weights ({files.name}.safetensors) for the engine 'torch', {files.name} has only graphs."
+            f"The engine 'torch' needs weights ({files.name}.safetensors), but {files.name} has only graphs. Use another engine."
         )
     try:
         from napari_centermask.engines.torch import load

@@ -1,4 +1,4 @@
-"""ONNX Runtime: on the CPU, or on CUDA where it truly works."""
+"""ONNX Runtime: on the CPU, or on CUDA if it works."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from napari_centermask.models.store.card import ModelCard
 
 
 def cuda_works() -> bool:
-    """Whether a CUDA driver can be loaded; asked first, as ONNX Runtime prints errors when it cannot."""
+    """Whether a CUDA driver can be loaded; checked first, as ONNX Runtime prints errors if it cannot."""
     name = "nvcuda.dll" if os.name == "nt" else "libcuda.so.1"
     try:
         ctypes.CDLL(name)
@@ -32,7 +32,7 @@ def import_runtime() -> ModuleType:
     Raises
     ------
     MissingExtra
-        If it is missing or broken by two packages in one folder.
+        If it is missing, or broken by two packages in one folder.
     """
     try:
         import onnxruntime
@@ -61,12 +61,12 @@ class OnnxEngine:
     device
         "auto", "cpu", "cuda" or "cuda:1".
     threads
-        CPU threads; all cores when not given.
+        CPU threads; by default all cores.
 
     Raises
     ------
     BadSettings
-        If CUDA is asked for and does not work.
+        If CUDA is requested and does not work.
     """
 
     name = "onnx"
@@ -94,7 +94,7 @@ class OnnxEngine:
 
 
 class OnnxMapEngine:
-    """The exported `maps` graph on ONNX Runtime; parameters as of `OnnxEngine`."""
+    """The exported `maps` graph on ONNX Runtime; parameters as in `OnnxEngine`."""
 
     name = "onnx"
 
@@ -108,7 +108,7 @@ class OnnxMapEngine:
 
 
 def open_session(path: Path, device: str, threads: int | None) -> tuple[Any, str]:
-    """A graph ready to run, and the device that it runs on."""
+    """A graph ready to run, and its device."""
     runtime = import_runtime()
     providers = _providers(runtime, device)
     options = runtime.SessionOptions()
@@ -120,7 +120,7 @@ def open_session(path: Path, device: str, threads: int | None) -> tuple[Any, str
     session = runtime.InferenceSession(str(path), options, providers=providers)
     on_gpu = "CUDAExecutionProvider" in session.get_providers()
     if device.startswith("cuda") and not on_gpu:
-        raise BadSettings(f"Expected ONNX Runtime on {device}, it fell back to the CPU. Run napari-centermask doctor.")
+        raise BadSettings(f"ONNX Runtime cannot use {device} and fell back to the CPU. Run napari-centermask doctor.")
     return session, (device if device.startswith("cuda") else "cuda") if on_gpu else "cpu"
 
 
@@ -130,7 +130,7 @@ def _providers(runtime: ModuleType, device: str) -> list[str | tuple[str, dict[s
     if not (wanted and offered and cuda_works()):
         if device.startswith("cuda"):
             raise BadSettings(
-                f"Expected CUDA for device={device!r}; this machine has no CUDA driver or no onnxruntime-gpu. "
+                f"device={device!r} needs CUDA, but this machine has no CUDA driver or no onnxruntime-gpu. "
                 "Use device cpu, or pip install 'napari-centermask[gpu]'."
             )
         return ["CPUExecutionProvider"]
@@ -138,6 +138,6 @@ def _providers(runtime: ModuleType, device: str) -> list[str | tuple[str, dict[s
         runtime.preload_dlls()
     runtime.set_default_logger_severity(4)
     number = int(device.partition(":")[2] or 0)
-    # Tiles change size, so convolutions are not tuned anew for each shape.
+    # Tiles vary in size, so do not tune convolutions for each shape.
     options = {"device_id": number, "cudnn_conv_algo_search": "HEURISTIC"}
     return [("CUDAExecutionProvider", options), "CPUExecutionProvider"]

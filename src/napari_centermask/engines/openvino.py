@@ -1,4 +1,4 @@
-"""OpenVINO: the engine that is always installed; it clashes with no other package and is the fastest on CPUs."""
+"""OpenVINO: the engine that is always installed; it conflicts with no other package and is the fastest on CPUs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class OpenVinoEngine:
     device
         "auto" or "cpu".
     threads
-        CPU threads; all cores when not given.
+        CPU threads; by default all cores.
     """
 
     name = "openvino"
@@ -60,7 +60,7 @@ class OpenVinoEngine:
 
 
 class OpenVinoMapEngine:
-    """The exported `maps` graph on OpenVINO, in float32; parameters as of `OpenVinoEngine`."""
+    """The exported `maps` graph on OpenVINO, in float32; parameters as in `OpenVinoEngine`."""
 
     name = "openvino"
 
@@ -81,9 +81,7 @@ def compile_graph(path: Path, device: str, threads: int | None) -> Any:
     except ImportError as error:
         raise MissingExtra(f"The engine 'openvino' needs OpenVINO ({error}): pip install openvino") from error
     if device not in ("auto", "cpu"):
-        raise BadSettings(
-            f"Expected device auto or cpu for the engine openvino, got {device!r}. Use engine onnx or torch."
-        )
+        raise BadSettings(f"The engine openvino runs on device auto or cpu, not {device!r}. Use engine onnx or torch.")
     # Without this hint OpenVINO computes in bf16 on some CPUs, and results differ from machine to machine.
     config: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     if threads:

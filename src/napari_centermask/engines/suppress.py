@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_centermask.core.neighbours import box_iou, near_pairs
 
-_BLOCK = 1024  # candidates compared with one another at once; bounds memory when thousands lie on one spot
+_BLOCK = 1024  # candidates compared with one another at once; limits memory when thousands lie on one spot
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class SoftNms:
 
 
 def nms_boxes(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou: float) -> np.ndarray:
-    """Greedy suppression within each class, as torchvision's `batched_nms`.
+    """Greedy suppression within each class, like torchvision's `batched_nms`.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def nms_boxes(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou: f
 
 
 def _greedy(members: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-    """Members kept when i suppresses j for each pair, better (smaller) ones first; in rounds, not one by one."""
+    """Members that are kept if i suppresses j for each pair, better (smaller) ones first; in rounds, not one by one."""
     size = int(members[-1]) + 1 if len(members) else 0
     undecided, keep = np.zeros(size, bool), np.zeros(size, bool)
     undecided[members] = True
@@ -118,7 +118,7 @@ def soft_nms(
 
 
 def _lower(scores: np.ndarray, j: np.ndarray, factor: np.ndarray, bounds: np.ndarray, min_score: float) -> np.ndarray:
-    """Take the best box, lower its neighbours, and so on; changes `scores`, returns the order taken."""
+    """Repeatedly take the best box and lower its neighbours; changes `scores`, returns the order."""
     heap = [(-score, k) for k, score in enumerate(scores)]
     heapify(heap)
     done = np.zeros(len(scores), bool)
@@ -126,7 +126,7 @@ def _lower(scores: np.ndarray, j: np.ndarray, factor: np.ndarray, bounds: np.nda
     while heap:
         negative, k = heappop(heap)
         if done[k] or -negative != scores[k]:
-            continue  # an older entry of a box that was lowered since
+            continue  # an outdated entry of a box whose score was lowered since
         if scores[k] < min_score:
             break
         done[k] = True

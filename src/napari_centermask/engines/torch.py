@@ -1,4 +1,4 @@
-"""The torch engine: for the command line and child processes, never inside napari."""
+"""The torch engine, for the command line and child processes, never inside napari."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class TorchEngine:
 
 
 class TorchMapEngine:
-    """A U-Net on PyTorch; parameters as of `TorchEngine`."""
+    """A U-Net on PyTorch; parameters as in `TorchEngine`."""
 
     name = "torch"
 
@@ -82,15 +82,15 @@ def engine_of(model: torch.nn.Module, card: ModelCard, *, device: str = "cpu") -
 
 
 def load(weights: Path, *, device: str = "auto", threads: int | None = None) -> TorchEngine | TorchMapEngine:
-    """The engine for a model's weights; "auto" is CUDA where PyTorch sees it.
+    """The engine for a model's weights; "auto" is CUDA if available.
 
     Raises
     ------
     BadModel, BadSettings
-        If the file cannot be used, or CUDA is asked for and missing.
+        If the file cannot be used, or CUDA is requested and missing.
     """
     if device.startswith("cuda") and not torch.cuda.is_available():
-        raise BadSettings(f"Expected a CUDA device for device={device!r}, PyTorch sees none. Use device cpu.")
+        raise BadSettings(f"PyTorch has no CUDA device for device={device!r}. Use device cpu.")
     if threads:
         torch.set_num_threads(threads)
     if device == "auto":

@@ -1,4 +1,4 @@
-"""An image of planes becomes instances: checked, scaled, cut into tiles, run through an engine, merged."""
+"""Segment an image of planes: check, scale, cut into tiles, run an engine, merge."""
 
 from napari_centermask.pipeline.card_defaults import with_card_defaults
 from napari_centermask.pipeline.planes import Plane, planes_of

@@ -1,16 +1,16 @@
-"""The settings of a run, completed by what the model's card says."""
+"""The settings of a run, completed from the model's card."""
 
 from __future__ import annotations
 
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import PreprocessSettings, SegmentSettings
 
-# What a model's card may set where the user did not.
+# Settings that a model's card may set if the user did not.
 _FROM_CARD = ("score", "nms", "mask_nms", "min_area", "overlap", "foreground", "seed", "smoothing")
 
 
 def with_card_defaults(settings: SegmentSettings, card: ModelCard) -> SegmentSettings:
-    """The settings with the model's own defaults, percentiles and preprocessing where the user set none."""
+    """The settings with the model's own defaults, percentiles and preprocessing unless the user set them."""
     own = {name: value for name, value in card.defaults.items() if name in _FROM_CARD}
     own["percentiles"] = tuple(card.percentiles)
     unset = {name: value for name, value in own.items() if name not in settings.model_fields_set}
@@ -18,6 +18,6 @@ def with_card_defaults(settings: SegmentSettings, card: ModelCard) -> SegmentSet
 
 
 def own_preprocess(settings: SegmentSettings, card: ModelCard) -> PreprocessSettings:
-    """What the model was trained with, but for what the user set."""
+    """The preprocessing that the model was trained with, overridden by what the user set."""
     wanted = settings.preprocess
     return card.preprocess.model_copy(update={name: getattr(wanted, name) for name in wanted.model_fields_set})

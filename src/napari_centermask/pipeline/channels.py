@@ -1,4 +1,4 @@
-"""Which channel of an image is which of the model's: by name where both have names, else by place."""
+"""Match the channels of an image with those of the model: by name if both have names, else by position."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.settings import SegmentSettings
 
 MISSING = -1
-"""In place of a channel that the image lacks; the model sees it empty."""
+"""Stands for a channel that the image lacks; the model gets an empty one."""
 
 
 def choose_channels(available: int, card: Any, settings: SegmentSettings) -> tuple[int, ...]:
@@ -20,7 +20,7 @@ def choose_channels(available: int, card: Any, settings: SegmentSettings) -> tup
     available
         Channels of the image.
     card
-        The model's card; with `channel_names` the image's are found by their names, if it has some.
+        The model's card; with `channel_names`, the image's channels are found by name, if it has names.
 
     Returns
     -------
@@ -30,7 +30,7 @@ def choose_channels(available: int, card: Any, settings: SegmentSettings) -> tup
     Raises
     ------
     BadImage, BadSettings
-        If they do not fit: the message names the channels that are wanted and those that are there.
+        If they do not fit: the message lists the channels that the model needs and those of the image.
     """
     needed, names = card.model.in_channels, settings.channel_names
     chosen = _chosen(available, settings.channels)
@@ -42,28 +42,28 @@ def choose_channels(available: int, card: Any, settings: SegmentSettings) -> tup
         return tuple(chosen)
     if card.channel_names:
         raise BadImage(
-            f"Expected the channels {_list(card.channel_names)}, got {len(chosen)} without names. Say which they are, in the "
-            f"image's order: 'Names' in the napari dock, --channel-names {' '.join(card.channel_names)} on the command line."
+            f"The model needs the channels {_list(card.channel_names)}, but the image's {len(chosen)} have no names. "
+            f"Name them in order: 'Names' in napari, --channel-names {' '.join(card.channel_names)} on the command line."
         )
     if len(chosen) == 1:
         return tuple(chosen * needed)
     what = f"the image has {available}" if settings.channels is None else f"{len(chosen)} were chosen"
     some = "1 channel" if needed == 1 else f"1 or {needed} channels"
     raise BadImage(
-        f"Expected {some} for this model, {what}. Choose channels: 'Channels' in napari, --channels on the command "
+        f"This model needs {some}, but {what}. Choose channels: 'Channels' in napari, --channels on the command "
         "line. Axes are (channels, height, width)."
     )
 
 
 def named(settings: SegmentSettings, names: Sequence[str] | None) -> SegmentSettings:
-    """The settings with the names that an image's file tells, where the user gave none."""
+    """The settings with the channel names of an image's file, unless the user gave some."""
     if settings.channel_names is not None or not names:
         return settings
     return settings.model_copy(update={"channel_names": list(names)})
 
 
 def missing_channels(available: int, card: Any, settings: SegmentSettings) -> list[str]:
-    """Names of the model's channels that an image lacks and that the model will see empty; raises as `choose_channels`."""
+    """Names of the model's channels that an image lacks and that will be empty; raises as `choose_channels`."""
     if not card.channel_names:
         return []
     chosen = choose_channels(available, card, settings)
@@ -75,13 +75,13 @@ def _by_name(places: dict[str, int], names: Sequence[str], card: Any) -> tuple[i
     absent = [name for name, c in zip(card.channel_names, found, strict=True) if c == MISSING]
     if len(absent) == len(found):
         raise BadImage(
-            f"Expected the channels {_list(card.channel_names)}, the image has {_list(names)}. Name its channels as the model "
-            "does, in the image's order: 'Names' in the napari dock, --channel-names on the command line."
+            f"The model needs the channels {_list(card.channel_names)}, but the image has {_list(names)}. "
+            "Name its channels like the model's: 'Names' in the napari dock, --channel-names on the command line."
         )
     if absent and not card.bears_missing:
         raise BadImage(
-            f"Expected the channels {_list(card.channel_names)}, the image has {_list(names)}: {_list(absent)} is missing, "
-            "and the model was not trained to do without. Add it, or train with augment.drop_channel."
+            f"The model needs the channels {_list(card.channel_names)}, but the image has {_list(names)}: "
+            f"{_list(absent)} is missing, and the model was not trained for that. Add it, or train with augment.drop_channel."
         )
     return found
 
@@ -89,18 +89,18 @@ def _by_name(places: dict[str, int], names: Sequence[str], card: Any) -> tuple[i
 def _chosen(available: int, wanted: list[int] | None) -> list[int]:
     chosen = list(range(available)) if wanted is None else list(wanted)
     if any(not 0 <= c < available for c in chosen):
-        raise BadImage(f"Expected channels between 0 and {available - 1}, got {chosen}. Choose others.")
+        raise BadImage(f"Channels must be between 0 and {available - 1}, not {chosen}. Choose others.")
     return chosen
 
 
 def _check_names(names: Sequence[str], available: int) -> None:
     if len(names) != available:
         raise BadSettings(
-            f"Expected a name for each of the image's {available} channels, got {len(names)}: {_list(names)}. "
-            "Give one for each, in the image's order."
+            f"The image has {available} channels, but there are {len(names)} names: {_list(names)}. "
+            "Give one name for each, in the image's order."
         )
     if len({_plain(name) for name in names}) < len(names):
-        raise BadSettings(f"Expected a different name for each channel, got {_list(names)}.")
+        raise BadSettings(f"Channel names must differ: {_list(names)}. Rename one.")
 
 
 def _plain(name: str) -> str:

@@ -1,4 +1,4 @@
-"""How likely each category is in each pixel of an image: what a U-Net says, without asking where cells begin and end."""
+"""The probability of each category in each pixel of an image, from a U-Net, before cells are separated."""
 
 from __future__ import annotations
 
@@ -19,30 +19,28 @@ from napari_centermask.settings import SegmentSettings
 def class_map_steps(
     plane: ModelInput, engine: AnyEngine, settings: SegmentSettings, diameter: float
 ) -> Generator[Progress, None, np.ndarray]:
-    """Class maps of a plane, yielding between tiles.
+    """Compute class maps of a plane, yielding between tiles.
 
-    Tiles are blended: each counts less towards its edge, where it sees less around it, so that no seam is left.
+    Tiles are blended: each has less weight towards its edge, where it has less context, so that no seam is left.
 
     Parameters
     ----------
     diameter
-        Of a typical cell, in image pixels.
+        Diameter of a typical cell, in image pixels.
 
     Returns
     -------
     numpy.ndarray
-        (1 + categories, H, W) float32 probabilities, background first, that sum to 1; held in memory as a whole.
+        (1 + categories, H, W) float32 probabilities, background first, that sum to 1; all in memory.
 
     Raises
     ------
     BadSettings
-        If the model is no U-Net.
+        If the model is not a U-Net.
     """
     card = engine.card
     if card.kind != "unet":
-        raise BadSettings(
-            f"Expected a U-Net for class maps, '{card.name}' finds cells one by one. Choose another model."
-        )
+        raise BadSettings(f"Class maps need a U-Net, but '{card.name}' detects cells one by one. Choose another model.")
     n = card.model.n_classes
     if plane.is_blank:
         return _background(n, plane.shape)
@@ -60,7 +58,7 @@ def class_map_steps(
 
 
 def class_image(maps: np.ndarray) -> np.ndarray:
-    """(H, W) uint8: 0 where the background is likeliest, else the category's id (from 1)."""
+    """(H, W) uint8: 0 where background is most likely, else the category's id (from 1)."""
     return maps.argmax(axis=0).astype(np.uint8)
 
 
@@ -71,7 +69,7 @@ def _background(n: int, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _weight(box: Box, shape: tuple[int, int]) -> np.ndarray:
-    """(h, w) float32: a smooth hill over a tile, flat where the tile ends with the image."""
+    """(h, w) float32: weights that fall towards the tile's edge, except where the tile ends with the image."""
     sides = []
     for start, stop, length in ((box[0], box[2], shape[0]), (box[1], box[3], shape[1])):
         at = (np.arange(start, stop) + 0.5 - start) / (stop - start)
@@ -82,7 +80,7 @@ def _weight(box: Box, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _resized(maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Maps at the image's size; they still sum to 1."""
+    """Maps resized to the image; they still sum to 1."""
     from PIL import Image
 
     size = shape[1], shape[0]

@@ -1,4 +1,4 @@
-"""Categories of cells that are there already, by a classifier of their crops."""
+"""Categories of existing cells, from a classifier of their crops."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from napari_centermask.models.store.classifier_card import ClassifierCard
 from napari_centermask.pipeline.progress import Progress, run_through
 
 _BATCH = 256
-"""Cells between two yields: less than a tenth of a second."""
+"""Number of cells between two yields: less than a tenth of a second."""
 
 
 def classify(image: Any, instances: Instances, engine: ClassifierEngine) -> Instances:
-    """The same cells with probabilities, and the category of the highest one.
+    """The same cells with probabilities and the most probable category.
 
-    What a person accepted, corrected or rejected keeps its category, if the classifier knows one of that name.
+    Accepted, corrected and rejected cells keep their category, if the classifier has one of that name.
 
     Parameters
     ----------
     image
-        (C, H, W), of the size of the instances.
+        (C, H, W), with the size of the instances.
 
     Raises
     ------
     BadImage
-        If it has another size, other channels than the classifier, or a dark background where a bright one is needed.
+        If its size or channels do not fit, or it has a dark background where a bright one is needed.
     """
     card, cells = engine.card, list(instances)
     names = dict(enumerate(card.model.categories, start=1))
@@ -46,14 +46,14 @@ def classify(image: Any, instances: Instances, engine: ClassifierEngine) -> Inst
 def classify_steps(
     image: Any, shape: tuple[int, int], cells: Sequence[Instance], engine: ClassifierEngine
 ) -> Generator[Progress, None, np.ndarray]:
-    """What the classifier says of cells; can be stopped at every yield, between batches of cells.
+    """Classify cells; can be stopped at every yield, between batches of cells.
 
     Parameters
     ----------
     image
         (C, H, W).
     shape
-        (H, W) of the plane that the cells lie in.
+        (H, W) of the plane of the cells.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def classify_steps(
     Raises
     ------
     BadImage
-        As of `classify`.
+        As in `classify`.
     """
     model = engine.card.model
     scaled = scaled_for(image, shape, engine.card)
@@ -83,15 +83,15 @@ def _told(cell: Instance, probabilities: np.ndarray, own: int | None) -> Instanc
 
 
 def scaled_for(image: Any, shape: tuple[int, int], card: ClassifierCard) -> np.ndarray:
-    """(C, H, W) float32: the intensities as the classifier of a card sees them."""
+    """(C, H, W) float32: the intensities as the classifier sees them."""
     if image.shape[1:] != shape:
         raise BadImage(
-            f"Expected an image of {shape[0]} x {shape[1]} for these cells, it is {image.shape[1]} x {image.shape[2]}. "
-            "Choose the image that they were found in."
+            f"The cells belong to an image of {shape[0]} x {shape[1]}, but this one is {image.shape[1]} x {image.shape[2]}. "
+            "Choose the image that they belong to."
         )
     if len(image) != card.model.in_channels:
         raise BadImage(
-            f"Expected {card.model.in_channels} channels for the classifier {card.name}, the image has {len(image)}. "
+            f"The classifier {card.name} needs {card.model.in_channels} channels, but the image has {len(image)}. "
             "Choose channels of the image or another classifier."
         )
     image = np.asarray(image)
@@ -99,7 +99,7 @@ def scaled_for(image: Any, shape: tuple[int, int], card: ClassifierCard) -> np.n
         median = np.nanmedian(image.reshape(len(image), -1), axis=1).astype(np.float32)
         if image.any() and not (median > 0).all():
             raise BadImage(
-                f"Expected a bright background, as in transmitted light, for the classifier {card.name}; half of the image is "
+                f"The classifier {card.name} needs a bright background, as in transmitted light, but half of the image is "
                 f"not brighter than {median.min():g}. Choose another image or a classifier for such images."
             )
         return normalise(image, np.zeros_like(median), 2 * median)

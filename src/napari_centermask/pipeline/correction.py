@@ -1,4 +1,4 @@
-"""From settings to what is taken out of an image, at its magnification."""
+"""The correction of an image from the settings, at its magnification."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from napari_centermask.io.images import read_image
 from napari_centermask.settings import PreprocessSettings
 
 PREVIEW = 4_000_000
-"""Most pixels of a preview."""
+"""Largest number of pixels of a preview."""
 _LEAST_SIGMA = 0.3  # pixels; a narrower Gaussian changes nothing
 
 
 def correction_of(settings: PreprocessSettings, scale: float) -> Correction:
-    """The correction of an image that the network sees at `scale`: training and use alike ask here.
+    """The correction of an image that the network sees at `scale`, for training and segmentation.
 
     Parameters
     ----------
     scale
-        Network pixels per image pixel; the settings' sizes are network pixels.
+        Network pixels per image pixel; sizes in the settings are in network pixels.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def correction_of(settings: PreprocessSettings, scale: float) -> Correction:
 
 
 def preview(image: Any, channel: int, settings: PreprocessSettings, *, scale: float = 1.0) -> tuple[np.ndarray, int]:
-    """One channel as the model will see it but for its range, thinned out where it is large.
+    """One channel as the model will see it, except for its range, subsampled if it is large.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ def preview(image: Any, channel: int, settings: PreprocessSettings, *, scale: fl
     pixels
         (h, w) float32.
     step
-        Pixels of the image from one to the next.
+        Step of the subsampling in image pixels.
 
     Raises
     ------
     BadImage, BadSettings
-        If the flat field cannot be read, or is of another size.
+        If the flat field cannot be read, or has the wrong size.
     """
     step = math.ceil(math.sqrt(max(1.0, image.shape[1] * image.shape[2] / PREVIEW)))
     view = corrected(image, correction_of(settings, scale))
@@ -69,5 +69,5 @@ def _read_gain(path: Path) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _cached_gain(path: Path, changed_ns: int) -> np.ndarray:
-    planes = [plane for _, plane in read_image(path).planes()]  # TIFFs that name no axes hold channels as pages
+    planes = [plane for _, plane in read_image(path).planes()]  # TIFFs without axes hold channels as pages
     return np.concatenate(planes).astype(np.float32)

@@ -1,4 +1,4 @@
-"""How large the cells of a plane are, asked of the model itself."""
+"""Estimate the cell diameter in a plane with the model itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an image can be segmented at all, asked before the network runs."""
+"""Check whether an image can be segmented, before the network runs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from napari_centermask.pipeline.model_input import ModelInput
 
 
 def check_intensities(plane: ModelInput, parts: Sequence[Box] | None = None) -> None:
-    """Refuse what a person would not want segmented: NaN, infinite or constant intensities in the channels in use.
+    """Raise an error for NaN, infinite or constant intensities in the channels in use.
 
-    Arrays in memory are looked at whole, lazy ones at a coarse sample.
+    Arrays in memory are checked completely, lazy ones by a coarse sample.
 
     Parameters
     ----------
     parts
-        Look at these boxes (y0, x0, y1, x1) alone; at the whole plane when not given.
+        Only check these boxes (y0, x0, y1, x1); by default the whole plane.
 
     Raises
     ------
     BadImage
-        Not finite, or constant.
+        If intensities are not finite, or constant.
     """
     image = plane.image
     step = 1 if isinstance(image, np.ndarray) else max(1, max(plane.shape) // 512)
@@ -34,8 +34,8 @@ def check_intensities(plane: ModelInput, parts: Sequence[Box] | None = None) -> 
         n_bad = int(np.count_nonzero(~np.isfinite(sample))) if sample.dtype.kind == "f" else 0
         if n_bad:
             raise BadImage(
-                f"Expected finite intensities, {n_bad:,} of {sample.size:,} pixels are NaN or infinite. "
+                f"{n_bad:,} of {sample.size:,} pixels are NaN or infinite. "
                 "Replace them, for instance with numpy.nan_to_num."
             )
     if samples and all(sample.min() == sample.max() for sample in samples):
-        raise BadImage("Expected an image with contrast, all its pixels are equal. Choose another image or channel.")
+        raise BadImage("The image has no contrast: all its pixels are equal. Choose another image or channel.")

@@ -1,4 +1,4 @@
-"""The cells of a tile by the maps of a U-Net."""
+"""The cells of a tile from the maps of a U-Net."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from napari_centermask.engines import MapEngine
 from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.settings import SegmentSettings
 
-_MORE_THAN_HALF = 0.5 + 1e-6  # of a resized pixel, so that no two cells get it
+_MORE_THAN_HALF = 0.5 + 1e-6  # of a resized pixel, so that it belongs to a single cell
 _FLIPS: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))  # axes of a batch of tiles
 
 
@@ -27,7 +27,7 @@ def tile_maps(engine: MapEngine, scaled: ScaledInput, box: tuple[int, int, int, 
     Parameters
     ----------
     flips
-        Take the mean over the window and its mirror images: four times the time.
+        Average over the window and its mirror images; takes four times as long.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def find_regions(maps: np.ndarray, card: Any, settings: SegmentSettings) -> list
 
 
 def regions_of(labels: np.ndarray, maps: np.ndarray, card: Any) -> list[Region]:
-    """Labelled cells, (H, W) int32, with what the maps say of each by the card's calibration."""
+    """Labelled cells, (H, W) int32, with their score and calibrated probabilities."""
     found = regions(labels, maps[: card.model.n_classes])
     return [replace(r, probabilities=tempered(r.probabilities, card.temperature)) for r in found]
 
@@ -92,7 +92,7 @@ def tile_pieces(
 
 
 def to_instance(region: Region, scaled: ScaledInput, box: tuple[int, int, int, int], **fields: Any) -> Instance | None:
-    """A region of a window (network pixels) as a cell of the image; None if it is smaller than half a pixel."""
+    """Convert a region of a window (network pixels) to a cell of the image; None if it is smaller than half a pixel."""
     y0, x0, y1, x1 = scaled.window(box)
     crop: tuple[int, int, np.ndarray] | None
     if scaled.factors == (1.0, 1.0):
@@ -113,7 +113,7 @@ def region_sizes(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Diameters of the disks of equal area, scores, middles (x, y) of the regions, and whether the window's edge cuts them.
 
-    Specks, less than a tenth of what half of the foreground's pixels lie in, are left out.
+    Specks are left out: regions of less than a tenth of the size that half of the foreground's pixels lie in.
     """
     boxes, areas = _boxes(found), np.array([np.count_nonzero(r.mask) for r in found], np.float64)
     is_cut = (boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2:] >= np.array(shape[::-1])).any(axis=1)

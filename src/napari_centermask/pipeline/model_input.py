@@ -1,4 +1,4 @@
-"""An image as the network sees it: checked, corrected, normalised, scaled, read window by window."""
+"""An image as input of a network: checked, corrected, normalised, scaled, and read window by window."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from napari_centermask.settings import SegmentSettings
 Ranges = dict[int, tuple[np.ndarray, np.ndarray]]
 
 ALIGN = 32
-_LEAST = 64  # network pixels: OpenVINO refuses poolings of windows that are smaller than their kernel
+_LEAST = 64  # network pixels: OpenVINO refuses pooling windows that are smaller than the kernel
 _LARGEST_SCALE = 16.0
-_SAME_SCALE = 0.03  # a scale this near to 1 is taken as 1: nothing to gain, and no blur
-_STRIP = 1 << 23  # source pixels resized at once, bounds the memory when scaling down
+_SAME_SCALE = 0.03  # a scale this close to 1 is rounded to 1 to avoid blur
+_STRIP = 1 << 23  # source pixels to resize at once: limits memory when scaling down
 
 
 def nominal_scale(scale: float) -> float:
-    """The scale itself, or 1 where it is near: training and use round alike, as corrections depend on it."""
+    """The scale, rounded to 1 if close to it; the same for training and segmentation, as corrections depend on it."""
     return 1.0 if abs(scale - 1) <= _SAME_SCALE else scale
 
 
@@ -40,13 +40,13 @@ class ModelInput:
     image
         (C, H, W) array-like, sliced lazily.
     channels
-        Which of its channels the model sees, in order; a grey image's one channel is repeated, and one that is `MISSING` empty.
+        The channels that the model sees, in order; the channel of a grey image is repeated, and `MISSING` is an empty one.
     card
         The model's card.
     settings
-        With the model's own preprocessing where the user set none.
+        Completed with the model's own preprocessing.
     ranges
-        Channel -> (lo, hi), each (1,) float32, of the intensities as they are.
+        Channel -> (lo, hi), each (1,) float32, of the uncorrected intensities.
     """
 
     image: Any
@@ -58,7 +58,7 @@ class ModelInput:
 
     @classmethod
     def of(cls, image: Any, card: ModelCard, settings: SegmentSettings) -> ModelInput:
-        """Check an image and look at its intensities.
+        """Check an image and measure its intensity range.
 
         Parameters
         ----------
@@ -68,9 +68,9 @@ class ModelInput:
         Raises
         ------
         BadImage
-            If it has other axes or channels than the model, no pixels, complex or no numbers, or only NaN.
+            If its axes or channels do not fit the model, or it has no pixels, no real numbers, or only NaN.
         BadSettings
-            If names of channels or a flat field do not fit the image.
+            If channel names or a flat field do not fit the image.
         """
         image, channels = check_form(image, card, settings)
         settings = settings.model_copy(update={"preprocess": own_preprocess(settings, card)})
@@ -92,18 +92,18 @@ class ModelInput:
         Raises
         ------
         BadSettings
-            If the image would be enlarged more than 16 times.
+            If the image would be enlarged by more than 16.
         """
         if scale > _LARGEST_SCALE:
             least = self.card.diameter / _LARGEST_SCALE
             raise BadSettings(
-                f"Expected a cell diameter of at least {least:.1f} pixels for this model, "
-                f"got {self.card.diameter / scale:.2g}. Enlarge the image or give the true diameter."
+                f"This model needs a cell diameter of at least {least:.1f} pixels, "
+                f"not {self.card.diameter / scale:.2g}. Enlarge the image or give the true diameter."
             )
         return ScaledInput(self, nominal_scale(scale))
 
     def corrected(self, scale: float) -> tuple[Any, Ranges]:
-        """The image without what the settings take out of it at a scale, and its ranges, which are looked at once."""
+        """The image corrected at a scale, and its intensity ranges, which are measured once."""
         correction = correction_of(self.settings.preprocess, scale)
         if correction.is_empty:
             return self.image, self.ranges
@@ -123,9 +123,9 @@ class ScaledInput:
     factors
         (y, x) network pixels per image pixel.
     ranges
-        As of `ModelInput`, of the intensities after correction.
+        As in `ModelInput`, of the intensities after correction.
     unscaled
-        What it was made from.
+        The unscaled input.
     """
 
     def __init__(self, unscaled: ModelInput, scale: float) -> None:
@@ -177,7 +177,7 @@ class ScaledInput:
         return boxes * np.array([x, y, x, y]) - np.array([window[1], window[0]] * 2)
 
     def window(self, box: Box) -> Box:
-        """The image pixels that a window of network pixels touches."""
+        """The image pixels that a window of network pixels covers."""
         (y, x), (height, width) = self.factors, self.unscaled.shape
         y1, x1 = int(np.ceil(box[2] / y - 1e-6)), int(np.ceil(box[3] / x - 1e-6))
         return int(box[0] / y + 1e-6), int(box[1] / x + 1e-6), min(y1, height), min(x1, width)
@@ -192,7 +192,7 @@ class ScaledInput:
         return strips[0] if len(strips) == 1 else np.concatenate(strips)
 
     def _resize(self, channel: int, box: Box) -> np.ndarray:
-        """Antialiased bilinear, with enough pixels around the window that windows fit together."""
+        """Resize with antialiased bilinear interpolation, with enough margin that windows fit together."""
         from PIL import Image
 
         (fy, fx), (height, width) = self.factors, self.unscaled.shape
@@ -212,7 +212,7 @@ class ScaledInput:
 
 
 def check_form(image: Any, card: ModelCard, settings: SegmentSettings) -> tuple[Any, tuple[int, ...]]:
-    """Check all that can be told without looking at pixels; the planes of one image are alike in it.
+    """Check everything that does not depend on pixels; it is the same for all planes of an image.
 
     Returns
     -------
@@ -237,20 +237,20 @@ def _checked(image: Any) -> Any:
         image = np.asarray(image)[None]
     if len(image.shape) != 3:
         raise BadImage(
-            f"Expected one plane of shape (channels, height, width), got {len(image.shape)} axes "
+            f"A plane must have the shape (channels, height, width), but this has {len(image.shape)} axes: "
             f"{tuple(image.shape)}. Segment a stack plane by plane."
         )
     if image.dtype.kind not in "buif":
-        raise BadImage(f"Expected whole or real numbers as pixels, got {image.dtype}. Convert the image first.")
+        raise BadImage(f"Pixels must be integers or real numbers, not {image.dtype}. Convert the image first.")
     if min(image.shape) == 0 or min(image.shape[1:]) < 2:
         size = " x ".join(str(n) for n in image.shape[1:])
-        raise BadImage(f"Expected an image of at least 2 x 2 pixels, got {size}. Choose another image or layer.")
+        raise BadImage(f"An image must have at least 2 x 2 pixels, not {size}. Choose another image or layer.")
     return image
 
 
 @dataclass(frozen=True)
 class _OneChannel:
-    """A view of one channel that reads nothing before it is sliced."""
+    """A lazy view of one channel."""
 
     image: Any
     channel: int
@@ -264,7 +264,7 @@ class _OneChannel:
 
 
 def _ranges(image: Any, channels: tuple[int, ...], card: ModelCard, settings: SegmentSettings) -> Ranges:
-    """The intensities of the channels in use that become 0 and 1."""
+    """The intensities of the channels in use that map to 0 and 1."""
     used = dict.fromkeys(c for c in channels if c != MISSING)
     return {c: _range(image, c, card, settings.percentiles) for c in used}
 
@@ -278,6 +278,5 @@ def _range(
         return intensity_range(_OneChannel(image, channel), percentiles, zscore=card.normalisation == "zscore")
     except BadImage:
         raise BadImage(
-            f"Expected finite intensities, channel {channel} holds only NaN or infinite values. "
-            "Choose another channel or mend the image."
+            f"Channel {channel} has only NaN or infinite values. Choose another channel or correct the image."
         ) from None

@@ -1,4 +1,4 @@
-"""From a plane to its cells, tile by tile."""
+"""Find the cells of a plane, tile by tile."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from napari_centermask.settings import SegmentSettings
 Seams = tuple[tuple[float, ...], tuple[float, ...]]
 """(y, x) positions at which tiles meet, in image pixels."""
 CONTEXT = 3.0
-"""Diameters that are seen around a region: cells at its edge are whole, and look as they do in the image."""
-_HEAD_BATCH = 64  # cells per call of the mask heads: more are no faster and take more memory
+"""Context around a region, in diameters: cells at its edge are whole, and look as they do in the image."""
+_HEAD_BATCH = 64  # cells per call of the mask heads: more are not faster and take more memory
 
 
 def find_cells(
@@ -39,22 +39,22 @@ def find_cells(
     region: Region | None = None,
     min_score: float,
 ) -> Generator[Progress, None, tuple[Instances, Seams]]:
-    """The cells of a plane, yielding between tiles.
+    """Find the cells of a plane, yielding between tiles.
 
-    Memory beyond the image and the result is that of one tile. Time is linear in pixels and cells.
+    Needs the memory of one tile besides the image and the result. Time is linear in pixels and cells.
 
     Parameters
     ----------
     diameter
-        Of a typical cell, in image pixels.
+        Diameter of a typical cell, in image pixels.
     region
-        Only cells centred inside of these polygons; `CONTEXT` diameters around them are looked at, and no more.
+        Only cells centred inside these polygons; only `CONTEXT` diameters around them are read.
 
     Returns
     -------
     cells
-        Ids run from top to bottom; `source` is the model. Of a CenterMask, `score` is the detection's and `mask_quality`
-        the predicted IoU; of a U-Net, `score` is the mean probability of the foreground, and no two cells overlap.
+        Ids run from top to bottom; `source` is the model. For a CenterMask, `score` is the detection's and `mask_quality`
+        the predicted IoU; for a U-Net, `score` is the mean probability of the foreground, and cells do not overlap.
     seams
         Where tiles meet.
 
@@ -78,7 +78,7 @@ def find_cells(
     yield Progress(len(tiles), len(tiles), "Merging")
     cells = merge(pieces) if len(tiles) > 1 else [p.instance for p in pieces]
     kept = drop_covered(_large(cells, settings), settings.mask_nms)
-    if card.kind == "unet":  # neighbouring tiles part cells at their seam each in its way
+    if card.kind == "unet":  # neighbouring tiles separate cells at their seam differently
         kept = _large(without_overlaps(kept), settings)
     if region is not None:
         kept = [cell for cell in kept if contains(region, centre(cell))]
@@ -88,17 +88,17 @@ def find_cells(
 
 
 def tiles_of(scaled: ScaledInput, settings: SegmentSettings, around: Sequence[Box] | None = None) -> list[Tile]:
-    """Tiles that overlap by more than a typical cell, where they can.
+    """Tiles that overlap by more than a typical cell, if possible.
 
     Parameters
     ----------
     around
-        Boxes in image pixels, apart from each other, that the tiles cover; the whole plane when not given.
+        Separate boxes in image pixels that the tiles must cover; by default the whole plane.
     """
     if settings.overlap > settings.tile - ALIGN:
         raise BadSettings(
-            f"Expected an overlap of at most {settings.tile - ALIGN} with tiles of {settings.tile}, "
-            f"got {settings.overlap}. Choose a smaller overlap or larger tiles."
+            f"The overlap must be at most {settings.tile - ALIGN} with tiles of {settings.tile}, "
+            f"not {settings.overlap}. Choose a smaller overlap or larger tiles."
         )
     overlap = max(settings.overlap, int(min(1.25 * scaled.unscaled.card.diameter, settings.tile / 4)))
     boxes = [(0, 0, *scaled.shape)] if around is None else [_aligned(box, scaled) for box in around]
@@ -121,7 +121,7 @@ def _moved(box: Box, y: int, x: int) -> Box:
 
 
 def _seams(tiles: list[Tile], factors: tuple[float, float]) -> Seams:
-    """Where the cores of neighbours meet, in image pixels."""
+    """Positions where the cores of neighbours meet, in image pixels."""
     ys, xs = ({t.core[axis] / factors[axis] for t in tiles if t.core[axis] > t.box[axis]} for axis in (0, 1))
     return tuple(sorted(ys)), tuple(sorted(xs))
 

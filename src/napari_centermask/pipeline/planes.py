@@ -1,4 +1,4 @@
-"""The planes of an image: what is to be segmented, each opened once, and the diameter that holds for all of them."""
+"""The planes of an image to segment: each is prepared once, and all share one diameter."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from napari_centermask.pipeline.progress import Progress
 from napari_centermask.settings import SegmentSettings
 
 MEASURED = 5
-"""Most planes on which the diameter is estimated: an estimate takes a tile or two of the network's time."""
+"""Largest number of planes to estimate the diameter on: each takes the network's time for one or two tiles."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Plane:
     Attributes
     ----------
     index
-        Its position on the time and z axes; () for an image of one plane.
+        Position on the time and z axes; () for an image of one plane.
     pixels
         (C, H, W) array-like: memory maps, dask and zarr arrays are read window by window.
     region
-        Polygons (n, 2) y, x: only cells centred inside are wanted; None for all.
+        Polygons (n, 2) y, x: only find cells centred inside; None for all.
     """
 
     index: Index
@@ -54,31 +54,31 @@ def planes_of(image: ImageData) -> list[Plane]:
 
 
 class OpenedPlanes:
-    """Planes as the model sees them, each opened once, when it is first asked for.
+    """Planes as the model sees them, each prepared once, on first use.
 
     Parameters
     ----------
     planes
-        Of one image, at least one.
+        Planes of one image, at least one.
     check
-        Whether planes with NaN and planes without contrast cannot be used.
+        Whether to reject planes with NaN and planes without contrast.
 
     Raises
     ------
     BadImage, BadSettings
-        What is wrong with every plane: axes, kind of numbers, channels and their names.
+        If axes, data type, channels or their names do not fit, which is the same for every plane.
     """
 
     def __init__(self, planes: Sequence[Plane], card: ModelCard, settings: SegmentSettings, *, check: bool) -> None:
         if not planes:
-            raise ValueError("Expected at least one plane, got none.")
+            raise ValueError("There are no planes.")
         check_form(planes[0].pixels, card, settings)
         self.planes = planes
         self._card, self._settings, self._check = card, settings, check
         self._opened: dict[int, ModelInput | BadImage] = {}
 
     def __getitem__(self, number: int) -> ModelInput | BadImage:
-        """A plane, or why it cannot be used."""
+        """A plane, or the reason why it cannot be used."""
         if number not in self._opened:
             try:
                 self._opened[number] = self._open(self.planes[number])
@@ -90,7 +90,7 @@ class OpenedPlanes:
         opened = ModelInput.of(plane.pixels, self._card, self._settings)
         parts = None if plane.region is None else windows(plane.region, opened.shape)
         if plane.region and not parts:
-            raise BadImage("Expected a region on the image, it lies beside it. Draw it on the image and run again.")
+            raise BadImage("The region is outside the image. Draw it on the image and run again.")
         if self._check:
             check_intensities(opened, parts)
         return opened
@@ -103,29 +103,29 @@ class OpenedPlanes:
         return opened
 
     def close(self, number: int) -> None:
-        """Forget a plane that is done."""
+        """Release a plane that is done."""
         self._opened.pop(number, None)
 
     def check(self) -> Generator[Progress, None, None]:
-        """Look for a plane that can be used; yields between planes.
+        """Look for a usable plane; yields between planes.
 
         Raises
         ------
         BadImage
-            If there is none: the fault of the first plane.
+            If there is none: the error of the first plane.
         """
         for number in range(len(self.planes)):
             if number:
-                yield Progress(0, 0, "Looking for a plane that can be segmented")
+                yield Progress(0, 0, "Checking the planes")
             if isinstance(self[number], ModelInput):
                 return
         self.usable(0)
 
     def diameter(self, engine: AnyEngine, settings: SegmentSettings) -> Generator[Progress, None, float]:
-        """The typical cell diameter in the image, estimated on some of its planes; yields between tiles.
+        """Estimate the typical cell diameter in the image on some of its planes; yields between tiles.
 
-        Up to `MEASURED` planes that are spread evenly are looked at, other ones in place of those that are blank or
-        cannot be used. Planes in which the model finds no cell do not count.
+        Uses up to `MEASURED` evenly spaced planes, and others in place of those that are blank or
+        unusable. Planes in which the model finds no cell do not count.
 
         Returns
         -------
@@ -148,7 +148,7 @@ class OpenedPlanes:
 
 
 def _spread(n: int) -> Iterator[int]:
-    """The numbers below n: first the middles of `MEASURED` equal parts, then the others."""
+    """The numbers below n: first the centres of `MEASURED` equal parts, then the others."""
     first = dict.fromkeys((2 * k + 1) * n // (2 * MEASURED) for k in range(MEASURED))
     yield from first
     yield from (number for number in range(n) if number not in first)

@@ -1,4 +1,4 @@
-"""How far a piece of work is: what the pipeline's generators yield, and how to run one to its end."""
+"""Progress that the pipeline's generators yield, and how to run a generator to its end."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Progress:
-    """Yielded between steps; whoever iterates may stop there.
+    """Yielded between steps; the caller may stop there.
 
     Attributes
     ----------
     done, total
-        Steps, of which one may be done in part; total is 0 while their number is unknown.
+        Numbers of steps, possibly fractional; total is 0 while it is unknown.
     message
-        What comes next, for a person.
+        The next step, in words for the user.
     """
 
     done: float
@@ -27,7 +27,7 @@ class Progress:
 
     @property
     def part(self) -> float:
-        """Done in [0, 1]."""
+        """Fraction done, in [0, 1]."""
         return self.done / self.total if self.total else 0.0
 
 
@@ -42,7 +42,7 @@ def run_through(steps: Generator[Progress, None, T]) -> T:
 
 
 def scaled_to(steps: Generator[Progress, None, T], number: int, total: int, title: str) -> Generator[Progress, None, T]:
-    """The steps of piece `number` (from 0) of `total` as progress of the whole; `title` precedes their messages."""
+    """Run part `number` (from 0) of `total` and yield the progress of the whole; `title` precedes its messages."""
     while True:
         try:
             step = next(steps)

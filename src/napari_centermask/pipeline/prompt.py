@@ -1,4 +1,4 @@
-"""One cell on request: inside a box that a person drew, or under a click."""
+"""One cell on request: inside a drawn box, or under a click."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from napari_centermask.pipeline.prompt_detections import DetectedTile
 from napari_centermask.pipeline.prompt_maps import MapTile
 from napari_centermask.settings import SegmentSettings
 
-_TILE = 512  # network pixels; a third of a second on one core, and a cell drawn next is mostly in it
+_TILE = 512  # network pixels; takes a third of a second on one core, and usually includes the next cell
 _STEP = _TILE // 2
 _KEPT_TILES = 16  # about 3 MB each
-_NO_RESCALING = 0.4, 3.5  # sides of a box, in the model's diameters, that need no other scale
+_NO_RESCALING = 0.4, 3.5  # sides of a box, in diameters of the model, for which the scale is kept
 
 Place = tuple[int, int, int]  # octave of the scale, y0, x0 of the tile
 
 
 class _Tile(Protocol):
-    """What the network said about a window of the image at one scale."""
+    """The output of the network for a window of the image at one scale."""
 
     def fill(self, box: np.ndarray) -> Instance | None:
         """The cell that fills a box (x0, y0, x1, y1 in image pixels)."""
@@ -42,22 +42,22 @@ _TILES = {"centermask": DetectedTile, "unet": MapTile}
 
 
 class Prompter:
-    """Answers boxes and clicks on one image plane; to be used by one thread at a time.
+    """Segments single cells from boxes and clicks on one image plane; to be used by one thread at a time.
 
-    The network runs once for the tile around a prompt. What it said is kept, so that the next prompt near by costs the mask
-    head of a CenterMask alone, and of a U-Net next to nothing.
+    The network runs once for the tile around a prompt. Its output is kept, so that the next prompt nearby only needs the mask
+    head of a CenterMask, and almost no time with a U-Net.
 
     Parameters
     ----------
     image
         (C, H, W) or (H, W) array-like.
     settings
-        As for `segment`; without a diameter it is estimated at the first prompt.
+        As in `segment`; without a diameter, it is estimated at the first prompt.
 
     Raises
     ------
     BadImage, BadSettings
-        At the first prompt; as `segment`.
+        At the first prompt, as in `segment`.
     """
 
     def __init__(self, engine: AnyEngine, image: Any, settings: SegmentSettings | None = None) -> None:
@@ -67,12 +67,12 @@ class Prompter:
         self._scales: dict[int, ScaledInput] = {}
 
     def box(self, y0: float, x0: float, y1: float, x1: float) -> Instance | None:
-        """The cell that fills a box (image pixels, edges); None if the box holds none.
+        """The cell that fills a box (image pixels, edges); None if there is none.
 
         Returns
         -------
         Instance or None
-            Id 0, accepted, score 1 as a person drew the box, with the model's mask quality (of a U-Net, the mean probability
+            Id 0, accepted, score 1 as the box was drawn by hand, with the model's mask quality (for a U-Net, the mean probability
             of the foreground), category and probabilities.
         """
         height, width = self._input.shape
@@ -86,14 +86,14 @@ class Prompter:
         return tile.fill(drawn)
 
     def click(self, y: float, x: float) -> Instance | None:
-        """The cell at a pixel (centres are whole numbers); None if the model sees none there.
+        """The cell at a pixel (centres are whole numbers); None if the model finds none there.
 
-        Of several, the one in whose middle the click lies wins.
+        Of several cells, the one that is best centred on the click wins.
 
         Returns
         -------
         Instance or None
-            As of `box`.
+            As in `box`.
         """
         height, width = self._input.shape
         if not (-0.5 <= y < height - 0.5 and -0.5 <= x < width - 0.5) or self._input.is_blank:
@@ -101,7 +101,7 @@ class Prompter:
         return self._tile(y, x, 0).at(y, x)
 
     def prepare(self, y: float, x: float) -> None:
-        """Compute the features around a pixel, so that the next prompt there is answered at once."""
+        """Compute the features around a pixel in advance, so that the next prompt there is fast."""
         if not self._input.is_blank:
             self._tile(y, x, 0)
 
@@ -118,7 +118,7 @@ class Prompter:
         return usual_diameter(self.engine.card) if found is None else found
 
     def _octave(self, side: float) -> int:
-        """How often to double the image's scale for a box of a side; halved if negative."""
+        """How many times to double the image's scale for a box of a given side; negative to halve it."""
         part = side / self.diameter
         if _NO_RESCALING[0] <= part <= _NO_RESCALING[1]:
             return 0
@@ -129,7 +129,7 @@ class Prompter:
             base = self.engine.card.diameter / self.diameter
             try:
                 self._scales[octave] = self._input.scaled(base * 2.0**octave)
-            except BadSettings:  # a box of a few pixels: enlarged less than would be best
+            except BadSettings:  # a box of a few pixels: enlarged by less than the optimum
                 self._scales[octave] = self._input.scaled(base)
         return self._scales[octave]
 
@@ -149,6 +149,6 @@ class Prompter:
 
 
 def _start(centre: float, length: int) -> int:
-    """Where a tile begins that has `centre` in its middle half, on a grid, inside the image where that is larger."""
+    """Start of a tile on a grid that has `centre` in its middle half, inside the image if that is larger."""
     last = max(0, -(-(length - _TILE) // ALIGN) * ALIGN)
     return int(np.clip(round((centre - _TILE / 2) / _STEP) * _STEP, 0, last))

@@ -1,4 +1,4 @@
-"""Prompts on what a CenterMask says of a tile: the mask head fills the box, or the boxes around a click."""
+"""Prompts for a CenterMask: the mask head fills the box, or the boxes around a click."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from napari_centermask.engines.decode import detect, locations
 from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.settings import SegmentSettings
 
-_SCORE = 0.05  # a click says that there is a cell, so weak candidates count
-_TRIED = 8  # candidates under a click whose masks are made
+_SCORE = 0.05  # a click means that there is a cell, so weak candidates count
+_TRIED = 8  # candidates under a click to compute masks for
 
 
 class DetectedTile:
@@ -33,14 +33,14 @@ class DetectedTile:
         self._found = detect(self._features, engine.card, score=_SCORE, nms=settings.nms, across=True)
 
     def fill(self, box: np.ndarray) -> Instance | None:
-        """The cell that fills a box (x0, y0, x1, y1 in image pixels); None where the mask is empty."""
+        """The cell that fills a box (x0, y0, x1, y1 in image pixels); None if the mask is empty."""
         boxes = self._scaled.to_network(box[None], self._window)
         votes = _votes_in(boxes[0], self._features, self._engine.card)
         kinds, several = votes.argmax(axis=1), votes if votes.shape[1] > 1 else votes[:, :0]
         return self._masks(Detections(boxes, np.ones(1), kinds, several))[0]
 
     def at(self, y: float, x: float) -> Instance | None:
-        """The cell at a pixel; of several, the one in whose middle it lies."""
+        """The cell at a pixel; of several, the best centred one."""
         point = self._scaled.to_network(np.array([[x, y, x, y]]) + 0.5, self._window)[0, :2]
         found, likely = self._under(point)
         cells = self._masks(found)
@@ -48,7 +48,7 @@ class DetectedTile:
         return max(pairs, key=lambda pair: pair[0])[1] if pairs else None
 
     def _under(self, point: np.ndarray) -> tuple[Detections, np.ndarray]:
-        """The candidates around a point (x, y), and how likely each is meant."""
+        """The candidates around a point (x, y), and how likely each is intended."""
         found = self._found
         likely = found.scores * _centred(found.boxes, point)
         if not (likely > 0).any():
@@ -59,7 +59,7 @@ class DetectedTile:
         return found[best], likely[best]
 
     def _masks(self, found: Detections) -> list[Instance | None]:
-        """The cells in boxes; None where the mask is empty."""
+        """The cells in boxes; None if the mask is empty."""
         if not len(found.boxes):
             return []
         masks, quality = self._engine.masks(self._features, found.boxes.astype(np.float32), found.classes)
@@ -90,7 +90,7 @@ def _centred(boxes: np.ndarray, point: np.ndarray) -> np.ndarray:
 
 
 def _votes_in(box: np.ndarray, features: Features, card: Any) -> np.ndarray:
-    """(1, categories) how the locations in the middle of a box vote; sums to 1."""
+    """(1, categories) mean vote of the locations in the middle of a box; sums to 1."""
     n = features.logits.shape[2]
     if n == 1:
         return np.ones((1, 1))

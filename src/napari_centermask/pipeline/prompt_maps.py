@@ -1,4 +1,4 @@
-"""Prompts on what a U-Net says of a tile: the foreground in the box, or the cell under a click."""
+"""Prompts for a U-Net: the foreground in the box, or the cell under a click."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari_centermask.pipeline.map_cells import label_cells, regions_of, tile_m
 from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.settings import SegmentSettings
 
-_WEAK = 0.4  # part of the usual threshold that does where a person says that there is a cell
+_WEAK = 0.4  # fraction of the usual threshold to apply where the user says that there is a cell
 
 
 class MapTile:
@@ -30,9 +30,9 @@ class MapTile:
         self._labels = label_cells(self._maps, engine.card, settings)
 
     def fill(self, box: np.ndarray) -> Instance | None:
-        """The cell that fills a box (x0, y0, x1, y1 in image pixels); None where there is no foreground.
+        """The cell that fills a box (x0, y0, x1, y1 in image pixels); None without foreground.
 
-        The parts that lie mostly in the box are one cell, whatever the watershed said, and end where the box ends.
+        All parts that lie mostly in the box form one cell, whatever the watershed found, cropped to the box.
         """
         height, width = self._labels.shape
         x0, y0, x1, y1 = self._scaled.to_network(box[None], self._window)[0]
@@ -54,7 +54,7 @@ class MapTile:
         return self._cell(labels == labels[place]) if labels[place] else None
 
     def _weak(self) -> np.ndarray:
-        """Labels from a lower foreground on."""
+        """Labels at a lower foreground threshold."""
         settings = self._settings.model_copy(update={"foreground": _WEAK * self._settings.foreground})
         return label_cells(self._maps, self._card, settings)
 
@@ -65,7 +65,7 @@ class MapTile:
 
 
 def _meant(labels: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """The labels in a box of which at least half lies there; if there are none, the largest in the box."""
+    """The labels with at least half of their area in a box; if there are none, the largest in the box."""
     shared, sizes = np.bincount(inside.ravel()), np.bincount(labels.ravel())
     shared[0] = 0
     mostly = np.flatnonzero((shared > 0) & (2 * shared >= sizes[: len(shared)]))

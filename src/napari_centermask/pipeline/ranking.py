@@ -1,4 +1,4 @@
-"""Which images to correct next: run the model on each as it is and mirrored, and rank what it says."""
+"""Which images to correct next: run the model on each image and its mirror images, and rank them."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from napari_centermask.settings import LOWEST_SCORE, SegmentSettings
 Key = TypeVar("Key", bound=Hashable)
 
 MIRRORS = (1, 2)
-"""Axes of (C, H, W) along which the image is mirrored, one after another."""
+"""Axes of (C, H, W) along which to mirror the image, one after another."""
 
 
 @dataclass(frozen=True)
 class Ranking(Generic[Key]):
-    """Images in the order in which correcting them teaches most.
+    """Images ordered by how much correcting them would improve the model.
 
     Attributes
     ----------
     values
-        How much each image would teach, in [0, 1]; the image to correct first comes first.
+        How useful each image is for training, in [0, 1]; the image to correct first comes first.
     signs
-        What each image's value was made of.
+        The measures behind each image's value.
     left_out
         Images that could not be ranked, and why.
     """
@@ -49,9 +49,9 @@ class Ranking(Generic[Key]):
 def signs_steps(
     image: np.ndarray, engine: AnyEngine, settings: SegmentSettings
 ) -> Generator[Progress, None, tuple[ImageSigns, Instances]]:
-    """What tells how much an image would teach, and its cells, doubtful ones included; yields between tiles.
+    """The measures of an image and its cells, including doubtful ones; yields between tiles.
 
-    Takes three runs of the model, all at one diameter.
+    Runs the model three times, at the same diameter.
     """
     done = yield from segment_plane(image, engine, settings, min_score=LOWEST_SCORE, check=True)
     settings = settings.model_copy(update={"diameter": done.diameter})
@@ -82,14 +82,14 @@ def ranking_steps(
     axes: str | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Generator[Progress, None, Ranking[Key]]:
-    """Rank images that nobody corrected yet; may be closed between tiles.
+    """Rank uncorrected images; may be closed between tiles.
 
-    Of a stack its middle plane is looked at.
+    Of a stack, the middle plane is used.
 
     Parameters
     ----------
     images
-        Image files. One that cannot be read or segmented, or in which channels have names that do not fit, is left out.
+        Image files. Those that cannot be read or segmented, or with channel names that do not fit, are left out.
     reviewed
         Files of images that were reviewed: what looks like them teaches less.
     axes
@@ -102,7 +102,7 @@ def ranking_steps(
     known: list[np.ndarray] = []
     entries = [(key, path, True) for key, path in (reviewed or {}).items()] + [(k, p, False) for k, p in images.items()]
     for number, (key, path, is_known) in enumerate(entries):
-        step = Progress(number, len(entries), f"Looking at {path.name}, image {number + 1} of {len(entries)}")
+        step = Progress(number, len(entries), f"Segmenting {path.name}, image {number + 1} of {len(entries)}")
         yield step
         with (LeftOut[Key](but=(BadSettings,)) if is_known else left_out).unless_done(key, path.name):
             image, own = _middle(path, engine, settings, axes, say)
@@ -125,7 +125,7 @@ def _middle(
     Raises
     ------
     BadImage
-        If it cannot be read, or the names that it gives its channels do not fit.
+        If it cannot be read, or its channel names do not fit.
     """
     image = read_image(path, axes=axes)
     if image.note:
@@ -133,7 +133,7 @@ def _middle(
     planes = [plane for _, plane in image.planes()]
     plane = np.asarray(planes[len(planes) // 2])
     own = named(settings, image.channel_names)
-    if own is not settings:  # the names are the file's: what is wrong with them is no fault of the settings
+    if own is not settings:  # the names come from the file, so an error in them is not one of the settings
         try:
             choose_channels(len(plane), engine.card, own)
         except BadSettings as error:
@@ -142,7 +142,7 @@ def _middle(
 
 
 def _as_one(steps: Generator[Progress, None, Key], step: Progress) -> Generator[Progress, None, Key]:
-    """The steps of one image, each shown as the same step of all."""
+    """The steps of one image as progress of all."""
     while True:
         try:
             next(steps)
@@ -152,7 +152,7 @@ def _as_one(steps: Generator[Progress, None, Key], step: Progress) -> Generator[
 
 
 def _mirrored(cells: Instances, axis: int) -> Instances:
-    """Cells of a mirrored image where they lie in the image."""
+    """Cells of a mirrored image, mirrored back."""
     back = Instances(cells.shape, categories=cells.categories)
     height, width = cells.shape
     for cell in cells:

@@ -1,4 +1,4 @@
-"""The one way from an image of planes to its cells, for the command line, the docks, predictions and evaluation."""
+"""Segment the planes of an image; used by the command line, the docks, predictions and evaluation."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class PlaneCells:
     Attributes
     ----------
     plane
-        That was segmented.
+        The plane that was segmented.
     cells
         In pixels of the whole plane.
     diameter
-        Of a typical cell, in pixels: given, or estimated for the whole image.
+        Diameter of a typical cell, in pixels: given, or estimated for the whole image.
     seams
         Where tiles meet.
     problem
-        Why nothing was looked for in this plane; empty if it was segmented.
+        Why this plane was not segmented; empty if it was.
     classes
-        (H, W) uint8, see `class_image`; None if it was not asked for.
+        (H, W) uint8, see `class_image`; None if it was not requested.
     """
 
     plane: Plane
@@ -62,33 +62,33 @@ def segment_planes(
 ) -> Generator[Progress | PlaneCells, None, None]:
     """Segment the planes of an image one after another; may be closed at every yield, between tiles.
 
-    All planes are segmented at one diameter: the settings', or the median of the estimates on up to five planes
+    All planes are segmented at one diameter: that of the settings, or the median of the estimates on up to five planes
     (see `OpenedPlanes.diameter`). A plane that cannot be used has no cells, and its `problem` says why.
 
     Parameters
     ----------
     planes
-        Of one image.
+        Planes of one image.
     only
-        Indices of the planes to segment; all of them when not given. The diameter is that of the whole image all the same.
+        Indices of the planes to segment; by default all. The diameter is that of the whole image in any case.
     min_score
-        Keep candidates from this score on where it is below `settings.score`, to filter them later without running again.
+        Keep candidates down to this score if it is below `settings.score`, to filter them later without running again.
     check
-        Refuse planes with NaN or without contrast. Otherwise NaN is passed over, and a constant plane has no cells.
+        Reject planes with NaN or without contrast. Otherwise NaN is ignored, and a constant plane has no cells.
     classes
-        Find the category of each pixel too.
+        Also find the category of each pixel.
 
     Yields
     ------
     Progress or PlaneCells
-        The cells of a plane as soon as they are found, and how far the work is in between.
+        The cells of each plane as soon as they are found, and progress in between.
 
     Raises
     ------
     BadImage
         If no plane can be used, see `ModelInput.of`.
     BadSettings
-        If diameter, overlap or channels do not fit, or classes are asked of a model that has none.
+        If diameter, overlap or channels do not fit, or classes are requested from a model that has none.
     """
     settings = with_card_defaults(settings, engine.card)
     opened = OpenedPlanes(planes, engine.card, settings, check=check)
@@ -115,7 +115,7 @@ def _segment(
     *,
     classes: bool,
 ) -> Generator[Progress, None, PlaneCells]:
-    """One plane; nothing where it cannot be used."""
+    """Segment one plane; no cells if it cannot be used."""
     if isinstance(opened, BadImage):
         none = Instances(plane.shape, categories=dict(enumerate(engine.card.model.categories, start=1)))
         blank = np.zeros(plane.shape, np.uint8) if classes else None
@@ -153,7 +153,7 @@ def segment(image: Any, engine: AnyEngine, settings: SegmentSettings | None = No
 def diameter_steps(
     planes: Sequence[Plane], engine: AnyEngine, settings: SegmentSettings, *, check: bool = True
 ) -> Generator[Progress, None, float]:
-    """The diameter at which `segment_planes` would segment the planes of an image, whatever the settings say.
+    """The diameter that `segment_planes` would estimate for an image, whatever the settings say.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def estimate_diameter(image: Any, engine: AnyEngine, settings: SegmentSettings |
 def map_classes(
     plane: Plane, engine: AnyEngine, settings: SegmentSettings, *, check: bool = True
 ) -> Generator[Progress, None, np.ndarray]:
-    """How likely each category is in each pixel of a plane; see `class_map_steps` and, for the rest, `segment_planes`."""
+    """The probability of each category in each pixel of a plane; see `class_map_steps` and `segment_planes`."""
     settings = with_card_defaults(settings, engine.card)
     opened = OpenedPlanes([plane], engine.card, settings, check=check)
     yield from opened.check()

@@ -66,10 +66,10 @@ def test_images_with_other_channels(folder, run, split):
     np.save(path.with_suffix(".npy"), np.zeros((5, 160, 200), np.uint8))
     annotations = folder / f"annotations_{split}.json"
     annotations.write_text(annotations.read_text().replace(path.name, path.stem + ".npy"))
-    with pytest.raises(BadImage, match=rf"Expected 1 channel .*{split}_.\.npy has 5\. Set model\.in_channels to 5"):
+    with pytest.raises(BadImage, match=rf"needs 1 channel, .*{split}_.\.npy has 5\. Set model\.in_channels to 5"):
         check_data(run)
     check_data(with_model(run, in_channels=5))  # one channel is repeated
-    with pytest.raises(BadImage, match=r"Expected 1 or 4 channels .* has 5\. Choose another start model"):
+    with pytest.raises(BadImage, match=r"needs 1 or 4 channels, .* has 5\. Choose another start model"):
         check_data(with_model(run.model_copy(update={"start": "nuclei"}), in_channels=4))
 
 

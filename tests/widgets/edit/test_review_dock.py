@@ -161,7 +161,7 @@ def test_the_filter_narrows_the_table_and_explains_mistakes(open_dock):
     dock.cells.text.setText("score<")
     assert listed(dock) == [2, 3]
     assert not dock.cells.problem.isHidden()
-    assert "Write: score<0.6" in dock.cells.problem.text()
+    assert "Example: score<0.6" in dock.cells.problem.text()
     dock.cells.text.clear()
     assert dock.cells.problem.isHidden()
     assert len(listed(dock)) == 5

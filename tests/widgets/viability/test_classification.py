@@ -312,7 +312,7 @@ def test_of_several_channels_those_that_the_classifier_knows_are_ticked(viewer, 
     dock = open_dock({(): cells()}, rgb, rgb=True)
     channels = dock.classification.box.channels
     run(dock, qtbot, classifier)
-    assert "Expected 1 channels for the classifier bright, the image has 3." in notices()[-1]
+    assert "The classifier bright needs 1 channels, but the image has 3." in notices()[-1]
     channels.set_value([0])
     run(dock, qtbot)
     assert [c.category for c in dock.viability.edits.result] == [3, 2, 1, 1, 1, 2]
