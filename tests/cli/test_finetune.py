@@ -124,7 +124,7 @@ def test_the_second_round_and_a_comparison_hold_out_what_taught_nobody(capfd, fi
     assert compared["verdict"]["taught"] == [0, 0]
     assert [row["name"] for row in compared["per_image"]] == ["0.png", "1.png", "2.png", "new.png"]
     assert run("compare", *models, "--data", fields, "--held-out", "--split", "val") == 2
-    assert "leave --split out" in capfd.readouterr().err
+    assert "Leave out --split" in capfd.readouterr().err
 
 
 def test_a_dry_run_writes_what_train_would_do(capfd, fields, parent, tmp_path):
@@ -141,7 +141,7 @@ def test_a_dry_run_writes_what_train_would_do(capfd, fields, parent, tmp_path):
         (["--tile", "70"], "--tile: Input should be a multiple of 32, got 70"),
         (["--replay-part", "3"], "--replay-part: Input should be less than"),
         (["--adopt", "a/b"], "name of letters"),
-        (["--val-part", "0"], "between 0 and 1 to hold out, got 0"),
+        (["--val-part", "0"], "between 0 and 1, not 0"),
         (["--steps", "0", "--batch", "0"], "--batch: Input should be greater than or equal to 1, got 0; --steps:"),
     ],
 )

@@ -76,7 +76,7 @@ def test_a_stack_with_a_blank_plane_has_the_same_cells_by_every_entry(stack, tmp
         for index, cells in expected.items():
             assert masks(found[index]) == masks(cells)
     assert end.n_planes == 7
-    assert [why.startswith(f"{BLANK}: Expected an image with contrast") for why in end.left_out] == [True]
+    assert [why.startswith(f"{BLANK}: The image has no contrast") for why in end.left_out] == [True]
 
 
 def test_planes_that_are_evaluated_alone_have_the_cells_of_the_stack(stack, tmp_path, fake):

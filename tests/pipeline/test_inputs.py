@@ -67,9 +67,9 @@ def test_a_missing_channel_is_empty_where_the_model_knows_that(fake, image):
     [
         (BadImage, 2, {"channel_names": ["membrane", "nucleus"]}, "cytoplasm is missing.*drop_channel"),
         (BadImage, 3, {"channel_names": ["DAPI", "GFP", "WGA"]}, "nucleus, cytoplasm, membrane, but the image has DAPI"),
-        (BadImage, 2, {}, "got 2 without names.*--channel-names nucleus cytoplasm membrane"),
-        (BadImage, 1, {}, "got 1 without names"),
-        (BadSettings, 3, {"channel_names": ["nucleus"]}, "each of the image's 3 channels, got 1"),
+        (BadImage, 2, {}, "the image's 2 have no names.*--channel-names nucleus cytoplasm membrane"),
+        (BadImage, 1, {}, "the image's 1 have no names"),
+        (BadSettings, 3, {"channel_names": ["nucleus"]}, "The image has 3 channels, but there are 1 names"),
         (BadSettings, 3, {"channel_names": ["a", "A ", "b"]}, "different name"),
         (BadImage, 3, {"channels": [0, 7]}, "between 0 and 2"),
     ],

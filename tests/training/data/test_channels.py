@@ -197,7 +197,7 @@ def test_a_training_image_that_lacks_a_channel_is_named(drawn, tmp_path):
     with pytest.raises(BadImage, match=r"train_0\.ome\.tif: .*actin is missing"):
         batches(settings)
     nameless = [replace(sample, image=sample.image[:2], names=()) for sample in load_split(drawn, "val")]
-    with pytest.raises(BadImage, match=r"val_0\.ome\.tif: .*got 2 without names"):
+    with pytest.raises(BadImage, match=r"val_0\.ome\.tif: .*the image's 2 have no names"):
         prepared(nameless, settings)
 
 

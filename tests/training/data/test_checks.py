@@ -76,7 +76,7 @@ def test_images_with_other_channels(folder, run, split):
 def test_categories_that_the_model_lacks(folder, run):
     rewrite(folder, "val", lambda r: categories_of(r, {1: "living", 2: "dead"}, lambda n: 1 + n % 2))
     rewrite(folder, "train", lambda r: categories_of(r, {1: "living", 2: "dying"}, lambda n: 1 + n % 2))
-    with pytest.raises(BadAnnotations, match=r"\(living, dead\), train_1\.png in .*train\.json has dying"):
+    with pytest.raises(BadAnnotations, match=r"living, dead, but train_1\.png in .*train\.json has dying"):
         check_data(with_model(run, categories=["living", "dead"]))
     check_data(run)  # a model of one category takes every cell for it
 
@@ -84,14 +84,14 @@ def test_categories_that_the_model_lacks(folder, run):
 def test_one_category_where_there_should_be_two(folder, run):
     for split in ("train", "val"):
         rewrite(folder, split, lambda r: categories_of(r, {1: "living", 2: "dead"}, lambda n: 1))
-    with pytest.raises(BadSettings, match=r"annotations_train\.json has living and no dead\. Annotate some"):
+    with pytest.raises(BadSettings, match=r"annotations_train\.json has living but no cells of dead\. Annotate some"):
         check_data(with_model(run, categories=["living", "dead"]))
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_images_that_are_all_background(folder, run, split):
     rewrite(folder, split, without_cells)
-    with pytest.raises(BadAnnotations, match=rf"annotations_{split}\.json has none: all is background"):
+    with pytest.raises(BadAnnotations, match=rf"no cells in the {split} images of .*annotations_{split}\.json"):
         check_data(run)
 
 

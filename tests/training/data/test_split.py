@@ -300,7 +300,7 @@ def test_too_few_cells_are_refused_with_what_to_do(tmp_path, cells):
     (tmp_path / "images").mkdir()
     Image.fromarray(np.zeros((120, 160), np.uint8)).save(tmp_path / "images" / "a.png")
     write_coco(tmp_path / "annotations.json", [record("a.png", cells, n=2)])
-    with pytest.raises(BadAnnotations, match="Correct some more"):
+    with pytest.raises(BadAnnotations, match="Correct more cells"):
         freeze_dataset(tmp_path, tmp_path / "data")
 
 

@@ -114,7 +114,7 @@ def test_one_category_only_is_refused(folder, tmp_path):
         annotation["category_id"] = 1
     path.write_text(json.dumps(data))
     settings = ClassifierTraining(data=[folder], out=tmp_path / "b.classifier.onnx", model=SMALL)
-    with pytest.raises(BadSettings, match="no dead in train"):
+    with pytest.raises(BadSettings, match="no cells of dead in train"):
         train_classifier(settings, name="b")
 
 

@@ -55,7 +55,7 @@ def test_a_run_that_no_longer_improves_ends(settings):
     run = list(train(patient, evaluate=zero))
     assert run[-1].step == 3  # the first evaluation is the best
     assert not run[-1].stopped
-    assert any("not risen" in getattr(e, "message", "") for e in run)
+    assert any("not improved" in getattr(e, "message", "") for e in run)
 
 
 @pytest.fixture
