@@ -66,7 +66,12 @@ def test_a_missing_channel_is_empty_where_the_model_knows_that(fake, image):
     ("kind", "n", "settings", "words"),
     [
         (BadImage, 2, {"channel_names": ["membrane", "nucleus"]}, "cytoplasm is missing.*drop_channel"),
-        (BadImage, 3, {"channel_names": ["DAPI", "GFP", "WGA"]}, "nucleus, cytoplasm, membrane, but the image has DAPI"),
+        (
+            BadImage,
+            3,
+            {"channel_names": ["DAPI", "GFP", "WGA"]},
+            "nucleus, cytoplasm, membrane, but the image has DAPI",
+        ),
         (BadImage, 2, {}, "the image's 2 have no names.*--channel-names nucleus cytoplasm membrane"),
         (BadImage, 1, {}, "the image's 1 have no names"),
         (BadSettings, 3, {"channel_names": ["nucleus"]}, "The image has 3 channels, but there are 1 names"),
