@@ -1,4 +1,4 @@
-"""Training from COCO data: tiles, their augmentation, and the loop. Import the modules; this stays light."""
+"""Training from COCO data: tiles, augmentation, and the loop. Import the modules directly."""
 
 import os
 

@@ -263,10 +263,10 @@ def _oversample(facts: DataFacts, reasons: dict[str, str]) -> float:
 def _sample(
     start: str | None, model: AnyModel, facts: DataFacts, *, is_same: bool, reasons: dict[str, str]
 ) -> list[Path]:
-    """What the start model learned from, to be shown again: it costs a quarter of the tiles."""
+    """Data that the start model was trained on, to train on again: this takes a quarter of the tiles."""
     found = None if start is None else replay_of(find_model(start))
     if found is None:
-        reasons["replay_part"] = "no sample of what the start model learned from is at hand"
+        reasons["replay_part"] = "no sample of the start model's training data is available"
     elif not is_same or not _fits(found, model, facts):
         reasons["replay_part"] = "the start model's data have other categories"
     else:
