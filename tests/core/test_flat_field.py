@@ -30,7 +30,7 @@ def test_the_light_is_found_from_many_images():
 def test_images_without_a_common_light_are_refused():
     with pytest.raises(BadImage, match="no images"):
         estimate_gain([])
-    with pytest.raises(BadImage, match="one shape"):
+    with pytest.raises(BadImage, match="differ in shape"):
         estimate_gain([np.ones((1, 8, 8)), np.ones((1, 9, 8))])
     with pytest.raises(BadImage, match="brighter"):
         estimate_gain([np.ones((1, 8, 8))], dark=2.0)

@@ -167,5 +167,5 @@ def test_what_does_not_fit_is_said():
         list(measure(np.ones((1, 9, 8)), cells, channels=["a"]))
     with pytest.raises(BadSettings, match="ring, image, none"):
         Background("local")
-    with pytest.raises(BadSettings, match="width from 1"):
+    with pytest.raises(BadSettings, match="width of 1 or more"):
         Background("ring", width=0)

@@ -75,7 +75,7 @@ def test_a_missing_channel_is_empty_where_the_model_knows_that(fake, image):
         (BadImage, 2, {}, "the image's 2 have no names.*--channel-names nucleus cytoplasm membrane"),
         (BadImage, 1, {}, "the image's 1 have no names"),
         (BadSettings, 3, {"channel_names": ["nucleus"]}, "The image has 3 channels, but there are 1 names"),
-        (BadSettings, 3, {"channel_names": ["a", "A ", "b"]}, "different name"),
+        (BadSettings, 3, {"channel_names": ["a", "A ", "b"]}, "Channel names must differ"),
         (BadImage, 3, {"channels": [0, 7]}, "between 0 and 2"),
     ],
 )

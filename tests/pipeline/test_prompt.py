@@ -123,7 +123,7 @@ def test_prompts_that_meet_nothing_are_none(fake):
 
 
 def test_wrong_images_are_refused_at_the_first_prompt(fake):
-    with pytest.raises(BadImage, match="one plane"):
+    with pytest.raises(BadImage, match="A plane must have"):
         Prompter(fake.engine(), np.zeros((2, 1, 50, 50)), OPTIONS).click(3, 3)
 
 

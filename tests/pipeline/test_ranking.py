@@ -87,7 +87,7 @@ def test_an_image_that_names_two_channels_alike_is_left_out_and_named(fake, writ
 
 def test_settings_that_do_not_fit_are_no_fault_of_an_image(fake, write):
     wrong = SETTINGS.model_copy(update={"channel_names": ["DAPI", "actin"]})
-    with pytest.raises(BadSettings, match="a name for each"):
+    with pytest.raises(BadSettings, match="one name for each"):
         run_through(ranking_steps(write(steady=STEADY), fake.engine(), wrong))
 
 

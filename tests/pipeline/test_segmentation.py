@@ -291,7 +291,7 @@ def test_the_rest_of_the_image_is_not_looked_at(fake):
 def test_no_region_has_no_cells_and_one_beside_the_image_is_refused(fake):
     image = fake.draw((100, 100), [(50, 50, 15)])
     assert len(segment(image, fake.engine(), options(), region=())) == 0
-    with pytest.raises(BadImage, match="lies beside it"):
+    with pytest.raises(BadImage, match="outside the image"):
         segment(image, fake.engine(), options(), region=rectangles([(200, 200, 300, 300)]))
 
 

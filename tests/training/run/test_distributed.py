@@ -36,7 +36,7 @@ def test_processes_with_a_gpu_each_meet_by_nccl(second_of_two, monkeypatch):
 
 
 def test_more_processes_than_gpus_are_refused(second_of_two):
-    with pytest.raises(BadSettings, match="number 2 on this machine and there is 1. Start torchrun with .* 1,"):
+    with pytest.raises(BadSettings, match="process 2 on this machine and there is 1. Start torchrun with .* 1,"):
         World.join(CUDA)
     assert second_of_two == []
 

@@ -65,5 +65,5 @@ def test_a_network_with_no_layer_in_common_is_no_beginning(tiny, tmp_path):
     path = tmp_path / "unet.safetensors"
     form = UNetSettings(in_channels=1, width=4, depth=3)
     save_model(path, build_model(form), ModelCard(name="unet", licence="CC0-1.0", model=form, diameter=28.0))
-    with pytest.raises(BadSettings, match="has none"):
+    with pytest.raises(BadSettings, match="has no layers in common"):
         make_start(TrainSettings(data=["d"], out="o", model=tiny, pretrained=str(path)))

@@ -62,7 +62,7 @@ def test_settings_that_do_not_fit_are_named_and_the_checkpoint_is_kept(settings,
     trainer = Trainer(settings)
     trainer.save()
     before = trainer.files.newest.read_bytes()
-    with pytest.raises(TrainingFailed, match="settings that fit the checkpoint") as failed:
+    with pytest.raises(TrainingFailed, match="settings do not fit the checkpoint") as failed:
         Trainer(settings.model_copy(update=changes)).resume()
     assert "damaged" not in str(failed.value)
     assert failed.value.remedy == {}

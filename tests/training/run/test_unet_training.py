@@ -123,7 +123,7 @@ def test_a_unet_is_trained_further(unet):
 def test_a_start_model_of_the_other_family_is_refused(unet):
     quiet(unet)
     other = unet.model_dump() | {"start": str(unet.out / "best.safetensors"), "model": {"family": "centermask"}}
-    with pytest.raises(BadSettings, match="a start model that is a centermask, run is a unet"):
+    with pytest.raises(BadSettings, match="settings are for a centermask, but the start model run is a unet"):
         make_start(TrainSettings.model_validate(other))
 
 
