@@ -102,7 +102,7 @@ def test_a_run_says_it_before_its_first_step(folder, settings):
     path.write_text(json.dumps(content))
     seen = []
     run = (seen.append(event.event) for event in train(settings))
-    with pytest.raises(BadAnnotations, match="all is background"):
+    with pytest.raises(BadAnnotations, match="There are no cells in the train images"):
         list(run)
     assert set(seen) <= {"start", "stage"}
 
