@@ -26,9 +26,9 @@ from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.folder import evaluate_folder, predictor, read_truth
 from napari_centermask.evaluation.viability import fit_temperature, judge, report
 from napari_centermask.evaluation.ways import Way, at_temperature
+from napari_centermask.models.families import family_of
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import load_model, save_model
-from napari_centermask.models.store.zoo import GRAPHS
 from napari_centermask.pipeline import with_card_defaults
 from napari_centermask.settings import SegmentSettings
 
@@ -80,7 +80,7 @@ def main() -> None:
         }
     )
     save_model(weights, model, finished)
-    for kind in GRAPHS[card.kind]:
+    for kind in family_of(card).graphs:
         path = arguments.out / f"{arguments.name}.{kind}.onnx"
         graph = onnx.load(path)
         onnx.helper.set_model_props(graph, {CARD_KEY: finished.to_json()})

@@ -22,7 +22,15 @@ GUI_FOLDERS = {"widgets", "e2e"}
 QT_FREE = {"test_controls.py"}
 """Tests below `GUI_FOLDERS` of what docks decide, which needs no Qt: they run in core, where Qt cannot be imported."""
 TORCH_FOLDERS = {"models", "training", "deploy"}
-TORCH_FREE = {"test_card.py", "test_shipped.py", "test_zoo.py", "test_headers.py", "test_registry.py"}
+TORCH_FREE = {
+    "test_card.py",
+    "test_families.py",
+    "test_idle_settings.py",
+    "test_shipped.py",
+    "test_zoo.py",
+    "test_headers.py",
+    "test_registry.py",
+}
 _USES_TORCH = (
     r"^\s*(import|from) torch\b|importorskip\(.torch"
     r"|napari_centermask\.(engines\.torch|training|deploy|models\.nets"

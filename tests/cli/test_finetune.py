@@ -242,13 +242,13 @@ def test_two_processes_train_one_model_by_the_same_command(train_by_two):
 SHORT_OF_MEMORY = """
 import os, sys
 from napari_centermask import cli
-from napari_centermask.training.run import trainer
-suffices = trainer.batch_losses
+from napari_centermask.training.families import centermask
+suffices = centermask.batch_losses
 def short(model, images, truths):
     if os.environ["RANK"] == "1" and len(images) > 1:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
     return suffices(model, images, truths)
-trainer.batch_losses = short
+centermask.batch_losses = short
 sys.exit(cli.run(sys.argv[1:]))
 """
 

@@ -93,7 +93,7 @@ def test_planes_that_cannot_be_segmented_are_named_and_the_stack_is_whole(capsys
 
 
 def test_the_class_of_each_pixel_is_written_on_request(capsys, folder, tmp_path, network):
-    network.classes = np.zeros((128, 160), np.uint8)
+    network.card.kind, network.classes = "unet", np.zeros((128, 160), np.uint8)
     network.classes[20:40] = 2
     report = run_json(capsys, "segment", folder / "a.png", "--out", tmp_path, "--maps", "--json")
     classes = tifffile.imread(report["images"][0]["classes"])

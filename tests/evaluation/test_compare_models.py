@@ -15,7 +15,8 @@ from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.learned import places_of
 from napari_centermask.settings import PreprocessSettings
 
-CARD = {"defaults": {}, "diameter": 20.0, "kind": "centermask", "percentiles": (1.0, 99.8)}
+CARD = {"name": "fake", "kind": "centermask", "normalisation": "percentile", "channel_names": []}
+CARD |= {"defaults": {}, "diameter": 20.0, "percentiles": (1.0, 99.8)}
 NETWORK = SimpleNamespace(categories=["cell"])
 ENGINE = SimpleNamespace(card=SimpleNamespace(**CARD, preprocess=PreprocessSettings(), model=NETWORK, learned={}))
 

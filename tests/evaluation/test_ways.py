@@ -144,7 +144,8 @@ def test_a_model_is_told_the_names_of_channels_that_the_file_knows(tmp_path, mon
     tifffile.imwrite(
         path, np.zeros((2, *SHAPE), np.uint8), metadata={"axes": "CYX", "Channel": {"Name": ["GFP", "DAPI"]}}
     )
-    card = SimpleNamespace(defaults={}, percentiles=(1.0, 99.8), preprocess=PreprocessSettings())
+    facts = {"name": "fake", "kind": "centermask", "normalisation": "percentile", "channel_names": []}
+    card = SimpleNamespace(defaults={}, percentiles=(1.0, 99.8), preprocess=PreprocessSettings(), **facts)
     monkeypatch.setattr(ways, "load_engine", lambda *_, **__: SimpleNamespace(card=card))
 
     def segment_planes(planes, engine, settings, **_):

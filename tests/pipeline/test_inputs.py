@@ -1,5 +1,7 @@
 """Channels by name, corrections by window, and intensities of every depth."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -110,9 +112,9 @@ def test_sizes_go_with_the_cells(fake, image):
 def test_what_the_user_sets_goes_before_what_the_model_knows(fake):
     card = fake.card(preprocess=EVEN)
     assert with_card_defaults(SegmentSettings(), card).preprocess == EVEN
-    wanted = SegmentSettings(preprocess=PreprocessSettings(denoise="none", dark=7))
+    wanted = SegmentSettings(preprocess=PreprocessSettings(denoise="none", flat_field="flat.tif", dark=7))
     twice = with_card_defaults(with_card_defaults(wanted, card), card)
-    assert twice.preprocess == EVEN.model_copy(update={"denoise": "none", "dark": 7})
+    assert twice.preprocess == EVEN.model_copy(update={"denoise": "none", "flat_field": Path("flat.tif"), "dark": 7})
 
 
 def test_a_flat_field_evens_the_light(fake, tmp_path):

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 from napari_centermask import __version__
 from napari_centermask.cli.output import Lasting
 from napari_centermask.core.errors import BadSettings, Cancelled, UserError
+from napari_centermask.models.families import FAMILIES, Family
 from napari_centermask.training.run.shortage import is_out_of_memory
 
 USER_ERROR = 2
@@ -130,6 +131,11 @@ def _explain(error: CycloptsError) -> str:
     return str(error).strip()
 
 
+def _families_with(field: str) -> list[Family]:
+    """The families whose networks have a setting."""
+    return [family for family in FAMILIES.values() if field in family.settings.model_fields]
+
+
 def explain_settings(error: object) -> BadSettings:
     """The validation errors of a settings object, by flag: `--score: Input should be less than or equal to 1, got 3`."""
     faults = []
@@ -138,5 +144,10 @@ def explain_settings(error: object) -> BadSettings:
         parts = [p for p, before in zip(parts, ["", *parts], strict=False) if before != "model"]  # a family, not a flag
         flag = "--" + ".".join(part.replace("_", "-") for part in parts)
         got = "" if fault["type"] == "missing" else f", got {fault['input']!r}"
-        faults.append(f"{flag}: {fault['msg']}{got}")
+        others = _families_with(parts[-1]) if fault["type"] == "extra_forbidden" and parts[0] == "model" else []
+        if others:
+            kinds = " or ".join(f"a {family.title} (--model.family {family.name})" for family in others)
+            faults.append(f"{flag} has no effect: only {kinds} has it")
+        else:
+            faults.append(f"{flag}: {fault['msg']}{got}")
     return BadSettings("; ".join(faults) + ".")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from napari_centermask.cli.output import annotations_in, check_writable, follow, notice
+from napari_centermask.cli.flags import check_segment_flags, only_score
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.whole_file import whole_file
@@ -57,10 +58,12 @@ def evaluate(
         raise BadSettings(f"--data: {data} is not a folder with images/ and annotations. Choose such a folder.")
     check_writable([json, maps and maps / "errors.png"], inputs=[predictions, *annotations_in(data)])
     if predictions is None:
+        check_segment_flags(settings)
         if settings.channel_names is None:
             settings = named(settings, channel_names_in(data, split))
         predict, score = _predictor(settings)
     else:
+        check_segment_flags(settings, [], also=only_score("--predictions are judged, and no model segments"))
         score = settings.score if "score" in settings.model_fields_set else 0.0
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"), but=(BadSettings,))
     watch = _map_writer(maps, score, left_out) if maps else None

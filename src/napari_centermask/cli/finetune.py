@@ -10,10 +10,11 @@ from cyclopts import Parameter
 from napari_centermask.cli.output import notice, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.cli.train import run_training
-from napari_centermask.core.errors import BadModel
+from napari_centermask.core.errors import BadModel, BadSettings
 from napari_centermask.events import InstalledEvent, write
 from napari_centermask.io.whole_file import whole_file
-from napari_centermask.models.store.zoo import check_new_name
+from napari_centermask.models.store.zoo import check_new_name, find_model
+from napari_centermask.models.idle_settings import idle_in_training, refuse_idle
 from napari_centermask.settings import TrainSettings
 
 
@@ -21,7 +22,7 @@ def finetune(
     data: Path,
     /,
     *,
-    start: str = "nuclei",
+    start: str | None = None,
     scratch: Flag = False,
     out: Path | None = None,
     replay: list[Path] | None = None,
@@ -53,7 +54,7 @@ def finetune(
     data
         A project, or a folder with images/ and annotations.json.
     start
-        The model to start from.
+        The model to start from; nuclei when not given.
     scratch
         Train from scratch instead.
     out
@@ -78,6 +79,7 @@ def finetune(
     """
     import json as json_module
 
+    _check_choices(start, replay, scratch=scratch, install=install, dry_run=dry_run)
     given = {"minutes": minutes, "steps": steps, "batch": batch, "tile": tile, "workers": workers, "device": device}
     given["replay_part"] = replay_part
     given = {k: v for k, v in given.items() if v is not None}
@@ -85,9 +87,11 @@ def finetune(
     if install:
         check_new_name(install)
     settings, reasons = suggest_for(
-        data, None if scratch else start, out=out, replay=replay, val_part=val_part, seed=seed
+        data, None if scratch else start or "nuclei", out=out, replay=replay, val_part=val_part, seed=seed
     )
     settings = _checked(settings.model_dump() | given)
+    card = None if settings.start is None else find_model(settings.start).card
+    refuse_idle(settings, idle_in_training(settings, card), flags=given)
     for name, reason in reasons.items():
         value = getattr(settings, name)
         reason = "as given" if name in given else reason
@@ -104,6 +108,18 @@ def finetune(
     if install:
         _install(settings, install, verdict, json=json)
     return 0
+
+
+def _check_choices(
+    start: str | None, replay: list[Path] | None, *, scratch: bool, install: str | None, dry_run: bool
+) -> None:
+    """Refuse flags that another one switches off."""
+    if scratch and start is not None:
+        raise BadSettings("--start has no effect: --scratch starts from nothing. Leave one of them out.")
+    if scratch and replay:
+        raise BadSettings("--replay has no effect: with --scratch there is no model that could forget. Leave it out.")
+    if dry_run and install:
+        raise BadSettings("--install has no effect: --dry-run trains no model. Leave one of them out.")
 
 
 def _checked(values: dict[str, Any]) -> TrainSettings:

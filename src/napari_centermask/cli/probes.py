@@ -41,13 +41,12 @@ print(json.dumps({"detail": f"torch {torch.__version__}, torchvision {torchvisio
 _ENGINE = """
 import numpy as np
 from napari_centermask.engines.load import load_engine
+from napari_centermask.pipeline.prompt import Prompter
+from napari_centermask.settings import SegmentSettings
 engine = load_engine({model!r}, engine={engine!r}, device={device!r})
-side = 256
-tile = np.zeros((1, engine.card.model.in_channels, side, side), np.float32)
-if engine.card.kind == "unet":
-    engine.maps(tile)
-else:
-    engine.masks(engine.features(tile), np.array([[8, 8, 40, 40]], np.float32), np.zeros(1, np.int64))
+image = np.random.default_rng(0).random((engine.card.model.in_channels, 256, 256))
+names = engine.card.channel_names or None
+Prompter(engine, image, SegmentSettings(diameter=engine.card.diameter, channel_names=names)).box(8, 8, 40, 40)
 print(json.dumps({{"detail": f"runs on {{engine.device}}"}}))
 """
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from napari_centermask.cli.flags import check_segment_flags
 from napari_centermask.cli.output import follow, notice, print_json
 from napari_centermask.io.image_files import image_files
 from napari_centermask.settings import SegmentSettings
@@ -52,6 +53,7 @@ def rank(
     known = {f.resolve(): f for path in reviewed or [] for f in image_files(path, notice)}
     files = {f.resolve(): f for path in images for f in image_files(path, notice)}
     waiting = {k: f for k, f in files.items() if k not in known}
+    check_segment_flags(settings)
     engine = load_engine(settings.model, engine=settings.engine, device=settings.device)
     found = follow(ranking_steps(waiting, engine, settings, reviewed=known, axes=axes, say=notice), "images")
     for why in found.left_out.values():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from napari_centermask import __version__
+from napari_centermask.cli.flags import check_class_maps, check_segment_flags
 from napari_centermask.cli.output import check_free, check_writable, follow, notice, print_json, write_labels
 from napari_centermask.cli.plan import ImageFiles, plan
 from napari_centermask.core.errors import BadSettings
@@ -134,6 +135,9 @@ class Segmenting:
         from napari_centermask.engines.load import load_engine
 
         engine = load_engine(self.settings.model, engine=self.settings.engine, device=self.settings.device)
+        check_segment_flags(self.settings, [engine.card])
+        if any(files.classes for files in self.plans):
+            check_class_maps(engine.card)
         self.noted.begin()
         is_finished = False
         try:

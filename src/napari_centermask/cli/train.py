@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from napari_centermask.cli.flags import check_train_flags
 from napari_centermask.cli.output import notice
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings, MissingExtra, UserError
@@ -103,6 +104,7 @@ def train(
     json
         Print one JSON object per event.
     """
+    check_train_flags(settings, None if run is None else json_module.loads(run.read_text(encoding="utf-8")))
     if not settings.resume:
         check_new_run(settings.out)
     return run_training(settings, json=json)

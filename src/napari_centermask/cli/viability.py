@@ -13,6 +13,9 @@ from napari_centermask.cli.output import annotations_in, check_writable, notice
 from napari_centermask.core.errors import BadAnnotations, BadImage, BadSettings
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.whole_file import whole_file
+from napari_centermask.cli.flags import check_segment_flags, only_score
+from napari_centermask.models.idle_settings import Idle
+from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import SegmentSettings
 
 if TYPE_CHECKING:
@@ -80,6 +83,7 @@ def viability(
     _check(ensemble, figures, ways, weights)
     names = ("viability.json", "viability.csv", f"curves.{figures}")
     check_writable([out and out / name for name in names], inputs=annotations_in(data))
+    _check_flags(ways, settings)
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"), but=(BadSettings, BadAnnotations))
     records = read_truth(data, split, left_out)
     categories = _categories(records, positive)
@@ -130,6 +134,14 @@ def _check(ensemble: str, figures: str, ways: list[str], weights: list[float] | 
         raise BadSettings(f"--weights must be {len(ways)} numbers of 0 or more, one for each method, not {weights}.")
     if len(set(ways)) < len(ways):
         raise BadSettings("A method is given twice. Give each one once.")
+
+
+def _check_flags(ways: list[str], settings: SegmentSettings) -> None:
+    from napari_centermask.evaluation.ways import is_model
+
+    cards = [find_model(name).card for way in ways if is_model(name := way.partition("+")[0])]
+    named = {"model": Idle("the ways name the models")}
+    check_segment_flags(settings, cards, also=named if cards else only_score("no way has a model that segments"))
 
 
 def _categories(records: list[ImageRecord], positive: str) -> tuple[str, ...]:

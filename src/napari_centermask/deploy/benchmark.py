@@ -6,7 +6,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,40 +14,31 @@ from typing import Any
 import numpy as np
 
 from napari_centermask.core.errors import UserError
-from napari_centermask.engines import AnyEngine, Features
+from napari_centermask.engines import AnyEngine
 from napari_centermask.engines.load import load_engine
 from napari_centermask.pipeline import segment
 from napari_centermask.settings import SegmentSettings
 
 
 class TimedEngine:
-    """An engine of any family that records how long its calls take; maps count as features."""
+    """An engine of any family that notes the seconds its calls take: those of `masks`, and of all others as features."""
 
     def __init__(self, engine: AnyEngine) -> None:
         self._engine = engine
         self.name, self.device, self.card = engine.name, engine.device, engine.card
         self.seconds = {"features": 0.0, "masks": 0.0}
 
-    def features(self, tiles: np.ndarray) -> Features:
-        """See `Engine.features`."""
-        start = time.perf_counter()
-        result = self._engine.features(tiles)
-        self.seconds["features"] += time.perf_counter() - start
-        return result
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """A call of the engine, timed."""
+        call = getattr(self._engine, name)
 
-    def maps(self, tiles: np.ndarray) -> np.ndarray:
-        """See `MapEngine.maps`."""
-        start = time.perf_counter()
-        result = self._engine.maps(tiles)
-        self.seconds["features"] += time.perf_counter() - start
-        return result
+        def timed(*values: Any, **options: Any) -> Any:
+            start = time.perf_counter()
+            result = call(*values, **options)
+            self.seconds["masks" if name == "masks" else "features"] += time.perf_counter() - start
+            return result
 
-    def masks(self, features: Features, boxes: np.ndarray, classes: np.ndarray, *, index: int = 0):
-        """See `Engine.masks`."""
-        start = time.perf_counter()
-        result = self._engine.masks(features, boxes, classes, index=index)
-        self.seconds["masks"] += time.perf_counter() - start
-        return result
+        return timed
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,11 @@ class Found:
     score: float = 0.0
 
 
+def is_model(name: str) -> bool:
+    """Whether what finds the cells of a way is a model, and not a file of cells or the annotations."""
+    return name != TRUTH and not name.endswith(".json")
+
+
 class Way:
     """MODEL, or MODEL+CLASSIFIER: who finds the cells, and who tells their categories where the model does not.
 
@@ -67,8 +72,7 @@ class Way:
             raise BadSettings("Expected a classifier for the annotated cells: truth+CLASSIFIER.")
         self.name, self.settings, self._model = text, settings, model
         self._classifier: ClassifierEngine | None = load_classifier(classifier) if classifier else None
-        is_model = model != TRUTH and not model.endswith(".json")
-        self._engine = load_engine(model, engine=settings.engine, device=settings.device) if is_model else None
+        self._engine = load_engine(model, engine=settings.engine, device=settings.device) if is_model(model) else None
 
     def run(
         self,

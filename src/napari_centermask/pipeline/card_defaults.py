@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from napari_centermask.models.idle_settings import idle_in_segmentation, refuse_idle
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import PreprocessSettings, SegmentSettings
 
@@ -10,8 +11,16 @@ _FROM_CARD = ("score", "nms", "mask_nms", "min_area", "overlap", "foreground", "
 
 
 def with_card_defaults(settings: SegmentSettings, card: ModelCard) -> SegmentSettings:
-    """The settings with the model's own defaults, percentiles and preprocessing unless the user set them."""
-    own = {name: value for name, value in card.defaults.items() if name in _FROM_CARD}
+    """The settings with the model's own defaults, percentiles and preprocessing where the user set none.
+
+    Raises
+    ------
+    BadSettings
+        If the user set what the model does not use.
+    """
+    idle = idle_in_segmentation(settings, card)
+    refuse_idle(settings, idle)
+    own = {name: value for name, value in card.defaults.items() if name in _FROM_CARD and name not in idle}
     own["percentiles"] = tuple(card.percentiles)
     unset = {name: value for name, value in own.items() if name not in settings.model_fields_set}
     return settings.model_copy(update=unset | {"preprocess": own_preprocess(settings, card)})

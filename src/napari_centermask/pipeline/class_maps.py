@@ -9,7 +9,8 @@ import numpy as np
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Box
 from napari_centermask.engines import AnyEngine
-from napari_centermask.pipeline.map_cells import tile_maps
+from napari_centermask.models.families import family_of
+from napari_centermask.pipeline.detector import make_detector
 from napari_centermask.pipeline.model_input import ModelInput
 from napari_centermask.pipeline.plane_cells import tiles_of
 from napari_centermask.pipeline.progress import Progress
@@ -39,9 +40,12 @@ def class_map_steps(
         If the model is not a U-Net.
     """
     card = engine.card
-    if card.kind != "unet":
-        raise BadSettings(f"Class maps need a U-Net, but '{card.name}' detects cells one by one. Choose another model.")
-    n = card.model.n_classes
+    if not family_of(card).has_class_maps:
+        raise BadSettings(
+            f"Class maps need a U-Net, but '{card.name}' detects cells one by one. Choose another model."
+        )
+    n = 1 + len(card.model.categories)
+    detector = make_detector(engine, settings)
     if plane.is_blank:
         return _background(n, plane.shape)
     scaled = plane.scaled(card.diameter / diameter)
@@ -51,7 +55,7 @@ def class_map_steps(
         yield Progress(number, len(tiles), f"Tile {number + 1} of {len(tiles)}")
         y0, x0, y1, x1 = tile.box
         weight = _weight(tile.box, scaled.shape)
-        total[:, y0:y1, x0:x1] += tile_maps(engine, scaled, tile.box, flips=settings.flips)[:n] * weight
+        total[:, y0:y1, x0:x1] += detector.class_maps(scaled, tile.box) * weight
         weights[y0:y1, x0:x1] += weight
     total /= weights
     return total if scaled.shape == plane.shape else _resized(total, plane.shape)

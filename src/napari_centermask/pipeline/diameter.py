@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_centermask.core.instances import Box
-from napari_centermask.engines import AnyEngine, Engine
-from napari_centermask.engines.decode import detect
+from napari_centermask.engines import AnyEngine
 from napari_centermask.models.store.card import ModelCard
-from napari_centermask.pipeline.map_cells import find_regions, region_sizes, tile_maps
+from napari_centermask.pipeline.cell_sizes import FEW
+from napari_centermask.pipeline.detector import make_detector
 from napari_centermask.pipeline.model_input import ModelInput, ScaledInput
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.settings import SegmentSettings
@@ -23,11 +23,8 @@ _PART, _LOOK, _LAST = 0.015, 5.0, 8.0
 more. Together they cost about a tenth of a run where cells are small beside the image."""
 _TRUSTED = 0.25, 2.0
 """Sizes of cells that are believed, as parts of the model's own: what is smaller is texture or noise, what is larger is cut."""
-_FEW = 3  # cells; fewer say nothing of the others
 _ENOUGH = 8  # cells in a look; after them no other place is looked at
 _BEST = 20  # cells by whose scores a look is judged
-_MEASURED = 40  # cells whose masks are measured; more change the median little
-_CONFIDENT = 0.5
 _DOUBT = 0.85
 """Factor on the confidence for each octave of the cells from the sizes that the model was trained on, or of a look's scale from 1
 where the card does not say them. With 0.95 one of 37 validation images was misread (`dsb2018_brightfield`: 100 px for 18)."""
@@ -83,8 +80,8 @@ def plane_diameter(
     scaled = plane.scaled(min(engine.card.diameter / best.diameter, 8.0))
     yield Progress(0, 0, "Estimating the cell diameter")
     window = _window(scaled, _side(scaled, _LAST * engine.card.diameter, settings), best.middle)
-    found, _, _ = _cells(scaled, window, engine, settings, by_masks=True)
-    return _typical(found, window) / _factor(scaled) if len(found) >= _FEW else best.diameter
+    found, _, _ = make_detector(engine, settings).sizes(scaled, window, by_masks=True)
+    return _typical(found, window) / _factor(scaled) if len(found) >= FEW else best.diameter
 
 
 def _scales(card: ModelCard) -> list[float]:
@@ -97,16 +94,16 @@ def _look(
     scaled: ScaledInput, engine: AnyEngine, settings: SegmentSettings, middle: tuple[float, float] | None
 ) -> Generator[Progress, None, _Look | None]:
     """Look at several places until there are enough cells."""
-    card, factor = engine.card, _factor(scaled)
+    card, factor, detector = engine.card, _factor(scaled), make_detector(engine, settings)
     diameters, scores, centres = np.zeros(0), np.zeros(0), np.zeros((0, 2))
     for window in _windows(scaled, _side(scaled, _LOOK * card.diameter, settings), middle):
         yield Progress(0, 0, "Estimating the cell diameter")
-        more = _cells(scaled, window, engine, settings, by_masks=False)
+        more = detector.sizes(scaled, window, by_masks=False)
         diameters, scores = np.append(diameters, more[0]), np.append(scores, more[1])
         centres = np.concatenate([centres, more[2][:, ::-1] + np.array(window[:2])])
         if len(diameters) >= _ENOUGH:
             break
-    if len(diameters) < _FEW:
+    if len(diameters) < FEW:
         return None
     size = _typical(diameters, window)
     if not _TRUSTED[0] * card.diameter <= size <= _TRUSTED[1] * card.diameter:
@@ -171,48 +168,3 @@ def _window(scaled: ScaledInput, side: int, middle: tuple[float, float]) -> Box:
         sides.append(min(side, length))
         corner.append(int(np.clip(place * factor - sides[-1] / 2, 0, length - sides[-1])))
     return corner[0], corner[1], corner[0] + sides[0], corner[1] + sides[1]
-
-
-def _cells(
-    scaled: ScaledInput, window: Box, engine: AnyEngine, settings: SegmentSettings, *, by_masks: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cells in a window: diameters in network pixels, scores, and middles (x, y) in the window's pixels."""
-    if engine.card.kind == "unet":
-        found = find_regions(tile_maps(engine, scaled, window, flips=False), engine.card, settings)
-        diameters, scores, centres, is_cut = region_sizes(found, (window[2] - window[0], window[3] - window[1]))
-        kept = _counting(is_cut, window, scaled)
-        return diameters[kept], scores[kept], centres[kept]
-    return _detected(scaled, window, engine, settings.score, by_masks=by_masks)
-
-
-def _detected(
-    scaled: ScaledInput, window: Box, engine: Engine, score: float, *, by_masks: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Those of the confident cells, of all where these are few.
-
-    The disk of equal area has the diameter sqrt(width x height) for an ellipse along its box, which costs no mask.
-    """
-    features = engine.features(scaled.read(window))
-    found = detect(features, engine.card, score=score, nms=0.5, max_detections=10 * _MEASURED, across=True)
-    boxes, size = found.boxes, np.array([window[3] - window[1], window[2] - window[0]])
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    is_cut = ((boxes[:, :2] <= 1) | (boxes[:, 2:] >= size - 1)).any(axis=1)
-    use = ((centres > 0) & (centres < size)).all(axis=1) & _counting(is_cut, window, scaled)
-    sure = use & (found.scores >= _CONFIDENT)
-    use = sure if np.count_nonzero(sure) >= _FEW else use
-    chosen = np.flatnonzero(use)[: _MEASURED if by_masks else None]
-    areas = (boxes[chosen, 2:] - boxes[chosen, :2]).prod(axis=1)
-    if by_masks and len(chosen):
-        probabilities, _ = engine.masks(features, boxes[chosen], found.classes[chosen])
-        areas = areas * (probabilities >= 0.5).mean(axis=(1, 2)) * 4 / np.pi
-    chosen, areas = chosen[areas > 0], areas[areas > 0]
-    return np.sqrt(areas), found.scores[chosen], centres[chosen]
-
-
-def _counting(is_cut: np.ndarray, window: Box, scaled: ScaledInput) -> np.ndarray:
-    """(N,) bool, which cells tell their size: not those that the window's edge cuts.
-
-    Where the window is the whole image these count too if the others are few: cells of such images are often cut.
-    """
-    is_whole = window == (0, 0, *scaled.shape)
-    return np.ones_like(is_cut) if is_whole and np.count_nonzero(~is_cut) < _FEW else ~is_cut

@@ -11,7 +11,6 @@ import numpy as np
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.paste import paste
 from napari_centermask.core.probabilities import tempered
-from napari_centermask.core.tiles import Piece, Tile, cut, owned
 from napari_centermask.core.watershed import Region, regions, separate
 from napari_centermask.engines import MapEngine
 from napari_centermask.pipeline.model_input import ScaledInput
@@ -75,22 +74,6 @@ def label_cells(maps: np.ndarray, card: Any, settings: SegmentSettings) -> np.nd
     )
 
 
-def tile_pieces(
-    scaled: ScaledInput, tile: Tile, engine: MapEngine, settings: SegmentSettings, score: float
-) -> list[Piece]:
-    """The cells that a tile owns."""
-    found = find_regions(tile_maps(engine, scaled, tile.box, flips=settings.flips), engine.card, settings)
-    found = [r for r in found if r.score >= score]
-    whole = _boxes(found) + np.array([tile.box[1], tile.box[0]] * 2)
-    mine, is_cut = owned(whole, tile), cut(whole, tile, scaled.shape)
-    pieces = []
-    for k in np.flatnonzero(mine):
-        cell = to_instance(found[k], scaled, tile.box, source=engine.card.name)
-        if cell is not None:
-            pieces.append(Piece(cell, scaled.window(tile.box), bool(is_cut[k])))
-    return pieces
-
-
 def to_instance(region: Region, scaled: ScaledInput, box: tuple[int, int, int, int], **fields: Any) -> Instance | None:
     """Convert a region of a window (network pixels) to a cell of the image; None if it is smaller than half a pixel."""
     y0, x0, y1, x1 = scaled.window(box)
@@ -115,7 +98,7 @@ def region_sizes(
 
     Specks are left out: regions of less than a tenth of the size that half of the foreground's pixels lie in.
     """
-    boxes, areas = _boxes(found), np.array([np.count_nonzero(r.mask) for r in found], np.float64)
+    boxes, areas = region_boxes(found), np.array([np.count_nonzero(r.mask) for r in found], np.float64)
     is_cut = (boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2:] >= np.array(shape[::-1])).any(axis=1)
     chosen = np.arange(len(found))
     if len(found):
@@ -125,6 +108,6 @@ def region_sizes(
     return 2 * np.sqrt(areas[chosen] / np.pi), scores[chosen], centres[chosen], is_cut[chosen]
 
 
-def _boxes(found: Sequence[Region]) -> np.ndarray:
+def region_boxes(found: Sequence[Region]) -> np.ndarray:
     """(N, 4) float64, x0, y0, x1, y1."""
     return np.array([r.box for r in found], np.float64).reshape(-1, 4)

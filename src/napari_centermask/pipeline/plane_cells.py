@@ -6,19 +6,15 @@ import math
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from napari_centermask.core.covered import drop_covered, without_overlaps
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Box, Instance, Instances
-from napari_centermask.core.paste import paste_many
-from napari_centermask.core.probabilities import tempered
 from napari_centermask.core.regions import Region, contains, windows
 from napari_centermask.core.result import centre
-from napari_centermask.core.tiles import Piece, Tile, cut, merge, owned, plan
-from napari_centermask.engines import AnyEngine, Engine
-from napari_centermask.engines.decode import detect
-from napari_centermask.pipeline.map_cells import tile_pieces
+from napari_centermask.core.tiles import Piece, Tile, merge, plan
+from napari_centermask.engines import AnyEngine
+from napari_centermask.models.families import family_of
+from napari_centermask.pipeline.detector import make_detector
 from napari_centermask.pipeline.model_input import ALIGN, ModelInput, ScaledInput
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.settings import SegmentSettings
@@ -27,7 +23,6 @@ Seams = tuple[tuple[float, ...], tuple[float, ...]]
 """(y, x) positions at which tiles meet, in image pixels."""
 CONTEXT = 3.0
 """Context around a region, in diameters: cells at its edge are whole, and look as they do in the image."""
-_HEAD_BATCH = 64  # cells per call of the mask heads: more are not faster and take more memory
 
 
 def find_cells(
@@ -71,14 +66,14 @@ def find_cells(
     around = None if region is None else windows(region, plane.shape, margin=math.ceil(CONTEXT * diameter))
     tiles = tiles_of(scaled, settings, around)
     pieces: list[Piece] = []
-    find = tile_pieces if card.kind == "unet" else _segment_tile
+    detector = make_detector(engine, settings)
     for number, tile in enumerate(tiles):
         yield Progress(number, len(tiles), f"Tile {number + 1} of {len(tiles)}")
-        pieces += find(scaled, tile, engine, settings, min_score)
+        pieces += detector.pieces(scaled, tile, min_score)
     yield Progress(len(tiles), len(tiles), "Merging")
     cells = merge(pieces) if len(tiles) > 1 else [p.instance for p in pieces]
     kept = drop_covered(_large(cells, settings), settings.mask_nms)
-    if card.kind == "unet":  # neighbouring tiles separate cells at their seam differently
+    if not family_of(card).overlaps:  # neighbouring tiles part cells at their seam each in its way
         kept = _large(without_overlaps(kept), settings)
     if region is not None:
         kept = [cell for cell in kept if contains(region, centre(cell))]
@@ -124,43 +119,6 @@ def _seams(tiles: list[Tile], factors: tuple[float, float]) -> Seams:
     """Positions where the cores of neighbours meet, in image pixels."""
     ys, xs = ({t.core[axis] / factors[axis] for t in tiles if t.core[axis] > t.box[axis]} for axis in (0, 1))
     return tuple(sorted(ys)), tuple(sorted(xs))
-
-
-def _segment_tile(
-    scaled: ScaledInput, tile: Tile, engine: Engine, settings: SegmentSettings, score: float
-) -> list[Piece]:
-    """The cells that a tile owns; detection sees the whole tile, mask heads only these cells."""
-    features = engine.features(scaled.read(tile.box))
-    detections = detect(
-        features, engine.card, score=score, nms=settings.nms, max_detections=settings.max_detections, across=True
-    )
-    whole = detections.boxes + np.array([tile.box[1], tile.box[0]] * 2, np.float32)
-    mine = owned(whole, tile)
-    detections, whole = detections[mine], whole[mine]
-    seen = scaled.window(tile.box)
-    inside = scaled.to_image(whole) - np.array([seen[1], seen[0]] * 2)
-    is_cut = cut(whole, tile, scaled.shape)
-    pieces = []
-    for start in range(0, len(whole), _HEAD_BATCH):
-        part = slice(start, start + _HEAD_BATCH)
-        probabilities, quality = engine.masks(features, detections.boxes[part], detections.classes[part])
-        pasted = paste_many(probabilities, inside[part], (seen[2] - seen[0], seen[3] - seen[1]))
-        for k, crop in enumerate(pasted, start=start):
-            if crop is not None:
-                y0, x0, mask = crop
-                cell = Instance(
-                    0,
-                    seen[0] + y0,
-                    seen[1] + x0,
-                    mask,
-                    category=int(detections.classes[k]) + 1,
-                    score=float(detections.scores[k]),
-                    mask_quality=float(np.clip(quality[k - start], 0, 1)),
-                    source=engine.card.name,
-                    probabilities=tuple(tempered(detections.probabilities[k], engine.card.temperature).tolist()),
-                )
-                pieces.append(Piece(cell, seen, bool(is_cut[k])))
-    return pieces
 
 
 def _large(cells: list[Instance], settings: SegmentSettings) -> list[Instance]:

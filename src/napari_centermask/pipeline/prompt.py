@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +12,10 @@ from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Instance
 from napari_centermask.engines import AnyEngine
 from napari_centermask.pipeline.card_defaults import with_card_defaults
+from napari_centermask.pipeline.detector import PromptTile, make_detector
 from napari_centermask.pipeline.diameter import plane_diameter, usual_diameter
 from napari_centermask.pipeline.model_input import ALIGN, ModelInput, ScaledInput
 from napari_centermask.pipeline.progress import run_through
-from napari_centermask.pipeline.prompt_detections import DetectedTile
-from napari_centermask.pipeline.prompt_maps import MapTile
 from napari_centermask.settings import SegmentSettings
 
 _TILE = 512  # network pixels; takes a third of a second on one core, and usually includes the next cell
@@ -25,20 +24,6 @@ _KEPT_TILES = 16  # about 3 MB each
 _NO_RESCALING = 0.4, 3.5  # sides of a box, in diameters of the model, for which the scale is kept
 
 Place = tuple[int, int, int]  # octave of the scale, y0, x0 of the tile
-
-
-class _Tile(Protocol):
-    """The output of the network for a window of the image at one scale."""
-
-    def fill(self, box: np.ndarray) -> Instance | None:
-        """The cell that fills a box (x0, y0, x1, y1 in image pixels)."""
-
-    def at(self, y: float, x: float) -> Instance | None:
-        """The cell at a pixel of the image."""
-
-
-_TILES = {"centermask": DetectedTile, "unet": MapTile}
-"""Prompts by the family of the model."""
 
 
 class Prompter:
@@ -63,7 +48,8 @@ class Prompter:
     def __init__(self, engine: AnyEngine, image: Any, settings: SegmentSettings | None = None) -> None:
         self.engine, self._image = engine, image
         self.settings = with_card_defaults(settings or SegmentSettings(), engine.card)
-        self._tiles: OrderedDict[Place, _Tile] = OrderedDict()
+        self._detector = make_detector(engine, self.settings)
+        self._tiles: OrderedDict[Place, PromptTile] = OrderedDict()
         self._scales: dict[int, ScaledInput] = {}
 
     def box(self, y0: float, x0: float, y1: float, x1: float) -> Instance | None:
@@ -133,7 +119,7 @@ class Prompter:
                 self._scales[octave] = self._input.scaled(base)
         return self._scales[octave]
 
-    def _tile(self, y: float, x: float, octave: int) -> _Tile:
+    def _tile(self, y: float, x: float, octave: int) -> PromptTile:
         """The tile around a pixel."""
         scaled = self._scaled(octave)
         (fy, fx), (height, width) = scaled.factors, scaled.shape
@@ -141,7 +127,7 @@ class Prompter:
         place = octave, top, left
         if place not in self._tiles:
             window = top, left, min(top + _TILE, height), min(left + _TILE, width)
-            self._tiles[place] = _TILES[self.engine.card.kind](self.engine, self.settings, scaled, window)
+            self._tiles[place] = self._detector.prompts(scaled, window)
         self._tiles.move_to_end(place)
         while len(self._tiles) > _KEPT_TILES:
             self._tiles.popitem(last=False)

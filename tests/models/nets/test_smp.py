@@ -100,7 +100,7 @@ def test_without_the_package_the_remedy_is_said(monkeypatch):
 
 def test_an_encoders_stages_are_told_by_their_depth():
     model = build_model(UNetSettings(**SMALL, architecture="unet"))
-    depths = {name: depth_of(name) for name, _ in model.named_parameters()}
+    depths = {name: depth_of(model, name) for name, _ in model.named_parameters()}
     assert depths["network.encoder.conv1.weight"] == 0
     assert depths["network.encoder.layer3.0.conv1.weight"] == 3
     assert depths["network.decoder.blocks.0.conv1.0.weight"] == 5

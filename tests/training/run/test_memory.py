@@ -7,7 +7,7 @@ import torch
 
 from napari_centermask.settings import UNetSettings
 from napari_centermask.training.data.loader import batches
-from napari_centermask.training.run import trainer as trainer_module
+from napari_centermask.training.families import centermask
 from napari_centermask.training.run.distributed import World
 from napari_centermask.training.run.failed import TrainingFailed
 from napari_centermask.training.run.loop import train
@@ -127,13 +127,13 @@ def test_trying_changes_nothing_of_the_run(large, memory_for, steps):
 
 def test_what_is_tried_is_as_full_of_cells_as_the_tiles_were(settings, monkeypatch):
     trainer = Trainer(settings)
-    seen, losses = [], trainer_module.batch_losses
+    seen, losses = [], centermask.batch_losses
 
     def look(model, images, truths):
         seen.append(truths)
         return losses(model, images, truths)
 
-    monkeypatch.setattr(trainer_module, "batch_losses", look)
+    monkeypatch.setattr(centermask, "batch_losses", look)
     trainer.most_cells = 40
     assert fits(trainer, 2, 64)
     assert [t.masks.shape for t in seen[0]] == [(12, 64, 64)] * 2  # a quarter of the tile has 10; 12 fill the mask head

@@ -25,15 +25,16 @@ def model(tiny):
 @pytest.mark.parametrize("backbone", ["V-19-slim-eSE", "R-50"])
 def test_layers_are_ordered_from_the_image_on(tiny, backbone):
     with torch.device("meta"):
-        names = [n for n, _ in CenterMask(tiny.model_copy(update={"backbone": backbone})).named_parameters()]
-    assert {depth_of(n) for n in names} == set(range(7))
-    assert depth_of(next(n for n in names if "stem" in n)) == 0
+        model = CenterMask(tiny.model_copy(update={"backbone": backbone}))
+    names = [n for n, _ in model.named_parameters()]
+    assert {depth_of(model, n) for n in names} == set(range(7))
+    assert depth_of(model, next(n for n in names if "stem" in n)) == 0
 
 
 def test_frozen_layers_do_not_learn(model):
     everything = sum(p.numel() for p in model.parameters())
     assert 0 < freeze(model, "backbone") < everything
-    assert {depth_of(n) for n, p in model.named_parameters() if p.requires_grad} == {5, 6}
+    assert {depth_of(model, n) for n, p in model.named_parameters() if p.requires_grad} == {5, 6}
 
 
 def test_each_stage_learns_slower_than_the_next(model, settings):
@@ -41,7 +42,7 @@ def test_each_stage_learns_slower_than_the_next(model, settings):
     set_rate(optimiser, 1.0)
     rates = {id(p): group["lr"] for group in optimiser.param_groups for p in group["params"]}
     for name, parameter in model.named_parameters():
-        assert rates[id(parameter)] == 0.5 ** (6 - depth_of(name))
+        assert rates[id(parameter)] == 0.5 ** (6 - depth_of(model, name))
 
 
 def test_without_decay_the_groups_are_those_of_older_checkpoints(model, settings):

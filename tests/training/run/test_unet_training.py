@@ -123,7 +123,7 @@ def test_a_unet_is_trained_further(unet):
 def test_a_start_model_of_the_other_family_is_refused(unet):
     quiet(unet)
     other = unet.model_dump() | {"start": str(unet.out / "best.safetensors"), "model": {"family": "centermask"}}
-    with pytest.raises(BadSettings, match="settings are for a centermask, but the start model run is a unet"):
+    with pytest.raises(BadSettings, match="settings are for a CenterMask, but the start model run is a U-Net"):
         make_start(TrainSettings.model_validate(other))
 
 
@@ -218,7 +218,7 @@ def test_one_cycle_rises_and_falls_as_torch_has_it(unet):
 
 def test_layers_are_told_by_their_depth():
     model = MapModel(UNetSettings(in_channels=1, width=4, depth=4, deep_supervision=True))
-    depths = {name: depth_of(name) for name, _ in model.named_parameters()}
+    depths = {name: depth_of(model, name) for name, _ in model.named_parameters()}
     assert depths["network.down.0.conv1.weight"] == 0
     assert depths["network.down.4.conv2.weight"] == 4
     assert depths["network.up.0.up.weight"] == 5

@@ -73,12 +73,14 @@ def test_the_form_shows_what_the_family_has(dock):
         return {name for name, row in form.rows.items() if form.layout().isRowVisible(row.control.native)}
 
     assert {"foreground", "seed", "smoothing", "flips"} <= shown()
-    assert not {"nms", "mask_nms", "max_detections"} & shown()
+    assert not {"nms", "max_detections"} & shown()
+    assert not {"nms", "max_detections"} & set(form.value())
     assert form.value()["foreground"] == 0.4
     assert "no overlaps" in dock.model.about.text()
     dock.model.models.setCurrentText("nuclei")
     assert not {"foreground", "seed", "smoothing", "flips"} & shown()
     assert {"nms", "mask_nms", "max_detections"} <= shown()
+    assert not {"foreground", "seed", "smoothing", "flips"} & set(form.value())
     assert dock.advanced.classes.isHidden()
 
 

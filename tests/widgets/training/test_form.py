@@ -42,3 +42,24 @@ def test_a_changed_loss_reaches_the_settings(form):
     assert value.losses == LossSettings(boundary=0.5, class_weights="balanced")
     assert value.schedule == "one-cycle"
     assert set(form.changes()) == {"losses.boundary", "losses.class_weights", "schedule"}
+
+
+def test_a_field_without_effect_is_disabled_with_the_reason_and_not_sent(form):
+    form.set_value(settings_of(UNetSettings(categories=["living", "dead"])))
+    gamma, rate = form.groups["losses"].rows["focal_gamma"], form.training.rows["learning_rate"]
+    assert not gamma.control.enabled
+    assert "losses.focal is 0" in gamma.control.tooltip
+    assert rate.control.enabled
+    form.groups["losses"].rows["focal"].control.value = 1.0
+    form.training.rows["find_rate"].control.value = True
+    assert gamma.control.enabled
+    assert not rate.control.enabled
+    rate.control.value = 0.5
+    assert set(form.changes()) == {"losses.focal", "find_rate"}
+
+
+def test_what_needs_a_start_model_is_disabled_without_one(form):
+    form.set_value(settings_of(ModelSettings()))
+    assert not form.training.rows["keep"].control.enabled
+    form.set_value(settings_of(ModelSettings(), start="nuclei"))
+    assert form.training.rows["keep"].control.enabled

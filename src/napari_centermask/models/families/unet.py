@@ -78,7 +78,7 @@ UNET = Family(
         "openvino": f"{_ENGINES}.openvino:OpenVinoMapEngine",
         "torch": f"{_ENGINES}.torch:TorchMapEngine",
     },
-    detector="napari_centermask.pipeline.map_cells:MapDetector",
+    detector="napari_centermask.pipeline.map_detector:MapDetector",
     training="napari_centermask.training.families.unet:PARTS",
     exporter="napari_centermask.deploy.export_unet:write",
 )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,34 +17,14 @@ from napari_centermask.io.images import read_channel_names, read_plane
 from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.settings import SegmentSettings, TrainSettings
 from napari_centermask.training.data.inputs import for_sampler, prepared
-from napari_centermask.training.data.map_targets import MapTile, MapTiles
+from napari_centermask.training.data.parts import TrainingParts, parts_of
 from napari_centermask.training.data.sample import Sample
 from napari_centermask.training.data.sampler import TileSampler
-from napari_centermask.training.data.tile import TrainTile
 
 if TYPE_CHECKING:
-    import torch
     from torch.utils.data import DataLoader
 
-    from napari_centermask.training.data.truth import MapTruth, Truth
-
 PERCENTILES = SegmentSettings.model_fields["percentiles"].default
-
-
-@dataclass(frozen=True)
-class TrainBatch:
-    """Tiles of one step, as tensors.
-
-    Attributes
-    ----------
-    images
-        (B, C, T, T) float32.
-    truths
-        Input of the losses: for a CenterMask a `Truth` per tile, for a U-Net one `MapTruth`.
-    """
-
-    images: torch.Tensor
-    truths: list[Truth] | MapTruth
 
 
 def annotation_file(folder: Path, split: str | None) -> Path:
@@ -131,26 +110,15 @@ class _Endless:
         return itertools.count(self.start, self.stride)
 
 
-def collate(tiles: list[TrainTile] | list[MapTile]) -> TrainBatch:
-    """Stack the images and turn all arrays into tensors."""
-    import torch
+class _Targets:
+    """The tiles of a sampler as what a family's network is to answer."""
 
-    images = torch.from_numpy(np.stack([tile.image for tile in tiles]))
-    if isinstance(tiles[0], MapTile):
-        from napari_centermask.training.data.truth import MapTruth
+    def __init__(self, tiles: TileSampler, parts: TrainingParts) -> None:
+        self.tiles, self.parts = tiles, parts
 
-        names = ("classes", "border", "distance", "signed")
-        return TrainBatch(
-            images, MapTruth(*(torch.from_numpy(np.stack([getattr(t, n) for t in tiles])) for n in names))
-        )
-    from napari_centermask.training.data.truth import Truth
-
-    def tensor(value: np.ndarray | None) -> torch.Tensor | None:
-        return None if value is None else torch.from_numpy(value.copy())
-
-    return TrainBatch(
-        images, [Truth(*map(tensor, (t.boxes, t.classes, t.masks, t.ignore, t.unreviewed))) for t in tiles]
-    )
+    def __getitem__(self, index: int) -> Any:
+        """The target of tile number `index` of the endless sequence."""
+        return self.parts.target(self.tiles[index])
 
 
 def _start_worker(_number: int) -> None:
@@ -191,14 +159,14 @@ def batches(
     known = settings.model_copy(update={"preprocess": settings.preprocess.portable})  # flat field of another microscope
     prepare = [settings] * len(settings.data) + [known] * len(settings.replay)
     samples = [prepared(load_split(folder, split), how) for folder, how in zip(folders, prepare, strict=True)]
-    sampler = TileSampler(samples, for_sampler(settings))
+    sampler, parts = TileSampler(samples, for_sampler(settings)), parts_of(settings.model)
     workers = {} if not settings.workers else {"prefetch_factor": 3, "worker_init_fn": _start_worker}
     return DataLoader(
-        MapTiles(sampler) if settings.model.family == "unet" else sampler,
+        _Targets(sampler, parts),
         batch_size=batch or settings.batch,
         sampler=_Endless(start_tile + share[0], share[1]),
         num_workers=settings.workers,
-        collate_fn=collate,
+        collate_fn=parts.collate,
         persistent_workers=bool(settings.workers),
         multiprocessing_context=("fork" if hasattr(os, "fork") else "spawn") if settings.workers else None,
         **workers,

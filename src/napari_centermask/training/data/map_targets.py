@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from napari_centermask.training.data.sampler import TileSampler
 from napari_centermask.training.data.tile import TrainTile
 
 IGNORED = 255
@@ -42,17 +41,6 @@ class MapTile:
     border: np.ndarray
     distance: np.ndarray
     signed: np.ndarray
-
-
-class MapTiles:
-    """The tiles of a sampler with their maps, computed by the worker processes."""
-
-    def __init__(self, tiles: TileSampler) -> None:
-        self.tiles = tiles
-
-    def __getitem__(self, index: int) -> MapTile:
-        """Tile number `index` of the endless sequence."""
-        return map_tile(self.tiles[index])
 
 
 def map_tile(tile: TrainTile) -> MapTile:

@@ -8,8 +8,6 @@ from typing import Any
 
 import torch
 
-from napari_centermask.training.data.truth import MapTruth, Truth
-from napari_centermask.training.losses.batch_losses import REGIONS
 from napari_centermask.training.run.device import capacity, give_back
 from napari_centermask.training.run.failed import TrainingFailed
 from napari_centermask.training.run.shortage import (
@@ -65,8 +63,8 @@ def fits(trainer: Trainer, batch: int, tile: int) -> bool | None:
 def _try_step(trainer: Trainer, batch: int, tile: int) -> None:
     room = _moments(trainer)
     images = torch.rand(batch, trainer.settings.model.in_channels, tile, tile)
-    truths = _made_up(trainer, batch, tile)
-    for _ in range(2):  # the second step has the gradients of the first in memory, like every step but the first
+    truths = trainer.parts.made_up(trainer.settings, batch, tile, most_cells=trainer.most_cells)
+    for _ in range(2):  # the second finds the gradients of the first in memory, as every step but the first does
         trainer.gradients(trainer.losses(images, truths))
     del room
 
@@ -77,29 +75,6 @@ def _moments(trainer: Trainer) -> list[torch.Tensor]:
         return []
     learning = [p for group in trainer.optimiser.param_groups for p in group["params"]]
     return [torch.empty_like(p) for p in learning * (2 if trainer.settings.optimiser == "adamw" else 1)]
-
-
-def _made_up(trainer: Trainer, batch: int, tile: int) -> list[Truth] | MapTruth:
-    """Cells at random positions, as dense as in the fullest tile of the run so far."""
-    settings = trainer.settings
-    if settings.model.family == "unet":
-        shape = (batch, tile, tile)
-        classes = torch.randint(settings.model.n_classes, shape, dtype=torch.uint8)
-        return MapTruth(classes, classes.clamp(max=1), torch.rand(shape), torch.rand(shape) * 2 - 1)
-    count = max(REGIONS // 4, round(trainer.most_cells * (tile / settings.tile) ** 2))
-    side = min(settings.diameter, tile / 2)
-    return [_cells(count, side, tile) for _ in range(batch)]
-
-
-def _cells(count: int, side: float, tile: int) -> Truth:
-    corners = torch.rand(count, 2) * (tile - side)
-    return Truth(
-        boxes=torch.cat([corners, corners + side], dim=1),
-        classes=torch.zeros(count, dtype=torch.int64),
-        masks=torch.ones(count, tile, tile, dtype=torch.uint8),
-        ignore=torch.zeros(0, 4),
-        unreviewed=torch.zeros(tile, tile, dtype=torch.uint8),
-    )
 
 
 def step_failed(trainer: Trainer, *, of_host: bool) -> TrainingFailed:

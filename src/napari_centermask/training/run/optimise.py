@@ -3,54 +3,33 @@
 from __future__ import annotations
 
 import math
-import re
 
 import torch
 from torch import nn
 
-from napari_centermask.settings import TrainSettings
+from napari_centermask.settings import NetworkSettings, TrainSettings
+from napari_centermask.training.data.parts import HEADS, parts_of
 
-_STAGE = re.compile(r"bottom_up\.(?:stage|res)(\d)")
-_LEVEL = re.compile(r"network\.(?:down\.|encoder\.(?:layer|stages_|blocks\.)?)(\d)")
 LONGEST_WARMUP = 0.1
 """Largest fraction of a run to spend on warm-up; chosen."""
 PLATEAU = 2
 """Evaluations without a better AP after which the schedule "plateau" halves the rate; chosen."""
-HEADS = 6
 FROZEN = {"none": -1, "stem": 0, "early": 2, "backbone": 4}
 """Depth up to which layers are frozen: the stem; also stages 2 and 3; the whole backbone."""
 
 
-def depth_of(name: str) -> int:
-    """Depth of a parameter: 0 for the stem, 1 to 4 for the stages 2 to 5, 5 for the pyramid, 6 for the heads.
-
-    In a U-Net: the levels of the contracting path, and 5 for the expanding path.
-    """
-    if name.startswith("network."):
-        return _unet_depth(name)
-    if not name.startswith("backbone."):
-        return HEADS
-    if "bottom_up" not in name:
-        return 5
-    found = _STAGE.search(name)
-    if found:
-        return int(found[1]) - 1
-    return 0 if "stem" in name else 2  # MobileNetV2 numbers its blocks differently
-
-
-def _unet_depth(name: str) -> int:
-    found = _LEVEL.match(name)
-    if found:
-        return min(int(found[1]), 4)
-    if name.startswith("network.encoder."):  # its stem, whatever its name
-        return 0
-    return HEADS if ".head." in name or ".side." in name or "segmentation_head" in name else 5
+def depth_of(model: nn.Module, name: str) -> int:
+    """How deep a parameter of a network of ours lies; see `TrainingParts.depth_of`."""
+    settings = model.settings
+    if not isinstance(settings, NetworkSettings):
+        raise TypeError(f"Expected a network of ours, got {type(model).__name__}.")
+    return parts_of(settings).depth_of(name)
 
 
 def freeze(model: nn.Module, up_to: str) -> int:
     """Freeze the first layers; return the number of trainable parameters."""
     for name, parameter in model.named_parameters():
-        if depth_of(name) <= FROZEN[up_to]:
+        if depth_of(model, name) <= FROZEN[up_to]:
             parameter.requires_grad_(False)
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
@@ -64,7 +43,7 @@ def make_optimiser(model: nn.Module, settings: TrainSettings) -> torch.optim.Opt
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        depth = depth_of(name) if settings.layer_decay < 1 else HEADS
+        depth = depth_of(model, name) if settings.layer_decay < 1 else HEADS
         decays = parameter.dim() > 1
         group = groups.setdefault(
             (depth, not decays),

@@ -11,6 +11,7 @@ from torch import nn
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.files import sha256_of
 from napari_centermask.io.learned import Learned
+from napari_centermask.models.families import family_of
 from napari_centermask.models.nets.build import build_model
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import TrainSettings
@@ -63,9 +64,10 @@ def make_start(settings: TrainSettings) -> Start:
     if files.weights is None:
         raise BadSettings(f"{files.name} has only ONNX graphs and cannot be trained. Start from a model with weights.")
     model, card = load_model(files.weights)
-    if "family" in settings.model.model_fields_set and settings.model.family != card.kind:
+    wanted, family = family_of(settings.model), family_of(card)
+    if "family" in settings.model.model_fields_set and wanted is not family:
         raise BadSettings(
-            f"The settings are for a {settings.model.family}, but the start model {files.name} is a {card.kind}. "
+            f"The settings are for a {wanted.title}, but the start model {files.name} is a {family.title}. "
             "Choose another one, or leave model.family out."
         )
     if _has_other_categories(settings, card):
@@ -96,8 +98,8 @@ def _pretrained(model: nn.Module, name: str) -> Start:
 def _has_other_categories(settings: TrainSettings, card: ModelCard) -> bool:
     """Whether the settings have other categories than the start model.
 
-    A single category only counts if the network otherwise equals the start model's, or a run file without a network would
-    mean it: the default network has one category. And a model of one category can be trained on any cell.
+    A single one is only where nothing else of the network is named, or it is the start model's in all else: the file of a run
+    holds the default network, of one category. And a model of one category takes any cell for it.
     """
     wanted, known = settings.model.categories, card.model.categories
     if "model" not in settings.model_fields_set or wanted == known:
@@ -105,7 +107,11 @@ def _has_other_categories(settings: TrainSettings, card: ModelCard) -> bool:
     if len(wanted) > 1:
         return True
     rest = {"categories"}
-    return len(known) > 1 and settings.model.model_dump(exclude=rest) == card.model.model_dump(exclude=rest)
+    if len(known) == 1:
+        return False
+    return settings.model.model_fields_set == rest or settings.model.model_dump(exclude=rest) == card.model.model_dump(
+        exclude=rest
+    )
 
 
 def for_categories(model: nn.Module, categories: list[str]) -> nn.Module:
@@ -117,7 +123,7 @@ def for_categories(model: nn.Module, categories: list[str]) -> nn.Module:
     new = build_model(settings.model_copy(update={"categories": list(categories)}))
     with torch.device("meta"):  # tensors with a part for each category are those that grow with one more category
         larger = build_model(settings.model_copy(update={"categories": [*old, "one more"]})).state_dict()
-    n_before = 1 if settings.family == "unet" else 0  # the background map stays first
+    n_before = family_of(settings).first_category  # the background's map stays the first
     state = model.state_dict()
     for key, given in state.items():
         if given.shape != larger[key].shape:

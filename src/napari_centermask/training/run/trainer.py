@@ -9,13 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from napari_centermask.models.idle_settings import idle_in_training, refuse_idle
 from napari_centermask.models.nets.build import build_model
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.inputs import check_inputs, follow_card
-from napari_centermask.training.data.truth import MapTruth, Truth
-from napari_centermask.training.losses.batch_losses import batch_losses
-from napari_centermask.training.losses.class_weights import class_weights
-from napari_centermask.training.losses.map_losses import map_losses
+from napari_centermask.training.data.parts import parts_of
 from napari_centermask.training.run.device import choose_device, choose_precision, tune_malloc
 from napari_centermask.training.run.distributed import World
 from napari_centermask.training.run.failed import TrainingFailed
@@ -76,7 +74,7 @@ class Trainer:
     Attributes
     ----------
     most_cells
-        Number of cells in the fullest tile so far; 0 for a U-Net, whose maps do not depend on it.
+        In the fullest tile so far, where the memory of a step depends on it; else 0.
     """
 
     def __init__(self, settings: TrainSettings) -> None:
@@ -88,10 +86,13 @@ class Trainer:
         self.precision = choose_precision(settings.amp, self.device)
         self.start = make_start(settings)
         self.model = self.start.model.to(self.device, memory_format=torch.channels_last)
+        if not settings.resume:
+            refuse_idle(settings, idle_in_training(settings, self.start.card, processes=self.world.size))
         if settings.start is not None:  # the network and the tiles follow the start model
             settings = follow_card(settings.model_copy(update={"model": self.model.settings}), self.start.card)
         check_inputs(settings)
         self.settings = settings
+        self.parts = parts_of(settings.model)
         self.class_weights = self._weights()
         freeze(self.model, settings.freeze)
         self.optimiser = make_optimiser(self.model, settings)
@@ -163,13 +164,12 @@ class Trainer:
         return min(part, 1.0)
 
     def _weights(self) -> torch.Tensor | None:
-        """Class weights of a U-Net, (classes,) float32; None if all are equal."""
-        if self.settings.model.family != "unet" or self.settings.losses.class_weights == "none":
-            return None
-        return torch.from_numpy(class_weights(self.settings)).to(self.device)
+        """Of the classes, (classes,) float32; None where all weigh alike."""
+        weights = self.parts.class_weights(self.settings)
+        return None if weights is None else torch.from_numpy(weights).to(self.device)
 
-    def losses(self, images: torch.Tensor, truths: list[Truth] | MapTruth) -> dict[str, torch.Tensor]:
-        """Losses of a batch, in training mode and precision, as scalars with gradients."""
+    def losses(self, images: torch.Tensor, truths: Any) -> dict[str, torch.Tensor]:
+        """Of a batch, in training mode and precision; scalars of a graph."""
         self.model.train()
         if self.settings.start is not None:
             freeze_norms(self.model)
@@ -182,18 +182,11 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(sum(losses.values())).backward()
 
-    def _losses(self, images: torch.Tensor, truths: list[Truth] | MapTruth) -> dict[str, torch.Tensor]:
-        settings = self.settings
-        if isinstance(truths, MapTruth):
-            outputs = self.model.outputs(images)
-            truth = _to(truths, self.device)
-            return map_losses(outputs, truth, settings.model, settings.losses, class_weights=self.class_weights)
-        return batch_losses(self.model, images, [_to(t, self.device) for t in truths])
+    def _losses(self, images: torch.Tensor, truths: Any) -> dict[str, torch.Tensor]:
+        return self.parts.losses(self.model, images, truths, self.settings, class_weights=self.class_weights)
 
-    def step(
-        self, images: torch.Tensor, truths: list[Truth] | MapTruth, *, rate: float | None = None
-    ) -> dict[str, float]:
-        """Do one step; return the losses.
+    def step(self, images: torch.Tensor, truths: Any, *, rate: float | None = None) -> dict[str, float]:
+        """One step; returns the losses.
 
         Parameters
         ----------
@@ -207,8 +200,7 @@ class Trainer:
         RuntimeError, MemoryError
             If memory runs out, here or in another process of the run; the weights are unchanged.
         """
-        if not isinstance(truths, MapTruth):
-            self.most_cells = max(self.most_cells, *(len(truth.boxes) for truth in truths))
+        self.most_cells = max(self.most_cells, self.parts.most_cells(truths))
         if rate is None:
             rate = learning_rate(self.settings, self.progress.step, self.done, drops=self.progress.drops)
         set_rate(self.optimiser, rate)
@@ -224,8 +216,8 @@ class Trainer:
         self.progress.step += 1
         return {k: float(v.detach()) for k, v in losses.items()} | {"learning_rate": rate, "gradient_norm": float(norm)}
 
-    def _backward(self, images: torch.Tensor, truths: list[Truth] | MapTruth) -> dict[str, torch.Tensor]:
-        """Compute losses and gradients; an out-of-memory error in one process is raised in all of them."""
+    def _backward(self, images: torch.Tensor, truths: Any) -> dict[str, torch.Tensor]:
+        """Losses, with their gradients in the parameters; lack of memory in one process is raised in all of them."""
         with self.world.sharing_shortage(self.device):
             losses = self.losses(images, truths)
             self._check(losses)
@@ -271,9 +263,3 @@ def freeze_norms(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
-
-
-def _to(truth, device: torch.device):
-    """A `Truth` or a `MapTruth` on a device."""
-    fields = {name: value.to(device) for name, value in vars(truth).items() if value is not None}
-    return type(truth)(**fields)

@@ -18,6 +18,7 @@ from napari_centermask.engines.torch import engine_of
 from napari_centermask.evaluation.error_maps import write_error_map
 from napari_centermask.evaluation.report import evaluate as score_pairs
 from napari_centermask.io.reviewed import centred_within
+from napari_centermask.models.families import family_of
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import save_model
 from napari_centermask.pipeline import segment, with_card_defaults
@@ -102,7 +103,8 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
     card = card.model_copy(update={"training": {"diameters": trainer.read_facts()["diameters"]}})
     engine = engine_of(model, card, device=str(trainer.device))
     usual = with_card_defaults(SegmentSettings(), card).score
-    scores = sorted({*SCORES, usual}) if card.kind == "centermask" else [usual]
+    tunes_score = family_of(card).tunes_score
+    scores = sorted({*SCORES, usual}) if tunes_score else [usual]
     pairs: dict[str, list[Pair]] = {}
     samples = []
     for name, folder in folders_by_name(judging(settings.data)).items():
@@ -118,7 +120,7 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
     }
     results = {score: _summary(pairs, known, score, model.settings.categories) for score in scores}
     best = best_score(results, usual, n_cells=sum(len(truth) for rows in pairs.values() for truth, *_ in rows))
-    chosen = best if card.kind == "centermask" else None
+    chosen = best if tunes_score else None
     return results[best] | {"score": chosen, "seconds": round(time.monotonic() - start, 1), "samples": samples}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -33,6 +33,7 @@ class SettingsForm(QWidget):
     """
 
     changed = Signal()
+    shown = Signal()
 
     def __init__(
         self, kind: type[Settings], fields: Iterable[str], *, choices: dict[str, tuple[str, ...]] | None = None
@@ -52,16 +53,17 @@ class SettingsForm(QWidget):
             layout.addRow(label, row.control.native)
             self.rows[name] = row
         self._silent = False
+        self._idle: dict[str, str] = {}
 
     def value(self) -> dict[str, Any]:
-        """The fields' values, checked.
+        """The values of fields that have an effect, checked.
 
         Raises
         ------
         BadSettings
             If a value is out of range.
         """
-        values = {name: row.value() for name, row in self.rows.items()}
+        values = {name: row.value() for name, row in self.rows.items() if name not in self._idle}
         for name, value in values.items():
             try:
                 self._kind.__pydantic_validator__.validate_assignment(self._kind.model_construct(), name, value)
@@ -70,7 +72,7 @@ class SettingsForm(QWidget):
         return values
 
     def set_value(self, values: dict[str, Any]) -> None:
-        """Show these values, without `changed`."""
+        """Show these values; `shown` is emitted, and not `changed`."""
         self._silent = True
         try:
             for name, value in values.items():
@@ -78,11 +80,14 @@ class SettingsForm(QWidget):
                     self.rows[name].set_value(value)
         finally:
             self._silent = False
+        self.shown.emit()
 
-    def set_shown(self, names: Iterable[str], shown: bool) -> None:
-        """Show or hide the rows of some fields."""
-        for name in names:
-            self.layout().setRowVisible(self.rows[name].control.native, shown)
+    def set_idle(self, reasons: Mapping[str, str], *, hide: bool = False) -> None:
+        """Disable, or hide, the rows of fields that have no effect; the tooltips say why, and `value` leaves them out."""
+        self._idle = {name: why for name, why in reasons.items() if name in self.rows}
+        for name, row in self.rows.items():
+            row.explain(self._idle.get(name, ""))
+            self.layout().setRowVisible(row.control.native, not (hide and name in self._idle))
 
     def _on_changed(self) -> None:
         if not self._silent:
@@ -108,6 +113,7 @@ class _Row:
             options["tooltip"] += " 0 means not set."
             options |= {"min": 0, "widget_type": "SpinBox" if kind is int else "FloatSpinBox"}
         value = 0 if self.optional and field.default is None else field.default
+        self.about = options["tooltip"]
         self.control = create_widget(value=value, annotation=kind, name=name, options=options)
         if kind is bool:
             self.control.text = ""  # the row has its label
@@ -122,6 +128,11 @@ class _Row:
 
     def set_value(self, value: Any) -> None:
         self.control.value = 0 if value is None else value
+
+    def explain(self, why_idle: str) -> None:
+        """Enable the control, or disable it and say why it has no effect."""
+        self.control.enabled = not why_idle
+        self.control.tooltip = f"No effect: {why_idle}." if why_idle else self.about
 
 
 def _without_none(annotation: Any) -> tuple[bool, Any]:

@@ -183,7 +183,7 @@ class SegmentDock(Dock):
             settings = with_card_defaults(SegmentSettings(model=card.name), card)
             self.illumination.show_model(card)
             self.advanced.form.set_value(settings.model_dump())
-            self.advanced.show_family(card.kind)
+            self.advanced.show_model(card)
             if not self.result.has_predictions:
                 self.cells.score.set_value(settings.score)
         self._refresh()

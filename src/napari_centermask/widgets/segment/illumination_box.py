@@ -60,6 +60,8 @@ class IlluminationBox(QWidget):
         self.set_names(None, wanted=[])
 
     def _connect(self) -> None:
+        self.form.changed.connect(self._show_idle)
+        self.form.shown.connect(self._show_idle)
         self.form.changed.connect(self.changed.emit)
         self.choose.clicked.connect(self._on_choose)
         self.clear.clicked.connect(lambda: self.set_flat_field(None))
@@ -81,7 +83,10 @@ class IlluminationBox(QWidget):
         BadSettings
             If a value is out of range.
         """
-        return PreprocessSettings(**self.form.value(), flat_field=self.flat_field)
+        shown = self.form.value()
+        if self.flat_field is None:  # `dark` is for Estimate alone
+            del shown["dark"]
+        return PreprocessSettings(**shown, flat_field=self.flat_field)
 
     def set_value(self, settings: PreprocessSettings) -> None:
         """Show settings, without `changed`."""
@@ -135,6 +140,11 @@ class IlluminationBox(QWidget):
         """Enable the button that shows the original image, or say why it cannot."""
         text = "Hold to see the original image." if possible else "Press 'Show corrected' first."
         hint(self.before, text, enabled=possible)
+
+    def _show_idle(self) -> None:
+        """Disable the sizes of corrections that are not chosen."""
+        off = [name for name in ("background", "denoise") if self.form.rows[name].value() == "none"]
+        self.form.set_idle({f"{name}_size": f"{name} is none" for name in off})
 
     def _show_flat(self) -> None:
         self.flat.setText("none" if self.flat_field is None else self.flat_field.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
@@ -17,6 +16,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_centermask.models.families import family_of
+from napari_centermask.models.idle_settings import idle_in_segmentation, specific_fields
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.parts.forms import SettingsForm
 from napari_centermask.widgets.parts.layout import label, row, titled_form
@@ -25,11 +26,9 @@ from napari_centermask.widgets.parts.pickers import ChannelPicker, LayerCombo, M
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-_OF_FAMILY = {
-    "centermask": ("nms", "mask_nms", "max_detections"),
-    "unet": ("foreground", "seed", "smoothing", "flips"),
-}
-_ADVANCED = ("engine", "device", "tile", "overlap", "percentiles", "min_area", *chain(*_OF_FAMILY.values()))
+    from napari_centermask.models.store.card import ModelCard
+
+_ADVANCED = ("engine", "device", "tile", "overlap", "percentiles", "min_area", "mask_nms", *specific_fields())
 # torch must not enter this process; see engine_cache.
 _ENGINES = {"engine": ("auto", "openvino", "onnx")}
 _HELP = """
@@ -128,7 +127,7 @@ class ModelBox(QWidget):
         if card is None:
             self.about.setText("No model is installed.")
             return
-        names = ", ".join(card.model.categories) + (", no overlaps" if card.kind == "unet" else "")
+        names = ", ".join(card.model.categories) + ("" if family_of(card).overlaps else ", no overlaps")
         self.about.setText(f"finds {names} · trained at {card.diameter:.0f} px · {card.licence}")
         self.models.setToolTip(card.description or card.name)
 
@@ -152,8 +151,8 @@ class AdvancedBox(QWidget):
         layout.addWidget(fold)
         self.fold = fold
 
-    def show_family(self, kind: str) -> None:
-        """Show the settings that a family of models has."""
-        for family, names in _OF_FAMILY.items():
-            self.form.set_shown(names, family == kind)
-        self.classes.setVisible(kind == "unet")
+    def show_model(self, card: ModelCard) -> None:
+        """Show the settings that a model uses."""
+        idle = idle_in_segmentation(SegmentSettings(), card)
+        self.form.set_idle({name: reason.why for name, reason in idle.items()}, hide=True)
+        self.classes.setVisible(family_of(card).has_class_maps)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.models.idle_settings import idle_in_training
 from napari_centermask.settings import AugmentSettings, LossSettings, Settings, TrainSettings
 from napari_centermask.widgets.parts.forms import SettingsForm
 from napari_centermask.widgets.parts.layout import titled_form
@@ -46,6 +47,8 @@ class TrainForm(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         for part in (self.training, *self.boxes.values()):
             layout.addWidget(part)
+        for form in (self.training, *self.groups.values()):
+            form.changed.connect(self._show_idle)
 
     def _box(self, name: str) -> QWidget:
         """A group of settings under its heading."""
@@ -63,8 +66,28 @@ class TrainForm(QWidget):
         self.training.set_value(settings.model_dump())
         for name, form in self.groups.items():
             form.set_value(getattr(settings, name).model_dump())
-        self.boxes["losses"].setVisible(settings.model.family == "unet")
+        self._show_all()
         self._shown = self._values()
+        self._show_idle()
+
+    def _show_all(self) -> None:
+        """As if every field had an effect."""
+        for box in self.boxes.values():
+            box.setVisible(True)
+        for form in (self.training, *self.groups.values()):
+            form.set_idle({})
+
+    def _show_idle(self) -> None:
+        """Disable what has no effect with the settings as shown, and hide groups of it."""
+        try:
+            reasons = {name: idle.why for name, idle in idle_in_training(self.value()).items()}
+        except BadSettings:  # a value out of range, which Start says
+            return
+        self.training.set_idle(reasons)
+        for name, form in self.groups.items():
+            self.boxes[name].setVisible(name not in reasons)
+            own = {key.removeprefix(f"{name}."): why for key, why in reasons.items() if key.startswith(f"{name}.")}
+            form.set_idle(own)
 
     @property
     def is_filled(self) -> bool:
@@ -76,6 +99,7 @@ class TrainForm(QWidget):
         self.training.set_value(changes)
         for name, form in self.groups.items():
             form.set_value({k.removeprefix(f"{name}."): v for k, v in changes.items() if k.startswith(f"{name}.")})
+        self._show_idle()
 
     def changes(self) -> dict[str, Any]:
         """The fields that a person changed since they were shown.
@@ -100,7 +124,8 @@ class TrainForm(QWidget):
         return changed(self._settings, self.changes())
 
     def _values(self) -> dict[str, Any]:
-        groups = {f"{group}.{name}": v for group, form in self.groups.items() for name, v in form.value().items()}
+        shown = {name: form for name, form in self.groups.items() if not self.boxes[name].isHidden()}
+        groups = {f"{group}.{name}": v for group, form in shown.items() for name, v in form.value().items()}
         return self.training.value() | groups
 
 

@@ -1,0 +1,95 @@
+"""Flags that have no effect on what was chosen are refused: one place for all commands."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from napari_centermask.core.errors import BadSettings
+from napari_centermask.models.families import family_of
+from napari_centermask.models.idle_settings import (
+    Idle,
+    Idles,
+    idle_in_segmentation,
+    idle_in_training,
+    refuse_idle,
+    set_fields,
+)
+from napari_centermask.models.store.card import ModelCard
+from napari_centermask.models.store.zoo import find_model
+from napari_centermask.settings import SegmentSettings, TrainSettings
+
+
+def check_segment_flags(
+    settings: SegmentSettings, cards: Sequence[ModelCard] | None = None, *, also: Idles | None = None
+) -> None:
+    """Refuse flags that none of the models uses.
+
+    Parameters
+    ----------
+    cards
+        Of the models that segment; of the settings' own model when not given.
+    also
+        Fields that the command itself does not use.
+
+    Raises
+    ------
+    BadSettings, BadModel
+        Naming the flags and why they have no effect.
+    """
+    each = [idle_in_segmentation(settings, card) for card in cards or ()]
+    if cards is None:
+        each = [idle_in_segmentation(settings, find_model(settings.model).card)]
+    idle = {name: why for name, why in each[0].items() if all(name in other for other in each)} if each else {}
+    refuse_idle(settings, idle | (also or {}), flags=set_fields(settings))
+
+
+def only_score(why: str) -> Idles:
+    """All fields but the score have no effect."""
+    return {name: Idle(why) for name in SegmentSettings.model_fields if name != "score"}
+
+
+def check_class_maps(card: ModelCard) -> None:
+    """Refuse `--maps` for a model that does not tell the category of each pixel."""
+    if not (family := family_of(card)).has_class_maps:
+        raise BadSettings(
+            f"--maps has no effect: '{card.name}' is a {family.title}, which finds cells one by one and has no class maps. "
+            "Leave it out, or choose a U-Net."
+        )
+
+
+def check_train_flags(settings: TrainSettings, in_file: dict[str, Any] | None = None) -> None:
+    """Refuse flags and keys of a run file that have no effect on a training.
+
+    Parameters
+    ----------
+    in_file
+        The run file. Values that come from it are refused only where they differ from the defaults, and not at all where a
+        run goes on.
+
+    Raises
+    ------
+    BadSettings, BadModel
+        Naming the flags or keys and why they have no effect.
+    """
+    card = None if settings.start is None else find_model(settings.start).card
+    typed = [name for name in set_fields(settings) if not _is_of_file(settings, name, in_file or {})]
+    idle = idle_in_training(settings, card, processes=_processes())
+    refuse_idle(settings, idle, flags=typed, flags_only=settings.resume)
+
+
+def _is_of_file(settings: TrainSettings, name: str, in_file: dict[str, Any]) -> bool:
+    """Whether a field has the value that a run file gives it."""
+    value: Any = settings.model_dump(mode="json")
+    told: Any = in_file
+    for part in name.split("."):
+        if not isinstance(told, dict) or part not in told:
+            return False
+        value, told = value[part], told[part]
+    return bool(value == told)
+
+
+def _processes() -> int:
+    """How many processes train together, as torchrun tells."""
+    return int(os.environ.get("WORLD_SIZE", "1"))

@@ -1,0 +1,23 @@
+"""Which cells of a window say how large cells are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_centermask.core.instances import Box
+from napari_centermask.pipeline.model_input import ScaledInput
+
+FEW = 3
+"""Cells; fewer say nothing of the others."""
+
+CellSizes = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""(N,) diameters in network pixels, (N,) scores, (N, 2) middles (x, y) in the window's pixels."""
+
+
+def counting(is_cut: np.ndarray, window: Box, scaled: ScaledInput) -> np.ndarray:
+    """(N,) bool, which cells tell their size: not those that the window's edge cuts.
+
+    Where the window is the whole image these count too if the others are few: cells of such images are often cut.
+    """
+    is_whole = window == (0, 0, *scaled.shape)
+    return np.ones_like(is_cut) if is_whole and np.count_nonzero(~is_cut) < FEW else ~is_cut

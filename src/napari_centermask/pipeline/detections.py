@@ -1,0 +1,96 @@
+"""The cells of a tile by the boxes and masks of a CenterMask."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_centermask.core.instances import Box, Instance
+from napari_centermask.core.paste import paste_many
+from napari_centermask.core.probabilities import tempered
+from napari_centermask.core.tiles import Piece, Tile, cut, owned
+from napari_centermask.engines import Engine
+from napari_centermask.engines.decode import detect
+from napari_centermask.pipeline.cell_sizes import FEW, CellSizes, counting
+from napari_centermask.pipeline.model_input import ScaledInput
+from napari_centermask.pipeline.prompt_detections import DetectedTile
+from napari_centermask.settings import SegmentSettings
+
+_HEAD_BATCH = 64  # cells per call of the mask heads: more are no faster and take more memory
+_CONFIDENT = 0.5
+_MEASURED = 40  # cells whose masks are measured; more change the median little
+
+
+class CenterMaskDetector:
+    """See `Detector`."""
+
+    def __init__(self, engine: Engine, settings: SegmentSettings) -> None:
+        self._engine, self._settings = engine, settings
+
+    def pieces(self, scaled: ScaledInput, tile: Tile, score: float) -> list[Piece]:
+        """Detection sees the whole tile, mask heads only the cells that the tile owns."""
+        features = self._engine.features(scaled.read(tile.box))
+        found = detect(
+            features,
+            self._engine.card,
+            score=score,
+            nms=self._settings.nms,
+            max_detections=self._settings.max_detections,
+            across=True,
+        )
+        whole = found.boxes + np.array([tile.box[1], tile.box[0]] * 2, np.float32)
+        mine = owned(whole, tile)
+        found, whole = found[mine], whole[mine]
+        seen = scaled.window(tile.box)
+        inside = scaled.to_image(whole) - np.array([seen[1], seen[0]] * 2)
+        is_cut = cut(whole, tile, scaled.shape)
+        pieces = []
+        for start in range(0, len(whole), _HEAD_BATCH):
+            part = slice(start, start + _HEAD_BATCH)
+            probabilities, quality = self._engine.masks(features, found.boxes[part], found.classes[part])
+            pasted = paste_many(probabilities, inside[part], (seen[2] - seen[0], seen[3] - seen[1]))
+            for k, crop in enumerate(pasted, start=start):
+                if crop is not None:
+                    y0, x0, mask = crop
+                    cell = Instance(
+                        0,
+                        seen[0] + y0,
+                        seen[1] + x0,
+                        mask,
+                        category=int(found.classes[k]) + 1,
+                        score=float(found.scores[k]),
+                        mask_quality=float(np.clip(quality[k - start], 0, 1)),
+                        source=self._engine.card.name,
+                        probabilities=tuple(tempered(found.probabilities[k], self._engine.card.temperature).tolist()),
+                    )
+                    pieces.append(Piece(cell, seen, bool(is_cut[k])))
+        return pieces
+
+    def sizes(self, scaled: ScaledInput, window: Box, *, by_masks: bool) -> CellSizes:
+        """Those of the confident cells, of all where these are few.
+
+        The disk of equal area has the diameter sqrt(width x height) for an ellipse along its box, which costs no mask.
+        """
+        features = self._engine.features(scaled.read(window))
+        most = 10 * _MEASURED
+        found = detect(features, self._engine.card, score=self._settings.score, nms=0.5, max_detections=most, across=True)
+        boxes, size = found.boxes, np.array([window[3] - window[1], window[2] - window[0]])
+        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+        is_cut = ((boxes[:, :2] <= 1) | (boxes[:, 2:] >= size - 1)).any(axis=1)
+        use = ((centres > 0) & (centres < size)).all(axis=1) & counting(is_cut, window, scaled)
+        sure = use & (found.scores >= _CONFIDENT)
+        use = sure if np.count_nonzero(sure) >= FEW else use
+        chosen = np.flatnonzero(use)[: _MEASURED if by_masks else None]
+        areas = (boxes[chosen, 2:] - boxes[chosen, :2]).prod(axis=1)
+        if by_masks and len(chosen):
+            probabilities, _ = self._engine.masks(features, boxes[chosen], found.classes[chosen])
+            areas = areas * (probabilities >= 0.5).mean(axis=(1, 2)) * 4 / np.pi
+        chosen, areas = chosen[areas > 0], areas[areas > 0]
+        return np.sqrt(areas), found.scores[chosen], centres[chosen]
+
+    def prompts(self, scaled: ScaledInput, window: Box) -> DetectedTile:
+        """The mask head fills boxes."""
+        return DetectedTile(self._engine, self._settings, scaled, window)
+
+    def class_maps(self, scaled: ScaledInput, window: Box) -> np.ndarray:
+        """There are none."""
+        raise NotImplementedError("A CenterMask has no class maps.")

@@ -1,0 +1,50 @@
+"""The cells of a tile, prompts and class maps by the maps of a U-Net."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_centermask.core.instances import Box
+from napari_centermask.core.tiles import Piece, Tile, cut, owned
+from napari_centermask.engines import MapEngine
+from napari_centermask.pipeline.cell_sizes import CellSizes, counting
+from napari_centermask.pipeline.map_cells import find_regions, region_boxes, region_sizes, tile_maps, to_instance
+from napari_centermask.pipeline.model_input import ScaledInput
+from napari_centermask.pipeline.prompt_maps import MapTile
+from napari_centermask.settings import SegmentSettings
+
+
+class MapDetector:
+    """See `Detector`."""
+
+    def __init__(self, engine: MapEngine, settings: SegmentSettings) -> None:
+        self._engine, self._settings = engine, settings
+
+    def pieces(self, scaled: ScaledInput, tile: Tile, score: float) -> list[Piece]:
+        """A watershed parts the cells of the whole tile."""
+        maps = tile_maps(self._engine, scaled, tile.box, flips=self._settings.flips)
+        found = [r for r in find_regions(maps, self._engine.card, self._settings) if r.score >= score]
+        whole = region_boxes(found) + np.array([tile.box[1], tile.box[0]] * 2)
+        mine, is_cut = owned(whole, tile), cut(whole, tile, scaled.shape)
+        pieces = []
+        for k in np.flatnonzero(mine):
+            cell = to_instance(found[k], scaled, tile.box, source=self._engine.card.name)
+            if cell is not None:
+                pieces.append(Piece(cell, scaled.window(tile.box), bool(is_cut[k])))
+        return pieces
+
+    def sizes(self, scaled: ScaledInput, window: Box, *, by_masks: bool) -> CellSizes:
+        """See `region_sizes`; regions are masks in any case."""
+        found = find_regions(tile_maps(self._engine, scaled, window, flips=False), self._engine.card, self._settings)
+        diameters, scores, centres, is_cut = region_sizes(found, (window[2] - window[0], window[3] - window[1]))
+        kept = counting(is_cut, window, scaled)
+        return diameters[kept], scores[kept], centres[kept]
+
+    def prompts(self, scaled: ScaledInput, window: Box) -> MapTile:
+        """The foreground fills boxes."""
+        return MapTile(self._engine, self._settings, scaled, window)
+
+    def class_maps(self, scaled: ScaledInput, window: Box) -> np.ndarray:
+        """The maps of the classes."""
+        maps = tile_maps(self._engine, scaled, window, flips=self._settings.flips)
+        return maps[: 1 + len(self._engine.card.model.categories)]

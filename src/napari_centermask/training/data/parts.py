@@ -1,0 +1,74 @@
+"""What a family of networks is to training: its targets, its losses, how deep its layers lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from napari_centermask.models.families import family_of
+from napari_centermask.settings import NetworkSettings, TrainSettings
+from napari_centermask.training.data.tile import TrainTile
+
+if TYPE_CHECKING:
+    from torch import Tensor, device, nn
+
+HEADS = 6
+"""Depth of the last layers; see `TrainingParts.depth_of`."""
+
+
+@dataclass(frozen=True)
+class TrainBatch:
+    """Tiles of one step, as tensors.
+
+    Attributes
+    ----------
+    images
+        (B, C, T, T) float32.
+    truths
+        What the losses of the family take: of a CenterMask a `Truth` for each tile, of a U-Net the `MapTruth` of all.
+    """
+
+    images: Tensor
+    truths: Any
+
+
+class TrainingParts(Protocol):
+    """One for each family; `models.families` names it. Torch is imported by what needs it."""
+
+    def target(self, tile: TrainTile) -> Any:
+        """What the network is to answer for a tile; computed by the processes that prepare tiles."""
+
+    def collate(self, targets: list[Any]) -> TrainBatch:
+        """A batch of targets, as tensors."""
+
+    def losses(
+        self, model: nn.Module, images: Tensor, truths: Any, settings: TrainSettings, *, class_weights: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Scalars of a batch; `truths` may lie on another device than the images."""
+
+    def class_weights(self, settings: TrainSettings) -> np.ndarray | None:
+        """How much each class weighs in the losses, float32; None where all weigh alike."""
+
+    def most_cells(self, truths: Any) -> int:
+        """Cells in the fullest tile of a batch, where the memory of a step depends on them; else 0."""
+
+    def made_up(self, settings: TrainSettings, batch: int, tile: int, *, most_cells: int) -> Any:
+        """Truths of made-up tiles, to try what fits into the memory; cells as dense as `most_cells` in a tile of the run."""
+
+    def depth_of(self, name: str) -> int:
+        """How deep a parameter lies: 0 the stem, 1 to 4 the stages of the backbone, 5 what joins them, `HEADS` the heads."""
+
+
+def parts_of(model: NetworkSettings) -> TrainingParts:
+    """The training parts of the family of a network."""
+    family = family_of(model)
+    parts: TrainingParts = family.load(family.training)
+    return parts
+
+
+def on_device(truth: Any, place: device) -> Any:
+    """A dataclass of tensors on a device; fields that are None stay so."""
+    fields = {name: value.to(place) for name, value in vars(truth).items() if value is not None}
+    return type(truth)(**fields)

@@ -1,0 +1,1 @@
+"""What each family of networks is to training; see `training.data.parts`."""

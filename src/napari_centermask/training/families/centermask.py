@@ -1,0 +1,90 @@
+"""CenterMask: cells by boxes and masks as truth, the losses of its heads."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from napari_centermask.models.nets.centermask import CenterMask
+from napari_centermask.settings import TrainSettings
+from napari_centermask.training.data.parts import HEADS, TrainBatch, TrainingParts, on_device
+from napari_centermask.training.data.tile import TrainTile
+from napari_centermask.training.data.truth import Truth
+from napari_centermask.training.losses.batch_losses import REGIONS, batch_losses
+
+_STAGE = re.compile(r"bottom_up\.(?:stage|res)(\d)")
+
+
+class CenterMaskParts:
+    """See `TrainingParts`."""
+
+    def target(self, tile: TrainTile) -> TrainTile:
+        """The cells of the tile as they are."""
+        return tile
+
+    def collate(self, targets: list[TrainTile]) -> TrainBatch:
+        """A `Truth` for each tile."""
+
+        def tensor(value: np.ndarray | None) -> Tensor | None:
+            return None if value is None else torch.from_numpy(value.copy())
+
+        images = torch.from_numpy(np.stack([t.image for t in targets]))
+        return TrainBatch(
+            images, [Truth(*map(tensor, (t.boxes, t.classes, t.masks, t.ignore, t.unreviewed))) for t in targets]
+        )
+
+    def losses(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        truths: list[Truth],
+        settings: TrainSettings,
+        *,
+        class_weights: Tensor | None,
+    ) -> dict[str, Tensor]:
+        """See `batch_losses`."""
+        if not isinstance(model, CenterMask):
+            raise TypeError(f"Expected a CenterMask, got {type(model).__name__}.")
+        return batch_losses(model, images, [on_device(t, images.device) for t in truths])
+
+    def class_weights(self, settings: TrainSettings) -> np.ndarray | None:
+        """All classes weigh alike."""
+        return None
+
+    def most_cells(self, truths: list[Truth]) -> int:
+        """Masks of all cells of a tile are held."""
+        return max(len(truth.boxes) for truth in truths)
+
+    def made_up(self, settings: TrainSettings, batch: int, tile: int, *, most_cells: int) -> list[Truth]:
+        """Cells at random places."""
+        count = max(REGIONS // 4, round(most_cells * (tile / settings.tile) ** 2))
+        side = min(settings.diameter, tile / 2)
+        return [_cells(count, side, tile) for _ in range(batch)]
+
+    def depth_of(self, name: str) -> int:
+        """1 to 4 are the stages 2 to 5, 5 is the pyramid."""
+        if not name.startswith("backbone."):
+            return HEADS
+        if "bottom_up" not in name:
+            return 5
+        found = _STAGE.search(name)
+        if found:
+            return int(found[1]) - 1
+        return 0 if "stem" in name else 2  # MobileNetV2 counts its blocks in another way
+
+
+def _cells(count: int, side: float, tile: int) -> Truth:
+    corners = torch.rand(count, 2) * (tile - side)
+    return Truth(
+        boxes=torch.cat([corners, corners + side], dim=1),
+        classes=torch.zeros(count, dtype=torch.int64),
+        masks=torch.ones(count, tile, tile, dtype=torch.uint8),
+        ignore=torch.zeros(0, 4),
+        unreviewed=torch.zeros(tile, tile, dtype=torch.uint8),
+    )
+
+
+PARTS: TrainingParts = CenterMaskParts()

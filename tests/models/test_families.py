@@ -1,0 +1,72 @@
+"""Families of networks are told apart in their records alone."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import napari_centermask
+from napari_centermask.models.families import FAMILIES, family_of, graph_names
+from napari_centermask.models.store.card import ModelCard
+from napari_centermask.settings import NETWORKS, SegmentSettings, TrainSettings
+
+SOURCE = Path(napari_centermask.__file__).parent
+RECORDS = ("models/families/", "training/families/", "settings.py")
+"""Where a family may be named."""
+FORMS = {"ModelSettings", "UNetSettings", "CenterMask", "MapModel", "MapTruth", "MapEngine"}
+
+
+def told_apart(path):
+    """Lines of a file that compare the name of a family, ask for the class of one, or list several."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+        if isinstance(node, ast.Compare) and names & set(FAMILIES):
+            yield node.lineno
+        if (
+            isinstance(node, ast.Dict)
+            and len({k.value for k in node.keys if isinstance(k, ast.Constant)} & set(FAMILIES)) > 1
+        ):
+            yield node.lineno
+        if isinstance(node, ast.MatchValue) and names & set(FAMILIES):
+            yield node.lineno
+        is_asked = isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance"
+        if is_asked and FORMS & {n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name)}:
+            yield node.lineno
+
+
+def test_nobody_but_the_records_tells_families_apart():
+    found = {}
+    for path in SOURCE.rglob("*.py"):
+        name = path.relative_to(SOURCE).as_posix()
+        if not name.startswith(RECORDS) and (lines := list(told_apart(path))):
+            found[name] = lines
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["card.kind == 'unet'", "x = {'centermask': 1, 'unet': 2}[k]", "isinstance(m, UNetSettings)"]
+)
+def test_a_comparison_would_be_found(tmp_path, text):
+    (tmp_path / "a.py").write_text(text)
+    assert list(told_apart(tmp_path / "a.py")) == [1]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_record_agrees_with_the_settings(name):
+    family = FAMILIES[name]
+    assert NETWORKS[name] is family.settings
+    assert family.settings().family == family.name == name
+    assert set(family.segments_with) <= set(SegmentSettings.model_fields)
+    assert set(family.trains_with) <= set(TrainSettings.model_fields)
+    assert set(family.graphs) <= set(graph_names())
+    card = ModelCard(name="mine", licence="CC0-1.0", model=family.settings(), diameter=30.0)
+    assert family_of(card) is family_of(card.model) is family
+    assert family.shapes(card.model)
+    assert not set(family.strange_keys(card.model)) & set(family.shapes(card.model))
+
+
+def test_a_card_of_an_unknown_family_is_refused():
+    from napari_centermask.core.errors import BadModel
+
+    with pytest.raises(BadModel, match="does not match any of the expected tags"):
+        ModelCard.from_json('{"name": "x", "licence": "CC0-1.0", "diameter": 3, "model": {"family": "stars"}}')
