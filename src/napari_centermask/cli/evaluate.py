@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from napari_centermask.cli.output import annotations_in, check_writable, follow, notice
 from napari_centermask.cli.flags import check_segment_flags, only_score
+from napari_centermask.cli.output import annotations_in, check_writable, follow, notice
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.whole_file import whole_file

@@ -13,8 +13,8 @@ from napari_centermask.cli.train import run_training
 from napari_centermask.core.errors import BadModel, BadSettings
 from napari_centermask.events import InstalledEvent, write
 from napari_centermask.io.whole_file import whole_file
-from napari_centermask.models.store.zoo import check_new_name, find_model
 from napari_centermask.models.idle_settings import idle_in_training, refuse_idle
+from napari_centermask.models.store.zoo import check_new_name, find_model
 from napari_centermask.settings import TrainSettings
 
 

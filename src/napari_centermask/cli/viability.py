@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from napari_centermask.cli.flags import check_segment_flags, only_score
 from napari_centermask.cli.output import annotations_in, check_writable, notice
 from napari_centermask.core.errors import BadAnnotations, BadImage, BadSettings
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.whole_file import whole_file
-from napari_centermask.cli.flags import check_segment_flags, only_score
 from napari_centermask.models.idle_settings import Idle
 from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import SegmentSettings
