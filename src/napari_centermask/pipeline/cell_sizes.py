@@ -19,5 +19,5 @@ def counting(is_cut: np.ndarray, window: Box, scaled: ScaledInput) -> np.ndarray
 
     Where the window is the whole image these count too if the others are few: cells of such images are often cut.
     """
-    is_whole = window == (0, 0, *scaled.shape)
+    is_whole = tuple(window) == (0, 0, *scaled.shape)
     return np.ones_like(is_cut) if is_whole and np.count_nonzero(~is_cut) < FEW else ~is_cut

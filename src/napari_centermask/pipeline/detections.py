@@ -72,10 +72,12 @@ class CenterMaskDetector:
         """
         features = self._engine.features(scaled.read(window))
         most = 10 * _MEASURED
-        found = detect(features, self._engine.card, score=self._settings.score, nms=0.5, max_detections=most, across=True)
+        found = detect(
+            features, self._engine.card, score=self._settings.score, nms=0.5, max_detections=most, across=True
+        )
         boxes, size = found.boxes, np.array([window[3] - window[1], window[2] - window[0]])
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-        is_cut = ((boxes[:, :2] <= 1) | (boxes[:, 2:] >= size - 1)).any(axis=1)
+        is_cut = np.asarray(((boxes[:, :2] <= 1) | (boxes[:, 2:] >= size - 1)).any(axis=1))
         use = ((centres > 0) & (centres < size)).all(axis=1) & counting(is_cut, window, scaled)
         sure = use & (found.scores >= _CONFIDENT)
         use = sure if np.count_nonzero(sure) >= FEW else use
