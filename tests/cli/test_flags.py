@@ -61,7 +61,8 @@ def refused(capsys, *tokens):
         ("finetune {data} --dry-run --install mine", "--install has no effect"),
     ],
 )
-def test_a_flag_without_effect_is_refused(capsys, data, command, words):
+def test_a_flag_without_effect_is_refused(capsys, data, command, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # results go there by default
     assert words in refused(capsys, *command.format(image=IMAGE, data=data).split())
 
 
