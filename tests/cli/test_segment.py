@@ -109,7 +109,7 @@ def test_images_of_the_same_name_do_not_overwrite_each_other(tmp_path):
         path.parent.mkdir()
         path.touch()
     assert [j.labels.name for j in plan(paths, tmp_path, ["labels"])] == ["one_a_labels.tif", "two_a_labels.tif"]
-    with pytest.raises(BadSettings, match="Two images are called"):
+    with pytest.raises(BadSettings, match="is given twice"):
         plan([paths[0], paths[0]], tmp_path, ["labels"])
 
 

@@ -101,9 +101,10 @@ class SpotDetector:
             found.append(Piece(cell, tile.box, bool(is_cut[k])))
         return found
 
-    def diameters(self, scaled, window):
+    def sizes(self, scaled, window, *, by_masks):
         labels, boxes = self._parts(scaled, window)
-        return 2 * np.sqrt(np.bincount(labels.ravel())[1:] / np.pi) if len(boxes) else np.zeros(0)
+        diameters = 2 * np.sqrt(np.bincount(labels.ravel(), minlength=1 + len(boxes))[1:] / np.pi)
+        return diameters, np.ones(len(boxes)), (boxes[:, :2] + boxes[:, 2:]) / 2
 
     def prompts(self, scaled, window):
         raise NotImplementedError

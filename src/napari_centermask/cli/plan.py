@@ -44,7 +44,7 @@ def plan(images: list[Path], out: Path, formats: list[str]) -> list[ImageFiles]:
     places = list(map(_absolute, files))
     if len(set(places)) < len(places):
         twice = next(p for p, n in Counter(places).items() if n > 1)
-        raise BadSettings(f"Expected each image once, {twice} is given twice. Leave one out.")
+        raise BadSettings(f"{twice} is given twice. Leave one out.")
     names = output_names(files)
     coco = ["/".join(parts) for parts in _told_apart([p.parts[1:] for p in places])]
     kinds = [kind if kind in formats else None for kind in ("labels", "classes")]

@@ -79,7 +79,7 @@ def image_files(path: Path, say: Callable[[str], None] = lambda text: None) -> l
         found = images_in(path)
         if not found.images:
             why = f" {found.note}{_WAY}" if found.note else ""
-            raise BadImage(f"Expected images ({', '.join(sorted(SUFFIXES))}) in {path}, found none.{why}")
+            raise BadImage(f"{path} has no images ({', '.join(sorted(SUFFIXES))}).{why}")
         if found.note:
             say(found.note + _WAY)
         return list(found.images)

@@ -41,9 +41,7 @@ def class_map_steps(
     """
     card = engine.card
     if not family_of(card).has_class_maps:
-        raise BadSettings(
-            f"Class maps need a U-Net, but '{card.name}' detects cells one by one. Choose another model."
-        )
+        raise BadSettings(f"Class maps need a U-Net, but '{card.name}' detects cells one by one. Choose another model.")
     n = 1 + len(card.model.categories)
     detector = make_detector(engine, settings)
     if plane.is_blank:
