@@ -278,7 +278,9 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     for name, scene in SCENES.items():
         if only in (None, name):
-            scene()
+            with tempfile.TemporaryDirectory() as home:  # no scene is offered the unsaved work of another
+                os.environ["NAPARI_CENTERMASK_HOME"] = home
+                scene()
 
 
 if __name__ == "__main__":

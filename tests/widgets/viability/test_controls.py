@@ -63,6 +63,7 @@ def test_a_disabled_button_says_why(state, button, reason):
         (EMPTY, "There are no cells"),
         (READY, "The threshold decides on 4 cells; 1 keeps its category."),
         (replace(READY, n_following=1), "The threshold decides on 1 cell; "),
+        (replace(READY, n_fixed=0), "The threshold decides on 4 cells."),
         (replace(READY, categories_problem="There is only one."), "There is only one."),
     ],
 )

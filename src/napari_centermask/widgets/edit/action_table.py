@@ -138,7 +138,7 @@ def _tools() -> None:
     _tool("Split", "Auto", "split_auto", "Shift-S", tip, nothing=nothing)
     _tool("Cell", "Merge", "merge", "J", "Merge the selected cells into one; Shift-click selects more.")
     _tool("Shape", "Fill holes", "fill_holes", "H", "Fill the holes of the cell.", nothing="The cell has no holes.")
-    _tool("Shape", "Remove debris", "remove_debris", "Shift-H", "Remove small separate parts.", remove_debris)
+    _tool("Shape", "Debris", "remove_debris", "Shift-H", "Remove small separate parts.", remove_debris)
     smooth = partial(change_shape, name="smooth", nothing="The outline is already smooth.")
     _tool("Shape", "Smooth", "smooth", "O", "Smooth the outline over n pixels.", smooth)
     _tool("Shape", "Grow", "grow", "G", "Grow by n pixels on all sides.", partial(change_shape, name="grow"))

@@ -210,7 +210,7 @@ class ToolsBox(QWidget):
         self.debris.setRange(1, 1_000_000)
         self.debris.setValue(20)
         self.debris.setToolTip(
-            "Remove debris removes separate parts with fewer pixels. The largest part of a cell always stays."
+            "Debris: parts of a cell with fewer pixels, which the tool removes. The largest part always stays."
         )
         form = titled_form(self, "Tools")
         self._holder = QWidget()

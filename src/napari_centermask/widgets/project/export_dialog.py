@@ -125,7 +125,7 @@ class ExportDialog(QDialog):
         links.add(self.folder.textChanged, self._refresh)
         links.add(self.browse.clicked, self._on_browse)
         links.add(self.start.clicked, self.export)
-        links.add(self.cancel.clicked, self.reject)
+        self.cancel.clicked.connect(self.reject)  # a slot of Qt's own: kept in `links`, it would keep the dialog alive
 
     def _list(self, found: list[tuple[int, Finding]]) -> None:
         for kind, title in KINDS.items():

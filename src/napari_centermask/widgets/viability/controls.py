@@ -112,7 +112,8 @@ def _why_no_threshold(state: DockState) -> str:
 
 def _follow(state: DockState) -> str:
     keep = "keeps its" if state.n_fixed == 1 else "keep their"
-    text = f"The threshold decides on {_cells(state.n_following)}; {state.n_fixed:,} {keep} category."
+    others = f"; {state.n_fixed:,} {keep} category" if state.n_fixed else ""
+    text = f"The threshold decides on {_cells(state.n_following)}{others}."
     return text if state.fits else f"{text} No threshold gives the categories they have now; moving it replaces them."
 
 
