@@ -414,7 +414,7 @@ def test_an_earlier_sitting_s_verdict_does_not_stand_for_a_model_that_changed_si
     asked = []
     monkeypatch.setattr(QMessageBox, "question", lambda *args: asked.append(args[2]) or QMessageBox.StandardButton.No)
     train.new_model.install.click()
-    assert asked == ["It was not compared with the model that it started from. Install it anyway?"]
+    assert asked == ["The new model was not compared with the one that it started from. Install it anyway?"]
     train.training.open(train.training.job.folder)  # and when it is replayed
     wait(lambda: state(train) == "failed" and not train.training.watcher.is_running)
     assert train.training.comparison is None
