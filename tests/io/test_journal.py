@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +17,10 @@ from napari_centermask.core.history import Change, Edit, History, RegionChange
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
 from napari_centermask.core.tools import delete, new_cell, to_changes
-from napari_centermask.io.edits import BadRecord, cell_record, record_of, state_of
-from napari_centermask.io.journal import LARGE, Journal, read_journal
+from napari_centermask.io import packed_cells
+from napari_centermask.io.edits import MANY, BadRecord, cell_record, record_of, state_of
+from napari_centermask.io.journal import Journal, read_journal
+from napari_centermask.io.packed_cells import pack
 
 SHAPE = (40, 50)
 
@@ -100,13 +105,50 @@ def test_a_large_edit_and_the_small_ones_after_it_stay_in_order(tmp_path):
     history = History(result)
     journal = Journal(tmp_path / "j.jsonl")
     history.listen(lambda edit: journal.append("a", edit))
-    many = [(None, Instance(0, k % 30, k // 30, np.ones((2, 2), bool))) for k in range(3 * LARGE)]
+    many = [(None, Instance(0, k % 30, k // 30, np.ones((2, 2), bool))) for k in range(3 * MANY)]
     history.do("run", to_changes(many, (), result))
     for id in (5, 6, 7):
         history.do("delete", to_changes(delete(result.plane(()), [id]), (), result))
     assert journal.sync()
     assert_same(replayed(read_journal(tmp_path / "j.jsonl"), ()), result)
     journal.close()
+
+
+def many_changes(n=3 * MANY):
+    """Changes of different cells on two planes; every fifth deletes one."""
+    rng = np.random.default_rng(3)
+    for k in range(1, n + 1):
+        mask = rng.random((int(rng.integers(1, 9)), int(rng.integers(1, 9)))) < 0.6
+        mask[0], mask[-1], mask[:, 0], mask[:, -1] = True, True, True, True
+        told = () if k % 3 else (np.float32(0.25), 0.75)
+        cell = Instance(np.int64(k), k % 30, np.int32(k % 40), mask, k % 4 + 1, float(rng.random()), 0.5, order=k / 7)
+        cell = replace(cell, source=f"a “name” {k % 2}", status="corrected", probabilities=told)
+        yield Change((k % 2,), k, None, None if k % 5 == 0 else cell)
+
+
+def test_an_edit_of_many_cells_is_in_the_file_when_it_is_done(tmp_path, monkeypatch):
+    """By the thread that edits: a kill at any later time loses nothing of it."""
+    monkeypatch.setattr(Journal, "_run", lambda self: None)
+    edit = Edit("run", tuple(many_changes()))
+    Journal(tmp_path / "j.jsonl").append(1, edit)
+    (record,) = read_journal(tmp_path / "j.jsonl").records
+    assert len(state_of(record, Result(SHAPE, leading=(2,))).cells) == len(edit.changes)
+
+
+@pytest.mark.parametrize(("cells", "bits"), [(1 << 16, 1 << 28), (7, 1 << 28), (1 << 16, 300), (1 << 16, 1)])
+def test_many_cells_come_back_to_the_bit_in_parts_of_any_size(monkeypatch, cells, bits):
+    monkeypatch.setattr(packed_cells, "MOST_CELLS", cells)
+    monkeypatch.setattr(packed_cells, "MOST_BITS", bits)
+    changes = tuple(many_changes())
+    record = json.loads(json.dumps(record_of(Edit("run", changes))))
+    monkeypatch.setattr(packed_cells, "MOST_BITS", 1 << 28)
+    found = state_of(record, Result(SHAPE, leading=(2,))).cells
+    assert [(plane, id) for plane, id, _ in found] == [(c.plane, c.id) for c in changes]
+    for (_, _, cell), change in zip(found, changes, strict=True):
+        assert (cell is None) if change.after is None else cell.equals(change.after)
+    alone = {"cells": [[list(p), i, None if c is None else cell_record(c)] for p, i, c in found]}
+    again = state_of(json.loads(json.dumps(alone)), Result(SHAPE, leading=(2,))).cells  # journals of before
+    assert all(a == b or a[2].equals(b[2]) for a, b in zip(found, again, strict=True))
 
 
 @pytest.mark.parametrize("cut", range(1, 60, 7))
@@ -235,8 +277,23 @@ def broken_records(draw):
     return record
 
 
+@st.composite
+def broken_packs(draw):
+    """Packed cells of which a value or some bytes are others."""
+    (part,) = json.loads(json.dumps(pack(tuple(many_changes(9)))))
+    if draw(st.booleans()):
+        holder, key = draw(st.sampled_from([(part, key) for key in part] + [(part["planes"], 0), (part["texts"], 1)]))
+        holder[key] = draw(json_values | st.sampled_from([2**63, -1, 0, 8, 10, 1 << 16]))
+    else:
+        data = bytearray(zlib.decompress(base64.b64decode(part["data"])))
+        for at in draw(st.lists(st.integers(0, len(data) - 1), max_size=4)):
+            data[at] = draw(st.integers(0, 255))
+        part["data"] = base64.b64encode(zlib.compress(bytes(data[: draw(st.integers(1, len(data)))]))).decode()
+    return {"packed": [part]}
+
+
 @settings(max_examples=400, deadline=None)
-@given(json_values | broken_records())
+@given(json_values | broken_records() | broken_packs())
 def test_hostile_records_give_a_valid_state_or_one_kind_of_error(record):
     result = Result(SHAPE, leading=(2,))
     try:
@@ -264,9 +321,6 @@ def test_hostile_files_are_read_without_a_crash(tmp_path_factory, content):
 
 
 def test_masks_that_claim_to_be_huge_are_refused_before_memory_is_taken():
-    import base64
-    import zlib
-
     result = Result((1_000_000, 1_000_000))
     bomb = base64.b64encode(zlib.compress(bytes(10_000_000), 9)).decode()
     record = cell_record(Instance(0, 0, 0, np.ones((5, 6), bool)))

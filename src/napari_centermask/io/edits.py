@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,13 @@ from napari_centermask.core.history import Edit
 from napari_centermask.core.instances import Box, Instance
 from napari_centermask.core.result import Index, Result
 from napari_centermask.io.coco.extension import are_probabilities
+from napari_centermask.io.packed_cells import Cells, pack, unpack
 
 STATUSES = ("predicted", "accepted", "corrected", "rejected")
 LARGEST_CROP = 2**28
 LARGEST_ID = 2**31 - 1
+MANY = 50
+"""Changes of one edit from which on its cells are packed together; a cell by itself takes 20 µs."""
 _LONGEST_TEXT = 100_000
 
 
@@ -54,8 +57,13 @@ class State:
 
 def record_of(edit: Edit) -> dict[str, Any]:
     """An edit as JSON values."""
-    cells = [[_ints(c.plane), int(c.id), None if c.after is None else cell_record(c.after)] for c in edit.changes]
-    record: dict[str, Any] = {"name": str(edit.name), "cells": cells}
+    record: dict[str, Any] = {"name": str(edit.name)}
+    if len(edit.changes) > MANY:
+        record["packed"] = pack(edit.changes)
+    else:
+        record["cells"] = [
+            [_ints(c.plane), int(c.id), None if c.after is None else cell_record(c.after)] for c in edit.changes
+        ]
     if edit.regions:
         record["regions"] = [[_ints(r.plane), [_ints(box) for box in r.after]] for r in edit.regions]
     return record
@@ -89,18 +97,45 @@ def state_of(record: Any, result: Result) -> State:
     BadRecord
         If anything in it is missing, of another type, or does not fit the image.
     """
-    if not isinstance(record, dict) or not isinstance(record.get("cells"), list):
+    if not isinstance(record, dict) or not isinstance(record.get("packed", record.get("cells")), list):
         raise BadRecord("an edit needs a list of cells")
-    cells = []
-    for item in record["cells"]:
-        if not isinstance(item, list) or len(item) != 3:
-            raise BadRecord("a change needs a plane, an id and a cell")
-        plane, id = _plane(item[0], result), _integer(item[1], 1, LARGEST_ID)
-        cells.append((plane, id, None if item[2] is None else _cell(item[2], id, result.shape)))
+    cells = _packed(record["packed"], result) if "packed" in record else _cells(record["cells"], result)
     regions = record.get("regions", [])
     if not isinstance(regions, list) or not all(isinstance(r, list) and len(r) == 2 for r in regions):
         raise BadRecord("regions need a plane and rectangles")
     return State(tuple(cells), tuple((_plane(r[0], result), _boxes(r[1], result.shape)) for r in regions))
+
+
+def _cells(items: list[Any], result: Result) -> Cells:
+    cells: Cells = []
+    for item in items:
+        if not isinstance(item, list) or len(item) != 3:
+            raise BadRecord("a change needs a plane, an id and a cell")
+        plane, id = _plane(item[0], result), _integer(item[1], 1, LARGEST_ID)
+        cells.append((plane, id, None if item[2] is None else _cell(item[2], id, result.shape)))
+    return cells
+
+
+def _packed(parts: list[Any], result: Result) -> Cells:
+    cells: Cells = []
+    for part in parts:
+        if not isinstance(part, dict) or not all(isinstance(part.get(k), list) for k in ("planes", "texts")):
+            raise BadRecord("packed cells need planes and texts")
+        planes, texts = [_plane(p, result) for p in part["planes"]], [_text(t) for t in part["texts"]]
+        try:
+            rows, told, masks = unpack(part)
+        except ValueError as error:
+            raise BadRecord(str(error)) from None
+        for row, probabilities, mask in zip(rows.tolist(), told, masks, strict=True):
+            id, category, plane, y0, x0, _, _, status, source, _, score, quality, order = row
+            index, id = planes[_integer(plane, 0, len(planes) - 1)], _integer(id, 1, LARGEST_ID)
+            if mask is None:
+                cells.append((index, id, None))
+                continue
+            of = [_integer(k, 0, len(texts) - 1) for k in (status, source)]
+            fields = category, score, quality, texts[of[0]], texts[of[1]], order, list(probabilities)
+            cells.append((index, id, _instance(id, (y0, x0), mask, fields, result.shape)))
+    return cells
 
 
 def _cell(record: Any, id: int, shape: tuple[int, int]) -> Instance:
@@ -110,19 +145,29 @@ def _cell(record: Any, id: int, shape: tuple[int, int]) -> Instance:
     if not isinstance(at, list) or len(at) != 4:
         raise BadRecord("a cell needs a place of four numbers")
     y0, x0 = _integer(at[0], 0, shape[0] - 1), _integer(at[1], 0, shape[1] - 1)
-    h, w = _integer(at[2], 1, shape[0] - y0), _integer(at[3], 1, shape[1] - x0)
+    mask = _mask(record.get("mask"), _integer(at[2], 1, shape[0] - y0), _integer(at[3], 1, shape[1] - x0))
+    names = "category", "score", "quality", "status", "source", "order"
+    fields = (*map(record.get, names), record.get("probabilities", []))
+    return _instance(id, (y0, x0), mask, fields, shape)
+
+
+def _instance(id: int, at: tuple[int, int], mask: np.ndarray, fields: Sequence[Any], shape: tuple[int, int]) -> Instance:
+    """A cell of values that may be anything, checked."""
+    category, score, quality, status, source, order, probabilities = fields
+    if not (mask[0].any() and mask[-1].any() and mask[:, 0].any() and mask[:, -1].any()):
+        raise BadRecord("a mask has empty borders")
     cell = Instance(
         id,
-        y0,
-        x0,
-        _mask(record.get("mask"), h, w),
-        _integer(record.get("category"), 1, LARGEST_ID),
-        _number(record.get("score"), 0, 1),
-        _number(record.get("quality"), 0, 1),
-        _text(record.get("status")),
-        _text(record.get("source")),
-        _number(record.get("order"), -1e300, 1e300),
-        _probabilities(record.get("probabilities", [])),
+        _integer(at[0], 0, shape[0] - mask.shape[0]),
+        _integer(at[1], 0, shape[1] - mask.shape[1]),
+        mask,
+        _integer(category, 1, LARGEST_ID),
+        _number(score, 0, 1),
+        _number(quality, 0, 1),
+        _text(status),
+        _text(source),
+        _number(order, -1e300, 1e300),
+        _probabilities(probabilities),
     )
     if cell.status not in STATUSES:
         raise BadRecord(f"there is no status {cell.status!r}")
@@ -140,11 +185,7 @@ def _mask(text: Any, h: int, w: int) -> np.ndarray:
         raise BadRecord(f"a mask is damaged: {error}") from None
     if len(packed) != expected:
         raise BadRecord(f"expected a mask of {expected} bytes, got {len(packed)}")
-    mask = np.unpackbits(np.frombuffer(packed, np.uint8), count=h * w).reshape(h, w).view(bool)
-    rim = mask[0].any() and mask[-1].any() and mask[:, 0].any() and mask[:, -1].any()
-    if not rim:
-        raise BadRecord("a mask has empty borders")
-    return mask
+    return np.unpackbits(np.frombuffer(packed, np.uint8), count=h * w).reshape(h, w).view(bool)
 
 
 def _plane(value: Any, result: Result) -> Index:

@@ -1,8 +1,7 @@
 """A journal of edits: one JSON line each, appended and never changed, so that a crash loses nothing.
 
 A line is handed to the operating system before `append` returns, which survives the death of the process. A thread brings
-it to the disk (fsync), which survives the death of the machine. Large edits (a model's run) are packed and handed over by
-the thread, too; the edit after one waits for it.
+it to the disk (fsync), which survives the death of the machine.
 """
 
 from __future__ import annotations
@@ -23,15 +22,11 @@ from napari_centermask.io.edits import record_of
 from napari_centermask.io.whole_file import KEPT, cannot_save, whole_file
 
 LONGEST_LINE = 2**28
-LARGE = 100
-"""Edits that leave more cells are packed by the thread: 100 cells take about 2 ms."""
 _RETRY_S = 2.0
 _CUT = b"\x18\n"
 """Ends a line that a crash left torn, before the next one is appended: what was in progress then is no damage."""
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 _BLOCK = 1 << 20  # bytes read at a time
-
-Maker = Callable[[], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -94,11 +89,6 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     return record if type(number) is int and 0 < number < 2**53 else None
 
 
-def is_large(edit: Edit) -> bool:
-    """Whether the thread packs this edit."""
-    return sum(change.after is not None for change in edit.changes) > LARGE
-
-
 class Journal:
     """Appends to a journal.
 
@@ -126,7 +116,7 @@ class Journal:
     def __init__(self, path: Path, *, start: int = 0, on_problem: Callable[[str], None] | None = None) -> None:
         self.path, self.last, self.problem, self.on_problem = Path(path), start, "", on_problem
         self._open()
-        self._waiting: deque[tuple[int, Maker, bool]] = deque()
+        self._waiting: deque[tuple[int, bytes]] = deque()  # what the disk refused
         self._written = self._synced = start
         self._changed = threading.Condition()
         self._file_lock = threading.Lock()  # held where the descriptor must not change
@@ -147,25 +137,27 @@ class Journal:
 
         Never raises on a full disk: see `problem`.
         """
-        return self._add(lambda: {"image": image, **record_of(edit)}, large=is_large(edit))
+        return self.note({"image": image, **record_of(edit)})
 
     def note(self, record: dict[str, Any]) -> int:
         """Write another change down, JSON values under keys other than "n"."""
-        return self._add(lambda: record, large=False)
-
-    def _add(self, make: Maker, *, large: bool) -> int:
         with self._changed:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
                 self._thread.start()
-            while self._waiting and self._waiting[0][2] and not self.problem:
-                self._changed.wait()  # for a large edit before this one: at most the last may be lost
             self.last += 1
-            self._waiting.append((self.last, make, large))
-            while self._waiting and not self._waiting[0][2] and self._write_first(_line(*self._waiting[0][:2])):
-                pass
+            line = json.dumps({"n": self.last, **record}, separators=(",", ":")).encode("ascii") + b"\n"
+            self._waiting.append((self.last, line))
+            self._write_waiting()
             self._changed.notify_all()
             return self.last
+
+    def _write_waiting(self) -> bool:
+        """Write what waits, while the lock is held; False if the disk refuses something."""
+        while self._waiting:
+            if not self._write_first(self._waiting[0][1]):
+                return False
+        return True
 
     def _write_first(self, line: bytes) -> bool:
         """Write the first waiting record; the lock is held. False if the disk refuses it: nothing of it stays."""
@@ -226,23 +218,18 @@ class Journal:
                 self.on_problem(problem)
 
     def _run(self) -> None:
-        """Pack and write what waits, and bring it to the disk."""
+        """Bring what is written to the disk, and write what it refused."""
         while True:
             with self._changed:
                 while not (self._waiting or self._written > self._synced or self._closing):
                     self._changed.wait()
                 if self._closing and (self.problem or not (self._waiting or self._written > self._synced)):
                     return
-                first = self._waiting[0] if self._waiting else None
-            if not (self._write_late(first) if first else self._bring_to_disk()):
+                is_written = self._write_waiting()
+            if not (is_written and self._bring_to_disk()):
                 with self._changed:
                     if not self._closing:
                         self._changed.wait(_RETRY_S)
-
-    def _write_late(self, first: tuple[int, Maker, bool]) -> bool:
-        line = _line(*first[:2])
-        with self._changed:
-            return not self._waiting or self._waiting[0] is not first or self._write_first(line)
 
     def _bring_to_disk(self) -> bool:
         with self._changed:
@@ -314,10 +301,6 @@ class Journal:
             self._thread = None
         os.close(self._file)
         return done
-
-
-def _line(number: int, make: Maker) -> bytes:
-    return json.dumps({"n": number, **make()}, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def _last_byte(path: Path) -> bytes:

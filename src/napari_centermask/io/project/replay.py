@@ -32,7 +32,7 @@ class Replay:
         """Apply what the files do not contain; returns how many edits, and how many records could not be applied."""
         done = refused = 0
         for record in contents.records:
-            is_edit = "cells" in record
+            is_edit = "cells" in record or "packed" in record
             if record["n"] <= (self._in_annotations if is_edit else self._in_project):
                 continue
             try:

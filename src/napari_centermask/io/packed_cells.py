@@ -1,0 +1,128 @@
+"""Many cells as one text, for journals: a few arrays instead of an object for each, packed in some microseconds a cell.
+
+The text is base 64 of deflated bytes: a row of numbers for each cell, then all probabilities, then the bits of all masks.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from napari_centermask.core.history import Change
+from napari_centermask.core.instances import Instance
+from napari_centermask.core.result import Index
+
+MOST_CELLS = 1 << 16
+"""Cells of one text."""
+MOST_BITS = 1 << 28
+"""Bits of the masks and probabilities of one text, as far as it holds more than one cell."""
+_ROW = np.dtype(
+    [
+        *((name, "<i8") for name in ("id", "category")),
+        *((name, "<i4") for name in ("plane", "y0", "x0", "h", "w", "status", "source", "probabilities")),
+        *((name, "<f8") for name in ("score", "quality", "order")),
+    ]
+)
+_DELETED = (0,) * 7 + (0.0,) * 3
+
+Cells = list[tuple[Index, int, Instance | None]]
+
+
+def pack(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """What the cells of changes are afterwards, as JSON values."""
+    return [_pack(part) for part in _parts(changes)]
+
+
+def _parts(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
+    start = bits = 0
+    for k, change in enumerate(changes):
+        own = 0 if change.after is None else change.after.mask.size + 64 * len(change.after.probabilities)
+        if k > start and (bits + own > MOST_BITS or k - start == MOST_CELLS):
+            yield changes[start:k]
+            start, bits = k, 0
+        bits += own
+    yield changes[start:]
+
+
+def _pack(changes: Sequence[Change]) -> dict[str, Any]:
+    planes: dict[Index, int] = {}
+    texts: dict[str, int] = {}
+    rows = np.array([_row(c, planes, texts) for c in changes], _ROW)
+    cells = [c.after for c in changes if c.after is not None]
+    told = [p for cell in cells for p in cell.probabilities]
+    bits = np.packbits(np.concatenate([cell.mask.ravel() for cell in cells])) if cells else np.zeros(0, np.uint8)
+    data = b"".join((rows.tobytes(), np.array(told, "<f8").tobytes(), bits.tobytes()))
+    return {
+        "n": len(rows),
+        "planes": [[int(i) for i in plane] for plane in planes],
+        "texts": list(map(str, texts)),
+        "data": base64.b64encode(zlib.compress(data, 1)).decode("ascii"),
+    }
+
+
+def _row(change: Change, planes: dict[Index, int], texts: dict[str, int]) -> tuple[float, ...]:
+    plane, cell = planes.setdefault(change.plane, len(planes)), change.after
+    if cell is None:
+        return (change.id, 0, plane, *_DELETED)
+    status, source = texts.setdefault(cell.status, len(texts)), texts.setdefault(cell.source, len(texts))
+    place = (plane, cell.y0, cell.x0, *cell.mask.shape)
+    return (
+        *(change.id, cell.category, *place, status, source, len(cell.probabilities)),
+        *(cell.score, cell.mask_quality, cell.order),
+    )
+
+
+def unpack(text: dict[str, Any]) -> tuple[np.ndarray, list[tuple[float, ...]], list[np.ndarray | None]]:
+    """Read what `pack` wrote, and no more than it says: what the numbers mean is for the caller to check.
+
+    Returns
+    -------
+    rows
+        (n,) of the numbers of each cell.
+    probabilities
+        Of each cell.
+    masks
+        (h, w) bool of each cell; None where it was deleted.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, or larger than `pack` writes.
+    """
+    n = text.get("n")
+    if type(n) is not int or not 0 < n <= MOST_CELLS or not isinstance(text.get("data"), str):
+        raise ValueError("packed cells need a number of cells and data")
+    try:
+        inflate = zlib.decompressobj()
+        head = inflate.decompress(base64.b64decode(text["data"], validate=True), n * _ROW.itemsize)
+        rows = np.frombuffer(head, _ROW)
+        told, sizes = rows["probabilities"].astype(np.int64), rows["h"].astype(np.int64) * rows["w"]
+        if len(rows) != n or min(told.min(), sizes.min(), rows["h"].min()) < 0:
+            raise ValueError("packed cells are damaged")
+        if sizes.sum() + 64 * told.sum() > MOST_BITS:
+            raise ValueError("packed cells have larger masks than what is read")
+        bits, floats = (int(sizes.sum()) + 7) // 8, 8 * int(told.sum())
+        rest = inflate.decompress(inflate.unconsumed_tail, floats + bits + 1)
+    except zlib.error as error:
+        raise ValueError(f"packed cells are damaged: {error}") from None
+    if len(rest) != floats + bits:
+        raise ValueError("packed cells are damaged")
+    return rows, _probabilities(rest[:floats], told), _masks(rest[floats:], rows, sizes)
+
+
+def _probabilities(data: bytes, told: np.ndarray) -> list[tuple[float, ...]]:
+    values, ends = np.frombuffer(data, "<f8").tolist(), np.cumsum(told).tolist()
+    return [tuple(values[a:b]) for a, b in zip([0, *ends], ends, strict=False)]
+
+
+def _masks(data: bytes, rows: np.ndarray, sizes: np.ndarray) -> list[np.ndarray | None]:
+    pixels = np.unpackbits(np.frombuffer(data, np.uint8), count=int(sizes.sum())).view(bool)
+    ends, sides = np.cumsum(sizes).tolist(), zip(rows["h"].tolist(), rows["w"].tolist(), strict=True)
+    return [
+        pixels[a:b].reshape(shape).copy() if b > a else None
+        for a, b, shape in zip([0, *ends], ends, sides, strict=False)
+    ]
