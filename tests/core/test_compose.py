@@ -158,6 +158,7 @@ def test_showing_fewer_cells_and_all_again():
     for threshold in (0.5, 0.9, 0.0, 1.1):
         few = instances.filter(min_score=threshold)
         views.show(few)
+        list(views.steps())
         assert_views_show(views, few)
 
 
@@ -208,3 +209,27 @@ def test_painted_in_one_image_every_pixel_says_its_cell_or_whose_edge_it_is(boxe
         views.paint(image, box, fill=fill, outline=outline)
     inside = np.where(views.top, 1000 + views.ids[views.top], 0)
     np.testing.assert_array_equal(image, np.where(views.outlines, views.outlines, inside))
+
+
+@pytest.mark.parametrize("stop", [0, 1, 2, 3, 100])
+def test_views_composed_in_steps_follow_what_changes_between_them(stop):
+    """However far they came, and whether one goes on with them or begins anew."""
+    instances, rng = cells(400, seed=4), np.random.default_rng(stop)
+    views = Views(instances, later=True)
+    for turn, _ in zip(range(stop), views.steps(), strict=False):
+        instances.set(turn + 1, None)
+        if turn % 2:  # a stroke is shown at once
+            instances.set(turn + 50, replace(instances[turn + 50], category=3))
+            views.update(ids=[turn + 50])
+    if stop == 2:
+        views.show(instances.filter(min_score=0.5))
+        assert all(len(boxes) <= 64 for boxes in views.steps())
+        assert_views_show(views, instances.filter(min_score=0.5))
+        views.show(instances)
+    list(views.steps())
+    assert_views_show(views, instances)
+    for id in rng.choice(instances.ids, 100, replace=False).tolist():
+        instances.set(id, replace(instances[id], category=2))
+    list(views.steps())
+    assert_views_show(views, instances)
+    assert list(views.steps()) == []

@@ -177,8 +177,10 @@ class Columns:
                 self._grow()
             row = self._row_of[cell.id] = self._free.pop()
         before = self._cells[row]
-        area, shape, overlap = cell.area, np.nan, np.nan
-        if before is not None and before.mask is cell.mask:
+        shape = overlap = np.nan
+        if before is None or before.mask is not cell.mask:
+            area = cell.area
+        else:
             area, shape = self.data["area"][row], self.data["solidity"][row]
             if (before.y0, before.x0) == (cell.y0, cell.x0):
                 overlap = self.data["overlap"][row]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ _MAX_CATEGORY = HATCH - 1
 _HATCH_STEP = 4
 _MODERATE = 1 << 20
 _STRIP = 256
+_STEP_CELLS, _STEP_BOXES = 256, 64  # of one step: some milliseconds
 
 
 def stacked(instances: Iterable[Instance]) -> list[Instance]:
@@ -142,6 +143,8 @@ class Views:
         Whether overlaps are hatched.
     shows
         Which of the instances are shown, for instance `Result.shows`; all by default.
+    later
+        Compose nothing yet: `steps` does.
     """
 
     def __init__(
@@ -151,6 +154,7 @@ class Views:
         active: int | None = None,
         hatch: bool = True,
         shows: Callable[[Instance], bool] | None = None,
+        later: bool = False,
     ) -> None:
         self.top = np.zeros(instances.shape, np.uint16)
         self.count = np.zeros(instances.shape, np.uint8)
@@ -162,9 +166,10 @@ class Views:
         self._free: list[int] = []
         self._used = 1
         self._instances, self._active, self._hatch, self._shows = instances, active, hatch, shows
-        for instance in instances:
-            self._put(instance.id)
-        self._compose_all()
+        self._waiting = self._strips()  # to be composed by `steps`
+        if not later:
+            for _ in self.steps():
+                pass
 
     def slot(self, id: int) -> int:
         """The slot that shows cell `id`; 0 if it is not shown."""
@@ -213,21 +218,59 @@ class Views:
         """
         dirty = list(boxes)
         for id in list(self._changed() if ids is None else ids):
-            before = self._shown.get(id)
-            self._put(id)
-            dirty += [s.instance.box for s in (before, self._shown.get(id)) if s is not None]
+            dirty += self._follow(id)
         if len(dirty) > max(64, len(self._slots)):
             return self._compose_all()
         for box in dict.fromkeys(dirty):
             self._compose(box)
         return dirty
 
-    def show(self, instances: Instances) -> list[Box]:
-        """Show other instances of the same image, for instance fewer of them; returns the recomposed boxes."""
+    def show(self, instances: Instances) -> None:
+        """Show other instances of the same image from the next `steps` on, for instance fewer of them."""
         if instances.shape != self._instances.shape:
             raise ValueError(f"Expected instances of an image of {self._instances.shape}, got {instances.shape}.")
         self._instances = instances
-        return self.update()
+
+    def steps(self) -> Iterator[list[Box]]:
+        """Follow all changes of the instances, those that come meanwhile too, in steps of some milliseconds each.
+
+        Whoever stops halfway goes on with another call.
+
+        Yields
+        ------
+        list of (y0, x0, y1, x1)
+            What a step composed again.
+        """
+        while (changed := self._changed()) or self._waiting:
+            is_strips = not self._slots or 2 * len(changed) > max(64, len(self._slots))
+            if is_strips:
+                self._waiting = self._strips()
+            for k, id in enumerate(changed, start=1):
+                boxes = self._follow(id)
+                self._waiting += [] if is_strips else boxes
+                if k % _STEP_CELLS == 0:
+                    yield []
+            self._waiting = list(dict.fromkeys(self._waiting))
+            while self._waiting:
+                yield self._compose_some()
+
+    def _follow(self, id: int) -> list[Box]:
+        """Bring a cell in line with the instances; returns where it was and is."""
+        before = self._shown.get(id)
+        self._put(id)
+        return [s.instance.box for s in (before, self._shown.get(id)) if s is not None]
+
+    def _compose_some(self) -> list[Box]:
+        """Compose a strip, or some boxes, of what waits."""
+        done: list[Box] = []
+        pixels = 0
+        while self._waiting and pixels < _MODERATE // 2 and len(done) < _STEP_BOXES:
+            y0, x0, y1, x1 = box = self._waiting[-1]
+            self._compose(box)
+            self._waiting.pop()
+            done.append(box)
+            pixels += (y1 - y0) * (x1 - x0)
+        return done
 
     def set_active(self, id: int | None) -> list[Box]:
         """Draw this cell above all others, or none; returns the recomposed boxes."""
@@ -288,11 +331,20 @@ class Views:
         return sorted(instances, key=lambda i: (i.id == self._active, *_height(i)))
 
     def _compose_all(self) -> list[Box]:
-        """Redraw everything, in strips that fit into the processor's cache."""
+        """Draw everything again."""
+        for box in self._strips():
+            self._compose(box)
+        return [(0, 0, *self._instances.shape)]
+
+    def _strips(self) -> list[Box]:
+        """Parts of the plane that stay in the processor's cache."""
         height, width = self._instances.shape
-        for y in range(0, height, _STRIP):
-            self._compose((y, 0, min(y + _STRIP, height), width))
-        return [(0, 0, height, width)]
+        wide = _MODERATE // _STRIP
+        return [
+            (y, x, min(y + _STRIP, height), min(x + wide, width))
+            for y in range(0, height, _STRIP)
+            for x in range(0, width, wide)
+        ]
 
     def _compose(self, box: Box) -> None:
         """Redraw everything in a box."""

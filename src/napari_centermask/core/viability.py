@@ -93,17 +93,18 @@ class CellProbabilities:
         n = len(self.columns.data)
         self.probability = np.append(self.probability, np.full(n - len(self.probability), np.nan, np.float32))
         self.other = np.append(self.other, np.zeros(n - len(self.other), np.int32))
-        for row in rows.tolist():
-            cell = self.columns.cell(row) if self.columns.data["id"][row] else None
-            self.probability[row], self.other[row] = self._of(cell)
-
-    def _of(self, cell: Instance | None) -> tuple[float, int]:
-        known = () if cell is None or len(cell.probabilities) > len(self._ids) else cell.probabilities
-        at = self._ids.index(self.category) if self.category in self._ids else len(known)
-        if len(known) < 2 or at >= len(known):
-            return np.nan, 0
-        best = max((p, -k) for k, p in enumerate(known) if k != at)
-        return known[at], self._ids[-best[1]]
+        self.probability[rows], self.other[rows] = np.nan, 0
+        at = self._ids.index(self.category) if self.category in self._ids else len(self._ids)
+        cells = ((row, self.columns.cell(row)) for row in rows[self.columns.data["id"][rows] > 0].tolist())
+        told: dict[int, list[tuple[int, tuple[float, ...]]]] = {}
+        for row, cell in cells:
+            told.setdefault(len(cell.probabilities), []).append((row, cell.probabilities))
+        for n_known, known in told.items():
+            if max(2, at + 1) <= n_known <= len(self._ids):
+                which, values = np.array([row for row, _ in known]), np.array([p for _, p in known])
+                self.probability[which] = values[:, at]
+                values[:, at] = -np.inf
+                self.other[which] = np.array(self._ids)[values.argmax(axis=1)]
 
     @property
     def free(self) -> np.ndarray:

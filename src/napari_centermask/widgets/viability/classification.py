@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from napari_centermask.core.classification import classified, with_names
 from napari_centermask.core.errors import UserError
@@ -137,7 +138,7 @@ def _changes(viability: Viability, classification: Classification, *, mean: bool
 def _name_planes(edits: EditSession) -> None:
     for plane in edits.result.planes.values():
         plane.categories = dict(edits.result.categories)
-    edits.session.changed.emit(edits.source)
+    QTimer.singleShot(0, lambda: edits.source is not None and edits.session.changed.emit(edits.source))
 
 
 def _undo_names_with(edit: Edit, edits: EditSession, before: dict[int, str]) -> None:

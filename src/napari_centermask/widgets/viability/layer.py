@@ -75,6 +75,7 @@ class ViabilityLayer:
         self._links.add(viewer.layers.events.removed, self._on_layer_removed)
         for event in (viewer.dims.events.current_step, viewer.dims.events.order, viewer.dims.events.ndisplay):
             self._links.add(event, self._on_step)
+        self._links.add(self._shown.composed, self._on_step)
 
     def hide(self) -> None:
         """Take it out of the viewer and show the result's layers again."""
@@ -168,9 +169,9 @@ class ViabilityLayer:
         self._on_step()
 
     def draw_current(self) -> None:
-        """Draw the plane in view if its drawing is out of date."""
+        """Draw the plane in view if its drawing is out of date and the layers of the result are up to date."""
         here = self._shown.plane_in_view()
-        if here in self._stale:
+        if here in self._stale and here not in self._shown.layers.behind:
             self._paint(here)
             self.layer.refresh(extent=False)
 
@@ -183,9 +184,6 @@ class ViabilityLayer:
             self.layer.refresh(extent=False)
 
     def _paint(self, index: Index, boxes: list[Box] | None = None) -> None:
-        if index in self._shown.stale:
-            self._shown.layers.compose(index)
-            self._shown.stale.discard(index)
         views = self._shown.layers.views(index)
         fill, edge = self._by_slot(views.ids)
         plane = self._codes[index]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +24,8 @@ KEY = "napari_centermask"
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 # Views hold 4 bytes a pixel each; the planes looked at last keep theirs, so that their threshold moves at once.
 _KEPT_VIEWS = 8
-_MANY = 200  # changes from which on a whole plane is drawn faster than its boxes
+_MANY = 200
+"""Changes from which on a plane is composed later, in steps, and its features read again."""
 
 
 def place_of(source: Image) -> dict[str, Any]:
@@ -72,6 +73,11 @@ class ResultLayers:
         What the layers' names begin with.
     place
         Where the image lies in the world, as layer arguments; see `place_of`.
+
+    Attributes
+    ----------
+    behind
+        Planes that do not show the result as it is: `steps` or `compose` brings each in line.
     """
 
     def __init__(self, result: Result, planes: ImagePlanes, *, name: str, place: dict[str, Any] | None = None) -> None:
@@ -81,6 +87,7 @@ class ResultLayers:
         self._outlines = np.zeros(shape, np.uint8)
         self._views: OrderedDict[Index, Views] = OrderedDict()
         self._drawn: dict[Index, Instances] = {}  # what each of the views shows
+        self.behind: set[Index] = set()
         self._lifted: tuple[Index, int | None] = ((), None)
         self._hatch, self._mode = True, "cell"
         self._wide = False
@@ -115,23 +122,39 @@ class ResultLayers:
         fresh
             The plane's cells were replaced.
         """
+        if fresh:
+            self._views.pop(index, None)
+        for _ in self.steps(index):
+            pass
+
+    def steps(self, index: Index) -> Iterator[None]:
+        """The same in steps of some milliseconds; edits may come between them."""
         self._widen()
-        views = None if fresh else self._views.pop(index, None)
-        plane = self.result.plane(index)
+        self.behind.add(index)
+        views, plane = self._views.pop(index, None), self.result.plane(index)
         if views is None:
             active = self._lifted[1] if self._lifted[0] == index else None
-            views = Views(plane, active=active, hatch=self._hatch, shows=self.result.shows)
-            boxes = [(0, 0, *self.result.shape)]
-        else:
-            boxes = views.show(plane)
+            views = Views(plane, active=active, hatch=self._hatch, shows=self.result.shows, later=True)
+        views.show(plane)
         self._views[index], self._drawn[index] = views, plane
         while len(self._views) > _KEPT_VIEWS:
             dropped, _ = self._views.popitem(last=False)
             del self._drawn[dropped]
-        self._write(index, views, boxes)
+        try:
+            for boxes in views.steps():
+                if self._views.get(index) is not views or self._drawn[index] is not plane:
+                    return  # somebody began anew
+                self._write(index, views, boxes)
+                yield
+        except ValueError:  # more cells than a view can show
+            self._views.pop(index, None)
+            self.behind.discard(index)
+            raise
+        if self.result.plane(index) is plane:
+            self.behind.discard(index)
 
     def follow(self, edit: Edit, *, shown: Index | None) -> None:
-        """Bring the planes of an edit in line with the result and draw what changed again.
+        """Bring the planes of an edit in line with the result and draw what changed again; much comes in `behind`.
 
         Parameters
         ----------
@@ -144,12 +167,20 @@ class ResultLayers:
             self._changed[change.id] = change.plane
             by_plane.setdefault(change.plane, []).append(change.id)
         for index, ids in by_plane.items():
-            if self._drawn.get(index) is not self.result.plane(index) or len(ids) > _MANY:
+            boxes = None
+            if self._is_much(index, ids):
+                self.behind.add(index)
+                continue
+            if self._drawn.get(index) is not self.result.plane(index):
                 self.compose(index)
-                boxes = None
             else:
                 boxes = self._update(index, ids)
             self._draw(index, boxes if index == shown else None)
+
+    def _is_much(self, index: Index, ids: list[int]) -> bool:
+        """Whether composing these changes of a plane would hold the event loop up."""
+        plane = self.result.plane(index)
+        return len(plane if self._drawn.get(index) is not plane else ids) > _MANY
 
     def _update(self, index: Index, ids: list[int]) -> list[Box]:
         """Compose again where cells changed; returns the boxes."""
@@ -178,7 +209,7 @@ class ResultLayers:
 
     def views(self, index: Index) -> Views:
         """What is composed of a plane, as both layers show it."""
-        if index not in self._views or self._drawn[index] is not self.result.plane(index):
+        if index in self.behind or index not in self._views or self._drawn[index] is not self.result.plane(index):
             self.compose(index)
         return self._views[index]
 

@@ -140,7 +140,7 @@ class Session:
         if result is None:
             result = Result(planes.shape, leading=planes.leading, name=file_name(source))
         shown = Shown(self.viewer, source, planes, result, history, in_project=in_project)
-        shown.stale = set(result.planes)
+        shown.layers.behind.update(result.planes)
         self._upkeep.compose_current(shown)
         shown.layers.describe()
         self._show(source, shown)
@@ -225,6 +225,7 @@ class Session:
         """What changes is seen: cells whose layer was deleted are shown again."""
         if self.shown(shown.source()) is shown and not self.canvas.is_losing_layers:
             self.show_again(shown)
+        self._upkeep.compose_rest()
         self._upkeep.settle_soon(shown)
 
     def forget(self, source: Image) -> None:

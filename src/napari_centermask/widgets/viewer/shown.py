@@ -68,10 +68,10 @@ class Shown(Owner):
     ----------
     edited
         Emitted with every edit after the layers have followed; an undo comes as the inverse edit.
+    composed
+        Emitted with a plane after its layers were brought in line with many changes.
     edits
         Who corrects the cells; see `edit.session.edit_session_of`. What else belongs to the image is a part.
-    stale
-        Planes that the layers do not show as they are.
     settings
         Of the last run on the image; None before.
     diameter
@@ -79,6 +79,7 @@ class Shown(Owner):
     """
 
     edited = Signal(object)
+    composed = Signal(tuple)
 
     def __init__(
         self,
@@ -98,7 +99,6 @@ class Shown(Owner):
         self.planes, self.result, self.in_project = planes, result, in_project
         self.history = History(result) if history is None else history
         self.edits: Correction | None = None
-        self.stale: set[Index] = set()
         self.settings: SegmentSettings | None = None
         self.diameter: float | None = None
         self.history.listen(self._on_edit)
@@ -117,9 +117,14 @@ class Shown(Owner):
         return ResultLayers(self.result, self.planes, name=source.name, place=place_of(source))
 
     @property
+    def has_layers(self) -> bool:
+        """Whether the layers were made."""
+        return "layers" in self.__dict__
+
+    @property
     def own_layers(self) -> list[Layer]:
         """Those that show the cells, as far as they were made."""
-        return [self.layers.cells, self.layers.outlines] if "layers" in self.__dict__ else []
+        return [self.layers.cells, self.layers.outlines] if self.has_layers else []
 
     def plane_in_view(self) -> Index | None:
         """The plane that the viewer shows as it is; None for a volume or a section across planes."""
@@ -128,7 +133,7 @@ class Shown(Owner):
         return current_index(viewer, source, self.planes) if flat else None
 
     def _on_edit(self, edit: Edit) -> None:
-        if "layers" in self.__dict__:
+        if self.has_layers:
             self.layers.follow(edit, shown=self.plane_in_view())
         self.edited.emit(edit)
 

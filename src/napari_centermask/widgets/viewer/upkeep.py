@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
@@ -10,15 +11,18 @@ from qtpy.QtCore import QTimer
 from napari_centermask.widgets.viewer.view import current_index
 
 if TYPE_CHECKING:
+    from napari_centermask.core.result import Index
     from napari.viewer import Viewer
 
     from napari_centermask.widgets.viewer.shown import Shown
 
 _SETTLE_MS = 400
+_AT_ONCE = 200  # cells that are composed in less than a tenth of a second
+_TURN_S = 0.02  # composing between two turns of the event loop
 
 
 class Upkeep:
-    """Composes stale planes, one between two turns of the event loop, and describes cells shortly after the last edit.
+    """Composes planes that are behind, between turns of the event loop, and describes cells shortly after the last edit.
 
     Parameters
     ----------
@@ -33,6 +37,7 @@ class Upkeep:
     ) -> None:
         self._viewer, self._everything, self._on_settled = viewer, everything, on_settled
         self._unsettled: set[Shown] = set()
+        self._composed: tuple[Shown, Index, Iterator[None]] | None = None  # what is being composed
         self._composing, self._settling = QTimer(), QTimer()
         self._composing.setInterval(0)
         self._composing.timeout.connect(self._compose_next)
@@ -45,38 +50,65 @@ class Upkeep:
         self._settling.stop()
 
     def compose(self, shown: Shown) -> None:
-        """Bring all planes in line with the result: the one in view now, the others as time allows."""
-        shown.stale = set(shown.result.planes)
+        """Bring all planes in line with the result: the one in view first, the others as time allows."""
+        shown.layers.behind.update(shown.result.planes)
         self.compose_current(shown)
         self.compose_rest()
 
     def compose_rest(self) -> None:
-        """Compose stale planes out of view as time allows."""
-        if any(shown.stale for shown in self._everything()):
+        """Compose planes that are behind as time allows."""
+        if self._next() is not None:
             self._composing.start()
 
     def compose_current(self, shown: Shown) -> None:
-        """Bring the plane in view in line with the result, if it is stale."""
-        source = shown.source()
-        if source is None or not shown.stale:
-            return
-        index = current_index(self._viewer(), source, shown.planes)
-        if index in shown.stale:
+        """Bring the plane in view in line with the result, if it is behind: at once, unless it has many cells."""
+        index = self._in_view(shown)
+        if index is not None and len(shown.result.plane(index)) <= _AT_ONCE:
             shown.layers.compose(index)
-            shown.layers.refresh()
-            shown.stale.discard(index)
+            self._on_composed(shown, index)
+
+    def _in_view(self, shown: Shown) -> Index | None:
+        """The plane in view if it is behind."""
+        source = shown.source()
+        if source is None or not shown.layers.behind:
+            return None
+        index = current_index(self._viewer(), source, shown.planes)
+        return index if index in shown.layers.behind else None
+
+    def _next(self) -> tuple[Shown, Index] | None:
+        """A plane that is behind, one in view if there is such."""
+        behind = [s for s in self._everything() if s.has_layers and s.layers.behind]
+        seen = ((s, self._in_view(s)) for s in behind)
+        first = next(((s, index) for s, index in seen if index is not None), None)
+        return first or next(((s, next(iter(s.layers.behind))) for s in behind), None)
 
     def _compose_next(self) -> None:
-        """Compose one stale plane; the timer calls until none is left."""
-        shown = next((s for s in self._everything() if s.stale), None)
-        if shown is None:
-            self._composing.stop()
+        """Compose some more; the timer calls until no plane is behind."""
+        if self._composed is None:
+            following = self._next()
+            if following is None:
+                self._composing.stop()
+                return
+            self._composed = (*following, following[0].layers.steps(following[1]))
+        (shown, index, steps), self._composed = self._composed, None
+        if shown not in self._everything():
             return
-        shown.layers.compose(shown.stale.pop())
+        end = time.perf_counter() + _TURN_S
+        for _ in steps:
+            if time.perf_counter() > end:
+                self._composed = shown, index, steps
+                return
+        self._on_composed(shown, index)
+
+    def _on_composed(self, shown: Shown, index: Index) -> None:
+        source = shown.source()
+        if source is not None and current_index(self._viewer(), source, shown.planes) == index:
+            shown.layers.refresh()
+        shown.composed.emit(index)
 
     def compose_all(self) -> None:
-        """Compose all stale planes now, for instance before layers are saved."""
-        while any(s.stale for s in self._everything()):
+        """Compose all planes that are behind now, for instance before layers are saved."""
+        while self._composed is not None or self._next() is not None:
             self._compose_next()
         self._composing.stop()
 
