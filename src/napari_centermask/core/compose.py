@@ -42,7 +42,12 @@ def label_image(instances: Instances) -> np.ndarray:
 
 
 def from_label_image(
-    labels: np.ndarray, *, category: int = 1, source: str = "", categories: dict[int, str] | None = None
+    labels: np.ndarray,
+    *,
+    category: int = 1,
+    source: str = "",
+    status: str = "predicted",
+    categories: dict[int, str] | None = None,
 ) -> Instances:
     """Make an instance of each positive value, with that id.
 
@@ -68,7 +73,8 @@ def from_label_image(
     for value, window in enumerate(find_objects(labels), start=1):
         if window is not None:
             origin = window[0].start, window[1].start
-            found.add(Instance(ids[value], *origin, labels[window] == value, category=category, source=source))
+            mask = labels[window] == value
+            found.add(Instance(ids[value], *origin, mask, category=category, source=source, status=status))
     return found
 
 

@@ -174,7 +174,7 @@ class Result:
         taken = Instances(self.shape, categories=self.categories)
         for instance in cells:
             new = instance.id if keep_ids else self.new_id()
-            taken.add(replace(instance, id=new))
+            taken.add(instance if new == instance.id else replace(instance, id=new))
             self._last_id = max(self._last_id, new)
         self._planes[index] = taken
         return taken

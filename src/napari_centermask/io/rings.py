@@ -40,44 +40,61 @@ def trace(mask: np.ndarray, origin: tuple[int, int] = (0, 0)) -> list[Polygon]:
     list of polygons
         Rings are int64; outer rings have a positive area in (x, y), holes a negative one.
     """
+    rings = _rings(mask, only_apart=True)
+    if rings is not None and sum(own > 0 for own, _ in rings) == 1:  # one part
+        return [_polygon(rings, origin)]
     from scipy.ndimage import find_objects, label
 
     parts, _ = label(mask)
-    polygons = []
-    for value, window in enumerate(find_objects(parts), start=1):
-        rings = _rings(parts[window] == value)
-        shift = origin[1] + window[1].start, origin[0] + window[0].start
-        rings = [r + shift for r in sorted(rings, key=area, reverse=True)]  # one is positive: the outer ring
-        polygons.append(rings)
-    return polygons
+    return [
+        _polygon(_rings(parts[window] == value) or [], (origin[0] + window[0].start, origin[1] + window[1].start))
+        for value, window in enumerate(find_objects(parts), start=1)
+    ]
+
+
+def _polygon(rings: list[tuple[float, Ring]], origin: tuple[int, int]) -> Polygon:
+    """Rings with their areas, the outer one first: it alone is positive."""
+    return [ring + (origin[1], origin[0]) for _, ring in sorted(rings, key=lambda r: r[0], reverse=True)]
 
 
 def area(ring: Ring) -> float:
     """Signed area by the shoelace formula; positive if x turns towards y."""
     x, y = ring[:, 0], ring[:, 1]
-    return float(np.dot(x, np.roll(y, -1)) - np.dot(np.roll(x, -1), y)) / 2
+    inner = np.dot(x[:-1], y[1:]) - np.dot(x[1:], y[:-1])
+    return float(inner + x[-1] * y[0] - x[0] * y[-1]) / 2
 
 
-def _rings(mask: np.ndarray) -> list[Ring]:
-    """Boundaries of one 4-connected part, as its corners in order."""
-    padded = np.pad(mask, 1).astype(np.int8)
-    nw, ne, sw, se = padded[:-1, :-1], padded[:-1, 1:], padded[1:, :-1], padded[1:, 1:]
-    pattern = nw + 2 * ne + 4 * sw + 8 * se
-    crossing = (pattern == 6) | (pattern == 9)  # two pixels that meet at a corner: two boundaries pass
-    odd = (nw ^ ne ^ sw ^ se).astype(bool)
-    y, x = np.nonzero(odd | crossing)
-    twice = crossing[y, x].astype(np.int64) + 1
-    y, x, kind = np.repeat(y, twice), np.repeat(x, twice), np.repeat(pattern[y, x], twice)
+_IS_CORNER = np.array([bin(k).count("1") % 2 == 1 or k in (6, 9) for k in range(16)])
+
+
+def _rings(mask: np.ndarray, *, only_apart: bool = False) -> list[tuple[float, Ring]] | None:
+    """Boundaries of one 4-connected part with their areas, as its corners in order.
+
+    With `only_apart` of any parts, but None if boundaries meet at a corner.
+    """
+    padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.int8)
+    padded[1:-1, 1:-1] = mask
+    rows = padded[:, :-1] + 2 * padded[:, 1:]
+    pattern = rows[:-1] + 4 * rows[1:]
+    y, x = np.nonzero(_IS_CORNER[pattern])
+    kind = pattern[y, x]
+    crossing = (kind == 6) | (kind == 9)  # two pixels that meet at a corner: two boundaries pass
+    if crossing.any():
+        if only_apart:
+            return None
+        twice = crossing + 1
+        y, x, kind = np.repeat(y, twice), np.repeat(x, twice), np.repeat(kind, twice)
     n = len(y)
     # Corners of a row pair up to horizontal edges from left to right, corners of a column to vertical ones.
     across = np.arange(n) ^ 1
-    by_column = np.lexsort((np.arange(n), y, x))
+    by_column = np.argsort(x, kind="stable")
     # At a crossing the first entry goes left, the second right. Boundaries turn around the empty pixels there, so
     # with pixels at upper left and lower right (9) the left edge goes on downwards: the entries change places.
-    swapped = np.flatnonzero(kind[by_column] == 9)
-    by_column[swapped] = by_column[swapped.reshape(-1, 2)[:, ::-1].ravel()]
+    if crossing.any():
+        swapped = np.flatnonzero(kind[by_column] == 9)
+        by_column[swapped] = by_column[swapped.reshape(-1, 2)[:, ::-1].ravel()]
     down = np.empty(n, np.int64)
-    down[by_column] = by_column[np.arange(n) ^ 1]
+    down[by_column] = by_column[across]
     points = np.stack([x, y], axis=1)
     return [_oriented(points[chain], mask) for chain in _chains(across.tolist(), down.tolist())]
 
@@ -99,12 +116,12 @@ def _chains(across: list[int], down: list[int]) -> list[list[int]]:
     return chains
 
 
-def _oriented(ring: Ring, mask: np.ndarray) -> Ring:
-    """Positive for the outer ring, negative for a hole: by the pixel below the top-most left-most edge."""
-    first = np.lexsort((ring[:, 0], ring[:, 1]))[0]
-    x, y = ring[first]
-    outer = y < mask.shape[0] and x < mask.shape[1] and mask[y, x]
-    return ring if (area(ring) > 0) == bool(outer) else ring[::-1]
+def _oriented(ring: Ring, mask: np.ndarray) -> tuple[float, Ring]:
+    """Positive for the outer ring, negative for a hole: by the pixel below the first corner, the top-most left-most one."""
+    x, y = ring[0]
+    is_outer = bool(y < mask.shape[0] and x < mask.shape[1] and mask[y, x])
+    size = area(ring)
+    return (size, ring) if (size > 0) == is_outer else (-size, ring[::-1])
 
 
 def fill(polygons: Iterable[Sequence[Ring]], shape: tuple[int, int], what: str) -> tuple[int, int, np.ndarray] | None:

@@ -5,7 +5,11 @@ Source: pycocotools' maskApi: column-major runs, the first of background; counts
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import accumulate
+from operator import sub
 
 import numpy as np
 
@@ -13,40 +17,43 @@ from napari_centermask.core.instances import Instance
 
 LARGEST_MASK = 2**28
 """Most pixels of one mask's box: all of an image of 16,384 x 16,384."""
-_MOST_BITS = 50
+_MOST_DIGITS = 11
+_NO_DIGIT, _NUMBER = re.compile("[^0-o]"), re.compile("[P-o]*[0-O]")
 
 
 def encode(instance: Instance, shape: tuple[int, int]) -> list[int]:
     """Column-major run lengths of an instance in an image of `shape` (H, W); the first run is background."""
     height, width = shape
     h, w = instance.mask.shape
-    padded = np.zeros((h + 2, w), dtype=np.int8)
-    padded[1:-1] = instance.mask
-    steps = np.diff(padded, axis=0)  # (h + 1, w): +1 where a run starts, -1 where it ended
-    columns, starts = np.nonzero(steps.T == 1)
-    ends = np.nonzero(steps.T == -1)[1]
-    first = (columns + instance.x0) * height + instance.y0 + starts
-    last = (columns + instance.x0) * height + instance.y0 + ends
-    if len(first) > 1:  # runs that go on from the bottom of a column to the top of the next are one
-        joined = first[1:] == last[:-1]
-        first = first[np.concatenate([[True], ~joined])]
-        last = last[np.concatenate([~joined, [True]])]
-    edges = np.concatenate([[0], np.stack([first, last], axis=1).ravel(), [height * width]])
-    runs = np.diff(edges)
-    return runs[:-1].tolist() if runs[-1] == 0 else runs.tolist()
+    columns = np.zeros((w, h + 2), dtype=bool)
+    columns[:, 1:-1] = instance.mask.T
+    flat = columns.ravel()
+    (steps,) = (flat[1:] != flat[:-1]).nonzero()  # where a run starts, ends, starts ...
+    column = steps // (h + 2)
+    edges = np.zeros(len(steps) + 2, np.int64)
+    edges[1:-1] = (column + instance.x0) * height + (steps - column * (h + 2)) + instance.y0
+    edges[-1] = height * width
+    if h == height:  # runs that go on from the bottom of a column to the top of the next are one
+        inner = edges[2:-2].reshape(-1, 2)
+        edges = np.concatenate([edges[:2], inner[inner[:, 0] != inner[:, 1]].ravel(), edges[-2:]])
+    runs: list[int] = (edges[1:] - edges[:-1]).tolist()
+    return runs if runs[-1] else runs[:-1]
 
 
 def compress(runs: list[int]) -> str:
     """Run lengths as COCO's ASCII counts."""
-    text = bytearray()
-    for i, run in enumerate(runs):
-        value = run - runs[i - 2] if i > 2 else run
-        more = True
-        while more:
-            low = value & 0x1F
-            value >>= 5
-            more = value != -1 if low & 0x10 else value != 0
-            text.append((low | 0x20 if more else low) + 48)
+    return "".join(map(_digits, [*runs[:3], *map(sub, runs[3:], runs[1:])]))
+
+
+@lru_cache(1 << 16)
+def _digits(value: int) -> str:
+    """One number; five bits a character, the lowest first."""
+    text, more = bytearray(), True
+    while more:
+        low = value & 0x1F
+        value >>= 5
+        more = value != -1 if low & 0x10 else value != 0
+        text.append((low | 0x20 if more else low) + 48)
     return text.decode("ascii")
 
 
@@ -58,25 +65,23 @@ def decompress(counts: str) -> list[int]:
     ValueError
         If the text is cut short, holds other characters or numbers beyond any image.
     """
-    runs: list[int] = []
-    value = shift = 0
-    for byte in counts.encode("ascii", errors="replace"):
-        digit = byte - 48
-        if not 0 <= digit < 64:
-            raise ValueError(f"character {chr(byte)!r} is not part of COCO counts")
-        if shift > _MOST_BITS:
-            raise ValueError("a run is longer than any image")
-        value |= (digit & 0x1F) << shift
-        shift += 5
-        if digit & 0x20:
-            continue
-        if digit & 0x10:
-            value |= -1 << shift
-        runs.append(value + runs[-2] if len(runs) > 2 else value)
-        value = shift = 0
-    if shift:
+    if odd := _NO_DIGIT.search(counts):
+        raise ValueError(f"character {odd[0]!r} is not part of COCO counts")
+    if counts and counts[-1] >= "P":
         raise ValueError("the counts end in the middle of a number")
+    runs = list(map(_number, _NUMBER.findall(counts)))
+    runs[1::2] = accumulate(runs[1::2])  # but for the first three, each is the difference to the one before the last
+    runs[2::2] = accumulate(runs[2::2])
     return runs
+
+
+@lru_cache(1 << 16)
+def _number(text: str) -> int:
+    """The number that `_digits` wrote."""
+    if len(text) > _MOST_DIGITS:
+        raise ValueError("a run is longer than any image")
+    value = sum((ord(c) - 48 & 0x1F) << 5 * k for k, c in enumerate(text))
+    return value - (1 << 5 * len(text)) if ord(text[-1]) - 48 & 0x10 else value
 
 
 def decode(
@@ -84,7 +89,7 @@ def decode(
 ) -> tuple[int, int, np.ndarray] | None:
     """The tight crop of column-major runs: (y0, x0, mask bool), None for an empty mask.
 
-    Memory is a byte for each pixel of the crop, whatever size the image claims to have.
+    Memory is two bytes for each pixel of the crop, whatever size the image claims to have.
 
     Parameters
     ----------
@@ -127,9 +132,9 @@ def decode(
             np.where(column == 0, y_first[run], 0),
             np.where(column == pieces[run] - 1, y_last[run], height - 1),
         )
-    steps = np.zeros((h + 1, w), dtype=np.int8)
-    np.add.at(steps, (y_first - y0, x_first - x0), 1)
-    np.add.at(steps, (y_last - y0 + 1, x_first - x0), -1)
-    for above, row in zip(steps[:-2], steps[1:-1], strict=True):  # many times as fast as cumsum along this axis
-        row += above
-    return y0, x0, steps[:-1].view(bool)
+    steps = np.zeros(w * (h + 1), dtype=np.int8)  # column by column, each with a row below the last
+    starts = (x_first - x0) * (h + 1) + y_first - y0
+    steps[starts] = 1
+    steps[starts + y_last - y_first + 1] -= 1  # a run may start where one ends
+    filled = np.cumsum(steps, out=steps).view(bool).reshape(w, h + 1)
+    return y0, x0, np.ascontiguousarray(filled[:, :h].T)

@@ -345,3 +345,29 @@ def test_an_image_without_cells_can_be_corrected(viewer):
     assert edits.selected == (made.id,)
     assert edits.history.undo_name == f"new cell {made.id}"
     assert views_agree(edits)
+
+
+def test_many_changes_at_once_are_composed_after_the_edit_in_parts_that_never_hold_the_event_loop(
+    viewer, qtbot, monkeypatch
+):
+    edits = correct(viewer)
+    session, layers, result = edits.session, edits.shown.layers, edits.result
+    composed, compose = [], Views._compose
+    monkeypatch.setattr(Views, "_compose", lambda self, box: (composed.append(box), compose(self, box)))
+    monkeypatch.setattr("napari_centermask.widgets.viewer.upkeep._TURN_S", 0.0)
+    many = [disc(5 + 2 * (k % 40), 5 + 3 * (k % 38), 3, id=k) for k in range(10, 500)]
+    edits.do("run", [Change((), cell.id, None, cell) for cell in many])
+    assert composed == []
+    assert layers.behind == {()}
+    turns = []
+    monkeypatch.setattr(type(layers), "_write", lambda self, *a, of=type(layers)._write: (turns.append(1), of(self, *a)))
+    edits.do("delete", [Change((), 11, many[1], None)])  # an edit meanwhile
+    qtbot.waitUntil(lambda: not layers.behind)
+    assert len(turns) > 2
+    assert layers.cells.features.shape[0] <= len(result)
+    assert views_agree(edits)
+    edits.history.undo()
+    edits.history.undo()
+    assert layers.at((), 5, 5) == []  # whoever asks meanwhile has the truth
+    session.compose_all()
+    assert views_agree(edits)

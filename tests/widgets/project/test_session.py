@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_centermask.core.history import Change
+from napari_centermask.core.instances import Instance
 from napari_centermask.io.project import Project
 from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.edit.dock import CorrectDock
@@ -135,3 +137,34 @@ def test_the_journal_comes_back_when_the_projects_files_were_deleted(viewer, pro
         assert len(again.result(1)) == 2
     projects.leave()
     projects.project = None
+
+
+def test_many_cells_are_read_by_a_thread_and_never_by_the_one_that_draws(viewer, projects, qtbot, monkeypatch):
+    import threading
+
+    from napari_centermask.io.project.store import Store
+
+    cells = [(np.ones((2, 2), bool), (y, x)) for y in range(0, 60, 3) for x in range(0, 78, 3)]
+    edits = edit_session_of(projects.session, projects.layer)
+    edits.do("many", [c for m, at in cells for c in _new(edits.result, m, at)])
+    expected = len(edits.result)
+    folder = projects.project.folder
+    projects.save()
+    projects.open(folder)
+    threads, read = [], Store.result
+    monkeypatch.setattr(Store, "result", lambda self, name: (threads.append(threading.current_thread()), read(self, name))[1])
+    projects.show_soon(1)
+    assert projects.loading == 1
+    qtbot.waitUntil(lambda: projects.current == 1, timeout=20_000)
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
+    shown = projects.session.shown(projects.layer)
+    assert len(shown.result) == expected
+    assert shown.result is projects.project.result(1)
+    assert shown.result.categories == projects.project._categories.names
+    qtbot.waitUntil(lambda: not shown.layers.behind)
+
+
+def _new(result, mask, at):
+    id = result.new_id()
+    return [Change((), id, None, Instance.from_mask(mask, at, id=id))]

@@ -138,7 +138,7 @@ def test_a_stack_is_classified_as_one_edit_and_undo_restores_every_cell(viewer, 
     assert dock.threshold.category.currentText() == "dead"
     assert dock.threshold.slider.value() == 0.5
     assert dock.counts.summary.image.text() == "Image: 4 cell, 4 living, 2 dead. Viability <b>80.0 %</b>"
-    assert dock.viability.layer is not None
+    qtbot.waitUntil(lambda: dock.viability.layer is not None)
     edits.undo()
     assert edits.history.undo_name is None
     for index, plane in before.items():

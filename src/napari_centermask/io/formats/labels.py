@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +40,9 @@ def read(path: Path, images: Path | None = None) -> Reading:
         note = f"It is a mask of one value: its {n:,} separate parts are read as cells; those that touch are one cell."
         return Reading((from_stack(path, stack, name=name),), (note,))
     result = from_stack(path, stack, name=name)
-    return Reading((result,), _notes(result))
+    several = sum(_n_apart(whole_labels(path, stack[index])) for index in np.ndindex(*stack.shape[:-2]))
+    note = f"{several:,} of {len(result):,} labels lie in separate parts; each label is read as one cell."
+    return Reading((result,), (note,) * bool(several))
 
 
 def _is_binary(stack: np.ndarray) -> bool:
@@ -68,14 +69,14 @@ def _separated(stack: np.ndarray) -> tuple[np.ndarray, int]:
     return labels, last
 
 
-def _notes(result: Result) -> tuple[str, ...]:
-    """Says where a label may have been meant as many cells."""
-    from scipy.ndimage import label
+def _n_apart(plane: np.ndarray) -> int:
+    """How many labels lie in parts that do not touch, also not at a corner: each may have been meant as many cells."""
+    from skimage.measure import label
 
-    several = sum(label(cell.mask, np.ones((3, 3)))[1] > 1 for cell in result)
-    if not several:
-        return ()
-    return (f"{several:,} of {len(result):,} labels lie in separate parts; each label is read as one cell.",)
+    parts, n = label(plane, background=0, connectivity=2, return_num=True)
+    label_of = np.zeros(n + 1, plane.dtype)
+    label_of[parts] = plane
+    return int((np.unique(label_of[1:], return_counts=True)[1] > 1).sum())
 
 
 def image_name(path: Path) -> str:
@@ -116,8 +117,8 @@ def from_stack(path: Path, stack: np.ndarray, *, name: str) -> Result:
     result = Result((height, width), leading=tuple(leading), name=name)
     cells: list[tuple[Index, Instance]] = []
     for index in np.ndindex(*leading):
-        found = from_label_image(whole_labels(path, stack[index]), source=path.name)
-        cells += [(index, replace(cell, status="accepted")) for cell in found]
+        found = from_label_image(whole_labels(path, stack[index]), source=path.name, status="accepted")
+        cells += [(index, cell) for cell in found]
     place(result, cells)
     return result
 

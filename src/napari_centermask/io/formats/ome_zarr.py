@@ -202,7 +202,7 @@ def write(path: Path, results: Sequence[Result]) -> None:
             home: dict[int, _Layer] = {}
             for layer, values in zip(layers, packed, strict=False):
                 layer.array[index] = values
-                home |= dict.fromkeys(np.unique(values).tolist(), layer)
+                home |= dict.fromkeys(np.unique(values[values > 0]).tolist(), layer)
             for cell in plane:
                 home[cell.id].properties.append(_properties(cell, rank))
                 rank += 1

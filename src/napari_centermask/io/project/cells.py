@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +65,23 @@ class Cells:
             If the image or its annotations cannot be used.
         """
         if id not in self._opened:
-            result = self._read(self._images[id])
+            self.take(id, self._read(self._images[id]))
+        return self._opened[id].result
+
+    def unread(self, id: int) -> int:
+        """How many cells must be read before an image can be shown."""
+        return 0 if id in self._opened else self._store.count(self._images[id].file_name)
+
+    def reader(self, id: int) -> Callable[[], Result]:
+        """What reads the cells of an image in another thread, for `take`; raises as `result`."""
+        entry, opened = self._images[id], self._opened.get(id)
+        return partial(self._read, entry) if opened is None else lambda: opened.result
+
+    def take(self, id: int, result: Result) -> None:
+        """Use what a `reader` read, unless the image was opened meanwhile."""
+        if id not in self._opened:
             self._name(result)
             self._opened[id] = _Opened(result, result.threshold)
-        return self._opened[id].result
 
     def _read(self, entry: ImageEntry) -> Result:
         if entry.shape is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -352,6 +352,18 @@ class Project:
             If the image or its annotations cannot be used.
         """
         return self._cells.result(id)
+
+    def unread(self, id: int) -> int:
+        """How many cells must be read before an image can be shown; see `reader`."""
+        return self._cells.unread(id)
+
+    def reader(self, id: int) -> Callable[[], Result]:
+        """What reads the cells of an image in another thread; `take` the result afterwards. It raises as `result`."""
+        return self._cells.reader(id)
+
+    def take(self, id: int, result: Result) -> None:
+        """Use what a `reader` read, unless the image was opened meanwhile."""
+        self._cells.take(id, result)
 
     def history(self, id: int) -> History:
         """The door for all changes of an image; every edit goes to the journal. A read-only project's refuses them."""

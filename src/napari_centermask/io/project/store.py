@@ -116,6 +116,11 @@ class Store:
         data = {"images": raw.records, "annotations": items, "categories": self.categories}
         return result_of(parse_coco(data, self.path), name=Path(name).name)
 
+    def count(self, name: str) -> int:
+        """How many annotations an image has."""
+        raw = self.images.get(name, RawImage())
+        return len(raw.shown) + len(raw.hidden)
+
     def crowds(self, name: str) -> list[Raw]:
         """Annotations that are no cells: regions of many, from another program."""
         return [item for item in self.images[name].shown if item.get("iscrowd")] if name in self.images else []

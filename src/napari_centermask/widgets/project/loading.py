@@ -1,7 +1,9 @@
-"""Reads images of a project off the GUI thread, unless they are small."""
+"""Reads images of a project and their cells off the GUI thread, unless they are small."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -16,16 +18,29 @@ from napari_centermask.io.images import read_image
 from napari_centermask.widgets.work.tasks import Failed
 
 if TYPE_CHECKING:
+    from napari_centermask.core.result import Result
     from napari_centermask.io.image_data import ImageData
     from napari_centermask.io.project import ProjectImage
 
 SMALL = 4_000_000
 """Bytes of the file and pixels of a channel up to which reading takes less than a tenth of a second."""
+FEW = 200
+"""Cells up to which reading takes less than a tenth of a second."""
 _AGAIN_MS = 50
 
 
-def is_small(image: ProjectImage) -> bool:
-    """Whether an image is read so fast that nobody sees a pause."""
+@dataclass(frozen=True)
+class Loaded:
+    """An image as it was read, with its cells."""
+
+    pixels: ImageData
+    cells: Result
+
+
+def is_small(image: ProjectImage, cells: int) -> bool:
+    """Whether an image and this many cells are read so fast that nobody sees a pause."""
+    if cells > FEW:
+        return False
     try:
         size = image.path.stat().st_size
     except OSError:
@@ -33,10 +48,10 @@ def is_small(image: ProjectImage) -> bool:
     return size <= SMALL and prod((*image.leading, *(image.shape or ()))) <= SMALL
 
 
-def read(path: Path) -> ImageData | Failed:
-    """An image's pixels; for the worker thread."""
+def read(path: Path, cells: Callable[[], Result]) -> Loaded | Failed:
+    """An image's pixels, and its cells by the project's reader; for the worker thread."""
     try:
-        return read_image(path)
+        return Loaded(read_image(path), cells())
     except UserError as error:
         return Failed(str(error))
     except (RuntimeError, MemoryError, OSError) as error:
@@ -53,7 +68,7 @@ class ImageLoader:
     changed
         Emitted with the id of the image that is wanted now, 0 for none.
     loaded
-        Emitted in the GUI thread with the id and the pixels, or `Failed`, of what is wanted last; not while a mouse
+        Emitted in the GUI thread with the id and `Loaded`, or `Failed`, of what is wanted last; not while a mouse
         button is down.
     id
         Of the image that is wanted, 0 for none.
@@ -65,7 +80,7 @@ class ImageLoader:
     def __init__(self) -> None:
         self.id = 0
         self._worker: Any = None
-        self._wanted: Path | None = None
+        self._wanted: tuple[Path, Callable[[], Result]] | None = None
         self._turn = 0  # counts what was wanted: an answer to an earlier wish is dropped
 
     @property
@@ -73,10 +88,10 @@ class ImageLoader:
         """Whether a thread reads, perhaps what nobody wants any more."""
         return self._worker is not None
 
-    def start(self, id: int, path: Path) -> None:
+    def start(self, id: int, path: Path, cells: Callable[[], Result]) -> None:
         """Read this image; what was wanted before is not wanted any more."""
         self._turn += 1
-        self._wanted = path
+        self._wanted = path, cells
         self._set(id)
         if self._worker is None:
             self._next()
@@ -95,10 +110,10 @@ class ImageLoader:
     def _next(self) -> None:
         from napari.qt.threading import create_worker
 
-        path, self._wanted = self._wanted, None
-        if path is None:
+        wanted, self._wanted = self._wanted, None
+        if wanted is None:
             return
-        self._worker = create_worker(read, path, _start_thread=False)
+        self._worker = create_worker(read, *wanted, _start_thread=False)
         self._worker.returned.connect(partial(self._deliver, self._turn))
         self._worker.finished.connect(self._on_finished)
         self._worker.start()
@@ -107,12 +122,12 @@ class ImageLoader:
         self._worker = None
         self._next()
 
-    def _deliver(self, turn: int, pixels: ImageData | Failed) -> None:
+    def _deliver(self, turn: int, loaded: Loaded | Failed) -> None:
         if turn != self._turn:
             return
         if QApplication.mouseButtons() != Qt.MouseButton.NoButton:  # a stroke in progress comes to its end first
-            QTimer.singleShot(_AGAIN_MS, partial(self._deliver, turn, pixels))
+            QTimer.singleShot(_AGAIN_MS, partial(self._deliver, turn, loaded))
             return
         id = self.id
         self._set(0)
-        self.loaded.emit(id, pixels)
+        self.loaded.emit(id, loaded)

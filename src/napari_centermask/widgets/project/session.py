@@ -13,7 +13,7 @@ from napari_centermask.io.images import read_image
 from napari_centermask.io.project import Project
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.project.image_layer import check_form, image_layer, settings_for
-from napari_centermask.widgets.project.loading import ImageLoader, is_small
+from napari_centermask.widgets.project.loading import ImageLoader, Loaded, is_small
 from napari_centermask.widgets.project.predictions import Predictions
 from napari_centermask.widgets.project.ranking import ImageRanking
 from napari_centermask.widgets.project.state import ProjectState, neighbour
@@ -192,15 +192,15 @@ class ProjectSession:
             self._enter(id, read_image(image.path))
 
     def show_soon(self, id: int) -> None:
-        """The same, but a large image is read by a thread and comes when it is there.
+        """The same, but a large image, or one of many cells, is read by a thread and comes when it is there.
 
         The one before stays in view until then, and can be worked on. Choosing another image, or the one in view, ends the wait.
         """
         image = self._usable(id)
-        if id == self.current or is_small(image):
+        if id == self.current or is_small(image, self.project.unread(id)):
             self.show(id)
         else:
-            self.loader.start(id, image.path)
+            self.loader.start(id, image.path, self.project.reader(id))
 
     def _usable(self, id: int) -> ProjectImage:
         """An image's entry; nothing else is waited for from now on."""
@@ -210,14 +210,15 @@ class ProjectSession:
         self.loader.cancel()
         return image
 
-    def _on_loaded(self, id: int, pixels: ImageData | Failed) -> None:
+    def _on_loaded(self, id: int, loaded: Loaded | Failed) -> None:
         """The image that is wanted was read, or could not be."""
         if self.project is None or self.viewer is None or not id:
             return
         try:
-            if isinstance(pixels, Failed):
-                raise BadImage(pixels.message)
-            self._enter(id, pixels)
+            if isinstance(loaded, Failed):
+                raise BadImage(loaded.message)
+            self.project.take(id, loaded.cells)
+            self._enter(id, loaded.pixels)
         except UserError as error:
             self.load_failed.emit(str(error))
 
