@@ -116,3 +116,14 @@ def test_images_in_a_folder_are_not_mistaken_for_labels(tmp_path, capsys):
     assert (said["from"], said["images"]) == ("labels", 1)
     (record,) = read_coco(tmp_path / "out.json")
     assert record.file_name == "a.tif"
+
+
+def test_a_terminal_shows_what_is_going_on_and_a_file_does_not(tmp_path, coco, capsys, monkeypatch):
+    target = str(tmp_path / "there.json")
+    assert cli.run(["convert", str(coco), target]) == 0
+    assert "Reading" not in capsys.readouterr().err
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert cli.run(["convert", str(coco), target, "--overwrite"]) == 0
+    shown = capsys.readouterr().err
+    assert f"Reading {coco.name}" in shown
+    assert "Writing there.json" in shown

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from napari_centermask.cli.output import notice, print_json
+from napari_centermask.cli.output import notice, print_json, working
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.left_out import LeftOut
 
@@ -64,7 +64,8 @@ def convert(
     wanted = format_named(to) if to else guess(target)
     if wanted is None:
         raise BadSettings(f"The format of {target.name} is not clear. Choose it with --to coco, labels, imagej, ...")
-    given, reading = read_files(source, format_named(from_) if from_ else None, images=images)
+    with working(f"Reading {source.name}"):
+        given, reading = read_files(source, format_named(from_) if from_ else None, images=images)
     results = [only_shown(r) for r in reading.results] if shown else list(reading.results)
     loss = wanted.loss(results)
     for note in reading.notes:
@@ -76,7 +77,8 @@ def convert(
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"))
     for name, why in reading.failed.items():
         left_out.add(name, why)
-    written = write_files(target, results, wanted, overwrite=overwrite, inputs=reading.files, left_out=left_out)
+    with working(f"Writing {target.name}"):
+        written = write_files(target, results, wanted, overwrite=overwrite, inputs=reading.files, left_out=left_out)
     results = [r for r in results if r.name not in left_out.why]
     cells = sum(map(len, results))
     if json:

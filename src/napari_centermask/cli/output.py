@@ -6,7 +6,8 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
@@ -146,3 +147,16 @@ def follow(steps: Generator[Any, None, Result], label: str) -> Result:
             except StopIteration as stop:
                 return stop.value
             bar.update(task, completed=step.done, total=step.total or None)
+
+
+@contextmanager
+def working(label: str) -> Iterator[None]:
+    """Show on a terminal that something is going on, and for how long, where steps cannot be counted."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        bar.add_task(label, total=None)
+        yield
