@@ -138,7 +138,13 @@ def _changes(viability: Viability, classification: Classification, *, mean: bool
 def _name_planes(edits: EditSession) -> None:
     for plane in edits.result.planes.values():
         plane.categories = dict(edits.result.categories)
-    QTimer.singleShot(0, lambda: edits.source is not None and edits.session.changed.emit(edits.source))
+    session, source = edits.session, edits.source
+
+    def report() -> None:
+        if session.shown(source) is not None:
+            session.changed.emit(source)
+
+    QTimer.singleShot(0, report)  # what shows the categories is drawn in a turn of its own
 
 
 def _undo_names_with(edit: Edit, edits: EditSession, before: dict[int, str]) -> None:
