@@ -88,7 +88,9 @@ def main() -> None:
     if arguments.measure:
         print(json.dumps(measure(arguments.measure, arguments.cells)))
         return
-    print("| format | write, s | read, s | before: write, s | read, s | times as fast | same cells |\n|---|---|---|---|---|---|---|")
+    print(
+        "| format | write, s | read, s | before: write, s | read, s | times as fast | same cells |\n|---|---|---|---|---|---|---|"
+    )
     for name in arguments.formats.split(","):
         now = in_process(None, name, arguments.cells)
         row = f"| {name} | {now['write']:.2f} | {now['read']:.2f} |"

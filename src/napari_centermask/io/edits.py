@@ -151,7 +151,9 @@ def _cell(record: Any, id: int, shape: tuple[int, int]) -> Instance:
     return _instance(id, (y0, x0), mask, fields, shape)
 
 
-def _instance(id: int, at: tuple[int, int], mask: np.ndarray, fields: Sequence[Any], shape: tuple[int, int]) -> Instance:
+def _instance(
+    id: int, at: tuple[int, int], mask: np.ndarray, fields: Sequence[Any], shape: tuple[int, int]
+) -> Instance:
     """A cell of values that may be anything, checked."""
     category, score, quality, status, source, order, probabilities = fields
     if not (mask[0].any() and mask[-1].any() and mask[:, 0].any() and mask[:, -1].any()):

@@ -359,8 +359,8 @@ def test_many_changes_at_once_are_composed_after_the_edit_in_parts_that_never_ho
     edits.do("run", [Change((), cell.id, None, cell) for cell in many])
     assert composed == []
     assert layers.behind == {()}
-    turns = []
-    monkeypatch.setattr(type(layers), "_write", lambda self, *a, of=type(layers)._write: (turns.append(1), of(self, *a)))
+    turns, write = [], type(layers)._write
+    monkeypatch.setattr(type(layers), "_write", lambda self, *args: (turns.append(1), write(self, *args)))
     edits.do("delete", [Change((), 11, many[1], None)])  # an edit meanwhile
     qtbot.waitUntil(lambda: not layers.behind)
     assert len(turns) > 2

@@ -152,7 +152,9 @@ def test_many_cells_are_read_by_a_thread_and_never_by_the_one_that_draws(viewer,
     projects.save()
     projects.open(folder)
     threads, read = [], Store.result
-    monkeypatch.setattr(Store, "result", lambda self, name: (threads.append(threading.current_thread()), read(self, name))[1])
+    monkeypatch.setattr(
+        Store, "result", lambda self, name: (threads.append(threading.current_thread()), read(self, name))[1]
+    )
     projects.show_soon(1)
     assert projects.loading == 1
     qtbot.waitUntil(lambda: projects.current == 1, timeout=20_000)

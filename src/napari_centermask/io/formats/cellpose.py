@@ -85,7 +85,9 @@ def write(path: Path, results: Sequence[Result]) -> None:
 
 def _counted(stack: np.ndarray) -> tuple[np.ndarray, list[int]]:
     """Labels 1, 2, ... without gaps, and the cell of each."""
-    used = np.zeros(int(stack.max(initial=0)) + 1, bool)  # ids are counted from 1: a table is faster than sorting pixels
+    used = np.zeros(
+        int(stack.max(initial=0)) + 1, bool
+    )  # ids are counted from 1: a table is faster than sorting pixels
     used[stack] = True
     used[0] = False
     ids = np.flatnonzero(used)

@@ -11,9 +11,9 @@ from qtpy.QtCore import QTimer
 from napari_centermask.widgets.viewer.view import current_index
 
 if TYPE_CHECKING:
-    from napari_centermask.core.result import Index
     from napari.viewer import Viewer
 
+    from napari_centermask.core.result import Index
     from napari_centermask.widgets.viewer.shown import Shown
 
 _SETTLE_MS = 400
