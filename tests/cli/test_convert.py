@@ -80,9 +80,9 @@ def test_rejected_cells_can_be_left_out(tmp_path, cells, capsys):
     [
         (["none.json", "x.geojson"], "there is none"),
         (["a.json", "x.abc"], "The format of x.abc is not clear"),
-        (["a.json", "x.abc", "--to", "svg"], "Expected a format"),
-        (["a.abc", "x.geojson"], "Cannot tell the format of a.abc"),
-        (["annotations.json", "x.geojson"], "Expected a folder for 2 images"),
+        (["a.json", "x.abc", "--to", "svg"], "There is no format 'svg'"),
+        (["a.abc", "x.geojson"], "The format of a.abc is not clear"),
+        (["annotations.json", "x.geojson"], "x.geojson is a file, but there are 2 images"),
         (["folder", "x.json"], "found none"),
     ],
 )

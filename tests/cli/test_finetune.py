@@ -140,7 +140,7 @@ def test_a_dry_run_writes_what_train_would_do(capfd, fields, parent, tmp_path):
     [
         (["--tile", "70"], "--tile: Input should be a multiple of 32, got 70"),
         (["--replay-part", "3"], "--replay-part: Input should be less than"),
-        (["--adopt", "a/b"], "name of letters"),
+        (["--adopt", "a/b"], "name can have letters"),
         (["--val-part", "0"], "between 0 and 1, not 0"),
         (["--steps", "0", "--batch", "0"], "--batch: Input should be greater than or equal to 1, got 0; --steps:"),
     ],

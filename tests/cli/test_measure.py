@@ -76,7 +76,7 @@ def test_another_category_can_be_the_dead_one(folder):
         (["--dead", "necrotic"], "a.tif has no category 'necrotic'"),
         (["--threshold", "4"], "must be a probability from 0 to 1, not 4.0"),
         (["--background", "local"], "The background must be one of ring, image, none, not 'local'"),
-        (["--channel-names", "a", "b"], "Expected 1 names for the channels of a.tif, got 2: a, b"),
+        (["--channel-names", "a", "b"], "a.tif has 1 channels, but there are 2 names: a, b"),
         (["--images", "nowhere"], "Image a.tif not found in nowhere"),
     ],
 )

@@ -49,7 +49,7 @@ def test_of_a_removed_and_an_archived_model_the_removed_one_comes_first_and_the_
 
 def test_a_model_that_was_put_away_nowhere_is_refused(capsys):
     assert cli.run(["models", "restore", "mine"]) == 2
-    assert "Expected a deleted or archived model (none), got 'mine'." in capsys.readouterr().err
+    assert "There is no deleted or archived model 'mine'. There are: none." in capsys.readouterr().err
 
 
 def test_empty_removes_for_good_what_was_removed_and_not_the_archive(add, capsys):

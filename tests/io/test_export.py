@@ -118,7 +118,7 @@ def test_other_programs_files_and_empty_projects_are_refused(project, tmp_path):
         export(project, tmp_path)
     with pytest.raises(BadSettings, match="Choose another folder"):
         export(project, project.folder / "project.json")
-    with pytest.raises(BadSettings, match="plain words"):
+    with pytest.raises(BadSettings, match="plain word"):
         export(project, tmp_path / "out", splits={"../x": 1})
     with pytest.raises(BadProject, match="reviewed"):
         export(project, tmp_path / "out", statuses=["reviewed"])

@@ -485,7 +485,7 @@ def test_linked_and_copied_images(tmp_path, folder):
         assert again.image(1).problem == ""
         other = tmp_path / "other.png"
         Image.fromarray(np.zeros((5, 5), np.uint8)).save(other)
-        with pytest.raises(BadImage, match="pixels as when"):
+        with pytest.raises(BadImage, match="pixels when its cells were drawn"):
             again.relocate(1, other)
     with pytest.raises(BadProject, match="Choose image files"):
         Project.create(tmp_path / "third", [tmp_path / "none.png"])
@@ -516,7 +516,7 @@ def test_an_image_replaced_by_one_of_another_size_keeps_its_cells_and_is_told(fo
         project.save()
     Image.fromarray(np.zeros((10, 10), np.uint8)).save(folder / "a1.png")
     with Project.open(folder) as again:
-        assert "pixels as when its cells were drawn" in again.image(1).problem
+        assert "pixels when its cells were drawn" in again.image(1).problem
         assert len(again.result(1)) == 1
 
 

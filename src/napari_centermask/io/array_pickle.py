@@ -1,7 +1,7 @@
-"""Numpy arrays and plain containers out of a pickle that anyone may have written; nothing in it is executed.
+"""Read numpy arrays and plain containers from untrusted pickles; nothing in them is executed.
 
-Pickles are programs. Here a short list of their instructions is followed, on stand-ins of our own: the only names that a
-file may ask for are those that numpy itself writes for arrays, and even those reach numpy only as checked bytes.
+Pickles are programs. Only a short list of their instructions is followed here, on stand-ins of our own: the only names that a
+file may use are those that numpy itself writes for arrays, and even those only reach numpy as checked bytes.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""What the axes of an array mean where its file does not say so, or only in part."""
+"""The meaning of an array's axes if its file does not say, or only in part."""
 
 from __future__ import annotations
 
 from napari_centermask.core.errors import BadImage
 
 FEW = 8
-"""An axis up to this long may be channels: more dyes than that are not imaged at once."""
-_SHORT = 16  # parts: channels are at most this part of the shorter side of the image
+"""An axis up to this long may be channels: more dyes are not imaged at once."""
+_SHORT = 16  # channels are at most this fraction of the shorter side of the image
 KNOWN = "TZCYXS"
 
 
@@ -16,33 +16,33 @@ def complete_axes(name: str, shape: tuple[int, ...], axes: str) -> tuple[str, st
     Parameters
     ----------
     name
-        Of the file, for the messages.
+        Name of the file, for messages.
     axes
-        A letter for each axis as the file names it; any other letter than the six where it has no name.
+        The file's letter for each axis; any other letter for an axis without a name.
 
     Returns
     -------
     axes, note
-        The note says what was assumed and how to change it; empty where only one reading is likely.
+        The note says what was assumed and how to change it; empty if it is not ambiguous.
 
     Raises
     ------
     BadImage
-        If there are too many axes, or height and width cannot be told.
+        If there are too many axes, or height and width are not clear.
     """
     unnamed = [a for a in axes if a not in KNOWN]
     if not unnamed:
         return axes, ""
     if len(shape) > 5:
-        raise BadImage(f"Expected at most 5 axes, {name} has {len(shape)}. Save it as a TIFF with named axes.")
+        raise BadImage(f"{name} has {len(shape)} axes; at most 5 can be read. Save it as a TIFF with named axes.")
     if "S" not in axes and "C" not in axes and _is_channels(shape[-1], shape[-3:-1]):
         last = "S" if shape[-1] in (3, 4) else "C"
-        return _leading(len(shape) - 3) + "YX" + last, ""  # nobody images strips that are so narrow
+        return _leading(len(shape) - 3) + "YX" + last, ""  # nobody images such narrow strips
     return _stacked(name, shape, axes, unnamed)
 
 
 def _stacked(name: str, shape: tuple[int, ...], axes: str, unnamed: list[str]) -> tuple[str, str]:
-    """Height and width come last; what stands before them are planes, or channels where they are few."""
+    """Height and width come last, after planes, or channels if there are few."""
     free = [a for a in "ZT" if a not in axes]
     if len(unnamed) > len(free):
         free.append("C")
@@ -69,7 +69,7 @@ def guess_axes(name: str, shape: tuple[int, ...]) -> tuple[str, str]:
     if len(shape) == 2:
         return "YX", ""
     if not 3 <= len(shape) <= 5:
-        raise BadImage(f"Expected 2 to 5 axes, {name} has {len(shape)}. Save it as a TIFF with named axes.")
+        raise BadImage(f"{name} has {len(shape)} axes; 2 to 5 can be read. Save it as a TIFF with named axes.")
     if _is_channels(shape[-1], shape[-3:-1]):
         return _leading(len(shape) - 3) + "YX" + ("S" if shape[-1] in (3, 4) else "C"), ""
     if len(shape) == 5:
@@ -82,7 +82,7 @@ def guess_axes(name: str, shape: tuple[int, ...]) -> tuple[str, str]:
 
 
 def given_axes(name: str, shape: tuple[int, ...], axes: str) -> str:
-    """Axes as a person gave them, in capitals.
+    """Axes given by the user, in capitals.
 
     Raises
     ------
@@ -91,10 +91,10 @@ def given_axes(name: str, shape: tuple[int, ...], axes: str) -> str:
     """
     axes = axes.upper()
     if set(axes) - set(KNOWN) or len(set(axes)) != len(axes) or not {"Y", "X"} <= set(axes) or {"C", "S"} <= set(axes):
-        raise BadImage(f"Expected axes such as YX, CYX, ZYX, TCYX or YXC, got '{axes}'. Give each axis one letter.")
+        raise BadImage(f"'{axes}' are not axes such as YX, CYX, ZYX, TCYX or YXC. Give each axis one letter.")
     if len(axes) != len(shape):
         size = " x ".join(map(str, shape))
-        raise BadImage(f"Expected a letter for each axis of {name} ({size}), got '{axes}'.")
+        raise BadImage(f"'{axes}' does not have a letter for each axis of {name} ({size}). Give one for each.")
     return axes
 
 

@@ -1,4 +1,4 @@
-"""Export a project as COCO: as one file, a file for each image, or by splits; with copies of the images or without."""
+"""Export a project as COCO: as one file, a file for each image, or splits; with or without copies of the images."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def export(
     statuses: Collection[str] = EXPORTED,
     polygons: float | None = None,
 ) -> Exported:
-    """Write the cells that are shown; files of an earlier export are replaced, files of others never.
+    """Write the cells that are shown; files of an earlier export are replaced, but never other files.
 
     Parameters
     ----------
@@ -86,9 +86,7 @@ def export(
     exported = Exported()
     images = list(_images(project, statuses, exported))
     if not images:
-        raise BadProject(
-            f"Expected images that are {' or '.join(statuses)}, there are none. Segment or draw cells first."
-        )
+        raise BadProject(f"There are no images that are {' or '.join(statuses)}. Segment or draw cells first.")
     single = path.suffix.lower() == ".json" and not per_image and not splits
     planned = list(_targets(images, _splits(images, splits, seed), path, single, per_image))
     check_targets([target for target, _, _ in planned], [i.path for i in images])
@@ -117,7 +115,7 @@ def _splits(images: list[ProjectImage], splits: Mapping[str, float] | None, seed
         return [""] * len(images)
     for name in splits:
         if not name or name != PurePosixPath(name).name or name in (".", "..") or "\\" in name:
-            raise BadSettings(f"Expected plain words as names of splits, got {name!r}. Choose another.")
+            raise BadSettings(f"The split name {name!r} is not a plain word. Choose another.")
     groups = [i.group or group_of(i.file_name) for i in images]
     return split_groups(joined(groups, same_files([i.path for i in images])), splits, seed=seed)
 
@@ -154,7 +152,9 @@ def _check_free(target: Path) -> None:
         with target.open("rb") as stream:
             start = stream.read(200)
         if b'"description": "napari-centermask"' not in start:
-            raise BadSettings(f"Another program's file {target.name} lies in {target.parent}. Choose another folder.")
+            raise BadSettings(
+                f"{target.parent} already has a file {target.name} from another program. Choose another folder."
+            )
 
 
 def _records(project: Project, images: list[ProjectImage], split: str, copies: Path | None) -> list[ImageRecord]:
@@ -179,4 +179,4 @@ def _copy(path: Path, target: Path) -> None:
     if not target.exists():
         copy_file(path, target)
     elif same_files([path, target]) != [0, 0]:
-        raise BadSettings(f"Another image {target.name} lies in {target.parent}. Choose another folder.")
+        raise BadSettings(f"{target.parent} already has another image {target.name}. Choose another folder.")

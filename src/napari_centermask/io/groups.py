@@ -19,7 +19,7 @@ _TOKEN = re.compile(rf"(?:^|[_\-. ])(?:(?:{_WORDS})[_\-]?\d+)+(?=$|[_\-. ])", re
 
 
 def group_of(file_name: str) -> str:
-    """The source of an image by its name: without what numbers frames, planes, channels and tiles.
+    """The source of an image from its name, without the numbers of frames, planes, channels and tiles.
 
     "exp/cells_t003_z01.tif" and "exp/cells_t004_z02.tif" are "exp/cells". A bare number ("field_012") names another
     source; where that is wrong, images are given a group.
@@ -83,14 +83,14 @@ def split_groups(groups: Sequence[str], fractions: Mapping[str, float], *, seed:
     """
     wanted = {name: float(part) for name, part in fractions.items() if part}
     if not wanted or not all(0 < part < float("inf") for part in wanted.values()):
-        raise BadSettings(f"Expected parts above 0 for the splits, got {dict(fractions)}. Correct them.")
+        raise BadSettings(f"The fractions of splits must be above 0, not {dict(fractions)}. Correct them.")
     sizes: dict[str, int] = {}
     for group in groups:
         sizes[group] = sizes.get(group, 0) + 1
     if len(sizes) < len(wanted):
         raise BadSettings(
-            f"Expected images of {len(wanted)} sources or more for {len(wanted)} splits, there are {len(sizes)}: frames and "
-            "tiles of one source stay together. Add images, ask for fewer splits, or correct the groups of the images."
+            f"{len(wanted)} splits need images of at least {len(wanted)} sources, but there are {len(sizes)}: frames and "
+            "tiles of one source stay together. Add images, choose fewer splits, or correct the groups of the images."
         )
     scale = len(groups) / sum(wanted.values())
     missing = {name: part * scale for name, part in wanted.items()}

@@ -28,7 +28,7 @@ class ImageData:
     channel_names
         Of the axis C, in its order; empty if the file does not tell.
     note
-        What a person should know about how the file was read, with the way to change it; empty if there is no doubt.
+        How an ambiguous file was read and how to change that, for the user; empty if it was clear.
     """
 
     data: np.ndarray
@@ -68,12 +68,14 @@ class ImageData:
         leading = self.leading
         if not position and math.prod(leading) != 1:
             raise BadImage(
-                f"Expected one plane, {self.name} has {math.prod(leading)} (axes {self.axes}). "
+                f"{self.name} has {math.prod(leading)} planes (axes {self.axes}), but only one can be used. "
                 "Choose one, or segment the stack."
             )
         position = position or (0,) * len(leading)
         if len(position) != len(leading) or any(not 0 <= i < n for i, n in zip(position, leading, strict=True)):
-            raise BadImage(f"Expected a plane {position} in {self.name}, its stack is {leading} (axes {self.axes}).")
+            raise BadImage(
+                f"{self.name} has no plane {position}: its stack is {leading} (axes {self.axes}). Choose another plane."
+            )
         return position
 
     def planes(self) -> Iterator[tuple[str, np.ndarray]]:

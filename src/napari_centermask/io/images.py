@@ -1,4 +1,4 @@
-"""Microscopy images from files: PNG, JPEG, TIFF and NPY, with their axes; damaged files are refused, not guessed."""
+"""Read microscopy images: PNG, JPEG, TIFF and NPY, with their axes; damaged files are an error."""
 
 from __future__ import annotations
 
@@ -37,9 +37,7 @@ def read_image(path: Path, *, axes: str | None = None, labels: bool = False) -> 
 
 def _read(path: Path, *, pixels: bool, axes: str | None = None, labels: bool = False) -> ImageData:
     if not path.is_file():
-        raise BadImage(
-            f"{path} is {'a folder' if path.is_dir() else 'missing'}; an image file is expected. Check the path."
-        )
+        raise BadImage(f"{path} is {'a folder' if path.is_dir() else 'missing'}, not an image file. Check the path.")
     if path.stat().st_size == 0:
         raise BadImage(f"{path.name} is empty. Copy or export it again.")
     suffix = path.suffix.lower()
@@ -55,7 +53,7 @@ def _read(path: Path, *, pixels: bool, axes: str | None = None, labels: bool = F
         raise BadImage(f"{path.name} has the shape {image.data.shape}: no pixels. Export it again.")
     if image.data.dtype.kind not in "buif":
         raise BadImage(
-            f"{path.name} holds {image.data.dtype}; integer or real intensities are expected. Convert it first."
+            f"{path.name} holds {image.data.dtype}; only integer or real intensities can be read. Convert it first."
         )
     return image
 

@@ -1,4 +1,4 @@
-"""One writer per folder: the first to open it holds a lock that ends with its process, however that ends."""
+"""One writer per folder: the first to open it has a lock that ends with its process, however that ends."""
 
 from __future__ import annotations
 

@@ -97,16 +97,16 @@ class Measured:
         n, *shape = next(iter(header.planes()))[1].shape
         if channels is not None and len(channels) != n:
             raise BadImage(
-                f"Expected {n} names for the channels of {path.name}, got {len(channels)}: {', '.join(channels)}. "
+                f"{path.name} has {n} channels, but there are {len(channels)} names: {', '.join(channels)}. "
                 "Name them all, in order."
             )
         if channels is not None and len(set(channels)) < n:
-            raise BadImage(f"Expected a different name for each channel of {path.name}, got {', '.join(channels)}.")
+            raise BadImage(f"The channel names of {path.name} must differ: {', '.join(channels)}. Rename one.")
         if (header.leading, tuple(shape)) != (result.leading, result.shape):
             expected, given = (*result.leading, *result.shape), (*header.leading, *shape)
             raise BadImage(
-                f"Expected an image of {expected} pixels for these cells, {path.name} has {given}. "
-                "Choose the image that they were found in."
+                f"The cells need an image of {expected} pixels, but {path.name} has {given}. "
+                "Choose the image that they belong to."
             )
         own = header.channel_names or (_COLOURS[:n] if "S" in header.axes else [f"channel{c}" for c in range(n)])
         letters = tuple(a.lower() for a in header.axes if a not in "CSYX")

@@ -198,7 +198,7 @@ class Autosave:
                 _set_aside(folder)
                 return _Work(folder, lock, Journal(folder / JOURNAL, on_problem=self._tell))
         raise CannotSave(
-            f"Expected to keep unsaved work in {recovery_folder()}, it cannot be written. Save your work often."
+            f"Unsaved work cannot be kept in {recovery_folder()}: it cannot be written. Save your work often."
         )
 
     def _name(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a person vouches for in a COCO file: whole images, or the reviewed regions and the cells they worked on."""
+"""What was reviewed in a COCO file: whole images, or regions and single cells."""
 
 from __future__ import annotations
 

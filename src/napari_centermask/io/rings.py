@@ -1,4 +1,4 @@
-"""Masks as polygons along pixel edges, and back, exact to the bit.
+"""Convert masks to polygons along pixel edges and back, without loss.
 
 A pixel (y, x) is the square from (x, y) to (x + 1, y + 1). Polygons run along the edges of pixels, so whoever fills
 them by the usual rule (a pixel belongs to a polygon if its centre does) gets the mask back.
@@ -155,7 +155,7 @@ def fill(polygons: Iterable[Sequence[Ring]], shape: tuple[int, int], what: str) 
         return None
     if (y1 - y0) * (x1 - x0) > LARGEST_MASK:
         raise BadAnnotations(
-            f"Expected a cell of at most {LARGEST_MASK:,} pixels, {what} spans {y1 - y0} x {x1 - x0}. Remove it."
+            f"{what} spans {y1 - y0} x {x1 - x0}, but a cell can have at most {LARGEST_MASK:,} pixels. Remove it."
         )
     mask = np.zeros((y1 - y0, x1 - x0), bool)
     for rings in polygons:
@@ -184,7 +184,7 @@ def _even_odd(rings: Sequence[Ring], window: tuple[int, int, int, int], what: st
         count = last - first
         total = int(count.sum())
         if total > _MOST_CROSSINGS:
-            raise BadAnnotations(f"Expected the outline of a cell, {what} has {len(ring):,} points. Simplify it.")
+            raise BadAnnotations(f"{what} has {len(ring):,} points, too many for the outline of a cell. Simplify it.")
         edge = np.repeat(np.arange(len(ring)), count)
         row = np.arange(total) - np.repeat(np.cumsum(count) - count, count) + first[edge]
         with np.errstate(over="ignore", invalid="ignore"):

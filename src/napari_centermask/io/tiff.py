@@ -1,4 +1,4 @@
-"""TIFF files of every kind that a microscope writes, through tifffile."""
+"""Read all kinds of TIFF files from microscopes, through tifffile."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _check_chain(path: Path, file: tifffile.TiffFile) -> None:
     stream.seek(4 if form.version == 42 else 8)
     while next_page := struct.unpack(form.offsetformat, stream.read(form.offsetsize))[0]:
         if next_page in seen:
-            raise BadImage(f"The pages of {path.name} run in a circle. It is damaged; export it again.")
+            raise BadImage(f"The pages of {path.name} form a loop. It is damaged; export it again.")
         seen.add(next_page)
         stream.seek(next_page)
         n_tags = struct.unpack(form.tagnoformat, stream.read(form.tagnosize))[0]
@@ -139,7 +139,7 @@ def _check_complete(path: Path, series: tifffile.TiffPageSeries) -> None:
     for page in series.pages:
         if page is None:
             raise BadImage(
-                f"{path.name} is a part of an image in several files, and others of them are missing. Put all files of "
+                f"{path.name} is part of an image in several files, and some of them are missing. Put all files of "
                 "the image into one folder, or export it as one file."
             )
         have = page.parent.filehandle.size

@@ -85,7 +85,7 @@ def test_crowds_are_not_cells(tmp_path):
     [
         ("{", "cannot be read"),
         ("[]", "Expected COCO"),
-        (minimal(images=[{"id": 1, "file_name": "a.png", "height": -6, "width": 6}]), "positive height"),
+        (minimal(images=[{"id": 1, "file_name": "a.png", "height": -6, "width": 6}]), "not positive"),
         (minimal(images=[{"id": 1, "file_name": "a.png", "height": 6}]), "whole number for 'width'"),
         (minimal(images=minimal()["images"] * 2), "image id 1 twice"),
         (minimal(annotations=minimal()["annotations"] * 2), "annotation id 1 twice"),

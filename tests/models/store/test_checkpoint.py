@@ -122,7 +122,7 @@ def test_a_lying_card_is_refused_before_memory_is_taken(tmp_path, lie):
 
 
 def test_settings_that_make_no_network_are_refused():
-    with pytest.raises(BadModel, match="make none"):
+    with pytest.raises(BadModel, match="do not describe a network"):
         check_state(ModelSettings(fpn_channels=40), {}, where="x")
 
 

@@ -102,7 +102,7 @@ def test_what_is_gone_is_not_restored(add):
     registry.restore_deleted(deleted)
     with pytest.raises(registry.NotThere, match=rf"'a' deleted on {deleted.date}"):
         registry.restore_deleted(deleted)
-    with pytest.raises(registry.NotThere, match=r"archive \(none\), got 'a'"):
+    with pytest.raises(registry.NotThere, match=r"no model 'a' in the archive"):
         registry.restore_archived("a")
     assert names() == ["a"]
 
@@ -130,7 +130,7 @@ def test_the_classifier_and_the_sample_beside_a_model_go_wherever_it_goes(add, h
     copies = registry.export_model("b", tmp_path / "out")
     assert [p.name for p in copies] == ["b.safetensors", "b.classifier.onnx"]
     assert copies[1].read_bytes() == b"told"
-    with pytest.raises(BadModel, match=r"b\.classifier\.onnx already"):
+    with pytest.raises(BadModel, match=r"already has .*b\.classifier\.onnx"):
         registry.export_model("b", tmp_path / "out")
 
 
@@ -147,7 +147,7 @@ def test_names_that_are_taken_or_lead_elsewhere_are_refused(add, tmp_path):
         for change in changes:
             with pytest.raises(BadModel):
                 change(bad)
-    with pytest.raises(BadModel, match="stays"):
+    with pytest.raises(BadModel, match="is part of napari-centermask"):
         registry.delete_model("nuclei")
     assert names() == ["a", "b"]
 

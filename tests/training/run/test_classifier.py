@@ -100,7 +100,7 @@ def test_a_dark_image_is_not_scaled_by_its_background(folder):
 
 
 def test_files_that_are_no_classifier_are_refused(tmp_path):
-    with pytest.raises(BadModel, match="found neither"):
+    with pytest.raises(BadModel, match="There is no classifier"):
         find_classifier("nobody")
     (tmp_path / "x.classifier.onnx").write_bytes(b"no graph")
     with pytest.raises(BadModel):

@@ -324,5 +324,5 @@ def test_two_models_are_compared_in_a_process_of_its_own(dock, done, tmp_path, m
 def test_a_child_that_fails_is_explained_by_its_last_words():
     from napari_centermask.jobs.child import ChildFailed, run_child
 
-    with pytest.raises(ChildFailed, match="Expected the name of an installed model"):
+    with pytest.raises(ChildFailed, match="Choose an installed model"):
         list(run_child(["models", "info", "no-such-model"]))

@@ -291,7 +291,7 @@ def test_a_file_that_is_no_classifier_says_what_to_do(
     assert combo.chosen == str(classifier)
     classifier.unlink()
     run(dock, qtbot)
-    assert "does not exist" in notices()[-1] or "found neither" in notices()[-1]
+    assert "does not exist" in notices()[-1] or "There is no classifier" in notices()[-1]
     assert report(dock) == notices()[-1]
     assert dock.viability.edits.history.undo_name is None
 

@@ -1,4 +1,4 @@
-"""Ids of any kind to the whole numbers from 1 that categories have here."""
+"""Convert category ids of any kind to integers from 1."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from napari_centermask.io.coco.report import ImportReport
 
 
 def key_of(id: Any) -> int | str | None:
-    """What an id is looked up by: "7", 7 and 7.0 are one; None if it can be none."""
+    """The key of an id: "7", 7 and 7.0 are the same; None if it is not an id."""
     number = whole(id)
     if number is not None:
         return number
@@ -17,7 +17,7 @@ def key_of(id: Any) -> int | str | None:
 
 
 def whole(value: Any) -> int | None:
-    """A whole number that may be written as text or with a decimal point; None for all else."""
+    """An integer, which may be written as text or with a decimal point; None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -66,7 +66,7 @@ class Categories:
         self._number(raw)
 
     def of(self, item: dict[str, Any], where: str) -> int | None:
-        """The id here of an annotation's category; None, and refused, if it cannot be told."""
+        """The id here of an annotation's category; None, with a note of refusal, if it is not clear."""
         value = item.get("category_id")
         key = key_of(value)
         if key in self._ids:
@@ -81,7 +81,7 @@ class Categories:
         return self._new(key, _readable(f"category {key}"))
 
     def _number(self, raw: dict[Any, str]) -> None:
-        """Keep ids from 1; add one to all where they count from 0; give others the next free ones."""
+        """Keep ids from 1; add one to all if they count from 0; give others the next free ones."""
         shift = int(0 in raw and all(isinstance(k, int) and 0 <= k < LARGEST_ID for k in raw))
         if shift:
             self.report.repair("categories counted from 0, now from 1")

@@ -1,6 +1,6 @@
-"""COCO files, both ways: every instance its own annotation, nothing lost, everything checked.
+"""Read and write COCO files: every instance is a separate annotation, nothing is lost, everything is checked.
 
-What COCO has no field for stands under the key `napari_centermask` of an annotation; docs/formats.md describes it.
+Everything that COCO has no field for is under the key `napari_centermask` of an annotation; see docs/formats.md.
 """
 
 from __future__ import annotations
@@ -60,9 +60,7 @@ def parse_coco(data: dict[str, Any], path: Path, *, images_root: Path | None = N
     for image in _objects(path, data, "images"):
         record = _image(path, image, root, categories)
         if record.id in records:
-            raise BadAnnotations(
-                f"Expected each image id once, {path.name} has image id {record.id} twice. Renumber them."
-            )
+            raise BadAnnotations(f"{path.name} has image id {record.id} twice. Renumber the images.")
         records[record.id] = record
     _fill(path, data, records, categories)
     return list(records.values())
@@ -79,16 +77,14 @@ def load_json(path: Path) -> dict[str, Any]:
     try:
         data = _loaded(path)
     except FileNotFoundError:
-        raise BadAnnotations(f"Expected a COCO file at {path}, there is none. Check the path.") from None
+        raise BadAnnotations(f"There is no COCO file at {path}. Check the path.") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise BadAnnotations(
-            f"Expected a COCO JSON file, {path.name} cannot be read: {error}. Export it again."
-        ) from error
+        raise BadAnnotations(f"{path.name} cannot be read as COCO JSON: {error}. Export it again.") from error
     if isinstance(data, list):
         data = with_images(path, data)
     if not isinstance(data, dict) or "images" not in data:
         raise BadAnnotations(
-            f"Expected COCO with 'images' and 'annotations', {path.name} has neither. Export it as COCO instances."
+            f"{path.name} is not COCO: it has no 'images' and 'annotations'. Export it as COCO instances."
         )
     return data
 
@@ -100,7 +96,7 @@ def _loaded(path: Path) -> Any:
 def _objects(path: Path, data: dict[str, Any], key: str) -> list[dict[str, Any]]:
     items = data.get(key, [])
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise BadAnnotations(f"Expected '{key}' of {path.name} to be a list of objects. Export it as COCO instances.")
+        raise BadAnnotations(f"'{key}' in {path.name} is not a list of objects. Export it as COCO instances.")
     return items
 
 
@@ -111,9 +107,7 @@ def _integer(path: Path, item: dict[str, Any], key: str, what: str) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise BadAnnotations(
-            f"Expected a whole number for '{key}' of {what} in {path.name}, got {value!r}. Correct it."
-        )
+        raise BadAnnotations(f"'{key}' of {what} in {path.name} must be an integer, not {value!r}. Correct it.")
     return value
 
 
@@ -122,16 +116,14 @@ def _categories(path: Path, data: dict[str, Any]) -> dict[int, str]:
     for item in _objects(path, data, "categories"):
         id = _integer(path, item, "id", "a category")
         if id in categories:
-            raise BadAnnotations(
-                f"Expected each category id once, {path.name} has category id {id} twice. Renumber them."
-            )
+            raise BadAnnotations(f"{path.name} has category id {id} twice. Renumber the categories.")
         if not 0 < id <= LARGEST_ID:
             raise BadAnnotations(
-                f"Expected category ids from 1, {path.name} has {id}. `napari-centermask convert` repairs it."
+                f"{path.name} has category id {id}, but ids must be at least 1. Use `napari-centermask convert` to repair it."
             )
         categories[id] = str(item.get("name", id))
         if not is_text(categories[id]):
-            raise BadAnnotations(f"Expected a text as name of category {id} in {path.name}. Correct it.")
+            raise BadAnnotations(f"The name of category {id} in {path.name} is not text. Correct it.")
     return categories or {1: "cell"}
 
 
@@ -140,7 +132,7 @@ def _image(path: Path, image: dict[str, Any], root: Path, categories: dict[int, 
     height, width = (_integer(path, image, key, f"image {id}") for key in ("height", "width"))
     if not (0 < height <= LARGEST_SIDE and 0 < width <= LARGEST_SIDE):
         raise BadAnnotations(
-            f"Expected a positive height and width for image {id} in {path.name}, got {height} x {width}. Correct the sizes."
+            f"Image {id} in {path.name} has the size {height} x {width}, which is not positive. Correct it."
         )
     shape = height, width
     name = str(image.get("file_name", ""))
@@ -181,9 +173,7 @@ def _fill(path: Path, data: dict[str, Any], records: dict[int, ImageRecord], cat
     for item in _objects(path, data, "annotations"):
         id = _integer(path, item, "id", "an annotation")
         if id in seen:
-            raise BadAnnotations(
-                f"Expected each annotation id once, {path.name} has annotation id {id} twice. Renumber them."
-            )
+            raise BadAnnotations(f"{path.name} has annotation id {id} twice. Renumber the annotations.")
         seen.add(id)
         image_id = _integer(path, item, "image_id", f"annotation {id}")
         if image_id not in records:
@@ -193,7 +183,7 @@ def _fill(path: Path, data: dict[str, Any], records: dict[int, ImageRecord], cat
         category = _integer(path, item, "category_id", f"annotation {id}")
         if category not in categories:
             raise BadAnnotations(
-                f"Annotation {id} of {path.name} has category {category}; expected one of {sorted(categories)}. Add the category."
+                f"Annotation {id} of {path.name} has category {category}, which is not one of {sorted(categories)}. Add it."
             )
         taken = _add(path, item, id, category, records[image_id], crowds.setdefault(image_id, []))
         pixels += taken
@@ -242,7 +232,7 @@ def check_images(path: Path, records: Iterable[ImageRecord]) -> None:
     if missing:
         shown = ", ".join(missing[:3]) + (" ..." if len(missing) > 3 else "")
         raise BadAnnotations(
-            f"Expected the images of {Path(path).name} beside it, {len(missing)} are missing: {shown}. "
+            f"{len(missing)} images of {Path(path).name} are missing: {shown}. "
             "Put them into the folder images/ or correct the file names."
         )
 

@@ -1,4 +1,4 @@
-"""COCO files of other programs: what can be repaired is, what cannot stays out, and a report names both.
+"""Import COCO files of other programs: repair what can be repaired, leave out the rest, and report both.
 
 Seen so far: CVAT (masks marked as crowds), Label Studio (ids from 0, paths of its server), Roboflow (an empty category 0,
 hashes in names), LIVECell (annotations as a table of string ids), and files written by hand.
@@ -43,7 +43,7 @@ def import_coco(
     crowds: str = "auto",
     boxes: bool = False,
 ) -> Imported:
-    """Read a COCO file that may bend the rules.
+    """Read a COCO file that may not follow the rules.
 
     Nothing is changed anywhere; `coco.merge.merge` brings the records into a project.
 
@@ -67,7 +67,7 @@ def import_coco(
         If the file cannot be read at all, names no image, or its masks need too much memory.
     """
     if crowds not in CROWDS:
-        raise ValueError(f"Expected crowds to be one of {CROWDS}, got {crowds!r}.")
+        raise ValueError(f"crowds must be one of {CROWDS}, not {crowds!r}.")
     path = Path(path)
     finder = ImageFinder(images_root if images_root is not None else path.parent, find, known)
     work = _Import(path, finder, crowds, boxes)
@@ -87,9 +87,7 @@ class _Import:
     def run(self, data: dict[str, Any]) -> Imported:
         images = self._objects(data, "images")
         if not images:
-            raise BadAnnotations(
-                f"Expected images in {self.path.name}, it lists none. Export annotations and images together as COCO."
-            )
+            raise BadAnnotations(f"{self.path.name} lists no images. Export annotations and images together as COCO.")
         annotations = self._objects(data, "annotations")
         self.categories = Categories(self._objects(data, "categories"), annotations, self.report)
         by_image: dict[Any, list[dict[str, Any]]] = {}

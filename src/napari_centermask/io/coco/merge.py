@@ -1,4 +1,4 @@
-"""Annotations from elsewhere into an image that has cells already: what is there twice comes in once."""
+"""Merge annotations into an image that already has cells, without duplicates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Merge:
     categories
         Of the result and the newcomers, to be set before the edit.
     added, replaced, duplicates
-        New cells; predictions that gave way to a person's cell; newcomers that are there already and stay out.
+        New cells; predictions replaced by manual cells; incoming cells that already exist and are left out.
     """
 
     changes: tuple[Change, ...]
@@ -85,7 +85,7 @@ class _Plan:
         fits = record.shape == result.shape and len(record.plane) == len(result.leading)
         if not fits or any(i >= n for i, n in zip(record.plane, result.leading, strict=True)):
             raise BadAnnotations(
-                f"Expected {record.file_name} as {_size(result.shape, result.leading)}, its annotations are for "
+                f"{record.file_name} has {_size(result.shape, result.leading)}, but its annotations are for "
                 f"{_size(record.shape, record.leading)}, plane {list(record.plane)}. Choose the right image."
             )
         self.categories, here = merge_categories(self.categories, record.instances.categories)

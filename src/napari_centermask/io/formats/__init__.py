@@ -1,4 +1,4 @@
-"""Exchange formats, both ways: a plain registry; each format is a file of this package, loaded when used.
+"""The registry of file formats for reading and writing; each format is a module of this package, loaded on use.
 
 Every format reads into `core.result.Result` and writes from it; docs/formats.md says what each keeps.
 """

@@ -38,7 +38,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
         content = content[0]
     masks = plain(content.get("masks")) if isinstance(content, dict) else None
     if not isinstance(masks, np.ndarray):
-        raise BadAnnotations(f"Expected 'masks' in {path.name}, there are none. Save it again in Cellpose.")
+        raise BadAnnotations(f"{path.name} has no 'masks'. Save it again in Cellpose.")
     name = read_name({"image": content.get("filename")}, path.name.removesuffix("_seg.npy"))
     squeezed = masks[0] if masks.ndim == 3 and len(masks) == 1 else masks
     result = from_stack(path, squeezed, name=name)

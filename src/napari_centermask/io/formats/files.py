@@ -28,7 +28,7 @@ def format_named(name: str) -> Format:
         If there is none.
     """
     if name not in FORMATS:
-        raise BadSettings(f"Expected a format ({', '.join(FORMATS)}), got '{name}'.")
+        raise BadSettings(f"There is no format '{name}'. Choose one of: {', '.join(FORMATS)}.")
     return FORMATS[name]
 
 
@@ -69,16 +69,18 @@ def read_files(path: Path, format: Format | None = None, *, images: Path | None 
         If nothing is there, or its format cannot be told, or no file of a folder can be read.
     """
     if not path.exists():
-        raise BadAnnotations(f"Expected a file or a folder at {path}, there is none. Check the path.")
+        raise BadAnnotations(f"{path} does not exist. Check the path.")
     if not path.is_dir() or _is_zarr(path):
         format = format or (FORMATS["ome-zarr"] if path.is_dir() else guess(path))
         if format is None:
-            raise BadAnnotations(f"Cannot tell the format of {path.name}. Name it: --from with {', '.join(FORMATS)}.")
+            raise BadAnnotations(
+                f"The format of {path.name} is not clear. Choose it with --from: {', '.join(FORMATS)}."
+            )
         return format, _with_files(format.read(path, images=images), [path], images)
     found = _files_in(path, format)
     if len(found) != 1:
         many = f"files of several formats ({', '.join(sorted(found))})" if found else "none"
-        raise BadAnnotations(f"Expected files of one format in {path}, found {many}. Name the format: --from.")
+        raise BadAnnotations(f"{path} must have files of one format, but has {many}. Choose the format with --from.")
     ((name, files),) = found.items()
     format = FORMATS[name]
     left_out, readings = LeftOut[str](but=(MissingExtra,)), {}
@@ -158,7 +160,9 @@ def write_files(
     check_targets(targets, inputs)
     for result in results:
         if len(result.leading) > 2:
-            raise BadSettings(f"Expected at most the axes t and z, {result.name} has {len(result.leading)} axes.")
+            raise BadSettings(
+                f"Only the axes t and z can be written, but {result.name} has {len(result.leading)} such axes."
+            )
     if format.many or targets == [path]:
         _check_free(targets, overwrite=overwrite)
         format.write(targets[0], results)
@@ -218,7 +222,7 @@ def _targets(path: Path, results: Sequence[Result], format: Format) -> list[Path
         return [path]
     if path.is_file() or not folder:
         raise BadSettings(
-            f"Expected a folder for {len(results)} images, {path} names a file. A file of {format.title} holds one image."
+            f"{path} is a file, but there are {len(results)} images. A file of {format.title} holds one image: choose a folder."
         )
     names = [Path(r.name).stem or "image" for r in results]
     if len(set(names)) < len(names):

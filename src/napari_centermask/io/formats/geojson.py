@@ -97,7 +97,7 @@ def _features(path: Path, data: Any) -> list[dict[str, Any]]:
     elif isinstance(data, dict) and data.get("type") == "Feature":
         data = [data]
     if not isinstance(data, list) or not all(isinstance(f, dict) for f in data):
-        raise BadAnnotations(f"Expected a collection of GeoJSON features, {path.name} is none. Export it from QuPath.")
+        raise BadAnnotations(f"{path.name} is not a collection of GeoJSON features. Export it from QuPath.")
     return data
 
 
@@ -120,7 +120,7 @@ def _polygons(path: Path, geometry: Any) -> Iterator[Polygon]:
 def _list(path: Path, value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise BadAnnotations(
-            f"Expected lists of coordinates in {path.name}, got {type(value).__name__}. Export it again."
+            f"{path.name} has a {type(value).__name__} instead of a list of coordinates. Export it again."
         )
     return value
 
@@ -131,7 +131,7 @@ def _ring(path: Path, points: Any) -> np.ndarray:
     except (TypeError, ValueError, IndexError, KeyError, OverflowError):
         ring = np.full((1, 2), np.nan)
     if not np.isfinite(ring).all():
-        raise BadAnnotations(f"Expected points of two numbers in {path.name}, found others. Export it again.")
+        raise BadAnnotations(f"{path.name} has points that are not two numbers. Export it again.")
     closed = len(ring) > 1 and (ring[0] == ring[-1]).all()
     return ring[:-1] if closed else ring
 

@@ -30,7 +30,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
     image = read_image(path, labels=True)
     axes, data = image.axes, image.data
     if "S" in axes or data.dtype.kind not in "biuf":
-        raise BadAnnotations(f"Expected one label per pixel, {path.name} is a colour image. Export it as labels.")
+        raise BadAnnotations(f"{path.name} is a colour image, not labels. Export it as labels.")
     order = [axes.index(a) for a in (*(a for a in axes if a not in "YX"), "Y", "X")]
     found = find_image(path, images, image_name(path))
     name = found.name if found else image_name(path)
@@ -111,7 +111,7 @@ def from_stack(path: Path, stack: np.ndarray, *, name: str) -> Result:
         If it does not hold whole numbers of 0 and more.
     """
     if stack.ndim < 2:
-        raise BadAnnotations(f"Expected an image of labels, {path.name} has {stack.ndim} dimensions. Export it again.")
+        raise BadAnnotations(f"{path.name} is not an image of labels: it has {stack.ndim} dimensions. Export it again.")
     *leading, height, width = stack.shape
     check_size(path, (height, width), tuple(leading))
     result = Result((height, width), leading=tuple(leading), name=name)
@@ -139,7 +139,7 @@ def whole_labels(path: Path, plane: np.ndarray) -> np.ndarray:
         plane = plane.astype(np.int64) + 1
     if wrong or (plane.size and (plane.min() < 0 or plane.max() > 2**31 - 1)):
         raise BadAnnotations(
-            f"Expected labels: whole numbers from 0 to 2,147,483,647, {path.name} holds others. Is it an image?"
+            f"{path.name} has values that are not labels (integers from 0 to 2,147,483,647). Is it an image?"
         )
     return plane
 

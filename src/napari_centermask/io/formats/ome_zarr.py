@@ -54,13 +54,13 @@ def read(path: Path, images: Path | None = None) -> Reading:
     """
     zarr = _zarr()
     if not path.is_dir():
-        raise BadAnnotations(f"Expected a folder of OME-Zarr at {path}. Check the path.")
+        raise BadAnnotations(f"{path} is not an OME-Zarr folder. Check the path.")
     with refusing(path, "OME-Zarr labels", *_ERRORS):
         group, names = _labels(path, zarr.open_group(store=str(path), mode="r"))
         stacks = [_stack(path, group if name is None else group[name]) for name in names]
         own = _attributes(group).get(KEY)
     if not stacks:
-        raise BadAnnotations(f"Expected labels in {path.name}, there are none. Is it the image alone?")
+        raise BadAnnotations(f"{path.name} has no labels. Is it only the image?")
     shape, leading = _common(path, [array.shape for array, _ in stacks], own)
     result = Result(shape, leading=leading, name=fields.read_name(own, image_name(path)))
     categories, notes = _categories(own, names)
@@ -109,7 +109,7 @@ def _image_group(path: Path, root: Any) -> Any:
     attributes = _attributes(root)
     if "plate" in attributes or "well" in attributes:
         raise BadAnnotations(
-            f"{path.name} is a plate with an image for each field of each well. Name one of them: {path.name}/A/1/0."
+            f"{path.name} is a plate with an image for each field of each well. Choose one of them: {path.name}/A/1/0."
         )
     if "bioformats2raw.layout" not in attributes:
         return root
@@ -117,9 +117,9 @@ def _image_group(path: Path, root: Any) -> Any:
     if len(images) == 1:
         return root[images[0]]
     raise BadAnnotations(
-        f"{path.name} holds {len(images)} images, as bioformats2raw writes them. Name one of them: {path.name}/{images[0]}."
+        f"{path.name} holds {len(images)} images, as bioformats2raw writes them. Choose one of them: {path.name}/{images[0]}."
         if images
-        else f"{path.name} holds no image. Convert it again with bioformats2raw."
+        else f"{path.name} has no image. Convert it again with bioformats2raw."
     )
 
 
@@ -152,7 +152,7 @@ def _stack(path: Path, label: Any) -> _Stack:
 def _common(path: Path, shapes: list[tuple[int, ...]], own: Any) -> tuple[tuple[int, int], tuple[int, ...]]:
     """(H, W) and leading axes; axes of length one do not count unless they are ours."""
     if len(set(shapes)) > 1:
-        raise BadAnnotations(f"Expected label images of one size, {path.name} has several. Split it.")
+        raise BadAnnotations(f"The label images in {path.name} differ in size. Split them.")
     *leading, height, width = shapes[0]
     if fields.read_sizes(own, "leading") != tuple(leading):
         leading = [n for n in leading if n > 1]

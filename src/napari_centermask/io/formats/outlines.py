@@ -67,7 +67,7 @@ def result_of(
     is_known = shape is not None
     if shape is None:
         shape = extent([r for _, polygons in outlines for p in polygons for r in p])
-        notes += (f"The file does not say how large the image is; {shape[0]} x {shape[1]} holds all cells.",)
+        notes += (f"The file has no image size; {shape[0]} x {shape[1]} is used, which contains all cells.",)
     leading, indices = fields.planes_of(own, [position(entry) for entry, _ in outlines], image)
     check_size(path, shape, leading)
     result = Result(shape, leading=leading, name=name)
@@ -92,9 +92,9 @@ def result_of(
     result.categories = result.categories or {1: "cell"}
     fields.take_image_fields(result, own)
     skipped = n_all - len(outlines)
-    notes += (f"{skipped} {noun}s without an area were passed over.",) * bool(skipped)
-    notes += (f"{n_outside} {noun}s cover no pixel of the image and were passed over.",) * bool(n_outside)
-    notes += (f"{n_beyond} {noun}s lie on planes that the image does not have and were passed over.",) * bool(n_beyond)
+    notes += (f"{skipped} {noun}s without an area were skipped.",) * bool(skipped)
+    notes += (f"{n_outside} {noun}s cover no pixel of the image and were skipped.",) * bool(n_outside)
+    notes += (f"{n_beyond} {noun}s are on planes that the image does not have and were skipped.",) * bool(n_beyond)
     return Reading((result,), notes)
 
 

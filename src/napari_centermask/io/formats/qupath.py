@@ -42,7 +42,7 @@ def cells_of(features: Sequence[Feature]) -> tuple[list[Feature], tuple[str, ...
     n_nuclei = len(chosen) + left_out - len(features)
     notes: tuple[str, ...] = ()
     if left_out:
-        notes += (f"{left_out} annotations, tiles or cores that mark regions were left out: they are no cells.",)
+        notes += (f"{left_out} annotations, tiles or cores that mark regions were left out, as they are not cells.",)
     if n_nuclei:
         notes += (f"{n_nuclei} cells have a nucleus; it was read as a cell of the category '{NUCLEUS}'.",)
     return chosen, notes

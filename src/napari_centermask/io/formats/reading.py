@@ -1,4 +1,4 @@
-"""What a reader returns, and the walls that every reader keeps."""
+"""The result of a reader, and the limits that every reader enforces."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def check_size(path: Path, shape: tuple[int, ...], leading: tuple[int, ...] = ()
     if min((*shape, *leading)) < 1 or math.prod(shape) > LARGEST_PLANE or planes > MOST_PLANES:
         size = " x ".join(map(str, (*leading, *shape)))
         raise BadAnnotations(
-            f"Expected at most {LARGEST_PLANE:,} pixels in each of at most {MOST_PLANES:,} planes, {path.name} claims "
+            f"At most {LARGEST_PLANE:,} pixels in each of {MOST_PLANES:,} planes can be read, but {path.name} claims "
             f"{size}. It is damaged, or needs to be cut into tiles."
         )
 
@@ -78,14 +78,14 @@ class Allowance:
         self._left -= pixels
         if self._left < 0:
             raise BadAnnotations(
-                f"Expected cells whose boxes have at most {LARGEST_CELLS:,} pixels together, {self._path.name} has more. "
+                f"The boxes of the cells in {self._path.name} have more than {LARGEST_CELLS:,} pixels together. "
                 "Split it into several files."
             )
 
 
 @contextmanager
 def refusing(path: Path, what: str, *errors: type[Exception]) -> Iterator[None]:
-    """Turn what a parser raises over a damaged file into one clear message.
+    """Turn the errors of a parser on a damaged file into one clear message.
 
     Raises
     ------
@@ -95,10 +95,10 @@ def refusing(path: Path, what: str, *errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise BadAnnotations(f"Expected {what} at {path}, there is none. Check the path.") from None
+        raise BadAnnotations(f"There is no {what} at {path}. Check the path.") from None
     except (OSError, *errors) as error:  # type: ignore[misc]  # a tuple of classes
         reason = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
-        raise BadAnnotations(f"Expected {what}, {path.name} cannot be read: {reason}. Export it again.") from error
+        raise BadAnnotations(f"{path.name} cannot be read as {what}: {reason}. Export it again.") from error
 
 
 def find_image(path: Path, images: Path | None, name: str) -> Path | None:

@@ -94,7 +94,7 @@ class Cells:
         if (result.shape, result.leading) != (entry.shape, entry.leading):
             raise BadImage(
                 f"Expected an image of {result.leading + result.shape} pixels, as its annotations say, {name} "
-                f"has {entry.leading + entry.shape}. Put the former image back."
+                f"has {entry.leading + entry.shape}. Put the old image back."
             )
         result.named_categories = True
         return result

@@ -70,7 +70,7 @@ def measure(entry: ImageEntry, path: Path) -> str:
     try:
         stat = path.stat()
     except OSError:
-        return f"{entry.file_name} is missing. Put it back, or choose where it lies now."
+        return f"{entry.file_name} is missing. Put it back, or choose where it is now."
     if entry.shape is not None and (entry.size, entry.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
         return ""
     try:
@@ -81,8 +81,8 @@ def measure(entry: ImageEntry, path: Path) -> str:
     shape, leading = (sizes["Y"], sizes["X"]), header.leading
     if entry.shape is not None and (entry.shape, entry.leading) != (shape, leading):
         return (
-            f"Expected an image of {entry.leading + entry.shape} pixels as when its cells were drawn, {entry.file_name} now "
-            f"has {leading + shape}. Put the former image back, or add the new one under another name."
+            f"{entry.file_name} had {entry.leading + entry.shape} pixels when its cells were drawn, but now "
+            f"has {leading + shape}. Put the old image back, or add the new one under another name."
         )
     entry.shape, entry.leading, entry.axes, entry.pixel_size_um = shape, leading, header.axes, header.pixel_size_um
     entry.size, entry.mtime_ns = stat.st_size, stat.st_mtime_ns
@@ -108,9 +108,9 @@ def new_entries(
     for given in paths:
         path = Path(os.path.abspath(given))
         if path.suffix.lower() not in SUFFIXES or not path.is_file():
-            raise BadProject(f"Expected images ({', '.join(SUFFIXES)}), got {path}. Choose image files.")
+            raise BadProject(f"{path} is not an image ({', '.join(SUFFIXES)}). Choose image files.")
         if path in places:
-            left_out.append(f"{path.name} is in the project already.")
+            left_out.append(f"{path.name} is already in the project.")
             continue
         name = _free_name(folder, path, names, copy)
         if copy and not path.is_relative_to(folder):

@@ -149,19 +149,19 @@ def read_project_file(folder: Path) -> ProjectFile | None:
         If it is damaged, of a newer version, or leads out of the folder.
     """
     path = folder / PROJECT
-    advice = f"{PREVIOUS_PROJECT} holds the state before it: give it that name, or move both away to start anew."
+    advice = f"{PREVIOUS_PROJECT} has the previous state: rename it to that name, or move both away to start over."
     try:
         data = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
-        raise BadProject(f"Expected a project at {path}, it cannot be read: {error}. {advice}") from error
+        raise BadProject(f"The project at {path} cannot be read: {error}. {advice}") from error
     if isinstance(data, dict) and type(data.get("version")) is int and data["version"] > 1:
         raise BadProject(f"{path} was written by a newer version of this plugin. Update the plugin.")
     try:
         return ProjectFile.model_validate(data)
     except (ValidationError, RecursionError) as error:
-        raise BadProject(f"Expected a project at {path}, {_first(error)}. {advice}") from error
+        raise BadProject(f"The project at {path} is not valid: {_first(error)}. {advice}") from error
 
 
 def _first(error: Exception) -> str:

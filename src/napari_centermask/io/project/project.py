@@ -1,4 +1,4 @@
-"""A project: open a folder of images, correct its cells with a journal beneath, save, and go on tomorrow."""
+"""A project: open a folder of images, correct its cells with a journal of all edits, save, and continue later."""
 
 from __future__ import annotations
 
@@ -87,11 +87,11 @@ class Project:
         """
         folder = Path(os.path.abspath(folder))
         if (folder / PROJECT).exists():
-            raise BadProject(f"{folder} is a project already. Open it, and add the images there.")
+            raise BadProject(f"{folder} is already a project. Open it, and add the images there.")
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CannotSave(f"Expected to make the folder {folder}: {error.strerror}. Choose another.") from error
+            raise CannotSave(f"Cannot make the folder {folder}: {error.strerror}. Choose another.") from error
         entries, left_out = new_entries(folder, images, [], copy=copy) if images is not None else (None, [])
         if left_out and copy:
             raise CannotSave(" ".join(left_out))
@@ -123,7 +123,7 @@ class Project:
         if isinstance(lock, str):
             if must_write:
                 raise CannotSave(lock)
-            return cls(folder, None, f"{lock} Here it can be looked at and exported, not changed.")
+            return cls(folder, None, f"{lock} You can view and export it here, but not change it.")
         try:
             return cls(folder, lock)
         except BaseException:
@@ -141,7 +141,7 @@ class Project:
                 kept = keep_copy(self.folder / JOURNAL, "damaged")
             except CannotSave as error:
                 kept = f"no copy could be kept ({error}), and {JOURNAL}"
-            self.notes.append(f"{refused} lines of the journal could not be used; {kept} holds them.")
+            self.notes.append(f"{refused} lines of the journal could not be used; they are kept in {kept}.")
         return done
 
     def _begin(self, contents: Contents) -> None:

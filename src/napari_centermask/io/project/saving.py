@@ -59,10 +59,10 @@ class ProjectFiles:
         if self.is_new or now in self.file.known:
             return ""
         if now:
-            return f"{ANNOTATIONS} was changed by another program; what is shown is its present state."
+            return f"{ANNOTATIONS} was changed by another program; its present state is shown."
         if (self.folder / PREVIOUS).exists():
             raise BadProject(
-                f"Expected {ANNOTATIONS} in {self.folder}, it is gone. Give {PREVIOUS} that name, or move that away as well to "
+                f"{ANNOTATIONS} is missing in {self.folder}. Rename {PREVIOUS} to that name, or move it away as well to "
                 "start without cells."
             )
         return ""
@@ -85,7 +85,7 @@ class ProjectFiles:
         names = self.changed_outside()
         if names and not overwrite:
             raise ChangedOutside(
-                f"Expected {' and '.join(names)} as they were read, another program changed them. Load them again (the state "
+                f"Another program changed {' and '.join(names)}. Load them again (the state "
                 "here is kept beside them), or replace them (a copy of theirs is kept)."
             )
         for name in names:

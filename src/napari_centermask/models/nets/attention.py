@@ -1,4 +1,4 @@
-"""Attention for U-Nets: where to look and which channels to heed."""
+"""Attention for U-Nets: gates over positions and channels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 class SCSE(nn.Module):
     """Concurrent spatial and channel squeeze and excitation.
 
-    The channel gate pools over the whole tile, so the same cell may get another answer in another tile.
+    The channel gate pools over the whole tile, so the same cell may get a different result in another tile.
 
     Source: A. Roy, N. Navab and C. Wachinger, arXiv 1803.02579, section 2; the two are added.
     """
@@ -27,7 +27,7 @@ class SCSE(nn.Module):
 
 
 class AttentionGate(nn.Module):
-    """Let through of a skip connection what the coarser level asks for.
+    """Gate a skip connection by the coarser level.
 
     Source: O. Oktay et al., Attention U-Net, arXiv 1804.03999, section 2.2. The gating signal comes here from the
     upsampled coarser level, so that both have one grid.
@@ -41,5 +41,5 @@ class AttentionGate(nn.Module):
         self.weight = nn.Conv2d(inner, 1, 1)
 
     def forward(self, skip: Tensor, gate: Tensor) -> Tensor:
-        """Weigh the places of `skip` (B, C, H, W); `gate` has the same shape."""
+        """Weight the positions of `skip` (B, C, H, W); `gate` has the same shape."""
         return skip * self.weight((self.skip(skip) + self.gate(gate)).relu()).sigmoid()

@@ -1,4 +1,4 @@
-"""From settings to a network, whatever its family."""
+"""Build a network of any family from its settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from napari_centermask.settings import AnyModel, UNetSettings
 
 
 class MapModel(nn.Module):
-    """A network that answers a tile with maps, one for each of `settings.map_names`.
+    """A network that predicts maps for a tile, one for each of `settings.map_names`.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class MapModel(nn.Module):
         return self.network(x)
 
     def outputs(self, x: Tensor) -> list[Tensor]:
-        """For training: the raw maps, then those of the coarser levels that are taught too."""
+        """For training: the raw maps, then those of the coarser levels with deep supervision."""
         return self.network.outputs(x) if hasattr(self.network, "outputs") else [self.network(x)]
 
     def maps(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A small network that tells the category of one cell from a square around it."""
+"""A small network that classifies a cell from a square crop around it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from napari_centermask.settings import ClassifierSettings
 
 
 class CellClassifier(nn.Module):
-    """Three levels of convolutions, and measures of the intensities inside and around the mask beside them."""
+    """Three levels of convolutions, with measures of the intensities inside and around the mask."""
 
     def __init__(self, settings: ClassifierSettings) -> None:
         super().__init__()

@@ -90,7 +90,7 @@ class PlainUNet(nn.Module):
         return self.head(self._levels(x)[-1])
 
     def outputs(self, x: Tensor) -> list[Tensor]:
-        """The raw maps, and those of the coarser levels that are taught too, finest first."""
+        """The raw maps, and those of the coarser levels with deep supervision, finest first."""
         levels = self._levels(x)
         side = [head(level) for head, level in zip(self.side, levels[-1 - len(self.side) : -1], strict=True)]
         return [self.head(levels[-1]), *reversed(side)]

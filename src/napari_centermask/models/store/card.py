@@ -1,4 +1,4 @@
-"""The model card: what a model is, what it expects, what it was made from. It travels inside the model's files."""
+"""The model card: what a model is, what it expects, what it was trained on. It is stored inside the model's files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_centermask.io.learned import Learned
 
 
-LARGEST_DIAMETER = 10_000.0  # pixels; no image that is worked on shows a larger cell
+LARGEST_DIAMETER = 10_000.0  # pixels; larger cells do not occur
 
 
 class ModelCard(BaseModel):
@@ -30,10 +30,10 @@ class ModelCard(BaseModel):
 
     name: str = Field(min_length=1, max_length=100)
     kind: str = Field("centermask", description="The family of `model`; follows it.")
-    licence: str = Field(min_length=1, description="SPDX name of the weights' licence, or its words.")
+    licence: str = Field(min_length=1, description="SPDX name of the weights' licence, or its text.")
     model: AnyModel
     diameter: float = Field(
-        gt=0, le=LARGEST_DIAMETER, allow_inf_nan=False, description="Cell diameter in pixels trained at."
+        gt=0, le=LARGEST_DIAMETER, allow_inf_nan=False, description="Cell diameter in pixels that it was trained on."
     )
     percentiles: tuple[float, float] = Field((1.0, 99.8), description="Intensities mapped to 0 and 1.")
     normalisation: Literal["percentile", "zscore", "reference"] = Field(
@@ -44,15 +44,17 @@ class ModelCard(BaseModel):
     preprocess: PreprocessSettings = Field(
         default_factory=PreprocessSettings, description="Done to the intensities before they are normalised."
     )
-    channel_names: list[str] = Field(default_factory=list, description="Names of the input's channels, in order.")
-    mean: list[float] = Field([0.0], description="Subtracted after normalisation; one value or one per channel.")
+    channel_names: list[str] = Field(default_factory=list, description="Names of the input channels, in order.")
+    mean: list[float] = Field([0.0], description="Subtracted after normalisation; one value, or one per channel.")
     std: list[float] = Field([1.0], description="Divides after that; one value or one per channel.")
-    temperature: float = Field(1.0, gt=0, le=100, description="Of the categories' probabilities, fitted on val.")
-    defaults: dict[str, Any] = Field(default_factory=dict, description="Settings that suit the model: score, nms.")
+    temperature: float = Field(
+        1.0, gt=0, le=100, description="Temperature of the categories' probabilities, fitted on val."
+    )
+    defaults: dict[str, Any] = Field(default_factory=dict, description="Default settings of the model: score, nms.")
     training: dict[str, Any] = Field(default_factory=dict, description="Data by hash, settings, seed, curves, time.")
     parent: str | None = Field(None, description="The model it was fine-tuned from.")
-    metrics: dict[str, Any] = Field(default_factory=dict, description="Per data set and split.")
-    limits: list[str] = Field(default_factory=list, description="What it was not made for.")
+    metrics: dict[str, Any] = Field(default_factory=dict, description="Metrics per data set and split.")
+    limits: list[str] = Field(default_factory=list, description="What it is not suited for.")
     description: str = ""
     created: str = ""
     version: str = "1"
@@ -60,7 +62,7 @@ class ModelCard(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _follow(cls, values: Any) -> Any:
-        """The kind is that of the network where it is not told."""
+        """The kind is that of the network if it is missing."""
         if not isinstance(values, dict) or "kind" in values:
             return values
         model = values.get("model")
@@ -94,13 +96,13 @@ class ModelCard(BaseModel):
 
     @property
     def bears_missing(self) -> bool:
-        """Whether channels were left out at random in training, so that the model can do without one."""
+        """Whether channels were left out at random in training, so that one may be missing."""
         augment = self.training.get("settings", {}).get("augment", {})
         return float(augment.get("drop_channel", 0)) > 0
 
     @property
     def learned(self) -> Learned:
-        """What taught the model and those it was made from; see `io.learned`. Without what the card does not tell rightly."""
+        """What the model and its parents were trained on; see `io.learned`. Leaves out invalid entries of the card."""
         told = self.training.get("learned")
         places = told.items() if isinstance(told, dict) else ()
         return {key: [b for b in boxes if _is_rectangle(b)] for key, boxes in places if isinstance(boxes, list)}
@@ -109,7 +111,7 @@ class ModelCard(BaseModel):
     def diameters(self) -> dict[str, tuple[float, float, float]]:
         """10th, 50th and 90th percentile of the cells' diameters in image pixels, per category, in the images it was trained on.
 
-        Empty for older models, and without what the card does not tell rightly.
+        Empty for older models; leaves out invalid entries of the card.
         """
         told = self.training.get("diameters")
         sizes = told.items() if isinstance(told, dict) else ()
@@ -138,13 +140,13 @@ class ModelCard(BaseModel):
         except ValidationError as error:
             faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'card'}: {e['msg']}" for e in error.errors()[:5])
             raise BadModel(
-                f"Expected a valid model card in {where}, found: {faults}. "
-                "The file is damaged or was made by a newer version; update napari-centermask or export it again."
+                f"The model card in {where} is not valid: {faults}. "
+                "The file is damaged or from a newer version. Update napari-centermask, or export it again."
             ) from None
 
 
 def _are_sizes(value: Any) -> bool:
-    """Whether these are three diameters that rise."""
+    """Whether these are three increasing diameters."""
     if not isinstance(value, list | tuple) or len(value) != 3 or not all(type(v) in (int, float) for v in value):
         return False
     return 0 < value[0] <= value[1] <= value[2] <= LARGEST_DIAMETER
@@ -155,12 +157,12 @@ def _is_rectangle(value: Any) -> bool:
 
 
 def check_names(names: list[str], n_channels: int) -> None:
-    """Refuse names that do not say which channel is which.
+    """Raise an error if names do not identify the channels.
 
     Raises
     ------
     ValueError
-        If there are some, but not one for each channel, or two are the same but for case.
+        If there are some, but not one for each channel, or two differ only in case.
     """
     if names and len(names) != n_channels:
         raise ValueError(f"channel_names needs {n_channels} names, got {len(names)}: {', '.join(names)}")
@@ -198,7 +200,7 @@ def check_shapes(card: ModelCard, shapes: Shapes, *, where: str) -> None:
         more = f" and {len(faults) - 4} more" if len(faults) > 4 else ""
         raise BadModel(
             f"The card of {where} does not describe its weights: {'; '.join(faults[:4])}{more}. "
-            "The file was altered or mixed up; get it again from where it came."
+            "The file was changed or mixed up. Get it again from its source."
         )
 
 

@@ -1,4 +1,4 @@
-"""Our models on disk: safetensors with the model card inside. `models.store.reference` reads the published ones."""
+"""Our models on disk: safetensors with the model card inside. `models.store.reference` reads published ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ State = dict[str, torch.Tensor]
 
 
 def save_model(path: Path, model: nn.Module, card: ModelCard, *, half: bool = True) -> None:
-    """Write weights and card; the file appears whole or not at all.
+    """Write weights and card; the file is written completely or not at all.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def save_model(path: Path, model: nn.Module, card: ModelCard, *, half: bool = Tr
 
 
 def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
-    """A model of ours in evaluation mode, float32, and its card; `card.kind` tells its family.
+    """Load one of our models in evaluation mode, float32, and its card; `card.kind` is its family.
 
     Raises
     ------
@@ -63,9 +63,9 @@ def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
             metadata = file.metadata() or {}
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, safetensors.SafetensorError) as error:
-        raise BadModel(f"Expected a safetensors model, {path.name} cannot be read: {error}. Get it again.") from error
+        raise BadModel(f"{path.name} cannot be read as safetensors: {error}. Get it again.") from error
     if CARD_KEY not in metadata:
-        raise BadModel(f"Expected a model card in {path.name}, there is none. It was not made by napari-centermask.")
+        raise BadModel(f"{path.name} has no model card, so it was not made by napari-centermask. Choose another file.")
     card = ModelCard.from_json(metadata[CARD_KEY], where=path.name)
     check_state(card.model, state, where=path.name)
     model = build_model(card.model)
@@ -85,19 +85,17 @@ def check_state(settings: AnyModel, state: State, *, where: str) -> None:
         with torch.device("meta"):
             model = build_model(settings)
     except (ValueError, RuntimeError) as error:
-        raise BadModel(
-            f"Expected settings of a network, those of {where} make none: {error}. Get the file again."
-        ) from error
+        raise BadModel(f"The settings in {where} do not describe a network: {error}. Get the file again.") from error
     _compare(model.state_dict(), state, where=where)
 
 
 def load_state(model: nn.Module, state: State, *, where: str) -> None:
-    """Fill a model; every key must be there, no other, each in its shape.
+    """Load weights into a model; keys and shapes must match exactly.
 
     Raises
     ------
     BadModel
-        With the numbers and the first names of missing, unexpected and other-shaped keys.
+        With the numbers and the first names of missing, unexpected and differently shaped keys.
     """
     own = model.state_dict()
     _compare(own, state, where=where)

@@ -1,4 +1,4 @@
-"""What a classifier of cells is; its one file, NAME.classifier.onnx, holds card and network. Needs no torch."""
+"""The card of a classifier of cells; its file, NAME.classifier.onnx, contains card and network. Needs no torch."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class ClassifierCard(BaseModel):
 
     name: str = Field(min_length=1, max_length=100)
     kind: Literal["classifier"] = "classifier"
-    licence: str = Field(min_length=1, description="SPDX name of the weights' licence, or its words.")
+    licence: str = Field(min_length=1, description="SPDX name of the weights' licence, or its text.")
     model: ClassifierSettings
     percentiles: tuple[float, float] = Field((1.0, 99.8), description="Intensities mapped to 0 and 1.")
-    temperature: float = Field(1.0, gt=0, description="Of the probabilities, fitted on val.")
+    temperature: float = Field(1.0, gt=0, description="Temperature of the probabilities, fitted on val.")
     training: dict[str, Any] = Field(default_factory=dict, description="Data by hash, settings, seed, time.")
-    metrics: dict[str, Any] = Field(default_factory=dict, description="Per data set and split.")
-    limits: list[str] = Field(default_factory=list, description="What it was not made for.")
+    metrics: dict[str, Any] = Field(default_factory=dict, description="Metrics per data set and split.")
+    limits: list[str] = Field(default_factory=list, description="What it is not suited for.")
     description: str = ""
 
     def to_json(self) -> str:
@@ -49,8 +49,7 @@ def read_classifier_card(path: Path) -> ClassifierCard:
     except ValidationError as error:
         fault = error.errors()[0]
         raise BadModel(
-            f"Expected a classifier of cells, the card of {Path(path).name} is none ({fault['msg']}). "
-            "Choose a file NAME.classifier.onnx."
+            f"{Path(path).name} is not a classifier of cells ({fault['msg']}). Choose a file NAME.classifier.onnx."
         ) from None
     expected = {"crops": (1, card.model.in_channels + 1), "probabilities": (1, len(card.model.categories))}
     for name, (axis, size) in expected.items():
@@ -64,12 +63,12 @@ def read_classifier_card(path: Path) -> ClassifierCard:
 
 
 def find_classifier(name_or_path: str | Path) -> Path:
-    """The file of a classifier, by its path or by the name of the installed model that it came with.
+    """The file of a classifier, by its path or by the name of the installed model that includes it.
 
     Raises
     ------
     BadModel
-        If there is none, naming those there are.
+        If there is none; lists the available ones.
     """
     text = str(name_or_path)
     if is_name(text):
@@ -80,12 +79,12 @@ def find_classifier(name_or_path: str | Path) -> Path:
     if path.is_file():
         return path
     raise BadModel(
-        f"Expected a file NAME{SUFFIX}, or a model that comes with one ({', '.join(list_classifiers()) or 'none'}), "
-        f"found neither for '{text}'."
+        f"There is no classifier '{text}'. Choose a file NAME{SUFFIX}, or a model that includes one "
+        f"({', '.join(list_classifiers()) or 'none'})."
     )
 
 
 def list_classifiers() -> list[str]:
-    """Names of the installed models that come with a classifier, the shipped ones first."""
+    """Names of the installed models that include a classifier, our own first."""
     found = (p for root in (shipped_folder(), user_folder()) for p in sorted(root.glob(f"[!.]*/*{SUFFIX}")))
     return [p.parent.name for p in found if p.name == f"{p.parent.name}{SUFFIX}"]

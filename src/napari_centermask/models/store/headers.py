@@ -1,4 +1,4 @@
-"""The first bytes of model files: names, shapes and the card, without torch, onnx or the weights themselves."""
+"""The headers of model files: names, shapes and the card, without torch, onnx or the weights themselves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Header:
     Attributes
     ----------
     metadata
-        Texts by name; the card under "card".
+        Text by name; the card is "card".
     shapes
         Parameters (safetensors) or inputs and outputs (ONNX), name -> shape; 0 where ONNX leaves a size open.
     """
@@ -46,7 +46,7 @@ def read_safetensors(path: Path) -> Header:
                 raise _bad(path, "safetensors", f"a header of {length} bytes in a file of {size}")
             header = json.loads(file.read(length))
     except FileNotFoundError:
-        raise BadModel(f"Expected a model file, {path} does not exist.") from None
+        raise BadModel(f"The model file {path} does not exist. Check the path.") from None
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
         raise _bad(path, "safetensors", "a header that is not JSON") from None
     except OSError as error:
@@ -91,7 +91,7 @@ def read_onnx(path: Path) -> Header:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _read_model(data)
     except FileNotFoundError:
-        raise BadModel(f"Expected a model file, {path} does not exist.") from None
+        raise BadModel(f"The model file {path} does not exist. Check the path.") from None
     except (ValueError, IndexError, UnicodeDecodeError):
         raise _bad(path, "ONNX", "something else, or a truncated one") from None
     except OSError as error:
@@ -177,4 +177,4 @@ def _varint(data, position: int) -> tuple[int, int]:
 
 
 def _bad(path: Path, kind: str, found: str) -> BadModel:
-    return BadModel(f"Expected a complete {kind} file, {path} holds {found}. Copy or download it again.")
+    return BadModel(f"{path} is not a complete {kind} file: it has {found}. Copy or download it again.")

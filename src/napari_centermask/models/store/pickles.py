@@ -1,4 +1,4 @@
-"""Weights out of pickles that anyone may have written; nothing in them is executed.
+"""Read weights from untrusted pickles; nothing in them is executed.
 
 PyTorch files are read with `weights_only=True`, detectron2's .pkl as arrays and plain containers alone (`io.array_pickle`).
 """
@@ -20,7 +20,7 @@ from napari_centermask.core.errors import BadModel
 from napari_centermask.io.array_pickle import load_arrays, plain
 from napari_centermask.models.store.checkpoint import IGNORED, State
 
-# What a hostile or damaged file makes the readers raise, besides what they mean to.
+# Other errors that a malicious or damaged file can cause in the readers.
 _UNREADABLE = (
     pickle.UnpicklingError,
     zipfile.BadZipFile,
@@ -51,7 +51,7 @@ def read_state(path: Path) -> State:
     Raises
     ------
     BadModel
-        If it cannot be read or holds other objects.
+        If it cannot be read or has other objects.
     """
     path = Path(path)
     read = _read_arrays if path.suffix.lower() == ".pkl" else _read_tensors
@@ -61,24 +61,24 @@ def read_state(path: Path) -> State:
             if isinstance(content, dict) and isinstance(content.get(key), dict):
                 content = content[key]
         if not isinstance(content, dict):
-            raise BadModel(f"Expected a dictionary of weights in {path.name}, found {type(content).__name__}.")
+            raise BadModel(
+                f"{path.name} has no dictionary of weights but a {type(content).__name__}. Choose another file."
+            )
         state = {k: _tensor(v) for k, v in content.items() if isinstance(k, str) and not k.endswith(IGNORED)}
     except _UNREADABLE as error:
         raise BadModel(
-            f"Expected a file of weights alone, {path.name} was refused: {_reason(error)}. "
-            "Files that would run code are never opened; get the weights again from their publisher."
+            f"{path.name} cannot be opened: {_reason(error)}. "
+            "Files that would run code are never opened. Get the weights again from their publisher."
         ) from error
     if state and all(k.startswith("module.") for k in state):
         state = {k.removeprefix("module."): v for k, v in state.items()}
     if not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise BadModel(
-            f"Expected a dictionary of weights in {path.name}, it holds other things. Get the weights alone."
-        )
+        raise BadModel(f"{path.name} has more than a dictionary of weights. Get a file with only the weights.")
     return state
 
 
 def _reason(error: Exception) -> str:
-    """In one line; PyTorch's own advice, to unpickle the file all the same, is left out."""
+    """The reason on one line, without PyTorch's advice to unpickle the file anyway."""
     if wanted := re.search(r"GLOBAL (\S+)", str(error)):
         return f"it asks for {wanted[1]}"
     if "weights_only" in str(error) or not str(error):
@@ -92,7 +92,7 @@ def _tensor(value: Any) -> Any:
 
 def _read_tensors(path: Path) -> Any:
     with torch.serialization.safe_globals(_NUMPY), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about pickle protocols; what cannot be read is refused
+        warnings.simplefilter("ignore")  # about pickle protocols; what cannot be read is an error anyway
         return torch.load(path, map_location="cpu", weights_only=True)
 
 

@@ -41,7 +41,7 @@ def convert_reference(path: Path) -> tuple[State, ModelCard]:
     Raises
     ------
     BadModel
-        If the file holds anything but tensors, or is no CenterMask2 that is known here.
+        If the file has anything but tensors, or is not a supported CenterMask2.
     """
     path = Path(path)
     state = read_state(path)
@@ -62,7 +62,7 @@ def convert_reference(path: Path) -> tuple[State, ModelCard]:
 
 
 def settings_from_reference(values: dict[str, Any]) -> ModelSettings:
-    """The form of a reference model from its configuration (the MODEL part of a detectron2 config).
+    """The settings of a reference model from its configuration (the MODEL part of a detectron2 config).
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def _categories(count: int) -> list[str]:
 
 
 def guess_settings(state: State, *, where: str) -> ModelSettings:
-    """A reference model's form from its names and shapes; what is missing is taken from the lite models.
+    """The settings of a reference model from names and shapes; the rest is taken from the lite models.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def guess_settings(state: State, *, where: str) -> ModelSettings:
     if not any(k.startswith(HEAD) for k in shapes) or not any(k.startswith(MASK) for k in shapes):
         first = ", ".join(list(shapes)[:3])
         raise BadModel(
-            f"Expected the weights of a CenterMask2, {where} has other names ({first}). Choose another file."
+            f"{where} does not have the weights of a CenterMask2 (its first is {first}). Choose another file."
         )
     if any("conv_offset" in k for k in shapes):
         raise BadModel(f"{where} uses deformable convolutions, which are not supported. Choose the model without DCN.")
@@ -163,7 +163,7 @@ def guess_settings(state: State, *, where: str) -> ModelSettings:
     except ValidationError as error:
         fault = error.errors()[0]
         raise BadModel(
-            f"Expected the sizes of a CenterMask2, {where} has others ({fault['loc'][0]}: {fault['msg']}). "
+            f"{where} does not have the sizes of a CenterMask2 ({fault['loc'][0]}: {fault['msg']}). "
             "Choose another file."
         ) from error
 
@@ -194,6 +194,4 @@ def _guess_backbone(shapes: Shapes, where: str) -> tuple[str, str]:
             return name, BOTTOM + "stem.conv1.weight"
     if any(k.startswith(BOTTOM + "features.17.") for k in shapes):
         return "MobileNetV2", BOTTOM + "features.0.0.weight"
-    raise BadModel(
-        f"Expected a backbone of {', '.join(BACKBONES)}; the one of {where} is another. Choose one of these models."
-    )
+    raise BadModel(f"The backbone of {where} is not supported. Choose a model with one of {', '.join(BACKBONES)}.")

@@ -1,7 +1,7 @@
-"""Order among the user's models: rename, archive, delete with a way back, lineage. Needs no torch.
+"""Manage the user's models: rename, archive, delete, restore, lineage. Needs no torch.
 
-On disk: a folder per model in `zoo.user_folder()`; `.archive/NAME` for those put away, `.trash/TIME-NAME` for deleted ones.
-Each holds the model's files with the card inside; nothing else is needed to read them.
+On disk: a folder per model in `zoo.user_folder()`; `.archive/NAME` for archived and `.trash/TIME-NAME` for deleted ones.
+Each has the model's files with the card inside; nothing else is needed to read them.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ REPLAY = "replay"
 
 
 class NotThere(BadModel):
-    """No model lies where one is looked for: not under this name, or no longer."""
+    """There is no such model, or no longer."""
 
 
 @dataclass(frozen=True, order=True)
 class Deleted:
-    """One deleted model; several of a name are told apart by the time.
+    """One deleted model; several of one name are distinguished by time.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Deleted:
 
     @property
     def folder(self) -> Path:
-        """Where its files lie."""
+        """The folder of its files."""
         return zoo.user_folder() / TRASH / f"{self.time_ns}-{self.name}"
 
     @property
@@ -53,7 +53,7 @@ class Deleted:
 
 
 def rename_model(name: str, new: str) -> ModelFiles:
-    """Give an added model another name; its card keeps the name it was trained under.
+    """Rename an added model; its card keeps the original name.
 
     Raises
     ------
@@ -79,16 +79,16 @@ def rename_model(name: str, new: str) -> ModelFiles:
 
 
 def archive_model(name: str) -> None:
-    """Put an added model away: it is kept, and no longer offered. `restore_archived` brings it back.
+    """Archive an added model: it is kept but no longer offered. `restore_archived` brings it back.
 
     Raises
     ------
     BadModel
-        If there is no such added model, or one of its name lies in the archive.
+        If there is no such added model, or one of its name is in the archive.
     """
     source, target = _added(name), zoo.user_folder() / ARCHIVE / name
     if target.exists():
-        raise BadModel(f"The archive holds a model named '{name}' already. Rename this one first.")
+        raise BadModel(f"There is already a model named '{name}' in the archive. Rename this one first.")
     target.parent.mkdir(exist_ok=True)
     os.replace(source, target)
 
@@ -99,7 +99,7 @@ def delete_model(name: str, *, time_ns: int | None = None) -> Deleted:
     Parameters
     ----------
     time_ns
-        When it was deleted, to take its restoring back; now when not given.
+        When it was deleted, to undo its restoring; by default now.
 
     Raises
     ------
@@ -114,12 +114,12 @@ def delete_model(name: str, *, time_ns: int | None = None) -> Deleted:
 
 
 def restore_deleted(deleted: Deleted) -> ModelFiles:
-    """Bring back exactly this deleted model.
+    """Restore exactly this deleted model.
 
     Raises
     ------
     BadModel
-        If it was brought back or removed for good, or a model of its name was added since.
+        If it was restored or removed for good, or a model of its name was added since.
     """
     _check_there(deleted)
     return _bring_back(deleted.folder, deleted.name)
@@ -128,26 +128,26 @@ def restore_deleted(deleted: Deleted) -> ModelFiles:
 def _check_there(deleted: Deleted) -> None:
     if not deleted.folder.is_dir():
         raise NotThere(
-            f"Expected the model '{deleted.name}' deleted on {deleted.date}, it is no longer among the deleted ones. "
-            "Look whether it was brought back already."
+            f"The model '{deleted.name}' deleted on {deleted.date} is no longer among the deleted ones. "
+            "Check whether it was already restored."
         )
 
 
 def restore_archived(name: str) -> ModelFiles:
-    """Bring a model back from the archive.
+    """Restore a model from the archive.
 
     Raises
     ------
     BadModel
-        If the archive holds none of this name, or a model of this name was added since.
+        If the archive has none of this name, or a model of this name was added since.
     """
     if name not in archived_models():
-        raise NotThere(f"Expected a model of the archive ({', '.join(archived_models()) or 'none'}), got '{name}'.")
+        raise NotThere(f"There is no model '{name}' in the archive. It has: {', '.join(archived_models()) or 'none'}.")
     return _bring_back(zoo.user_folder() / ARCHIVE / name, name)
 
 
 def restore_model(name: str) -> ModelFiles:
-    """Bring a model back: the one deleted last under this name, else that of the archive.
+    """Restore a model: the one deleted last under this name, or else the archived one.
 
     Raises
     ------
@@ -159,12 +159,12 @@ def restore_model(name: str) -> ModelFiles:
         return restore_deleted(last)
     if name not in archived_models():
         known = sorted({deleted.name for deleted in deleted_models()} | set(archived_models()))
-        raise NotThere(f"Expected a deleted or archived model ({', '.join(known) or 'none'}), got '{name}'.")
+        raise NotThere(f"There is no deleted or archived model '{name}'. There are: {', '.join(known) or 'none'}.")
     return restore_archived(name)
 
 
 def export_model(name: str, folder: Path) -> list[Path]:
-    """Copy a model's files, each with its card inside, and its classifier into a folder; returns the copies.
+    """Copy a model's files and its classifier to a folder; return the copies.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def export_model(name: str, folder: Path) -> list[Path]:
     model = zoo.find_model(name)
     targets = {path: Path(folder) / path.name for path in model.all_paths}
     if taken := [target.name for target in targets.values() if target.exists()]:
-        raise BadModel(f"{folder} has {', '.join(taken)} already. Choose another folder, or move them away.")
+        raise BadModel(f"{folder} already has {', '.join(taken)}. Choose another folder, or move them away.")
     for path, target in targets.items():
         copy_file(path, target)
     return list(targets.values())
@@ -188,7 +188,7 @@ def archived_models() -> list[str]:
 
 
 def deleted_models() -> list[Deleted]:
-    """The deleted models that can be brought back, the last one first."""
+    """The deleted models that can be restored, the last one first."""
     found = []
     for path in (zoo.user_folder() / TRASH).glob("*"):
         time_ns, _, name = path.name.partition("-")
@@ -198,12 +198,12 @@ def deleted_models() -> list[Deleted]:
 
 
 def remove_deleted(deleted: Deleted) -> int:
-    """Remove a deleted model for good; returns the bytes that are free now.
+    """Remove a deleted model for good; return the number of bytes freed.
 
     Raises
     ------
     BadModel
-        If it was brought back or removed before.
+        If it was restored or removed before.
     OSError
         If a file cannot be removed.
     """
@@ -220,11 +220,11 @@ class Ancestor:
     Attributes
     ----------
     name
-        Of the installed model, or the one that the child's card tells.
+        Name of the installed model, or the name in the child's card.
     sha256
-        Of the weights, as the child's card tells; None for cards that do not.
+        Hash of the weights in the child's card; None if missing.
     model
-        The installed model; None where it is not on this machine.
+        The installed model; None if it is not on this machine.
     """
 
     name: str
@@ -233,9 +233,9 @@ class Ancestor:
 
 
 def lineage(model: ModelFiles) -> list[Ancestor]:
-    """The model, its parent, and so on; found by the weights' hash, or by name where a card has none.
+    """The model, its parent, and so on; found by the hash of the weights, or by name if a card has none.
 
-    It ends with a model that is not on this machine, or that was trained from nothing.
+    It ends with a model that is not on this machine, or that was trained from scratch.
     """
     own = None if model.weights is None else weights_hash(model.weights)
     chain, seen = [Ancestor(model.name, own, model)], set()
@@ -249,7 +249,7 @@ def lineage(model: ModelFiles) -> list[Ancestor]:
 
 
 def replay_of(model: ModelFiles) -> Path | None:
-    """The sample of its training data that lies beside a model, or beside the nearest of its ancestors; None without."""
+    """The sample of training data beside a model, or beside its nearest ancestor with one; None without."""
     for ancestor in lineage(model):
         if ancestor.model is not None and ancestor.model.weights is not None:
             folder = ancestor.model.weights.parent / REPLAY
@@ -281,7 +281,7 @@ def _has_weights(model: ModelFiles, sha256: str) -> bool:
 
 
 def weights_hash(path: Path) -> str:
-    """SHA-256 of a file, hex; remembered while its size and time stay."""
+    """SHA-256 of a file, hex; cached while its size and time are unchanged."""
     stat = path.stat()
     return _hash(path, stat.st_size, stat.st_mtime_ns)
 
@@ -296,13 +296,13 @@ def _added(name: str) -> Path:
     if zoo.is_name(name) and folder.is_dir():
         return folder
     if zoo.is_name(name) and (zoo.shipped_folder() / name).is_dir():
-        raise BadModel(f"'{name}' is part of napari-centermask and stays. Only added models can be changed.")
+        raise BadModel(f"'{name}' is part of napari-centermask. Only added models can be changed.")
     names = ", ".join(m.name for m in zoo.list_models() if not m.shipped) or "none"
-    raise NotThere(f"Expected the name of an added model ({names}), got '{name}'.")
+    raise NotThere(f"There is no added model '{name}'. There are: {names}.")
 
 
 def _bring_back(folder: Path, name: str) -> ModelFiles:
-    """Move a model that was put away to where it is offered."""
+    """Move a stored model back to the installed ones."""
     zoo.check_new_name(name)
     os.replace(folder, zoo.user_folder() / name)
     return zoo.find_model(name)

@@ -1,4 +1,4 @@
-"""The models on this machine: those shipped with the package and those the user added. Needs no torch."""
+"""The models on this machine: those included in the package and those that the user added. Needs no torch."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from napari_centermask.models.store.card import ModelCard, check_shapes
 from napari_centermask.models.store.headers import CARD_KEY, Header, read_onnx, read_safetensors
 
 WEIGHTS = ".safetensors"
-"""Ending of a model's weights; those of its graphs are `graph_suffix`."""
+"""Suffix of a model's weights; those of its graphs are `graph_suffix`."""
 CLASSIFIER = ".classifier.onnx"
-"""Ending of a classifier of cells; one under a model's name beside its files goes wherever the model goes."""
+"""Suffix of a classifier of cells; one with a model's name beside its files belongs to the model."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _REFERENCE_SUFFIXES = (".pth", ".pkl", ".pt")
 ADDING = ".adding-"
-"""Beginning of the folders in which models are put together; they are not listed."""
+"""Prefix of temporary folders in which models are assembled; they are not listed."""
 _LEFT_AFTER_S = 24 * 3600
-"""Age from which such a folder is what a killed process left: adding a model takes minutes at most."""
+"""Age from which such a folder was left by a killed process: adding a model takes minutes at most."""
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """One model: its card and the files that hold it.
+    """One model: its card and its files.
 
     Attributes
     ----------
     weights
         safetensors, for torch and for training.
     graphs
-        The ONNX graphs of the model's family in its order, for the other engines; None where they are missing.
+        The ONNX graphs of the model's family in its order, for the other engines; None if they are missing.
     shipped
         Part of the package; cannot be removed.
     """
@@ -56,7 +56,7 @@ class ModelFiles:
 
     @property
     def classifier(self) -> Path | None:
-        """The classifier of cells that lies beside the files under their name, None without."""
+        """The classifier of cells beside the files with the same name, None without."""
         own = self.paths[0]
         name = next((own.name.removesuffix(s) for s in suffixes() if own.name.endswith(s)), own.stem)
         path = own.with_name(name + CLASSIFIER)
@@ -74,22 +74,22 @@ class ModelFiles:
 
 
 def graph_suffix(name: str) -> str:
-    """Ending of the file of a graph."""
+    """Suffix of the file of a graph."""
     return f".{name}.onnx"
 
 
 def suffixes() -> list[str]:
-    """Endings of the files of models."""
+    """Suffixes of the files of models."""
     return [WEIGHTS, *map(graph_suffix, graph_names())]
 
 
 def shipped_folder() -> Path:
-    """Where the package keeps its models."""
+    """The folder of the package's models."""
     return Path(__file__).parents[2] / "resources" / "models"
 
 
 def user_folder() -> Path:
-    """Where the user's models lie; the environment variable NAPARI_CENTERMASK_HOME moves it."""
+    """The folder of the user's models; the environment variable NAPARI_CENTERMASK_HOME moves it."""
     home = os.environ.get("NAPARI_CENTERMASK_HOME")
     if home:
         return Path(home).expanduser() / "models"
@@ -99,17 +99,17 @@ def user_folder() -> Path:
 
 
 def is_name(text: str) -> bool:
-    """Whether a model may have this name: letters, digits, '.', '_' and '-', no path."""
+    """Whether a name is allowed: letters, digits, '.', '_' and '-', no path."""
     return _NAME.fullmatch(text) is not None
 
 
 def list_models() -> list[ModelFiles]:
-    """All usable models, the shipped ones first; damaged ones are left out (see `broken_models`)."""
+    """All usable models, our own first; damaged ones are left out (see `broken_models`)."""
     return [m for m in _scan() if isinstance(m, ModelFiles)]
 
 
 def broken_models() -> list[BadModel]:
-    """Why models in the folders cannot be used, one error each."""
+    """The error of each model in the folders that cannot be used."""
     return [m for m in _scan() if isinstance(m, BadModel)]
 
 
@@ -124,12 +124,12 @@ def _scan() -> Iterator[ModelFiles | BadModel]:
 
 
 def find_model(name_or_path: str | Path) -> ModelFiles:
-    """A model by its name, by one of its files, or by the folder that holds it.
+    """A model by its name, by one of its files, or by its folder.
 
     Raises
     ------
     BadModel
-        If there is none, naming those there are, or if its files or its card cannot be used.
+        If there is none (lists the available ones), or its files or card cannot be used.
     """
     text = str(name_or_path)
     if _NAME.fullmatch(text):
@@ -142,11 +142,11 @@ def find_model(name_or_path: str | Path) -> ModelFiles:
     if path.is_file():
         return _read(_stem(path))
     names = ", ".join(m.name for m in list_models()) or "none"
-    raise BadModel(f"Expected the name of an installed model ({names}) or a model file, found neither for '{text}'.")
+    raise BadModel(f"There is no model '{text}'. Choose an installed model ({names}) or a model file.")
 
 
 def read_weights(path: str | Path) -> ModelFiles:
-    """A model from its weights alone; graphs beside them, perhaps out of date, are not looked at.
+    """A model from its weights only; graphs beside them, which may be outdated, are ignored.
 
     Raises
     ------
@@ -160,16 +160,16 @@ def read_weights(path: str | Path) -> ModelFiles:
 def add_model(
     path: str | Path, name: str | None = None, *, complete: Callable[[ModelFiles], None] | None = None
 ) -> ModelFiles:
-    """Install a model under a name; all its files are there together or none, also if the process is killed.
+    """Install a model under a name; either all of its files are installed or none, even if the process is killed.
 
     Parameters
     ----------
     path
-        A file of a model of ours with its siblings, or a public CenterMask2 checkpoint (.pth), which is converted.
+        A file of one of our models, with those that belong to it, or a public CenterMask2 checkpoint (.pth), which is converted.
     name
-        The name of the card when not given.
+        By default the name in the card.
     complete
-        Writes more files beside those of the model before it is listed; where it fails, nothing is installed.
+        Writes more files beside those of the model before it is listed; if it fails, nothing is installed.
 
     Raises
     ------
@@ -191,21 +191,21 @@ def remove_model(name: str) -> None:
     Raises
     ------
     BadModel
-        If there is none of this name, or it is a shipped one.
+        If there is none of this name, or it is included in the package.
     """
     folder = user_folder() / name
     if _NAME.fullmatch(name) and folder.is_dir():
         shutil.rmtree(folder)
         return
     if _NAME.fullmatch(name) and (shipped_folder() / name).is_dir():
-        raise BadModel(f"'{name}' is part of napari-centermask and stays. Only added models can be removed.")
+        raise BadModel(f"'{name}' is part of napari-centermask. Only added models can be removed.")
     names = ", ".join(m.name for m in list_models() if not m.shipped) or "none"
     raise BadModel(f"Expected the name of an added model ({names}), got '{name}'.")
 
 
 def _add_reference(path: Path, name: str | None, complete: Callable[[ModelFiles], None] | None) -> ModelFiles:
     if not path.is_file():
-        raise BadModel(f"Expected a checkpoint file, {path} does not exist.")
+        raise BadModel(f"The checkpoint {path} does not exist. Check the path.")
     try:
         from napari_centermask.models.nets.centermask import CenterMask
         from napari_centermask.models.store.checkpoint import load_state, save_model
@@ -220,16 +220,18 @@ def _add_reference(path: Path, name: str | None, complete: Callable[[ModelFiles]
     load_state(network, state, where=path.name)
 
     def write(stem: Path) -> None:
-        # In float32: rounded weights would no longer answer as the published ones do.
+        # In float32: rounded weights would no longer give the published results.
         save_model(stem.with_name(stem.name + WEIGHTS), network, card, half=False)
 
     return _install(card.name, write, complete)
 
 
 def check_new_name(name: str) -> None:
-    """Refuse, with `BadModel`, a name under which no model can be installed."""
+    """Raise `BadModel` for a name under which no model can be installed."""
     if not _NAME.fullmatch(name):
-        raise BadModel(f"Expected a name of letters, digits, '.', '_' and '-', got '{name}'. Give another one.")
+        raise BadModel(
+            f"A name can have letters, digits, '.', '_' and '-', which '{name}' does not follow. Choose another one."
+        )
     if (user_folder() / name).exists() or (shipped_folder() / name).exists():
         raise BadModel(f"A model named '{name}' is already installed. Choose another name, or remove it first.")
 
@@ -254,7 +256,7 @@ def _install(name: str, write: Callable[[Path], None], complete: Callable[[Model
 
 
 def _remove_leftovers() -> None:
-    """Remove what killed processes left of adding models."""
+    """Remove what killed processes left behind while adding models."""
     for folder in user_folder().glob(f"{ADDING}*"):
         with suppress(FileNotFoundError):  # another process has just finished
             if time.time() - folder.stat().st_mtime > _LEFT_AFTER_S:
@@ -273,11 +275,11 @@ def _stem(path: Path) -> Path:
             return path.with_name(path.name.removesuffix(suffix))
     if path.name.endswith(CLASSIFIER):
         raise BadModel(
-            f"Expected a model, {path.name} is a classifier of cells. Use it by its path, or lay it beside a model under the "
+            f"{path.name} is not a model but a classifier of cells. Use it by its path, or put it beside a model with the "
             "model's name and add that one."
         )
     hint = f" Install it first: napari-centermask models add {path}" if path.suffix in _REFERENCE_SUFFIXES else ""
-    raise BadModel(f"Expected a model file ({', '.join(suffixes())}), got {path.name}.{hint}")
+    raise BadModel(f"{path.name} is not a model file ({', '.join(suffixes())}).{hint}")
 
 
 def _only_stem(folder: Path) -> Path:
@@ -285,7 +287,7 @@ def _only_stem(folder: Path) -> Path:
     stems = sorted({_stem(p) for p in files})
     if len(stems) != 1:
         found = ", ".join(s.name for s in stems) or "none"
-        raise BadModel(f"Expected one model in {folder}, found {found}. Name the file.")
+        raise BadModel(f"{folder} must have one model, but has {found}. Choose the file.")
     return stems[0]
 
 
@@ -294,13 +296,13 @@ def _read(stem: Path, *, shipped: bool = False) -> ModelFiles:
     weights, graphs = _existing(stem, WEIGHTS), {n: _existing(stem, graph_suffix(n)) for n in graph_names()}
     found = {name: path for name, path in graphs.items() if path is not None}
     if weights is None and not found:
-        raise BadModel(f"Expected {stem.name}.safetensors or ONNX graphs of it in {stem.parent}, found neither.")
+        raise BadModel(f"{stem.parent} has no {stem.name}.safetensors and no ONNX graphs of it. Choose another file.")
     cards = ([] if weights is None else [_read_card(weights)]) + [_read_card(path) for path in found.values()]
     for other in cards[1:]:
         _check_same(cards[0], other, stem.name)
     family = family_of(cards[0])
     if strange := [path.name for name, path in found.items() if name not in family.graphs]:
-        raise BadModel(f"Expected graphs of a {family.name}, {', '.join(strange)} is of another family. Remove it.")
+        raise BadModel(f"{', '.join(strange)} is not a graph of a {family.name}. Remove it.")
     if found and len(found) < len(family.graphs):
         wanted = " and ".join(stem.name + graph_suffix(name) for name in family.graphs)
         lone = ", ".join(path.name for path in found.values())
@@ -325,7 +327,7 @@ def _read_card(path: Path) -> ModelCard:
     header = read_safetensors(path) if is_weights else read_onnx(path)
     text = header.metadata.get(CARD_KEY)
     if not isinstance(text, str):
-        raise BadModel(f"Expected a model card inside {path.name}, found none. Make it with napari-centermask export.")
+        raise BadModel(f"{path.name} has no model card. Make it with napari-centermask export.")
     card = ModelCard.from_json(text, where=path.name)
     if is_weights:
         check_shapes(card, header.shapes, where=path.name)
@@ -335,7 +337,7 @@ def _read_card(path: Path) -> ModelCard:
 
 
 def _check_graph(card: ModelCard, header: Header, path: Path) -> None:
-    """Fixed sizes of a graph's inputs and outputs against its card; sizes left open are 0."""
+    """Compare the fixed sizes of a graph's inputs and outputs with its card; variable sizes are 0."""
     expected = {"image": (1, card.model.in_channels)} | family_of(card).graph_sizes(card.model)
     for name, (axis, size) in expected.items():
         shape = header.shapes.get(name)
@@ -357,9 +359,9 @@ def _check_same(card: ModelCard, other: ModelCard, name: str) -> None:
         "std",
         "percentiles",
     )
-    fields += ("training",)  # trained anew
+    fields += ("training",)  # trained again
     if wrong := [f for f in fields if getattr(card, f) != getattr(other, f)]:
         raise BadModel(
             f"The files of {name} belong to different models: their cards differ in {', '.join(wrong)}. "
-            "Export the model again, or remove the files that are out of date."
+            "Export the model again, or remove the outdated files."
         )
