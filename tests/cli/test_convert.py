@@ -78,12 +78,12 @@ def test_rejected_cells_can_be_left_out(tmp_path, cells, capsys):
 @pytest.mark.parametrize(
     ("tokens", "message"),
     [
-        (["none.json", "x.geojson"], "there is none"),
+        (["none.json", "x.geojson"], "does not exist"),
         (["a.json", "x.abc"], "The format of x.abc is not clear"),
         (["a.json", "x.abc", "--to", "svg"], "There is no format 'svg'"),
         (["a.abc", "x.geojson"], "The format of a.abc is not clear"),
         (["annotations.json", "x.geojson"], "x.geojson is a file, but there are 2 images"),
-        (["folder", "x.json"], "found none"),
+        (["folder", "x.json"], "but has none"),
     ],
 )
 def test_mistakes_get_one_clear_message(coco, tmp_path, monkeypatch, capsys, tokens, message):

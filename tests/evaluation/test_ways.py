@@ -121,7 +121,7 @@ def test_mistakes_are_told(folder, capsys, extra, message):
 def test_a_file_of_other_images_is_refused_and_not_judged_as_empty(folder, capsys):
     way = str(folder / "sure_val.json")
     assert cli.run(["viability", way, "--data", str(folder)]) == 2
-    assert "sure_val.json has none of test0.png" in capsys.readouterr().err
+    assert "sure_val.json has no cells of test0.png" in capsys.readouterr().err
     way = str(folder / "sure_test.json")
     assert cli.run(["viability", way, "--data", str(folder)]) == 2
     assert "--calibrate none" in capsys.readouterr().err

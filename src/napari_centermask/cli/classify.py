@@ -70,7 +70,7 @@ def classify(
         with left_out.unless_done(record.file_name):
             if path is None:
                 where = images or cells.parent
-                raise BadImage(f"Expected the image {record.file_name} in {where}, there is none. Say where: --images.")
+                raise BadImage(f"Image {record.file_name} not found in {where}. Choose its folder with --images.")
             found = tell(np.asarray(read_plane(path, record.plane)), record.instances, loaded)
             told[-1] = replace(record, instances=found)
             for cell in found:

@@ -73,7 +73,7 @@ def convert(
     notice(f"{given.title} to {wanted.title}: {loss.text()}")
     rejected = sum(c.status == "rejected" for r in results for c in r)
     if rejected and wanted.exact:
-        notice(f"{rejected} rejected cells are written too; --shown leaves them out.")
+        notice(f"{rejected} rejected cells are included; use --shown to leave them out.")
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"))
     for name, why in reading.failed.items():
         left_out.add(name, why)

@@ -79,15 +79,15 @@ def _planes(files: list[Path], seen: list[Path], axes: str | None, left_out: Lef
             planes = [np.asarray(plane) for _, plane in image.planes()]
             if not all(np.isfinite(plane).all() for plane in planes):
                 planes = []
-                raise BadImage(f"Expected finite intensities, {path.name} holds NaN or infinite ones. Leave it out.")
+                raise BadImage(f"{path.name} has NaN or infinite intensities. Leave it out.")
             if image.note:
                 notice(image.note)
         for plane in planes:
             shape = shape or plane.shape
             if plane.shape != shape:
                 raise BadSettings(
-                    f"Expected images of one shape, {seen[0].name} has {shape}, {path.name} {plane.shape}. "
-                    "Take those of one camera."
+                    f"The images differ in shape: {seen[0].name} has {shape}, {path.name} {plane.shape}. "
+                    "Choose images of one camera."
                 )
             seen.append(path)
             yield plane

@@ -124,7 +124,7 @@ def _measured(
     path = find_image(cells, images, result.name)
     if path is None:
         where = images or cells.parent
-        raise BadImage(f"Expected the image {result.name} in {where}, there is none. Say where it is: --images.")
+        raise BadImage(f"Image {result.name} not found in {where}. Choose its folder with --images.")
     note = read_header(path, axes=axes).note
     if note:
         notice(note)

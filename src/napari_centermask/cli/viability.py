@@ -121,7 +121,7 @@ def _without(
     """The images that no way left out, and what each found in them."""
     kept = [k for k, record in enumerate(records) if record.file_name not in left_out.why]
     if not kept:
-        raise BadImage(f"Expected images that can be judged, there is none. {left_out.sentences[0]}")
+        raise BadImage(f"None of the images can be evaluated. {left_out.sentences[0]}")
     return [records[k] for k in kept], {name: replace(f, cells=[f.cells[k] for k in kept]) for name, f in found.items()}
 
 

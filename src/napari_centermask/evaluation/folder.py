@@ -50,13 +50,11 @@ def read_truth(folder: Path, split: str | None, left_out: LeftOut[str] | None = 
         raise BadAnnotations(f"{folder} has no {path.name}, only {found}. Choose another --split or folder.")
     records = read_coco(path, images_root=folder / "images")
     if not records:
-        raise BadAnnotations(f"Expected annotated images, {path.name} lists none.")
+        raise BadAnnotations(f"{path.name} lists no images. Choose another file or folder.")
     if left_out is not None and any(_is_there(r) for r in records):
         for record in records:
             if not _is_there(record):
-                left_out.add(
-                    image_name(record), f"Expected the image beside {path.name}, it is missing. Bring it back."
-                )
+                left_out.add(image_name(record), f"The image beside {path.name} is missing. Put it back.")
         records = [r for r in records if _is_there(r)]
     check_images(path, records)
     return records
@@ -211,7 +209,7 @@ def _evaluate(
     names, crowds = (image_name(r) for r in judged), (r.crowds for r in judged)
     report = evaluate(pairs, score=score, max_detections=max_detections, names=names, crowds=crowds)
     if images_left_out and not report.n_images:
-        raise BadImage(f"Expected images that can be judged, there is none. {images_left_out.sentences[0]}")
+        raise BadImage(f"None of the images can be evaluated. {images_left_out.sentences[0]}")
     report.left_out = cells_left_out(judged)
     return report
 

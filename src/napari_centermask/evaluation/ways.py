@@ -69,7 +69,7 @@ class Way:
     def __init__(self, text: str, settings: SegmentSettings) -> None:
         model, _, classifier = text.partition("+")
         if model == TRUTH and not classifier:
-            raise BadSettings("Expected a classifier for the annotated cells: truth+CLASSIFIER.")
+            raise BadSettings("'truth' needs a classifier: truth+CLASSIFIER.")
         self.name, self.settings, self._model = text, settings, model
         self._classifier: ClassifierEngine | None = load_classifier(classifier) if classifier else None
         self._engine = load_engine(model, engine=settings.engine, device=settings.device) if is_model(model) else None
@@ -122,7 +122,7 @@ def _of_file(path: Path, records: Sequence[ImageRecord]) -> list[Instances]:
     theirs = records_by_key(path, read_coco(path))
     if not theirs.keys() & set(map(key_of, records)):
         raise BadAnnotations(
-            f"Expected cells of the annotated images, {path.name} has none of {records[0].file_name} and the others. Choose "
+            f"{path.name} has no cells of {records[0].file_name} and the others. Choose "
             "another file or --split, write {split} in its name where each has its own, or --calibrate none without val."
         )
     categories = next(iter(theirs.values())).instances.categories

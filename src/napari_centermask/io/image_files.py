@@ -84,7 +84,7 @@ def image_files(path: Path, say: Callable[[str], None] = lambda text: None) -> l
             say(found.note + _WAY)
         return list(found.images)
     if not path.is_file():
-        raise BadImage(f"Expected an image file, {path} does not exist.")
+        raise BadImage(f"{path} does not exist. Choose an image file or a folder of images.")
     return [path]
 
 

@@ -169,7 +169,7 @@ def write_measurements(
                         rows.writer.writerows(found)
             images = [i for i in images if left_out is None or i.name not in left_out.why]
             if left_out and not images:
-                raise BadImage(f"Expected images that can be measured, there is none. {left_out.sentences[0]}")
+                raise BadImage(f"None of the images can be measured. {left_out.sentences[0]}")
             with counts.open("w", encoding="utf-8", newline="") as stream:
                 _write_counts(stream, images)
     finally:

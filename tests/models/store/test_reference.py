@@ -194,7 +194,9 @@ def test_a_file_of_nested_references_is_refused_quickly(tmp_path):
 
 def test_other_networks_are_refused_by_name(tmp_path):
     torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / "resnet.pth")
-    with pytest.raises(BadModel, match=r"resnet\.pth does not have the weights of a CenterMask2 \(its first is conv1\.weight\)"):
+    with pytest.raises(
+        BadModel, match=r"resnet\.pth does not have the weights of a CenterMask2 \(its first is conv1\.weight\)"
+    ):
         convert_reference(tmp_path / "resnet.pth")
     with pytest.raises(BadModel, match="cannot be opened"):
         convert_reference(tmp_path / "absent.pth")

@@ -112,7 +112,7 @@ def test_replayed_folders_need_images_to_judge_by_too(folder, run, tmp_path):
     replayed = run.model_copy(update={"replay": [known]})
     check_data(replayed)
     (known / "annotations_val.json").unlink()
-    with pytest.raises(BadAnnotations, match=r"known/annotations_val\.json, found none"):
+    with pytest.raises(BadAnnotations, match=r"no annotations at .*known/annotations_val\.json"):
         check_data(replayed)
 
 
@@ -126,5 +126,5 @@ def test_a_folder_without_val_is_trained_on_alone_where_another_judges(folder, r
         "more": {"train"},
         "data": {"train", "val"},
     }
-    with pytest.raises(BadAnnotations, match=r"more/annotations_val\.json, found none"):
+    with pytest.raises(BadAnnotations, match=r"no annotations at .*more/annotations_val\.json"):
         check_data(run.model_copy(update={"data": [more]}))

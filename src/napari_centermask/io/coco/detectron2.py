@@ -21,7 +21,7 @@ def with_images(path: Path, results: list[Any]) -> dict[str, Any]:
     """
     if not results or not all(isinstance(r, dict) and "image_id" in r and "category_id" in r for r in results):
         raise BadAnnotations(
-            f"Expected COCO instances or a list of results with 'image_id' and 'category_id' in {path.name}, got another list. "
+            f"{path.name} is not COCO: it is neither an object nor a list of results with 'image_id' and 'category_id'. "
             "Export it as COCO instances."
         )
     if not any(r.get("segmentation") for r in results):

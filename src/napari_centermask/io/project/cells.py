@@ -93,7 +93,7 @@ class Cells:
             result = self._store.result(name)
         if (result.shape, result.leading) != (entry.shape, entry.leading):
             raise BadImage(
-                f"Expected an image of {result.leading + result.shape} pixels, as its annotations say, {name} "
+                f"{name} is annotated with {result.leading + result.shape} pixels, but it "
                 f"has {entry.leading + entry.shape}. Put the old image back."
             )
         result.named_categories = True

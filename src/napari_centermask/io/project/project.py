@@ -328,13 +328,12 @@ class Project:
         """
         journal = self._writing()
         user = next((e.file_name for e in self._images if id in self._cells.uses(e.id)), None)
-        expected = "Expected a category without cells,"
         if user is not None:
             named = repr(self._categories.by_id[id].name)
-            raise BadSettings(f"{expected} {user} has cells of {named}. Give them another category first.")
+            raise BadSettings(f"{user} has cells of {named}. Give them another category first.")
         if id in self._store.uses_of_removed():
             raise BadSettings(
-                f"{expected} an image that was removed from the project has cells of {self._categories.by_id[id].name!r}. "
+                f"An image that was removed from the project has cells of {self._categories.by_id[id].name!r}. "
                 "Add that image again and give them another category first."
             )
         self._categories.remove(id)

@@ -200,7 +200,7 @@ def remove_model(name: str) -> None:
     if _NAME.fullmatch(name) and (shipped_folder() / name).is_dir():
         raise BadModel(f"'{name}' is part of napari-centermask. Only added models can be removed.")
     names = ", ".join(m.name for m in list_models() if not m.shipped) or "none"
-    raise BadModel(f"Expected the name of an added model ({names}), got '{name}'.")
+    raise BadModel(f"There is no added model '{name}'. There are: {names}.")
 
 
 def _add_reference(path: Path, name: str | None, complete: Callable[[ModelFiles], None] | None) -> ModelFiles:
