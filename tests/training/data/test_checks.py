@@ -54,9 +54,7 @@ def test_good_data_pass(run):
 
 def test_masks_of_another_size_than_the_image(folder, run):
     Image.fromarray(np.zeros((120, 200), np.uint8)).save(folder / "images" / "train_2.png")
-    with pytest.raises(
-        BadAnnotations, match=r"annotations_train.json has 160 x 200 .* train_2\.png, the file has 120"
-    ):
+    with pytest.raises(BadAnnotations, match=r"annotations_train.json has 160 x 200 .* train_2\.png, the file has 120"):
         check_data(run)
 
 
