@@ -142,11 +142,12 @@ def test_candidates_follow_the_plane_and_the_threshold(edits, viewer):
 
 
 @pytest.mark.parametrize("what", ["layer", "active", "image"])
-def test_deleting_a_layer_ends_the_candidates_without_harm(edits, viewer, what):
+def test_deleting_a_layer_ends_the_candidates_without_harm(edits, viewer, what, qtbot):
     candidates = candidates_of(edits)
     candidates.show()
     viewer.layers.remove({"layer": candidates.layer, "active": edits.active.layer, "image": edits.source}[what])
     assert not candidates.is_shown
+    qtbot.wait(1)  # layers go once napari has removed its own
     assert not any("candidates" in layer.name for layer in viewer.layers)
 
 
