@@ -8,7 +8,7 @@ def test_cells_are_found_under_the_name_that_the_model_is_installed_with(engine,
     loaded = []
     monkeypatch.setattr(engine_cache, "load_engine", lambda files, **kwargs: loaded.append(files) or engine)
     files = engine_cache.find_model("mine")
-    monkeypatch.setattr(engine_cache, "find_model", lambda name: type(files)(name, files.card, None, *files.graphs))
+    monkeypatch.setattr(engine_cache, "find_model", lambda name: type(files)(name, files.card, None, files.graphs))
     engine_cache.cached_engine(SegmentSettings(model="mine"))
     assert loaded[0].card.name == "mine"
     assert files.card.name == "fake"
