@@ -79,6 +79,25 @@ def test_a_stack_with_a_blank_plane_has_the_same_cells_by_every_entry(stack, tmp
     assert [why.startswith(f"{BLANK}: The image has no contrast") for why in end.left_out] == [True]
 
 
+@pytest.mark.parametrize("bad", ["nan", "ends", "dropped"])
+def test_planes_that_cannot_be_used_have_no_cells_by_every_entry(stack, tmp_path, fake, bad):
+    pixels = tifffile.imread(stack).astype(np.float32)
+    empty = {"nan": [BLANK, 4], "ends": [0, BLANK, 6], "dropped": [BLANK, 3, 4]}[bad]
+    if bad == "nan":
+        pixels[4, 30, 40] = np.nan
+    else:
+        pixels[empty] = 0
+    tifffile.imwrite(stack, pixels, imagej=True, metadata={"axes": "ZYX"})
+    expected = by_command(stack, tmp_path / "out")
+    assert [z for z in range(7) if not len(expected[z,])] == empty
+    docked, _ = by_worker(tasks.run(of_dock(stack), SETTINGS))
+    predicted, _ = by_worker(predict(stack, SETTINGS))
+    indices = [(z,) for z in range(7)]
+    evaluated = dict(zip(indices, predictor(fake.engine(), SETTINGS)(read_image(stack), indices), strict=True))
+    for found in (docked, predicted, evaluated):
+        assert [z for z in range(7) if not len(found[z,])] == empty
+
+
 def test_planes_that_are_evaluated_alone_have_the_cells_of_the_stack(stack, tmp_path, fake):
     expected = by_command(stack, tmp_path / "out")
     some = predictor(fake.engine(), SETTINGS)(read_image(stack), [(6,), (1,)])

@@ -114,10 +114,11 @@ def _predict_steps(
 ) -> Generator[Progress, None, list[Instances]]:
     found: dict[Index, Instances] = {}
     planes = planes_of(image)
-    for step in segment_planes(planes, engine, settings, only=set(indices), min_score=min_score, check=False):
+    check = len(planes) > 1  # as in `segment`, a stack goes on where a plane is blank; a blank image has no cells
+    for step in segment_planes(planes, engine, settings, only=set(indices), min_score=min_score, check=check):
         if not isinstance(step, PlaneCells):
             yield step
-        elif step.problem:
+        elif step.problem and not check:
             raise BadImage(step.problem)
         else:
             found[step.plane.index] = step.cells
