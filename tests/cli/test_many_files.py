@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from napari_centermask import cli
 from napari_centermask.cli.plan import output_names, plan
 from napari_centermask.core.compose import label_image
 from napari_centermask.core.errors import CannotSave
+from napari_centermask.core.instances import Instances
 from napari_centermask.io import images as images_module
 from napari_centermask.io import measurements
 from napari_centermask.io.coco.document import read_coco, write_coco
@@ -364,6 +367,21 @@ def test_a_full_disk_spares_what_fits_into_a_conversion(masks, tmp_path, monkeyp
     assert cli.run(["convert", str(masks), str(tmp_path / "rois"), "--to", "imagej"]) == 2
     assert "b_rois.zip: no room" in capsys.readouterr().err
     assert sorted(p.name for p in (tmp_path / "rois").glob("*.zip")) == ["a_rois.zip", "d_rois.zip"]
+
+
+def test_the_cells_of_an_image_that_cannot_be_classified_are_written_as_they_were(fields, tmp_path, capsys, monkeypatch):
+    def classify(plane, found, classifier):
+        return Instances(found.shape, [replace(c, category=2) for c in found], categories={1: "living", 2: "dead"})
+
+    card = SimpleNamespace(model=SimpleNamespace(categories=["living", "dead"]))
+    monkeypatch.setattr("napari_centermask.engines.classifier.load_classifier", lambda *_, **__: SimpleNamespace(card=card))
+    monkeypatch.setattr("napari_centermask.pipeline.classify.classify", classify)
+    tokens = ["classify", str(fields / "annotations_test.json"), "--out", str(tmp_path / "c.json")]
+    assert cli.run(tokens) == 2
+    assert "2.png" in capsys.readouterr().err
+    records = read_coco(tmp_path / "c.json")
+    assert [{c.category for c in r.instances} for r in records] == [{2}, {1}, {2}]
+    assert [len(r.instances) for r in records] == [12] * 3
 
 
 def test_a_flat_field_is_found_without_the_damaged_image(tmp_path, capsys):

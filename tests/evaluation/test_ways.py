@@ -157,3 +157,30 @@ def test_a_model_is_told_the_names_of_channels_that_the_file_knows(tmp_path, mon
     Way("model", SegmentSettings()).run([record], "test")
     Way("model", SegmentSettings(channel_names=["a", "b"])).run([record], "test")
     assert seen == [["GFP", "DAPI"], ["a", "b"]]
+
+
+def test_an_image_that_is_missing_is_left_out_of_the_table_and_named(folder, capsys):
+    (folder / "images" / "test0.png").unlink()
+    way = str(folder / "sure_{split}.json")
+    assert cli.run(["viability", way, "--data", str(folder), "--samples", "2", "--out", str(folder / "out")]) == 2
+    assert "test0.png" in capsys.readouterr().err
+    row = json.loads((folder / "out" / "viability.json").read_text())["ways"][way]
+    assert (row["cells"], row["found"]) == (10, 10)
+
+
+def test_an_image_that_cannot_be_classified_is_left_out_of_the_table_and_named(folder, capsys, monkeypatch):
+    def classify(plane, found, classifier):
+        if plane.max() == 0:
+            raise MemoryError
+        return found
+
+    monkeypatch.setattr(ways, "classify", classify)
+    monkeypatch.setattr(ways, "load_classifier", lambda name: object())
+    Image.fromarray(np.zeros(SHAPE, np.uint8)).save(folder / "images" / "val3.png")
+    Image.fromarray(np.zeros(SHAPE, np.uint8)).save(folder / "images" / "test3.png")
+    way = f"{folder / 'sure_{split}.json'}+any"
+    assert cli.run(["viability", way, "--data", str(folder), "--samples", "2", "--out", str(folder / "out")]) == 2
+    err = capsys.readouterr().err
+    assert "test3.png" in err
+    assert "val3.png" in err
+    assert json.loads((folder / "out" / "viability.json").read_text())["ways"][way]["cells"] == 10

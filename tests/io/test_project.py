@@ -699,3 +699,50 @@ def test_another_file_of_the_same_name_gets_no_cells(tmp_path, folder):
         project.remove_image(5)
         project.add_images([shutil.copy(folder / "a1.png", third / "b.png")])
         assert len(project.result(project.images[-1].id)) == 0
+
+
+def test_results_in_a_folder_are_no_images_of_its_project(tmp_path, folder):
+    with Project.open(folder) as before:
+        names = [i.file_name for i in before.images]
+    (folder / "project.json").unlink(missing_ok=True)
+    for name in ("a1_labels.png", "a1_cp_masks.png"):
+        shutil.copy(folder / "a1.png", folder / name)
+    with Project.open(folder) as project:
+        assert [i.file_name for i in project.images] == names
+        assert project.new_files() == []
+        assert project.add_images([folder / "a1_labels.png"]) == []  # who names one means it
+        assert [i.file_name for i in project.images][-1] == "a1_labels.png"
+
+
+def test_an_image_that_cannot_be_copied_keeps_no_other_one_out(tmp_path, folder, monkeypatch):
+    from napari_centermask.core.errors import CannotSave
+    from napari_centermask.io.project import images
+
+    def copy_file(path, target):
+        if path.name == "a1.png":
+            raise CannotSave(f"Cannot write {target}: no room.")
+        return real(path, target)
+
+    real = images.copy_file
+    monkeypatch.setattr(images, "copy_file", copy_file)
+    with Project.create(tmp_path / "p") as project:
+        reasons = project.add_images([folder / "a1.png", folder / "a2.png"], copy=True)
+        assert [i.file_name for i in project.images] == ["images/a2.png"]
+        assert "no room" in reasons[0]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RecursionError(), KeyError("axes"), OSError(5, "Input/output error")])
+def test_an_image_whose_header_raises_anything_does_not_keep_a_project_from_opening(folder, monkeypatch, error):
+    from napari_centermask.io.project import images
+
+    def read_header(path):
+        if path.name == "a1.png":
+            raise error
+        return real(path)
+
+    real = images.read_header
+    monkeypatch.setattr(images, "read_header", read_header)
+    with Project.open(folder) as project:
+        problems = {i.path.name: i.problem for i in project.images}
+        assert problems.pop("a1.png")
+        assert not any(problems.values())
