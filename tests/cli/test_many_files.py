@@ -154,7 +154,7 @@ def test_a_stopped_run_does_not_replace_what_was_changed_since(plate, tmp_path, 
     coco = tmp_path / "out" / "annotations.json"
     coco.write_text(coco.read_text() + "\n")
     assert segment(plate, tmp_path / "out") == 2
-    assert "would be replaced" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 def test_an_image_that_changed_since_is_segmented_again(plate, tmp_path, failing):
@@ -369,12 +369,16 @@ def test_a_full_disk_spares_what_fits_into_a_conversion(masks, tmp_path, monkeyp
     assert sorted(p.name for p in (tmp_path / "rois").glob("*.zip")) == ["a_rois.zip", "d_rois.zip"]
 
 
-def test_the_cells_of_an_image_that_cannot_be_classified_are_written_as_they_were(fields, tmp_path, capsys, monkeypatch):
+def test_the_cells_of_an_image_that_cannot_be_classified_are_written_as_they_were(
+    fields, tmp_path, capsys, monkeypatch
+):
     def classify(plane, found, classifier):
         return Instances(found.shape, [replace(c, category=2) for c in found], categories={1: "living", 2: "dead"})
 
     card = SimpleNamespace(model=SimpleNamespace(categories=["living", "dead"]))
-    monkeypatch.setattr("napari_centermask.engines.classifier.load_classifier", lambda *_, **__: SimpleNamespace(card=card))
+    monkeypatch.setattr(
+        "napari_centermask.engines.classifier.load_classifier", lambda *_, **__: SimpleNamespace(card=card)
+    )
     monkeypatch.setattr("napari_centermask.pipeline.classify.classify", classify)
     tokens = ["classify", str(fields / "annotations_test.json"), "--out", str(tmp_path / "c.json")]
     assert cli.run(tokens) == 2

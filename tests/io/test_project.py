@@ -446,7 +446,7 @@ def test_categories_are_edited_named_everywhere_and_kept(folder):
         assert list(third.categories) == [2]
         result = third.result(1)
         third.history(1).do("delete", to_changes(delete(result.plane(()), [1]), (), result))
-        with pytest.raises(BadSettings, match="at least one"):
+        with pytest.raises(BadSettings, match="only category"):
             third.remove_category(2)
 
 
@@ -469,7 +469,7 @@ def test_linked_and_copied_images(tmp_path, folder):
     with Project.create(place, images) as linked:
         assert [i.path for i in linked.images] == images
         assert [p.name for p in place.iterdir() if p.suffix == ".png"] == []
-        assert linked.add_images([folder / "a1.png"]) == ["a1.png is in the project already."]
+        assert linked.add_images([folder / "a1.png"]) == ["a1.png is already in the project."]
         assert linked.add_images([folder / "a2.png"], copy=True) == []
         assert linked.image(3).path == place / "images" / "a2.png"
         assert linked.image(3).file_name == "images/a2.png"
