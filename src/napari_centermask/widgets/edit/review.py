@@ -14,6 +14,7 @@ from napari_centermask.core import review
 from napari_centermask.core.columns import Columns
 from napari_centermask.core.history import Change, RegionChange
 from napari_centermask.io.reviewed import is_centred
+from napari_centermask.widgets.work.timers import stop
 
 if TYPE_CHECKING:
     from napari_centermask.core.history import Edit
@@ -151,7 +152,7 @@ class Review:
 
     def end(self) -> None:
         """The image's result is no longer shown: measure no more."""
-        self._timer.stop()
+        stop(self._timer)
 
     def refresh(self) -> None:
         """Read what is shown again, for instance after the threshold moved."""

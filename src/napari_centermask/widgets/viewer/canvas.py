@@ -10,6 +10,7 @@ from qtpy.QtCore import QTimer
 
 from napari_centermask.widgets.viewer.gl_programs import KeptPrograms
 from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.timers import stop
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
@@ -44,7 +45,7 @@ class Canvas:
     def end(self) -> None:
         """The viewer is gone."""
         self._links.end()
-        self._after.stop()
+        stop(self._after)
         self._waiting.clear()
         self._actions.clear()
 

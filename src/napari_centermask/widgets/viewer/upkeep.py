@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QTimer
 
 from napari_centermask.widgets.viewer.view import current_index
+from napari_centermask.widgets.work.timers import stop
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -46,8 +47,8 @@ class Upkeep:
 
     def end(self) -> None:
         """Stop the timers."""
-        self._composing.stop()
-        self._settling.stop()
+        stop(self._composing)
+        stop(self._settling)
 
     def compose(self, shown: Shown) -> None:
         """Bring all planes in line with the result: the one in view first, the others as time allows."""
