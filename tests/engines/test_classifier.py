@@ -30,5 +30,5 @@ def test_no_cells_have_no_probabilities(crops):
 
 
 def test_an_unknown_engine_is_refused():
-    with pytest.raises(BadSettings, match="auto, openvino, onnx"):
+    with pytest.raises(BadSettings, match="auto, openvino or onnx"):
         load_classifier("live-dead", engine="torch")

@@ -89,4 +89,4 @@ def test_cells_on_planes_that_are_not_there_are_counted(tmp_path):
     result, notes = read(save(tmp_path / "s.geojson", *features))
     assert result.leading == (3,)
     assert sorted(i for i, plane in result.planes.items() if len(plane)) == [(0,), (2,)]
-    assert "1 objects lie on planes" in notes
+    assert "1 objects are on planes" in notes

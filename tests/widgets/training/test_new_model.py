@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from napari_centermask.core.errors import UserError
-from napari_centermask.widgets.project import reading
+from napari_centermask.widgets.project import loading
 from napari_centermask.widgets.project.session import project_session_of
 from napari_centermask.widgets.training import new_model
 from napari_centermask.widgets.training.new_model import installed_as, predict_next
@@ -57,7 +57,7 @@ def test_an_image_that_nobody_looked_at_is_the_next_one_also_where_it_is_in_view
 
 def test_a_large_image_is_predicted_when_it_has_come(viewer, projects, ended, monkeypatch):
     projects.project.set_status(1, "reviewed")
-    monkeypatch.setattr(reading, "SMALL", 0)
+    monkeypatch.setattr(loading, "SMALL", 0)
     predict_next(viewer, "mine")
     assert projects.current == 1  # nobody waits
     assert projects.loading == 2
@@ -71,7 +71,7 @@ def test_a_large_image_is_predicted_when_it_has_come(viewer, projects, ended, mo
 
 def test_choosing_another_image_meanwhile_ends_the_wait(viewer, projects, ended, monkeypatch):
     projects.project.set_status(1, "reviewed")
-    monkeypatch.setattr(reading, "SMALL", 0)
+    monkeypatch.setattr(loading, "SMALL", 0)
     predict_next(viewer, "mine")
     projects.show_soon(3)
     ended()
