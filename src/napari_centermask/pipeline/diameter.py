@@ -18,12 +18,13 @@ from napari_centermask.settings import SegmentSettings
 
 SCALES = (0.25, 0.5, 1.0, 2.0)
 """At which a model looks at an image: cells of half to four times its own size, and half as much again on either side."""
-_PART, _LOOK, _LAST = 0.015, 5.0, 8.0
+_PART, _LOOK, _LAST = 0.015, 5.0, (8.0, 16.0)
 """Size of a window: this part of the image's pixels, or so many cells in a row in a look and in the last measurement if that is
 more. Together they cost about a tenth of a run where cells are small beside the image."""
 _TRUSTED = 0.25, 2.0
 """Sizes of cells that are believed, as parts of the model's own: what is smaller is texture or noise, what is larger is cut."""
 _ENOUGH = 8  # cells in a look; after them no other place is looked at
+_SURE = 12  # cells in the last measurement; where there are fewer, a larger window is measured
 _BEST = 20  # cells by whose scores a look is judged
 _DOUBT = 0.85
 """Factor on the confidence for each octave of the cells from the sizes that the model was trained on, or of a look's scale from 1
@@ -79,8 +80,11 @@ def plane_diameter(
         return None
     scaled = plane.scaled(min(engine.card.diameter / best.diameter, 8.0))
     yield Progress(0, 0, "Estimating the cell diameter")
-    window = _window(scaled, _side(scaled, _LAST * engine.card.diameter, settings), best.middle)
-    found, _, _ = make_detector(engine, settings).sizes(scaled, window, by_masks=True)
+    for least in _LAST:
+        window = _window(scaled, _side(scaled, least * engine.card.diameter, settings), best.middle)
+        found, _, _ = make_detector(engine, settings).sizes(scaled, window, by_masks=True)
+        if len(found) >= _SURE:
+            break
     return _typical(found, window) / _factor(scaled) if len(found) >= FEW else best.diameter
 
 
