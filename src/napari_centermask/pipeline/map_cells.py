@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from napari_centermask.core.probabilities import tempered
 from napari_centermask.core.watershed import Region, regions, separate
 from napari_centermask.engines import MapEngine
 from napari_centermask.pipeline.model_input import ScaledInput
-from napari_centermask.settings import SegmentSettings
+from napari_centermask.settings import SegmentSettings, UNetSettings
 
 _MORE_THAN_HALF = 0.5 + 1e-6  # of a resized pixel, so that it belongs to a single cell
 _FLIPS: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))  # axes of a batch of tiles
@@ -34,7 +34,7 @@ def tile_maps(engine: MapEngine, scaled: ScaledInput, box: tuple[int, int, int, 
         (K, h, w) float32, see `MapEngine.maps`.
     """
     tile = scaled.read(box)
-    least = 2**engine.card.model.depth
+    least = 2 ** cast(UNetSettings, engine.card.model).depth  # only these have maps
     tile = np.pad(tile, [(0, 0), (0, 0), *((0, -side % least) for side in tile.shape[2:])], mode="symmetric")
     total = np.zeros((), np.float32)
     for axes in _FLIPS if flips else _FLIPS[:1]:
@@ -99,7 +99,7 @@ def region_sizes(
     Specks are left out: regions of less than a tenth of the size that half of the foreground's pixels lie in.
     """
     boxes, areas = region_boxes(found), np.array([np.count_nonzero(r.mask) for r in found], np.float64)
-    is_cut = (boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2:] >= np.array(shape[::-1])).any(axis=1)
+    is_cut = np.asarray((boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2:] >= np.array(shape[::-1])).any(axis=1))
     chosen = np.arange(len(found))
     if len(found):
         ordered = np.sort(areas)

@@ -276,7 +276,7 @@ def test_the_check_lists_findings_and_goes_there(open_dock):
     tree = dock.quality.tree
     titles = [tree.topLevelItem(n).text(0) for n in range(tree.topLevelItemCount())]
     assert titles == ["Tiny (1)", "Duplicate (1)", "Not reviewed (4)"]
-    assert dock.quality.summary.text() == "6 things to look at."
+    assert dock.quality.summary.text() == "6 things to check."
     tree.itemClicked.emit(tree.topLevelItem(1).child(0), 0)
     assert dock.edits.selected == (4, 6)
     dock.edits.run_tool("delete", ids=(6,))

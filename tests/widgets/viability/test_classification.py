@@ -368,5 +368,5 @@ def test_a_read_only_project_is_not_classified(viewer, project, qtbot):
         dock, projects = dock_on(viewer, project)
         start = dock.classification.box.run.start
         assert not start.isEnabled()
-        assert "not changed" in start.toolTip()
+        assert "not change it" in start.toolTip()
         projects.close()
