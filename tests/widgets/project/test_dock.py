@@ -71,7 +71,7 @@ def edits_of(dock):
 
 def test_a_folder_of_images_becomes_a_project_and_its_first_image_is_shown(viewer, project_dock, folder):
     assert not project_dock.head.save.isEnabled()
-    assert "open a folder" in project_dock.head.save.toolTip()
+    assert "Open a folder" in project_dock.head.save.toolTip()
     project_dock.open(folder)
     assert project_dock.images.count() == 6
     assert statuses(project_dock)[:5] == ["untouched"] * 5

@@ -98,6 +98,8 @@ class Plot:
         item.setLogMode(y=is_log)
         item.showGrid(x=True, y=True, alpha=0.2)
         item.setMenuEnabled(False)
+        menu = item.ctrlMenu  # never shown, and made without a parent, so that it would outlive its dock
+        menu.setParent(self.widget, menu.windowFlags())
         item.hideButtons()
         # Of a fixed size: else an axis finds while it is drawn that it needs another, and all is drawn once more.
         item.getAxis("left").setWidth(_AXIS_WIDTH)

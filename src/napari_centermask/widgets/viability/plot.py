@@ -46,8 +46,6 @@ class ViabilityPlot(QWidget):
         self.plot = plot = Plot("viability %", limits=(-5.0, 105.0))
         plot.widget.setFixedHeight(_HEIGHT)
         plot.widget.setYRange(0, 100)
-        menu = plot.widget.getPlotItem().ctrlMenu  # never shown, and made without a parent
-        menu.setParent(plot.widget, menu.windowFlags())
         plot.widget.setMouseEnabled(x=False, y=False)
         plot.widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         plot.widget.setToolTip("Click to go to that frame.")
