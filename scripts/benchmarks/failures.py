@@ -148,7 +148,8 @@ class Patient:
 
     def fill_disk(self) -> str:
         """The next checkpoint meets a full disk."""
-        part = self.job.folder / "last.part"
+        pid = json.loads((self.job.folder / "job.json").read_text())["pid"]
+        part = self.job.folder / f".last.pt.{pid}.part"  # as `io.whole_file` names it
         while self.job.is_alive:
             try:
                 os.symlink("/dev/full", part)

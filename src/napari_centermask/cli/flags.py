@@ -73,7 +73,8 @@ def check_train_flags(settings: TrainSettings, in_file: dict[str, Any] | None = 
     BadSettings, BadModel
         Naming the flags or keys and why they have no effect.
     """
-    card = None if settings.start is None else find_model(settings.start).card
+    # A run that goes on needs its start model no more: what it may use was settled when it began.
+    card = None if settings.start is None or settings.resume else find_model(settings.start).card
     typed = [name for name in set_fields(settings) if not _is_of_file(settings, name, in_file or {})]
     idle = idle_in_training(settings, card, processes=_processes())
     refuse_idle(settings, idle, flags=typed, flags_only=settings.resume)
