@@ -19,6 +19,7 @@ from napari_centermask.models.idle_settings import (
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import SegmentSettings, TrainSettings
+from napari_centermask.training.run.kept_start import start_of
 
 
 def check_segment_flags(
@@ -73,8 +74,8 @@ def check_train_flags(settings: TrainSettings, in_file: dict[str, Any] | None = 
     BadSettings, BadModel
         Naming the flags or keys and why they have no effect.
     """
-    # A run that goes on needs its start model no more: what it may use was settled when it began.
-    card = None if settings.start is None or settings.resume else find_model(settings.start).card
+    start = start_of(settings)
+    card = None if start is None else find_model(start).card
     typed = [name for name in set_fields(settings) if not _is_of_file(settings, name, in_file or {})]
     idle = idle_in_training(settings, card, processes=_processes())
     refuse_idle(settings, idle, flags=typed, flags_only=settings.resume)

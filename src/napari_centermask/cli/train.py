@@ -28,6 +28,7 @@ from napari_centermask.jobs.command import check_new_run
 from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.run.control import Control
+from napari_centermask.training.run.kept_start import KEPT, start_of
 from napari_centermask.training.run.shortage import is_out_of_memory
 
 
@@ -168,10 +169,8 @@ def _keep_start(settings: TrainSettings) -> None:
     BadSettings
         If the folder cannot be written.
     """
-    from napari_centermask.training.run.start import KEPT
-
     kept = settings.out / KEPT
-    if settings.resume and kept.exists():
+    if start_of(settings) == kept:
         return
     try:
         kept.parent.mkdir(exist_ok=True)
@@ -185,7 +184,6 @@ def compared(settings: TrainSettings, model: str) -> Iterator[Event]:
     from napari_centermask.cli.compare import judging_split, write_comparison
     from napari_centermask.engines.load import load_engine
     from napari_centermask.evaluation.compare_models import compare_models
-    from napari_centermask.training.run.start import KEPT
 
     yield StageEvent(name="comparing")
     kept = settings.out / KEPT

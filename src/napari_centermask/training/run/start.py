@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -15,10 +14,7 @@ from napari_centermask.models.families import family_of
 from napari_centermask.models.nets.build import build_model
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import TrainSettings
-
-KEPT = Path("start", "start.safetensors")
-"""The start model's weights in a run folder, as the model may be renamed or deleted during the run. Not beside
-`best.safetensors`, so that the folder still has one model."""
+from napari_centermask.training.run.kept_start import start_of
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,8 @@ def make_start(settings: TrainSettings) -> Start:
     BadSettings, BadModel
         If the start model cannot be trained.
     """
-    if settings.start is None:
+    start = start_of(settings)
+    if start is None:
         try:
             model = build_model(settings.model)
         except ValueError as error:
@@ -59,8 +56,7 @@ def make_start(settings: TrainSettings) -> Start:
     from napari_centermask.models.store.checkpoint import load_model
     from napari_centermask.models.store.zoo import find_model
 
-    kept = settings.out / KEPT
-    files = find_model(kept if settings.resume and kept.exists() else settings.start)
+    files = find_model(start)
     if files.weights is None:
         raise BadSettings(f"{files.name} has only ONNX graphs and cannot be trained. Start from a model with weights.")
     model, card = load_model(files.weights)
