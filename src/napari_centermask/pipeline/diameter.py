@@ -19,8 +19,9 @@ from napari_centermask.settings import SegmentSettings
 SCALES = (0.25, 0.5, 1.0, 2.0)
 """At which a model looks at an image: cells of half to four times its own size, and half as much again on either side."""
 _PART, _LOOK, _LAST = 0.015, 5.0, (8.0, 16.0)
-"""Size of a window: this part of the image's pixels, or so many cells in a row in a look and in the last measurement if that is
-more. Together they cost about a tenth of a run where cells are small beside the image."""
+"""Size of a window: this part of the image's pixels, or so many cells in a row in a look and in the last measurement (the second
+where the first holds fewer than `_SURE`) if that is more. Together they cost about a tenth of a run where cells are small beside
+the image and crowded."""
 _TRUSTED = 0.25, 2.0
 """Sizes of cells that are believed, as parts of the model's own: what is smaller is texture or noise, what is larger is cut."""
 _ENOUGH = 8  # cells in a look; after them no other place is looked at
