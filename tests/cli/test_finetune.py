@@ -99,29 +99,31 @@ def test_corrected_cells_become_a_compared_model_with_its_lineage(capfd, fields,
     assert "bioimage AP" in capfd.readouterr().out
     compared = json.loads((tmp_path / "c.json").read_text())
     assert compared["per_image"][0]["name"] == "0.png"
-    assert compared["verdict"]["taught"] == [0, 3]
+    assert compared["verdict"]["trained_on"] == [0, 3]
     assert "trained on 3 images of this comparison" in compared["verdict"]["sentence"]
 
 
-def test_the_second_round_and_a_comparison_hold_out_what_taught_nobody(capfd, fields, parent, tmp_path):
+def test_the_second_round_and_a_comparison_hold_out_images_that_no_model_was_trained_on(
+    capfd, fields, parent, tmp_path
+):
     short = ("--steps", 1, "--batch", 1, "--tile", 64, "--workers", 0)
     first, second = tmp_path / "first", tmp_path / "second"
     assert run("finetune", fields, "--start", parent, "--out", first, *short) == 0
-    learned = zoo.find_model(first / "best.safetensors").card.learned
-    assert len(learned) == 3
+    trained_on = zoo.find_model(first / "best.safetensors").card.trained_on
+    assert len(trained_on) == 3
     Image.fromarray(np.zeros((96, 96), np.uint8)).save(fields / "images" / "new.png")
     records = read_coco(fields / "annotations.json", images_root=fields / "images")
     write_coco(fields / "annotations.json", [*records, replace(records[0], id=9, file_name="new.png")])
     assert run("finetune", fields, "--start", first / "best.safetensors", "--out", second, *short) == 0
     verdict = json.loads((second / "comparison.json").read_text())["verdict"]
-    assert verdict["taught"] == [0, 0]
-    both = zoo.find_model(second / "best.safetensors").card.learned
+    assert verdict["trained_on"] == [0, 0]
+    both = zoo.find_model(second / "best.safetensors").card.trained_on
     assert len(both) == 4
-    assert learned.items() <= both.items()
+    assert trained_on.items() <= both.items()
     models = (first / "best.safetensors", second / "best.safetensors")
     assert run("compare", *models, "--data", fields, "--held-out", "--json", tmp_path / "c.json") == 0
     compared = json.loads((tmp_path / "c.json").read_text())
-    assert compared["verdict"]["taught"] == [0, 0]
+    assert compared["verdict"]["trained_on"] == [0, 0]
     assert [row["name"] for row in compared["per_image"]] == ["0.png", "1.png", "2.png", "new.png"]
     assert run("compare", *models, "--data", fields, "--held-out", "--split", "val") == 2
     assert "Leave out --split" in capfd.readouterr().err

@@ -254,7 +254,7 @@ class Journey:
         assert dock.learning.picture.image is not None
 
     def compare(self) -> None:
-        """The end of the training: both models on what neither learned from."""
+        """The end of the training: both models on images that neither was trained on."""
         dock = self.dock(TrainDock)
         until(lambda: not dock.training.is_alive, what=dock.progress.title.text())
         assert dock.training.state.state == "done", dock.failure.text.text()

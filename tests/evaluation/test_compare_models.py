@@ -12,13 +12,13 @@ from napari_centermask.evaluation import compare_models as module
 from napari_centermask.evaluation.compare_models import compare_models
 from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.io.learned import places_of
+from napari_centermask.io.trained_on import places_of
 from napari_centermask.settings import PreprocessSettings
 
 CARD = {"name": "fake", "kind": "centermask", "normalisation": "percentile", "channel_names": []}
 CARD |= {"defaults": {}, "diameter": 20.0, "percentiles": (1.0, 99.8)}
 NETWORK = SimpleNamespace(categories=["cell"])
-ENGINE = SimpleNamespace(card=SimpleNamespace(**CARD, preprocess=PreprocessSettings(), model=NETWORK, learned={}))
+ENGINE = SimpleNamespace(card=SimpleNamespace(**CARD, preprocess=PreprocessSettings(), model=NETWORK, trained_on={}))
 
 
 @pytest.fixture
@@ -70,18 +70,18 @@ def test_a_model_that_was_trained_on_what_it_is_compared_on_is_not_recommended_b
 
     def segment(image, engine, *_, **__):
         found = next(right)
-        return found if engine is pupil else Instances(found.shape, categories={1: "cell"})
+        return found if engine is fine_tuned else Instances(found.shape, categories={1: "cell"})
 
     monkeypatch.setattr(module, "segment", segment)
-    pupil = SimpleNamespace(card=SimpleNamespace(**vars(ENGINE.card) | {"learned": places_of(records[:4])}))
-    verdict = compare_models([folder], None, ENGINE, pupil).verdict
+    fine_tuned = SimpleNamespace(card=SimpleNamespace(**vars(ENGINE.card) | {"trained_on": places_of(records[:4])}))
+    verdict = compare_models([folder], None, ENGINE, fine_tuned).verdict
     assert verdict.difference == 1.0
-    assert verdict.taught == (0, 4)
+    assert verdict.trained_on == (0, 4)
     assert not verdict.recommended
     assert "trained on 4 images of this comparison" in verdict.sentence
     right = iter(r.instances for r in records for _ in range(2))
-    pupil.card.learned = {}
-    assert compare_models([folder], None, ENGINE, pupil).verdict.recommended
+    fine_tuned.card.trained_on = {}
+    assert compare_models([folder], None, ENGINE, fine_tuned).verdict.recommended
 
 
 def test_models_that_tell_categories_apart_must_have_them_right(tmp_path, cells, models, monkeypatch):

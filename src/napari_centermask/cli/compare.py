@@ -14,7 +14,7 @@ from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from napari_centermask.io.learned import Learned
+    from napari_centermask.io.trained_on import TrainedOn
 
 
 def compare(
@@ -72,7 +72,7 @@ def compare(
     engines = [load_engine(m, engine=engine, device=device) for m in (old, new)]
     with TemporaryDirectory(prefix="centermask-", ignore_cleanup_errors=True) as temporary:
         if held_out:
-            data, split = hold_out(data, Path(temporary), [e.card.learned for e in engines])
+            data, split = hold_out(data, Path(temporary), [e.card.trained_on for e in engines])
         result = compare_models(data, split, *engines, known=known or (), pictures=pictures)
     if held_out:
         for row in result.per_image:
@@ -86,15 +86,15 @@ def compare(
     return 0
 
 
-def hold_out(folders: Sequence[Path], out: Path, learned: Sequence[Learned]) -> tuple[list[Path], str]:
+def hold_out(folders: Sequence[Path], out: Path, trained_on: Sequence[TrainedOn]) -> tuple[list[Path], str]:
     """Make data folders in `out`, each with a held-out split that no model was trained on; return them and its name."""
-    from napari_centermask.io.learned import merged
+    from napari_centermask.io.trained_on import merged
     from napari_centermask.training.data.dataset import freeze_dataset
 
-    known = reduce(merged, learned)
+    known = reduce(merged, trained_on)
     places = [out / str(number) for number in range(len(folders))]
     for folder, place in zip(folders, places, strict=True):
-        freeze_dataset(folder, place, learned=known)
+        freeze_dataset(folder, place, trained_on=known)
     return places, judging_split(places)
 
 

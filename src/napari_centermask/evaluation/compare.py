@@ -74,8 +74,8 @@ class Verdict:
         Sources of the held-out images.
     forgotten
         By how much the AP fell on the old model's kind of image; None if that was not measured.
-    taught
-        Number of the images from which the old and the new model learned.
+    trained_on
+        Number of the images that the old and the new model were trained on.
     """
 
     recommended: bool
@@ -86,7 +86,7 @@ class Verdict:
     sentence: str
     n_sources: int
     forgotten: float | None = None
-    taught: tuple[int, int] = (0, 0)
+    trained_on: tuple[int, int] = (0, 0)
 
 
 @dataclass
@@ -115,7 +115,7 @@ def compare(
     new_score: float = 0.4,
     categories: Sequence[str] = (),
     forgotten: float | None = None,
-    taught: tuple[int, int] = (0, 0),
+    trained_on: tuple[int, int] = (0, 0),
     seed: int = 0,
 ) -> Comparison:
     """Compare two models on the same images.
@@ -130,8 +130,8 @@ def compare(
         Categories that must match for a cell to count as found; if empty, categories are ignored.
     forgotten
         By how much the AP fell on the old model's kind of image, if that was measured.
-    taught
-        Number of the images from which the old and the new model learned.
+    trained_on
+        Number of the images that the old and the new model were trained on.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def compare(
         rows.append(
             row | {f"{k}_{s}": r[k] for s, r in (("old", a), ("new", b)) for k in ("n_predicted", "f1", "ap50")}
         )
-    facts = {"unit": _unit(images), "n_sources": _n_sources(images), "forgotten": forgotten, "taught": taught}
+    facts = {"unit": _unit(images), "n_sources": _n_sources(images), "forgotten": forgotten, "trained_on": trained_on}
     measure = "mean AP by category" if categories else "mean AP"
     verdict = judge(*_counts(images, old_score, new_score, categories), **facts, measure=measure, seed=seed)
     return Comparison(old, new, verdict, rows)
@@ -162,7 +162,7 @@ def judge(
     unit: str = "images",
     n_sources: int | None = None,
     forgotten: float | None = None,
-    taught: tuple[int, int] = (0, 0),
+    trained_on: tuple[int, int] = (0, 0),
     measure: str = "mean AP",
     seed: int = 0,
 ) -> Verdict:
@@ -174,7 +174,7 @@ def judge(
         (images, IoUs, 3) true positives, false positives, false negatives.
     n_sources
         Number of sources of the images; by default the number of images.
-    forgotten, taught
+    forgotten, trained_on
         As for `compare`.
     measure
         Name of the figure in the verdict.
@@ -187,16 +187,16 @@ def judge(
     low, high = (float(q) for q in np.quantile(gains, (0.025, 0.975)))
     luck = float((gains <= 0).mean())
     lost = max(forgotten or 0.0, 0.0)
-    recommended = bool(difference > lost and luck <= LUCK and len(old) > 1 and taught[1] <= taught[0])
+    recommended = bool(difference > lost and luck <= LUCK and len(old) > 1 and trained_on[1] <= trained_on[0])
     where = f"{measure} on {len(old)} {unit} (95 %: {low:+.3f} to {high:+.3f})"
     words = [
         _gain(float(difference), luck, where, is_alone=len(old) < 2),
         _loss(float(difference), lost),
         _few(n_sources),
-        _kind(*taught),
+        _kind(*trained_on),
     ]
     sentence = " ".join(filter(None, words))
-    return Verdict(recommended, float(difference), (low, high), luck, unit, sentence, n_sources, forgotten, taught)
+    return Verdict(recommended, float(difference), (low, high), luck, unit, sentence, n_sources, forgotten, trained_on)
 
 
 def _gain(difference: float, luck: float, where: str, *, is_alone: bool) -> str:

@@ -21,8 +21,8 @@ from napari_centermask.evaluation.report import evaluate
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.groups import sources_of
 from napari_centermask.io.images import read_channel_names, read_plane
-from napari_centermask.io.learned import overlap, taught
 from napari_centermask.io.reviewed import Truth, centred_within, is_partial, truth_of
+from napari_centermask.io.trained_on import overlap, places_in
 from napari_centermask.pipeline import segment, with_card_defaults
 from napari_centermask.pipeline.channels import named
 from napari_centermask.settings import LOWEST_SCORE, PreprocessSettings, SegmentSettings
@@ -77,7 +77,10 @@ def compare_models(
         judged.append(_judge(entry, old, new, microscope))
     lost = forgotten(known, old, new) if known else None
     scores = {"old_score": _score(old), "new_score": _score(new)}
-    facts = {"categories": _categories(entries, old, new), "taught": (_n_taught(entries, old), _n_taught(entries, new))}
+    facts = {
+        "categories": _categories(entries, old, new),
+        "trained_on": (_n_trained_on(entries, old), _n_trained_on(entries, new)),
+    }
     result = compare(judged, forgotten=lost, **facts, **scores)
     for row, entry in zip(result.per_image, entries, strict=True):
         row["path"] = str(entry.record.path)
@@ -151,9 +154,11 @@ def _categories(entries: Sequence[_Entry], old: Engine, new: Engine) -> list[str
     return sorted(known) if len(known) > 1 and wanted <= known else []
 
 
-def _n_taught(entries: Sequence[_Entry], engine: Engine) -> int:
+def _n_trained_on(entries: Sequence[_Entry], engine: Engine) -> int:
     """Number of the compared images that a model was trained on."""
-    places = [(e.truth.reviewed or ((0, 0, *e.record.shape),), taught(e.record, engine.card.learned)) for e in entries]
+    places = [
+        (e.truth.reviewed or ((0, 0, *e.record.shape),), places_in(e.record, engine.card.trained_on)) for e in entries
+    ]
     return sum(overlap(judged, known) for judged, known in places)
 
 

@@ -54,12 +54,12 @@ def prepare(
     is_new = not folder.exists()
     try:
         card = None if files is None else files.card
-        learned = {} if card is None else card.learned
-        freeze_dataset(data, folder / "data", val_part=val_part, seed=seed, learned=learned)
-        found = suggest(folder / "data", folder, card=card, start=start, replay=replay)
-        check_data(found.settings)
+        trained_on = {} if card is None else card.trained_on
+        freeze_dataset(data, folder / "data", val_part=val_part, seed=seed, trained_on=trained_on)
+        suggestion = suggest(folder / "data", folder, card=card, start=start, replay=replay)
+        check_data(suggestion.settings)
     except BaseException:
         if is_new:
             shutil.rmtree(folder, ignore_errors=True)
         raise
-    return Suggestion(found.settings.model_copy(update={"seed": seed}), found.reasons)
+    return Suggestion(suggestion.settings.model_copy(update={"seed": seed}), suggestion.reasons)

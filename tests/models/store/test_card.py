@@ -59,21 +59,21 @@ def test_a_card_with_named_channels_survives_json():
     assert card.bears_missing
 
 
-@pytest.mark.parametrize("told", [None, 3, "all", ["a"], {"a": 3, "b": [1, [0, 0, 2], [0, 0, "x", 9]]}])
-def test_what_a_card_does_not_tell_rightly_taught_nobody(told):
-    card = ModelCard(name="a", licence="CC0-1.0", model=ModelSettings(), diameter=30.0, training={"learned": told})
-    assert not any(card.learned.values())
+@pytest.mark.parametrize("places", [None, 3, "all", ["a"], {"a": 3, "b": [1, [0, 0, 2], [0, 0, "x", 9]]}])
+def test_invalid_places_in_a_card_are_left_out(places):
+    card = ModelCard(name="a", licence="CC0-1.0", model=ModelSettings(), diameter=30.0, training={"learned": places})
+    assert not any(card.trained_on.values())
 
 
-def test_a_card_tells_what_taught_its_model():
-    learned = {"0123456789abcdef": [(0, 0, 64, 80)]}
-    card = ModelCard(name="a", licence="CC0-1.0", model=ModelSettings(), diameter=30.0, training={"learned": learned})
-    assert ModelCard.from_json(card.to_json()).learned == {"0123456789abcdef": [[0, 0, 64, 80]]}
+def test_a_card_keeps_the_places_that_its_model_was_trained_on():
+    places = {"0123456789abcdef": [(0, 0, 64, 80)]}
+    card = ModelCard(name="a", licence="CC0-1.0", model=ModelSettings(), diameter=30.0, training={"learned": places})
+    assert ModelCard.from_json(card.to_json()).trained_on == {"0123456789abcdef": [[0, 0, 64, 80]]}
 
 
 def test_a_card_says_how_large_the_cells_were_that_its_model_was_trained_on():
-    told = {"nucleus": [9.1, 20, 35.5], "a": [3, 2, 1], "b": [1, 2], "c": ["1", 2, 3], "d": None, "e": [0, 1, 2]}
-    card = make_card(training={"diameters": told})
+    sizes = {"nucleus": [9.1, 20, 35.5], "a": [3, 2, 1], "b": [1, 2], "c": ["1", 2, 3], "d": None, "e": [0, 1, 2]}
+    card = make_card(training={"diameters": sizes})
     assert ModelCard.from_json(card.to_json()).diameters == {"nucleus": (9.1, 20, 35.5)}
     assert make_card().diameters == make_card(training={"diameters": [1, 2, 3]}).diameters == {}
 

@@ -1,4 +1,4 @@
-"""What cannot be learned from is refused before the first step, with the file and the way out."""
+"""Data that cannot be trained on are refused before the first step; the message names the file and the remedy."""
 
 import json
 import shutil

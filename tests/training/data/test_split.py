@@ -12,9 +12,9 @@ from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.groups import sources_of
-from napari_centermask.io.learned import merged, overlap, places_of, taught
 from napari_centermask.io.project import Project
 from napari_centermask.io.reviewed import PARTIAL, is_centred, is_partial, truth_of
+from napari_centermask.io.trained_on import merged, overlap, places_in, places_of
 from napari_centermask.training.data.dataset import freeze_dataset
 from napari_centermask.training.data.split import split
 from napari_centermask.training.run.defaults import facts_of
@@ -113,10 +113,10 @@ def test_what_nobody_saw_in_another_frame_of_the_only_source_is_no_truth(cells):
     parts = split([first, replace(second, instances=Instances(second.shape, kept))])
     assert parts.kind == "regions"
     assert [r.file_name for r in parts.val] == ["well_t1.png"]
-    (learned,) = (truth_of(r, partial=True) for r in parts.train if r.file_name == "well_t2.png")
+    (trained,) = (truth_of(r, partial=True) for r in parts.train if r.file_name == "well_t2.png")
     held = parts.val[0].reviewed
-    assert learned.reviewed == ()
-    assert {c.id for c in learned.instances} == {c.id for c in kept[:5] if not is_centred(c, held)}
+    assert trained.reviewed == ()
+    assert {c.id for c in trained.instances} == {c.id for c in kept[:5] if not is_centred(c, held)}
 
 
 def test_several_regions_of_one_image_are_shared_out(cells):
@@ -177,35 +177,35 @@ def images(tmp_path, cells):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_taught_the_start_model_is_not_held_out(images, seed):
+def test_images_that_the_start_model_was_trained_on_are_not_held_out(images, seed):
     names = [f"{c}.png" for c in "abcdef"]
     first = split(images(names), seed=seed)
-    learned = places_of(first.train)
-    second = split(images([*names, "g.png"]), seed=seed + 1, learned=learned)
+    trained_on = places_of(first.train)
+    second = split(images([*names, "g.png"]), seed=seed + 1, trained_on=trained_on)
     assert second.kind == "images"
     assert second.val
     assert not {r.file_name for r in second.val} & {r.file_name for r in first.train}
-    third = split(images([*names, "g.png", "h.png"]), seed=seed, learned=merged(learned, places_of(second.train)))
+    third = split(images([*names, "g.png", "h.png"]), seed=seed, trained_on=merged(trained_on, places_of(second.train)))
     assert not {r.file_name for r in third.val} & {r.file_name for r in (*first.train, *second.train)}
 
 
-def test_where_all_images_taught_in_part_the_same_places_are_held_out(images):
+def test_where_all_images_were_partly_trained_on_the_same_places_are_held_out(images):
     names = [f"{c}.png" for c in "abcd"]
     first = split(images(names))
-    learned = places_of(first.train)
-    second = split(images([*names, "e.png"]), learned=learned)
+    trained_on = places_of(first.train)
+    second = split(images([*names, "e.png"]), trained_on=trained_on)
     assert second.kind == "regions"
     assert {r.file_name: r.reviewed for r in first.val}.items() <= {r.file_name: r.reviewed for r in second.val}.items()
-    assert not any(overlap(r.reviewed, taught(r, learned)) for r in second.val)
+    assert not any(overlap(r.reviewed, places_in(r, trained_on)) for r in second.val)
 
 
-def test_a_region_that_taught_is_not_held_out_when_another_comes(images):
+def test_a_region_that_was_trained_on_is_not_held_out_when_another_comes(images):
     (one,) = images(["a.png"], n=16)
     regions = ((0, 0, 60, 80), (60, 0, 120, 80), (0, 80, 60, 160))
     first = split([replace(one, reviewed=regions)])
-    learned = places_of(first.train)
-    second = split([replace(one, reviewed=(*regions, (60, 80, 120, 160)))], learned=learned)
-    assert not overlap(second.val[0].reviewed, taught(one, learned))
+    trained_on = places_of(first.train)
+    second = split([replace(one, reviewed=(*regions, (60, 80, 120, 160)))], trained_on=trained_on)
+    assert not overlap(second.val[0].reviewed, places_in(one, trained_on))
 
 
 @pytest.mark.parametrize("part", [0, 1, 1.5, -0.1])
@@ -274,7 +274,7 @@ def test_what_the_threshold_hides_is_no_cell_of_a_reviewed_image(tmp_path, cells
     assert all(c.score == 0.9 for t in truths for c in t.instances)
 
 
-def test_nothing_that_taught_is_tested_on_either(tmp_path, images):
+def test_no_place_trained_on_is_tested_on_later(tmp_path, images):
     names = [f"{n}.png" for n in range(14)]
     (tmp_path / "images").mkdir()
     records = [replace(r, id=n) for n, r in enumerate(images(names), start=1)]
@@ -282,9 +282,9 @@ def test_nothing_that_taught_is_tested_on_either(tmp_path, images):
         r.path.rename(tmp_path / "images" / r.file_name)
     write_coco(tmp_path / "annotations.json", records)
     folder = tmp_path / "data"
-    learned = {}
+    trained_on = {}
     for _ in range(3):
-        freeze_dataset(tmp_path, folder, learned=learned)
+        freeze_dataset(tmp_path, folder, trained_on=trained_on)
         sides = {
             s: read_coco(folder / f"annotations_{s}.json", images_root=folder / "images")
             for s in ("train", "val", "test")
@@ -292,8 +292,8 @@ def test_nothing_that_taught_is_tested_on_either(tmp_path, images):
         }
         judged = [r for s in ("val", "test") for r in sides.get(s, [])]
         assert judged
-        assert not any(taught(r, learned) for r in judged)
-        learned = merged(learned, places_of(sides["train"]))
+        assert not any(places_in(r, trained_on) for r in judged)
+        trained_on = merged(trained_on, places_of(sides["train"]))
 
 
 def test_too_few_cells_are_refused_with_what_to_do(tmp_path, cells):

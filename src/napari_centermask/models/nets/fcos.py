@@ -16,7 +16,7 @@ PRIOR_PROBABILITY = 0.01  # arXiv 1708.02002, section 3.3
 
 
 class Scale(nn.Module):
-    """A learned factor per level."""
+    """A trainable factor per level."""
 
     def __init__(self) -> None:
         super().__init__()

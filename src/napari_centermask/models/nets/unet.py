@@ -17,7 +17,7 @@ from napari_centermask.models.nets.norm import make_norm
 from napari_centermask.settings import UNetSettings
 
 _GROUPS = 8  # of GroupNorm, at most: narrow levels have few channels
-_TAUGHT = 5  # coarser levels at most under deep supervision: training tiles are multiples of 32
+_MOST_SUPERVISED = 5  # coarser levels with a loss of their own: training tiles are multiples of 32
 
 
 class DoubleConv(nn.Module):
@@ -81,7 +81,7 @@ class PlainUNet(nn.Module):
         self.dropout = nn.Dropout2d(settings.dropout)  # at the end of the contracting path: the paper's section 3.1
         self.up = nn.ModuleList(Up(w, attention=settings.attention, **kept) for w in reversed(widths[:-1]))
         self.head = nn.Conv2d(widths[0], len(settings.map_names), 1)
-        coarser = reversed(widths[1:-1][:_TAUGHT]) if settings.deep_supervision else ()
+        coarser = reversed(widths[1:-1][:_MOST_SUPERVISED]) if settings.deep_supervision else ()
         self.side = nn.ModuleList(nn.Conv2d(w, len(settings.map_names), 1) for w in coarser)
         self.apply(_initialise)
 

@@ -11,7 +11,7 @@ from napari_centermask.models.families import FAMILIES, Shapes, family_of
 from napari_centermask.settings import AnyModel, PreprocessSettings
 
 if TYPE_CHECKING:
-    from napari_centermask.io.learned import Learned
+    from napari_centermask.io.trained_on import TrainedOn
 
 
 LARGEST_DIAMETER = 10_000.0  # pixels; larger cells do not occur
@@ -101,11 +101,11 @@ class ModelCard(BaseModel):
         return float(augment.get("drop_channel", 0)) > 0
 
     @property
-    def learned(self) -> Learned:
-        """What the model and its parents were trained on; see `io.learned`. Leaves out invalid entries of the card."""
-        told = self.training.get("learned")
-        places = told.items() if isinstance(told, dict) else ()
-        return {key: [b for b in boxes if _is_rectangle(b)] for key, boxes in places if isinstance(boxes, list)}
+    def trained_on(self) -> TrainedOn:
+        """What the model and its parents were trained on; see `io.trained_on`. Leaves out invalid entries of the card."""
+        places = self.training.get("learned")
+        rows = places.items() if isinstance(places, dict) else ()
+        return {key: [b for b in boxes if _is_rectangle(b)] for key, boxes in rows if isinstance(boxes, list)}
 
     @property
     def diameters(self) -> dict[str, tuple[float, float, float]]:
@@ -113,9 +113,9 @@ class ModelCard(BaseModel):
 
         Empty for older models; leaves out invalid entries of the card.
         """
-        told = self.training.get("diameters")
-        sizes = told.items() if isinstance(told, dict) else ()
-        return {name: (low, middle, high) for name, row in sizes if _are_sizes(row) for low, middle, high in [row]}
+        sizes = self.training.get("diameters")
+        rows = sizes.items() if isinstance(sizes, dict) else ()
+        return {name: (low, middle, high) for name, row in rows if _are_sizes(row) for low, middle, high in [row]}
 
     def to_json(self) -> str:
         """The card as JSON, on one line."""

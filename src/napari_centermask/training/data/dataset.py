@@ -12,8 +12,8 @@ from napari_centermask.core.instances import Instances
 from napari_centermask.io.coco.document import check_images, read_coco, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.files import link_file
-from napari_centermask.io.learned import Learned
 from napari_centermask.io.reviewed import PARTIAL, is_partial, truth_of
+from napari_centermask.io.trained_on import TrainedOn
 from napari_centermask.training.data.split import Split, split
 
 FEWEST_CELLS = 5
@@ -80,7 +80,7 @@ def _of_project(folder: Path) -> list[ImageRecord]:
 
 
 def freeze_dataset(
-    source: Path, out: Path, *, val_part: float = 0.2, seed: int = 0, learned: Learned = MappingProxyType({})
+    source: Path, out: Path, *, val_part: float = 0.2, seed: int = 0, trained_on: TrainedOn = MappingProxyType({})
 ) -> Split:
     """Write `out`/images and annotations of the splits train and val from a project or an annotated folder.
 
@@ -89,7 +89,7 @@ def freeze_dataset(
 
     Parameters
     ----------
-    learned
+    trained_on
         What the models to be compared were trained on, from their cards; see `split`.
 
     Raises
@@ -100,7 +100,7 @@ def freeze_dataset(
     records = read_records(source)
     if is_partial(records):  # also if one half of them would no longer show it
         records = [replace(r, extra=r.extra | {PARTIAL: True}) for r in records]
-    how = {"val_part": val_part, "seed": seed, "learned": learned}
+    how = {"val_part": val_part, "seed": seed, "trained_on": trained_on}
     parts = split(_unique(records), **how)
     test: list[ImageRecord] = []
     if parts.n_groups >= MANY_SOURCES and parts.kind == "images":

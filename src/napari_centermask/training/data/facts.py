@@ -12,15 +12,15 @@ import numpy as np
 
 from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.io.learned import Learned, merged, places_of
 from napari_centermask.io.reviewed import is_partial, truth_of
+from napari_centermask.io.trained_on import TrainedOn, merged, places_of
 from napari_centermask.training.data.loader import annotation_file, folders_by_name, judging
 
 PERCENTILES = (10, 50, 90)
 """Percentiles of the cell diameters that a card keeps, per category."""
 
 
-def data_facts(data: Sequence[Path], replay: Sequence[Path], before: Learned) -> dict[str, Any]:
+def data_facts(data: Sequence[Path], replay: Sequence[Path], before: TrainedOn) -> dict[str, Any]:
     """What a card keeps about a model's data, under `training`.
 
     Parameters
@@ -33,17 +33,17 @@ def data_facts(data: Sequence[Path], replay: Sequence[Path], before: Learned) ->
     Returns
     -------
     dict
-        "data": hashes, see `data_hashes`; "learned": all places that the model was trained on, see `io.learned`;
+        "data": hashes, see `data_hashes`; "learned": all places that the model was trained on, see `io.trained_on`;
         "diameters": {category: 10th, 50th and 90th percentile of the diameters in image pixels}, of `data` only.
     """
-    learned, sizes = before, defaultdict[str, list[float]](list)
+    trained_on, sizes = before, defaultdict[str, list[float]](list)
     for number, folder in enumerate(map(Path, (*data, *replay))):
         records = read_coco(annotation_file(folder, "train"), images_root=folder / "images")
-        learned = merged(learned, places_of(records))
+        trained_on = merged(trained_on, places_of(records))
         for name, diameter in _diameters(records) if number < len(data) else ():
             sizes[name].append(diameter)
-    known = {name: np.percentile(found, PERCENTILES).round(1).tolist() for name, found in sizes.items()}
-    return {"data": data_hashes([*data, *replay]), "learned": dict(learned), "diameters": known}
+    known = {name: np.percentile(diameters, PERCENTILES).round(1).tolist() for name, diameters in sizes.items()}
+    return {"data": data_hashes([*data, *replay]), "learned": dict(trained_on), "diameters": known}
 
 
 def _diameters(records: Sequence[ImageRecord]) -> Iterator[tuple[str, float]]:

@@ -16,8 +16,8 @@ from napari_centermask.core.instances import Box, Instance, Instances
 from napari_centermask.evaluation.compare import FEW_SOURCES
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.groups import sources_of
-from napari_centermask.io.learned import Learned, overlap, taught
 from napari_centermask.io.reviewed import is_centred, is_partial, truth_of
+from napari_centermask.io.trained_on import TrainedOn, overlap, places_in
 
 T = TypeVar("T")
 TRIES = 50
@@ -43,7 +43,11 @@ class Split:
 
 
 def split(
-    records: Sequence[ImageRecord], *, val_part: float = 0.2, seed: int = 0, learned: Learned = MappingProxyType({})
+    records: Sequence[ImageRecord],
+    *,
+    val_part: float = 0.2,
+    seed: int = 0,
+    trained_on: TrainedOn = MappingProxyType({}),
 ) -> Split:
     """Hold about `val_part` of the cells out, by whole sources.
 
@@ -59,7 +63,7 @@ def split(
         Images that were reviewed at least in part.
     val_part
         Fraction of the cells to hold out; at least one source.
-    learned
+    trained_on
         What the start model was trained on: a source with such a place is not held out as a whole.
 
     Raises
@@ -85,7 +89,7 @@ def split(
         )
     sizes = {name: 1 + sum(len(r.instances) for r in group) for name, group in groups.items()}
     wanted = val_part * sum(sizes.values())
-    known = {r.path: taught(r, learned) for r in {r.path: r for r in records}.values()}
+    known = {r.path: places_in(r, trained_on) for r in {r.path: r for r in records}.values()}
     fresh = [n for n in judges if not any(known[r.path] for r in groups[n])]
     if len(judges) < FEW_SOURCES or len(fresh) < len(judges):
         cut = [_cut_source(groups[name], val_part, partial=partial, known=known) for name in judges]

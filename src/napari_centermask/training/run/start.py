@@ -9,7 +9,7 @@ from torch import nn
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.files import sha256_of
-from napari_centermask.io.learned import Learned
+from napari_centermask.io.trained_on import TrainedOn
 from napari_centermask.models.families import family_of
 from napari_centermask.models.nets.build import build_model
 from napari_centermask.models.store.card import ModelCard
@@ -28,14 +28,14 @@ class Start:
     card
         Card of that model.
     trained_on
-        What the weights were trained on before, as in `ModelCard.learned`.
+        What the weights were trained on before, as in `ModelCard.trained_on`.
     """
 
     model: nn.Module
     parent: str | None = None
     parent_sha256: str | None = None
     card: ModelCard | None = None
-    trained_on: Learned = field(default_factory=dict)
+    trained_on: TrainedOn = field(default_factory=dict)
 
 
 def make_start(settings: TrainSettings) -> Start:
@@ -68,7 +68,7 @@ def make_start(settings: TrainSettings) -> Start:
         )
     if _has_other_categories(settings, card):
         model = for_categories(model, settings.model.categories)
-    return Start(model, card.name, sha256_of(files.weights), card, card.learned)
+    return Start(model, card.name, sha256_of(files.weights), card, card.trained_on)
 
 
 def _pretrained(model: nn.Module, name: str) -> Start:
@@ -88,7 +88,7 @@ def _pretrained(model: nn.Module, name: str) -> Start:
             f"It is a {card.model.summary}; choose another one, or another backbone."
         )
     model.load_state_dict(state | same)
-    return Start(model, trained_on=card.learned)
+    return Start(model, trained_on=card.trained_on)
 
 
 def _has_other_categories(settings: TrainSettings, card: ModelCard) -> bool:

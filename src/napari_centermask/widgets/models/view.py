@@ -191,7 +191,7 @@ def card_text(entry: Entry) -> str:
         ("made from it", ", ".join(entry.children)),
         ("training", _training(training)),
         ("data", _data(training)),
-        ("trained on", _images(len(card.learned))),
+        ("trained on", _images(len(card.trained_on))),
         *(("measured", line) for line in metric_lines(card.metrics)),
         *(("limit", limit) for limit in card.limits),
         ("files", f"{entry.size / 1e6:.1f} MB in {model.paths[0].parent}"),

@@ -1,7 +1,7 @@
-"""Which places of which images taught a model: known by the images' bytes, so under any name and in any project.
+"""The places in images that a model was trained on. Images are recognised by their bytes, under any name and in any project.
 
-A model judged by what it has learned looks better than it is. Its card keeps these places and those of its parents, so that
-no later split holds one of them out, and a comparison can say where it could not be helped.
+A model looks better than it is on images that it was trained on. Its card keeps these places and those of its parents, so
+that no later split holds one of them out, and a comparison says where that could not be avoided.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.files import sha256_of
 from napari_centermask.io.reviewed import is_partial, truth_of
 
-Learned = Mapping[str, Sequence[Sequence[int]]]
+TrainedOn = Mapping[str, Sequence[Sequence[int]]]
 """Fingerprint of an image file -> rectangles (y0, x0, y1, x1), half-open, in any of its planes."""
 
 
@@ -24,9 +24,9 @@ def fingerprint(path: Path) -> str:
 
 
 def places_of(records: Sequence[ImageRecord]) -> dict[str, list[Box]]:
-    """What a model learns from annotated images: the reviewed regions, and the middles of right cells beside them."""
+    """The places used in training with annotated images: reviewed regions, and the middles of right cells outside them."""
     partial = is_partial(records)
-    found: dict[str, list[Box]] = {}
+    places: dict[str, list[Box]] = {}
     for record in records:
         truth = truth_of(record, partial=partial)
         if truth.is_empty:
@@ -34,20 +34,20 @@ def places_of(records: Sequence[ImageRecord]) -> dict[str, list[Box]]:
         whole = ((0, 0, *record.shape),)
         boxes = whole if truth.reviewed is None else (*truth.reviewed, *map(_middle, truth.instances))
         if record.path is not None:
-            found = merged(found, {fingerprint(record.path): boxes})
-    return found
+            places = merged(places, {fingerprint(record.path): boxes})
+    return places
 
 
-def merged(a: Learned, b: Learned) -> dict[str, list[Box]]:
-    """The places of both, without those that lie in another one."""
+def merged(a: TrainedOn, b: TrainedOn) -> dict[str, list[Box]]:
+    """The places of both, without those that lie inside another one."""
     return {key: _outer([_box(box) for box in (*a.get(key, ()), *b.get(key, ()))]) for key in {**a, **b}}
 
 
-def taught(record: ImageRecord, learned: Learned) -> list[Box]:
-    """The places of an image among those learned; empty where it taught nothing, or has no file."""
-    if not learned or record.path is None or not Path(record.path).is_file():
+def places_in(record: ImageRecord, trained_on: TrainedOn) -> list[Box]:
+    """The places of an image that a model was trained on; empty if there are none, or the image has no file."""
+    if not trained_on or record.path is None or not Path(record.path).is_file():
         return []
-    return [_box(box) for box in learned.get(fingerprint(record.path), ())]
+    return [_box(box) for box in trained_on.get(fingerprint(record.path), ())]
 
 
 def overlap(boxes: Iterable[Box], others: Sequence[Box]) -> bool:

@@ -1,4 +1,4 @@
-"""What taught a model is known by the bytes of its images, whatever they are called."""
+"""Images that a model was trained on are recognised by their bytes, whatever they are called."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.io.learned import merged, overlap, places_of, taught
+from napari_centermask.io.trained_on import merged, overlap, places_in, places_of
 
 
 def record(path, cells, **fields):
@@ -17,14 +17,14 @@ def record(path, cells, **fields):
 
 def test_a_copy_under_another_name_is_known_and_another_image_is_not(tmp_path, cells):
     one, other = record(tmp_path / "a.png", cells), record(tmp_path / "other.png", cells)
-    learned = places_of([one])
+    trained_on = places_of([one])
     (tmp_path / "copy.png").write_bytes((tmp_path / "a.png").read_bytes())
-    assert taught(replace(one, path=tmp_path / "copy.png", file_name="copy.png"), learned) == [(0, 0, 120, 160)]
-    assert taught(other, learned) == []
-    assert taught(replace(one, path=tmp_path / "gone.png"), learned) == []
+    assert places_in(replace(one, path=tmp_path / "copy.png", file_name="copy.png"), trained_on) == [(0, 0, 120, 160)]
+    assert places_in(other, trained_on) == []
+    assert places_in(replace(one, path=tmp_path / "gone.png"), trained_on) == []
 
 
-def test_of_a_partly_reviewed_image_its_regions_and_right_cells_teach(tmp_path, cells):
+def test_of_a_partly_reviewed_image_regions_and_right_cells_are_places(tmp_path, cells):
     one = record(tmp_path / "a.png", cells, reviewed=((0, 0, 60, 160),))
     first, *rest = sorted(one.instances, key=lambda c: -c.y0)
     kept = [replace(first, status="accepted"), *(replace(c, status="predicted") for c in rest)]
