@@ -25,7 +25,7 @@ from napari_centermask.engines.graphs import CARD_KEY
 from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.folder import evaluate_folder, predictor, read_truth
 from napari_centermask.evaluation.viability import fit_temperature, judge, report
-from napari_centermask.evaluation.ways import Way, at_temperature
+from napari_centermask.evaluation.methods import Method, at_temperature
 from napari_centermask.models.families import family_of
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import load_model, save_model
@@ -104,14 +104,14 @@ def take_last(model: torch.nn.Module, card: ModelCard, path: Path) -> ModelCard:
 
 def measure_boxes(weights: Path, folder: Path, arguments: argparse.Namespace) -> tuple[float, dict]:
     """The temperature fitted on val, and with it boxes and categories on test."""
-    way = Way(str(weights), SegmentSettings(engine=arguments.engine))
+    method = Method(str(weights), SegmentSettings(engine=arguments.engine))
     temperature, judged = 1.0, None
     for split in ("val", "test"):
         records = read_truth(folder, split)
-        found = way.run(records, split)
-        cells = [at_temperature(c, temperature) for c in found.cells]
+        predicted = method.run(records, split)
+        cells = [at_temperature(c, temperature) for c in predicted.cells]
         names = list(records[0].instances.categories.values())
-        judged = judge(zip((r.instances for r in records), cells, strict=True), names, score=found.score)
+        judged = judge(zip((r.instances for r in records), cells, strict=True), names, score=predicted.score)
         if split == "val":
             temperature = round(fit_temperature(judged), 4)
     figures = report(judged, positive=arguments.positive)

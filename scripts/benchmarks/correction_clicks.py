@@ -2,8 +2,8 @@
 
     python scripts/benchmarks/correction_clicks.py --data ../shared/data/dsb_overlap_composite --split test
 
-A scripted person knows the truth and takes, cell by cell, the cheapest way that makes the cell reach the wanted IoU (0.75,
-0.9); every way is carried out with the real tools and its outcome measured. An action is a key, a click, a drag or a
+A scripted person knows the truth and takes, cell by cell, the cheapest repair that makes the cell reach the wanted IoU (0.75,
+0.9); every repair is carried out with the real tools and its outcome measured. An action is a key, a click, a drag or a
 corner of a polygon; selecting a cell is one; choosing a tool is one, each time. Looking and accepting are counted on
 neither side. Boxes and clicks miss by up to 2 pixels.
 
@@ -48,8 +48,8 @@ TOLERANCE = 1.0  # pixels a polygon may lie beside the outline
 
 
 @dataclass(frozen=True, order=True)
-class Way:
-    """A way to a true cell: what it costs and what becomes of the wrong cells in its place."""
+class Repair:
+    """How to get a true cell: what it costs, and what happens to the wrong cells in its place."""
 
     actions: int
     name: str
@@ -113,22 +113,22 @@ class Person:
         self.cells, self.iou = cells, iou
         self.open: list[Instance] = []
 
-    def ways(self, truth: list[Instance]) -> list[Way | None]:
-        """For each true cell the cheapest way to it, None where there is none; `open` holds what is left to delete."""
+    def repairs(self, truth: list[Instance]) -> list[Repair | None]:
+        """For each true cell the cheapest repair, None where there is none; `open` holds what is left to delete."""
         right, used, _ = match(pair(truth, self.cells), self.iou)
-        done: dict[int, Way | None] = {int(t): Way(0, "right") for t in right}
+        done: dict[int, Repair | None] = {int(t): Repair(0, "right") for t in right}
         self.open = [c for k, c in enumerate(self.cells) if k not in set(used.tolist())]
         for k, cell in enumerate(truth):
             if k in done:
                 continue
             now = next((o for o in self.open if iou_of(o, cell) >= self.iou), None)  # what another's split left
-            done[k] = Way(0, "right", [now]) if now else min(self.options(k, cell, truth), default=None)
-            way = done[k] or Way(0, "left as it is", [o for o in [self.at(cell)] if o])
-            self.open = [o for o in self.open if o not in way.gone] + way.left
+            done[k] = Repair(0, "right", [now]) if now else min(self.options(k, cell, truth), default=None)
+            repair = done[k] or Repair(0, "left as it is", [o for o in [self.at(cell)] if o])
+            self.open = [o for o in self.open if o not in repair.gone] + repair.left
         return [done[k] for k in range(len(truth))]
 
-    def options(self, k: int, cell: Instance, truth: list[Instance]) -> Iterator[Way]:
-        """Ways to a true cell."""
+    def options(self, k: int, cell: Instance, truth: list[Instance]) -> Iterator[Repair]:
+        """The repairs that lead to a true cell."""
         raise NotImplementedError
 
     def at(self, cell: Instance) -> Instance | None:
@@ -136,13 +136,13 @@ class Person:
         best = max(self.open, key=lambda o: iou_of(o, cell), default=None)
         return best if best is not None and iou_of(best, cell) > 0.1 else None
 
-    def merged(self, cell: Instance, extra: int) -> Iterator[Way]:
+    def merged(self, cell: Instance, extra: int) -> Iterator[Repair]:
         """The cell is in several pieces: an action for each, and some more."""
         inside = [replace(o, id=n) for n, o in enumerate(self.open, 1) if intersection(o, cell) > 0.5 * o.area]
         if len(inside) > 1:
             ((_, whole), *_) = tools.merge(Instances(WORLD, inside), [o.id for o in inside])
             if iou_of(whole, cell) >= self.iou:
-                yield Way(len(inside) + extra, "merge", [self.open[o.id - 1] for o in inside])
+                yield Repair(len(inside) + extra, "merge", [self.open[o.id - 1] for o in inside])
 
     def strokes(self, now: Instance, wanted: Instance) -> int | None:
         """Brush and eraser strokes until a cell is near enough to the wanted one."""
@@ -167,58 +167,58 @@ class Here(Person):
     def __init__(self, result: Result, asked: dict[str, list[Instance | None]], iou: float) -> None:
         super().__init__(list(result.visible(())), iou)
         self.result, self.asked = result, asked
-        self.ghosts = missed(result, ())
+        self.candidates = missed(result, ())
 
-    def options(self, k: int, cell: Instance, truth: list[Instance]) -> Iterator[Way]:
+    def options(self, k: int, cell: Instance, truth: list[Instance]) -> Iterator[Repair]:
         place = self.at(cell)
         if place is None:
-            if any(iou_of(g, cell) >= self.iou for g in self.ghosts):
-                yield Way(2, "accept a ghost")  # next ghost, accept
+            if any(iou_of(g, cell) >= self.iou for g in self.candidates):
+                yield Repair(2, "accept a candidate")  # next candidate, accept
             for name, answers in self.asked.items():
                 if iou_of(answers[k], cell) >= self.iou:
-                    yield Way(2, f"prompt: {name}")  # tool, click or drag
-            yield Way(2 + corners(cell), "polygon")  # tool, corners, end
+                    yield Repair(2, f"prompt: {name}")  # tool, click or drag
+            yield Repair(2 + corners(cell), "polygon")  # tool, corners, end
             return
         if iou_of(self.asked["box"][k], cell) >= self.iou:
-            yield Way(3, "redraw by a box", [place])  # select, tool, drag
-        yield Way(4 + corners(cell), "polygon", [place])  # select, delete, tool, corners, end
+            yield Repair(3, "redraw by a box", [place])  # select, tool, drag
+        yield Repair(4 + corners(cell), "polygon", [place])  # select, delete, tool, corners, end
         strokes = self.strokes(place, cell)
         if strokes:
-            yield Way(1 + strokes, "paint", [place])
+            yield Repair(1 + strokes, "paint", [place])
         yield from self.reshaped(place, cell)
         yield from self.split(place, cell, truth)
         yield from self.merged(cell, 1)  # select all, merge
 
-    def reshaped(self, place: Instance, cell: Instance) -> Iterator[Way]:
+    def reshaped(self, place: Instance, cell: Instance) -> Iterator[Repair]:
         """Shape tools on the wrong cell: select, then a key once or more."""
         cells = Instances(self.result.shape, [place])
-        ways = [
+        repairs = [
             (1, "fill holes", tools.fill_holes(cells, [place.id])),
             (1, "smooth", tools.smooth(cells, [place.id], 2)),
         ]
         for n in range(1, 5):
-            ways += [(n, "grow", tools.grow(cells, [place.id], n)), (n, "shrink", tools.shrink(cells, [place.id], n))]
-        for keys, name, pairs in ways:
+            repairs += [(n, "grow", tools.grow(cells, [place.id], n)), (n, "shrink", tools.shrink(cells, [place.id], n))]
+        for keys, name, pairs in repairs:
             if pairs and iou_of(pairs[0][1], cell) >= self.iou:
-                yield Way(1 + keys, name, [place])
+                yield Repair(1 + keys, name, [place])
 
-    def split(self, place: Instance, cell: Instance, truth: list[Instance]) -> Iterator[Way]:
+    def split(self, place: Instance, cell: Instance, truth: list[Instance]) -> Iterator[Repair]:
         """The wrong cell is several: select it, a key, and for a line or seeds what is drawn."""
         cells = Instances(self.result.shape, [place])
         within = [t for t in truth if intersection(place, t) > 0.5 * t.area]
         if len(within) < 2:
             return
-        ways = [(2, "split, automatic", tools.split_auto(cells, place.id))]
+        repairs = [(2, "split, automatic", tools.split_auto(cells, place.id))]
         seeds = np.array([middle(t) for t in within])
-        ways.append((3 + len(seeds), "split by seeds", tools.split_seeds(cells, place.id, seeds)))
+        repairs.append((3 + len(seeds), "split by seeds", tools.split_seeds(cells, place.id, seeds)))
         for other in within:
             if other is not cell:
-                ways.append((3, "split by a line", tools.split_line(cells, place.id, between(cell, other))))
-        for cost, name, pairs in ways:
+                repairs.append((3, "split by a line", tools.split_line(cells, place.id, between(cell, other))))
+        for cost, name, pairs in repairs:
             parts = [after for _, after in pairs]
             right = next((p for p in parts if iou_of(p, cell) >= self.iou), None)
             if right is not None:
-                yield Way(cost, name, [place], [p for p in parts if p is not right])
+                yield Repair(cost, name, [place], [p for p in parts if p is not right])
 
 
 class OneLayer(Person):
@@ -228,18 +228,18 @@ class OneLayer(Person):
         super().__init__(list(visible_parts(list(result.visible(()))).values()), iou)
         self.parts = visible_parts(truth)
 
-    def options(self, k: int, cell: Instance, truth: list[Instance]) -> Iterator[Way]:
+    def options(self, k: int, cell: Instance, truth: list[Instance]) -> Iterator[Repair]:
         wanted = self.parts.get(cell.id)
         if iou_of(wanted, cell) < self.iou:
             return  # impossible: too much of it lies under others
         place = self.at(cell)
         if place is None:
-            yield Way(3 + corners(wanted), "polygon")  # new label, tool, corners, end
+            yield Repair(3 + corners(wanted), "polygon")  # new label, tool, corners, end
             return
-        yield Way(5 + corners(wanted), "polygon", [place])  # bucket, click, new label, tool, corners, end
+        yield Repair(5 + corners(wanted), "polygon", [place])  # bucket, click, new label, tool, corners, end
         strokes = self.strokes(place, wanted)
         if strokes:
-            yield Way(2 + strokes, "paint", [place])  # picker, click on the cell
+            yield Repair(2 + strokes, "paint", [place])  # picker, click on the cell
         yield from self.merged(cell, 2)  # picker, click, bucket, a click on each other
 
 
@@ -277,14 +277,14 @@ class Count:
     """Sums over the images for one IoU."""
 
     def __init__(self) -> None:
-        self.rows: list[tuple[Way, Way | None, bool]] = []
+        self.rows: list[tuple[Repair, Repair | None, bool]] = []
         self.extra = {"here": 0, "one layer": 0}
 
     def add(self, truth: Instances, here: Person, layer: Person) -> None:
         """An image's true cells, after both sides did their work."""
         cells = list(truth)
         overlapping = covered_fraction(truth) >= OVERLAP
-        self.rows += zip(here.ways(cells), layer.ways(cells), overlapping.tolist(), strict=True)
+        self.rows += zip(here.repairs(cells), layer.repairs(cells), overlapping.tolist(), strict=True)
         self.extra["here"] += len(here.open)
         self.extra["one layer"] += len(layer.open)
 
@@ -322,13 +322,13 @@ class Count:
         }
 
 
-def _mean(ways: list[Way]) -> float:
-    return round(sum(w.actions for w in ways) / max(len(ways), 1), 3)
+def _mean(repairs: list[Repair]) -> float:
+    return round(sum(w.actions for w in repairs) / max(len(repairs), 1), 3)
 
 
-def _part(ways: Iterable[Way | None]) -> float:
-    ways = list(ways)
-    return round(sum(w is not None and w.name == "right" for w in ways) / max(len(ways), 1), 3)
+def _part(repairs: Iterable[Repair | None]) -> float:
+    repairs = list(repairs)
+    return round(sum(w is not None and w.name == "right" for w in repairs) / max(len(repairs), 1), 3)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from napari_centermask.core.probabilities import tempered
 from napari_centermask.evaluation.curves import roc_auc
 from napari_centermask.evaluation.folder import read_truth
 from napari_centermask.evaluation.viability import Judged, confusion, judge, scores_of
-from napari_centermask.evaluation.ways import Way
+from napari_centermask.evaluation.methods import Method
 from napari_centermask.io.images import read_plane
 from napari_centermask.pipeline.classify import scaled_for
 from napari_centermask.settings import ClassifierSettings, ClassifierTraining, SegmentSettings
@@ -78,7 +78,7 @@ def read_cells(folder: Path, split: str, model: str | None, score: float | None)
     truths = [r.instances for r in records]
     found = {"annotated": list(zip(images, truths, truths, strict=True))}
     if model:
-        run = Way(model, SegmentSettings(**({} if score is None else {"score": score}))).run(records, split)
+        run = Method(model, SegmentSettings(**({} if score is None else {"score": score}))).run(records, split)
         cells = [c.filter(min_score=run.score) for c in run.cells]
         found["found"] = list(zip(images, truths, cells, strict=True))
     return found

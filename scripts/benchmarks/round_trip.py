@@ -27,7 +27,7 @@ from napari_centermask.io.coco.records import by_image, records_of, result_of
 from napari_centermask.io.formats import FORMATS
 from napari_centermask.io.formats.files import read_files, write_files
 
-Way = Callable[[Path, list[Result], Path], Iterable[Result]]
+Conversion = Callable[[Path, list[Result], Path], Iterable[Result]]
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="a data set, or a folder of data sets")
-    parser.add_argument("--formats", default=",".join(_ways()), help="separated by commas")
+    parser.add_argument("--formats", default=",".join(_conversions()), help="separated by commas")
     parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
     folders = [arguments.data] if (arguments.data / "annotations.json").is_file() else sorted(arguments.data.iterdir())
@@ -66,39 +66,39 @@ def main() -> None:
     print(*_summary(rows), sep="\n")
 
 
-def _ways() -> dict[str, Way]:
+def _conversions() -> dict[str, Conversion]:
     """Names of the formats, and of COCO's polygons, with what writes results into a folder and reads them again."""
-    ways: dict[str, Way] = {name: _through(name) for name in FORMATS}
-    return ways | {f"polygons {t:g} px": _through_polygons(t) for t in (0.0, 0.5, 1.0)}
+    conversions: dict[str, Conversion] = {name: _through(name) for name in FORMATS}
+    return conversions | {f"polygons {t:g} px": _through_polygons(t) for t in (0.0, 0.5, 1.0)}
 
 
-def _through(name: str) -> Way:
+def _through(name: str) -> Conversion:
     format = FORMATS[name]
 
-    def way(folder: Path, results: list[Result], images: Path) -> Iterable[Result]:
+    def convert(folder: Path, results: list[Result], images: Path) -> Iterable[Result]:
         target = folder / f"cells{format.ending}" if format.many or len(results) == 1 else folder / "cells"
         write_files(target, results, format)
         return read_files(target, format, images=images)[1].results
 
-    return way
+    return convert
 
 
-def _through_polygons(tolerance: float) -> Way:
-    def way(folder: Path, results: list[Result], images: Path) -> Iterable[Result]:
+def _through_polygons(tolerance: float) -> Conversion:
+    def convert(folder: Path, results: list[Result], images: Path) -> Iterable[Result]:
         records = []
         for result in results:
             records += records_of(result, result.name, first_id=len(records) + 1)
         write_coco(folder / "cells.json", records, polygons=tolerance)
         return [result_of(planes) for planes in by_image(read_coco(folder / "cells.json")).values()]
 
-    return way
+    return convert
 
 
 def _row(folder: Path, name: str, results: list[Result]) -> Row:
     row = Row(folder.name, name)
     with tempfile.TemporaryDirectory() as place:
         start = time.process_time()
-        again = {PurePosixPath(r.name).stem: r for r in _ways()[name](Path(place), results, folder / "images")}
+        again = {PurePosixPath(r.name).stem: r for r in _conversions()[name](Path(place), results, folder / "images")}
         row.seconds = round(time.process_time() - start, 2)
         row.bytes = sum(p.stat().st_size for p in Path(place).rglob("*") if p.is_file())
     for result in results:

@@ -43,8 +43,8 @@ def refused(capsys, *tokens):
         ("rank {image} --seed 0.3", "--seed has no effect"),
         ("evaluate --data {data} --smoothing 2", "--smoothing has no effect"),
         ("evaluate --data {data} --predictions x.json --tile 512", "--tile has no effect: --predictions are judged"),
-        ("viability live-dead --data {data} --model nuclei", "--model has no effect: the ways name the models"),
-        ("viability truth+live-dead --data {data} --nms 0.3", "--nms has no effect: no way has a model"),
+        ("viability live-dead --data {data} --model nuclei", "--model has no effect: the methods name the models"),
+        ("viability truth+live-dead --data {data} --nms 0.3", "--nms has no effect: no method has a model"),
         (
             "train --data {data} --out {data}/run --start nuclei --losses.dice 50",
             "--losses.dice has no effect: the model is a",

@@ -20,15 +20,16 @@ from napari_centermask.settings import SegmentSettings
 
 if TYPE_CHECKING:
     from napari_centermask.evaluation.viability import Judged
-    from napari_centermask.evaluation.ways import Found, Way
+    from napari_centermask.evaluation.methods import MethodCells, Method
     from napari_centermask.io.coco.image_record import ImageRecord
 
+# The names in viability.csv.
 COLUMNS = ("way", "found", "f1", "precision", "recall", "balanced_accuracy", "roc_auc", "average_precision")
 MORE = ("calibration_error", "temperature", "viability_error", "box_ap50")
 
 
 def viability(
-    ways: list[str],
+    methods: list[str],
     /,
     *,
     data: Path,
@@ -78,32 +79,32 @@ def viability(
     """
     from napari_centermask.evaluation.folder import read_truth
     from napari_centermask.evaluation.viability import report
-    from napari_centermask.evaluation.ways import Way
+    from napari_centermask.evaluation.methods import Method
 
-    _check(ensemble, figures, ways, weights)
+    _check(ensemble, figures, methods, weights)
     names = ("viability.json", "viability.csv", f"curves.{figures}")
     check_writable([out and out / name for name in names], inputs=annotations_in(data))
-    _check_flags(ways, settings)
+    _check_flags(methods, settings)
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"), but=(BadSettings, BadAnnotations))
     records = read_truth(data, split, left_out)
     categories = _categories(records, positive)
     fit_on = read_truth(data, calibrate, left_out) if calibrate not in ("none", split) else None
-    loaded = [Way(text, settings) for text in ways]
-    found: dict[str, Any] = {}
+    loaded = [Method(text, settings) for text in methods]
+    by_method: dict[str, Any] = {}
     temperatures: dict[str, float] = {}
-    known: dict[tuple[str, str | None], Found] = {}
-    for way in loaded:
-        notice(f"{way.name} ...")
-        found[way.name] = way.run(records, split, known, left_out)
+    known: dict[tuple[str, str | None], MethodCells] = {}
+    for method in loaded:
+        notice(f"{method.name} ...")
+        by_method[method.name] = method.run(records, split, known, left_out)
         if fit_on is not None:
-            fitting = {way.name: way.run(fit_on, calibrate, known, left_out)}
+            fitting = {method.name: method.run(fit_on, calibrate, known, left_out)}
             kept, fitting = _without(left_out, fit_on, fitting)
-            temperatures[way.name] = _fit(way, fitting[way.name], kept, categories)
-    records, found = _without(left_out, records, found)
-    judged = _judged(records, found, categories, temperatures)
+            temperatures[method.name] = _fit(method, fitting[method.name], kept, categories)
+    records, by_method = _without(left_out, records, by_method)
+    judged = _judged(records, by_method, categories, temperatures)
     if ensemble != "none":
-        name = f"{ensemble} of {len(ways)}"
-        tempered = [_at(found[w], temperatures.get(w, 1.0)) for w in ways]
+        name = f"{ensemble} of {len(methods)}"
+        tempered = [_at(by_method[w], temperatures.get(w, 1.0)) for w in methods]
         own = _joined(tempered, categories, weights, ensemble)
         judged |= _judged(records, {name: own}, categories, {})
     rows = {name: report(j, positive=positive, samples=samples) for name, j in judged.items()}
@@ -116,32 +117,32 @@ def viability(
 
 
 def _without(
-    left_out: LeftOut[str], records: list[ImageRecord], found: dict[str, Found]
-) -> tuple[list[ImageRecord], dict[str, Found]]:
-    """The images that no way left out, and what each found in them."""
+    left_out: LeftOut[str], records: list[ImageRecord], by_method: dict[str, MethodCells]
+) -> tuple[list[ImageRecord], dict[str, MethodCells]]:
+    """The images that no method left out, and the cells of each method in them."""
     kept = [k for k, record in enumerate(records) if record.file_name not in left_out.why]
     if not kept:
         raise BadImage(f"None of the images can be evaluated. {left_out.sentences[0]}")
-    return [records[k] for k in kept], {name: replace(f, cells=[f.cells[k] for k in kept]) for name, f in found.items()}
+    return [records[k] for k in kept], {name: replace(m, cells=[m.cells[k] for k in kept]) for name, m in by_method.items()}
 
 
-def _check(ensemble: str, figures: str, ways: list[str], weights: list[float] | None) -> None:
+def _check(ensemble: str, figures: str, methods: list[str], weights: list[float] | None) -> None:
     if ensemble not in ("none", "mean", "vote"):
         raise BadSettings(f"--ensemble must be mean, vote or none, not '{ensemble}'.")
     if figures not in ("png", "svg", "none"):
         raise BadSettings(f"--figures must be png, svg or none, not '{figures}'.")
-    if weights is not None and (len(weights) != len(ways) or min(weights) < 0 or sum(weights) <= 0):
-        raise BadSettings(f"--weights must be {len(ways)} numbers of 0 or more, one for each method, not {weights}.")
-    if len(set(ways)) < len(ways):
+    if weights is not None and (len(weights) != len(methods) or min(weights) < 0 or sum(weights) <= 0):
+        raise BadSettings(f"--weights must be {len(methods)} numbers of 0 or more, one for each method, not {weights}.")
+    if len(set(methods)) < len(methods):
         raise BadSettings("A method is given twice. Give each one once.")
 
 
-def _check_flags(ways: list[str], settings: SegmentSettings) -> None:
-    from napari_centermask.evaluation.ways import is_model
+def _check_flags(methods: list[str], settings: SegmentSettings) -> None:
+    from napari_centermask.evaluation.methods import is_model
 
-    cards = [find_model(name).card for way in ways if is_model(name := way.partition("+")[0])]
-    named = {"model": Idle("the ways name the models")}
-    check_segment_flags(settings, cards, also=named if cards else only_score("no way has a model that segments"))
+    cards = [find_model(name).card for method in methods if is_model(name := method.partition("+")[0])]
+    named = {"model": Idle("the methods name the models")}
+    check_segment_flags(settings, cards, also=named if cards else only_score("no method has a model that segments"))
 
 
 def _categories(records: list[ImageRecord], positive: str) -> tuple[str, ...]:
@@ -156,7 +157,7 @@ def _categories(records: list[ImageRecord], positive: str) -> tuple[str, ...]:
 
 
 def _judged(
-    records: list[ImageRecord], found: dict[str, Found], categories: tuple[str, ...], temperatures: dict[str, float]
+    records: list[ImageRecord], by_method: dict[str, MethodCells], categories: tuple[str, ...], temperatures: dict[str, float]
 ) -> dict[str, Judged]:
     from napari_centermask.evaluation.viability import judge
 
@@ -166,28 +167,28 @@ def _judged(
             categories,
             score=f.score,
         )
-        for name, f in found.items()
+        for name, f in by_method.items()
     }
 
 
-def _fit(way: Way, found: Found, records: list[ImageRecord], categories: tuple[str, ...]) -> float:
+def _fit(method: Method, own: MethodCells, records: list[ImageRecord], categories: tuple[str, ...]) -> float:
     """A method's temperature."""
     from napari_centermask.evaluation.viability import fit_temperature
 
-    return fit_temperature(_judged(records, {way.name: found}, categories, {})[way.name])
+    return fit_temperature(_judged(records, {method.name: own}, categories, {})[method.name])
 
 
-def _at(found: Found, temperature: float) -> Found:
-    from napari_centermask.evaluation.ways import Found, at_temperature
+def _at(of_method: MethodCells, temperature: float) -> MethodCells:
+    from napari_centermask.evaluation.methods import MethodCells, at_temperature
 
-    return Found([at_temperature(c, temperature) for c in found.cells], found.score)
+    return MethodCells([at_temperature(c, temperature) for c in of_method.cells], of_method.score)
 
 
-def _joined(found: list[Found], categories: tuple[str, ...], weights: list[float] | None, how: str) -> Found:
-    from napari_centermask.evaluation.ways import Found, together
+def _joined(of_methods: list[MethodCells], categories: tuple[str, ...], weights: list[float] | None, how: str) -> MethodCells:
+    from napari_centermask.evaluation.methods import MethodCells, together
 
-    images = zip(*(f.cells for f in found), strict=True)
-    return Found([together(c, categories, weights=weights, vote=how == "vote") for c in images], found[0].score)
+    images = zip(*(f.cells for f in of_methods), strict=True)
+    return MethodCells([together(c, categories, weights=weights, vote=how == "vote") for c in images], of_methods[0].score)
 
 
 def _row(name: str, values: dict[str, Any], positive: str) -> list[Any]:
@@ -202,7 +203,7 @@ def _show(rows: dict[str, Any], positive: str) -> None:
     from rich.table import Table
 
     table = Table(title=f"'{positive}', of the cells found")
-    for key in COLUMNS + MORE:
+    for key in ("method", *COLUMNS[1:], *MORE):
         table.add_column(key.replace("_", " "))
     for name, values in rows.items():
         table.add_row(

@@ -9,7 +9,7 @@ from napari_centermask.evaluation.viability import Judged, curves_of
 from napari_centermask.io.whole_file import whole_file
 
 
-def draw_curves(path: Path, ways: dict[str, Judged], *, positive: str) -> None:
+def draw_curves(path: Path, methods: dict[str, Judged], *, positive: str) -> None:
     """Draw ROC, precision-recall and calibration curves of one category, a line for each method.
 
     Parameters
@@ -28,7 +28,7 @@ def draw_curves(path: Path, ways: dict[str, Judged], *, positive: str) -> None:
         raise MissingExtra("Drawing figures needs matplotlib: pip install 'napari-centermask[figures]'") from error
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
-    for name, judged in ways.items():
+    for name, judged in methods.items():
         if len(set(judged.truth.tolist())) < 2:
             continue
         curves = curves_of(judged, positive)

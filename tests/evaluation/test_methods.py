@@ -1,4 +1,4 @@
-"""Ways to tell categories in one table; none of them needs a network here."""
+"""Methods that assign categories, in one table; none of them needs a network here."""
 
 import json
 from types import SimpleNamespace
@@ -12,8 +12,8 @@ from napari_centermask import cli
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.evaluation import folder as folder_module
-from napari_centermask.evaluation import ways
-from napari_centermask.evaluation.ways import Way, at_temperature, together
+from napari_centermask.evaluation import methods
+from napari_centermask.evaluation.methods import Method, at_temperature, together
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.pipeline import PlaneCells
@@ -27,8 +27,8 @@ def cell(y, x, category, probabilities=(), score=0.9):
     return Instance(0, y, x, np.ones((10, 10), bool), category=category, probabilities=probabilities, score=score)
 
 
-def cells(*found):
-    return Instances(SHAPE, found, categories=NAMES)
+def cells(*instances):
+    return Instances(SHAPE, instances, categories=NAMES)
 
 
 @pytest.fixture
@@ -47,15 +47,15 @@ def folder(tmp_path):
                 (sure, cells(cell(5, 6, 1, (0.9, 0.1)), cell(30, 31, 1 + (dead > 0.5), (1 - dead, dead)))),
                 (unsure, cells(cell(30, 30, 2, (0.1, 0.9)))),
             )
-            for records, found in sets:
-                records.append(ImageRecord(k + 1, path.name, path, SHAPE, found))
+            for records, instances in sets:
+                records.append(ImageRecord(k + 1, path.name, path, SHAPE, instances))
         write_coco(tmp_path / f"annotations_{split}.json", truth)
         write_coco(tmp_path / f"sure_{split}.json", sure)
         write_coco(tmp_path / f"unsure_{split}.json", unsure)
     return tmp_path
 
 
-def test_an_ensemble_asks_only_those_who_found_the_cell():
+def test_an_ensemble_counts_only_methods_that_found_the_cell():
     a = cells(cell(5, 5, 1, (0.8, 0.2)), cell(30, 30, 1, (0.7, 0.3)))
     b = cells(cell(31, 31, 2, (0.1, 0.9)), cell(50, 5, 2, (0.0, 1.0)))
     mean = list(together([a, b], ("living", "dead")))
@@ -80,7 +80,7 @@ def test_temperature_moves_probabilities_and_no_category():
 
 def test_truth_alone_is_no_way():
     with pytest.raises(BadSettings, match=r"truth\+CLASSIFIER"):
-        Way("truth", SegmentSettings())
+        Method("truth", SegmentSettings())
 
 
 def test_the_command_compares_files_and_their_ensemble(folder, capsys):
@@ -113,19 +113,19 @@ def test_the_command_compares_files_and_their_ensemble(folder, capsys):
     ],
 )
 def test_mistakes_are_told(folder, capsys, extra, message):
-    way = str(folder / "sure_{split}.json")
-    assert cli.run(["viability", way, "--data", str(folder), *extra]) == 2
+    method = str(folder / "sure_{split}.json")
+    assert cli.run(["viability", method, "--data", str(folder), *extra]) == 2
     assert message in capsys.readouterr().err
 
 
 def test_a_file_of_other_images_is_refused_and_not_judged_as_empty(folder, capsys):
-    way = str(folder / "sure_val.json")
-    assert cli.run(["viability", way, "--data", str(folder)]) == 2
+    method = str(folder / "sure_val.json")
+    assert cli.run(["viability", method, "--data", str(folder)]) == 2
     assert "sure_val.json has no cells of test0.png" in capsys.readouterr().err
-    way = str(folder / "sure_test.json")
-    assert cli.run(["viability", way, "--data", str(folder)]) == 2
+    method = str(folder / "sure_test.json")
+    assert cli.run(["viability", method, "--data", str(folder)]) == 2
     assert "--calibrate none" in capsys.readouterr().err
-    assert cli.run(["viability", way, "--data", str(folder), "--calibrate", "none", "--samples", "2"]) == 0
+    assert cli.run(["viability", method, "--data", str(folder), "--calibrate", "none", "--samples", "2"]) == 0
 
 
 def test_cells_of_another_size_are_refused(folder, capsys):
@@ -146,7 +146,7 @@ def test_a_model_is_told_the_names_of_channels_that_the_file_knows(tmp_path, mon
     )
     facts = {"name": "fake", "kind": "centermask", "normalisation": "percentile", "channel_names": []}
     card = SimpleNamespace(defaults={}, percentiles=(1.0, 99.8), preprocess=PreprocessSettings(), **facts)
-    monkeypatch.setattr(ways, "load_engine", lambda *_, **__: SimpleNamespace(card=card))
+    monkeypatch.setattr(methods, "load_engine", lambda *_, **__: SimpleNamespace(card=card))
 
     def segment_planes(planes, engine, settings, **_):
         seen.append(settings.channel_names)
@@ -154,33 +154,33 @@ def test_a_model_is_told_the_names_of_channels_that_the_file_knows(tmp_path, mon
 
     monkeypatch.setattr(folder_module, "segment_planes", segment_planes)
     record = ImageRecord(1, path.name, path, SHAPE, cells(cell(5, 5, 1)))
-    Way("model", SegmentSettings()).run([record], "test")
-    Way("model", SegmentSettings(channel_names=["a", "b"])).run([record], "test")
+    Method("model", SegmentSettings()).run([record], "test")
+    Method("model", SegmentSettings(channel_names=["a", "b"])).run([record], "test")
     assert seen == [["GFP", "DAPI"], ["a", "b"]]
 
 
 def test_an_image_that_is_missing_is_left_out_of_the_table_and_named(folder, capsys):
     (folder / "images" / "test0.png").unlink()
-    way = str(folder / "sure_{split}.json")
-    assert cli.run(["viability", way, "--data", str(folder), "--samples", "2", "--out", str(folder / "out")]) == 2
+    method = str(folder / "sure_{split}.json")
+    assert cli.run(["viability", method, "--data", str(folder), "--samples", "2", "--out", str(folder / "out")]) == 2
     assert "test0.png" in capsys.readouterr().err
-    row = json.loads((folder / "out" / "viability.json").read_text())["ways"][way]
+    row = json.loads((folder / "out" / "viability.json").read_text())["ways"][method]
     assert (row["cells"], row["found"]) == (10, 10)
 
 
 def test_an_image_that_cannot_be_classified_is_left_out_of_the_table_and_named(folder, capsys, monkeypatch):
-    def classify(plane, found, classifier):
+    def classify(plane, cells, classifier):
         if plane.max() == 0:
             raise MemoryError
-        return found
+        return cells
 
-    monkeypatch.setattr(ways, "classify", classify)
-    monkeypatch.setattr(ways, "load_classifier", lambda name: object())
+    monkeypatch.setattr(methods, "classify", classify)
+    monkeypatch.setattr(methods, "load_classifier", lambda name: object())
     Image.fromarray(np.zeros(SHAPE, np.uint8)).save(folder / "images" / "val3.png")
     Image.fromarray(np.zeros(SHAPE, np.uint8)).save(folder / "images" / "test3.png")
-    way = f"{folder / 'sure_{split}.json'}+any"
-    assert cli.run(["viability", way, "--data", str(folder), "--samples", "2", "--out", str(folder / "out")]) == 2
+    method = f"{folder / 'sure_{split}.json'}+any"
+    assert cli.run(["viability", method, "--data", str(folder), "--samples", "2", "--out", str(folder / "out")]) == 2
     err = capsys.readouterr().err
     assert "test3.png" in err
     assert "val3.png" in err
-    assert json.loads((folder / "out" / "viability.json").read_text())["ways"][way]["cells"] == 10
+    assert json.loads((folder / "out" / "viability.json").read_text())["ways"][method]["cells"] == 10

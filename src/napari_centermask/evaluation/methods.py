@@ -1,4 +1,4 @@
-"""Ways to tell the categories of cells - models, classifiers on their cells, several together - on the same images."""
+"""Methods that assign categories to cells - models, classifiers on a model's cells, ensembles - on the same images."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ TRUTH = "truth"
 
 
 @dataclass(frozen=True)
-class Found:
-    """The cells of one way.
+class MethodCells:
+    """The cells of one method.
 
     Attributes
     ----------
     cells
-        Of each image.
+        The cells of each image.
     score
-        From which they count.
+        Lowest score of a cell that counts.
     """
 
     cells: list[Instances]
@@ -45,12 +45,12 @@ class Found:
 
 
 def is_model(name: str) -> bool:
-    """Whether what finds the cells of a way is a model, and not a file of cells or the annotations."""
+    """Whether the cells come from a model, and not from a file or the annotations."""
     return name != TRUTH and not name.endswith(".json")
 
 
-class Way:
-    """MODEL, or MODEL+CLASSIFIER: who finds the cells, and who tells their categories where the model does not.
+class Method:
+    """MODEL, or MODEL+CLASSIFIER: a model finds the cells, and a classifier assigns their categories if given.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Way:
     Raises
     ------
     BadModel, BadSettings
-        If one is missing, or "truth" stands alone.
+        If one is missing, or "truth" has no classifier.
     """
 
     def __init__(self, text: str, settings: SegmentSettings) -> None:
@@ -78,47 +78,47 @@ class Way:
         self,
         records: Sequence[ImageRecord],
         split: str | None,
-        known: dict[tuple[str, str | None], Found] | None = None,
+        known: dict[tuple[str, str | None], MethodCells] | None = None,
         left_out: LeftOut[str] | None = None,
-    ) -> Found:
+    ) -> MethodCells:
         """The cells of annotated images.
 
         Parameters
         ----------
         left_out
-            Gets the names of images that fail, of which no cells are returned; without it, the first one ends the work.
+            Collects the names of images that fail, for which no cells are returned; without it, the first failure is raised.
         known
-            What models found already, and a place for what this one finds, so that ways with one model share its work.
+            Cells of models that have run; those of this one are added, so that methods with the same model run it once.
         """
         known = {} if known is None else known
         if (key := (self._model, split)) not in known:
             known[key] = self._cells(records, split, left_out)
-        found = known[key]
+        by_model = known[key]
         if self._classifier is None:
-            return found
-        told = []
-        for record, cells in zip(records, found.cells, strict=True):
-            told.append(cells)
+            return by_model
+        cells_of = []
+        for record, cells in zip(records, by_model.cells, strict=True):
+            cells_of.append(cells)
             with nullcontext() if left_out is None else left_out.unless_done(record.file_name):
                 plane = np.asarray(read_plane(record.path, record.plane))
-                told[-1] = classify(plane, _unjudged(cells), self._classifier)
-        return replace(found, cells=told)
+                cells_of[-1] = classify(plane, _unjudged(cells), self._classifier)
+        return replace(by_model, cells=cells_of)
 
-    def _cells(self, records: Sequence[ImageRecord], split: str | None, left_out: LeftOut[str] | None) -> Found:
+    def _cells(self, records: Sequence[ImageRecord], split: str | None, left_out: LeftOut[str] | None) -> MethodCells:
         if self._engine is not None:
             predict = predictor(self._engine, self.settings)
             score = with_card_defaults(self.settings, self._engine.card).score
             predicted = {id(record): cells for record, cells, _ in predict_records(records, predict, left_out)}
-            return Found([predicted.get(id(r), Instances(r.shape)) for r in records], score)
+            return MethodCells([predicted.get(id(r), Instances(r.shape)) for r in records], score)
         if self._model == TRUTH:
-            return Found([r.instances for r in records])
+            return MethodCells([r.instances for r in records])
         path = Path(self._model.replace("{split}", split or ""))
         score = self.settings.score if "score" in self.settings.model_fields_set else 0.0
-        return Found(_of_file(path, records), score)
+        return MethodCells(_of_file(path, records), score)
 
 
 def _of_file(path: Path, records: Sequence[ImageRecord]) -> list[Instances]:
-    """The cells that a COCO file has of each image; none of one that it lacks."""
+    """The cells of each image in a COCO file; none for an image that it lacks."""
     theirs = records_by_key(path, read_coco(path))
     if not theirs.keys() & set(map(key_of, records)):
         raise BadAnnotations(
@@ -126,48 +126,48 @@ def _of_file(path: Path, records: Sequence[ImageRecord]) -> list[Instances]:
             "another file or --split, write {split} in its name where each has its own, or --calibrate none without val."
         )
     categories = next(iter(theirs.values())).instances.categories
-    found = []
+    instances = []
     for record in records:
         own = theirs.get(key_of(record))
         if own is not None:
             check_shape(record, own.shape)
-        found.append(Instances(record.shape, categories=categories) if own is None else own.instances)
-    return found
+        instances.append(Instances(record.shape, categories=categories) if own is None else own.instances)
+    return instances
 
 
 def _unjudged(cells: Instances) -> Instances:
-    """As if a model had found them: annotations must not tell the classifier what they are."""
+    """The cells as if predicted: the classifier must not know their annotated categories."""
     return Instances(cells.shape, (replace(c, status="predicted") for c in cells), categories=cells.categories)
 
 
 def at_temperature(cells: Instances, temperature: float) -> Instances:
-    """The cells with tempered probabilities; their order, and so the categories, stay."""
-    told = (
+    """The cells with tempered probabilities; their order, and so the categories, stay the same."""
+    classified = (
         replace(c, probabilities=tuple(tempered(np.array(c.probabilities), temperature).tolist()))
         if c.probabilities
         else c
         for c in cells
     )
-    return Instances(cells.shape, told, categories=cells.categories)
+    return Instances(cells.shape, classified, categories=cells.categories)
 
 
 def together(
-    ways: Sequence[Instances], categories: Sequence[str], *, weights: Sequence[float] | None = None, vote: bool = False
+    methods: Sequence[Instances], categories: Sequence[str], *, weights: Sequence[float] | None = None, vote: bool = False
 ) -> Instances:
-    """The cells of the first way with what all ways say of them, matched by boxes.
+    """The cells of the first method with the joined probabilities of all, matched by boxes.
 
     Parameters
     ----------
-    ways
-        Of each way its cells of one image.
+    methods
+        The cells of one image, for each method.
     categories
         Names, in the order of the result's probabilities.
     weights, vote
         As of `core.probabilities.mixed`.
     """
-    first = list(ways[0])
+    first = list(methods[0])
     said = []
-    for cells in ways:
+    for cells in methods:
         others = list(cells)
         answer = np.full((len(first), len(categories)), np.nan)
         t, p, _ = match(pair_boxes(first, others), MATCH)
@@ -175,10 +175,10 @@ def together(
         said.append(answer)
     joined = mixed(said, weights, vote=vote) if first else np.zeros((0, len(categories)))
     names = dict(enumerate(categories, start=1))
-    own = probabilities_of(ways[0], first, categories)
+    own = probabilities_of(methods[0], first, categories)
     joined = np.where(np.isnan(joined), own, joined)
-    told = (
+    classified = (
         replace(c, category=int(p.argmax()) + 1, probabilities=tuple(p.tolist()))
         for c, p in zip(first, joined, strict=True)
     )
-    return Instances(ways[0].shape, told, categories=names)
+    return Instances(methods[0].shape, classified, categories=names)
