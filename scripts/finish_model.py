@@ -24,8 +24,8 @@ from napari_centermask.deploy.onnx_export import export
 from napari_centermask.engines.graphs import CARD_KEY
 from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.folder import evaluate_folder, predictor, read_truth
-from napari_centermask.evaluation.viability import fit_temperature, judge, report
 from napari_centermask.evaluation.methods import Method, at_temperature
+from napari_centermask.evaluation.viability import fit_temperature, judge, report
 from napari_centermask.models.families import family_of
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import load_model, save_model

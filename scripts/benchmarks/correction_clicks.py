@@ -197,7 +197,10 @@ class Here(Person):
             (1, "smooth", tools.smooth(cells, [place.id], 2)),
         ]
         for n in range(1, 5):
-            repairs += [(n, "grow", tools.grow(cells, [place.id], n)), (n, "shrink", tools.shrink(cells, [place.id], n))]
+            repairs += [
+                (n, "grow", tools.grow(cells, [place.id], n)),
+                (n, "shrink", tools.shrink(cells, [place.id], n)),
+            ]
         for keys, name, pairs in repairs:
             if pairs and iou_of(pairs[0][1], cell) >= self.iou:
                 yield Repair(1 + keys, name, [place])

@@ -20,8 +20,8 @@ from napari_centermask.core.instances import Instances
 from napari_centermask.core.probabilities import tempered
 from napari_centermask.evaluation.curves import roc_auc
 from napari_centermask.evaluation.folder import read_truth
-from napari_centermask.evaluation.viability import Judged, confusion, judge, scores_of
 from napari_centermask.evaluation.methods import Method
+from napari_centermask.evaluation.viability import Judged, confusion, judge, scores_of
 from napari_centermask.io.images import read_plane
 from napari_centermask.pipeline.classify import scaled_for
 from napari_centermask.settings import ClassifierSettings, ClassifierTraining, SegmentSettings

@@ -19,8 +19,8 @@ from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import SegmentSettings
 
 if TYPE_CHECKING:
+    from napari_centermask.evaluation.methods import Method, MethodCells
     from napari_centermask.evaluation.viability import Judged
-    from napari_centermask.evaluation.methods import MethodCells, Method
     from napari_centermask.io.coco.image_record import ImageRecord
 
 # The names in viability.csv.
@@ -78,8 +78,8 @@ def viability(
         Number of bootstrap draws over images, for the intervals.
     """
     from napari_centermask.evaluation.folder import read_truth
-    from napari_centermask.evaluation.viability import report
     from napari_centermask.evaluation.methods import Method
+    from napari_centermask.evaluation.viability import report
 
     _check(ensemble, figures, methods, weights)
     names = ("viability.json", "viability.csv", f"curves.{figures}")
@@ -123,7 +123,9 @@ def _without(
     kept = [k for k, record in enumerate(records) if record.file_name not in left_out.why]
     if not kept:
         raise BadImage(f"None of the images can be evaluated. {left_out.sentences[0]}")
-    return [records[k] for k in kept], {name: replace(m, cells=[m.cells[k] for k in kept]) for name, m in by_method.items()}
+    return [records[k] for k in kept], {
+        name: replace(m, cells=[m.cells[k] for k in kept]) for name, m in by_method.items()
+    }
 
 
 def _check(ensemble: str, figures: str, methods: list[str], weights: list[float] | None) -> None:
@@ -157,7 +159,10 @@ def _categories(records: list[ImageRecord], positive: str) -> tuple[str, ...]:
 
 
 def _judged(
-    records: list[ImageRecord], by_method: dict[str, MethodCells], categories: tuple[str, ...], temperatures: dict[str, float]
+    records: list[ImageRecord],
+    by_method: dict[str, MethodCells],
+    categories: tuple[str, ...],
+    temperatures: dict[str, float],
 ) -> dict[str, Judged]:
     from napari_centermask.evaluation.viability import judge
 
@@ -184,11 +189,15 @@ def _at(of_method: MethodCells, temperature: float) -> MethodCells:
     return MethodCells([at_temperature(c, temperature) for c in of_method.cells], of_method.score)
 
 
-def _joined(of_methods: list[MethodCells], categories: tuple[str, ...], weights: list[float] | None, how: str) -> MethodCells:
+def _joined(
+    of_methods: list[MethodCells], categories: tuple[str, ...], weights: list[float] | None, how: str
+) -> MethodCells:
     from napari_centermask.evaluation.methods import MethodCells, together
 
     images = zip(*(f.cells for f in of_methods), strict=True)
-    return MethodCells([together(c, categories, weights=weights, vote=how == "vote") for c in images], of_methods[0].score)
+    return MethodCells(
+        [together(c, categories, weights=weights, vote=how == "vote") for c in images], of_methods[0].score
+    )
 
 
 def _row(name: str, values: dict[str, Any], positive: str) -> list[Any]:

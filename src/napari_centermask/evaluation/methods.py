@@ -152,7 +152,11 @@ def at_temperature(cells: Instances, temperature: float) -> Instances:
 
 
 def together(
-    methods: Sequence[Instances], categories: Sequence[str], *, weights: Sequence[float] | None = None, vote: bool = False
+    methods: Sequence[Instances],
+    categories: Sequence[str],
+    *,
+    weights: Sequence[float] | None = None,
+    vote: bool = False,
 ) -> Instances:
     """The cells of the first method with the joined probabilities of all, matched by boxes.
 
