@@ -95,11 +95,10 @@ class _Column(QScrollArea):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
-            # As laid out where it has been: style sheets make the bar wider than its size hint.
-            beside = self.width() - self.viewport().width()
-            bar = self.verticalScrollBar()
-            extent = max(beside if bar.isVisible() else 0, bar.sizeHint().width())
-            self.setMinimumWidth(self.widget().minimumSizeHint().width() + extent)
+            # Nothing here may depend on the width that follows from it, or each resize would cause the next one.
+            margins, bar = self.contentsMargins(), self.verticalScrollBar()
+            beside = margins.left() + margins.right() + bar.sizeHint().width()
+            self.setMinimumWidth(self.widget().minimumSizeHint().width() + beside)
         return super().eventFilter(watched, event)
 
 
