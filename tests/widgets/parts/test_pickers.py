@@ -1,9 +1,22 @@
-"""Which model is on offer first."""
+"""Which layer and which model are on offer first."""
 
 from types import SimpleNamespace
 
 from napari_centermask.models.store import zoo
-from napari_centermask.widgets.parts.pickers import ModelCombo
+from napari_centermask.widgets.parts.pickers import LayerCombo, ModelCombo
+
+
+def test_the_active_layer_is_chosen_first(qtbot):
+    import numpy as np
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    viewer = ViewerModel()
+    images = [viewer.add_image(np.zeros((8, 8)), name=name) for name in ("first", "second", "third")]
+    viewer.layers.selection.active = images[1]
+    combo = LayerCombo(viewer, kinds=(Image,))
+    qtbot.addWidget(combo)
+    assert combo.layer is images[1]
 
 
 def test_the_default_model_is_chosen_first_and_a_choice_stays(qtbot, card, monkeypatch):

@@ -13,11 +13,12 @@ from napari_centermask.widgets.work.timers import stop
 SCRIPT = """
 import numpy as np
 from napari import Viewer
+from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.viewer.state import session_of
 
 viewer = Viewer(show=False)
-viewer.add_image(np.zeros((8, 8), np.uint8))
-session_of(viewer)
+image = viewer.add_image(np.zeros((8, 8), np.uint8))
+edit_session_of(session_of(viewer), image).activate()
 print("ended", flush=True)
 """
 

@@ -17,6 +17,7 @@ from napari_centermask.core.tools.region import MODES
 from napari_centermask.widgets.edit.active_cell import ActiveCell
 from napari_centermask.widgets.edit.allowed import NOT_FLAT
 from napari_centermask.widgets.viewer.view import centre_view, current_index, go_to_plane, shows_planes
+from napari_centermask.widgets.work.timers import stop
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
@@ -186,13 +187,13 @@ class CellsInView:
         """Give up the polygon or the stroke that is under way; False if nothing is."""
         if not self.active.cancel():
             return False
-        self._later.stop()
+        stop(self._later)
         self._show_active()
         return True
 
     def flush(self) -> Edit | None:
         """Take over what was painted since the last time; a stroke goes on. None if it changes nothing."""
-        self._later.stop()
+        stop(self._later)
         if not self.active.is_painted:
             return None
         painted = self.active.take()

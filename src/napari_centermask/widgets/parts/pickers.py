@@ -40,8 +40,11 @@ class LayerCombo(QComboBox):
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered):
             self._links.add(event, self._on_layers_changed)
+        active = viewer.layers.selection.active
         self._links.add(viewer.layers.selection.events.active, self._on_active_changed)
         self._on_layers_changed()
+        if isinstance(active, kinds):
+            self.layer = active
 
     @property
     def layer(self) -> Layer | None:

@@ -16,6 +16,7 @@ from napari_centermask.core.viability import CellProbabilities
 from napari_centermask.widgets.parts.colours import category_colour
 from napari_centermask.widgets.viewer.layers import place_of, redraw
 from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.timers import stop
 
 if TYPE_CHECKING:
     from napari_centermask.core.history import Edit
@@ -79,7 +80,7 @@ class ViabilityLayer:
 
     def hide(self) -> None:
         """Take it out of the viewer and show the result's layers again."""
-        self._timer.stop()
+        stop(self._timer)
         self._links.end()
         if self._session.viewer is not None:
             self._session.canvas.take_out(self.layer)
