@@ -301,10 +301,10 @@ def _of_family(value: Any, validate: ValidatorFunctionWrapHandler) -> NetworkSet
     own = NETWORKS.get(value.get("family", ""))
     if own is not None and own not in (ModelSettings, UNetSettings):
         return own.model_validate(value)
-    found: NetworkSettings = validate({"family": "centermask"} | value)
+    checked: NetworkSettings = validate({"family": "centermask"} | value)
     if "family" not in value:
-        found.model_fields_set.discard("family")
-    return found
+        checked.model_fields_set.discard("family")
+    return checked
 
 
 AnyModel = Annotated[

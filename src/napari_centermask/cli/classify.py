@@ -60,28 +60,28 @@ def classify(
     from napari_centermask.pipeline.classify import classify as tell
 
     records = read_coco(cells)
-    found_images = [find_image(cells, images, r.file_name) for r in records]
-    check_free([out], overwrite=overwrite, inputs=[cells, *found_images])
+    image_paths = [find_image(cells, images, r.file_name) for r in records]
+    check_free([out], overwrite=overwrite, inputs=[cells, *image_paths])
     loaded = load_classifier(classifier, engine=engine)
-    told, counts = [], dict.fromkeys(loaded.card.model.categories, 0)
+    classified_records, counts = [], dict.fromkeys(loaded.card.model.categories, 0)
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"))
-    for record, path in zip(records, found_images, strict=True):
-        told.append(record)  # as it is, unless it is classified
+    for record, path in zip(records, image_paths, strict=True):
+        classified_records.append(record)  # as it is, unless it is classified
         with left_out.unless_done(record.file_name):
             if path is None:
                 where = images or cells.parent
                 raise BadImage(f"Image {record.file_name} not found in {where}. Choose its folder with --images.")
-            found = tell(np.asarray(read_plane(path, record.plane)), record.instances, loaded)
-            told[-1] = replace(record, instances=found)
-            for cell in found:
-                counts[found.categories[cell.category]] += 1
+            classified = tell(np.asarray(read_plane(path, record.plane)), record.instances, loaded)
+            classified_records[-1] = replace(record, instances=classified)
+            for cell in classified:
+                counts[classified.categories[cell.category]] += 1
     if left_out and len(left_out.why) == len({r.file_name for r in records}):
         raise BadImage(f"None of {len(left_out.why)} images can be classified. Nothing is written.")
-    write_coco(out, told)
+    write_coco(out, classified_records)
     if json:
-        print_json({"images": len(told), "cells": counts, "written": out, "failed": left_out.sentences})
+        print_json({"images": len(classified_records), "cells": counts, "written": out, "failed": left_out.sentences})
     else:
-        print(f"{len(told)} images: {', '.join(f'{n} {name}' for name, n in counts.items())}. Written: {out}")
+        print(f"{len(records)} images: {', '.join(f'{n} {name}' for name, n in counts.items())}. Written: {out}")
     if left_out:
         notice("The cells of images that failed are written as they were.")
     return 2 if left_out else 0

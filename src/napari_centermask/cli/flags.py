@@ -84,12 +84,12 @@ def check_train_flags(settings: TrainSettings, in_file: dict[str, Any] | None = 
 def _is_of_file(settings: TrainSettings, name: str, in_file: dict[str, Any]) -> bool:
     """Whether a field has the value that a run file gives it."""
     value: Any = settings.model_dump(mode="json")
-    told: Any = in_file
+    in_the_file: Any = in_file
     for part in name.split("."):
-        if not isinstance(told, dict) or part not in told:
+        if not isinstance(in_the_file, dict) or part not in in_the_file:
             return False
-        value, told = value[part], told[part]
-    return bool(value == told)
+        value, in_the_file = value[part], in_the_file[part]
+    return bool(value == in_the_file)
 
 
 def _processes() -> int:

@@ -89,22 +89,22 @@ def measure(
     for name, why in reading.failed.items():
         left_out.add(name, why)
     beside = cells / "cells" if cells.is_dir() else cells
-    found = []
+    measured = []
     for result in reading.results:
         with left_out.unless_done(result.name):
-            found.append(_measured(result, beside, images, channel_names, dead, axes))
+            measured.append(_measured(result, beside, images, channel_names, dead, axes))
             if threshold is not None:
-                _apply(found[-1], threshold)
-    if left_out and not found:
+                _apply(measured[-1], threshold)
+    if left_out and not measured:
         raise BadImage(f"None of {len(left_out.why)} images can be measured. Nothing is written.")
-    written = follow(write_measurements(out, found, background=ground, left_out=left_out), "cells")
-    found = [i for i in found if i.name not in left_out.why]
-    n = sum(i.result.n_visible() for i in found)
+    written = follow(write_measurements(out, measured, background=ground, left_out=left_out), "cells")
+    measured = [i for i in measured if i.name not in left_out.why]
+    n = sum(i.result.n_visible() for i in measured)
     if json:
-        report = {"images": len(found), "cells": n, "written": list(written)}
+        report = {"images": len(measured), "cells": n, "written": list(written)}
         print_json(report | ({"left_out": left_out.sentences} if left_out else {}))
     else:
-        print(f"{len(found)} images, {n} cells: {written[0]}, {written[1].name}")
+        print(f"{len(measured)} images, {n} cells: {written[0]}, {written[1].name}")
     return 2 if left_out else 0
 
 
@@ -134,11 +134,11 @@ def _measured(
 def _category(result: Result, name: str | None) -> int | None:
     if name is None:
         return None
-    found = next((id for id, known in result.categories.items() if known.casefold() == name.casefold()), None)
-    if found is None:
+    category = next((id for id, known in result.categories.items() if known.casefold() == name.casefold()), None)
+    if category is None:
         known = ", ".join(result.categories.values())
         raise BadSettings(f"--dead: {result.name} has no category '{name}'. Choose one of: {known}.")
-    return found
+    return category
 
 
 def _apply(image: Measured, threshold: float) -> None:

@@ -46,7 +46,7 @@ def plan(images: list[Path], out: Path, formats: list[str]) -> list[ImageFiles]:
         twice = next(p for p, n in Counter(places).items() if n > 1)
         raise BadSettings(f"{twice} is given twice. Leave one out.")
     names = output_names(files)
-    coco = ["/".join(parts) for parts in _told_apart([p.parts[1:] for p in places])]
+    coco = ["/".join(parts) for parts in _distinct([p.parts[1:] for p in places])]
     kinds = [kind if kind in formats else None for kind in ("labels", "classes")]
     return [
         ImageFiles(f, own, *(out / f"{n}_{kind}.tif" if kind else None for kind in kinds))
@@ -62,7 +62,7 @@ def output_names(files: list[Path]) -> list[str]:
     parts = [(*p.parts[1:-1], p.stem if counts[b] == 1 else p.name) for p, b in zip(places, bare, strict=True)]
     names: list[str] = []
     taken: set[str] = set()
-    for name in map("_".join, _told_apart(parts)):
+    for name in map("_".join, _distinct(parts)):
         free = next(
             n for k in range(1, len(files) + 1) if (n := name if k == 1 else f"{name}_{k}").casefold() not in taken
         )
@@ -75,7 +75,7 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # links keep their names
 
 
-def _told_apart(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+def _distinct(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """The last parts of each path, as many as no other path ends with."""
     folded = [tuple(part.casefold() for part in path) for path in paths]
     length = dict.fromkeys(range(len(paths)), 1)

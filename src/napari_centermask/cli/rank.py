@@ -55,19 +55,19 @@ def rank(
     waiting = {k: f for k, f in files.items() if k not in known}
     check_segment_flags(settings)
     engine = load_engine(settings.model, engine=settings.engine, device=settings.device)
-    found = follow(ranking_steps(waiting, engine, settings, reviewed=known, axes=axes, say=notice), "images")
-    for why in found.left_out.values():
+    ranking = follow(ranking_steps(waiting, engine, settings, reviewed=known, axes=axes, say=notice), "images")
+    for why in ranking.left_out.values():
         notice(f"Left out: {why}")
-    if not found.values:
+    if not ranking.values:
         notice("None of the images can be ranked. See the messages above.")
     if json:
         signs = ("entropy", "disagreement", "poor_masks")
         rows = [
-            {"image": waiting[k], "value": v} | {s: getattr(found.signs[k], s) for s in signs}
-            for k, v in found.values.items()
+            {"image": waiting[k], "value": v} | {s: getattr(ranking.signs[k], s) for s in signs}
+            for k, v in ranking.values.items()
         ]
-        print_json({"images": rows, "left_out": {str(waiting[k]): why for k, why in found.left_out.items()}})
+        print_json({"images": rows, "left_out": {str(waiting[k]): why for k, why in ranking.left_out.items()}})
     else:
-        for key, value in found.values.items():
+        for key, value in ranking.values.items():
             print(f"{value:.3f}  {waiting[key]}")
-    return 2 if found.left_out else 0
+    return 2 if ranking.left_out else 0

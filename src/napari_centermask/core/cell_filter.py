@@ -49,10 +49,10 @@ def matching(columns: Columns, text: str) -> np.ndarray:
     BadSettings
         If a comparison has no known column or no number.
     """
-    found = columns.data["id"] > 0
+    matches = columns.data["id"] > 0
     for word in text.lower().split():
-        found &= _holds(columns, word)
-    return found
+        matches &= _holds(columns, word)
+    return matches
 
 
 def _holds(columns: Columns, word: str) -> np.ndarray:

@@ -27,8 +27,8 @@ def to_classify(result: Result, *, judged: bool = False) -> dict[Index, list[Ins
             return cell.status != "rejected"
         return cell.status == "predicted" and not result.in_reviewed(index, cell)
 
-    found = {index: [c for c in plane if may(index, c)] for index, plane in result.planes.items()}
-    return {index: cells for index, cells in found.items() if cells}
+    by_plane = {index: [c for c in plane if may(index, c)] for index, plane in result.planes.items()}
+    return {index: cells for index, cells in by_plane.items() if cells}
 
 
 def with_names(categories: Mapping[int, str], names: Sequence[str]) -> dict[int, str]:
@@ -68,14 +68,14 @@ def classified(
     categories = with_names(result.categories, names)
     ids = sorted(categories)
     place = {categories[id]: k for k, id in reversed(list(enumerate(ids)))}
-    told = np.zeros((len(cells), len(ids)))
-    told[:, [place[name] for name in names]] = said
+    probabilities = np.zeros((len(cells), len(ids)))
+    probabilities[:, [place[name] for name in names]] = said
     if mean and len(cells):
-        told = mixed([_own(cells, len(result.categories), len(ids)), told])
-    best = told.argmax(axis=1) if len(cells) else ()
+        probabilities = mixed([_own(cells, len(result.categories), len(ids)), probabilities])
+    best = probabilities.argmax(axis=1) if len(cells) else ()
     return [
         Change(index, cell.id, cell, replace(cell, category=ids[k], probabilities=tuple(row.tolist())))
-        for cell, row, k in zip(cells, told, best, strict=True)
+        for cell, row, k in zip(cells, probabilities, best, strict=True)
     ]
 
 

@@ -60,13 +60,13 @@ class Columns:
 
     def reset(self) -> None:
         """Read the whole result again, for instance after a run."""
-        found = [(index, cell) for index, plane in self.result.planes.items() for cell in plane]
-        self.data = np.zeros(max(len(found), 16), _FIELDS)
+        cells = [(index, cell) for index, plane in self.result.planes.items() for cell in plane]
+        self.data = np.zeros(max(len(cells), 16), _FIELDS)
         self._cells: list[Instance | None] = [None] * len(self.data)
         self._row_of: dict[int, int] = {}
         self._free = list(range(len(self.data) - 1, -1, -1))
         self._threshold = self.result.threshold
-        for index, cell in found:
+        for index, cell in cells:
             self._put(index, cell)
 
     def update(self, edit: Edit) -> np.ndarray:

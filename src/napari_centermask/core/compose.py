@@ -69,13 +69,13 @@ def from_label_image(
     from scipy.ndimage import find_objects
 
     labels, ids = _compact(labels)
-    found = Instances(labels.shape, categories=categories)
+    instances = Instances(labels.shape, categories=categories)
     for value, window in enumerate(find_objects(labels), start=1):
         if window is not None:
             origin = window[0].start, window[1].start
             mask = labels[window] == value
-            found.add(Instance(ids[value], *origin, mask, category=category, source=source, status=status))
-    return found
+            instances.add(Instance(ids[value], *origin, mask, category=category, source=source, status=status))
+    return instances
 
 
 def _compact(labels: np.ndarray) -> tuple[np.ndarray, Sequence[int]]:

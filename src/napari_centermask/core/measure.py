@@ -122,11 +122,11 @@ def measure(
 def _shape(cell: Instance) -> dict[str, float]:
     from skimage.measure import regionprops
 
-    (found,) = regionprops(cell.mask.astype(np.uint8))
+    (region,) = regionprops(cell.mask.astype(np.uint8))
     y, x = centre(cell)
     values = (
-        *(cell.area, y, x, cell.diameter, found.axis_major_length, found.axis_minor_length),
-        *(found.eccentricity, found.perimeter, solidity(cell.mask)),
+        *(cell.area, y, x, cell.diameter, region.axis_major_length, region.axis_minor_length),
+        *(region.eccentricity, region.perimeter, solidity(cell.mask)),
     )
     return dict(zip(SHAPE, map(float, values), strict=True))
 
@@ -180,8 +180,8 @@ def _ground(image: Any, cells: Instances, gap: int) -> np.ndarray:
         free[rows : rows + near.shape[0], cols : cols + near.shape[1]] &= ~near
     levels = []
     for channel in range(image.shape[0]):
-        found = _finite(np.asarray(image[channel, ::step, ::step])[free])
-        levels.append(np.median(found) if len(found) else np.nan)
+        values = _finite(np.asarray(image[channel, ::step, ::step])[free])
+        levels.append(np.median(values) if len(values) else np.nan)
     return np.array(levels, float)
 
 

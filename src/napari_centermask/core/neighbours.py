@@ -46,7 +46,7 @@ def near_pairs(boxes: np.ndarray, a: np.ndarray, b: np.ndarray, *, iou: float) -
     """
     trees_a = _octaves(boxes, a)
     trees_b = trees_a if a is b else _octaves(boxes, b)
-    found = [np.zeros((2, 0), np.int64)]
+    pairs = [np.zeros((2, 0), np.int64)]
     for ka, (members_a, tree_a) in trees_a.items():
         for kb, (members_b, tree_b) in trees_b.items():
             small, large = 2.0 ** min(ka, kb), 2.0 ** max(ka, kb)
@@ -54,8 +54,8 @@ def near_pairs(boxes: np.ndarray, a: np.ndarray, b: np.ndarray, *, iou: float) -
                 continue
             reach = min((1 - iou) * 2 * large, small + max(0.0, 0.5 - iou) * 2 * large)
             near = tree_a.sparse_distance_matrix(tree_b, reach * (1 + 1e-9), p=np.inf, output_type="ndarray")
-            found.append(np.stack([members_a[near["i"]], members_b[near["j"]]]))
-    i, j = np.concatenate(found, axis=1)
+            pairs.append(np.stack([members_a[near["i"]], members_b[near["j"]]]))
+    i, j = np.concatenate(pairs, axis=1)
     return i, j
 
 

@@ -75,18 +75,18 @@ def check(columns: Columns, *, tiny_area: int | None = None, duplicate_iou: floa
         "tiny": lambda cell: f"{cell.area} pixels, fewer than {tiny_area}" if 0 < cell.area < tiny_area else "",
         "touching": lambda cell: _touching(cell.mask),
     }
-    found = list(_empty_planes(columns)) + list(_duplicates(columns, rows, duplicate_iou))
+    findings = list(_empty_planes(columns)) + list(_duplicates(columns, rows, duplicate_iou))
     for row in rows.tolist():
         cell, plane = columns.cell(row), columns.plane(row)
         for kind, test in tests.items():
             said = test(cell)
             if said:
-                found.append(Finding(kind, plane, (cell.id,), _place(cell, kind), f"Cell {cell.id}: {said}"))
+                findings.append(Finding(kind, plane, (cell.id,), _place(cell, kind), f"Cell {cell.id}: {said}"))
         if columns.data["status"][row] == PREDICTED and not columns.result.in_reviewed(plane, cell):
             text = f"Cell {cell.id}: score {cell.score:.2f}, not reviewed"
-            found.append(Finding("unreviewed", plane, (cell.id,), _place(cell, "unreviewed"), text))
+            findings.append(Finding("unreviewed", plane, (cell.id,), _place(cell, "unreviewed"), text))
     kinds = list(KINDS)
-    return sorted(found, key=lambda f: (kinds.index(f.kind), f.plane, f.ids))
+    return sorted(findings, key=lambda f: (kinds.index(f.kind), f.plane, f.ids))
 
 
 def usual_tiny_area(columns: Columns) -> int:

@@ -29,7 +29,7 @@ def _inside(polygon: np.ndarray, point: tuple[float, float]) -> bool:
 
 def windows(polygons: Sequence[np.ndarray], shape: tuple[int, int], *, margin: int = 0) -> list[Box]:
     """The boxes around polygons, widened by `margin` pixels and cut to the image; overlapping ones are merged."""
-    found: list[Box] = []
+    boxes: list[Box] = []
     for polygon in polygons:
         points = np.asarray(polygon, float)
         low = np.maximum(np.floor(points.min(axis=0)).astype(int) - margin, 0).tolist()
@@ -37,11 +37,11 @@ def windows(polygons: Sequence[np.ndarray], shape: tuple[int, int], *, margin: i
         if low[0] >= high[0] or low[1] >= high[1]:
             continue
         box = (low[0], low[1], high[0], high[1])
-        while meets := next((b for b in found if _meet(b, box)), None):
-            found.remove(meets)
+        while meets := next((b for b in boxes if _meet(b, box)), None):
+            boxes.remove(meets)
             box = (*map(min, meets[:2], box[:2]), *map(max, meets[2:], box[2:]))
-        found.append(box)
-    return found
+        boxes.append(box)
+    return boxes
 
 
 def _meet(a: Box, b: Box) -> bool:

@@ -69,7 +69,7 @@ def grounds(columns: Columns, rows: np.ndarray, *, measure: bool = True) -> dict
 def _cut(columns: Columns, rows: np.ndarray) -> np.ndarray:
     """(n,) bool: the cell touches the border of the image or of a tile's core."""
     boxes = columns.data["box"][rows]
-    found = (boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2:] >= columns.result.shape).any(axis=1)
+    is_cut = (boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2:] >= columns.result.shape).any(axis=1)
     planes = columns.data["plane"][rows]
     for index, seams in columns.result.seams.items():
         if index not in columns.planes:
@@ -78,8 +78,8 @@ def _cut(columns: Columns, rows: np.ndarray) -> np.ndarray:
         for axis, lines in enumerate(seams):
             low, high = boxes[here, axis], boxes[here, axis + 2]
             for line in lines:
-                found[here] |= np.minimum(np.abs(low - line), np.abs(high - line)) <= _NEAR_SEAM
-    return found
+                is_cut[here] |= np.minimum(np.abs(low - line), np.abs(high - line)) <= _NEAR_SEAM
+    return is_cut
 
 
 def doubts(columns: Columns, rows: np.ndarray, *, measure: bool = True) -> np.ndarray:

@@ -96,10 +96,10 @@ class CellProbabilities:
         self.probability[rows], self.other[rows] = np.nan, 0
         at = self._ids.index(self.category) if self.category in self._ids else len(self._ids)
         cells = ((row, self.columns.cell(row)) for row in rows[self.columns.data["id"][rows] > 0].tolist())
-        told: dict[int, list[tuple[int, tuple[float, ...]]]] = {}
+        by_length: dict[int, list[tuple[int, tuple[float, ...]]]] = {}
         for row, cell in cells:
-            told.setdefault(len(cell.probabilities), []).append((row, cell.probabilities))
-        for n_known, known in told.items():
+            by_length.setdefault(len(cell.probabilities), []).append((row, cell.probabilities))
+        for n_known, known in by_length.items():
             if max(2, at + 1) <= n_known <= len(self._ids):
                 which, values = np.array([row for row, _ in known]), np.array([p for _, p in known])
                 self.probability[which] = values[:, at]

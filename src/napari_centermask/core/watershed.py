@@ -109,13 +109,13 @@ def regions(labels: np.ndarray, classes: np.ndarray) -> list[Region]:
     ids = labels[inside]
     area = np.bincount(ids)
     means = np.stack([np.bincount(ids, weights=c[inside]) / np.maximum(area, 1) for c in classes[1:]], axis=1)
-    found = []
+    cells = []
     for k, window in enumerate(ndimage.find_objects(labels), start=1):
         if window is not None:
             score = float(means[k].sum())
             parts = means[k] / score if score > 0 else np.full(len(means[k]), 1 / len(means[k]))
-            found.append(Region(window[0].start, window[1].start, labels[window] == k, min(score, 1.0), parts))
-    return found
+            cells.append(Region(window[0].start, window[1].start, labels[window] == k, min(score, 1.0), parts))
+    return cells
 
 
 def _crowded(parts: np.ndarray, seeds: np.ndarray, n_parts: int) -> np.ndarray:

@@ -271,10 +271,10 @@ def _counts(
             sides = ((j.old, old_score), (j.new, new_score))
             both = [counts_of(j.truth, cells, score, part, categories=categories) for cells, score in sides]
             units.setdefault((j.group or j.name, k), []).append(both)
-    found = [(sum(a for a, _ in u), sum(b for _, b in u)) for u in units.values()]
+    counts = [(sum(a for a, _ in u), sum(b for _, b in u)) for u in units.values()]
     if in_parts:
-        found = [(a, b) for a, b in found if a.any() or b.any()] or [(np.zeros((len(GATE_IOUS), 3)),) * 2]
-    return np.stack([a for a, _ in found]), np.stack([b for _, b in found])
+        counts = [(a, b) for a, b in counts if a.any() or b.any()] or [(np.zeros((len(GATE_IOUS), 3)),) * 2]
+    return np.stack([a for a, _ in counts]), np.stack([b for _, b in counts])
 
 
 def _parts(judged: Judged, n: int) -> list[Box]:
@@ -303,17 +303,17 @@ def counts_of(
         pairs_of = [(_named(truth, name), _named(predicted, name)) for name in categories]
         return sum((counts_of(t, p, score, part) for t, p in pairs_of), np.zeros((len(GATE_IOUS), 3)))
     true = list(truth)
-    found = [c for c in predicted if c.score >= score]
-    pairs = pair(true, found)
+    kept = [c for c in predicted if c.score >= score]
+    pairs = pair(true, kept)
     in_truth = np.array([_is_in(c, part) for c in true], bool)
-    in_found = np.array([_is_in(c, part) for c in found], bool)
+    in_kept = np.array([_is_in(c, part) for c in kept], bool)
     rows = []
     for threshold in GATE_IOUS:
         t, p, _ = match(pairs, threshold)
-        alone = np.ones(len(found), bool)
+        alone = np.ones(len(kept), bool)
         alone[p] = False
         tp = int(in_truth[t].sum()) if len(t) else 0
-        rows.append((tp, int((in_found & alone).sum()), int(in_truth.sum()) - tp))
+        rows.append((tp, int((in_kept & alone).sum()), int(in_truth.sum()) - tp))
     return np.array(rows, float)
 
 

@@ -139,12 +139,12 @@ def _judge(entry: _Entry, old: Engine, new: Engine, microscope: PreprocessSettin
     cells = centred_within(truth.instances, truth.reviewed)
     region = None if truth.reviewed is None else rectangles(truth.reviewed)
 
-    def found(engine: Engine) -> Instances:
+    def predict(engine: Engine) -> Instances:
         light = microscope or PreprocessSettings()
         settings = named(SegmentSettings(preprocess=light), names)
         return segment(image, engine, settings, region=region, min_score=LOWEST_SCORE)
 
-    return Judged(entry.name, cells, found(old), found(new), entry.source)
+    return Judged(entry.name, cells, predict(old), predict(new), entry.source)
 
 
 def _categories(entries: Sequence[_Entry], old: Engine, new: Engine) -> list[str]:

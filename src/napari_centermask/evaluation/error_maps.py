@@ -36,16 +36,16 @@ def classify(
     predicted
         "true", "false", "merged" or "split".
     """
-    found = pair(truth, predicted)
-    t, p, _ = match(found, threshold)
+    pairs = pair(truth, predicted)
+    t, p, _ = match(pairs, threshold)
     of_truth, of_predicted = ["missed"] * len(truth), ["false"] * len(predicted)
     area_t, area_p = np.array([i.area for i in truth]), np.array([i.area for i in predicted])
-    if len(found.truth):
-        in_predicted = found.shared / area_t[found.truth] >= CONTAINED
-        in_truth = found.shared / area_p[found.predicted] >= CONTAINED
-        holds = np.bincount(found.predicted[in_predicted], minlength=len(predicted))
-        parts = np.bincount(found.truth[in_truth], minlength=len(truth))
-        for a, b, covers, lies in zip(found.truth, found.predicted, in_predicted, in_truth, strict=True):
+    if len(pairs.truth):
+        in_predicted = pairs.shared / area_t[pairs.truth] >= CONTAINED
+        in_truth = pairs.shared / area_p[pairs.predicted] >= CONTAINED
+        holds = np.bincount(pairs.predicted[in_predicted], minlength=len(predicted))
+        parts = np.bincount(pairs.truth[in_truth], minlength=len(truth))
+        for a, b, covers, lies in zip(pairs.truth, pairs.predicted, in_predicted, in_truth, strict=True):
             if covers and holds[b] > 1:
                 of_truth[a] = of_predicted[b] = "merged"
             elif lies and parts[a] > 1:
@@ -68,10 +68,10 @@ def error_map(image: np.ndarray, truth: Instances, predicted: Instances, *, thre
     numpy.ndarray
         (H + legend, W, 3) uint8.
     """
-    true_cells, found_cells = list(truth), list(predicted)
-    of_truth, of_predicted = classify(true_cells, found_cells, threshold=threshold)
+    true_cells, predicted_cells = list(truth), list(predicted)
+    of_truth, of_predicted = classify(true_cells, predicted_cells, threshold=threshold)
     canvas = _grey(image)
-    for cell, kind in zip(found_cells, of_predicted, strict=True):
+    for cell, kind in zip(predicted_cells, of_predicted, strict=True):
         y0, x0, y1, x1 = cell.box
         window = canvas[y0:y1, x0:x1]
         window[cell.mask] = 0.55 * window[cell.mask] + 0.45 * np.array(COLOURS[kind])

@@ -46,8 +46,8 @@ def read_truth(folder: Path, split: str | None, left_out: LeftOut[str] | None = 
     folder = Path(folder)
     path = folder / (f"annotations_{split}.json" if split else "annotations.json")
     if not path.is_file():
-        found = ", ".join(sorted(p.name for p in folder.glob("annotations*.json"))) or "none"
-        raise BadAnnotations(f"{folder} has no {path.name}, only {found}. Choose another --split or folder.")
+        files = ", ".join(sorted(p.name for p in folder.glob("annotations*.json"))) or "none"
+        raise BadAnnotations(f"{folder} has no {path.name}, only {files}. Choose another --split or folder.")
     records = read_coco(path, images_root=folder / "images")
     if not records:
         raise BadAnnotations(f"{path.name} lists no images. Choose another file or folder.")
@@ -112,7 +112,7 @@ def predictor(
 def _predict_steps(
     image: ImageData, indices: Sequence[Index], engine: AnyEngine, settings: SegmentSettings, min_score: float | None
 ) -> Generator[Progress, None, list[Instances]]:
-    found: dict[Index, Instances] = {}
+    by_plane: dict[Index, Instances] = {}
     planes = planes_of(image)
     check = len(planes) > 1  # as in `segment`, a stack goes on where a plane is blank; a blank image has no cells
     for step in segment_planes(planes, engine, settings, only=set(indices), min_score=min_score, check=check):
@@ -121,8 +121,8 @@ def _predict_steps(
         elif step.problem and not check:
             raise BadImage(step.problem)
         else:
-            found[step.plane.index] = step.cells
-    return [found[index] for index in indices]
+            by_plane[step.plane.index] = step.cells
+    return [by_plane[index] for index in indices]
 
 
 def predict_records(
@@ -254,9 +254,9 @@ def evaluate_predictions(
         for number, record in enumerate(records, start=1):
             cells = Instances(record.shape, categories=record.instances.categories)
             with nullcontext() if left_out is None else left_out.unless_done(image_name(record)):
-                if (found := predicted.get(key_of(record))) is not None:
-                    check_shape(record, found.shape)
-                    cells = found.instances
+                if (own := predicted.get(key_of(record))) is not None:
+                    check_shape(record, own.shape)
+                    cells = own.instances
             if left_out is not None and image_name(record) in left_out.why:
                 continue
             if watch is not None:
@@ -279,12 +279,12 @@ def key_of(record: ImageRecord) -> tuple[str, tuple[int, ...]]:
 
 def records_by_key(path: Path, records: list[ImageRecord]) -> dict[tuple, ImageRecord]:
     """The records of a file by name and plane; `BadAnnotations` if one comes twice."""
-    found = {key_of(r): r for r in records}
-    if len(found) < len(records):
+    by_key = {key_of(r): r for r in records}
+    if len(by_key) < len(records):
         names = [key_of(r) for r in records]
         twice = next(name for name in names if names.count(name) > 1)[0]
         raise BadAnnotations(f"{Path(path).name} has the image {twice!r} twice. Rename one of them.")
-    return found
+    return by_key
 
 
 def check_shape(record: ImageRecord, shape: tuple[int, int]) -> None:

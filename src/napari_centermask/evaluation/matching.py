@@ -120,8 +120,8 @@ def _assign(t: np.ndarray, p: np.ndarray, iou: np.ndarray, edges: np.ndarray) ->
     number = np.full(gain.shape, -1)
     gain[r, c] = 1.0 + iou[edges] / (2.0 * len(edges))  # one more pair beats any gain in IoU
     number[r, c] = edges
-    found = number[linear_sum_assignment(gain, maximize=True)]
-    return found[found >= 0]
+    partner = number[linear_sum_assignment(gain, maximize=True)]
+    return partner[partner >= 0]
 
 
 def covered_fraction(instances: Instances) -> np.ndarray:

@@ -165,11 +165,11 @@ def evaluate(
 def _add_image(
     report: Report, truth: list[Instance], kept: list[Instance], instances: Instances, crowds: Sequence[Instance]
 ) -> dict[str, Any]:
-    found, inside = pair(truth, kept), inside_any(kept, crowds)
+    pairs, inside = pair(truth, kept), inside_any(kept, crowds)
     for threshold, counts in report.counts.items():
-        matched = match(found, threshold)[1]
+        matched = match(pairs, threshold)[1]
         counts.add(len(matched), len(truth), len(kept) - _n_ignored(inside, matched))
-    t, p, iou = match(found, 0.5)
+    t, p, iou = match(pairs, 0.5)
     report.matched_iou += iou.tolist()
     report.matched_dice += (2 * iou / (1 + iou)).tolist()
     reached = np.zeros(len(truth))
@@ -200,10 +200,10 @@ def _add_categories(
     for name in sorted(set(map(true_name, truth)) | set(map(predicted_name, predicted))):
         t = [i for i in truth if true_name(i) == name]
         p = [i for i in predicted if predicted_name(i) == name]
-        found, inside = pair(t, p), inside_any(p, [c for c in crowds if true_name(c) == name])
-        images.setdefault(name, []).append(ImageScores(found.dense(), np.array([i.score for i in p]), inside))
+        pairs, inside = pair(t, p), inside_any(p, [c for c in crowds if true_name(c) == name])
+        images.setdefault(name, []).append(ImageScores(pairs.dense(), np.array([i.score for i in p]), inside))
         kept = np.array([i.score >= score for i in p], dtype=bool)
-        matched = match(_only(found, kept), 0.5)[1]
+        matched = match(_only(pairs, kept), 0.5)[1]
         n_kept = int(kept.sum()) - _n_ignored(np.where(kept, inside, 0.0), matched)
         by_category.setdefault(name, Counts()).add(len(matched), len(t), n_kept)
 

@@ -132,10 +132,10 @@ def fit_temperature(judged: Judged) -> float:
     p, truth = judged.probabilities, judged.truth
     if len(np.unique(truth)) < 2:
         return 1.0
-    found = minimize_scalar(
+    fit = minimize_scalar(
         lambda t: log_loss(truth, tempered(p, float(np.exp(t)))), bounds=(-2.3, 2.3), method="bounded"
     )
-    return float(np.exp(found.x))
+    return float(np.exp(fit.x))
 
 
 def log_loss(truth: np.ndarray, probabilities: np.ndarray) -> float:

@@ -123,10 +123,10 @@ def _packed(parts: list[Any], result: Result) -> Cells:
             raise BadRecord("packed cells need planes and texts")
         planes, texts = [_plane(p, result) for p in part["planes"]], [_text(t) for t in part["texts"]]
         try:
-            rows, told, masks = unpack(part)
+            rows, all_probabilities, masks = unpack(part)
         except ValueError as error:
             raise BadRecord(str(error)) from None
-        for row, probabilities, mask in zip(rows.tolist(), told, masks, strict=True):
+        for row, probabilities, mask in zip(rows.tolist(), all_probabilities, masks, strict=True):
             id, category, plane, y0, x0, _, _, status, source, _, score, quality, order = row
             index, id = planes[_integer(plane, 0, len(planes) - 1)], _integer(id, 1, LARGEST_ID)
             if mask is None:

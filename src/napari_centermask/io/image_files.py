@@ -76,13 +76,13 @@ def image_files(path: Path, say: Callable[[str], None] = lambda text: None) -> l
         If there is none.
     """
     if path.is_dir():
-        found = images_in(path)
-        if not found.images:
-            why = f" {found.note}{_WAY}" if found.note else ""
+        folder = images_in(path)
+        if not folder.images:
+            why = f" {folder.note}{_WAY}" if folder.note else ""
             raise BadImage(f"{path} has no images ({', '.join(sorted(SUFFIXES))}).{why}")
-        if found.note:
-            say(found.note + _WAY)
-        return list(found.images)
+        if folder.note:
+            say(folder.note + _WAY)
+        return list(folder.images)
     if not path.is_file():
         raise BadImage(f"{path} does not exist. Choose an image file or a folder of images.")
     return [path]

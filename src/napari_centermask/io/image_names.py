@@ -32,10 +32,10 @@ def aliases(name: str) -> list[str]:
     path = PurePosixPath(name)
     if not path.name:
         return []
-    found = [str(path.with_name(_LABEL_STUDIO.sub("", path.name)))]
+    names = [str(path.with_name(_LABEL_STUDIO.sub("", path.name)))]
     if match := _ROBOFLOW.search(path.name):
-        found.append(str(path.with_name(f"{path.name[: match.start()]}.{match[1]}")))
-    return [n for n in found if n != name]
+        names.append(str(path.with_name(f"{path.name[: match.start()]}.{match[1]}")))
+    return [n for n in names if n != name]
 
 
 class ImageFinder:
@@ -62,8 +62,8 @@ class ImageFinder:
         if not name:
             return None
         for root in self._roots:
-            if found := self._in(root, name):
-                return found
+            if path := self._in(root, name):
+                return path
         return (self._known and self._known(name)) or self._ask(name)
 
     def name_of(self, path: Path, name: str) -> str:
@@ -82,8 +82,8 @@ class ImageFinder:
                 return None  # looked there already
             else:
                 self._roots.append(Path(answer))
-                if found := self._in(Path(answer), name):
-                    return found
+                if path := self._in(Path(answer), name):
+                    return path
         return None
 
     def _in(self, root: Path, name: str) -> Path | None:
@@ -144,10 +144,10 @@ def match_names(known: Iterable[str], incoming: Sequence[str]) -> dict[str, str]
 
 
 def _unique(names: Iterable[str], key: Callable[[str], str]) -> dict[str, str]:
-    found: dict[str, list[str]] = {}
+    by_key: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(key(name), []).append(name)
-    return {k: v[0] for k, v in found.items() if len(v) == 1 and k}
+        by_key.setdefault(key(name), []).append(name)
+    return {k: v[0] for k, v in by_key.items() if len(v) == 1 and k}
 
 
 def _exact(name: str) -> str:

@@ -76,7 +76,7 @@ def read_plane(path: Path, index: tuple[int, ...] = (), *, axes: str | None = No
     image = read_image(path, axes=axes)
     wanted = image.index(index)
     planes = zip(np.ndindex(*image.leading), image.planes(), strict=True)
-    return next(plane for found, (_, plane) in planes if found == wanted)
+    return next(plane for place, (_, plane) in planes if place == wanted)
 
 
 def read_header(path: Path, *, axes: str | None = None) -> ImageData:

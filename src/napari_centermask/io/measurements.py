@@ -161,12 +161,12 @@ def write_measurements(
                 rows = _Rows(stream, images, background)
                 for image in images:
                     with nullcontext() if left_out is None else left_out.unless_done(image.name):
-                        found = []
+                        written = []
                         for row in rows.measured(image, background):
-                            found.append(row)
+                            written.append(row)
                             done += 1
                             yield Done(done, total)
-                        rows.writer.writerows(found)
+                        rows.writer.writerows(written)
             images = [i for i in images if left_out is None or i.name not in left_out.why]
             if left_out and not images:
                 raise BadImage(f"None of the images can be measured. {left_out.sentences[0]}")
@@ -198,26 +198,26 @@ class _Rows:
             if not len(shown):
                 continue
             place = {"image": _text(image.name)} | dict(zip(image.axes, index, strict=True))
-            found = measure(
+            measures = measure(
                 image.plane(index),
                 shown,
                 channels=image.channels,
                 background=background,
                 pixel_size_um=image.pixel_size_um,
             )
-            for cell, values in found:
+            for cell, values in measures:
                 yield place | _fields(cell, result) | {k: _number(v) for k, v in values.items()}
 
 
 def _fields(cell: Instance, result: Result) -> dict[str, Any]:
     """What is known of a cell beside its pixels."""
     name = result.categories.get(cell.category, str(cell.category))
-    told = zip(sorted(result.categories), cell.probabilities, strict=False)
+    probabilities = zip(sorted(result.categories), cell.probabilities, strict=False)
     values = (
         *(cell.id, _text(name), cell.category, cell.status, _number(cell.score), _number(cell.mask_quality)),
         _text(cell.source),
     )
-    return dict(zip(CELL, values, strict=True)) | {f"p_{result.categories[id]}": _number(p) for id, p in told}
+    return dict(zip(CELL, values, strict=True)) | {f"p_{result.categories[id]}": _number(p) for id, p in probabilities}
 
 
 def _write_counts(stream: TextIO, images: Sequence[Measured]) -> None:

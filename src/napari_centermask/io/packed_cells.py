@@ -53,9 +53,9 @@ def _pack(changes: Sequence[Change]) -> dict[str, Any]:
     texts: dict[str, int] = {}
     rows = np.array([_row(c, planes, texts) for c in changes], _ROW)
     cells = [c.after for c in changes if c.after is not None]
-    told = [p for cell in cells for p in cell.probabilities]
+    probabilities = [p for cell in cells for p in cell.probabilities]
     bits = np.packbits(np.concatenate([cell.mask.ravel() for cell in cells])) if cells else np.zeros(0, np.uint8)
-    data = b"".join((rows.tobytes(), np.array(told, "<f8").tobytes(), bits.tobytes()))
+    data = b"".join((rows.tobytes(), np.array(probabilities, "<f8").tobytes(), bits.tobytes()))
     return {
         "n": len(rows),
         "planes": [[int(i) for i in plane] for plane in planes],
@@ -100,22 +100,22 @@ def unpack(text: dict[str, Any]) -> tuple[np.ndarray, list[tuple[float, ...]], l
         inflate = zlib.decompressobj()
         head = inflate.decompress(base64.b64decode(text["data"], validate=True), n * _ROW.itemsize)
         rows = np.frombuffer(head, _ROW)
-        told, sizes = rows["probabilities"].astype(np.int64), rows["h"].astype(np.int64) * rows["w"]
-        if len(rows) != n or min(told.min(), sizes.min(), rows["h"].min()) < 0:
+        n_probabilities, sizes = rows["probabilities"].astype(np.int64), rows["h"].astype(np.int64) * rows["w"]
+        if len(rows) != n or min(n_probabilities.min(), sizes.min(), rows["h"].min()) < 0:
             raise ValueError("packed cells are damaged")
-        if sizes.sum() + 64 * told.sum() > MOST_BITS:
+        if sizes.sum() + 64 * n_probabilities.sum() > MOST_BITS:
             raise ValueError("packed cells have larger masks than what is read")
-        bits, floats = (int(sizes.sum()) + 7) // 8, 8 * int(told.sum())
+        bits, floats = (int(sizes.sum()) + 7) // 8, 8 * int(n_probabilities.sum())
         rest = inflate.decompress(inflate.unconsumed_tail, floats + bits + 1)
     except zlib.error as error:
         raise ValueError(f"packed cells are damaged: {error}") from None
     if len(rest) != floats + bits:
         raise ValueError("packed cells are damaged")
-    return rows, _probabilities(rest[:floats], told), _masks(rest[floats:], rows, sizes)
+    return rows, _probabilities(rest[:floats], n_probabilities), _masks(rest[floats:], rows, sizes)
 
 
-def _probabilities(data: bytes, told: np.ndarray) -> list[tuple[float, ...]]:
-    values, ends = np.frombuffer(data, "<f8").tolist(), np.cumsum(told).tolist()
+def _probabilities(data: bytes, lengths: np.ndarray) -> list[tuple[float, ...]]:
+    values, ends = np.frombuffer(data, "<f8").tolist(), np.cumsum(lengths).tolist()
     return [tuple(values[a:b]) for a, b in zip([0, *ends], ends, strict=False)]
 
 

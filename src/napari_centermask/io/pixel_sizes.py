@@ -52,28 +52,28 @@ def pixel_sizes(file: tifffile.TiffFile, *, image: int = 0) -> tuple[float, floa
 
 def _per_unit(file: tifffile.TiffFile) -> tuple[float, float] | None:
     """Pixels per unit of length along y and x; None unless the file gives both."""
-    found = []
+    per_unit = []
     for name in ("YResolution", "XResolution"):
         tag = file.pages.first.tags.get(name)
         value = (0, 0) if tag is None else tag.value
         numerator, denominator = value if isinstance(value, tuple) else (value, 1)
         if not numerator or not denominator:
             return None
-        found.append(numerator / denominator)
-    return found[0], found[1]
+        per_unit.append(numerator / denominator)
+    return per_unit[0], per_unit[1]
 
 
 def _of_ome(xml: str, image: int) -> tuple[float, float] | None:
     """`PhysicalSizeY` and `PhysicalSizeX` of one image; the unit is micrometres where none is named (OME, 2016-06)."""
     try:
-        found = ElementTree.fromstring(xml).findall("{*}Image/{*}Pixels")
+        pixels = ElementTree.fromstring(xml).findall("{*}Image/{*}Pixels")
     except ElementTree.ParseError:
         return None
-    if image >= len(found):
+    if image >= len(pixels):
         return None
     sizes = []
     for axis in "YX":
-        value, unit = found[image].get(f"PhysicalSize{axis}"), found[image].get(f"PhysicalSize{axis}Unit", "µm")
+        value, unit = pixels[image].get(f"PhysicalSize{axis}"), pixels[image].get(f"PhysicalSize{axis}Unit", "µm")
         factor = _MICROMETRES.get(unit.strip().lower())
         try:
             sizes.append(float(value or 0) * (factor or 0))

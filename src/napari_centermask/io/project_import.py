@@ -95,13 +95,13 @@ def _matched(project: Project, images: Mapping[str, list[ImageRecord]]) -> dict[
 
 def _categories(images: Mapping[str, list[ImageRecord]]) -> dict[int, str]:
     """Kinds that cells have or may have; others are not brought along."""
-    found: dict[int, str] = {}
+    categories: dict[int, str] = {}
     for records in images.values():
         for record in records:
             used = {c.category for c in record.instances}
             all_used = any(c.probabilities for c in record.instances)
-            found |= {id: name for id, name in record.instances.categories.items() if id in used or all_used}
-    return found
+            categories |= {id: name for id, name in record.instances.categories.items() if id in used or all_used}
+    return categories
 
 
 def _renamed(record: ImageRecord, merged: dict[int, str], here: dict[int, int]) -> ImageRecord:

@@ -96,8 +96,8 @@ def find_recovered(source: str, result: Result) -> Recovered | None:
     result
         Of the image, as a form: its shape and planes.
     """
-    found = [r for folder in _folders(source, result) if (r := _recovered(folder, result)) is not None]
-    return max(found, key=lambda r: r.time, default=None)
+    recovered = [r for folder in _folders(source, result) if (r := _recovered(folder, result)) is not None]
+    return max(recovered, key=lambda r: r.time, default=None)
 
 
 def _recovered(folder: Path, form: Result) -> Recovered | None:

@@ -363,8 +363,8 @@ class Job:
 
 def find_jobs(folder: Path) -> list[Job]:
     """All jobs with run folders in `folder`, running or ended, newest first."""
-    found = [p.parent for p in Path(folder).glob("*/job.json")]
-    jobs = [Job(path.resolve()) for path in found]
+    folders = [p.parent for p in Path(folder).glob("*/job.json")]
+    jobs = [Job(path.resolve()) for path in folders]
     jobs = [job for job in jobs if job._record]
     for job in jobs:
         job.poll()

@@ -44,19 +44,19 @@ Idles = dict[str, Idle]
 def idle_in_segmentation(settings: SegmentSettings, card: ModelCard) -> Idles:
     """Fields that have no effect on how a model segments."""
     family = family_of(card)
-    found = {
+    idle = {
         name: Idle(f"'{card.name}' is a {family.title}, and only a {_titles_with(name)} uses it")
         for name in specific_fields()
         if name not in family.segments_with
     }
     if card.normalisation == "zscore":
         why = f"'{card.name}' scales intensities by their mean and spread"
-        found["percentiles"] = Idle(why, tuple(card.percentiles))
+        idle["percentiles"] = Idle(why, tuple(card.percentiles))
     if not card.channel_names:
-        found["channel_names"] = Idle(f"the channels of '{card.name}' have no names", is_computed=True)
+        idle["channel_names"] = Idle(f"the channels of '{card.name}' have no names", is_computed=True)
     explicit = {name: getattr(settings.preprocess, name) for name in settings.preprocess.model_fields_set}
     effective = card.preprocess.model_copy(update=explicit)
-    return found | _idle_corrections(effective, card.preprocess)
+    return idle | _idle_corrections(effective, card.preprocess)
 
 
 def specific_fields() -> list[str]:
@@ -70,13 +70,13 @@ def _titles_with(field: str) -> str:
 
 def _idle_corrections(settings: PreprocessSettings, own: PreprocessSettings) -> Idles:
     """Of the corrections in effect; `own` are those of the model, which may hold idle values too."""
-    found = {}
+    reasons = {}
     if settings.flat_field is None:
-        found["dark"] = "it is subtracted before the division by a flat field, and preprocess.flat_field names none"
+        reasons["dark"] = "it is subtracted before the division by a flat field, and preprocess.flat_field names none"
     for name in ("background", "denoise"):
         if getattr(settings, name) == "none":
-            found[f"{name}_size"] = f"preprocess.{name} is none"
-    return {f"preprocess.{name}": Idle(why, getattr(own, name)) for name, why in found.items()}
+            reasons[f"{name}_size"] = f"preprocess.{name} is none"
+    return {f"preprocess.{name}": Idle(why, getattr(own, name)) for name, why in reasons.items()}
 
 
 def idle_in_training(settings: TrainSettings, card: ModelCard | None = None, *, processes: int = 1) -> Idles:
@@ -89,7 +89,7 @@ def idle_in_training(settings: TrainSettings, card: ModelCard | None = None, *, 
     processes
         How many train together.
     """
-    found = {} if card is None else _follows_start(settings, card)
+    idle = {} if card is None else _follows_start(settings, card)
     if card is not None:
         wanted, known = settings.model.categories, card.model.categories
         own = card.model.model_copy(update={"categories": wanted if len(wanted) > 1 else known})
@@ -97,37 +97,37 @@ def idle_in_training(settings: TrainSettings, card: ModelCard | None = None, *, 
     family = family_of(settings.model)
     for other in FAMILIES.values():
         for group in set(other.trains_with) - set(family.trains_with):
-            found[group] = Idle(f"the model is a {family.title}, and only a {other.title} uses it")
+            idle[group] = Idle(f"the model is a {family.title}, and only a {other.title} uses it")
     for name, why in (family.idle(settings) | _idle_choices(settings)).items():
-        found.setdefault(name, Idle(why))
+        idle.setdefault(name, Idle(why))
     corrections = settings.preprocess if card is None else _corrections(settings, card)
-    found = _idle_corrections(corrections, PreprocessSettings() if card is None else card.preprocess) | found
+    idle = _idle_corrections(corrections, PreprocessSettings() if card is None else card.preprocess) | idle
     if not settings.replay:
-        found["replay_part"] = Idle("'replay' names no folder", 0.0)
+        idle["replay_part"] = Idle("'replay' names no folder", 0.0)
     if settings.find_rate and processes == 1:
-        found["learning_rate"] = Idle("find_rate searches it", is_computed=True)
+        idle["learning_rate"] = Idle("find_rate searches it", is_computed=True)
     if settings.schedule == "one-cycle":
-        found["warmup"] = Idle("the schedule one-cycle begins with its own", is_computed=True)
-    return found
+        idle["warmup"] = Idle("the schedule one-cycle begins with its own", is_computed=True)
+    return idle
 
 
 def _follows_start(settings: TrainSettings, card: ModelCard) -> Idles:
     """What the start model decides."""
     why = f"it follows the start model '{card.name}'"
-    found = {
+    idle = {
         f"model.{name}": Idle(why, getattr(card.model, name, None))
         for name in type(settings.model).model_fields
         if name not in ("family", "categories")
     }
     own = {name: value for name, value in card.preprocess if name not in ("flat_field", "dark")}
-    found |= {f"preprocess.{name}": Idle(why, value) for name, value in own.items()}
+    idle |= {f"preprocess.{name}": Idle(why, value) for name, value in own.items()}
     if len(settings.model.categories) == len(card.model.categories) == 1:
         taken = f"'{card.name}' has one category, and takes any cell for it"
-        found["model.categories"] = Idle(taken, list(card.model.categories))
-    found["normalisation"] = Idle(why, "zscore" if card.normalisation == "zscore" else "percentile")
+        idle["model.categories"] = Idle(taken, list(card.model.categories))
+    idle["normalisation"] = Idle(why, "zscore" if card.normalisation == "zscore" else "percentile")
     if card.channel_names:
-        found["channel_names"] = Idle(why, list(card.channel_names))
-    return found
+        idle["channel_names"] = Idle(why, list(card.channel_names))
+    return idle
 
 
 def _corrections(settings: TrainSettings, card: ModelCard) -> PreprocessSettings:
@@ -138,22 +138,22 @@ def _corrections(settings: TrainSettings, card: ModelCard) -> PreprocessSettings
 
 def _idle_choices(settings: TrainSettings) -> dict[str, str]:
     """Fields that another choice switches off, whatever the family."""
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     if settings.start is None:
-        found |= dict.fromkeys(("keep", "compare"), "there is no start model; give one with 'start'")
+        reasons |= dict.fromkeys(("keep", "compare"), "there is no start model; give one with 'start'")
     else:
-        found["pretrained"] = "all weights are the start model's"
+        reasons["pretrained"] = "all weights are the start model's"
     if len(settings.data) == 1:
-        found["weights"] = "there is one data folder"
+        reasons["weights"] = "there is one data folder"
     if len(settings.model.categories) == 1:
-        found["oversample"] = "there is one category"
+        reasons["oversample"] = "there is one category"
     if settings.augment.rotate:
-        found["augment.flip"] = "free rotation, augment.rotate, takes the place of flips and quarter turns"
+        reasons["augment.flip"] = "free rotation, augment.rotate, takes the place of flips and quarter turns"
     if settings.model.in_channels == 1:
-        found |= dict.fromkeys(("augment.grey", "augment.drop_channel"), "the model has one channel")
+        reasons |= dict.fromkeys(("augment.grey", "augment.drop_channel"), "the model has one channel")
     elif settings.channel_names:
-        found["augment.grey"] = "channels with names are never mixed"
-    return found
+        reasons["augment.grey"] = "channels with names are never mixed"
+    return reasons
 
 
 def refuse_idle(settings: Settings, idle: Idles, *, flags: Iterable[str] = (), flags_only: bool = False) -> None:

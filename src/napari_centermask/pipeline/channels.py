@@ -71,9 +71,9 @@ def missing_channels(available: int, card: Any, settings: SegmentSettings) -> li
 
 
 def _by_name(places: dict[str, int], names: Sequence[str], card: Any) -> tuple[int, ...]:
-    found = tuple(places.get(_plain(name), MISSING) for name in card.channel_names)
-    absent = [name for name, c in zip(card.channel_names, found, strict=True) if c == MISSING]
-    if len(absent) == len(found):
+    channels = tuple(places.get(_plain(name), MISSING) for name in card.channel_names)
+    absent = [name for name, c in zip(card.channel_names, channels, strict=True) if c == MISSING]
+    if len(absent) == len(channels):
         raise BadImage(
             f"The model needs the channels {_list(card.channel_names)}, but the image has {_list(names)}. "
             "Name its channels like the model's: 'Names' in the napari dock, --channel-names on the command line."
@@ -83,7 +83,7 @@ def _by_name(places: dict[str, int], names: Sequence[str], card: Any) -> tuple[i
             f"The model needs the channels {_list(card.channel_names)}, but the image has {_list(names)}: "
             f"{_list(absent)} is missing, and the model was not trained for that. Add it, or train with augment.drop_channel."
         )
-    return found
+    return channels
 
 
 def _chosen(available: int, wanted: list[int] | None) -> list[int]:

@@ -39,8 +39,11 @@ def classify(image: Any, instances: Instances, engine: ClassifierEngine) -> Inst
     names = dict(enumerate(card.model.categories, start=1))
     said = run_through(classify_steps(image, instances.shape, cells, engine))
     ids = {name: id for id, name in names.items()}
-    told = [_told(c, p, ids.get(instances.categories.get(c.category, ""))) for c, p in zip(cells, said, strict=True)]
-    return Instances(instances.shape, told, categories=names)
+    classified = [
+        _with_probabilities(c, p, ids.get(instances.categories.get(c.category, "")))
+        for c, p in zip(cells, said, strict=True)
+    ]
+    return Instances(instances.shape, classified, categories=names)
 
 
 def classify_steps(
@@ -77,7 +80,7 @@ def classify_steps(
     return said
 
 
-def _told(cell: Instance, probabilities: np.ndarray, own: int | None) -> Instance:
+def _with_probabilities(cell: Instance, probabilities: np.ndarray, own: int | None) -> Instance:
     category = int(probabilities.argmax()) + 1 if cell.status == "predicted" or own is None else own
     return replace(cell, category=category, probabilities=tuple(probabilities.tolist()))
 

@@ -29,7 +29,7 @@ class CenterMaskDetector:
     def pieces(self, scaled: ScaledInput, tile: Tile, score: float) -> list[Piece]:
         """Detection sees the whole tile, mask heads only the cells that the tile owns."""
         features = self._engine.features(scaled.read(tile.box))
-        found = detect(
+        detections = detect(
             features,
             self._engine.card,
             score=score,
@@ -37,16 +37,16 @@ class CenterMaskDetector:
             max_detections=self._settings.max_detections,
             across=True,
         )
-        whole = found.boxes + np.array([tile.box[1], tile.box[0]] * 2, np.float32)
+        whole = detections.boxes + np.array([tile.box[1], tile.box[0]] * 2, np.float32)
         mine = owned(whole, tile)
-        found, whole = found[mine], whole[mine]
+        detections, whole = detections[mine], whole[mine]
         seen = scaled.window(tile.box)
         inside = scaled.to_image(whole) - np.array([seen[1], seen[0]] * 2)
         is_cut = cut(whole, tile, scaled.shape)
         pieces = []
         for start in range(0, len(whole), _HEAD_BATCH):
             part = slice(start, start + _HEAD_BATCH)
-            probabilities, quality = self._engine.masks(features, found.boxes[part], found.classes[part])
+            probabilities, quality = self._engine.masks(features, detections.boxes[part], detections.classes[part])
             pasted = paste_many(probabilities, inside[part], (seen[2] - seen[0], seen[3] - seen[1]))
             for k, crop in enumerate(pasted, start=start):
                 if crop is not None:
@@ -56,11 +56,13 @@ class CenterMaskDetector:
                         seen[0] + y0,
                         seen[1] + x0,
                         mask,
-                        category=int(found.classes[k]) + 1,
-                        score=float(found.scores[k]),
+                        category=int(detections.classes[k]) + 1,
+                        score=float(detections.scores[k]),
                         mask_quality=float(np.clip(quality[k - start], 0, 1)),
                         source=self._engine.card.name,
-                        probabilities=tuple(tempered(found.probabilities[k], self._engine.card.temperature).tolist()),
+                        probabilities=tuple(
+                            tempered(detections.probabilities[k], self._engine.card.temperature).tolist()
+                        ),
                     )
                     pieces.append(Piece(cell, seen, bool(is_cut[k])))
         return pieces
@@ -72,22 +74,22 @@ class CenterMaskDetector:
         """
         features = self._engine.features(scaled.read(window))
         most = 10 * _MEASURED
-        found = detect(
+        detections = detect(
             features, self._engine.card, score=self._settings.score, nms=0.5, max_detections=most, across=True
         )
-        boxes, size = found.boxes, np.array([window[3] - window[1], window[2] - window[0]])
+        boxes, size = detections.boxes, np.array([window[3] - window[1], window[2] - window[0]])
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
         is_cut = np.asarray(((boxes[:, :2] <= 1) | (boxes[:, 2:] >= size - 1)).any(axis=1))
         use = ((centres > 0) & (centres < size)).all(axis=1) & counting(is_cut, window, scaled)
-        sure = use & (found.scores >= _CONFIDENT)
+        sure = use & (detections.scores >= _CONFIDENT)
         use = sure if np.count_nonzero(sure) >= FEW else use
         chosen = np.flatnonzero(use)[: _MEASURED if by_masks else None]
         areas = (boxes[chosen, 2:] - boxes[chosen, :2]).prod(axis=1)
         if by_masks and len(chosen):
-            probabilities, _ = self._engine.masks(features, boxes[chosen], found.classes[chosen])
+            probabilities, _ = self._engine.masks(features, boxes[chosen], detections.classes[chosen])
             areas = areas * (probabilities >= 0.5).mean(axis=(1, 2)) * 4 / np.pi
         chosen, areas = chosen[areas > 0], areas[areas > 0]
-        return np.sqrt(areas), found.scores[chosen], centres[chosen]
+        return np.sqrt(areas), detections.scores[chosen], centres[chosen]
 
     def prompts(self, scaled: ScaledInput, window: Box) -> DetectedTile:
         """The mask head fills boxes."""

@@ -83,10 +83,10 @@ def plane_diameter(
     yield Progress(0, 0, "Estimating the cell diameter")
     for least in _LAST:
         window = _window(scaled, _side(scaled, least * engine.card.diameter, settings), best.middle)
-        found, _, _ = make_detector(engine, settings).sizes(scaled, window, by_masks=True)
-        if len(found) >= _SURE:
+        diameters, _, _ = make_detector(engine, settings).sizes(scaled, window, by_masks=True)
+        if len(diameters) >= _SURE:
             break
-    return _typical(found, window) / _factor(scaled) if len(found) >= FEW else best.diameter
+    return _typical(diameters, window) / _factor(scaled) if len(diameters) >= FEW else best.diameter
 
 
 def _scales(card: ModelCard) -> list[float]:

@@ -56,8 +56,8 @@ def find_regions(maps: np.ndarray, card: Any, settings: SegmentSettings) -> list
 
 def regions_of(labels: np.ndarray, maps: np.ndarray, card: Any) -> list[Region]:
     """Labelled cells, (H, W) int32, with their score and calibrated probabilities."""
-    found = regions(labels, maps[: card.model.n_classes])
-    return [replace(r, probabilities=tempered(r.probabilities, card.temperature)) for r in found]
+    cells = regions(labels, maps[: card.model.n_classes])
+    return [replace(r, probabilities=tempered(r.probabilities, card.temperature)) for r in cells]
 
 
 def label_cells(maps: np.ndarray, card: Any, settings: SegmentSettings) -> np.ndarray:
@@ -92,22 +92,22 @@ def to_instance(region: Region, scaled: ScaledInput, box: tuple[int, int, int, i
 
 
 def region_sizes(
-    found: Sequence[Region], shape: tuple[int, int]
+    regions: Sequence[Region], shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Diameters of the disks of equal area, scores, middles (x, y) of the regions, and whether the window's edge cuts them.
 
     Specks are left out: regions of less than a tenth of the size that half of the foreground's pixels lie in.
     """
-    boxes, areas = region_boxes(found), np.array([np.count_nonzero(r.mask) for r in found], np.float64)
+    boxes, areas = region_boxes(regions), np.array([np.count_nonzero(r.mask) for r in regions], np.float64)
     is_cut = np.asarray((boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2:] >= np.array(shape[::-1])).any(axis=1))
-    chosen = np.arange(len(found))
-    if len(found):
+    chosen = np.arange(len(regions))
+    if len(regions):
         ordered = np.sort(areas)
         chosen = np.flatnonzero(areas >= 0.1 * ordered[np.searchsorted(ordered.cumsum(), ordered.sum() / 2)])
-    scores, centres = np.array([r.score for r in found], np.float64), (boxes[:, :2] + boxes[:, 2:]) / 2
+    scores, centres = np.array([r.score for r in regions], np.float64), (boxes[:, :2] + boxes[:, 2:]) / 2
     return 2 * np.sqrt(areas[chosen] / np.pi), scores[chosen], centres[chosen], is_cut[chosen]
 
 
-def region_boxes(found: Sequence[Region]) -> np.ndarray:
+def region_boxes(regions: Sequence[Region]) -> np.ndarray:
     """(N, 4) float64, x0, y0, x1, y1."""
-    return np.array([r.box for r in found], np.float64).reshape(-1, 4)
+    return np.array([r.box for r in regions], np.float64).reshape(-1, 4)

@@ -23,20 +23,20 @@ class MapDetector:
     def pieces(self, scaled: ScaledInput, tile: Tile, score: float) -> list[Piece]:
         """A watershed parts the cells of the whole tile."""
         maps = tile_maps(self._engine, scaled, tile.box, flips=self._settings.flips)
-        found = [r for r in find_regions(maps, self._engine.card, self._settings) if r.score >= score]
-        whole = region_boxes(found) + np.array([tile.box[1], tile.box[0]] * 2)
+        cells = [r for r in find_regions(maps, self._engine.card, self._settings) if r.score >= score]
+        whole = region_boxes(cells) + np.array([tile.box[1], tile.box[0]] * 2)
         mine, is_cut = owned(whole, tile), cut(whole, tile, scaled.shape)
         pieces = []
         for k in np.flatnonzero(mine):
-            cell = to_instance(found[k], scaled, tile.box, source=self._engine.card.name)
+            cell = to_instance(cells[k], scaled, tile.box, source=self._engine.card.name)
             if cell is not None:
                 pieces.append(Piece(cell, scaled.window(tile.box), bool(is_cut[k])))
         return pieces
 
     def sizes(self, scaled: ScaledInput, window: Box, *, by_masks: bool) -> CellSizes:
         """See `region_sizes`; regions are masks in any case."""
-        found = find_regions(tile_maps(self._engine, scaled, window, flips=False), self._engine.card, self._settings)
-        diameters, scores, centres, is_cut = region_sizes(found, (window[2] - window[0], window[3] - window[1]))
+        cells = find_regions(tile_maps(self._engine, scaled, window, flips=False), self._engine.card, self._settings)
+        diameters, scores, centres, is_cut = region_sizes(cells, (window[2] - window[0], window[3] - window[1]))
         kept = counting(is_cut, window, scaled)
         return diameters[kept], scores[kept], centres[kept]
 

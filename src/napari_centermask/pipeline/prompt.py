@@ -100,8 +100,8 @@ class Prompter:
         """Typical cell diameter in image pixels: the settings', or estimated."""
         if self.settings.diameter is not None:
             return self.settings.diameter
-        found = run_through(plane_diameter(self._input, self.engine, self.settings))
-        return usual_diameter(self.engine.card) if found is None else found
+        estimated = run_through(plane_diameter(self._input, self.engine, self.settings))
+        return usual_diameter(self.engine.card) if estimated is None else estimated
 
     def _octave(self, side: float) -> int:
         """How many times to double the image's scale for a box of a given side; negative to halve it."""

@@ -30,7 +30,7 @@ class DetectedTile:
     def __init__(self, engine: Engine, settings: SegmentSettings, scaled: ScaledInput, window: Box) -> None:
         self._engine, self._scaled, self._window = engine, scaled, window
         self._features = engine.features(scaled.read(window))
-        self._found = detect(self._features, engine.card, score=_SCORE, nms=settings.nms, across=True)
+        self._detections = detect(self._features, engine.card, score=_SCORE, nms=settings.nms, across=True)
 
     def fill(self, box: np.ndarray) -> Instance | None:
         """The cell that fills a box (x0, y0, x1, y1 in image pixels); None if the mask is empty."""
@@ -42,38 +42,38 @@ class DetectedTile:
     def at(self, y: float, x: float) -> Instance | None:
         """The cell at a pixel; of several, the best centred one."""
         point = self._scaled.to_network(np.array([[x, y, x, y]]) + 0.5, self._window)[0, :2]
-        found, likely = self._under(point)
-        cells = self._masks(found)
+        detections, likely = self._under(point)
+        cells = self._masks(detections)
         pairs = [(p * c.mask_quality, c) for p, c in zip(likely, cells, strict=True) if c and _covers(c, y, x)]
         return max(pairs, key=lambda pair: pair[0])[1] if pairs else None
 
     def _under(self, point: np.ndarray) -> tuple[Detections, np.ndarray]:
         """The candidates around a point (x, y), and how likely each is intended."""
-        found = self._found
-        likely = found.scores * _centred(found.boxes, point)
+        detections = self._detections
+        likely = detections.scores * _centred(detections.boxes, point)
         if not (likely > 0).any():
-            found = detect(self._features, self._engine.card, score=_SCORE / 10, nms=1)
-            likely = found.scores * _centred(found.boxes, point)
+            detections = detect(self._features, self._engine.card, score=_SCORE / 10, nms=1)
+            likely = detections.scores * _centred(detections.boxes, point)
         best = np.argsort(-likely, kind="stable")[:_TRIED]
         best = best[likely[best] > 0]
-        return found[best], likely[best]
+        return detections[best], likely[best]
 
-    def _masks(self, found: Detections) -> list[Instance | None]:
+    def _masks(self, detections: Detections) -> list[Instance | None]:
         """The cells in boxes; None if the mask is empty."""
-        if not len(found.boxes):
+        if not len(detections.boxes):
             return []
-        masks, quality = self._engine.masks(self._features, found.boxes.astype(np.float32), found.classes)
-        whole = self._scaled.to_image(found.boxes + np.array([self._window[1], self._window[0]] * 2))
+        masks, quality = self._engine.masks(self._features, detections.boxes.astype(np.float32), detections.classes)
+        whole = self._scaled.to_image(detections.boxes + np.array([self._window[1], self._window[0]] * 2))
         crops = paste_many(masks, whole, self._scaled.unscaled.shape)
         return [
             Instance(
                 0,
                 *crop,
-                category=int(found.classes[k]) + 1,
+                category=int(detections.classes[k]) + 1,
                 mask_quality=float(np.clip(quality[k], 0, 1)),
                 status="accepted",
                 source=self._engine.card.name,
-                probabilities=tuple(tempered(found.probabilities[k], self._engine.card.temperature).tolist()),
+                probabilities=tuple(tempered(detections.probabilities[k], self._engine.card.temperature).tolist()),
             )
             if crop
             else None

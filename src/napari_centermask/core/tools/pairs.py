@@ -58,10 +58,10 @@ def reshaped(instance: Instance, mask: np.ndarray, origin: tuple[int, int]) -> I
 
     The mask must be inside the image.
     """
-    found = cut(mask, origin, (origin[0] + mask.shape[0], origin[1] + mask.shape[1]))
-    if found is None:
+    cropped = cut(mask, origin, (origin[0] + mask.shape[0], origin[1] + mask.shape[1]))
+    if cropped is None:
         return None
-    crop, (y0, x0) = found
+    crop, (y0, x0) = cropped
     if (y0, x0) == (instance.y0, instance.x0) and np.array_equal(crop, instance.mask):
         return instance
     return replace(instance, y0=y0, x0=x0, mask=crop.copy(), status="corrected")

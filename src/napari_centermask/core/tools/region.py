@@ -58,13 +58,13 @@ def commit(
     """
     if mode not in MODES:
         raise ValueError(f"Expected a mode of {MODES}, got {mode!r}.")
-    found = cut(mask, origin, cells.shape)
+    cropped = cut(mask, origin, cells.shape)
     if not id:
-        return [] if found is None else _new(cells, Instance(0, *found[1], found[0].copy()), mode, shows, fields)
+        return [] if cropped is None else _new(cells, Instance(0, *cropped[1], cropped[0].copy()), mode, shows, fields)
     before = cells[id]
-    if found is None:
+    if cropped is None:
         return [(before, None)]
-    painted = reshaped(before, *found)
+    painted = reshaped(before, *cropped)
     if painted is before or painted is None:
         return []
     box = union([before.box, painted.box])
@@ -182,8 +182,8 @@ def copy_to(cells: Instances, instances: Iterable[Instance]) -> list[Pair]:
     """Add copies of cells, for instance from the previous frame; they count as corrected and are cropped to the image."""
     pairs: list[Pair] = []
     for instance in instances:
-        found = cut(instance.mask, (instance.y0, instance.x0), cells.shape)
-        if found is not None:
-            crop, (y0, x0) = found
+        cropped = cut(instance.mask, (instance.y0, instance.x0), cells.shape)
+        if cropped is not None:
+            crop, (y0, x0) = cropped
             pairs.append((None, replace(instance, id=0, y0=y0, x0=x0, mask=crop.copy(), status="corrected")))
     return pairs

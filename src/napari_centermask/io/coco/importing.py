@@ -153,15 +153,15 @@ class _Import:
     def _find(self, images: list[dict[str, Any]]) -> None:
         """Look for all images; two names never share a file, so that cells do not land on another image."""
         names = dict.fromkeys(_clean(i) for i in images)
-        self.found = {name: self.finder(name) for name in names if name}
+        self.paths = {name: self.finder(name) for name in names if name}
         users: dict[Path | None, list[str]] = {}
-        for name, path in self.found.items():
+        for name, path in self.paths.items():
             users.setdefault(path, []).append(name)
         for path, several in users.items():
             exact = [n for n in several if path is not None and self.finder.name_of(path, n) == n]
             if path is not None and len(several) > 1:
-                self.found |= {n: path if [n] == exact else None for n in several}
-        self.report.missing += [name for name, path in self.found.items() if path is None]
+                self.paths |= {n: path if [n] == exact else None for n in several}
+        self.report.missing += [name for name, path in self.paths.items() if path is None]
 
     def _image(self, image: dict[str, Any], annotations: list[dict[str, Any]]) -> ImageRecord | None:
         given = image.get("file_name") or image.get("path") or ""
@@ -170,10 +170,10 @@ class _Import:
             self.report.repair("an image has no file name", _name(image))
         elif name != given:
             self.report.repair("an image was named by a path that leads elsewhere", str(given)[:100])
-        found = self.found.get(name)
-        if found is not None:
-            name = self.finder.name_of(found, name)
-        shape = self._shape(image, annotations, found, name)
+        path = self.paths.get(name)
+        if path is not None:
+            name = self.finder.name_of(path, name)
+        shape = self._shape(image, annotations, path, name)
         if shape is None:
             return None
         fields, own = plane_fields(image, shape, bad=lambda m: self.report.repair(f"in an image: {m}", name))
@@ -183,17 +183,17 @@ class _Import:
             self.report.repair("an image had fields that JSON does not know", name)
             extra = {}
         cells = Instances(shape)
-        return ImageRecord(0, name, found, shape, cells, extra, **fields)
+        return ImageRecord(0, name, path, shape, cells, extra, **fields)
 
     def _shape(
-        self, image: dict[str, Any], annotations: list[dict[str, Any]], found: Path | None, name: str
+        self, image: dict[str, Any], annotations: list[dict[str, Any]], path: Path | None, name: str
     ) -> tuple[int, int] | None:
         """Size by the entry, else by the masks, else by the file; the file on disk has the last word."""
         listed = _size((image.get("height"), image.get("width")))
         sizes = {_size(s) for a in annotations if (s := _rle_size(a))}
         shape = listed or (next(iter(sizes)) if len(sizes) == 1 else None)
         try:
-            true = plane_shape(found) if found is not None else None
+            true = plane_shape(path) if path is not None else None
         except BadImage:
             self.report.repair("an image cannot be read", name)
             true = None

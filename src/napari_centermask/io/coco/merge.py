@@ -134,13 +134,13 @@ def _twin(cell: Instance, there: list[Instance], boxes: np.ndarray, least: float
     """Which cell covers it best, None if none does well enough."""
     y0, x0, y1, x1 = cell.box
     near = (boxes[:, 0] < y1) & (boxes[:, 2] > y0) & (boxes[:, 1] < x1) & (boxes[:, 3] > x0)
-    best, found = least, None
+    best, twin = least, None
     for n in np.flatnonzero(near):
         shared = intersection(cell, there[n])
         iou = shared / (cell.area + there[n].area - shared)
         if iou >= best:
-            best, found = iou, int(n)
-    return found
+            best, twin = iou, int(n)
+    return twin
 
 
 def _size(shape: tuple[int, int], leading: tuple[int, ...]) -> str:

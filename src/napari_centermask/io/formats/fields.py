@@ -111,8 +111,8 @@ def planes_of(
     Sizes are those that the file tells, else those of the image; without either, of the axes that are used, as far as they
     are. A position may lie beyond the image's planes.
     """
-    told = own.get("leading") if isinstance(own, dict) else None
-    leading = () if told == [] else read_sizes(own, "leading")
+    stored = own.get("leading") if isinstance(own, dict) else None
+    leading = () if stored == [] else read_sizes(own, "leading")
     if leading is not None and len(leading) <= 2:
         return leading, [p[2 - len(leading) :] for p in positions]
     if image is not None:

@@ -77,11 +77,11 @@ def read_files(path: Path, format: Format | None = None, *, images: Path | None 
                 f"The format of {path.name} is not clear. Choose it with --from: {', '.join(FORMATS)}."
             )
         return format, _with_files(format.read(path, images=images), [path], images)
-    found = _files_in(path, format)
-    if len(found) != 1:
-        many = f"files of several formats ({', '.join(sorted(found))})" if found else "none"
+    by_format = _files_in(path, format)
+    if len(by_format) != 1:
+        many = f"files of several formats ({', '.join(sorted(by_format))})" if by_format else "none"
         raise BadAnnotations(f"{path} must have files of one format, but has {many}. Choose the format with --from.")
-    ((name, files),) = found.items()
+    ((name, files),) = by_format.items()
     format = FORMATS[name]
     left_out, readings = LeftOut[str](but=(MissingExtra,)), {}
     for file in files:
@@ -96,8 +96,8 @@ def read_files(path: Path, format: Format | None = None, *, images: Path | None 
 
 def _with_files(reading: Reading, files: Sequence[Path], images: Path | None) -> Reading:
     """The reading with the files that it came from, and the images that lie where they are looked for."""
-    found = (find_image(files[0], images, r.name) for r in reading.results)
-    return replace(reading, files=(*files, *(p for p in found if p is not None)))
+    images_found = (find_image(files[0], images, r.name) for r in reading.results)
+    return replace(reading, files=(*files, *(p for p in images_found if p is not None)))
 
 
 def _is_zarr(path: Path) -> bool:
@@ -111,19 +111,19 @@ def _files_in(folder: Path, format: Format | None) -> dict[str, list[Path]]:
     """
     from napari_centermask.io.formats.labels import is_label_name
 
-    found: dict[str, list[Path]] = {}
+    by_format: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         of = guess(path) if format is None else format if path.name.lower().endswith(format.endings) else None
         if of is not None and not path.name.startswith("."):
-            found.setdefault(of.name, []).append(path)
-    labels = found.pop("labels", [])
-    labels = [p for p in labels if is_label_name(p)] or ([] if found else labels)
+            by_format.setdefault(of.name, []).append(path)
+    labels = by_format.pop("labels", [])
+    labels = [p for p in labels if is_label_name(p)] or ([] if by_format else labels)
     if labels:
-        found["labels"] = labels
+        by_format["labels"] = labels
     whole = folder / "annotations.json"
-    if whole in found.get("coco", []):  # the files of single splits beside it hold the same cells
-        found["coco"] = [whole]
-    return found
+    if whole in by_format.get("coco", []):  # the files of single splits beside it hold the same cells
+        by_format["coco"] = [whole]
+    return by_format
 
 
 def write_files(

@@ -32,8 +32,8 @@ def read(path: Path, images: Path | None = None) -> Reading:
     if "S" in axes or data.dtype.kind not in "biuf":
         raise BadAnnotations(f"{path.name} is a colour image, not labels. Export it as labels.")
     order = [axes.index(a) for a in (*(a for a in axes if a not in "YX"), "Y", "X")]
-    found = find_image(path, images, image_name(path))
-    name = found.name if found else image_name(path)
+    image_path = find_image(path, images, image_name(path))
+    name = image_path.name if image_path else image_name(path)
     stack = np.asarray(data.transpose(order))
     if _is_binary(stack):
         stack, n = _separated(stack)
@@ -117,8 +117,8 @@ def from_stack(path: Path, stack: np.ndarray, *, name: str) -> Result:
     result = Result((height, width), leading=tuple(leading), name=name)
     cells: list[tuple[Index, Instance]] = []
     for index in np.ndindex(*leading):
-        found = from_label_image(whole_labels(path, stack[index]), source=path.name, status="accepted")
-        cells += [(index, cell) for cell in found]
+        instances = from_label_image(whole_labels(path, stack[index]), source=path.name, status="accepted")
+        cells += [(index, cell) for cell in instances]
     place(result, cells)
     return result
 

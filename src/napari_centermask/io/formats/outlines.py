@@ -112,8 +112,8 @@ def _elsewhere(path: Path, shape: tuple[int, int], outlines: Sequence[Entry[T]],
 def image_of(path: Path, images: Path | None, own: Any) -> str:
     """File name of the image that belongs to a file of cells, where it is found; else the name that the file gives it."""
     name = fields.read_name(own, image_name(path))
-    found = find_image(path, images, name)
-    return found.name if found else name
+    image = find_image(path, images, name)
+    return image.name if image else name
 
 
 def extent(rings: Sequence[np.ndarray]) -> tuple[int, int]:

@@ -50,10 +50,10 @@ def cells_of(features: Sequence[Feature]) -> tuple[list[Feature], tuple[str, ...
 
 def region_of(image_name: str) -> Callable[[np.ndarray], np.ndarray]:
     """From a slide's (x, y) points to those of a region that QuPath exported, by the region in its file's name."""
-    found = _REGION.search(image_name)
-    if found is None:
+    match = _REGION.search(image_name)
+    if match is None:
         return lambda points: points
-    origin, downsample = np.array([float(found["x"]), float(found["y"])]), float(found["d"] or 1.0) or 1.0
+    origin, downsample = np.array([float(match["x"]), float(match["y"])]), float(match["d"] or 1.0) or 1.0
     return lambda points: (points - origin) / downsample
 
 

@@ -134,5 +134,5 @@ def image_header(path: Path, images: Path | None, name: str) -> ImageData | None
     """
     from napari_centermask.io.images import read_header
 
-    found = find_image(path, images, name)
-    return None if found is None else read_header(found)
+    image = find_image(path, images, name)
+    return None if image is None else read_header(image)

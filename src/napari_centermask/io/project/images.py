@@ -60,9 +60,9 @@ class ProjectImage:
 
 def find_images(folder: Path) -> FolderImages:
     """Images of a folder in the order that people count; those of its folder "images" if it has none itself."""
-    found = images_in(folder)
+    outside = images_in(folder)
     inside = folder / IMAGES
-    return images_in(inside) if not found.images and inside.is_dir() else found
+    return images_in(inside) if not outside.images and inside.is_dir() else outside
 
 
 def measure(entry: ImageEntry, path: Path) -> str:

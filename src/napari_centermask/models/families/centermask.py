@@ -80,15 +80,15 @@ def _idle(settings: TrainSettings) -> dict[str, str]:
     model = settings.model
     if not isinstance(model, ModelSettings):
         raise TypeError(f"Expected the form of a CenterMask, got {type(model).__name__}.")
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     if not model.backbone.startswith("V-"):
-        found["model.ese"] = f"the backbone {model.backbone} has no channel gates"
+        reasons["model.ese"] = f"the backbone {model.backbone} has no channel gates"
     if len(model.categories) == 1:
-        found["model.class_agnostic_mask"] = "there is one category, so one mask in any case"
+        reasons["model.class_agnostic_mask"] = "there is one category, so one mask in any case"
     if not model.maskiou:
         parts = ("maskiou_convs", "maskiou_channels", "maskiou_fc")
-        found |= dict.fromkeys((f"model.{part}" for part in parts), "model.maskiou is off")
-    return found
+        reasons |= dict.fromkeys((f"model.{part}" for part in parts), "model.maskiou is off")
+    return reasons
 
 
 _ENGINES = "napari_centermask.engines"

@@ -38,21 +38,21 @@ def _idle(settings: TrainSettings) -> dict[str, str]:
     model, losses = settings.model, settings.losses
     if not isinstance(model, UNetSettings):
         raise TypeError(f"Expected the form of a U-Net, got {type(model).__name__}.")
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     if model.architecture == "plain":
-        found["model.encoder"] = "the architecture plain has no encoder to choose"
+        reasons["model.encoder"] = "the architecture plain has no encoder to choose"
     else:
-        found["model.norm"] = f"the norm of {model.architecture} is the encoder's own"
+        reasons["model.norm"] = f"the norm of {model.architecture} is the encoder's own"
     if not losses.focal:
-        found["losses.focal_gamma"] = "losses.focal is 0"
+        reasons["losses.focal_gamma"] = "losses.focal is 0"
     if not losses.tversky:
-        found["losses.tversky_alpha"] = "losses.tversky is 0"
+        reasons["losses.tversky_alpha"] = "losses.tversky is 0"
     for name in ("border", "distance"):
         if not getattr(model, name):
-            found[f"losses.{name}"] = f"model.{name} is off: the network has no such map"
+            reasons[f"losses.{name}"] = f"model.{name} is off: the network has no such map"
     if not (losses.cross_entropy or losses.focal or losses.dice or losses.tversky):
-        found["losses.class_weights"] = "none of the losses that weigh classes is on"
-    return found
+        reasons["losses.class_weights"] = "none of the losses that weigh classes is on"
+    return reasons
 
 
 _ENGINES = "napari_centermask.engines"

@@ -38,15 +38,15 @@ def measures(crops: Tensor) -> Tensor:
     """
     mask = crops[:, -1:]
     image = crops[:, :-1]
-    found = []
+    parts = []
     for weight in (mask, 1 - mask):
         total = weight.sum(dim=(2, 3)) + 1e-3
         mean = (image * weight).sum(dim=(2, 3)) / total
         spread = (((image - mean[..., None, None]) ** 2 * weight).sum(dim=(2, 3)) / total + 1e-6).sqrt()
-        found += [mean, spread]
+        parts += [mean, spread]
     far = 10.0 * (1 - mask)
-    found += [(image + far).amin(dim=(2, 3)), (image - far).amax(dim=(2, 3)), mask.mean(dim=(2, 3))]
-    return torch.cat(found, dim=1)
+    parts += [(image + far).amin(dim=(2, 3)), (image - far).amax(dim=(2, 3)), mask.mean(dim=(2, 3))]
+    return torch.cat(parts, dim=1)
 
 
 def _level(n_in: int, n_out: int) -> nn.Sequential:

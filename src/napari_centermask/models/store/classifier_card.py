@@ -86,5 +86,5 @@ def find_classifier(name_or_path: str | Path) -> Path:
 
 def list_classifiers() -> list[str]:
     """Names of the installed models that include a classifier, our own first."""
-    found = (p for root in (shipped_folder(), user_folder()) for p in sorted(root.glob(f"[!.]*/*{SUFFIX}")))
-    return [p.parent.name for p in found if p.name == f"{p.parent.name}{SUFFIX}"]
+    paths = (p for root in (shipped_folder(), user_folder()) for p in sorted(root.glob(f"[!.]*/*{SUFFIX}")))
+    return [p.parent.name for p in paths if p.name == f"{p.parent.name}{SUFFIX}"]

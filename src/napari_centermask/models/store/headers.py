@@ -176,5 +176,5 @@ def _varint(data, position: int) -> tuple[int, int]:
             raise ValueError("not protobuf")
 
 
-def _bad(path: Path, kind: str, found: str) -> BadModel:
-    return BadModel(f"{path} is not a complete {kind} file: it has {found}. Copy or download it again.")
+def _bad(path: Path, kind: str, content: str) -> BadModel:
+    return BadModel(f"{path} is not a complete {kind} file: it has {content}. Copy or download it again.")

@@ -87,8 +87,10 @@ def settings_from_reference(values: dict[str, Any]) -> ModelSettings:
         "a norm in the FPN or the mask head": bool(fpn.get("NORM") or mask.get("NORM")),
     }
     if any(faults.values()):
-        found = ", ".join(k for k, wrong in faults.items() if wrong)
-        raise BadModel(f"This CenterMask2 uses {found}, which is not supported. Choose one of {', '.join(BACKBONES)}.")
+        unsupported = ", ".join(k for k, wrong in faults.items() if wrong)
+        raise BadModel(
+            f"This CenterMask2 uses {unsupported}, which is not supported. Choose one of {', '.join(BACKBONES)}."
+        )
     return ModelSettings(
         backbone=_named_backbone(values),
         in_channels=len(values.get("PIXEL_MEAN", (0, 0, 0))),

@@ -189,12 +189,12 @@ def archived_models() -> list[str]:
 
 def deleted_models() -> list[Deleted]:
     """The deleted models that can be restored, the last one first."""
-    found = []
+    deleted = []
     for path in (zoo.user_folder() / TRASH).glob("*"):
         time_ns, _, name = path.name.partition("-")
         if path.is_dir() and time_ns.isdigit() and zoo.is_name(name):
-            found.append(Deleted(int(time_ns), name))
-    return sorted(found, reverse=True)
+            deleted.append(Deleted(int(time_ns), name))
+    return sorted(deleted, reverse=True)
 
 
 def remove_deleted(deleted: Deleted) -> int:
@@ -263,8 +263,8 @@ def children(model: ModelFiles) -> list[ModelFiles]:
     own = None if model.weights is None else weights_hash(model.weights)
 
     def is_child(other: ModelFiles) -> bool:
-        told = other.card.training.get("parent_sha256")
-        return told == own if told and own else other.card.parent in (model.name, model.card.name)
+        parent = other.card.training.get("parent_sha256")
+        return parent == own if parent and own else other.card.parent in (model.name, model.card.name)
 
     return [m for m in zoo.list_models() if m.card.parent is not None and m.name != model.name and is_child(m)]
 

@@ -286,33 +286,33 @@ def _only_stem(folder: Path) -> Path:
     files = [p for p in sorted(folder.iterdir()) if p.name.endswith(tuple(suffixes()))]
     stems = sorted({_stem(p) for p in files})
     if len(stems) != 1:
-        found = ", ".join(s.name for s in stems) or "none"
-        raise BadModel(f"{folder} must have one model, but has {found}. Choose the file.")
+        models = ", ".join(s.name for s in stems) or "none"
+        raise BadModel(f"{folder} must have one model, but has {models}. Choose the file.")
     return stems[0]
 
 
 def _read(stem: Path, *, shipped: bool = False) -> ModelFiles:
     """A model from the files that share a stem; cards and shapes must agree."""
     weights, graphs = _existing(stem, WEIGHTS), {n: _existing(stem, graph_suffix(n)) for n in graph_names()}
-    found = {name: path for name, path in graphs.items() if path is not None}
-    if weights is None and not found:
+    existing = {name: path for name, path in graphs.items() if path is not None}
+    if weights is None and not existing:
         raise BadModel(f"{stem.parent} has no {stem.name}.safetensors and no ONNX graphs of it. Choose another file.")
-    cards = ([] if weights is None else [_read_card(weights)]) + [_read_card(path) for path in found.values()]
+    cards = ([] if weights is None else [_read_card(weights)]) + [_read_card(path) for path in existing.values()]
     for other in cards[1:]:
         _check_same(cards[0], other, stem.name)
     family = family_of(cards[0])
-    if strange := [path.name for name, path in found.items() if name not in family.graphs]:
+    if strange := [path.name for name, path in existing.items() if name not in family.graphs]:
         raise BadModel(f"{', '.join(strange)} is not a graph of a {family.name}. Remove it.")
-    if found and len(found) < len(family.graphs):
+    if existing and len(existing) < len(family.graphs):
         wanted = " and ".join(stem.name + graph_suffix(name) for name in family.graphs)
-        lone = ", ".join(path.name for path in found.values())
+        lone = ", ".join(path.name for path in existing.values())
         all_of = "both" if len(family.graphs) == 2 else "all"
         raise BadModel(f"Expected {all_of} graphs, {wanted}; found {lone}.")
     return ModelFiles(
         name=stem.name if stem.parent.name == stem.name else cards[0].name,
         card=cards[0],
         weights=weights,
-        graphs=tuple(found[name] for name in family.graphs) if found else None,
+        graphs=tuple(existing[name] for name in family.graphs) if existing else None,
         shipped=shipped,
     )
 

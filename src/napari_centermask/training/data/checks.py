@@ -70,11 +70,11 @@ def _checked(folder: Path, split: str, settings: TrainSettings, notes: list[str]
 def _check_image(record: ImageRecord, path: Path, settings: TrainSettings) -> None:
     header = read_header(record.path)
     sizes = dict(zip(header.axes, header.data.shape, strict=True))
-    found = sizes["Y"], sizes["X"]
-    if found != tuple(record.shape):
+    of_file = sizes["Y"], sizes["X"]
+    if of_file != tuple(record.shape):
         raise BadAnnotations(
             f"Masks and image differ in size: {path} has {_size(record.shape)} (height x width) for "
-            f"{record.file_name}, the file has {_size(found)}. Put the image there that they were drawn on, or export "
+            f"{record.file_name}, the file has {_size(of_file)}. Put the image there that they were drawn on, or export "
             "the annotations again."
         )
     wanted, channels = settings.model.in_channels, sizes.get("C", 1)

@@ -70,9 +70,9 @@ class CenterMaskParts:
             return HEADS
         if "bottom_up" not in name:
             return 5
-        found = _STAGE.search(name)
-        if found:
-            return int(found[1]) - 1
+        match = _STAGE.search(name)
+        if match:
+            return int(match[1]) - 1
         return 0 if "stem" in name else 2  # MobileNetV2 counts its blocks in another way
 
 

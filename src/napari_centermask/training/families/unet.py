@@ -64,9 +64,9 @@ class UNetParts:
 
     def depth_of(self, name: str) -> int:
         """Up to 4 the levels of the contracting path, 5 the expanding one."""
-        found = _LEVEL.match(name)
-        if found:
-            return min(int(found[1]), 4)
+        match = _LEVEL.match(name)
+        if match:
+            return min(int(match[1]), 4)
         if name.startswith("network.encoder."):  # its stem, under whatever name
             return 0
         return HEADS if ".head." in name or ".side." in name or "segmentation_head" in name else 5

@@ -46,8 +46,8 @@ def map_losses(
     total: dict[str, Tensor] = {}
     whole = sum(0.5**n for n in range(len(outputs)))
     for level, output in enumerate(outputs):
-        found = _level_losses(output.float(), _coarser(truth, 2**level), model, losses, class_weights)
-        for name, value in found.items():
+        level_losses = _level_losses(output.float(), _coarser(truth, 2**level), model, losses, class_weights)
+        for name, value in level_losses.items():
             total[name] = total.get(name, 0.0) + value * 0.5**level / whole
     return total
 
@@ -56,14 +56,14 @@ def _level_losses(
     raw: Tensor, truth: MapTruth, model: UNetSettings, losses: LossSettings, weights
 ) -> dict[str, Tensor]:
     n = model.n_classes
-    found = {"loss_class": class_loss(raw[:, :n], truth.classes.long(), truth.signed, losses, weights)}
+    values = {"loss_class": class_loss(raw[:, :n], truth.classes.long(), truth.signed, losses, weights)}
     known = (truth.classes != IGNORED).float()
     others = dict(zip(model.map_names[n:], raw[:, n:].unbind(1), strict=True))
     if "border" in others:
-        found["loss_border"] = losses.border * border_loss(others["border"], truth.border.float(), known)
+        values["loss_border"] = losses.border * border_loss(others["border"], truth.border.float(), known)
     if "distance" in others:
-        found["loss_distance"] = losses.distance * distance_loss(others["distance"], truth.distance, known)
-    return found
+        values["loss_distance"] = losses.distance * distance_loss(others["distance"], truth.distance, known)
+    return values
 
 
 def class_loss(raw: Tensor, classes: Tensor, signed: Tensor, losses: LossSettings, weights: Tensor | None) -> Tensor:
@@ -113,9 +113,9 @@ def tversky_loss(raw: Tensor, classes: Tensor, alpha: float, beta: float, weight
     n = raw.shape[1]
     known = classes != IGNORED
     truth = F.one_hot(torch.where(known, classes, 0), n).movedim(-1, 1)[:, 1:] * known[:, None]
-    found = raw.softmax(dim=1)[:, 1:] * known[:, None]
-    right = (found * truth).sum(dim=(0, 2, 3))
-    wrong, missed = found.sum(dim=(0, 2, 3)) - right, truth.sum(dim=(0, 2, 3)) - right
+    predicted = raw.softmax(dim=1)[:, 1:] * known[:, None]
+    right = (predicted * truth).sum(dim=(0, 2, 3))
+    wrong, missed = predicted.sum(dim=(0, 2, 3)) - right, truth.sum(dim=(0, 2, 3)) - right
     each = 1 - (right + SMOOTH) / (right + alpha * wrong + beta * missed + SMOOTH)
     share = torch.ones_like(each) if weights is None else weights[1:]
     return (each * share).sum() / share.sum()
@@ -131,9 +131,9 @@ def boundary_loss(raw: Tensor, classes: Tensor, signed: Tensor) -> Tensor:
 def border_loss(raw: Tensor, border: Tensor, known: Tensor) -> Tensor:
     """Cross-entropy and Dice of the border's map, each one half: the border is thin; all (B, H, W)."""
     each = F.binary_cross_entropy_with_logits(raw, border, reduction="none")
-    found = raw.sigmoid() * known
-    right = (found * border).sum()
-    dice = 1 - (2 * right + SMOOTH) / (found.sum() + (border * known).sum() + SMOOTH)
+    predicted = raw.sigmoid() * known
+    right = (predicted * border).sum()
+    dice = 1 - (2 * right + SMOOTH) / (predicted.sum() + (border * known).sum() + SMOOTH)
     return 0.5 * ((each * known).sum() / known.sum().clamp(min=1) + dice)
 
 

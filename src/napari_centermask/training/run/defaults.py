@@ -264,14 +264,14 @@ def _sample(
     start: str | None, model: AnyModel, facts: DataFacts, *, is_same: bool, reasons: dict[str, str]
 ) -> list[Path]:
     """Data that the start model was trained on, to train on again: this takes a quarter of the tiles."""
-    found = None if start is None else replay_of(find_model(start))
-    if found is None:
+    replay = None if start is None else replay_of(find_model(start))
+    if replay is None:
         reasons["replay_part"] = "no sample of the start model's training data is available"
-    elif not is_same or not _fits(found, model, facts):
+    elif not is_same or not _fits(replay, model, facts):
         reasons["replay_part"] = "the start model's data have other categories"
     else:
         reasons["replay_part"] = "of the tiles are from the start model's data, so that it does not forget them"
-        return [found]
+        return [replay]
     return []
 
 
@@ -332,7 +332,7 @@ def _gpu_gb() -> float:
         return 0.0
     ask = [sys.executable, "-c", _ASK_TORCH]
     try:
-        found = subprocess.run(ask, capture_output=True, text=True, timeout=_ASK_SECONDS, check=True)
-        return float(found.stdout.split()[-1])
+        answer = subprocess.run(ask, capture_output=True, text=True, timeout=_ASK_SECONDS, check=True)
+        return float(answer.stdout.split()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return 0.0

@@ -88,14 +88,14 @@ def step_failed(trainer: Trainer, *, of_host: bool) -> TrainingFailed:
     settings, batch, tile = trainer.settings, trainer.batch, trainer.settings.tile
     device = torch.device("cpu") if of_host else trainer.device
     start = f"Out of memory with {batch} tiles of {tile} pixels per step. {capacity(device)};"
-    found, is_sure = None, False
+    fit, is_sure = None, False
     if trainer.world.size == 1 and device.type == trainer.device.type:
-        found, is_sure = first_that_fits(trainer)
+        fit, is_sure = first_that_fits(trainer)
     if not is_sure:
         remedy = unchecked_remedy(batch, tile, fewest=trainer.world.size)
         end = f"{_words(remedy)} may fit (not checked)." if remedy else f"the step cannot be made smaller. {RELIEF}"
-    elif found is not None:
-        remedy = {"batch": found[0], "tile": found[1]}
+    elif fit is not None:
+        remedy = {"batch": fit[0], "tile": fit[1]}
         end = f"{_words(remedy)} fit."
     else:
         smallest = dict(zip(("batch", "tile"), [(batch, tile), *smaller_steps(batch, tile)][-1], strict=True))

@@ -53,12 +53,12 @@ def find_rate(trainer: Trainer, batches: Iterable[tuple], *, steps: int = 60) ->
     try:
         for number, (rate, (images, truths)) in enumerate(zip(rates, batches, strict=False), start=1):
             try:
-                found = _loss(trainer, images, truths, float(rate))
+                loss = _loss(trainer, images, truths, float(rate))
             except TrainingFailed:
                 if not losses:  # no rate would help
                     raise
                 break
-            mean = SMOOTH * mean + (1 - SMOOTH) * found
+            mean = SMOOTH * mean + (1 - SMOOTH) * loss
             losses.append(mean / (1 - SMOOTH**number))
             if losses[-1] > 4 * min(losses):
                 break
@@ -72,5 +72,5 @@ def find_rate(trainer: Trainer, batches: Iterable[tuple], *, steps: int = 60) ->
 
 def _loss(trainer: Trainer, images, truths: list[Truth], rate: float) -> float:
     """The sum of the losses of one step at a rate."""
-    found = trainer.step(images, truths, rate=rate)
-    return sum(v for k, v in found.items() if k.startswith("loss_"))
+    values = trainer.step(images, truths, rate=rate)
+    return sum(v for k, v in values.items() if k.startswith("loss_"))

@@ -59,25 +59,25 @@ class StateFiles:
         OSError, RuntimeError, MemoryError
             If a file cannot be opened or memory runs out; all files are left unchanged.
         """
-        found = [p for p in (self.newest, self.earlier) if p.exists()]
-        if not found:
+        states = [p for p in (self.newest, self.earlier) if p.exists()]
+        if not states:
             raise TrainingFailed(
                 f"There is no checkpoint to resume from: {self.newest} is missing. Start without --resume.",
                 reason="checkpoint",
                 remedy={"resume": False},
             )
-        for path in found:
+        for path in states:
             if (state := _load(path)) is not None:
                 break
         else:
             raise TrainingFailed(
-                f"{' and '.join(map(str, found))} cannot be read: damaged. Start without --resume, in another folder.",
+                f"{' and '.join(map(str, states))} cannot be read: damaged. Start without --resume, in another folder.",
                 reason="checkpoint",
                 remedy={"resume": False},
             )
         _fit(restore, state, path)
         self.is_continued = True
-        if path == found[0]:
+        if path == states[0]:
             return None
         os.replace(path, self.newest)  # else the damaged state would replace the good one
         return f"{self.newest} is damaged. Resuming from {path.name}"

@@ -108,11 +108,11 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
     pairs: dict[str, list[Pair]] = {}
     samples = []
     for name, folder in folders_by_name(judging(settings.data)).items():
-        found = pairs.setdefault(name, [])
+        of_group = pairs.setdefault(name, [])
         for sample in _samples(folder):
-            found.append(_segmented(sample, engine, settings, min_score=scores[0]))
-            if len(found) == 1 and len(samples) < PICTURES:
-                shown = found[0][1].filter(min_score=usual)
+            of_group.append(_segmented(sample, engine, settings, min_score=scores[0]))
+            if len(of_group) == 1 and len(samples) < PICTURES:
+                shown = of_group[0][1].filter(min_score=usual)
                 samples.append(_picture(settings.out / "samples", name, sample, shown))
     known = {
         name: [_segmented(s, engine, settings, min_score=scores[0]) for s in _samples(folder, KNOWN_IMAGES)]

@@ -49,8 +49,8 @@ def napari_keys() -> dict[str, str]:
     from napari.layers import Labels
     from napari.viewer import ViewerModel
 
-    found = dict.fromkeys(_MENUS, "a menu")
+    keys = dict.fromkeys(_MENUS, "a menu")
     for kind in (Labels, ViewerModel):
         for key, function in kind.class_keymap.items():
-            found[str(key)] = getattr(function, "__name__", "napari").replace("_", " ")
-    return found
+            keys[str(key)] = getattr(function, "__name__", "napari").replace("_", " ")
+    return keys

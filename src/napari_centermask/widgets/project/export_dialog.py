@@ -127,9 +127,9 @@ class ExportDialog(QDialog):
         links.add(self.start.clicked, self.export)
         self.cancel.clicked.connect(self.reject)  # a slot of Qt's own: kept in `links`, it would keep the dialog alive
 
-    def _list(self, found: list[tuple[int, Finding]]) -> None:
+    def _list(self, findings: list[tuple[int, Finding]]) -> None:
         for kind, title in KINDS.items():
-            some = [(id, f) for id, f in found if f.kind == kind]
+            some = [(id, f) for id, f in findings if f.kind == kind]
             if not some:
                 continue
             parent = QTreeWidgetItem([f"{title} ({len(some):,})"])
@@ -139,7 +139,7 @@ class ExportDialog(QDialog):
                 child.setData(0, Qt.ItemDataRole.UserRole, (id, finding))
                 parent.addChild(child)
             parent.setExpanded(kind != "unreviewed")
-        n = len(found)
+        n = len(findings)
         self.summary.setText(
             f"The check found {n:,} {'issue' if n == 1 else 'issues'}. Double-click one to see it."
             if n

@@ -68,12 +68,12 @@ def read_comparison(path: Path) -> Compared | None:
         return None
     if not known:
         return None
-    found = {}
+    picture_pairs = {}
     for row in rows[:_MOST_PICTURES]:
         pair = tuple(read_picture(Path(str(row[f"picture_{side}"]))) for side in ("old", "new"))
         if None not in pair:
-            found[str(row["name"])] = pair
-    return Compared(values, found)
+            picture_pairs[str(row["name"])] = pair
+    return Compared(values, picture_pairs)
 
 
 def figures(values: dict[str, Any]) -> list[tuple[str, float | None, float | None]]:

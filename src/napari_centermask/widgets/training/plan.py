@@ -79,16 +79,16 @@ def plan(source: DataFolder, model: str) -> Generator[None, None, Plan | Failed]
     """
     name = None if source.is_project else source.folder.name  # within a project the date distinguishes runs
     out = new_run_folder(source.runs, name)
-    found: Plan | None = None
+    made: Plan | None = None
     try:
         printed = yield from run_child(
             ["finetune", str(source.folder), "--start", model, "--out", str(out), "--dry-run", "--json"]
         )
         settings = TrainSettings.model_validate_json((out / RUN_FILE).read_text(encoding="utf-8"))
-        found = Plan(settings, json.loads(printed)["reasons"])
+        made = Plan(settings, json.loads(printed)["reasons"])
     except (UserError, OSError) as error:
         return Failed(str(error))
     finally:
-        if found is None:
+        if made is None:
             shutil.rmtree(out, ignore_errors=True)
-    return found
+    return made

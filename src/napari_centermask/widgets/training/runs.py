@@ -59,8 +59,8 @@ class RunList:
 
     def _on_ended(self, value: Any) -> None:
         if isinstance(value, list):
-            found = {run.folder: Job(run.folder) for run in value if run.state in ALIVE}
-            self._jobs = found | {job.folder: job for job in self.running}
+            jobs = {run.folder: Job(run.folder) for run in value if run.state in ALIVE}
+            self._jobs = jobs | {job.folder: job for job in self.running}
             self.listed.emit(value)
         folders, self._next = self._next, None
         if folders is not None:

@@ -82,9 +82,9 @@ class Autosaves:
             planes = ImagePlanes.of(layer, channel_axis=guess_channel_axis(layer))
         except BadImage:
             return
-        found = find_recovered(_name(layer), Result(planes.shape, leading=planes.leading, name=layer.name))
-        if found is not None and _is_by_a_person(found.result):
-            self._offers[layer] = found
+        recovered = find_recovered(_name(layer), Result(planes.shape, leading=planes.leading, name=layer.name))
+        if recovered is not None and _is_by_a_person(recovered.result):
+            self._offers[layer] = recovered
             show_info(f"{self.describe(layer)} Open 'CenterMask: Review' to restore or discard it.")
             self.offered.emit(layer)
 

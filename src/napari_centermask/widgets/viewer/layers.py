@@ -268,9 +268,9 @@ class ResultLayers:
             return False
         if self._coloured_by == "cell":
             return True
-        found = [self.result.get(index, id) for id, index in cells.items()]
+        cells_now = [self.result.get(index, id) for id, index in cells.items()]
         known, colour = self.cells.colormap.color_dict, cell_colour(self.result, self._mode)
-        same = (i.id in known and np.allclose(known[i.id], colour(i), atol=1e-6) for i in found if i is not None)
+        same = (i.id in known and np.allclose(known[i.id], colour(i), atol=1e-6) for i in cells_now if i is not None)
         return all(same)
 
     def _colouring(self) -> str:

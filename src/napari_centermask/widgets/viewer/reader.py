@@ -137,11 +137,11 @@ def _stacked(results: list[Result]) -> Result:
 
 def _image(result: Result, path: Path) -> np.ndarray | None:
     """The image beside the file or in its folder images/: (*leading, H, W) or (..., 3); None if it cannot be read."""
-    found = find_image(path, None, result.name)
-    if found is None:
+    beside = find_image(path, None, result.name)
+    if beside is None:
         return None
     try:
-        image = read_image(found)
+        image = read_image(beside)
     except UserError:
         return None
     planes = [plane for _, plane in image.planes()] if image.leading == result.leading else []

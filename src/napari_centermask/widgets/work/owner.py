@@ -29,9 +29,9 @@ class Owner:
         """The part of a type, made on first use."""
         if kind not in self._parts:
             self._parts[kind] = make()
-        found = self._parts[kind]
-        assert isinstance(found, kind)
-        return found
+        known = self._parts[kind]
+        assert isinstance(known, kind)
+        return known
 
     def has(self, kind: type[Part]) -> bool:
         """Whether the part of a type was made."""
