@@ -85,9 +85,9 @@ def segment(
         "settings": settings.model_dump(mode="json", exclude_unset=True),
     }
     with open_run(out, command, outputs, overwrite=overwrite) as run:
-        job = Segmenting(plans, coco, run, settings, axes=axes, is_quiet=json)
-        job.check(overwrite=overwrite)
-        return job.run()
+        segmenting = Segmenting(plans, coco, run, settings, axes=axes, is_quiet=json)
+        segmenting.check(overwrite=overwrite)
+        return segmenting.run()
 
 
 class Segmenting:

@@ -31,8 +31,8 @@ def cell_crops(image: np.ndarray, cells: Sequence[Instance], *, side: int, conte
     for k, cell in enumerate(cells):
         y0, x0, y1, x1 = cell.box
         step = context * max(y1 - y0, x1 - x0) / side
-        ahead = (np.arange(side) + 0.5 - side / 2) * step - 0.5  # pixel centres are at whole numbers
-        grid = np.stack(np.meshgrid((y0 + y1) / 2 + ahead, (x0 + x1) / 2 + ahead, indexing="ij"))
+        offsets = (np.arange(side) + 0.5 - side / 2) * step - 0.5  # pixel centres are at whole numbers
+        grid = np.stack(np.meshgrid((y0 + y1) / 2 + offsets, (x0 + x1) / 2 + offsets, indexing="ij"))
         low = np.maximum(np.floor(grid.min(axis=(1, 2))).astype(int) - 1, 0)
         high = np.maximum(np.ceil(grid.max(axis=(1, 2))).astype(int) + 2, low + 1)
         seen = np.asarray(image[:, low[0] : high[0], low[1] : high[1]], np.float32)

@@ -53,7 +53,7 @@ def planes_of(image: ImageData) -> list[Plane]:
     return [Plane(index, pixels) for index, (_, pixels) in zip(np.ndindex(*image.leading), image.planes(), strict=True)]
 
 
-class OpenedPlanes:
+class PlaneInputs:
     """Planes as the model sees them, each prepared once, on first use.
 
     Parameters
@@ -75,36 +75,36 @@ class OpenedPlanes:
         check_form(planes[0].pixels, card, settings)
         self.planes = planes
         self._card, self._settings, self._check = card, settings, check
-        self._opened: dict[int, ModelInput | BadImage] = {}
+        self._inputs: dict[int, ModelInput | BadImage] = {}
 
     def __getitem__(self, number: int) -> ModelInput | BadImage:
         """A plane, or the reason why it cannot be used."""
-        if number not in self._opened:
+        if number not in self._inputs:
             try:
-                self._opened[number] = self._open(self.planes[number])
+                self._inputs[number] = self._open(self.planes[number])
             except BadImage as error:
-                self._opened[number] = error.with_traceback(None)
-        return self._opened[number]
+                self._inputs[number] = error.with_traceback(None)
+        return self._inputs[number]
 
     def _open(self, plane: Plane) -> ModelInput:
-        opened = ModelInput.of(plane.pixels, self._card, self._settings)
-        parts = None if plane.region is None else windows(plane.region, opened.shape)
+        plane_input = ModelInput.of(plane.pixels, self._card, self._settings)
+        parts = None if plane.region is None else windows(plane.region, plane_input.shape)
         if plane.region and not parts:
             raise BadImage("The region is outside the image. Draw it on the image and run again.")
         if self._check:
-            check_intensities(opened, parts)
-        return opened
+            check_intensities(plane_input, parts)
+        return plane_input
 
     def usable(self, number: int) -> ModelInput:
         """A plane; raises its `BadImage` if it cannot be used."""
-        opened = self[number]
-        if isinstance(opened, BadImage):
-            raise opened
-        return opened
+        plane_input = self[number]
+        if isinstance(plane_input, BadImage):
+            raise plane_input
+        return plane_input
 
     def close(self, number: int) -> None:
         """Release a plane that is done."""
-        self._opened.pop(number, None)
+        self._inputs.pop(number, None)
 
     def check(self) -> Generator[Progress, None, None]:
         """Look for a usable plane; yields between planes.

@@ -17,7 +17,7 @@ from napari_centermask.pipeline.card_defaults import with_card_defaults
 from napari_centermask.pipeline.class_maps import class_image, class_map_steps
 from napari_centermask.pipeline.model_input import ModelInput
 from napari_centermask.pipeline.plane_cells import Seams, find_cells
-from napari_centermask.pipeline.planes import OpenedPlanes, Plane
+from napari_centermask.pipeline.planes import Plane, PlaneInputs
 from napari_centermask.pipeline.progress import Progress, run_through, scaled_to
 from napari_centermask.settings import SegmentSettings
 
@@ -63,7 +63,7 @@ def segment_planes(
     """Segment the planes of an image one after another; may be closed at every yield, between tiles.
 
     All planes are segmented at one diameter: that of the settings, or the median of the estimates on up to five planes
-    (see `OpenedPlanes.diameter`). A plane that cannot be used has no cells, and its `problem` says why.
+    (see `PlaneInputs.diameter`). A plane that cannot be used has no cells, and its `problem` says why.
 
     Parameters
     ----------
@@ -91,23 +91,23 @@ def segment_planes(
         If diameter, overlap or channels do not fit, or classes are requested from a model that has none.
     """
     settings = with_card_defaults(settings, engine.card)
-    opened = OpenedPlanes(planes, engine.card, settings, check=check)
-    yield from opened.check()
+    inputs = PlaneInputs(planes, engine.card, settings, check=check)
+    yield from inputs.check()
     diameter = settings.diameter
     if diameter is None:
-        diameter = yield from opened.diameter(engine, settings)
+        diameter = yield from inputs.diameter(engine, settings)
     score = settings.score if min_score is None else min(min_score, settings.score)
     chosen = [n for n, plane in enumerate(planes) if only is None or plane.index in only]
     for done, number in enumerate(chosen):
-        steps = _segment(planes[number], opened[number], engine, settings, diameter, score, classes=classes)
+        steps = _segment(planes[number], inputs[number], engine, settings, diameter, score, classes=classes)
         title = f"Plane {done + 1} of {len(chosen)}: " if len(chosen) > 1 else ""
         yield (yield from scaled_to(steps, done, len(chosen), title))
-        opened.close(number)
+        inputs.close(number)
 
 
 def _segment(
     plane: Plane,
-    opened: ModelInput | BadImage,
+    plane_input: ModelInput | BadImage,
     engine: AnyEngine,
     settings: SegmentSettings,
     diameter: float,
@@ -116,14 +116,14 @@ def _segment(
     classes: bool,
 ) -> Generator[Progress, None, PlaneCells]:
     """Segment one plane; no cells if it cannot be used."""
-    if isinstance(opened, BadImage):
+    if isinstance(plane_input, BadImage):
         none = Instances(plane.shape, categories=dict(enumerate(engine.card.model.categories, start=1)))
         blank = np.zeros(plane.shape, np.uint8) if classes else None
-        return PlaneCells(plane, none, diameter, problem=str(opened), classes=blank)
+        return PlaneCells(plane, none, diameter, problem=str(plane_input), classes=blank)
     image = None
     if classes:
-        image = class_image((yield from class_map_steps(opened, engine, settings, diameter)))
-    steps = find_cells(opened, engine, settings, diameter, region=plane.region, min_score=score)
+        image = class_image((yield from class_map_steps(plane_input, engine, settings, diameter)))
+    steps = find_cells(plane_input, engine, settings, diameter, region=plane.region, min_score=score)
     cells, seams = yield from steps
     return PlaneCells(plane, cells, diameter, seams, classes=image)
 
@@ -161,9 +161,9 @@ def diameter_steps(
         As `segment_planes`.
     """
     settings = with_card_defaults(settings, engine.card)
-    opened = OpenedPlanes(planes, engine.card, settings, check=check)
-    yield from opened.check()
-    return (yield from opened.diameter(engine, settings))
+    inputs = PlaneInputs(planes, engine.card, settings, check=check)
+    yield from inputs.check()
+    return (yield from inputs.diameter(engine, settings))
 
 
 def estimate_diameter(image: Any, engine: AnyEngine, settings: SegmentSettings | None = None) -> float:
@@ -176,9 +176,9 @@ def map_classes(
 ) -> Generator[Progress, None, np.ndarray]:
     """The probability of each category in each pixel of a plane; see `class_map_steps` and `segment_planes`."""
     settings = with_card_defaults(settings, engine.card)
-    opened = OpenedPlanes([plane], engine.card, settings, check=check)
-    yield from opened.check()
+    inputs = PlaneInputs([plane], engine.card, settings, check=check)
+    yield from inputs.check()
     diameter = settings.diameter
     if diameter is None:
-        diameter = yield from opened.diameter(engine, settings)
-    return (yield from class_map_steps(opened.usable(0), engine, settings, diameter))
+        diameter = yield from inputs.diameter(engine, settings)
+    return (yield from class_map_steps(inputs.usable(0), engine, settings, diameter))

@@ -199,7 +199,7 @@ def test_pause_resume_and_stop(train, wait):
     wait(lambda: state(train) == "running")
     train.progress.stop.click()
     wait(lambda: state(train) == "stopped")
-    assert train.training.report.model.name == "best.safetensors"
+    assert train.training.latest.model.name == "best.safetensors"
     assert not train.progress.stop.isEnabled()
     assert train.start.start.isEnabled()
 
@@ -367,7 +367,7 @@ def test_both_models_are_shown_side_by_side_and_one_button_installs(train, wait,
     assert installed == []  # nothing is installed by itself
     train.new_model.install.click()
     wait(lambda: train.training.installed)
-    assert installed == [(train.training.report.model, train.training.job.folder.name)]
+    assert installed == [(train.training.latest.model, train.training.job.folder.name)]
     assert train.new_model.predict.isEnabled()
     assert not train.new_model.install.isEnabled()
 
@@ -409,7 +409,7 @@ def test_an_earlier_sitting_s_verdict_does_not_stand_for_a_model_that_changed_si
     act(FAILS)
     train.training.retry()
     wait(lambda: state(train) == "failed" and train.failure.buttons)
-    assert train.training.report.model.exists()
+    assert train.training.latest.model.exists()
     assert train.comparison.compared is None
     asked = []
     monkeypatch.setattr(QMessageBox, "question", lambda *args: asked.append(args[2]) or QMessageBox.StandardButton.No)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from napari_centermask.widgets.training import session as module
-from napari_centermask.widgets.training.run_watch import RunNews
+from napari_centermask.widgets.training.run_watch import RunUpdate
 from napari_centermask.widgets.training.session import Training
 from napari_centermask.widgets.viewer.model_in_use import ModelInUse
 
@@ -38,7 +38,7 @@ def training(qtbot, monkeypatch):
             return
         yield job
         while job.is_alive:
-            yield RunNews(job.folder, (), "running")
+            yield RunUpdate(job.folder, (), "running")
 
     monkeypatch.setattr(FakeJob, "made", {})
     monkeypatch.setattr(module, "Job", FakeJob)

@@ -24,7 +24,7 @@ from napari_centermask.io.project.store import Store
 
 
 @dataclass
-class _Opened:
+class _LoadedImage:
     """An image whose cells were asked for, with the score from which they are shown in annotations.json."""
 
     result: Result
@@ -52,7 +52,7 @@ class Cells:
 
     def __init__(self, store: Store, images: ImageList, categories: Categories) -> None:
         self._store, self._images, self._categories = store, images, categories
-        self._opened: dict[int, _Opened] = {}
+        self._loaded: dict[int, _LoadedImage] = {}
         self._changed: set[int] = set()
         categories.changed.connect(self._name_all)
 
@@ -64,24 +64,24 @@ class Cells:
         BadImage, BadAnnotations
             If the image or its annotations cannot be used.
         """
-        if id not in self._opened:
+        if id not in self._loaded:
             self.take(id, self._read(self._images[id]))
-        return self._opened[id].result
+        return self._loaded[id].result
 
     def unread(self, id: int) -> int:
         """How many cells must be read before an image can be shown."""
-        return 0 if id in self._opened else self._store.count(self._images[id].file_name)
+        return 0 if id in self._loaded else self._store.count(self._images[id].file_name)
 
     def reader(self, id: int) -> Callable[[], Result]:
         """What reads the cells of an image in another thread, for `take`; raises as `result`."""
-        entry, opened = self._images[id], self._opened.get(id)
-        return partial(self._read, entry) if opened is None else lambda: opened.result
+        entry, image = self._images[id], self._loaded.get(id)
+        return partial(self._read, entry) if image is None else lambda: image.result
 
     def take(self, id: int, result: Result) -> None:
         """Use what a `reader` read, unless the image was opened meanwhile."""
-        if id not in self._opened:
+        if id not in self._loaded:
             self._name(result)
-            self._opened[id] = _Opened(result, result.threshold)
+            self._loaded[id] = _LoadedImage(result, result.threshold)
 
     def _read(self, entry: ImageEntry) -> Result:
         if entry.shape is None:
@@ -102,17 +102,17 @@ class Cells:
     def history(self, id: int, on_edit: Callable[[int, Edit], None], *, refusal: str = "") -> History:
         """The door for all changes of an image; with a `refusal` it refuses them."""
         result = self.result(id)
-        opened = self._opened[id]
-        if opened.history is None:
-            opened.history = History(result, closed=refusal)
-            opened.history.listen(lambda edit: self._on_edit(id, edit, on_edit))
-        return opened.history
+        image = self._loaded[id]
+        if image.history is None:
+            image.history = History(result, closed=refusal)
+            image.history.listen(lambda edit: self._on_edit(id, edit, on_edit))
+        return image.history
 
     def close(self, reason: str) -> None:
         """Refuse every edit from now on."""
-        for opened in self._opened.values():
-            if opened.history is not None:
-                opened.history.closed = reason
+        for image in self._loaded.values():
+            if image.history is not None:
+                image.history.closed = reason
 
     def _on_edit(self, id: int, edit: Edit, then: Callable[[int, Edit], None]) -> None:
         self._changed.add(id)
@@ -135,8 +135,8 @@ class Cells:
         self._name(self.result(id))
 
     def _name_all(self) -> None:
-        for opened in self._opened.values():
-            self._name(opened.result)
+        for image in self._loaded.values():
+            self._name(image.result)
 
     def _name(self, result: Result) -> None:
         if result.categories != self._categories.names:
@@ -146,8 +146,8 @@ class Cells:
 
     def uses(self, id: int) -> set[int]:
         """Categories of an image's cells."""
-        if id in self._opened:
-            return {c.category for c in self._opened[id].result}
+        if id in self._loaded:
+            return {c.category for c in self._loaded[id].result}
         return self._store.uses(self._images[id].file_name)
 
     def mark(self, id: int) -> None:
@@ -162,7 +162,7 @@ class Cells:
     @property
     def touched(self) -> set[int]:
         """Images whose entries in annotations.json are not as in memory: edited, or shown from another score on."""
-        return self._changed | {id for id, opened in self._opened.items() if opened.is_moved}
+        return self._changed | {id for id, image in self._loaded.items() if image.is_moved}
 
     def pack(self) -> None:
         """Take what is not as in annotations.json into the store."""
@@ -174,17 +174,17 @@ class Cells:
     def note_saved(self) -> None:
         """Remember that annotations.json holds what is in memory."""
         self._changed.clear()
-        for opened in self._opened.values():
-            opened.threshold = opened.result.threshold
+        for image in self._loaded.values():
+            image.threshold = image.result.threshold
 
     def remove(self, id: int) -> Callable[[], None]:
         """Forget an image; what is returned brings its cells back as they were."""
-        opened, was_changed = self._opened.pop(id, None), id in self._changed
+        image, was_changed = self._loaded.pop(id, None), id in self._changed
         self._changed.discard(id)
 
         def put_back() -> None:
-            if opened is not None:
-                self._opened[id] = opened
+            if image is not None:
+                self._loaded[id] = image
             if was_changed:
                 self._changed.add(id)
 

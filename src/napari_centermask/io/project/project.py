@@ -421,8 +421,8 @@ class Project:
     @property
     def unsaved(self) -> bool:
         """Whether the journal holds changes that annotations.json and project.json do not."""
-        is_ahead = self._journal is not None and self._journal.last > min(self._files.edits)
-        return self._files.is_new or bool(self._cells.touched) or is_ahead
+        is_journal_newer = self._journal is not None and self._journal.last > min(self._files.edits)
+        return self._files.is_new or bool(self._cells.touched) or is_journal_newer
 
     def changed_outside(self) -> list[str]:
         """Names of files that another program changed since they were read or written here."""

@@ -36,7 +36,7 @@ from napari_centermask.widgets.training.view import (
 from napari_centermask.widgets.viewer.dock import Dock
 
 if TYPE_CHECKING:
-    from napari_centermask.widgets.training.run_watch import Run, RunNews
+    from napari_centermask.widgets.training.run_watch import Run, RunUpdate
 
 _LOOK_MS = 3000  # between looks at a training in the background
 
@@ -116,7 +116,7 @@ class TrainDock(Dock):
     @property
     def state(self) -> DockState:
         """All that the controls depend on."""
-        training, report = self.training, self.training.report
+        training, update = self.training, self.training.latest
         compared, others = training.comparison, training.others
         return DockState(
             has_data=self.source is not None,
@@ -124,8 +124,8 @@ class TrainDock(Dock):
             note=self.part.note,
             run="" if training.job is None else training.state.state,
             is_pausing=training.is_pausing,
-            can_resume=report is not None and report.can_resume,
-            has_model=report is not None and report.model is not None,
+            can_resume=update is not None and update.can_resume,
+            has_model=update is not None and update.model is not None,
             other=others[0].name if others else "",
             name=self.new_model.name.text(),
             installed=training.installed,
@@ -216,19 +216,19 @@ class TrainDock(Dock):
         self.comparison.show_comparison(compared)
         self._refresh()
 
-    def _on_ended(self, report: RunNews | None) -> None:
+    def _on_ended(self, update: RunUpdate | None) -> None:
         self._look()
         self._show_end()
 
     def _show_end(self) -> None:
         """What came of the run in view, where it has ended."""
-        report = self.training.report
-        if report is None or self.training.is_alive:
+        update = self.training.latest
+        if update is None or self.training.is_alive:
             return
-        if report.failure is not None:
-            ways = remedies(report.failure, can_resume=report.can_resume)
-            acts = [(way.title, partial(self.training.retry, **way.changes)) for way in ways]
-            self.failure.show_failure(report.failure.message, acts)
+        if update.failure is not None:
+            options = remedies(update.failure, can_resume=update.can_resume)
+            acts = [(option.title, partial(self.training.retry, **option.changes)) for option in options]
+            self.failure.show_failure(update.failure.message, acts)
         if self.training.installed:
             self.new_model.name.setText(self.training.installed)
             self.start.models.reload()

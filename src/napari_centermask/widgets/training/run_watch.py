@@ -22,7 +22,7 @@ _PORTION = 400  # events handed over at a time
 
 
 @dataclass(frozen=True)
-class RunNews:
+class RunUpdate:
     """News of a job.
 
     Attributes
@@ -59,7 +59,7 @@ class Run:
     created: float = field(compare=False, default=0.0)
 
 
-def watch(begin: Callable[[], Job | None]) -> Generator[RunNews | Job | None, None, Failed | None]:
+def watch(begin: Callable[[], Job | None]) -> Generator[RunUpdate | Job | None, None, Failed | None]:
     """Start or open a job with `begin` and report what it does until it ends; for the worker thread.
 
     Closing the generator leaves the job as it is. Where `begin` returns None there is nothing to watch.
@@ -74,11 +74,11 @@ def watch(begin: Callable[[], Job | None]) -> Generator[RunNews | Job | None, No
     before = None
     old = current(job.events())
     for start in range(0, len(old), _PORTION):
-        yield _report(job, old[start : start + _PORTION])
+        yield _update(job, old[start : start + _PORTION])
     for events in job.follow(interval_s=INTERVAL_S):
         if events or job.state != before:
             before = job.state
-            yield _report(job, events)
+            yield _update(job, events)
         else:
             yield None
     return None
@@ -90,14 +90,14 @@ def current(events: list[Event]) -> list[Event]:
     return [e for at, e in enumerate(events) if at >= start or not isinstance(e, ComparisonEvent)]
 
 
-def _report(job: Job, events: list[Event]) -> RunNews:
+def _update(job: Job, events: list[Event]) -> RunUpdate:
     evaluations = [e for e in events if isinstance(e, EvaluationEvent)]
     pictures = _pictures(evaluations[-1]) if evaluations else ()
     comparisons = [e for e in current(events) if isinstance(e, ComparisonEvent)]
     compared = read_comparison(Path(comparisons[-1].path)) if comparisons else None
     installed = installed_as(job.model) if job.model is not None and not job.is_alive else ""
     state = job.state, job.failure, job.can_resume, job.model
-    return RunNews(job.folder, tuple(events), *state, pictures, compared, installed)
+    return RunUpdate(job.folder, tuple(events), *state, pictures, compared, installed)
 
 
 def _pictures(evaluation: EvaluationEvent) -> tuple[tuple[str, QImage], ...]:

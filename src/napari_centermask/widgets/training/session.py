@@ -13,7 +13,7 @@ from psygnal import Signal
 from napari_centermask.events import StartEvent
 from napari_centermask.jobs.process import ALIVE, Job
 from napari_centermask.widgets.training.new_model import install
-from napari_centermask.widgets.training.run_watch import RunNews, watch
+from napari_centermask.widgets.training.run_watch import RunUpdate, watch
 from napari_centermask.widgets.training.runs import RunList
 from napari_centermask.widgets.viewer.model_in_use import ModelInUse
 from napari_centermask.widgets.viewer.state import state_of
@@ -57,11 +57,11 @@ class Training:
     run_changed
         Emitted when another job, or none, came into view.
     ended
-        Emitted with the last `RunNews` when the job in view has ended, or had ended before it was opened; with None
+        Emitted with the last `RunUpdate` when the job in view has ended, or had ended before it was opened; with None
         when it was deleted or could not be started.
     install_ended
         Emitted with whether a model was installed, when that was tried; `installed` and `installation_error` say how it went.
-    state, report, pictures, comparison
+    state, latest, pictures, comparison
         What the job in view has reported.
     is_pausing
         Whether the job in view was asked to pause and has not done so yet.
@@ -98,7 +98,7 @@ class Training:
         """Nothing is in view."""
         self.job: Job | None = None
         self.state = RunState()
-        self.report: RunNews | None = None
+        self.latest: RunUpdate | None = None
         self.pictures: tuple[tuple[str, QImage], ...] = ()
         self.comparison: Compared | None = None
         self.is_pausing = False
@@ -184,10 +184,10 @@ class Training:
 
     def install(self, name: str) -> None:
         """Install the model of the run in view under a name, and use it; `install_ended` follows."""
-        if self.job is None or self.report is None or self.report.model is None:
+        if self.job is None or self.latest is None or self.latest.model is None:
             return
         self._installing, self.installation_error = self.job.folder, ""
-        self.installer.start("", install, self.report.model, name)
+        self.installer.start("", install, self.latest.model, name)
 
     def _request(self, begin: Callable[[], Job | None], *, only_opens: bool = False) -> None:
         self._requests = [r for r in self._requests if not r.only_opens] + [_Request(begin, only_opens)]
@@ -206,8 +206,8 @@ class Training:
         # whole window again, 75 ms with software OpenGL.
         self.watcher.start("", watch, begin, on_yield=self._on_news)
 
-    def _on_news(self, item: Job | RunNews | None) -> None:
-        if isinstance(item, RunNews):
+    def _on_news(self, item: Job | RunUpdate | None) -> None:
+        if isinstance(item, RunUpdate):
             if self.job is not None:
                 self._take(item)
                 self.changed.emit()
@@ -217,20 +217,20 @@ class Training:
                 self.watcher.cancel()
             self.run_changed.emit()
 
-    def _take(self, report: RunNews) -> None:
-        self.report = report
-        for event in report.events:
+    def _take(self, update: RunUpdate) -> None:
+        self.latest = update
+        for event in update.events:
             self.state.feed(event)
-        self.state.state = report.state
-        self.is_pausing = self.is_pausing and report.state in ("starting", "running")
-        self.installed = report.installed or self.installed
-        if report.pictures:
-            self.pictures = report.pictures
-            self.pictured.emit(report.pictures)
-        has_started = any(isinstance(event, StartEvent) for event in report.events)
-        if report.compared is not None or has_started:  # what an earlier sitting compared may have changed
-            self.comparison = report.compared
-            self.compared.emit(report.compared)
+        self.state.state = update.state
+        self.is_pausing = self.is_pausing and update.state in ("starting", "running")
+        self.installed = update.installed or self.installed
+        if update.pictures:
+            self.pictures = update.pictures
+            self.pictured.emit(update.pictures)
+        has_started = any(isinstance(event, StartEvent) for event in update.events)
+        if update.compared is not None or has_started:  # what an earlier sitting compared may have changed
+            self.comparison = update.compared
+            self.compared.emit(update.compared)
 
     def _on_ended(self, value: Any) -> None:
         if isinstance(value, Failed):
@@ -239,7 +239,7 @@ class Training:
             self._begin()
             return
         if not self.watcher.cancelled and not self.is_alive:
-            self.ended.emit(self.report)
+            self.ended.emit(self.latest)
         self.changed.emit()
 
     def _on_installed(self, value: Any) -> None:

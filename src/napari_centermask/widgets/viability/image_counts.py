@@ -46,15 +46,15 @@ class ImageCounts(QWidget):
         self.table.picked.connect(lambda line: self.picked.emit(self._listed[line]))
         links = Connections(self)
         links.add(projects.changed, self._on_changed)
-        links.add(projects.project_changed, self._on_opened)
+        links.add(projects.project_changed, self._on_project_changed)
 
     def set_category(self, dead: int | None) -> None:
         """Choose which category is dead."""
         if dead != self._dead:
             self._dead = dead
-            self._on_opened()
+            self._on_project_changed()
 
-    def _on_opened(self) -> None:
+    def _on_project_changed(self) -> None:
         self._known.clear()
         self._show()  # the lines of another project cannot be clicked
         self._begin()
