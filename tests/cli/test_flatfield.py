@@ -35,7 +35,7 @@ def test_the_light_of_a_folder_is_written(plate, tmp_path, capsys):
 def test_images_of_two_sizes_and_too_few_are_told(plate, tmp_path, capsys):
     folder, _ = plate
     assert cli.run(["flatfield", str(folder / "1.tif"), "--out", str(tmp_path / "a.tif")]) == 0
-    assert "1 of 10 planes or more" in capsys.readouterr().err
+    assert "Only 1 plane: with fewer than 10" in capsys.readouterr().err
     tifffile.imwrite(folder / "z.tif", np.ones((9, 9), np.uint16))
     assert cli.run(["flatfield", str(folder), "--out", str(tmp_path / "b.tif")]) == 2
     assert "z.tif" in capsys.readouterr().err

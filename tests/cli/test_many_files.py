@@ -108,7 +108,7 @@ def test_a_stopped_run_is_usable_and_the_same_command_goes_on(plate, tmp_path, f
     errors["c.png"] = KeyboardInterrupt()
     out = tmp_path / "out"
     assert segment(plate, out, *more) == 130
-    assert "2 of 4 images are done. The same command goes on" in capsys.readouterr().err
+    assert "2 of 4 images are done. Run the same command again" in capsys.readouterr().err
     if "labels" not in more:
         assert names_in(out / "annotations.json") == ["a.png", "b.png"]
     errors.clear()

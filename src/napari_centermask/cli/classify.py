@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from napari_centermask.cli.output import check_free, notice, print_json
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadImage
 from napari_centermask.core.left_out import LeftOut
 
@@ -76,12 +77,14 @@ def classify(
             for cell in classified:
                 counts[classified.categories[cell.category]] += 1
     if left_out and len(left_out.why) == len({r.file_name for r in records}):
-        raise BadImage(f"None of {len(left_out.why)} images can be classified. Nothing is written.")
+        raise BadImage(f"None of {counted(len(left_out.why), 'image')} can be classified. Nothing is written.")
     write_coco(out, classified_records)
     if json:
         print_json({"images": len(classified_records), "cells": counts, "written": out, "failed": left_out.sentences})
     else:
-        print(f"{len(records)} images: {', '.join(f'{n} {name}' for name, n in counts.items())}. Written: {out}")
+        print(
+            f"{counted(len(records), 'image')}: {', '.join(f'{n} {name}' for name, n in counts.items())}. Written: {out}"
+        )
     if left_out:
         notice("The cells of images that failed are written as they were.")
     return 2 if left_out else 0

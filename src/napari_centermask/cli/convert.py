@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from napari_centermask.cli.output import notice, print_json, working
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.left_out import LeftOut
 
@@ -87,5 +88,5 @@ def convert(
             said | {"loss": loss.to_json(), "notes": reading.notes, "written": written} | {"failed": left_out.sentences}
         )
     else:
-        print(f"{len(results)} images, {cells} cells: {target}")
+        print(f"{counted(len(results), 'image')}, {counted(cells, 'cell')}: {target}")
     return 2 if left_out else 0

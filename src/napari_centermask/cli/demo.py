@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari_centermask.cli.output import check_writable, follow, notice, print_json, write_labels
 from napari_centermask.cli.segment import Flag
+from napari_centermask.core.counted import counted
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.settings import SegmentSettings
 
@@ -70,7 +71,9 @@ def demo(*, out: Path = Path("demo_output"), engine: str = "auto", window: bool 
     if json:
         print_json({"image": path, "n_instances": len(cells), "engine": loaded.name, "device": loaded.device, **files})
     else:
-        print(f"{len(cells)} cells in {path.name} with '{settings.model}' on {loaded.name}: {files['overlay']}")
+        print(
+            f"{counted(len(cells), 'cell')} in {path.name} with '{settings.model}' on {loaded.name}: {files['overlay']}"
+        )
     if window:
         _open_napari(path, files["coco"])
     return 0

@@ -10,6 +10,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from napari_centermask.cli.output import check_free, notice
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.image_files import image_files
@@ -59,11 +60,15 @@ def flatfield(
     left_out = LeftOut[Path](lambda why: notice(f"Error: {why}"), but=(BadSettings,))
     gain = estimate_gain(_planes(files, seen, axes, left_out), dark=dark)
     if len(seen) < FEWEST:
-        notice(f"{len(seen)} of {FEWEST} planes or more: their cells may show in the flat field. Add images.")
+        notice(
+            f"Only {counted(len(seen), 'plane')}: with fewer than {FEWEST}, cells may show in the flat field. Add images."
+        )
     with whole_file(out) as part:
         tifffile.imwrite(part, gain, photometric="minisblack", compression="zlib")
     spread = float(gain.max() / gain.min())
-    print(f"{out}: the brightest place of {len(seen)} planes has {spread:.2f} times the light of the darkest")
+    print(
+        f"{out}: from {counted(len(seen), 'plane')}; the brightest place gets {spread:.2f} times the light of the darkest"
+    )
     return 2 if left_out else 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from napari_centermask.cli.output import check_free, follow, notice, print_json
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.left_out import LeftOut
 
@@ -96,7 +97,7 @@ def measure(
             if threshold is not None:
                 _apply(measured[-1], threshold)
     if left_out and not measured:
-        raise BadImage(f"None of {len(left_out.why)} images can be measured. Nothing is written.")
+        raise BadImage(f"None of {counted(len(left_out.why), 'image')} can be measured. Nothing is written.")
     written = follow(write_measurements(out, measured, background=ground, left_out=left_out), "cells")
     measured = [i for i in measured if i.name not in left_out.why]
     n = sum(i.result.n_visible() for i in measured)
@@ -104,7 +105,7 @@ def measure(
         report = {"images": len(measured), "cells": n, "written": list(written)}
         print_json(report | ({"left_out": left_out.sentences} if left_out else {}))
     else:
-        print(f"{len(measured)} images, {n} cells: {written[0]}, {written[1].name}")
+        print(f"{counted(len(measured), 'image')}, {counted(n, 'cell')}: {written[0]}, {written[1].name}")
     return 2 if left_out else 0
 
 

@@ -13,6 +13,7 @@ from napari_centermask import __version__
 from napari_centermask.cli.flags import check_class_maps, check_segment_flags
 from napari_centermask.cli.output import check_free, check_writable, follow, notice, print_json, write_labels
 from napari_centermask.cli.plan import ImageFiles, plan
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.settings import SegmentSettings
@@ -128,7 +129,7 @@ class Segmenting:
         check_free([*new, *([] if is_ours or self.coco is None else [self.coco])], overwrite=overwrite)
         if self.noted.going_on:
             n = len(self.plans) - len(self.waiting)
-            notice(f"Going on with the same command as before: {n} of {len(self.plans)} images are done.")
+            notice(f"Continuing the same command: {n} of {counted(len(self.plans), 'image')} are done.")
 
     def run(self) -> int:
         """Segment what waits, write the COCO file of all that is done, also when stopped, and return the exit code."""
@@ -147,7 +148,7 @@ class Segmenting:
             is_finished = not self.left_out
         except KeyboardInterrupt:
             n = sum(_is_done(f, self.noted) for f in self.plans)
-            notice(f"{n} of {len(self.plans)} images are done. The same command goes on with the others.")
+            notice(f"{n} of {counted(len(self.plans), 'image')} are done. Run the same command again to continue.")
             raise
         finally:
             try:
@@ -164,7 +165,7 @@ class Segmenting:
         row, coco = _one(files, engine, self.settings, axes=self.axes)
         self.noted.note(_key(files), {"row": row, "coco": coco if self.coco else None, "stamp": _stamp(files.image)})
         if not self.is_quiet:
-            print(f"{files.image}: {row['n_instances']} cells in {row['seconds']:.2f} s")
+            print(f"{files.image}: {counted(row['n_instances'], 'cell')} in {row['seconds']:.2f} s")
 
     def _done(self) -> list[dict[str, Any]]:
         """What is noted of each image that is done, in the order of the command."""
@@ -199,7 +200,10 @@ class Segmenting:
             notice(f"Engine {engine.name} on {engine.device}. Written: {', '.join(places)}")
         if self.left_out and rows:
             n = len(self.left_out.why)
-            notice(f"{n} of {len(self.plans)} images failed. The same command tries them again and keeps the others.")
+            notice(
+                f"{n} of {counted(len(self.plans), 'image')} failed. Run the same command again to retry them; "
+                "the others are kept."
+            )
 
 
 _COCO = "annotations.json"

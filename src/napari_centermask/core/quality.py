@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_centermask.core.columns import PREDICTED, Columns
+from napari_centermask.core.counted import counted
 from napari_centermask.core.instances import Instance, intersection
 from napari_centermask.core.neighbours import overlapping_pairs, shared_area
 from napari_centermask.core.result import Index
@@ -72,7 +73,9 @@ def check(columns: Columns, *, tiny_area: int | None = None, duplicate_iou: floa
     tests: dict[str, Callable[[Instance], str]] = {
         "empty": lambda cell: "" if cell.mask.any() else "no pixels",
         "outside": lambda cell: _outside(cell, columns.result.shape),
-        "tiny": lambda cell: f"{cell.area} pixels, fewer than {tiny_area}" if 0 < cell.area < tiny_area else "",
+        "tiny": lambda cell: (
+            f"{counted(cell.area, 'pixel')}, fewer than {tiny_area}" if 0 < cell.area < tiny_area else ""
+        ),
         "touching": lambda cell: _touching(cell.mask),
     }
     findings = list(_empty_planes(columns)) + list(_duplicates(columns, rows, duplicate_iou))
@@ -115,7 +118,7 @@ def touches_itself(mask: np.ndarray) -> np.ndarray:
 
 def _touching(mask: np.ndarray) -> str:
     n = len(touches_itself(mask))
-    return "" if n == 0 else f"its outline touches itself at {n} {'corner' if n == 1 else 'corners'}"
+    return "" if n == 0 else f"its outline touches itself at {counted(n, 'corner')}"
 
 
 def _outside(cell: Instance, shape: tuple[int, int]) -> str:

@@ -246,7 +246,7 @@ def evaluate_predictions(
     unknown = sorted(image_name(r) for key, r in predicted.items() if key not in known)
     if unknown:
         raise BadAnnotations(
-            f"{Path(predictions).name} has {len(unknown)} images that are not in {Path(folder).name}: "
+            f"{Path(predictions).name} names images that are not in {Path(folder).name}: "
             f"{', '.join(unknown[:3])}. Choose the right --data and --split."
         )
 

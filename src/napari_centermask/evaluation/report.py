@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_centermask.core.counted import counted
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.evaluation.coco_ap import ImageScores, coco_scores
 from napari_centermask.evaluation.matching import Pairs, covered_fraction, inside_any, match, pair
@@ -234,7 +235,7 @@ def format_table(report: Report) -> str:
 
     ap = data["bioimage_ap"]
     lines = [
-        f"{data['n_images']} images, {data['n_instances']} annotated cells",
+        f"{counted(data['n_images'], 'image')}, {counted(data['n_instances'], 'annotated cell')}",
         *([report.left_out] if report.left_out else []),
         "",
         "bioimage AP = TP / (TP + FP + FN), pooled over the images",

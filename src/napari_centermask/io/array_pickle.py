@@ -27,7 +27,7 @@ class _DType:
 
     def __init__(self, code: Any, *flags: Any) -> None:
         if code not in _KINDS:
-            raise pickle.UnpicklingError(f"arrays of {str(code)[:20]!r} are not admitted")
+            raise pickle.UnpicklingError(f"arrays of {str(code)[:20]!r} are not allowed")
         self.code, self.order = code, "="
 
     def build(self, state: Any) -> None:
@@ -57,14 +57,14 @@ class _Array:
             raise pickle.UnpicklingError("an array has an impossible shape")
         if kind.code.startswith("O"):
             if not isinstance(content, list) or len(content) != math.prod(shape):
-                raise pickle.UnpicklingError("an array of objects does not hold what it says")
+                raise pickle.UnpicklingError("an array of objects has another size than it declares")
             self.value = content
             return
         if isinstance(content, str):  # Python 2 wrote bytes as text
             content = content.encode("latin1")
         dtype = kind.numpy
         if not isinstance(content, bytes) or len(content) != math.prod(shape) * dtype.itemsize:
-            raise pickle.UnpicklingError("an array does not hold as many bytes as it says")
+            raise pickle.UnpicklingError("an array has another number of bytes than it declares")
         self.value = np.frombuffer(content, dtype).reshape(shape, order="F" if fortran is True else "C")
 
 
@@ -97,7 +97,7 @@ def _join(*parts: Any) -> str:
 
 
 class _Class:
-    """Stands for a class that is only handed on."""
+    """Stands for a class that is only passed on."""
 
 
 _ADMITTED: dict[tuple[str, str], Any] = {
@@ -126,7 +126,7 @@ _FOLLOWED = (
 
 
 class _Reader(pickle._Unpickler):
-    """Python's own unpickler in Python, with few instructions: its memo is a dictionary, so no index can fill memory."""
+    """Python's own unpickler in Python, with few instructions; its memo is a dictionary, so a large index cannot fill memory."""
 
     # What the base class has at run time; its types name only `load`.
     stack: list[Any]
@@ -146,13 +146,13 @@ class _Reader(pickle._Unpickler):
     def load_reduce(self) -> None:
         arguments, function = self.stack.pop(), self.stack[-1]
         if not any(function is admitted for admitted in _CALLED) or not isinstance(arguments, tuple):
-            raise pickle.UnpicklingError("it calls what is not admitted")
+            raise pickle.UnpicklingError("it calls a function that is not allowed")
         self.stack[-1] = function(*arguments)
 
     def load_build(self) -> None:
         state, target = self.stack.pop(), self.stack[-1]
         if not isinstance(target, _Array | _DType):
-            raise pickle.UnpicklingError("it builds what is not admitted")
+            raise pickle.UnpicklingError("it builds an object that is not allowed")
         target.build(state)
 
     def load_setitem(self) -> None:
@@ -196,14 +196,14 @@ class _Reader(pickle._Unpickler):
 
 
 def _key(key: Any) -> Any:
-    """Keys of dictionaries are text or numbers: a nest of tuples takes for ever to hash."""
+    """Check that a dictionary's key is text or a number: deeply nested tuples take forever to hash."""
     if not isinstance(key, str | int | float):
         raise pickle.UnpicklingError("a dictionary has keys that are neither text nor numbers")
     return key
 
 
 def load_arrays(content: bytes) -> Any:
-    """What a pickle holds: numbers, text, lists, tuples, dictionaries, and numpy arrays.
+    """The content of a pickle: numbers, text, lists, tuples, dictionaries, and numpy arrays.
 
     Arrays are read-only views of `content`; arrays of objects come as flat lists.
 
@@ -222,5 +222,5 @@ def load_arrays(content: bytes) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """A value without its stand-in: the array of an array."""
+    """The value without its stand-in, such as the array of an `_Array`."""
     return value.value if isinstance(value, _Array) else value

@@ -1,4 +1,4 @@
-"""The meaning of an array's axes if its file does not say, or only in part."""
+"""What an array's axes mean where its file does not name them all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def complete_axes(name: str, shape: tuple[int, ...], axes: str) -> tuple[str, st
     Returns
     -------
     axes, note
-        The note says what was assumed and how to change it; empty if it is not ambiguous.
+        The note says what was assumed and how to change it; empty if nothing was ambiguous.
 
     Raises
     ------
@@ -57,14 +57,14 @@ def _stacked(name: str, shape: tuple[int, ...], axes: str, unnamed: list[str]) -
 
 
 def guess_axes(name: str, shape: tuple[int, ...]) -> tuple[str, str]:
-    """The axes of an array without any names, and a note as of `complete_axes`.
+    """The axes of an array without any names, and a note as in `complete_axes`.
 
     Height and width are the last two; a last axis of 8 or less is channels (of 3 or 4 colours), and so is a short first one.
 
     Raises
     ------
     BadImage
-        If it has not 2 to 5 axes.
+        If it has fewer than 2 or more than 5 axes.
     """
     if len(shape) == 2:
         return "YX", ""
@@ -87,7 +87,7 @@ def given_axes(name: str, shape: tuple[int, ...], axes: str) -> str:
     Raises
     ------
     BadImage
-        If they do not name each axis of the image once, height and width among them.
+        If they do not name each axis of the image once, including height and width.
     """
     axes = axes.upper()
     if set(axes) - set(KNOWN) or len(set(axes)) != len(axes) or not {"Y", "X"} <= set(axes) or {"C", "S"} <= set(axes):

@@ -1,4 +1,4 @@
-"""Which files of a folder are images: results of segmentation that lie among them are not."""
+"""Which files of a folder are images; results of segmentation among them are not."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadImage
 from napari_centermask.io.images import SUFFIXES, read_header, read_image
 
@@ -28,12 +29,12 @@ _SIMILAR = 0.9
 
 @dataclass(frozen=True)
 class FolderImages:
-    """What lies in a folder.
+    """The images and results in a folder.
 
     Attributes
     ----------
     images
-        In the order that people count: a2 before a10.
+        In natural order: a2 before a10.
     results
         Label images, masks and other files that were made from images.
     """
@@ -44,17 +45,16 @@ class FolderImages:
 
     @property
     def note(self) -> str:
-        """Says which files are left out; empty if there is none."""
+        """Which files are left out, in a sentence; empty if none are."""
         if not self.results:
             return ""
         n = len(self.results)
         shown = ", ".join(p.name for p in self.results[:3]) + (", ..." if n > 3 else "")
-        what = "1 file is a result" if n == 1 else f"{n} files are results"
-        return f"{what} of segmentation, not an image, and left out of {self.folder.name}: {shown}."
+        return f"Left out of {self.folder.name}: {counted(n, 'result')} of segmentation ({shown})."
 
 
 def images_in(folder: Path) -> FolderImages:
-    """The images of a folder itself, apart from the results among them; folders in it are not looked at."""
+    """The images directly in a folder, and the results among them; subfolders are ignored."""
     files = sorted((p for p in folder.iterdir() if _has_suffix(p)), key=natural)
     left = [p for p in files if not _is_named_result(p)]
     stems = {_stem(p) for p in left}
@@ -107,7 +107,7 @@ def _is_named_result(path: Path) -> bool:
 
 
 def _is_derived(path: Path, stems: Iterable[str]) -> bool:
-    """Whether a file's name contains that of an image beside it, and its name or its pixels say that it is a result."""
+    """Whether a file's name contains that of an image beside it, and its name or pixels show that it is a result."""
     stem = _stem(path)
     before = _BEFORE.fullmatch(stem)
     if before is not None and before[2] in stems:
@@ -118,7 +118,7 @@ def _is_derived(path: Path, stems: Iterable[str]) -> bool:
 
 
 def _looks_like_labels(path: Path) -> bool:
-    """Whether an image consists of areas of one whole number on zero, which no camera takes."""
+    """Whether an image consists of areas of one whole number on zero, as no camera takes."""
     try:
         header = read_header(path)
         if header.data.dtype.kind not in "iub" or set(header.axes) & set("SC"):

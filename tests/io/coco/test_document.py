@@ -93,7 +93,7 @@ def test_crowds_are_not_cells(tmp_path):
         (minimal(images=[{"id": 3, "file_name": "a.png", "height": 6, "width": 6}]), "which is not listed"),
         (minimal(images=[{"id": 1, "file_name": "../../etc/passwd", "height": 6, "width": 6}]), "leads out"),
         (minimal(images=[{"id": 1, "file_name": "./", "height": 6, "width": 6}]), "leads out"),
-        (minimal(images=[{"id": 1, "file_name": "a", "height": 6, "width": 6, "x": float("nan")}]), "no JSON"),
+        (minimal(images=[{"id": 1, "file_name": "a", "height": 6, "width": 6, "x": float("nan")}]), "JSON cannot hold"),
         (minimal(categories=[{"id": 0, "name": "x"}]), "at least 1"),
     ],
 )

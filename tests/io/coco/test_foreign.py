@@ -49,8 +49,8 @@ def test_a_real_crowd_region_is_neither_cell_nor_background(tmp_path):
 def test_what_is_left_out_is_counted(tmp_path):
     empty = {"segmentation": {"size": [32, 32], "counts": [1024]}}
     records = read_coco(write(tmp_path / "c.json", [square(2, 5), empty, square(10, 20) | {"iscrowd": 1}]))
-    assert left_out(records).startswith("1 crowd regions are ignored")
-    assert "1 annotations with nothing drawn" in left_out(records)
+    assert left_out(records).startswith("Ignored 1 crowd region:")
+    assert "1 annotation without an outline" in left_out(records)
     assert left_out(read_coco(write(tmp_path / "d.json", [square(2, 5)]))) == ""
 
 
@@ -82,7 +82,7 @@ def test_of_an_absolute_name_the_end_that_is_there_counts(tmp_path, name):
 
 
 def test_no_name_leads_out_of_the_folder(tmp_path):
-    with pytest.raises(BadAnnotations, match="leads out of"):
+    with pytest.raises(BadAnnotations, match="outside"):
         read_coco(write(tmp_path / "c.json", [], name="/x/../../a.png"))
 
 

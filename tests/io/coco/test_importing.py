@@ -105,8 +105,8 @@ def test_livecell_has_annotations_as_a_table_of_string_ids(tmp_path):
     content["annotations"] = {"7001": content["annotations"][0] | {"id": 7001}, "7002": "?"}
     imported = load(tmp_path, content)
     assert areas(imported) == [[16]]
-    assert "annotations stood in a table instead of a list" in imported.report.repaired
-    assert "an entry of annotations is no object" in imported.report.refused
+    assert "annotations was an object instead of a list" in imported.report.repaired
+    assert "an entry of annotations is not an object" in imported.report.refused
 
 
 @pytest.mark.parametrize("key", ["8f1c-uuid", "12", 81645724526782010095170042166076916798, -3, 4.0])
@@ -144,10 +144,10 @@ def test_segmentations_of_many_kinds(tmp_path, segmentation, note):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"segmentation": []}, "nothing is drawn"),
+        ({"segmentation": []}, "it has no outline"),
         ({"segmentation": [], "bbox": [1, 1, 3, 3]}, "only a box"),
         ({"segmentation": [[]]}, "three points"),
-        ({"segmentation": [["a", 2]]}, "no number"),
+        ({"segmentation": [["a", 2]]}, "not a number"),
         ({"segmentation": [[20, 20, 30, 20, 30, 30]]}, "covers no pixel"),
         ({"segmentation": {"size": [8, 9], "counts": RUNS}}, "RLE size"),
         ({"segmentation": {"size": [8, 8], "counts": "~"}}, "damaged"),
@@ -200,7 +200,7 @@ def test_a_missing_size_comes_from_the_masks_or_the_file(tmp_path):
     assert areas(load(tmp_path, data({"height": None}, [{"segmentation": rle}]))) == [[6]]
     imported = load(tmp_path, data({"height": None}, [{}]))
     assert imported.records == []
-    assert "the size of an image is not known" in imported.report.refused
+    assert "the size of an image is unknown" in imported.report.refused
     picture(tmp_path / "a.png")
     assert areas(load(tmp_path, data({"height": 0, "width": "8"}, [{}]))) == [[16]]
 
@@ -218,7 +218,7 @@ def test_one_image_under_two_ids_is_one(tmp_path):
     content["images"].append(content["images"][0] | {"id": 2})
     imported = load(tmp_path, content)
     assert areas(imported) == [[16, 9]]
-    assert "annotations of one image stood under several ids" in imported.report.repaired
+    assert "an image was listed under several ids" in imported.report.repaired
 
 
 def test_two_images_under_one_id_stay_out_with_their_cells(tmp_path):
@@ -297,12 +297,12 @@ def test_what_is_no_coco_at_all_is_refused(tmp_path, text):
 def test_a_report_is_json_and_reads_well(tmp_path):
     imported = load(tmp_path, data(annotations=[{}, {}, {"segmentation": []}]))
     assert str(imported.report).splitlines() == [
-        "theirs.json: 1 images and 1 cells came in.",
+        "theirs.json: 1 image and 1 cell imported.",
         "Left out: the same cell as another one, pixel by pixel: 1 (2)",
-        "Left out: nothing is drawn: 1 (3)",
+        "Left out: it has no outline: 1 (3)",
         "Images not found: 1 (a.png). Choose the folder they are in.",
     ]
-    assert json.loads(json.dumps(imported.report.to_json()))["refused"]["nothing is drawn"]["count"] == 1
+    assert json.loads(json.dumps(imported.report.to_json()))["refused"]["it has no outline"]["count"] == 1
 
 
 def test_equal_cells_of_our_own_files_stay_two(tmp_path):

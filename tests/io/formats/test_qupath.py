@@ -38,7 +38,7 @@ def test_a_tissue_is_no_cell_and_a_nucleus_is_one_of_its_own(shared):
     named = {result.categories[c.category]: c.area for c in result}
     assert named == {"cell": 400, "nucleus": 25}
     assert "1 annotations" in notes
-    assert "1 cells have a nucleus" in notes
+    assert "Read 1 nucleus of a cell" in notes
 
 
 def test_a_zip_of_geojson_is_read(shared):

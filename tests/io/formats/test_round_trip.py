@@ -74,7 +74,7 @@ def test_flat_formats_lose_nothing_where_no_cells_overlap(format, tmp_path, cell
     assert masks == [(c.box, c.mask.tobytes()) for c in before]
 
 
-def test_a_vanished_cell_is_counted(cells):
+def test_a_cell_that_disappears_is_counted(cells):
     from napari_centermask.core.instances import Instance
 
     result = Result((20, 20))
@@ -82,7 +82,7 @@ def test_a_vanished_cell_is_counted(cells):
     result.set((), 2, Instance(2, 4, 4, np.ones((6, 6), bool), order=1))
     loss = flat_loss([result])
     assert (loss.cells, loss.changed, loss.gone, loss.pixels, loss.all_pixels) == (2, 0, 1, 9, 45)
-    assert "1 vanish" in loss.text()
+    assert "1 disappear" in loss.text()
 
 
 def test_what_labels_have_no_place_for_is_counted_by_kind():
@@ -96,7 +96,7 @@ def test_what_labels_have_no_place_for_is_counted_by_kind():
     loss = flat_loss([result])
     assert (loss.categories, loss.scores, loss.statuses, loss.probabilities, loss.regions) == (2, 2, 2, 1, 1)
     assert loss.text() == (
-        "lost are the category of 2 cells, the score of 2 cells, the status of 2 cells, the probabilities of 1 cell, "
+        "lost: the category of 2 cells, the score of 2 cells, the status of 2 cells, the probabilities of 1 cell, "
         "1 reviewed region."
     )
 
@@ -272,7 +272,7 @@ def test_shapes_that_people_draw_in_imagej_are_read(tmp_path):
     areas = [c.area for c in result]
     assert areas[1:] == [18, 60]
     assert areas[0] == pytest.approx(np.pi * 10 * 20, rel=0.02)
-    assert any("1 ROIs without an area" in n for n in reading.notes)
+    assert any("1 ROI without an area" in n for n in reading.notes)
 
 
 def test_cellpose_opens_what_is_written(tmp_path, result):

@@ -50,7 +50,7 @@ def test_the_image_in_view_shows_what_came_in(viewer, dock, answers, tmp_path):
     assert [i.file_name for i in dock.project.images] == ["a.png", "b.png"]
     assert [len(dock.project.result(i.id)) for i in dock.project.images] == [1, 1]
     assert viewer.layers["a cells"].data[6, 7] == 1
-    assert answers == [("theirs.json: 2 images and 2 cells came in.", "")]
+    assert answers == [("theirs.json: 2 images and 2 cells imported.", "")]
     dock.head.bring.click()
     assert "the project has this cell already: 2" in answers[1][1]
 

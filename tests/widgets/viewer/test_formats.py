@@ -106,4 +106,4 @@ def test_what_was_passed_over_is_said(viewer, tmp_path, notices):
         '{"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [[[1, 1], [5, 1], [5, 5]]]}}]}'
     )
     viewer.open(tmp_path / "x.geojson", plugin=PLUGIN)
-    assert "1 objects without an area" in notices()[-1]
+    assert "1 object without an area" in notices()[-1]

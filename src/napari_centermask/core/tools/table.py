@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from napari_centermask.core.counted import counted
 from napari_centermask.core.history import Change
 from napari_centermask.core.result import Index, Result
 from napari_centermask.core.tools.fields import lower_cells, raise_cells, set_category, set_status
@@ -83,7 +84,7 @@ class Tool:
     def edit_name(self, ids: Sequence[int]) -> str:
         """The name of an edit of these cells: "split of cell 41", "merge of 3 cells"."""
         if len(ids) > 1:
-            return f"{self.edit} {len(ids):,} cells"
+            return f"{self.edit} {counted(len(ids), 'cell')}"
         return f"{self.edit} cell {ids[0]}" if ids else f"{self.edit} cell"
 
 

@@ -17,7 +17,7 @@ def key_of(id: Any) -> int | str | None:
 
 
 def whole(value: Any) -> int | None:
-    """An integer, which may be written as text or with a decimal point; None for anything else."""
+    """An integer, also if written as text or with a decimal point; None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -43,7 +43,7 @@ class Categories:
     Attributes
     ----------
     names
-        Id here -> name.
+        New id -> name.
     """
 
     def __init__(self, listed: list[dict[str, Any]], annotations: list[dict[str, Any]], report: ImportReport) -> None:
@@ -58,15 +58,15 @@ class Categories:
             if key is None:
                 report.refuse("a category has no id", str(name)[:60])
             elif key in raw:
-                report.refuse("a category has the id of another one", str(name)[:60])
+                report.refuse("two categories have the same id", str(name)[:60])
             elif key not in used and isinstance(name, str) and name in parents and len(listed) > 1:
-                report.repair("an empty category above the others was left away", name)
+                report.repair("an empty category above the others was left out", name)
             else:
                 raw[key] = _readable(name) or _readable(f"category {key}")
         self._number(raw)
 
     def of(self, item: dict[str, Any], where: str) -> int | None:
-        """The id here of an annotation's category; None, with a note of refusal, if it is not clear."""
+        """The new id of an annotation's category; None, noted as refused, if it is not clear."""
         value = item.get("category_id")
         key = key_of(value)
         if key in self._ids:
@@ -91,7 +91,7 @@ class Categories:
                 self.names[key + shift] = name
         for key, name in raw.items():
             if key not in self._ids:
-                self.report.repair("a category had an id that is no number from 1", name)
+                self.report.repair("the id of a category was not a whole number of 1 or more", name)
                 self._new(key, name)
 
     def _new(self, key: Any, name: str) -> int:

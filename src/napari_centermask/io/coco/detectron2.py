@@ -1,4 +1,4 @@
-"""The list of results that detectron2's and pycocotools' evaluators write: annotations without their images."""
+"""Lists of results, as the evaluators of detectron2 and pycocotools write them: annotations without their images."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _LARGEST = 1 << 31  # bytes of a file beside it that is looked into
 
 
 def with_images(path: Path, results: list[Any]) -> dict[str, Any]:
-    """Put results together with the images and categories of the COCO file beside them to which they belong.
+    """Add the images and categories of the COCO file beside the results to which they belong.
 
     Raises
     ------
     BadAnnotations
-        If these are no results, have boxes alone, or no file beside them lists their images.
+        If they are not results, have only boxes, or no file beside them lists their images.
     """
     if not results or not all(isinstance(r, dict) and "image_id" in r and "category_id" in r for r in results):
         raise BadAnnotations(
@@ -39,7 +39,7 @@ def with_images(path: Path, results: list[Any]) -> dict[str, Any]:
 
 
 def _beside(path: Path) -> list[Path]:
-    """Files of the folder that may list the images, likely ones first."""
+    """Files of the folder that may list the images, the likely ones first."""
     first = sorted(path.parent.glob("annotations*.json"))
     return [p for p in dict.fromkeys((*first, *sorted(path.parent.glob("*.json")))) if p != path]
 

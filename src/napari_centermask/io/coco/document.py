@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.io import rle
@@ -46,14 +47,14 @@ def read_coco(path: Path, *, images_root: Path | None = None) -> list[ImageRecor
     Raises
     ------
     BadAnnotations
-        Naming the file and the entry, what was expected, what came and what to do.
+        With the file and the entry, what was expected, what was there, and what to do.
     """
     path = Path(path)
     return parse_coco(load_json(path), path, images_root=images_root)
 
 
 def parse_coco(data: dict[str, Any], path: Path, *, images_root: Path | None = None) -> list[ImageRecord]:
-    """Read COCO data that was loaded from `path`, or a part of them; otherwise as `read_coco`."""
+    """Read COCO data that were loaded from `path`, or a part of them; otherwise as `read_coco`."""
     root = Path(images_root) if images_root is not None else path.parent
     categories = _categories(path, data)
     records: dict[int, ImageRecord] = {}
@@ -67,7 +68,7 @@ def parse_coco(data: dict[str, Any], path: Path, *, images_root: Path | None = N
 
 
 def load_json(path: Path) -> dict[str, Any]:
-    """The object of a COCO file, whatever is in its lists.
+    """The JSON object of a COCO file; its lists are not checked.
 
     Raises
     ------
@@ -143,19 +144,19 @@ def _image(path: Path, image: dict[str, Any], root: Path, categories: dict[int, 
     extra = {k: v for k, v in image.items() if k not in ("id", "file_name", "height", "width", KEY)}
     extra |= {KEY: own} if own else {}
     if not is_json(extra):
-        raise BadAnnotations(f"Image {id} of {path.name} has fields that are no JSON, like NaN. Remove them.")
+        raise BadAnnotations(f"Image {id} of {path.name} has values that JSON cannot hold, such as NaN. Remove them.")
     instances = Instances(shape, categories=categories)
     return ImageRecord(id, name, _inside(path, root, name), shape, instances, extra, **fields)
 
 
 def _inside(path: Path, root: Path, name: str) -> Path | None:
-    """The image's path inside of the folder; of an absolute one, as detectron2 and others write, the end that is there."""
+    """The image's path inside the folder; of an absolute path, as detectron2 writes it, the end that exists there."""
     if not name:
         return None
     pure = PurePosixPath(name.replace("\\", "/"))
     if not pure.parts or ".." in pure.parts:
         raise BadAnnotations(
-            f"{path.name} names the image {name!r}, which leads out of {root.name or root}. Write names relative to the "
+            f"{path.name} names the image {name!r}, which is outside {root.name or root}. Write names relative to the "
             "images folder."
         )
     if not pure.is_absolute() and ":" not in pure.parts[0]:
@@ -198,7 +199,7 @@ def _fill(path: Path, data: dict[str, Any], records: dict[int, ImageRecord], cat
 
 
 def is_single_cell(item: dict[str, Any]) -> bool:
-    """Whether an annotation is one cell: CVAT marks every painted mask as a crowd, and is known by its attributes."""
+    """Whether an annotation is one cell. CVAT marks every painted mask as a crowd; its attributes give it away."""
     attributes = item.get("attributes")
     return not item.get("iscrowd") or (isinstance(attributes, dict) and "occluded" in attributes)
 
@@ -226,13 +227,13 @@ def check_images(path: Path, records: Iterable[ImageRecord]) -> None:
     Raises
     ------
     BadAnnotations
-        Naming the first missing ones.
+        With the first missing ones.
     """
     missing = [r.file_name or f"id {r.id}" for r in records if r.path is None or not is_file(r.path)]
     if missing:
         shown = ", ".join(missing[:3]) + (" ..." if len(missing) > 3 else "")
         raise BadAnnotations(
-            f"{len(missing)} images of {Path(path).name} are missing: {shown}. "
+            f"{counted(len(missing), 'image')} of {Path(path).name} missing: {shown}. "
             "Put them into the folder images/ or correct the file names."
         )
 
@@ -240,7 +241,7 @@ def check_images(path: Path, records: Iterable[ImageRecord]) -> None:
 def annotation(
     instance: Instance, shape: tuple[int, int], *, id: int, image_id: int, polygons: float | None = None
 ) -> dict[str, Any]:
-    """One cell as a COCO annotation: RLE with ASCII counts, or polygons with this tolerance in pixels."""
+    """A cell as a COCO annotation: RLE with ASCII counts, or polygons with this tolerance in pixels."""
     y0, x0, y1, x1 = instance.box
     if polygons is None:
         segmentation: Any = {"size": list(shape), "counts": rle.compress(rle.encode(instance, shape))}
@@ -290,7 +291,7 @@ def image_entry(record: ImageRecord) -> dict[str, Any]:
 
 
 def joined(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Dictionaries of `to_coco` with the same categories as one; images and annotations are numbered anew."""
+    """Join dictionaries of `to_coco` with the same categories; images and annotations get new numbers."""
     whole = to_coco([])
     categories: dict[int, dict[str, Any]] = {}
     for part in parts:
@@ -311,8 +312,8 @@ def write_coco(path: Path, records: Iterable[ImageRecord], *, polygons: float | 
     Parameters
     ----------
     polygons
-        Write polygons that stray from the outline by at most this many pixels, in place of RLE, which is exact and
-        smaller. `coco_polygons.polygon_loss` says what they lose; with 0 that is nothing for pycocotools.
+        Write polygons that differ from the outline by at most this many pixels, instead of RLE, which is exact and
+        smaller. `coco.polygons.polygon_loss` counts what they lose; with 0, pycocotools loses nothing.
     """
     write_json(path, to_coco(records, polygons=polygons))
 

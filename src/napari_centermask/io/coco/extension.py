@@ -17,7 +17,7 @@ Bad = Callable[[str], None]
 
 
 def refuse(message: str) -> None:
-    """Raise what is wrong; an import that repairs notes it instead."""
+    """Raise an error; an import that repairs notes the problem instead."""
     raise ValueError(message)
 
 
@@ -35,12 +35,12 @@ def cell_key(instance: Instance) -> dict[str, Any]:
 
 
 def cell_fields(item: dict[str, Any], source: str, *, bad: Bad = refuse) -> dict[str, Any]:
-    """Fields of `Instance` from an annotation; `bad` hears of each that is not as it should be, a default stands in.
+    """Fields of `Instance` from an annotation; `bad` is called for each invalid one, which gets its default.
 
     Parameters
     ----------
     source
-        For cells that do not tell who made them.
+        For cells whose annotation has no source.
     """
     own = _own(item, bad)
     id = own.get("id", 0)
@@ -53,7 +53,7 @@ def cell_fields(item: dict[str, Any], source: str, *, bad: Bad = refuse) -> dict
         status = "accepted"
     name = own.get("source", source)
     if not isinstance(name, str) or not is_text(name):
-        bad(f"expected a text as source, got {_short(name)}")
+        bad(f"expected text as source, got {_short(name)}")
         name = source
     return {
         "id": id,
@@ -67,7 +67,7 @@ def cell_fields(item: dict[str, Any], source: str, *, bad: Bad = refuse) -> dict
 
 
 def plane_key(record: Any) -> dict[str, Any]:
-    """The extension of an image record: only what says something."""
+    """The extension of an image record, without what is empty."""
     key = {
         "plane": list(record.plane),
         "leading": list(record.leading),
@@ -82,7 +82,7 @@ def plane_key(record: Any) -> dict[str, Any]:
 def plane_fields(
     image: dict[str, Any], shape: tuple[int, int], *, bad: Bad = refuse
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fields of `ImageRecord` from an image entry, and what else stands under the key."""
+    """Fields of `ImageRecord` from an image entry, and everything else under the key."""
     own = _own(image, bad)
     plane, leading = _position(own, bad)
     seams = own.get("seams", [])
@@ -101,7 +101,7 @@ def plane_fields(
 
 
 def is_text(text: str) -> bool:
-    """Whether it can be written as UTF-8: JSON may hold halves of characters."""
+    """Whether a value can be written as UTF-8: JSON may hold halves of characters."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -110,7 +110,7 @@ def is_text(text: str) -> bool:
 
 
 def is_json(value: Any) -> bool:
-    """Whether it can be written again: NaN and lists without end are read by Python, and are no JSON."""
+    """Whether a value can be written as JSON again: Python reads NaN and endlessly nested lists, which are not valid JSON."""
     try:
         json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError):
@@ -180,7 +180,7 @@ def _probabilities(own: dict[str, Any], bad: Bad) -> tuple[float, ...]:
 
 
 def are_probabilities(values: Any) -> bool:
-    """Whether a list, maybe empty, can be the probabilities of a cell's categories."""
+    """Whether a list, possibly empty, can be the probabilities of a cell's categories."""
     if not isinstance(values, list) or any(type(v) not in (int, float) or not 0 <= v <= 1 for v in values):
         return False
     return not values or abs(sum(values) - 1) < 1e-3

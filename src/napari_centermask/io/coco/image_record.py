@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from napari_centermask.core.counted import counted
 from napari_centermask.core.instances import Box, Instance, Instances
 
 
@@ -19,27 +20,27 @@ class ImageRecord:
     id, file_name
         As in the file.
     path
-        Where the image should lie; None if it has no file name.
+        Where the image should be; None if it has no file name.
     shape
         (H, W).
     instances
         Its cells.
     extra
-        All other fields of the image; `pixel_size_um` is one of them.
+        All other fields of the image, `pixel_size_um` among them.
     plane, leading
         Position on the t and z axes and their sizes; empty for a single image.
     reviewed
-        Rectangles in which a person says that all is right and complete.
+        Rectangles that a person marked as reviewed: all cells are right and none is missing.
     last_id
         The largest id that any cell of the image has or had.
     threshold
-        Predicted cells below this score are kept, not shown.
+        Predicted cells below this score are kept but not shown.
     seams
         (y, x) positions of the seams between the tiles of the prediction.
     crowds
         Regions of many cells that nobody outlined one by one (`iscrowd`): neither cells nor background.
     n_empty
-        Annotations in which nothing is drawn; they are left out.
+        Annotations without any pixels; they are left out.
     """
 
     id: int
@@ -59,7 +60,7 @@ class ImageRecord:
 
     @property
     def pixel_size_um(self) -> float | None:
-        """Side of a pixel in micrometres; None if the file does not tell."""
+        """Side of a pixel in micrometres; None if the file does not give it."""
         value = self.extra.get("pixel_size_um")
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < 1e12:
             return None
@@ -67,12 +68,12 @@ class ImageRecord:
 
 
 def left_out(records: Iterable[ImageRecord]) -> str:
-    """What of a file's annotations is no cell, as a sentence; empty if all are cells."""
+    """Which annotations are not cells, as a sentence; empty if all are."""
     records = list(records)
     n_crowds, n_empty = sum(len(r.crowds) for r in records), sum(r.n_empty for r in records)
     parts = []
     if n_crowds:
-        parts.append(f"{n_crowds} crowd regions are ignored: they count neither as cells nor as background.")
+        parts.append(f"Ignored {counted(n_crowds, 'crowd region')}: neither cells nor background.")
     if n_empty:
-        parts.append(f"{n_empty} annotations with nothing drawn are left out.")
+        parts.append(f"Left out {counted(n_empty, 'annotation')} without an outline.")
     return " ".join(parts)

@@ -45,16 +45,16 @@ def import_coco(
 ) -> Imported:
     """Read a COCO file that may not follow the rules.
 
-    Nothing is changed anywhere; `coco.merge.merge` brings the records into a project.
+    Nothing else is changed; `coco.merge.merge` adds the records to a project.
 
     Parameters
     ----------
     images_root
-        Folder of the images; the file's own folder when not given. No path in the file leads out of it.
+        Folder of the images; by default the folder of the file. No path in the file can lead out of it.
     find
-        A chooser for images that are not there: gets the name, returns the file, a folder to look in, or None.
+        Asks for an image that is missing: takes the name; returns the file, a folder to look in, or None.
     known
-        Gives the file of an image that a project has already; asked before `find`.
+        Returns the file of an image that a project already has; tried before `find`.
     crowds
         Regions with `iscrowd`: "cells" reads each as a cell, "leave out" none; "auto" reads those of CVAT, which marks
         every painted mask so.
@@ -75,7 +75,7 @@ def import_coco(
 
 
 class _Import:
-    """One import; the parts of the file in the order in which they need each other."""
+    """One import; reads the parts of the file in the order in which they depend on each other."""
 
     def __init__(self, path: Path, finder: ImageFinder, crowds: str, boxes: bool) -> None:
         self.path, self.finder, self.crowds, self.boxes = path, finder, crowds, boxes
@@ -99,7 +99,7 @@ class _Import:
                 if key in self.records:
                     self._annotation(item, self.records[key])
                 else:
-                    self.report.refuse("belongs to an image that is not listed or did not come in", _name(item))
+                    self.report.refuse("belongs to an image that is not listed or was left out", _name(item))
         different = {id(r): r for r in self.records.values()}.values()
         records = [replace(r, id=n) for n, r in enumerate(different, start=1)]
         for record in records:
@@ -108,18 +108,18 @@ class _Import:
         return Imported(records, self.report)
 
     def _objects(self, data: dict[str, Any], key: str) -> list[dict[str, Any]]:
-        """A list of objects, or a table of them by id as LIVECell has it."""
+        """A list of objects, or an object with one for each id, as in LIVECell."""
         items = data.get(key) or []
         if isinstance(items, dict):
-            self.report.repair(f"{key} stood in a table instead of a list")
+            self.report.repair(f"{key} was an object instead of a list")
             items = [{"id": id} | item if isinstance(item, dict) else item for id, item in items.items()]
         if not isinstance(items, list):
-            self.report.refuse(f"{key} is no list")
+            self.report.refuse(f"{key} is not a list")
             return []
         good = [item for item in items if isinstance(item, dict)]
         for n, item in enumerate(items):
             if not isinstance(item, dict):
-                self.report.refuse(f"an entry of {key} is no object", f"number {n + 1}")
+                self.report.refuse(f"an entry of {key} is not an object", f"number {n + 1}")
         return good
 
     def _images(self, images: list[dict[str, Any]], by_image: dict[Any, list[dict[str, Any]]]) -> None:
@@ -137,17 +137,17 @@ class _Import:
         for image in images:
             key = key_of(image.get("id"))
             if key is None or key in clashing:
-                self.report.refuse("an image without an id, or with that of another image", _name(image))
+                self.report.refuse("an image has no id, or the id of another image", _name(image))
             elif key in self.records:
                 self.report.repair("an image was listed twice", _name(image))
             elif (record := self._image(image, by_image.get(key, []))) is not None:
                 form = record.shape, len(record.leading)
                 if forms.setdefault(record.file_name or key, form) != form:
-                    self.report.refuse("an image has the name of another one of another size", record.file_name)
+                    self.report.refuse("two images of different sizes have the same name", record.file_name)
                     continue
                 same = planes.setdefault((record.file_name or key, record.plane), record)
                 if same is not record:
-                    self.report.repair("annotations of one image stood under several ids", record.file_name)
+                    self.report.repair("an image was listed under several ids", record.file_name)
                 self.records[key] = same
 
     def _find(self, images: list[dict[str, Any]]) -> None:
@@ -169,7 +169,7 @@ class _Import:
         if not name:
             self.report.repair("an image has no file name", _name(image))
         elif name != given:
-            self.report.repair("an image was named by a path that leads elsewhere", str(given)[:100])
+            self.report.repair("an image was named by a path outside the folder", str(given)[:100])
         path = self.paths.get(name)
         if path is not None:
             name = self.finder.name_of(path, name)
@@ -180,7 +180,7 @@ class _Import:
         extra = {k: v for k, v in image.items() if k not in ("id", "file_name", "height", "width", KEY)}
         extra |= {KEY: own} if own else {}
         if not is_json(extra):
-            self.report.repair("an image had fields that JSON does not know", name)
+            self.report.repair("an image had values that JSON cannot hold", name)
             extra = {}
         cells = Instances(shape)
         return ImageRecord(0, name, path, shape, cells, extra, **fields)
@@ -188,7 +188,7 @@ class _Import:
     def _shape(
         self, image: dict[str, Any], annotations: list[dict[str, Any]], path: Path | None, name: str
     ) -> tuple[int, int] | None:
-        """Size by the entry, else by the masks, else by the file; the file on disk has the last word."""
+        """The size from the entry, else from the masks, else from the file; the file on disk overrules the others."""
         listed = _size((image.get("height"), image.get("width")))
         sizes = {_size(s) for a in annotations if (s := _rle_size(a))}
         shape = listed or (next(iter(sizes)) if len(sizes) == 1 else None)
@@ -200,11 +200,11 @@ class _Import:
         if true is not None and shape != true and (shape is None or sizes == {true}):
             shape = true
         if shape is None or not all(0 < s <= LARGEST_SIDE for s in shape):
-            self.report.refuse("the size of an image is not known", name or _name(image))
+            self.report.refuse("the size of an image is unknown", name or _name(image))
             return None
         if true is not None and shape != true:
             size = f"{name}: {shape[0]} x {shape[1]} and {true[0]} x {true[1]}"
-            self.report.refuse("the file of an image has another size than its annotations", size)
+            self.report.refuse("an image and its annotations differ in size", size)
             return None
         if shape != listed:
             self.report.repair("the size of an image was missing or wrong", name)
@@ -213,7 +213,7 @@ class _Import:
     def _annotation(self, item: dict[str, Any], record: ImageRecord) -> None:
         where = _name(item)
         if item.get("iscrowd") and not self._is_cell(item):
-            self.report.refuse("a crowd region, which is no single cell", where)
+            self.report.refuse("a crowd region is not a single cell", where)
             return
         category = self.categories.of(item, where)
         if category is None:
@@ -242,19 +242,19 @@ class _Import:
         same = (id(record), category, y0, x0, mask.shape, hash(mask.tobytes()))
         ours = isinstance(item.get(KEY), dict)
         if same in self.seen and not ours:
-            self.report.refuse("the same cell as another one, pixel by pixel", where)
+            self.report.refuse("a cell is identical to another one", where)
             return
         self.seen.add(same)
         for note in notes:
             self.report.repair(note, where)
         fields = cell_fields(item, self.path.name, bad=lambda m: self.report.repair(m, where))
         if fields["id"] in record.instances:
-            self.report.repair("a cell had the id of another one", where)
+            self.report.repair("two cells had the same id", where)
             fields["id"] = 0
         record.instances.add(Instance(y0=y0, x0=x0, mask=mask, category=category, **fields))
 
     def _is_cell(self, item: dict[str, Any]) -> bool:
-        """Whether a crowd is read as a cell: CVAT's masks are known by the attributes it writes."""
+        """Whether to read a crowd as a cell; CVAT's masks are recognised by their attributes."""
         if self.crowds == "cells" or (self.crowds == "auto" and is_single_cell(item)):
             self.report.repair("a mask marked as a crowd is read as a cell", _name(item))
             return True

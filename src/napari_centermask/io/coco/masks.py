@@ -1,4 +1,4 @@
-"""Masks of COCO annotations: polygons and run lengths to tight crops, in bounded memory whatever the file claims."""
+"""Masks of COCO annotations: from polygons and run lengths to tight crops. Memory is bounded, whatever the file claims."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read_mask(segmentation: Any, shape: tuple[int, int]) -> Crop | None:
     Raises
     ------
     ValueError
-        What is wrong with it, as the end of a sentence.
+        With what is wrong, as the end of a sentence.
     """
     if isinstance(segmentation, list):
         return rasterise([outline(p) for p in segmentation], shape)
@@ -109,7 +109,7 @@ def _length(points: np.ndarray) -> float:
 
 
 def _near(points: np.ndarray, sides: np.ndarray) -> np.ndarray:
-    """The polygon cut off far outside the image, where pycocotools' integers would overflow."""
+    """The polygon, clipped far outside the image where pycocotools' integers would overflow."""
     far = sides.max() + 1024.0
     for axis in (0, 1):
         for sign, limit in ((1, sides[axis] + far), (-1, far)):
@@ -119,7 +119,7 @@ def _near(points: np.ndarray, sides: np.ndarray) -> np.ndarray:
 
 
 def _cut(points: np.ndarray, axis: int, sign: int, limit: float) -> np.ndarray:
-    """Sutherland and Hodgman 1974: what lies where sign * coordinate <= limit."""
+    """The part where sign * coordinate <= limit; Sutherland and Hodgman 1974."""
     kept: list[np.ndarray] = []
     for a, b in zip(np.roll(points, 1, axis=0), points, strict=True):
         value_a, value_b = sign * a[axis], sign * b[axis]

@@ -26,7 +26,7 @@ class Merge:
     Attributes
     ----------
     categories
-        Of the result and the newcomers, to be set before the edit.
+        Of the result and the incoming cells, to be set before the edit.
     added, replaced, duplicates
         New cells; predictions replaced by manual cells; incoming cells that already exist and are left out.
     """
@@ -40,7 +40,7 @@ class Merge:
 
 
 def merge_categories(known: dict[int, str], incoming: dict[int, str]) -> tuple[dict[int, str], dict[int, int]]:
-    """All categories, and the id here of each incoming one: the same name is the same category."""
+    """All categories, and the id of each incoming one here; the same name is the same category."""
     ids = {name.casefold(): id for id, name in reversed(known.items())}
     merged, here = dict(known), {}
     for id, name in incoming.items():
@@ -53,10 +53,10 @@ def merge_categories(known: dict[int, str], incoming: dict[int, str]) -> tuple[d
 
 
 def merge(result: Result, records: Iterable[ImageRecord], *, duplicate_iou: float = DUPLICATE_IOU) -> Merge:
-    """Changes that bring the records of one image into its result; nothing is changed yet.
+    """The changes that add the records of one image to its result; nothing is changed yet.
 
-    A newcomer that covers a cell of the same plane with an IoU of `duplicate_iou` or more is that cell: a person's
-    replaces a prediction, under its id; in all other cases what is there stays.
+    An incoming cell that overlaps a cell of the same plane with an IoU of `duplicate_iou` or more is the same cell. A
+    manual one replaces a prediction and takes its id; otherwise the present cell stays.
 
     Raises
     ------
@@ -131,7 +131,7 @@ class _Plan:
 
 
 def _twin(cell: Instance, there: list[Instance], boxes: np.ndarray, least: float) -> int | None:
-    """Which cell covers it best, None if none does well enough."""
+    """The position of the cell that matches best; None if no IoU is high enough."""
     y0, x0, y1, x1 = cell.box
     near = (boxes[:, 0] < y1) & (boxes[:, 2] > y0) & (boxes[:, 1] < x1) & (boxes[:, 3] > x0)
     best, twin = least, None

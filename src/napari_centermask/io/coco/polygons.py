@@ -1,6 +1,6 @@
-"""Masks as COCO polygons on request, and what is lost by it.
+"""Masks as COCO polygons, on request, and what that loses.
 
-COCO's polygons know no holes. Each part of a cell becomes one polygon; its holes are joined to it by a vertical cut that
+COCO's polygons cannot have holes. Each part of a cell becomes one polygon; its holes are joined to it by a vertical cut that
 is walked down and up again, which fills nothing (docs/formats.md). Without simplification the corners of pixels are
 the points, and pycocotools draws the very mask again.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from napari_centermask.core.counted import counted
 from napari_centermask.core.instances import Instance, intersection
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.masks import outline, rasterise
@@ -25,11 +26,11 @@ class PolygonLoss:
     Attributes
     ----------
     cells, changed
-        All, and those that come back with other pixels.
+        All cells, and those that come back with other pixels.
     pixels, all_pixels
         Pixels lost or gained, and the pixels of all cells.
     worst_iou
-        Of any cell with its copy; 1 without loss.
+        The lowest IoU of a cell with its copy; 1 without loss.
     """
 
     cells: int = 0
@@ -40,10 +41,11 @@ class PolygonLoss:
 
     def __str__(self) -> str:
         if not self.changed:
-            return f"Polygons hold all {self.cells:,} cells exactly."
+            return "Polygons hold all cells exactly."
         part = 100 * self.pixels / max(1, self.all_pixels)
         return (
-            f"Polygons change {self.changed:,} of {self.cells:,} cells: {self.pixels:,} pixels, {part:.2g} % of all; "
+            f"Polygons change {self.changed:,} of {counted(self.cells, 'cell')}: {counted(self.pixels, 'pixel')}, "
+            f"{part:.2g} % of all; "
             f"the worst keeps an IoU of {self.worst_iou:.3f}."
         )
 
@@ -54,7 +56,7 @@ def polygons_of(instance: Instance, *, tolerance: float = 0.0) -> list[list[floa
     Parameters
     ----------
     tolerance
-        How far, in pixels, the outline may stray to save points; 0 for the exact outline along pixel edges.
+        How far, in pixels, a simplified outline may be off; 0 for the exact outline along pixel edges.
     """
     parts = trace(instance.mask, (instance.y0, instance.x0))
     joined = [_joined([_simple(ring, tolerance) for ring in part]) for part in parts]
@@ -62,7 +64,7 @@ def polygons_of(instance: Instance, *, tolerance: float = 0.0) -> list[list[floa
 
 
 def polygon_loss(records: Iterable[ImageRecord], *, tolerance: float = 0.0) -> PolygonLoss:
-    """Count before writing what `polygons_of` would change."""
+    """Count what `polygons_of` would change, without writing anything."""
     cells = changed = pixels = total = 0
     worst = 1.0
     for record in records:
@@ -80,7 +82,7 @@ def polygon_loss(records: Iterable[ImageRecord], *, tolerance: float = 0.0) -> P
 
 
 def _simple(ring: np.ndarray, tolerance: float) -> np.ndarray:
-    """A ring of fewer points (Douglas and Peucker 1973); the ring itself where nothing would be left."""
+    """The ring with fewer points (Douglas and Peucker 1973); the ring itself if nothing would be left."""
     if tolerance <= 0:
         return ring
     from skimage.measure import approximate_polygon
@@ -103,7 +105,7 @@ def _joined(rings: list[np.ndarray]) -> np.ndarray:
 
 
 def _above(path: np.ndarray, point: np.ndarray) -> tuple[int, np.ndarray]:
-    """The edge of a walk that is met first straight above a point, and where, (1, 2)."""
+    """The first edge of a walk straight above a point, and where it is met, (1, 2)."""
     ends = np.roll(path, -1, axis=0)
     (x0, y0), (x1, y1) = path.T, ends.T
     crosses = (np.minimum(x0, x1) <= point[0]) & (np.maximum(x0, x1) >= point[0]) & (x0 != x1)

@@ -1,4 +1,4 @@
-"""From the cells of an image to its COCO records, one for each plane, and back to the bit."""
+"""From the cells of an image to its COCO records, one for each plane, and back without loss."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def records_of(
     Parameters
     ----------
     first_id
-        Of the first record; the others count on.
+        Id of the first record; the others follow.
     extra
         Other fields of the image, for all its records.
     shown
-        Only the cells that are shown: for training and other programs. All of them keep a result whole.
+        Only the cells that are shown, for training and other programs. By default all, so that nothing is lost.
     """
     indices = sorted({*result.planes, *result.reviewed_planes}) or [(0,) * len(result.leading)]
     return [
@@ -54,7 +54,7 @@ def records_of(
 
 
 def _named(result: Result, index: tuple[int, ...]) -> Instances:
-    """The plane's cells with the names of all categories that the result has by now."""
+    """The plane's cells with the names of all present categories of the result."""
     cells = result.plane(index)
     if cells.categories == result.categories:
         return cells
@@ -62,7 +62,7 @@ def _named(result: Result, index: tuple[int, ...]) -> Instances:
 
 
 def by_image(records: Iterable[ImageRecord]) -> dict[str, list[ImageRecord]]:
-    """Records of the planes of one file together, in the order of the file; those without a name stay alone."""
+    """Group the records of the planes of one file, in the order of the file; records without a name stay alone."""
     images: dict[str, list[ImageRecord]] = {}
     for record in records:
         images.setdefault(record.file_name or f"image {record.id}", []).append(record)
@@ -72,19 +72,19 @@ def by_image(records: Iterable[ImageRecord]) -> dict[str, list[ImageRecord]]:
 def result_of(records: list[ImageRecord], *, name: str | None = None) -> Result:
     """The cells of one image from the records of its planes.
 
-    Ids are kept where the planes do not use one twice; otherwise they are given anew.
+    Ids are kept unless two planes use the same one; then all get new ids.
 
     Raises
     ------
     BadAnnotations
-        If the records are not planes of one image, each once.
+        If the records are not different planes of one image.
     """
     first = records[0]
     leading = tuple(map(max, zip(*(r.leading for r in records), strict=True))) if _alike(records) else None
     if leading is None or len({r.plane for r in records}) < len(records):
         raise BadAnnotations(
             f"Expected the records of {first.file_name!r} to be different planes of one image, of one size. "
-            "Import the file into a project, which mends this."
+            "Import the file into a project, which repairs this."
         )
     result = Result(first.shape, leading=leading, threshold=first.threshold, name=name or first.file_name or "image")
     ids = [cell.id for record in records for cell in record.instances]
@@ -102,5 +102,5 @@ def _alike(records: list[ImageRecord]) -> bool:
 
 
 def with_name(record: ImageRecord, file_name: str, *, id: int, path: Path | None = None) -> ImageRecord:
-    """The record under another name and number, for files that hold a part of a project."""
+    """The record with another name and id, for files that hold a part of a project."""
     return replace(record, id=id, file_name=file_name, path=path)

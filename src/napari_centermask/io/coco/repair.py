@@ -1,4 +1,4 @@
-"""Segmentations that bend the rules of COCO, as masks where they can be meant in one way only."""
+"""Read segmentations that break the rules of COCO, where only one meaning is possible."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_centermask.io.coco.masks import Crop, outline, rasterise, read_mask
 
 @dataclass
 class Repaired:
-    """A mask with what was put right, or why there is none."""
+    """A mask and what was repaired, or why there is none."""
 
     crop: Crop | None = None
     refusal: str = ""
@@ -26,7 +26,7 @@ def repair_mask(item: dict[str, Any], shape: tuple[int, int], *, boxes: bool = F
     Parameters
     ----------
     boxes
-        Take the box where nothing is drawn.
+        Use the box where there is no outline.
     """
     out = Repaired()
     segmentation = item.get("segmentation")
@@ -61,7 +61,7 @@ def _mended_rle(segmentation: dict[str, Any], shape: tuple[int, int], notes: lis
 
 def _mended_polygons(parts: list[Any], shape: tuple[int, int], notes: list[str]) -> list[np.ndarray]:
     if all(isinstance(v, (int, float)) for v in parts):
-        notes.append("a polygon stood without the list around it")
+        notes.append("a polygon was not in a list")
         parts = [parts]
     outlines = []
     for part in parts:
@@ -81,19 +81,19 @@ def _mended_polygon(part: Any, notes: list[str]) -> np.ndarray | None:
     try:
         values = np.asarray(part, dtype=float)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError("a polygon holds something that is no number") from None
+        raise ValueError("a polygon has a value that is not a number") from None
     if values.ndim > 3:
         raise ValueError("a polygon is nested too deeply")
     if values.ndim != 1 and values.size:
-        notes.append("points of a polygon stood in pairs")
+        notes.append("the points of a polygon were pairs")
     values = values.ravel()
     if len(values) % 2:
         notes.append("a polygon ended in the middle of a point")
         values = values[:-1]
     if not np.isfinite(values).all():
-        raise ValueError("a polygon holds something that is no number")
+        raise ValueError("a polygon has a value that is not a number")
     if len(values) < 6:
-        notes.append("a part of less than three points was left away")
+        notes.append("a part with fewer than three points was left out")
         return None
     return outline(values.tolist())
 
@@ -104,9 +104,9 @@ def _box(bbox: Any, shape: tuple[int, int], boxes: bool, notes: list[str]) -> Cr
     except (TypeError, ValueError, OverflowError):
         values = np.empty(0)
     if values.shape != (4,) or not np.isfinite(values).all():
-        raise ValueError("nothing is drawn")
+        raise ValueError("it has no outline")
     if not boxes:
         raise ValueError("it has only a box, no outline")
     x, y, w, h = values
-    notes.append("a box stands for the cell")
+    notes.append("the box was used as the outline")
     return rasterise([np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]])], shape)

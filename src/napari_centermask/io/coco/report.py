@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from napari_centermask.core.counted import counted
+
 MOST_EXAMPLES = 5
 
 
 @dataclass
 class Tally:
-    """How often something happened, and the first places."""
+    """How often something happened, and the first places where it did."""
 
     count: int = 0
     places: list[str] = field(default_factory=list)
@@ -36,11 +38,11 @@ class ImportReport:
     Attributes
     ----------
     file
-        What was read.
+        Name of the file.
     images, cells
-        How many came in.
+        How many were imported.
     repaired, refused
-        What -> how often and where: `refused` did not come in, `repaired` did.
+        What -> how often and where; repaired entries were imported, refused ones were not.
     missing
         Names of the images whose files were not found.
     """
@@ -53,7 +55,7 @@ class ImportReport:
     missing: list[str] = field(default_factory=list)
 
     def repair(self, what: str, where: str = "") -> None:
-        """Note something that was put right."""
+        """Note something that was repaired."""
         self.repaired.setdefault(what, Tally()).add(where)
 
     def refuse(self, what: str, where: str = "") -> None:
@@ -62,16 +64,16 @@ class ImportReport:
 
     @property
     def n_refused(self) -> int:
-        """Number of entries that did not come in."""
+        """Number of entries that were not imported."""
         return sum(t.count for t in self.refused.values())
 
     @property
     def is_clean(self) -> bool:
-        """Whether all came in as it stood, with its images."""
+        """Whether everything was imported unchanged, with its images."""
         return not (self.repaired or self.refused or self.missing)
 
     def __str__(self) -> str:
-        lines = [f"{self.file}: {self.images} images and {self.cells} cells came in."]
+        lines = [f"{self.file}: {counted(self.images, 'image')} and {counted(self.cells, 'cell')} imported."]
         for title, tallies in (("Left out", self.refused), ("Repaired", self.repaired)):
             lines += [f"{title}: {what}: {tally}" for what, tally in tallies.items()]
         if self.missing:

@@ -1,4 +1,4 @@
-"""Cellpose's `_seg.npy`: a pickled dictionary around a label image. Read without unpickling anything that could run.
+"""Cellpose's `_seg.npy`: a pickled dictionary with a label image. It is read without running anything in the pickle.
 
 Its fields: https://cellpose.readthedocs.io/en/latest/outputs.html. Overlaps are lost, as in every label image.
 """
@@ -30,7 +30,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
     Raises
     ------
     BadAnnotations
-        If it is damaged, is not Cellpose's, or holds more than arrays and plain values.
+        If it is damaged, is not from Cellpose, or holds more than arrays and plain values.
     """
     with refusing(path, "a file of Cellpose", pickle.UnpicklingError, ValueError, TypeError, MemoryError, SyntaxError):
         content = _content(path.read_bytes())
@@ -48,25 +48,25 @@ def read(path: Path, images: Path | None = None) -> Reading:
 def _notes(content: dict[str, Any]) -> tuple[str, ...]:
     manual = plain(content.get("ismanual"))
     n = int(np.count_nonzero(manual)) if isinstance(manual, np.ndarray) and manual.dtype.kind in "bi" else 0
-    return (f"{n} of the cells were drawn by hand in Cellpose.",) if n else ()
+    return (f"Cells drawn by hand in Cellpose: {n}.",) if n else ()
 
 
 def _content(data: bytes) -> Any:
-    """The pickle behind the header of a NPY file: an array of one object."""
+    """The pickle after the header of an NPY file: an array of one object."""
     if data[:6] != b"\x93NUMPY" or len(data) < 12:
-        raise ValueError("it is no NPY file")
+        raise ValueError("it is not an NPY file")
     size, start = (data[8:10], 10) if data[6] == 1 else (data[8:12], 12)
     end = start + int.from_bytes(size, "little")
     if end > min(len(data), _LARGEST_HEADER):
         raise ValueError("its header is damaged")
     header = ast.literal_eval(data[start:end].decode("latin1").strip())
     if not isinstance(header, dict) or header.get("descr") not in ("|O", "O"):
-        raise ValueError("it holds no dictionary; a NPY file of labels alone is read as 'labels'")
+        raise ValueError("it holds no dictionary; read an NPY file of labels as 'labels'")
     return load_arrays(data[end:])
 
 
 def write(path: Path, results: Sequence[Result]) -> None:
-    """Write masks and outlines as Cellpose's window opens them; labels count from 1."""
+    """Write masks and outlines as Cellpose opens them; labels count from 1."""
     (result,) = results
     masks, ids = _counted(flat(result))
     status = {c.id: c.status for c in result}

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from napari_centermask.core.compose import label_image
+from napari_centermask.core.counted import counted
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
 
@@ -20,18 +21,18 @@ class Loss:
     Attributes
     ----------
     cells
-        In the results, rejected ones too.
+        All in the results, rejected ones included.
     rejected
-        Not shown, and so not written.
+        Cells that are not shown, and so not written.
     changed
         Cells that lose a part of their pixels to a cell above them.
     gone
-        Cells of which nothing is left.
+        Cells that lose all their pixels.
     pixels, all_pixels
-        Pixels that are lost, of those of all shown cells.
+        Lost pixels, and the pixels of all shown cells.
     categories, scores, statuses, probabilities
-        Shown cells that lose theirs: a category other than the first "cell", a score or mask quality other than 1, a status
-        other than "accepted", probabilities of the categories.
+        Shown cells that lose a category other than the first "cell", a score or mask quality other than 1, a status other
+        than "accepted", or probabilities of the categories.
     regions
         Reviewed regions.
     """
@@ -52,15 +53,15 @@ class Loss:
         return bool(self.rejected or self.changed or self.gone or self._values())
 
     def _values(self) -> list[str]:
-        """What cells lose beside pixels, one phrase for each kind."""
+        """What cells lose apart from pixels, a phrase for each kind."""
         kinds = (
             (self.categories, "the category"),
             (self.scores, "the score"),
             (self.statuses, "the status"),
             (self.probabilities, "the probabilities"),
         )
-        lost = [f"{what} of {_counted(n, 'cell')}" for n, what in kinds if n]
-        return lost + [_counted(self.regions, "reviewed region")] * bool(self.regions)
+        lost = [f"{what} of {counted(n, 'cell')}" for n, what in kinds if n]
+        return lost + [counted(self.regions, "reviewed region")] * bool(self.regions)
 
     def text(self) -> str:
         """One sentence."""
@@ -70,13 +71,13 @@ class Loss:
         if self.changed or self.gone:
             part = 100 * self.pixels / max(1, self.all_pixels)
             said.append(
-                f"of {_counted(self.cells, 'cell')} {self.changed:,} lose the parts that lie under others and {self.gone:,} "
-                f"vanish: {self.pixels:,} pixels, {part:.2g} % of all."
+                f"of {counted(self.cells, 'cell')}, {self.changed:,} lose the parts under other cells and {self.gone:,} "
+                f"disappear: {counted(self.pixels, 'pixel')}, {part:.2g} % of all."
             )
         if lost := self._values():
-            said.append(f"Lost are also {', '.join(lost)}." if said else f"lost are {', '.join(lost)}.")
+            said.append(f"Also lost: {', '.join(lost)}." if said else f"lost: {', '.join(lost)}.")
         if self.rejected:
-            said.append(f"{_counted(self.rejected, 'cell')} that are rejected or below the score are left out.")
+            said.append(f"{counted(self.rejected, 'rejected or hidden cell')} left out.")
         return " ".join(said)
 
     def to_json(self) -> dict[str, int]:
@@ -85,10 +86,6 @@ class Loss:
 
 
 NO_LOSS = Loss()
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def flat_loss(results: Sequence[Result]) -> Loss:

@@ -1,4 +1,4 @@
-"""What the formats that keep cells as outlines share: from outlines to a result."""
+"""From outlines to a result: shared by the formats that keep cells as outlines."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Result
@@ -38,27 +39,27 @@ def result_of(
     Parameters
     ----------
     own
-        What the file says under our key, whatever that is.
+        The value under our key in the file, unchecked.
     images
-        Where the image may lie, for its size.
+        Where to look for the image, whose size is needed.
     outlines
         (entry, its polygons) of each entry that has an area.
     n_all
-        Entries of the file, with those that have none.
+        Number of entries in the file, those without an area included.
     noun
-        What the format calls an entry, for notes: "object", "ROI".
+        What the format calls an entry, for notes, such as "object" or "ROI".
     position
         (t, z) of an entry.
     cell_of
         Arguments for the `Instance` of an entry, given the categories so far, and its category's name if that is new.
 
     notes
-        What is to be said of the file beside what is found here.
+        Further notes about the file.
 
     Raises
     ------
     BadAnnotations
-        If the image or its cells would be absurdly large, or most outlines lie outside of the image.
+        If the image or its cells would be absurdly large, or most outlines lie outside the image.
     """
     name = fields.read_name(own, image_name(path))
     image = image_header(path, images, name)
@@ -92,25 +93,28 @@ def result_of(
     result.categories = result.categories or {1: "cell"}
     fields.take_image_fields(result, own)
     skipped = n_all - len(outlines)
-    notes += (f"{skipped} {noun}s without an area were skipped.",) * bool(skipped)
-    notes += (f"{n_outside} {noun}s cover no pixel of the image and were skipped.",) * bool(n_outside)
-    notes += (f"{n_beyond} {noun}s are on planes that the image does not have and were skipped.",) * bool(n_beyond)
+    for n, which in (
+        (skipped, "without an area"),
+        (n_outside, "outside the image"),
+        (n_beyond, "on planes that the image does not have"),
+    ):
+        notes += (f"Skipped {counted(n, noun)} {which}.",) * bool(n)
     return Reading((result,), notes)
 
 
 def _elsewhere(path: Path, shape: tuple[int, int], outlines: Sequence[Entry[T]], n_outside: int) -> str:
-    """What to say of outlines in the coordinates of another image."""
+    """The message for outlines in the coordinates of another image."""
     points = np.concatenate([r for _, polygons in outlines for p in polygons for r in p])
     (x0, y0), (x1, y1) = np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))
     return (
-        f"{n_outside} of {len(outlines)} outlines of {path.name} lie outside of its image of {shape[0]} x {shape[1]} pixels: "
+        f"{n_outside} of {len(outlines)} outlines of {path.name} lie outside its image of {shape[0]} x {shape[1]} pixels: "
         f"they reach from y {y0:.0f}, x {x0:.0f} to y {y1:.0f}, x {x1:.0f}. Is the image a region of a slide? Keep the name that "
         "QuPath gives it, such as 'slide [x=1000,y=2000,w=512,h=512].tif', or export outlines and region together."
     )
 
 
 def image_of(path: Path, images: Path | None, own: Any) -> str:
-    """File name of the image that belongs to a file of cells, where it is found; else the name that the file gives it."""
+    """File name of the image that belongs to a file of cells; if it is missing, the name that the file gives it."""
     name = fields.read_name(own, image_name(path))
     image = find_image(path, images, name)
     return image.name if image else name

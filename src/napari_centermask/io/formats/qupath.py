@@ -1,4 +1,4 @@
-"""QuPath's objects: which of them are cells, and where a region lies in its slide.
+"""QuPath's objects: which ones are cells, and where a region lies in its slide.
 
 QuPath's names: https://qupath.readthedocs.io, "Objects" and "Exporting images"; `objectType` is annotation, detection, cell,
 tile or tmaCore, and a cell has its nucleus as `nucleusGeometry` beside its geometry.
@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from napari_centermask.core.counted import counted
+
 _REGION = re.compile(r"\[(?:d=(?P<d>[\d.]+),)?x=(?P<x>-?\d+),y=(?P<y>-?\d+),w=\d+,h=\d+\]")
 _NO_CELLS = ("tile", "tmaCore", "root")
 NUCLEUS = "nucleus"
@@ -21,10 +23,10 @@ Feature = dict[str, Any]
 
 
 def cells_of(features: Sequence[Feature]) -> tuple[list[Feature], tuple[str, ...]]:
-    """The cells among QuPath's objects, the nucleus of a cell as an object of its own, and what is to be said.
+    """The cells among QuPath's objects, with each nucleus as an object of its own, and notes.
 
-    Annotations are cells where there is nothing else, as of people who draw cells with QuPath's brush; beside detections, and
-    where they hold others, they are regions such as a tissue.
+    Annotations are cells if there are no other objects, as when cells were drawn with QuPath's brush. Beside detections, and
+    if they contain other objects, they are regions such as a tissue.
     """
     kinds = [_kind(f) for f in features]
     detected = any(k in ("detection", "cell") for k in kinds)
@@ -42,14 +44,18 @@ def cells_of(features: Sequence[Feature]) -> tuple[list[Feature], tuple[str, ...
     n_nuclei = len(chosen) + left_out - len(features)
     notes: tuple[str, ...] = ()
     if left_out:
-        notes += (f"{left_out} annotations, tiles or cores that mark regions were left out, as they are not cells.",)
+        notes += (
+            f"Left out {counted(left_out, 'object')}: annotations, tiles and cores that mark regions are not cells.",
+        )
     if n_nuclei:
-        notes += (f"{n_nuclei} cells have a nucleus; it was read as a cell of the category '{NUCLEUS}'.",)
+        notes += (
+            f"Read {counted(n_nuclei, 'nucleus of a cell', 'nuclei of cells')} as cells of the category '{NUCLEUS}'.",
+        )
     return chosen, notes
 
 
 def region_of(image_name: str) -> Callable[[np.ndarray], np.ndarray]:
-    """From a slide's (x, y) points to those of a region that QuPath exported, by the region in its file's name."""
+    """Convert a slide's (x, y) points to those of a region that QuPath exported and named in the file name."""
     match = _REGION.search(image_name)
     if match is None:
         return lambda points: points
@@ -73,7 +79,7 @@ def _nucleus(feature: Feature) -> Feature:
 
 
 def _box(feature: Feature) -> tuple[float, float, float, float] | None:
-    """(x0, y0, x1, y1) of an object; None where its geometry is none."""
+    """(x0, y0, x1, y1) of an object; None if its geometry is not valid."""
     points: list[tuple[float, float]] = []
     geometry = feature.get("geometry")
     waiting = [geometry.get("coordinates")] if isinstance(geometry, dict) else []

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.coco.image_record import ImageRecord
@@ -238,7 +239,7 @@ def _length(
     the root, because ten times the cells brought at most a third more AP. Cores beyond 8 are not counted (chosen).
     """
     steps = int(np.clip((200 + 4 * facts.n_cells) * (1 if tuned else 4) * 4 / batch, 100, 20_000))
-    reasons["steps"] = f"{facts.n_cells} cells in {facts.n_images} {'image' if facts.n_images == 1 else 'images'}"
+    reasons["steps"] = f"{counted(facts.n_cells, 'cell')} in {counted(facts.n_images, 'image')}"
     if machine.gpu_gb:
         return steps, None
     limit = round(float(np.clip(7 * math.sqrt(facts.n_cells / 100), 5, 60)), 1) * (1 if tuned else 3)
@@ -255,7 +256,7 @@ def _oversample(facts: DataFacts, reasons: dict[str, str]) -> float:
     """
     n = len(facts.categories)
     if n > 1 and facts.n_rare * n < 0.5 * facts.n_cells:
-        reasons["oversample"] = f"the rarest category has {facts.n_rare} of {facts.n_cells} cells"
+        reasons["oversample"] = f"the rarest category has {facts.n_rare} of {counted(facts.n_cells, 'cell')}"
         return 0.5
     return 0.0
 
@@ -295,7 +296,9 @@ def _tuning(facts: DataFacts, reasons: dict[str, str]) -> dict:
     (docs/benchmarks.md, "The gate"); `find_rate` searches for one. `keep` was measured: docs/training.md, "The gate".
     """
     freeze = "early" if facts.n_cells < 100 else "stem" if facts.n_cells < 400 else "none"
-    reasons["freeze"] = f"{facts.n_cells} cells" + ("" if freeze == "none" else " are few: the first layers are frozen")
+    reasons["freeze"] = counted(facts.n_cells, "cell") + (
+        "" if freeze == "none" else " are few: the first layers are frozen"
+    )
     return {
         "freeze": freeze,
         "layer_decay": 0.7,

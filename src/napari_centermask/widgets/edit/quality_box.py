@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_centermask.core.columns import Columns
+from napari_centermask.core.counted import counted
 from napari_centermask.core.quality import DUPLICATE_IOU, KINDS, Finding, check
 from napari_centermask.widgets.parts.layout import label, row
 
@@ -100,7 +101,7 @@ class QualityBox(QWidget):
                 parent.addChild(child)
             parent.setExpanded(kind != _FOLDED)
         n = len(self.findings)
-        self.summary.setText("Nothing found." if n == 0 else f"{n:,} {'thing' if n == 1 else 'things'} to check.")
+        self.summary.setText("Nothing found." if n == 0 else f"{counted(n, 'thing')} to check.")
 
     def _on_clicked(self, item: QTreeWidgetItem) -> None:
         finding = item.data(0, Qt.ItemDataRole.UserRole)

@@ -11,6 +11,7 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QTabWidget
 
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadImage, UserError
 from napari_centermask.widgets.edit.allowed import ReviewState, review_refusals
 from napari_centermask.widgets.edit.correction import edit_session_of
@@ -240,7 +241,7 @@ class ReviewDock(Dock):
         """State that all in a rectangle (y0, x0, y1, x1) of the plane in view is right and complete."""
         n = self._change(lambda: self.review.mark(tuple(round(v) for v in box)))
         if n is not None:
-            show_info(f"{n:,} {'cell' if n == 1 else 'cells'} accepted.")
+            show_info(f"{counted(n, 'cell')} accepted.")
 
     @staticmethod
     def _change(change: Callable[[], Any]) -> Any:

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Box
 from napari_centermask.core.review import ReviewCount
@@ -140,7 +141,7 @@ class TableBox(QWidget):
 
     def _count(self) -> None:
         n = self.table.cells.rowCount()
-        self.listed.setText(f"{n:,} {'cell' if n == 1 else 'cells'} listed")
+        self.listed.setText(f"{counted(n, 'cell')} listed")
 
 
 class RegionsBox(QWidget):

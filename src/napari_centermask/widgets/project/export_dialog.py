@@ -24,6 +24,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_centermask.core.columns import Columns
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.quality import KINDS, Finding, check
 from napari_centermask.io.export import EXPORTED, export
@@ -141,9 +142,7 @@ class ExportDialog(QDialog):
             parent.setExpanded(kind != "unreviewed")
         n = len(findings)
         self.summary.setText(
-            f"The check found {n:,} {'issue' if n == 1 else 'issues'}. Double-click one to see it."
-            if n
-            else "The check found no issues."
+            f"The check found {counted(n, 'issue')}. Double-click one to see it." if n else "The check found no issues."
         )
 
     def splits(self) -> dict[str, float] | None:
@@ -208,6 +207,6 @@ class ExportDialog(QDialog):
         finally:
             QApplication.restoreOverrideCursor()
         n, cells = sum(exported.images.values()), sum(exported.cells.values())
-        text = f"{cells:,} cells of {n:,} {'image' if n == 1 else 'images'} exported to {folder}."
+        text = f"{counted(cells, 'cell')} of {counted(n, 'image')} exported to {folder}."
         show_info(" ".join([text, *exported.left_out]))
         self.accept()

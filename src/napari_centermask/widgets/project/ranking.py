@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
+from napari_centermask.core.counted import counted
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed, rank
@@ -98,5 +99,5 @@ class ImageRanking:
 def _summary(n: int, problems: Sequence[str]) -> str:
     if not n and not problems:
         return "Every image is reviewed."
-    text = f"{n:,} {'image' if n == 1 else 'images'} ranked."
+    text = f"{counted(n, 'image')} ranked."
     return text if not problems else f"{text} {len(problems):,} left out: {problems[-1]}"

@@ -8,6 +8,7 @@ import numpy as np
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QWidget
 
+from napari_centermask.core.counted import counted
 from napari_centermask.widgets.parts.colours import category_colour
 from napari_centermask.widgets.parts.layout import label, row, titled_form
 from napari_centermask.widgets.parts.pickers import hint, show_control
@@ -53,9 +54,7 @@ class CellsBox(QWidget):
 
     def show_counts(self, n: int, n_candidates: int, scores: np.ndarray) -> None:
         """Show how many of the candidates are visible."""
-        self.count.setText(
-            f"<b>{n:,}</b> shown of {n_candidates:,} {'candidate' if n_candidates == 1 else 'candidates'}"
-        )
+        self.count.setText(f"<b>{n:,}</b> shown of {counted(n_candidates, 'candidate')}")
         self.score.set_scores(scores)
 
     def show_controls(self, controls: Controls) -> None:

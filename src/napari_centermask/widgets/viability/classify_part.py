@@ -9,6 +9,7 @@ from napari.utils.notifications import show_error
 from psygnal import Signal
 
 from napari_centermask.core.classification import to_classify
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import UserError
 from napari_centermask.widgets.parts.pickers import show_control
 from napari_centermask.widgets.viability.classification import (
@@ -135,4 +136,4 @@ class ClassifyPart:
         n = sum(edits.result.shows(change.after) for change in edit.changes)
         left = edits.result.n_visible() - n
         unchanged = f"; {left:,} stay as they are" if left else ""
-        return f"{n:,} {'cell' if n == 1 else 'cells'} classified with {name}{unchanged}."
+        return f"{counted(n, 'cell')} classified with {name}{unchanged}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari_centermask.core.counted import counted
 from napari_centermask.widgets.edit.allowed import NO_CELLS
 from napari_centermask.widgets.parts.control import Control, control
 
@@ -113,7 +114,7 @@ def _why_no_threshold(state: DockState) -> str:
 def _follow(state: DockState) -> str:
     keep = "keeps its" if state.n_fixed == 1 else "keep their"
     others = f"; {state.n_fixed:,} {keep} category" if state.n_fixed else ""
-    text = f"The threshold decides on {_cells(state.n_following)}{others}."
+    text = f"The threshold decides on {counted(state.n_following, 'cell')}{others}."
     return text if state.fits else f"{text} No threshold gives the categories they have now; moving it replaces them."
 
 
@@ -125,7 +126,3 @@ def _classify(state: DockState) -> Control:
         state.read_only,
         "" if state.has_classifier else "Choose a classifier; napari-centermask train-classifier makes one.",
     )
-
-
-def _cells(n: int) -> str:
-    return f"{n:,} {'cell' if n == 1 else 'cells'}"

@@ -13,6 +13,7 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QFileDialog
 
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import UserError
 from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.parts.layout import WIDTH, HelpButton, label, row, scroll_column
@@ -232,7 +233,7 @@ class ViabilityDock(Dock):
             return
         n = self._try(viability, lambda: viability.apply_to(project))
         if n is not None:
-            show_info(f"Changed the category of {n:,} {'cell' if n == 1 else 'cells'} in other images.")
+            show_info(f"Changed the category of {counted(n, 'cell')} in other images.")
 
     def _try(self, viability: Viability, change: Callable[[], Value]) -> Value | None:
         """Change cells; a refusal, as by a read-only project, becomes a notification, and the threshold goes back."""

@@ -8,6 +8,7 @@ import numpy as np
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.viability import CellProbabilities, Counts
 from napari_centermask.widgets.viability.counts_table import CountsTable, percent
@@ -107,7 +108,9 @@ class ImageCounts(QWidget):
         lines = [i.file_name for i in images]
         self.table.counts.show_counts("Image", lines, names, numbers, together.viability(numbers))
         viability = percent(together.viability(together.total)) if ids else "–"
-        self.total.setText(f"{int(numbers.sum()):,} cells in {len(lines):,} images, viability {viability}")
+        self.total.setText(
+            f"{counted(int(numbers.sum()), 'cell')} in {counted(len(lines), 'image')}, viability {viability}"
+        )
 
     def _of(self, id: int, ids: list[int]) -> list[int]:
         own = dict(zip(self._known[id].categories, self._known[id].total.tolist(), strict=True))

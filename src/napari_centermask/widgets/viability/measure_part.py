@@ -10,6 +10,7 @@ from napari.utils.notifications import show_error, show_info
 from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog
 
+from napari_centermask.core.counted import counted
 from napari_centermask.io.paths import check_path
 from napari_centermask.widgets.viability.measuring import Written, measure_all, measured_layer, measured_project
 from napari_centermask.widgets.viability.view import ExportButton
@@ -81,7 +82,7 @@ class MeasurePart:
     def _on_ended(self, value: Written | Failed | None) -> None:
         if isinstance(value, Written):
             table, counts = value.paths
-            show_info(f"Measured {value.cells:,} cells. Saved {table} and, beside it, {counts.name}.")
+            show_info(f"Measured {counted(value.cells, 'cell')}. Saved {table} and, beside it, {counts.name}.")
         elif value is not None:
             show_error(value.message)
         self.changed.emit()

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary, ref
 
 from psygnal import Signal
 
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadImage
 from napari_centermask.core.result import Result
 from napari_centermask.io.recovery import Autosave, Recovered, find_recovered
@@ -66,7 +67,7 @@ class Autosaves:
         """The offer in words."""
         offer = self._offers[source]
         when = time.strftime("%d %B %Y, %H:%M", time.localtime(offer.time)).lstrip("0")
-        return f"'{source.name}' has unsaved work from {when}: {len(offer.result):,} cells."
+        return f"'{source.name}' has unsaved work from {when}: {counted(len(offer.result), 'cell')}."
 
     def _on_inserted(self, event: Any) -> None:
         self.look_at(event.value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.notifications import show_error, show_warning
 from psygnal import Signal
 
+from napari_centermask.core.counted import counted
 from napari_centermask.widgets.work.connections import Connections
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed, Finished, run
@@ -84,7 +85,7 @@ class ImageRun:
         elif isinstance(value, Finished) and shown is not None:
             if value.left_out:
                 n = len(value.left_out)
-                show_warning(f"{n} of {value.n_planes} planes were skipped. Plane {value.left_out[0]}")
+                show_warning(f"Skipped {n} of {counted(value.n_planes, 'plane')}. Plane {value.left_out[0]}")
             shown.diameter = value.diameter
             self.reported.emit(_summary(shown.result, value))
         elif value is not None and then is not None:
@@ -96,6 +97,5 @@ class ImageRun:
 def _summary(result: Result, end: Finished) -> str:
     n = result.n_visible()
     return (
-        f"{n:,} {'cell' if n == 1 else 'cells'} in {end.seconds:.1f} s "
-        f"(diameter {end.diameter:.0f} px, {end.engine} on {end.device})."
+        f"{counted(n, 'cell')} in {end.seconds:.1f} s (diameter {end.diameter:.0f} px, {end.engine} on {end.device})."
     )
