@@ -55,7 +55,7 @@ def test_labels_under_another_name_are_known_by_their_pixels(tmp_path, cells):
 
 def test_a_folder_of_results_alone_is_refused_with_the_way_out(tmp_path):
     tifffile.imwrite(tmp_path / "i_labels.tif", NOISE)
-    with pytest.raises(BadImage, match="i_labels.tif. Name a file itself"):
+    with pytest.raises(BadImage, match=r"i_labels.tif\). Name a file itself"):
         image_files(tmp_path)
 
 

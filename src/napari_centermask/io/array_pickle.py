@@ -49,10 +49,10 @@ class _Array:
 
     def build(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) != 5:
-            raise pickle.UnpicklingError("an array has an unknown form")
+            raise pickle.UnpicklingError("an array has an unknown format")
         _, shape, kind, fortran, content = state
         if not isinstance(kind, _DType) or not isinstance(shape, tuple) or len(shape) > 8:
-            raise pickle.UnpicklingError("an array has an unknown form")
+            raise pickle.UnpicklingError("an array has an unknown format")
         if not all(type(n) is int and n >= 0 for n in shape):
             raise pickle.UnpicklingError("an array has an impossible shape")
         if kind.code.startswith("O"):
@@ -74,10 +74,10 @@ def _reconstruct(*arguments: Any) -> _Array:
 
 def _scalar(kind: Any, content: Any) -> Any:
     if not isinstance(kind, _DType) or kind.code.startswith("O") or not isinstance(content, bytes | str):
-        raise pickle.UnpicklingError("a number has an unknown form")
+        raise pickle.UnpicklingError("a number has an unknown format")
     content = content.encode("latin1") if isinstance(content, str) else content
     if len(content) != kind.numpy.itemsize:
-        raise pickle.UnpicklingError("a number has an unknown form")
+        raise pickle.UnpicklingError("a number has an unknown format")
     return np.frombuffer(content, kind.numpy)[0].item()
 
 

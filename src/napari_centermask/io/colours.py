@@ -1,4 +1,4 @@
-"""Colour models of image files, read in one way whatever the format: grey or RGB, dark is low."""
+"""Colour models of image files, converted to grey or RGB in which dark is low, whatever the format."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import numpy as np
 
 
 def is_grey(table: np.ndarray) -> bool:
-    """Whether a palette, (n, 3), holds greys alone."""
+    """Whether a palette, (n, 3), has only greys."""
     return bool((table == table[:, :1]).all())
 
 
 def from_palette(indices: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """The intensities that palette indices stand for.
+    """The intensities of palette indices.
 
     Parameters
     ----------
     indices
         (...) unsigned integers.
     table
-        (n, 3) uint8 or uint16 colours; those of 16 bits are brought to 8.
+        (n, 3) uint8 or uint16 colours; those of 16 bits are reduced to 8.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def from_cmyk(data: np.ndarray) -> np.ndarray:
 
 
 def from_ycbcr(data: np.ndarray) -> np.ndarray:
-    """(..., 3) uint8 of ITU-R BT.601 over the full range to RGB."""
+    """(..., 3) uint8 YCbCr, ITU-R BT.601 over the full range, to RGB."""
     y, cb, cr = (data[..., i].astype(np.float64) for i in range(3))
     red, blue = y + 1.402 * (cr - 128), y + 1.772 * (cb - 128)
     green = y - 0.344136 * (cb - 128) - 0.714136 * (cr - 128)
@@ -47,7 +47,7 @@ def from_ycbcr(data: np.ndarray) -> np.ndarray:
 
 
 def inverted(data: np.ndarray, bits: int) -> np.ndarray:
-    """Intensities of which 0 is white, with 0 as black; floats as they are."""
+    """Invert intensities whose 0 is white; floats stay as they are."""
     if data.dtype.kind == "b":
         return ~data
     if data.dtype.kind != "u":

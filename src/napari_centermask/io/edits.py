@@ -1,6 +1,6 @@
-"""Edits as JSON, for journals: what each cell is afterwards, so that applying one twice does no harm.
+"""Edits as JSON, for journals: the state of each cell afterwards, so that an edit can be applied twice.
 
-Whatever the text holds, reading it back either gives a valid state or raises `BadRecord`; memory stays bounded.
+Reading any text gives a valid state or raises `BadRecord`, in bounded memory.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _LONGEST_TEXT = 100_000
 
 
 class BadRecord(ValueError):
-    """A record does not describe an edit of this image."""
+    """A record that does not describe an edit of this image."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What cells and reviewed rectangles are after an edit.
+    """Cells and reviewed rectangles after an edit.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class State:
     regions: tuple[tuple[Index, tuple[Box, ...]], ...] = ()
 
     def apply(self, result: Result) -> None:
-        """Make it so; the state was checked against this result's shape by `state_of`."""
+        """Bring a result to a state, which `state_of` has checked against the result's shape."""
         for plane, id, cell in self.cells:
             result.set(plane, id, cell)
         for plane, boxes in self.regions:
@@ -95,7 +95,7 @@ def state_of(record: Any, result: Result) -> State:
     Raises
     ------
     BadRecord
-        If anything in it is missing, of another type, or does not fit the image.
+        If anything in it is missing, has another type, or does not fit the image.
     """
     if not isinstance(record, dict) or not isinstance(record.get("packed", record.get("cells")), list):
         raise BadRecord("an edit needs a list of cells")
@@ -154,7 +154,7 @@ def _cell(record: Any, id: int, shape: tuple[int, int]) -> Instance:
 def _instance(
     id: int, at: tuple[int, int], mask: np.ndarray, fields: Sequence[Any], shape: tuple[int, int]
 ) -> Instance:
-    """A cell of values that may be anything, checked."""
+    """Make a cell from values that may be anything; checks them."""
     category, score, quality, status, source, order, probabilities = fields
     if not (mask[0].any() and mask[-1].any() and mask[:, 0].any() and mask[:, -1].any()):
         raise BadRecord("a mask has empty borders")

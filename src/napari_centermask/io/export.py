@@ -1,4 +1,4 @@
-"""Export a project as COCO: as one file, a file for each image, or splits; with or without copies of the images."""
+"""Export a project as COCO: one file, a file for each image, or splits; with or without copies of the images."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ EXPORTED = ("predicted", "in work", "reviewed")
 
 @dataclass
 class Exported:
-    """What an export wrote.
+    """The outcome of an export.
 
     Attributes
     ----------
     files
         The COCO files.
     images, cells
-        How many, by split; the split of an export without splits is "".
+        How many, by split; without splits, the split is "".
     left_out
-        Why images are missing, a sentence each.
+        Why images were left out, a sentence each.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -59,28 +59,28 @@ def export(
     Parameters
     ----------
     path
-        A folder, which gets annotations.json, or annotations_train.json and so on. Without `per_image` and `splits` a
-        name that ends in .json is the file itself.
+        A folder for annotations.json, or annotations_train.json and so on. Without `per_image` and `splits`, a name that
+        ends in .json is the file itself.
     per_image
-        A file for each image; with splits in a folder for each of them.
+        A file for each image; with splits, in a folder for each split.
     copy_images
-        Copy the images into the folder images/ beside the files and name them there.
+        Copy the images into the folder images/ beside the files.
     splits
-        Parts by name, {"train": 0.7, "val": 0.15, "test": 0.15}; images of one source (`groups.group_of`, the group of an
-        image, equal files) stay together.
+        Fractions by name, {"train": 0.7, "val": 0.15, "test": 0.15}; images of one source (`groups.group_of`, the group of
+        an image, equal files) stay together.
     statuses
-        Of the images to export; an untouched one would count as an image without cells.
+        Statuses of the images to export; an untouched image would count as one without cells.
     polygons
-        As in `coco.write_coco`; RLE when not given.
+        As in `coco.write_coco`; by default RLE.
 
     Raises
     ------
     BadProject
         If there is nothing to export.
     BadSettings
-        If the splits cannot be made, a file of another program is in the way, or the project's own files would be replaced.
+        If the splits cannot be made, a file of another program already exists, or the project's own files would be replaced.
     CannotSave
-        If the disk refuses.
+        If a file cannot be written.
     """
     path = Path(os.path.abspath(check_path(Path(path))))
     exported = Exported()
@@ -123,7 +123,7 @@ def _splits(images: list[ProjectImage], splits: Mapping[str, float] | None, seed
 def _targets(
     images: list[ProjectImage], splits: list[str], path: Path, single: bool, per_image: bool
 ) -> Iterator[tuple[Path, str, list[ProjectImage]]]:
-    """Each file, its split, and the images in it."""
+    """Each file with its split and its images."""
     if single:
         yield path, "", images
         return
@@ -138,7 +138,7 @@ def _targets(
 
 
 def _flat_names(names: list[str]) -> list[str]:
-    """One file name for each path, all different."""
+    """A different file name for each path."""
     flat: list[str] = []
     for name in names:
         base = name.replace("\\", "/").replace("/", "_")

@@ -1,4 +1,4 @@
-"""Files replaced, copied and linked, and how to notice that another program changed them."""
+"""Replace, copy and link files, and notice when another program changed them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from napari_centermask.io.whole_file import KEPT, cannot_save, link_or_copy, who
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's content, hex."""
+    """SHA-256 of a file's content in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """A file at one moment: bytes, time in ns, and the SHA-256 of its content; all empty if there is none."""
+    """State of a file: size in bytes, time in ns, and the SHA-256 of its content; empty if there is no file."""
 
     size: int = -1
     mtime_ns: int = 0
@@ -36,7 +36,7 @@ class Stamp:
             return cls()
 
     def fits(self, path: Path) -> bool:
-        """Whether the file still is what it was: same size and time, or at least the same content."""
+        """Whether the file is unchanged: same size and time, or at least the same content."""
         try:
             now = path.stat()
         except FileNotFoundError:
@@ -47,17 +47,17 @@ class Stamp:
 
 
 def replace_file(path: Path, chunks: Iterable[bytes], *, previous: Path | None = None) -> Stamp:
-    """Write what lies in memory with `whole_file`, in a folder that is there.
+    """Write bytes with `whole_file`, in a folder that exists.
 
     Returns
     -------
     Stamp
-        Of the new file.
+        The stamp of the new file.
 
     Raises
     ------
     CannotSave
-        If the disk is full or the folder protected or gone. The file is as it was then.
+        If the disk is full, or the folder is protected or gone. The file is then unchanged.
     """
     digest = hashlib.sha256()
     try:
@@ -77,7 +77,7 @@ def copy_file(path: Path, target: Path) -> Path:
     Raises
     ------
     CannotSave
-        If the file cannot be read, the disk is full or the folder protected. The target is as it was then.
+        If the file cannot be read, the disk is full or the folder is protected. The target is then unchanged.
     """
     with whole_file(target) as part:
         try:
@@ -88,13 +88,13 @@ def copy_file(path: Path, target: Path) -> Path:
 
 
 def link_file(path: Path, target: Path) -> None:
-    """Give a file a second name in place of what lies there; where the file system knows no hard links, copy it."""
+    """Link a file to a second name, replacing what is there; copy it if the file system has no hard links."""
     with whole_file(target) as part:
         link_or_copy(path.resolve(), part)
 
 
 def remove_parts(folder: Path, names: Iterable[str]) -> None:
-    """Remove what a killed process left of writing these files; only while no other process writes them."""
+    """Remove temporary files that a killed process left; only while no other process writes these files."""
     for name in names:
         for part in (*folder.glob(f".{name}*.part"), *folder.glob(f"{name}*.part")):
             part.unlink(missing_ok=True)

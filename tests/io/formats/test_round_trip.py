@@ -119,7 +119,7 @@ def test_labels_in_separate_parts_stay_one_cell_and_are_counted(tmp_path):
     np.save(tmp_path / "f_labels.npy", labels)
     reading = FORMATS["labels"].read(tmp_path / "f_labels.npy")
     assert len(reading.results[0]) == 2
-    assert reading.notes == ("1 of 2 labels lie in separate parts; each label is read as one cell.",)
+    assert reading.notes == ("1 of 2 labels in separate parts; each label is read as one cell.",)
 
 
 @pytest.mark.parametrize("format", FORMATS, indirect=True)

@@ -1,6 +1,6 @@
-"""The registry of file formats for reading and writing; each format is a module of this package, loaded on use.
+"""The registry of file formats for reading and writing; each format is a module of this package, imported on first use.
 
-Every format reads into `core.result.Result` and writes from it; docs/formats.md says what each keeps.
+Every format reads into `core.result.Result` and writes from it; docs/formats.md says what each one keeps.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Format:
-    """One format.
+    """A file format.
 
     Attributes
     ----------
     name
-        As on the command line.
+        Its name on the command line.
     title
-        As a person reads it.
+        Its name for people.
     module
-        File of this package with `read(path, images)` and `write(path, results)`.
+        Module of this package with `read(path, images)` and `write(path, results)`.
     ending
-        What names of written files end with.
+        Ending of the files that it writes.
     endings
-        What names of files that it reads end with, in lower case.
+        Endings of the files that it reads, in lower case.
     exact
-        Whether masks that overlap come back equal to the bit.
+        Whether overlapping masks are kept exactly.
     many
-        Whether one file holds many images; else a folder of files does.
+        Whether one file holds many images; otherwise each image has a file.
     """
 
     name: str
@@ -54,19 +54,19 @@ class Format:
         Parameters
         ----------
         images
-            Folder of the images, for formats that do not tell how large an image is.
+            Folder of the images, for formats that do not store the size of an image.
 
         Raises
         ------
         BadAnnotations
-            If it cannot be read, saying why and what to do.
+            If it cannot be read, with the reason and what to do.
         MissingExtra
             If the format needs a package that is not installed.
         """
         return self._module.read(Path(path), images)
 
     def write(self, path: Path, results: Sequence[Result]) -> None:
-        """Write one file, under a temporary name until it is whole; formats that are not `many` take one result.
+        """Write one file, whole or not at all; formats that are not `many` take one result.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class Format:
         self._module.write(Path(path), results)
 
     def loss(self, results: Sequence[Result]) -> Loss:
-        """What writing would lose, in numbers; nothing is written."""
+        """Count what writing would lose, without writing anything."""
         from napari_centermask.io.formats.loss import NO_LOSS, flat_loss
 
         return NO_LOSS if self.exact else flat_loss(results)

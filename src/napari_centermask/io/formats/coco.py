@@ -1,4 +1,4 @@
-"""COCO as one of the formats: many images in a file, everything kept. The work is done in `io.coco`."""
+"""COCO as one of the formats: many images in a file, and nothing is lost. `io.coco` does the work."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from napari_centermask.io.formats.reading import Reading
 
 
 def read(path: Path, images: Path | None = None) -> Reading:
-    """Cells of all images of a COCO file; files of other programs are repaired where that is possible.
+    """Cells of all images of a COCO file; files of other programs are repaired if possible.
 
     Raises
     ------
     BadAnnotations
-        As `io.coco.read_coco` for our own files, as `io.coco_import.import_coco` for others.
+        As in `io.coco.document.read_coco` for our own files, `io.coco.importing.import_coco` for others.
     """
     data = load_json(path)
     info = data.get("info")

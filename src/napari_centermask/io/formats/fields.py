@@ -1,4 +1,4 @@
-"""What the formats have no place for: of a cell and of an image, as plain values, and back with all doubts.
+"""Values of cells and images that a format has no field for: to plain values, and back with checks.
 
 Formats that keep such values keep them under the key `napari_centermask`.
 """
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 def cell_fields(instance: Instance) -> dict[str, Any]:
-    """All of a cell but its pixels."""
+    """Everything about a cell except its pixels."""
     return cell_key(instance) | {"category": instance.category}
 
 
 def read_cell_fields(values: Any, *, source: str) -> dict[str, Any]:
-    """Arguments for an `Instance` out of what a file says; values that cannot be are passed over.
+    """Arguments for an `Instance` from the values in a file; invalid ones are ignored.
 
     Parameters
     ----------
     source
-        Of cells that do not tell theirs.
+        For cells that have none in the file.
     """
     values = values if isinstance(values, dict) else {}
     fields = read_key({KEY: values}, source, bad=_pass_over)
@@ -39,7 +39,7 @@ def read_cell_fields(values: Any, *, source: str) -> dict[str, Any]:
 
 
 def _pass_over(message: str) -> None:
-    """What is wrong with our own values in a file that another program changed is not worth a word."""
+    """Ignore an invalid value: another program may have changed the file, and nothing is lost but our own field."""
 
 
 def image_fields(result: Result) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def read_name(values: Any, default: str) -> str:
 
 
 def read_sizes(values: Any, key: str, length: int | None = None) -> tuple[int, ...] | None:
-    """A list of positive whole numbers, None if it is not one."""
+    """A list of positive whole numbers; None if it is something else."""
     sizes = values.get(key) if isinstance(values, dict) else None
     if not isinstance(sizes, list) or (length is not None and len(sizes) != length) or len(sizes) > 4:
         return None
@@ -84,7 +84,7 @@ def read_categories(values: Any) -> dict[int, str]:
 
 
 def take_image_fields(result: Result, values: Any) -> None:
-    """Give a result the reviewed regions, last id and threshold that a file tells; what does not fit is passed over."""
+    """Set a result's reviewed regions, last id and threshold from a file; values that do not fit are ignored."""
     values = values if isinstance(values, dict) else {}
     if is_number(values.get("threshold")) and 0 <= values["threshold"] <= 1:
         result.threshold = float(values["threshold"])
@@ -108,8 +108,8 @@ def planes_of(
 ) -> tuple[tuple[int, ...], list[Index]]:
     """Sizes of the axes before the plane, and the plane of each (t, z) position.
 
-    Sizes are those that the file tells, else those of the image; without either, of the axes that are used, as far as they
-    are. A position may lie beyond the image's planes.
+    The sizes are those in the file, else those of the image, else as large as the positions require. A position may lie
+    beyond the image's planes.
     """
     stored = own.get("leading") if isinstance(own, dict) else None
     leading = () if stored == [] else read_sizes(own, "leading")
@@ -124,7 +124,7 @@ def planes_of(
 
 
 def _index_on(axes: Sequence[str], *, t: int, z: int) -> Index:
-    """A position on an image's axes; where there is one axis, the number of the plane whatever the program calls it."""
+    """A position on an image's axes; with a single axis, the number of the plane whatever the program calls it."""
     if len(axes) == 1:
         return (max(t, z),)
     return tuple({"T": t, "Z": z}.get(axis, 0) for axis in axes)
@@ -137,19 +137,19 @@ def position_of(index: Index) -> tuple[int, int]:
 
 
 def category_named(categories: dict[int, str], name: str, own: int | None) -> int:
-    """The id of a category: its own if that has this name, else the first of this name, else a new one."""
+    """The id of a category: the given one if it has this name, else the first with this name, else a new one."""
     if own is not None and categories.get(own) == name:
         return own
     return next((id for id, known in categories.items() if known == name), max(categories, default=0) + 1)
 
 
 def place(result: Result, cells: Sequence[tuple[Index, Instance]]) -> None:
-    """Put cells that were read into a result: in the order of the file, ids kept where they are free.
+    """Put cells from a file into a result, in the order of the file; ids are kept if they are free.
 
     Parameters
     ----------
     cells
-        (plane, `Instance`); an id of 0 asks for a new one.
+        (plane, `Instance`); a cell with id 0 gets a new one.
     """
     taken: set[int] = set()
     wanted = []
@@ -166,12 +166,12 @@ def place(result: Result, cells: Sequence[tuple[Index, Instance]]) -> None:
 
 
 def is_number(value: Any) -> bool:
-    """A finite number; True and False are none."""
+    """Whether a value is a finite number; True and False are not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def is_whole(value: Any) -> bool:
-    """A whole number, also when written as 3.0."""
+    """Whether a value is a whole number, also if written as 3.0."""
     return is_number(value) and value == int(value)
 
 

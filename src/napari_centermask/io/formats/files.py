@@ -1,4 +1,4 @@
-"""Formats by file names: which one a file is of, one file or a folder of them, in and out."""
+"""Read and write files of any format, one or a folder of them; the format follows from the names."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SNIFF = 1 << 16
 
 
 def format_named(name: str) -> Format:
-    """The format of a name.
+    """The format with a name.
 
     Raises
     ------
     BadSettings
-        If there is none.
+        If there is no such format.
     """
     if name not in FORMATS:
         raise BadSettings(f"There is no format '{name}'. Choose one of: {', '.join(FORMATS)}.")
@@ -33,7 +33,7 @@ def format_named(name: str) -> Format:
 
 
 def guess(path: Path) -> Format | None:
-    """The format by a path's name, and for JSON by its beginning where the file is there; None if unknown."""
+    """The format by a path's name, and for an existing JSON file by its beginning; None if unknown."""
     name = path.name.lower()
     if name.endswith(".json"):
         return FORMATS["geojson" if _is_geojson(path) else "coco"]
@@ -59,14 +59,14 @@ def read_files(path: Path, format: Format | None = None, *, images: Path | None 
     Parameters
     ----------
     format
-        Told by the names when not given.
+        By default, it follows from the names.
     images
-        Folder of the images; looked for beside the files when not given.
+        Folder of the images; by default beside the files.
 
     Raises
     ------
     BadAnnotations
-        If nothing is there, or its format cannot be told, or no file of a folder can be read.
+        If there is nothing, its format is not clear, or no file of a folder can be read.
     """
     if not path.exists():
         raise BadAnnotations(f"{path} does not exist. Check the path.")
@@ -95,7 +95,7 @@ def read_files(path: Path, format: Format | None = None, *, images: Path | None 
 
 
 def _with_files(reading: Reading, files: Sequence[Path], images: Path | None) -> Reading:
-    """The reading with the files that it came from, and the images that lie where they are looked for."""
+    """The reading with the files that it came from, and the images that were found."""
     images_found = (find_image(files[0], images, r.name) for r in reading.results)
     return replace(reading, files=(*files, *(p for p in images_found if p is not None)))
 
@@ -105,9 +105,9 @@ def _is_zarr(path: Path) -> bool:
 
 
 def _files_in(folder: Path, format: Format | None) -> dict[str, list[Path]]:
-    """Files of a folder by the name of their format.
+    """The files of a folder, by the name of their format.
 
-    Images count as labels if their names say so, or if there is nothing else.
+    Images count as labels if their names say so, or if there are no other files.
     """
     from napari_centermask.io.formats.labels import is_label_name
 
@@ -135,26 +135,26 @@ def write_files(
     inputs: Sequence[Path] = (),
     left_out: LeftOut[str] | None = None,
 ) -> list[Path]:
-    """Write results: into one file, or for several images into a folder of files where the format holds one.
+    """Write results into one file, or into a folder with a file for each image if the format holds only one.
 
-    A folder is held while it is written. What a stopped call wrote there is kept when the same is written again.
+    A folder is locked while it is written. What a stopped call wrote there is kept when the same call is repeated.
 
     Parameters
     ----------
     inputs
-        Files that were read for this, which are never replaced.
+        Files that were read, which are never replaced.
     left_out
-        Gets the images that cannot be written into a folder; without it, the first one ends the work.
+        Collects the images that cannot be written into a folder; without it, the first failure is raised.
 
     Returns
     -------
     list of Path
-        What was written.
+        The written files.
 
     Raises
     ------
     UserError
-        If something would be replaced, two images would get one file, or another run writes there; nothing is written then.
+        If something would be replaced, two images would get the same file, or another run writes there; then nothing is written.
     """
     targets = _targets(path, results, format)
     check_targets(targets, inputs)
@@ -183,7 +183,7 @@ def _write_folder(
     overwrite: bool,
     left_out: LeftOut[str] | None,
 ) -> None:
-    """A file for each result that an earlier run of the same has not written."""
+    """Write a file for each result that an earlier run of the same command has not written."""
     pairs = [(t, r) for t, r in zip(targets, results, strict=True) if not (str(t) in run.done and t.exists())]
     planned = set(run.planned) if run.going_on else set()
     _check_free([t for t, _ in pairs if str(t) not in planned], overwrite=overwrite)
@@ -206,13 +206,13 @@ def _check_free(targets: Sequence[Path], *, overwrite: bool) -> None:
 
 
 def _stamp(path: Path) -> list[str | int]:
-    """A file as it is now: path, size and time."""
+    """A file's path, size and time."""
     now = path.stat()
     return [os.path.abspath(path), now.st_size, now.st_mtime_ns]
 
 
 def _targets(path: Path, results: Sequence[Result], format: Format) -> list[Path]:
-    """A file for each result, or one for all."""
+    """The file for each result, or one for all."""
     folder = path.is_dir() or not path.suffix
     if format.name == "ome-zarr":  # a file of this format is a folder
         folder = not path.name.endswith(".zarr")

@@ -1,7 +1,7 @@
-"""QuPath's GeoJSON: a feature for each cell, along pixel edges, with holes and parts; exact to the bit.
+"""QuPath's GeoJSON: a feature for each cell, along pixel edges, with holes and parts; masks are kept exactly.
 
-QuPath reads `objectType`, `classification`, `measurements` and the plane, and passes over what it does not know, so a
-cell's other values stand under `napari_centermask` in its properties, and the image's beside the features
+QuPath reads `objectType`, `classification`, `measurements` and the plane, and ignores what it does not know. So a cell's
+other values are under `napari_centermask` in its properties, and those of the image beside the features
 (RFC 7946, section 6.1, allows foreign members).
 """
 
@@ -30,7 +30,7 @@ _LARGEST_FILE = 1 << 31
 
 
 def read(path: Path, images: Path | None = None) -> Reading:
-    """Cells of a GeoJSON file; what has no area is passed over and counted.
+    """Cells of a GeoJSON file; objects without an area are skipped and counted.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
 
 
 def is_zipped(path: Path) -> bool:
-    """Whether a zip holds GeoJSON, as QuPath packs it on request."""
+    """Whether a zip file holds GeoJSON, as QuPath can export it."""
     return _zipped_name(path) is not None
 
 
@@ -77,7 +77,7 @@ def _zipped_name(path: Path) -> str | None:
 
 
 def _text(path: Path) -> str:
-    """The text of a file, or of the one that a zip holds, never more than it may be."""
+    """The text of a file, or of the file in a zip, up to a largest size."""
     name = _zipped_name(path)
     if name is None:
         if path.stat().st_size > _LARGEST_FILE:
@@ -102,7 +102,7 @@ def _features(path: Path, data: Any) -> list[dict[str, Any]]:
 
 
 def _polygons(path: Path, geometry: Any) -> Iterator[Polygon]:
-    """All polygons of a geometry, however deep."""
+    """All polygons of a geometry, however deeply nested."""
     waiting = [geometry]
     while waiting:
         shape = waiting.pop()
@@ -145,7 +145,7 @@ def _position(feature: dict[str, Any]) -> tuple[int, int]:
 
 
 def _class(feature: dict[str, Any]) -> str:
-    """QuPath's class; "Tumor: Positive" of two names in one."""
+    """QuPath's class; two names are joined, as in "Tumor: Positive"."""
     properties = feature.get("properties")
     named = properties.get("classification") if isinstance(properties, dict) else None
     if not isinstance(named, dict):
@@ -156,7 +156,7 @@ def _class(feature: dict[str, Any]) -> str:
 
 
 def _cell_of(path: Path, feature: dict[str, Any], categories: dict[int, str]) -> tuple[dict[str, Any], str]:
-    """Our own values, but the class as it is in QuPath now; and that class."""
+    """Our own values with the present class in QuPath, and that class."""
     properties = feature.get("properties")
     own = properties.get(KEY) if isinstance(properties, dict) else None
     values, named = fields.read_cell_fields(own, source=path.name), _class(feature)

@@ -1,7 +1,7 @@
-"""ImageJ's ROIs (`.roi`, and `.zip` of the ROI Manager) by `roifile`: outlines along pixel edges, exact to the bit.
+"""ImageJ's ROIs (`.roi`, and `.zip` of the ROI Manager) by `roifile`: outlines along pixel edges, so masks are kept exactly.
 
-A cell of one part without holes becomes a traced ROI, as ImageJ's wand makes them; others a composite of several paths.
-What ImageJ has no field for stands in each ROI's properties, and of the image in an entry that ImageJ passes over.
+A cell of one part without holes becomes a traced ROI, as from ImageJ's wand; others become a composite of several paths.
+Values that ImageJ has no field for are in each ROI's properties, and those of the image in an entry that ImageJ ignores.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _roifile() -> Any:
 
 
 def read(path: Path, images: Path | None = None) -> Reading:
-    """Cells of a ROI or a zip of ROIs; lines, points and text are passed over and counted.
+    """Cells of an ROI or a zip of ROIs; lines, points and text are skipped and counted.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
 
 
 def _entries(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Names and bytes of a zip's entries, never more than they may have."""
+    """Names and bytes of a zip's entries, up to a largest size."""
     total = 0
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
@@ -113,7 +113,7 @@ def _parse(data: bytes) -> Any:
 
 
 def _polygons(roi: Any) -> list[Polygon]:
-    """The area of a ROI; empty for lines, points and text."""
+    """The area of an ROI; empty for lines, points and text."""
     kinds = _roifile().ROI_TYPE
     if roi.multi_coordinates is not None:
         return [[_finite(ring) for ring in _paths(roi.multi_coordinates)]]
@@ -133,12 +133,12 @@ def _polygons(roi: Any) -> list[Polygon]:
 
 def _finite(ring: np.ndarray) -> Ring:
     if not np.isfinite(ring).all():
-        raise ValueError("a ROI has points that are not finite")
+        raise ValueError("an ROI has points that are not finite")
     return ring
 
 
 def _paths(values: np.ndarray) -> list[Ring]:
-    """Rings of a composite: Java's path of segment types and points; curves become eight lines."""
+    """Rings of a composite, a Java path of segment types and points; a curve becomes eight lines."""
     rings: list[list[np.ndarray]] = []
     flat, at = values.astype(np.float64).tolist(), 0
     while at < len(flat):
@@ -165,13 +165,13 @@ def _curve(start: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _position(roi: Any) -> tuple[int, int]:
-    """(t, z): of a hyperstack, or the position in a plain stack; ImageJ counts from 1, 0 is everywhere."""
+    """(t, z) in a hyperstack, or the position in a plain stack; ImageJ counts from 1, and 0 means all planes."""
     t, z = max(0, roi.t_position - 1), max(0, (roi.z_position or roi.position) - 1)
     return (t, z) if max(t, z) < MOST_PLANES else (0, 0)
 
 
 def _cell_of(path: Path, roi: Any, categories: dict[int, str]) -> tuple[dict[str, Any], str]:
-    """Values out of a ROI's properties, and its category's name; the group is the category unless they say so."""
+    """Values from an ROI's properties, and the name of its category, which is its group unless the properties have one."""
     own: dict[str, Any] = {}
     for line in roi.props.splitlines():
         key, _, value = line.partition(": ")
@@ -235,7 +235,7 @@ def _roi(result: Result, index: Index, cell: Instance) -> Any:
 
 
 def _properties(result: Result, cell: Instance) -> dict[str, Any]:
-    """Percent-encoded where text is free, for ImageJ takes backslashes and line ends for its own."""
+    """The properties as text; free text is percent-encoded, because backslashes and line ends have a meaning in ImageJ."""
     values = fields.cell_fields(cell)
     values["category_id"] = cell.category
     values["category"] = quote(result.categories.get(cell.category, str(cell.category)), safe=" ")

@@ -1,4 +1,4 @@
-"""Label images: one cell per pixel. Overlaps are lost; `loss.flat_loss` counts them first."""
+"""Label images: one cell per pixel. Overlaps are lost; `loss.flat_loss` counts them before."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_centermask.core.compose import from_label_image, label_image
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Index, Result
@@ -41,12 +42,12 @@ def read(path: Path, images: Path | None = None) -> Reading:
         return Reading((from_stack(path, stack, name=name),), (note,))
     result = from_stack(path, stack, name=name)
     several = sum(_n_apart(whole_labels(path, stack[index])) for index in np.ndindex(*stack.shape[:-2]))
-    note = f"{several:,} of {len(result):,} labels lie in separate parts; each label is read as one cell."
+    note = f"{several:,} of {counted(len(result), 'label')} in separate parts; each label is read as one cell."
     return Reading((result,), (note,) * bool(several))
 
 
 def _is_binary(stack: np.ndarray) -> bool:
-    """Whether an array is a mask of foreground, not labels: bool, or 0 and the 1 or 255 that programs write as 8 bits."""
+    """Whether an array is a foreground mask and not labels: bool, or 8 bits with only 0 and 1, or 0 and 255."""
     if stack.dtype == bool:
         return True
     return (
@@ -58,7 +59,7 @@ def _is_binary(stack: np.ndarray) -> bool:
 
 
 def _separated(stack: np.ndarray) -> tuple[np.ndarray, int]:
-    """Labels of the parts of a mask that do not touch, also not at a corner, plane by plane; and how many."""
+    """Label the separate parts of a mask, plane by plane, and count them; parts that touch at a corner are one."""
     from scipy.ndimage import label
 
     labels, last = np.zeros(stack.shape, np.int32), 0
@@ -70,7 +71,7 @@ def _separated(stack: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def _n_apart(plane: np.ndarray) -> int:
-    """How many labels lie in parts that do not touch, also not at a corner: each may have been meant as many cells."""
+    """Number of labels in separate parts, which may each be meant as several cells; touching at a corner joins parts."""
     from skimage.measure import label
 
     parts, n = label(plane, background=0, connectivity=2, return_num=True)
@@ -80,7 +81,7 @@ def _n_apart(plane: np.ndarray) -> int:
 
 
 def image_name(path: Path) -> str:
-    """What the image is called of which a file holds the cells: its name without the usual mark."""
+    """Name of the image that a file of labels belongs to: the file's name without the usual ending."""
     stem = _stem(path)
     mark = _mark(stem)
     return stem[: len(stem) - len(mark)]
@@ -124,7 +125,7 @@ def from_stack(path: Path, stack: np.ndarray, *, name: str) -> Result:
 
 
 def whole_labels(path: Path, plane: np.ndarray) -> np.ndarray:
-    """A plane as integer labels; files of Cellpose's early days count from -1.
+    """A plane as integer labels; early files of Cellpose count from -1.
 
     Raises
     ------
@@ -145,7 +146,7 @@ def whole_labels(path: Path, plane: np.ndarray) -> np.ndarray:
 
 
 def flat(result: Result) -> np.ndarray:
-    """The shown cells as (..., H, W) labels, the top-most at each pixel; uint16 where ids fit, else int32."""
+    """The shown cells as (..., H, W) labels, the top-most at each pixel; uint16 if the ids fit, else int32."""
     narrow = max((c.id for c in result), default=0) <= np.iinfo(np.uint16).max
     stack = np.zeros((*result.leading, *result.shape), np.uint16 if narrow else np.int32)
     for index in result.planes:
@@ -154,7 +155,7 @@ def flat(result: Result) -> np.ndarray:
 
 
 def write(path: Path, results: Sequence[Result]) -> None:
-    """Write a TIFF of labels: what lies under other cells is not in it."""
+    """Write a TIFF of labels, without the pixels under other cells."""
     import tifffile
 
     (result,) = results

@@ -1,7 +1,7 @@
-"""OME-Zarr labels: as many label images as cells lie over each other, none of which overlap; exact to the bit.
+"""OME-Zarr labels: overlapping cells go to different label images, so masks are kept exactly.
 
-Written by the specification of OME-NGFF 0.4 (https://ngff.openmicroscopy.org/0.4), section "labels"; 0.5 is read too.
-The values of a cell stand in its label's `properties`, those of the image in the attributes of the group `labels`.
+Written as OME-NGFF 0.4 (https://ngff.openmicroscopy.org/0.4), section "labels"; 0.5 is read too. The values of a cell are in
+its label's `properties`, those of the image in the attributes of the group `labels`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
     Raises
     ------
     BadAnnotations
-        If it is damaged, holds no labels, or names a place outside of its folder.
+        If it is damaged, holds no labels, or names a place outside its folder.
     MissingExtra
         Without zarr.
     """
@@ -73,7 +73,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
 
 
 def _categories(own: Any, names: Sequence[str | None]) -> tuple[dict[int, str], tuple[str, ...]]:
-    """Ours where the file has them; else a category for each label image, which is said where there are several."""
+    """Our categories if the file has them; else one for each label image, with a note if there are several."""
     if isinstance(own, dict):
         return fields.read_categories(own) or {1: "cell"}, ()
     if len(names) < 2:
@@ -83,7 +83,7 @@ def _categories(own: Any, names: Sequence[str | None]) -> tuple[dict[int, str], 
 
 
 def _attributes(node: Any) -> dict[str, Any]:
-    """Of OME-Zarr 0.5 those under "ome", beside our own."""
+    """The attributes; in OME-Zarr 0.5, those under "ome" and our own."""
     attributes = dict(node.attrs)
     ome = attributes.get("ome")
     return attributes | ome if isinstance(ome, dict) else attributes
@@ -105,7 +105,7 @@ def _labels(path: Path, root: Any) -> tuple[Any, list[str | None]]:
 
 
 def _image_group(path: Path, root: Any) -> Any:
-    """The group of the one image; where there are several, which they are."""
+    """The group of the only image."""
     attributes = _attributes(root)
     if "plate" in attributes or "well" in attributes:
         raise BadAnnotations(
@@ -135,7 +135,7 @@ def _stack(path: Path, label: Any) -> _Stack:
     else:
         at = attributes["multiscales"][0]["datasets"][0]["path"]
         if not _is_inside(at):
-            raise ValueError("a label image lies outside of the folder")
+            raise ValueError("a label image is outside the folder")
         array = label[at]
     *leading, height, width = array.shape
     check_size(path, (height, width), tuple(leading))
@@ -150,7 +150,7 @@ def _stack(path: Path, label: Any) -> _Stack:
 
 
 def _common(path: Path, shapes: list[tuple[int, ...]], own: Any) -> tuple[tuple[int, int], tuple[int, ...]]:
-    """(H, W) and leading axes; axes of length one do not count unless they are ours."""
+    """(H, W) and leading axes; axes of length one are ignored unless they are ours."""
     if len(set(shapes)) > 1:
         raise BadAnnotations(f"The label images in {path.name} differ in size. Split them.")
     *leading, height, width = shapes[0]
@@ -162,7 +162,7 @@ def _common(path: Path, shapes: list[tuple[int, ...]], own: Any) -> tuple[tuple[
 def _cells(
     path: Path, stacks: list[_Stack], leading: tuple[int, ...], *, per_stack: bool
 ) -> list[tuple[Index, Instance]]:
-    """Cells in the order in which they were written, where that is known; each label image a category, or ours."""
+    """Cells in the order in which they were written, if known; each label image is a category unless the file has ours."""
     allowance = Allowance(path)
     cells: list[tuple[float, Index, Instance]] = []
     for category, (array, properties) in enumerate(stacks, start=1):

@@ -24,18 +24,18 @@ LARGEST_CELLS = 1 << 30
 
 @dataclass(frozen=True)
 class Reading:
-    """The content of a file.
+    """What was read from a file.
 
     Attributes
     ----------
     results
-        One for each image.
+        A result for each image.
     notes
         What was left out, repaired or assumed, as sentences.
     files
-        What was read, with the images that the cells belong to.
+        The files that were read, with the images that the cells belong to.
     failed
-        Why files of a folder could not be read, by their names.
+        Name of each file of a folder that could not be read -> why.
     """
 
     results: tuple[Result, ...]
@@ -45,12 +45,12 @@ class Reading:
 
 
 def check_size(path: Path, shape: tuple[int, ...], leading: tuple[int, ...] = ()) -> None:
-    """Refuse sizes that no image has, before anything is allocated.
+    """Refuse impossible sizes before anything is allocated.
 
     Raises
     ------
     BadAnnotations
-        Naming the file.
+        With the name of the file.
     """
     planes = math.prod(leading)
     if min((*shape, *leading)) < 1 or math.prod(shape) > LARGEST_PLANE or planes > MOST_PLANES:
@@ -62,13 +62,13 @@ def check_size(path: Path, shape: tuple[int, ...], leading: tuple[int, ...] = ()
 
 
 class Allowance:
-    """Counts the pixels of the masks that a file brings, and stops a hostile one."""
+    """Counts the pixels of the masks in a file, and stops a malicious one."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._left = path, LARGEST_CELLS
 
     def take(self, pixels: int) -> None:
-        """Count a mask's crop.
+        """Count a mask.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class Allowance:
 
 @contextmanager
 def refusing(path: Path, what: str, *errors: type[Exception]) -> Iterator[None]:
-    """Turn the errors of a parser on a damaged file into one clear message.
+    """Turn a parser's errors on a damaged file into a clear message.
 
     Raises
     ------
@@ -102,12 +102,12 @@ def refusing(path: Path, what: str, *errors: type[Exception]) -> Iterator[None]:
 
 
 def find_image(path: Path, images: Path | None, name: str) -> Path | None:
-    """The image that belongs to a file of cells: of that name with any suffix; None if there is none.
+    """The image that belongs to a file of cells: the one with that name and any suffix; None if there is none.
 
     Parameters
     ----------
     path
-        The file of cells; without `images` the image is looked for beside it and in the folder images/ there.
+        The file of cells; without `images`, the image is searched beside it and in the folder images/ there.
     """
     from napari_centermask.io.image_names import clean_name, is_file
     from napari_centermask.io.images import SUFFIXES
