@@ -187,7 +187,7 @@ class DoneEvent(_Event):
 
 
 class FailedEvent(_Event):
-    """The training cannot go on.
+    """The training cannot continue.
 
     Attributes
     ----------

@@ -76,7 +76,7 @@ def test_predictions_give_way_to_people(project, tmp_path, drawn):
     project.set_predictions(id, drawn(status="predicted"), model="m")
     report = import_into(project, write(tmp_path / "x", ImageRecord(1, "b.png", None, (64, 64), drawn())))
     assert {c.status for c in project.result(id)} == {"accepted"}
-    assert report.repaired["a prediction gave way to a person's cell"].count == 6
+    assert report.repaired["a prediction was replaced by a manual cell"].count == 6
 
 
 def test_new_categories_are_the_same_on_all_images(project, tmp_path, drawn):

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Lasting(io.TextIOBase):
-    """A stream whose reader may go away, as `| head -1` does: the work goes on without output.
+    """A stream whose reader may go away, as with `| head -1`: the work continues without output.
 
     Parameters
     ----------

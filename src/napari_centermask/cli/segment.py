@@ -123,11 +123,11 @@ class Segmenting:
 
     def check(self, *, overwrite: bool) -> None:
         """Refuse to replace what this command did not write."""
-        planned = set(self.noted.planned) if self.noted.going_on else set()
+        planned = set(self.noted.planned) if self.noted.is_continued else set()
         new = [p for f in self.waiting for p in f.outputs if str(p) not in planned]
-        is_ours = self.noted.going_on and (self.coco is None or self.noted.done.get(_COCO) == _stamp(self.coco))
+        is_ours = self.noted.is_continued and (self.coco is None or self.noted.done.get(_COCO) == _stamp(self.coco))
         check_free([*new, *([] if is_ours or self.coco is None else [self.coco])], overwrite=overwrite)
-        if self.noted.going_on:
+        if self.noted.is_continued:
             n = len(self.plans) - len(self.waiting)
             notice(f"Continuing the same command: {n} of {counted(len(self.plans), 'image')} are done.")
 

@@ -240,7 +240,7 @@ class Views:
     def steps(self) -> Iterator[list[Box]]:
         """Follow all changes of the instances, those that come meanwhile too, in steps of some milliseconds each.
 
-        Whoever stops halfway goes on with another call.
+        A caller that stops halfway can continue with another call.
 
         Yields
         ------

@@ -1,4 +1,4 @@
-"""Which images come from one source, and splits that never separate them."""
+"""Find images that come from the same source, and make splits that never separate them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _TOKEN = re.compile(rf"(?:^|[_\-. ])(?:(?:{_WORDS})[_\-]?\d+)+(?=$|[_\-. ])", re
 
 
 def group_of(file_name: str) -> str:
-    """The source of an image from its name, without the numbers of frames, planes, channels and tiles.
+    """The source of an image by its name, without the numbers of frames, planes, channels and tiles.
 
     "exp/cells_t003_z01.tif" and "exp/cells_t004_z02.tif" are "exp/cells". A bare number ("field_012") names another
-    source; where that is wrong, images are given a group.
+    source; if that is wrong, give the images a group.
     """
     path = PurePosixPath(file_name.replace("\\", "/"))
     return str(path.with_name(_TOKEN.sub("", path.stem).casefold() or "all frames"))
 
 
 def same_files(paths: Sequence[Path]) -> list[int]:
-    """For each file the position of the first one with the same bytes."""
+    """For each file, the position of the first one with the same bytes."""
     sizes: dict[int, list[int]] = {}
     for k, path in enumerate(paths):
         sizes.setdefault(path.stat().st_size if path.is_file() else -1 - k, []).append(k)
@@ -42,7 +42,7 @@ def same_files(paths: Sequence[Path]) -> list[int]:
 
 
 def joined(groups: Sequence[str], same: Sequence[int]) -> list[str]:
-    """Groups, with those that share a file made one."""
+    """Join groups that share a file."""
     parent = {g: g for g in groups}
 
     def root(group: str) -> str:
@@ -56,7 +56,7 @@ def joined(groups: Sequence[str], same: Sequence[int]) -> list[str]:
 
 
 def sources_of(records: Sequence[ImageRecord]) -> list[str]:
-    """What each image comes from: its `group`, else its name without the number of a frame, plane or tile.
+    """The source of each image: its `group`, else its name without the number of a frame, plane or tile.
 
     Images with the same bytes have the same source, whatever they are called.
     """
@@ -65,21 +65,21 @@ def sources_of(records: Sequence[ImageRecord]) -> list[str]:
 
 
 def split_groups(groups: Sequence[str], fractions: Mapping[str, float], *, seed: int = 0) -> list[str]:
-    """A split for each image, about as large as asked for, with whole groups only.
+    """Assign each image to a split of about the wanted size; groups stay whole.
 
-    The same images and seed give the same split. Large groups are placed first, each where most is missing.
+    The same images and seed give the same splits. Large groups come first, each to the split that lacks most.
 
     Parameters
     ----------
     groups
         The group of each image.
     fractions
-        Name of each split and its part of the images; those of 0 stay empty.
+        Name of each split and its fraction of the images; splits with 0 stay empty.
 
     Raises
     ------
     BadSettings
-        If the fractions are none, or there are fewer groups than splits.
+        If the fractions are not valid, or there are fewer groups than splits.
     """
     wanted = {name: float(part) for name, part in fractions.items() if part}
     if not wanted or not all(0 < part < float("inf") for part in wanted.values()):

@@ -1,4 +1,4 @@
-"""An image in memory: its array, and what its axes mean."""
+"""An image in memory: an array with named axes."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class ImageData:
     Attributes
     ----------
     data
-        Array, any of bool, integer or float; large TIFFs may be a memory map.
+        Array of bool, integers or floats; a large TIFF may be a memory map.
     axes
         One letter per axis: Y, X, C or S (samples: RGB), Z, T.
     name
         File name without suffix.
     pixel_sizes_um
-        Height and width of a pixel in micrometres; None if the file does not tell.
+        Height and width of a pixel in micrometres; None if the file does not give them.
     channel_names
-        Of the axis C, in its order; empty if the file does not tell.
+        Names along the axis C; empty if the file has none.
     note
-        How an ambiguous file was read and how to change that, for the user; empty if it was clear.
+        How an ambiguous file was read and how to change that; empty if the file was clear.
     """
 
     data: np.ndarray
@@ -40,7 +40,7 @@ class ImageData:
 
     @property
     def pixel_size_um(self) -> float | None:
-        """Side in micrometres of a square pixel of the same area; None if the file does not tell."""
+        """Side in micrometres of a square pixel of the same area; None if the file does not give it."""
         if self.pixel_sizes_um is None:
             return None
         height, width = self.pixel_sizes_um
@@ -58,12 +58,12 @@ class ImageData:
         return sizes["Y"], sizes["X"]
 
     def index(self, position: tuple[int, ...] = ()) -> tuple[int, ...]:
-        """A position on the axes of `leading`, which the only plane does not need.
+        """A position on the axes of `leading`; a single plane needs none.
 
         Raises
         ------
         BadImage
-            If there is no such plane, or several and no position is given.
+            If there is no such plane, or there are several and no position is given.
         """
         leading = self.leading
         if not position and math.prod(leading) != 1:

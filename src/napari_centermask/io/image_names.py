@@ -1,4 +1,4 @@
-"""Names of images in other programs' files: cleaned, found on disk, and matched with names known here."""
+"""Names of images in files of other programs: clean them, find them on disk, and match them with known names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ROBOFLOW = re.compile(r"_(png|jpe?g|tiff?|bmp|npy)\.rf\.[0-9a-zA-Z]{16,}\.\w+$"
 
 
 def clean_name(name: str) -> str:
-    """A relative POSIX path without drives, servers and dots: it cannot lead out of any folder; may be empty."""
+    """A relative POSIX path without drives, servers and dots, which cannot lead out of a folder; may be empty."""
     text = name.replace("\\", "/")
     if "?d=" in text:
         text = unquote(text.split("?d=", 1)[1])  # Label Studio's local files
@@ -28,7 +28,7 @@ def clean_name(name: str) -> str:
 
 
 def aliases(name: str) -> list[str]:
-    """What the image was called before Label Studio put eight digits in front, or Roboflow a hash behind."""
+    """The image's name before Label Studio put eight digits in front, or Roboflow added a hash."""
     path = PurePosixPath(name)
     if not path.name:
         return []
@@ -39,17 +39,16 @@ def aliases(name: str) -> list[str]:
 
 
 class ImageFinder:
-    """Finds images inside a folder by the names that another program gave them.
+    """Find images inside a folder by the names that another program gave them.
 
     Parameters
     ----------
     root
-        The only folder that is looked at, with all in it.
+        The only folder that is searched, with its subfolders.
     find
-        Asked for an image that is not there: returns its file or a folder to look in as well; after None it is not
-        asked again.
+        Called for a missing image: returns its file, or another folder to search; after None it is not called again.
     known
-        Looked up before: the file of an image that is known already, or None.
+        Called before that: returns the file of a known image, or None.
     """
 
     def __init__(self, root: Path, find: Find | None = None, known: Find | None = None) -> None:
@@ -58,7 +57,7 @@ class ImageFinder:
         self._indices: dict[Path, dict[str, list[Path]]] = {}
 
     def __call__(self, name: str) -> Path | None:
-        """The image's file, None if there is none or several could be meant."""
+        """The image's file; None if there is none, or several could be meant."""
         if not name:
             return None
         for root in self._roots:
@@ -79,7 +78,7 @@ class ImageFinder:
             elif is_file(answer):
                 return Path(answer)
             elif Path(answer) in self._roots:
-                return None  # looked there already
+                return None  # already searched
             else:
                 self._roots.append(Path(answer))
                 if path := self._in(Path(answer), name):
@@ -100,7 +99,7 @@ class ImageFinder:
         return None
 
     def _index(self, root: Path) -> dict[str, list[Path]]:
-        """Files below a folder by their names in lower case; a folder of very many files is not searched to its end."""
+        """Files below a folder by their names in lower case; in a very large folder, only the first ones."""
         if root not in self._indices:
             index: dict[str, list[Path]] = {}
             n = 0
@@ -115,7 +114,7 @@ class ImageFinder:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is such a file; False for names that the system refuses."""
+    """Whether there is such a file; False for names that the system does not accept."""
     try:
         return Path(path).is_file()
     except OSError:
@@ -123,15 +122,15 @@ def is_file(path: Path) -> bool:
 
 
 def match_names(known: Iterable[str], incoming: Sequence[str]) -> dict[str, str]:
-    """Which image of ours each incoming name means.
+    """Match incoming names with known ones.
 
-    The same path counts first, then the same file name, then the same name without its ending or without what
-    Label Studio and Roboflow add; each only where it is unique on both sides.
+    The same path comes first, then the same file name, then the same name without its ending or without what Label Studio and
+    Roboflow add; each only if it is unique on both sides.
 
     Returns
     -------
     dict
-        Incoming -> known; names without a partner are missing.
+        Incoming -> known; names without a match are missing.
     """
     matched: dict[str, str] = {}
     left_known, left = list(dict.fromkeys(known)), list(dict.fromkeys(incoming))

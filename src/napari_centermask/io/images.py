@@ -21,14 +21,14 @@ def read_image(path: Path, *, axes: str | None = None, labels: bool = False) -> 
     Parameters
     ----------
     axes
-        A letter for each axis (T, Z, C, Y, X) in place of what the file says or what would be guessed.
+        A letter for each axis (T, Z, C, Y, X); by default as the file says, or a guess.
     labels
-        The file holds numbers of cells: a palette only colours them, and its indices are the labels.
+        The file holds labels: the indices of a palette are used, not its colours.
 
     Raises
     ------
     BadImage
-        If it is missing, empty, damaged, not an image, implausibly large or of a complex type.
+        If it is missing, empty, damaged, not an image, implausibly large or of complex numbers.
     MissingExtra
         If its compression needs imagecodecs.
     """
@@ -71,7 +71,7 @@ def read_plane(path: Path, index: tuple[int, ...] = (), *, axes: str | None = No
     Raises
     ------
     BadImage
-        As `read_image`, and if the file has no such plane, or several and no position is given.
+        As `read_image`, and if the file has no such plane, or has several and no position is given.
     """
     image = read_image(path, axes=axes)
     wanted = image.index(index)
@@ -80,18 +80,18 @@ def read_plane(path: Path, index: tuple[int, ...] = (), *, axes: str | None = No
 
 
 def read_header(path: Path, *, axes: str | None = None) -> ImageData:
-    """Shape, axes and pixel size of an image file as `read_image` gives them; no pixel is read, all are zero.
+    """An image file as `read_image` gives it, but without its pixels, which are all zero.
 
     Raises
     ------
     BadImage
-        As `read_image`, as far as the head of the file tells.
+        As `read_image`, as far as the file's header shows.
     """
     return _read(Path(path), pixels=False, axes=axes)
 
 
 def read_channel_names(path: Path) -> list[str] | None:
-    """Names of an image's channels in its order, from the head of an OME or ImageJ TIFF; None if it does not tell.
+    """Names of an image's channels, from the header of an OME or ImageJ TIFF; None if it has none.
 
     Raises
     ------
@@ -104,12 +104,12 @@ def read_channel_names(path: Path) -> list[str] | None:
 
 
 def plane_shape(path: Path) -> tuple[int, int]:
-    """(H, W) of an image, from the head of its file.
+    """(H, W) of an image, from the header of its file.
 
     Raises
     ------
     BadImage
-        If it is no image, or cannot be read.
+        If it is not an image, or cannot be read.
     """
     return read_header(path).plane_shape
 

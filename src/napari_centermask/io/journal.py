@@ -24,23 +24,23 @@ from napari_centermask.io.whole_file import KEPT, cannot_save, whole_file
 LONGEST_LINE = 2**28
 _RETRY_S = 2.0
 _CUT = b"\x18\n"
-"""Ends a line that a crash left torn, before the next one is appended: what was in progress then is no damage."""
+"""Ends a line that a crash cut short, before the next one is appended: such a line does not count as damage."""
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 _BLOCK = 1 << 20  # bytes read at a time
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a journal holds.
+    """The content of a journal.
 
     Attributes
     ----------
     records
-        Those that can be read, with their numbers under "n"; in the order of the file.
+        Those that can be read, in the order of the file, with their numbers under "n".
     unreadable
-        Number of lines that cannot; those torn by a crash are not counted.
+        Number of lines that cannot be read, not counting those that a crash cut short.
     torn
-        The file ends in the middle of a line.
+        Whether the file ends in the middle of a line.
     """
 
     records: tuple[dict[str, Any], ...] = ()
@@ -54,7 +54,7 @@ class Contents:
 
 
 def read_journal(path: Path) -> Contents:
-    """Read a journal, whatever it holds; a missing one is empty."""
+    """Read a journal, whatever its content; a missing one is empty."""
     try:
         stream = path.open("rb")
     except FileNotFoundError:
@@ -72,7 +72,7 @@ def read_journal(path: Path) -> Contents:
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Lines of at most `LONGEST_LINE` bytes; of a longer one comes a line that cannot be read."""
+    """Lines of at most `LONGEST_LINE` bytes; a longer one gives a line that cannot be read."""
     while line := stream.readline(LONGEST_LINE):
         too_long = len(line) == LONGEST_LINE and not line.endswith(b"\n")
         while too_long and (rest := stream.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
@@ -95,17 +95,17 @@ class Journal:
     Parameters
     ----------
     path
-        Made if there is none; what it holds stays.
+        Created if missing; its content stays.
     start
-        Number of the last record so far; the next one gets the one after it.
+        Number of the last record so far; the next record gets the number after it.
 
     Attributes
     ----------
     problem
-        Why the last edits are not on the disk, in a sentence; empty while all is well. What could not be written stays
-        in memory and is tried again with the next edit and every two seconds.
+        Why the last edits are not on the disk, in a sentence; empty if they are. What could not be written stays in memory,
+        and is tried again with the next edit and every two seconds.
     on_problem
-        Called with `problem` when it comes or goes, in the thread that met it.
+        Called with `problem` when it changes, in the thread that noticed.
 
     Raises
     ------
@@ -133,14 +133,14 @@ class Journal:
         self._prefix = _CUT if torn else b""
 
     def append(self, image: int | str, edit: Edit) -> int:
-        """Write an edit of an image down; returns its number.
+        """Write an edit of an image; returns its number.
 
         Never raises on a full disk: see `problem`.
         """
         return self.note({"image": image, **record_of(edit)})
 
     def note(self, record: dict[str, Any]) -> int:
-        """Write another change down, JSON values under keys other than "n"."""
+        """Write another change, JSON values under keys other than "n"."""
         with self._changed:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -153,14 +153,14 @@ class Journal:
             return self.last
 
     def _write_waiting(self) -> bool:
-        """Write what waits, while the lock is held; False if the disk refuses something."""
+        """Write the waiting records, while the lock is held; False if writing fails."""
         while self._waiting:
             if not self._write_first(self._waiting[0][1]):
                 return False
         return True
 
     def _write_first(self, line: bytes) -> bool:
-        """Write the first waiting record; the lock is held. False if the disk refuses it: nothing of it stays."""
+        """Write the first waiting record, while the lock is held; False if writing fails, and then nothing of it stays."""
         try:
             self._return()
             rest = memoryview(self._prefix + line)
@@ -177,12 +177,12 @@ class Journal:
         return True
 
     def _return(self) -> None:
-        """Go back to the path if the file was deleted or its folder moved: what it held is written there again.
+        """Return to the path if the file was deleted or its folder moved, and write its content there again.
 
         Raises
         ------
         OSError
-            If the folder is not there.
+            If the folder does not exist.
         """
         with suppress(FileNotFoundError):
             if os.path.samestat(os.stat(self.path), os.fstat(self._file)):
@@ -199,7 +199,7 @@ class Journal:
             os.close(new)
 
     def _take_back(self) -> None:
-        """Cut off what was written of a line."""
+        """Remove a line that was only partly written."""
         try:
             os.ftruncate(self._file, self._good)
         except OSError:
@@ -218,7 +218,7 @@ class Journal:
                 self.on_problem(problem)
 
     def _run(self) -> None:
-        """Bring what is written to the disk, and write what it refused."""
+        """Flush to the disk, and retry what failed."""
         while True:
             with self._changed:
                 while not (self._waiting or self._written > self._synced or self._closing):
@@ -249,7 +249,7 @@ class Journal:
         return True
 
     def sync(self, timeout_s: float = 10.0) -> bool:
-        """Wait until every edit so far is on the disk; False if it refuses them, or takes longer."""
+        """Wait until every edit so far is on the disk; False if writing fails or takes longer."""
         with self._changed:
             upto, refusals = self.last, self._refusals
             self._changed.notify_all()
@@ -258,12 +258,12 @@ class Journal:
             return self._synced >= upto
 
     def drop(self, number: int) -> None:
-        """Forget the records up to a number, because they are safe elsewhere.
+        """Remove the records up to a number, which are saved elsewhere.
 
         Raises
         ------
         CannotSave
-            If newer ones remain and the disk refuses them; the journal is as it was then.
+            If newer ones remain and cannot be written; the journal is then unchanged.
         """
         with self._file_lock, self._changed:
             while self._waiting and self._waiting[0][0] <= number:
@@ -291,7 +291,7 @@ class Journal:
                 self._open()
 
     def close(self) -> bool:
-        """Bring everything to the disk and stop; False if it refused some."""
+        """Bring everything to the disk and stop; False if something could not be written."""
         done = self.sync()
         with self._changed:
             self._closing = True

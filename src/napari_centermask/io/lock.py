@@ -1,4 +1,4 @@
-"""One writer per folder: the first to open it has a lock that ends with its process, however that ends."""
+"""One writer per folder: the first to open it gets a lock that ends with its process, however that ends."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FolderLock:
     Parameters
     ----------
     temporary
-        The file of the lock, if it is to go with it.
+        The lock's file, if it is to be removed with the lock.
     """
 
     def __init__(self, descriptor: int, temporary: Path | None = None) -> None:
@@ -38,7 +38,7 @@ class FolderLock:
         self._temporary = temporary
 
     def release(self) -> None:
-        """Let the next one write; doing it twice does no harm."""
+        """Release the lock; may be called twice."""
         if self._descriptor is None:
             return
         with suppress(OSError):
@@ -51,12 +51,12 @@ class FolderLock:
 
 
 def lock_for_run(folder: Path) -> FolderLock:
-    """Lock a folder while a command writes many files into it; the lock's file goes with it.
+    """Lock a folder while a command writes many files into it; the lock's file is removed afterwards.
 
     Raises
     ------
     CannotSave
-        If another run holds it, naming its process, or the folder cannot be written.
+        If another run holds the lock, with its process, or the folder cannot be written.
     """
     path = Path(folder) / RUN_LOCK
     while True:
@@ -88,13 +88,13 @@ def _is_named(path: Path, descriptor: int) -> bool:
 def lock_folder(folder: Path) -> FolderLock | str:
     """Lock a folder for this process.
 
-    The operating system holds the lock: it ends when the process ends, so that none is ever left behind. Where a file
-    system knows no locks, the process named in the file decides: a dead one of this machine is taken over.
+    The operating system holds the lock and releases it when the process ends, so none is ever left behind. On file systems
+    without locks, the process named in the file counts: the lock of a dead process on this machine is taken over.
 
     Returns
     -------
     FolderLock or str
-        The reason, in a sentence for a person, if the folder cannot be written now.
+        The lock, or a sentence that says why the folder cannot be written now.
     """
     path = Path(folder) / LOCK
     try:
@@ -108,7 +108,7 @@ def lock_folder(folder: Path) -> FolderLock | str:
 
 
 def _take(descriptor: int) -> dict[str, Any] | None:
-    """Lock an open file and write into it who holds it; closes it and returns who does where that is somebody else."""
+    """Lock an open file and write the holder into it. If another process holds it, close the file and return the holder."""
     try:
         _lock(descriptor)
     except OSError as error:
@@ -156,7 +156,7 @@ def _process(holder: dict[str, Any]) -> str:
 
 
 def _alive(holder: dict[str, Any]) -> bool:
-    """Whether the process named in the file may be running; on another machine nobody can tell."""
+    """Whether the process named in the file may be running; on another machine, this cannot be known."""
     pid = holder.get("pid")
     if not isinstance(pid, int) or pid <= 0:
         return False

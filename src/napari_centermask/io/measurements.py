@@ -1,4 +1,4 @@
-"""Measurements as CSV: a row for each cell, and beside it a table with a row for each image and frame."""
+"""Measurements as CSV: a table with a row for each cell, and one with a row for each image and frame."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _COLOURS = ("red", "green", "blue", "alpha")
 
 @dataclass(frozen=True)
 class Done:
-    """How many of the cells are measured."""
+    """How many of the cells have been measured."""
 
     done: int
     total: int
@@ -44,15 +44,15 @@ class Measured:
     Attributes
     ----------
     plane
-        Gives the (C, H, W) array of a plane; called once for each plane that has cells.
+        Returns the (C, H, W) array of a plane; called once for each plane with cells.
     channels
-        Their names.
+        Names of the channels.
     axes
         Names of the result's leading axes, for instance ("t", "z").
     dead
-        The category that is not viable; told by the names when not given.
+        The category that is not viable; by default it follows from the names.
     path
-        The image file, which is not written over.
+        The image file, which must not be overwritten.
     """
 
     result: Result
@@ -78,20 +78,20 @@ class Measured:
         dead: int | None = None,
         axes: str | None = None,
     ) -> Measured:
-        """A result with its image file, of which only the head is read now.
+        """A result with its image file, of which only the header is read now.
 
         Parameters
         ----------
         channels
-            Names of the channels; those of the file, or channel0, channel1 ... when not given.
+            Names of the channels; by default those of the file, or channel0, channel1 ...
         axes
-            Of the image, as in `images.read_image`.
+            Axes of the image, as in `images.read_image`.
 
         Raises
         ------
         BadImage
-            If it is no image, has other planes than the cells, or another number of channels than there are names, or two
-            names are the same.
+            If it is not an image, its planes are not those of the cells, the number of names is not that of the channels, or
+            two names are the same.
         """
         header = read_header(path, axes=axes)
         n, *shape = next(iter(header.planes()))[1].shape
@@ -117,12 +117,12 @@ class Measured:
 
 @lru_cache(maxsize=1)
 def _planes(path: Path, axes: str | None) -> list[np.ndarray]:
-    """The planes of the image that is measured; a stack is read once."""
+    """The planes of the image being measured; a stack is read once."""
     return [plane for _, plane in read_image(path, axes=axes).planes()]
 
 
 def counts_path(path: Path) -> Path:
-    """Where the counts of each frame go: beside the measurements."""
+    """Path of the counts of each frame, beside the measurements."""
     return path.with_name(f"{path.stem}_counts.csv")
 
 
@@ -133,17 +133,17 @@ def write_measurements(
     background: Background = Background(),  # noqa: B008  frozen
     left_out: LeftOut[str] | None = None,
 ) -> Generator[Done, None, tuple[Path, Path]]:
-    """Measure all cells that are shown, and write both tables; nothing is replaced before all is measured.
+    """Measure all cells that are shown, and write both tables; files are replaced only when everything is measured.
 
     Parameters
     ----------
     left_out
-        Gets the images that cannot be measured, which are in neither table then; without it, the first one ends the work.
+        Collects the images that cannot be measured, which are left out of both tables; without it, the first failure is raised.
 
     Returns
     -------
     tuple of Path
-        The file of the cells and that of the counts.
+        The tables of the cells and of the counts.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def write_measurements(
 
 
 class _Rows:
-    """The table of cells: one heading for all images, gaps where one lacks a channel or a category."""
+    """The table of cells: the same columns for all images, with gaps where one lacks a channel or a category."""
 
     def __init__(self, stream: TextIO, images: Sequence[Measured], background: Background) -> None:
         size = next((i.pixel_size_um for i in images if i.pixel_size_um), None)
@@ -210,7 +210,7 @@ class _Rows:
 
 
 def _fields(cell: Instance, result: Result) -> dict[str, Any]:
-    """What is known of a cell beside its pixels."""
+    """The columns of a cell that need no pixels."""
     name = result.categories.get(cell.category, str(cell.category))
     probabilities = zip(sorted(result.categories), cell.probabilities, strict=False)
     values = (
@@ -243,7 +243,7 @@ def _axes(images: Sequence[Measured]) -> list[str]:
 
 
 def _names(images: Sequence[Measured]) -> tuple[str, ...]:
-    """Names of all categories, in the order of their ids; one that only cells know is its number."""
+    """Names of all categories in the order of their ids; the id stands for a missing name."""
     named = (name for i in images for _, name in sorted(_categories(i.result).items()))
     return tuple(dict.fromkeys(named))
 
@@ -253,10 +253,10 @@ def _categories(result: Result) -> dict[int, str]:
 
 
 def _number(value: float) -> str:
-    """Seven digits; nothing for NaN."""
+    """A number with seven digits; empty for NaN."""
     return f"{value:.{_DIGITS}g}" if math.isfinite(value) else ""
 
 
 def _text(text: str) -> str:
-    """A text that no spreadsheet takes for a formula, whoever named the image or the category."""
+    """Text that no spreadsheet takes for a formula, whatever the name of the image or category."""
     return f"'{text}" if text.startswith(_FORMULAS) else text

@@ -1,4 +1,4 @@
-"""Files that nobody may write over: those of a project, and those that are being read."""
+"""Files that must not be overwritten: those of a project, and those that are being read."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _COPIES = re.compile(r"(annotations|project) .+\.json|journal .+\.jsonl", re.IGN
 
 
 def check_targets(targets: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
-    """Refuse, before any work is done, to write over a project's own files or over what is read.
+    """Refuse, before any work is done, to overwrite a project's own files or files that are read.
 
     Parameters
     ----------
     targets
-        Files that are to be written; those that do not exist yet, too.
+        Files to write, including those that do not exist yet.
     inputs
         Files that are read.
 
     Raises
     ------
     BadSettings
-        Naming the file and the way out.
+        With the file and what to do.
     """
     read = [(Path(os.path.realpath(p)), _key(p)) for p in inputs]
     for target in map(Path, targets):
@@ -46,12 +46,12 @@ def check_targets(targets: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
 
 
 def check_target(path: Path) -> None:
-    """Refuse to write over a project's own files: its annotations, its images, its journal, or all of its folder.
+    """Refuse to overwrite a project's own files: its annotations, its images, its journal, or its whole folder.
 
     Raises
     ------
     BadSettings
-        Naming the file and the way out.
+        With the file and what to do.
     """
     if "\0" in str(path):
         return  # no file has this name
@@ -77,7 +77,7 @@ def _belongs(path: Path, folder: Path) -> bool:
 
 
 def _images(folder: Path) -> list[str]:
-    """Paths of a project's images; none where its file is damaged."""
+    """Paths of a project's images; none if its file is damaged."""
     for name in (PROJECT, PREVIOUS_PROJECT):
         try:
             return [image["path"] for image in json.loads(_text(folder / name))["images"]]
@@ -94,7 +94,7 @@ def _text(path: Path) -> str:
 
 
 def _key(path: Path) -> tuple[int, int] | str:
-    """What two names of one file have in common."""
+    """A key that is the same for all names of a file."""
     try:
         stat = Path(path).stat()
         return stat.st_dev, stat.st_ino

@@ -1,4 +1,4 @@
-"""Many cells as one text, for journals: a few arrays instead of an object for each, packed in some microseconds a cell.
+"""Many cells as one text, for journals: a few arrays instead of an object per cell, packed in microseconds per cell.
 
 The text is base 64 of deflated bytes: a row of numbers for each cell, then all probabilities, then the bits of all masks.
 """
@@ -33,7 +33,7 @@ Cells = list[tuple[Index, int, Instance | None]]
 
 
 def pack(changes: Sequence[Change]) -> list[dict[str, Any]]:
-    """What the cells of changes are afterwards, as JSON values."""
+    """The cells after some changes, as JSON values."""
     return [_pack(part) for part in _parts(changes)]
 
 
@@ -77,16 +77,16 @@ def _row(change: Change, planes: dict[Index, int], texts: dict[str, int]) -> tup
 
 
 def unpack(text: dict[str, Any]) -> tuple[np.ndarray, list[tuple[float, ...]], list[np.ndarray | None]]:
-    """Read what `pack` wrote, and no more than it says: what the numbers mean is for the caller to check.
+    """Read what `pack` wrote; the caller must check the meaning of the numbers.
 
     Returns
     -------
     rows
-        (n,) of the numbers of each cell.
+        (n,) structured array with the numbers of each cell.
     probabilities
-        Of each cell.
+        Those of each cell.
     masks
-        (h, w) bool of each cell; None where it was deleted.
+        (h, w) bool of each cell; None for a deleted one.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def unpack(text: dict[str, Any]) -> tuple[np.ndarray, list[tuple[float, ...]], l
         if len(rows) != n or min(n_probabilities.min(), sizes.min(), rows["h"].min()) < 0:
             raise ValueError("packed cells are damaged")
         if sizes.sum() + 64 * n_probabilities.sum() > MOST_BITS:
-            raise ValueError("packed cells have larger masks than what is read")
+            raise ValueError("packed cells have masks that are too large")
         bits, floats = (int(sizes.sum()) + 7) // 8, 8 * int(n_probabilities.sum())
         rest = inflate.decompress(inflate.unconsumed_tail, floats + bits + 1)
     except zlib.error as error:

@@ -1,4 +1,4 @@
-"""Paths that a person typed: what no disk can hold is refused in words, before anything is read or written."""
+"""Check paths that a person typed: impossible ones are refused with a clear message, before anything is read or written."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _LONGEST_PATH = 4096 if os.name != "nt" else 32_767  # PATH_MAX of Linux; Window
 
 
 def check_path(path: Path) -> Path:
-    """The path, if a file or folder can have it.
+    """Check that a file or folder can have a path; returns the path.
 
     Raises
     ------
     BadSettings
-        If it holds a NUL, is too long, or names a device.
+        If it has a NUL character, is too long, or names a device.
     """
     text = str(path)
     if "\0" in text:

@@ -27,14 +27,14 @@ def read_picture(path: Path, *, pixels: bool, labels: bool) -> ImageData:
     Parameters
     ----------
     pixels
-        False: shape and axes alone, in zeros that take no memory.
+        If False, return only shape and axes, with zeros that take no memory.
     labels
-        Give a palette's indices instead of its colours.
+        Return a palette's indices instead of its colours.
 
     Raises
     ------
     BadImage
-        If it is no picture, cut short, or of more bits than Pillow keeps.
+        If it is not a picture, is truncated, or has more bits than Pillow keeps.
     """
     try:
         with _open(path) as picture:
@@ -55,7 +55,7 @@ def read_picture(path: Path, *, pixels: bool, labels: bool) -> ImageData:
 
 
 def _open(path: Path) -> Image.Image:
-    """Open without Pillow's limit of pixels: ours looks at what the file can hold."""
+    """Open without Pillow's limit on pixels; ours depends on what the file can hold."""
     from PIL import Image
 
     with warnings.catch_warnings():
@@ -68,7 +68,7 @@ def _open(path: Path) -> Image.Image:
 
 
 def _shape(picture: Image.Image, labels: bool) -> tuple[int, ...]:
-    """The shape of what `_array` gives."""
+    """The shape of the array that `_array` returns."""
     width, height = picture.size
     if picture.mode == "P" and not labels:
         is_grey = colours.is_grey(_table(picture))
@@ -95,7 +95,7 @@ def _table(picture: Image.Image) -> np.ndarray:
 
 
 def _check_depth(path: Path, picture: Image.Image) -> None:
-    """Pillow cuts colours of 16 bits to 8 without a word; grey ones stay whole."""
+    """Refuse colours of 16 bits, which Pillow silently reduces to 8; grey values keep their bits."""
     tiles = getattr(picture, "tile", ())
     if len(picture.getbands()) > 1 and any(";16" in str(tile[3]) for tile in tiles):
         raise BadImage(

@@ -1,4 +1,4 @@
-"""Sizes of pixels as TIFF files tell them; none rather than a wrong one."""
+"""Pixel sizes from TIFF files; none rather than a wrong one."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _MICROMETRES = {
     **dict.fromkeys(_INCHES, 25_400.0),
 }
 _SMALLEST_UM, _LARGEST_UM = 1e-4, 1_000.0
-"""What a named unit may give: from an electron microscope's 0.1 nm to a scanned plate's millimetre."""
+"""Plausible sizes in a named unit: from an electron microscope's 0.1 nm to a scanned plate's millimetre."""
 _PRINTED_UM = 10.0
-"""From this size on dots per inch or centimetre are a printer's or a screen's: 300 dpi is 85 um, 2,400 dpi 10.6 um."""
+"""From this size on, dots per inch or centimetre come from a printer or a screen: 300 dpi is 85 um, 2,400 dpi 10.6 um."""
 
 
 def pixel_sizes(file: tifffile.TiffFile, *, image: int = 0) -> tuple[float, float] | None:
-    """Height and width of a pixel in micrometres; None where the file does not tell, or tells only a printer's resolution.
+    """Height and width of a pixel in micrometres; None if the file has none, or only a printer's resolution.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def _per_unit(file: tifffile.TiffFile) -> tuple[float, float] | None:
 
 
 def _of_ome(xml: str, image: int) -> tuple[float, float] | None:
-    """`PhysicalSizeY` and `PhysicalSizeX` of one image; the unit is micrometres where none is named (OME, 2016-06)."""
+    """`PhysicalSizeY` and `PhysicalSizeX` of one image; the default unit is micrometres (OME, 2016-06)."""
     try:
         pixels = ElementTree.fromstring(xml).findall("{*}Image/{*}Pixels")
     except ElementTree.ParseError:

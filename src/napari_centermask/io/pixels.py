@@ -1,4 +1,4 @@
-"""What reading an image may take."""
+"""Memory for reading an image."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def zeros(shape: tuple[int, ...], dtype: np.dtype | type = np.uint8) -> np.ndarr
 
 
 def check_memory(path: Path, shape: tuple[int, ...], itemsize: int) -> None:
-    """Refuse what this computer's memory cannot hold before it is tried.
+    """Refuse an image that does not fit into this computer's memory, before reading it.
 
     Raises
     ------
     BadImage
-        With both sizes.
+        With the size of the image and of the memory.
     """
     need, have = math.prod(shape) * itemsize, psutil.virtual_memory().total
     if need > have:
         size = " x ".join(map(str, shape))
         raise BadImage(
-            f"{path.name} says it holds {size} pixels, {need / 2**30:,.0f} GB, and this computer has {have / 2**30:,.0f} GB "
+            f"{path.name} has {size} pixels by its header, {need / 2**30:,.0f} GB, but this computer has {have / 2**30:,.0f} GB "
             "of memory. Save it without compression, cut it into parts, or export it again if it is damaged."
         )

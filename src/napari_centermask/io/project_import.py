@@ -1,4 +1,4 @@
-"""Annotations of other programs into a project: matched by image name, checked in whole, then brought in by edits."""
+"""Import annotations of other programs into a project: match images, check everything, then apply it as edits."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ def import_into(
     crowds: str = "auto",
     boxes: bool = False,
 ) -> ImportReport:
-    """Merge a COCO file into a project, one edit for each image, which can be undone there.
+    """Merge a COCO file into a project, with one edit for each image, which can be undone.
 
-    All is read and compared before anything changes. Images are matched by name (`image_names.match_names`); those that
-    the project lacks are added where their files are found. Cells that are there already do not come twice
-    (`coco.merge.merge`); a person's cell replaces a prediction.
+    Everything is read and compared before anything changes. Images are matched by name (`image_names.match_names`); those
+    that the project lacks are added if their files are found. Cells that are already there are not added twice
+    (`coco.merge.merge`); a manual cell replaces a prediction.
 
     Parameters
     ----------
     find, crowds, boxes
-        As for `coco_import.import_coco`.
+        As for `coco.importing.import_coco`.
     add_images, copy
         Add images that the project lacks; copy them into its folder instead of linking them.
 
     Raises
     ------
     BadAnnotations
-        If the file cannot be read; the project is as it was.
+        If the file cannot be read; the project is then unchanged.
     ReadOnlyProject
-        If the project is.
+        If the project is read-only.
     """
     if project.read_only:
         raise ReadOnlyProject(project.read_only)
@@ -78,7 +78,7 @@ def import_into(
 
 
 def _known(project: Project) -> Find:
-    """Files of the project's images by the names that other programs give them."""
+    """Files of the project's images, by the names that other programs give them."""
     places = {i.file_name: i.path for i in project.images if not i.problem}
     return lambda name: next((places[ours] for ours in match_names(places, [name]).values()), None)
 
@@ -94,7 +94,7 @@ def _matched(project: Project, images: Mapping[str, list[ImageRecord]]) -> dict[
 
 
 def _categories(images: Mapping[str, list[ImageRecord]]) -> dict[int, str]:
-    """Kinds that cells have or may have; others are not brought along."""
+    """Categories that cells have or may have; others are not imported."""
     categories: dict[int, str] = {}
     for records in images.values():
         for record in records:
@@ -121,7 +121,7 @@ def _plan(
 
 
 def _added(project: Project, new: Mapping[str, Path], *, copy: bool, report: ImportReport) -> dict[str, int]:
-    """Add images to the project; returns the ids of those that were taken."""
+    """Add images to the project; returns their ids."""
     if not new:
         return {}
     ids, reasons = project.add_files(new.values(), copy=copy)
@@ -135,6 +135,6 @@ def _apply(project: Project, id: int, plan: Merge, name: str, report: ImportRepo
     report.images += 1
     report.cells += plan.added + plan.replaced
     for _ in range(plan.replaced):
-        report.repair("a prediction gave way to a person's cell", project.image(id).file_name)
+        report.repair("a prediction was replaced by a manual cell", project.image(id).file_name)
     for _ in range(plan.duplicates):
-        report.refuse("the project has this cell already", project.image(id).file_name)
+        report.refuse("the project already has this cell", project.image(id).file_name)

@@ -1,4 +1,4 @@
-"""Work on images that belong to no project: journalled in the user's data folder, and offered when the image is opened again."""
+"""Recover edits of images outside projects: journalled in the user's data folder, and offered when the image is opened again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from napari_centermask.io.whole_file import cannot_save
 JOURNAL, ABOUT, PREVIOUS = "journal.jsonl", "about.json", "journal.previous.jsonl"
 KEPT_DAYS = 90
 BEFORE = "state before"
-"""Name of the records that hold the state before the first edit; they may come after edits."""
+"""Name of the records with the state before the first edit; they may follow edits."""
 _WINDOWS = 16
 _AT_ONCE = 50  # cells packed in a row: about a millisecond
 _PAUSE_S = 0.02
@@ -34,7 +34,7 @@ _MOST_CATEGORIES = 10_000
 
 
 def recovery_folder() -> Path:
-    """Where unsaved work lies; the environment variable NAPARI_CENTERMASK_HOME moves it."""
+    """Folder of unsaved work; the environment variable NAPARI_CENTERMASK_HOME moves it."""
     home = os.environ.get("NAPARI_CENTERMASK_HOME")
     if home:
         return Path(home).expanduser() / "recovery"
@@ -45,18 +45,18 @@ def recovery_folder() -> Path:
 
 @dataclass(frozen=True)
 class Recovered:
-    """Work on an image that was not saved.
+    """Unsaved work on an image.
 
     Attributes
     ----------
     folder
-        Where its journal lies.
+        The folder of its journal.
     edits
-        How many could be read.
+        Number of edits that could be read.
     time
-        Of the last one, in seconds since 1970.
+        Time of the last one, in seconds since 1970.
     result
-        The state after it.
+        The state after the last edit.
     """
 
     folder: Path
@@ -82,19 +82,19 @@ class Recovered:
         return edit
 
     def discard(self) -> None:
-        """Forget this work."""
+        """Delete this work."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def find_recovered(source: str, result: Result) -> Recovered | None:
-    """Unsaved work on an image, the latest if there are several; None if there is none, or if a window still works on it.
+    """Unsaved work on an image, the latest if there are several; None if there is none, or a window is still working on it.
 
     Parameters
     ----------
     source
         Path of the image, or its name if it has none.
     result
-        Of the image, as a form: its shape and planes.
+        An empty result with the image's shape and planes.
     """
     recovered = [r for folder in _folders(source, result) if (r := _recovered(folder, result)) is not None]
     return max(recovered, key=lambda r: r.time, default=None)
@@ -134,14 +134,14 @@ def _categories(folder: Path) -> dict[int, str]:
 
 
 def _folders(source: str, result: Result) -> list[Path]:
-    """Where the work of the first window on this image lies, of the second one, and so on."""
+    """Folders for the work of the first window on this image, the second one, and so on."""
     key = hashlib.sha256(json.dumps([str(source), result.shape, result.leading]).encode()).hexdigest()[:24]
     return [recovery_folder() / f"{key}-{n}" for n in range(1, _WINDOWS + 1)]
 
 
 @dataclass(frozen=True)
 class _Work:
-    """Where the edits of an image are being written."""
+    """The journal and the folder to which the edits of an image are written."""
 
     folder: Path
     lock: FolderLock
@@ -149,10 +149,10 @@ class _Work:
 
 
 class Autosave:
-    """Writes every edit of an image down from the first one on, until it is closed.
+    """Write every edit of an image to a journal, until it is closed.
 
-    Nothing is made on the disk before the first edit. What was there before it follows bit by bit from a thread, so that
-    no edit waits for it. What an earlier session left stays, and is offered again.
+    Nothing is created on the disk before the first edit. A thread writes the state before that edit, in small portions, so
+    that no edit waits for it. Work from an earlier session stays, and is offered again.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ class Autosave:
             self._tell(str(error))
 
     def _begin(self) -> _Work:
-        """Take the first folder in which no window works and no work waits to be asked for."""
+        """Use the first folder that no window is using and that holds no work to offer."""
         forget_old()
         folders = _folders(self.source, self.history.result)
         free = (f for f in folders if not read_journal(f / JOURNAL).records)
@@ -202,7 +202,7 @@ class Autosave:
         )
 
     def _name(self, folder: Path) -> None:
-        """Write down what the journal does not hold: the categories."""
+        """Write the categories, which the journal does not hold."""
         names = self.history.result.categories
         if names != self._names:
             result = self.history.result
@@ -216,14 +216,14 @@ class Autosave:
             self.on_problem(problem)
 
     def saved(self) -> None:
-        """Forget the edits so far: the person has them in a file now."""
+        """Delete the edits so far, which are now saved in a file."""
         if self._work is not None:
             self._end_copy(give_up=True)
             self._work.journal.drop(self._work.journal.last)
             self._close(self._work)
 
     def close(self) -> None:
-        """Stop; what was written is offered when the image is opened again."""
+        """Stop writing; the edits are offered when the image is opened again."""
         self.history.ignore(self._on_edit)
         if self._work is not None:
             self._close(self._work)
@@ -242,9 +242,9 @@ class Autosave:
 
 
 class _Copy:
-    """Writes the state before the first edit to a journal, in small portions from a thread.
+    """Write the state before the first edit to a journal, in small portions from a thread.
 
-    The thread is no daemon: a program that ends waits for the rest, which comes without pauses then.
+    The thread is not a daemon: when the program ends, it waits for the rest, which is then written without pauses.
     """
 
     def __init__(self, journal: Journal, source: str, edits: Iterator[Edit]) -> None:
@@ -262,16 +262,16 @@ class _Copy:
                 self._hurry.wait(_PAUSE_S)
 
     def end(self, *, give_up: bool) -> None:
-        """Write the rest at once, or leave it out."""
+        """Write the rest at once, or discard it."""
         self._give_up = give_up
         self._hurry.set()
         self._thread.join()
 
 
 def before(edit: Edit, result: Result) -> Iterator[Edit]:
-    """What a result holds beside the cells of its first edit, in small edits from nothing.
+    """The cells of a result apart from those of its first edit, as small edits.
 
-    The result may change while they are taken: they are of the moment of this call.
+    They are those at the moment of this call; the result may change while the edits are generated.
     """
     regions = tuple(RegionChange(index, (), boxes) for index, boxes in result.reviewed_planes.items())
     planes = {index: list(plane) for index, plane in result.planes.items()}
@@ -291,7 +291,7 @@ def _portions(
 
 
 def forget_old(days: float = KEPT_DAYS) -> None:
-    """Remove work that nobody asked for since so many days."""
+    """Delete work that has not been asked for in so many days."""
     oldest = time.time() - days * 86_400
     root = recovery_folder()
     for journal in root.glob(f"*/{JOURNAL}") if root.is_dir() else ():

@@ -1,4 +1,4 @@
-"""What was reviewed in a COCO file: whole images, or regions and single cells."""
+"""Which parts of a COCO file were reviewed: whole images, or regions and single cells."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ PARTIAL = "partial"
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known about one image.
+    """The reviewed cells and regions of an image.
 
     Attributes
     ----------
     instances
         Cells that are right.
     reviewed
-        Rectangles (y0, x0, y1, x1) in which they are also complete; None for the whole image.
+        Rectangles (y0, x0, y1, x1) in which no cell is missing either; None for the whole image.
     doubtful
-        Cells outside of these that a model found and nobody looked at, and regions that are neither cells nor background.
+        Unreviewed cells outside them, and regions that are neither cells nor background.
     """
 
     instances: Instances
@@ -33,15 +33,15 @@ class Truth:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is known."""
+        """Whether nothing was reviewed."""
         return self.reviewed == () and not len(self.instances)
 
 
 def is_partial(records: Iterable[ImageRecord]) -> bool:
-    """Whether the file tells what was reviewed: by regions, by cells a person kept beside such that nobody saw, or by
-    the field `partial` of an image.
+    """Whether the file says what was reviewed: it has reviewed regions, reviewed and unreviewed cells, or an image with the
+    field `partial`.
 
-    Where it does not, as in files of other programs, its images count as annotated in full.
+    Otherwise, as in files of other programs, its images count as fully annotated.
     """
     seen = set()
     for record in records:
@@ -52,15 +52,15 @@ def is_partial(records: Iterable[ImageRecord]) -> bool:
 
 
 def truth_of(record: ImageRecord, *, partial: bool) -> Truth:
-    """What is known about an image.
+    """The reviewed cells and regions of an image.
 
-    Right are the cells that a person accepted or corrected, and all that are centred in a reviewed region; what was
-    rejected is no cell.
+    Cells are right if a person accepted or corrected them, or if they are centred in a reviewed region. Rejected ones are not
+    cells.
 
     Parameters
     ----------
     partial
-        From `is_partial` of the whole file.
+        The result of `is_partial` for the whole file.
     """
     cells = [c for c in record.instances if c.status != "rejected"]
     categories = record.instances.categories
@@ -86,7 +86,7 @@ def is_centred(cell: Instance, regions: Sequence[Box]) -> bool:
 
 
 def covers(regions: Sequence[Box], shape: tuple[int, int]) -> bool:
-    """Whether one of the regions is the whole image."""
+    """Whether one of the regions covers the whole image."""
     return (0, 0, *shape) in {tuple(r) for r in regions}
 
 

@@ -1,7 +1,7 @@
-"""Convert masks to polygons along pixel edges and back, without loss.
+"""Convert masks to polygons along pixel edges and back, exactly.
 
-A pixel (y, x) is the square from (x, y) to (x + 1, y + 1). Polygons run along the edges of pixels, so whoever fills
-them by the usual rule (a pixel belongs to a polygon if its centre does) gets the mask back.
+A pixel (y, x) is the square from (x, y) to (x + 1, y + 1). Polygons run along the edges of pixels, so filling them by the
+usual rule (a pixel belongs to a polygon if its centre does) gives the mask back.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Polygon = list[Ring]
 """The outer ring, then its holes."""
 
 LARGEST_MASK = 1 << 28
-"""Pixels of the box around one cell; a cell of more is not believed."""
+"""Largest number of pixels in the box around a cell; larger cells are refused."""
 _MOST_CROSSINGS = 1 << 23
 
 
@@ -70,7 +70,7 @@ _IS_CORNER = np.array([bin(k).count("1") % 2 == 1 or k in (6, 9) for k in range(
 def _rings(mask: np.ndarray, *, only_apart: bool = False) -> list[tuple[float, Ring]] | None:
     """Boundaries of one 4-connected part with their areas, as its corners in order.
 
-    With `only_apart` of any parts, but None if boundaries meet at a corner.
+    With `only_apart`, of any parts, but None if boundaries meet at a corner.
     """
     padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.int8)
     padded[1:-1, 1:-1] = mask
@@ -117,7 +117,7 @@ def _chains(across: list[int], down: list[int]) -> list[list[int]]:
 
 
 def _oriented(ring: Ring, mask: np.ndarray) -> tuple[float, Ring]:
-    """Positive for the outer ring, negative for a hole: by the pixel below the first corner, the top-most left-most one."""
+    """Signed area: positive for the outer ring, negative for a hole, by the pixel below the first, top-left corner."""
     x, y = ring[0]
     is_outer = bool(y < mask.shape[0] and x < mask.shape[1] and mask[y, x])
     size = area(ring)
@@ -130,7 +130,7 @@ def fill(polygons: Iterable[Sequence[Ring]], shape: tuple[int, int], what: str) 
     Parameters
     ----------
     polygons
-        Rings of finite numbers, x, y; what lies outside of the image is left out.
+        Rings of finite numbers, x, y; parts outside the image are cut off.
     shape
         (H, W) of the image.
     what

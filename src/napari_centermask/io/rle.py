@@ -1,4 +1,4 @@
-"""COCO run-length encoding of cropped masks, without ever making a full-size one.
+"""COCO run-length encoding of cropped masks, without making one of full size.
 
 Source: pycocotools' maskApi: column-major runs, the first of background; counts as base-48 text with differences.
 """
@@ -47,7 +47,7 @@ def compress(runs: list[int]) -> str:
 
 @lru_cache(1 << 16)
 def _digits(value: int) -> str:
-    """One number; five bits a character, the lowest first."""
+    """The characters of a number: five bits each, the lowest first."""
     text, more = bytearray(), True
     while more:
         low = value & 0x1F
@@ -58,12 +58,12 @@ def _digits(value: int) -> str:
 
 
 def decompress(counts: str) -> list[int]:
-    """COCO's ASCII counts as run lengths.
+    """Run lengths from COCO's ASCII counts.
 
     Raises
     ------
     ValueError
-        If the text is cut short, holds other characters or numbers beyond any image.
+        If the text is truncated, or has other characters or numbers beyond any image.
     """
     if odd := _NO_DIGIT.search(counts):
         raise ValueError(f"character {odd[0]!r} is not part of COCO counts")

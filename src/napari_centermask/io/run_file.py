@@ -1,4 +1,4 @@
-"""What a command over many files has done so far, so that the same command goes on after it was stopped."""
+"""Record what a command over many files has done, so that the same command can continue after it was stopped."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ RUN_FILE = ".centermask-run.jsonl"
 
 
 class RunFile:
-    """The items that are done, a JSON line for each, appended as soon as it is; made by `open_run`.
+    """The items that are done: a JSON line for each, appended at once; made by `open_run`.
 
-    A process that is killed leaves at most its last line torn, which is not read.
+    If the process is killed, at most the last line is incomplete, and is not read.
 
     Attributes
     ----------
     done
-        What was noted, by key; that of an earlier run of the same command too.
+        Results by key, including those of an earlier run of the same command.
     planned
-        The files that the run was to write when it began.
-    going_on
-        Whether the same command was stopped before.
+        The files that the run was going to write when it began.
+    is_continued
+        Whether it continues a stopped run of the same command.
     """
 
     def __init__(self, folder: Path, command: Mapping[str, Any], planned: Iterable[Path]) -> None:
@@ -36,7 +36,7 @@ class RunFile:
         self._command = json.loads(json.dumps(dict(command)))
         self.planned = [str(p) for p in planned]
         self.done: dict[str, Any] = {}
-        self.going_on = False
+        self.is_continued = False
         self.other: int | None = None
         self._stream: FileIO | None = None
         self._read()
@@ -53,29 +53,29 @@ class RunFile:
             self.other = 0
             return
         if is_same:
-            self.done, self.planned, self.going_on = known, first["planned"], True
+            self.done, self.planned, self.is_continued = known, first["planned"], True
         else:
             self.other = len(known)
 
     def begin(self) -> None:
-        """Write the head of a new run, or cut what a killed process left torn.
+        """Write the header of a new run, or remove an incomplete line that a killed process left.
 
         Raises
         ------
         CannotSave
-            If the disk refuses.
+            If the file cannot be written.
         """
         try:
-            self._stream = FileIO(self.path, "r+" if self.going_on else "w")
-            if self.going_on:
+            self._stream = FileIO(self.path, "r+" if self.is_continued else "w")
+            if self.is_continued:
                 self._stream.truncate(self._stream.seek(self.path.read_bytes().rfind(b"\n") + 1))
         except OSError as error:
             raise CannotSave(cannot_save(self.path, error)) from error
-        if not self.going_on:
+        if not self.is_continued:
             self._append({"command": self._command, "planned": self.planned})
 
     def note(self, key: str, value: Any) -> None:
-        """Note what is done; where the disk refuses, the item is done again after a stop."""
+        """Note that an item is done. If that cannot be written, the item is done again after a stop."""
         self.done[key] = value
         self._append({"key": key, "value": value})
 
@@ -91,7 +91,7 @@ class RunFile:
             self._stream.truncate(self._stream.seek(start))
 
     def close(self, *, finished: bool) -> None:
-        """Remove the file of a run that is finished; keep that of another one."""
+        """Remove the file of a finished run; keep that of a stopped one."""
         if self._stream is not None:
             self._stream.close()
             if finished or not self.done:
@@ -106,21 +106,21 @@ def open_run(
     *,
     overwrite: bool,
 ) -> Iterator[RunFile]:
-    """Hold a folder for a command that writes many files into it, and read what the same command did before.
+    """Lock a folder for a command that writes many files into it, and read what the same command did before.
 
     Parameters
     ----------
     command
-        What makes two commands the same one, as JSON.
+        The command as JSON; commands are the same if it is equal.
     planned
-        The files that are to be written.
+        The files that the command will write.
     overwrite
-        Begin anew where another command was stopped.
+        Start over even if another command was stopped there.
 
     Raises
     ------
     CannotSave
-        If another run is writing there, another command was stopped there, or the folder cannot be written.
+        If another run is writing there, another command was stopped there, or the folder cannot be written to.
     """
     made = not folder.exists()
     try:
@@ -132,12 +132,12 @@ def open_run(
         run = RunFile(folder, command, planned)
         if run.other is not None and not overwrite:
             raise CannotSave(
-                f"Another command was stopped in {folder} after {run.other} of its files. Repeat that command to go on, "
-                "choose another --out, or add --overwrite to begin anew."
+                f"Another command was stopped in {folder} after {run.other} of its files. Repeat that command to continue, "
+                "choose another --out, or add --overwrite to start over."
             )
         yield run
     except KeyboardInterrupt:
-        made = False  # the command is to go on here
+        made = False  # the command can be continued here
         raise
     finally:
         lock.release()

@@ -29,9 +29,9 @@ _DAMAGED = (
     *(ArithmeticError, AssertionError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError),
     *(struct.error, zlib.error),
 )
-"""What tifffile raises over damaged files."""
+"""Errors of tifffile on damaged files."""
 _MOST_PACKED = {1: 1, 5: 2_600, 8: 1_100, 32946: 1_100, 32773: 64}
-"""Bytes that one byte of a TIFF compression (none, LZW, deflate twice, PackBits) can stand for at most; others know no bound."""
+"""Most bytes that one byte of a TIFF compression (none, LZW, deflate twice, PackBits) can decode to; others have no bound."""
 _CLEARLY = 4  # times as many pixels as any other image in the file: that one is meant
 
 
@@ -41,18 +41,18 @@ def read_tiff(path: Path, *, pixels: bool, labels: bool, axes: str | None) -> Im
     Parameters
     ----------
     pixels
-        False: shape, axes and metadata alone, in zeros that take no memory.
+        If False, return only shape, axes and metadata, with zeros that take no memory.
     labels
-        Give a palette's indices instead of its colours.
+        Return a palette's indices instead of its colours.
     axes
-        In place of what the file says.
+        The axes, instead of those in the file.
 
     Raises
     ------
     BadImage
-        If it is damaged, cut short, or holds several images.
+        If it is damaged, truncated, or holds several images.
     MissingExtra
-        If it is compressed in a way that needs imagecodecs.
+        If its compression needs imagecodecs.
     """
     import tifffile
 
@@ -100,7 +100,7 @@ def _read_series(
 
 
 def _main_series(path: Path, file: tifffile.TiffFile) -> int:
-    """The image that is meant: the only one, or the one that is much larger than labels, thumbnails and previews beside it."""
+    """The main image: the only one, or the one that is much larger than labels, thumbnails and previews."""
     sizes = [math.prod(series.shape) for series in file.series]
     if not sizes:
         raise BadImage(f"{path.name} holds no image. Export it again.")
@@ -122,7 +122,7 @@ def _others(path: Path, file: tifffile.TiffFile, number: int) -> str:
 
 
 def _check_chain(path: Path, file: tifffile.TiffFile) -> None:
-    """Each page names the place of the next; one that leads back would be followed for ever."""
+    """Refuse pages that form a loop: each page has the address of the next, and a loop would never end."""
     form, stream, seen = file.tiff, file.filehandle, set()
     stream.seek(4 if form.version == 42 else 8)
     while next_page := struct.unpack(form.offsetformat, stream.read(form.offsetsize))[0]:
@@ -135,7 +135,7 @@ def _check_chain(path: Path, file: tifffile.TiffFile) -> None:
 
 
 def _check_complete(path: Path, series: tifffile.TiffPageSeries) -> None:
-    """Every strip and tile must lie inside its file, and every file of an image must be there: tifffile fills up with zeros."""
+    """Check that every strip and tile lies inside its file, and that no file is missing: tifffile would fill in zeros."""
     for page in series.pages:
         if page is None:
             raise BadImage(
@@ -149,7 +149,7 @@ def _check_complete(path: Path, series: tifffile.TiffPageSeries) -> None:
 
 
 def _check_packing(path: Path, series: tifffile.TiffPageSeries) -> None:
-    """A file that claims more pixels than its compression can hold is damaged. Strips that are left out are empty."""
+    """Refuse a file that claims more pixels than its bytes can decode to. Missing strips count as empty."""
     page = series.keyframe
     most = _MOST_PACKED.get(int(page.compression))
     stored = sum(page.databytecounts)
@@ -162,7 +162,7 @@ def _check_packing(path: Path, series: tifffile.TiffPageSeries) -> None:
 
 
 def _check_codec(path: Path, series: tifffile.TiffPageSeries) -> None:
-    """Name what is missing before tifffile trips over it."""
+    """Name a missing package before tifffile fails."""
     import tifffile
 
     compression = series.keyframe.compression
@@ -179,7 +179,7 @@ def _check_codec(path: Path, series: tifffile.TiffPageSeries) -> None:
 
 
 def _coloured(path: Path, data: np.ndarray, axes: str, page: tifffile.TiffPage) -> tuple[np.ndarray, str]:
-    """The pixels as grey or RGB whatever their colour model, and their axes; samples that are no colours are channels."""
+    """The pixels as grey or RGB whatever their colour model, and their axes; samples that are not colours are channels."""
     model = getattr(page.photometric, "name", "")  # unknown ones are plain numbers
     if model in ("CIELAB", "ICCLAB", "ITULAB", "LOGLUV"):
         raise BadImage(f"{path.name} holds colours as {model}, which cannot be read. Convert it to RGB.")
@@ -207,12 +207,12 @@ def _coloured(path: Path, data: np.ndarray, axes: str, page: tifffile.TiffPage) 
 def _converted(
     convert: Callable[..., np.ndarray], data: np.ndarray, *options: Any, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Converted pixels; those of a header alone, which take no memory, stay zeros."""
+    """Convert pixels; those of a header only, zeros that take no memory, stay zeros."""
     return convert(data, *options) if any(data.strides) or not data.size else zeros(shape, data.dtype)
 
 
 def _named(path: Path, data: np.ndarray, axes: str) -> ImageData:
-    """The image with axes of length 1 left out and every other named."""
+    """The image with named axes, without those of length 1."""
     keep = [letter in "YX" or length != 1 for letter, length in zip(axes, data.shape, strict=True)]
     data = data[tuple(slice(None) if k else 0 for k in keep)]
     kept, note = complete_axes(path.name, data.shape, "".join(a for a, k in zip(axes, keep, strict=True) if k))
@@ -224,7 +224,7 @@ def _named(path: Path, data: np.ndarray, axes: str) -> ImageData:
 
 
 def _channel_names(file: tifffile.TiffFile, number: int) -> tuple[str, ...]:
-    """Names of the channels as OME and ImageJ files tell them; empty where not every one has a name."""
+    """Names of the channels in OME and ImageJ files; empty unless each one has a name."""
     names: list[str | None] = []
     if file.is_ome and file.ome_metadata:
         try:

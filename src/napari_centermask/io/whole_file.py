@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: the one way in which all of this package writes them."""
+"""Write files whole or not at all: all of this package writes files here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_centermask.io.own_files import check_target
 
 _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 KEPT = "Nothing is lost while this window is open."
-"""What an error adds where the state is still in memory."""
+"""Added to an error if the state is still in memory."""
 _LONGEST_NAME = 200  # bytes; with what a temporary name adds still below the 255 of common file systems
 
 
@@ -23,24 +23,24 @@ _LONGEST_NAME = 200  # bytes; with what a temporary name adds still below the 25
 def whole_file(
     path: Path, *, previous: Path | None = None, make_folder: bool = True, is_owner: bool = False
 ) -> Iterator[Path]:
-    """A temporary path beside `path` to write a file or a folder to, which gets its name when the block ends well.
+    """A temporary path beside `path` to write a file or a folder to; it is renamed if the block ends without an error.
 
-    It is brought to the disk first. If the block fails, what was there before is as it was, and the temporary file is
-    removed. That of a killed process stays; its name ends in ".part".
+    It is flushed to the disk first. If the block fails, the old file stays and the temporary one is removed. A killed process
+    leaves its temporary file, whose name ends in ".part".
 
     Parameters
     ----------
     previous
-        The file that is replaced is kept under this name.
+        Keep the replaced file under this name.
     make_folder
-        Make the folder if there is none.
+        Create the folder if it is missing.
     is_owner
-        Whether a project writes its own file, which nobody else may.
+        Whether a project writes its own file, which nothing else may do.
 
     Raises
     ------
     CannotSave
-        If the target cannot be written, saying why and what to do. An error of another file passes as it is.
+        If the target cannot be written, with the reason and what to do. Errors about other files are passed on.
     BadSettings
         If the target is one of a project's own files.
     """
@@ -56,7 +56,7 @@ def whole_file(
 
 @contextmanager
 def whole_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """As `whole_file` for files that belong together: all get their names, or all are as they were.
+    """As `whole_file`, for files that belong together: either all are renamed, or none changes.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def whole_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
 
 @contextmanager
 def _writing(paths: Sequence[Path], make_folder: bool) -> Iterator[list[Path]]:
-    """Temporary paths, removed in the end; errors of writing become `CannotSave`."""
+    """Temporary paths, removed at the end; errors while writing become `CannotSave`."""
     for path in paths:
         _check(path, make_folder)
     parts = [_beside(p, "part") for p in paths]
@@ -96,7 +96,7 @@ def _names(*paths: Path) -> set[str | Path]:
 
 
 def _check(path: Path, make_folder: bool) -> None:
-    """Find out before the work what would refuse the file after it."""
+    """Refuse, before the work, a target that could not be written after it."""
     if "\0" in str(path):
         raise CannotSave(f"Cannot write {str(path)!r}: the name holds a NUL character. Choose another one.")
     try:
@@ -117,7 +117,7 @@ def _beside(path: Path, word: str) -> Path:
 
 
 def _name(part: Path, path: Path) -> None:
-    """Rename, to the place of what was there; a folder takes the place of a folder only."""
+    """Rename, replacing what is there; a folder replaces only a folder."""
     if part.is_dir() and path.is_dir() and not path.is_symlink():
         before = _beside(path, "before.part")
         os.replace(path, before)
@@ -161,7 +161,7 @@ def _remove(part: Path) -> None:
 
 
 def _keep(path: Path, previous: Path) -> None:
-    """Give the file a second name. It is never missing meanwhile."""
+    """Give the file a second name; it is never missing in between."""
     part = _beside(previous, "part")
     try:
         link_or_copy(path, part)
@@ -171,7 +171,7 @@ def _keep(path: Path, previous: Path) -> None:
 
 
 def link_or_copy(path: Path, target: Path) -> None:
-    """Give a file a second name, or copy it where the file system knows no hard links."""
+    """Link a file to a second name, or copy it if the file system has no hard links."""
     target.unlink(missing_ok=True)
     try:
         os.link(path, target)
@@ -180,7 +180,7 @@ def link_or_copy(path: Path, target: Path) -> None:
 
 
 def cannot_save(path: Path, error: OSError) -> str:
-    """The sentence for a person: which file, why, and what to do."""
+    """The error to show: which file, why, and what to do."""
     if error.errno in _FULL:
         advice = f"Make room on the disk of {path.parent}"
     elif error.errno == errno.ENAMETOOLONG:
@@ -195,7 +195,7 @@ def cannot_save(path: Path, error: OSError) -> str:
 
 
 def _sync(part: Path) -> None:
-    """Bring a file's content to the disk; a folder's files are left to the system."""
+    """Flush a file's content to the disk; a folder's files are left to the system."""
     if part.is_dir():
         return
     descriptor = os.open(part, os.O_RDWR | getattr(os, "O_BINARY", 0))  # Windows syncs no file opened for reading
@@ -206,7 +206,7 @@ def _sync(part: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring renames in a folder to the disk, where the system can."""
+    """Flush renames in a folder to the disk, if the system can."""
     if os.name == "nt":
         return
     with suppress(OSError):  # some network file systems cannot; the rename itself is done

@@ -185,7 +185,7 @@ def _write_folder(
 ) -> None:
     """Write a file for each result that an earlier run of the same command has not written."""
     pairs = [(t, r) for t, r in zip(targets, results, strict=True) if not (str(t) in run.done and t.exists())]
-    planned = set(run.planned) if run.going_on else set()
+    planned = set(run.planned) if run.is_continued else set()
     _check_free([t for t, _ in pairs if str(t) not in planned], overwrite=overwrite)
     run.begin()
     is_finished = False

@@ -1,4 +1,4 @@
-"""Kinds of cells, shared by all images of a project."""
+"""The categories of cells, shared by all images of a project."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_centermask.io.project.layout import Category, CategoryEntry, fields_
 
 
 class Categories:
-    """Kinds of cells by COCO id.
+    """Categories by COCO id.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Categories:
 
     @property
     def by_id(self) -> dict[int, Category]:
-        """A copy of all."""
+        """A copy of all categories, by id."""
         return dict(self._by_id)
 
     @property
@@ -41,7 +41,7 @@ class Categories:
         return {id: c.name for id, c in self._by_id.items()}
 
     def entries(self) -> list[CategoryEntry]:
-        """For project.json, by id."""
+        """Entries for project.json, by id."""
         return [CategoryEntry(id=id, **fields_of(c)) for id, c in sorted(self._by_id.items())]
 
     def new(self, name: str, *, id: int = 0) -> tuple[int, Category]:
@@ -72,7 +72,7 @@ class Categories:
         Raises
         ------
         BadRecord, pydantic.ValidationError
-            If it describes none.
+            If it does not describe such a change.
         """
         if not (isinstance(item, dict) and item.get("removed") is True):
             entry = CategoryEntry.model_validate(item)
@@ -84,12 +84,12 @@ class Categories:
 
 
 def check_category(id: int, category: Category, existing: Mapping[int, Category]) -> None:
-    """Refuse a category whose name, key or colour cannot be.
+    """Refuse a category with an invalid name, key or colour.
 
     Raises
     ------
     BadSettings
-        If another one has the name or the key, the name is empty, or the colour is not one.
+        If another one has the name or the key, the name is empty, or the colour is not valid.
     """
     others = [c for k, c in existing.items() if k != id]
     if not category.name.strip():

@@ -1,4 +1,4 @@
-"""The cells of a project's images: made when an image is opened, and packed again when they have changed."""
+"""The cells of a project's images: read when an image is opened, and packed again when they have changed."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from napari_centermask.io.project.store import Store
 
 @dataclass
 class _LoadedImage:
-    """An image whose cells were asked for, with the score from which they are shown in annotations.json."""
+    """An image whose cells were read, with the score from which they are shown in annotations.json."""
 
     result: Result
     threshold: float
     history: History | None = None
 
     @property
-    def is_moved(self) -> bool:
+    def has_new_threshold(self) -> bool:
         """Whether other cells are shown than in annotations.json."""
         return len(self.result) > 0 and self.result.threshold != self.threshold
 
@@ -43,11 +43,11 @@ class Cells:
     Parameters
     ----------
     store
-        What annotations.json holds; `pack` takes changes into it.
+        The content of annotations.json; `pack` adds the changes to it.
     images
         The images that the cells belong to.
     categories
-        Their names are kept in every result.
+        The categories, whose names are kept in every result.
     """
 
     def __init__(self, store: Store, images: ImageList, categories: Categories) -> None:
@@ -73,12 +73,12 @@ class Cells:
         return 0 if id in self._loaded else self._store.count(self._images[id].file_name)
 
     def reader(self, id: int) -> Callable[[], Result]:
-        """What reads the cells of an image in another thread, for `take`; raises as `result`."""
+        """A function that reads the cells of an image in another thread, for `take`; raises as `result`."""
         entry, image = self._images[id], self._loaded.get(id)
         return partial(self._read, entry) if image is None else lambda: image.result
 
     def take(self, id: int, result: Result) -> None:
-        """Use what a `reader` read, unless the image was opened meanwhile."""
+        """Use the result of a `reader`, unless the image was opened in the meantime."""
         if id not in self._loaded:
             self._name(result)
             self._loaded[id] = _LoadedImage(result, result.threshold)
@@ -100,7 +100,7 @@ class Cells:
         return result
 
     def history(self, id: int, on_edit: Callable[[int, Edit], None], *, refusal: str = "") -> History:
-        """The door for all changes of an image; with a `refusal` it refuses them."""
+        """The history through which an image is changed; with a `refusal`, it refuses every change."""
         result = self.result(id)
         image = self._loaded[id]
         if image.history is None:
@@ -151,7 +151,7 @@ class Cells:
         return self._store.uses(self._images[id].file_name)
 
     def mark(self, id: int) -> None:
-        """Note that what is in memory is not in the store."""
+        """Note that an image in memory differs from the store."""
         self._changed.add(id)
 
     @property
@@ -161,24 +161,24 @@ class Cells:
 
     @property
     def touched(self) -> set[int]:
-        """Images whose entries in annotations.json are not as in memory: edited, or shown from another score on."""
-        return self._changed | {id for id, image in self._loaded.items() if image.is_moved}
+        """Images whose entries in annotations.json are outdated: edited, or shown from another score on."""
+        return self._changed | {id for id, image in self._loaded.items() if image.has_new_threshold}
 
     def pack(self) -> None:
-        """Take what is not as in annotations.json into the store."""
+        """Bring the store up to date with the images in memory."""
         for id in sorted(self.touched):
             entry = self._images[id]
             extra = {k: v for k, v in {"group": entry.group, "pixel_size_um": entry.pixel_size_um}.items() if v}
             self._store.put(entry.file_name, self.result(id), image_id=id, extra=extra)
 
     def note_saved(self) -> None:
-        """Remember that annotations.json holds what is in memory."""
+        """Note that annotations.json is up to date."""
         self._changed.clear()
         for image in self._loaded.values():
             image.threshold = image.result.threshold
 
     def remove(self, id: int) -> Callable[[], None]:
-        """Forget an image; what is returned brings its cells back as they were."""
+        """Remove an image; returns a function that restores its cells."""
         image, was_changed = self._loaded.pop(id, None), id in self._changed
         self._changed.discard(id)
 
@@ -193,7 +193,7 @@ class Cells:
     def predictions(
         self, id: int, planes: Mapping[Index, Instances], ids: Mapping[str, int], model: str
     ) -> list[Change]:
-        """Changes that put a model's cells in the place of its former ones; `ids` are those of the categories' names."""
+        """Changes that replace a model's earlier cells; `ids` gives the id of each category name."""
         result, changes = self.result(id), list[Change]()
         for index, plane in planes.items():
             numbers = {c: ids[name] for c, name in plane.categories.items()}
@@ -203,7 +203,7 @@ class Cells:
         return changes
 
     def whole_regions(self, id: int) -> list[RegionChange]:
-        """Changes that state that all of every plane is right and complete."""
+        """Changes that mark every plane as reviewed."""
         result = self.result(id)
         whole = ((0, 0, *result.shape),)
         planes: Iterable[Index] = (tuple(map(int, index)) for index in np.ndindex(*result.leading))

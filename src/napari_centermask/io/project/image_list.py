@@ -1,4 +1,4 @@
-"""The images of a project: their entries in project.json, and which of them cannot be used."""
+"""The images of a project: their entries in project.json, and why some cannot be used."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class ImageList:
     Parameters
     ----------
     folder
-        Of the project.
+        The project's folder.
     entries
-        Those of project.json; sizes that are not known yet, or of files that changed, are read.
+        Entries of project.json; unknown sizes, and those of files that changed, are read.
     """
 
     def __init__(self, folder: Path, entries: Iterable[ImageEntry] = ()) -> None:
@@ -39,11 +39,11 @@ class ImageList:
         return self._entries[id]
 
     def problem(self, id: int) -> str:
-        """Why an image cannot be used, in a sentence; empty while all is well."""
+        """Why an image cannot be used, in a sentence; empty if it can."""
         return self._problems.get(id, "")
 
     def image(self, id: int) -> ProjectImage:
-        """One image as others see it; `KeyError` if there is none with this id."""
+        """The image with an id; raises `KeyError` if there is none."""
         e = self._entries[id]
         path = self.folder / e.path
         size, problem = e.pixel_size_um, self.problem(id)
@@ -55,11 +55,11 @@ class ImageList:
         self._measure(entry)
 
     def clear(self) -> None:
-        """Forget all images."""
+        """Remove all images."""
         self._entries, self._problems = {}, {}
 
     def remove(self, id: int) -> Callable[[], None]:
-        """Take an image out; what is returned puts it back where it was."""
+        """Remove an image; returns a function that puts it back in its place."""
         entries, problems = dict(self._entries), dict(self._problems)
         del self._entries[id]
         self._problems.pop(id, None)
@@ -70,22 +70,22 @@ class ImageList:
         return put_back
 
     def set_status(self, id: int, status: Status) -> bool:
-        """Say how far an image is; whether that is news."""
+        """Set an image's status; returns whether it changed."""
         is_news = self._entries[id].status != status
         self._entries[id].status = status
         return is_news
 
     def set_group(self, id: int, group: str) -> None:
-        """Say which source an image comes from."""
+        """Set the source that an image comes from."""
         self._entries[id].group = group
 
     def relocate(self, id: int, path: Path) -> None:
-        """Say where a linked image lies now.
+        """Set the new place of a linked image.
 
         Raises
         ------
         BadImage
-            If that is another image: its size differs.
+            If it is another image, of a different size.
         """
         path = Path(os.path.abspath(path))
         inside = path.is_relative_to(self.folder)
@@ -98,7 +98,7 @@ class ImageList:
         self._measure(self._entries[id])
 
     def new_files(self) -> list[Path]:
-        """Images that lie in the folder and are not part of the project."""
+        """Images in the folder that are not part of the project."""
         known = {self.folder / e.path for e in self}
         return [p for p in find_images(self.folder).images if p not in known]
 

@@ -1,4 +1,4 @@
-"""The images of a project: finding them, reading their sizes without their pixels, copying and linking."""
+"""The images of a project: find them, read their sizes without their pixels, copy and link them."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ IMAGES = "images"
 
 @dataclass(frozen=True, slots=True)
 class ProjectImage:
-    """One image of a project.
+    """An image of a project.
 
     Attributes
     ----------
     file_name
         Its name in the annotations; unique.
     path
-        Where it lies.
+        Path of the file.
     shape, leading, axes
         (H, W), the sizes of the t and z axes, and the letters of all axes. None and empty if it cannot be read.
     status
         "untouched", "predicted", "in work" or "reviewed".
     group
-        Images of one group never go to different splits; empty: by the name.
+        Images of one group never go to different splits; if empty, the name decides.
     problem
-        Why it cannot be used, in a sentence; empty while all is well.
+        Why it cannot be used, in a sentence; empty if it can.
     """
 
     id: int
@@ -59,14 +59,14 @@ class ProjectImage:
 
 
 def find_images(folder: Path) -> FolderImages:
-    """Images of a folder in the order that people count; those of its folder "images" if it has none itself."""
+    """Images of a folder in natural order; those of its folder "images" if it has none itself."""
     outside = images_in(folder)
     inside = folder / IMAGES
     return images_in(inside) if not outside.images and inside.is_dir() else outside
 
 
 def measure(entry: ImageEntry, path: Path) -> str:
-    """Read an image's size and axes into its entry unless they are known; returns why it cannot be used, or nothing."""
+    """Read an image's size and axes into its entry unless known; returns why it cannot be used, or an empty text."""
     try:
         stat = path.stat()
     except OSError:
@@ -92,12 +92,12 @@ def measure(entry: ImageEntry, path: Path) -> str:
 def new_entries(
     folder: Path, paths: Iterable[Path], known: Iterable[ImageEntry], *, copy: bool
 ) -> tuple[dict[Path, ImageEntry], list[str]]:
-    """Entries for images that the project does not have yet, by the paths given, and why others were left out.
+    """Entries for images that the project does not have yet, by path, and why others were left out.
 
     Raises
     ------
     BadProject
-        If a path is no image file.
+        If a path is not an image file.
     """
     known = list(known)
     names = {e.file_name for e in known}
@@ -142,7 +142,7 @@ def _free_name(folder: Path, path: Path, names: set[str], copy: bool) -> str:
 
 
 def file_of_folder(folder: Path, store: Store) -> ProjectFile:
-    """project.json for a folder that has none: its images, and the categories of annotations.json if there is one."""
+    """A new project.json for a folder: its images, and the categories of annotations.json if there is one."""
     categories: dict[int, Category] = {}
     for item in store.categories:
         if isinstance(item, dict) and type(item.get("id")) is int and item["id"] > 0 and item["id"] not in categories:

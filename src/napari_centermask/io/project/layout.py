@@ -1,4 +1,4 @@
-"""project.json: what a project holds beside the annotations; read strictly, written whole."""
+"""project.json: everything of a project except the annotations; validated when read, written whole."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ STATUSES: tuple[Status, ...] = ("untouched", "predicted", "in work", "reviewed")
 PALETTE = (
     "#4c9be8", "#e8794c", "#5cc27f", "#c95cc2", "#e8c84c", "#5cc2c2", "#e84c6f", "#9b7ae8", "#a3c25c",
 )  # fmt: skip
-"""Colours of the first categories: light enough for a dark canvas, told apart by most people."""
+"""Colours of the first categories: light enough for a dark canvas, and distinct for most people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """What a kind of cell is called and how it is shown.
+    """The name of a category of cells, and how it is shown.
 
     Attributes
     ----------
     colour
         "#rrggbb".
     key
-        Key that gives a cell this category; empty for none.
+        Key that gives cells this category; empty for none.
     """
 
     name: str
@@ -42,17 +42,17 @@ class Category:
 
 
 def _relative_or_absolute(path: str) -> str:
-    """A path inside the folder, or a link to an absolute one that the person chose."""
+    """Check that a path is inside the folder, or absolute for a linked image."""
     pure = PurePosixPath(path.replace("\\", "/"))
     if not path or "\0" in path or (".." in pure.parts):
-        raise ValueError(f"{path!r} leads out of the project")
+        raise ValueError(f"{path!r} is outside the project")
     return path
 
 
 def _inside(name: str) -> str:
     pure = PurePosixPath(name.replace("\\", "/"))
     if not name or "\0" in name or pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0]:
-        raise ValueError(f"{name!r} leads out of the project")
+        raise ValueError(f"{name!r} is outside the project")
     return name
 
 
@@ -78,13 +78,13 @@ class ImageEntry(BaseModel):
     file_name
         Its name in the annotations, with forward slashes; unique.
     path
-        Where it lies: relative to the folder, or absolute for a linked one.
+        Path of the file: relative to the folder, or absolute for a linked image.
     shape, leading, axes
-        (H, W), the sizes of the t and z axes, and the letters of all axes; None and empty while it could not be read.
+        (H, W), the sizes of the t and z axes, and the letters of all axes; None and empty if it could not be read yet.
     group
-        Images of one group come from one source and never go to different splits; empty: told by the name.
+        Images of one group come from one source and never go to different splits; if empty, the name decides.
     size, mtime_ns
-        Of the file when it was read last.
+        Size and time of the file when it was last read.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -102,14 +102,14 @@ class ImageEntry(BaseModel):
 
 
 class ProjectFile(BaseModel):
-    """All of project.json.
+    """The content of project.json.
 
     Attributes
     ----------
     edits
-        Number of the last record of the journal that is contained here.
+        Number of the last journal record that this file contains.
     known
-        SHA-256 of the annotations.json that this program wrote last, and of the one before.
+        SHA-256 of the last annotations.json that this program wrote, and of the one before.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -132,7 +132,7 @@ class ProjectFile(BaseModel):
         return self
 
     def named(self) -> dict[int, Category]:
-        """The categories by id."""
+        """Names of the categories by id."""
         return {c.id: Category(c.name, c.colour, c.key) for c in self.categories}
 
     def encoded(self) -> Iterable[bytes]:
@@ -146,7 +146,7 @@ def read_project_file(folder: Path) -> ProjectFile | None:
     Raises
     ------
     BadProject
-        If it is damaged, of a newer version, or leads out of the folder.
+        If it is damaged, from a newer version, or has a path outside the folder.
     """
     path = folder / PROJECT
     advice = f"{PREVIOUS_PROJECT} has the previous state: rename it to that name, or move both away to start over."

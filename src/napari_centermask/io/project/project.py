@@ -1,4 +1,4 @@
-"""A project: open a folder of images, correct its cells with a journal of all edits, save, and continue later."""
+"""A project: a folder of images whose cells are corrected, with a journal of all edits, saved, and opened again later."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ from napari_centermask.io.project.saving import ProjectFiles, free_name, keep_co
 class Project:
     """A folder with images, annotations.json, a journal, models and runs; made by `open` or `create`.
 
-    It puts its parts together: `ImageList`, `Categories`, `Cells` and `ProjectFiles` each own their data, and what changes
-    one of them goes through here, where it is written to the journal. All methods belong to one thread, the one that edits.
+    It joins `ImageList`, `Categories`, `Cells` and `ProjectFiles`, which each own their data. All changes go through this
+    class, which writes them to the journal. Call its methods from one thread only, the one that edits.
 
     Attributes
     ----------
     folder
-        Where it lies.
+        The project's folder.
     read_only
-        Why nothing can be changed, in a sentence; empty for the one window that writes.
+        Why nothing can be changed, in a sentence; empty if this window may write.
     recovered
-        Number of edits that were in the journal and not in annotations.json: the last session did not end by itself.
+        Number of edits in the journal but not in annotations.json: the last session crashed or was killed.
     notes
-        Sentences that the person should read after opening.
+        Sentences to show after opening.
     changed
-        Emitted with the id of an image whose cells or status changed; with 0 for the list of images or the categories.
+        Emitted with the id of an image whose cells or status changed; with 0 if the list of images or the categories changed.
     troubled
-        Emitted with a sentence when the disk refuses the journal, and with "" when it is well again; perhaps from
-        another thread. `problem` holds the same.
+        Emitted with a sentence when the journal cannot be written, and with "" when it can be again; possibly from another
+        thread. Its text is in `problem`.
     """
 
     changed = Signal(int)
@@ -71,17 +71,17 @@ class Project:
 
     @classmethod
     def create(cls, folder: Path, images: Iterable[Path] | None = None, *, copy: bool = False) -> Self:
-        """Make a project of a new or present folder.
+        """Make a project in a new or existing folder.
 
         Parameters
         ----------
         images
-            Image files; those outside of the folder are linked, or copied with `copy`. Those in the folder if not given.
+            Image files, by default those in the folder. Files outside the folder are linked, or copied with `copy`.
 
         Raises
         ------
         BadProject
-            If the folder is a project already, or an image is none.
+            If the folder is already a project, or a file is not an image.
         CannotSave
             If the folder cannot be written.
         """
@@ -106,12 +106,12 @@ class Project:
     def open(cls, folder: Path) -> Self:
         """Open a project; a folder of images becomes one.
 
-        What the journal holds beyond annotations.json is applied: the state is that of the last finished stroke.
+        Edits in the journal that annotations.json lacks are applied, so the state is that of the last finished stroke.
 
         Raises
         ------
         BadProject, BadAnnotations
-            If the folder or a file in it is damaged; nothing was changed then.
+            If the folder or a file in it is damaged; nothing is changed then.
         """
         return cls._locked(Path(os.path.abspath(folder)), must_write=False)
 
@@ -131,7 +131,7 @@ class Project:
             raise
 
     def _replay(self, contents: Contents) -> int:
-        """Apply the journal; returns the number of edits that nobody saved."""
+        """Apply the journal; returns the number of unsaved edits."""
         done, refused = Replay(self._cells, self._images, self._categories, edits=self._files.edits).apply(contents)
         if self.read_only:
             return 0
@@ -145,7 +145,7 @@ class Project:
         return done
 
     def _begin(self, contents: Contents) -> None:
-        """Begin to write; on a full disk project.json of a new project waits for the first time it is saved."""
+        """Start writing; if the disk is full, project.json of a new project is written when it is first saved."""
         remove_parts(self.folder, (ANNOTATIONS, PREVIOUS, PROJECT, PREVIOUS_PROJECT, JOURNAL))
         start = max(contents.last, *self._files.edits)
         self._journal = Journal(self.folder / JOURNAL, start=start, on_problem=self.troubled.emit)
@@ -157,11 +157,11 @@ class Project:
 
     @property
     def problem(self) -> str:
-        """Why the last edits are not on the disk, in a sentence; empty while all is well."""
+        """Why the last edits are not on the disk, in a sentence; empty if they are."""
         return self._journal.problem if self._journal is not None else ""
 
     def _writing(self) -> Journal:
-        """The journal; raises `ReadOnlyProject` where nothing can be changed."""
+        """The journal; raises `ReadOnlyProject` if nothing can be changed."""
         if self.read_only or self._journal is None:
             raise ReadOnlyProject(self.read_only)
         return self._journal
@@ -174,7 +174,7 @@ class Project:
         return [self.image(e.id) for e in self._images]
 
     def image(self, id: int) -> ProjectImage:
-        """One image; `KeyError` if there is none with this id."""
+        """The image with an id; raises `KeyError` if there is none."""
         return self._images.image(id)
 
     def __contains__(self, id: int) -> bool:
@@ -186,12 +186,12 @@ class Project:
         Raises
         ------
         BadProject, CannotSave, ReadOnlyProject
-            If one is no image, the project's own file cannot be written, or the project is read-only.
+            If one is not an image, the project's own file cannot be written, or the project is read-only.
         """
         return self.add_files(paths, copy=copy)[1]
 
     def add_files(self, paths: Iterable[Path], *, copy: bool = False) -> tuple[dict[Path, int], list[str]]:
-        """Ids of the new images by the paths given, and why others were left out; otherwise as `add_images`."""
+        """Ids of the new images by path, and why others were left out; otherwise as `add_images`."""
         self._writing()
         entries, left_out = new_entries(self.folder, paths, self._images, copy=copy)
         self._add(list(entries.values()))
@@ -205,7 +205,7 @@ class Project:
         self._bring_back(e for e in entries if not self._images.problem(e.id))
 
     def _bring_back(self, entries: Iterable[ImageEntry]) -> None:
-        """Give images that were part of the project before their cells and status again."""
+        """Restore the cells and status of images that were part of the project before."""
         for entry in entries:
             former = self._store.bring_back(entry.file_name, entry.path)
             if former is not None:
@@ -215,10 +215,9 @@ class Project:
                 self._cells.mark(entry.id)
 
     def remove_image(self, id: int) -> None:
-        """Take an image out of the project and save it; raises as `Project.save`, and the image stays then.
+        """Remove an image from the project and save; raises as `Project.save`, and then the image stays.
 
-        Its file stays where it is. Its cells are kept in annotations.json, apart from the others, and come back when the
-        file is added again.
+        The file stays where it is. Its cells are kept in annotations.json, separately, and come back if it is added again.
         """
         self._writing()
         entry = self._images[id]
@@ -235,11 +234,11 @@ class Project:
         self.changed.emit(0)
 
     def new_files(self) -> list[Path]:
-        """Images that lie in the folder and are not part of the project."""
+        """Images in the folder that are not part of the project."""
         return self._images.new_files()
 
     def relocate(self, id: int, path: Path) -> None:
-        """Say where a linked image lies now; raises `BadImage` if that is another image: its size differs."""
+        """Set the new place of a linked image; raises `BadImage` if it is another image, of a different size."""
         self._writing()
         self._images.relocate(id, path)
         self._files.write_lists(self._images, self._categories)
@@ -250,14 +249,14 @@ class Project:
         return self._images[id].status
 
     def set_status(self, id: int, status: Status) -> None:
-        """Say how far an image is. "reviewed" also states that all of every plane is right and complete.
+        """Set an image's status; "reviewed" also marks every plane as reviewed.
 
         Raises
         ------
         ValueError
             If there is no such status.
         BadImage
-            If an image is to be reviewed that cannot be used.
+            If the status is "reviewed" and the image cannot be used.
         ReadOnlyProject
             If the project is read-only.
         """
@@ -276,7 +275,7 @@ class Project:
             self._writing().note({"image": id, "status": status})
 
     def set_group(self, id: int, group: str) -> None:
-        """Say which source an image comes from: images of one group never go to different splits."""
+        """Set the source of an image: images of one group never go to different splits."""
         journal = self._writing()
         self._images.set_group(id, group)
         journal.note({"image": id, "group": group})
@@ -286,28 +285,28 @@ class Project:
 
     @property
     def categories(self) -> dict[int, Category]:
-        """Kinds of cells by COCO id."""
+        """The categories by COCO id."""
         return self._categories.by_id
 
     def add_category(self, name: str) -> int:
-        """Add a kind of cell with a free colour and digit key; returns its id.
+        """Add a category with a free colour and digit key; returns its id.
 
         Raises
         ------
         BadSettings
-            If there is one of this name.
+            If there is one with this name.
         """
         id, category = self._categories.new(name)
         self.set_category(id, category)
         return id
 
     def set_category(self, id: int, category: Category) -> None:
-        """Change a kind of cell, or add one with this id.
+        """Change a category, or add one with this id.
 
         Raises
         ------
         BadSettings
-            If the name or the key is another one's already, or the colour is none.
+            If another category has the name or the key, or the colour is not valid.
         """
         self._writing()
         check_category(id, category, self._categories.by_id)
@@ -319,12 +318,12 @@ class Project:
         self.changed.emit(0)
 
     def remove_category(self, id: int) -> None:
-        """Remove a kind of cell that no cell has.
+        """Remove a category that no cell has.
 
         Raises
         ------
         BadSettings
-            Naming an image whose cells have it.
+            If cells have it; the message names their image.
         """
         journal = self._writing()
         user = next((e.file_name for e in self._images if id in self._cells.uses(e.id)), None)
@@ -357,15 +356,15 @@ class Project:
         return self._cells.unread(id)
 
     def reader(self, id: int) -> Callable[[], Result]:
-        """What reads the cells of an image in another thread; `take` the result afterwards. It raises as `result`."""
+        """A function that reads the cells of an image in another thread, for `take`; raises as `result`."""
         return self._cells.reader(id)
 
     def take(self, id: int, result: Result) -> None:
-        """Use what a `reader` read, unless the image was opened meanwhile."""
+        """Use the result of a `reader`, unless the image was opened in the meantime."""
         self._cells.take(id, result)
 
     def history(self, id: int) -> History:
-        """The door for all changes of an image; every edit goes to the journal. A read-only project's refuses them."""
+        """The history through which an image is changed, and which writes the journal; a read-only project refuses changes."""
         return self._cells.history(id, self._on_edit, refusal=self.read_only)
 
     def _on_edit(self, id: int, edit: Edit) -> None:
@@ -380,7 +379,7 @@ class Project:
         self.changed.emit(id)
 
     def _take_categories(self, id: int) -> None:
-        """Add the categories that a run in the viewer brought to an image."""
+        """Add the categories that a run in the viewer gave an image."""
         result = self._cells.result(id)
         for number, name in list(result.categories.items()):
             if number not in self._categories:
@@ -389,18 +388,18 @@ class Project:
             self._cells.name(id)
 
     def review_all(self, id: int) -> None:
-        """State through the history that all of every plane is right and complete."""
+        """Mark every plane as reviewed, as an edit."""
         self.history(id).do("review of the whole image", regions=self._cells.whole_regions(id))
 
     def set_predictions(self, id: int, cells: Mapping[Index, Instances] | Instances, *, model: str) -> Edit | None:
-        """Put a model's cells in the place of its former ones, through the history; a person's cells stay.
+        """Replace a model's earlier cells as an edit; cells that a person accepted or corrected stay.
 
         Categories are matched by name; those that the project lacks are added.
 
         Raises
         ------
         ValueError
-            If the cells are of an image of another shape.
+            If the cells belong to an image of another shape.
         """
         self._writing()
         planes: Mapping[Index, Instances] = {(): cells} if isinstance(cells, Instances) else cells
@@ -420,30 +419,30 @@ class Project:
 
     @property
     def unsaved(self) -> bool:
-        """Whether the journal holds changes that annotations.json and project.json do not."""
+        """Whether the journal holds changes that annotations.json or project.json lacks."""
         is_journal_newer = self._journal is not None and self._journal.last > min(self._files.edits)
         return self._files.is_new or bool(self._cells.touched) or is_journal_newer
 
     def changed_outside(self) -> list[str]:
-        """Names of files that another program changed since they were read or written here."""
+        """Names of files that another program changed since they were last read or written here."""
         return self._files.changed_outside()
 
     def save(self, *, overwrite: bool = False) -> None:
-        """Write annotations.json and project.json by rename, the former ones kept; then the journal starts anew.
+        """Write annotations.json and project.json, keeping the previous ones, and start a new journal.
 
-        Undo goes on as before.
+        Undo still works afterwards.
 
         Parameters
         ----------
         overwrite
-            Replace files that another program changed; copies named "... changed outside" are kept of them.
+            Replace files that another program changed, keeping copies named "... changed outside".
 
         Raises
         ------
         ChangedOutside
             If another program changed a file and `overwrite` is off.
         CannotSave
-            If the disk refuses; files, journal and cells are as they were.
+            If a file cannot be written; files, journal and cells are then unchanged.
         ReadOnlyProject
             If the project is read-only.
         """
@@ -455,7 +454,7 @@ class Project:
         journal.drop(number)
 
     def _annotations(self, number: int) -> bytes:
-        """annotations.json as it would be saved now, with the journal's records up to `number` contained."""
+        """annotations.json as it would be saved now, containing the journal up to the record `number`."""
         self._cells.pack()
         categories = [
             {"id": i, "name": name, "supercategory": "cell"} for i, name in sorted(self._categories.names.items())
@@ -463,7 +462,7 @@ class Project:
         return b"".join(self._store.encoded((e.file_name for e in self._images), categories, number))
 
     def reload(self) -> Self:
-        """Close, and open what lies on the disk now; unsaved edits are kept as "annotations unsaved.json"."""
+        """Close, and open what is on the disk now; unsaved edits are kept as "annotations unsaved.json"."""
         if self._cells.changed and self._journal is not None:
             replace_file(free_name(self.folder / ANNOTATIONS, "unsaved"), [self._annotations(0)])
             self._journal.drop(self._journal.last)
@@ -471,7 +470,7 @@ class Project:
         return type(self).open(self.folder)
 
     def discard_recovered(self) -> Self:
-        """Close, and open the state that was saved last; the journal is kept as "journal discarded.jsonl"."""
+        """Close, and open the last saved state; the journal is kept as "journal discarded.jsonl"."""
         journal = self._writing()
         keep_copy(self.folder / JOURNAL, "discarded")
         journal.drop(journal.last)
@@ -479,7 +478,7 @@ class Project:
         return type(self).open(self.folder)
 
     def close(self) -> None:
-        """Bring the journal to the disk and let another window write; closing twice does no harm."""
+        """Flush the journal to the disk and let another window write; may be called twice."""
         if self._journal is not None:
             self._journal.close()
             self._journal = None
@@ -497,7 +496,7 @@ class Project:
 
 
 def _is_prediction(edit: Edit) -> bool:
-    """Whether a model made the edit: it brings cells, and touches none that a person decided on."""
+    """Whether a model made the edit: it adds cells, and changes none that a person decided on."""
     cells = [cell for change in edit.changes for cell in (change.before, change.after) if cell is not None]
     brings = any(change.after is not None for change in edit.changes)
     return brings and not edit.regions and all(cell.status == "predicted" for cell in cells)

@@ -1,4 +1,4 @@
-"""What a journal holds beyond the files of a project, made anew when it is opened."""
+"""Apply the edits in a journal that the files of a project lack, when it is opened."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Replay:
         self._in_annotations, self._in_project = edits
 
     def apply(self, contents: Contents) -> tuple[int, int]:
-        """Apply what the files do not contain; returns how many edits, and how many records could not be applied."""
+        """Apply what the files lack; returns the number of edits, and of records that could not be applied."""
         done = refused = 0
         for record in contents.records:
             is_edit = "cells" in record or "packed" in record
@@ -53,7 +53,7 @@ class Replay:
         elif isinstance(record.get("group"), str):
             self._images.set_group(self._image(record), record["group"])
         else:
-            raise BadRecord("a record says nothing that is known")
+            raise BadRecord("a record has no known content")
 
     def _image(self, record: dict[str, Any]) -> int:
         image = record.get("image")

@@ -1,4 +1,4 @@
-"""project.json and annotations.json on the disk: replaced whole, the former ones kept, those of others never silently."""
+"""Save project.json and annotations.json: written whole, with the previous ones kept; changes of others are never lost."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from napari_centermask.io.project.store import Store
 
 
 class ProjectFiles:
-    """The two files of a project, as they were read or written last.
+    """The two files of a project, as they were last read or written.
 
     Attributes
     ----------
     file
-        The content of project.json; of a new project what it would be.
+        The content of project.json; for a new project, what it will be.
     store
         The content of annotations.json.
     is_new
@@ -48,12 +48,12 @@ class ProjectFiles:
         return self.store.edits, self.file.edits
 
     def note(self) -> str:
-        """What another program did to annotations.json since it was written here, in a sentence; empty if nothing.
+        """A sentence about a change that another program made to annotations.json; empty if there was none.
 
         Raises
         ------
         BadProject
-            If it is gone and the one before it is there: nobody should go on without cells by mistake.
+            If it is gone but the previous one exists, so that nobody continues without cells by mistake.
         """
         now = self._annotations.sha256
         if self.is_new or now in self.file.known:
@@ -68,19 +68,19 @@ class ProjectFiles:
         return ""
 
     def changed_outside(self) -> list[str]:
-        """Names of files that another program changed since they were read or written here."""
+        """Names of files that another program changed since they were last read or written here."""
         stamps = {ANNOTATIONS: self._annotations, PROJECT: self._project}
         return [name for name, stamp in stamps.items() if not stamp.fits(self.folder / name)]
 
     def check_outside(self, *, overwrite: bool) -> None:
-        """Refuse to replace what another program wrote; with `overwrite` keep a copy of it.
+        """Refuse to replace files that another program wrote; with `overwrite`, keep copies instead.
 
         Raises
         ------
         ChangedOutside
-            Naming the files.
+            With the names of the files.
         CannotSave
-            If no copy can be kept.
+            If a copy cannot be written.
         """
         names = self.changed_outside()
         if names and not overwrite:
@@ -92,19 +92,19 @@ class ProjectFiles:
             keep_copy(self.folder / name, "changed outside")
 
     def write_lists(self, images: Iterable[ImageEntry], categories: Categories) -> None:
-        """Write project.json between two times of saving: the edits that it contains stay those that it did.
+        """Write project.json only, without saving: it still contains the same edits.
 
         Raises
         ------
         ChangedOutside, CannotSave
-            If another program changed it, or the disk refuses.
+            If another program changed it, or it cannot be written.
         """
         if not self._project.fits(self.folder / PROJECT):
             self.check_outside(overwrite=False)
         self._write_project(images, categories)
 
     def begin(self, images: Iterable[ImageEntry], categories: Categories) -> None:
-        """Write project.json of a folder that has none; raises `CannotSave`."""
+        """Write project.json in a folder that has none; raises `CannotSave`."""
         self.file.known = [self._annotations.sha256]
         self._write_project(images, categories)
         self.is_new = False
@@ -127,7 +127,7 @@ class ProjectFiles:
 
 
 def free_name(path: Path, word: str) -> Path:
-    """A name beside `path` that no file has: "annotations changed outside.json", then with numbers."""
+    """A free name beside `path`: "annotations changed outside.json", then with numbers."""
     names = (path.with_name(f"{path.stem} {word}{'' if n == 1 else f' {n}'}{path.suffix}") for n in range(1, 10_000))
     return next(p for p in names if not p.exists())
 

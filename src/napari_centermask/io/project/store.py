@@ -1,8 +1,8 @@
-"""annotations.json of a project: kept as it is read, image by image, and made cells of only when an image is opened.
+"""annotations.json of a project: kept as it was read, image by image, and turned into cells when an image is opened.
 
-What is not opened is written back as it came. Cells that are shown stand under `annotations`, where every COCO reader finds
-them. Rejected ones and candidates below the score stand under `napari_centermask: {"hidden": [...]}`, those of images that
-were removed from the project under `{"removed": [{"entry", "images", "annotations", "hidden"}, ...]}`.
+Images that are not opened are written back unchanged. Cells that are shown are under `annotations`, where every COCO reader
+finds them. Rejected ones and candidates below the score are under `napari_centermask: {"hidden": [...]}`, and cells of images
+that were removed from the project under `{"removed": [{"entry", "images", "annotations", "hidden"}, ...]}`.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ Raw = dict[str, Any]
 
 @dataclass
 class RawImage:
-    """The entries of one image: one for each plane, and its annotations, shown ones and hidden ones."""
+    """The entries of an image: one for each plane, and its shown and hidden annotations."""
 
     records: list[Raw] = field(default_factory=list)
     shown: list[Raw] = field(default_factory=list)
     hidden: list[Raw] = field(default_factory=list)
     entry: Raw = field(default_factory=dict)
-    """That of project.json, for an image that was removed."""
+    """The entry in project.json of an image that was removed."""
 
 
 class Store:
-    """What annotations.json holds, by file name.
+    """The content of annotations.json, by file name.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Store:
     removed
         Images that were removed from the project.
     edits
-        Number of the last journal record that is contained; 0 in a file that another program wrote.
+        Number of the last journal record that it contains; 0 in a file that another program wrote.
     """
 
     def __init__(self, path: Path) -> None:
@@ -77,7 +77,7 @@ class Store:
             return store
         except (OSError, ValueError, RecursionError, TypeError, AttributeError, KeyError) as error:
             raise BadAnnotations(
-                f"Expected COCO at {path}, it cannot be read: {type(error).__name__} {error}. If {PREVIOUS} beside it is whole, "
+                f"{path} cannot be read as COCO: {type(error).__name__} {error}. If {PREVIOUS} beside it is whole, "
                 "give it that name."
             ) from error
         return store
@@ -109,7 +109,7 @@ class Store:
         Raises
         ------
         BadAnnotations
-            Naming the entry, what was expected, what came and what to do.
+            With the entry, what was expected, what was there, and what to do.
         """
         raw = self.images[name]
         items = [{**item, "id": k} for k, item in enumerate(raw.shown + raw.hidden, start=1)]
@@ -122,7 +122,7 @@ class Store:
         return len(raw.shown) + len(raw.hidden)
 
     def crowds(self, name: str) -> list[Raw]:
-        """Annotations that are no cells: regions of many, from another program."""
+        """Annotations of crowd regions, which are not cells, from another program."""
         return [item for item in self.images[name].shown if item.get("iscrowd")] if name in self.images else []
 
     def uses(self, name: str) -> set[int]:
@@ -136,7 +136,7 @@ class Store:
         return {item["category_id"] for item in items if "category_id" in item}
 
     def put(self, name: str, result: Result, *, image_id: int, extra: Raw) -> None:
-        """Take an image's cells as they are now; those that did not change are not packed again."""
+        """Store an image's present cells; those that did not change are not packed again."""
         crowds = self.crowds(name)
         raw = RawImage(shown=[dict(c) for c in crowds])
         former = self.images[name].records if name in self.images else []
@@ -160,7 +160,7 @@ class Store:
         self.images[name] = raw
 
     def set_aside(self, name: str, entry: Raw) -> None:
-        """Keep an image that is removed from the project, with its entry in project.json; one without cells is dropped."""
+        """Keep the cells of an image that is removed from the project, and its entry in project.json; drop it if it has none."""
         raw = self.images.pop(name, None)
         for key in [k for k in self._packed if k[0] == name]:
             del self._packed[key]
@@ -169,7 +169,7 @@ class Store:
             self.removed.append(raw)
 
     def bring_back(self, name: str, path: str) -> Raw | None:
-        """Take an image that was removed in again, the latest of this name and place; returns the entry it had."""
+        """Restore a removed image, the latest with this name and place; returns its former entry."""
         same = [r for r in self.removed if (r.entry.get("file_name"), r.entry.get("path")) == (name, path)]
         if not same or name in self.images:
             return None
@@ -179,7 +179,7 @@ class Store:
         return entry
 
     def encoded(self, names: Iterable[str], categories: Iterable[Raw], edits: int) -> Iterator[bytes]:
-        """The file's bytes: the images of `names` first, then what else it held."""
+        """The file's bytes: the images of `names` first, then everything else."""
         order = [n for n in names if n in self.images]
         order += [n for n in self.images if n not in set(order)]
         images, shown, hidden = self._numbered(order)
@@ -195,7 +195,7 @@ class Store:
         yield json.dumps(data).encode("ascii")
 
     def _numbered(self, order: list[str]) -> tuple[list[Raw], list[Raw], list[Raw]]:
-        """Entries with ids: the first record of an image keeps its id where it is free, annotations count from 1."""
+        """Give the entries ids: the first record of an image keeps its id if it is free; annotations count from 1."""
         taken = {raw.records[0]["id"] for raw in self.images.values() if raw.records}
         following = max((i for i in taken if type(i) is int), default=0)
         seen: set[Any] = set()
