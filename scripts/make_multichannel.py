@@ -1,4 +1,4 @@
-"""Draw a data set whose cells can only be told by all three of its channels.
+"""Draw a data set whose cells can only be recognised with all three channels.
 
     python scripts/make_multichannel.py OUT --train 24 --val 8 --test 8
 

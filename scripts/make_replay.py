@@ -40,8 +40,8 @@ def choose(records: list[ImageRecord], n: int) -> list[ImageRecord]:
     for record in records:
         if len(record.instances) >= CELLS_IN_A_ROW:
             by_source.setdefault(str(record.extra.get("group", group_of(record.file_name))), record)
-    found = sorted(by_source.values() if len(by_source) >= n else records, key=diameter)
-    return [found[k] for k in np.linspace(0, len(found) - 1, n).round().astype(int)]
+    ordered = sorted(by_source.values() if len(by_source) >= n else records, key=diameter)
+    return [ordered[k] for k in np.linspace(0, len(ordered) - 1, n).round().astype(int)]
 
 
 def diameter(record: ImageRecord) -> float:

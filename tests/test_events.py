@@ -85,7 +85,7 @@ def test_a_wrong_value_and_a_number_that_is_not_finite_are_refused_where_they_ar
         written(StepEvent(step=1, losses={"loss": float("nan")}))
 
 
-def test_every_kind_is_told_apart():
+def test_every_kind_has_its_class():
     kinds = [kind.model_fields["event"].default for kind in events.Event.__args__]
     assert len(set(kinds)) == len(kinds)
     assert [parse(json.dumps({"event": kind})).event for kind in kinds] == kinds

@@ -44,10 +44,10 @@ def main() -> None:
     records = read_truth(options.data, options.split)
     for record in records[:: max(1, -(-len(records) // options.most))]:
         image = np.asarray(read_plane(record.path, record.plane))
-        found, cells = run_through(signs_steps(image, engine, SegmentSettings()))
+        image_signs, cells = run_through(signs_steps(image, engine, SegmentSettings()))
         report = evaluate([(record.instances, cells, None)], score=score)
         counts: Counts = report.counts[0.5]
-        signs.append(found)
+        signs.append(image_signs)
         errors.append(counts.fp + counts.fn)
         f1.append(counts.f1 if counts.f1 is not None else 1.0)
         print(record.file_name, errors[-1], round(f1[-1], 3), flush=True)

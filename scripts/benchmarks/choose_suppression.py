@@ -41,10 +41,12 @@ def main() -> None:
     for name, soft in [(f"{b:.1f}", None) for b in BOX] + [("soft", SoftNms())]:
         plane_cells.detect = partial(detect, soft=soft) if soft else detect
         settings = SegmentSettings(nms=0.6 if soft else float(name), mask_nms=1.0, score=min(SCORES))
-        found = [segment(image, engine, settings) for image in images]
+        predictions = [segment(image, engine, settings) for image in images]
         for covered in COVERED:
             for score in SCORES:
-                pairs = [(r.instances, _kept(f, covered, score), None) for r, f in zip(records, found, strict=True)]
+                pairs = [
+                    (r.instances, _kept(f, covered, score), None) for r, f in zip(records, predictions, strict=True)
+                ]
                 data = evaluate(pairs).to_json()
                 values = data["bioimage_ap"]["0.50"], data["bioimage_ap_mean"], data["overlap"]["recall50"]
                 row = f"{name:>9}{covered:>9.1f}{score:>7.1f}{values[0]:>8.4f}{values[1]:>9.4f}{values[2]:>16.4f}"
@@ -52,9 +54,9 @@ def main() -> None:
     plane_cells.detect = detect
 
 
-def _kept(found: Instances, covered: float, score: float) -> Instances:
-    strong = [replace(i) for i in found if i.score >= score]
-    return Instances(found.shape, drop_covered(strong, covered), categories=found.categories)
+def _kept(instances: Instances, covered: float, score: float) -> Instances:
+    strong = [replace(i) for i in instances if i.score >= score]
+    return Instances(instances.shape, drop_covered(strong, covered), categories=instances.categories)
 
 
 if __name__ == "__main__":

@@ -65,9 +65,9 @@ def measure(name: str, n: int) -> dict[str, object]:
         start = time.process_time()
         format.write(path, [result])
         written = time.process_time()
-        (found,) = format.read(path).results
+        (converted,) = format.read(path).results
         read = time.process_time()
-    return {"write": written - start, "read": read - written, "cells": len(found), "digest": digest(found)}
+    return {"write": written - start, "read": read - written, "cells": len(converted), "digest": digest(converted)}
 
 
 def in_process(source: Path | None, name: str, n: int) -> dict:

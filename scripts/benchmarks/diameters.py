@@ -57,8 +57,8 @@ def _row(folder: Path, engine: Any, most: int) -> dict[str, Any]:
     for sample in samples:
         estimating, running = _Counted(engine), _Counted(engine)
         diameter = estimate_diameter(sample.image, estimating)
-        found = segment(sample.image, running, SegmentSettings(diameter=diameter))
-        pairs.append((sample.instances, found, None))
+        instances = segment(sample.image, running, SegmentSettings(diameter=diameter))
+        pairs.append((sample.instances, instances, None))
         octaves += [abs(float(np.log2(diameter / sample.diameter)))] if sample.diameter else []
         pixels = [pixels[0] + estimating.pixels, pixels[1] + running.pixels]
     report = evaluate(pairs, score=with_card_defaults(SegmentSettings(), engine.card).score).to_json()

@@ -4,7 +4,7 @@
 
 One run of a tiny network is hit again and again: kill -9 of the training, kill -9 of the program that watches it, a full disk,
 memory that runs out, a damaged checkpoint, a data folder that goes away. After each the annotations must be as they were to
-the byte, the failure must be told in words, and the run must go on from where it was. Linux only (limits, /dev/full).
+the byte, the failure must be explained, and the run must continue from where it was. Linux only (limits, /dev/full).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     python scripts/benchmarks/gate.py --data ../shared/data/usiigaci_phase ../shared/data/bbbc039_fluo16 --json gate.json
 
 Each run starts from the shipped model with `--cells` corrected cells and makes `--steps` steps. The gate sees what a person's
-run sees: the held-out images of the same corrected cells. Whether the new model is better is then told by the `test` images
+run sees: the held-out images of the same corrected cells. Whether the new model is better is then measured on the `test` images
 of the domain, which no run sees: the central 95 % of the paired bootstrap of its gain in mean AP there lie above 0, below 0, or
 on both sides, when they cannot tell either. Sabotage:
 
@@ -71,10 +71,10 @@ def spoil(record: ImageRecord, change: Change, rng: np.random.Generator) -> Imag
 def found_by(model: str, data: Path) -> list[tuple[ImageRecord, Instances]]:
     """The test images, and the cells that a person sees in them with every setting as it comes."""
     engine = load_engine(model, engine="torch")
-    found: list[tuple[ImageRecord, Instances]] = []
+    pairs: list[tuple[ImageRecord, Instances]] = []
     predict = predictor(engine, SegmentSettings(), min_score=None)
-    evaluate_folder(data, "test", predict, watch=lambda r, cells, *_: found.append((r, cells)))
-    return found
+    evaluate_folder(data, "test", predict, watch=lambda r, cells, *_: pairs.append((r, cells)))
+    return pairs
 
 
 def truth(start: str, model: str, data: Path) -> dict:

@@ -66,9 +66,9 @@ def _speed(engine: OnnxEngine, arguments: argparse.Namespace) -> dict:
     settings = with_card_defaults(SegmentSettings(), engine.card)
     tile = ModelInput.of(image, engine.card, settings).scaled(1.0).read((0, 0, 1024, 1024))
     features = engine.features(tile)
-    found = detect(features, engine.card, score=0.05, nms=1.0)
-    times = np.arange(512) % len(found.boxes)
-    boxes, classes = found.boxes[times], found.classes[times]
+    detections = detect(features, engine.card, score=0.05, nms=1.0)
+    times = np.arange(512) % len(detections.boxes)
+    boxes, classes = detections.boxes[times], detections.classes[times]
     sessions = {True: engine._roi, False: _without_iou(arguments.model)}
     seconds: dict[tuple[int, bool], list[float]] = {(b, iou): [] for b in BATCHES for iou in (True, False)}
     for number in range(arguments.runs + 1):
@@ -103,22 +103,22 @@ def _accuracy(engine: OnnxEngine, folder: Path) -> dict:
     score = with_card_defaults(SegmentSettings(), engine.card).score
     rows = {}
     for lowest in FROM_SCORES:
-        found = [segment(image, engine, SegmentSettings(score=lowest)) for image in images]
+        predictions = [segment(image, engine, SegmentSettings(score=lowest)) for image in images]
         for rank in ("score", "score x quality"):
-            ranked = [_ranked(f, by_quality=rank != "score") for f in found]
+            ranked = [_ranked(f, by_quality=rank != "score") for f in predictions]
             data = evaluate([(t, f, None) for t, f in zip(truths, ranked, strict=True)], score=-1.0).to_json()
-            rows[f"from {lowest}, by {rank}"] = {"cells": sum(map(len, found)), "coco_AP": data["coco"]["AP"]}
-        data = evaluate([(t, f, None) for t, f in zip(truths, found, strict=True)], score=score).to_json()
+            rows[f"from {lowest}, by {rank}"] = {"cells": sum(map(len, predictions)), "coco_AP": data["coco"]["AP"]}
+        data = evaluate([(t, f, None) for t, f in zip(truths, predictions, strict=True)], score=score).to_json()
         for rank in ("score", "score x quality"):
             rows[f"from {lowest}, by {rank}"]["bioimage_AP50"] = data["bioimage_ap"]["0.50"]
     return rows
 
 
-def _ranked(found: Instances, *, by_quality: bool) -> Instances:
+def _ranked(instances: Instances, *, by_quality: bool) -> Instances:
     if not by_quality:
-        return found
-    cells = [replace(i, score=i.score * i.mask_quality) for i in found]
-    return Instances(found.shape, cells, categories=found.categories)
+        return instances
+    cells = [replace(i, score=i.score * i.mask_quality) for i in instances]
+    return Instances(instances.shape, cells, categories=instances.categories)
 
 
 if __name__ == "__main__":

@@ -76,21 +76,21 @@ def read_cells(folder: Path, split: str, model: str | None, score: float | None)
     records = read_truth(folder, split)
     images = [np.asarray(read_plane(r.path, r.plane)) for r in records]
     truths = [r.instances for r in records]
-    found = {"annotated": list(zip(images, truths, truths, strict=True))}
+    cells_by_source = {"annotated": list(zip(images, truths, truths, strict=True))}
     if model:
         run = Method(model, SegmentSettings(**({} if score is None else {"score": score}))).run(records, split)
         cells = [c.filter(min_score=run.score) for c in run.cells]
-        found["found"] = list(zip(images, truths, cells, strict=True))
-    return found
+        cells_by_source["found"] = list(zip(images, truths, cells, strict=True))
+    return cells_by_source
 
 
 def measure(pairs: list, model, card, positive: str) -> dict[str, float | None]:
     """F1 and ROC-AUC of the positive category given the cells."""
-    judged = judge(((t, told(i, c, model, card)) for i, t, c in pairs), card.model.categories)
+    judged = judge(((t, predicted_cells(i, c, model, card)) for i, t, c in pairs), card.model.categories)
     return figures_of(judged, positive)
 
 
-def told(image: np.ndarray, cells: Instances, model, card) -> Instances:
+def predicted_cells(image: np.ndarray, cells: Instances, model, card) -> Instances:
     """The cells with the probabilities of a model that has not been exported."""
     from dataclasses import replace
 

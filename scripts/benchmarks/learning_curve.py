@@ -67,7 +67,7 @@ def draw(
 
 @lru_cache(maxsize=1)
 def ranked(files: tuple[Path, ...], start: str) -> list[int]:
-    """The numbers of the images, that first which would teach the start model most."""
+    """The numbers of the images, the most useful for training the start model first."""
     steps = ranking_steps(dict(enumerate(files)), load_engine(start, engine="torch"), SegmentSettings(model=start))
     return list(follow(steps, "images").values)
 
@@ -75,7 +75,7 @@ def ranked(files: tuple[Path, ...], start: str) -> list[int]:
 def make_subset(data: Path, out: Path, n: int | None, seed: int, *, start: str | None = None) -> int:
     """A data folder with `n` training cells and a fifth as many to choose the checkpoint; returns the true number.
 
-    The training images come in the order in which they would teach the model `start`, at random where that is None.
+    The training images come in the order of their use for training the model `start`; at random if that is None.
     """
     rng = np.random.default_rng(seed)
     (out / "images").mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def one(options: argparse.Namespace, n: int | None, seed: int, *, scratch: bool)
     folder = options.work / (f"{name}-ranked" if is_ranked else name)
     cells = make_subset(options.data, folder / "data", n, seed, start=options.start if is_ranked else None)
     card = None if scratch else find_model(options.start).card
-    found = suggest(folder / "data", folder / "run", card=card, start=None if scratch else options.start)
+    suggestion = suggest(folder / "data", folder / "run", card=card, start=None if scratch else options.start)
     values = {"seed": seed, "compare": False, "evaluate_first": False}
     if options.replay is not None:
         values["replay"] = options.replay
@@ -118,7 +118,7 @@ def one(options: argparse.Namespace, n: int | None, seed: int, *, scratch: bool)
     if options.tile:
         values["tile"] = options.tile
     start = time.monotonic()
-    run_file = write_run(found.settings.model_copy(update=values))
+    run_file = write_run(suggestion.settings.model_copy(update=values))
     subprocess.run(command_line(run_file), check=True, stdout=subprocess.DEVNULL)
     seconds = round(time.monotonic() - start)
     model = str(folder / "run" / "best.safetensors")

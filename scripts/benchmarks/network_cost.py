@@ -87,7 +87,7 @@ def make_field(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _cut_outs(folder: Path, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
     """Light above the background and mask of nuclei, resized so that an image's typical one has `DIAMETER`."""
-    found = []
+    cut_outs = []
     for sample in load_split(folder, "train"):
         if len(sample.image) > 1 or not sample.diameter or sample.image.dtype != np.uint8:
             continue
@@ -98,9 +98,9 @@ def _cut_outs(folder: Path, rng: np.random.Generator) -> list[tuple[np.ndarray, 
             light = Image.fromarray(sample.image[0, y0:y1, x0:x1].astype(np.float32) - dark).resize(size)
             mask = np.asarray(Image.fromarray(cell.mask.view(np.uint8) * np.uint8(255)).resize(size)) >= 128
             if 0.5 * DIAMETER < 2 * np.sqrt(mask.sum() / np.pi) < 1.5 * DIAMETER:
-                found.append((np.asarray(light) + 20, mask))
-    rng.shuffle(found)
-    return found
+                cut_outs.append((np.asarray(light) + 20, mask))
+    rng.shuffle(cut_outs)
+    return cut_outs
 
 
 def _networks(image: np.ndarray, boxes: np.ndarray, arguments: argparse.Namespace) -> list[dict]:
@@ -157,9 +157,9 @@ def _shipped(image: np.ndarray, arguments: argparse.Namespace) -> dict:
         taken = []
         for _ in range(arguments.runs + 1):
             start = time.perf_counter()
-            found = segment(image, engine, SegmentSettings(diameter=diameter))
+            instances = segment(image, engine, SegmentSettings(diameter=diameter))
             taken.append(time.perf_counter() - start)
-        rows[name] = {"seconds": round(statistics.median(taken[1:]), 3), "cells": len(found)}
+        rows[name] = {"seconds": round(statistics.median(taken[1:]), 3), "cells": len(instances)}
     return rows
 
 

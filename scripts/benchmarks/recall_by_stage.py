@@ -52,14 +52,14 @@ def main() -> None:
 def _stages(image: np.ndarray, truth: Instances, engine, settings: SegmentSettings) -> dict[str, int]:
     cells = list(truth)
     wanted = np.array([[i.x0, i.y0, i.box[3], i.box[2]] for i in cells], np.float64).reshape(-1, 4)
-    found = np.zeros(len(cells), bool)
-    found[match(pair(cells, list(segment(image, engine, settings))), 0.5)[0]] = True
+    detected = np.zeros(len(cells), bool)
+    detected[match(pair(cells, list(segment(image, engine, settings))), 0.5)[0]] = True
     everything = _reached(wanted, _boxes(image, engine, settings, score=0.05, nms=1.0))
     after_nms = _reached(wanted, _boxes(image, engine, settings, score=0.05, nms=settings.nms))
     after_score = _reached(wanted, _boxes(image, engine, settings, score=settings.score, nms=settings.nms))
-    lost = ~found
+    lost = ~detected
     return {
-        "found": int(found.sum()),
+        "found": int(detected.sum()),
         "no location": int((lost & ~everything).sum()),
         "NMS": int((lost & everything & ~after_nms).sum()),
         "score": int((lost & after_nms & ~after_score).sum()),

@@ -1,4 +1,4 @@
-"""What a job reports, as JSON lines on standard output: one class for each kind of event, told apart by `event`.
+"""What a job reports, as JSON lines on standard output: one class for each kind of event, named by `event`.
 
 Every field has a default, so that a line of an older version reads, and unknown fields are kept, so that a line of a newer
 one does. Only the fields that were given are written.

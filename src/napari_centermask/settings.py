@@ -310,7 +310,7 @@ def _of_family(value: Any, validate: ValidatorFunctionWrapHandler) -> NetworkSet
 AnyModel = Annotated[
     SerializeAsAny[ModelSettings | UNetSettings], Field(discriminator="family"), WrapValidator(_of_family)
 ]
-"""The form of a network, told apart by `family`. The command line has flags for the classes of the union."""
+"""The form of a network; `family` says which one. The command line has flags for the classes of the union."""
 
 
 class LossSettings(Settings):

@@ -38,9 +38,9 @@ def network(monkeypatch, cells):
             yield Progress(0, 1, "Tile")
             if plane.pixels.max() == 13:
                 raise BadImage("Expected cells, got 13.")
-            found = cells(n=12, shape=plane.shape, radius=8)
+            instances = cells(n=12, shape=plane.shape, radius=8)
             problem = "it is dark" if plane.pixels.max() == 99 else ""
-            yield PlaneCells(plane, found, 20.0, problem=problem, classes=seen.classes if classes else None)
+            yield PlaneCells(plane, instances, 20.0, problem=problem, classes=seen.classes if classes else None)
 
     monkeypatch.setattr("napari_centermask.engines.load.load_engine", load_engine)
     for module in ("pipeline", "pipeline.segmentation", "evaluation.folder"):

@@ -48,7 +48,7 @@ def test_the_loss_is_said_in_numbers_before_writing(coco, tmp_path, to, capsys):
     assert len(result) == 10
 
 
-def test_nothing_is_replaced_without_being_told(coco, tmp_path, capsys):
+def test_nothing_is_replaced_without_the_flag(coco, tmp_path, capsys):
     target = tmp_path / "a.geojson"
     target.write_text("mine")
     labels = tmp_path / "a_labels.tif"

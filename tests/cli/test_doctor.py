@@ -20,7 +20,7 @@ def test_a_probe_tells_its_detail():
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "expected"),
     [
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "signal 11"),
         ("raise RuntimeError('no driver')", "RuntimeError: no driver"),
@@ -29,10 +29,10 @@ def test_a_probe_tells_its_detail():
         ("while True: pass", "within 1 s"),
     ],
 )
-def test_a_probe_survives_what_it_tries(code, told):
+def test_a_probe_survives_what_it_tries(code, expected):
     worked, detail = probes.probe(code, timeout_s=1)
     assert not worked
-    assert told in detail
+    assert expected in detail
 
 
 def _install(folder, name, package):
@@ -49,10 +49,10 @@ def test_two_onnx_runtimes_in_one_folder_are_a_clash(tmp_path, monkeypatch):
     for name in ("onnxruntime", "onnxruntime-gpu"):
         _install(folder, name, "onnxruntime")
     monkeypatch.setattr("sys.path", [str(folder)])
-    found = probes.check_clash()
-    assert found.ok is False
-    assert "onnxruntime and onnxruntime-gpu" in found.detail
-    assert found.remedy.startswith("pip uninstall -y onnxruntime onnxruntime-gpu && pip install")
+    check = probes.check_clash()
+    assert check.ok is False
+    assert "onnxruntime and onnxruntime-gpu" in check.detail
+    assert check.remedy.startswith("pip uninstall -y onnxruntime onnxruntime-gpu && pip install")
 
 
 def test_one_onnx_runtime_is_none(tmp_path, monkeypatch):

@@ -41,13 +41,13 @@ def fields(tmp_path, cells):
     (folder / "images").mkdir(parents=True)
     records = []
     for number in range(3):
-        found = cells(n=8, overlap=0.0, seed=number, shape=(96, 96), radius=10)
-        image = np.full(found.shape, 20, np.uint8)
-        for cell in found:
+        instances = cells(n=8, overlap=0.0, seed=number, shape=(96, 96), radius=10)
+        image = np.full(instances.shape, 20, np.uint8)
+        for cell in instances:
             y0, x0, y1, x1 = cell.box
             image[y0:y1, x0:x1][cell.mask] = 200
         Image.fromarray(image).save(folder / "images" / f"{number}.png")
-        records.append(ImageRecord(number + 1, f"{number}.png", None, found.shape, found))
+        records.append(ImageRecord(number + 1, f"{number}.png", None, instances.shape, instances))
     write_coco(folder / "annotations.json", records)
     return folder
 
@@ -147,7 +147,7 @@ def test_a_dry_run_writes_what_train_would_do(capfd, fields, parent, tmp_path):
         (["--steps", "0", "--batch", "0"], "--batch: Input should be greater than or equal to 1, got 0; --steps:"),
     ],
 )
-def test_a_wrong_number_is_told_and_leaves_nothing(capsys, fields, parent, tmp_path, flags, message):
+def test_a_wrong_number_is_reported_and_leaves_nothing(capsys, fields, parent, tmp_path, flags, message):
     assert run("finetune", fields, "--start", parent, "--out", tmp_path / "run", *flags) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

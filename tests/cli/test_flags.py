@@ -22,9 +22,9 @@ def data(tmp_path):
 @pytest.fixture
 def started(monkeypatch):
     """Settings with which trainings would have begun."""
-    found = []
-    monkeypatch.setattr(train_module, "run_training", lambda settings, json: found.append(settings) or 0)
-    return found
+    checked = []
+    monkeypatch.setattr(train_module, "run_training", lambda settings, json: checked.append(settings) or 0)
+    return checked
 
 
 def refused(capsys, *tokens):
@@ -53,7 +53,7 @@ def refused(capsys, *tokens):
             "train --data {data} --out {data}/run --start nuclei --model.backbone R-50",
             "follows the start model 'nuclei'",
         ),
-        ("train --data {data} --out {data}/run --model.depth 5", "only a U-Net (--model.family unet) has it"),
+        ("train --data {data} --out {data}/run --model.depth 5", "only a U-Net (--model.family unet) uses it"),
         ("train --data {data} --out {data}/run --keep 0.5", "--keep has no effect: there is no start model"),
         ("train --data {data} --out {data}/run --find-rate --learning-rate 0.1", "find_rate searches it"),
         ("finetune {data} --scratch --start nuclei", "--start has no effect"),

@@ -32,7 +32,7 @@ def test_the_light_of_a_folder_is_written(plate, tmp_path, capsys):
     assert "--overwrite" in capsys.readouterr().err
 
 
-def test_images_of_two_sizes_and_too_few_are_told(plate, tmp_path, capsys):
+def test_images_of_two_sizes_and_too_few_are_reported(plate, tmp_path, capsys):
     folder, _ = plate
     assert cli.run(["flatfield", str(folder / "1.tif"), "--out", str(tmp_path / "a.tif")]) == 0
     assert "Only 1 plane: with fewer than 10" in capsys.readouterr().err

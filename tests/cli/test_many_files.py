@@ -221,7 +221,7 @@ def test_the_coco_names_of_images_differ_in_folders_of_one_name(tmp_path):
     assert [f.name for f in files] == ["a/s/i.png", "b/s/i.png"]
 
 
-def test_axes_are_given_by_a_flag_and_guesses_are_told_once(tmp_path, network, capsys):
+def test_axes_are_given_by_a_flag_and_guesses_are_reported_once(tmp_path, network, capsys):
     tifffile.imwrite(tmp_path / "s.tif", np.ones((3, 64, 64), np.uint8), metadata=None, photometric="minisblack")
     np.save(tmp_path / "n.npy", np.ones((3, 64, 64), np.uint8))
     for name in ("s.tif", "n.npy"):
@@ -296,10 +296,10 @@ def test_an_image_whose_pixels_fail_while_it_is_measured_leaves_no_rows(fields, 
     Image.fromarray(np.zeros((128, 160), np.uint8)).save(fields / "images" / "2.png")
 
     def measure(pixels, shown, **options):
-        for number, found in enumerate(real(pixels, shown, **options)):
+        for number, step in enumerate(real(pixels, shown, **options)):
             if number == 5 and not pixels.any():
                 raise MemoryError
-            yield found
+            yield step
 
     real = measurements.measure
     monkeypatch.setattr(measurements, "measure", measure)
@@ -372,8 +372,10 @@ def test_a_full_disk_spares_what_fits_into_a_conversion(masks, tmp_path, monkeyp
 def test_the_cells_of_an_image_that_cannot_be_classified_are_written_as_they_were(
     fields, tmp_path, capsys, monkeypatch
 ):
-    def classify(plane, found, classifier):
-        return Instances(found.shape, [replace(c, category=2) for c in found], categories={1: "living", 2: "dead"})
+    def classify(plane, instances, classifier):
+        return Instances(
+            instances.shape, [replace(c, category=2) for c in instances], categories={1: "living", 2: "dead"}
+        )
 
     card = SimpleNamespace(model=SimpleNamespace(categories=["living", "dead"]))
     monkeypatch.setattr(

@@ -15,12 +15,12 @@ def test_figures_of_each_data_set_take_one_line():
 
 
 def test_it_says_whether_a_classifier_comes_with_the_model(capsys):
-    told = {}
+    infos = {}
     for name in ("live-dead", "nuclei"):
         assert cli.run(["models", "info", name, "--json"]) == 0
-        told[name] = json.loads(capsys.readouterr().out)
-    assert told["live-dead"]["classifier"] == "live-dead.classifier.onnx"
-    assert told["live-dead"]["files"][-1].endswith("live-dead.classifier.onnx")
-    assert told["nuclei"]["classifier"] is None
+        infos[name] = json.loads(capsys.readouterr().out)
+    assert infos["live-dead"]["classifier"] == "live-dead.classifier.onnx"
+    assert infos["live-dead"]["files"][-1].endswith("live-dead.classifier.onnx")
+    assert infos["nuclei"]["classifier"] is None
     assert cli.run(["models", "info", "nuclei"]) == 0
     assert "\nclassifier    none\n" in capsys.readouterr().out

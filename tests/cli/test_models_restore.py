@@ -34,15 +34,15 @@ def restored(capsys):
     return capsys.readouterr().out, zoo.find_model("mine").card.description
 
 
-def test_of_a_removed_and_an_archived_model_the_removed_one_comes_first_and_the_other_is_told(add, capsys):
+def test_of_a_removed_and_an_archived_model_the_removed_one_comes_first_and_the_other_is_named(add, capsys):
     add("first")
     registry.archive_model("mine")
     add("second")
     assert cli.run(["models", "remove", "mine"]) == 0
-    text, found = restored(capsys)
-    assert found == "second"
+    text, deleted = restored(capsys)
+    assert deleted == "second"
     assert text.startswith("Restored 'mine', removed on ")
-    assert "more of this name: in the archive. Rename this one" in text
+    assert "more with this name: in the archive. Rename this one" in text
     registry.rename_model("mine", "other")
     assert restored(capsys) == ("Restored 'mine' from the archive\n", "first")
 

@@ -57,7 +57,7 @@ def test_follow_returns_what_the_generator_returns():
     assert follow(steps(), "work") == "result"
 
 
-def test_a_place_that_cannot_be_written_to_is_told_before_any_work(tmp_path, monkeypatch):
+def test_a_place_that_cannot_be_written_to_is_reported_before_any_work(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     check_writable([None, tmp_path / "new" / "newer" / "a.txt", tmp_path / "file"])
     with pytest.raises(UserError, match="file is a file"):

@@ -76,7 +76,7 @@ def test_a_missing_model_writes_nothing(capsys, image, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_earlier_results_are_kept_unless_told(capsys, image, tmp_path):
+def test_earlier_results_are_kept_without_the_flag(capsys, image, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "annotations.json").write_text("precious")

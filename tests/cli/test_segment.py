@@ -113,7 +113,7 @@ def test_images_of_the_same_name_do_not_overwrite_each_other(tmp_path):
         plan([paths[0], paths[0]], tmp_path, ["labels"])
 
 
-def test_images_of_the_same_name_are_told_apart_in_coco_too(folder, tmp_path):
+def test_images_of_the_same_name_differ_in_coco_too(folder, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(folder, other)
     assert (
@@ -155,9 +155,9 @@ def test_the_demo_says_why_napari_does_not_open(capsys, tmp_path, monkeypatch):
 
 
 def test_the_overlay_leaves_the_background_and_colours_every_cell(cells):
-    found = cells(n=12)
-    picture = overlay(np.zeros((1, 256, 256), np.uint16), found)
-    inside = label_image(found) > 0
+    instances = cells(n=12)
+    picture = overlay(np.zeros((1, 256, 256), np.uint16), instances)
+    inside = label_image(instances) > 0
     assert (picture[~inside] == 0).all()
     assert (picture[inside].max(axis=1) > 0).all()
 
@@ -179,9 +179,9 @@ def test_a_perfect_model_scores_one(capsys, annotated, tmp_path):
     report = tmp_path / "report.json"
     tokens = ["evaluate", "--data", annotated, "--split", "test", "--json", report, "--maps", tmp_path / "maps"]
     assert cli.run([str(t) for t in tokens]) == 0
-    found = json.loads(report.read_text())
-    assert found["bioimage_ap_mean"] == found["f1"] == 1.0
-    assert found["n_images"] == 2
+    figures = json.loads(report.read_text())
+    assert figures["bioimage_ap_mean"] == figures["f1"] == 1.0
+    assert figures["n_images"] == 2
     assert "bioimage AP" in capsys.readouterr().out
     assert sorted(p.name for p in (tmp_path / "maps").iterdir()) == ["1_errors.png", "2_errors.png"]
 
@@ -211,9 +211,9 @@ def test_predictions_are_judged_like_a_model(annotated, tmp_path):
     report = tmp_path / "report.json"
     tokens = ["evaluate", "--predictions", tmp_path / "theirs.json", "--data", annotated, "--split", "test"]
     assert cli.run([str(t) for t in [*tokens, "--json", report]]) == 0
-    found = json.loads(report.read_text())
-    assert found["recall"] == 0.5
-    assert found["precision"] == 1.0
+    figures = json.loads(report.read_text())
+    assert figures["recall"] == 0.5
+    assert figures["precision"] == 1.0
 
 
 def test_a_missing_split_names_those_there_are(capsys, annotated):

@@ -44,11 +44,13 @@ def fields(tmp_path, cells):
     folder = tmp_path / "fields"
     (folder / "images").mkdir(parents=True)
     for number, split in enumerate(("train", "val", "test"), start=1):
-        found = cells(n=8, seed=number, shape=(96, 96), radius=10)
-        Image.fromarray(np.where(label_image(found) > 0, 200, 20).astype(np.uint8)).save(
+        instances = cells(n=8, seed=number, shape=(96, 96), radius=10)
+        Image.fromarray(np.where(label_image(instances) > 0, 200, 20).astype(np.uint8)).save(
             folder / "images" / f"{split}.png"
         )
-        write_coco(folder / f"annotations_{split}.json", [ImageRecord(1, f"{split}.png", None, found.shape, found)])
+        write_coco(
+            folder / f"annotations_{split}.json", [ImageRecord(1, f"{split}.png", None, instances.shape, instances)]
+        )
     return folder
 
 

@@ -40,9 +40,9 @@ def test_a_setting_that_is_called_as_a_command_is_read_too(run_file):
 
 def test_flags_win_over_the_run_file(run_file):
     path, settings = run_file
-    found = parse(str(path), "--steps", "7", "--model.backbone", "R-50", "--resume", "--augment.scale", "0.8", "1.2")
-    assert (found.steps, found.model.backbone, found.resume, found.augment.scale) == (7, "R-50", True, (0.8, 1.2))
-    assert found.weights == settings.weights
+    parsed = parse(str(path), "--steps", "7", "--model.backbone", "R-50", "--resume", "--augment.scale", "0.8", "1.2")
+    assert (parsed.steps, parsed.model.backbone, parsed.resume, parsed.augment.scale) == (7, "R-50", True, (0.8, 1.2))
+    assert parsed.weights == settings.weights
 
 
 @pytest.mark.parametrize("flags", [["--resume"], ["--steps=7"], ["--no-compare"], ["--start", "model.json", "--json"]])
@@ -53,8 +53,8 @@ def test_a_run_file_may_follow_flags(run_file, flags):
 
 
 def test_the_value_of_a_flag_is_no_run_file():
-    found = parse("--data", "a", "--out", "o", "--start", "model.json", "--device=x.json")
-    assert (found.start, found.device) == ("model.json", "x.json")
+    parsed = parse("--data", "a", "--out", "o", "--start", "model.json", "--device=x.json")
+    assert (parsed.start, parsed.device) == ("model.json", "x.json")
 
 
 def test_files_that_an_ended_run_left_do_not_hold_or_end_the_next(run_file, tmp_path, monkeypatch):
@@ -78,8 +78,8 @@ def test_files_that_an_ended_run_left_do_not_hold_or_end_the_next(run_file, tmp_
 
 
 def test_flags_alone_are_enough():
-    found = parse("--data", "a", "b", "--out", "o", "--seed", "3")
-    assert found == TrainSettings(data=["a", "b"], out="o", seed=3)
+    parsed = parse("--data", "a", "b", "--out", "o", "--seed", "3")
+    assert parsed == TrainSettings(data=["a", "b"], out="o", seed=3)
 
 
 def test_a_run_file_written_by_hand_needs_only_what_differs(tmp_path):

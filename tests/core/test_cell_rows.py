@@ -42,6 +42,6 @@ def test_rows_follow_edits(before, after, stack):
     rows.update({id: index for id, _ in after})
     wanted = result.table()
     assert list(rows.columns) == list(wanted)
-    found = sorted(zip(*(v.tolist() for v in rows.columns.values()), strict=True))
-    assert found == sorted(zip(*wanted.values(), strict=True))
+    shown = sorted(zip(*(v.tolist() for v in rows.columns.values()), strict=True))
+    assert shown == sorted(zip(*wanted.values(), strict=True))
     assert all(np.array_equal(former[name], copies[name]) for name in former)

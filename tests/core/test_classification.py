@@ -57,13 +57,13 @@ def test_new_names_come_after_the_known_ones_and_undo_restores_every_cell():
     assert [c is b for c, b in zip(result, before, strict=True)] == [True, True]
 
 
-def test_the_mean_is_with_what_each_cell_told_before():
+def test_the_mean_is_with_each_cells_former_probabilities():
     result = result_of([cell(1, p=(0.5, 0.3, 0.2)), cell(2), cell(3, p=(1.0,))], {1: "dead", 2: "debris", 3: "odd"})
     do(result, [[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]], mean=True)
-    told = [c.probabilities for c in result]
-    np.testing.assert_allclose(told[0], [0.3, 0.15, 0.1, 0.45])
-    np.testing.assert_allclose(told[1], [0.6, 0, 0, 0.4])
-    np.testing.assert_allclose(told[2], [0.3, 0, 0, 0.7])
+    given = [c.probabilities for c in result]
+    np.testing.assert_allclose(given[0], [0.3, 0.15, 0.1, 0.45])
+    np.testing.assert_allclose(given[1], [0.6, 0, 0, 0.4])
+    np.testing.assert_allclose(given[2], [0.3, 0, 0, 0.7])
     assert [c.category for c in result] == [4, 1, 4]
 
 

@@ -162,11 +162,11 @@ def test_update_names_the_cell_and_its_neighbours_alone():
     result = result_of(square(1, 0, 0), square(2, 0, 5), square(3, 40, 40))
     history, columns = History(result), Columns(result)
     columns.measure()
-    found = []
-    history.listen(lambda edit: found.append(columns.update(edit)))
+    rows = []
+    history.listen(lambda edit: rows.append(columns.update(edit)))
     cell = result.get((), 1)
     history.do("reject", [Change((), 1, cell, replace(cell, status="rejected"))])
-    assert set(found[0].tolist()) == {columns.row(1), columns.row(2)}
+    assert set(rows[0].tolist()) == {columns.row(1), columns.row(2)}
     assert np.isnan(columns.data["overlap"][columns.row(2)])
     assert columns.data["overlap"][columns.row(3)] == 0
     columns.measure()
@@ -177,11 +177,11 @@ def test_an_accepted_cell_leaves_what_was_measured():
     result = result_of(square(1, 0, 0), square(2, 0, 5))
     history, columns = History(result), Columns(result)
     columns.measure()
-    found = []
-    history.listen(lambda edit: found.append(columns.update(edit)))
+    rows = []
+    history.listen(lambda edit: rows.append(columns.update(edit)))
     cell = result.get((), 1)
     history.do("accept", [Change((), 1, cell, replace(cell, status="accepted"))])
-    assert found[0].tolist() == [columns.row(1)]
+    assert rows[0].tolist() == [columns.row(1)]
     assert not columns.measure_some()
     assert columns.data["overlap"][[columns.row(1), columns.row(2)]].tolist() == [0.5, 0.5]
 

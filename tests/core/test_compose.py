@@ -31,11 +31,11 @@ def apart():
 
 def test_label_image_round_trip_without_overlap():
     labels = apart()
-    found = from_label_image(labels, category=3, source="x.png", categories={3: "c"})
-    assert sorted(found.ids) == [2, 4, 7, 900_000]
-    np.testing.assert_array_equal(label_image(found), labels)
-    again = from_label_image(label_image(found), category=3, source="x.png", categories={3: "c"})
-    assert found.equals(again)
+    instances = from_label_image(labels, category=3, source="x.png", categories={3: "c"})
+    assert sorted(instances.ids) == [2, 4, 7, 900_000]
+    np.testing.assert_array_equal(label_image(instances), labels)
+    again = from_label_image(label_image(instances), category=3, source="x.png", categories={3: "c"})
+    assert instances.equals(again)
 
 
 @pytest.mark.parametrize("dtype", [np.uint32, np.int64])
@@ -197,11 +197,11 @@ def test_views_follow_which_cells_are_shown():
 
 @pytest.mark.parametrize("boxes", [[(0, 0, *SHAPE)], [(0, 0, 50, 120), (50, 0, 90, 77), (50, 77, 90, 120)]])
 def test_painted_in_one_image_every_pixel_says_its_cell_or_whose_edge_it_is(boxes):
-    found = cells(n=40)
-    views = Views(found)
-    slots = {i.id: views.slot(i.id) for i in found}
+    instances = cells(n=40)
+    views = Views(instances)
+    slots = {i.id: views.slot(i.id) for i in instances}
     fill, outline = np.zeros(len(views.ids), np.uint16), np.full(len(views.ids), 7, np.uint16)
-    for i in found:
+    for i in instances:
         fill[slots[i.id]], outline[slots[i.id]] = 1000 + i.id, i.category
     outline[0] = HATCH
     image = np.full(SHAPE, 9, np.uint16)

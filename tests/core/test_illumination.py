@@ -90,8 +90,8 @@ def test_a_fine_grid_gives_nearly_what_the_full_image_gives(image):
     exact = find_background(image[0].astype(np.float32), "gaussian", 96.0)
     view = Corrected(image, Correction("gaussian", 96.0))
     assert view.step == 6
-    found = view.background(0, range(SHAPE[0]), range(SHAPE[1]))
-    error = np.abs(found - exact) / (exact.max() - exact.min())
+    background = view.background(0, range(SHAPE[0]), range(SHAPE[1]))
+    error = np.abs(background - exact) / (exact.max() - exact.min())
     assert np.median(error) < 0.002
     assert error.max() < 0.06  # at the image's edge
 

@@ -11,7 +11,7 @@ from napari_centermask.core.left_out import LeftOut
     [
         (BadImage("It is dark."), "b: It is dark."),
         (BadImage("Expected cells, b has none."), "Expected cells, b has none."),
-        (MemoryError(), "memory is not enough"),
+        (MemoryError(), "Out of memory"),
         (ImportError("No module named 'imagecodecs'"), "imagecodecs"),
         (OSError(28, "No space left on device", "x.tif"), "No space left on device (x.tif)"),
         (IndexError("list index out of range"), "IndexError in test_left_out.py, line"),
@@ -19,17 +19,17 @@ from napari_centermask.core.left_out import LeftOut
     ],
 )
 def test_the_others_are_done_and_the_bad_one_is_named(error, said):
-    told, done = [], []
-    left_out = LeftOut[str](told.append)
+    messages, done = [], []
+    left_out = LeftOut[str](messages.append)
     for name in "abc":
         with left_out.unless_done(name):
             if name == "b":
                 raise error
             done.append(name)
     assert done == ["a", "c"]
-    assert left_out.sentences == told == [left_out.why["b"]]
-    assert said in told[0]
-    assert told[0].startswith(("b: ", "Expected cells, b"))
+    assert left_out.sentences == messages == [left_out.why["b"]]
+    assert said in messages[0]
+    assert messages[0].startswith(("b: ", "Expected cells, b"))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Cancelled, BadSettings, GeneratorExit])

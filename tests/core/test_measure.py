@@ -24,16 +24,16 @@ def whole(cell, shape):
 @pytest.fixture
 def crowd(cells):
     """Overlapping cells, also at the border, and an image of two channels on a slanted background."""
-    found = cells(n=25, overlap=0.5, shape=(150, 180), radius=11)
+    instances = cells(n=25, overlap=0.5, shape=(150, 180), radius=11)
     corner = np.ones((7, 9), bool)
-    found.add(Instance.from_mask(corner, (0, 0)))
-    found.add(Instance.from_mask(np.ones((1, 1), bool), (149, 179)))
+    instances.add(Instance.from_mask(corner, (0, 0)))
+    instances.add(Instance.from_mask(np.ones((1, 1), bool), (149, 179)))
     rng = np.random.default_rng(0)
     slope = np.linspace(100, 300, 180)[None] + np.zeros((150, 1))
     image = np.stack([slope, 50 + slope / 10]) + rng.normal(0, 2, (2, 150, 180))
-    for cell in found:
+    for cell in instances:
         image[0][whole(cell, (150, 180))] += 500
-    return image.astype(np.float32), found
+    return image.astype(np.float32), instances
 
 
 def test_shape_and_intensities_are_those_of_scikit_image_on_the_cells_own_mask(crowd):

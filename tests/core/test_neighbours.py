@@ -31,11 +31,11 @@ def test_near_pairs_miss_no_pair_above_the_iou(iou):
     boxes = np.repeat(boxes_of_all_sizes(60), 5, axis=0) * np.random.default_rng(1).uniform(0.9, 1.1, (300, 1))
     everyone = np.arange(len(boxes))
     i, j = near_pairs(boxes, everyone, everyone, iou=iou)
-    found = set(zip(i.tolist(), j.tolist(), strict=True))
+    pairs = set(zip(i.tolist(), j.tolist(), strict=True))
     first, second = np.triu_indices(len(boxes), 1)
     over = box_iou(boxes[first], boxes[second]) > iou
     assert over.sum() > 50
-    assert found >= set(zip(first[over].tolist(), second[over].tolist(), strict=True))
+    assert pairs >= set(zip(first[over].tolist(), second[over].tolist(), strict=True))
 
 
 def test_box_iou_equals_brute_force():

@@ -121,6 +121,6 @@ def test_a_signal_in_three_hundredths_of_the_range_is_seen_as_in_the_full_range(
     full.ravel()[:256] = np.arange(256)  # every grey level occurs
     low = (full.astype(np.float64) * 7 + 100).astype(np.uint16).astype(dtype)  # 100 to 1885 of 65535
     expected = normalise(full, *intensity_range(full, zscore=zscore))
-    found = normalise(low, *intensity_range(low, zscore=zscore))
-    np.testing.assert_allclose(found, expected, atol=2e-6)
-    assert len(np.unique(found)) == len(np.unique(expected)) >= 250
+    normalised = normalise(low, *intensity_range(low, zscore=zscore))
+    np.testing.assert_allclose(normalised, expected, atol=2e-6)
+    assert len(np.unique(normalised)) == len(np.unique(expected)) >= 250

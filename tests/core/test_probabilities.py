@@ -8,10 +8,10 @@ B = np.array([[0.3, 0.7], [np.nan, np.nan], [np.nan, np.nan]])
 
 
 def test_mean_by_weights_over_the_models_that_say_something():
-    found = mixed([A, B], [3, 1])
-    assert np.allclose(found[0], [0.75, 0.25])
-    assert np.allclose(found[1], [0.4, 0.6])
-    assert np.isnan(found[2]).all()
+    combined = mixed([A, B], [3, 1])
+    assert np.allclose(combined[0], [0.75, 0.25])
+    assert np.allclose(combined[1], [0.4, 0.6])
+    assert np.isnan(combined[2]).all()
 
 
 def test_votes_count_each_model_by_its_weight():

@@ -143,6 +143,6 @@ def test_a_cell_across_four_tiles_is_one():
 
 def test_merged_cells_fit_into_instances():
     cell = disk(100, 190, 90)
-    found = Instances((200, 400), merge([piece(cell, LEFT, is_cut=True), piece(cell, RIGHT, is_cut=True)]))
-    assert found.ids == [1]
+    instances = Instances((200, 400), merge([piece(cell, LEFT, is_cut=True), piece(cell, RIGHT, is_cut=True)]))
+    assert instances.ids == [1]
     assert merge([]) == []

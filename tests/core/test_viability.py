@@ -146,9 +146,9 @@ def test_the_threshold_that_made_the_categories_is_found_again():
     for threshold in (0.5, 0.31, 0.8, 0.0):
         history.do("threshold", cells.changes(threshold))
         assert cells.fitting(threshold) == threshold
-        found = cells.fitting(0.99)
-        assert found is not None
-        assert cells.changes(found) == []
+        fitted = cells.fitting(0.99)
+        assert fitted is not None
+        assert cells.changes(fitted) == []
 
 
 def test_no_threshold_fits_cells_that_contradict_each_other():

@@ -32,13 +32,13 @@ def without(maps, *names):
     return {name: None if name in names else value for name, value in maps.items()}
 
 
-def ious(truth, found):
+def ious(truth, labels):
     """Best IoU of each true cell."""
     best = []
     for k in range(1, truth.max() + 1):
         cell = truth == k
-        others = np.unique(found[cell])
-        best.append(max(((found == j) & cell).sum() / ((found == j) | cell).sum() for j in others if j))
+        others = np.unique(labels[cell])
+        best.append(max(((labels == j) & cell).sum() / ((labels == j) | cell).sum() for j in others if j))
     return np.array(best)
 
 
@@ -48,25 +48,25 @@ GRIDS = {"both": (), "no border": ("border",), "no distance": ("distance",), "ne
 @pytest.mark.parametrize("left_out", GRIDS.values(), ids=GRIDS.keys())
 def test_cells_that_lie_apart_come_back_to_the_pixel(left_out):
     truth = disks((120, 160), [(25, 25, 14), (30, 80, 10), (80, 40, 20), (85, 120, 14), (20, 130, 5)])
-    found = separate(**without(maps_of(truth), *left_out), **OPTIONS)
-    assert found.dtype == np.int32
-    assert len(np.unique(found)) == truth.max() + 1
-    assert ious(truth, found).min() == 1
+    labels = separate(**without(maps_of(truth), *left_out), **OPTIONS)
+    assert labels.dtype == np.int32
+    assert len(np.unique(labels)) == truth.max() + 1
+    assert ious(truth, labels).min() == 1
 
 
 @pytest.mark.parametrize("left_out", GRIDS.values(), ids=GRIDS.keys())
 def test_touching_cells_are_separated_where_they_touch(left_out):
     truth = disks((110, 170), [(40, 30, 14), (40, 54, 14), (40, 78, 14), (62, 42, 14), (80, 130, 14), (80, 108, 10)])
-    found = separate(**without(maps_of(truth), *left_out), **OPTIONS)
-    assert len(np.unique(found)) == truth.max() + 1
-    assert ious(truth, found).min() > 0.9
-    np.testing.assert_array_equal(found > 0, truth > 0)
+    labels = separate(**without(maps_of(truth), *left_out), **OPTIONS)
+    assert len(np.unique(labels)) == truth.max() + 1
+    assert ious(truth, labels).min() > 0.9
+    np.testing.assert_array_equal(labels > 0, truth > 0)
 
 
 def test_a_small_cell_beside_a_large_one_is_seen_by_its_own_distance():
     truth = disks((120, 120), [(50, 50, 30), (50, 84, 6)])
-    found = separate(**maps_of(truth), **OPTIONS)
-    assert ious(truth, found).min() > 0.75
+    labels = separate(**maps_of(truth), **OPTIONS)
+    assert ious(truth, labels).min() > 0.75
     merged = separate(**without(maps_of(truth), "distance", "border"), **OPTIONS)
     assert len(np.unique(merged)) == 2  # by its shape alone it is a bump on the large one
 
@@ -74,8 +74,8 @@ def test_a_small_cell_beside_a_large_one_is_seen_by_its_own_distance():
 def test_cells_without_a_seed_stay_whole():
     foreground = np.zeros((40, 40), np.float32)
     foreground[10:20, 10:20] = foreground[25:30, 25:30] = 0.8
-    found = separate(foreground, distance=np.zeros_like(foreground), **OPTIONS)
-    assert sorted(np.bincount(found.ravel())[1:].tolist()) == [25, 100]
+    labels = separate(foreground, distance=np.zeros_like(foreground), **OPTIONS)
+    assert sorted(np.bincount(labels.ravel())[1:].tolist()) == [25, 100]
 
 
 def test_a_higher_threshold_gives_smaller_cells_and_smoothing_joins_noisy_seeds():
@@ -93,9 +93,9 @@ def test_a_higher_threshold_gives_smaller_cells_and_smoothing_joins_noisy_seeds(
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_empty_and_full_maps_are_no_and_one_cell(value):
     foreground = np.full((30, 50), value, np.float32)
-    found = separate(foreground, border=np.zeros_like(foreground), distance=foreground, **OPTIONS)
-    assert found.max() == value
-    assert len(regions(found, np.stack([1 - foreground, foreground]))) == value
+    labels = separate(foreground, border=np.zeros_like(foreground), distance=foreground, **OPTIONS)
+    assert labels.max() == value
+    assert len(regions(labels, np.stack([1 - foreground, foreground]))) == value
 
 
 def test_regions_tell_score_and_category():
@@ -121,7 +121,7 @@ def test_two_thousand_pixels_square_take_seconds_at_most():
     ]
     maps = {name: np.tile(value, (8, 8)) for name, value in maps_of(disks((256, 256), centres)).items()}
     start = time.process_time()
-    found = separate(**maps, **OPTIONS)
-    cells = regions(found, np.stack([1 - maps["foreground"], maps["foreground"]]))
+    labels = separate(**maps, **OPTIONS)
+    cells = regions(labels, np.stack([1 - maps["foreground"], maps["foreground"]]))
     assert len(cells) >= 0.9 * 64 * len(centres)
     assert time.process_time() - start < 15

@@ -451,7 +451,7 @@ def walk_killed_and_again(folder: Path, *, pictures: Path | None = None, seconds
     AssertionError
         With the last words of a process that failed, and where its picture lies.
     """
-    told = []
+    reports = []
     for what in ("go", "again"):
         report, log = folder / f"{what}.json", folder / f"{what}.log"
         words = [sys.executable, __file__, what, folder, report, *([pictures] if pictures else [])]
@@ -463,8 +463,8 @@ def walk_killed_and_again(folder: Path, *, pictures: Path | None = None, seconds
         child.kill()
         child.wait()
         assert report.exists(), f"{log.read_text(encoding='utf-8')[-6000:]}\nSee {report.with_suffix('.png')}"
-        told.append(json.loads(report.read_text(encoding="utf-8")))
-    return told[0], told[1]
+        reports.append(json.loads(report.read_text(encoding="utf-8")))
+    return reports[0], reports[1]
 
 
 if __name__ == "__main__":

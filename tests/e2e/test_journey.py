@@ -29,17 +29,17 @@ def test_the_whole_journey(trainable, tmp_path, monkeypatch):
     monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NAPARI_CONFIG", str(tmp_path / "napari.yaml"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    told, found = walk_killed_and_again(tmp_path)
-    assert found == told
-    statuses = [status for status, _ in found["images"].values()]
+    expected, walked = walk_killed_and_again(tmp_path)
+    assert walked == expected
+    statuses = [status for status, _ in walked["images"].values()]
     assert statuses == ["in work", "reviewed", "in work", "untouched"]
-    assert all(len(cells) > 15 for status, cells in found["images"].values() if status != "untouched")
-    assert [len(boxes) for boxes in found["reviewed"].values()] == [1, 1, 0, 0]
-    _name, state, curves = found["run"]
+    assert all(len(cells) > 15 for status, cells in walked["images"].values() if status != "untouched")
+    assert [len(boxes) for boxes in walked["reviewed"].values()] == [1, 1, 0, 0]
+    _name, state, curves = walked["run"]
     assert state == "done"
     assert curves["AP"][0] == [0, 6, 12]
-    assert found["verdict"]
-    assert list(found["models"]) == [found["installed"]]
-    parent, parent_hash = found["models"][found["installed"]]
+    assert walked["verdict"]
+    assert list(walked["models"]) == [walked["installed"]]
+    parent, parent_hash = walked["models"][walked["installed"]]
     assert parent == "nuclei"
     assert len(parent_hash) == 64

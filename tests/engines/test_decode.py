@@ -43,14 +43,14 @@ def test_reference_settings_give_the_golden_detections(folder, k):
     np.testing.assert_allclose(np.sort(scores), np.sort(outputs[f"img{k}.pre_nms.scores"]), atol=1e-6)
     assert len(boxes) == outputs[f"img{k}.pre_nms.n_per_level"].sum()
 
-    found = detect(features, CARD, score=0.05, nms=0.6, threshold="class", pre_nms_topk=1000, max_detections=50)
+    detections = detect(features, CARD, score=0.05, nms=0.6, threshold="class", pre_nms_topk=1000, max_detections=50)
     order = np.lexsort((outputs[f"img{k}.det.classes"], -outputs[f"img{k}.det.scores"]))
-    ours = np.lexsort((found.classes, -found.scores))
-    np.testing.assert_allclose(found.scores[ours], outputs[f"img{k}.det.scores"][order], atol=1e-6)
-    assert len(found.boxes) == len(outputs[f"img{k}.det.boxes"])
+    ours = np.lexsort((detections.classes, -detections.scores))
+    np.testing.assert_allclose(detections.scores[ours], outputs[f"img{k}.det.scores"][order], atol=1e-6)
+    assert len(detections.boxes) == len(outputs[f"img{k}.det.boxes"])
     for box, category in zip(outputs[f"img{k}.det.boxes"], outputs[f"img{k}.det.classes"], strict=True):
-        same = np.abs(found.boxes - box).max(axis=1) < 1e-3
-        assert (found.classes[same] == category).any()
+        same = np.abs(detections.boxes - box).max(axis=1) < 1e-3
+        assert (detections.classes[same] == category).any()
 
 
 def features_of(shape=(64, 96), seed=0, classes=2, quiet=-3.0):
@@ -77,10 +77,14 @@ def test_score_threshold_means_the_final_score():
 
 
 def test_detections_come_best_first_with_their_types():
-    found = detect(features_of(), CARD, score=0.2, nms=0.6, index=1)
-    assert (np.diff(found.scores) <= 0).all()
-    assert (found.boxes.dtype, found.scores.dtype, found.classes.dtype) == (np.float32, np.float32, np.int64)
-    assert set(found.classes) == {0, 1}
+    detections = detect(features_of(), CARD, score=0.2, nms=0.6, index=1)
+    assert (np.diff(detections.scores) <= 0).all()
+    assert (detections.boxes.dtype, detections.scores.dtype, detections.classes.dtype) == (
+        np.float32,
+        np.float32,
+        np.int64,
+    )
+    assert set(detections.classes) == {0, 1}
 
 
 def test_tiles_of_a_batch_are_decoded_apart():
@@ -107,16 +111,16 @@ def test_boxes_of_spoilt_weights_have_an_end(wrong):
     features = features_of()
     expected = detect(features, CARD, score=0.2, nms=1.0)
     spoilt = replace(features, ltrb=np.where(np.arange(4) == 2, wrong, features.ltrb).astype(np.float32))
-    found = detect(spoilt, CARD, score=0.2, nms=1.0)
-    assert len(found.boxes) == len(expected.boxes) > 10
-    assert (found.boxes[:, 2] <= 5 * 96).all()
-    assert np.array_equal(found.boxes[:, [0, 1, 3]], expected.boxes[:, [0, 1, 3]])
+    detections = detect(spoilt, CARD, score=0.2, nms=1.0)
+    assert len(detections.boxes) == len(expected.boxes) > 10
+    assert (detections.boxes[:, 2] <= 5 * 96).all()
+    assert np.array_equal(detections.boxes[:, [0, 1, 3]], expected.boxes[:, [0, 1, 3]])
 
 
 def test_nothing_above_the_score_gives_no_boxes():
-    found = detect(features_of(quiet=-50), CARD, score=0.3, nms=0.6)
-    assert found.boxes.shape == (0, 4)
-    assert len(found.scores) == len(found.classes) == 0
+    detections = detect(features_of(quiet=-50), CARD, score=0.3, nms=0.6)
+    assert detections.boxes.shape == (0, 4)
+    assert len(detections.scores) == len(detections.classes) == 0
 
 
 def test_soft_nms_lowers_instead_of_dropping():
@@ -160,8 +164,8 @@ def test_one_cell_has_one_category_and_says_how_likely_each_is():
     features.ltrb[0, :2] = [[4, 4, 36, 36], [12, 4, 28, 36]]  # the same box twice
     apart = detect(features, CARD, score=0.1, nms=0.6)
     assert sorted(apart.classes.tolist()) == [0, 1]
-    found = detect(features, CARD, score=0.1, nms=0.6, across=True)
-    (one,), (kind,) = found.probabilities, found.classes
+    detections = detect(features, CARD, score=0.1, nms=0.6, across=True)
+    (one,), (kind,) = detections.probabilities, detections.classes
     single = 1 / (1 + np.exp(-np.array([3.0, -9.0, -9.0])))
     assert kind == 0
     np.testing.assert_allclose(one, single / single.sum(), rtol=1e-5)

@@ -17,8 +17,8 @@ def test_it_says_what_openvino_says(nuclei, tiles):
     features = [engine.features(tiles) for engine in engines]
     for name in ("logits", "ltrb", "centerness"):
         np.testing.assert_allclose(*(getattr(f, name) for f in features), atol=2e-3, rtol=1e-3)
-    found = detect(features[0], nuclei.card, score=0.5, nms=0.5)
-    masks = [e.masks(f, found.boxes, found.classes)[0] for e, f in zip(engines, features, strict=True)]
+    detections = detect(features[0], nuclei.card, score=0.5, nms=0.5)
+    masks = [e.masks(f, detections.boxes, detections.classes)[0] for e, f in zip(engines, features, strict=True)]
     np.testing.assert_allclose(*masks, atol=2e-3)
     assert len(masks[0]) == 2
 

@@ -13,11 +13,11 @@ def engine(nuclei):
 
 def test_the_shipped_model_finds_two_discs_where_they_are(engine, tiles):
     features = engine.features(tiles)
-    found = detect(features, engine.card, score=0.5, nms=0.5)
-    found = found[np.argsort(found.boxes[:, 0])]
-    np.testing.assert_allclose((found.boxes[:, :2] + found.boxes[:, 2:]) / 2, [(45, 50), (110, 75)], atol=2)
-    masks, quality = engine.masks(features, found.boxes, found.classes)
-    sides = found.boxes[:, 2:] - found.boxes[:, :2]
+    detections = detect(features, engine.card, score=0.5, nms=0.5)
+    detections = detections[np.argsort(detections.boxes[:, 0])]
+    np.testing.assert_allclose((detections.boxes[:, :2] + detections.boxes[:, 2:]) / 2, [(45, 50), (110, 75)], atol=2)
+    masks, quality = engine.masks(features, detections.boxes, detections.classes)
+    sides = detections.boxes[:, 2:] - detections.boxes[:, :2]
     areas = (masks > 0.5).mean(axis=(1, 2)) * sides.prod(axis=1)
     np.testing.assert_allclose(areas, np.pi * 20**2, rtol=0.15)
     assert ((quality >= 0) & (quality <= 1)).all()

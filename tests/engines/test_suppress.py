@@ -84,6 +84,6 @@ def test_thousands_of_boxes_on_one_spot_leave_one():
 def test_soft_nms_equals_brute_force(soft):
     boxes, scores, classes = random_boxes(120, 3)
     taken, lowered = brute_force_soft_nms(boxes, scores, classes, soft, 0.05, 0.3)
-    keep, found = soft_nms(boxes, scores, classes, soft=soft, min_score=0.05, iou=0.3)
+    keep, kept_scores = soft_nms(boxes, scores, classes, soft=soft, min_score=0.05, iou=0.3)
     np.testing.assert_array_equal(keep, taken)
-    np.testing.assert_allclose(found[keep], lowered[taken], rtol=1e-5)
+    np.testing.assert_allclose(kept_scores[keep], lowered[taken], rtol=1e-5)

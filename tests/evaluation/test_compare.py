@@ -14,12 +14,12 @@ def shifted(truth, pixels, *, drop=0, seed=0):
     """A prediction: the cells moved by some pixels, a number of them missing."""
     rng = np.random.default_rng(seed)
     kept = rng.permutation(truth.ids)[drop:]
-    found = Instances(truth.shape)
+    predicted = Instances(truth.shape)
     for id in sorted(kept):
         cell = truth[id]
         y0 = min(cell.y0 + pixels, truth.shape[0] - cell.mask.shape[0])
-        found.add(replace(cell, y0=y0))
-    return found
+        predicted.add(replace(cell, y0=y0))
+    return predicted
 
 
 @pytest.fixture
@@ -36,29 +36,29 @@ def images(cells):
 
 
 def test_a_clearly_better_model_is_recommended(images):
-    found = compare(images(lambda s: {"pixels": 5, "drop": 2}, lambda s: {"pixels": 1}))
-    assert found.verdict.recommended
-    assert found.verdict.luck < 0.01
-    assert found.verdict.interval[0] > 0
+    comparison = compare(images(lambda s: {"pixels": 5, "drop": 2}, lambda s: {"pixels": 1}))
+    assert comparison.verdict.recommended
+    assert comparison.verdict.luck < 0.01
+    assert comparison.verdict.interval[0] > 0
 
 
 def test_a_worse_model_is_not_recommended(images):
-    found = compare(images(lambda s: {"pixels": 1}, lambda s: {"pixels": 5}))
-    assert not found.verdict.recommended
-    assert found.verdict.difference < 0
-    assert "not better" in found.verdict.sentence
+    comparison = compare(images(lambda s: {"pixels": 1}, lambda s: {"pixels": 5}))
+    assert not comparison.verdict.recommended
+    assert comparison.verdict.difference < 0
+    assert "not better" in comparison.verdict.sentence
 
 
 def test_the_same_model_is_not_recommended(images):
-    found = compare(images(lambda s: {"pixels": 2}, lambda s: {"pixels": 2}))
-    assert not found.verdict.recommended
-    assert found.verdict.luck == 1.0
+    comparison = compare(images(lambda s: {"pixels": 2}, lambda s: {"pixels": 2}))
+    assert not comparison.verdict.recommended
+    assert comparison.verdict.luck == 1.0
 
 
 def test_a_gain_on_one_image_and_losses_on_others_may_be_luck(images):
     cases = images(lambda s: {"pixels": 3 if s != 4 else 9}, lambda s: {"pixels": 3 if s % 2 else 4})
-    found = compare(cases)
-    assert not found.verdict.recommended
+    comparison = compare(cases)
+    assert not comparison.verdict.recommended
 
 
 def test_a_model_that_forgot_more_than_it_gained_is_not_recommended(images):
@@ -66,12 +66,12 @@ def test_a_model_that_forgot_more_than_it_gained_is_not_recommended(images):
     gain = compare(cases).verdict.difference
     assert not compare(cases, forgotten=gain + 0.01).verdict.recommended
     assert compare(cases, forgotten=0.01).verdict.recommended
-    told = compare(cases, forgotten=gain / 2).verdict
-    assert told.recommended
-    assert "keep the old model" in told.sentence
+    verdict = compare(cases, forgotten=gain / 2).verdict
+    assert verdict.recommended
+    assert "keep the old model" in verdict.sentence
 
 
-def test_few_sources_are_told_with_the_interval(images):
+def test_few_sources_are_reported_with_the_interval(images):
     cases = images(lambda s: {"pixels": 5}, lambda s: {"pixels": 1}, n=2)
     verdict = compare(cases).verdict
     assert verdict.n_sources == 2
@@ -95,9 +95,9 @@ def test_frames_of_one_source_are_not_more_than_one_image(images):
 
 
 def test_few_images_are_judged_by_their_parts(images):
-    found = compare(images(lambda s: {"pixels": 6, "drop": 3}, lambda s: {"pixels": 0}, n=2))
-    assert found.verdict.unit == "parts of images"
-    assert found.verdict.recommended
+    comparison = compare(images(lambda s: {"pixels": 6, "drop": 3}, lambda s: {"pixels": 0}, n=2))
+    assert comparison.verdict.unit == "parts of images"
+    assert comparison.verdict.recommended
 
 
 def test_images_of_one_source_are_drawn_together(images):

@@ -36,28 +36,28 @@ def folder_of(folder, cells, names, *, planes=0):
         image = np.random.default_rng(len(records)).integers(0, 255, (planes or 1, 64, 80), dtype=np.uint8)
         tifffile.imwrite(folder / "images" / name, image, imagej=True, metadata={"axes": "ZYX"})
         for plane in [(z,) for z in range(planes)] or [()]:
-            found = cells(n=3, overlap=0.0, shape=(64, 80), radius=7, seed=len(records))
+            instances = cells(n=3, overlap=0.0, shape=(64, 80), radius=7, seed=len(records))
             where = {"plane": plane, "leading": (planes,) if planes else ()}
-            records.append(ImageRecord(len(records) + 1, name, None, found.shape, found, **where))
+            records.append(ImageRecord(len(records) + 1, name, None, instances.shape, instances, **where))
     write_coco(folder / "annotations.json", records)
     return folder
 
 
 def test_images_of_one_name_in_two_folders_are_two(tmp_path, cells, models):
     folders = [folder_of(tmp_path / name, cells, ["1.tif", "2.tif", f"{name}.tif"]) for name in ("a", "b")]
-    found = compare_models(folders, None, *models, pictures=tmp_path / "pictures")
-    assert found.verdict.n_sources == 6
-    pictures = [row["picture_old"] for row in found.per_image]
+    comparison = compare_models(folders, None, *models, pictures=tmp_path / "pictures")
+    assert comparison.verdict.n_sources == 6
+    pictures = [row["picture_old"] for row in comparison.per_image]
     assert len(set(pictures)) == 6
-    assert len({row["name"] for row in found.per_image}) == 6
-    assert [row["name"] for row in found.per_image][2] == "a.tif"
+    assert len({row["name"] for row in comparison.per_image}) == 6
+    assert [row["name"] for row in comparison.per_image][2] == "a.tif"
 
 
 def test_planes_of_a_stack_are_one_source_with_a_picture_each(tmp_path, cells, models):
     folder = folder_of(tmp_path / "a", cells, ["stack.tif"], planes=10)
-    found = compare_models([folder], None, *models, pictures=tmp_path / "pictures")
-    assert (found.verdict.n_sources, found.verdict.unit) == (1, "parts of images")
-    assert "only one image" in found.verdict.sentence
+    comparison = compare_models([folder], None, *models, pictures=tmp_path / "pictures")
+    assert (comparison.verdict.n_sources, comparison.verdict.unit) == (1, "parts of images")
+    assert "only one image" in comparison.verdict.sentence
     assert len(list((tmp_path / "pictures").glob("*_old.png"))) == 6
 
 
@@ -69,8 +69,8 @@ def test_a_model_that_was_trained_on_what_it_is_compared_on_is_not_recommended_b
     right = iter(r.instances for r in records for _ in range(2))
 
     def segment(image, engine, *_, **__):
-        found = next(right)
-        return found if engine is fine_tuned else Instances(found.shape, categories={1: "cell"})
+        predicted = next(right)
+        return predicted if engine is fine_tuned else Instances(predicted.shape, categories={1: "cell"})
 
     monkeypatch.setattr(module, "segment", segment)
     fine_tuned = SimpleNamespace(card=SimpleNamespace(**vars(ENGINE.card) | {"trained_on": places_of(records[:4])}))
@@ -92,8 +92,8 @@ def test_models_that_tell_categories_apart_must_have_them_right(tmp_path, cells,
 
     def segment(image, engine, *_, **__):
         category = 1 if engine is better else 2
-        found = next(right)
-        return Instances(found.shape, [replace(c, category=category) for c in found], categories=names)
+        predicted = next(right)
+        return Instances(predicted.shape, [replace(c, category=category) for c in predicted], categories=names)
 
     monkeypatch.setattr(module, "segment", segment)
     both = SimpleNamespace(categories=["cell", "dead"])

@@ -33,10 +33,10 @@ def test_curves_go_through_the_points_of_scikit_learn(answers):
 
 
 def test_calibration_error_by_hand():
-    found = calibration(np.array([0, 1, 1, 1], bool), np.array([0.05, 0.05, 0.95, 0.95]))
-    assert found.count.tolist() == [2, 2]
-    assert found.observed.tolist() == [0.5, 1.0]
-    assert found.error == pytest.approx((0.45 + 0.05) / 2)
+    curve = calibration(np.array([0, 1, 1, 1], bool), np.array([0.05, 0.05, 0.95, 0.95]))
+    assert curve.count.tolist() == [2, 2]
+    assert curve.observed.tolist() == [0.5, 1.0]
+    assert curve.error == pytest.approx((0.45 + 0.05) / 2)
 
 
 def test_one_class_only_has_no_area():

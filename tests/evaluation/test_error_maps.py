@@ -9,10 +9,10 @@ def strip(x, width, height=4):
     return Instance(id=0, y0=0, x0=x, mask=np.ones((height, width), bool))
 
 
-def test_errors_are_told_apart():
+def test_errors_are_classified():
     truth = [strip(0, 4), strip(4, 4), strip(20, 12), strip(50, 4), strip(60, 4)]
-    found = [strip(0, 8), strip(20, 5), strip(26, 5), strip(60, 4), strip(70, 4)]
-    of_truth, of_found = classify(truth, found, threshold=0.55)
+    predicted = [strip(0, 8), strip(20, 5), strip(26, 5), strip(60, 4), strip(70, 4)]
+    of_truth, of_found = classify(truth, predicted, threshold=0.55)
     assert of_truth == ["merged", "merged", "split", "missed", "true"]
     assert of_found == ["merged", "split", "split", "true", "false"]
 

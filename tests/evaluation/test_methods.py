@@ -112,7 +112,7 @@ def test_the_command_compares_files_and_their_ensemble(folder, capsys):
         (["--split", "train"], "annotations_train.json"),
     ],
 )
-def test_mistakes_are_told(folder, capsys, extra, message):
+def test_mistakes_are_reported(folder, capsys, extra, message):
     method = str(folder / "sure_{split}.json")
     assert cli.run(["viability", method, "--data", str(folder), *extra]) == 2
     assert message in capsys.readouterr().err
@@ -139,7 +139,7 @@ def test_cells_of_another_size_are_refused(folder, capsys):
     assert "test0.png is annotated as 60 x 60, but it is 30 x 60" in capsys.readouterr().err
 
 
-def test_a_model_is_told_the_names_of_channels_that_the_file_knows(tmp_path, monkeypatch):
+def test_a_model_gets_the_channel_names_in_the_file(tmp_path, monkeypatch):
     path, seen = tmp_path / "a.ome.tif", []
     tifffile.imwrite(
         path, np.zeros((2, *SHAPE), np.uint8), metadata={"axes": "CYX", "Channel": {"Name": ["GFP", "DAPI"]}}

@@ -32,8 +32,8 @@ def test_a_perfect_prediction_scores_one_everywhere(cells):
 def test_hand_counted_case():
     truth = Instances((4, 40), [strip(0), strip(10), strip(20)])
     # IoU 1, IoU 3/5 = 0.6, one false
-    found = Instances((4, 40), [strip(0), strip(11), strip(30)])
-    data = evaluate([(truth, found, None)]).to_json()
+    predicted = Instances((4, 40), [strip(0), strip(11), strip(30)])
+    data = evaluate([(truth, predicted, None)]).to_json()
     assert data["bioimage_ap"]["0.50"] == pytest.approx(2 / 4)
     assert data["bioimage_ap"]["0.65"] == pytest.approx(1 / 5)
     assert (data["precision"], data["recall"], data["f1"]) == pytest.approx((2 / 3, 2 / 3, 2 / 3))
@@ -44,16 +44,16 @@ def test_hand_counted_case():
 
 def test_low_scores_count_for_coco_only():
     truth = Instances((4, 40), [strip(0), strip(10)])
-    found = Instances((4, 40), [strip(0, score=0.9), strip(10, score=0.1)])
-    data = evaluate([(truth, found, None)], score=0.5).to_json()
+    predicted = Instances((4, 40), [strip(0, score=0.9), strip(10, score=0.1)])
+    data = evaluate([(truth, predicted, None)], score=0.5).to_json()
     assert data["recall"] == 0.5
     assert data["coco"]["AR"] == 1.0
 
 
 def test_overlap_score_looks_at_shared_cells_alone():
     truth = Instances((4, 60), [strip(0, 10), strip(8, 10), strip(40, 10)])
-    found = Instances((4, 60), [strip(0, 10)])
-    overlap = evaluate([(truth, found, None)]).to_json()["overlap"]
+    predicted = Instances((4, 60), [strip(0, 10)])
+    overlap = evaluate([(truth, predicted, None)]).to_json()["overlap"]
     assert overlap == {"n": 2, "recall50": 0.5, "mean_iou": 0.5}
 
 

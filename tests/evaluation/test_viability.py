@@ -60,13 +60,13 @@ def test_temperature_undoes_too_much_confidence():
     honest = rng.beta(0.7, 0.7, 4000)
     truth = rng.random(4000) < honest
     sure = tempered(np.stack([1 - honest, honest], axis=1), 0.5)
-    found = judged(truth, sure[:, 1])
-    temperature = fit_temperature(found)
+    confident = judged(truth, sure[:, 1])
+    temperature = fit_temperature(confident)
     assert temperature == pytest.approx(2.0, rel=0.1)
-    after = tempered(found.probabilities, temperature)
-    assert log_loss(found.truth, after) < log_loss(found.truth, found.probabilities)
+    after = tempered(confident.probabilities, temperature)
+    assert log_loss(confident.truth, after) < log_loss(confident.truth, confident.probabilities)
     assert calibration(truth, after[:, 1]).error < 0.5 * calibration(truth, sure[:, 1]).error
-    assert log_loss(found.truth, after) == pytest.approx(metrics.log_loss(found.truth, after))
+    assert log_loss(confident.truth, after) == pytest.approx(metrics.log_loss(confident.truth, after))
 
 
 def test_temperature_keeps_the_order_and_the_sum():
@@ -91,13 +91,13 @@ def test_cells_are_matched_by_boxes_and_the_rest_is_counted():
         ],
         categories=there,
     )
-    found = judge([(truth, predicted)], NAMES, score=0.3)
-    order = np.argsort(found.truth)
-    assert found.truth[order].tolist() == [0, 1]
-    assert np.allclose(found.probabilities[order], [[0.8, 0.2], [0.6, 0.4]])
-    assert found.n_truth.tolist() == [[1, 2]]
-    assert found.n_predicted.tolist() == [[2, 1]]
-    values = report(found, positive="dead", samples=20)
+    matched = judge([(truth, predicted)], NAMES, score=0.3)
+    order = np.argsort(matched.truth)
+    assert matched.truth[order].tolist() == [0, 1]
+    assert np.allclose(matched.probabilities[order], [[0.8, 0.2], [0.6, 0.4]])
+    assert matched.n_truth.tolist() == [[1, 2]]
+    assert matched.n_predicted.tolist() == [[2, 1]]
+    values = report(matched, positive="dead", samples=20)
     assert (values["cells"], values["found"], values["false"]) == (3, 2, 1)
     assert values["per_category"]["dead"]["recall"] == 0.0
     assert values["viability"]["mean_absolute"] == pytest.approx(100 * (2 / 3 - 1 / 3))
@@ -127,8 +127,8 @@ def test_intervals_hold_the_value_and_draw_whole_images(answers):
 
 
 def test_viability_of_images_without_cells_is_left_out():
-    found = judged([0, 1], np.array([0.1, 0.9]), images=3)
-    assert viability_errors(found, "dead") == {
+    matched = judged([0, 1], np.array([0.1, 0.9]), images=3)
+    assert viability_errors(matched, "dead") == {
         "images": 2,
         "mean_absolute": 0.0,
         "bias": 0.0,

@@ -48,11 +48,11 @@ def assert_equal(project, path, *, root=None):
         flat = name.removeprefix("images/")
         image = next(i for i in project.images if i.file_name == flat)
         expected = project.result(image.id)
-        found = result_of(planes)
+        result = result_of(planes)
         for index in expected.planes:
             shown = expected.visible(index)
-            assert found.plane(index).ids == shown.ids
-            assert all(c.equals(shown[c.id]) for c in found.plane(index))
+            assert result.plane(index).ids == shown.ids
+            assert all(c.equals(shown[c.id]) for c in result.plane(index))
     return records
 
 

@@ -26,9 +26,9 @@ NOISE = np.random.default_rng(0).integers(0, 4000, (64, 64)).astype(np.uint16)
 def test_results_are_left_out_by_their_names_and_can_be_named(tmp_path, name):
     for file in ("i.tif", name):
         tifffile.imwrite(tmp_path / file, NOISE)
-    found = images_in(tmp_path)
-    assert [p.name for p in found.images] == ["i.tif"]
-    assert [p.name for p in found.results] == [name]
+    inside = images_in(tmp_path)
+    assert [p.name for p in inside.images] == ["i.tif"]
+    assert [p.name for p in inside.results] == [name]
     said = []
     assert image_files(tmp_path, said.append) == [tmp_path / "i.tif"]
     assert name in said[0]

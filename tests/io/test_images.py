@@ -156,9 +156,11 @@ def test_colours_of_16_bits_are_refused_rather_than_cut_to_8(tmp_path, kind, n):
 def test_names_of_channels_are_read(tmp_path, kind):
     names = ["nucleus", "membrane", "cytoplasm"]
     data = np.zeros((2, 3, 20, 30), np.uint16)
-    told = {"Channel": {"Name": names}} if kind == "ome" else {"Labels": names}
+    metadata = {"Channel": {"Name": names}} if kind == "ome" else {"Labels": names}
     shown = data[0] if kind == "imagej" else data
-    tifffile.imwrite(tmp_path / "a.tif", shown, **{kind: True}, metadata={"axes": "TCYX"[shown.ndim == 3 :], **told})
+    tifffile.imwrite(
+        tmp_path / "a.tif", shown, **{kind: True}, metadata={"axes": "TCYX"[shown.ndim == 3 :], **metadata}
+    )
     assert read_channel_names(tmp_path / "a.tif") == names
     assert read_image(tmp_path / "a.tif").channel_names == tuple(names)
 

@@ -120,9 +120,9 @@ def many_changes(n=3 * MANY):
     for k in range(1, n + 1):
         mask = rng.random((int(rng.integers(1, 9)), int(rng.integers(1, 9)))) < 0.6
         mask[0], mask[-1], mask[:, 0], mask[:, -1] = True, True, True, True
-        told = () if k % 3 else (np.float32(0.25), 0.75)
+        probabilities = () if k % 3 else (np.float32(0.25), 0.75)
         cell = Instance(np.int64(k), k % 30, np.int32(k % 40), mask, k % 4 + 1, float(rng.random()), 0.5, order=k / 7)
-        cell = replace(cell, source=f"a “name” {k % 2}", status="corrected", probabilities=told)
+        cell = replace(cell, source=f"a “name” {k % 2}", status="corrected", probabilities=probabilities)
         yield Change((k % 2,), k, None, None if k % 5 == 0 else cell)
 
 
@@ -142,13 +142,13 @@ def test_many_cells_come_back_to_the_bit_in_parts_of_any_size(monkeypatch, cells
     changes = tuple(many_changes())
     record = json.loads(json.dumps(record_of(Edit("run", changes))))
     monkeypatch.setattr(packed_cells, "MOST_BITS", 1 << 28)
-    found = state_of(record, Result(SHAPE, leading=(2,))).cells
-    assert [(plane, id) for plane, id, _ in found] == [(c.plane, c.id) for c in changes]
-    for (_, _, cell), change in zip(found, changes, strict=True):
+    unpacked = state_of(record, Result(SHAPE, leading=(2,))).cells
+    assert [(plane, id) for plane, id, _ in unpacked] == [(c.plane, c.id) for c in changes]
+    for (_, _, cell), change in zip(unpacked, changes, strict=True):
         assert (cell is None) if change.after is None else cell.equals(change.after)
-    alone = {"cells": [[list(p), i, None if c is None else cell_record(c)] for p, i, c in found]}
+    alone = {"cells": [[list(p), i, None if c is None else cell_record(c)] for p, i, c in unpacked]}
     again = state_of(json.loads(json.dumps(alone)), Result(SHAPE, leading=(2,))).cells  # journals of before
-    assert all(a == b or a[2].equals(b[2]) for a, b in zip(found, again, strict=True))
+    assert all(a == b or a[2].equals(b[2]) for a, b in zip(unpacked, again, strict=True))
 
 
 @pytest.mark.parametrize("cut", range(1, 60, 7))
@@ -201,8 +201,8 @@ def test_a_file_that_may_not_grow_keeps_edits_in_memory_and_whole_lines_on_the_d
     """The limit of the operating system for the size of files stands for a full disk."""
     resource = pytest.importorskip("resource")
     result, edits = random_edits(30, seed=5)
-    path, told = tmp_path / "j.jsonl", []
-    journal = Journal(path, on_problem=told.append)
+    path, messages = tmp_path / "j.jsonl", []
+    journal = Journal(path, on_problem=messages.append)
     for edit in edits[:10]:
         journal.append(1, edit)
     assert journal.sync()
@@ -215,14 +215,14 @@ def test_a_file_that_may_not_grow_keeps_edits_in_memory_and_whole_lines_on_the_d
         contents = read_journal(path)
         assert (len(contents.records), contents.unreadable, contents.torn) == (10, 0, False)
         assert "Make room" in journal.problem
-        assert told == [journal.problem]
+        assert messages == [journal.problem]
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     for edit in edits[20:]:
         journal.append(1, edit)
     assert journal.close()
     assert journal.problem == ""
-    assert told[-1] == ""
+    assert messages[-1] == ""
     assert_same(replayed(read_journal(path)), result)
 
 

@@ -99,12 +99,12 @@ def test_200_kills_lose_at_most_the_stroke_in_progress(folder, server):
         simulated = player({id: History(result) for id, result in before.items()}, seed)
         for _ in range(steps):
             simulated.step()
-        found = same(before, after)
-        if not found:  # killed after a step was written and before it was reported
+        equal = same(before, after)
+        if not equal:  # killed after a step was written and before it was reported
             simulated.step()
             during += 1
-            found = same(before, after)
-        assert found, f"kill {seed} after step {steps} lost more than the stroke in progress"
+            equal = same(before, after)
+        assert equal, f"kill {seed} after step {steps} lost more than the stroke in progress"
         taken += steps
         before = after
     assert taken > 5 * KILLS

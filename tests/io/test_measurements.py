@@ -36,12 +36,12 @@ def stack(tmp_path, cells):
     tifffile.imwrite(path, pixels, imagej=True, metadata={"axes": "TCYX"})
     result = Result(SHAPE, leading=(3,), threshold=0.6, name="movie.tif")
     for t in (0, 2):
-        found = [
+        instances = [
             replace(c, category=1 + (c.id % 3 == 0), probabilities=(0.7, 0.3) if c.id % 2 else ())
             for c in cells(n=9, overlap=0.4, shape=SHAPE, radius=7, seed=t)
         ]
-        found[0] = replace(found[0], status="rejected")
-        result.put((t,), Instances(SHAPE, found, categories={1: "live", 2: "dead"}))
+        instances[0] = replace(instances[0], status="rejected")
+        result.put((t,), Instances(SHAPE, instances, categories={1: "live", 2: "dead"}))
     result.categories = {1: "live", 2: "dead"}
     return path, result, pixels
 

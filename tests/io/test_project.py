@@ -322,24 +322,24 @@ def test_the_score_from_which_cells_are_shown_is_saved(folder, cells):
 def test_predictions_leave_what_a_person_did_and_match_categories_by_name(folder):
     with Project.open(folder) as project:
         draw(project, 1, square(3, 4, 20, 30))
-        found = Instances(SHAPE, categories={1: "dead", 2: "cell"})
+        predicted = Instances(SHAPE, categories={1: "dead", 2: "cell"})
         for mask, category in ((square(3, 4, 20, 29), 2), (square(40, 40, 50, 50), 1), (square(40, 4, 50, 9), 2)):
-            cell = new_cell(found, mask, category=category, score=0.9, status="predicted")[0][1]
-            found.add(replace(cell, probabilities=(0.8, 0.2)))
-        project.set_predictions(1, found, model="m")
+            cell = new_cell(predicted, mask, category=category, score=0.9, status="predicted")[0][1]
+            predicted.add(replace(cell, probabilities=(0.8, 0.2)))
+        project.set_predictions(1, predicted, model="m")
         by_place = {(c.y0, c.x0): c for c in project.result(1)}
         assert len(by_place) == 3
         assert by_place[3, 4].source == "manual"
         names = {place: project.categories[c.category].name for place, c in by_place.items()}
         assert names == {(3, 4): "cell", (40, 40): "dead", (40, 4): "cell"}
-        told = dict(zip(sorted(project.categories), by_place[40, 40].probabilities, strict=True))
-        assert {project.categories[id].name: p for id, p in told.items()} == {"cell": 0.2, "dead": 0.8}
+        probabilities = dict(zip(sorted(project.categories), by_place[40, 40].probabilities, strict=True))
+        assert {project.categories[id].name: p for id, p in probabilities.items()} == {"cell": 0.2, "dead": 0.8}
         assert by_place[40, 40].source == "m"
         project.history(1).undo()
         assert len(project.result(1)) == 1
         project.set_predictions(2, Instances(SHAPE), model="m")
         assert project.status(2) == "predicted"
-        project.set_predictions(4, {(0, 1): found, (1, 0): found}, model="m")
+        project.set_predictions(4, {(0, 1): predicted, (1, 0): predicted}, model="m")
         assert [len(p) for p in project.result(4).planes.values()] == [3, 3]
         with pytest.raises(ValueError, match="plane of"):
             project.set_predictions(1, Instances((5, 5)), model="m")
@@ -510,7 +510,7 @@ def test_damaged_images_are_listed_with_what_is_wrong(folder):
         project.save()
 
 
-def test_an_image_replaced_by_one_of_another_size_keeps_its_cells_and_is_told(folder):
+def test_an_image_replaced_by_one_of_another_size_keeps_its_cells_and_is_reported(folder):
     with Project.open(folder) as project:
         draw(project, 1, square(3, 4, 20, 30))
         project.save()
@@ -528,8 +528,8 @@ def test_a_full_disk_keeps_files_and_edits_and_tells(folder, monkeypatch):
         draw(project, 1, square(3, 4, 20, 30))
         project.save()
         before = {p.name: p.read_bytes() for p in folder.glob("*.json")}
-        told = []
-        project.troubled.connect(told.append)
+        messages = []
+        project.troubled.connect(messages.append)
         full = OSError(errno.ENOSPC, "No space left on device")
         write = os.write
 
@@ -540,7 +540,7 @@ def test_a_full_disk_keeps_files_and_edits_and_tells(folder, monkeypatch):
         monkeypatch.setattr(os, "fsync", refuse)
         draw(project, 1, square(30, 4, 40, 30))
         assert "No space left" in project.problem
-        assert told == [project.problem]
+        assert messages == [project.problem]
         with pytest.raises(CannotSave, match="No space left"):
             project.save()
         assert {p.name: p.read_bytes() for p in folder.glob("*.json")} == before
@@ -550,7 +550,7 @@ def test_a_full_disk_keeps_files_and_edits_and_tells(folder, monkeypatch):
         draw(project, 1, square(50, 4, 60, 30))
         assert project._journal.sync()
         assert project.problem == ""
-        assert told[-1] == ""
+        assert messages[-1] == ""
         again = reopened(project)
         assert (again.recovered, len(again.result(1))) == (2, 3)
         again.close()
@@ -607,10 +607,10 @@ def test_hostile_files_open_or_are_refused_and_change_nothing(folder, changes):
         for path, value in changes:
             holder = data
             for key in path[:-1]:
-                found = holder.get(key) if isinstance(holder, dict) else None
+                stored = holder.get(key) if isinstance(holder, dict) else None
                 if isinstance(holder, list) and isinstance(key, int) and key < len(holder):
-                    found = holder[key]
-                holder = found if isinstance(found, (dict, list)) else holder
+                    stored = holder[key]
+                holder = stored if isinstance(stored, (dict, list)) else holder
             if path and isinstance(holder, dict):
                 holder[path[-1]] = deepcopy(value)
             elif path and isinstance(holder, list) and isinstance(path[-1], int) and path[-1] < len(holder):

@@ -121,9 +121,7 @@ def test_a_chooser_is_asked_only_for_images_that_the_project_lacks(project, tmp_
 def test_annotations_of_another_size_stay_out(project, tmp_path, cells):
     other = cells(n=2, shape=(50, 64), radius=6)
     report = import_into(project, write(tmp_path / "x", ImageRecord(1, "a.png", None, (50, 64), other)))
-    assert report.refused["the file of an image has another size than its annotations"].places == [
-        "a.png: 50 x 64 and 64 x 64"
-    ]
+    assert report.refused["an image and its annotations differ in size"].places == ["a.png: 50 x 64 and 64 x 64"]
     assert (report.images, report.cells) == (0, 0)
     assert len(project.result(ids(project)["a.png"])) == 0
 

@@ -56,19 +56,19 @@ def test_what_was_drawn_is_offered_and_restored_as_one_edit():
     draw(history, 30, 30)
     assert find_recovered("/data/a.tif", form()) is None  # this window still works on it
     autosave.close()
-    found = find_recovered("/data/a.tif", form())
-    assert_same(found.result, history.result)
-    assert found.edits == 6
+    recovered = find_recovered("/data/a.tif", form())
+    assert_same(recovered.result, history.result)
+    assert recovered.edits == 6
     fresh = History(form())
     draw(fresh, 0, 0)
-    found.restore(fresh)
+    recovered.restore(fresh)
     assert_same(fresh.result, history.result)
     assert fresh.result.categories[2] == "dead"
     fresh.undo()
     assert [c.box for c in fresh.result] == [(0, 0, 4, 5)]
     assert find_recovered("/data/b.tif", form()) is None
     assert find_recovered("/data/a.tif", form(leading=())) is None
-    found.discard()
+    recovered.discard()
     assert find_recovered("/data/a.tif", form()) is None
 
 
@@ -104,9 +104,9 @@ def test_work_that_was_not_asked_for_is_offered_again_after_new_work():
         autosave = Autosave("a", history)
         draw(history, len(list(recovery_folder().glob("*"))), 1)
         autosave.close()
-    found = find_recovered("a", form())
-    assert_same(found.result, new.result)
-    found.discard()
+    recovered = find_recovered("a", form())
+    assert_same(recovered.result, new.result)
+    recovered.discard()
     assert_same(find_recovered("a", form()).result, old.result)
 
 
@@ -119,9 +119,9 @@ def test_restored_work_is_written_down_again_and_offered_once():
     autosave = Autosave("a", fresh)
     find_recovered("a", form()).restore(fresh)
     autosave.close()
-    found = find_recovered("a", form())
-    assert_same(found.result, fresh.result)
-    found.discard()
+    recovered = find_recovered("a", form())
+    assert_same(recovered.result, fresh.result)
+    recovered.discard()
     assert find_recovered("a", form()) is None
 
 
@@ -142,10 +142,10 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert len(find_recovered("a", form()).result) == 8
 
 
-def test_a_full_disk_is_told_and_the_edit_stays(monkeypatch):
-    told = []
+def test_a_full_disk_is_reported_and_the_edit_stays(monkeypatch):
+    messages = []
     history = History(form())
-    autosave = Autosave("a", history, on_problem=told.append)
+    autosave = Autosave("a", history, on_problem=messages.append)
 
     def refuse(*_):
         raise OSError(28, "No space left on device")
@@ -154,7 +154,7 @@ def test_a_full_disk_is_told_and_the_edit_stays(monkeypatch):
     draw(history, 1, 1)
     assert len(history.result) == 1
     assert "No space left" in autosave.problem
-    assert told
+    assert messages
     monkeypatch.undo()
 
 
@@ -189,9 +189,9 @@ def test_no_edit_waits_for_the_cells_before_it_and_all_of_them_follow():
     assert len(written) < 4
     history.do("delete", to_changes(delete(history.result.plane(()), [400, 3]), (), history.result))
     autosave.close()
-    found = find_recovered("a", form(leading=()))
-    assert_same(found.result, history.result)
-    assert found.edits == 2
+    recovered = find_recovered("a", form(leading=()))
+    assert_same(recovered.result, history.result)
+    assert recovered.edits == 2
     assert "first copy" not in [t.name for t in threading.enumerate()]
 
 

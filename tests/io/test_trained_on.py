@@ -11,8 +11,8 @@ from napari_centermask.io.trained_on import merged, overlap, places_in, places_o
 
 def record(path, cells, **fields):
     Image.fromarray(np.random.default_rng(len(path.stem)).integers(0, 255, (120, 160), np.uint8)).save(path)
-    found = cells(n=6, overlap=0.0, seed=1, shape=(120, 160), radius=9)
-    return ImageRecord(1, path.name, path, found.shape, found, **fields)
+    instances = cells(n=6, overlap=0.0, seed=1, shape=(120, 160), radius=9)
+    return ImageRecord(1, path.name, path, instances.shape, instances, **fields)
 
 
 def test_a_copy_under_another_name_is_known_and_another_image_is_not(tmp_path, cells):

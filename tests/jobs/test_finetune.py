@@ -35,10 +35,10 @@ def suggested(facts, tmp_path):
 
 
 def test_a_hundred_cells_on_two_cores_take_at_most_ten_minutes(suggested):
-    found = suggested()
-    assert found.settings.minutes <= 8  # and the comparison
-    assert found.settings.workers == 1
-    assert "2 CPU cores" in found.reasons["minutes"]
+    suggestion = suggested()
+    assert suggestion.settings.minutes <= 8  # and the comparison
+    assert suggestion.settings.workers == 1
+    assert "2 CPU cores" in suggestion.reasons["minutes"]
 
 
 def test_little_data_keeps_the_first_layers_and_much_data_frees_them(suggested):
@@ -66,24 +66,24 @@ def test_a_gpu_takes_larger_batches_without_a_limit_of_time(suggested):
 
 def test_the_start_model_gives_the_diameter_and_the_network(suggested):
     card = find_model("nuclei").card
-    found = suggested().settings
-    assert (found.diameter, found.model, found.start) == (card.diameter, card.model, "nuclei")
-    assert found.compare
+    suggestion = suggested().settings
+    assert (suggestion.diameter, suggestion.model, suggestion.start) == (card.diameter, card.model, "nuclei")
+    assert suggestion.compare
 
 
 def test_other_categories_make_the_last_layers_anew_and_rare_ones_are_drawn_more(suggested):
-    found = suggested(categories=("living", "dead"), n_rare=5)
-    assert found.settings.model.categories == ["living", "dead"]
-    assert found.settings.oversample > 0
-    assert "dead" in found.reasons["model"]
+    suggestion = suggested(categories=("living", "dead"), n_rare=5)
+    assert suggestion.settings.model.categories == ["living", "dead"]
+    assert suggestion.settings.oversample > 0
+    assert "dead" in suggestion.reasons["model"]
 
 
-def test_a_fine_tuning_of_nuclei_shows_its_own_data_again_and_the_reason_is_told(suggested):
-    found = suggested(categories=("nucleus",))
-    (replay,) = found.settings.replay
+def test_a_fine_tuning_of_nuclei_shows_its_own_data_again_and_gives_the_reason(suggested):
+    suggestion = suggested(categories=("nucleus",))
+    (replay,) = suggestion.settings.replay
     assert (replay / "annotations_val.json").is_file()
-    assert found.settings.replay_part == 0.25
-    assert "forget" in found.reasons["replay_part"]
+    assert suggestion.settings.replay_part == 0.25
+    assert "forget" in suggestion.reasons["replay_part"]
     other = suggested(categories=("living", "dead"), n_rare=5)
     assert (other.settings.replay, other.settings.replay_part) == ([], 0.0)
     assert "categories" in other.reasons["replay_part"]
@@ -92,9 +92,9 @@ def test_a_fine_tuning_of_nuclei_shows_its_own_data_again_and_the_reason_is_told
 
 def test_a_model_of_other_categories_than_its_parent_is_not_shown_the_parents_data(tmp_path, facts):
     card, facts = find_model("live-dead").card, replace(facts, categories=("living", "dead"))
-    found = suggest(tmp_path, tmp_path / "run", card=card, start="live-dead", facts=facts, machine=TWO_CORES)
-    assert (found.settings.replay, found.settings.replay_part) == ([], 0.0)
-    assert "categories" in found.reasons["replay_part"]
+    suggestion = suggest(tmp_path, tmp_path / "run", card=card, start="live-dead", facts=facts, machine=TWO_CORES)
+    assert (suggestion.settings.replay, suggestion.settings.replay_part) == ([], 0.0)
+    assert "categories" in suggestion.reasons["replay_part"]
 
 
 def test_the_shipped_sample_is_read_by_the_sampler_and_leaks_nothing(suggested):
@@ -108,8 +108,8 @@ def test_the_shipped_sample_is_read_by_the_sampler_and_leaks_nothing(suggested):
 
 
 def test_from_scratch_the_network_is_made_for_the_data(suggested):
-    found = suggested(tuned=False, channels=2).settings
-    assert (found.start, found.model.in_channels, found.freeze) == (None, 2, "none")
+    suggestion = suggested(tuned=False, channels=2).settings
+    assert (suggestion.start, suggestion.model.in_channels, suggestion.freeze) == (None, 2, "none")
 
 
 @pytest.fixture
@@ -132,10 +132,10 @@ def test_facts_are_read_from_the_annotations(source):
 
 
 def test_one_call_makes_a_run_that_can_start(source):
-    found = prepare(source, "nuclei")
-    assert found.settings.out.parent == source / "runs"
-    assert (found.settings.data[0] / "annotations_val.json").is_file()
-    assert prepare(source, "nuclei").settings.out != found.settings.out
+    suggestion = prepare(source, "nuclei")
+    assert suggestion.settings.out.parent == source / "runs"
+    assert (suggestion.settings.data[0] / "annotations_val.json").is_file()
+    assert prepare(source, "nuclei").settings.out != suggestion.settings.out
 
 
 @pytest.mark.parametrize("name", ["best.safetensors", "last.pt"])
@@ -161,19 +161,19 @@ def test_a_project_is_read_while_it_is_open(source, cells):
             project.history(image.id).do("drawing", [Change((), c.id, None, c) for c in new])
             assert len(result) == 8
             project.set_status(image.id, "reviewed")
-        found = prepare(folder, "nuclei")
-    assert facts_of(found.settings.data[0]).n_cells + facts_of(found.settings.data[0], "val").n_cells == 24
+        suggestion = prepare(folder, "nuclei")
+    assert facts_of(suggestion.settings.data[0]).n_cells + facts_of(suggestion.settings.data[0], "val").n_cells == 24
 
 
 def test_the_inputs_of_the_start_model_stay(facts, tmp_path):
     form = UNetSettings(in_channels=2, width=8)
     inputs = {"channel_names": ["nuclei", "membranes"], "preprocess": {"background": "gaussian"}}
     card = ModelCard(name="two", licence="CC0-1.0", model=form, diameter=22.0, normalisation="zscore", **inputs)
-    found = suggest(tmp_path, tmp_path / "run", card=card, facts=facts, machine=TWO_CORES, replay=[]).settings
-    assert (found.model, found.diameter) == (form, 22.0)
-    assert found.channel_names == ["nuclei", "membranes"]
-    assert found.preprocess.background == "gaussian"
-    assert found.normalisation == "zscore"
+    suggestion = suggest(tmp_path, tmp_path / "run", card=card, facts=facts, machine=TWO_CORES, replay=[]).settings
+    assert (suggestion.model, suggestion.diameter) == (form, 22.0)
+    assert suggestion.channel_names == ["nuclei", "membranes"]
+    assert suggestion.preprocess.background == "gaussian"
+    assert suggestion.normalisation == "zscore"
 
 
 def test_images_that_do_not_fit_the_start_model_leave_no_run(source, tmp_path, monkeypatch):

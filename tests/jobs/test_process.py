@@ -50,12 +50,12 @@ def test_a_job_outlives_whoever_started_it_and_is_found_again(run, until, starte
     folder = job.folder
     started[:] = []
     job._process.returncode = 0  # as if this program ended: Popen would warn of a child that still runs
-    (found,) = find_jobs(folder.parent)
-    started.append(found)
-    assert found.state == "running"
-    assert found.last(StartEvent).batch == 8
-    found.stop()
-    until(found, lambda: not found.is_alive)
+    (again,) = find_jobs(folder.parent)
+    started.append(again)
+    assert again.state == "running"
+    assert again.last(StartEvent).batch == 8
+    again.stop()
+    until(again, lambda: not again.is_alive)
     assert Job.open(folder).state == "stopped"
 
 

@@ -1,4 +1,4 @@
-"""Families of networks are told apart in their records alone."""
+"""Code outside the records of families never compares their names."""
 
 import ast
 from pathlib import Path
@@ -16,7 +16,7 @@ RECORDS = ("models/families/", "training/families/", "settings.py")
 FORMS = {"ModelSettings", "UNetSettings", "CenterMask", "MapModel", "MapTruth", "MapEngine"}
 
 
-def told_apart(path):
+def family_comparisons(path):
     """Lines of a file that compare the name of a family, ask for the class of one, or list several."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
@@ -35,12 +35,12 @@ def told_apart(path):
 
 
 def test_nobody_but_the_records_tells_families_apart():
-    found = {}
+    faults = {}
     for path in SOURCE.rglob("*.py"):
         name = path.relative_to(SOURCE).as_posix()
-        if not name.startswith(RECORDS) and (lines := list(told_apart(path))):
-            found[name] = lines
-    assert found == {}
+        if not name.startswith(RECORDS) and (lines := list(family_comparisons(path))):
+            faults[name] = lines
+    assert faults == {}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_nobody_but_the_records_tells_families_apart():
 )
 def test_a_comparison_would_be_found(tmp_path, text):
     (tmp_path / "a.py").write_text(text)
-    assert list(told_apart(tmp_path / "a.py")) == [1]
+    assert list(family_comparisons(tmp_path / "a.py")) == [1]
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -322,5 +322,5 @@ def test_a_run_that_goes_on_keeps_what_its_file_says():
 def test_another_name_for_the_only_category_of_a_start_model_is_refused():
     card = card_of("unet", model=UNetSettings(), channel_names=[])
     settings = TrainSettings.model_validate(base("unet", model={"categories": ["nucleus"]}))
-    with pytest.raises(BadSettings, match="takes any cell for it"):
+    with pytest.raises(BadSettings, match="which all cells get"):
         refuse_idle(settings, idle_in_training(settings, card))

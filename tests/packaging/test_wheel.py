@@ -104,9 +104,9 @@ def test_the_base_brings_neither_torch_nor_napari_nor_qt(base):
 @needs_model
 def test_the_base_imports_and_the_doctor_runs(base, tmp_path):
     report = json.loads(call(base.bin / "napari-centermask", "doctor", "--json", cwd=tmp_path))
-    found = {c["name"]: c["ok"] for c in report["checks"]}
-    assert found["engine openvino on cpu"] is True
-    assert found["torch"] is found["napari"] is found["Qt"] is None
+    checks = {c["name"]: c["ok"] for c in report["checks"]}
+    assert checks["engine openvino on cpu"] is True
+    assert checks["torch"] is checks["napari"] is checks["Qt"] is None
 
 
 @needs_model

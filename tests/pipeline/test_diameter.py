@@ -56,10 +56,10 @@ def test_of_cells_in_cells_those_count_that_the_model_was_trained_on(fake):
         """Sees what has about its own size only."""
 
         def features(self, tiles):
-            found = super().features(tiles)
-            side = np.sqrt((found.ltrb[0, :, 0] + found.ltrb[0, :, 2]) * (found.ltrb[0, :, 1] + found.ltrb[0, :, 3]))
-            found.logits[0, (side < 16) | (side > 70)] = -20
-            return found
+            maps = super().features(tiles)
+            side = np.sqrt((maps.ltrb[0, :, 0] + maps.ltrb[0, :, 2]) * (maps.ltrb[0, :, 1] + maps.ltrb[0, :, 3]))
+            maps.logits[0, (side < 16) | (side > 70)] = -20
+            return maps
 
     large = [(y, x, 60) for y in range(100, 900, 160) for x in range(100, 900, 160)]
     image = fake.draw((960, 960), fake.place((960, 960), 300, radii=(9, 11), large=large))

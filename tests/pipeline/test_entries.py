@@ -41,14 +41,14 @@ def by_command(path, out):
 
 def by_worker(steps):
     """The cells by plane, and the generator's value."""
-    found = {}
+    by_plane = {}
     while True:
         try:
             step = next(steps)
         except StopIteration as end:
-            return found, end.value
+            return by_plane, end.value
         if isinstance(step, PlaneCells):
-            found[step.plane.index] = step.cells
+            by_plane[step.plane.index] = step.cells
 
 
 def of_dock(path, **region):
@@ -71,10 +71,10 @@ def test_a_stack_with_a_blank_plane_has_the_same_cells_by_every_entry(stack, tmp
     predicted, _ = by_worker(predict(stack, SETTINGS))
     image, indices = read_image(stack), [(z,) for z in range(7)]
     evaluated = dict(zip(indices, predictor(fake.engine(), SETTINGS)(image, indices), strict=True))
-    for found in (docked, predicted, evaluated):
-        assert found.keys() == expected.keys()
+    for entry in (docked, predicted, evaluated):
+        assert entry.keys() == expected.keys()
         for index, cells in expected.items():
-            assert masks(found[index]) == masks(cells)
+            assert masks(entry[index]) == masks(cells)
     assert end.n_planes == 7
     assert [why.startswith(f"{BLANK}: The image has no contrast") for why in end.left_out] == [True]
 
@@ -94,8 +94,8 @@ def test_planes_that_cannot_be_used_have_no_cells_by_every_entry(stack, tmp_path
     predicted, _ = by_worker(predict(stack, SETTINGS))
     indices = [(z,) for z in range(7)]
     evaluated = dict(zip(indices, predictor(fake.engine(), SETTINGS)(read_image(stack), indices), strict=True))
-    for found in (docked, predicted, evaluated):
-        assert [z for z in range(7) if not len(found[z,])] == empty
+    for entry in (docked, predicted, evaluated):
+        assert [z for z in range(7) if not len(entry[z,])] == empty
 
 
 def test_planes_that_are_evaluated_alone_have_the_cells_of_the_stack(stack, tmp_path, fake):
@@ -109,10 +109,10 @@ def test_a_drawn_region_has_the_cells_that_the_whole_plane_has_there(stack, tmp_
     tifffile.imwrite(single, tifffile.imread(stack)[3])
     (whole,) = by_command(single, tmp_path / "out").values()
     triangle = np.array([(80.3, 60.0), (500.0, 200.7), (250.0, 590.0)])
-    found, _ = by_worker(tasks.run(of_dock(single, region=(triangle,)), SETTINGS))
+    docked, _ = by_worker(tasks.run(of_dock(single, region=(triangle,)), SETTINGS))
     inside = [cell for cell in whole if contains([triangle], centre(cell))]
     assert 5 < len(inside) < len(whole) - 5
-    assert outlines(found[()]) == outlines(inside)
+    assert outlines(docked[()]) == outlines(inside)
 
 
 def test_the_diameter_that_the_dock_estimates_is_that_of_the_run(stack):

@@ -74,8 +74,8 @@ def test_a_missing_channel_is_empty_where_the_model_knows_that(fake, image):
             {"channel_names": ["DAPI", "GFP", "WGA"]},
             "nucleus, cytoplasm, membrane, but the image has DAPI",
         ),
-        (BadImage, 2, {}, "the image's 2 have no names.*--channel-names nucleus cytoplasm membrane"),
-        (BadImage, 1, {}, "the image's 1 have no names"),
+        (BadImage, 2, {}, "the image's channels have no names.*--channel-names nucleus cytoplasm membrane"),
+        (BadImage, 1, {}, "the image's channels have no names"),
         (BadSettings, 3, {"channel_names": ["nucleus"]}, "The image has 3 channels, but there are 1 names"),
         (BadSettings, 3, {"channel_names": ["a", "A ", "b"]}, "Channel names must differ"),
         (BadImage, 3, {"channels": [0, 7]}, "between 0 and 2"),
@@ -155,9 +155,9 @@ def test_cells_do_not_depend_on_how_intensities_are_stored(fake, change, normali
     card = fake.card(normalisation=normalisation, preprocess=preprocess)
     settings = SegmentSettings(diameter=40, tile=192)
     expected = segment(image, fake.engine(card), settings)
-    found = segment(change(image), fake.engine(card), settings)
-    assert len(found) == len(expected) >= 15
-    for a, b in zip(expected, found, strict=True):
+    instances = segment(change(image), fake.engine(card), settings)
+    assert len(instances) == len(expected) >= 15
+    for a, b in zip(expected, instances, strict=True):
         assert a.box == b.box
         np.testing.assert_array_equal(a.mask, b.mask)
 

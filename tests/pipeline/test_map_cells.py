@@ -66,18 +66,18 @@ def options(**fields):
     return SegmentSettings(**({"diameter": 30} | fields))
 
 
-def f1(truth, found, iou=0.7):
+def f1(truth, predicted, iou=0.7):
     matched = 0
-    for cell in found:
+    for cell in predicted:
         y0, x0, y1, x1 = cell.box
         ids, shared = np.unique(truth[y0:y1, x0:x1][cell.mask], return_counts=True)
         k = shared.argmax()
         matched += ids[k] > 0 and shared[k] >= iou * (cell.area + np.count_nonzero(truth == ids[k]) - shared[k])
-    return 2 * matched / (len(found) + len(np.unique(truth)) - 1)
+    return 2 * matched / (len(predicted) + len(np.unique(truth)) - 1)
 
 
-def none_overlap(found):
-    cells = list(found)
+def none_overlap(instances):
+    cells = list(instances)
     return not any(intersection(a, b) for k, a in enumerate(cells) for b in cells[:k])
 
 
@@ -102,23 +102,23 @@ def test_no_two_cells_overlap_where_tiles_disagree():
 @pytest.mark.parametrize("factor", [0.6, 2.3])
 def test_cells_of_another_size_are_rescaled(factor):
     image, labels, _ = draw((300, 360), radius=round(14 * factor))
-    found = segment(image, MapEngine(), options(diameter=30 * factor, tile=256, min_area=4))
-    assert f1(labels, found) > 0.9
-    assert none_overlap(found)
+    instances = segment(image, MapEngine(), options(diameter=30 * factor, tile=256, min_area=4))
+    assert f1(labels, instances) > 0.9
+    assert none_overlap(instances)
 
 
 def test_a_cell_has_the_category_that_most_of_it_speaks_for():
     image, labels, kinds = draw((300, 400), categories=3)
-    found = segment(image, MapEngine(categories=("a", "b", "c")), options())
-    assert found.categories == {1: "a", 2: "b", 3: "c"}
+    instances = segment(image, MapEngine(categories=("a", "b", "c")), options())
+    assert instances.categories == {1: "a", 2: "b", 3: "c"}
     right = 0
-    for cell in found:
+    for cell in instances:
         y0, x0, y1, x1 = cell.box
         votes = np.bincount(kinds[labels[y0:y1, x0:x1][cell.mask]].clip(0), minlength=3)
         np.testing.assert_allclose(cell.probabilities, votes / votes.sum(), atol=0.02)
         assert sum(cell.probabilities) == pytest.approx(1)
         right += votes.argmax() + 1 == cell.category
-    assert right == len(found)
+    assert right == len(instances)
 
 
 def test_flips_are_four_looks_and_their_mean():
@@ -258,8 +258,8 @@ def test_what_is_drawn_is_as_sure_of_its_category_as_what_is_found():
     image[:, 110, 110] = 1  # so that intensities stay as they are
     engine = MapEngine(categories=("a", "b"))
     engine.card = engine.card.model_copy(update={"temperature": 3.0})
-    (found,) = segment(image, engine, options())
+    (segmented,) = segment(image, engine, options())
     prompter = Prompter(engine, image, options())
     for cell in (prompter.box(40, 40, 70, 70), prompter.click(55, 55)):
-        assert cell.probabilities == pytest.approx(found.probabilities)
-    assert found.probabilities[0] == pytest.approx(0.61, abs=0.01)  # 0.8 and 0.2, each to the power of a third
+        assert cell.probabilities == pytest.approx(segmented.probabilities)
+    assert segmented.probabilities[0] == pytest.approx(0.61, abs=0.01)  # 0.8 and 0.2, each to the power of a third

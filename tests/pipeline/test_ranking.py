@@ -14,10 +14,10 @@ SETTINGS = SegmentSettings(diameter=40.0)
 
 def test_mirrored_cells_come_back_to_their_places(fake):
     image = fake.draw((256, 256), fake.place((256, 256), 8, radii=(14, 20)))
-    found, cells = run_through(signs_steps(image, fake.engine(), SETTINGS))
+    signs, cells = run_through(signs_steps(image, fake.engine(), SETTINGS))
     assert len(cells) >= 4
-    assert found.disagreement < 0.05
-    assert found.poor_masks < 1e-6
+    assert signs.disagreement < 0.05
+    assert signs.poor_masks < 1e-6
 
 
 class Moody:
@@ -48,7 +48,7 @@ def write(fake, tmp_path):
     return write
 
 
-def test_an_image_on_which_the_model_contradicts_itself_is_told_from_a_calm_one(fake, write):
+def test_an_image_on_which_the_model_contradicts_itself_differs_from_a_calm_one(fake, write):
     turned = [(60, 60, 18), (60, 128, 18), (60, 196, 18), (196, 60, 18)]
     files = write(lopsided=LOPSIDED, turned=turned, empty=[])
     calm = run_through(ranking_steps(files, fake.engine(), SETTINGS))

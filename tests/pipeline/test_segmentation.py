@@ -30,13 +30,13 @@ def options(**fields):
     return SegmentSettings(**({"diameter": 40, "percentiles": (0, 100)} | fields))
 
 
-def f1(truth, found, iou=0.7):
+def f1(truth, predicted, iou=0.7):
     def same(t, p):
         shared = intersection(t, p)
         return shared and shared >= iou * (t.area + p.area - shared)
 
-    matched = sum(any(same(t, p) for p in found) for t in truth)
-    return 2 * matched / (len(truth) + len(found))
+    matched = sum(any(same(t, p) for p in predicted) for t in truth)
+    return 2 * matched / (len(truth) + len(predicted))
 
 
 def truth_of(image):
@@ -59,23 +59,23 @@ def test_tile_size_does_not_change_the_cells(fake, jitter):
 def test_cells_on_seams_appear_once(fake):
     seams = [(y, x, 15) for y in range(30, 1480, 34) for x in range(30, 1580, 37)]
     image = fake.draw(SHAPE, seams)
-    found = segment(image, fake.engine(), options(tile=512))
-    assert len(found) == len(seams)
+    instances = segment(image, fake.engine(), options(tile=512))
+    assert len(instances) == len(seams)
 
 
 @pytest.mark.parametrize(("y", "x", "r"), LARGE)
 def test_a_cell_larger_than_the_overlap_is_whole(fake, y, x, r):
     image = fake.draw(SHAPE, [(y, x, r)])
-    (found,) = segment(image, fake.engine(), options(tile=512))
+    (instances,) = segment(image, fake.engine(), options(tile=512))
     (truth,) = truth_of(image)
-    assert intersection(truth, found) / (truth.area + found.area - intersection(truth, found)) > 0.9
+    assert intersection(truth, instances) / (truth.area + instances.area - intersection(truth, instances)) > 0.9
 
 
 def test_heads_run_about_once_per_cell(fake):
     disks = fake.place(SHAPE, 900, radii=(8, 20))
     engine = fake.engine()
-    found = segment(fake.draw(SHAPE, disks), engine, options(tile=512))
-    assert engine.heads < 1.1 * len(found)
+    instances = segment(fake.draw(SHAPE, disks), engine, options(tile=512))
+    assert engine.heads < 1.1 * len(instances)
 
 
 def test_tile_overlap_costs_less_than_a_quarter(fake):
@@ -96,8 +96,8 @@ def test_large_images_are_read_tile_by_tile(fake):
             largest.append(part.size)
             return part
 
-    found = segment(Lazy(), fake.engine(), options(tile=256))
-    assert found.equals(segment(image, fake.engine(), options(tile=256)))
+    instances = segment(Lazy(), fake.engine(), options(tile=256))
+    assert instances.equals(segment(image, fake.engine(), options(tile=256)))
     assert max(largest) <= 512**2
 
 
@@ -107,8 +107,8 @@ def test_cells_of_another_size_are_rescaled_to_the_trained_one(fake, factor):
     disks = [(y * factor, x * factor, r * factor) for y, x, r in fake.place((600, 700), 200, radii=(12, 24))]
     image = fake.draw(shape, disks)
     engine = fake.engine()
-    found = segment(image, engine, options(diameter=40 * factor, min_area=4))
-    assert f1(truth_of(image), found) >= 0.99
+    instances = segment(image, engine, options(diameter=40 * factor, min_area=4))
+    assert f1(truth_of(image), instances) >= 0.99
     assert abs(engine.tiles[0][0] - 600) <= 32
 
 
@@ -121,17 +121,17 @@ def test_scaled_down_images_are_read_the_same_in_tiles(fake):
 
 def test_masks_at_the_border_are_cut_by_it(fake):
     image = fake.draw((200, 200), [(3, 3, 25), (197, 100, 25), (100, 199, 20)])
-    found = segment(image, fake.engine(), options())
-    assert f1(truth_of(image), found, iou=0.85) == 1
+    instances = segment(image, fake.engine(), options())
+    assert f1(truth_of(image), instances, iou=0.85) == 1
 
 
 def test_ids_run_from_top_to_bottom_and_fields_are_set(fake):
     image = fake.draw((300, 300), fake.place((300, 300), 60))
-    found = segment(image, fake.engine(), options())
-    assert found.ids == list(range(1, len(found) + 1))
-    assert [c.y0 for c in found] == sorted(c.y0 for c in found)
-    assert found.categories == {1: "cell"}
-    for cell in found:
+    instances = segment(image, fake.engine(), options())
+    assert instances.ids == list(range(1, len(instances) + 1))
+    assert [c.y0 for c in instances] == sorted(c.y0 for c in instances)
+    assert instances.categories == {1: "cell"}
+    for cell in instances:
         assert (cell.source, cell.status, cell.category, cell.mask_quality) == ("fake", "predicted", 1, 1.0)
         assert 0.8 < cell.score < 1
 
@@ -166,7 +166,7 @@ def progress_of(steps):
     yield from steps
 
 
-def test_the_seams_are_told_in_image_pixels(fake):
+def test_seams_are_in_image_pixels(fake):
     image = fake.draw((1500, 700), [(500, 500, 20)])
     half = run_through(segment_plane(image, fake.engine(), options(tile=512, diameter=80)))
     same = run_through(segment_plane(image, fake.engine(), options(tile=512)))
@@ -273,11 +273,11 @@ def test_the_cells_of_regions_are_those_of_the_whole_image(fake, regions, diamet
     radii = (diameter * 0.3, diameter * 0.6)
     image = fake.draw(SHAPE, fake.place(SHAPE, 400, radii=radii))
     expected = centred_within(segment(image, fake.engine(), options(diameter=diameter)), regions)
-    found = segment(image, fake.engine(), options(diameter=diameter), region=rectangles(regions))
+    instances = segment(image, fake.engine(), options(diameter=diameter), region=rectangles(regions))
     assert len(expected) > 5
-    assert masks(found) == masks(expected)
-    assert found.shape == SHAPE
-    assert len({cell.id for cell in found}) == len(found)
+    assert masks(instances) == masks(expected)
+    assert instances.shape == SHAPE
+    assert len({cell.id for cell in instances}) == len(instances)
 
 
 def test_the_rest_of_the_image_is_not_looked_at(fake):
@@ -312,11 +312,11 @@ AUTO = SegmentSettings(percentiles=(0, 100))
 
 def test_all_planes_of_an_image_have_the_median_diameter_of_five(fake):
     planes = stack_of(fake, 40, 10, 12, 14, 16, 18, 40, 40, 40, 40)  # the odd ones are measured: 10, 14, 18, 40, 40
-    found = done(segment_planes(planes, fake.engine(), AUTO))
-    assert [d.plane.index for d in found] == [(k,) for k in range(10)]
-    assert {d.diameter for d in found} == {found[0].diameter}
-    assert found[0].diameter == pytest.approx(36, rel=0.1)
-    assert run_through(diameter_steps(planes, fake.engine(), AUTO)) == found[0].diameter
+    segmented = done(segment_planes(planes, fake.engine(), AUTO))
+    assert [d.plane.index for d in segmented] == [(k,) for k in range(10)]
+    assert {d.diameter for d in segmented} == {segmented[0].diameter}
+    assert segmented[0].diameter == pytest.approx(36, rel=0.1)
+    assert run_through(diameter_steps(planes, fake.engine(), AUTO)) == segmented[0].diameter
 
 
 def test_some_planes_have_the_diameter_of_the_whole_image(fake):
@@ -329,9 +329,9 @@ def test_some_planes_have_the_diameter_of_the_whole_image(fake):
 
 def test_other_planes_are_measured_in_place_of_blank_ones(fake):
     planes = stack_of(fake, 0, 0, 0, 0, 0, 0, 0, 0, 22, 0, 0, 0)
-    found = done(segment_planes(planes, fake.engine(), AUTO))
-    assert found[8].diameter == pytest.approx(44, rel=0.1)
-    assert [len(d.cells) > 0 for d in found] == [k == 8 for k in range(12)]
+    segmented = done(segment_planes(planes, fake.engine(), AUTO))
+    assert segmented[8].diameter == pytest.approx(44, rel=0.1)
+    assert [len(d.cells) > 0 for d in segmented] == [k == 8 for k in range(12)]
 
 
 @pytest.mark.parametrize("fault", ["constant", "NaN", "all NaN", "infinite"])
@@ -343,11 +343,11 @@ def test_a_plane_that_cannot_be_used_has_no_cells_and_says_why(fake, fault):
         bad[0, 3, 4] = {"NaN": np.nan, "infinite": np.inf}[fault]
     for number in range(3):
         several = [Plane((k,), bad if k == number else p.pixels) for k, p in enumerate(planes)]
-        found = done(segment_planes(several, fake.engine(), AUTO))
-        assert [bool(d.problem) for d in found] == [k == number for k in range(3)]
-        assert [len(d.cells) > 0 for d in found] == [k != number for k in range(3)]
-        assert found[number].cells.shape == planes[0].shape
-        assert "contrast" in found[number].problem or "NaN" in found[number].problem
+        segmented = done(segment_planes(several, fake.engine(), AUTO))
+        assert [bool(d.problem) for d in segmented] == [k == number for k in range(3)]
+        assert [len(d.cells) > 0 for d in segmented] == [k != number for k in range(3)]
+        assert segmented[number].cells.shape == planes[0].shape
+        assert "contrast" in segmented[number].problem or "NaN" in segmented[number].problem
 
 
 def test_where_no_plane_can_be_used_the_fault_is_raised_before_any_plane_is_done(fake):

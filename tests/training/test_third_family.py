@@ -93,13 +93,13 @@ class SpotDetector:
     def pieces(self, scaled, tile, score):
         labels, boxes = self._parts(scaled, tile.box)
         whole = boxes + np.array([tile.box[1], tile.box[0]] * 2)
-        is_cut, found = cut(whole, tile, scaled.shape), []
+        is_cut, kept = cut(whole, tile, scaled.shape), []
         for k in np.flatnonzero(owned(whole, tile)):
             x0, y0, x1, y1 = boxes[k].astype(int)
             place = tile.box[0] + y0, tile.box[1] + x0, labels[y0:y1, x0:x1] == k + 1
             cell = Instance(0, *place, category=1, score=1.0, source=self._engine.card.name)
-            found.append(Piece(cell, tile.box, bool(is_cut[k])))
-        return found
+            kept.append(Piece(cell, tile.box, bool(is_cut[k])))
+        return kept
 
     def sizes(self, scaled, window, *, by_masks):
         labels, boxes = self._parts(scaled, window)
@@ -209,12 +209,12 @@ def test_a_third_family_is_trained_kept_exported_and_used(trained, spots, tmp_pa
     files = add_model(path, "mine")
     assert [p.name for p in files.paths] == ["mine.safetensors", "mine.glow.onnx"]
     image = bright(spots.data[0])
-    found = [
+    instances = [
         segment(image, load_engine(find_model("mine"), engine=name), SegmentSettings(diameter=28.0))
         for name in ("torch", "onnx")
     ]
-    assert [len(cells) for cells in found] == [10, 10]
-    assert all((a.mask == b.mask).all() for a, b in zip(*found, strict=True))
+    assert [len(cells) for cells in instances] == [10, 10]
+    assert all((a.mask == b.mask).all() for a, b in zip(*instances, strict=True))
 
 
 def test_its_model_is_trained_further_for_other_categories(trained, spots):

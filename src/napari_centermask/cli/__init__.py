@@ -147,7 +147,7 @@ def explain_settings(error: object) -> BadSettings:
         others = _families_with(parts[-1]) if fault["type"] == "extra_forbidden" and parts[0] == "model" else []
         if others:
             kinds = " or ".join(f"a {family.title} (--model.family {family.name})" for family in others)
-            faults.append(f"{flag} has no effect: only {kinds} has it")
+            faults.append(f"{flag} has no effect: only {kinds} uses it")
         else:
             faults.append(f"{flag}: {fault['msg']}{got}")
     return BadSettings("; ".join(faults) + ".")

@@ -63,7 +63,7 @@ def evaluate(
             settings = named(settings, channel_names_in(data, split))
         predict, score = _predictor(settings)
     else:
-        check_segment_flags(settings, [], also=only_score("--predictions are judged, and no model segments"))
+        check_segment_flags(settings, [], also=only_score("--predictions are evaluated, and no model runs"))
         score = settings.score if "score" in settings.model_fields_set else 0.0
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"), but=(BadSettings,))
     watch = _map_writer(maps, score, left_out) if maps else None

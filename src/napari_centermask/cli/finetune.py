@@ -115,9 +115,11 @@ def _check_choices(
 ) -> None:
     """Refuse flags that another one switches off."""
     if scratch and start is not None:
-        raise BadSettings("--start has no effect: --scratch starts from nothing. Leave one of them out.")
+        raise BadSettings("--start has no effect: --scratch uses no start model. Leave one of them out.")
     if scratch and replay:
-        raise BadSettings("--replay has no effect: with --scratch there is no model that could forget. Leave it out.")
+        raise BadSettings(
+            "--replay has no effect: --scratch has no start model whose data could be mixed in. Leave it out."
+        )
     if dry_run and install:
         raise BadSettings("--install has no effect: --dry-run trains no model. Leave one of them out.")
 

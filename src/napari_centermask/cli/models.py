@@ -10,6 +10,7 @@ from cyclopts import App
 
 from napari_centermask.cli.output import notice, print_json
 from napari_centermask.cli.segment import Flag
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadModel, MissingExtra, UserError
 from napari_centermask.models.store import registry, zoo
 
@@ -179,7 +180,9 @@ def remove(name: str, /) -> int:
         As `models list` shows it.
     """
     registry.delete_model(name)
-    print(f"Removed '{name}'. Undo: napari-centermask models restore {name}. For good: napari-centermask models empty")
+    print(
+        f"Removed '{name}'. To undo: napari-centermask models restore {name}. To delete for good: napari-centermask models empty"
+    )
     return 0
 
 
@@ -188,7 +191,7 @@ def empty() -> int:
     """Delete removed models for good; archived models stay."""
     gone = registry.deleted_models()
     size = sum(registry.remove_deleted(deleted) for deleted in gone)
-    print(f"Deleted for good: {len(gone)}; {size / 2**20:,.1f} MiB freed")
+    print(f"Deleted {counted(len(gone), 'model')} for good; {size / 2**20:,.1f} MiB freed")
     return 0
 
 
@@ -210,7 +213,7 @@ def restore(name: str, /) -> int:
     print(f"Restored '{name}', removed on {were_removed[0].date}")
     others = ["in the archive"] * in_archive + [f"removed on {deleted.date}" for deleted in were_removed[1:]]
     if others:
-        print(f"There are more of this name: {', '.join(others)}. Rename this one to restore the next.")
+        print(f"There are more with this name: {', '.join(others)}. Rename this one to restore the next.")
     return 0
 
 

@@ -89,7 +89,7 @@ def probe(code: str, *, timeout_s: float = TIMEOUT_S) -> tuple[bool, str]:
     try:
         return True, str(json.loads(done.stdout.strip().splitlines()[-1])["detail"])
     except (IndexError, ValueError, KeyError, TypeError):
-        return False, "gave no answer"
+        return False, "did not answer"
 
 
 def has_display() -> bool:

@@ -76,13 +76,13 @@ class LeftOut(Generic[Key]):
 
 
 def explain(error: Exception) -> str:
-    """An error in a sentence for a person; where nobody foresaw it, with the place in the code for a report."""
+    """An error as a sentence; an unexpected one has its place in the code, for a report."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, MemoryError):
-        return "The memory is not enough. Close other programs, or cut the image into smaller ones."
+        return "Out of memory. Close other programs, or cut the image into smaller ones."
     if isinstance(error, ImportError):
-        return f"A package cannot be imported: {error}. Install it, or install this one again."
+        return f"A package cannot be imported: {error}. Install it, or reinstall napari-centermask."
     if isinstance(error, OSError) and error.strerror:
         about = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror}{about}. Check the disk and the file, then try again."

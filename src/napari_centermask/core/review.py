@@ -11,7 +11,7 @@ from napari_centermask.core.columns import PREDICTED, REJECTED, Columns
 from napari_centermask.core.ranking import cell_values
 
 By = Literal["doubt", "training_value"]
-"""What comes first: cells that are probably wrong, or those from which a model would learn most."""
+"""What comes first: cells that are probably wrong, or those that would improve a model most."""
 
 # The weight of each ground; together they add up like independent risks. A score of 0.5 weighs as much as
 # a mask quality of 0.4 or a cell of which five sixths lie under others. Chosen, not measured.

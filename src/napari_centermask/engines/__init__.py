@@ -123,4 +123,4 @@ class MapEngine(Protocol):
 
 
 AnyEngine = Engine | MapEngine
-"""The engine of a model of any family, told apart by its record in `models.families`."""
+"""The engine of a model of any family; the family's record in `models.families` says which."""

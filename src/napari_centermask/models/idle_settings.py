@@ -69,10 +69,10 @@ def _titles_with(field: str) -> str:
 
 
 def _idle_corrections(settings: PreprocessSettings, own: PreprocessSettings) -> Idles:
-    """Of the corrections in effect; `own` are those of the model, which may hold idle values too."""
+    """Idle fields of the corrections in effect; `own` are those of the model, which may have idle values too."""
     reasons = {}
     if settings.flat_field is None:
-        reasons["dark"] = "it is subtracted before the division by a flat field, and preprocess.flat_field names none"
+        reasons["dark"] = "it only matters with a flat field, and preprocess.flat_field is not set"
     for name in ("background", "denoise"):
         if getattr(settings, name) == "none":
             reasons[f"{name}_size"] = f"preprocess.{name} is none"
@@ -122,7 +122,7 @@ def _follows_start(settings: TrainSettings, card: ModelCard) -> Idles:
     own = {name: value for name, value in card.preprocess if name not in ("flat_field", "dark")}
     idle |= {f"preprocess.{name}": Idle(why, value) for name, value in own.items()}
     if len(settings.model.categories) == len(card.model.categories) == 1:
-        taken = f"'{card.name}' has one category, and takes any cell for it"
+        taken = f"'{card.name}' has one category, which all cells get"
         idle["model.categories"] = Idle(taken, list(card.model.categories))
     idle["normalisation"] = Idle(why, "zscore" if card.normalisation == "zscore" else "percentile")
     if card.channel_names:

@@ -8,7 +8,7 @@ from napari_centermask.core.instances import Box
 from napari_centermask.pipeline.model_input import ScaledInput
 
 FEW = 3
-"""Cells; fewer say nothing of the others."""
+"""Fewer cells than this say nothing about the others."""
 
 CellSizes = tuple[np.ndarray, np.ndarray, np.ndarray]
 """(N,) diameters in network pixels, (N,) scores, (N, 2) middles (x, y) in the window's pixels."""

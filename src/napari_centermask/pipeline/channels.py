@@ -42,7 +42,7 @@ def choose_channels(available: int, card: Any, settings: SegmentSettings) -> tup
         return tuple(chosen)
     if card.channel_names:
         raise BadImage(
-            f"The model needs the channels {_list(card.channel_names)}, but the image's {len(chosen)} have no names. "
+            f"The model needs the channels {_list(card.channel_names)}, but the image's channels have no names. "
             f"Name them in order: 'Names' in napari, --channel-names {' '.join(card.channel_names)} on the command line."
         )
     if len(chosen) == 1:

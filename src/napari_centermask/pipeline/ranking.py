@@ -91,7 +91,7 @@ def ranking_steps(
     images
         Image files. Those that cannot be read or segmented, or with channel names that do not fit, are left out.
     reviewed
-        Files of images that were reviewed: what looks like them teaches less.
+        Files of images that were reviewed: images that look like them are less useful.
     axes
         Of the images, as in `read_image`.
     say

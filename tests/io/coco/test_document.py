@@ -91,8 +91,8 @@ def test_crowds_are_not_cells(tmp_path):
         (minimal(annotations=minimal()["annotations"] * 2), "annotation id 1 twice"),
         (minimal(categories=[{"id": 2, "name": "x"}]), "has category 1"),
         (minimal(images=[{"id": 3, "file_name": "a.png", "height": 6, "width": 6}]), "which is not listed"),
-        (minimal(images=[{"id": 1, "file_name": "../../etc/passwd", "height": 6, "width": 6}]), "leads out"),
-        (minimal(images=[{"id": 1, "file_name": "./", "height": 6, "width": 6}]), "leads out"),
+        (minimal(images=[{"id": 1, "file_name": "../../etc/passwd", "height": 6, "width": 6}]), "is outside"),
+        (minimal(images=[{"id": 1, "file_name": "./", "height": 6, "width": 6}]), "is outside"),
         (minimal(images=[{"id": 1, "file_name": "a", "height": 6, "width": 6, "x": float("nan")}]), "JSON cannot hold"),
         (minimal(categories=[{"id": 0, "name": "x"}]), "at least 1"),
     ],
@@ -121,7 +121,7 @@ def test_bad_segmentations_name_the_annotation(tmp_path, segmentation, message):
 
 def test_missing_images_are_named(tmp_path):
     path = write(tmp_path, minimal())
-    with pytest.raises(BadAnnotations, match=r"are missing: a\.png"):
+    with pytest.raises(BadAnnotations, match=r"missing: a\.png"):
         check_images(path, read_coco(path))
 
 

@@ -93,9 +93,9 @@ def test_predictions_in_a_crowd_are_ignored_as_by_pycocotools(tmp_path):
     from napari_centermask.evaluation.report import evaluate
 
     truth_file = write(tmp_path / "t.json", [square(1, 6), square(12, 18) | {"iscrowd": 1}])
-    found = [(1, 6, 0.9), (13, 5, 0.95), (20, 6, 0.7), (8, 4, 0.8)]
+    predictions = [(1, 6, 0.9), (13, 5, 0.95), (20, 6, 0.7), (8, 4, 0.8)]
     (record,) = read_coco(truth_file)
-    (predicted,) = read_coco(write(tmp_path / "p.json", [square(x, n) | {"score": s} for x, n, s in found]))
+    (predicted,) = read_coco(write(tmp_path / "p.json", [square(x, n) | {"score": s} for x, n, s in predictions]))
     report = evaluate([(record.instances, predicted.instances, None)], crowds=[record.crowds])
 
     reference = COCO()
@@ -113,7 +113,7 @@ def test_predictions_in_a_crowd_are_ignored_as_by_pycocotools(tmp_path):
     reference.dataset = data
     reference.createIndex()
     results = []
-    for x, n, s in found:
+    for x, n, s in predictions:
         mask = np.zeros((32, 32), np.uint8, order="F")
         mask[x : x + n, x : x + n] = 1
         results.append({"image_id": 1, "category_id": 1, "score": s, "segmentation": encoded(mask)})

@@ -123,10 +123,10 @@ def test_text_and_number_ids_are_one(tmp_path):
     ("segmentation", "note"),
     [
         ([SQUARE], None),
-        (SQUARE, "without the list"),
-        ([[[2, 1], [6, 1], [6, 5], [2, 5]]], "in pairs"),
+        (SQUARE, "was not in a list"),
+        ([[[2, 1], [6, 1], [6, 5], [2, 5]]], "were pairs"),
         ([[*SQUARE, 9]], "middle of a point"),
-        ([SQUARE, [1, 2, 3, 4]], "less than three"),
+        ([SQUARE, [1, 2, 3, 4]], "fewer than three"),
         ([["2", "1", "6", "1", "6", "5", "2", "5"]], None),
         ({"counts": [17, 4, 4, 4, 4, 4, 4, 4, 19], "size": [8, 8]}, None),
         ({"counts": [17, 4, 4, 4, 4, 4, 4, 4, 19]}, "was missing"),
@@ -178,7 +178,7 @@ def test_boxes_stand_for_cells_on_request(tmp_path):
 def test_a_copy_of_a_cell_comes_in_once(tmp_path):
     imported = load(tmp_path, data(annotations=[{}, {}]))
     assert areas(imported) == [[16]]
-    assert "the same cell as another one, pixel by pixel" in imported.report.refused
+    assert "a cell is identical to another one" in imported.report.refused
 
 
 def test_missing_categories_are_made(tmp_path):
@@ -298,7 +298,7 @@ def test_a_report_is_json_and_reads_well(tmp_path):
     imported = load(tmp_path, data(annotations=[{}, {}, {"segmentation": []}]))
     assert str(imported.report).splitlines() == [
         "theirs.json: 1 image and 1 cell imported.",
-        "Left out: the same cell as another one, pixel by pixel: 1 (2)",
+        "Left out: a cell is identical to another one: 1 (2)",
         "Left out: it has no outline: 1 (3)",
         "Images not found: 1 (a.png). Choose the folder they are in.",
     ]
@@ -330,4 +330,4 @@ def test_planes_that_do_not_fit_together_stay_out(tmp_path):
 def test_fields_that_are_no_json_stay_out(tmp_path):
     imported = load(tmp_path, data({"quality": float("nan")}, [{}]))
     assert imported.records[0].extra == {}
-    assert "an image had fields that JSON does not know" in imported.report.repaired
+    assert "an image had values that JSON cannot hold" in imported.report.repaired

@@ -97,11 +97,11 @@ def test_detectron2_would_load_it_without_complaint(written):
     assert (min(categories), max(categories)) == (1, len(categories))  # else it renumbers, with a warning
     assert all("name" in c for c in coco.loadCats(categories))
     images = coco.loadImgs(sorted(coco.imgs))
-    found = [coco.imgToAnns[i["id"]] for i in images]
-    ids = [a["id"] for annotations in found for a in annotations]
+    by_image = [coco.imgToAnns[i["id"]] for i in images]
+    ids = [a["id"] for annotations in by_image for a in annotations]
     assert len(set(ids)) == len(ids)
     assert ids[0] == 1
-    for image, annotations in zip(images, found, strict=True):
+    for image, annotations in zip(images, by_image, strict=True):
         assert os.path.join("root", image["file_name"])
         assert all(isinstance(image[k], int) for k in ("height", "width"))
         for a in annotations:
@@ -116,4 +116,4 @@ def test_detectron2_would_load_it_without_complaint(written):
             else:  # polygons of fewer than three points would be dropped
                 assert segmentation
                 assert all(len(p) % 2 == 0 and len(p) >= 6 for p in segmentation)
-    assert sum(map(len, found)) == sum(len(r.instances) for r in records)
+    assert sum(map(len, by_image)) == sum(len(r.instances) for r in records)

@@ -127,7 +127,7 @@ def test_a_damaged_image_key_is_named(tmp_path, own, message):
         ({"id": 2**31}, "an id from 1"),
         ({"id": True}, "an id from 1"),
         ({"status": "fine"}, "a status of"),
-        ({"source": 3}, "a text as source"),
+        ({"source": 3}, "expected text as source"),
         ({"score": 1.5}, "score from 0 to 1"),
         ({"score": float("nan")}, "a number as score"),
         ({"order": float("inf")}, "order from"),

@@ -37,7 +37,7 @@ def test_a_tissue_is_no_cell_and_a_nucleus_is_one_of_its_own(shared):
     result, notes = read(shared / "faults" / "qupath_region" / "q.geojson")
     named = {result.categories[c.category]: c.area for c in result}
     assert named == {"cell": 400, "nucleus": 25}
-    assert "1 annotations" in notes
+    assert "Left out 1 object: annotations" in notes
     assert "Read 1 nucleus of a cell" in notes
 
 
@@ -59,7 +59,7 @@ def test_annotations_are_cells_where_there_is_nothing_else(tmp_path):
     result, notes = read(save(tmp_path / "a.geojson", *cells))
     assert (len(list(result)), "regions" in notes) == (4, False)
     result, notes = read(save(tmp_path / "b.geojson", square(0, 0, 100, "annotation"), *cells))
-    assert (len(list(result)), "1 annotations" in notes) == (4, True)
+    assert (len(list(result)), "Left out 1 object" in notes) == (4, True)
 
 
 def test_a_region_is_read_at_its_place_in_the_slide(tmp_path):
@@ -89,4 +89,4 @@ def test_cells_on_planes_that_are_not_there_are_counted(tmp_path):
     result, notes = read(save(tmp_path / "s.geojson", *features))
     assert result.leading == (3,)
     assert sorted(i for i, plane in result.planes.items() if len(plane)) == [(0,), (2,)]
-    assert "1 objects are on planes" in notes
+    assert "1 object on planes" in notes

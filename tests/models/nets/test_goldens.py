@@ -191,14 +191,14 @@ def close(actual, expected, *, name, rtol=1e-4, atol=1e-3, noise=0.0):
     np.testing.assert_allclose(actual, expected, rtol=rtol, atol=max(atol, 3 * noise), err_msg=name)
 
 
-def same_boxes(found, golden, *, name, noise):
+def same_boxes(detected, golden, *, name, noise):
     """Boxes, scores and classes are the same; neighbours with the same score may have changed places.
 
     Returns
     -------
     For each published box the index of ours.
     """
-    (boxes, scores, classes), (gold_boxes, gold_scores, gold_classes) = found, golden
+    (boxes, scores, classes), (gold_boxes, gold_scores, gold_classes) = detected, golden
     assert len(boxes) == len(gold_boxes), name
     if len(boxes) == 0:
         return np.zeros(0, np.int64)
@@ -241,9 +241,9 @@ def runs_to_mask(golden, prefix, k):
     return values.reshape(width, height).T.astype(bool)
 
 
-def check_final(found, quality, probability, size, golden, prefix, noise):
+def check_final(detections, quality, probability, size, golden, prefix, noise):
     """Our masks pasted into our boxes, scaled and clipped to the wanted size as the reference does."""
-    boxes, scores, classes = found
+    boxes, scores, classes = detections
     clipped, kept = clipped_boxes(boxes, size, golden[prefix + "mask_hw"])
     close(clipped[kept], golden[prefix + "boxes"], name=prefix, rtol=0, atol=1e-2, noise=noise.get("det.pred_boxes", 0))
     close(scores[kept], golden[prefix + "scores"], name=prefix, rtol=0, atol=SCORE, noise=noise.get("det.scores", 0))
@@ -323,16 +323,16 @@ def check_image(case, image, golden, *, padded=None, margins=None):
     check_candidates(features, card, golden, prefix, options, noise, margins)
     detected = detect(features, card, **options)
     assert np.all(np.diff(detected.scores) <= 0)
-    found = (detected.boxes, detected.scores, detected.classes)
+    parts = (detected.boxes, detected.scores, detected.classes)
     published = tuple(golden[f"{prefix}det.{k}"] for k in ("boxes", "scores", "classes"))
-    order = same_boxes(found, published, name="detections", noise=noise)
-    found = tuple(part[order] for part in found)
-    probability, quality = check_regions(case, dense, found[0], found[2], golden, prefix, size)
+    order = same_boxes(parts, published, name="detections", noise=noise)
+    parts = tuple(part[order] for part in parts)
+    probability, quality = check_regions(case, dense, parts[0], parts[2], golden, prefix, size)
     if prefix + "det.mask_scores" in golden:
-        close(found[1] * quality, golden[prefix + "det.mask_scores"], name="mask scores", atol=1e-4)
+        close(parts[1] * quality, golden[prefix + "det.mask_scores"], name="mask scores", atol=1e-4)
     for stage in ("final.", "final_rescaled."):
         if prefix + stage + "boxes" in golden:
-            check_final(found, quality, probability, size, golden, prefix + stage, noise)
+            check_final(parts, quality, probability, size, golden, prefix + stage, noise)
 
 
 def check_candidates(features, card, golden, prefix, options, noise, margins):
@@ -341,14 +341,14 @@ def check_candidates(features, card, golden, prefix, options, noise, margins):
         return
     decided = margins is None or margins["cls_score_to_threshold"] > 5e-6
     per_level = golden[prefix + "pre_nms.n_per_level"]
-    found = candidates(features, card, **{k: options[k] for k in ("score", "threshold", "pre_nms_topk")})
+    detections = candidates(features, card, **{k: options[k] for k in ("score", "threshold", "pre_nms_topk")})
     if decided and options["threshold"] != "score":
-        assert len(found[0]) == per_level.sum()
+        assert len(detections[0]) == per_level.sum()
     if prefix + "pre_nms.boxes" in golden:
         starts = np.concatenate([[0], np.cumsum(per_level)])
         for start, stop in itertools.pairwise(starts):
             published = (golden[f"{prefix}pre_nms.{k}"][start:stop] for k in ("boxes", "scores", "classes"))
-            same_boxes(tuple(f[start:stop] for f in found), tuple(published), name="candidates", noise=noise)
+            same_boxes(tuple(f[start:stop] for f in detections), tuple(published), name="candidates", noise=noise)
     expected = np.sort(golden[prefix + "post_nms.scores"])
     if decided:
         uncut = detect(features, card, **(options | {"max_detections": None}))
@@ -447,11 +447,13 @@ def test_targets_sampling_losses_and_gradients(config, letter):
     losses = fcos_losses(logits, ltrb, centerness[..., 0], assignments)
     proposals = propose(logits, ltrb * table[1][:, None], centerness[..., 0], *table[:2])
     rois, kinds, objects = [], [], []
-    for i, (found, kind) in enumerate(proposals):
+    for i, (proposal, kind) in enumerate(proposals):
         given = torch.from_numpy(golden[f"img{i}.proposals.boxes"]).reshape(-1, 4)
         scores = np.zeros(len(given), np.float32)
         theirs = (given.numpy(), scores, golden[f"img{i}.proposals.classes"])
-        same_boxes((found.numpy(), scores[: len(found)], kind.numpy()), theirs, name="proposals", noise=case.noise)
+        same_boxes(
+            (proposal.numpy(), scores[: len(proposal)], kind.numpy()), theirs, name="proposals", noise=case.noise
+        )
         sample = sample_regions(given, boxes[i], shuffle=False)
         assert np.array_equal(sample.indices, golden[f"img{i}.sampled_idx"])
         front, matched = sample.indices[: sample.foreground], sample.matched[: sample.foreground]

@@ -98,7 +98,7 @@ def test_without_the_package_the_remedy_is_said(monkeypatch):
         build_model(UNetSettings(architecture="fpn"))
 
 
-def test_an_encoders_stages_are_told_by_their_depth():
+def test_the_depth_of_an_encoders_stages_is_known():
     model = build_model(UNetSettings(**SMALL, architecture="unet"))
     depths = {name: depth_of(model, name) for name, _ in model.named_parameters()}
     assert depths["network.encoder.conv1.weight"] == 0

@@ -217,7 +217,7 @@ def test_a_checkpoint_that_does_not_fit_says_what_is_wrong(published, tmp_path):
 
 
 @pytest.mark.parametrize("lost", ["proposal_generator.fcos_head.cls_logits", "roi_heads.mask_head.mask_fcn1", "stem"])
-def test_a_checkpoint_without_an_important_layer_is_told_so(lost, published, tmp_path):
+def test_a_checkpoint_without_an_important_layer_is_refused(lost, published, tmp_path):
     _, state = published(SMALLEST)
     torch.save({k: v for k, v in state.items() if lost not in k}, tmp_path / "a.pth")
     with pytest.raises(BadModel, match=f"missing: .*{lost}|does not have the|not supported"):

@@ -109,27 +109,27 @@ def test_what_is_gone_is_not_restored(add):
 
 def test_a_renamed_model_keeps_its_weights_and_card(add, home):
     before = registry.weights_hash(add("a").weights)
-    found = registry.rename_model("a", "b")
+    renamed = registry.rename_model("a", "b")
     assert names() == ["b"]
-    assert (found.name, found.card.name) == ("b", "a")
-    assert registry.weights_hash(found.weights) == before
+    assert (renamed.name, renamed.card.name) == ("b", "a")
+    assert registry.weights_hash(renamed.weights) == before
     assert [p.name for p in home.iterdir()] == ["b"]
 
 
 def test_the_classifier_and_the_sample_beside_a_model_go_wherever_it_goes(add, home, tmp_path):
     folder = add("a").weights.parent
-    (folder / "a.classifier.onnx").write_bytes(b"told")
+    (folder / "a.classifier.onnx").write_bytes(b"classifier")
     (folder / registry.REPLAY).mkdir()
     (folder / registry.REPLAY / "annotations_train.json").write_text("{}")
     registry.archive_model("a")
     registry.restore_model("a")
     registry.delete_model("a")
-    found = registry.rename_model(registry.restore_model("a").name, "b")
-    assert found.classifier == home / "b" / "b.classifier.onnx"
+    moved = registry.rename_model(registry.restore_model("a").name, "b")
+    assert moved.classifier == home / "b" / "b.classifier.onnx"
     assert (home / "b" / registry.REPLAY / "annotations_train.json").read_text() == "{}"
     copies = registry.export_model("b", tmp_path / "out")
     assert [p.name for p in copies] == ["b.safetensors", "b.classifier.onnx"]
-    assert copies[1].read_bytes() == b"told"
+    assert copies[1].read_bytes() == b"classifier"
     with pytest.raises(BadModel, match=r"already has .*b\.classifier\.onnx"):
         registry.export_model("b", tmp_path / "out")
 

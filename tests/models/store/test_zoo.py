@@ -58,10 +58,10 @@ def write_graph(path, card, shapes):
 
 def test_an_added_model_is_found_listed_and_removed(tmp_path, home):
     zoo.add_model(write_weights(tmp_path / "mine.safetensors"), "better")
-    found = zoo.find_model("better")
-    assert found.weights == home / "models" / "better" / "better.safetensors"
+    model = zoo.find_model("better")
+    assert model.weights == home / "models" / "better" / "better.safetensors"
     assert [m.name for m in zoo.list_models()] == ["better"]
-    assert not found.shipped
+    assert not model.shipped
     zoo.remove_model("better")
     assert zoo.list_models() == []
 
@@ -135,10 +135,10 @@ def test_a_failed_addition_leaves_nothing(tmp_path, home):
 def test_a_model_is_listed_only_when_it_is_complete(tmp_path, home):
     def complete(files):
         assert (files.name, zoo.list_models()) == ("better", [])
-        files.weights.with_name("better.classifier.onnx").write_bytes(b"told")
+        files.weights.with_name("better.classifier.onnx").write_bytes(b"classifier")
 
-    found = zoo.add_model(write_weights(tmp_path / "mine.safetensors"), "better", complete=complete)
-    assert found.classifier == home / "models" / "better" / "better.classifier.onnx"
+    added = zoo.add_model(write_weights(tmp_path / "mine.safetensors"), "better", complete=complete)
+    assert added.classifier == home / "models" / "better" / "better.classifier.onnx"
 
 
 def test_a_name_that_is_taken_while_a_model_is_completed_is_refused(tmp_path, home):
@@ -163,16 +163,16 @@ def test_the_classifier_beside_a_model_is_installed_with_it(tmp_path, home):
     path = write_weights(tmp_path / "mine.safetensors")
     assert zoo.find_model(path).classifier is None
     alone = zoo.find_model(path).size
-    (tmp_path / "mine.classifier.onnx").write_bytes(b"told")
+    (tmp_path / "mine.classifier.onnx").write_bytes(b"classifier")
     (tmp_path / "other.classifier.onnx").write_bytes(b"of another model")
-    found = zoo.add_model(path, "better")
-    assert found.classifier == home / "models" / "better" / "better.classifier.onnx"
-    assert found.classifier.read_bytes() == b"told"
-    assert found.size == alone + 4
+    added = zoo.add_model(path, "better")
+    assert added.classifier == home / "models" / "better" / "better.classifier.onnx"
+    assert added.classifier.read_bytes() == b"classifier"
+    assert added.size == alone + 4
     assert "better" in list_classifiers()
-    assert find_classifier("better") == found.classifier
+    assert find_classifier("better") == added.classifier
     with pytest.raises(BadModel, match="but a classifier of cells"):
-        zoo.add_model(found.classifier, "again")
+        zoo.add_model(added.classifier, "again")
 
 
 def test_a_card_that_lies_is_refused(tmp_path):
@@ -225,10 +225,10 @@ def test_graphs_without_weights_are_a_model(tmp_path):
     with pytest.raises(BadModel, match="both graphs"):
         zoo.find_model(tmp_path / "g.dense.onnx")
     write_graph(tmp_path / "g.roi.onnx", card, {"p3": (0, 16, 0, 0)})
-    found = zoo.find_model(tmp_path / "g.roi.onnx")
-    assert found.weights is None
-    assert found.card == card
-    assert read_onnx(found.graphs[0]).shapes == {"image": (0, 3, 0, 0), "logits": (0, 0, 1)}
+    added = zoo.find_model(tmp_path / "g.roi.onnx")
+    assert added.weights is None
+    assert added.card == card
+    assert read_onnx(added.graphs[0]).shapes == {"image": (0, 3, 0, 0), "logits": (0, 0, 1)}
 
 
 def test_a_graph_that_its_card_does_not_describe_is_refused(tmp_path):
@@ -279,10 +279,10 @@ def test_a_unet_has_one_graph(tmp_path):
     save_file(tensors, path, metadata={"card": card.to_json()})
     assert zoo.find_model(path).graphs is None
     write_graph(tmp_path / "maps.maps.onnx", card, {"image": (0, 2, 0, 0), "maps": (0, 4, 0, 0)})
-    found = zoo.add_model(path, "mine")
-    assert found.card.kind == "unet"
-    assert [p.name for p in found.graphs] == ["mine.maps.onnx"]
-    assert found.size == sum(p.stat().st_size for p in found.paths) > 0
+    added = zoo.add_model(path, "mine")
+    assert added.card.kind == "unet"
+    assert [p.name for p in added.graphs] == ["mine.maps.onnx"]
+    assert added.size == sum(p.stat().st_size for p in added.paths) > 0
 
     write_graph(tmp_path / "maps.maps.onnx", card, {"image": (0, 2, 0, 0), "maps": (0, 3, 0, 0)})
     with pytest.raises(BadModel, match="'maps' should have 4 on axis 1"):

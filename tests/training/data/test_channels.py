@@ -95,9 +95,9 @@ def test_swapping_names_and_order_together_changes_no_pixel(engine, unseen):
     expected = list(segment(image, engine, SegmentSettings(diameter=DIAMETER)))
     for order in itertools.permutations(range(3)):
         options = SegmentSettings(diameter=DIAMETER, channel_names=[NAMES[c] for c in order])
-        found = list(segment(image[list(order)], engine, options))
-        assert len(found) == len(expected) > 5
-        assert all(a.box == b.box and (a.mask == b.mask).all() for a, b in zip(expected, found, strict=True))
+        instances = list(segment(image[list(order)], engine, options))
+        assert len(instances) == len(expected) > 5
+        assert all(a.box == b.box and (a.mask == b.mask).all() for a, b in zip(expected, instances, strict=True))
     swapped = segment(image[[1, 0, 2]], engine, SegmentSettings(diameter=DIAMETER))  # without names: by place
     assert [c.box for c in swapped] != [c.box for c in expected]
 
@@ -107,9 +107,9 @@ def test_intensities_in_another_range_give_the_same_cells(engine, unseen):
     expected = list(segment(image, engine, SegmentSettings(diameter=DIAMETER)))
     assert image.max() < 0.03 * 65535
     for other in (image.astype(np.float32), image.astype(np.uint16) * 32, image.astype(np.float64) / 65535):
-        found = list(segment(other, engine, SegmentSettings(diameter=DIAMETER)))
-        assert len(found) == len(expected)
-        for a, b in zip(expected, found, strict=True):
+        instances = list(segment(other, engine, SegmentSettings(diameter=DIAMETER)))
+        assert len(instances) == len(expected)
+        for a, b in zip(expected, instances, strict=True):
             assert a.box == b.box
             assert np.count_nonzero(a.mask != b.mask) <= 1
 
@@ -197,7 +197,7 @@ def test_a_training_image_that_lacks_a_channel_is_named(drawn, tmp_path):
     with pytest.raises(BadImage, match=r"train_0\.ome\.tif: .*actin is missing"):
         batches(settings)
     nameless = [replace(sample, image=sample.image[:2], names=()) for sample in load_split(drawn, "val")]
-    with pytest.raises(BadImage, match=r"val_0\.ome\.tif: .*the image's 2 have no names"):
+    with pytest.raises(BadImage, match=r"val_0\.ome\.tif: .*the image's channels have no names"):
         prepared(nameless, settings)
 
 

@@ -83,10 +83,10 @@ def test_folders_of_one_name_keep_a_hash_each(folder, tmp_path):
     other = tmp_path / "other" / folder.name
     shutil.copytree(folder, other)
     (other / "annotations_train.json").write_bytes((folder / "annotations_val.json").read_bytes())
-    found = data_hashes([folder, other])
-    assert list(found) == [folder.name, f"{folder.name} 2"]
-    assert found[folder.name] == {split: data_hash(folder, split) for split in ("train", "val")}
-    assert found[f"{folder.name} 2"]["train"] == data_hash(other, "train") != found[folder.name]["train"]
+    hashes = data_hashes([folder, other])
+    assert list(hashes) == [folder.name, f"{folder.name} 2"]
+    assert hashes[folder.name] == {split: data_hash(folder, split) for split in ("train", "val")}
+    assert hashes[f"{folder.name} 2"]["train"] == data_hash(other, "train") != hashes[folder.name]["train"]
 
 
 def test_a_missing_split_says_what_is_expected(folder):

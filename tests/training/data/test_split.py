@@ -21,8 +21,8 @@ from napari_centermask.training.run.defaults import facts_of
 
 
 def record(name, cells, n=6, **fields):
-    found = cells(n=n, overlap=0.0, seed=abs(hash(name)) % 1000, shape=(120, 160), radius=9)
-    return ImageRecord(1, name, None, found.shape, found, **fields)
+    instances = cells(n=n, overlap=0.0, seed=abs(hash(name)) % 1000, shape=(120, 160), radius=9)
+    return ImageRecord(1, name, None, instances.shape, instances, **fields)
 
 
 def test_frames_planes_and_equal_files_belong_to_their_source(cells, tmp_path):
@@ -223,8 +223,8 @@ def source(tmp_path, cells):
         cell = record(f"{number}.png", cells)
         human = [replace(c, status="corrected" if n % 2 else "predicted") for n, c in enumerate(cell.instances)]
         regions = ((0, 0, 120, 80),) if number == 0 else ()
-        found = type(cell.instances)(cell.shape, human)
-        records.append(replace(cell, id=number + 1, instances=found, reviewed=regions))
+        left = type(cell.instances)(cell.shape, human)
+        records.append(replace(cell, id=number + 1, instances=left, reviewed=regions))
         Image.fromarray(np.zeros(cell.shape, np.uint8)).save(folder / "images" / f"{number}.png")
     write_coco(folder / "annotations.json", records)
     return folder
@@ -261,10 +261,10 @@ def test_what_the_threshold_hides_is_no_cell_of_a_reviewed_image(tmp_path, cells
         for id in (1, 2):
             result = project.result(id)
             result.threshold = 0.5
-            found = [
+            instances = [
                 replace(c, score=0.9 if n < 6 else 0.3) for n, c in enumerate(record("a.png", cells, n=9).instances)
             ]
-            project.set_predictions(id, Instances((120, 160), found), model="nuclei")
+            project.set_predictions(id, Instances((120, 160), instances), model="nuclei")
             project.set_status(id, "reviewed")
         project.save()
     freeze_dataset(folder, tmp_path / "data")

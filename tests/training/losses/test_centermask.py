@@ -43,7 +43,7 @@ def test_each_location_gets_the_smallest_box_that_suits_its_level(strides, limit
     boxes = random_boxes(25, seed=strides[0])
     classes = torch.arange(25) % 3
     table = level_table([(SIDE // s, SIDE // s) for s in strides], strides)
-    found = assign(torch.from_numpy(boxes), classes, table, 3)
+    assigned = assign(torch.from_numpy(boxes), classes, table, 3)
     k = 0
     for stride, limit in zip(strides, limits, strict=True):
         for row in range(SIDE // stride):
@@ -51,15 +51,15 @@ def test_each_location_gets_the_smallest_box_that_suits_its_level(strides, limit
                 x, y = column * stride + stride // 2, row * stride + stride // 2
                 expected = assigned_by_hand(x, y, stride, limit, boxes)
                 if expected is None:
-                    assert found.labels[k] == 3
+                    assert assigned.labels[k] == 3
                 else:
-                    assert (found.labels[k], found.matched[k]) == (classes[expected], expected)
+                    assert (assigned.labels[k], assigned.matched[k]) == (classes[expected], expected)
                     x0, y0, x1, y1 = boxes[expected]
                     wanted = np.array([x - x0, y - y0, x1 - x, y1 - y]) / stride
-                    np.testing.assert_allclose(found.ltrb[k], wanted, rtol=1e-5, atol=1e-5)
+                    np.testing.assert_allclose(assigned.ltrb[k], wanted, rtol=1e-5, atol=1e-5)
                 k += 1
-    assert k == len(found.labels)
-    assert (found.labels != 3).sum() > 50
+    assert k == len(assigned.labels)
+    assert (assigned.labels != 3).sum() > 50
 
 
 def test_a_cell_of_20_pixels_has_as_many_locations_at_stride_4_as_one_of_40_at_stride_8():

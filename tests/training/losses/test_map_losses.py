@@ -37,8 +37,8 @@ def test_cross_entropy():
 
 def test_weighted_cross_entropy():
     weights = torch.tensor([1.0, 3.0])
-    found = class_loss(RAW, CLASSES, SIGNED, NONE.model_copy(update={"cross_entropy": 1.0}), weights).item()
-    assert found == pytest.approx(-(3 * math.log(0.8) + 3 * math.log(0.5) + math.log(0.8)) / 7)
+    loss = class_loss(RAW, CLASSES, SIGNED, NONE.model_copy(update={"cross_entropy": 1.0}), weights).item()
+    assert loss == pytest.approx(-(3 * math.log(0.8) + 3 * math.log(0.5) + math.log(0.8)) / 7)
 
 
 def test_focal():
@@ -112,9 +112,9 @@ def test_a_tile_of_which_nothing_is_known_teaches_nothing():
     truth = truth_of(torch.full((1, 8, 8), IGNORED))
     raw = torch.randn(1, 4, 8, 8, requires_grad=True)
     every = LossSettings(focal=1, tversky=1, boundary=1)
-    found = map_losses([raw], truth, UNetSettings(), every)
-    assert found["loss_class"] == found["loss_distance"] == 0
-    sum(found.values()).backward()
+    values = map_losses([raw], truth, UNetSettings(), every)
+    assert values["loss_class"] == values["loss_distance"] == 0
+    sum(values.values()).backward()
     assert not raw.grad.any()
 
 

@@ -60,10 +60,10 @@ def test_it_learns_what_is_bright_and_its_file_tells_it_without_torch(folder, tm
     assert engine.card == card
     image, truth = _field(np.random.default_rng(5))
     unknown = Instances(truth.shape, [Instance(c.id, c.y0, c.x0, c.mask) for c in truth])
-    told = classify(image[None], unknown, engine)
-    assert [c.category for c in told] == [c.category for c in truth]
-    assert all(sum(c.probabilities) == pytest.approx(1) for c in told)
-    assert told.categories == NAMES
+    classified = classify(image[None], unknown, engine)
+    assert [c.category for c in classified] == [c.category for c in truth]
+    assert all(sum(c.probabilities) == pytest.approx(1) for c in classified)
+    assert classified.categories == NAMES
     runtime = ClassifierEngine(settings.out, engine="onnx")
     crops = np.random.default_rng(1).random((5, 2, 16, 16), np.float32)
     assert np.allclose(engine.probabilities(crops), runtime.probabilities(crops), atol=1e-4)
@@ -80,9 +80,9 @@ def test_what_a_person_said_stays(tmp_path):
     engine = load_classifier(tmp_path / "c.classifier.onnx")
     image, truth = _field(np.random.default_rng(2))
     theirs = [Instance(c.id, c.y0, c.x0, c.mask, category=c.category, status="accepted") for c in truth]
-    told = classify(image[None], Instances(truth.shape, theirs, categories=NAMES), engine)
-    assert [c.category for c in told] == [c.category for c in truth]
-    assert all(len(c.probabilities) == 2 for c in told)
+    classified = classify(image[None], Instances(truth.shape, theirs, categories=NAMES), engine)
+    assert [c.category for c in classified] == [c.category for c in truth]
+    assert all(len(c.probabilities) == 2 for c in classified)
     with pytest.raises(BadImage, match="1 channels"):
         classify(np.zeros((3, 96, 96), np.uint8), truth, engine)
     with pytest.raises(BadImage, match="96 x 96"):
@@ -153,11 +153,11 @@ def test_measures_are_those_inside_and_around_the_mask():
     crops = torch.zeros(1, 2, 4, 4)
     crops[0, 0] = torch.arange(16).view(4, 4)
     crops[0, 1, 1:3, 1:3] = 1
-    found = measures(crops)[0]
+    measured = measures(crops)[0]
     inside = torch.tensor([5.0, 6, 9, 10])
-    assert torch.allclose(found[:2], torch.stack([inside.mean(), inside.std(correction=0)]), atol=1e-2)
-    assert found[4:6].tolist() == [5.0, 10.0]
-    assert found[6] == 0.25
+    assert torch.allclose(measured[:2], torch.stack([inside.mean(), inside.std(correction=0)]), atol=1e-2)
+    assert measured[4:6].tolist() == [5.0, 10.0]
+    assert measured[6] == 0.25
 
 
 def test_weights_and_focal_factor_by_hand():

@@ -35,14 +35,14 @@ def test_train_classify_and_judge(tmp_path, capsys):
     small = ["--model.side", "16", "--model.width", "4", "--epochs", "12", "--batch", "8"]
     assert cli.run(["train-classifier", "--data", str(tmp_path), "--out", str(model), *small]) == 0
     assert "12 living, 12 dead" in capsys.readouterr().out
-    cells, out = tmp_path / "annotations_test.json", tmp_path / "told.json"
+    cells, out = tmp_path / "annotations_test.json", tmp_path / "classified.json"
     where = ["--images", str(tmp_path / "images"), "--classifier", str(model), "--out", str(out)]
     assert cli.run(["classify", str(cells), *where, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["cells"] == {"living": 4, "dead": 4}
-    told = read_coco(out)
-    assert all(len(c.probabilities) == 2 for r in told for c in r.instances)
+    classified = read_coco(out)
+    assert all(len(c.probabilities) == 2 for r in classified for c in r.instances)
     assert cli.run(["classify", str(cells), *where[2:], "--overwrite"]) == 0  # images/ lies beside the cells
-    assert read_coco(out)[0].instances[1].probabilities == told[0].instances[1].probabilities
+    assert read_coco(out)[0].instances[1].probabilities == classified[0].instances[1].probabilities
     assert cli.run(["classify", str(cells), *where]) == 2  # nothing is replaced unasked
     arguments = ["--data", str(tmp_path), "--out", str(tmp_path / "report"), "--figures", "none", "--samples", "5"]
     assert cli.run(["viability", f"truth+{model}", *arguments]) == 0

@@ -40,6 +40,6 @@ def test_without_a_driver_torch_is_not_loaded(tmp_path, monkeypatch):
 def test_what_a_model_knows_is_shown_again_only_where_the_data_mean_the_same(tmp_path, category, is_shown):
     facts = DataFacts(n_images=4, n_cells=80, diameter=30, side=256, channels=1, categories=(category,), n_rare=80)
     card = find_model("nuclei").card
-    found = suggest(tmp_path, tmp_path / "run", card=card, start="nuclei", facts=facts, machine=Machine(cores=2))
-    assert bool(found.settings.replay) == is_shown
-    assert ("other categories" in found.reasons["replay_part"]) != is_shown
+    suggestion = suggest(tmp_path, tmp_path / "run", card=card, start="nuclei", facts=facts, machine=Machine(cores=2))
+    assert bool(suggestion.settings.replay) == is_shown
+    assert ("other categories" in suggestion.reasons["replay_part"]) != is_shown

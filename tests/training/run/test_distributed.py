@@ -1,4 +1,4 @@
-"""Processes meet on the device that was chosen, and a shortage in one of them is told to all."""
+"""Processes meet on the device that was chosen, and a shortage in one of them ends all."""
 
 import pytest
 import torch
@@ -73,7 +73,7 @@ def until_halved(settings):
     return None
 
 
-def test_a_shortage_while_loading_is_told_to_the_other_process(settings, pair, monkeypatch):
+def test_a_shortage_while_loading_reaches_the_other_process(settings, pair, monkeypatch):
     said, _ = pair
 
     def killed(*_, **__):

@@ -38,12 +38,12 @@ def memory_for(monkeypatch):
 
         def guarded(self, images, truths):
             batch, _, _, tile = images.shape
-            found = losses(self, images, truths)  # the norms' statistics move before the memory ends
+            values = losses(self, images, truths)  # the norms' statistics move before the memory ends
             if (batch, tile) not in tried:
                 tried.append((batch, tile))
             if batch * tile**2 > pixels:
                 raise RuntimeError(SHORT)
-            return found
+            return values
 
         monkeypatch.setattr(Trainer, "_losses", guarded)
         return tried
@@ -150,7 +150,7 @@ def test_a_failed_step_is_given_back_before_others_are_tried(settings, monkeypat
     """The error of a step holds its tensors as long as it is handled."""
     import weakref
 
-    held, found = [], []
+    held, sizes = [], []
 
     def short(self, images, truths):
         held.append(weakref.ref(images))
@@ -158,13 +158,13 @@ def test_a_failed_step_is_given_back_before_others_are_tried(settings, monkeypat
 
     def look(trainer):
         release(trainer)
-        found.extend(tensor() for tensor in held)
+        sizes.extend(tensor() for tensor in held)
 
     monkeypatch.setattr(Trainer, "_losses", short)
     monkeypatch.setattr("napari_centermask.training.run.loop.release", look)
     failure(settings.model_copy(update={"batch": 1, "tile": 128}))
-    assert found
-    assert found == [None] * len(held)
+    assert sizes
+    assert sizes == [None] * len(held)
 
 
 def test_a_searched_rate_that_is_short_of_memory_halves_the_batch_too(settings, memory_for):

@@ -19,16 +19,16 @@ def files(tmp_path):
 
 
 def test_the_newest_state_is_restored(files):
-    found = []
-    assert StateFiles(files.newest.parent).read(found.append) is None
-    assert found == [{"step": 2}]
+    states = []
+    assert StateFiles(files.newest.parent).read(states.append) is None
+    assert states == [{"step": 2}]
 
 
 def test_a_damaged_state_gives_way_to_the_one_before(files):
     files.newest.write_bytes(b"damaged")
-    found = []
-    assert "last.pt is damaged. Resuming from previous.pt" in StateFiles(files.newest.parent).read(found.append)
-    assert found == [{"step": 1}]
+    states = []
+    assert "last.pt is damaged. Resuming from previous.pt" in StateFiles(files.newest.parent).read(states.append)
+    assert states == [{"step": 1}]
     assert torch.load(files.newest) == {"step": 1}
 
 

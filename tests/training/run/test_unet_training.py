@@ -216,7 +216,7 @@ def test_one_cycle_rises_and_falls_as_torch_has_it(unet):
         theirs.step()
 
 
-def test_layers_are_told_by_their_depth():
+def test_the_depth_of_layers_is_known():
     model = MapModel(UNetSettings(in_channels=1, width=4, depth=4, deep_supervision=True))
     depths = {name: depth_of(model, name) for name, _ in model.named_parameters()}
     assert depths["network.down.0.conv1.weight"] == 0
@@ -233,12 +233,12 @@ def test_the_best_model_of_several_categories_tells_them_apart(two, unet, monkey
     truths = iter(read_coco(two / "annotations_val.json", images_root=two / "images"))
     names = ["dead", "living"] if swapped else ["living", "dead"]
 
-    def found(*_args, **_kwargs):
+    def segment_wrongly(*_args, **_kwargs):
         cells = next(truths).instances
         cells.categories = dict(enumerate(names, start=1))
         return cells
 
-    monkeypatch.setattr(validate, "segment", found)
+    monkeypatch.setattr(validate, "segment", segment_wrongly)
     settings = unet.model_copy(update={"model": UNetSettings(**SMALL, categories=["living", "dead"])})
     trainer = Trainer(settings)
     result = validate.evaluate(trainer.averaged(), trainer)

@@ -43,21 +43,21 @@ def judged(settings, monkeypatch):
 
 
 def test_without_known_images_the_new_ones_choose_the_score(judged):
-    found = judged()
-    assert found["score"] == 0.6  # of 0.60, 0.65 and 0.70 the nearest to the usual one
-    assert found["AP"] == 1.0
-    assert "AP_known" not in found
+    evaluation = judged()
+    assert evaluation["score"] == 0.6  # of 0.60, 0.65 and 0.70 the nearest to the usual one
+    assert evaluation["AP"] == 1.0
+    assert "AP_known" not in evaluation
 
 
 def test_a_score_at_which_known_cells_are_lost_is_not_chosen(judged, known, monkeypatch):
-    found = judged(replay=[known])
-    assert found["score"] == 0.6
-    assert found["AP"] == found["AP_known"] == 1.0
+    evaluation = judged(replay=[known])
+    assert evaluation["score"] == 0.6
+    assert evaluation["AP"] == evaluation["AP_known"] == 1.0
     monkeypatch.setattr(validate, "SCORES", (0.3, 0.7))
-    found = judged(replay=[known])
+    evaluation = judged(replay=[known])
     # The usual one: half of what is found in new images is wrong there, at 0.7 all known cells were lost.
-    assert found["score"] == 0.4
-    assert (found["AP"], found["AP_known"]) == (0.5, 1.0)
+    assert evaluation["score"] == 0.4
+    assert (evaluation["AP"], evaluation["AP_known"]) == (0.5, 1.0)
 
 
 @pytest.mark.parametrize(("n_cells", "score"), [(5, 0.5), (200, 0.6)])

@@ -11,7 +11,7 @@ from napari_centermask.training.run.work_clock import WorkClock
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A machine whose clocks move as told, with two threads."""
+    """A machine whose clocks are set by the test, with two threads."""
     now = types.SimpleNamespace(passed=0.0, spent=0.0)
     fake = types.SimpleNamespace(monotonic=lambda: now.passed, process_time=lambda: now.spent)
     monkeypatch.setattr(work_clock, "time", fake)

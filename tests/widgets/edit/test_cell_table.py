@@ -26,10 +26,10 @@ def columns(cells):
     result = Result((256, 256), leading=(2,), threshold=0.6)
     statuses = ["predicted", "predicted", "accepted", "corrected", "rejected"]
     for plane in range(2):
-        found = cells(n=15, overlap=0.5, seed=plane)
+        instances = cells(n=15, overlap=0.5, seed=plane)
         some = [
             replace(c, id=0, status=statuses[n % 5], category=1 + n % 2, source=f"model {n % 3}")
-            for n, c in enumerate(found)
+            for n, c in enumerate(instances)
         ]
         result.put((plane,), Instances(result.shape, some, categories={1: "round", 2: "long"}))
     made = Columns(result)

@@ -154,7 +154,7 @@ def test_prompts_go_to_the_plane_on_which_they_were_drawn(begin, ask, viewer):
     assert is_disc(next(iter(edits.result)), 30, 90)
 
 
-def test_without_a_model_the_person_is_told(begin, ask, monkeypatch, notices):
+def test_a_missing_model_is_reported(begin, ask, monkeypatch, notices):
     from napari_centermask.core.errors import BadModel
     from napari_centermask.widgets.edit import prompt
 

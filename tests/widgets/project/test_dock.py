@@ -207,12 +207,12 @@ def test_a_second_window_reads_only_and_says_so(project_dock, folder):
             assert not button.isEnabled()
             assert button.toolTip() == project_dock.project.read_only
         assert project_dock.head.export.isEnabled()
-        edits, told = edits_of(project_dock), []
-        notification_manager.notification_ready.connect(told.append)
+        edits, messages = edits_of(project_dock), []
+        notification_manager.notification_ready.connect(messages.append)
         edits.active.layer.paint((40, 40), 1)
         edits.flush()
-        notification_manager.notification_ready.disconnect(told.append)
-        assert [n.message for n in told] == [project_dock.project.read_only]
+        notification_manager.notification_ready.disconnect(messages.append)
+        assert [n.message for n in messages] == [project_dock.project.read_only]
         assert len(edits.result) == 0
         assert not np.asarray(edits.active.layer.data).any()
 
@@ -485,8 +485,8 @@ def test_a_removed_image_leaves_its_cells_and_can_be_put_back(project_dock, fold
 
 def test_next_goes_to_the_most_doubtful_cell_without_the_review_dock(project_dock, folder):
     project_dock.open(folder)
-    found = [cell(y=20 * n, score=score) for n, score in enumerate([0.9, 0.3, 0.6])]
-    project_dock.project.set_predictions(1, Instances((128, 128), found), model="m")
+    three = [cell(y=20 * n, score=score) for n, score in enumerate([0.9, 0.3, 0.6])]
+    project_dock.project.set_predictions(1, Instances((128, 128), three), model="m")
     edits = edits_of(project_dock)
     scores = []
     for _ in range(3):

@@ -94,7 +94,7 @@ def test_asked_again_it_begins_anew(project_dock, engine, qtbot):
     assert sorted(listed(project_dock)[:4]) == list("abcd")
 
 
-def test_what_cannot_run_is_told(project_dock, engine, qtbot, monkeypatch):
+def test_what_cannot_run_is_reported(project_dock, engine, qtbot, monkeypatch):
     def fail(tiles):
         raise RuntimeError("no memory")
 

@@ -117,7 +117,7 @@ def test_the_flat_field_of_a_stack_is_saved_and_used(viewer, dock, qtbot, tmp_pa
     assert dock.value().preprocess.flat_field == path
 
 
-def test_a_flat_field_that_does_not_fit_is_told_below_the_button(viewer, dock, discs, wait, tmp_path):
+def test_a_flat_field_that_does_not_fit_is_reported_below_the_button(viewer, dock, discs, wait, tmp_path):
     np.save(tmp_path / "flat.npy", np.ones((9, 9)))
     viewer.add_image(uneven(discs), name="discs")
     dock.illumination.box.set_flat_field(tmp_path / "flat.npy")

@@ -70,9 +70,9 @@ def test_only_what_can_work_is_offered(state, expected):
     ],
 )
 def test_a_disabled_button_says_why(state, button, reason):
-    found = getattr(controls(state), button)
-    assert not found.enabled
-    assert found.tooltip.startswith(reason)
+    shown = getattr(controls(state), button)
+    assert not shown.enabled
+    assert shown.tooltip.startswith(reason)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def classifier(tmp_path):
     form = ClassifierSettings(side=16, categories=["living", "dead"])
     card = ClassifierCard(name="bright", licence="CC0-1.0", model=form, percentiles=(0, 100))
     crops = helper.make_tensor_value_info("crops", TensorProto.FLOAT, ["cells", 2, 16, 16])
-    told = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["cells", 2])
+    output = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["cells", 2])
     nodes = [
         helper.make_node("GlobalAveragePool", ["crops"], ["means"]),
         helper.make_node("Flatten", ["means"], ["flat"]),
@@ -43,7 +43,7 @@ def classifier(tmp_path):
         helper.make_tensor("weight", TensorProto.FLOAT, [2, 2], [0.0, 30.0, 0.0, 0.0]),
         helper.make_tensor("bias", TensorProto.FLOAT, [2], [0.0, -5.0]),
     ]
-    graph = helper.make_model(helper.make_graph(nodes, "bright", [crops], [told], fixed), ir_version=9)
+    graph = helper.make_model(helper.make_graph(nodes, "bright", [crops], [output], fixed), ir_version=9)
     helper.set_model_props(graph, {"card": card.to_json()})
     path = tmp_path / "bright.classifier.onnx"
     onnx.save(graph, path)
@@ -61,9 +61,9 @@ def picture():
 def cells(first=0, *, p=None, statuses=STATUSES):
     yy, xx = np.mgrid[-RADIUS : RADIUS + 1, -RADIUS : RADIUS + 1]
     mask = np.hypot(yy, xx) <= RADIUS
-    told = () if p is None else (1 - p, p)
+    probabilities = () if p is None else (1 - p, p)
     return [
-        Instance(first + k, y - RADIUS, x - RADIUS, mask, status=status, score=0.9, probabilities=told)
+        Instance(first + k, y - RADIUS, x - RADIUS, mask, status=status, score=0.9, probabilities=probabilities)
         for k, ((y, x), status) in enumerate(zip(PLACES, statuses, strict=True), start=1)
     ]
 
@@ -80,8 +80,8 @@ def open_dock(viewer, qtbot):
         image = np.broadcast_to(picture(), (*leading, *SHAPE)) if image is None else image
         source = viewer.add_image(image, name="field", **layer).__wrapped__
         result = Result(SHAPE, leading=leading, name="field")
-        for index, found in planes.items():
-            result.put(index, Instances(SHAPE, found, categories=categories), keep_ids=True)
+        for index, instances in planes.items():
+            result.put(index, Instances(SHAPE, instances, categories=categories), keep_ids=True)
         result.categories = dict(categories)
         session_of(viewer).attach(source, ImagePlanes.of(source, channel_axis=None), result)
         docks.append(ViabilityDock(viewer))
@@ -160,8 +160,8 @@ def test_the_classifier_of_a_shipped_model_is_offered_first(viewer, open_dock, q
     box = dock.classification.box
     assert [box.classifier.itemText(k) for k in range(box.classifier.count())] == ["live-dead", "From file…"]
     run(dock, qtbot)
-    told = [c for c in dock.viability.edits.result if c.status == "predicted"]
-    assert all(sum(c.probabilities) == pytest.approx(1) for c in told)
+    predicted = [c for c in dock.viability.edits.result if c.status == "predicted"]
+    assert all(sum(c.probabilities) == pytest.approx(1) for c in predicted)
     assert dock.viability.edits.history.undo_name == "classification with live-dead"
 
 
@@ -178,7 +178,7 @@ def test_judged_cells_follow_if_asked_for_and_rejected_ones_never(viewer, open_d
     assert tuple(c.status for c in edits.result) == statuses
 
 
-def test_the_mean_with_what_cells_told_goes_by_the_categories_names(viewer, open_dock, qtbot, classifier):
+def test_the_mean_with_former_probabilities_goes_by_the_categories_names(viewer, open_dock, qtbot, classifier):
     dock = open_dock({(): cells(p=0.9)}, categories={1: "dead", 2: "living"})
     assert not dock.classification.box.fold.isExpanded()
     dock.classification.box.mean.setChecked(True)
@@ -267,7 +267,7 @@ def test_cells_that_are_gone_by_then_stay_gone(viewer, open_dock, qtbot, slow):
     session_of(viewer).forget(dock.image.layer)
     slow.gate.set()
     wait(dock, qtbot)
-    assert report(dock) == "The image has other cells now; nothing was changed."
+    assert report(dock) == "The cells have changed in the meantime; nothing was classified."
     assert not dock.classification.box.run.start.isEnabled()
 
 
@@ -327,8 +327,8 @@ def project(tmp_path):
         tifffile.imwrite(place / f"{k}.tif", (picture() * 200).astype(np.uint8))
     with Project.open(place) as made:
         for image in made.images:
-            found = Instances(SHAPE, cells(statuses=("predicted",) * 6), categories={1: "cell"})
-            made.set_predictions(image.id, found, model="m")
+            instances = Instances(SHAPE, cells(statuses=("predicted",) * 6), categories={1: "cell"})
+            made.set_predictions(image.id, instances, model="m")
         made.set_status(2, "reviewed")
         made.save()
     return place
@@ -349,8 +349,8 @@ def dock_on(viewer, project):
 def test_in_a_project_the_categories_are_kept_and_reviewed_images_left(viewer, project, qtbot, classifier):
     dock, projects = dock_on(viewer, project)
     run(dock, qtbot, classifier)
-    told = [3, 2, 3, 2, 3, 2]
-    assert [c.category for c in projects.project.result(1)] == told
+    categories = [3, 2, 3, 2, 3, 2]
+    assert [c.category for c in projects.project.result(1)] == categories
     assert {k: c.name for k, c in projects.project.categories.items()} == {1: "cell", 2: "living", 3: "dead"}
     projects.show(2)
     run(dock, qtbot)
@@ -358,7 +358,7 @@ def test_in_a_project_the_categories_are_kept_and_reviewed_images_left(viewer, p
     session_of(viewer).settle()
     projects.close()  # not saved: the journal has it
     with Project.open(project) as again:
-        assert [c.category for c in again.result(1)] == told
+        assert [c.category for c in again.result(1)] == categories
         assert all(sum(c.probabilities) == pytest.approx(1) for c in again.result(1))
         assert {c.category for c in again.result(2)} == {1}
 

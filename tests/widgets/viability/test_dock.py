@@ -29,9 +29,9 @@ def disc(id, y, x, p=None, radius=8, **fields):
     yy, xx = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     fields.setdefault("score", 0.95)
     fields.setdefault("category", 1 if p is None or p < 0.5 else 2)
-    told = () if p is None else (1 - p, p)
+    probabilities = () if p is None else (1 - p, p)
     mask = np.hypot(yy, xx) <= radius
-    return Instance.from_mask(mask, (y - radius, x - radius), id=id, probabilities=told, **fields)
+    return Instance.from_mask(mask, (y - radius, x - radius), id=id, probabilities=probabilities, **fields)
 
 
 def field(first=0):
@@ -113,7 +113,7 @@ def drag(dock, *values, release=True):
 def shown(dock, plane=()):
     """What each cell of a plane is by its colour: in its middle, and on its edge."""
     layer, chosen = dock.viability.layer.layer, dock.viability.edits.result.colours
-    found = []
+    pixels = []
     for cell in dock.viability.edits.result.plane(plane):
         y, x = cell.y0 + cell.mask.shape[0] // 2, cell.x0 + cell.mask.shape[1] // 2
         values = layer.data[plane][[y, cell.y0], [x, x]]
@@ -123,8 +123,8 @@ def shown(dock, plane=()):
             for c in colours
         ]
         assert named[1] != "mixed"
-        found.append(named[0] if named[0] == named[1] else tuple(named))
-    return found
+        pixels.append(named[0] if named[0] == named[1] else tuple(named))
+    return pixels
 
 
 def test_while_the_slider_is_dragged_colours_and_counts_follow_and_no_cell_changes(viewer, open_dock):

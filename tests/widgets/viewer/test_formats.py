@@ -81,11 +81,11 @@ def test_every_format_is_written_from_a_label_layer(viewer, format, leading, tmp
     (result,) = format.read(path).results
     assert len(result) == 2 * max(1, sum(leading))
     assert result.leading == leading
-    told = notices()[before:]
+    messages = notices()[before:]
     if format.exact:
-        assert told == []
+        assert messages == []
     else:
-        assert f"{100 * max(1, sum(leading))} pixels" in told[0]
+        assert f"{100 * max(1, sum(leading))} pixels" in messages[0]
 
 
 @pytest.mark.parametrize(

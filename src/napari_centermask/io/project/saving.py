@@ -59,7 +59,7 @@ class ProjectFiles:
         if self.is_new or now in self.file.known:
             return ""
         if now:
-            return f"{ANNOTATIONS} was changed by another program; its present state is shown."
+            return f"{ANNOTATIONS} was changed by another program; the changed cells are shown."
         if (self.folder / PREVIOUS).exists():
             raise BadProject(
                 f"{ANNOTATIONS} is missing in {self.folder}. Rename {PREVIOUS} to that name, or move it away as well to "

@@ -39,7 +39,7 @@ class Stem(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 with a shortcut; the stride lies in the first 1x1 unless told otherwise."""
+    """1x1, 3x3, 1x1 with a shortcut; the stride is in the first 1x1 by default."""
 
     def __init__(
         self,

@@ -74,7 +74,7 @@ def _check_image(record: ImageRecord, path: Path, settings: TrainSettings) -> No
     if of_file != tuple(record.shape):
         raise BadAnnotations(
             f"Masks and image differ in size: {path} has {_size(record.shape)} (height x width) for "
-            f"{record.file_name}, the file has {_size(of_file)}. Put the image there that they were drawn on, or export "
+            f"{record.file_name}, the file has {_size(of_file)}. Put back the image that they were drawn on, or export "
             "the annotations again."
         )
     wanted, channels = settings.model.in_channels, sizes.get("C", 1)

@@ -57,7 +57,7 @@ class ProjectFiles:
         try:
             attempt(self._session.open, folder)
             if is_new and (folder / PROJECT_FILE).exists() and (note := find_images(folder).note):
-                show_info(f"{note} To use them all the same, add them with 'Add images'.")
+                show_info(f"{note} To use them anyway, add them with 'Add images'.")
         finally:
             QApplication.restoreOverrideCursor()
 

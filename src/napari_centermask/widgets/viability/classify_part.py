@@ -127,7 +127,7 @@ class ClassifyPart:
         edits = viability.edits
         source = edits and edits.source
         if source is None or edits.session.shown(source) is not edits.shown:
-            return "The image has other cells now; nothing was changed."
+            return "The cells have changed in the meantime; nothing was classified."
         self._settle()
         edits.flush()
         edit = apply_classification(viability, classification, f"classification with {name}", mean=mean)

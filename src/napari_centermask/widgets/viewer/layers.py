@@ -249,7 +249,7 @@ class ResultLayers:
         Parameters
         ----------
         edits_only
-            Nothing changed since the last time but by edits that `follow` was told of.
+            Nothing has changed since the last time except by edits passed to `follow`.
         """
         import pandas as pd
 
