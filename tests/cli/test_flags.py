@@ -42,7 +42,7 @@ def refused(capsys, *tokens):
         ("segment {image} --maps", "--maps has no effect: 'nuclei' is a CenterMask"),
         ("rank {image} --seed 0.3", "--seed has no effect"),
         ("evaluate --data {data} --smoothing 2", "--smoothing has no effect"),
-        ("evaluate --data {data} --predictions x.json --tile 512", "--tile has no effect: --predictions are judged"),
+        ("evaluate --data {data} --predictions x.json --tile 512", "--tile has no effect: --predictions are evaluated"),
         ("viability live-dead --data {data} --model nuclei", "--model has no effect: the methods name the models"),
         ("viability truth+live-dead --data {data} --nms 0.3", "--nms has no effect: no method has a model"),
         (

@@ -565,7 +565,7 @@ def test_a_damaged_project_file_is_refused_and_nothing_is_changed(folder):
         ("{", "cannot be read"),
         ("[]", "ProjectFile|dict|object"),
         (good.replace('"version": 1', '"version": 2'), "newer version"),
-        (good.replace('"a1.png"', '"../a1.png"'), "leads out"),
+        (good.replace('"a1.png"', '"../a1.png"'), "is outside"),
         (good.replace('"a2.png"', '"a1.png"'), "twice"),
         (good.replace('"#4c9be8"', '"blue"'), "colour"),
     ):

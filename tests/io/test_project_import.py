@@ -55,7 +55,7 @@ def test_images_are_matched_by_name_and_cells_come_once(project, tmp_path, drawn
     assert (len(result), report.images, report.cells) == (6, 1, 6)
     again = import_into(project, path)
     assert (len(result), again.cells) == (6, 0)
-    assert again.refused["the project has this cell already"].count == 6
+    assert again.refused["the project already has this cell"].count == 6
     project.history(ids(project)["a.png"]).undo()
     assert len(result) == 0
 

@@ -52,7 +52,7 @@ def test_the_image_in_view_shows_what_came_in(viewer, dock, answers, tmp_path):
     assert viewer.layers["a cells"].data[6, 7] == 1
     assert answers == [("theirs.json: 2 images and 2 cells imported.", "")]
     dock.head.bring.click()
-    assert "the project has this cell already: 2" in answers[1][1]
+    assert "the project already has this cell: 2" in answers[1][1]
 
 
 def test_a_file_that_cannot_be_read_is_one_notification(dock, answers, notices, tmp_path):

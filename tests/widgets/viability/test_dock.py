@@ -113,7 +113,7 @@ def drag(dock, *values, release=True):
 def shown(dock, plane=()):
     """What each cell of a plane is by its colour: in its middle, and on its edge."""
     layer, chosen = dock.viability.layer.layer, dock.viability.edits.result.colours
-    pixels = []
+    names = []
     for cell in dock.viability.edits.result.plane(plane):
         y, x = cell.y0 + cell.mask.shape[0] // 2, cell.x0 + cell.mask.shape[1] // 2
         values = layer.data[plane][[y, cell.y0], [x, x]]
@@ -123,8 +123,8 @@ def shown(dock, plane=()):
             for c in colours
         ]
         assert named[1] != "mixed"
-        pixels.append(named[0] if named[0] == named[1] else tuple(named))
-    return pixels
+        names.append(named[0] if named[0] == named[1] else tuple(named))
+    return names
 
 
 def test_while_the_slider_is_dragged_colours_and_counts_follow_and_no_cell_changes(viewer, open_dock):
