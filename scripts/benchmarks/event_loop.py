@@ -201,7 +201,7 @@ def measure(data: Path, seconds: float, picture: Path | None) -> dict:
         wait(120, until=lambda: bool(training.state.scores))
         wait(1)
         viewer.screenshot(str(picture), canvas_only=False, flash=False)
-    counts = {"steps": training.state.step, "redraws": dock.learning.curves.redraws}
+    counts = {"steps": training.state.step, "redraws": dock.progress_curves.curves.redraws}
     training.job.kill()
     wait(30, until=lambda: not training.watcher.is_running)
     viewer.close()

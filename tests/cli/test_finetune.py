@@ -177,7 +177,7 @@ def test_an_installed_model_is_reported_as_an_event_under_the_older_flag_too(
     assert zoo.find_model("mine").graphs
 
 
-def test_a_comparison_that_is_short_of_memory_is_explained_and_nothing_adopted(capfd, fields, parent, monkeypatch):
+def test_a_comparison_that_is_short_of_memory_is_explained_and_nothing_is_installed(capfd, fields, parent, monkeypatch):
     from napari_centermask.evaluation import compare_models
 
     def short(*_, **__):

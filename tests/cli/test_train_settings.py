@@ -71,7 +71,7 @@ def test_files_that_an_ended_run_left_do_not_hold_or_end_the_next(run_file, tmp_
         (tmp_path / name).touch()
     os.utime(tmp_path / "pause", (0, began - 5))
     train.run_training(settings, json=True)
-    assert seen == ["stop"]  # a wish of now counts
+    assert seen == ["stop"]  # a new request counts
     os.utime(tmp_path / "stop", (0, began - 5))
     train.run_training(settings, json=True)
     assert seen == ["stop"]

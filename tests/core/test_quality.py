@@ -118,7 +118,7 @@ def test_cells_that_came_past_the_door_empty_or_outside_are_named():
         (["1110", "1010", "1110", "0001"], [(3, 3)]),
         (["1"], []),
     ],
-    ids=["square", "falling", "rising", "hole at both", "ring", "crumb", "pixel"],
+    ids=["square", "falling", "rising", "hole at both", "ring", "debris", "pixel"],
 )
 def test_touching_corners_of_hand_drawn_masks(rows, corners):
     mask = np.array([[c == "1" for c in row] for row in rows])

@@ -244,14 +244,14 @@ class Journey:
         ended = lambda: state().state == "failed"  # noqa: E731
         until(lambda: ("AP" in state().scores and state().losses) or ended())
         assert not ended(), dock.failure.text.text()
-        until(lambda: dock.learning.curves.plots[0].lines, seconds=5)
+        until(lambda: dock.progress_curves.curves.plots[0].lines, seconds=5)
         drawn = points_of(dock)
         until(lambda: len(state().scores["AP"].steps) > 1 or ended())
         assert not ended(), dock.failure.text.text()
         until(lambda: points_of(dock) > drawn or not dock.training.is_alive)
         self.picture("training")
         assert points_of(dock) > drawn
-        assert dock.learning.picture.image is not None
+        assert dock.progress_curves.picture.image is not None
 
     def compare(self) -> None:
         """The end of the training: both models on images that neither was trained on."""
@@ -400,7 +400,7 @@ def own_pixel(cell: Instance, other: Instance) -> tuple[int, int]:
 
 def points_of(dock: TrainDock) -> int:
     """How many points the plots show."""
-    lines = [line for plot in dock.learning.curves.plots for line in plot.lines.values()]
+    lines = [line for plot in dock.progress_curves.curves.plots for line in plot.lines.values()]
     return sum(len(line.getData()[0]) for line in lines if line.getData()[0] is not None)
 
 

@@ -1,4 +1,4 @@
-"""Results with all that a format may lose: overlaps, holes, crumbs, categories, statuses, planes, regions."""
+"""Results with all that a format may lose: overlaps, holes, debris, categories, statuses, planes, regions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STATUSES = ("accepted", "rejected", "predicted", "corrected")
 
 @pytest.fixture
 def result(cells):
-    """Factory: `result(leading=(), rough=True, name="field.png")`; rough masks have holes, parts and crumbs."""
+    """Factory: `result(leading=(), rough=True, name="field.png")`; rough masks have holes, parts and debris."""
 
     def make(leading=(), *, rough=True, name="field.png", statuses=STATUSES):
         rng = np.random.default_rng(3)

@@ -160,8 +160,8 @@ def test_one_click_starts_a_training_that_is_seen_to_work(train, wait):
     assert "step" in train.progress.title.text()
     assert "left" in train.progress.title.text()
     assert "cpu" in train.progress.machine.text()
-    assert train.learning.picture.image.width() == 60
-    losses, scores = train.learning.curves.plots
+    assert train.progress_curves.picture.image.width() == 60
+    losses, scores = train.progress_curves.curves.plots
     wait(lambda: scores.lines)  # drawn at most four times a second
     assert set(losses.lines) == {"box", "mask"}
     assert set(scores.lines) == {"AP", "AP50"}
@@ -281,7 +281,7 @@ def test_a_running_job_is_found_again(train, wait, window, qtbot):
     again.training.stop()
     assert again.training.is_alive
     wait(lambda: state(again) == "stopped")
-    assert again.learning.curves.plots[0].lines
+    assert again.progress_curves.curves.plots[0].lines
     qtbot.waitUntil(lambda: not again.training.watcher.is_running and not again.training.runs.is_running)
 
 
@@ -430,7 +430,7 @@ def test_a_dock_that_is_opened_again_shows_what_came_of_the_run(train, wait, act
     wait(lambda: state(train) == "done" and not train.training.watcher.is_running)
     again = window(train._viewer)
     assert again.comparison.verdict.text() == "The new model is better."
-    assert again.learning.picture.image.width() == 60
+    assert again.progress_curves.picture.image.width() == 60
     assert not again.new_model.predict.isEnabled()
     again.new_model.install.click()
     wait(lambda: again.training.installed)

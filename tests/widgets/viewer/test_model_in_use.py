@@ -24,13 +24,13 @@ def test_the_segment_dock_tells_and_follows(models, dock, viewer):
     assert in_use.name == combo.currentText() == "first"
     combo.setCurrentText("second")
     assert in_use.name == "second"
-    models.append("adopted")
-    in_use.choose("adopted")
-    assert combo.currentText() == "adopted"
-    assert dock.value().model == "adopted"
+    models.append("installed")
+    in_use.choose("installed")
+    assert combo.currentText() == "installed"
+    assert dock.value().model == "installed"
     again = SegmentDock(viewer)
     viewer.window.add_dock_widget(again, name="again")
-    assert again.model.models.currentText() == "adopted"
+    assert again.model.models.currentText() == "installed"
 
 
 def test_predictions_ahead_follow_it_and_may_go_by_another(models, viewer):
@@ -40,8 +40,8 @@ def test_predictions_ahead_follow_it_and_may_go_by_another(models, viewer):
     viewer.window.add_dock_widget(project, name="project")
     combo = project.background.models
     assert combo.currentText() == "second"
-    models.append("adopted")
-    in_use.choose("adopted")
-    assert combo.currentText() == "adopted"
+    models.append("installed")
+    in_use.choose("installed")
+    assert combo.currentText() == "installed"
     combo.setCurrentText("first")
-    assert in_use.name == "adopted"
+    assert in_use.name == "installed"

@@ -81,7 +81,7 @@ class ImageLoader:
         self.id = 0
         self._worker: Any = None
         self._wanted: tuple[Path, Callable[[], Result]] | None = None
-        self._turn = 0  # counts what was wanted: an answer to an earlier wish is dropped
+        self._turn = 0  # counts the requests: an answer to an earlier one is dropped
 
     @property
     def is_reading(self) -> bool:

@@ -27,7 +27,7 @@ from napari_centermask.widgets.training.start_part import StartPart
 from napari_centermask.widgets.training.view import (
     FailureBox,
     InstallBox,
-    LearningBox,
+    CurvesBox,
     ProgressBox,
     RunsBox,
     primary,
@@ -65,11 +65,11 @@ class TrainDock(Dock):
 
     def _build(self) -> None:
         self.runs, self.progress, self.failure = RunsBox(), ProgressBox(), FailureBox()
-        self.comparison, self.new_model, self.learning = ComparisonBox(), InstallBox(), LearningBox()
+        self.comparison, self.new_model, self.progress_curves = ComparisonBox(), InstallBox(), CurvesBox()
         self.part = StartPart(self.training, self.projects, on_change=self._refresh)
         self.start, self.advanced = self.part.box, self.part.advanced
         upper = (self.part, self.runs, self.progress, self.failure)
-        stack(self, (*upper, self.comparison, self.new_model, self.learning))
+        stack(self, (*upper, self.comparison, self.new_model, self.progress_curves))
 
     def sizeHint(self) -> QSize:
         """Room for the curves."""
@@ -88,7 +88,7 @@ class TrainDock(Dock):
         for signal, slot in (
             (training.changed, self._show_state),
             (training.run_changed, self._show_run),
-            (training.pictured, self.learning.set_pictures),
+            (training.pictured, self.progress_curves.set_pictures),
             (training.compared, self._on_compared),
             (training.ended, self._on_ended),
             (training.install_ended, self._on_install_ended),
@@ -152,7 +152,7 @@ class TrainDock(Dock):
         show_control(self.new_model.predict, shown.predict)
         self.new_model.status.setText(shown.installation)
         primary(self.new_model.install, shown.highlights_install)
-        for box in (self.progress, self.learning):
+        for box in (self.progress, self.progress_curves):
             box.setVisible(shown.shows_run)
         self.new_model.setVisible(shown.shows_install)
 
@@ -194,7 +194,7 @@ class TrainDock(Dock):
     def _show_run(self) -> None:
         """Another run is in view, or none."""
         self.failure.clear()
-        self.learning.set_pictures(self.training.pictures)
+        self.progress_curves.set_pictures(self.training.pictures)
         self.comparison.show_comparison(self.training.comparison)
         job = self.training.job
         self.runs.show_current(None if job is None else job.folder)
@@ -208,9 +208,9 @@ class TrainDock(Dock):
         self._refresh()
         if self.training.job is not None:
             self.progress.show_state(self.training.state)
-            self.learning.curves.show_state(self.training.state)
+            self.progress_curves.curves.show_state(self.training.state)
         settle()
-        self.learning.curves.prepare()
+        self.progress_curves.curves.prepare()
 
     def _on_compared(self, compared: Any) -> None:
         self.comparison.show_comparison(compared)

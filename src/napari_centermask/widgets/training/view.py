@@ -120,7 +120,7 @@ class ProgressBox(QWidget):
         self.notices.setVisible(bool(state.notices))
 
 
-class LearningBox(QWidget):
+class CurvesBox(QWidget):
     """Curves, and what the model finds on a validation image."""
 
     def __init__(self) -> None:
