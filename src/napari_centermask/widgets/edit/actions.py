@@ -1,4 +1,4 @@
-"""What a person can do to cells by key or button, where it is more than one tool; see `action_table`."""
+"""Actions of keys and buttons that do more than run one tool; see `action_table`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run_tool(edits: EditSession, name: str, nothing: str = "", **arguments: Any)
 
 
 def begin_new(edits: EditSession, mode: Literal["paint", "polygon"]) -> None:
-    """Take the brush or the polygon in hand for a new cell."""
+    """Choose the brush or the polygon for a new cell."""
     cancel_drawing(edits.session.viewer)
     edits.select(())
     edits.activate()
@@ -39,7 +39,7 @@ _SPLITS: dict[Literal["line", "points"], tuple[str, str]] = {
 
 
 def draw_split(edits: EditSession, kind: Literal["line", "points"]) -> None:
-    """Split a cell by what the person draws: the active cell, or where none is, the one under most of the drawing."""
+    """Split a cell along a drawing: the active cell, or else the one under most of the drawing."""
     tool, nothing = _SPLITS[kind]
 
     def split(points: np.ndarray) -> None:
@@ -57,13 +57,13 @@ def _most_under(edits: EditSession, points: np.ndarray) -> int:
 
 
 def _along(points: np.ndarray) -> np.ndarray:
-    """Points of a polyline, a few more between each two."""
+    """Points of a polyline, with more points in between."""
     parts = [np.linspace(a, b, 12) for a, b in zip(points[:-1], points[1:], strict=True)]
     return np.concatenate(parts) if parts else points
 
 
 def copy_next(edits: EditSession) -> None:
-    """Copy the selected cells to the next frame, and go on with the copies there.
+    """Copy the selected cells to the next frame, go there and select the copies.
 
     Frames are along the first of the image's leading axes.
 
@@ -85,13 +85,13 @@ def copy_next(edits: EditSession) -> None:
 
 
 def accept(edits: EditSession) -> None:
-    """Accept the selected cells and go on with the next one; with none selected, begin."""
+    """Accept the selected cells and go to the next one; with none selected, go to the first."""
     edits.run_tool("accept")
     select_next(edits)
 
 
 def reject(edits: EditSession) -> None:
-    """Reject the selected cells: they are kept, and not shown; go on with the next one."""
+    """Reject the selected cells, which are kept but not shown, and go to the next one."""
     selected = edits.selected
     select_next(edits)
     following = tuple(i for i in edits.selected if i not in selected)
@@ -100,7 +100,7 @@ def reject(edits: EditSession) -> None:
 
 
 def set_category(edits: EditSession, category: int) -> None:
-    """Give the selected cells a category; new cells get it too."""
+    """Give the selected cells, and new ones, a category."""
     categories = edits.result.categories
     if category not in categories:
         named = ", ".join(f"{c} {name}" for c, name in sorted(categories.items()))
@@ -118,7 +118,7 @@ def next_category(edits: EditSession) -> None:
 
 
 def next_mode(edits: EditSession) -> None:
-    """Change what painting does where other cells are."""
+    """Change what painting does to the pixels of other cells."""
     edits.mode = MODES[(MODES.index(edits.mode) + 1) % len(MODES)]
 
 
@@ -129,21 +129,21 @@ def isolate(edits: EditSession) -> None:
 
 
 def undo(edits: EditSession) -> None:
-    """Take back what is under way on the canvas, a corner or a stroke; where nothing is, the last edit."""
+    """Undo what is being drawn, a corner or a stroke; if nothing is, undo the last edit."""
     drawing = drawing_in(edits.session.viewer)
     if not ((drawing is not None and drawing.take_back()) or edits.take_back()):
         edits.undo()
 
 
 def redo(edits: EditSession) -> None:
-    """Apply the edit undone last again; not while something is drawn: taken over, it would end what can be redone."""
+    """Redo the edit undone last; not while something is being drawn, which would become an edit and end redo."""
     drawing = drawing_in(edits.session.viewer)
     if not ((drawing is not None and drawing.is_begun) or edits.active.is_drawing):
         edits.redo()
 
 
 def escape(edits: EditSession) -> None:
-    """One step back: from a drawing, a polygon or stroke, a brush, a selection."""
+    """Cancel one thing: a drawing, a polygon or stroke, the brush, or the selection."""
     if cancel_drawing(edits.session.viewer) or edits.cancel():
         return
     layer = edits.session.viewer.layers.selection.active
@@ -154,7 +154,7 @@ def escape(edits: EditSession) -> None:
 
 
 def remove_debris(edits: EditSession) -> None:
-    """Remove the separate parts that are smaller than the size in the dock."""
+    """Remove separate parts that are smaller than the size in the dock."""
     area = edits.debris_area
     run_tool(edits, "remove_debris", f"There is no separate part of fewer than {area} pixels.", min_area=area)
 

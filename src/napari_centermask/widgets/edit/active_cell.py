@@ -1,4 +1,4 @@
-"""The layer in which one cell is painted with napari's own tools: a view of the active cell, and of nothing else."""
+"""The layer in which the active cell, and nothing else, is painted with napari's own tools."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COLOURS = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0), _CELL: (0.0, 0.9, 1.0, 0.75), _
 class ActiveCell:
     """A label layer of one plane with the active cell as 1, and the rims of other selected cells as 2.
 
-    It has two axes, so that it lies over the plane in view of stacks too. Nothing else is in it: a brush can neither
+    It has two axes, so that it also fits the current plane of a stack. It contains nothing else, so a stroke can neither
     change other cells nor be hidden by them.
 
     Attributes
@@ -34,7 +34,7 @@ class ActiveCell:
     pressed
         Emitted when a stroke begins, before it paints.
     painted
-        Emitted when a person painted; the pixels may be written only after it.
+        Emitted when something was painted; the pixels may be written afterwards.
     layer
         The label layer, uint8.
     """
@@ -70,12 +70,12 @@ class ActiveCell:
 
     @property
     def is_drawing(self) -> bool:
-        """Whether a stroke, an encircling with the right button, or a polygon is under way."""
+        """Whether a stroke, an outline with the right button, or a polygon is being drawn."""
         return self._stroke or self._encircles or bool(self.layer._overlays["polygon"].points)
 
     @property
     def is_stroke(self) -> bool:
-        """Whether the mouse is down and paints."""
+        """Whether the mouse is pressed and painting."""
         return self._stroke
 
     @property
@@ -83,7 +83,7 @@ class ActiveCell:
         return bool(getattr(self.layer._overlays.get("brush_stroke"), "active", False))  # napari has it from 0.9 on
 
     def finish(self) -> None:
-        """End what is under way; a stroke is painted as far as it came, a polygon with the corners it has."""
+        """Finish what is being drawn: a stroke so far, or a polygon with its present corners."""
         if self._stroke:
             mouse_release_callbacks(self.layer, SimpleNamespace(type="mouse_release"))
         if self._encircles:
@@ -95,7 +95,7 @@ class ActiveCell:
             polygon.add_polygon_to_labels(self.layer)
 
     def cancel(self) -> bool:
-        """Give up what is under way; False if nothing is. Call `show` afterwards to take off what a stroke painted."""
+        """Cancel what is being drawn; False if nothing is. Call `show` afterwards to remove what a stroke painted."""
         drawing = self.is_drawing
         self.layer._overlays["polygon"].points = []
         if self._encircles:
@@ -104,7 +104,7 @@ class ActiveCell:
         return drawing
 
     def drop_corner(self) -> bool:
-        """Take the last corner of a polygon back; False if there is none."""
+        """Remove the last corner of a polygon; False if there is none."""
         polygon = self.layer._overlays["polygon"]
         corners = polygon.points[:-1]
         if corners:
@@ -112,7 +112,7 @@ class ActiveCell:
         return bool(corners)
 
     def _follow_stroke(self, layer: Labels, event: Any) -> Generator[None, None, None]:
-        """Know from the press to the release of the mouse that a stroke is under way."""
+        """Track a stroke from the press to the release of the mouse."""
         if str(layer.mode) not in ("paint", "erase"):
             return
         self.pressed.emit()
@@ -125,7 +125,7 @@ class ActiveCell:
             self._stroke = False
 
     def show(self, cell: Instance | None, others: list[Instance]) -> None:
-        """Show a cell, and the rims of others; what was painted and not taken is lost."""
+        """Show a cell, and the rims of others; painting that was not taken is discarded."""
         boxes = [*self._boxes, *([self._dirty] if self._dirty else [])]
         self._boxes, self._dirty = [], None
         self._area = 0 if cell is None else cell.area
@@ -151,9 +151,9 @@ class ActiveCell:
             self._own = False
 
     def take(self) -> tuple[np.ndarray, tuple[int, int]] | None:
-        """What the active cell looks like after painting; None if nothing was painted since `show`.
+        """The active cell's shape after painting; None if nothing was painted since `show`.
 
-        A bucket that was emptied beside the cell and filled the background counts as nothing.
+        A bucket fill of the background beside the cell does not count.
 
         Returns
         -------
@@ -171,7 +171,7 @@ class ActiveCell:
         return mask, box[:2]
 
     def _on_update(self, event: Any) -> None:
-        """Keep the box of what napari's tools write; they send it to the screen by this event."""
+        """Record the box of the pixels that napari's tools write and announce with this event."""
         if self._own or event.data.size == 0:
             return
         (y0, x0), (h, w) = event.offset, event.data.shape[:2]
@@ -185,6 +185,6 @@ class ActiveCell:
         self.painted.emit()
 
     def _on_label(self, event: Any) -> None:
-        """Paint the cell or the background; there is nothing else here."""
+        """Allow only the labels of the cell and the background."""
         if self.layer.selected_label not in (0, _CELL):
             self.layer.selected_label = _CELL

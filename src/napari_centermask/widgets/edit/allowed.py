@@ -1,4 +1,4 @@
-"""What can be done now, and why the rest cannot: pure functions of the state of the Correct and Review docks."""
+"""Which actions are possible now, and why others are not: pure functions of the state of the Correct and Review docks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ALL_REVIEWED = "Every cell is reviewed."
 
 
 class Requires(Protocol):
-    """What is known of an action; see `keys.Action`."""
+    """What an action requires; see `keys.Action`."""
 
     @property
     def name(self) -> str: ...
@@ -36,7 +36,7 @@ class CorrectState:
     has_image
         An image is chosen.
     is_flat
-        Its planes are shown as they are: in 2D, the axes in their order.
+        Its planes are shown in 2D, with the axes in their order.
     n_selected
         Number of selected cells.
     undo_name, redo_name
@@ -51,7 +51,7 @@ class CorrectState:
 
 
 def why_not(action: Requires, state: CorrectState) -> str:
-    """Why an action is not possible, and what to do; empty if it is."""
+    """Why an action is not possible, and what to do; empty if it is possible."""
     if not state.has_image:
         return _NO_IMAGE
     if action.in_view and not state.is_flat:
@@ -66,7 +66,7 @@ def why_not(action: Requires, state: CorrectState) -> str:
 
 
 def too_few(needs: int) -> str:
-    """What to select for an action that needs so many cells."""
+    """The message for an action that needs more selected cells."""
     return "Select a cell first." if needs == 1 else f"Select at least {needs} cells; Shift-click adds one."
 
 
@@ -81,7 +81,7 @@ class ReviewState:
     is_flat
         As in `CorrectState`.
     n_waiting
-        Number of cells that nobody judged yet.
+        Number of cells that have not been reviewed.
     has_active
         A cell is selected.
     """
@@ -93,7 +93,7 @@ class ReviewState:
 
 
 def review_refusals(state: ReviewState) -> dict[str, str]:
-    """For each button of the Review dock why it cannot work; empty where it can."""
+    """Why each button of the Review dock is disabled; empty if it is enabled."""
     without_cells = "" if state.has_cells else NO_CELLS
     in_view = without_cells or ("" if state.is_flat else NOT_FLAT)
     step = without_cells or ("" if state.n_waiting else _ALL_REVIEWED)

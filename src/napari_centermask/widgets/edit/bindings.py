@@ -1,4 +1,4 @@
-"""Keys on the canvas, and the one gate through which keys and buttons run an action."""
+"""Keys on the canvas, and the function through which keys and buttons run an action."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class KeyBinder:
-    """Binds the keys of the actions to the layers of one correction; follows changes of the keys."""
+    """Binds the keys of the actions to the layers of a correction, and updates them when keys change."""
 
     def __init__(self, edits: EditSession, *, keys: Keys = KEYS) -> None:
         self._edits, self._keys = edits, keys
@@ -34,7 +34,7 @@ class KeyBinder:
         self._bind_all()
 
     def release(self) -> None:
-        """Give all keys back."""
+        """Unbind all keys."""
         self._keys.changed.disconnect(self._on_changed, missing_ok=True)
         self._unbind()
 
@@ -58,7 +58,7 @@ class KeyBinder:
 
 
 def _function(edits: EditSession, action: Action) -> Callable[[object], None]:
-    """What napari binds to a key: a function with a name."""
+    """A named function, as napari requires for a key."""
 
     def run(_: object) -> None:
         perform(edits, action)
@@ -68,9 +68,9 @@ def _function(edits: EditSession, action: Action) -> Callable[[object], None]:
 
 
 def perform(edits: EditSession, action: Action) -> None:
-    """Run an action by key or button: the one gate. Says why where it cannot run.
+    """Run an action by key or button, or show why it cannot run.
 
-    What is drawn on the canvas ends first, where it began.
+    A drawing on the canvas is finished first, in the plane where it began.
     """
     if action.interrupts:
         drawing = drawing_in(edits.session.viewer)

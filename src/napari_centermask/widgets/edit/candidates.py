@@ -1,4 +1,4 @@
-"""Low-confidence candidates: what the model found below the score threshold, as outlines to accept or reject by key."""
+"""Low-confidence candidates: detections below the score threshold, outlined, to accept or reject by key."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def candidates_of(edits: EditSession) -> Candidates:
 
 
 class Candidates:
-    """Candidates below the threshold that no shown cell covers, in a layer of their own; they follow every edit.
+    """Candidates below the threshold that no shown cell covers, in a separate layer that follows every edit.
 
     Attributes
     ----------
     changed
-        Emitted when there are other candidates, or another one is the current one.
+        Emitted when the candidates or the current one change.
     """
 
     changed = Signal()
@@ -60,17 +60,17 @@ class Candidates:
 
     @property
     def cells(self) -> list[Instance]:
-        """The candidates of the plane in view, the most likely first; none while they are hidden."""
+        """The candidates of the current plane, the most likely first; none while they are hidden."""
         return sorted(self._cells.values(), key=lambda i: -i.score * i.mask_quality)
 
     @property
     def current(self) -> Instance | None:
-        """The candidate that `accept` and `reject` mean."""
+        """The candidate that `accept` and `reject` apply to."""
         return self._cells.get(self._current)
 
     @property
     def layer(self) -> Labels | None:
-        """Where they are drawn, while they are shown."""
+        """The layer of the outlines, while they are shown."""
         return self._layer
 
     def toggle(self) -> None:
@@ -81,7 +81,7 @@ class Candidates:
             self.show()
 
     def show(self) -> None:
-        """Find the candidates of the plane in view and outline them; shows how many there are."""
+        """Outline the candidates of the current plane, and show how many there are."""
         if self.is_shown:
             return
         edits = self._edits()
@@ -99,7 +99,7 @@ class Candidates:
         show_info(f"{n:,} low-confidence {'candidate' if n == 1 else 'candidates'}: {keys}." if n else _NONE)
 
     def hide(self) -> None:
-        """Take the candidates off the canvas."""
+        """Remove the candidates from the canvas."""
         if self._layer is None:
             return
         edits, layer, self._layer = self._edits(), self._layer, None
@@ -125,7 +125,7 @@ class Candidates:
         return layer
 
     def next(self) -> None:
-        """Go on to the next candidate and bring it to the middle; after the last comes the first."""
+        """Go to the next candidate and centre it; after the last comes the first."""
         if not self.is_shown:
             self.show()
             self._centre()
@@ -137,15 +137,15 @@ class Candidates:
             self._centre()
 
     def accept(self) -> None:
-        """Make the current candidate a cell and go on with the next one."""
+        """Make the current candidate a cell and go to the next one."""
         self._decide("accept")
 
     def reject(self) -> None:
-        """Reject the current candidate: it is not shown again. Go on with the next one."""
+        """Reject the current candidate, so that it is not shown again, and go to the next one."""
         self._decide("reject")
 
     def accept_all(self) -> None:
-        """Make all candidates of the plane in view cells, as one edit."""
+        """Make all candidates of the current plane cells, as one edit."""
         edits = self._edits()
         if self._cells:
             edits.run_tool("accept", tuple(self._cells))
@@ -171,7 +171,7 @@ class Candidates:
         self.changed.emit()
 
     def _find(self, *_: Any) -> None:
-        """Look at the whole plane in view."""
+        """Find the candidates in the whole current plane."""
         edits = self._edits()
         boxes = [i.box for i in self._cells.values()]
         self._cells = {i.id: i for i in missed(edits.result, edits.current_plane)}
@@ -180,7 +180,7 @@ class Candidates:
         self.changed.emit()
 
     def _on_edited(self, edit: Edit) -> None:
-        """Look again where cells changed."""
+        """Find candidates again where cells changed."""
         edits = self._edits()
         changes = [c for c in edit.changes if c.plane == edits.current_plane]
         if not changes:

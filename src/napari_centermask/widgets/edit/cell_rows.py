@@ -1,4 +1,4 @@
-"""The rows of the table of cells: sorted and filtered with numpy, made only where they are looked at."""
+"""The rows of the table of cells: sorted and filtered with numpy, and made only when they are shown."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BAR = Qt.ItemDataRole.UserRole
 
 
 class CellModel(QAbstractTableModel):
-    """The rows of `Columns` that a filter leaves, in the order of one column."""
+    """The filtered rows of `Columns`, in the order of one column."""
 
     def __init__(self, columns: Columns | None = None) -> None:
         super().__init__()
@@ -59,12 +59,12 @@ class CellModel(QAbstractTableModel):
         self.refresh()
 
     def set_filter(self, text: str, *, plane: tuple[int, ...] | None = None) -> None:
-        """Show cells for which the words hold (see `core.cell_filter.matching`), of one plane or of all.
+        """Show cells that match all words (see `core.cell_filter.matching`), of one plane or of all.
 
         Raises
         ------
         BadSettings
-            If the filter cannot be understood; the rows stay as they are.
+            If the filter is not valid; the rows stay as they are.
         """
         if self.columns is not None:
             matching(self.columns, text)
@@ -77,7 +77,7 @@ class CellModel(QAbstractTableModel):
         self.refresh()
 
     def refresh(self, changed: Iterable[int] | None = None) -> None:
-        """Bring the rows in line with the columns; `changed` are the rows that changed, all if not given."""
+        """Update the rows from the columns; `changed` are the rows that changed, by default all."""
         rows = self._listed()
         if changed is not None and np.array_equal(rows, self.rows):
             places = self.places(changed)
@@ -121,13 +121,13 @@ class CellModel(QAbstractTableModel):
         return np.nan_to_num(columns.data[key][rows].astype(float), nan=0.0)
 
     def places(self, rows: Iterable[int]) -> np.ndarray:
-        """(n,) positions in the table of those rows of the columns that are listed."""
+        """(n,) positions in the table of the listed rows."""
         rows = np.asarray(list(rows), np.int64)
         places = self._places[rows[rows < len(self._places)]]
         return places[places >= 0]
 
     def place(self, id: int | None) -> int | None:
-        """Where a cell is in the table, None if it is not listed."""
+        """Position of a cell in the table; None if it is not listed."""
         row = None if self.columns is None else self.columns.row(id)
         places = self.places([] if row is None else [row])
         return int(places[0]) if len(places) else None
@@ -153,7 +153,7 @@ class CellModel(QAbstractTableModel):
         return COLUMNS[section][3] if role == Qt.ItemDataRole.ToolTipRole else None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """What one place shows; a freed row between two refreshes shows nothing."""
+        """The content of a place in the table; a row freed since the last refresh is empty."""
         key, row = KEYS[index.column()], self.rows[index.row()]
         if self.columns.data["id"][row] == 0:
             return None
@@ -193,7 +193,7 @@ class CellModel(QAbstractTableModel):
         return QColor.fromRgbF(*category_colour(int(data["category"]), colours)) if key == "category" else None
 
     def _bar_of(self, row: int, key: str) -> tuple[float, QColor] | None:
-        """How far a bar reaches and its colour: red is what deserves a look."""
+        """Length and colour of a bar; red values deserve a look."""
         value = float(self._doubts[row] if key == "doubt" else self.columns.data[key][row])
         if not value >= 0:
             return None
@@ -201,7 +201,7 @@ class CellModel(QAbstractTableModel):
 
 
 def _ranks(names: dict[int, Any], numbers: np.ndarray) -> np.ndarray:
-    """The place of each number's name among all names in order."""
+    """The rank of each number's name among all names."""
     ordered = {k: rank for rank, k in enumerate(sorted(names, key=lambda k: names[k]))}
     largest = max([*names, *numbers.tolist(), 0])
     ranks = np.full(largest + 1, len(ordered), float)

@@ -1,4 +1,4 @@
-"""The table of cells in step with the canvas; it never takes a key from it."""
+"""The table of cells, synchronised with the canvas, which keeps all keys."""
 
 from __future__ import annotations
 

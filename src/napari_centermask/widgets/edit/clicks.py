@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def click(edits: EditSession, position: Any, *, several: bool = False) -> None:
-    """Select at a position in the world: the next cell under it, none where there is none.
+    """Select the next cell under a world position; none if there is none.
 
     Parameters
     ----------
     several
-        Add the cell to the selection, or take it out.
+        Add the cell to the selection, or remove it.
     """
     edits.finish()
     stack, selected = _stack(edits, position), edits.selected
@@ -49,9 +49,9 @@ def _stack(edits: EditSession, position: Any) -> list[int]:
 
 
 class ClickSelect:
-    """Clicks on an image's layers select cells: again for the next one under the cursor, with Shift for several.
+    """Select cells by clicks on an image's layers: again for the next one under the cursor, with Shift for several.
 
-    With a brush or another tool in hand, Control and a click select.
+    While a brush or another tool is active, Control-click selects.
     """
 
     def __init__(self, edits: EditSession) -> None:
@@ -75,7 +75,7 @@ class ClickSelect:
         doubles.append(self._on_double_click)
 
     def stop(self) -> None:
-        """Leave the mouse to napari again."""
+        """Stop listening to the mouse."""
         viewer = self._edits.session.viewer
         if viewer is None or self._on_press not in viewer.mouse_drag_callbacks:
             return
@@ -87,7 +87,7 @@ class ClickSelect:
             viewer.mouse_double_click_callbacks.append(self._zoom)
 
     def _on_other_layer(self, event: Any) -> None:
-        """A stroke ends when another layer becomes the active one: napari sends the release of the mouse to that."""
+        """End a stroke when another layer becomes active, because that one gets the release of the mouse."""
         if event.value is not self._edits.active.layer and self._edits.active.is_stroke:
             self._edits.finish()
 
@@ -123,7 +123,7 @@ class ClickSelect:
             self._zoom(viewer, event)
 
     def _on_move(self, viewer: Viewer, event: Any) -> None:
-        """Say in the status line which cells lie under the cursor."""
+        """Show the cells under the cursor in the status bar."""
         layer = viewer.layers.selection.active
         if event.is_dragging or not self._edits.is_flat or not any(layer is own for own in self._edits.layers):
             return
@@ -133,7 +133,7 @@ class ClickSelect:
 
 
 def depth_text(stack: list[int], selected: tuple[int, ...]) -> str:
-    """What lies at a pixel, in words: "2 cells here: 41 over 12"."""
+    """The cells at a pixel: "2 cells here: 41 over 12"."""
     if not stack:
         return "Click selects a cell; Shift adds one; 2 paints, 1 erases, 3 draws a polygon"
     names = " over ".join(f"[{i}]" if selected and i == selected[0] else str(i) for i in stack)

@@ -1,4 +1,4 @@
-"""The correction of an image, put together: its session with keys and mouse, and all actions in the table of keys."""
+"""The correction of an image: joins its session with keys, mouse and all actions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def edit_session_of(session: Session, source: Image) -> EditSession:
     Raises
     ------
     BadImage
-        If the layer is no image with height and width.
+        If the layer is not an image with height and width.
     """
     shown = session.shown(source)
     if shown is None:

@@ -1,4 +1,4 @@
-"""The dock "CenterMask: Correct": every tool as a button with its key, the write mode, undo by name, the list of keys."""
+"""The dock "CenterMask: Correct": tools as buttons with their keys, the write mode, undo by name, and the list of keys."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class CorrectDock(Dock):
         self.links.on_end(self._edit_links.end)
 
     def _bind(self) -> None:
-        """Turn to the chosen image; one without cells is corrected from its first new cell on."""
+        """Show the chosen image; correction of an image without cells starts with its first new cell."""
         source = self.image.layer
         has_cells = self.session.shown(source) is not None
         self._follow(edit_session_of(self.session, source) if has_cells else None)

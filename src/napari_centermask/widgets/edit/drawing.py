@@ -1,4 +1,4 @@
-"""Lines, points, boxes and polygons that a person draws on the canvas for a tool."""
+"""Draw lines, points, boxes and polygons on the canvas for a tool."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _HINTS = {
 def draw(
     edits: EditSession, kind: Kind, on_done: Callable[[np.ndarray], object], *, hint: str = "", repeat: bool = False
 ) -> Drawing:
-    """Let a person draw on the plane in view; a drawing in progress in this viewer is cancelled.
+    """Start a drawing on the current plane; a drawing in progress in this viewer is cancelled.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ def draw(
     on_done
         Called with the points, (n, 2) float y, x, in pixels of the plane.
     hint
-        Text in the status bar; how to draw if not given.
+        Text in the status bar; by default how to draw.
     repeat
-        Begin again after each drawing, until Esc.
+        Start again after each drawing, until Esc.
 
     Raises
     ------
@@ -61,18 +61,18 @@ def draw(
 
 
 def drawing_in(viewer: Viewer) -> Drawing | None:
-    """What is being drawn in a viewer."""
+    """The drawing in progress in a viewer."""
     return _place_in(viewer).drawing
 
 
 class _DrawingPlace:
-    """Where a viewer has its drawing: one at a time."""
+    """Holds a viewer's drawing, one at a time."""
 
     def __init__(self) -> None:
         self.drawing: Drawing | None = None
 
     def end(self) -> None:
-        """The viewer is gone, and the layer of the drawing with it."""
+        """The viewer was closed, and the layer of the drawing with it."""
         self.drawing = None
 
 
@@ -81,7 +81,7 @@ def _place_in(viewer: Viewer) -> _DrawingPlace:
 
 
 def cancel_drawing(viewer: Viewer) -> bool:
-    """Cancel what is being drawn in a viewer; False if nothing is."""
+    """Cancel the drawing in a viewer; False if there is none."""
     drawing = drawing_in(viewer)
     if drawing is not None:
         drawing.cancel()
@@ -89,10 +89,10 @@ def cancel_drawing(viewer: Viewer) -> bool:
 
 
 class Drawing:
-    """A drawing in progress: a layer that shows it and takes the mouse until it ends.
+    """A drawing in progress: a layer that shows it and handles the mouse until it ends.
 
-    It belongs to the plane in which it began: when the sliders move or the axes are rolled, it ends without a result; one
-    that repeats begins again in the plane that came into view.
+    It belongs to the plane in which it began: when the sliders move or the axes are rolled, it ends without a result. One
+    that repeats starts again in the new plane.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class Drawing:
         self._edits, self._viewer, self._target = edits, viewer, edits.active.layer
         self.kind, self._on_done, self._repeat = kind, on_done, repeat
         self.points: list[np.ndarray] = []
-        self._drag: object | None = None  # stands for the drag under way
+        self._drag: object | None = None  # identifies the drag in progress
         self._before = viewer.layers.selection.active
         self._mode = getattr(self._before, "mode", None)  # napari puts a brush away when another layer is active
         self.layer = self._make_layer(hint)
@@ -134,11 +134,11 @@ class Drawing:
 
     @property
     def is_begun(self) -> bool:
-        """Whether there is a point, or a drag under way."""
+        """Whether there is a point, or a drag in progress."""
         return bool(self.points) or self._drag is not None
 
     def finish(self) -> None:
-        """End the drawing and hand its points over, if there are enough of them."""
+        """End the drawing and pass its points on, if there are enough."""
         points = np.array(self.points, float).reshape(-1, 2)
         if len(points) < {"line": 2, "box": 2, "polygon": 3}.get(self.kind, 1):
             self.points = []
@@ -152,7 +152,7 @@ class Drawing:
         attempt(self._on_done, points)
 
     def take_back(self) -> bool:
-        """Take back the drag under way, or the last point; False if there is neither."""
+        """Undo the drag in progress, or the last point; False if there is neither."""
         if self._drag is not None:
             self._drag = None
         elif self.points:
@@ -163,7 +163,7 @@ class Drawing:
         return True
 
     def restart(self) -> None:
-        """Forget what was drawn so far; the drawing itself goes on."""
+        """Discard what was drawn so far and continue drawing."""
         self.points, self._drag = [], None
         self._preview()
 
@@ -222,7 +222,7 @@ class Drawing:
             self._preview([stroke[0], stroke[-1]])
 
     def _on_release(self, clicked: np.ndarray | None, stroke: list[np.ndarray]) -> None:
-        """End a press: of a click at a point, or of a stroke."""
+        """Handle the release after a click at a point, or a stroke."""
         if self.kind in ("line", "box"):
             if clicked is None:
                 self.points = stroke if self.kind == "line" else [stroke[0], stroke[-1]]

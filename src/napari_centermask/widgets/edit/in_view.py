@@ -1,4 +1,4 @@
-"""The cells of one image in view: its plane, which cells are selected, and painting the active one."""
+"""The current plane of an image, its selected cells, and painting the active one."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 
 
 class NotInView(UserError):
-    """The planes of the image are not shown as they are: in 3D, or with rolled axes."""
+    """The planes of the image are not visible, in 3D or with rolled axes."""
 
 
 class CellsInView:
-    """Which plane and cells a person has before them; what is painted becomes an edit. `EditSession` adds the tools.
+    """The current plane and the selected cells; painting becomes an edit. `EditSession` adds the tools.
 
     Attributes
     ----------
     selection_changed
         Emitted with the ids of the selected cells.
     edited
-        Emitted with every edit after it was applied and drawn; an undo comes as the inverse edit.
+        Emitted with every edit after it was applied and drawn; an undo is emitted as the inverse edit.
     plane_changed
-        Emitted with the position of the plane that came into view.
+        Emitted with the position of the new current plane.
     flat_changed
-        Emitted with whether the planes are shown as they are (see `is_flat`), when that changes.
+        Emitted with the new value of `is_flat` when it changes.
     mode_changed
         Emitted with the write mode.
     category
@@ -95,7 +95,7 @@ class CellsInView:
 
     @property
     def selected(self) -> tuple[int, ...]:
-        """Ids of the selected cells; the first is active: lifted into the layer in which it is painted."""
+        """Ids of the selected cells; the first one is active, in the layer in which it is painted."""
         return self._selected
 
     @property
@@ -105,7 +105,7 @@ class CellsInView:
 
     @property
     def is_flat(self) -> bool:
-        """Whether the viewer shows planes as they are: in 2D, height down and width to the right."""
+        """Whether the viewer shows planes in 2D, with height down and width to the right."""
         return self.source is not None and shows_planes(self.session.viewer, self.source)
 
     @property
@@ -115,7 +115,7 @@ class CellsInView:
 
     @property
     def mode(self) -> str:
-        """What painting does where other cells are: "overlap", "take over" or "keep out"."""
+        """What painting does to the pixels of other cells: "overlap", "take over" or "keep out"."""
         return self._mode
 
     @mode.setter
@@ -128,7 +128,7 @@ class CellsInView:
             self.mode_changed.emit(mode)
 
     def require_flat(self) -> None:
-        """Check that a person sees the cells that a tool would change.
+        """Check that the cells that a tool would change are visible.
 
         Raises
         ------
@@ -151,7 +151,7 @@ class CellsInView:
         self.active.show(self.cell, [i for i in others if i is not None])
 
     def at(self, y: float, x: float) -> list[int]:
-        """Ids of the cells shown at a point of the plane in view, top-most first; that one is lifted changes nothing."""
+        """Ids of the cells shown at a point of the current plane, top-most first, including the active one."""
         ids = self.shown.layers.at(self._plane, round(float(y)), round(float(x)))
         return [i.id for i in reversed(stacked(self.result.get(self._plane, id) for id in ids))]
 
@@ -167,7 +167,7 @@ class CellsInView:
             self.follow_view()
 
     def centre_on(self, id: int) -> None:
-        """Bring a cell to the middle of the view, and its plane into view; closer if it is tiny there."""
+        """Centre a cell and go to its plane; zoom in if it is tiny."""
         plane = self.plane_of(id)
         if plane is None:
             return
@@ -175,16 +175,16 @@ class CellsInView:
         centre_view(self.session.viewer, self.source, self.planes, plane, self.result.get(plane, id).box)
 
     def finish(self) -> Edit | None:
-        """End what is drawn on the canvas where it began, and take it over; None if it changes nothing."""
+        """Finish a drawing on the canvas in its plane, and apply it as an edit; None if it changes nothing."""
         self.active.finish()
         return self.flush()
 
     def take_back(self) -> bool:
-        """Take back what is under way: the last corner of a polygon, or a stroke; False if nothing is."""
+        """Undo what is being drawn: the last corner of a polygon, or a stroke; False if nothing is."""
         return self.active.drop_corner() or self.cancel()
 
     def cancel(self) -> bool:
-        """Give up the polygon or the stroke that is under way; False if nothing is."""
+        """Cancel the polygon or stroke being drawn; False if there is none."""
         if not self.active.cancel():
             return False
         stop(self._later)
@@ -192,7 +192,7 @@ class CellsInView:
         return True
 
     def flush(self) -> Edit | None:
-        """Take over what was painted since the last time; a stroke goes on. None if it changes nothing."""
+        """Apply what was painted since the last time; a stroke continues. None if it changes nothing."""
         stop(self._later)
         if not self.active.is_painted:
             return None
@@ -222,7 +222,7 @@ class CellsInView:
         self._later.start()
 
     def _on_edited(self, edit: Edit) -> None:
-        """The history changed cells, and the layers have followed."""
+        """Cells have changed, and the layers have been updated."""
         left = tuple(i for i in self._selected if self.result.get(self._plane, i) is not None)
         if left != self._selected:
             self._set_selected(left)
@@ -231,7 +231,7 @@ class CellsInView:
         self.edited.emit(edit)
 
     def follow_view(self) -> None:
-        """Follow the viewer's sliders and axes: what is drawn ends in its plane, and the selection with it."""
+        """Follow the viewer's sliders and axes: a drawing ends in its plane, and the selection is cleared."""
         source = self.source
         if source is None:
             return

@@ -1,4 +1,4 @@
-"""How keys are written: by napari, by Qt, for a person; and which of them napari uses itself."""
+"""Names of keys: for napari, for Qt and for people; and the keys that napari uses itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MENUS = (
 
 
 def is_key(key: str) -> bool:
-    """Whether napari knows such a key; empty stands for none."""
+    """Whether napari knows a key; an empty text means none."""
     try:
         return not key or all(part.key.name != "UNKNOWN" for part in coerce_keybinding(key).parts)
     except (ValueError, KeyError, TypeError):
@@ -38,14 +38,14 @@ def napari_name(key: str) -> str:
 
 
 def pretty_key(key: str) -> str:
-    """A key as a person reads it: "Control-Shift-Z" -> "Ctrl ⇧Z"."""
+    """A key for people: "Control-Shift-Z" -> "Ctrl ⇧Z"."""
     *modifiers, last = key.rsplit("-", maxsplit=key.count("-")) if key not in ("-", "") else [key]
     signs = [_SIGNS.get(m, m) for m in modifiers]
     return "".join(s if s == "⇧" else f"{s} " for s in signs) + _SIGNS.get(last, last)
 
 
 def napari_keys() -> dict[str, str]:
-    """Keys that napari uses where cells are corrected, in the viewer and in label layers -> what they do there."""
+    """Keys that napari uses in the viewer and in label layers -> what they do."""
     from napari.layers import Labels
     from napari.viewer import ViewerModel
 

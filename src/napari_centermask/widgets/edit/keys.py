@@ -1,4 +1,4 @@
-"""One table of what a person can do to cells: buttons, keys and tests use it, and its keys can be changed."""
+"""The table of actions on cells, for buttons, keys and tests; its keys can be changed."""
 
 from __future__ import annotations
 
@@ -37,33 +37,32 @@ class BadKey(UserError):
 
 @dataclass(frozen=True)
 class Action:
-    """Something that a person can do while correcting.
+    """An action of the Correct dock.
 
     Attributes
     ----------
     name
-        As in code and in the file of keys: "split_line".
+        Its name in code and in the file of keys: "split_line".
     title
-        In messages and in the list of keys: "Split along a line".
+        Its title in messages and in the list of keys: "Split along a line".
     key
-        Its default key as napari writes them: "K", "Shift-G", "Control-Z"; empty for none.
+        Its default key in napari's notation: "K", "Shift-G", "Control-Z"; empty for none.
     run
-        What it does.
+        The function to call.
     tip
-        What happens, in a sentence.
+        What it does, in a sentence.
     needs
-        How many cells have to be selected.
+        Number of cells that must be selected.
     group, label
-        The heading among the tools under which its button stands, and what is written on that; without a group there is no
-        button among the tools.
+        Heading of its button among the tools, and the button's text; without a group, it has no button there.
     also
         Further keys, which cannot be changed.
     everywhere
-        Its key works whatever layer is active.
+        Whether its key works whatever layer is active.
     in_view
-        It works only where a plane is shown as it is: in 2D, the axes in their order.
+        Whether it only works in 2D with the axes in their order.
     interrupts
-        A stroke, polygon or drawing under way ends before; without it the action deals with that itself.
+        Whether a stroke, polygon or drawing in progress is finished first; otherwise, the action handles it.
     """
 
     name: str
@@ -81,12 +80,12 @@ class Action:
 
 
 class Keys:
-    """The actions by name, and the key of each; what a person changed is kept in a file.
+    """The actions by name, and the key of each; changed keys are kept in a file.
 
     Attributes
     ----------
     changed
-        Emitted with the name of an action that came or got another key.
+        Emitted with the name of an action that was added or got another key.
     """
 
     changed = Signal(str)
@@ -98,7 +97,7 @@ class Keys:
 
     @property
     def path(self) -> Path:
-        """The file of the keys that a person changed."""
+        """The file of changed keys."""
         if self._path is None:
             from platformdirs import user_config_path
 
@@ -106,7 +105,7 @@ class Keys:
         return self._path
 
     def add(self, action: Action) -> Action:
-        """Put an action into the table, or in the place of the one of its name."""
+        """Add an action, or replace the one of the same name."""
         self.actions[action.name] = action
         self.changed.emit(action.name)
         return action
@@ -116,12 +115,12 @@ class Keys:
         return self._read().get(name, self.actions[name].key)
 
     def set_key(self, name: str, key: str) -> None:
-        """Give an action another key, empty for none; it is kept.
+        """Give an action another key, empty for none, and save it.
 
         Raises
         ------
         BadKey
-            If there is no such key, or it is taken by another action, by the viewer or by the label layer.
+            If there is no such key, or another action, the viewer or the label layer uses it.
         """
         key = self._free(name, key) if key else ""
         chosen = {**self._read(), name: key}

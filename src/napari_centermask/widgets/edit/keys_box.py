@@ -25,7 +25,7 @@ _ROWS = 12
 
 
 class KeysBox(QWidget):
-    """Every action with its key, behind a heading that opens it; a double click changes a key."""
+    """A collapsible list of all actions with their keys; a double click changes a key."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class KeysBox(QWidget):
             self.list.addTopLevelItem(item)
 
     def edit(self, name: str) -> None:
-        """Ask for another key of an action, in its line."""
+        """Ask for another key of an action, in its row."""
         item = next(i for i in self._items() if i.data(0, Qt.ItemDataRole.UserRole) == name)
         self._editor = QKeySequenceEdit()
         self._editor.setProperty("action", name)
@@ -104,7 +104,7 @@ class KeysBox(QWidget):
         self.change(name, "" if key == "Backspace" else key)
 
     def change(self, name: str, key: str) -> None:
-        """Give an action another key; shows why not if it is refused."""
+        """Give an action another key, or show why it cannot be used."""
         try:
             KEYS.set_key(name, key)
         except BadKey as error:

@@ -1,4 +1,4 @@
-"""Cells by the model on request: draw a box around one, or click in it."""
+"""Cells that the model segments from a box or a click."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def prompts_of(edits: EditSession) -> Prompts:
 
 @dataclass(frozen=True)
 class Request:
-    """A question to the model: where, on which plane, and the cell that the answer replaces (0 for a new one)."""
+    """A prompt for the model: where, on which plane, and the cell that the answer replaces (0 for a new one)."""
 
     kind: Kind
     where: tuple[float, ...]
@@ -53,12 +53,12 @@ class Request:
 
 
 class Prompts:
-    """Asks the model off the GUI thread, one question after another, and adds the cells that it returns.
+    """Runs the model off the GUI thread, one prompt after another, and adds the cells that it returns.
 
     Attributes
     ----------
     answered
-        Emitted with the cell made or changed, None if the model saw none.
+        Emitted with the new or changed cell; None if the model found none.
     """
 
     answered = Signal(object)
@@ -72,22 +72,22 @@ class Prompts:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a question waits for its answer."""
+        """Whether a prompt is waiting for its answer."""
         return self._worker is not None
 
     def end(self) -> None:
-        """The image's result is no longer shown: ask nothing more."""
+        """The image's result is no longer shown: stop."""
         self._waiting.clear()
 
     def draw(self, kind: Literal["box", "click"], *, replace_id: int = 0) -> None:
-        """Let the person draw; each box or click becomes a cell, until Esc, or one replaces a cell."""
+        """Start drawing; each box or click becomes a cell, until Esc, or until one replaces a cell."""
         edits = self._edits()
         done = partial(self._on_drawn, kind, replace_id)
         draw(edits, kind, done, hint=_HINTS[kind], repeat=not replace_id)
         self._prepare(edits)
 
     def _prepare(self, edits: EditSession) -> None:
-        """Let the model look at the middle of the view while the person draws."""
+        """Compute the features at the centre of the view while the prompt is drawn."""
         camera = getattr(edits.session.viewer, "scene", edits.session.viewer).camera
         point = edits.active.layer.world_to_data(camera.center[-2:])
         height, width = edits.result.shape
@@ -103,7 +103,7 @@ class Prompts:
             self.ask(Request("click", tuple(map(float, points[0])), plane, replace_id))
 
     def ask(self, request: Request) -> None:
-        """Put a question; the answer becomes an edit."""
+        """Send a prompt; its answer becomes an edit."""
         self._waiting.append(request)
         if self._worker is None:
             self._next()
@@ -143,7 +143,7 @@ class Prompts:
             self.answered.emit(made)
 
     def _take(self, edits: EditSession, request: Request, answer: Instance) -> Instance | None:
-        """Add the cell, or give its shape to the one that it replaces; what is drawn for the next one goes on."""
+        """Add the cell, or give its shape to the one that it replaces, without ending the next drawing."""
         drawing = drawing_in(edits.session.viewer)
         id = request.id or self._redrawn(edits, request, answer)
         shape = {"mask": answer.mask, "origin": answer.box[:2], "mode": edits.mode}
@@ -162,7 +162,7 @@ class Prompts:
 
     @staticmethod
     def _fields(edits: EditSession, answer: Instance) -> dict[str, Any]:
-        """What a new cell takes from the model's answer: its category where the image has several."""
+        """Fields of a new cell from the model's answer: its category, if the image has several."""
         categories = edits.result.categories
         several = len(categories) > 1 and answer.category in categories
         fields = {
@@ -175,7 +175,7 @@ class Prompts:
         return fields
 
     def _redrawn(self, edits: EditSession, request: Request, answer: Instance) -> int:
-        """The cell made last, if the person drew at its place again."""
+        """The last new cell, if the new prompt is at the same place."""
         last = edits.result.get(request.plane, self._last)
         if last is None or covered_part(last, [answer]) < _SAME_PLACE or covered_part(answer, [last]) < _SAME_PLACE:
             return 0
@@ -190,7 +190,7 @@ def _is_open(edits: EditSession | None) -> bool:
 def _answer(
     prompters: dict[tuple, Prompter], request: Request, image: Any, settings: SegmentSettings
 ) -> Instance | Failed | None:
-    """Ask the model; runs in a worker thread, one at a time."""
+    """Run the model in a worker thread, one prompt at a time."""
     from napari_centermask.pipeline.prompt import Prompter
 
     try:

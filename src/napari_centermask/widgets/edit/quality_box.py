@@ -1,4 +1,4 @@
-"""The check before export: what was found, by kind, and a click to jump there."""
+"""The check before export: findings by kind; a click goes to one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_LISTED = 2000  # of a kind; the heading counts all
 
 
 class QualityBox(QWidget):
-    """Checks the cells on demand and lists what it found.
+    """Checks the cells on demand and lists the findings.
 
     Attributes
     ----------
@@ -70,19 +70,19 @@ class QualityBox(QWidget):
         self.tree.itemClicked.connect(self._on_clicked)
 
     def check(self, columns: Columns) -> list[Finding]:
-        """Check and list; returns what was found."""
+        """Check and list; returns the findings."""
         self.findings = check(columns, tiny_area=self.tiny.value() or None, duplicate_iou=self.iou.value())
         self._list()
         return self.findings
 
     def clear(self) -> None:
-        """Forget what was found: the cells are others."""
+        """Remove the findings, which belong to other cells."""
         self.findings = []
         self.tree.clear()
         self.summary.setText("Not checked yet.")
 
     def mark_stale(self) -> None:
-        """Say that cells changed since the check."""
+        """Show that cells have changed since the check."""
         if self.findings and not self.summary.text().endswith("since."):
             self.summary.setText(self.summary.text() + " Cells have changed since.")
 

@@ -1,4 +1,4 @@
-"""The review of one image: its cells as columns, kept in step with every edit, and the queue of doubtful ones."""
+"""The review of an image: its cells as columns, updated with every edit, and the queue of doubtful ones."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _AT_ONCE = 30  # cells measured between two turns of the event loop: about 4 ms
 
 
 def review_of(edits: EditSession) -> Review:
-    """The review of an image, made on first use; its queue is the one that `select_next` follows."""
+    """The review of an image, made on first use; `select_next` follows its queue."""
     return edits.shown.part(Review, lambda: Review(edits))
 
 
 def select_next(edits: EditSession, *, step: int = 1) -> None:
-    """Select the next cell of the review's queue and bring it to the middle; after the last comes the first.
+    """Select and centre the next cell of the review's queue; after the last comes the first.
 
-    In stacks that nobody reviews, and where nothing is left to review, it goes through the cells of the plane in view.
+    In stacks without a review, and when nothing is left to review, it goes through the cells of the current plane.
 
     Parameters
     ----------
@@ -52,16 +52,16 @@ def select_next(edits: EditSession, *, step: int = 1) -> None:
 
 
 class Review:
-    """What a person has looked at, and what to look at next.
+    """Which cells have been reviewed, and which come next.
 
     Attributes
     ----------
     changed
-        Emitted with the rows of `columns` that changed, None for all of them.
+        Emitted with the rows of `columns` that changed; None for all.
     measured
-        Emitted when overlap and shape of all cells are known.
+        Emitted when overlap and shape of all cells have been measured.
     by
-        What the queue starts with: "doubt" or "training_value" (see `core.review`).
+        Order of the queue: "doubt" or "training_value" (see `core.review`).
     """
 
     changed = Signal(object)
@@ -84,7 +84,7 @@ class Review:
 
     @property
     def progress(self) -> review.ReviewCount:
-        """How many cells of the image were judged."""
+        """How many cells of the image have been reviewed."""
         return review.count_reviewed(self.columns)
 
     @property
@@ -93,11 +93,11 @@ class Review:
         return self.edits.selected[0] if self.edits.selected else None
 
     def queue(self) -> list[int]:
-        """Ids of the cells to look at, those that matter most first; the active cell keeps its place."""
+        """Ids of the cells to review, the most important first; the active cell keeps its place."""
         return review.queue(self.columns, self.active, by=self.by, measure=False)
 
     def reason(self) -> str:
-        """Why the active cell is doubtful; empty if it is not, or if there is none."""
+        """Why the active cell is doubtful; empty if it is not, or there is none."""
         row = self.columns.row(self.active)
         return "" if row is None else review.reason(self.columns, row)
 
@@ -109,24 +109,24 @@ class Review:
         return len(waiting) > 0
 
     def judge(self, tool: Literal["accept", "reject"]) -> None:
-        """Accept or reject the selected cells, and go on; with none selected, begin."""
+        """Accept or reject the selected cells and go to the next one; with none selected, go to the first."""
         self.edits.run_tool(tool)
         self.go_on()
 
     def mark(self, box: Box, *, plane: Index | None = None) -> int:
-        """State that all is right and complete in a rectangle of a plane; its cells count as accepted.
+        """Mark a rectangle of a plane as reviewed; its cells become accepted.
 
         Parameters
         ----------
         box
             (y0, x0, y1, x1) in pixels; cut to the image.
         plane
-            The plane in view when not given.
+            By default the current plane.
 
         Returns
         -------
         int
-            How many cells were accepted by it: those shown whose centre of mass lies inside.
+            Number of cells that were accepted: those shown whose centre of mass lies inside.
         """
         self.edits.finish()
         result = self.edits.result
@@ -145,22 +145,22 @@ class Review:
         return len(inside)
 
     def unmark(self, box: Box, *, plane: Index | None = None) -> None:
-        """Take the statement about a rectangle back; its cells stay as they are."""
+        """Remove a reviewed rectangle; its cells stay as they are."""
         plane = self.edits.current_plane if plane is None else plane
         before = self.edits.result.reviewed(plane)
         self.edits.do("removal of a reviewed region", (), (RegionChange(plane, before, _without(before, box)),))
 
     def end(self) -> None:
-        """The image's result is no longer shown: measure no more."""
+        """The image's result is no longer shown: stop measuring."""
         stop(self._timer)
 
     def refresh(self) -> None:
-        """Read what is shown again, for instance after the threshold moved."""
+        """Update what is shown, for instance after the threshold changed."""
         self.changed.emit(None)
         self._timer.start()
 
     def reset(self) -> None:
-        """Read all cells again, for instance after they were replaced past the history."""
+        """Read all cells again, for instance after they were replaced outside the history."""
         self.columns.reset()
         self.refresh()
 

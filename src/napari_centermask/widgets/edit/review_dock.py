@@ -1,4 +1,4 @@
-"""The dock "CenterMask: Review": the doubtful cells first, a table in step with the canvas, regions, and the check."""
+"""The dock "CenterMask: Review": doubtful cells first, a table linked to the canvas, regions, and the check."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ _WAIT_MS = 60  # edits in quick succession sort the table once
 
 
 class ReviewDock(Dock):
-    """Look through an image's cells.
+    """Review an image's cells.
 
-    The dock is a view: what was reviewed is in the cells, and the queue in `review.Review`; both outlive it.
+    The dock is a view: the cells hold what was reviewed, and `review.Review` the queue; both outlive it.
     """
 
     title = "Review"
@@ -112,11 +112,11 @@ class ReviewDock(Dock):
 
     @property
     def edits(self) -> EditSession | None:
-        """The correction of the chosen image, None while it has no cells."""
+        """The correction of the chosen image; None while it has no cells."""
         return None if self.review is None else self.review.edits
 
     def _bind(self) -> None:
-        """Turn to the chosen image."""
+        """Show the chosen image."""
         source = self.image.layer
         shown = self.session.shown(source)
         review = None if shown is None else review_of(edit_session_of(self.session, source))
@@ -139,7 +139,7 @@ class ReviewDock(Dock):
         self._refresh()
 
     def _show_offer(self, *_) -> None:
-        """Offer unsaved work of an earlier session on the chosen image."""
+        """Offer unsaved work from an earlier session on the chosen image."""
         source, autosaves = self.image.layer, self.autosaves
         if autosaves.offer(source) is None:
             self.message.clear()
@@ -171,7 +171,7 @@ class ReviewDock(Dock):
         self._later.start()
 
     def settle(self) -> None:
-        """Bring all parts in line with the edits; otherwise it happens shortly after them."""
+        """Update all parts after edits now; otherwise this happens shortly after them."""
         self._later.stop()
         rows, self._changed = self._changed, set()
         if self.review is not None:
@@ -238,14 +238,14 @@ class ReviewDock(Dock):
         self.mark((int(y0), int(x0), int(y1), int(x1)))
 
     def mark(self, box: Box) -> None:
-        """State that all in a rectangle (y0, x0, y1, x1) of the plane in view is right and complete."""
+        """Mark a rectangle (y0, x0, y1, x1) of the current plane as reviewed."""
         n = self._change(lambda: self.review.mark(tuple(round(v) for v in box)))
         if n is not None:
             show_info(f"{counted(n, 'cell')} accepted.")
 
     @staticmethod
     def _change(change: Callable[[], Any]) -> Any:
-        """Change cells; a refusal, as by a read-only project, becomes a notification."""
+        """Change cells; an error, for instance in a read-only project, becomes a notification."""
         try:
             return change()
         except UserError as error:

@@ -1,4 +1,4 @@
-"""The parts of the review dock; they show state and decide nothing."""
+"""The parts of the review dock; they show its state."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class JudgeBox(QWidget):
         layout.addWidget(self.why)
 
     def show_progress(self, progress: ReviewCount | None) -> None:
-        """Say how far the review is; None if there are no cells."""
+        """Show the progress of the review; None if there are no cells."""
         if progress is None or not progress.total:
             self.count.setText("No cells yet.")
             self.bar.setRange(0, 1)
@@ -89,7 +89,7 @@ class JudgeBox(QWidget):
         self.bar.setValue(progress.done)
 
     def show_cell(self, id: int | None, why: str) -> None:
-        """Say which cell is active and what speaks against it."""
+        """Show the active cell and why it is doubtful."""
         if id is None:
             self.why.setText("Press ▶ to start with the first cell.")
         else:
@@ -131,7 +131,7 @@ class TableBox(QWidget):
         self.table.cells.modelReset.connect(self._count)
 
     def apply(self, plane: tuple[int, ...]) -> None:
-        """Filter by what is typed and ticked; a mistake is explained below, and the rows stay."""
+        """Apply the filter; an error is shown below, and the rows stay."""
         try:
             self.table.cells.set_filter(self.text.text(), plane=plane if self.here.isChecked() else None)
             self.problem.hide()
@@ -145,7 +145,7 @@ class TableBox(QWidget):
 
 
 class RegionsBox(QWidget):
-    """The rectangles of the plane in view in which all is right and complete."""
+    """The reviewed rectangles of the current plane."""
 
     removed = Signal(tuple)
     looked_at = Signal(tuple)
@@ -195,7 +195,7 @@ class RegionsBox(QWidget):
 
 
 def _line(*widgets: QWidget, wide: tuple[int, ...]) -> QWidget:
-    """Widgets side by side; those numbered in `wide` share the room that is left."""
+    """Widgets side by side; those numbered in `wide` share the remaining space."""
     holder = QWidget()
     layout = QHBoxLayout(holder)
     layout.setContentsMargins(0, 0, 0, 0)

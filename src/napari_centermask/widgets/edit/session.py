@@ -1,4 +1,4 @@
-"""The correction of one image: selecting cells, and the one way in which tools change them."""
+"""The correction of an image: select cells and change them with tools."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 
 class EditSession(CellsInView):
-    """Select cells of one image, paint the active one, and change them with tools, all through one history.
+    """Select cells of an image, paint the active one, and change them with tools, all through one history.
 
-    It knows nothing of keys, mouse, review and model; they listen to its signals.
+    It does not depend on keys, mouse, review and model, which listen to its signals.
 
     Attributes
     ----------
     activated, deactivated
-        Emitted when this became the image that is corrected in its viewer, and when it ended to be that.
+        Emitted when this image starts and stops being the one that is corrected in its viewer.
     layers_changed
-        Emitted when a layer was added to `layers` or left them.
+        Emitted when a layer was added to `layers` or removed from them.
     attached
-        What listens and lives as long: keys and mouse.
+        Listeners that live as long as the session: keys and mouse.
     amount
         Pixels by which cells grow, shrink and are smoothed.
     debris_area
@@ -52,7 +52,7 @@ class EditSession(CellsInView):
 
     @property
     def layer(self) -> Layer:
-        """In which the active cell is painted."""
+        """The layer in which the active cell is painted."""
         return self.active.layer
 
     @property
@@ -63,7 +63,7 @@ class EditSession(CellsInView):
         return [*(layer for layer in own if layer), *self._more_layers]
 
     def activate(self) -> None:
-        """Make this the image that is corrected in its viewer; shows the layer of the active cell."""
+        """Start correcting this image in its viewer; shows the layer of the active cell."""
         before = self.session.editing
         if before is not None and before is not self:
             before.deactivate()
@@ -75,7 +75,7 @@ class EditSession(CellsInView):
             self.activated.emit()
 
     def deactivate(self) -> None:
-        """Commit what is painted and take the layer of the active cell out of the viewer."""
+        """Apply what is painted and remove the layer of the active cell from the viewer."""
         self.select(())
         self.deactivated.emit()
         if self.session.editing is self:
@@ -89,19 +89,19 @@ class EditSession(CellsInView):
         self.layers_changed.emit()
 
     def remove_layer(self, layer: Layer) -> None:
-        """Take such a layer out of the viewer."""
+        """Remove such a layer from the viewer."""
         self._more_layers = [own for own in self._more_layers if own is not layer]
         self.layers_changed.emit()
         if self.session.viewer is not None:
             self.session.canvas.take_out(layer)
 
     def select(self, ids: Iterable[int], *, centre: bool = False) -> None:
-        """Select cells of one plane; the first is the active one. Goes to their plane if it is not in view.
+        """Select cells of one plane; the first one is active. Goes to their plane if it is not visible.
 
         Parameters
         ----------
         centre
-            Bring the active cell to the middle of the view.
+            Centre the active cell.
         """
         self.finish()
         ids = tuple(dict.fromkeys(int(i) for i in ids))
@@ -118,23 +118,23 @@ class EditSession(CellsInView):
                 self.centre_on(ids[0])
 
     def do(self, name: str, changes: Sequence[Change] = (), regions: Sequence[RegionChange] = ()) -> Edit | None:
-        """Apply changes as one edit; what was painted comes first. Call `finish` before you compute the changes.
+        """Apply changes as one edit, after what was painted. Call `finish` before you compute the changes.
 
         Raises
         ------
         ValueError
-            If a change does not start from what is there.
+            If a change does not start from the current state.
         """
         self.finish()
         return self.history.do(name, changes, regions=regions)
 
     def undo(self) -> Edit | None:
-        """Take the last edit back, and show where; returns what was applied, None if there was nothing."""
+        """Undo the last edit and go there; returns the applied edit, None if there was nothing to undo."""
         self.finish()
         return self._look_at(self.history.undo())
 
     def redo(self) -> Edit | None:
-        """Apply the edit undone last again, and show where; None if there was nothing."""
+        """Redo the edit undone last and go there; None if there was nothing to redo."""
         self.finish()
         return self._look_at(self.history.redo())
 
@@ -147,18 +147,18 @@ class EditSession(CellsInView):
     def run_tool(
         self, name: str, ids: Iterable[int] | None = None, *, plane: Index | None = None, **arguments: Any
     ) -> Edit | None:
-        """Run a tool of the table `core.tools.TOOLS`, as one edit; afterwards is selected what the table says.
+        """Run a tool of the table `core.tools.TOOLS` as one edit; the table says what is selected afterwards.
 
         Parameters
         ----------
         name
             For instance "split_line", "merge", "grow".
         ids
-            The cells; those selected if not given.
+            The cells; by default the selected ones.
         plane
-            Their plane; the one in view if not given.
+            Their plane; by default the current one.
         arguments
-            Of the tool.
+            Arguments of the tool.
 
         Returns
         -------
@@ -168,7 +168,7 @@ class EditSession(CellsInView):
         Raises
         ------
         NotInView
-            If no plane is given, and the viewer shows none as it is.
+            If no plane is given, and the viewer shows none.
         """
         if plane is None:
             self.require_flat()
@@ -183,7 +183,7 @@ class EditSession(CellsInView):
         return edit
 
     def add(self, mask: np.ndarray, origin: tuple[int, int] = (0, 0), **fields: Any) -> Instance | None:
-        """Add a cell to the plane in view and select it; None if nothing of it is left.
+        """Add a cell to the current plane and select it; None if nothing of it is left.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The parts of the dock that corrects cells; they know how they look, and decide nothing."""
+"""The parts of the Correct dock; they show its state."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ changes, whatever lies over or under it. Control-click selects another cell and 
 
 
 def _button(action: Action, label: str) -> QPushButton:
-    """A button with its key; it leaves the keyboard to the canvas."""
+    """A button with its key; the canvas keeps the keyboard focus."""
     key = pretty_key(KEYS.key(action.name))
     button = QPushButton(f"{label}  {key}" if key else label)
     button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -69,7 +69,7 @@ def _allow(button: QPushButton, action: Action, state: CorrectState) -> None:
 
 
 class ActiveBox(QWidget):
-    """Which image and which cell, and the way through the cells."""
+    """The image, the active cell, and buttons to go through the cells."""
 
     wanted = Signal(str)
     category_picked = Signal(int)
@@ -135,7 +135,7 @@ def _swatch(category: int) -> QIcon:
 
 
 class PaintBox(QWidget):
-    """What painting does to other cells, and undo and redo by name."""
+    """What painting does to other cells; undo and redo by name."""
 
     wanted = Signal(str)
     mode_picked = Signal(str)
@@ -258,6 +258,6 @@ class ToolsBox(QWidget):
         return button
 
     def show_state(self, state: CorrectState) -> None:
-        """Enable what can be done and say why the rest cannot."""
+        """Enable the possible actions; the tooltips of others say why they are disabled."""
         for name, button in self.buttons.items():
             _allow(button, KEYS.actions[name], state)

@@ -1,4 +1,4 @@
-"""Changes to the models on disk, and the history that takes them back."""
+"""Changes to the models on disk, and a history to undo them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Outcome = Literal["done", "failed", "gone"]
 
 @dataclass(frozen=True)
 class Change:
-    """Something to do, in words once it is done; `back` undoes it, None where nothing can."""
+    """A change and its description; `back` undoes it, None if that is not possible."""
 
     text: str
     act: Act
@@ -32,18 +32,18 @@ def rename(old: str, new: str) -> Change:
 
 
 def archive(name: str) -> Change:
-    """Keep a model, but no longer offer it."""
+    """Archive a model: it is kept but no longer offered."""
     return Change(f"Archived '{name}'.", *_archiving(name))
 
 
 def bring_back(name: str, deleted: Deleted | None) -> Change:
-    """Offer a model again, from the archive or as it was deleted."""
+    """Restore an archived or deleted model."""
     act, back = _archiving(name) if deleted is None else _deleting(deleted)
     return Change(f"Brought back '{name}'.", back, act)
 
 
 def delete(name: str) -> Change:
-    """Delete a model, so that it can be brought back."""
+    """Delete a model so that it can be restored."""
     return Change(f"Deleted '{name}'.", *_deleting(Deleted(time.time_ns(), name)))
 
 
@@ -62,13 +62,13 @@ def _archiving(name: str) -> tuple[Act, Act]:
 
 
 def _deleting(deleted: Deleted) -> tuple[Act, Act]:
-    """Delete a model, and bring back exactly that one; in turn, as often as you like."""
+    """Delete a model and restore exactly that one, any number of times."""
     act = partial(registry.delete_model, deleted.name, time_ns=deleted.time_ns)
     return act, partial(registry.restore_deleted, deleted)
 
 
 class History:
-    """The changes that can be taken back, the last one last; one is in progress at a time."""
+    """The changes that can be undone, the latest last; one is in progress at a time."""
 
     def __init__(self) -> None:
         self._done: list[Change] = []
@@ -77,21 +77,21 @@ class History:
 
     @property
     def last(self) -> str:
-        """What Undo takes back; empty for nothing."""
+        """What Undo would undo; empty for nothing."""
         return self._done[-1].text if self._done else ""
 
     def begin(self, change: Change) -> None:
-        """A change is being made."""
+        """Start a change."""
         self._doing = change
 
     def begin_undo(self) -> Change:
-        """The last change is being taken back; returns what does that."""
+        """Start undoing the last change; returns the function that does it."""
         self._undoing = step = self._done.pop()
         assert step.back is not None
         return Change(f"Undone: {step.text}", step.back)
 
     def end(self, outcome: Outcome) -> None:
-        """What was begun has ended; an undo that failed can be tried again, unless what it needs is gone."""
+        """The change or undo has ended; an undo that failed can be retried, unless what it needs is gone."""
         step = self._doing if outcome == "done" else self._undoing if outcome == "failed" else None
         self._doing = self._undoing = None
         if step is not None and step.back is not None:

@@ -19,17 +19,17 @@ class DockState:
     chosen
         Name of the chosen model; empty where none is chosen.
     place
-        Where it is: offered in every dock, archived, or deleted and still on disk.
+        Whether it is offered in every dock, archived, or deleted and still on disk.
     is_shipped
         Whether it is part of the plugin.
     is_busy
-        Whether something is being done to models.
+        Whether models are being changed.
     last_change
         What Undo would undo; empty for nothing.
     other
         The model to compare with.
     has_data
-        Whether there is something to compare on.
+        Whether there are data to compare on.
     """
 
     chosen: str = ""
@@ -43,7 +43,7 @@ class DockState:
 
 @dataclass(frozen=True)
 class Controls:
-    """The buttons; `archive` brings back what is archived or deleted, `delete` deletes what was deleted for good."""
+    """The buttons; `archive` restores an archived or deleted model, and `delete` removes a deleted one for good."""
 
     rename: Control
     archive: Control

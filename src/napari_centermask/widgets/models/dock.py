@@ -32,9 +32,9 @@ _FILES = "Models (*.safetensors *.onnx *.pth *.pkl)"
 
 
 class ModelsDock(Dock):
-    """Keep order among the models; the registry on disk is the truth, the dock shows it.
+    """Manage the models on this computer; the dock shows the registry on disk.
 
-    What its buttons may do follows from `state` by `controls`.
+    `controls` computes from `state` what its buttons may do.
     """
 
     title = "Models"
@@ -93,7 +93,7 @@ class ModelsDock(Dock):
         )
 
     def _refresh(self, *_) -> None:
-        """Show what the state allows."""
+        """Update the buttons from the state."""
         box, shown = self.list, controls(self.state)
         show_control(box.rename, shown.rename)
         show_control(box.archive, shown.archive)
@@ -111,7 +111,7 @@ class ModelsDock(Dock):
         return next((e for e in self.inventory.entries if e.model.name == self.list.chosen), None)
 
     def look(self) -> None:
-        """Read the models again, off the GUI thread."""
+        """List the models again, off the GUI thread."""
         if self.looker.is_running:
             self._looks_again = True
         else:
@@ -122,13 +122,13 @@ class ModelsDock(Dock):
         self._change(changes.rename(self.list.chosen, new))
 
     def archive(self) -> None:
-        """Put the chosen model away; or bring it back, from the archive or as it was deleted."""
+        """Archive the chosen model; or restore it if it is archived or deleted."""
         name = self.list.chosen
         offered = self.list.place == "offered"
         self._change(changes.archive(name) if offered else changes.bring_back(name, self.list.deleted))
 
     def delete(self) -> None:
-        """Delete the chosen model, Undo brings it back; or a deleted one for good, once you agree."""
+        """Delete the chosen model, which Undo restores; or a deleted one for good, after a question."""
         deleted = self.list.deleted
         if deleted is None:
             self._change(changes.delete(self.list.chosen))
@@ -136,7 +136,7 @@ class ModelsDock(Dock):
             self._change(changes.delete_for_good(deleted))
 
     def undo(self) -> None:
-        """Take the last change back; where that fails, it can be tried again."""
+        """Undo the last change; if that fails, it can be retried."""
         step = self.history.begin_undo()
         self._work(step.text, "", tasks.change, step.act)
 
@@ -149,7 +149,7 @@ class ModelsDock(Dock):
         self._work(f"Added {file.name}.", "Installing. This takes a few seconds.", tasks.add, file)
 
     def compare(self) -> None:
-        """Compare the chosen model with the other one, in a process of its own."""
+        """Compare the chosen model with the other one, in a separate process."""
         new, old = self.list.chosen, self.comparing.other.currentText()
         self.comparing.status.setText(f"Comparing '{old}' (old) and '{new}' (new). You can keep working.")
         self.comparing.result.show_comparison(None)
@@ -216,7 +216,7 @@ class ModelsDock(Dock):
             self.add_data(Path(folder))
 
     def add_data(self, folder: Path) -> None:
-        """Offer a folder to compare on, and choose it."""
+        """Add a folder to compare on, and choose it."""
         if folder not in self._folders:
             self._folders.append(folder)
         self._list_data(chosen=DataFolder(folder))
@@ -232,13 +232,13 @@ class ModelsDock(Dock):
         self._refresh()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Models may have been added since."""
+        """List the models again, as some may have been added."""
         super().showEvent(event)
         self.look()
 
 
 def _agrees(parent: QWidget, deleted: Deleted) -> bool:
-    """Whether you want a model gone."""
+    """Ask whether to delete a model for good."""
     text = f"Delete '{deleted.name}' of {deleted.date} for good?\n\nIts files are removed. This cannot be undone."
     answer = QMessageBox.question(parent, "Delete a model for good", text)
     return answer == QMessageBox.StandardButton.Yes

@@ -1,4 +1,4 @@
-"""What the models dock does off the GUI thread: look, change, install, export, compare."""
+"""Work of the models dock off the GUI thread: list, change, install, export, compare."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from napari_centermask.widgets.work.tasks import Failed
 
 
 class Gone(Failed):
-    """The model is no longer where it was: asking again changes nothing."""
+    """The model is no longer where it was; retrying does not help."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Entry:
     size
         Bytes on disk.
     ancestors
-        The model it was made from, and so on; a name ends with " (not here)" where it is not on this machine.
+        Its parent, that one's parent, and so on; a name ends with " (not here)" if the model is not on this machine.
     children
-        Names of the models made from it.
+        Names of the models trained from it.
     """
 
     model: ModelFiles
@@ -50,9 +50,9 @@ class Inventory:
     Attributes
     ----------
     archived
-        Names of those put away.
+        Names of the archived models.
     deleted
-        Those that can be brought back, the last one first.
+        Deleted models that can be restored, the latest first.
     broken
         Why others cannot be used.
     """
@@ -81,7 +81,7 @@ def _entry(model: ModelFiles) -> Entry:
 
 
 def change(act: Callable[..., Any], *args: Any) -> Generator[None, None, str | Failed]:
-    """Do something to the models on disk; a mistake becomes `Failed`. For the worker thread."""
+    """Change the models on disk; a `UserError` becomes `Failed`. For the worker thread."""
     yield
     try:
         act(*args)
@@ -95,7 +95,7 @@ def change(act: Callable[..., Any], *args: Any) -> Generator[None, None, str | F
 
 
 def add(file: Path) -> Generator[None, None, str | Failed]:
-    """Install a model file, with the graphs that napari needs; a process of its own makes them."""
+    """Install a model file, with the graphs that napari needs, which a separate process makes."""
     try:
         for _ in run_child(["models", "add", str(file)]):
             yield
@@ -105,7 +105,7 @@ def add(file: Path) -> Generator[None, None, str | Failed]:
 
 
 def compare(old: str, new: str, source: DataFolder) -> Generator[None, None, Compared | Failed]:
-    """Compare two models in a process of its own: on a part of a project that neither was trained on, or on a whole folder."""
+    """Compare two models in a separate process: on a part of a project that neither was trained on, or on a whole folder."""
     with tempfile.TemporaryDirectory(prefix="centermask-", ignore_cleanup_errors=True) as temporary:
         out = Path(temporary)
         where = ["--data", str(source.folder), *(["--held-out"] if source.is_project else [])]

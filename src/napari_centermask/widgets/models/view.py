@@ -1,4 +1,4 @@
-"""The parts of the models dock; they know how they look, and decide nothing."""
+"""The parts of the models dock; they show its state."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SHOWN = (("bioimage_ap_mean", "bioimage AP"), ("AP", "AP"), ("AP50", "AP50"), (
 
 
 class ListBox(QWidget):
-    """All models, and what can be done with the chosen one."""
+    """All models, and buttons for the chosen one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class ListBox(QWidget):
         return "archived" if item.data(0, _DELETED) is None else "deleted"
 
     def show_inventory(self, inventory: Inventory) -> None:
-        """List the models; the chosen one stays chosen, or else another of its name."""
+        """List the models; the chosen one stays chosen, or else another one of the same name."""
         item = self.tree.currentItem()
         before, identity = self.chosen, "" if item is None else _identity(item)
         with QSignalBlocker(self.tree):
@@ -103,7 +103,7 @@ class ListBox(QWidget):
 
 
 def _identity(item: QTreeWidgetItem) -> str | Deleted:
-    """What distinguishes models of one name: the archive, a deletion, or neither."""
+    """What distinguishes models of the same name: the archive, a deletion, or neither."""
     return item.data(0, _DELETED) or (ARCHIVED if item.text(2) == ARCHIVED else "")
 
 
@@ -135,7 +135,7 @@ class CardBox(QWidget):
         self._on_fold(self.fold.isExpanded())
 
     def _on_fold(self, is_open: bool) -> None:
-        """The plots are made when somebody wants to see them."""
+        """Make the plots when they are shown for the first time."""
         if is_open and self.curves is None:
             self.curves = Curves()
             self.fold.addWidget(self.curves)
@@ -209,7 +209,7 @@ def _channels(n: int) -> str:
 
 
 def _images(n: int) -> str:
-    """On how many images a model and its parents were trained; empty where its card does not say."""
+    """Number of images that a model and its parents were trained on; empty if its card does not have it."""
     return "" if not n else "1 image" if n == 1 else f"{n:,} images, with those of its parents"
 
 
@@ -220,7 +220,7 @@ def _training(training: dict[str, Any]) -> str:
 
 
 def _data(training: dict[str, Any]) -> str:
-    """Each data set with the beginning of its hash."""
+    """Each data set with the first digits of its hash."""
     data = training.get("data")
     if not isinstance(data, dict):
         return ""
@@ -229,7 +229,7 @@ def _data(training: dict[str, Any]) -> str:
 
 
 def metric_lines(metrics: dict[str, Any], prefix: str = "") -> list[str]:
-    """A line for each name that holds figures, however deep."""
+    """A line for each group of figures, however nested."""
     lines = []
     for name, value in metrics.items():
         if not isinstance(value, dict):
@@ -244,7 +244,7 @@ def metric_lines(metrics: dict[str, Any], prefix: str = "") -> list[str]:
 
 
 def curves_of(card: ModelCard) -> RunState:
-    """The curves that a card keeps."""
+    """The training curves in a card."""
     state = RunState()
     curves = card.training.get("curves")
     for point in curves if isinstance(curves, list) else ():

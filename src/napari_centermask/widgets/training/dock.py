@@ -25,9 +25,9 @@ from napari_centermask.widgets.training.runs import run_to_open
 from napari_centermask.widgets.training.session import training_of
 from napari_centermask.widgets.training.start_part import StartPart
 from napari_centermask.widgets.training.view import (
+    CurvesBox,
     FailureBox,
     InstallBox,
-    CurvesBox,
     ProgressBox,
     RunsBox,
     primary,

@@ -1,4 +1,4 @@
-"""The training that a viewer shows: started, watched and steered. It belongs to the viewer and outlives its docks."""
+"""Start, watch and control training; belongs to a viewer and outlives its docks."""
 
 from __future__ import annotations
 
@@ -36,45 +36,45 @@ def training_of(viewer: Viewer) -> Training:
 
 
 class _Request(NamedTuple):
-    """What to bring into view next: `begin` starts, opens or deletes a job; one that only opens gives way to the next."""
+    """What to show next: `begin` starts, opens or deletes a job; a later request replaces one that only opens."""
 
     begin: Callable[[], Job | None]
     only_opens: bool = False
 
 
 class Training:
-    """One job in view; others may run on in the background.
+    """One job is shown; others may be running in the background.
 
     Attributes
     ----------
     changed
-        Emitted when anything is new: stage, curves, state. At most four times a second.
+        Emitted when stage, curves or state have changed, at most four times a second.
     pictured
         Emitted with (name, picture) pairs after an evaluation.
     compared
-        Emitted with a `comparison.Compared` when the new model was compared with the old one, with None when that does not
-        hold any more.
+        Emitted with a `comparison.Compared` when the new model was compared with the old one, and with None when that is
+        outdated.
     run_changed
-        Emitted when another job, or none, came into view.
+        Emitted when another job, or none, is shown.
     ended
-        Emitted with the last `RunUpdate` when the job in view has ended, or had ended before it was opened; with None
-        when it was deleted or could not be started.
+        Emitted with the last `RunUpdate` when the shown job has ended, or an ended job was opened; with None when it was
+        deleted or could not be started.
     install_ended
-        Emitted with whether a model was installed, when that was tried; `installed` and `installation_error` say how it went.
+        Emitted with whether a model was installed, after an attempt; `installed` and `installation_error` have the outcome.
     state, latest, pictures, comparison
-        What the job in view has reported.
+        Data from the shown job.
     is_pausing
-        Whether the job in view was asked to pause and has not done so yet.
+        Whether the shown job was asked to pause and has not paused yet.
     installed
         The name under which its model is installed; empty if it is not.
     installation_error
-        Why it could not be installed; empty where that was not tried, or is going on.
+        Why it could not be installed; empty if that was not tried or is in progress.
     runs
         The runs on disk.
     installer
         Installs one model at a time off the GUI thread.
     in_use
-        The viewer's model; one that is installed here becomes it.
+        The viewer's model in use; a model that is installed here becomes it.
     """
 
     changed = Signal()
@@ -95,7 +95,7 @@ class Training:
         self.installer.ended.connect(self._on_installed)
 
     def _forget(self) -> None:
-        """Nothing is in view."""
+        """Clear the data of the shown job."""
         self.job: Job | None = None
         self.state = RunState()
         self.latest: RunUpdate | None = None
@@ -106,34 +106,34 @@ class Training:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the job in view is running, as far as it has reported."""
+        """Whether the shown job is running, according to its last update."""
         return self.job is not None and self.state.state in ALIVE
 
     @property
     def others(self) -> list[Job]:
-        """Jobs that are running now and are not in view, of those that were listed or in view before."""
+        """Known jobs that are running now and are not shown."""
         here = None if self.job is None else self.job.folder
         return [job for job in self.runs.running if job.folder != here]
 
     @property
     def live(self) -> list[Job]:
-        """All jobs that are running now, as far as known."""
+        """All known jobs that are running now."""
         here = [self.job] if self.job is not None and self.is_alive else []
         return here + self.others
 
     def start(self, settings: TrainSettings) -> bool:
-        """Start a training and bring it into view; False, with a notification, where another one is running."""
+        """Start training and show it; False, with a notification, if another run is in progress."""
         if not self._is_free():
             return False
         self._request(partial(Job.start, settings))
         return True
 
     def open(self, folder: Path) -> None:
-        """Bring a run into view, running or ended."""
+        """Show a run, running or ended."""
         self._request(partial(Job.open, folder), only_opens=True)
 
     def retry(self, **changes: Any) -> None:
-        """Start the ended job in view again, with changed settings; a notification where another one is running."""
+        """Restart the ended job with changed settings; shows a notification if another one is running."""
         if self.job is not None and self._is_free():
             self._request(partial(_again, self.job.folder, changes))
 
@@ -144,14 +144,14 @@ class Training:
         return not running
 
     def pause(self) -> None:
-        """Ask the job to pause after its step."""
+        """Ask the job to pause after the current step."""
         if self.job is not None:
             self.job.pause()
             self.is_pausing = True
             self.changed.emit()
 
     def resume(self) -> None:
-        """Let a paused job go on, or start an ended one from its last state."""
+        """Resume a paused job, or restart an ended one from its last state."""
         if self.job is not None and self.is_alive:
             self.job.resume()
         else:
@@ -177,13 +177,13 @@ class Training:
             self._request(partial(_discarded, self.job))
 
     def end(self) -> None:
-        """Stop watching; the job goes on."""
+        """Stop watching; the job continues."""
         self._requests, self.job = [], None
         self.runs.close()
         self.watcher.cancel()
 
     def install(self, name: str) -> None:
-        """Install the model of the run in view under a name, and use it; `install_ended` follows."""
+        """Install the model of the shown run under a name, and use it; emits `install_ended` afterwards."""
         if self.job is None or self.latest is None or self.latest.model is None:
             return
         self._installing, self.installation_error = self.job.folder, ""

@@ -1,4 +1,4 @@
-"""The upper part of the fine-tuning dock: on which data, from which model, with which settings, and go."""
+"""The upper part of the fine-tuning dock: data, start model, settings, and the start button."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class StartPart(QWidget):
     Attributes
     ----------
     note
-        What came of checking the data: a summary of the settings, or why there are none.
+        Outcome of checking the data: a summary of the settings, or why there are none.
     """
 
     def __init__(self, training: Training, projects: ProjectSession, *, on_change: Callable[[], None]) -> None:
@@ -59,17 +59,17 @@ class StartPart(QWidget):
 
     @property
     def source(self) -> DataFolder | None:
-        """What to train on."""
+        """The data to train on."""
         return self.box.data.currentData()
 
     def add_folder(self, folder: Path) -> None:
-        """Offer a folder with images and annotations, and choose it."""
+        """Add a folder with images and annotations, and choose it."""
         if folder not in self._folders:
             self._folders.append(folder)
         self.list_sources(chosen=DataFolder(folder))
 
     def list_sources(self, chosen: DataFolder | None = None) -> None:
-        """Offer the project that is open and the folders; the chosen one stays."""
+        """Offer the open project and the folders; the choice stays."""
         chosen = chosen or self.source
         project = self.projects.project
         offered = data_folders(None if project is None else project.folder, self._folders)
@@ -81,7 +81,7 @@ class StartPart(QWidget):
         self._on_source_picked()
 
     def fine_tune(self) -> None:
-        """Start with what is chosen, all else computed; a mistake becomes a notification."""
+        """Start training with the chosen data and model, and computed settings; an error becomes a notification."""
         if self.source is None:
             show_error(NO_DATA)
             return
@@ -89,7 +89,7 @@ class StartPart(QWidget):
         self.compute()
 
     def compute(self) -> None:
-        """Compute the settings for what is chosen off the GUI thread; they are shown when that is done."""
+        """Compute the settings off the GUI thread, and show them when that is done."""
         if self.source is None:
             return
         try:
@@ -102,18 +102,18 @@ class StartPart(QWidget):
         self._on_change()
 
     def _save_project(self, source: DataFolder) -> None:
-        """Write the project, so that the training sees all of it."""
+        """Save the project, so that training uses all of it."""
         project = self.projects.project
         if source.is_project and project is not None and not project.read_only:
             self.projects.save()
 
     def follow_model_in_use(self) -> None:
-        """Start from the model in use, unless you chose another one here or are starting with the one shown."""
+        """Start from the model in use, unless another one was chosen here or training is starting with the shown one."""
         if not (self._has_own_model or self._starts):
             self.box.models.choose(self.training.in_use.name)
 
     def use_new_model(self) -> None:
-        """A model was installed and is in use now: start the next training from it."""
+        """Start the next training from a model that was just installed and is in use."""
         self._has_own_model = False
         self.follow_model_in_use()
 
@@ -135,7 +135,7 @@ class StartPart(QWidget):
         self._on_change()
 
     def _on_advanced(self, is_open: bool) -> None:
-        """The form needs computed settings."""
+        """Compute the settings when the form is opened."""
         if is_open and self.planner.plan is None:
             self.compute()
 
@@ -155,12 +155,12 @@ class StartPart(QWidget):
         self._on_change()
 
     def _show_plan(self, plan: Plan) -> None:
-        """Show computed settings; what you changed in the form stays.
+        """Show computed settings; changes made in the form are kept.
 
         Raises
         ------
         UserError
-            If that is out of range, or does not go with the rest.
+            If such a change is out of range, or does not fit the other settings.
         """
         form = self.advanced.form
         changes = form.changes() if form.is_filled else {}

@@ -1,4 +1,4 @@
-"""The parts of the fine-tuning dock; they know how they look, and decide nothing."""
+"""The parts of the fine-tuning dock; they show its state."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _HELP = """
 
 
 class StartBox(QWidget):
-    """From which model, on which data, and go."""
+    """Start model, data, and the start button."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class StartBox(QWidget):
 
 
 class RunsBox(QWidget):
-    """Which run is in view."""
+    """Choose the run to show."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class RunsBox(QWidget):
         form.addRow(label("Show"), self.runs)
 
     def set_runs(self, runs: Sequence[Run], current: Path | None) -> None:
-        """Offer these runs; the one in view stays chosen."""
+        """Offer these runs; the shown one stays chosen."""
         with QSignalBlocker(self.runs):
             self.runs.clear()
             for run in runs:
@@ -83,15 +83,15 @@ class RunsBox(QWidget):
         self.setVisible(bool(runs))
 
     def show_current(self, folder: Path | None) -> None:
-        """Choose the run in view."""
+        """Choose the shown run."""
         with QSignalBlocker(self.runs):
             self.runs.setCurrentIndex(-1 if folder is None else self.runs.findData(str(folder)))
 
 
 class ProgressBox(QWidget):
-    """How far the run is, and what can be done with it.
+    """The progress of the run, and buttons for it.
 
-    The bar is never animated: each frame of an animation redraws the whole window where OpenGL is software.
+    The bar is never animated: with software OpenGL, each frame of an animation redraws the whole window.
     """
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class ProgressBox(QWidget):
         layout.addWidget(self.notices)
 
     def show_state(self, state: RunState) -> None:
-        """Bring the texts and the bar up to date."""
+        """Update the texts and the bar."""
         self.title.setText(state.title)
         self.progress.setUpdatesEnabled(False)  # else it would not wait for the rest, but draw the window for itself
         self.progress.setValue(round(state.part * 1000))
@@ -121,7 +121,7 @@ class ProgressBox(QWidget):
 
 
 class CurvesBox(QWidget):
-    """Curves, and what the model finds on a validation image."""
+    """Curves, and predictions on a validation image."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class CurvesBox(QWidget):
 
 
 class AdvancedBox(QWidget):
-    """All settings of a training, folded away."""
+    """All training settings, collapsed at first."""
 
     def __init__(self) -> None:
         from superqt import QCollapsible
@@ -173,7 +173,7 @@ class AdvancedBox(QWidget):
 
 
 class FailureBox(QWidget):
-    """Why a run failed, and buttons for what helps."""
+    """Why a run failed, and buttons for remedies."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -221,10 +221,10 @@ class InstallBox(QWidget):
 
 
 def settle() -> None:
-    """Lay out what was changed, now and to the end.
+    """Finish the layout after changes at once.
 
-    Labels of several lines settle in two or three turns of the event loop. Each would be a picture of the whole window
-    where it holds an OpenGL canvas: 25 ms with software OpenGL.
+    Labels of several lines get their final size in two or three turns of the event loop. Each turn would redraw the whole
+    window if it holds an OpenGL canvas: 25 ms with software OpenGL.
     """
     for _ in range(_LEVELS):  # a call leaves to the next what a layout asks of the one around it
         QCoreApplication.sendPostedEvents(None, int(QEvent.Type.LayoutRequest))

@@ -1,4 +1,4 @@
-"""Cells of an image classified: what the worker thread does, and the one edit that comes of it."""
+"""Classify the cells of an image: the work of the worker thread, and the resulting edit."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class UnclassifiedPlane:
 
 @dataclass(frozen=True)
 class Classification:
-    """The answer of a classifier.
+    """The result of a classifier.
 
     Attributes
     ----------
     categories
         The names of its K categories.
     probabilities
-        For each plane (N, K), the rows in the order of its cells.
+        (N, K) for each plane, with rows in the order of its cells.
     """
 
     planes: Sequence[UnclassifiedPlane]
@@ -62,7 +62,7 @@ class Classification:
 def classify_planes(
     classifier: str, planes: Sequence[UnclassifiedPlane]
 ) -> Generator[Progress, None, Classification | Failed]:
-    """Classify cells with an installed classifier or one of a file; for the worker thread."""
+    """Classify cells with an installed classifier or one from a file; for the worker thread."""
     name = Path(classifier).name.removesuffix(SUFFIX)
     steps = _classify_planes(classifier, name, planes)
     then = "Choose another one, or train it again."
@@ -96,14 +96,14 @@ def apply_classification(viability: Viability, classification: Classification, n
     Parameters
     ----------
     name
-        Of the edit.
+        Name of the edit.
     mean
-        Take the mean with the probabilities that the cells have.
+        Average with the present probabilities of the cells.
 
     Raises
     ------
     ReadOnlyProject
-        If the project is read-only; everything is as before then.
+        If the project is read-only; nothing is changed then.
     """
     edits, result = viability.edits, viability.edits.result
     changes = _changes(viability, classification, mean=mean)
@@ -148,7 +148,7 @@ def _name_planes(edits: EditSession) -> None:
 
 
 def _undo_names_with(edit: Edit, edits: EditSession, before: dict[int, str]) -> None:
-    """Remove the categories that an edit added when it is undone, unless the list was changed since; redo adds them again."""
+    """Remove categories that an edit added when it is undone, unless the list was changed since; redo adds them again."""
     result, after, back = edits.result, dict(edits.result.categories), edit.inverse()
 
     def follow(applied: Edit) -> None:

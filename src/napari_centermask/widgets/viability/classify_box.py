@@ -1,4 +1,4 @@
-"""Which classifier to use on which channels: the part of the viability dock above the threshold."""
+"""The part of the viability dock above the threshold: which classifier to use on which channels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FILE = "From file…"
 
 
 class ClassifierCombo(QComboBox):
-    """The classifiers that come with installed models, files that were chosen, and "From file…".
+    """The classifiers of installed models, chosen files, and "From file…".
 
     Attributes
     ----------
@@ -39,11 +39,11 @@ class ClassifierCombo(QComboBox):
 
     @property
     def chosen(self) -> str | None:
-        """Name of a model or path of a file; None if there is neither."""
+        """Name of a model or path of a file; None if nothing is chosen."""
         return self.currentData()
 
     def reload(self) -> None:
-        """List what is installed now; the choice stays."""
+        """List the installed classifiers; the choice stays."""
         before = self.chosen
         with QSignalBlocker(self):
             self.clear()
@@ -64,7 +64,7 @@ class ClassifierCombo(QComboBox):
         self.setItemData(self.count() - 1, text, Qt.ItemDataRole.ToolTipRole)
 
     def showPopup(self) -> None:
-        """List what is installed whenever the list is opened."""
+        """Reload whenever the list is opened."""
         self.reload()
         super().showPopup()
 
@@ -82,7 +82,7 @@ class ClassifierCombo(QComboBox):
             self.choose_file(Path(path))
 
     def choose_file(self, path: Path) -> None:
-        """Offer a file and choose it; if it is not a classifier, a notification says so and the choice stays."""
+        """Add a file and choose it; if it is not a classifier, a notification says so and the choice stays."""
         try:
             read_classifier_card(path)
         except BadModel as error:
@@ -97,7 +97,7 @@ class ClassifierCombo(QComboBox):
 
 
 class ClassifyBox(QWidget):
-    """Which classifier sees which channels, which cells it may change, and how far it is; folded away until it is needed."""
+    """The classifier, its channels, the cells that it may change, and its progress; collapsed at first."""
 
     def __init__(self) -> None:
         from superqt import QCollapsible
@@ -144,6 +144,6 @@ class ClassifyBox(QWidget):
         self._channels.setVisible(len(names) > 1)
 
     def report(self, text: str) -> None:
-        """Show how it went; an empty text takes no room."""
+        """Show the outcome; an empty text takes no space."""
         self.run.status.setText(text)
         self.run.status.setVisible(bool(text))

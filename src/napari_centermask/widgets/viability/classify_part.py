@@ -1,4 +1,4 @@
-"""The part of the viability dock that classifies the cells of the image in view, off the GUI thread."""
+"""The part of the viability dock that classifies the cells of the current image, off the GUI thread."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _ALL_JUDGED = "No cell is left to classify: you judged them all. Tick 'Also cell
 
 
 class ClassifyPart:
-    """Runs a classifier, and makes its answer one edit.
+    """Runs a classifier and applies its result as one edit.
 
     Parameters
     ----------
     settle
-        Gives the cells the categories of a threshold that is being tried; called before cells are taken or changed.
+        Applies a threshold that is being tried; called before cells are read or changed.
 
     Attributes
     ----------
@@ -62,12 +62,12 @@ class ClassifyPart:
         self._links.add(self.runner.ended, self._on_ended)
 
     def close(self) -> None:
-        """The dock is gone: stop, and report nothing."""
+        """The dock was closed: stop without a report."""
         self._links.end()
         self.runner.cancel()
 
     def set_image(self, viability: Viability | None) -> None:
-        """Turn to another image."""
+        """Use another image."""
         self._viability = viability
         shown = None if viability is None else viability.edits.shown
         source = shown and shown.source()
@@ -76,7 +76,7 @@ class ClassifyPart:
         self.box.report("")
 
     def show_controls(self, controls: Controls) -> None:
-        """Bring the buttons up to date; the box unfolds the first time that it is suggested."""
+        """Update the buttons; the box opens the first time that it is suggested."""
         if controls.suggests_classifier and not self._was_suggested:
             self._was_suggested = True
             self.box.fold.expand(False)
@@ -85,7 +85,7 @@ class ClassifyPart:
         self.box.run.progress.setVisible(controls.cancel.enabled)
 
     def start(self) -> None:
-        """Classify the cells of all planes; the answer is one edit at the end."""
+        """Classify the cells of all planes; the result is one edit at the end."""
         viability, chosen = self._viability, self.box.classifier.chosen
         if viability is None or chosen is None:  # the button is disabled
             return
@@ -123,7 +123,7 @@ class ClassifyPart:
         self.changed.emit()
 
     def _apply(self, classification: Classification, viability: Viability, name: str, mean: bool) -> str:
-        """Change the cells; returns what to report."""
+        """Change the cells; returns the report."""
         edits = viability.edits
         source = edits and edits.source
         if source is None or edits.session.shown(source) is not edits.shown:

@@ -20,13 +20,13 @@ class DockState:
     has_result
         Whether the chosen image has a result.
     n_cells
-        Its cells, those below the score threshold included.
+        Number of its cells, including those below the score threshold.
     categories_problem
-        Why its categories allow no threshold; empty if they do.
+        Why its categories do not allow a threshold; empty if they do.
     n_following, n_fixed
-        Cells in view that the threshold decides on, and those that keep their category whatever it is.
+        Number of cells that follow the threshold, and of those that keep their category.
     fits
-        Whether a threshold gives the cells the categories that they have.
+        Whether a threshold gives the cells their present categories.
     in_project
         Whether the image belongs to the open project.
     read_only
@@ -57,15 +57,15 @@ class Controls:
     Attributes
     ----------
     note
-        Below the threshold: how many cells follow it, or why it cannot be set.
+        Text below the threshold: how many cells follow it, or why it cannot be set.
     threshold, category, colours
-        The slider, which category it is for, and what the colours mean.
+        The slider, its category, and the meaning of the colours.
     everywhere
-        Uses the threshold for the whole project.
+        Applies the threshold to the whole project.
     shows_project
-        Whether what concerns the whole project is visible.
+        Whether controls for the whole project are visible.
     suggests_classifier
-        Whether to classify the cells is what most would do next.
+        Whether classifying the cells is the usual next step.
     """
 
     note: str

@@ -1,4 +1,4 @@
-"""How many cells of each category an image and its frames have: in a sentence, a plot and a table."""
+"""Cells of each category in an image and its frames: in a sentence, a plot and a table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class SummaryBox(QWidget):
-    """Counts and viability of the image and of the frame in view."""
+    """Counts and viability of the image and of the current frame."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class SummaryBox(QWidget):
         Parameters
         ----------
         frame
-            Name of the frame in view and its (K,) cells; None if the image has only one.
+            Name of the current frame and its (K,) cells; None if the image has only one.
         """
         self.image.setText("No cells yet." if counts is None else _sentence("Image", counts, counts.total, names))
         self.frame.setVisible(frame is not None)
@@ -59,7 +59,7 @@ def _sentence(what: str, counts: Counts, numbers: np.ndarray, names: Mapping[int
 
 
 class CountsBox(QWidget):
-    """The counts of one image; plot and table are shown for stacks only.
+    """The counts of an image; plot and table are only shown for stacks.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class CountsBox(QWidget):
         self.frames.picked.connect(self._on_picked)
 
     def set_image(self, viability: Viability | None) -> None:
-        """Turn to another image, and offer its axes, time first."""
+        """Show another image, and offer its axes, time first."""
         self._viability = viability
         self.axis.clear()
         if viability is None:
@@ -103,7 +103,7 @@ class CountsBox(QWidget):
         self.axis.setCurrentIndex(time if names else -1)
 
     def show_counts(self) -> None:
-        """Show the counts by the threshold as it is now."""
+        """Show the counts with the present threshold."""
         viability = self._viability
         is_stack = viability is not None and bool(viability.edits.result.leading)
         self.axis.setVisible(is_stack)

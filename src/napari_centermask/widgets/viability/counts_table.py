@@ -1,4 +1,4 @@
-"""Cells by category and viability, a line for each frame or image."""
+"""Cells by category and viability, a row for each frame or image."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def percent(value: Any) -> str:
 
 
 class CountsTable(QTableView):
-    """A line for each frame or image: its cells by category, and its viability.
+    """A row for each frame or image: its cells by category, and its viability.
 
     Attributes
     ----------
     picked
-        Emitted with the number of a line that was clicked.
+        Emitted with the number of the clicked row.
     """
 
     picked = Signal(int)
@@ -39,7 +39,7 @@ class CountsTable(QTableView):
 
 
 class CountsModel(QAbstractTableModel):
-    """The lines of `CountsTable`, made where they are looked at."""
+    """The rows of `CountsTable`, made when they are shown."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class CountsModel(QAbstractTableModel):
     def show_counts(
         self, heading: str, lines: Sequence[str], kinds: Sequence[str], numbers: np.ndarray, viability
     ) -> None:
-        """Show (n, K) cells and (n,) percent of lines with these names."""
+        """Show (n, K) cells and (n,) percentages in rows with these names."""
         titles = (heading, *kinds, "Viability")
         if titles == self._heading and list(lines) == list(self._lines):
             self.numbers, self.viability = numbers, viability
@@ -75,7 +75,7 @@ class CountsModel(QAbstractTableModel):
         return self._heading[section] if wanted and section < len(self._heading) else None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Texts; numbers stand to the right."""
+        """Texts; numbers are aligned to the right."""
         line, column = index.row(), index.column()
         if role == Qt.ItemDataRole.TextAlignmentRole and column:
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

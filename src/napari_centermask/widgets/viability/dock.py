@@ -51,9 +51,9 @@ _WAIT_MS = 60  # edits in quick succession are counted once
 
 
 class ViabilityDock(Dock):
-    """Cells of an image, dead or alive by a threshold on a probability.
+    """Living and dead cells of an image, by a threshold on a probability.
 
-    The dock is a view: `threshold.Viability` holds the threshold, and the cells their categories.
+    The dock is a view: `threshold.Viability` holds the threshold, and the cells hold their categories.
     """
 
     title = "Viability"
@@ -120,7 +120,7 @@ class ViabilityDock(Dock):
         self.links.on_end(self.measuring.close)
 
     def _bind(self) -> None:
-        """Turn to the chosen image."""
+        """Show the chosen image."""
         source = self.image.layer
         shown = self.session.shown(source)
         viability = None if shown is None else viability_of(edit_session_of(self.session, source))
@@ -133,7 +133,7 @@ class ViabilityDock(Dock):
         self.refresh()
 
     def _leave(self) -> None:
-        """Leave the image so far; its cells get the categories that they were shown with."""
+        """Leave the present image; its cells get the categories that they are shown with."""
         self._settle_later.stop()
         self._cell_links.end()
         if self.viability is not None:
@@ -159,7 +159,7 @@ class ViabilityDock(Dock):
         self._refresh_later.start()
 
     def state(self) -> DockState:
-        """What the buttons depend on now."""
+        """The state that the buttons depend on."""
         viability, project = self.viability, self.projects.project
         in_project = project is not None and self.image.layer is not None and self.image.layer is self.projects.layer
         state = DockState(
@@ -184,7 +184,7 @@ class ViabilityDock(Dock):
         )
 
     def refresh(self) -> None:
-        """Show threshold, counts and what can be done; otherwise it happens shortly after edits."""
+        """Update threshold, counts and buttons now; otherwise this happens shortly after edits."""
         self._refresh_later.stop()
         shown, viability = self._show_controls(), self.viability
         if viability is not None:
@@ -236,7 +236,7 @@ class ViabilityDock(Dock):
             show_info(f"Changed the category of {counted(n, 'cell')} in other images.")
 
     def _try(self, viability: Viability, change: Callable[[], Value]) -> Value | None:
-        """Change cells; a refusal, as by a read-only project, becomes a notification, and the threshold goes back."""
+        """Change cells; an error, for instance in a read-only project, becomes a notification, and the threshold is reset."""
         try:
             return change()
         except UserError as error:

@@ -1,4 +1,4 @@
-"""Counts and viability of every image of a project, counted one after another while somebody looks."""
+"""Counts and viability of every image of a project, counted one after another while they are shown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ImageCounts(QWidget):
-    """A line for each image of the project that is open.
+    """A row for each image of the open project.
 
     Attributes
     ----------
@@ -68,12 +68,12 @@ class ImageCounts(QWidget):
         self._begin()
 
     def showEvent(self, event) -> None:
-        """Count the images that have not been counted yet."""
+        """Count the remaining images."""
         super().showEvent(event)
         self._begin()
 
     def hideEvent(self, event) -> None:
-        """Stop counting while nobody sees it."""
+        """Stop counting while hidden."""
         super().hideEvent(event)
         self._timer.stop()
 

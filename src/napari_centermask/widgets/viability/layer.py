@@ -1,7 +1,7 @@
-"""A label layer whose colours mean categories by a threshold, or probabilities; moving the threshold redraws no pixel.
+"""A label layer coloured by category with a threshold, or by probability; moving the threshold redraws no pixel.
 
-A pixel holds what can be said of its cell whatever the threshold: the probability in hundredths, the next best category,
-the present one, and whether the pixel is on the cell's edge. A threshold is a table of colours for these numbers.
+A pixel holds everything about its cell that does not depend on the threshold: the probability in hundredths, the next best
+category, the present one, and whether the pixel is on the cell's edge. A threshold is a table of colours for these numbers.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _FIRST = 2  # 0 is background, 1 the hatch
 
 
 class ViabilityLayer:
-    """Shown in place of a result's two layers while it is there.
+    """Shown in place of a result's two layers.
 
     Parameters
     ----------
     cells
-        The probabilities; whoever owns them brings them in line with an edit before `follow` is called.
+        The probabilities; their owner updates them after an edit before calling `follow`.
     """
 
     def __init__(self, session: Session, shown: Shown, cells: CellProbabilities) -> None:
@@ -65,7 +65,7 @@ class ViabilityLayer:
         self.reset()
 
     def show(self, *, on_removed: Callable[[], None]) -> None:
-        """Put it above the result's layers, which are hidden meanwhile; `on_removed` is called if the user removes it."""
+        """Show the layer above the result's layers, which are hidden; `on_removed` is called if the user removes it."""
         self._on_removed = on_removed
         self._session.show_above(self._shown, self.layer)
         self._show_others(False)
@@ -79,7 +79,7 @@ class ViabilityLayer:
         self._links.add(self._shown.composed, self._on_step)
 
     def hide(self) -> None:
-        """Take it out of the viewer and show the result's layers again."""
+        """Remove it from the viewer and show the result's layers again."""
         stop(self._timer)
         self._links.end()
         if self._session.viewer is not None:
@@ -101,14 +101,14 @@ class ViabilityLayer:
             layer.visible = visible
 
     def reset(self) -> None:
-        """Draw all again: other cells are shown, or another category counts."""
+        """Draw everything again, because other cells are shown or another category is used."""
         self._stale = set(self._shown.result.planes)
         self._ids = sorted({*self._shown.result.categories, *self._cells.columns.data["category"].tolist()} - {0})
         self.set_colours(self.threshold, self.mode)
         self._on_step()
 
     def set_colours(self, threshold: float | None, mode: str) -> None:
-        """Colour by a threshold, or with None by the categories that cells have."""
+        """Colour by a threshold, or with None by the present categories."""
         from napari.utils.colormaps import CyclicLabelColormap
 
         self.threshold, self.mode = threshold, mode
@@ -138,7 +138,7 @@ class ViabilityLayer:
         return colours
 
     def _by_slot(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(slots,) uint16 each: what pixels of the cells in the slots hold, inside and on the edge."""
+        """(slots,) uint16 each: the values of a cell's pixels, inside and on the edge."""
         cells, columns = self._cells, self._cells.columns
         rows = np.array([-1 if (row := columns.row(int(id))) is None else row for id in ids])
         free, known = cells.free[rows], np.searchsorted(self._ids, cells.other[rows])
@@ -152,7 +152,7 @@ class ViabilityLayer:
         return fill, edge
 
     def follow(self, edit: Edit) -> None:
-        """Draw again what an edit changed; the result's own layers have followed."""
+        """Redraw what an edit changed, after the result's own layers were updated."""
         new = {c.after.category for c in edit.changes if c.after is not None} - set(self._ids)
         if new:  # the numbers have no place for it
             self.reset()
@@ -170,14 +170,14 @@ class ViabilityLayer:
         self._on_step()
 
     def draw_current(self) -> None:
-        """Draw the plane in view if its drawing is out of date and the layers of the result are up to date."""
+        """Draw the current plane if it is outdated and the layers of the result are up to date."""
         here = self._shown.plane_in_view()
         if here in self._stale and here not in self._shown.layers.behind:
             self._paint(here)
             self.layer.refresh(extent=False)
 
     def _draw_next(self) -> None:
-        """Draw one more plane of a stack that is seen as a volume; others are drawn when they come into view."""
+        """Draw another plane of a stack that is shown as a volume; otherwise, planes are drawn when they are shown."""
         if self._stale and self._shown.plane_in_view() is None:
             self._paint(next(iter(self._stale)))
         else:

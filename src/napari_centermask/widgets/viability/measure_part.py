@@ -29,14 +29,14 @@ class MeasurePart:
     Parameters
     ----------
     settle
-        Gives the cells the categories of a threshold that is being tried; called before they are measured.
+        Applies a threshold that is being tried; called before cells are measured.
 
     Attributes
     ----------
     changed
         Emitted when measuring starts or ends.
     viability
-        Of the image in view; None for none.
+        Viability of the current image; None for none.
     """
 
     changed = Signal()
@@ -50,7 +50,7 @@ class MeasurePart:
         self._links.add(self.runner.ended, self._on_ended)
 
     def close(self) -> None:
-        """The dock is gone: stop, and report nothing."""
+        """The dock was closed: stop without a report."""
         self._links.end()
         self.runner.cancel()
 
@@ -60,7 +60,7 @@ class MeasurePart:
             self.start(Path(path), everything=everything)
 
     def start(self, path: Path, *, everything: bool = False) -> None:
-        """Measure the image in view, or with `everything` all images of the project, and write the tables.
+        """Measure the current image, or with `everything` all images of the project, and write the tables.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Measure cells off the GUI thread: what the worker is given, and its work."""
+"""Measure cells off the GUI thread: the worker's input and its work."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _EVERY = 25  # cells between two reports of progress
 
 @dataclass(frozen=True)
 class Written:
-    """The files of a measurement, and how many cells they hold."""
+    """The files of a measurement, and the number of cells in them."""
 
     paths: tuple[Path, Path]
     cells: int
@@ -45,7 +45,7 @@ def axis_names(source: Image, axes: Sequence[int]) -> tuple[str, ...]:
 
 
 def measured_layer(shown: Shown, dead: int | None) -> Measured:
-    """An image layer with its cells as they are now; edits that come later change nothing."""
+    """A snapshot of an image layer and its cells; later edits do not change it."""
     source, planes = shown.source(), shown.planes
     size = pixel_size({"units": getattr(source, "units", ()), "scale": source.scale}).get("pixel_size_um")
     return Measured(
@@ -59,7 +59,7 @@ def measured_layer(shown: Shown, dead: int | None) -> Measured:
 
 
 def measured_project(project: Project, dead: int | None) -> list[Measured]:
-    """All images of a project that have cells, as they are now.
+    """A snapshot of all images of a project that have cells.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Viability along a stack: over time, or through the depth. pyqtgraph is imported when the first plot is made."""
+"""Viability along a stack: over time or depth. pyqtgraph is imported when the first plot is made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEIGHT = 220
 
 
 class ViabilityPlot(QWidget):
-    """One curve and a line at the frame in view; a click goes to a frame.
+    """A curve and a line at the current frame; a click goes to a frame.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class ViabilityPlot(QWidget):
         layout.addStretch(1)
 
     def show_viability(self, percent: np.ndarray, here: int, *, along: str) -> None:
-        """Draw (n,) percent of the frames and mark the one in view; frames without cells leave a gap."""
+        """Draw (n,) percentages of the frames and mark the current one; frames without cells leave a gap."""
         if self.plot is None:
             return
         # The plot knows curves by identity: the one before lives until the new one is drawn.

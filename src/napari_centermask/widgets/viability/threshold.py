@@ -1,4 +1,4 @@
-"""The viability of one image: a threshold that is tried on the canvas, and becomes one edit when it is final."""
+"""The viability of an image: a threshold is previewed on the canvas, and becomes one edit when it is final."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def viability_of(edits: EditSession) -> Viability:
 
 
 class Viability:
-    """Which cells of an image are dead.
+    """Living and dead cells of an image.
 
     Attributes
     ----------
     changed
-        Emitted when cells changed, or their colours were taken away.
+        Emitted when cells changed, or their colours were removed.
     moved
-        Emitted when the threshold was moved and no cell changed yet.
+        Emitted when the threshold was moved but no cell has changed yet.
     cells
         Probabilities and categories.
     threshold
-        By which the cells are shown: the one that is tried, else one that fits the categories they have; None if no
-        threshold does.
+        The threshold by which the cells are shown: the previewed one, else one that fits their present categories; None if
+        none does.
     slider_value
-        The threshold to show where none fits.
+        The threshold to show if none fits.
     layer
-        What shows it; None while the cells are shown as before.
+        The layer that shows it; None while the cells are shown as before.
     """
 
     changed = Signal()
@@ -59,7 +59,7 @@ class Viability:
 
     @property
     def edits(self) -> EditSession:
-        """The correction of the image; this does not keep it alive."""
+        """The correction of the image, which is not kept alive."""
         return self._edits()
 
     @property
@@ -81,11 +81,11 @@ class Viability:
         self.show(AS_BEFORE)
 
     def counts(self) -> Counts:
-        """Cells by plane and category, by the threshold as it stands now."""
+        """Cells by plane and category, with the present threshold."""
         return self.cells.counts(self.threshold)
 
     def show(self, mode: str) -> None:
-        """Colour by "category" or "probability", or with "before" as before."""
+        """Colour by "category" or "probability"; "before" restores the former colours."""
         wanted = mode != AS_BEFORE and not self.problem and bool(self.cells.free.any())
         if not wanted and self.layer is not None:
             layer, self.layer = self.layer, None
@@ -102,13 +102,13 @@ class Viability:
         self.changed.emit()
 
     def move(self, threshold: float) -> None:
-        """Try a threshold: colours and counts follow, no cell changes."""
+        """Preview a threshold: colours and counts follow, but no cell changes."""
         self._tried, self.threshold, self.slider_value = True, threshold, threshold
         self._colour()
         self.moved.emit()
 
     def settle(self) -> Edit | None:
-        """Give the cells the categories of the threshold that was tried, as one edit; None if that changes nothing.
+        """Apply the previewed threshold as one edit; None if that changes nothing.
 
         Raises
         ------
@@ -124,7 +124,7 @@ class Viability:
         return edit
 
     def take_back(self) -> None:
-        """Drop the threshold that was tried: the cells keep their categories."""
+        """Discard the previewed threshold: the cells keep their categories."""
         self._tried = False
         self._fit()
         self._colour()
@@ -135,7 +135,7 @@ class Viability:
         self._begin()
 
     def catch_up(self) -> None:
-        """Follow what is in no history: another score threshold, other categories or colours."""
+        """Update after changes outside the history: another score threshold, other categories or colours."""
         if self._state() == self._known:
             return
         self._known = self._state()
@@ -149,7 +149,7 @@ class Viability:
         return result.threshold, {**result.categories}, {**result.colours}, self.edits.shown.layers.hatch
 
     def _begin(self) -> None:
-        """Fit the threshold and draw again."""
+        """Fit the threshold and redraw."""
         if not self._tried:
             self._fit()
         if self.layer is not None:
@@ -157,14 +157,14 @@ class Viability:
             self.layer.reset()
 
     def apply_to(self, project: Project) -> int:
-        """Give the cells of all other images their categories by this threshold: one edit in each.
+        """Apply this threshold to the cells of all other images, as one edit in each.
 
-        Reviewed images stay as they are: a person found everything in them right.
+        Reviewed images stay as they are, because everything in them is correct.
 
         Returns
         -------
         int
-            Cells that changed.
+            Number of changed cells.
 
         Raises
         ------
@@ -192,7 +192,7 @@ class Viability:
         self.changed.emit()
 
     def _fit(self) -> None:
-        """Find a threshold that gives the cells their categories; the present one if it does."""
+        """Find a threshold that gives the cells their categories, if possible the present one."""
         self.threshold = None if self.cells.category is None else self.cells.fitting(self.slider_value)
         self.slider_value = self.slider_value if self.threshold is None else self.threshold
 

@@ -1,4 +1,4 @@
-"""The parts of the viability dock; they know how they look, and decide nothing."""
+"""The parts of the viability dock; they show its state."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _FIGURES = (".png", ".jpg", ".jpeg")
 
 
 class ThresholdBox(QWidget):
-    """Which category is dead, from which probability on, and what the colours mean."""
+    """The dead category, its threshold, and the meaning of the colours."""
 
     picked = Signal(int)
 
@@ -70,7 +70,7 @@ class ThresholdBox(QWidget):
             self.category.setCurrentIndex(max(self.category.findData(chosen), 0))
 
     def show_cells(self, cells: CellProbabilities, colours: Mapping[int, str]) -> None:
-        """Draw the histogram of the probabilities in the colours of the category and of the most frequent other one."""
+        """Draw the histogram of probabilities in the colours of the category and of the most frequent other one."""
         follow = cells.free & cells.columns.shown()
         other = int(np.bincount(cells.other[follow]).argmax())
         above, below = (QColor.fromRgbF(*map(float, category_colour(c, colours))) for c in (cells.category, other))
@@ -78,7 +78,7 @@ class ThresholdBox(QWidget):
         self.slider.set_scores(cells.probability[follow])
 
     def show_controls(self, controls: Controls) -> None:
-        """Bring note and buttons up to date."""
+        """Update the note and the buttons."""
         self.note.setText(controls.note)
         self.everywhere.setVisible(controls.shows_project)
         show_control(self.everywhere, controls.everywhere)
@@ -91,7 +91,7 @@ class ThresholdBox(QWidget):
 
     @property
     def mode(self) -> str:
-        """What the colours mean."""
+        """The meaning of the colours: "category", "probability" or "before"."""
         return self.colours.currentData()
 
 
