@@ -25,7 +25,7 @@ def test_a_probe_tells_its_detail():
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "signal 11"),
         ("raise RuntimeError('no driver')", "RuntimeError: no driver"),
         ("import sys; sys.exit(3)", "code 3"),
-        ("print('chatter')", "no answer"),
+        ("print('chatter')", "did not answer"),
         ("while True: pass", "within 1 s"),
     ],
 )

@@ -58,6 +58,6 @@ def test_empty_removes_for_good_what_was_removed_and_not_the_archive(add, capsys
     add("second")
     registry.delete_model("mine")
     assert cli.run(["models", "empty"]) == 0
-    assert "Deleted for good: 1; " in capsys.readouterr().out
+    assert "Deleted 1 model for good; " in capsys.readouterr().out
     assert registry.deleted_models() == []
     assert restored(capsys)[1] == "first"

@@ -183,7 +183,7 @@ class Prompts:
 
 
 def _is_open(edits: EditSession | None) -> bool:
-    """Whether the image is still there."""
+    """Whether the image is still in the viewer."""
     return edits is not None and edits.source is not None and edits.source in edits.session.viewer.layers
 
 
