@@ -1,4 +1,4 @@
-"""What a button may do, as a value: docks compute it from their state without Qt, and show it."""
+"""The state of a button as a value, which docks compute without Qt."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Control:
     Attributes
     ----------
     tooltip
-        What it does; or, where it is disabled, why it cannot and what to do.
+        What the button does; or, if it is disabled, why, and what to do.
     text
-        Its label; empty where that never changes.
+        Its label; empty if that never changes.
     """
 
     tooltip: str
@@ -23,6 +23,6 @@ class Control:
 
 
 def control(does: str, *reasons: str, text: str = "") -> Control:
-    """A button that does something; if one of the reasons is not empty, it is disabled and its tooltip is the first."""
+    """A button, which is disabled if one of the reasons is not empty; the first one is then its tooltip."""
     reason = next(filter(None, reasons), "")
     return Control(reason or does, enabled=not reason, text=text)

@@ -53,20 +53,20 @@ class Curves(QWidget):
         self._warm_up()
 
     def _warm_up(self) -> None:
-        """Draw once unseen: the first time costs some hundred milliseconds, which are now spent when the dock opens."""
+        """Draw once while hidden: the first drawing takes some hundred milliseconds, which are spent when the dock opens."""
         for plot in self.plots:
             plot.draw({"": Curve([0, 1], [0.1, 1.0])}, 1)
             plot.widget.grab()
             plot.draw({}, 1)
 
     def show_state(self, state: RunState) -> None:
-        """Show a run's curves, at once if the last redraw is long ago, else soon."""
+        """Show a run's curves, at once if the last redraw was long ago, else soon."""
         self._state, self._is_new = state, True
         if not self._timer.isActive():
             self._on_time()
 
     def prepare(self) -> None:
-        """Work out now what would else be found while drawing; after a change of size."""
+        """Compute the layout after a change of size, before drawing."""
         for plot in self.plots:
             plot.prepare()
 
@@ -112,11 +112,11 @@ class Plot:
         self._drawn: tuple | None = None
 
     def prepare(self) -> None:
-        """Fit the ranges now: found while it is drawn, they would have it drawn once more."""
+        """Fit the ranges before drawing, which would otherwise cause a second redraw."""
         self.widget.scene().prepareForPaint()
 
     def draw(self, curves: dict[str, Curve], end: int) -> None:
-        """Bring the lines up to date, over steps from 0 to `end`; those of another run go."""
+        """Update the lines, over steps from 0 to `end`, and remove those of another run."""
         new = (
             end,
             *(
@@ -150,6 +150,6 @@ class Plot:
 
 
 def _decades(curves: dict[str, Curve]) -> float:
-    """Over how many powers of ten the values go."""
+    """How many powers of ten the values span."""
     values = [v for curve in curves.values() for v in curve.values if v > 0]
     return log10(max(values) / min(values)) if values else 0.0

@@ -29,7 +29,7 @@ class SettingsForm(QWidget):
     fields
         Names of the fields to show, in order.
     choices
-        Values on offer where fewer than the field allows make sense here.
+        Values to offer, if only some of those that the field allows make sense here.
     """
 
     changed = Signal()
@@ -83,7 +83,7 @@ class SettingsForm(QWidget):
         self.shown.emit()
 
     def set_idle(self, reasons: Mapping[str, str], *, hide: bool = False) -> None:
-        """Disable, or hide, the rows of fields that have no effect; the tooltips say why, and `value` leaves them out."""
+        """Disable or hide the rows of fields without effect; the tooltips say why, and `value` leaves them out."""
         self._idle = {name: why for name, why in reasons.items() if name in self.rows}
         for name, row in self.rows.items():
             row.explain(self._idle.get(name, ""))
@@ -95,7 +95,7 @@ class SettingsForm(QWidget):
 
 
 class _Row:
-    """One field: magicgui's control for its type, or a number that may be left open."""
+    """One field: magicgui's control for its type, or an optional number."""
 
     def __init__(self, name: str, field: FieldInfo, *, choices: tuple[str, ...] | None) -> None:
         from magicgui.widgets import create_widget
@@ -130,7 +130,7 @@ class _Row:
         self.control.value = 0 if value is None else value
 
     def explain(self, why_idle: str) -> None:
-        """Enable the control, or disable it and say why it has no effect."""
+        """Enable the control, or disable it with the reason as tooltip."""
         self.control.enabled = not why_idle
         self.control.tooltip = f"No effect: {why_idle}." if why_idle else self.about
 
@@ -144,7 +144,7 @@ def _without_none(annotation: Any) -> tuple[bool, Any]:
 
 
 def _places(number: float | None) -> int:
-    """Decimal places of a number as it is written: 3 for 0.001."""
+    """Decimal places of a number: 3 for 0.001."""
     return 0 if number is None else max(0, -int(Decimal(str(number)).as_tuple().exponent))
 
 

@@ -1,4 +1,4 @@
-"""How our docks look: headings, rows that line up, a column that scrolls."""
+"""Layout of the docks: headings, aligned rows, a column that scrolls."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def titled_form(parent: QWidget, heading: str, *, help: str | None = None) -> QF
 
 
 def label(text: str) -> QLabel:
-    """A label as wide as the longest, so that the rows of all boxes line up."""
+    """A label as wide as the longest one, so that the rows of all boxes are aligned."""
     made = QLabel(text)
     made.setMinimumWidth(made.fontMetrics().horizontalAdvance("Channel axis"))
     return made
 
 
 def scroll_column(dock: QWidget) -> QVBoxLayout:
-    """The layout to fill a dock with, in an area that scrolls: a dock that did not would make a low window grow."""
+    """A layout for a dock, in a scroll area: without it, the dock would make a small window grow."""
     inside = QWidget()
     layout = QVBoxLayout(inside)
     layout.setContentsMargins(8, 4, 8, 8)
@@ -83,7 +83,7 @@ def stack(dock: QWidget, boxes: tuple[QWidget, ...]) -> None:
 
 
 class _Column(QScrollArea):
-    """Scrolls up and down only: it is always wide enough for what is inside."""
+    """A vertical scroll area, which is always wide enough for its content."""
 
     def __init__(self, inside: QWidget) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class _Column(QScrollArea):
 
 
 def row(*widgets: QWidget, stretch: int = 0) -> QWidget:
-    """Widgets side by side; number `stretch` takes the room that is left."""
+    """Widgets side by side; number `stretch` takes the remaining space."""
     holder = QWidget()
     layout = QHBoxLayout(holder)
     layout.setContentsMargins(0, 0, 0, 0)

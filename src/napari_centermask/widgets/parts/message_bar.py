@@ -1,4 +1,4 @@
-"""A bar in a dock that shows a message and waits for an answer."""
+"""A bar in a dock with a message and buttons to answer it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari_centermask.widgets.work.gate import guarded
 
 
 class MessageBar(QFrame):
-    """What a person must know, with buttons to answer."""
+    """A message with buttons to answer it."""
 
     def __init__(self) -> None:
         super().__init__()

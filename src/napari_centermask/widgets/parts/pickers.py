@@ -84,7 +84,7 @@ class LayerCombo(QComboBox):
 
 
 class ChannelPicker(QPushButton):
-    """Which channels the model sees, in their order: a menu with ticks."""
+    """A menu of the channels that the model sees, in their order."""
 
     picked = Signal()
 
@@ -95,7 +95,7 @@ class ChannelPicker(QPushButton):
         self._names: list[str] = []
 
     def set_names(self, names: Sequence[str]) -> None:
-        """Offer these channels, all ticked; the ticks stay if the names are the same as before."""
+        """Offer these channels, all ticked; if the names have not changed, the ticks stay."""
         if list(names) == self._names:
             return
         self._names = list(names)
@@ -133,7 +133,7 @@ class ChannelPicker(QPushButton):
 
 
 class ModelCombo(QComboBox):
-    """The models on this machine; the one that the settings name by default is chosen first.
+    """The models on this machine; the default model of the settings is chosen at first.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class ModelCombo(QComboBox):
             self.setCurrentIndex(next((at for at in known if at >= 0), 0))
 
     def choose(self, name: str) -> None:
-        """Choose a model, also one that was just added; one that is not on offer changes nothing."""
+        """Choose a model, also one that was just added; an unknown one changes nothing."""
         if self.findText(name) < 0:
             self.reload()
         if (at := self.findText(name)) >= 0:
@@ -181,20 +181,20 @@ class ModelCombo(QComboBox):
 
 
 def can_shrink(combo: QComboBox) -> None:
-    """Long names must not widen the dock."""
+    """Let the box shrink, so that long names do not widen the dock."""
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(10)
     combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
 
 def hint(widget: QWidget, text: str, *, enabled: bool = True) -> None:
-    """Enable a control, with a tooltip on what it does, or disable it, with a tooltip on why and what to do."""
+    """Enable a control, with what it does as tooltip; or disable it, with the reason and what to do."""
     widget.setEnabled(enabled)
     widget.setToolTip(text)
 
 
 def show_control(button: QAbstractButton, control: Control) -> None:
-    """Bring a button up to date."""
+    """Update a button."""
     hint(button, control.tooltip, enabled=control.enabled)
     if control.text and button.text() != control.text:
         button.setText(control.text)

@@ -1,4 +1,4 @@
-"""A picture from a file, as wide as its dock; a click opens it large."""
+"""A picture from a file, as wide as its dock; a click opens it enlarged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LARGEST = 1200
 
 
 def read_picture(path: Path) -> QImage | None:
-    """The picture in a file, made smaller where it is very large; None if it cannot be read. For any thread."""
+    """Read a picture, reduced if it is very large; None if it cannot be read. For any thread."""
     image = QImage(str(path))
     if image.isNull():
         return None
@@ -24,7 +24,7 @@ def read_picture(path: Path) -> QImage | None:
 
 
 class Picture(QLabel):
-    """Shows one picture; keeps its shape while the dock is resized."""
+    """Shows a picture and keeps its aspect ratio when the dock is resized."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Picture(QLabel):
 
     @property
     def image(self) -> QImage | None:
-        """What is shown."""
+        """The picture that is shown."""
         return self._image
 
     def set_image(self, image: QImage | None) -> None:
@@ -68,13 +68,13 @@ class Picture(QLabel):
             self.updateGeometry()
 
     def mousePressEvent(self, event) -> None:
-        """Open it large."""
+        """Open it enlarged."""
         if self._image is not None:
             show_large(self._image, self)
 
 
 def show_large(image: QImage, parent: QWidget) -> QDialog:
-    """A window of its own with the picture in full size."""
+    """Open a window with the picture in full size."""
     dialog = QDialog(parent)
     dialog.setWindowTitle("CenterMask")
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

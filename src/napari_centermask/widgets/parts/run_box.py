@@ -1,4 +1,4 @@
-"""Run, Cancel, and how far the run is: a part of several docks."""
+"""Run, Cancel, and the progress of a run: a part of several docks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from napari_centermask.widgets.parts.layout import row
 
 
 class RunBox(QWidget):
-    """The buttons, a progress bar, and a line that says what is going on."""
+    """The buttons, a progress bar, and a status line."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class RunBox(QWidget):
         self.status.setText("Starting")
 
     def show_progress(self, part: float, message: str) -> None:
-        """Show progress; the bar moves to and fro until the first tile is done."""
+        """Show progress; the bar is indeterminate until the first tile is done."""
         if part > 0:
             self.progress.setRange(0, 1000)
             self.progress.setValue(round(part * 1000))

@@ -1,4 +1,4 @@
-"""A threshold: a slider under a histogram of what lies on either side of it."""
+"""A threshold: a slider under a histogram of the scores."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _KEPT, _LEFT_OUT = QColor("#7bd389"), QColor(128, 128, 128, 110)
 
 
 class ScoreSlider(QWidget):
-    """A threshold, and how many candidates lie on either side.
+    """A threshold, and how many candidates are on either side.
 
     Attributes
     ----------
     changed
         Emitted with the threshold as it moves.
     released
-        Emitted when the slider was let go.
+        Emitted when the slider is released.
 
     Parameters
     ----------
     value
-        The threshold at first.
+        The initial threshold.
     low, high
         Its limits.
     """
@@ -77,11 +77,11 @@ class ScoreSlider(QWidget):
 
     @property
     def is_dragged(self) -> bool:
-        """Whether a person holds the slider."""
+        """Whether the slider is being dragged."""
         return self._slider.isSliderDown()
 
     def setToolTip(self, text: str) -> None:
-        """Say the same on all parts."""
+        """Set the same tooltip on all parts."""
         for part in (self._histogram, self._slider, self._spin):
             part.setToolTip(text)
 

@@ -1,4 +1,4 @@
-"""Our docks share one place as tabs: one below another, as napari opens them, none has room."""
+"""Our docks share one place as tabs: stacked, as napari opens them, none would have enough room."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ _NAME = "centermask-dock"
 def share_place(dock: QWidget, title: str) -> None:
     """Let a dock become a tab beside those of ours that are open when it is first shown, and end when a person closes it.
 
-    Where a person put it (another side, a window of its own) it stays. When it is closed napari deletes only the frame that
-    it put around the dock; a dock that lived on unseen would answer beside the one that is opened next.
+    If you move it (to another side, or into a window), it stays there. When a dock is closed, napari only deletes the frame
+    around it; the hidden dock would keep reacting beside the one opened next.
 
     Parameters
     ----------
     title
-        Of its tab; napari's own names are too long for six of them.
+        Title of its tab; napari's own names are too long for six tabs.
     """
     dock.setObjectName(_NAME)
     _FirstShow(dock, title)
 
 
 class _FirstShow(QObject):
-    """Waits for the dock to get its place, once, and to lose it."""
+    """Waits for the first time that the dock is shown, and for its closing."""
 
     def __init__(self, dock: QWidget, title: str) -> None:
         super().__init__(dock)
@@ -48,7 +48,7 @@ class _FirstShow(QObject):
 
 
 def _join(window: QMainWindow, frame: QDockWidget) -> None:
-    """Put a frame on top of the first of ours on the same side."""
+    """Tabify a frame with the first of ours on the same side."""
     area = window.dockWidgetArea(frame)
     for other in window.findChildren(QDockWidget):
         inner = other.widget()

@@ -1,4 +1,4 @@
-"""What a model does in the background of a project, as a person chooses it: predictions of the next images, and a ranking."""
+"""Background work of a project: predictions of the next images, and a ranking."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Background:
-    """Starts and stops predictions and ranking, and shows how they go."""
+    """Starts and stops predictions and ranking, and shows their progress."""
 
     def __init__(self, box: BackgroundBox, session: ProjectSession, links: Connections) -> None:
         self._box, self._session = box, session
@@ -23,7 +23,7 @@ class Background:
         links.add(session.ranking.reported, self._on_ranking)
 
     def predict(self, *_: object) -> None:
-        """Predict the next images if that is wanted, else stop."""
+        """Predict the next images if that is switched on, else stop."""
         project = self._session.project
         if self._box.wanted.isChecked() and project is not None:
             self._session.predictions.start(project, self._settings)
@@ -31,7 +31,7 @@ class Background:
             self._session.predictions.stop()
 
     def show_order(self) -> None:
-        """Show in which order the images are."""
+        """Show the order of the images."""
         self._box.order.setCurrentIndex(1 if self._session.ranking.values else 0)
 
     def _settings(self) -> SegmentSettings | None:

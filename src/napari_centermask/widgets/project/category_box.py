@@ -24,11 +24,11 @@ class CategoryBox(QWidget):
     Attributes
     ----------
     edited
-        Emitted with the id and the `Category` as it should be.
+        Emitted with the id and the changed `Category`.
     added
         Emitted with the name of a new category.
     removed
-        Emitted with the id of a category that should go.
+        Emitted with the id of a category to remove.
     """
 
     edited = Signal(int, object)
@@ -70,7 +70,7 @@ class CategoryBox(QWidget):
         self.problem.hide()
 
     def explain(self, text: str) -> None:
-        """Say why a change was not taken."""
+        """Show why a change is not possible."""
         self.problem.setText(text)
         self.problem.show()
 

@@ -1,4 +1,4 @@
-"""Edits the categories of the open project, or of the image in view where there is none."""
+"""Edit the categories of the open project, or of the current image if there is no project."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class CategoryEditor:
-    """Takes what was typed into the box to the project or the image, and explains what cannot be taken."""
+    """Applies changes in the box to the project or the image, and shows why some are not possible."""
 
     def __init__(self, box: CategoryBox, session: ProjectSession, links: Connections) -> None:
         self._box, self._session = box, session
@@ -27,7 +27,7 @@ class CategoryEditor:
 
     @property
     def owner(self) -> Project | ImageCategories | None:
-        """Whose categories are edited; None if there is neither a project nor an image with cells."""
+        """The project or image whose categories are edited; None if there is neither."""
         if self._session.project is not None:
             return self._session.project
         session = self._session.session
@@ -37,13 +37,13 @@ class CategoryEditor:
         return None if shown is None else ImageCategories(session, shown)
 
     def show(self, *_: object) -> None:
-        """Show the categories as they are."""
+        """Show the present categories."""
         owner = self.owner
         categories = {} if owner is None else with_keys(owner.categories)
         self._box.show_categories(categories, enabled=owner is not None and not owner.read_only)
 
     def change(self, change: Callable[[Project | ImageCategories], object]) -> None:
-        """Change the categories; a mistake is explained under them."""
+        """Change the categories; an error is shown below them."""
         owner = self.owner
         if owner is None:
             return

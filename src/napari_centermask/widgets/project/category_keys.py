@@ -1,4 +1,4 @@
-"""The keys of categories: the same table of keys as for all other actions of the correction."""
+"""The keys of categories, in the table of keys of all actions."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def set_key(id: int, key: str) -> None:
 
 
 def apply_keys(categories: Mapping[int, Category]) -> list[str]:
-    """Use the keys that a project's categories ask for; returns why some cannot be used.
+    """Use the keys of a project's categories; returns why some cannot be used.
 
-    A digit alone stands for the default, Control and that digit: digits alone choose the label layer's tools.
+    A digit stands for the default, Control and that digit, because digits alone choose the label layer's tools.
     """
     problems = []
     for id, category in categories.items():
@@ -48,7 +48,7 @@ def apply_keys(categories: Mapping[int, Category]) -> list[str]:
 
 
 def _action(id: int) -> str:
-    """The name of the action that gives a cell this category, made if there is none."""
+    """The name of the action that assigns a category; the action is made if missing."""
     name = f"category_{id}"
     if name not in KEYS.actions:
         KEYS.add(

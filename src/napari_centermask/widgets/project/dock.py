@@ -35,7 +35,7 @@ _WATCH_MS = 2000  # the journal is written by another thread, which must not tou
 
 
 class ProjectDock(Dock):
-    """Go through a folder of images.
+    """Work on a folder of images.
 
     The dock is a view: the project belongs to the viewer's `ProjectSession`, which outlives it.
     """
@@ -109,7 +109,7 @@ class ProjectDock(Dock):
         self._watch.start()
 
     def show_image(self, id: int | None) -> None:
-        """Bring an image of the project into view; a mistake becomes a notification."""
+        """Show an image of the project; an error becomes a notification."""
         if id is None:
             return
         QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
@@ -135,7 +135,7 @@ class ProjectDock(Dock):
             self.look_at(*wanted)
 
     def look_at(self, id: int, finding: Finding) -> None:
-        """Bring what the check found into view, as soon as its image is read."""
+        """Go to a finding of the check, as soon as its image is loaded."""
         self._finding = id, finding
         self.show_image(id)
         self._select_finding()
@@ -153,7 +153,7 @@ class ProjectDock(Dock):
             show_info("All images after this one are reviewed.")
 
     def _on_project_changed(self) -> None:
-        """Show the project that is open now, or that there is none."""
+        """Show the open project, or that there is none."""
         session, project = self.session, self.project
         self.message.clear()
         self.images.set_images(session.images)
@@ -193,7 +193,7 @@ class ProjectDock(Dock):
         self._refresh()
 
     def check_journal(self) -> None:
-        """Say when the disk refuses the journal, and when it accepts it again; a timer calls this."""
+        """Show when the journal cannot be written, and when it can again; a timer calls this."""
         problem = "" if self.project is None else self.project.problem
         if problem != self._problem:
             self._problem = problem
@@ -203,7 +203,7 @@ class ProjectDock(Dock):
                 self.message.clear()
 
     def _refresh(self) -> None:
-        """Show which project it is, what can be done, and how far it is."""
+        """Show the project and its progress, and update the buttons."""
         project, state = self.project, self.session.state()
         self.head.name.setText("<b>No project</b>" if project is None else f"<b>{project.folder.name}</b>")
         self.head.name.setToolTip("" if project is None else str(project.folder))
@@ -213,12 +213,12 @@ class ProjectDock(Dock):
         self.navigation.count.setText(progress_text(state))
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Stop making thumbnails when nobody sees them."""
+        """Stop making thumbnails while they are hidden."""
         self.images.stop_pictures()
         super().hideEvent(event)
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Make the thumbnails that are missing."""
+        """Make missing thumbnails."""
         super().showEvent(event)
         if self.project is not None:
             self.images.load_pictures(self.project)

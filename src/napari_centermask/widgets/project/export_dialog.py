@@ -1,4 +1,4 @@
-"""The export dialog of a project: issues that a check finds, what to write, and where."""
+"""The export dialog of a project: issues found by a check, what to write, and where."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _MOST_LISTED = 1000
 
 
 def check_project(project: Project) -> list[tuple[int, Finding]]:
-    """Check all images that a person or a model worked on; (image id, finding), image by image.
+    """Check all images with cells or reviewed regions; returns (image id, finding), image by image.
 
     Raises
     ------
@@ -59,7 +59,7 @@ class ExportDialog(QDialog):
     Attributes
     ----------
     wanted
-        (image id, `Finding`) that the person wants to look at instead; None otherwise.
+        (image id, `Finding`) to go to instead; None otherwise.
     """
 
     def __init__(self, project: Project, parent: QWidget | None = None) -> None:
@@ -146,7 +146,7 @@ class ExportDialog(QDialog):
         )
 
     def splits(self) -> dict[str, float] | None:
-        """Parts of the images by split, None for no split."""
+        """Fraction of the images by split; None for no split."""
         if not self.split.isChecked():
             return None
         return {name: spin.value() / 100 for name, spin in zip(_PARTS, self.parts, strict=True) if spin.value()}
@@ -160,7 +160,7 @@ class ExportDialog(QDialog):
         show_control(self.start, start)
 
     def _on_masks(self) -> None:
-        """Say what polygons would lose, before anything is written."""
+        """Show what polygons would lose, before anything is written."""
         tolerance = self.masks.currentData()
         self.loss.setVisible(tolerance is not None)
         if tolerance is None:
@@ -173,7 +173,7 @@ class ExportDialog(QDialog):
         self.loss.setText(str(polygon_loss(records, tolerance=tolerance)))
 
     def statuses(self) -> tuple[str, ...]:
-        """Of the images that are exported."""
+        """Statuses of the images to export."""
         return ("reviewed",) if self.reviewed.isChecked() else EXPORTED
 
     def _on_browse(self) -> None:
@@ -188,7 +188,7 @@ class ExportDialog(QDialog):
             self.reject()
 
     def export(self) -> None:
-        """Write the files; a mistake is explained and the dialog stays."""
+        """Write the files; an error is shown and the dialog stays open."""
         QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
         try:
             folder = Path(self.folder.text().strip())

@@ -1,4 +1,4 @@
-"""Open, save, add, remove, import and export: what a person does with the files of a project, with its questions and answers."""
+"""Open, save, add, remove, import and export files of a project, with the questions to ask."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ if TYPE_CHECKING:
 
 
 class ProjectFiles:
-    """Acts on the files of the project that is open in a viewer.
+    """Actions on the files of the project that is open in a viewer.
 
     Parameters
     ----------
     parent
-        Of dialogs.
+        Parent of dialogs.
     message
-        Shows what has to be decided.
+        Shows questions and messages.
     """
 
     def __init__(self, parent: QWidget, session: ProjectSession, message: MessageBar) -> None:
         self._parent, self._session, self._message = parent, session, message
 
     def ask_and_open(self) -> None:
-        """Open the folder that a person chooses."""
+        """Ask for a folder and open it."""
         folder = QFileDialog.getExistingDirectory(self._parent, "Open a project or a folder of images")
         if folder:
             self.open(Path(folder))
 
     def ask_and_open_samples(self) -> None:
-        """Copy the sample images into a folder that a person chooses, and open them."""
+        """Ask for a folder, copy the sample images into it, and open them."""
         folder = QFileDialog.getExistingDirectory(self._parent, f"Where should the folder '{PROJECT}' go?")
         if folder:
             self.open(copy_samples(Path(folder)))
 
     def open(self, folder: Path) -> None:
-        """Open a project, or make one of a folder of images; a mistake becomes a notification."""
+        """Open a project, or make one from a folder of images; an error becomes a notification."""
         is_new = not (folder / PROJECT_FILE).exists()
         QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
         try:
@@ -62,7 +62,7 @@ class ProjectFiles:
             QApplication.restoreOverrideCursor()
 
     def save(self, *, overwrite: bool = False) -> bool:
-        """Save the project; asks if another program changed its files, and shows why if the disk refuses."""
+        """Save the project; asks if another program changed its files, and shows why if it cannot be saved."""
         try:
             self._session.save(overwrite=overwrite)
         except ChangedOutside as error:
@@ -84,7 +84,7 @@ class ProjectFiles:
         self._session.replace(state(self._session.require()))
 
     def add(self) -> None:
-        """Add the images that a person chooses."""
+        """Ask for images and add them."""
         from napari_centermask.io.images import SUFFIXES
 
         kinds = " ".join(f"*{s}" for s in SUFFIXES)
@@ -97,12 +97,12 @@ class ProjectFiles:
             show_info(text)
 
     def remove(self, id: int, *, asked: bool = False) -> None:
-        """Take an image out of the project once the person agrees; its cells are kept, and come back with it.
+        """Remove an image from the project after a question; its cells are kept, and come back with it.
 
         Parameters
         ----------
         asked
-            The person has agreed already.
+            Whether the question has been answered with yes.
 
         Raises
         ------
@@ -129,11 +129,11 @@ class ProjectFiles:
             self._session.show_soon(following)
 
     def bring(self) -> None:
-        """Import the cells of a file that a person chooses."""
+        """Ask for a file and import its cells."""
         import_annotations(self._session, self._parent)
 
     def export(self) -> tuple[int, Finding] | None:
-        """Check and export; the image id and the finding that the person wants to look at instead, None otherwise."""
+        """Check and export; returns the image id and the finding to go to instead, None otherwise."""
         from napari_centermask.widgets.project.export_dialog import ExportDialog
 
         self._session.flush()
@@ -142,7 +142,7 @@ class ProjectFiles:
         return dialog.wanted
 
     def greet(self, problems: list[str]) -> None:
-        """Show what you must know after opening, and `problems` that came up."""
+        """Show messages after opening, and `problems` that came up."""
         project = self._session.require()
         if project.read_only:
             self._message.show_message(project.read_only)
@@ -159,7 +159,7 @@ class ProjectFiles:
 
 
 def _agrees(parent: QWidget, image: ProjectImage) -> bool:
-    """Whether the person wants an image out of the project."""
+    """Ask whether to remove an image from the project."""
     text = (
         f"Remove {image.path.name} from the project?\n\nThe image file stays where it is. Its cells are kept in "
         "annotations.json and come back if you add the image again. The project is saved."

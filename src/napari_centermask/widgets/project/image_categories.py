@@ -1,4 +1,4 @@
-"""The categories of an image that belongs to no project, edited as those of a project are."""
+"""The categories of an image without a project, edited like those of a project."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ImageCategories:
-    """The categories of one result; as far as they are concerned, the same calls as `io.project.Project`."""
+    """The categories of a result, with the same methods as `io.project.Project`."""
 
     read_only = ""
 
@@ -25,25 +25,25 @@ class ImageCategories:
 
     @property
     def categories(self) -> dict[int, Category]:
-        """Kinds of cells by COCO id."""
+        """The categories by COCO id."""
         result = self._shown.result
         usual = {id: CATEGORY_COLOURS[(id - 1) % len(CATEGORY_COLOURS)] for id in result.categories}
         colours = {**usual, **result.colours}
         return {id: Category(name, colours[id]) for id, name in result.categories.items()}
 
     def add_category(self, name: str) -> int:
-        """Add a kind of cell; raises as `Project.add_category`."""
+        """Add a category; raises as `Project.add_category`."""
         id, category = new_category(name, self.categories)
         self.set_category(id, category)
         return id
 
     def set_category(self, id: int, category: Category) -> None:
-        """Change or add a kind of cell; raises as `Project.set_category`."""
+        """Change or add a category; raises as `Project.set_category`."""
         check_category(id, category, self.categories)
         self._put({**self.categories, id: category})
 
     def remove_category(self, id: int) -> None:
-        """Remove a kind of cell that no cell has; raises as `Project.remove_category`."""
+        """Remove a category that no cell has; raises as `Project.remove_category`."""
         n = sum(cell.category == id for cell in self._shown.result)
         if n:
             raise BadSettings(

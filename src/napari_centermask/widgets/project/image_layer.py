@@ -1,4 +1,4 @@
-"""An image of a project as a layer, and whether it still is the image that its cells were drawn on."""
+"""An image of a project as a layer, and a check that it still is the image that its cells were drawn on."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def image_layer(pixels: ImageData, *, name: str) -> tuple[Image, ImagePlanes]:
 
 
 def check_form(path: Path, planes: ImagePlanes, result: Result) -> None:
-    """Whether cells fit the image that was read.
+    """Check that cells fit the image that was read.
 
     Raises
     ------
     BadImage
-        If the file holds another image by now.
+        If the file now holds another image.
     """
     cells, image = (*result.leading, *result.shape), (*planes.leading, *planes.shape)
     if cells != image:
@@ -60,7 +60,7 @@ def settings_for(card: ModelCard, *, last: SegmentSettings | None, layer: Image 
 
 
 def _size(shape: tuple[int, ...]) -> str:
-    """Width and height as people say them, with the number of planes before."""
+    """The number of planes, width and height, as text."""
     *leading, height, width = shape
     planes = f"{' x '.join(map(str, leading))} planes of " if leading else ""
     return f"{planes}{width} x {height} pixels"

@@ -1,4 +1,4 @@
-"""The list of a project's images: thumbnail, name, status. It leaves all keys to the canvas."""
+"""The list of a project's images: thumbnail, name, status. The canvas keeps all keys."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ImageList(QListWidget):
     picked
         Emitted with the id of the image that was clicked.
     unwanted
-        Emitted with the id of the image to remove from the project; a right click offers it.
+        Emitted with the id of the image to remove from the project, from the context menu.
     """
 
     picked = Signal(int)
@@ -101,7 +101,7 @@ class ImageList(QListWidget):
             self.menu(item.data(_ID)).exec(self.viewport().mapToGlobal(at))
 
     def set_images(self, images: Sequence[ProjectImage]) -> None:
-        """List these images; pictures of those listed before stay."""
+        """List these images; the thumbnails of those listed before stay."""
         pictures = {id: item.data(_PICTURE) for id, item in self._items.items()}
         self.clear()
         self._items = {}
@@ -114,7 +114,7 @@ class ImageList(QListWidget):
             self.update_image(image)
 
     def update_image(self, image: ProjectImage) -> None:
-        """Show an image's status again."""
+        """Update an image's status."""
         item = self._items[image.id]
         item.setData(_STATUS, image.status)
         item.setData(_PROBLEM, image.problem)
@@ -131,7 +131,7 @@ class ImageList(QListWidget):
         return [id for id, item in self._items.items() if item.data(_PICTURE) is None]
 
     def load_pictures(self, project: Project) -> None:
-        """Make the thumbnails that are missing, off the GUI thread."""
+        """Make missing thumbnails, off the GUI thread."""
         from napari.qt.threading import create_worker
 
         self.stop_pictures()
@@ -144,7 +144,7 @@ class ImageList(QListWidget):
         self._worker.start()
 
     def stop_pictures(self) -> None:
-        """Make no more thumbnails."""
+        """Stop making thumbnails."""
         if self._worker is not None:
             self._worker.yielded.disconnect()
             self._worker.quit()
@@ -161,11 +161,11 @@ class ImageList(QListWidget):
             self.scrollToItem(item)
 
     def show_loading(self, id: int) -> None:
-        """Mark an image as being read, 0 for none."""
+        """Mark an image as loading, 0 for none."""
         for other, item in self._items.items():
             if bool(item.data(_LOADING)) != (other == id):
                 item.setData(_LOADING, other == id)
 
     def status(self, id: int) -> str:
-        """What is shown as an image's status."""
+        """The status that is shown for an image."""
         return self._items[id].data(_STATUS)

@@ -1,4 +1,4 @@
-"""Import annotations into the open project: choose the file, find its images, read the report."""
+"""Import annotations into the open project: choose the file, find its images, show the report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def import_annotations(session: ProjectSession, parent: QWidget | None = None) -> ImportReport | None:
-    """Ask for a COCO file and merge it into the project; None if nothing came of it."""
+    """Ask for a COCO file and merge it into the project; None if nothing was imported."""
     from napari_centermask.io.project_import import import_into
 
     path, _ = QFileDialog.getOpenFileName(parent, "Import annotations", filter="COCO (*.json)")
@@ -37,7 +37,7 @@ def import_annotations(session: ProjectSession, parent: QWidget | None = None) -
 
 
 def _ask(name: str, parent: QWidget | None) -> Path | None:
-    """The folder in which an image lies that was not found; None if the person does not know."""
+    """Ask for the folder of a missing image; None if cancelled."""
     QApplication.restoreOverrideCursor()
     folder = QFileDialog.getExistingDirectory(
         parent, f"Where is {name}? Other missing images are searched for there too."
@@ -47,7 +47,7 @@ def _ask(name: str, parent: QWidget | None) -> Path | None:
 
 
 def show_report(report: ImportReport, parent: QWidget | None = None) -> None:
-    """Show what came in; what was repaired and left out unfolds."""
+    """Show what was imported; what was repaired and left out is in the details."""
     first, *rest = str(report).splitlines()
     box = QMessageBox(parent)
     box.setWindowTitle("Import")

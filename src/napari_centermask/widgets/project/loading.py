@@ -1,4 +1,4 @@
-"""Reads images of a project and their cells off the GUI thread, unless they are small."""
+"""Load images of a project and their cells off the GUI thread, unless they are small."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _AGAIN_MS = 50
 
 @dataclass(frozen=True)
 class Loaded:
-    """An image as it was read, with its cells."""
+    """A loaded image with its cells."""
 
     pixels: ImageData
     cells: Result
 
 
 def is_small(image: ProjectImage, cells: int) -> bool:
-    """Whether an image and this many cells are read so fast that nobody sees a pause."""
+    """Whether an image and this many cells are read so fast that nobody notices."""
     if cells > FEW:
         return False
     try:
@@ -61,17 +61,17 @@ def read(path: Path, cells: Callable[[], Result]) -> Loaded | Failed:
 
 
 class ImageLoader:
-    """Reads one image at a time; of those wanted meanwhile, only the last one is read next.
+    """Loads one image at a time; of those requested meanwhile, only the last one is loaded next.
 
     Attributes
     ----------
     changed
-        Emitted with the id of the image that is wanted now, 0 for none.
+        Emitted with the id of the requested image, 0 for none.
     loaded
-        Emitted in the GUI thread with the id and `Loaded`, or `Failed`, of what is wanted last; not while a mouse
-        button is down.
+        Emitted in the GUI thread with the id and `Loaded`, or `Failed`, of the last request; not while a mouse button is
+        pressed.
     id
-        Of the image that is wanted, 0 for none.
+        Id of the requested image, 0 for none.
     """
 
     changed = Signal(int)
@@ -85,11 +85,11 @@ class ImageLoader:
 
     @property
     def is_reading(self) -> bool:
-        """Whether a thread reads, perhaps what nobody wants any more."""
+        """Whether a thread is reading, perhaps for a cancelled request."""
         return self._worker is not None
 
     def start(self, id: int, path: Path, cells: Callable[[], Result]) -> None:
-        """Read this image; what was wanted before is not wanted any more."""
+        """Load an image; an earlier request is cancelled."""
         self._turn += 1
         self._wanted = path, cells
         self._set(id)
@@ -97,7 +97,7 @@ class ImageLoader:
             self._next()
 
     def cancel(self) -> None:
-        """Want nothing; a file that is being read is read to its end and dropped."""
+        """Cancel; a file that is being read is read to its end and discarded."""
         self._turn += 1
         self._wanted = None
         self._set(0)

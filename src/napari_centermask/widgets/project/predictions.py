@@ -1,4 +1,4 @@
-"""Predictions for the next images of a project, computed while the person works on this one."""
+"""Predictions for the next images of a project, computed while you work on the current one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOW_MANY = 3
 
 @dataclass
 class _Task:
-    """One image that is predicted."""
+    """An image to predict."""
 
     project: Project
     id: int
@@ -44,17 +44,17 @@ def predict(path: Path, settings: SegmentSettings) -> Generator[Progress | Plane
 
 
 class Predictions:
-    """Fills the untouched images after the one in view, one at a time.
+    """Segments the untouched images after the current one, one at a time.
 
     Parameters
     ----------
     images
-        Returns the project's images in the order in which a person goes through them.
+        Returns the project's images in the order of the list.
 
     Attributes
     ----------
     changed
-        Emitted with a sentence on which image is being predicted, or why the last one failed; empty when all is done.
+        Emitted with a sentence that says which image is being predicted, or why the last one failed; empty when all are done.
     failed
         Images that could not be predicted, and why.
     """
@@ -72,7 +72,7 @@ class Predictions:
         self._task: _Task | None = None
 
     def start(self, project: Project, settings: Callable[[], SegmentSettings | None]) -> None:
-        """Work on a project's images with the settings of the moment; None from `settings` means not now."""
+        """Work on a project's images with the present `settings`; None from it means to wait."""
         if project is not self._project:
             self.stop()
             self.failed.clear()
@@ -80,19 +80,19 @@ class Predictions:
         self._go_on()
 
     def stop(self) -> None:
-        """Stop within one tile; what is not finished is dropped."""
+        """Stop within one tile; unfinished images are discarded."""
         self._project = None
         self.runner.cancel()
 
     def follow(self, current: int) -> None:
-        """The person works on this image now; those after it come next."""
+        """Set the current image; those after it come next."""
         self._current = current
         if self._task is not None and self._task.id == current:
             self.runner.cancel()
         self._go_on()
 
     def next_images(self) -> list[int]:
-        """Ids of the images to predict: the untouched among the next few after the one in view."""
+        """Ids of the images to predict: the untouched ones among the next few after the current one."""
         project = self._project
         if project is None or project.read_only:
             return []
@@ -133,7 +133,7 @@ class Predictions:
 
 
 def _take(task: _Task) -> None:
-    """Put what was found into the project."""
+    """Put the predicted cells into the project."""
     result = task.project.result(task.id)
     result.threshold = task.settings.score
     cells = {done.plane.index: done.cells for done in task.done}

@@ -1,4 +1,4 @@
-"""Ranks the images of a project: those whose correction would improve a model most come first."""
+"""Rank the images of a project: those whose correction would improve a model most come first."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class ImageRanking:
-    """Ranks images in the background; the ranking holds until another order is chosen.
+    """Ranks images in the background; the ranking is used until another order is chosen.
 
     Attributes
     ----------
     changed
         Emitted when the order has changed.
     reported
-        Emitted with a sentence on how the ranking goes, or what came of it.
+        Emitted with a sentence about the progress or the outcome.
     values
-        How informative each image is for training, in [0, 1], by its id, the highest first; empty while nothing is ranked.
+        How informative each image is for training, in [0, 1], by id, the highest first; empty without a ranking.
     """
 
     changed = Signal(object)
@@ -46,7 +46,7 @@ class ImageRanking:
         return self._wanted is not None
 
     def start(self, images: Sequence[ProjectImage], settings: SegmentSettings) -> None:
-        """Rank the images that are not reviewed, those unlike the reviewed ones first; starts again if it was done before."""
+        """Rank the images that are not reviewed, those unlike the reviewed ones first; replaces an earlier ranking."""
         self._wanted = images, settings
         if self.runner.is_running:
             self.runner.cancel()
@@ -54,7 +54,7 @@ class ImageRanking:
             self._begin()
 
     def stop(self) -> None:
-        """Back to the order of the project; stops within one tile."""
+        """Return to the order of the project; stops within one tile."""
         self._wanted = None
         self.runner.cancel()
         self.reported.emit("")
@@ -63,7 +63,7 @@ class ImageRanking:
             self.changed.emit(self)
 
     def sorted(self, images: Sequence[ProjectImage]) -> list[ProjectImage]:
-        """Images that were ranked in their order, then the others as they come."""
+        """Ranked images in their order, then the others in the order of the project."""
         place = {id: n for n, id in enumerate(self.values)}
         return sorted(images, key=lambda image: place.get(image.id, len(place)))
 

@@ -47,18 +47,17 @@ class ProjectSession:
     changed
         Emitted with the id of an image whose cells or status changed; 0 for the list or the categories.
     shown
-        Emitted with the id of the image that came into view, 0 for none.
+        Emitted with the id of the image that is now shown, 0 for none.
     load_failed
         Emitted with a sentence if an image could not be read.
     loader
-        Reads large images off the GUI thread.
+        Loads large images off the GUI thread.
     predictions
         Predicts the next images in the background.
     ranking
         Ranks the images that would improve a model most.
     images
-        All images in the order in which they are listed and gone through: as ranked where that was chosen, else as in the
-        project.
+        All images in the order of the list: as ranked if that was chosen, else as in the project.
     """
 
     project_changed = Signal()
@@ -92,7 +91,7 @@ class ProjectSession:
 
     @property
     def loading(self) -> int:
-        """The id of an image that is being read and then comes into view, 0 for none."""
+        """The id of an image that is being loaded and will then be shown, 0 for none."""
         return self.loader.id
 
     def require(self) -> Project:
@@ -108,7 +107,7 @@ class ProjectSession:
         return self.project
 
     def state(self) -> ProjectState:
-        """What decides what can be done."""
+        """The state that the buttons depend on."""
         if self.project is None:
             return ProjectState()
         return ProjectState(
@@ -123,12 +122,12 @@ class ProjectSession:
         )
 
     def open(self, folder: Path) -> Project:
-        """Open a project, or make one of a folder of images; the one before is saved and closed.
+        """Open a project, or make one from a folder of images; the present one is saved and closed.
 
         Raises
         ------
         UserError
-            If it cannot be opened; the one before stays open then.
+            If it cannot be opened; the present one then stays open.
         """
         same = self.project is not None and self.project.folder == Path(folder).absolute()
         if same:
@@ -166,12 +165,12 @@ class ProjectSession:
         self.project_changed.emit()
 
     def end(self) -> None:
-        """The viewer is gone: save and close the project."""
+        """The viewer was closed: save and close the project."""
         self._links.end()
         self.close()
 
     def replace(self, project: Project) -> None:
-        """Go on with another state of the same project, from `Project.reload` or `discard_recovered`."""
+        """Continue with another state of the same project, from `Project.reload` or `discard_recovered`."""
         current = self.loading or self.current
         self.loader.cancel()
         self.leave()
@@ -180,21 +179,21 @@ class ProjectSession:
             self.show_soon(current)
 
     def show(self, id: int) -> None:
-        """Bring an image into view with its cells, now; the one before leaves.
+        """Show an image with its cells at once, in place of the current one.
 
         Raises
         ------
         UserError
-            If the image or its annotations cannot be used; the one before stays in view then.
+            If the image or its annotations cannot be used; the current one then stays.
         """
         image = self._usable(id)
         if id != self.current:
             self._enter(id, read_image(image.path))
 
     def show_soon(self, id: int) -> None:
-        """The same, but a large image, or one of many cells, is read by a thread and comes when it is there.
+        """The same, but a large image, or one with many cells, is loaded by a thread and shown when it is ready.
 
-        The one before stays in view until then, and can be worked on. Choosing another image, or the one in view, ends the wait.
+        The current one stays until then, and can be worked on. Choosing another image, or the current one, cancels the loading.
         """
         image = self._usable(id)
         if id == self.current or is_small(image, self.project.unread(id)):
@@ -203,7 +202,7 @@ class ProjectSession:
             self.loader.start(id, image.path, self.project.reader(id))
 
     def _usable(self, id: int) -> ProjectImage:
-        """An image's entry; nothing else is waited for from now on."""
+        """An image's entry; cancels the loading of another one."""
         image = self.project.image(id)
         if image.problem:
             raise BadImage(image.problem)
@@ -211,7 +210,7 @@ class ProjectSession:
         return image
 
     def _on_loaded(self, id: int, loaded: Loaded | Failed) -> None:
-        """The image that is wanted was read, or could not be."""
+        """The requested image was loaded, or could not be."""
         if self.project is None or self.viewer is None or not id:
             return
         try:
@@ -223,7 +222,7 @@ class ProjectSession:
             self.load_failed.emit(str(error))
 
     def _enter(self, id: int, pixels: ImageData) -> None:
-        """Put an image that was read into the viewer, in place of the one before."""
+        """Put a loaded image into the viewer, in place of the current one."""
         result, history = self.project.result(id), self.project.history(id)
         layer, planes = image_layer(pixels, name=Path(self.project.image(id).file_name).stem)
         check_form(self.project.image(id).path, planes, result)
@@ -238,7 +237,7 @@ class ProjectSession:
         self.shown.emit(id)
 
     def remove(self, id: int) -> None:
-        """Take an image out of the project, and out of view; raises as `Project.remove_image`."""
+        """Remove an image from the project and the viewer; raises as `Project.remove_image`."""
         self.flush()
         was_in_view = id == self.current
         if id in (self.current, self.loading):
@@ -252,7 +251,7 @@ class ProjectSession:
             raise
 
     def leave(self) -> None:
-        """Take the image in view out of the viewer; what was painted on it is kept."""
+        """Remove the current image from the viewer; what was painted on it is kept."""
         self._last = self._settings_in_view() or self._last
         layer, self.layer, self.current = self.layer, None, 0
         if layer is not None and self.viewer is not None:
@@ -263,12 +262,12 @@ class ProjectSession:
     def neighbour(self, step: int, *, open_only: bool = False) -> int | None:
         """The id of the next (or with -1 the previous) usable image; of those not reviewed with `open_only`.
 
-        While an image is read, those beside it.
+        While an image is being loaded, those beside it.
         """
         return neighbour(self.images, self.loading or self.current, step, open_only=open_only)
 
     def finish(self) -> int | None:
-        """Call the image in view reviewed and go on to the next one that is not; returns its id."""
+        """Mark the current image as reviewed and go to the next one that is not; returns its id."""
         self.flush()
         self.project.set_status(self.current, "reviewed")
         following = self.neighbour(1, open_only=True)
@@ -283,7 +282,7 @@ class ProjectSession:
         self.changed.emit(0)
 
     def flush(self) -> None:
-        """Take over what was painted on the image in view."""
+        """Apply what was painted on the current image."""
         shown = self.session.shown(self.layer)
         if shown is not None and shown.edits is not None:
             shown.edits.flush()
@@ -307,7 +306,7 @@ class ProjectSession:
         self.changed.emit(id)
 
     def _colour(self) -> None:
-        """Give the image in view the project's colours of categories."""
+        """Use the project's colours of categories for the current image."""
         if self.current:
             result = self.project.result(self.current)
             result.colours = {id: c.colour for id, c in self.project.categories.items()}

@@ -1,4 +1,4 @@
-"""What a project's buttons may do and what it shows about itself: follows from its state alone, without Qt."""
+"""What the project dock's buttons may do, and its texts: pure functions of its state, without Qt."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _NO_PROJECT = "There is no project. Open a folder of images."
 
 @dataclass(frozen=True)
 class ProjectState:
-    """What the dock must know of a project and of the image in view.
+    """State of a project and of the current image.
 
     Attributes
     ----------
     is_open
-        Whether there is a project; the other values are as they are then.
+        Whether there is a project; otherwise, the other values have their defaults.
     read_only
         Why it cannot be changed; empty if it can.
     current
-        Id of the image in view, 0 for none.
+        Id of the current image, 0 for none.
     loading
-        Name of the file that is being read; empty if none is.
+        Name of the file that is being loaded; empty if none is.
     previous, following
-        Ids of the images before and after, None where there is none.
+        Ids of the images before and after; None if there is none.
     reviewed, images
         How many images are reviewed, and how many there are.
     """
@@ -76,9 +76,9 @@ def export_control(folder: str, percents: Sequence[int] | None) -> Control:
     Parameters
     ----------
     folder
-        Where to export to, as it was typed.
+        The export folder as typed.
     percents
-        Of the parts of the split; None for no split.
+        Percentages of the split; None for no split.
     """
     total = 100 if percents is None else sum(percents)
     return control(
@@ -99,7 +99,7 @@ def _folder_problem(folder: str) -> str:
 
 
 def progress_text(state: ProjectState) -> str:
-    """What is going on, or how far the review is."""
+    """What is being done, or the progress of the review."""
     if state.loading:
         return f"Opening {state.loading}…"
     return f"{state.reviewed:,} of {state.images:,} images reviewed" if state.images else ""
@@ -111,11 +111,11 @@ def neighbour(images: Sequence[ProjectImage], here: int, step: int, *, open_only
     Parameters
     ----------
     images
-        In the order in which a person goes through them.
+        The images in the order of the list.
     here
         0 stands for none: the first image is the next one, the last the previous.
     open_only
-        Pass over images that are reviewed.
+        Skip images that are reviewed.
     """
     usable = [i for i in images if not i.problem]
     ids = [i.id for i in usable]

@@ -13,7 +13,7 @@ _LARGEST = 400 * 2**20  # bytes; larger files get no picture
 
 
 def thumbnails(images: Sequence[tuple[int, Path]]) -> Generator[tuple[int, np.ndarray], None, None]:
-    """Yield (id, (h, w, 3) uint8) of those images that can be read; for a worker thread."""
+    """Yield (id, (h, w, 3) uint8) of the images that can be read; for a worker thread."""
     from napari_centermask.core.errors import BadImage
     from napari_centermask.io.images import read_image
 
@@ -28,7 +28,7 @@ def thumbnails(images: Sequence[tuple[int, Path]]) -> Generator[tuple[int, np.nd
 
 
 def small(plane: np.ndarray, *, side: int = SIDE) -> np.ndarray:
-    """A plane (C, H, W) as a picture of at most `side` pixels: RGB as it is, else the first channel stretched.
+    """A plane (C, H, W) as a picture of at most `side` pixels: RGB unchanged, else the first channel with its contrast stretched.
 
     Returns
     -------

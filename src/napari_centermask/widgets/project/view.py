@@ -1,4 +1,4 @@
-"""The parts of the project dock; they know how they look, and decide nothing."""
+"""The parts of the project dock; they show its state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ background while you work.</li>
 
 
 class HeadBox(QWidget):
-    """Open and save, and which project it is."""
+    """Open and save, and the name of the project."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class HeadBox(QWidget):
 
 
 class NavigationBox(QWidget):
-    """Go to the previous or next image, or call this one reviewed."""
+    """Go to the previous or next image, or mark this one as reviewed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class NavigationBox(QWidget):
 
 
 class BackgroundBox(QWidget):
-    """What a model does in the background: it ranks the images, and predicts the next ones."""
+    """Work of a model in the background: ranking the images, and predicting the next ones."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The lower part of the CenterMask dock: the result and how it is drawn."""
+"""The lower part of the CenterMask dock: the result, and how it is shown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class CellsBox(QWidget):
-    """The result: threshold, counts, and how it is drawn."""
+    """The result: threshold, counts, and how it is shown."""
 
     def __init__(self, score: float) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class CellsBox(QWidget):
         self.score.set_scores(scores)
 
     def show_controls(self, controls: Controls) -> None:
-        """Enable what can be done, or say why it cannot."""
+        """Enable the controls; the tooltips of disabled ones say why."""
         hint(self.colours, controls.colours.tooltip, enabled=controls.colours.enabled)
         show_control(self.outlines, controls.outlines)
         show_control(self.hatch, controls.hatch)

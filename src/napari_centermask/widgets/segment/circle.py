@@ -17,7 +17,7 @@ _COLOUR = "#4cc9f0"
 
 
 class DiameterCircle:
-    """A Shapes layer with one circle; the user may move it over a cell to compare."""
+    """A Shapes layer with a circle, which can be moved over a cell to compare."""
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
@@ -31,7 +31,7 @@ class DiameterCircle:
         return self._layer
 
     def show(self, source: Image, diameter: float) -> None:
-        """Draw the circle, `diameter` pixels of the image wide, where it was or else in the middle of the view."""
+        """Draw the circle, `diameter` image pixels wide, at its last place or at the centre of the view."""
         corners = self._middle(source) + diameter / 2 * np.array([(-1, -1), (-1, 1), (1, 1), (1, -1)])
         if self.layer is not None and self._layer.metadata["source"] == source.name:
             self._layer.data = [(corners, "ellipse")]
@@ -44,13 +44,13 @@ class DiameterCircle:
         self._viewer.layers.selection.active = active or source
 
     def hide(self) -> None:
-        """Take the circle away."""
+        """Remove the circle."""
         if self.layer is not None:
             session_of(self._viewer).canvas.take_out(self._layer)
         self._layer = None
 
     def to_top(self) -> None:
-        """Lay the circle over layers that came after it."""
+        """Move the circle above newer layers."""
         if self.layer is not None:
             layers = self._viewer.layers
             layers.move(layers.index(self._layer), len(layers))

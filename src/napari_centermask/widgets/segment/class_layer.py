@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def show_classes(viewer: Viewer, source: Image, index: Index, classes: np.ndarray) -> str:
-    """Add the layer of a plane's class map, or renew it.
+    """Add or update the layer of a plane's class map.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def show_classes(viewer: Viewer, source: Image, index: Index, classes: np.ndarra
     Returns
     -------
     str
-        What to report.
+        A sentence with the fraction of each category.
     """
     from napari.layers import Labels
     from napari.utils.colormaps import DirectLabelColormap

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def open_dock(viewer: Viewer) -> SegmentDock:
-    """Open the CenterMask dock; the active image layer is chosen in it."""
+    """Open the CenterMask dock with the active image layer."""
     _, dock = viewer.window.add_plugin_dock_widget("napari-centermask", "CenterMask")
     active = viewer.layers.selection.active
     if active is not None:

@@ -19,13 +19,13 @@ class DockState:
     has_image
         Whether an image layer is chosen.
     other_layer
-        What the active layer is, in words; empty if no layer is active.
+        The kind of the active layer, in words; empty if no layer is active.
     image_problem
         Why that layer cannot be segmented; empty if it can.
     has_model
         Whether a model is chosen.
     is_running
-        Whether something runs on an image of this viewer.
+        Whether a run on an image of this viewer is in progress.
     closed
         Why the cells of the image cannot be changed; empty if they can.
     scope
@@ -33,7 +33,7 @@ class DockState:
     has_diameter
         Whether a diameter is given.
     has_result
-        Whether the image has cells to draw.
+        Whether the image has cells.
     """
 
     has_image: bool = False
@@ -54,11 +54,11 @@ class Controls:
     Attributes
     ----------
     draw
-        Adds a layer to draw a region in; shown only where a region is to be segmented.
+        Adds a layer to draw a region in; shown only if a region is to be segmented.
     classes
         Shows the class map of a U-Net.
     colours, outlines, hatch
-        How cells are drawn.
+        How cells are shown.
     """
 
     run: Control

@@ -1,4 +1,4 @@
-"""The CenterMask dock: choose, run, and look at the result at any threshold."""
+"""The CenterMask dock: choose, run, and view the result at any threshold."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class SegmentDock(Dock):
         return None if self.source is None else ImagePlanes.of(self.source, channel_axis=self.image.channel_axis)
 
     def value(self) -> SegmentSettings:
-        """The settings as shown.
+        """The settings in the form.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class SegmentDock(Dock):
         self._refresh()
 
     def start(self) -> None:
-        """Run the model with the settings as shown; a mistake becomes a notification."""
+        """Run the model with the settings in the form; an error becomes a notification."""
         attempt(self._start)
 
     def _start(self) -> None:
@@ -145,7 +145,7 @@ class SegmentDock(Dock):
         self.session.segment(source, planes, chosen, settings, keep=not whole)
 
     def _chosen(self) -> tuple[Image, ImagePlanes, Index]:
-        """The chosen image, its planes, and which is in view; raises `UserError` if the model cannot run on it."""
+        """The chosen image, its planes, and the current one; raises `UserError` if the model cannot run on it."""
         source, planes, estimate = self.source, self.planes(), controls(self.state()).estimate
         if not estimate.enabled or source is None or planes is None:
             raise UserError(estimate.tooltip)
@@ -175,7 +175,7 @@ class SegmentDock(Dock):
             return None
 
     def _on_model_picked(self) -> None:
-        """Show the settings that suit the model."""
+        """Show the settings that the model uses."""
         self.model.describe()
         card = self.model.models.card
         if card is not None:
@@ -239,7 +239,7 @@ class SegmentDock(Dock):
             self._refresh()
 
     def state(self) -> DockState:
-        """What the buttons depend on now."""
+        """The state that the buttons depend on."""
         shown, active = self.session.shown(self.source), self._viewer.layers.selection.active
         problem = ""
         try:
@@ -259,7 +259,7 @@ class SegmentDock(Dock):
         )
 
     def _refresh(self) -> None:
-        """Enable what can be done, and say why the rest cannot."""
+        """Update the buttons; the tooltips of disabled ones say why."""
         shown = controls(self.state())
         for button, control in (
             (self.run.start, shown.run),

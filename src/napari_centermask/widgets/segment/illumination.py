@@ -54,7 +54,7 @@ class Illumination:
         box.destroyed.connect(lambda: moved.disconnect(self.refresh))
 
     def value(self) -> dict[str, Any]:
-        """Its fields of `SegmentSettings`; raises `BadSettings` if a value is out of range."""
+        """The intensity fields of `SegmentSettings`; raises `BadSettings` if a value is out of range."""
         return {"preprocess": self.box.value(), "channel_names": self.box.channel_names()}
 
     def set_value(self, settings: SegmentSettings) -> None:
@@ -64,14 +64,14 @@ class Illumination:
         self.refresh()
 
     def show_model(self, card: ModelCard) -> None:
-        """Show what the model was trained with; a flat field, which belongs to the microscope, stays."""
+        """Show the corrections that the model was trained with; the flat field of the microscope stays."""
         self._card = card
         kept = {"flat_field": self.box.flat_field, "dark": self.box.form.value()["dark"]}
         self.box.set_value(own_preprocess(SegmentSettings(preprocess=kept), card))
         self.show_image()
 
     def show_image(self) -> None:
-        """Another image was chosen, or other axes."""
+        """Another image was chosen, or the axes changed."""
         source, planes = self._current()
         names = None if planes is None or source is None else named_channels(source, planes.n_channels)
         self.box.set_names(names or None, wanted=self._wanted_names)
@@ -79,12 +79,12 @@ class Illumination:
         self.refresh()
 
     def show_diameter(self, diameter: float | None) -> None:
-        """The typical diameter, in pixels of the image; None while it is not known."""
+        """Use the typical diameter in image pixels; None if it is unknown."""
         self._diameter = diameter
         self.refresh()
 
     def refresh(self, *_: Any) -> None:
-        """Show the corrected image again, if it is wanted."""
+        """Update the corrected image, if it is shown."""
         if self.box.show_corrected.isChecked():
             self.corrected.refresh()
 
@@ -94,7 +94,7 @@ class Illumination:
 
     @property
     def scale(self) -> float:
-        """The scale at which the network sees the image; 1 while the diameter is not known."""
+        """The scale at which the network sees the image; 1 if the diameter is unknown."""
         return self._card.diameter / self._diameter if self._card and self._diameter else 1.0
 
     def _preview(self) -> Preview | None:
@@ -110,7 +110,7 @@ class Illumination:
         return Preview(source, plane, self._channel(source, planes), settings, self.scale)
 
     def _channel(self, source: Image, planes: ImagePlanes) -> int:
-        """The channel at the position of the viewer's slider."""
+        """The channel that the viewer's slider is at."""
         if planes.channel_axis is None:
             return 0
         point = source.world_to_data(self._viewer.dims.point)
@@ -129,7 +129,7 @@ class Illumination:
             self.corrected.layer.visible = not held
 
     def _on_estimate(self) -> None:
-        """Find the illumination of the stack and save it where the user chooses."""
+        """Ask for a file, estimate the illumination of the stack and save it there."""
         from napari.qt.threading import create_worker
 
         source, planes = self._current()

@@ -1,4 +1,4 @@
-"""How intensities are corrected before the network sees them, and how that looks."""
+"""How intensities are corrected before the network sees them, with a preview."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FEWEST = 10
 
 
 class IlluminationBox(QWidget):
-    """A view of one `PreprocessSettings` and of the channels' names, folded away until it is needed."""
+    """A view of one `PreprocessSettings` and of the channel names, collapsed at first."""
 
     changed = Signal()
 
@@ -95,12 +95,12 @@ class IlluminationBox(QWidget):
         self._show_flat()
 
     def channel_names(self) -> list[str] | None:
-        """The names as written; None for none.
+        """The names as typed; None for none.
 
         Raises
         ------
         BadSettings
-            If one is left out between commas.
+            If a name between commas is missing.
         """
         text = self.names.text().strip()
         if not text or self.names.isHidden():
@@ -111,20 +111,20 @@ class IlluminationBox(QWidget):
         return names
 
     def set_names(self, names: list[str] | None, *, wanted: list[str]) -> None:
-        """Show an image's names where the model has names; with `None` those written stay."""
+        """Show an image's channel names if the model has names; with `None`, the typed ones stay."""
         self._layout.setRowVisible(self.names, len(wanted) > 1)
         self.names.setPlaceholderText(", ".join(wanted))
         if names is not None:
             self.names.setText(", ".join(names))
 
     def set_flat_field(self, path: Path | None) -> None:
-        """Divide by this image, or by none."""
+        """Set the image to divide by; None for none."""
         self.flat_field = path
         self._show_flat()
         self.changed.emit()
 
     def show_planes(self, n: int) -> None:
-        """Say whether the illumination can be estimated from the planes of the image."""
+        """Show whether the illumination can be estimated from the planes of the image."""
         enough = n >= FEWEST
         text = (
             f"Estimate the illumination that the {n} planes share, and save it."
@@ -137,7 +137,7 @@ class IlluminationBox(QWidget):
         hint(self.estimate, text, enabled=enough)
 
     def show_before(self, *, possible: bool) -> None:
-        """Enable the button that shows the original image, or say why it cannot."""
+        """Enable the button that shows the original image, or give the reason as its tooltip."""
         text = "Hold to see the original image." if possible else "Press 'Show corrected' first."
         hint(self.before, text, enabled=possible)
 

@@ -1,4 +1,4 @@
-"""The corrected image as a layer over the image, computed off the GUI thread."""
+"""The corrected image as a layer above the image, computed off the GUI thread."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def compute(chosen: Preview) -> tuple[np.ndarray, int, tuple[float, float]] | Fa
 
 
 def save_gain(planes: ImagePlanes, dark: float, path: Path) -> Path | Failed:
-    """Find the illumination that an image's planes share and write it as a TIFF; for the worker thread."""
+    """Estimate the illumination that an image's planes share and write it as a TIFF; for the worker thread."""
     import tifffile
 
     try:
@@ -64,14 +64,14 @@ def save_gain(planes: ImagePlanes, dark: float, path: Path) -> Path | Failed:
 
 
 class CorrectedLayer:
-    """Keeps a layer named "NAME corrected" beside an image; of several previews the last one is shown.
+    """Keeps a layer named "NAME corrected" above an image; of several previews, the last one is shown.
 
     Parameters
     ----------
     chosen
-        Returns what to show; None for nothing. Called when it is time.
+        Returns what to show; None for nothing. Called just before the computation.
     report
-        Called with what to show the user.
+        Called with messages for the user.
     """
 
     def __init__(
@@ -95,15 +95,15 @@ class CorrectedLayer:
 
     @property
     def is_working(self) -> bool:
-        """Whether something is to be shown that is not shown yet."""
+        """Whether a preview is being computed or waiting."""
         return self._worker is not None or self._timer.isActive()
 
     def refresh(self) -> None:
-        """Show what is chosen now, a moment later: a person may still be changing it."""
+        """Update the preview a moment later, as settings may still be changing."""
         self._timer.start()
 
     def hide(self) -> None:
-        """Take the layer away."""
+        """Remove the layer."""
         self._timer.stop()
         self._again = False
         if self.layer is not None:

@@ -1,4 +1,4 @@
-"""The part of the CenterMask dock that shows the result of the chosen image, and how it is drawn."""
+"""The part of the CenterMask dock that shows the result of the chosen image."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class ResultPart:
-    """Connects the box of the cells with the result of an image.
+    """Connects the box of cells with the result of an image.
 
     Parameters
     ----------
     links
-        Of the dock.
+        Connections of the dock.
     """
 
     def __init__(self, session: Session, links: Connections) -> None:
@@ -35,7 +35,7 @@ class ResultPart:
 
     @property
     def has_predictions(self) -> bool:
-        """Whether the image has cells from a model, and so a score threshold that somebody chose."""
+        """Whether the image has cells from a model, and so a score threshold."""
         result = self._session.result(self._source)
         return result is not None and has_predictions(result)
 

@@ -1,4 +1,4 @@
-"""Which part of an image a run covers: its planes, what is in view, or what was drawn."""
+"""Which part of an image a run covers: its planes, the visible part, or a drawn region."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def scopes(planes: ImagePlanes | None) -> dict[str, str]:
-    """The scopes on offer for an image, with their labels."""
+    """The scopes for an image, with their labels."""
     n = 1 if planes is None else int(np.prod(planes.leading))
     first = {PLANE: "Whole image"} if n == 1 else {ALL: f"All {n} planes", PLANE: "This plane"}
     return {**first, VIEW: "What is in view", REGION: "Drawn region"}
@@ -33,7 +33,7 @@ def chosen_planes(scope: str, viewer: Viewer, source: Image, planes: ImagePlanes
     Raises
     ------
     BadImage
-        If there is no drawn region, or nothing of the image is in view.
+        If there is no drawn region, or no part of the image is visible.
     """
     if scope == ALL:
         return [Plane(i, planes.plane(i)) for i in planes.indices()]
@@ -46,7 +46,7 @@ def chosen_planes(scope: str, viewer: Viewer, source: Image, planes: ImagePlanes
 
 
 def view_of(source: Image, planes: ImagePlanes) -> np.ndarray:
-    """(4, 2) corners of the part of the image on the canvas, in pixels of its full resolution."""
+    """(4, 2) corners of the visible part of the image, in pixels of its full resolution."""
     low, high = np.asarray(source.corner_pixels, float)
     if source.multiscale:
         factors = np.asarray(source.downsample_factors)[source.data_level]

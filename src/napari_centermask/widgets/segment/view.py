@@ -1,4 +1,4 @@
-"""The upper parts of the CenterMask dock; they know how they look, and decide nothing."""
+"""The upper parts of the CenterMask dock; they show its state."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ File &gt; Save Selected Layers writes the cells as COCO (.json, all overlaps) or
 
 
 class ImageBox(QWidget):
-    """Which image, which channels, and which part of it."""
+    """The image, its channels, and the part to segment."""
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class ImageBox(QWidget):
         self._form.setRowVisible(self.channels, len(names) > 1)
 
     def set_scopes(self, scopes: dict[str, str]) -> None:
-        """Offer these scopes; the choice stays while the same or a drawn or viewed part is on offer."""
+        """Offer these scopes; the choice stays if it is still offered."""
         same = [self.scope.itemData(i) for i in range(self.scope.count())] == list(scopes)
         before = self.scope.currentData() if same or self.scope.currentIndex() >= self.scope.count() - 2 else None
         with QSignalBlocker(self.scope):
@@ -97,7 +97,7 @@ class ImageBox(QWidget):
 
 
 class ModelBox(QWidget):
-    """Which model, and how large the cells are."""
+    """The model, and the size of the cells."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ class ModelBox(QWidget):
 
 
 class AdvancedBox(QWidget):
-    """The settings that rarely change, folded away."""
+    """Settings that rarely change, collapsed at first."""
 
     def __init__(self) -> None:
         from superqt import QCollapsible

@@ -1,4 +1,4 @@
-"""Closing napari during a training: keep it running in the background, stop it, or do not close."""
+"""Closing napari during training: keep it running in the background, stop it, or do not close."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _NAME = "centermask-close-guard"
 
 
 def guard(widget: QWidget, training: Training) -> None:
-    """Ask when the main window around a widget is closed; once per window.
+    """Ask when the main window around a widget is closed; installed once per window.
 
-    A floating dock is a window too; closing it ends nothing.
+    A floating dock is a window too; closing it does not ask.
     """
     window = widget.parentWidget()
     while window is not None and not isinstance(window, QMainWindow):
@@ -26,7 +26,7 @@ def guard(widget: QWidget, training: Training) -> None:
 
 
 class CloseGuard(QObject):
-    """Watches one window for its end."""
+    """Watches a window for its closing."""
 
     def __init__(self, window: QWidget, training: Training) -> None:
         super().__init__(window)
@@ -35,7 +35,7 @@ class CloseGuard(QObject):
         window.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Let the window close, unless the person changes their mind."""
+        """Let the window close, unless the question was cancelled."""
         if event.type() != QEvent.Type.Close or watched is not self._window or not self._training.live:
             return False
         answer = ask(self._window)
@@ -48,7 +48,7 @@ class CloseGuard(QObject):
 
 
 def ask(window: QWidget) -> Literal["go on", "stop", "stay"]:
-    """What to do with what is being trained."""
+    """Ask what to do with the training."""
     box = QMessageBox(window)
     box.setWindowTitle("CenterMask")
     box.setText("A model is being fine-tuned. Keep the training running or stop it?")

@@ -1,4 +1,4 @@
-"""Old and new model side by side: the verdict, the figures, each image, and pictures of where they differ."""
+"""Old and new model side by side: verdict, figures, each image, and pictures where they differ."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Compared:
     Attributes
     ----------
     values
-        What `evaluation.compare` wrote.
+        The content of comparison.json, see `evaluation.compare`.
     pictures
-        (old, new) by the image's name, of those that differ most.
+        (old, new) by image name, for the images that differ most.
     """
 
     values: dict[str, Any]
@@ -77,7 +77,7 @@ def read_comparison(path: Path) -> Compared | None:
 
 
 def figures(values: dict[str, Any]) -> list[tuple[str, float | None, float | None]]:
-    """Title, old and new value of each figure; None where there was nothing to measure."""
+    """Title, old and new value of each figure; None if there was nothing to measure."""
     return [(title, *(_at(values[side], keys) for side in ("old", "new"))) for title, keys in FIGURES]
 
 
@@ -88,7 +88,7 @@ def _at(values: Any, keys: tuple[str, ...]) -> float | None:
 
 
 class ComparisonBox(QWidget):
-    """Shows one comparison."""
+    """Shows a comparison."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class ComparisonBox(QWidget):
 
     @property
     def compared(self) -> Compared | None:
-        """What is shown."""
+        """The comparison that is shown."""
         return self._compared
 
     def show_comparison(self, compared: Compared | None) -> None:
@@ -193,7 +193,7 @@ def _add(tree: QTreeWidget, texts: Sequence[str]) -> QTreeWidgetItem:
 
 
 def _fit(tree: QTreeWidget, rows: int) -> None:
-    """As high as its rows."""
+    """Set the height to that of the rows."""
     height = tree.sizeHintForRow(0) if tree.topLevelItemCount() else 0
     tree.setFixedHeight(tree.header().sizeHint().height() + max(rows, 1) * max(height, 18) + 4)
 

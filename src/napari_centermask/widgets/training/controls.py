@@ -23,31 +23,31 @@ class DockState:
     Attributes
     ----------
     has_data
-        Whether there is something to train on.
+        Whether there are data to train on.
     is_planning
         Whether the data are being checked.
     note
-        What came of that.
+        The outcome of the check.
     run
-        State of the run in view, see `jobs.process.State`; empty where none is in view.
+        State of the shown run, see `jobs.process.State`; empty if no run is shown.
     is_pausing
-        It was asked to pause and has not done so yet.
+        Whether it was asked to pause and has not paused yet.
     can_resume, has_model
-        What the run in view has kept.
+        Whether the shown run has a checkpoint to continue from, and a model.
     other
-        Name of a run out of view that is training now.
+        Name of another run that is training now.
     name
-        What the new model is to be called.
+        Name for the new model.
     installed
-        The name under which the model of the run in view is installed; empty if it is not.
+        The name under which the model of the shown run is installed; empty if it is not.
     is_installing
         Whether a model is being installed.
     installation_error
         Why it could not be installed.
     verdict
-        Of the comparison of the new model with the old one; empty where they were not compared.
+        Verdict of the comparison with the old model; empty without a comparison.
     is_recommended
-        What that verdict says.
+        Whether the verdict recommends the new model.
     """
 
     has_data: bool = False
@@ -67,7 +67,7 @@ class DockState:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the run in view is not over."""
+        """Whether the shown run has not ended."""
         return self.run in ALIVE
 
 
@@ -78,15 +78,15 @@ class Controls:
     Attributes
     ----------
     about
-        Below the choice of data: what is missing, being done or planned.
+        Text below the choice of data: what is missing, being done or planned.
     resumes
-        Whether the button to pause lets the run go on instead.
+        Whether the pause button resumes the run instead.
     shows_run, shows_install
         Whether the boxes of the run and of its new model are visible.
     highlights_install
-        Whether to install it is what most would do next.
+        Whether installing is the usual next step.
     installation
-        What became of the installation.
+        The outcome of the installation.
     """
 
     about: str
@@ -175,12 +175,12 @@ def _stopping(state: DockState) -> str:
 
 
 def _other(state: DockState) -> str:
-    """Why no training can start: another one is running out of view; empty if none is."""
+    """Why no training can start: another run is training; empty if none is."""
     return f"'{state.other}' is already running. Choose it under 'Show' to stop it, or wait." if state.other else ""
 
 
 def install_question(state: DockState) -> str:
-    """What to ask before the new model is installed; empty where the comparison recommends it."""
+    """The question before installing the new model; empty if the comparison recommends it."""
     if state.is_recommended:
         return ""
     return f"{state.verdict or 'The new model was not compared with the one that it started from.'} Install it anyway?"
@@ -188,14 +188,14 @@ def install_question(state: DockState) -> str:
 
 @dataclass(frozen=True)
 class Remedy:
-    """A way on after a failure: the title of its button, and the settings to change."""
+    """What to try after a failure: the title of the button, and the settings to change."""
 
     title: str
     changes: dict[str, Any]
 
 
 def remedies(failure: Failure, *, can_resume: bool) -> Sequence[Remedy]:
-    """What may help after a failure, the likeliest first."""
+    """Remedies for a failure, the most likely first."""
     again = Remedy("Continue from the last checkpoint" if can_resume else "Start again", {})
     if not failure.remedy:
         return (again,)

@@ -1,4 +1,4 @@
-"""The dock "CenterMask: Fine-tune": one click starts a training; it shows how it goes and how it ends."""
+"""The dock "CenterMask: Fine-tune": one click starts training; the dock shows its progress and outcome."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ _LOOK_MS = 3000  # between looks at a training in the background
 class TrainDock(Dock):
     """Fine-tune a model on corrected cells.
 
-    The dock is a view: the run belongs to the viewer's `Training`, which outlives it, and the job to nobody. What its
-    buttons may do follows from `state` by `controls`.
+    The dock is a view: the run belongs to the viewer's `Training`, which outlives it. `controls` computes from `state` what
+    its buttons may do.
     """
 
     title = "Fine-tune"
@@ -100,7 +100,7 @@ class TrainDock(Dock):
 
     @property
     def source(self) -> DataFolder | None:
-        """What to train on."""
+        """The data to train on."""
         return self.part.source
 
     @property
@@ -115,7 +115,7 @@ class TrainDock(Dock):
 
     @property
     def state(self) -> DockState:
-        """All that the controls depend on."""
+        """The state that the controls depend on."""
         training, update = self.training, self.training.latest
         compared, others = training.comparison, training.others
         return DockState(
@@ -136,7 +136,7 @@ class TrainDock(Dock):
         )
 
     def _refresh(self, *_) -> None:
-        """Show what the state allows."""
+        """Update the controls from the state."""
         state = self.state
         self._show_controls(controls(state))
         if state.other and self.isVisible():
@@ -157,11 +157,11 @@ class TrainDock(Dock):
         self.new_model.setVisible(shown.shows_install)
 
     def fine_tune(self) -> None:
-        """Start with what is chosen, all else computed; a mistake becomes a notification."""
+        """Start training with the chosen data and model, and computed settings; an error becomes a notification."""
         self.part.fine_tune()
 
     def add_folder(self, folder: Path) -> None:
-        """Offer a folder with images and annotations, and choose it."""
+        """Add a folder with images and annotations, and choose it."""
         self.part.add_folder(folder)
 
     def _on_project(self) -> None:
@@ -192,7 +192,7 @@ class TrainDock(Dock):
             self.training.discard()
 
     def _show_run(self) -> None:
-        """Another run is in view, or none."""
+        """Another run is shown, or none."""
         self.failure.clear()
         self.progress_curves.set_pictures(self.training.pictures)
         self.comparison.show_comparison(self.training.comparison)
@@ -204,7 +204,7 @@ class TrainDock(Dock):
         self._show_end()
 
     def _show_state(self) -> None:
-        """There is news of the run in view."""
+        """Show an update of the shown run."""
         self._refresh()
         if self.training.job is not None:
             self.progress.show_state(self.training.state)
@@ -221,7 +221,7 @@ class TrainDock(Dock):
         self._show_end()
 
     def _show_end(self) -> None:
-        """What came of the run in view, where it has ended."""
+        """Show the outcome of the shown run, if it has ended."""
         update = self.training.latest
         if update is None or self.training.is_alive:
             return
@@ -234,7 +234,7 @@ class TrainDock(Dock):
             self.start.models.reload()
 
     def install(self) -> None:
-        """Install the new model and use it; asks where the comparison advises against it."""
+        """Install the new model and use it; asks first if the comparison does not recommend it."""
         if question := install_question(self.state):
             yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
             if QMessageBox.question(self, "CenterMask", question, yes | no, no) != yes:
@@ -249,7 +249,7 @@ class TrainDock(Dock):
         self._refresh()
 
     def predict_next(self) -> None:
-        """Segment the next image with the new model; a mistake becomes a notification."""
+        """Segment the next image with the new model; an error becomes a notification."""
         try:
             predict_next(self._viewer, self.training.installed)
         except UserError as error:
@@ -264,13 +264,13 @@ class TrainDock(Dock):
             self.training.open(run.folder)
 
     def _on_time(self) -> None:
-        """A training in the background may have ended."""
+        """Check whether a run in the background has ended."""
         if not self.training.others:
             self._look()
         self._refresh()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Look which runs there are, and ask about them when the window is closed."""
+        """List the runs, and watch for the closing of the window."""
         super().showEvent(event)
         guard(self, self.training)
         self._look()

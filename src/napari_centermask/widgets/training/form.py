@@ -1,4 +1,4 @@
-"""The settings of a training as a form: the same object as the run file and the flags."""
+"""The training settings as a form: the same object as the run file and the flags."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GROUPS: dict[str, tuple[str, type[Settings]]] = {
 
 
 def shown_fields() -> list[str]:
-    """The fields of a training that the form shows, in the order of the class; groups of settings are no fields."""
+    """The training settings that the form shows, in the order of the class, without groups."""
     fields = TrainSettings.model_fields.items()
     return [name for name, field in fields if name not in _ELSEWHERE and not _is_group(field.annotation)]
 
@@ -34,7 +34,7 @@ def _is_group(annotation: Any) -> bool:
 
 
 class TrainForm(QWidget):
-    """A view of one `TrainSettings`; what it does not show stays as it is."""
+    """A view of one `TrainSettings`; fields that it does not show are kept."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,14 +71,14 @@ class TrainForm(QWidget):
         self._show_idle()
 
     def _show_all(self) -> None:
-        """As if every field had an effect."""
+        """Show all fields as if they had an effect."""
         for box in self.boxes.values():
             box.setVisible(True)
         for form in (self.training, *self.groups.values()):
             form.set_idle({})
 
     def _show_idle(self) -> None:
-        """Disable what has no effect with the settings as shown, and hide groups of it."""
+        """Disable fields without effect, and hide groups of them."""
         try:
             reasons = {name: idle.why for name, idle in idle_in_training(self.value()).items()}
         except BadSettings:  # a value out of range, which Start says
@@ -95,14 +95,14 @@ class TrainForm(QWidget):
         return self._settings is not None
 
     def show_changes(self, changes: dict[str, Any]) -> None:
-        """Show what a person changed, in the form of `changes`; it counts as their change."""
+        """Show changes, as returned by `changes`; they count as made by the user."""
         self.training.set_value(changes)
         for name, form in self.groups.items():
             form.set_value({k.removeprefix(f"{name}."): v for k, v in changes.items() if k.startswith(f"{name}.")})
         self._show_idle()
 
     def changes(self) -> dict[str, Any]:
-        """The fields that a person changed since they were shown.
+        """The fields that the user has changed since they were shown.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class TrainForm(QWidget):
         return {name: value for name, value in self._values().items() if value != self._shown.get(name)}
 
     def value(self) -> TrainSettings:
-        """The settings as shown; what a person left alone stays exact, though the form may round it.
+        """The settings in the form; unchanged fields keep their exact values, though the form may round them.
 
         Raises
         ------
@@ -135,7 +135,7 @@ def changed(settings: TrainSettings, changes: dict[str, Any]) -> TrainSettings:
     Raises
     ------
     BadSettings
-        If they do not go together.
+        If they do not fit together.
     """
     values = settings.model_dump()
     for name, value in changes.items():

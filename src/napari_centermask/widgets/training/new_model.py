@@ -1,4 +1,4 @@
-"""What follows a training: a name for the new model, its installation, and segmenting the next image with it."""
+"""After training: name and install the new model, and segment the next image with it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def free_name(like: str) -> str:
-    """A name for a model that is allowed and not taken, close to the one given."""
+    """A valid and free name for a model, similar to the given one."""
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", like).strip("-._") or "model"
     stem, name, number = stem[:90], stem[:90], 1
     while any((folder / name).exists() for folder in (zoo.user_folder(), zoo.shipped_folder())):
@@ -39,7 +39,7 @@ def free_name(like: str) -> str:
 
 
 def install(weights: Path, name: str) -> Generator[None, None, str | Failed]:
-    """Install a model and make its graphs, in a process of its own; returns its name. For the worker thread."""
+    """Install a model and make its graphs, in a separate process; returns its name. For the worker thread."""
     try:
         yield from run_child(["models", "add", str(weights), "--name", name])
     except (UserError, OSError) as error:
@@ -55,10 +55,10 @@ def installed_as(weights: Path) -> str:
 
 
 def predict_next(viewer: Viewer, model: str) -> None:
-    """Segment the next image of the project with a model, or the active image where there is no project.
+    """Segment the next image of the project with a model, or the active image if there is no project.
 
-    The next one is the one in view if it is untouched, else the next that is not reviewed. It is brought into view first,
-    in the background where reading it takes long; choosing another image meanwhile cancels that.
+    The next one is the current one if it is untouched, else the next one that is not reviewed. It is shown first, and loaded in
+    the background if it is large; choosing another image meanwhile cancels that.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def _next_image(projects: ProjectSession) -> int:
 
 
 def _when_shown(projects: ProjectSession, id: int, act: Callable[[], None]) -> None:
-    """Do something once an image is in view, unless another one is wanted before."""
+    """Call a function once an image is shown, unless another one is requested before."""
 
     links = Connections()
 

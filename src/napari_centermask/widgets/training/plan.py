@@ -1,4 +1,4 @@
-"""From what a person chose to the settings of a training; computed in a worker thread."""
+"""Compute training settings from the chosen data and model, in a worker thread."""
 
 from __future__ import annotations
 
@@ -19,63 +19,63 @@ from napari_centermask.widgets.work.tasks import Failed
 
 @dataclass(frozen=True)
 class DataFolder:
-    """What a model is trained on: the folder of a project, or one with images/ and annotations.json."""
+    """Data to train on: the folder of a project, or one with images/ and annotations.json."""
 
     folder: Path
     is_project: bool = False
 
     @property
     def title(self) -> str:
-        """As a list shows it."""
+        """Its title in a list."""
         return f"Project {self.folder.name}" if self.is_project else self.folder.name
 
     @property
     def runs(self) -> Path:
-        """Where its runs are kept: with a project, else with the user's models."""
+        """Folder of its runs: in the project, else with the user's models."""
         return self.folder / "runs" if self.is_project else user_runs()
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Settings, computed from a copy of the data in a new run folder, with the reason for each."""
+    """Settings with the reason for each, computed from a copy of the data in a new run folder."""
 
     settings: TrainSettings
     reasons: dict[str, str]
 
     @property
     def summary(self) -> str:
-        """A line or two for a person."""
+        """A summary in a line or two."""
         s = self.settings
         most = "" if s.minutes is None else f", {duration(60 * s.minutes)} at most"
         return f"{self.reasons.get('steps', '')}: {s.steps:,} steps of {s.batch} tiles of {s.tile} px{most}"
 
     def drop(self) -> None:
-        """Remove the run folder of a plan that nobody started."""
+        """Remove the run folder of a plan that was not started."""
         if not (self.settings.out / "job.json").exists():
             shutil.rmtree(self.settings.out, ignore_errors=True)
 
 
 def user_runs() -> Path:
-    """Where runs without a project are kept."""
+    """Folder of runs without a project."""
     return user_folder().parent / "runs"
 
 
 def data_folders(project: Path | None, folders: Sequence[Path]) -> list[DataFolder]:
-    """What can be trained or compared on: the folder of the open project, and others."""
+    """The data to train or compare on: the folder of the open project, and others."""
     own = [] if project is None else [DataFolder(project, is_project=True)]
     return own + [DataFolder(folder) for folder in folders]
 
 
 def name_for(run: Path) -> str:
-    """A name for the model of a run: that of its project, or of the run."""
+    """A name for the model of a run: that of its project, else of the run."""
     return run.parent.parent.name if run.parent.name == "runs" and run.parent != user_runs() else run.name
 
 
 def plan(source: DataFolder, model: str) -> Generator[None, None, Plan | Failed]:
-    """Freeze the data and compute the settings; for the worker thread, which leaves it to a process of its own.
+    """Freeze the data and compute the settings in a separate process; for the worker thread.
 
-    In a thread it would hold Python's interpreter for most of the time, seconds for thousands of cells, and the window
-    would stammer. Closing the generator ends the process and leaves nothing behind.
+    In a thread, it would block Python's interpreter most of the time, for seconds with thousands of cells, and the window would
+    stutter. Closing the generator ends the process and leaves nothing behind.
     """
     name = None if source.is_project else source.folder.name  # within a project the date distinguishes runs
     out = new_run_folder(source.runs, name)

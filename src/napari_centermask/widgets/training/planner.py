@@ -1,4 +1,4 @@
-"""Computing the settings of a training off the GUI thread: the newest request counts."""
+"""Compute training settings off the GUI thread; only the latest request counts."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from napari_centermask.widgets.work.tasks import Failed
 
 
 class Planner:
-    """Plans on request, and keeps the newest plan; one that nobody starts leaves nothing on disk.
+    """Plans on request and keeps the latest plan; one that is not started leaves nothing on disk.
 
     Attributes
     ----------
     planned
-        With a `Plan` or `Failed` for the newest request; with None where none is wanted any more.
+        Emitted with a `Plan` or `Failed` for the latest request; with None if it was cancelled.
     plan
-        The newest one, unless it was released.
+        The latest plan, unless it was released.
     """
 
     planned = Signal(object)
@@ -37,21 +37,21 @@ class Planner:
         return self._runner.is_running
 
     def ask(self, source: DataFolder, model: str) -> None:
-        """Plan a training on some data from a start model; the plan before is dropped."""
+        """Plan training on some data from a start model; an earlier plan is discarded."""
         self.forget()
         self._wanted = (source, model)
         if not self.is_running:
             self._begin(source, model)
 
     def forget(self) -> None:
-        """Drop the plan, and the one in the making."""
+        """Discard the plan, and cancel one in progress."""
         self._wanted = None
         if self.plan is not None:
             self.plan.drop()
         self.plan = None
 
     def release(self) -> None:
-        """The plan was started: its folder is a run now."""
+        """The plan was started, so its folder is now a run."""
         self.plan = None
 
     def close(self) -> None:

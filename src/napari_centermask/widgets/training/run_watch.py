@@ -1,4 +1,4 @@
-"""Watching a training from a worker thread: its news, in portions that the event loop can take."""
+"""Watch a training run from a worker thread: updates in portions that the event loop can handle."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _PORTION = 400  # events handed over at a time
 
 @dataclass(frozen=True)
 class RunUpdate:
-    """News of a job.
+    """An update from a job.
 
     Attributes
     ----------
     events
-        Those since the last report.
+        Those since the last update.
     pictures
         Name and picture of each validation image, if there are new ones.
     model
         Weights of the best model so far.
     compared
-        Old and new model side by side, if that is news and of the present sitting.
+        Old and new model side by side, if they were compared since the last update and the last start.
     installed
-        The name under which the model of a run that ended is installed; empty if it is not.
+        The name under which the model of an ended run is installed; empty if it is not.
     """
 
     folder: Path
@@ -52,7 +52,7 @@ class RunUpdate:
 
 @dataclass(frozen=True)
 class Run:
-    """A line in the list of runs."""
+    """A row in the list of runs."""
 
     folder: Path
     state: str
@@ -60,9 +60,9 @@ class Run:
 
 
 def watch(begin: Callable[[], Job | None]) -> Generator[RunUpdate | Job | None, None, Failed | None]:
-    """Start or open a job with `begin` and report what it does until it ends; for the worker thread.
+    """Start or open a job with `begin` and yield updates until it ends; for the worker thread.
 
-    Closing the generator leaves the job as it is. Where `begin` returns None there is nothing to watch.
+    Closing the generator leaves the job running. If `begin` returns None, there is nothing to watch.
     """
     try:
         job = begin()
@@ -85,7 +85,7 @@ def watch(begin: Callable[[], Job | None]) -> Generator[RunUpdate | Job | None, 
 
 
 def current(events: list[Event]) -> list[Event]:
-    """Without comparisons from before the last start: the best model may have changed since."""
+    """The events without comparisons from before the last start, as the best model may have changed since."""
     start = max((at for at, e in enumerate(events) if isinstance(e, StartEvent)), default=0)
     return [e for at, e in enumerate(events) if at >= start or not isinstance(e, ComparisonEvent)]
 
@@ -101,7 +101,7 @@ def _update(job: Job, events: list[Event]) -> RunUpdate:
 
 
 def _pictures(evaluation: EvaluationEvent) -> tuple[tuple[str, QImage], ...]:
-    """The sample pictures of an evaluation; read at once, for the next evaluation writes over them."""
+    """The sample pictures of an evaluation, read at once, as the next evaluation overwrites them."""
     read = ((sample.image, read_picture(Path(sample.picture))) for sample in evaluation.samples)
     return tuple((name, picture) for name, picture in read if picture is not None)
 

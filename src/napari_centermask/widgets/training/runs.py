@@ -1,4 +1,4 @@
-"""The runs on disk, and which of them are training now."""
+"""The runs on disk, and which of them are training."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from napari_centermask.widgets.work.runner import Runner
 
 
 class RunList:
-    """Lists runs off the GUI thread and remembers the jobs that were running when they were last seen.
+    """Lists runs off the GUI thread, and remembers jobs that were running when last seen.
 
     Attributes
     ----------
     listed
-        Emitted with the runs that were found, the newest first.
+        Emitted with the runs, the newest first.
     """
 
     listed = Signal(object)
@@ -37,23 +37,23 @@ class RunList:
 
     @property
     def running(self) -> list[Job]:
-        """Jobs that are running now, of those that were seen."""
+        """Known jobs that are running now."""
         return [job for job in self._jobs.values() if job.is_alive]
 
     def look(self, folders: tuple[Path, ...]) -> None:
-        """List the runs in some folders; `listed` has them."""
+        """List the runs in some folders and emit `listed`."""
         if self.is_running:
             self._next = folders
         else:
             self._runner.start("", list_runs, folders)
 
     def remember(self, job: Job) -> None:
-        """A job leaves view, and may go on running."""
+        """Remember a job that is no longer shown and may still be running."""
         if job.is_alive:
             self._jobs[job.folder] = job
 
     def close(self) -> None:
-        """List no more."""
+        """Stop listing."""
         self._jobs = {}
         self._runner.cancel()
 
@@ -68,5 +68,5 @@ class RunList:
 
 
 def run_to_open(runs: Sequence[Run]) -> Run | None:
-    """The run to show where none is in view: one that is running, else the newest."""
+    """The run to show at first: one that is running, else the newest."""
     return next((run for run in runs if run.state in ALIVE), runs[0] if runs else None)
