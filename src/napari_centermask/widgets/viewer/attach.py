@@ -34,7 +34,7 @@ def _attach_if_there(result: Result) -> None:
 
 
 def attach(viewer: Viewer, result: Result) -> bool:
-    """Give the image that was opened with a result this result, in place of the layers that came from the file.
+    """Give a result to the image that was opened with it, in place of the layers from the file.
 
     Returns
     -------

@@ -30,7 +30,7 @@ class Autosaves:
     Attributes
     ----------
     offered
-        Emitted with the image layer on which there is unsaved work, or for which the offer is over.
+        Emitted with the image layer that has unsaved work, or whose offer has ended.
     """
 
     offered = Signal(object)
@@ -47,14 +47,14 @@ class Autosaves:
             self._on_changed(layer)
 
     def end(self) -> None:
-        """Write no more; what was written is offered when the images are opened again."""
+        """Stop writing; the edits are offered when the images are opened again."""
         self._links.end()
         for _, autosave in list(self._kept.values()):
             autosave.close()
         self._kept.clear()
 
     def note_saved(self, result: Result) -> None:
-        """A person has these cells in a file now: they need not be offered."""
+        """Note that these cells were saved to a file and need not be offered."""
         for _, autosave in list(self._kept.values()):
             if autosave.history.result is result:
                 autosave.saved()
@@ -64,7 +64,7 @@ class Autosaves:
         return None if source is None else self._offers.get(source)
 
     def describe(self, source: Image) -> str:
-        """The offer in words."""
+        """The offer as a sentence."""
         offer = self._offers[source]
         when = time.strftime("%d %B %Y, %H:%M", time.localtime(offer.time)).lstrip("0")
         return f"'{source.name}' has unsaved work from {when}: {counted(len(offer.result), 'cell')}."
@@ -73,7 +73,7 @@ class Autosaves:
         self.look_at(event.value)
 
     def look_at(self, layer: Layer) -> None:
-        """Offer the unsaved work of an earlier session on an image, if a person had corrected something."""
+        """Offer unsaved work on an image from an earlier session, if it has corrections."""
         from napari.layers import Image
         from napari.utils.notifications import show_info
 
@@ -90,7 +90,7 @@ class Autosaves:
             self.offered.emit(layer)
 
     def restore(self, source: Image) -> None:
-        """Bring an image to the state of its unsaved work, as one edit that can be undone."""
+        """Restore the unsaved work on an image, as one edit that can be undone."""
         offer = self._offers.pop(source)
         session = self._session()
         planes = ImagePlanes.of(source, channel_axis=guess_channel_axis(source))
@@ -100,12 +100,12 @@ class Autosaves:
         self.offered.emit(source)
 
     def discard(self, source: Image) -> None:
-        """Forget the unsaved work on an image."""
+        """Discard the unsaved work on an image."""
         self._offers.pop(source).discard()
         self.offered.emit(source)
 
     def _on_changed(self, source: Layer) -> None:
-        """Keep the edits of the result that an image has now."""
+        """Write the edits of an image's present result."""
         shown = self._session().shown(source)
         kept = self._kept.get(source)
         if kept is not None and kept[0] is not shown:

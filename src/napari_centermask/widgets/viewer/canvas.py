@@ -1,4 +1,4 @@
-"""Layers of ours come and go without consequences for what they show, also while napari removes some itself."""
+"""Add and remove our layers without affecting the cells, even while napari is removing layers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Canvas:
-    """Adds our layers to a viewer and takes them out.
+    """Adds our layers to a viewer and removes them.
 
-    napari removes several layers in a loop (all that are selected, all there are) and fails if one of them is gone by then. So
-    while layers are being removed, ours are taken out only when that has ended.
+    napari removes several layers in a loop (the selected ones, or all) and fails if one of them is already gone. So while
+    layers are being removed, ours are only removed afterwards.
     """
 
     def __init__(self, viewer: Viewer) -> None:
@@ -39,18 +39,18 @@ class Canvas:
 
     @property
     def is_losing_layers(self) -> bool:
-        """Whether layers are being removed by somebody else, perhaps more of them."""
+        """Whether napari is removing layers, and more may follow."""
         return self._after.isActive()
 
     def end(self) -> None:
-        """The viewer is gone."""
+        """The viewer was closed."""
         self._links.end()
         stop(self._after)
         self._waiting.clear()
         self._actions.clear()
 
     def add(self, source: Image, layer: Layer) -> None:
-        """Add a layer above its image, if it is not there; the selection of layers stays."""
+        """Add a layer above its image, if it is not in the viewer; the layer selection stays."""
         viewer = self._viewer()
         if viewer is None or layer in viewer.layers:
             if layer in self._waiting:
@@ -76,7 +76,7 @@ class Canvas:
             self.is_taking_out = False
 
     def when_quiet(self, action: Callable[[], object]) -> None:
-        """Do something once no more layers are being removed."""
+        """Call a function once no more layers are being removed."""
         self._actions.append(action)
         self._after.start()
 

@@ -1,4 +1,4 @@
-"""What all docks have in common: a place among the others, and an end that leaves nothing behind."""
+"""The base of all docks: a tab beside the others, and an end that disconnects everything."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 class Dock(QWidget):
     """A view of something that belongs to a viewer and outlives the dock.
 
-    A dock implements `_set_up`: it builds its widgets and connects them. What `links` connected ends with the dock, also with one
-    that could not be built.
+    A dock implements `_set_up`, which builds and connects its widgets. The connections in `links` end with the dock, even if it
+    could not be built.
 
     Attributes
     ----------
     title
-        Of its tab.
+        Title of its tab.
     links
-        Connections to signals of what outlives the dock.
+        Connections to signals of objects that outlive the dock.
     """
 
     title = ""

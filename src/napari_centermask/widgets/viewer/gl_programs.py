@@ -1,8 +1,8 @@
 """Keeps the OpenGL programs of removed layers, because deleting one can crash the next drawing.
 
-Measured with napari 0.9.2, vispy 0.17.0, PyQt6 6.11 and Mesa 22.3.6 (llvmpipe): of two layers that are drawn, remove the first
-and add a third one, and drawing ends in a segmentation fault inside Mesa's glDrawArrays, without any plugin. Without
-`glDeleteProgram` it does not; leaving buffers or textures undeleted does not help. docs/upstream.md has the script.
+Measured with napari 0.9.2, vispy 0.17.0, PyQt6 6.11 and Mesa 22.3.6 (llvmpipe): draw two layers, remove the first and add a
+third, and drawing ends with a segmentation fault inside Mesa's glDrawArrays, without any plugin. Without `glDeleteProgram`, there is no
+crash; keeping buffers or textures does not help. docs/upstream.md has the script.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class KeptPrograms:
-    """Holds the programs of the layers that leave a viewer; their textures and buffers are let go.
+    """Keeps the programs of layers that are removed from a viewer; their textures and buffers are released.
 
-    A program takes some tens of kilobytes. They are reached by private names of napari and vispy: where these have changed,
+    A program takes some tens of kilobytes. Programs are found by private names of napari and vispy; if these have changed,
     nothing is kept.
     """
 

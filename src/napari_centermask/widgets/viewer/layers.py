@@ -29,24 +29,24 @@ _MANY = 200
 
 
 def place_of(source: Image) -> dict[str, Any]:
-    """Where an image layer lies in the world, as arguments for another layer."""
+    """The transform of an image layer, as arguments for another layer."""
     return {name: getattr(source, name) for name in _PLACE if hasattr(source, name)}
 
 
 def redraw(layer: Labels, plane: np.ndarray, boxes: Iterable[Box]) -> bool:
-    """Send parts of the plane in view to the screen.
+    """Redraw parts of the current plane.
 
     Parameters
     ----------
     plane
-        (H, W) of the layer's data, shown as it is.
+        (H, W), a plane of the layer's data that is shown in 2D.
     boxes
-        (y0, x0, y1, x1) of what changed.
+        (y0, x0, y1, x1) of the changed parts.
 
     Returns
     -------
     bool
-        False if the layer cannot be drawn in parts; call its `refresh` then.
+        False if the layer cannot be redrawn in parts; then call its `refresh`.
     """
     if layer.contour or not layer.visible or not layer.loaded:
         return False
@@ -68,16 +68,16 @@ class ResultLayers:
     Parameters
     ----------
     planes
-        The image, for shape and axes.
+        The image's planes, for shape and axes.
     name
-        What the layers' names begin with.
+        Beginning of the layers' names.
     place
-        Where the image lies in the world, as layer arguments; see `place_of`.
+        The image's transform, as layer arguments; see `place_of`.
 
     Attributes
     ----------
     behind
-        Planes that do not show the result as it is: `steps` or `compose` brings each in line.
+        Planes that are outdated; `steps` and `compose` update them.
     """
 
     def __init__(self, result: Result, planes: ImagePlanes, *, name: str, place: dict[str, Any] | None = None) -> None:
@@ -115,7 +115,7 @@ class ResultLayers:
         return np.broadcast_to(np.expand_dims(array, axis), shape)
 
     def compose(self, index: Index, *, fresh: bool = False) -> None:
-        """Bring one plane of both arrays in line with the result; call `refresh` to see it.
+        """Update a plane of both arrays from the result; call `refresh` to redraw it.
 
         Parameters
         ----------
@@ -128,7 +128,7 @@ class ResultLayers:
             pass
 
     def steps(self, index: Index) -> Iterator[None]:
-        """The same in steps of some milliseconds; edits may come between them."""
+        """The same in steps of some milliseconds; edits may happen in between."""
         self._widen()
         self.behind.add(index)
         views, plane = self._views.pop(index, None), self.result.plane(index)
@@ -154,12 +154,12 @@ class ResultLayers:
             self.behind.discard(index)
 
     def follow(self, edit: Edit, *, shown: Index | None) -> None:
-        """Bring the planes of an edit in line with the result and draw what changed again; much comes in `behind`.
+        """Update and redraw the planes of an edit; a plane with many changes is added to `behind`.
 
         Parameters
         ----------
         shown
-            The plane in view, None if the viewer shows no plane as it is, but a volume or a section across planes.
+            The current plane; None if the viewer shows a volume or a section across planes.
         """
         self._widen()
         by_plane: dict[Index, list[int]] = {}
@@ -178,12 +178,12 @@ class ResultLayers:
             self._draw(index, boxes if index == shown else None)
 
     def _is_much(self, index: Index, ids: list[int]) -> bool:
-        """Whether composing these changes of a plane would hold the event loop up."""
+        """Whether composing these changes of a plane would block the event loop."""
         plane = self.result.plane(index)
         return len(plane if self._drawn.get(index) is not plane else ids) > _MANY
 
     def _update(self, index: Index, ids: list[int]) -> list[Box]:
-        """Compose again where cells changed; returns the boxes."""
+        """Recompose where cells changed; returns the boxes."""
         views = self._views[index]
         boxes = views.update(ids=ids)
         self._write(index, views, boxes)
@@ -208,7 +208,7 @@ class ResultLayers:
         return self.views(index).at(y, x) if 0 <= y < height and 0 <= x < width else []
 
     def views(self, index: Index) -> Views:
-        """What is composed of a plane, as both layers show it."""
+        """The composed views of a plane that both layers show."""
         if index in self.behind or index not in self._views or self._drawn[index] is not self.result.plane(index):
             self.compose(index)
         return self._views[index]
@@ -225,13 +225,13 @@ class ResultLayers:
             self._outlines[index][window] = views.outlines[window]
 
     def _draw(self, index: Index, boxes: list[Box] | None) -> None:
-        """Send boxes of the plane in view to the screen; everything if there are none."""
+        """Redraw boxes of the current plane; everything if there are none."""
         for layer, array in ((self.cells, self._cells), (self.outlines, self._outlines)):
             if boxes is None or len(boxes) > _MANY or not redraw(layer, array[index], boxes):
                 layer.refresh(extent=False)
 
     def _widen(self) -> None:
-        """Go over to 32 bits where ids need it."""
+        """Switch to 32 bits if ids require it."""
         if self._wide or self.result.last_id <= np.iinfo(np.uint16).max:
             return
         self._wide = True
@@ -239,12 +239,12 @@ class ResultLayers:
         self.cells.data = self.spread(self._cells)
 
     def refresh(self) -> None:
-        """Draw both layers again."""
+        """Redraw both layers."""
         self.cells.refresh(extent=False)
         self.outlines.refresh(extent=False)
 
     def describe(self, *, edits_only: bool = False) -> None:
-        """Bring features and colours in line with the result's cells.
+        """Update features and colours from the result's cells.
 
         Parameters
         ----------
@@ -263,7 +263,7 @@ class ResultLayers:
             self.set_colours(self._mode)
 
     def _is_coloured(self, cells: dict[int, Index]) -> bool:
-        """Whether the colours show these cells as they are."""
+        """Whether the colours of these cells are up to date."""
         if self._coloured_by != self._colouring() or self._outline_colours != self._categories():
             return False
         if self._coloured_by == "cell":
@@ -274,17 +274,17 @@ class ResultLayers:
         return all(same)
 
     def _colouring(self) -> str:
-        """What the colours of the cells can mean."""
+        """The values that determine the colours of the cells."""
         return "cell" if self.result.last_id > np.iinfo(np.uint16).max else self._mode
 
     def _categories(self) -> tuple:
-        """What the colours of the outlines depend on."""
+        """The values that determine the colours of the outlines."""
         return tuple(self.result.categories), tuple(sorted(self.result.colours.items()))
 
     def set_colours(self, mode: str) -> None:
-        """Colour cells by "cell", "category" or "score"; with ids beyond 16 bits by "cell" in any case.
+        """Colour cells by "cell", "category" or "score"; with ids beyond 16 bits always by "cell".
 
-        napari maps wider labels to given colours only where numba is installed.
+        napari only maps wider labels to given colours if numba is installed.
         """
         self._mode = mode
         self._coloured_by = self._colouring()
@@ -295,7 +295,7 @@ class ResultLayers:
 
     @property
     def mode(self) -> str:
-        """What the colours of the cells mean."""
+        """The meaning of the cells' colours."""
         return self._mode
 
     @property
@@ -311,7 +311,7 @@ class ResultLayers:
 
 
 def flat_place(source: Layer) -> dict[str, Any]:
-    """Where the planes of a layer lie in the world, as arguments for a layer of two axes."""
+    """The transform of a layer's planes, as arguments for a layer with two axes."""
     place = place_of(source)
     for name in ("scale", "translate", "units", "axis_labels"):
         if name in place:

@@ -1,4 +1,4 @@
-"""The model that a person works with in a viewer; its docks follow it."""
+"""The model in use in a viewer, which its docks follow."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from psygnal import Signal
 
 
 class ModelInUse:
-    """The name of a model.
+    """The name of the model in use.
 
     Attributes
     ----------
     changed
         Emitted with the new name.
     name
-        Empty as long as none was chosen.
+        Empty until a model is chosen.
     """
 
     changed = Signal(str)
@@ -22,7 +22,7 @@ class ModelInUse:
         self.name = ""
 
     def choose(self, name: str) -> None:
-        """Work with a model from now on."""
+        """Use a model from now on."""
         if name != self.name:
             self.name = name
             self.changed.emit(name)

@@ -1,4 +1,4 @@
-"""An image layer as arrays: what the worker sees instead of the layer."""
+"""An image layer as arrays, for worker threads."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _CHANNEL_NAMES = {"c", "ch", "channel", "channels"}
 
 @dataclass(frozen=True)
 class ImagePlanes:
-    """The planes of an image, each (C, H, W), read only where they are used.
+    """The planes of an image, each (C, H, W), read when they are used.
 
     Attributes
     ----------
     array
         The layer's data; the full resolution of a pyramid.
     rgb
-        The last axis holds colours.
+        Whether the last axis holds colours.
     channel_axis
-        Another axis that holds channels, None if there is none.
+        Another axis that holds channels; None if there is none.
     """
 
     array: Any
@@ -38,12 +38,12 @@ class ImagePlanes:
 
     @classmethod
     def of(cls, layer: Image, *, channel_axis: int | None = None) -> ImagePlanes:
-        """Snapshot of a layer; keeps its array and nothing else.
+        """A snapshot of a layer that only keeps its array.
 
         Raises
         ------
         BadImage
-            If the layer has no two spatial axes, or the channel axis is one of them.
+            If the layer does not have two spatial axes, or the channel axis is one of them.
         """
         data = layer.data[0] if layer.multiscale else layer.data
         n_axes = data.ndim - bool(layer.rgb)
@@ -99,7 +99,7 @@ class ImagePlanes:
 
 
 def _sliceable(data: Any) -> Any:
-    """numpy and dask as they are; xarray's content; anything else (zarr, tensorstore) behind dask."""
+    """numpy and dask arrays unchanged; the content of xarray; anything else (zarr, tensorstore) through dask."""
     data = getattr(data, "variable", data)  # an xarray.DataArray indexes by labels too
     if isinstance(data, np.ndarray) or hasattr(data, "dask"):
         return data
@@ -111,7 +111,7 @@ def _sliceable(data: Any) -> Any:
 
 
 def guess_channel_axis(layer: Image) -> int | None:
-    """The axis that the layer's axis labels call channel; None if they name none."""
+    """The axis that the layer's axis labels call a channel axis; None if there is none."""
     if layer.rgb:
         return None
     labels = tuple(getattr(layer, "axis_labels", ()))[:-2]
@@ -119,7 +119,7 @@ def guess_channel_axis(layer: Image) -> int | None:
 
 
 def channel_names(layer: Image, *, channel_axis: int | None) -> list[str]:
-    """What the user reads for each channel: the names in the layer's metadata (`channel_names`) where it has them."""
+    """Labels of the channels: the names in the layer's metadata (`channel_names`) if it has them."""
     if layer.rgb:
         return ["Red", "Green", "Blue"][: ImagePlanes.of(layer).n_channels]
     if channel_axis is None:
@@ -129,6 +129,6 @@ def channel_names(layer: Image, *, channel_axis: int | None) -> list[str]:
 
 
 def named_channels(layer: Image, n: int) -> list[str]:
-    """Names of the n channels from the layer's metadata; empty if it has none, or another number."""
+    """Names of the n channels from the layer's metadata; empty if it has none, or a different number."""
     names = layer.metadata.get("channel_names") or []
     return [str(name) for name in names] if len(names) == n else []

@@ -1,4 +1,4 @@
-"""Open cells in napari, of any format: with their images where these are found, overlaps kept."""
+"""Open cells of any format in napari, with all overlaps, and with their images if these are found."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _MOST_IMAGES = 20
 
 
 def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
-    """A reader if the file looks like cells of a format that is known, else None; reads little of the file.
+    """A reader if the file looks like cells of a known format, else None; reads little of the file.
 
-    Label images open as cells only if their name marks them as such (`_labels`, `_masks`): others may be images.
+    Label images only open as cells if their name says so (`_labels`, `_masks`), as others may be images.
     """
     if not isinstance(path, str):
         return None
@@ -87,7 +87,7 @@ _LOOKS_RIGHT: dict[str, Callable[[Path], bool]] = {
 
 
 def read(path: str, *, format: Format = FORMATS["coco"]) -> list[LayerData]:
-    """Layers of a file of cells: images of one shape as a stack, others one by one, at most 20.
+    """Layers from a file of cells: images of one shape as a stack, others separately, at most 20.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def _form(result: Result, image: np.ndarray | None) -> tuple:
 
 
 def _stacked(results: list[Result]) -> Result:
-    """Images of one size as the planes of one result."""
+    """Images of one size, as the planes of one result."""
     stack = Result(results[0].shape, leading=(len(results),), name=results[0].name, threshold=results[0].threshold)
     for n, result in enumerate(results):
         stack.categories |= result.categories

@@ -1,4 +1,4 @@
-"""The reviewed rectangles on the canvas: a layer that can be seen and not changed."""
+"""The reviewed rectangles on the canvas, in a layer that cannot be edited."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COLOUR = "#7bd389"
 
 
 class RegionLayer:
-    """Shows rectangles of the plane in view; there is no layer while there are none."""
+    """Shows rectangles of the current plane; without any, there is no layer."""
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
@@ -39,7 +39,7 @@ class RegionLayer:
         layer.edge_width = max(1.0, min(source.data.shape[-2:] if not source.multiscale else (400,)) / 400)
 
     def hide(self) -> None:
-        """Take the layer out of the viewer."""
+        """Remove the layer from the viewer."""
         if self.layer is not None:
             session_of(self._viewer).canvas.take_out(self.layer)
         self.layer = None

@@ -1,4 +1,4 @@
-"""The run in progress: the model works on one image off the GUI thread, and what it finds goes to that image."""
+"""The run in progress: the model segments an image off the GUI thread, and its cells are added to that image."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ Then = Callable[[Any], str]
 
 
 class ImageRun:
-    """Runs one job of the model at a time.
+    """Runs one task of the model at a time.
 
     Parameters
     ----------
     take
-        Takes the cells of a plane into a result.
+        Adds the cells of a plane to a result.
 
     Attributes
     ----------
     reported
-        Emitted with a sentence on how the last run ended.
+        Emitted with a sentence about how the run ended.
     runner
-        Runs the job off the GUI thread.
+        Runs the task off the GUI thread.
     target
-        The result that the run fills; None while none is segmented.
+        The result that the run fills; None without a run.
     """
 
     reported = Signal(str)
@@ -53,7 +53,7 @@ class ImageRun:
         self._links.add(self.runner.ended, self._on_ended)
 
     def end(self) -> None:
-        """The viewer is gone: stop within one tile."""
+        """The viewer was closed: stop within one tile."""
         self._links.end()
         self.runner.cancel()
 
@@ -66,12 +66,12 @@ class ImageRun:
     def ask(
         self, title: str, work: Callable[..., Generator], planes: list[Plane], settings: SegmentSettings, then: Then
     ) -> None:
-        """Let the model compute something else for planes; `then` takes the answer and returns what to report."""
+        """Compute something else with the model; `then` gets the answer and returns the report."""
         self._then = then
         self.runner.start(f"CenterMask: {title}", work, planes, settings)
 
     def stop_for(self, removed: Layer) -> None:
-        """Stop if this is the image that is segmented: it was removed."""
+        """Stop if the image being segmented was removed."""
         if self.target is not None and removed is self.target.source():
             self.runner.cancel()
             show_warning(f"'{removed.name}' was removed while it was being segmented; the run was stopped.")

@@ -24,7 +24,7 @@ _OF_PROJECT = {
 
 
 def copy_samples(parent: Path) -> Path:
-    """A folder in `parent` with images of nuclei to make a project of; files that are there already stay.
+    """Make a folder in `parent` with images of nuclei for a project; existing files stay.
 
     Raises
     ------

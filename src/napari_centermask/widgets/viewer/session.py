@@ -1,4 +1,4 @@
-"""What belongs to a viewer and outlives its docks: results by image with their layers, and the run in progress."""
+"""State of a viewer that outlives its docks: results by image with their layers, and the run in progress."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """Results and the run of one viewer.
+    """Results and the run of a viewer.
 
     Attributes
     ----------
     changed
-        Emitted with the image layer whose result was made, replaced by a run, shown from another score on, or forgotten.
+        Emitted with the image layer whose result was created, replaced by a run, shown from another score on, or removed.
     settled
-        Emitted with the image layer shortly after the last of a series of edits; features and colours follow then.
+        Emitted with the image layer shortly after the last of a series of edits, when features and colours are updated.
     editing
-        The correction that goes on, None if there is none.
+        The active correction; None if there is none.
     canvas
-        Where layers of ours come and go.
+        Adds and removes our layers.
     run, runner
-        The run in progress, and what runs it off the GUI thread.
+        The run in progress, and the runner that executes it off the GUI thread.
     """
 
     changed = Signal(object)
@@ -73,7 +73,7 @@ class Session:
         return self._viewer()
 
     def end(self) -> None:
-        """The viewer is gone: stop the run and the timers, and take over what was painted."""
+        """The viewer was closed: stop the run and the timers, and apply what was painted."""
         self._links.end()
         self.run.end()
         for shown in list(self._shown.values()):
@@ -83,28 +83,28 @@ class Session:
         self.canvas.end()
 
     def result(self, source: Image | None) -> Result | None:
-        """The image's result, None if it has none."""
+        """The image's result; None if it has none."""
         shown = self.shown(source)
         return shown and shown.result
 
     def shown(self, source: Image | None) -> Shown | None:
-        """The image's result with its layers, None if it has none."""
+        """The image's result with its layers; None if it has none."""
         return None if source is None else self._shown.get(source)
 
     def begin(self, source: Image, planes: ImagePlanes, *, threshold: float, keep: bool = False) -> Shown:
-        """The result that a run on an image fills: its present one if that is of the same form, else a new one.
+        """The result that a run on an image fills: the present one if shape and axes match, else a new one.
 
-        A new one replaces the present one when its first plane comes.
+        A new one replaces the present one when its first plane is added.
 
         Parameters
         ----------
         keep
-            The run covers a part of the image: its cells are shown from the present score on, if there are others.
+            Whether to keep the present score threshold, because the run only covers a part of the image.
 
         Raises
         ------
         BadImage
-            If the image belongs to a project, whose cells lie along other axes.
+            If the image belongs to a project and its cells have other axes.
         """
         shown = self.shown(source)
         if shown is not None and shown.in_project:
@@ -125,17 +125,17 @@ class Session:
         *,
         in_project: bool = False,
     ) -> Shown:
-        """Give an image a result from outside, with its history if it has one; shows it in place of another.
+        """Give an image a result, with its history if it has one; it replaces another one.
 
         Parameters
         ----------
         in_project
-            A project writes every edit down.
+            Whether a project writes every edit.
 
         Raises
         ------
         ValueError
-            If the result is not of the image's shape.
+            If the result has another shape than the image.
         """
         if result is None:
             result = Result(planes.shape, leading=planes.leading, name=file_name(source))
@@ -151,12 +151,12 @@ class Session:
     def segment(
         self, source: Image, planes: ImagePlanes, chosen: list[Plane], settings: SegmentSettings, *, keep: bool = False
     ) -> None:
-        """Start a run; its cells go to this image whatever is selected meanwhile.
+        """Start a run; its cells are added to this image whatever is selected meanwhile.
 
         Parameters
         ----------
         chosen
-            What to segment of it.
+            The planes to segment.
         keep
             As in `begin`.
 
@@ -165,7 +165,7 @@ class Session:
         RuntimeError
             If a run is in progress.
         ReadOnlyProject
-            If the cells that it would find could not be kept.
+            If the cells could not be kept.
         """
         before = self.shown(source)
         if before is not None and before.history.closed:
@@ -180,9 +180,9 @@ class Session:
     def put(
         self, shown: Shown, index: Index, cells: Instances, *, region: tuple[np.ndarray, ...] | None = None
     ) -> None:
-        """Take a plane's predictions into a result and show them; an earlier result of another form gives way.
+        """Add a plane's predictions to a result and show them; they replace a result with other axes.
 
-        Cells that a person accepted, corrected or rejected stay. It is an edit like any other: it can be undone.
+        Cells that were accepted, corrected or rejected stay. This is an edit, which can be undone.
         """
         source = shown.source()
         if source is None or source not in self.viewer.layers:
@@ -209,7 +209,7 @@ class Session:
             self.canvas.add(source, layer)
 
     def show_again(self, shown: Shown) -> None:
-        """Put the layers of a result back into the viewer, if that of the cells was deleted."""
+        """Add the layers of a result to the viewer again, if that of the cells was deleted."""
         source = shown.source()
         layers = self.viewer.layers
         if source in layers and shown.layers.cells not in layers:
@@ -229,7 +229,7 @@ class Session:
         self._upkeep.settle_soon(shown)
 
     def forget(self, source: Image) -> None:
-        """Drop an image's result and its layers."""
+        """Remove an image's result and its layers."""
         shown = self._shown.pop(source, None)
         if shown is not None:
             shown.end()
@@ -239,7 +239,7 @@ class Session:
             self.changed.emit(source)
 
     def set_threshold(self, source: Image, threshold: float) -> None:
-        """Show the cells from this score on: the plane in view now, the others as time allows."""
+        """Set the lowest score of shown cells: updates the current plane now, and the others as time allows."""
         target = self.run.target
         if target is not None and target.source() is source:
             target.result.threshold = threshold
@@ -266,7 +266,7 @@ class Session:
             self.editing.follow_view()
 
     def _on_removed(self, event: Any) -> None:
-        """Follow the user's deletions: of the image or the cells ends the result, of the outlines hides them."""
+        """Handle deleted layers: deleting the image or the cells ends the result, deleting the outlines hides them."""
         if self.canvas.is_taking_out:
             return
         removed: Layer = event.value
@@ -283,7 +283,7 @@ class Session:
                 self._on_cells_removed(source, shown)
 
     def _on_cells_removed(self, source: Image, shown: Shown) -> None:
-        """Cells of a project are the project's: they stay its, and only their layer is gone."""
+        """Keep the cells of a project's image when their layer is deleted."""
         if not shown.in_project:
             self.forget(source)
             return

@@ -1,4 +1,4 @@
-"""The cells of an image as they are shown: the result, its history, its layers, and what corrects them."""
+"""The shown cells of an image: the result, its history, its layers, and its correction."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Correction(Protocol):
-    """Who corrects the cells of an image, as far as a session must know."""
+    """The correction of an image, as far as a session needs it."""
 
     @property
     def shown(self) -> Shown:
@@ -39,43 +39,43 @@ class Correction(Protocol):
 
     @property
     def layer(self) -> Layer:
-        """In which the active cell is painted."""
+        """The layer in which the active cell is painted."""
 
     def flush(self) -> object:
-        """Take over what was painted since the last time."""
+        """Apply what was painted since the last time."""
 
     def follow_view(self) -> None:
         """Follow the viewer's sliders."""
 
     def deactivate(self) -> None:
-        """Take over what was painted, and take the layer of the active cell out of the viewer."""
+        """Apply what was painted, and remove the layer of the active cell from the viewer."""
 
 
 class Shown(Owner):
-    """A result with its history, the image it belongs to, and its layers, which follow every edit.
+    """A result with its history, its image, and its layers, which follow every edit.
 
     Parameters
     ----------
     in_project
-        A project writes every edit down; otherwise the autosave does.
+        Whether a project writes every edit; otherwise the autosave does.
 
     Raises
     ------
     ValueError
-        If the result is not of the image's shape.
+        If the result has another shape than the image.
 
     Attributes
     ----------
     edited
-        Emitted with every edit after the layers have followed; an undo comes as the inverse edit.
+        Emitted with every edit after the layers were updated; an undo is emitted as the inverse edit.
     composed
-        Emitted with a plane after its layers were brought in line with many changes.
+        Emitted with a plane after its layers were updated for many changes.
     edits
-        Who corrects the cells; see `edit.session.edit_session_of`. What else belongs to the image is a part.
+        The correction of the cells; see `edit.session.edit_session_of`. Other objects of the image are parts.
     settings
-        Of the last run on the image; None before.
+        Settings of the last run on the image; None before.
     diameter
-        Of a typical cell, in pixels, in the last run; None before.
+        Diameter of a typical cell in the last run, in pixels; None before.
     """
 
     edited = Signal(object)
@@ -104,7 +104,7 @@ class Shown(Owner):
         self.history.listen(self._on_edit)
 
     def end(self) -> None:
-        """Do not follow the history any more; what was painted is taken over before."""
+        """Stop following the history, after applying what was painted."""
         if self.edits is not None:
             self.edits.deactivate()
         super().end()
@@ -112,22 +112,22 @@ class Shown(Owner):
 
     @cached_property
     def layers(self) -> ResultLayers:
-        """Made when the first cells come: by then the worker has loaded what a label layer needs."""
+        """The layers, made with the first cells: by then, the worker has imported what a label layer needs."""
         source = self.source()
         return ResultLayers(self.result, self.planes, name=source.name, place=place_of(source))
 
     @property
     def has_layers(self) -> bool:
-        """Whether the layers were made."""
+        """Whether the layers exist."""
         return "layers" in self.__dict__
 
     @property
     def own_layers(self) -> list[Layer]:
-        """Those that show the cells, as far as they were made."""
+        """The layers that show the cells, as far as they exist."""
         return [self.layers.cells, self.layers.outlines] if self.has_layers else []
 
     def plane_in_view(self) -> Index | None:
-        """The plane that the viewer shows as it is; None for a volume or a section across planes."""
+        """The current plane; None for a volume or a section across planes."""
         viewer, source = self._viewer(), self.source()
         flat = viewer is not None and source is not None and shows_planes(viewer, source)
         return current_index(viewer, source, self.planes) if flat else None
@@ -138,12 +138,12 @@ class Shown(Owner):
         self.edited.emit(edit)
 
     def check_axes(self, planes: ImagePlanes) -> None:
-        """Whether cells of these planes can go into the result.
+        """Check that cells of these planes can be added to the result.
 
         Raises
         ------
         BadImage
-            If its cells lie along other axes: a result of another form would belong to nothing.
+            If its cells have other axes.
         """
         if (planes.axes, planes.shape, planes.leading) != (self.planes.axes, self.planes.shape, self.planes.leading):
             axis = self.planes.channel_axis
@@ -151,9 +151,9 @@ class Shown(Owner):
             raise BadImage(f"The cells of this image were drawn with {which}. Choose that under 'Channel axis'.")
 
     def put_predictions(self, index: Index, cells: Instances, *, region: tuple[np.ndarray, ...] | None) -> None:
-        """Take predictions of a plane, or of regions of it, in place of earlier ones, as one edit.
+        """Replace predictions of a plane, or of regions in it, as one edit.
 
-        Cells that a person accepted, corrected or rejected stay.
+        Cells that were accepted, corrected or rejected stay.
         """
         if self.edits is not None:
             self.edits.flush()
@@ -168,24 +168,24 @@ class Shown(Owner):
             layers.compose(index)
 
     def add_seams(self, index: Index, seams: Seams, *, replace: bool) -> None:
-        """Note where the tiles of a run met, beside those of earlier runs or, with `replace`, in their place."""
+        """Add the seams between the tiles of a run to those of earlier runs or, with `replace`, replace them."""
         before: Seams = ((), ()) if replace else self.result.seams.get(index, ((), ()))
         ys, xs = (tuple(sorted({*a, *b})) for a, b in zip(before, seams, strict=True))
         self.result.seams[index] = ys, xs
 
     def copy_look(self, before: Shown) -> None:
-        """Keep what the user set on the layers of an earlier result."""
+        """Keep the user's layer settings of an earlier result."""
         for old, new in zip(before.own_layers, self.own_layers, strict=False):
             new.opacity, new.visible, new.blending = old.opacity, old.visible, old.blending
 
 
 def file_name(source: Image) -> str:
-    """The name of an image: its file's where it has one."""
+    """The name of an image: that of its file if it has one."""
     return Path(source.source.path).name if source.source.path else source.name
 
 
 def same_form(a: ImagePlanes, b: ImagePlanes) -> bool:
-    """Whether these are the same planes of the same array; lazy wrappers of one array have one name."""
+    """Whether these are the same planes of the same array; lazy wrappers of an array share its name."""
     named = getattr(a.array, "name", None) is not None and getattr(a.array, "name", "") == getattr(
         b.array, "name", None
     )

@@ -1,4 +1,4 @@
-"""Everything that belongs to a viewer: one object, made here on first use and ended here with the viewer's window."""
+"""The state of a viewer: one object, made on first use and ended with the viewer's window."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _STATES: WeakKeyDictionary[Viewer, ViewerState] = WeakKeyDictionary()
 
 
 class ViewerState(Owner):
-    """What a viewer has beside its docks; the rooms above add their parts to it.
+    """State of a viewer beside its docks; higher rooms add their parts to it.
 
     Attributes
     ----------
     session
         Results by image, and the run in progress.
     autosaves
-        Writes down corrections of images that belong to no project; there from the first moment, so that no edit is lost.
+        Writes corrections of images without a project; made first, so that no edit is lost.
     in_use
-        The model that a person works with.
+        The model in use.
     """
 
     def __init__(self, viewer: Viewer) -> None:
@@ -39,19 +39,19 @@ class ViewerState(Owner):
         self.in_use = ModelInUse()
 
     def end(self) -> None:
-        """The viewer is gone: nothing runs any more, and what was painted is written down."""
+        """The viewer was closed: stop everything, and write what was painted."""
         super().end()
         self.session.end()
         self.autosaves.end()
 
 
 def unwrapped(viewer: Viewer) -> Viewer:
-    """The viewer itself: plugins are handed a proxy."""
+    """The viewer itself, as plugins get a proxy."""
     return getattr(viewer, "__wrapped__", viewer)
 
 
 def state_of(viewer: Viewer) -> ViewerState:
-    """The viewer's state, made on first use; it ends when the window is deleted, or the viewer where it has none."""
+    """The viewer's state, made on first use; it ends with the window, or with the viewer if it has no window."""
     viewer = unwrapped(viewer)
     if viewer not in _STATES:
         _STATES[viewer] = state = ViewerState(viewer)
@@ -83,6 +83,6 @@ def model_in_use(viewer: Viewer) -> ModelInUse:
 
 
 def note_saved(result: Result) -> None:
-    """A person has these cells in a file now: no viewer needs to offer them."""
+    """Note that these cells were saved to a file, so that no viewer offers them."""
     for state in list(_STATES.values()):
         state.autosaves.note_saved(result)

@@ -1,4 +1,4 @@
-"""Brings layers in line with results when there is time: planes out of view, features and colours after edits."""
+"""Update layers when there is time: planes that are not shown, and features and colours after edits."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _TURN_S = 0.02  # composing between two turns of the event loop
 
 
 class Upkeep:
-    """Composes planes that are behind, between turns of the event loop, and describes cells shortly after the last edit.
+    """Composes outdated planes between turns of the event loop, and updates features shortly after the last edit.
 
     Parameters
     ----------
     viewer, everything
-        Return the viewer, and what it shows now.
+        Return the viewer, and the results that it shows.
     on_settled
-        Called with each result whose features and colours have followed its edits.
+        Called with each result whose features and colours were updated.
     """
 
     def __init__(
@@ -51,25 +51,25 @@ class Upkeep:
         stop(self._settling)
 
     def compose(self, shown: Shown) -> None:
-        """Bring all planes in line with the result: the one in view first, the others as time allows."""
+        """Update all planes: the current one first, the others as time allows."""
         shown.layers.behind.update(shown.result.planes)
         self.compose_current(shown)
         self.compose_rest()
 
     def compose_rest(self) -> None:
-        """Compose planes that are behind as time allows."""
+        """Compose outdated planes as time allows."""
         if self._next() is not None:
             self._composing.start()
 
     def compose_current(self, shown: Shown) -> None:
-        """Bring the plane in view in line with the result, if it is behind: at once, unless it has many cells."""
+        """Update the current plane if it is outdated: at once, unless it has many cells."""
         index = self._in_view(shown)
         if index is not None and len(shown.result.plane(index)) <= _AT_ONCE:
             shown.layers.compose(index)
             self._on_composed(shown, index)
 
     def _in_view(self, shown: Shown) -> Index | None:
-        """The plane in view if it is behind."""
+        """The current plane if it is outdated."""
         source = shown.source()
         if source is None or not shown.layers.behind:
             return None
@@ -77,14 +77,14 @@ class Upkeep:
         return index if index in shown.layers.behind else None
 
     def _next(self) -> tuple[Shown, Index] | None:
-        """A plane that is behind, one in view if there is such."""
+        """An outdated plane, preferably a current one."""
         behind = [s for s in self._everything() if s.has_layers and s.layers.behind]
         seen = ((s, self._in_view(s)) for s in behind)
         first = next(((s, index) for s, index in seen if index is not None), None)
         return first or next(((s, next(iter(s.layers.behind))) for s in behind), None)
 
     def _compose_next(self) -> None:
-        """Compose some more; the timer calls until no plane is behind."""
+        """Compose the next part; a timer calls this until no plane is outdated."""
         if self._composed is None:
             following = self._next()
             if following is None:
@@ -108,18 +108,18 @@ class Upkeep:
         shown.composed.emit(index)
 
     def compose_all(self) -> None:
-        """Compose all planes that are behind now, for instance before layers are saved."""
+        """Compose all outdated planes now, for instance before layers are saved."""
         while self._composed is not None or self._next() is not None:
             self._compose_next()
         self._composing.stop()
 
     def settle_soon(self, shown: Shown) -> None:
-        """Features and colours follow shortly after the last of a series of edits."""
+        """Update features and colours shortly after the last of a series of edits."""
         self._unsettled.add(shown)
         self._settling.start(_SETTLE_MS)
 
     def settle(self) -> None:
-        """Bring features and colours in line with the edits now."""
+        """Update features and colours now."""
         self._settling.stop()
         for shown in list(self._unsettled):
             self.describe(shown, edits_only=True)
@@ -127,12 +127,12 @@ class Upkeep:
                 self._on_settled(shown)
 
     def describe(self, shown: Shown, *, edits_only: bool = False) -> None:
-        """Bring features and colours of one result in line with its cells; see `ResultLayers.describe`."""
+        """Update features and colours of a result; see `ResultLayers.describe`."""
         shown.layers.describe(edits_only=edits_only)
         self.forget(shown)
 
     def forget(self, shown: Shown) -> None:
-        """This one needs no settling."""
+        """Cancel the update of a result."""
         self._unsettled.discard(shown)
         if not self._unsettled:
             self._settling.stop()

@@ -1,4 +1,4 @@
-"""Where an image's planes and cells are in a viewer: which plane is in view, and how to bring a cell there."""
+"""Views of an image in a viewer: the current plane, and centring a cell."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WANTED = 160  # screen pixels
 
 
 def current_index(viewer: Viewer, source: Image, planes: ImagePlanes) -> Index:
-    """The plane of the image that the viewer's sliders stand at."""
+    """The plane of the image at the position of the viewer's sliders."""
     point = source.world_to_data(viewer.dims.point)
     return tuple(
         int(min(max(round(float(point[axis])), 0), size - 1))
@@ -28,7 +28,7 @@ def current_index(viewer: Viewer, source: Image, planes: ImagePlanes) -> Index:
 
 
 def shows_planes(viewer: Viewer, source: Image) -> bool:
-    """Whether the viewer shows the planes of an image as they are: flat, height down and width to the right."""
+    """Whether the viewer shows planes of an image in 2D, with height down and width to the right."""
     dims = viewer.dims
     return dims.ndisplay == 2 and tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1)
 
@@ -52,7 +52,7 @@ def go_to_plane(viewer: Viewer, source: Image, planes: ImagePlanes, index: Index
 
 
 def centre_view(viewer: Viewer, source: Image, planes: ImagePlanes, index: Index, box: Box) -> None:
-    """Bring a box (y0, x0, y1, x1) of a plane to the middle of the view; closer if it is tiny there."""
+    """Centre a box (y0, x0, y1, x1) of a plane in the view; zoom in if it is tiny."""
     y0, x0, y1, x1 = box
     camera = getattr(viewer, "scene", viewer).camera
     world = _point(source, planes, index, (y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2)

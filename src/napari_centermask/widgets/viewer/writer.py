@@ -1,4 +1,4 @@
-"""Save label layers from napari: with all overlaps where the format can hold them."""
+"""Save label layers from napari, with all overlaps if the format can store them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from napari_centermask.widgets.viewer.state import note_saved
 
 
 def write_coco(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Write the cells above the threshold, hidden parts too, as COCO instances."""
+    """Write the cells above the threshold, including hidden parts, as COCO instances."""
     result = _result(data, attributes)
     records = records_of(result, _file_name(result.name, result), extra=pixel_size(attributes), shown=True)
     _write_coco(Path(path), records)
@@ -28,7 +28,7 @@ def write_coco(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
 
 
 def write_as(format: str, path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Write the cells above the threshold in one of the formats; a warning first counts what is lost."""
+    """Write the cells above the threshold in one of the formats; a warning first says what will be lost."""
     from napari.utils.notifications import show_warning
 
     chosen = FORMATS[format]
@@ -47,7 +47,7 @@ write_ome_zarr = partial(write_as, "ome-zarr")
 
 
 def write_cellpose(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Write a file for Cellpose, which knows its own by the end of their names."""
+    """Write a file for Cellpose, which recognises its files by the ending of their names."""
     return write_as("cellpose", path.removesuffix(".npy").removesuffix("_seg") + "_seg.npy", data, attributes)
 
 
@@ -67,13 +67,13 @@ def _result(data: Any, attributes: dict[str, Any]) -> Result:
 
 
 def _file_name(name: str, result: Result) -> str:
-    """The image's file; layers that come from no file get the name that saving the image would give it."""
+    """Name of the image's file; for layers without a file, the name that saving the image would give."""
     path = Path(name)
     return path.name if path.suffix else f"{path.name}.{'tif' if result.leading else 'png'}"
 
 
 def pixel_size(attributes: dict[str, Any]) -> dict[str, float]:
-    """The side of a pixel, where the layer has it in micrometres."""
+    """The side of a pixel, if the layer has it in micrometres."""
     units, scale = attributes.get("units") or (), attributes.get("scale")
     if len(units) and scale is not None and str(units[-1]) in ("um", "µm", "micrometer"):
         return {"pixel_size_um": float(scale[-1])}

@@ -1,4 +1,4 @@
-"""Signals that are heard until their owner ends: one place to end what docks and sessions connected."""
+"""Connections to signals that end together, with the dock or session that made them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Connections:
     Parameters
     ----------
     owner
-        Ends the connections when Qt deletes it: a slot of a widget whose Qt part is gone must not be called.
+        Ends the connections when Qt deletes it, because slots of a deleted widget must not be called.
     """
 
     def __init__(self, owner: QObject | None = None) -> None:
@@ -41,13 +41,13 @@ class Connections:
             _OWNED.add(self)
 
     def add(self, signal: Emits, slot: Slot) -> None:
-        """Call `slot` with every emission, and show a `UserError` that it raises, until `end`."""
+        """Call `slot` with every emission until `end`; a `UserError` that it raises is shown."""
         gated = guarded(slot)
         signal.connect(gated)
         self._links.append((signal, gated))
 
     def on_end(self, action: Callable[[], object]) -> None:
-        """Do something more when the connections end, for instance cancel a run."""
+        """Call a function when the connections end, for instance to cancel a run."""
         self._actions.append(action)
 
     def _end_with_owner(self) -> None:
@@ -55,7 +55,7 @@ class Connections:
         self.end()
 
     def end(self) -> None:
-        """Disconnect everything; what was connected can be connected again."""
+        """Disconnect everything; signals can be connected again afterwards."""
         links, self._links = self._links, []
         actions, self._actions = self._actions, []
         for signal, slot in links:

@@ -41,7 +41,7 @@ def cached_engine(settings: SegmentSettings) -> Engine:
 
 
 def _refuse_torch(settings: SegmentSettings, files: ModelFiles) -> None:
-    """Stop where the choice would fall on torch."""
+    """Raise an error if torch would be chosen."""
     remedy = "Install a runtime that can: pip install openvino (or onnxruntime)."
     if settings.engine == "torch":
         raise MissingExtra(f"PyTorch cannot run inside napari. Choose 'auto' under Advanced. {remedy}")

@@ -1,4 +1,4 @@
-"""The gate that every entry goes through: what a person can mend becomes a message, not a traceback."""
+"""Turn errors that a user can correct into messages; every slot of ours goes through here."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from napari_centermask.core.errors import UserError
 
 
 def attempt(action: Callable[..., object], *args: Any) -> bool:
-    """Do something that a person asked for; False, with a notification, if it cannot be done.
+    """Call a function on behalf of the user; False, with a notification, if it raises a `UserError`.
 
-    Only `UserError` is a message; any other error is a fault of ours and passes.
+    Any other error is a bug and is passed on.
     """
     from napari.utils.notifications import show_error
 
@@ -28,7 +28,7 @@ def attempt(action: Callable[..., object], *args: Any) -> bool:
 
 
 def guarded(slot: Callable[..., object]) -> Callable[..., object]:
-    """A slot behind the gate. It keeps the object of a bound method no longer alive than others do."""
+    """A slot whose `UserError` is shown. It does not keep the object of a bound method alive."""
     try:
         most = _most_arguments(slot)
     except ValueError:  # written in C, as Qt's own: it raises no error of ours
@@ -50,7 +50,7 @@ def guarded(slot: Callable[..., object]) -> Callable[..., object]:
 
 
 def _most_arguments(slot: Callable[..., object]) -> int | None:
-    """How many positional arguments it takes, None for any number; Qt sends more than some slots take."""
+    """Number of positional arguments that a slot takes, None for any number; Qt may send more."""
     kinds = [p.kind for p in signature(slot).parameters.values()]
     if Parameter.VAR_POSITIONAL in kinds:
         return None

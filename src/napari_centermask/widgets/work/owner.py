@@ -19,14 +19,14 @@ P = TypeVar("P", bound=Part)
 class Owner:
     """Has at most one part of each type.
 
-    The rooms above the owner's own bring their parts themselves, so that it needs to know none of them.
+    Higher rooms add their parts themselves, so the owner does not depend on them.
     """
 
     def __init__(self) -> None:
         self._parts: dict[type[Part], Part] = {}
 
     def part(self, kind: type[P], make: Callable[[], P]) -> P:
-        """The part of a type, made on first use."""
+        """The part of this type, made on first use."""
         if kind not in self._parts:
             self._parts[kind] = make()
         known = self._parts[kind]
@@ -34,10 +34,10 @@ class Owner:
         return known
 
     def has(self, kind: type[Part]) -> bool:
-        """Whether the part of a type was made."""
+        """Whether the part of this type exists."""
         return kind in self._parts
 
     def end(self) -> None:
-        """End all parts, those made last first; they may use earlier ones to their end."""
+        """End all parts, the latest first, so that they can use earlier ones until then."""
         while self._parts:
             self._parts.popitem()[1].end()

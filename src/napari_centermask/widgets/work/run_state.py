@@ -1,4 +1,4 @@
-"""How a training is going, in the form that a dock shows: stage, time left, curves, pictures."""
+"""State of a training run for a dock: stage, time left, curves, pictures."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Curve:
     values: list[float] = field(default_factory=list)
 
     def add(self, step: int, value: float) -> None:
-        """Add a point; points beyond it, from before a resume, were lost and are removed."""
+        """Add a point, and remove later points from before a resume, which were lost."""
         while self.steps and self.steps[-1] >= step:
             self.steps.pop()
             self.values.pop()
@@ -52,9 +52,9 @@ class RunState:
     Attributes
     ----------
     losses, scores
-        Curves by name: each loss, AP and AP50 on the validation images, and the AP on those of what the start model was made for.
+        Curves by name: each loss, AP and AP50 on the validation images, and the AP on images like those of the start model.
     seconds_left
-        Of steps alone, while steps are made; None in other stages. `time_left` counts the evaluations too.
+        For the steps only, during training steps; None in other stages. `time_left` includes the evaluations.
     """
 
     state: str = "starting"
@@ -78,7 +78,7 @@ class RunState:
     _evaluated: float = 0.0  # part of the training at the newest evaluation
 
     def feed(self, event: Event) -> None:
-        """Take one event."""
+        """Update the state with an event."""
         match event:
             case StartEvent():
                 self._on_start(event)
@@ -129,7 +129,7 @@ class RunState:
 
     @property
     def time_left(self) -> float | None:
-        """Seconds until the last step, with evaluations as frequent and as long as so far; None where it is not known."""
+        """Seconds until the last step, assuming evaluations as frequent and long as before; None if unknown."""
         n_done = sum(step > 0 for step in self.scores["AP"].steps) if "AP" in self.scores else 0
         if self.seconds_left is None or self.evaluation_seconds is None or not n_done or not self._evaluated:
             return self.seconds_left
@@ -138,7 +138,7 @@ class RunState:
 
     @property
     def title(self) -> str:
-        """One line: what goes on, and how far."""
+        """One line: the stage and the progress."""
         text = STATES.get(self.state, self.state)
         if self.state == "running" and self.stage:
             text = self.stage.capitalize()
@@ -150,7 +150,7 @@ class RunState:
 
     @property
     def machine(self) -> str:
-        """One line: device, memory, and what goes through it at a time."""
+        """One line: device, memory, and the size of a step."""
         parts = [self.device and f"{self.device}, {self.precision}" if self.precision else self.device]
         parts.append("" if self.memory_mb is None else f"{self.memory_mb / 1000:.1f} GB")
         parts.append(f"{self.batch} tiles of {self.tile} px" if self.batch and self.tile else "")

@@ -23,11 +23,11 @@ class Runner:
     Attributes
     ----------
     started
-        With the title of the run.
+        Emitted with the title of the run.
     advanced
-        With a `Progress`.
+        Emitted with a `Progress`.
     ended
-        With the generator's return value; None after Cancel or an unforeseen error.
+        Emitted with the generator's return value; None after Cancel or an unexpected error.
     """
 
     started = Signal(str)
@@ -54,7 +54,7 @@ class Runner:
         *args: Any,
         on_yield: Callable[[Any], None] | None = None,
     ) -> None:
-        """Run `work(*args)`; what it yields beside `Progress` goes to `on_yield`. Without a title no bar is shown.
+        """Run `work(*args)`; what it yields apart from `Progress` goes to `on_yield`. Without a title, no bar is shown.
 
         Raises
         ------
@@ -88,9 +88,9 @@ class Runner:
         self._bar = progress(total=_STEPS, desc=title)
 
     def _deliver(self, kind: Callable[..., None], *args: Any) -> None:
-        """Handle what the worker sent, one after another.
+        """Handle messages from the worker, one after another.
 
-        Adding a layer to a visible viewer turns the event loop, which would handle the next message within this one.
+        Adding a layer to a visible viewer runs the event loop, which would handle the next message within this one.
         """
         self._inbox.append((kind, args))
         if self._delivering:

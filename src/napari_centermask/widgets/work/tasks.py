@@ -1,6 +1,6 @@
-"""What runs in the worker thread: arrays and settings in, cells out; it never sees a layer or a widget.
+"""Tasks of the worker thread: from arrays and settings to cells, without layers and widgets.
 
-The pipeline does the work. Here are the lock of the engine, its cache, and faults as values.
+The pipeline does the work. This module adds the engine's lock and cache, and turns errors into values.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """A run that a mistake ended; the message is for the user."""
+    """A failed run, with a message for the user."""
 
     message: str
 
@@ -50,7 +50,7 @@ class Failed:
 def run(planes: list[Plane], settings: SegmentSettings) -> Generator[Progress | PlaneCells, None, Finished | Failed]:
     """Segment planes of an image one after another; can be stopped at every yield, between tiles.
 
-    A plane that cannot be segmented has no cells; a run in which none can be fails.
+    A plane that cannot be segmented has no cells; if none can, the run fails.
     """
     return (yield from answer_for(_run(planes, settings)))
 
@@ -61,14 +61,14 @@ def answer_for(
     who: str = "The network",
     then: str = "Choose another engine or smaller tiles under 'Advanced'.",
 ) -> Generator[Any, None, Any]:
-    """Turn errors that a person can mend into `Failed`.
+    """Turn errors that the user can correct into `Failed`.
 
-    Runtimes report their faults as RuntimeError, which superqt's workers drop without a word.
+    Runtimes raise RuntimeError, which superqt's workers silently drop.
 
     Parameters
     ----------
     who, then
-        What could not run then, and what to do.
+        For the message: what could not run, and what to do.
     """
     try:
         return (yield from steps)
@@ -134,7 +134,7 @@ def _class_map(planes: list[Plane], settings: SegmentSettings) -> Generator[Prog
 def rank(
     images: Mapping[int, Path], reviewed: Mapping[int, Path], settings: SegmentSettings
 ) -> Generator[Progress, None, Ranking[int] | Failed]:
-    """Images by how much correcting them would improve the model (`pipeline.ranking`); for the worker thread."""
+    """Rank images by how much correcting them would improve the model (`pipeline.ranking`); for the worker thread."""
     return (yield from answer_for(_rank(images, reviewed, settings)))
 
 
