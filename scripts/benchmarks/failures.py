@@ -110,7 +110,7 @@ class Patient:
 
     def has_saved(self) -> bool:
         """Whether the present process has saved its state."""
-        kinds = [e.event for e in self.job._sitting()]
+        kinds = [e.event for e in self.job._session_events()]
         return "checkpoint" in kinds
 
     def step(self) -> int:

@@ -60,14 +60,14 @@ class StageEvent(_Event):
 
 
 class StepEvent(_Event):
-    """How far the training is, and the mean of each loss since the last of these events.
+    """The progress of the training, and the mean of each loss since the last of these events.
 
     Attributes
     ----------
     part
         In [0, 1], of the whole training.
     losses
-        By name, each beginning with `LOSS`. In a line they stand beside the other fields.
+        By name, each beginning with `LOSS`. In a line, they are beside the other fields.
     """
 
     event: Literal["step"] = "step"
@@ -115,11 +115,11 @@ class EvaluationEvent(_Event):
     AP, AP50
         Mean over the data folders, each in `per_folder`.
     AP_known
-        On a sample of what the start model was made for, where there is one.
+        On a sample of the start model's training data, if there is one.
     score
         The lowest score of the cells that were counted.
     samples
-        PNG files, drawn over by the next evaluation.
+        PNG files, which the next evaluation overwrites.
     """
 
     event: Literal["evaluation"] = "evaluation"
@@ -152,7 +152,7 @@ class CheckpointEvent(_Event):
 
 
 class NoticeEvent(_Event):
-    """A message to show; `batch` where the number of tiles per step has changed, the other two of a search of the rate."""
+    """A message to show; `batch` if the number of tiles per step has changed, the other two for a search of the rate."""
 
     event: Literal["notice"] = "notice"
     message: str = ""
@@ -162,21 +162,21 @@ class NoticeEvent(_Event):
 
 
 class PausedEvent(_Event):
-    """The job waits."""
+    """The job is paused."""
 
     event: Literal["paused"] = "paused"
     step: int = 0
 
 
 class ResumedEvent(_Event):
-    """The job goes on after a pause."""
+    """The job continues after a pause."""
 
     event: Literal["resumed"] = "resumed"
     step: int = 0
 
 
 class DoneEvent(_Event):
-    """The training has ended well; `stopped` where somebody asked for that, `model` the best weights, if there are any."""
+    """The training has ended; `stopped` if it was asked to stop, `model` the best weights if there are any."""
 
     event: Literal["done"] = "done"
     step: int = 0
@@ -204,7 +204,7 @@ class FailedEvent(_Event):
 
 
 class InstalledEvent(_Event):
-    """The new model was installed under a name. Its kind is called as the first version called it."""
+    """The new model was installed under a name. The event has the name that the first version gave it."""
 
     event: Literal["adopted"] = "adopted"
     name: str = ""

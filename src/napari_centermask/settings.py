@@ -179,7 +179,7 @@ NETWORKS: dict[str, type[NetworkSettings]] = {}
 
 
 class NetworkSettings(Settings):
-    """What every network has. One class, so that the command line can lay the families' flags over each other."""
+    """Settings of every network, in one class, so that the families can share these flags on the command line."""
 
     family: str
     in_channels: int = Field(3, ge=1, le=64, description="Channels of the input image.")
@@ -192,7 +192,7 @@ class NetworkSettings(Settings):
 
 
 class ModelSettings(NetworkSettings):
-    """A CenterMask's form. Defaults are the shipped `nuclei` model; see docs/ for the reference's values."""
+    """Settings of a CenterMask. The defaults are those of `nuclei`; docs/models.md has the reference's values."""
 
     family: Literal["centermask"] = "centermask"
     backbone: str = Field(
@@ -248,7 +248,7 @@ class ModelSettings(NetworkSettings):
 
 
 class UNetSettings(NetworkSettings):
-    """A U-Net's form: maps of background and categories, and of what parts touching cells."""
+    """Settings of a U-Net: maps of background and categories, and maps that separate touching cells."""
 
     family: Literal["unet"] = "unet"
     architecture: Literal["plain", "unet", "unet++", "fpn", "deeplabv3+"] = Field(
@@ -295,7 +295,7 @@ class UNetSettings(NetworkSettings):
 
 
 def _of_family(value: Any, validate: ValidatorFunctionWrapHandler) -> NetworkSettings:
-    """Files from before there were families hold a CenterMask; a family that is not in the union has its own class."""
+    """Settings without a family, from old files, are a CenterMask's; a family outside the union has its own class."""
     if not isinstance(value, dict):
         return value if isinstance(value, NetworkSettings) else validate(value)
     own = NETWORKS.get(value.get("family", ""))
@@ -335,7 +335,7 @@ class LossSettings(Settings):
 
 
 class TrainSettings(Settings):
-    """How a model is trained. One object is the run file, the flags and the form."""
+    """Training settings; one object is the run file, the flags and the form."""
 
     data: list[Path] = Field(
         ..., description="Folders with images/ and annotations_train.json; at least one also has annotations_val.json."
@@ -415,7 +415,7 @@ class TrainSettings(Settings):
 
 
 class ClassifierSettings(Settings):
-    """A classifier of single cells by a square around each: its channels and its mask."""
+    """A classifier of single cells, from the channels and the mask in a square around each."""
 
     in_channels: int = Field(1, ge=1, le=64, description="Channels of the input image.")
     categories: list[str] = Field(["living", "dead"], min_length=2, description="Names of the categories, in order.")
@@ -432,7 +432,7 @@ class ClassifierSettings(Settings):
 
 
 class ClassifierTraining(Settings):
-    """How a classifier of cells is trained."""
+    """Training settings of a classifier of cells."""
 
     data: list[Path] = Field(..., description="Folders with images/ and annotations_train.json, annotations_val.json.")
     out: Path = Field(..., description="The model to write: NAME.classifier.onnx.")

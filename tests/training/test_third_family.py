@@ -130,7 +130,7 @@ class SpotParts:
     def most_cells(self, truths):
         return 0
 
-    def made_up(self, settings, batch, tile, *, most_cells):
+    def synthetic(self, settings, batch, tile, *, most_cells):
         return torch.rand(batch, 1, tile, tile)
 
     def depth_of(self, name):

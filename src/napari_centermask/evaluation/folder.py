@@ -36,7 +36,7 @@ def read_truth(folder: Path, split: str | None, left_out: LeftOut[str] | None = 
     Parameters
     ----------
     left_out
-        Gets images that are missing where others are there.
+        Collects images that are missing, if others exist.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def _is_there(record: ImageRecord) -> bool:
 
 
 def channel_names_in(folder: Path, split: str | None) -> list[str] | None:
-    """Names of the channels that all images of a split have in one order; None if none tells. Damaged images say nothing.
+    """Names of the channels of all images of a split, in order; None if no image has names. Damaged images are ignored.
 
     Raises
     ------
@@ -128,14 +128,14 @@ def _predict_steps(
 def predict_records(
     records: Sequence[ImageRecord], predict: Predict, left_out: LeftOut[str] | None = None
 ) -> Iterator[tuple[ImageRecord, Instances, float]]:
-    """The records in their order, each with what is predicted and the seconds it took, reading not counted.
+    """The records in order, each with its prediction and the seconds it took without reading.
 
     Planes of one file that follow each other are predicted together, so a stack is read once.
 
     Parameters
     ----------
     left_out
-        Gets the names of images that cannot be predicted, which are not yielded; without it, the first one ends the work.
+        Collects the names of images that cannot be predicted, which are not yielded; without it, the first failure is raised.
 
     Raises
     ------
@@ -179,12 +179,12 @@ def evaluate_folder(
     watch
         Called after each image with its record, prediction, number from 1, and the number of all.
     left_out
-        Gets the images that cannot be judged; without it, the first one ends the work.
+        Collects the images that cannot be evaluated; without it, the first failure is raised.
 
     Raises
     ------
     BadAnnotations, BadImage
-        If no image can be judged.
+        If no image can be evaluated.
     """
     records = read_truth(folder, split, left_out)
     judged: list[ImageRecord] = []
@@ -206,7 +206,7 @@ def _evaluate(
     max_detections: int,
     images_left_out: LeftOut[str] | None,
 ) -> Report:
-    """The report of images, each of which is in `judged` as soon as its pair is."""
+    """The report of images; each is in `judged` as soon as its pair is evaluated."""
     names, crowds = (image_name(r) for r in judged), (r.crowds for r in judged)
     report = evaluate(pairs, score=score, max_detections=max_detections, names=names, crowds=crowds)
     if images_left_out and not report.n_images:

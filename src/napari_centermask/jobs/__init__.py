@@ -1,1 +1,1 @@
-"""Jobs in processes of their own: started, watched, paused, stopped and found again. Import the modules directly."""
+"""Jobs in separate processes: started, watched, paused, stopped and found again. Import the modules directly."""

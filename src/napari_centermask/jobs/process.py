@@ -1,4 +1,4 @@
-"""A training run in a process of its own: started, watched, paused, stopped, and found again after a restart.
+"""A training run in a separate process: started, watched, paused, stopped, and found again after a restart.
 
 The run folder holds the whole state: `run.json` the settings, `job.json` the process, `events.jsonl` its standard
 output, `log.txt` its standard error, `stop` and `pause` requests, `last.pt` the newest state and
@@ -52,7 +52,7 @@ E = TypeVar("E", bound=Event)
 
 
 class Job:
-    """A training run in a process of its own.
+    """A training run in a separate process.
 
     Queries are cheap: they read a few small files. `poll` may be called from a timer or from a thread, not from
     two threads at once. A job continues when this program ends, and `find_jobs` finds it again.
@@ -195,7 +195,7 @@ class Job:
         self.poll()
         return [event for _, event in self._events]
 
-    def _sitting(self) -> list[Event]:
+    def _session_events(self) -> list[Event]:
         """Events since the process was started."""
         offset = self._record.get("offset", 0)
         return [event for position, event in self._events if position >= offset]
@@ -232,7 +232,7 @@ class Job:
     @property
     def state(self) -> State:
         """The state of the job, from the events polled so far."""
-        now = self._sitting()
+        now = self._session_events()
         if self.is_alive:
             if self.control.stopped:
                 return "stopping"
@@ -253,7 +253,7 @@ class Job:
         """Why the job failed and what to try; None if it did not fail."""
         if self.state != "failed":
             return None
-        now = self._sitting()
+        now = self._session_events()
         if now and isinstance(now[-1], FailedEvent):
             return of_event(now[-1])
         step = max((getattr(e, "step", 0) for _, e in self._events), default=0)
@@ -265,7 +265,7 @@ class Job:
         size = {"batch": 2, "tile": 256}
         with suppress(BadSettings):
             size = {name: getattr(self.settings, name) for name in size}
-        for event in self._sitting():
+        for event in self._session_events():
             if isinstance(event, (StartEvent, NoticeEvent)):
                 size["batch"] = event.batch or size["batch"]
             if isinstance(event, StartEvent):
@@ -355,7 +355,7 @@ class Job:
             asked = self.control.stop_file.stat().st_mtime
         except OSError:
             return
-        stage = next((e for e in reversed(self._sitting()) if isinstance(e, StageEvent)), StageEvent(time=0))
+        stage = next((e for e in reversed(self._session_events()) if isinstance(e, StageEvent)), StageEvent(time=0))
         grace_s = EVALUATION_GRACE_S if stage.name in EVALUATIONS else GRACE_S
         if time.time() - max(asked, stage.time) > grace_s and self.is_alive:
             self.kill()

@@ -1,7 +1,7 @@
-"""Settings that have no effect on what was chosen: found, explained and refused in one place for all entries.
+"""Find, explain and refuse settings that have no effect on what was chosen, for all entry points.
 
-Forms and run files hold many values that nobody chose. So an idle value is refused only where it was set and would change
-something if it were used; flags, which somebody typed, are refused in any case (`flags`).
+Forms and run files hold many values that nobody chose. So an idle value is only refused if it was set and would make a
+difference if it were used; flags, which were typed, are always refused (`flags`).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Idle:
     why
         A clause without a full stop.
     used
-        What is used in its place, where that is not the field's default: a value that says the same is no mistake.
+        The value that is used instead, if it is not the field's default; setting the same value is not an error.
     is_computed
-        Whether our own defaults set it, so that a file may hold any value of it.
+        Whether our computed defaults set it, so that a file may have any value.
     """
 
     why: str
@@ -85,9 +85,9 @@ def idle_in_training(settings: TrainSettings, card: ModelCard | None = None, *, 
     Parameters
     ----------
     card
-        Of the start model; None for a new network.
+        Card of the start model; None for a new network.
     processes
-        How many train together.
+        Number of processes that train together.
     """
     idle = {} if card is None else _follows_start(settings, card)
     if card is not None:
@@ -112,7 +112,7 @@ def idle_in_training(settings: TrainSettings, card: ModelCard | None = None, *, 
 
 
 def _follows_start(settings: TrainSettings, card: ModelCard) -> Idles:
-    """What the start model decides."""
+    """Fields that follow the start model."""
     why = f"it follows the start model '{card.name}'"
     idle = {
         f"model.{name}": Idle(why, getattr(card.model, name, None))
@@ -131,7 +131,7 @@ def _follows_start(settings: TrainSettings, card: ModelCard) -> Idles:
 
 
 def _corrections(settings: TrainSettings, card: ModelCard) -> PreprocessSettings:
-    """The start model's, with the flat field of the new images."""
+    """The start model's corrections, with the flat field of the new images."""
     own = {"flat_field": settings.preprocess.flat_field, "dark": settings.preprocess.dark}
     return card.preprocess.model_copy(update=own)
 
@@ -162,14 +162,14 @@ def refuse_idle(settings: Settings, idle: Idles, *, flags: Iterable[str] = (), f
     Parameters
     ----------
     flags
-        Dotted names of fields that a person typed: refused whatever their value.
+        Dotted names of fields that were typed as flags; they are refused whatever their value.
     flags_only
-        Let all others pass.
+        Accept all others.
 
     Raises
     ------
     BadSettings
-        Naming each field, why it has no effect, and what to do.
+        With each field, why it has no effect, and what to do.
     """
     typed = set(flags)
     faults = []
@@ -213,7 +213,7 @@ def _groups(name: str) -> list[str]:
 
 
 def _within(used: Any, name: str, key: str) -> Any:
-    """What is used in the place of one field of a group."""
+    """The value that is used instead of a field of a group."""
     for part in name.removeprefix(key).split("."):
         used = getattr(used, part, None) if part else used
     return used

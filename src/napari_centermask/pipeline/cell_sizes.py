@@ -1,4 +1,4 @@
-"""Which cells of a window say how large cells are."""
+"""Which cells of a window to measure for the cell size."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ CellSizes = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def counting(is_cut: np.ndarray, window: Box, scaled: ScaledInput) -> np.ndarray:
-    """(N,) bool, which cells tell their size: not those that the window's edge cuts.
+    """(N,) bool, which cells to measure: not those that the window's edge cuts.
 
-    Where the window is the whole image these count too if the others are few: cells of such images are often cut.
+    If the window is the whole image, these count too if the others are few, as cells of such images are often cut.
     """
     is_whole = tuple(window) == (0, 0, *scaled.shape)
     return np.ones_like(is_cut) if is_whole and np.count_nonzero(~is_cut) < FEW else ~is_cut

@@ -27,7 +27,7 @@ class CenterMaskDetector:
         self._engine, self._settings = engine, settings
 
     def pieces(self, scaled: ScaledInput, tile: Tile, score: float) -> list[Piece]:
-        """Detection sees the whole tile, mask heads only the cells that the tile owns."""
+        """Detect in the whole tile, but compute masks only for the cells that the tile owns."""
         features = self._engine.features(scaled.read(tile.box))
         detections = detect(
             features,
@@ -68,9 +68,9 @@ class CenterMaskDetector:
         return pieces
 
     def sizes(self, scaled: ScaledInput, window: Box, *, by_masks: bool) -> CellSizes:
-        """Those of the confident cells, of all where these are few.
+        """Sizes of the confident cells, or of all if these are few.
 
-        The disk of equal area has the diameter sqrt(width x height) for an ellipse along its box, which costs no mask.
+        For an ellipse along its box, the disk of equal area has the diameter sqrt(width x height), so no mask is needed.
         """
         features = self._engine.features(scaled.read(window))
         most = 10 * _MEASURED

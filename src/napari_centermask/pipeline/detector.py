@@ -1,4 +1,4 @@
-"""How a family of networks finds cells: what the pipeline asks, whoever answers."""
+"""The protocol by which the pipeline finds cells with any family of networks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_centermask.settings import SegmentSettings
 
 
 class PromptTile(Protocol):
-    """What the network said about a window of the image at one scale; kept, so that prompts near by cost little."""
+    """The network's output for a window of the image at one scale; kept so that further prompts nearby are fast."""
 
     def fill(self, box: np.ndarray) -> Instance | None:
         """The cell that fills a box (x0, y0, x1, y1 in image pixels)."""
@@ -26,22 +26,22 @@ class PromptTile(Protocol):
 
 
 class Detector(Protocol):
-    """One for each family; `models.families` names the class, which takes an engine and settings.
+    """One class for each family, named in `models.families`; it takes an engine and settings.
 
     Windows are (y0, x0, y1, x1) in network pixels of the scaled image.
     """
 
     def pieces(self, scaled: ScaledInput, tile: Tile, score: float) -> list[Piece]:
-        """The cells from a score on that a tile owns."""
+        """The cells that a tile owns, from a score on."""
 
     def sizes(self, scaled: ScaledInput, window: Box, *, by_masks: bool) -> CellSizes:
-        """The cells in a window that say best how large cells are; masks are exact and cost more than boxes."""
+        """Sizes of the most reliable cells in a window; masks are exact but slower than boxes."""
 
     def prompts(self, scaled: ScaledInput, window: Box) -> PromptTile:
-        """What answers boxes and clicks in a window."""
+        """The object that answers boxes and clicks in a window."""
 
     def class_maps(self, scaled: ScaledInput, window: Box) -> np.ndarray:
-        """(1 + categories, h, w) float32 of a window, background first; of families with `has_class_maps` alone."""
+        """(1 + categories, h, w) float32 of a window, background first; only for families with `has_class_maps`."""
 
 
 def make_detector(engine: AnyEngine, settings: SegmentSettings) -> Detector:

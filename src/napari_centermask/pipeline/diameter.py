@@ -34,16 +34,16 @@ where the card does not say them. With 0.95 one of 37 validation images was misr
 
 @dataclass(frozen=True)
 class _Look:
-    """What the model finds in a window at one scale.
+    """The cells in a window at one scale.
 
     Attributes
     ----------
     diameter
         Median, image pixels.
     confidence
-        In [0, 1], with what the card makes likely.
+        In [0, 1], including how likely the size is according to the card.
     middle
-        Of a cell in the midst of the others, (y, x) in image pixels.
+        (y, x) in image pixels of a cell in the middle of the others.
     """
 
     diameter: float
@@ -52,7 +52,7 @@ class _Look:
 
 
 def usual_diameter(card: ModelCard) -> float:
-    """Diameter in image pixels where none can be estimated: that of the cells a model was trained on, else at which it was."""
+    """Diameter in image pixels if none can be estimated: that of the model's training cells, else the one it was trained at."""
     middles = [middle for _, middle, _ in card.diameters.values()]
     return float(np.median(middles)) if middles else float(card.diameter)
 
@@ -62,13 +62,13 @@ def plane_diameter(
 ) -> Generator[Progress, None, float | None]:
     """Estimate the typical cell diameter in a plane, yielding between tiles.
 
-    The model looks at windows of the plane at scales from coarse to fine, and at those at which cells have the sizes that it was
-    trained on. The look at which it is most confident is measured once more at the scale that gives the cells the model's size.
+    The model segments windows of the plane at scales from coarse to fine, and at those at which cells have the sizes that it was
+    trained on. At the scale with the highest confidence, the cells are measured again at the model's own size.
 
     Returns
     -------
     float or None
-        Median diameter in image pixels of the disk of equal area; None where no look finds three cells of a believable size.
+        Median diameter in image pixels of the disk of equal area; None if no scale has three cells of a plausible size.
     """
     if plane.is_blank:
         return None
@@ -90,7 +90,7 @@ def plane_diameter(
 
 
 def _scales(card: ModelCard) -> list[float]:
-    """From coarse to fine."""
+    """The scales, from coarse to fine."""
     trained = {float(np.clip(card.diameter / middle, 1 / 16, 8)) for _, middle, _ in card.diameters.values()}
     return sorted({*SCALES, *(s for s in trained if min(abs(np.log2(s / other)) for other in SCALES) > 0.2)})
 
@@ -98,7 +98,7 @@ def _scales(card: ModelCard) -> list[float]:
 def _look(
     scaled: ScaledInput, engine: AnyEngine, settings: SegmentSettings, middle: tuple[float, float] | None
 ) -> Generator[Progress, None, _Look | None]:
-    """Look at several places until there are enough cells."""
+    """Segment several windows until there are enough cells."""
     card, factor, detector = engine.card, _factor(scaled), make_detector(engine, settings)
     diameters, scores, centres = np.zeros(0), np.zeros(0), np.zeros((0, 2))
     for window in _windows(scaled, _side(scaled, _LOOK * card.diameter, settings), middle):
@@ -132,7 +132,7 @@ def _factor(scaled: ScaledInput) -> float:
 
 
 def _typical(diameters: np.ndarray, window: Box) -> float:
-    """Median of the cells that a window shows whole, each counted by how rarely it would be (Miles, 1974; Lantuejoul, 1978)."""
+    """Median over the whole cells in a window, weighted against the bias to small ones (Miles, 1974; Lantuejoul, 1978)."""
     height, width = window[2] - window[0], window[3] - window[1]
     chance = np.maximum(height - diameters, 1) * np.maximum(width - diameters, 1)
     order = np.argsort(diameters)
@@ -142,16 +142,16 @@ def _typical(diameters: np.ndarray, window: Box) -> float:
 
 
 def _side(scaled: ScaledInput, least: float, settings: SegmentSettings) -> int:
-    """Of the windows, in network pixels; a multiple of 32, to which the network's input is padded in any case."""
+    """Side of the windows in network pixels; a multiple of 32, to which the network's input is padded anyway."""
     height, width = scaled.unscaled.shape
     side = max(least, float(np.sqrt(_PART * height * width)))
     return int(min(-(-side // 32) * 32, settings.tile))
 
 
 def _windows(scaled: ScaledInput, side: int, middle: tuple[float, float] | None) -> Iterator[Box]:
-    """About the middle of the image, a place (image pixels) where there are cells, and the middles of the quarters.
+    """Windows around the centre of the image, a place (image pixels) with cells, and the centres of the quarters.
 
-    No two overlap, so that no cell is counted twice.
+    They do not overlap, so that no cell is counted twice.
     """
     height, width = scaled.unscaled.shape
     parts = ((0.5, 0.5), (0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25))
@@ -167,7 +167,7 @@ def _windows(scaled: ScaledInput, side: int, middle: tuple[float, float] | None)
 
 
 def _window(scaled: ScaledInput, side: int, middle: tuple[float, float]) -> Box:
-    """A window about a place (image pixels), moved into the image."""
+    """A window around a place (image pixels), moved into the image."""
     corner, sides = [], []
     for place, factor, length in zip(middle, scaled.factors, scaled.shape, strict=True):
         sides.append(min(side, length))

@@ -21,7 +21,7 @@ class MapDetector:
         self._engine, self._settings = engine, settings
 
     def pieces(self, scaled: ScaledInput, tile: Tile, score: float) -> list[Piece]:
-        """A watershed parts the cells of the whole tile."""
+        """Separate the cells of the whole tile by a watershed."""
         maps = tile_maps(self._engine, scaled, tile.box, flips=self._settings.flips)
         cells = [r for r in find_regions(maps, self._engine.card, self._settings) if r.score >= score]
         whole = region_boxes(cells) + np.array([tile.box[1], tile.box[0]] * 2)
@@ -34,7 +34,7 @@ class MapDetector:
         return pieces
 
     def sizes(self, scaled: ScaledInput, window: Box, *, by_masks: bool) -> CellSizes:
-        """See `region_sizes`; regions are masks in any case."""
+        """See `region_sizes`; regions are always masks."""
         cells = find_regions(tile_maps(self._engine, scaled, window, flips=False), self._engine.card, self._settings)
         diameters, scores, centres, is_cut = region_sizes(cells, (window[2] - window[0], window[3] - window[1]))
         kept = counting(is_cut, window, scaled)

@@ -1,4 +1,4 @@
-"""One cell on request: inside a drawn box, or under a click."""
+"""Segment a single cell in a drawn box, or under a click."""
 
 from __future__ import annotations
 

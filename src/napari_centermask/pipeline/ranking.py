@@ -93,9 +93,9 @@ def ranking_steps(
     reviewed
         Files of images that were reviewed: images that look like them are less useful.
     axes
-        Of the images, as in `read_image`.
+        Axes of the images, as in `read_image`.
     say
-        Called with what a person should know of how an image was read.
+        Called with notes about how an image was read.
     """
     left_out = LeftOut[Key](but=(BadSettings,))
     ranking: Ranking[Key] = Ranking(left_out=left_out.why)

@@ -397,7 +397,7 @@ def test_a_damaged_comparison_is_left_out(tmp_path, text):
     assert read_comparison(tmp_path / "comparison.json") is None
 
 
-def test_an_earlier_sitting_s_verdict_does_not_stand_for_a_model_that_changed_since(
+def test_an_earlier_session_s_verdict_does_not_stand_for_a_model_that_changed_since(
     train, wait, act, home, monkeypatch
 ):
     from qtpy.QtWidgets import QMessageBox
@@ -626,7 +626,7 @@ def test_a_step_draws_the_window_once_and_only_what_is_new(qtbot):
     assert names == ["losses"]
 
 
-def test_an_earlier_sitting_that_got_further_is_cut_back():
+def test_an_earlier_session_that_got_further_is_cut_back():
     from napari_centermask.widgets.work.run_state import RunState
 
     run = RunState()

@@ -1,6 +1,6 @@
-"""The families of networks: one record each, which all layers ask instead of comparing names. Needs no torch.
+"""The families of networks: one record each, which all layers use instead of comparing names. Needs no torch.
 
-A further family is a record in a file of its own here, entered in `FAMILIES`, and its network; see docs/architecture.md.
+Another family is a record in a separate file here, added to `FAMILIES`, and its network; see docs/architecture.md.
 """
 
 from __future__ import annotations

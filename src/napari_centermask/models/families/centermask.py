@@ -1,4 +1,4 @@
-"""CenterMask: cells found one by one, each with a mask of its own."""
+"""CenterMask: cells are detected one by one, each with its own mask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a family of networks is to the rest of the program."""
+"""The record of a family of networks."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ Shapes = dict[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Family:
-    """All that differs between families of networks.
+    """Everything that differs between families of networks.
 
-    Parts that need more than this layer are dotted names, "module:name", that `load` imports on first use: torch is
-    imported only where it is used, and layers still import downwards only.
+    Parts from higher layers are dotted names, "module:name", that `load` imports on first use, so that torch is only
+    imported where it is used, and layers still only import downwards.
 
     Attributes
     ----------
     name
-        In cards (`kind`), settings (`family`) and files.
+        Its name in cards (`kind`), settings (`family`) and files.
     title
         For people: "CenterMask".
     settings
-        The class of the form of its networks.
+        The settings class of its networks.
     graphs
         Names of its ONNX graphs; each is a file NAME.<graph>.onnx, and a model has all of them or none.
     overlaps
         Whether its cells may overlap.
     has_class_maps
-        Whether it tells the category of each pixel.
+        Whether it predicts the category of each pixel.
     tunes_score
         Whether training chooses the score from which cells count, for the card.
     first_category
-        Place of the first category along the axis of a tensor that has a part for each: 1 where the background is before.
+        Index of the first category along tensor axes with an entry for each category: 1 if the background comes first.
     segments_with
-        Fields of `SegmentSettings` that not all families use, and this one does.
+        Fields of `SegmentSettings` that this family uses and others do not.
     trains_with
-        Groups of `TrainSettings` that not all families use, and this one does.
+        Groups of `TrainSettings` that this family uses and others do not.
     check
-        Raises ValueError where a form describes no network.
+        Raises ValueError if settings do not describe a network.
     shapes, strange_keys
-        Shapes of the parameters that a form determines, and names of parameters that it cannot have.
+        Shapes of the parameters that the settings determine, and names of parameters that cannot exist.
     graph_sizes
-        Inputs and outputs of the graphs whose size a form determines: name -> (axis, size).
+        Inputs and outputs of the graphs whose size the settings determine: name -> (axis, size).
     idle
-        Fields of training settings without effect, such as "losses.focal_gamma" -> why, of the form and of `trains_with`.
+        Fields of the network's settings and of `trains_with` without effect, such as "losses.focal_gamma" -> why.
     network
-        (form) -> torch.nn.Module.
+        (settings) -> torch.nn.Module.
     engines
         Engine of each runtime, by the runtime's name: (graphs..., card) or for torch (network, card).
     detector
@@ -85,6 +85,6 @@ class Family:
 
     @staticmethod
     def load(name: str) -> Any:
-        """Import what a dotted name of the record stands for."""
+        """Import the object that a dotted name of the record refers to."""
         module, _, attribute = name.partition(":")
         return getattr(import_module(module), attribute)

@@ -1,4 +1,4 @@
-"""U-Nets: maps of background and categories, from which a watershed parts the cells."""
+"""U-Nets: maps of background and categories, in which a watershed separates the cells."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from napari_centermask.settings import TrainSettings, UNetSettings
 
 
 def _check(model: UNetSettings) -> None:
-    """Every form is a network; what an encoder cannot do is said when it is built."""
+    """All settings are valid here; those that an encoder does not support are refused when the network is built."""
 
 
 def _shapes(model: UNetSettings) -> Shapes:

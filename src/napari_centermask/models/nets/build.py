@@ -47,7 +47,7 @@ def build_model(settings: AnyModel) -> nn.Module:
     Raises
     ------
     ValueError
-        If the settings describe no network.
+        If the settings do not describe a network.
     MissingExtra
         If it needs segmentation-models-pytorch and that is not installed.
     """

@@ -29,7 +29,7 @@ class CellClassifier(nn.Module):
 
 
 def measures(crops: Tensor) -> Tensor:
-    """Of each channel mean, spread, least and greatest inside the mask, mean and spread around it; and the mask's part.
+    """For each channel mean, spread, minimum and maximum inside the mask, and mean and spread around it; and the mask's fraction.
 
     Returns
     -------

@@ -125,7 +125,7 @@ def build_resnet(
     """ResNet of `depth` 50 or 101 (R-50, R-101); X-101 is depth 101, 32 groups of 8, stride in the 3x3.
 
     With the reference's frozen norm and colour input, stem and res2 are frozen as in the reference; a network
-    trained from scratch, or on other channels, learns everything.
+    trained from scratch, or on other channels, has no frozen layers.
 
     Raises
     ------

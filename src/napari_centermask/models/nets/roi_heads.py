@@ -68,7 +68,7 @@ def pool(pyramid: Sequence[torch.Tensor], rois: torch.Tensor, levels: torch.Tens
 
 
 class SpatialAttention(nn.Module):
-    """Weights each pixel by what its channels' mean and maximum say (CenterMask, equation 3)."""
+    """Weight each pixel by its channels' mean and maximum (CenterMask, equation 3)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ class MaskIoUHead(nn.Module):
 
 
 def of_class(maps: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-    """The map of each region's own class: (N, classes, ...) and (N,) -> (N, ...); one class is taken as it is."""
+    """The map of each region's class: (N, classes, ...) and (N,) -> (N, ...); a single class is used for all."""
     if maps.shape[1] == 1:
         return maps[:, 0]
     index = classes.reshape(-1, *([1] * (maps.dim() - 1))).expand(-1, 1, *maps.shape[2:])

@@ -25,7 +25,7 @@ def make_smp(settings: UNetSettings) -> nn.Module:
     MissingExtra
         If segmentation-models-pytorch is not installed.
     ValueError
-        If the encoder is not known, or does not go with the other settings.
+        If the encoder is unknown, or does not fit the other settings.
     """
     try:
         import segmentation_models_pytorch as smp
@@ -52,7 +52,7 @@ def make_smp(settings: UNetSettings) -> nn.Module:
 
 
 class _PooledNorm(nn.BatchNorm2d):
-    """Batch norm after a pooling of the whole tile; a batch of one tile has no spread, so the running statistics serve."""
+    """Batch norm after pooling the whole tile; a batch of one tile has no variance, so the running statistics are used."""
 
     def forward(self, pooled: torch.Tensor) -> torch.Tensor:
         if len(pooled) > 1:
@@ -61,7 +61,7 @@ class _PooledNorm(nn.BatchNorm2d):
 
 
 def _form(settings: UNetSettings) -> dict:
-    """What differs between the architectures: how deep, how wide, with which attention."""
+    """Differences between the architectures: depth, width and attention."""
     name, depth, width = settings.architecture, settings.depth, settings.width
     _check(settings)
     if name in WITH_SCSE:

@@ -111,7 +111,7 @@ class _Endless:
 
 
 class _Targets:
-    """The tiles of a sampler as what a family's network is to answer."""
+    """The tiles of a sampler as targets for a family's network."""
 
     def __init__(self, tiles: TileSampler, parts: TrainingParts) -> None:
         self.tiles, self.parts = tiles, parts

@@ -1,4 +1,4 @@
-"""What a family of networks is to training: its targets, its losses, how deep its layers lie."""
+"""Training parts of a family of networks: its targets, its losses, and the depth of its layers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TrainBatch:
     images
         (B, C, T, T) float32.
     truths
-        What the losses of the family take: of a CenterMask a `Truth` for each tile, of a U-Net the `MapTruth` of all.
+        Input of the family's losses: for a CenterMask a `Truth` for each tile, for a U-Net the `MapTruth` of all.
     """
 
     images: Tensor
@@ -35,10 +35,10 @@ class TrainBatch:
 
 
 class TrainingParts(Protocol):
-    """One for each family; `models.families` names it. Torch is imported by what needs it."""
+    """One class for each family, named in `models.families`. Torch is only imported where it is needed."""
 
     def target(self, tile: TrainTile) -> Any:
-        """What the network is to answer for a tile; computed by the processes that prepare tiles."""
+        """The target for a tile; computed by the processes that prepare tiles."""
 
     def collate(self, targets: list[Any]) -> TrainBatch:
         """A batch of targets, as tensors."""
@@ -49,16 +49,16 @@ class TrainingParts(Protocol):
         """Scalars of a batch; `truths` may lie on another device than the images."""
 
     def class_weights(self, settings: TrainSettings) -> np.ndarray | None:
-        """How much each class weighs in the losses, float32; None where all weigh alike."""
+        """Weight of each class in the losses, float32; None for equal weights."""
 
     def most_cells(self, truths: Any) -> int:
-        """Cells in the fullest tile of a batch, where the memory of a step depends on them; else 0."""
+        """Cells in the fullest tile of a batch, if the memory of a step depends on them; else 0."""
 
-    def made_up(self, settings: TrainSettings, batch: int, tile: int, *, most_cells: int) -> Any:
-        """Truths of made-up tiles, to try what fits into the memory; cells as dense as `most_cells` in a tile of the run."""
+    def synthetic(self, settings: TrainSettings, batch: int, tile: int, *, most_cells: int) -> Any:
+        """Truths of synthetic tiles, to try what fits into memory; cells as dense as `most_cells` in a tile of the run."""
 
     def depth_of(self, name: str) -> int:
-        """How deep a parameter lies: 0 the stem, 1 to 4 the stages of the backbone, 5 what joins them, `HEADS` the heads."""
+        """Depth of a parameter: 0 for the stem, 1 to 4 for the stages of the backbone, 5 for the neck, `HEADS` for the heads."""
 
 
 def parts_of(model: NetworkSettings) -> TrainingParts:

@@ -1,1 +1,1 @@
-"""What each family of networks is to training; see `training.data.parts`."""
+"""Training parts of each family of networks; see `training.data.parts`."""

@@ -58,7 +58,7 @@ class CenterMaskParts:
         """Masks of all cells of a tile are held."""
         return max(len(truth.boxes) for truth in truths)
 
-    def made_up(self, settings: TrainSettings, batch: int, tile: int, *, most_cells: int) -> list[Truth]:
+    def synthetic(self, settings: TrainSettings, batch: int, tile: int, *, most_cells: int) -> list[Truth]:
         """Cells at random places."""
         count = max(REGIONS // 4, round(most_cells * (tile / settings.tile) ** 2))
         side = min(settings.diameter, tile / 2)

@@ -56,7 +56,7 @@ class UNetParts:
         """Maps are of one size whatever they show."""
         return 0
 
-    def made_up(self, settings: TrainSettings, batch: int, tile: int, *, most_cells: int) -> MapTruth:
+    def synthetic(self, settings: TrainSettings, batch: int, tile: int, *, most_cells: int) -> MapTruth:
         """Random maps."""
         shape = (batch, tile, tile)
         classes = torch.randint(_form(settings).n_classes, shape, dtype=torch.uint8)

@@ -63,7 +63,7 @@ def fits(trainer: Trainer, batch: int, tile: int) -> bool | None:
 def _try_step(trainer: Trainer, batch: int, tile: int) -> None:
     room = _moments(trainer)
     images = torch.rand(batch, trainer.settings.model.in_channels, tile, tile)
-    truths = trainer.parts.made_up(trainer.settings, batch, tile, most_cells=trainer.most_cells)
+    truths = trainer.parts.synthetic(trainer.settings, batch, tile, most_cells=trainer.most_cells)
     for _ in range(2):  # the second finds the gradients of the first in memory, as every step but the first does
         trainer.gradients(trainer.losses(images, truths))
     del room

@@ -19,7 +19,7 @@ FROZEN = {"none": -1, "stem": 0, "early": 2, "backbone": 4}
 
 
 def depth_of(model: nn.Module, name: str) -> int:
-    """How deep a parameter of a network of ours lies; see `TrainingParts.depth_of`."""
+    """Depth of a parameter of one of our networks; see `TrainingParts.depth_of`."""
     settings = model.settings
     if not isinstance(settings, NetworkSettings):
         raise TypeError(f"Expected a network of ours, got {type(model).__name__}.")

@@ -94,8 +94,8 @@ def _pretrained(model: nn.Module, name: str) -> Start:
 def _has_other_categories(settings: TrainSettings, card: ModelCard) -> bool:
     """Whether the settings have other categories than the start model.
 
-    A single one is only where nothing else of the network is named, or it is the start model's in all else: the file of a run
-    holds the default network, of one category. And a model of one category takes any cell for it.
+    A single category only counts if nothing else of the network is set, or everything else is the start model's, because a run
+    file has the default network with one category. A model with one category assigns it to all cells.
     """
     wanted, known = settings.model.categories, card.model.categories
     if "model" not in settings.model_fields_set or wanted == known:
@@ -113,7 +113,7 @@ def _has_other_categories(settings: TrainSettings, card: ModelCard) -> bool:
 def for_categories(model: nn.Module, categories: list[str]) -> nn.Module:
     """The network for other categories: each starts as the old category of the same name, or else as the mean of all.
 
-    So it finds the same cells as before, and only has to learn to tell them apart.
+    So it finds the same cells as before, and training only has to distinguish them.
     """
     settings, old = model.settings, model.settings.categories
     new = build_model(settings.model_copy(update={"categories": list(categories)}))

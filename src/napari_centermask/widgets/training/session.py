@@ -228,7 +228,7 @@ class Training:
             self.pictures = update.pictures
             self.pictured.emit(update.pictures)
         has_started = any(isinstance(event, StartEvent) for event in update.events)
-        if update.compared is not None or has_started:  # what an earlier sitting compared may have changed
+        if update.compared is not None or has_started:  # what an earlier session compared may have changed
             self.comparison = update.compared
             self.compared.emit(update.compared)
 

@@ -1,8 +1,8 @@
 """Keeps the OpenGL programs of removed layers, because deleting one can crash the next drawing.
 
 Measured with napari 0.9.2, vispy 0.17.0, PyQt6 6.11 and Mesa 22.3.6 (llvmpipe): draw two layers, remove the first and add a
-third, and drawing ends with a segmentation fault inside Mesa's glDrawArrays, without any plugin. Without `glDeleteProgram`, there is
-no crash; keeping buffers or textures does not help. docs/upstream.md has the script.
+third, and drawing ends with a segmentation fault inside Mesa's glDrawArrays, without any plugin. Without `glDeleteProgram`, there
+is no crash; keeping buffers or textures does not help. docs/upstream.md has the script.
 """
 
 from __future__ import annotations
