@@ -21,8 +21,8 @@ from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.edit.review import select_next
 from napari_centermask.widgets.project import loading
+from napari_centermask.widgets.project.image_list import small
 from napari_centermask.widgets.project.predictions import Predictions
-from napari_centermask.widgets.project.thumbnails import small
 
 
 @pytest.fixture

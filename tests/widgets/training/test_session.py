@@ -7,7 +7,7 @@ import pytest
 from napari_centermask.widgets.training import session as module
 from napari_centermask.widgets.training.run_watch import RunUpdate
 from napari_centermask.widgets.training.session import Training
-from napari_centermask.widgets.viewer.model_in_use import ModelInUse
+from napari_centermask.widgets.viewer.state import ModelInUse
 
 
 class FakeJob:

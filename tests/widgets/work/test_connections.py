@@ -1,14 +1,32 @@
-"""Connections to signals of every kind: they end together, and a user's error in a slot is a message."""
+"""Connections to signals of every kind end together, a user's error in a slot is a message, and timers are stopped."""
+
+from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 
 import pytest
 from napari.utils.events import EmitterGroup
 from psygnal import Signal
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_centermask.core.errors import UserError
-from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.connections import Connections, stop_timer
+
+# The window is deleted with the program: no event loop ran after `close`.
+SCRIPT = """
+import numpy as np
+from napari import Viewer
+from napari_centermask.widgets.edit.correction import edit_session_of
+from napari_centermask.widgets.viewer.state import session_of
+
+viewer = Viewer(show=False)
+image = viewer.add_image(np.zeros((8, 8), np.uint8))
+edit_session_of(session_of(viewer), image).activate()
+print("ended", flush=True)
+"""
 
 
 class Sender:
@@ -75,3 +93,15 @@ def test_connections_end_when_qt_deletes_their_owner(qtbot):
         owner.deleteLater()
     sender.sent.emit(1)
     assert heard == ["ended"]
+
+
+def test_a_running_timer_is_stopped(qtbot):
+    timer = QTimer()
+    timer.start(10_000)
+    stop_timer(timer)
+    assert not timer.isActive()
+
+
+def test_a_program_that_ends_with_an_open_viewer_does_not_abort(qapp):
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.strip()) == (0, "ended"), done.stderr[-2000:]

@@ -10,8 +10,7 @@ from qtpy.QtCore import QSize
 
 from napari_centermask.core.errors import BadImage
 from napari_centermask.widgets.edit.allowed import CorrectState
-from napari_centermask.widgets.edit.bindings import perform
-from napari_centermask.widgets.edit.correction import edit_session_of
+from napari_centermask.widgets.edit.correction import edit_session_of, perform
 from napari_centermask.widgets.edit.keys import KEYS
 from napari_centermask.widgets.edit.keys_box import KeysBox
 from napari_centermask.widgets.edit.tools_box import ActiveBox, PaintBox, ToolsBox

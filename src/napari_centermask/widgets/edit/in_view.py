@@ -17,7 +17,7 @@ from napari_centermask.core.tools.region import MODES
 from napari_centermask.widgets.edit.active_cell import ActiveCell
 from napari_centermask.widgets.edit.allowed import NOT_FLAT
 from napari_centermask.widgets.viewer.view import centre_view, current_index, go_to_plane, shows_planes
-from napari_centermask.widgets.work.timers import stop
+from napari_centermask.widgets.work.connections import stop_timer
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
@@ -187,13 +187,13 @@ class CellsInView:
         """Cancel the polygon or stroke being drawn; False if there is none."""
         if not self.active.cancel():
             return False
-        stop(self._later)
+        stop_timer(self._later)
         self._show_active()
         return True
 
     def flush(self) -> Edit | None:
         """Apply what was painted since the last time; a stroke continues. None if it changes nothing."""
-        stop(self._later)
+        stop_timer(self._later)
         if not self.active.is_painted:
             return None
         painted = self.active.take()

@@ -14,7 +14,7 @@ from napari_centermask.core import review
 from napari_centermask.core.columns import Columns
 from napari_centermask.core.history import Change, RegionChange
 from napari_centermask.io.reviewed import is_centred
-from napari_centermask.widgets.work.timers import stop
+from napari_centermask.widgets.work.connections import stop_timer
 
 if TYPE_CHECKING:
     from napari_centermask.core.history import Edit
@@ -152,7 +152,7 @@ class Review:
 
     def end(self) -> None:
         """The image's result is no longer shown: stop measuring."""
-        stop(self._timer)
+        stop_timer(self._timer)
 
     def refresh(self) -> None:
         """Update what is shown, for instance after the threshold changed."""

@@ -17,6 +17,7 @@ from napari_centermask.widgets.edit.allowed import ReviewState, review_refusals
 from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.edit.drawing import draw
 from napari_centermask.widgets.edit.quality_box import QualityBox
+from napari_centermask.widgets.edit.region_layer import RegionLayer
 from napari_centermask.widgets.edit.review import Review, review_of
 from napari_centermask.widgets.edit.review_view import TIPS, JudgeBox, RegionsBox, TableBox
 from napari_centermask.widgets.parts.layout import WIDTH, HelpButton, label, row, scroll_column
@@ -24,7 +25,6 @@ from napari_centermask.widgets.parts.message_bar import MessageBar
 from napari_centermask.widgets.parts.pickers import LayerCombo, hint
 from napari_centermask.widgets.segment.scope import view_of
 from napari_centermask.widgets.viewer.dock import Dock
-from napari_centermask.widgets.viewer.region_layer import RegionLayer
 from napari_centermask.widgets.viewer.view import go_to_plane
 from napari_centermask.widgets.work.connections import Connections
 

@@ -4,11 +4,47 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QVBoxLayout, QWidget
+
+from napari_centermask.widgets.parts.layout import label, row
+from napari_centermask.widgets.parts.pickers import ModelCombo
+
 if TYPE_CHECKING:
     from napari_centermask.settings import SegmentSettings
     from napari_centermask.widgets.project.session import ProjectSession
-    from napari_centermask.widgets.project.view import BackgroundBox
     from napari_centermask.widgets.work.connections import Connections
+
+
+class BackgroundBox(QWidget):
+    """Work of a model in the background: ranking the images, and predicting the next ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted = QCheckBox("Predict the next images")
+        self.wanted.setToolTip("Segment the next untouched images while you work on this one.")
+        self.models = ModelCombo()
+        self.models.setToolTip("The model to predict with; it uses the settings of its last run in this window.")
+        self.order = QComboBox()
+        self.order.addItem("As in the folder", False)
+        self.order.addItem("Most informative first", True)
+        self.order.setToolTip(
+            "Segments each image that is not reviewed, as it is and mirrored. First come those on which the model is unsure "
+            "or contradicts itself, and that look unlike the reviewed ones: correcting them improves a model most."
+        )
+        self.ranking = QLabel()
+        self.ranking.setObjectName("quiet")
+        self.ranking.setWordWrap(True)
+        self.ranking.hide()
+        self.status = QLabel()
+        self.status.setObjectName("quiet")
+        self.status.setWordWrap(True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(row(label("Order"), self.order, stretch=1))
+        layout.addWidget(self.ranking)
+        layout.addWidget(row(self.wanted, self.models, stretch=1))
+        layout.addWidget(self.status)
 
 
 class Background:

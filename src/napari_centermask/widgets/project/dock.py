@@ -13,15 +13,14 @@ from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.parts.layout import WIDTH, scroll_column
 from napari_centermask.widgets.parts.message_bar import MessageBar
 from napari_centermask.widgets.parts.pickers import show_control
-from napari_centermask.widgets.project.background import Background
+from napari_centermask.widgets.project.background import Background, BackgroundBox
+from napari_centermask.widgets.project.categories import CategoryEditor, apply_keys
 from napari_centermask.widgets.project.category_box import CategoryBox
-from napari_centermask.widgets.project.category_editor import CategoryEditor
-from napari_centermask.widgets.project.category_keys import apply_keys
 from napari_centermask.widgets.project.files import ProjectFiles
 from napari_centermask.widgets.project.image_list import ImageList
 from napari_centermask.widgets.project.session import project_session_of
 from napari_centermask.widgets.project.state import controls, progress_text
-from napari_centermask.widgets.project.view import BackgroundBox, HeadBox, NavigationBox
+from napari_centermask.widgets.project.view import HeadBox, NavigationBox
 from napari_centermask.widgets.viewer.dock import Dock
 
 if TYPE_CHECKING:

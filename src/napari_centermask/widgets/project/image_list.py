@@ -1,15 +1,15 @@
-"""The list of a project's images: thumbnail, name, status. The canvas keeps all keys."""
+"""The list of a project's images: thumbnail, name, status."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from qtpy.QtCore import QPoint, QRect, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QPainter, QPixmap
+from qtpy.QtGui import QColor, QImage, QPainter, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QMenu, QStyle, QStyledItemDelegate
-
-from napari_centermask.widgets.project.thumbnails import SIDE, pixmap, thumbnails
 
 if TYPE_CHECKING:
     from superqt.utils import GeneratorWorker
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from napari_centermask.io.project import Project, ProjectImage
 
 COLOURS = {"untouched": "#8a93a0", "predicted": "#4cc9f0", "in work": "#ffd166", "reviewed": "#7bd389"}
+SIDE = 56
+_LARGEST = 400 * 2**20  # bytes; larger files get no picture
 _ID, _STATUS, _PICTURE, _PROBLEM, _LOADING = (Qt.ItemDataRole.UserRole + k for k in range(5))
 
 
@@ -62,7 +64,7 @@ class _ImageDelegate(QStyledItemDelegate):
 
 
 class ImageList(QListWidget):
-    """The images of a project.
+    """The images of a project. The canvas keeps all keys.
 
     Attributes
     ----------
@@ -169,3 +171,42 @@ class ImageList(QListWidget):
     def status(self, id: int) -> str:
         """The status that is shown for an image."""
         return self._items[id].data(_STATUS)
+
+
+def thumbnails(images: Sequence[tuple[int, Path]]) -> Generator[tuple[int, np.ndarray], None, None]:
+    """Yield (id, (h, w, 3) uint8) of the images that can be read; for a worker thread."""
+    from napari_centermask.core.errors import BadImage
+    from napari_centermask.io.images import read_image
+
+    for id, path in images:
+        try:
+            if path.stat().st_size > _LARGEST:
+                continue
+            plane = next(read_image(path).planes())[1]
+        except (OSError, BadImage, StopIteration):
+            continue
+        yield id, small(plane)
+
+
+def small(plane: np.ndarray, *, side: int = SIDE) -> np.ndarray:
+    """A plane (C, H, W) as a picture of at most `side` pixels: RGB unchanged, else the first channel with its contrast stretched.
+
+    Returns
+    -------
+    numpy.ndarray
+        (h, w, 3) uint8.
+    """
+    step = max(1, -(-max(plane.shape[1:]) // side))
+    part = np.nan_to_num(np.asarray(plane[:, ::step, ::step], np.float32))
+    channels = part if len(part) == 3 else part[:1]
+    low, high = np.percentile(channels, (0.5, 99.7))
+    if len(channels) == 3 and plane.dtype == np.uint8:
+        low, high = 0.0, 255.0
+    scaled = np.clip((channels - low) / max(high - low, 1e-6), 0, 1) * 255
+    return np.ascontiguousarray(np.broadcast_to(scaled.astype(np.uint8), (3, *scaled.shape[1:])).transpose(1, 2, 0))
+
+
+def pixmap(picture: np.ndarray) -> QPixmap:
+    """A (h, w, 3) uint8 picture for Qt."""
+    height, width, _ = picture.shape
+    return QPixmap.fromImage(QImage(picture.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888))

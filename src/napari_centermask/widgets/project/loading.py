@@ -1,4 +1,4 @@
-"""Load images of a project and their cells off the GUI thread, unless they are small."""
+"""Load images of a project and their cells off the GUI thread, unless they are small, and make layers of them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from psygnal import Signal
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
-from napari_centermask.core.errors import UserError
+from napari_centermask.core.errors import BadImage, UserError
 from napari_centermask.io.images import read_image
+from napari_centermask.widgets.viewer.autosave import IN_PROJECT
+from napari_centermask.widgets.viewer.planes import ImagePlanes
 from napari_centermask.widgets.work.tasks import Failed
 
 if TYPE_CHECKING:
+    from napari.layers import Image
+
     from napari_centermask.core.result import Result
     from napari_centermask.io.image_data import ImageData
     from napari_centermask.io.project import ProjectImage
@@ -131,3 +136,39 @@ class ImageLoader:
         id = self.id
         self._set(0)
         self.loaded.emit(id, loaded)
+
+
+def image_layer(pixels: ImageData, *, name: str) -> tuple[Image, ImagePlanes]:
+    """An image as one layer, and its planes; channels become a slider."""
+    from napari.layers import Image
+
+    data, axes, rgb = pixels.data, pixels.axes, pixels.axes.endswith("S")
+    if "S" in axes and not rgb:
+        data, axes, rgb = np.moveaxis(data, axes.index("S"), -1), axes.replace("S", "") + "S", True
+    labels = tuple(axes.rstrip("S").lower())
+    about = {IN_PROJECT: True, "channel_names": list(pixels.channel_names)}
+    layer = Image(data, name=name, rgb=rgb, axis_labels=labels, metadata=about)
+    return layer, ImagePlanes.of(layer, channel_axis=axes.index("C") if "C" in axes else None)
+
+
+def check_form(path: Path, planes: ImagePlanes, result: Result) -> None:
+    """Check that cells fit the image that was read.
+
+    Raises
+    ------
+    BadImage
+        If the file now holds another image.
+    """
+    cells, image = (*result.leading, *result.shape), (*planes.leading, *planes.shape)
+    if cells != image:
+        raise BadImage(
+            f"{path.name} was replaced by an image of another size: its cells were drawn on {_size(cells)}, but the file "
+            f"now has {_size(image)}. Restore the old file, or add the new one under another name."
+        )
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    """The number of planes, width and height, as text."""
+    *leading, height, width = shape
+    planes = f"{' x '.join(map(str, leading))} planes of " if leading else ""
+    return f"{planes}{width} x {height} pixels"

@@ -11,13 +11,16 @@ from psygnal import Signal
 
 from napari_centermask.core.errors import BadImage
 from napari_centermask.io.images import read_image
-from napari_centermask.pipeline import PlaneCells, Progress, planes_of
+from napari_centermask.pipeline import PlaneCells, Progress, planes_of, with_card_defaults
+from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed, Finished, run
 
 if TYPE_CHECKING:
+    from napari.layers import Image
+
     from napari_centermask.io.project import Project, ProjectImage
-    from napari_centermask.settings import SegmentSettings
+    from napari_centermask.models.store.card import ModelCard
 
 HOW_MANY = 3
 
@@ -139,3 +142,11 @@ def _take(task: _Task) -> None:
     cells = {done.plane.index: done.cells for done in task.done}
     task.project.set_predictions(task.id, cells, model=Path(task.settings.model).stem)
     result.seams.update({done.plane.index: done.seams for done in task.done})
+
+
+def settings_for(card: ModelCard, *, last: SegmentSettings | None, layer: Image | None) -> SegmentSettings:
+    """Settings for a prediction with a model: the last ones if they were for it, else its own with the layer's channels."""
+    if last is not None and last.model == card.name:
+        return last
+    names = [] if layer is None else layer.metadata.get("channel_names")
+    return with_card_defaults(SegmentSettings(model=card.name, channel_names=names or None), card)

@@ -12,9 +12,14 @@ from napari_centermask.core.errors import BadImage, BadProject, UserError
 from napari_centermask.io.images import read_image
 from napari_centermask.io.project import Project
 from napari_centermask.settings import SegmentSettings
-from napari_centermask.widgets.project.image_layer import check_form, image_layer, settings_for
-from napari_centermask.widgets.project.loading import ImageLoader, Loaded, is_small
-from napari_centermask.widgets.project.predictions import Predictions
+from napari_centermask.widgets.project.loading import (
+    ImageLoader,
+    Loaded,
+    check_form,
+    image_layer,
+    is_small,
+)
+from napari_centermask.widgets.project.predictions import Predictions, settings_for
 from napari_centermask.widgets.project.ranking import ImageRanking
 from napari_centermask.widgets.project.state import ProjectState, neighbour
 from napari_centermask.widgets.viewer.session import Session

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_centermask.widgets.parts.layout import HelpButton, label, row
-from napari_centermask.widgets.parts.pickers import ModelCombo
+from napari_centermask.widgets.parts.layout import HelpButton, even, row
 
 _HELP = """
 <p><b>Work on a project</b></p>
@@ -36,8 +35,8 @@ class HeadBox(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         layout.addWidget(row(self.name, HelpButton(_HELP)))
-        layout.addWidget(_even(self.open, self.save))
-        layout.addWidget(_even(self.add, self.bring, self.export))
+        layout.addWidget(even(self.open, self.save))
+        layout.addWidget(even(self.add, self.bring, self.export))
         layout.addWidget(self.samples)
 
 
@@ -58,46 +57,3 @@ class NavigationBox(QWidget):
         layout.setSpacing(4)
         layout.addWidget(row(self.previous, self.done, self.next, stretch=1))
         layout.addWidget(self.count)
-
-
-class BackgroundBox(QWidget):
-    """Work of a model in the background: ranking the images, and predicting the next ones."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.wanted = QCheckBox("Predict the next images")
-        self.wanted.setToolTip("Segment the next untouched images while you work on this one.")
-        self.models = ModelCombo()
-        self.models.setToolTip("The model to predict with; it uses the settings of its last run in this window.")
-        self.order = QComboBox()
-        self.order.addItem("As in the folder", False)
-        self.order.addItem("Most informative first", True)
-        self.order.setToolTip(
-            "Segments each image that is not reviewed, as it is and mirrored. First come those on which the model is unsure "
-            "or contradicts itself, and that look unlike the reviewed ones: correcting them improves a model most."
-        )
-        self.ranking = QLabel()
-        self.ranking.setObjectName("quiet")
-        self.ranking.setWordWrap(True)
-        self.ranking.hide()
-        self.status = QLabel()
-        self.status.setObjectName("quiet")
-        self.status.setWordWrap(True)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addWidget(row(label("Order"), self.order, stretch=1))
-        layout.addWidget(self.ranking)
-        layout.addWidget(row(self.wanted, self.models, stretch=1))
-        layout.addWidget(self.status)
-
-
-def _even(*widgets: QWidget) -> QWidget:
-    """Widgets side by side, of one width."""
-    holder = QWidget()
-    layout = QHBoxLayout(holder)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(6)
-    for widget in widgets:
-        layout.addWidget(widget, 1)
-    return holder

@@ -16,10 +16,9 @@ from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.parts.layout import WIDTH, stack
 from napari_centermask.widgets.parts.pickers import show_control
 from napari_centermask.widgets.parts.run_box import RunBox
-from napari_centermask.widgets.segment.circle import DiameterCircle
-from napari_centermask.widgets.segment.class_layer import show_classes
 from napari_centermask.widgets.segment.controls import ALL, PLANE, DockState, controls
 from napari_centermask.widgets.segment.illumination import Illumination
+from napari_centermask.widgets.segment.layers import DiameterCircle, show_classes
 from napari_centermask.widgets.segment.result_part import ResultPart
 from napari_centermask.widgets.segment.scope import chosen_planes, draw_region, scopes
 from napari_centermask.widgets.segment.view import AdvancedBox, ImageBox, ModelBox

@@ -4,19 +4,90 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QWidget
+
+from napari_centermask.core.counted import counted
 from napari_centermask.core.predictions import has_predictions
 from napari_centermask.settings import SegmentSettings
-from napari_centermask.widgets.segment.cells_box import CellsBox
+from napari_centermask.widgets.parts.colours import category_colour
+from napari_centermask.widgets.parts.layout import label, row, titled_form
+from napari_centermask.widgets.parts.pickers import hint, show_control
+from napari_centermask.widgets.parts.score import ScoreSlider
+from napari_centermask.widgets.segment.controls import Controls
 
 if TYPE_CHECKING:
     from napari.layers import Image
 
+    from napari_centermask.widgets.viewer.layers import ResultLayers
     from napari_centermask.widgets.viewer.session import Session
     from napari_centermask.widgets.work.connections import Connections
 
 
+class CellsBox(QWidget):
+    """The result: threshold, counts, and how it is shown."""
+
+    def __init__(self, score: float) -> None:
+        super().__init__()
+        self.score = ScoreSlider(score)
+        self.score.setToolTip("Show cells with at least this score. You need not run again.")
+        self.count = QLabel()
+        self.count.setWordWrap(True)
+        self.colours = QComboBox()
+        for key, text in (("cell", "by cell"), ("category", "by category"), ("score", "by score")):
+            self.colours.addItem(text, key)
+        self.outlines = QCheckBox("Outlines")
+        self.outlines.setChecked(True)
+        self.hatch = QCheckBox("Hatch overlaps")
+        self.hatch.setChecked(True)
+        self.legend = QLabel()
+        self.legend.setTextFormat(Qt.TextFormat.RichText)
+        self.legend.setWordWrap(True)
+        form = titled_form(self, "Cells")
+        form.addRow(label("Score"), self.score)
+        form.addRow(self.count)
+        form.addRow(label("Colours"), self.colours)
+        form.addRow(self.legend)
+        form.addRow(row(self.outlines, self.hatch, stretch=1))
+        self.show_none()
+
+    def show_none(self) -> None:
+        """There is no result."""
+        self.score.set_scores(np.zeros(0))
+        self.count.setText("Run to see the cells.")
+        self.legend.hide()
+
+    def show_counts(self, n: int, n_candidates: int, scores: np.ndarray) -> None:
+        """Show how many of the candidates are visible."""
+        self.count.setText(f"<b>{n:,}</b> shown of {counted(n_candidates, 'candidate')}")
+        self.score.set_scores(scores)
+
+    def show_controls(self, controls: Controls) -> None:
+        """Enable the controls; the tooltips of disabled ones say why."""
+        hint(self.colours, controls.colours.tooltip, enabled=controls.colours.enabled)
+        show_control(self.outlines, controls.outlines)
+        show_control(self.hatch, controls.hatch)
+
+    def show_look(self, layers: ResultLayers, *, legend: dict[int, str]) -> None:
+        """Show how the result is drawn."""
+        with QSignalBlocker(self.colours), QSignalBlocker(self.hatch), QSignalBlocker(self.outlines):
+            self.colours.setCurrentIndex(self.colours.findData(layers.mode))
+            self.hatch.setChecked(layers.hatch)
+            self.outlines.setChecked(layers.outlines.visible)
+        self.legend.setText(
+            "&nbsp;&nbsp;".join(_legend_entry(c, name, layers.result.colours) for c, name in sorted(legend.items()))
+        )
+        self.legend.setVisible(len(legend) > 1)
+
+
+def _legend_entry(category: int, name: str, colours: dict[int, str]) -> str:
+    r, g, b = (round(v * 255) for v in category_colour(category, colours)[:3])
+    return f'<span style="color: rgb({r},{g},{b})">●</span> {name}'
+
+
 class ResultPart:
-    """Connects the box of cells with the result of an image.
+    """Connects the box with the result of an image.
 
     Parameters
     ----------

@@ -9,8 +9,8 @@ import numpy as np
 from napari_centermask.core.errors import BadImage
 from napari_centermask.core.regions import ellipse, rectangle
 from napari_centermask.pipeline import Plane
-from napari_centermask.widgets.segment.circle import NAME as CIRCLE
 from napari_centermask.widgets.segment.controls import ALL, PLANE, REGION, VIEW
+from napari_centermask.widgets.segment.layers import CIRCLE
 
 if TYPE_CHECKING:
     from napari.layers import Image, Shapes

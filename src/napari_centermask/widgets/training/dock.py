@@ -36,7 +36,8 @@ from napari_centermask.widgets.training.view import (
 from napari_centermask.widgets.viewer.dock import Dock
 
 if TYPE_CHECKING:
-    from napari_centermask.widgets.training.run_watch import Run, RunUpdate
+    from napari_centermask.widgets.training.run_watch import RunUpdate
+    from napari_centermask.widgets.training.runs import Run
 
 _LOOK_MS = 3000  # between looks at a training in the background
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from qtpy.QtGui import QImage
@@ -11,7 +11,7 @@ from qtpy.QtGui import QImage
 from napari_centermask.core.errors import UserError
 from napari_centermask.events import ComparisonEvent, EvaluationEvent, Event, StartEvent
 from napari_centermask.jobs.explain import Failure
-from napari_centermask.jobs.process import Job, find_jobs
+from napari_centermask.jobs.process import Job
 from napari_centermask.widgets.parts.picture import read_picture
 from napari_centermask.widgets.training.comparison import Compared, read_comparison
 from napari_centermask.widgets.training.new_model import installed_as
@@ -48,15 +48,6 @@ class RunUpdate:
     pictures: tuple[tuple[str, QImage], ...] = ()
     compared: Compared | None = None
     installed: str = ""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A row in the list of runs."""
-
-    folder: Path
-    state: str
-    created: float = field(compare=False, default=0.0)
 
 
 def watch(begin: Callable[[], Job | None]) -> Generator[RunUpdate | Job | None, None, Failed | None]:
@@ -104,13 +95,3 @@ def _pictures(evaluation: EvaluationEvent) -> tuple[tuple[str, QImage], ...]:
     """The sample pictures of an evaluation, read at once, as the next evaluation overwrites them."""
     read = ((sample.image, read_picture(Path(sample.picture))) for sample in evaluation.samples)
     return tuple((name, picture) for name, picture in read if picture is not None)
-
-
-def list_runs(folders: tuple[Path, ...]) -> Generator[None, None, list[Run]]:
-    """The runs in some folders, the newest first; for the worker thread."""
-    runs: list[Run] = []
-    for folder in folders:
-        for job in find_jobs(folder):
-            yield
-            runs.append(Run(job.folder, job.state, (job.folder / "job.json").stat().st_mtime))
-    return sorted(runs, key=lambda run: run.created, reverse=True)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from psygnal import Signal
 
-from napari_centermask.jobs.process import ALIVE, Job
-from napari_centermask.widgets.training.run_watch import Run, list_runs
+from napari_centermask.jobs.process import ALIVE, Job, find_jobs
 from napari_centermask.widgets.work.runner import Runner
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row in the list of runs."""
+
+    folder: Path
+    state: str
+    created: float = field(compare=False, default=0.0)
 
 
 class RunList:
@@ -70,3 +79,13 @@ class RunList:
 def run_to_open(runs: Sequence[Run]) -> Run | None:
     """The run to show at first: one that is running, else the newest."""
     return next((run for run in runs if run.state in ALIVE), runs[0] if runs else None)
+
+
+def list_runs(folders: tuple[Path, ...]) -> Generator[None, None, list[Run]]:
+    """The runs in some folders, the newest first; for the worker thread."""
+    runs: list[Run] = []
+    for folder in folders:
+        for job in find_jobs(folder):
+            yield
+            runs.append(Run(job.folder, job.state, (job.folder / "job.json").stat().st_mtime))
+    return sorted(runs, key=lambda run: run.created, reverse=True)

@@ -15,8 +15,7 @@ from napari_centermask.jobs.process import ALIVE, Job
 from napari_centermask.widgets.training.new_model import install
 from napari_centermask.widgets.training.run_watch import RunUpdate, watch
 from napari_centermask.widgets.training.runs import RunList
-from napari_centermask.widgets.viewer.model_in_use import ModelInUse
-from napari_centermask.widgets.viewer.state import state_of
+from napari_centermask.widgets.viewer.state import ModelInUse, state_of
 from napari_centermask.widgets.work.run_state import RunState
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed

@@ -20,7 +20,7 @@ from napari_centermask.widgets.work.run_state import STATES
 if TYPE_CHECKING:
     from qtpy.QtGui import QImage
 
-    from napari_centermask.widgets.training.run_watch import Run
+    from napari_centermask.widgets.training.runs import Run
     from napari_centermask.widgets.work.run_state import RunState
 
 _LEVELS = 6  # of layouts in layouts: a label, its row, its box, the column, what scrolls it, and one to spare

@@ -15,8 +15,7 @@ from qtpy.QtCore import QTimer
 from napari_centermask.core.viability import CellProbabilities
 from napari_centermask.widgets.parts.colours import category_colour
 from napari_centermask.widgets.viewer.layers import place_of, redraw
-from napari_centermask.widgets.work.connections import Connections
-from napari_centermask.widgets.work.timers import stop
+from napari_centermask.widgets.work.connections import Connections, stop_timer
 
 if TYPE_CHECKING:
     from napari_centermask.core.history import Edit
@@ -80,7 +79,7 @@ class ViabilityLayer:
 
     def hide(self) -> None:
         """Remove it from the viewer and show the result's layers again."""
-        stop(self._timer)
+        stop_timer(self._timer)
         self._links.end()
         if self._session.viewer is not None:
             self._session.canvas.take_out(self.layer)

@@ -9,8 +9,7 @@ from weakref import ref
 from qtpy.QtCore import QTimer
 
 from napari_centermask.widgets.viewer.gl_programs import KeptPrograms
-from napari_centermask.widgets.work.connections import Connections
-from napari_centermask.widgets.work.timers import stop
+from napari_centermask.widgets.work.connections import Connections, stop_timer
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
@@ -45,7 +44,7 @@ class Canvas:
     def end(self) -> None:
         """The viewer was closed."""
         self._links.end()
-        stop(self._after)
+        stop_timer(self._after)
         self._waiting.clear()
         self._actions.clear()
 

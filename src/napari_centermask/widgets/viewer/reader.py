@@ -1,4 +1,7 @@
-"""Open cells of any format in napari, with all overlaps, and with their images if these are found."""
+"""Open cells of any format in napari, with all overlaps, and with their images if these are found.
+
+The image that comes with cells gets them as its result, so that they can be corrected like predicted ones.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
 
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.result import Result
@@ -16,10 +21,12 @@ from napari_centermask.io.formats import FORMATS, Format
 from napari_centermask.io.formats.files import guess
 from napari_centermask.io.formats.reading import Reading, find_image
 from napari_centermask.io.images import read_image
-from napari_centermask.widgets.viewer.attach import attach_soon
 from napari_centermask.widgets.viewer.layers import KEY, ResultLayers
 from napari_centermask.widgets.viewer.planes import ImagePlanes
 from napari_centermask.widgets.viewer.samples import LayerData
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
 
 _SNIFF = 1 << 16
 _MOST_IMAGES = 20
@@ -163,3 +170,44 @@ def _layers(result: Result, image: np.ndarray | None, *, name: str) -> list[Laye
         made.insert(0, (image, {"name": name, "rgb": rgb, "metadata": {KEY: result}}, "image"))
         attach_soon(result)
     return made
+
+
+def attach_soon(result: Result) -> None:
+    """Attach a result that a reader is about to return, once napari has added its layers; without a viewer do nothing."""
+    from napari import current_viewer
+
+    if QApplication.instance() is not None and current_viewer() is not None:
+        QTimer.singleShot(0, partial(_attach_if_there, result))
+
+
+def _attach_if_there(result: Result) -> None:
+    from napari import current_viewer
+
+    viewer = current_viewer()
+    if viewer is not None:
+        attach(viewer, result)
+
+
+def attach(viewer: Viewer, result: Result) -> bool:
+    """Give a result to the image that was opened with it, in place of the layers from the file.
+
+    Returns
+    -------
+    bool
+        Whether the image is in the viewer.
+    """
+    from napari.layers import Image
+
+    from napari_centermask.widgets.viewer.state import session_of, unwrapped
+
+    viewer = unwrapped(viewer)
+    mine = [layer for layer in viewer.layers if layer.metadata.get(KEY) is result]
+    image = next((layer for layer in mine if isinstance(layer, Image)), None)
+    session = session_of(viewer)
+    if image is None or session.result(image) is not None:
+        return False
+    for layer in mine:
+        if layer is not image:
+            session.canvas.take_out(layer)
+    session.attach(image, ImagePlanes.of(image), result)
+    return True

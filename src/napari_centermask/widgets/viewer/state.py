@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, finalize
 
+from psygnal import Signal
+
 from napari_centermask.widgets.viewer.autosave import Autosaves
-from napari_centermask.widgets.viewer.model_in_use import ModelInUse
 from napari_centermask.widgets.viewer.session import Session
 from napari_centermask.widgets.work.owner import Owner
 
@@ -16,7 +17,31 @@ if TYPE_CHECKING:
 
     from napari_centermask.core.result import Result
 
+
 _STATES: WeakKeyDictionary[Viewer, ViewerState] = WeakKeyDictionary()
+
+
+class ModelInUse:
+    """The name of the model in use in a viewer, which its docks follow.
+
+    Attributes
+    ----------
+    changed
+        Emitted with the new name.
+    name
+        Empty until a model is chosen.
+    """
+
+    changed = Signal(str)
+
+    def __init__(self) -> None:
+        self.name = ""
+
+    def choose(self, name: str) -> None:
+        """Use a model from now on."""
+        if name != self.name:
+            self.name = name
+            self.changed.emit(name)
 
 
 class ViewerState(Owner):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QTimer
 
 from napari_centermask.widgets.viewer.view import current_index
-from napari_centermask.widgets.work.timers import stop
+from napari_centermask.widgets.work.connections import stop_timer
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -47,8 +47,8 @@ class Upkeep:
 
     def end(self) -> None:
         """Stop the timers."""
-        stop(self._composing)
-        stop(self._settling)
+        stop_timer(self._composing)
+        stop_timer(self._settling)
 
     def compose(self, shown: Shown) -> None:
         """Update all planes: the current one first, the others as time allows."""

@@ -1,4 +1,4 @@
-"""Connections to signals that end together, with the dock or session that made them."""
+"""Connections to signals, and timers, that end together with the dock or session that made them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
 from napari_centermask.widgets.work.gate import guarded
 
@@ -63,3 +63,11 @@ class Connections:
                 signal.disconnect(slot)
         for action in reversed(actions):
             action()
+
+
+def stop_timer(timer: QTimer) -> None:
+    """Stop a timer; when the program ends without an event loop, Qt has deleted it before its owner ends."""
+    try:
+        timer.stop()
+    except RuntimeError:  # PyQt and PySide: the C++ object is deleted
+        return

@@ -1,4 +1,4 @@
-"""A circle over the image, as large as the typical cell."""
+"""Layers over the image beside its cells: a circle as large as the typical cell, and the category of each pixel."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_centermask.widgets.parts.colours import category_colour
+from napari_centermask.widgets.viewer.layers import flat_place
 from napari_centermask.widgets.viewer.state import session_of
 
 if TYPE_CHECKING:
     from napari.layers import Image, Shapes
     from napari.viewer import Viewer
 
-NAME = "cell diameter"
+    from napari_centermask.core.result import Index
+
+CIRCLE = "cell diameter"
 _COLOUR = "#4cc9f0"
 
 
@@ -75,10 +79,42 @@ def _circle(source: Image, corners: np.ndarray, diameter: float) -> Shapes:
     return Shapes(
         [corners],
         shape_type="ellipse",
-        name=NAME,
+        name=CIRCLE,
         edge_color=_COLOUR,
         edge_width=_edge(diameter),
         face_color=[0.3, 0.79, 0.94, 0.15],
         metadata={"source": source.name},
         **place,
+    )
+
+
+def show_classes(viewer: Viewer, source: Image, index: Index, classes: np.ndarray) -> str:
+    """Add or update the layer of a plane's class map, a U-Net's output before cells are separated.
+
+    Parameters
+    ----------
+    classes
+        (H, W) uint8, 0 for background, else the category's id.
+
+    Returns
+    -------
+    str
+        A sentence with the fraction of each category.
+    """
+    from napari.layers import Labels
+    from napari.utils.colormaps import DirectLabelColormap
+
+    name = f"{source.name} classes" + (f" {list(index)}" if index else "")
+    if name in viewer.layers:
+        viewer.layers[name].data = classes
+    else:
+        colours = {k: category_colour(k) for k in range(1, int(classes.max(initial=1)) + 1)}
+        colormap = DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **colours})
+        layer = Labels(classes, name=name, opacity=0.5, colormap=colormap, **flat_place(source))
+        layer.editable = False
+        viewer.add_layer(layer)
+        viewer.layers.selection.active = source
+    parts = np.bincount(classes.ravel(), minlength=2)[1:] / classes.size
+    return (
+        "Of the pixels, " + ", ".join(f"{part:.1%} are of category {k}" for k, part in enumerate(parts, start=1)) + "."
     )
