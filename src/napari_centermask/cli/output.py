@@ -100,7 +100,7 @@ def check_free(paths: list[Path], *, overwrite: bool, inputs: Iterable[Path | No
         Naming the first of them.
     """
     check_writable(paths, inputs=inputs)
-    taken = [p for p in paths if os.path.exists(p)]  # False where a name is too long, which is found with the file
+    taken = [p for p in paths if os.path.exists(p)]  # False if a name is too long, which is reported later
     if taken and not overwrite:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
         raise UserError(f"{taken[0]}{more} already exists. Choose another --out or add --overwrite.")

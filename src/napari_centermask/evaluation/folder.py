@@ -114,7 +114,7 @@ def _predict_steps(
 ) -> Generator[Progress, None, list[Instances]]:
     by_plane: dict[Index, Instances] = {}
     planes = planes_of(image)
-    check = len(planes) > 1  # as in `segment`, a stack goes on where a plane is blank; a blank image has no cells
+    check = len(planes) > 1  # as in `segment`, a blank plane of a stack is skipped, and a blank image has no cells
     for step in segment_planes(planes, engine, settings, only=set(indices), min_score=min_score, check=check):
         if not isinstance(step, PlaneCells):
             yield step

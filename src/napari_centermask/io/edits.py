@@ -70,7 +70,7 @@ def record_of(edit: Edit) -> dict[str, Any]:
 
 
 def _ints(values: Iterable[int]) -> list[int]:
-    return [int(v) for v in values]  # numpy's integers are no JSON
+    return [int(v) for v in values]  # JSON cannot hold numpy's integers
 
 
 def cell_record(cell: Instance) -> dict[str, Any]:

@@ -116,10 +116,10 @@ class Journal:
     def __init__(self, path: Path, *, start: int = 0, on_problem: Callable[[str], None] | None = None) -> None:
         self.path, self.last, self.problem, self.on_problem = Path(path), start, "", on_problem
         self._open()
-        self._waiting: deque[tuple[int, bytes]] = deque()  # what the disk refused
+        self._waiting: deque[tuple[int, bytes]] = deque()  # records that could not be written yet
         self._written = self._synced = start
         self._changed = threading.Condition()
-        self._file_lock = threading.Lock()  # held where the descriptor must not change
+        self._file_lock = threading.Lock()  # held while the descriptor must not change
         self._closing, self._refusals = False, 0
         self._thread: threading.Thread | None = None
 
@@ -284,7 +284,7 @@ class Journal:
         try:
             with whole_file(self.path, make_folder=False, is_owner=True) as part:
                 part.write_text("".join(kept), encoding="ascii")
-                os.close(self._file)  # Windows replaces no open file
+                os.close(self._file)  # Windows cannot replace an open file
                 is_open = False
         finally:
             if not is_open:

@@ -43,7 +43,7 @@ class FolderLock:
             return
         with suppress(OSError):
             os.ftruncate(self._descriptor, 0)
-        with suppress(OSError):  # Windows removes no file that is open; an empty one does no harm
+        with suppress(OSError):  # Windows cannot remove an open file; an empty one does no harm
             if self._temporary is not None:
                 self._temporary.unlink()
         os.close(self._descriptor)  # this also ends the lock
@@ -73,7 +73,7 @@ def lock_for_run(folder: Path) -> FolderLock:
             )
         if _is_named(path, descriptor):
             return FolderLock(descriptor, path)
-        os.close(descriptor)  # the one before removed the file while this one opened it
+        os.close(descriptor)  # the previous holder removed the file while it was being opened
 
 
 def _is_named(path: Path, descriptor: int) -> bool:
@@ -116,7 +116,7 @@ def _take(descriptor: int) -> dict[str, Any] | None:
         if error.errno in _BUSY or _alive(holder):
             os.close(descriptor)
             return holder
-    with suppress(OSError):  # a full disk: the lock holds all the same, only its holder has no name
+    with suppress(OSError):  # on a full disk, the lock works, but does not name its holder
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
@@ -163,7 +163,7 @@ def _alive(holder: dict[str, Any]) -> bool:
     if holder.get("host") != socket.gethostname():
         return True
     if os.name == "nt":
-        return True  # Windows always has locks; asking for a process could end it there
+        return True  # Windows always has locks; probing a process could end it there
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

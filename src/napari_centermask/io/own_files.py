@@ -54,7 +54,7 @@ def check_target(path: Path) -> None:
         With the file and what to do.
     """
     if "\0" in str(path):
-        return  # no file has this name
+        return  # no file can have this name
     path = Path(path)
     absolute = Path(os.path.realpath(path.parent), path.name)
     for folder in (absolute, *absolute.parents):

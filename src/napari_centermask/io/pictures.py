@@ -47,7 +47,12 @@ def read_picture(path: Path, *, pixels: bool, labels: bool) -> ImageData:
             check_memory(path, (height, width, len(picture.getbands())), 1)
             _check_depth(path, picture)
             data = zeros(_shape(picture, labels)) if not pixels else _array(picture, labels)
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # Pillow's kinds for what is no picture or cut short
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+    ) as error:  # Pillow's errors for files that are not pictures or are truncated
         raise BadImage(f"{path.name} cannot be read as an image: {error}. Copy or export it again.") from error
     if data.dtype == np.int32 and data.min() >= 0 and data.max() <= 65535:
         data = data.astype(np.uint16)  # Pillow's mode I of 16-bit PNG

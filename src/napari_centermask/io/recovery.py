@@ -76,7 +76,7 @@ class Recovered:
             regions.append(RegionChange(index, now.reviewed(index), then.reviewed(index)))
         edit = history.do("recovery of unsaved work", changes, regions=regions)
         lock = lock_folder(self.folder)
-        if isinstance(lock, FolderLock):  # not where the restored work is being written down by now
+        if isinstance(lock, FolderLock):  # not the folder to which the restored work is now written
             _set_aside(self.folder)
             lock.release()
         return edit

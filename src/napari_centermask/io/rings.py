@@ -89,7 +89,7 @@ def _rings(mask: np.ndarray, *, only_apart: bool = False) -> list[tuple[float, R
     across = np.arange(n) ^ 1
     by_column = np.argsort(x, kind="stable")
     # At a crossing the first entry goes left, the second right. Boundaries turn around the empty pixels there, so
-    # with pixels at upper left and lower right (9) the left edge goes on downwards: the entries change places.
+    # with pixels at upper left and lower right (9) the left edge continues downwards: the entries change places.
     if crossing.any():
         swapped = np.flatnonzero(kind[by_column] == 9)
         by_column[swapped] = by_column[swapped.reshape(-1, 2)[:, ::-1].ravel()]

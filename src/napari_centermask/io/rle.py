@@ -33,7 +33,7 @@ def encode(instance: Instance, shape: tuple[int, int]) -> list[int]:
     edges = np.zeros(len(steps) + 2, np.int64)
     edges[1:-1] = (column + instance.x0) * height + (steps - column * (h + 2)) + instance.y0
     edges[-1] = height * width
-    if h == height:  # runs that go on from the bottom of a column to the top of the next are one
+    if h == height:  # runs that continue from the bottom of a column to the top of the next are one
         inner = edges[2:-2].reshape(-1, 2)
         edges = np.concatenate([edges[:2], inner[inner[:, 0] != inner[:, 1]].ravel(), edges[-2:]])
     runs: list[int] = (edges[1:] - edges[:-1]).tolist()

@@ -82,7 +82,7 @@ class RunFile:
     def _append(self, line: Mapping[str, Any]) -> None:
         if self._stream is None:
             return
-        # A full disk: only what goes on after a stop gets less. A line is there whole or not at all.
+        # On a full disk, more has to be done again after a stop. A line is written whole or not at all.
         start, rest = self._stream.tell(), json.dumps(line).encode() + b"\n"
         try:
             while rest:

@@ -32,7 +32,7 @@ _DAMAGED = (
 """Errors of tifffile on damaged files."""
 _MOST_PACKED = {1: 1, 5: 2_600, 8: 1_100, 32946: 1_100, 32773: 64}
 """Most bytes that one byte of a TIFF compression (none, LZW, deflate twice, PackBits) can decode to; others have no bound."""
-_CLEARLY = 4  # times as many pixels as any other image in the file: that one is meant
+_CLEARLY = 4  # times as many pixels as any other image in the file make it the main one
 
 
 def read_tiff(path: Path, *, pixels: bool, labels: bool, axes: str | None) -> ImageData:
@@ -56,7 +56,7 @@ def read_tiff(path: Path, *, pixels: bool, labels: bool, axes: str | None) -> Im
     """
     import tifffile
 
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it finds is said once, in our error
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its warnings repeat our error
     try:
         with tifffile.TiffFile(path) as file:
             _check_chain(path, file)
@@ -199,7 +199,7 @@ def _coloured(path: Path, data: np.ndarray, axes: str, page: tifffile.TiffPage) 
     shape = (*data.shape[:-1], 3)
     if model == "SEPARATED" and data.shape[-1] >= 4:
         return _converted(colours.from_cmyk, data[..., :4], shape=shape), axes
-    if model == "YCBCR" and int(page.compression) not in (6, 7):  # JPEG's decoder has done it
+    if model == "YCBCR" and int(page.compression) not in (6, 7):  # the JPEG decoder has converted it
         return _converted(colours.from_ycbcr, data, shape=shape), axes
     return data[..., :3], axes
 

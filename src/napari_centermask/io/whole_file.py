@@ -198,7 +198,7 @@ def _sync(part: Path) -> None:
     """Flush a file's content to the disk; a folder's files are left to the system."""
     if part.is_dir():
         return
-    descriptor = os.open(part, os.O_RDWR | getattr(os, "O_BINARY", 0))  # Windows syncs no file opened for reading
+    descriptor = os.open(part, os.O_RDWR | getattr(os, "O_BINARY", 0))  # Windows cannot sync a file opened for reading
     try:
         os.fsync(descriptor)
     finally:

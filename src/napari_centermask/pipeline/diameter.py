@@ -24,9 +24,9 @@ where the first holds fewer than `_SURE`) if that is more. Together they cost ab
 the image and crowded."""
 _TRUSTED = 0.25, 2.0
 """Sizes of cells that are believed, as parts of the model's own: what is smaller is texture or noise, what is larger is cut."""
-_ENOUGH = 8  # cells in a look; after them no other place is looked at
-_SURE = 12  # cells in the last measurement; where there are fewer, a larger window is measured
-_BEST = 20  # cells by whose scores a look is judged
+_ENOUGH = 8  # cells in a look; then no other place is needed
+_SURE = 12  # cells in the last measurement; if there are fewer, a larger window is measured
+_BEST = 20  # cells whose scores determine the confidence of a look
 _DOUBT = 0.85
 """Factor on the confidence for each octave of the cells from the sizes that the model was trained on, or of a look's scale from 1
 where the card does not say them. With 0.95 one of 37 validation images was misread (`dsb2018_brightfield`: 100 px for 18)."""

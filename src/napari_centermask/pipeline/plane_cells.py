@@ -73,7 +73,7 @@ def find_cells(
     yield Progress(len(tiles), len(tiles), "Merging")
     cells = merge(pieces) if len(tiles) > 1 else [p.instance for p in pieces]
     kept = drop_covered(_large(cells, settings), settings.mask_nms)
-    if not family_of(card).overlaps:  # neighbouring tiles part cells at their seam each in its way
+    if not family_of(card).overlaps:  # neighbouring tiles separate cells at their seam differently
         kept = _large(without_overlaps(kept), settings)
     if region is not None:
         kept = [cell for cell in kept if contains(region, centre(cell))]

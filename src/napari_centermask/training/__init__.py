@@ -2,6 +2,6 @@
 
 import os
 
-# Threads that spin while they wait take the cores from each other and from napari where these are few; it must be set before
+# Threads that spin while they wait take few cores from each other and from napari; it must be set before
 # torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

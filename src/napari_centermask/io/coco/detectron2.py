@@ -8,7 +8,7 @@ from typing import Any
 
 from napari_centermask.core.errors import BadAnnotations
 
-_LARGEST = 1 << 31  # bytes of a file beside it that is looked into
+_LARGEST = 1 << 31  # bytes to read of a file beside it
 
 
 def with_images(path: Path, results: list[Any]) -> dict[str, Any]:

@@ -209,7 +209,7 @@ def _add(path: Path, item: dict[str, Any], id: int, category: int, record: Image
     try:
         crop = read_mask(item.get("segmentation"), record.shape)
         if crop is None:
-            return 0  # nothing is drawn, so there is nothing to keep
+            return 0  # without an outline, there is nothing to keep
         y0, x0, mask = crop
         cell = Instance(y0=y0, x0=x0, mask=mask, category=category, **cell_fields(item, path.name))
         if is_single_cell(item):

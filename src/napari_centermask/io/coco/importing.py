@@ -103,7 +103,7 @@ class _Import:
         different = {id(r): r for r in self.records.values()}.values()
         records = [replace(r, id=n) for n, r in enumerate(different, start=1)]
         for record in records:
-            record.instances.categories = dict(self.categories.names)  # those that only annotations name, too
+            record.instances.categories = dict(self.categories.names)  # including those that only occur in annotations
         self.report.images, self.report.cells = len(records), sum(len(r.instances) for r in records)
         return Imported(records, self.report)
 

@@ -200,7 +200,7 @@ def _write_folder(
 
 
 def _check_free(targets: Sequence[Path], *, overwrite: bool) -> None:
-    taken = [p for p in targets if os.path.exists(p)]  # False where a name is too long, which is found with the file
+    taken = [p for p in targets if os.path.exists(p)]  # False if a name is too long, which is reported later
     if taken and not overwrite:
         raise UserError(f"{taken[0]} would be replaced. Choose another place or add --overwrite.")
 

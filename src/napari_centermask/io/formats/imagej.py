@@ -49,7 +49,7 @@ def _roifile() -> Any:
         import roifile
     except ImportError:
         raise MissingExtra("ImageJ ROIs need the package roifile: pip install 'napari-centermask[formats]'") from None
-    logging.getLogger("roifile").setLevel(logging.CRITICAL)  # what it finds is said once, in our error
+    logging.getLogger("roifile").setLevel(logging.CRITICAL)  # its warnings repeat our error
     return roifile
 
 

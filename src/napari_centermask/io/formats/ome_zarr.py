@@ -97,7 +97,7 @@ def _labels(path: Path, root: Any) -> tuple[Any, list[str | None]]:
     names = _attributes(group).get("labels")
     if names is None and group is root and "multiscales" in attributes:
         return (root, [None]) if "image-label" in attributes else (root, [])
-    if names is None and group is not root:  # the list is left out by some writers
+    if names is None and group is not root:  # some writers leave out the list
         names = sorted(key for key, _ in group.members())
     if not isinstance(names, list) or len(names) > _MOST_LABELS or not all(map(_is_inside, names)):
         raise ValueError("its list of labels is damaged")

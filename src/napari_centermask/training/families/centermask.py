@@ -73,7 +73,7 @@ class CenterMaskParts:
         match = _STAGE.search(name)
         if match:
             return int(match[1]) - 1
-        return 0 if "stem" in name else 2  # MobileNetV2 counts its blocks in another way
+        return 0 if "stem" in name else 2  # MobileNetV2 numbers its blocks differently
 
 
 def _cells(count: int, side: float, tile: int) -> Truth:

@@ -88,7 +88,9 @@ def _load(path: Path) -> dict[str, Any] | None:
     with path.open("rb") as stream:
         try:
             return torch.load(stream, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises many kinds for a damaged file, with advice that does not help here
+        except (
+            Exception
+        ) as error:  # torch raises many kinds of errors for a damaged file, with advice that does not help here
             if is_out_of_memory(error):
                 raise
             return None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
 _CELL, _OTHER = 1, 2
-_MOST_FILLED = 0.05  # of the plane: a bucket that fills more has been emptied beside the cell
+_MOST_FILLED = 0.05  # of the plane: a bucket that fills more was used outside the cell
 _COLOURS = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0), _CELL: (0.0, 0.9, 1.0, 0.75), _OTHER: (0.0, 0.9, 1.0, 1.0)}
 
 

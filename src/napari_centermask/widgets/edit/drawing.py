@@ -109,7 +109,7 @@ class Drawing:
         self.points: list[np.ndarray] = []
         self._drag: object | None = None  # identifies the drag in progress
         self._before = viewer.layers.selection.active
-        self._mode = getattr(self._before, "mode", None)  # napari puts a brush away when another layer is active
+        self._mode = getattr(self._before, "mode", None)  # napari deactivates a brush when another layer is active
         self.layer = self._make_layer(hint)
         viewer.layers.events.removed.connect(self._on_removed)
         edits.plane_changed.connect(self._on_plane_changed)
@@ -211,7 +211,7 @@ class Drawing:
         if self._drag is not drag:
             return
         self._drag = None
-        stroke.append(self._at(event))  # moves in quick succession are left out, the last one too
+        stroke.append(self._at(event))  # moves in quick succession are skipped, even the last one
         still = np.abs(np.array(event.pos, float) - start).max() <= STILL
         self._on_release(first if still else None, stroke)
 

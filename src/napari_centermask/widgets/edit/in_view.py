@@ -210,7 +210,7 @@ class CellsInView:
         edit = None
         try:
             edit = self.history.do(tool.edit_name(ids or made), changes)
-        except UserError as error:  # a project that is read-only: the stroke is taken off again
+        except UserError as error:  # in a read-only project, the stroke is removed again
             show_warning(str(error))
             made = ()
         if made and not ids:
@@ -239,7 +239,7 @@ class CellsInView:
         plane = current_index(self.session.viewer, source, self.planes)
         if (flat, plane) != (self._flat, self._plane):
             self.finish()
-        if self.active.layer.visible != flat:  # setting it puts the brush away
+        if self.active.layer.visible != flat:  # setting it deactivates the brush
             self.active.layer.visible = flat
         if flat != self._flat:
             self._flat = flat

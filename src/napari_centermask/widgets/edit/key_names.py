@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from napari.utils.key_bindings import coerce_keybinding
 
-# Of napari's menus; docs of its 0.9.2. They never reach a layer.
+# Keys of napari's menus, from the docs of 0.9.2. They never reach a layer.
 _MENUS = (
     *(f"Ctrl+{k}" for k in "ONSWQMU,/-=0"),
     *("Ctrl+Shift+O", "Ctrl+Shift+P", "Ctrl+Alt+O", "Ctrl+Alt+P", "Ctrl+Alt+S", "Ctrl+F11", "Alt+S", "Alt+C", "Alt+T"),

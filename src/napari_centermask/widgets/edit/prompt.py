@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.edit.session import EditSession
 
 Kind = Literal["box", "click", "prepare"]
-_SAME_PLACE = 0.5  # part of the cell made last that another answer covers where a person drew it again
+_SAME_PLACE = 0.5  # fraction of the last cell that a new answer covers if it is a redrawing of that cell
 _KEPT_PLANES = 4
 _HINTS = {
     "box": "Drag a box around a cell. To redraw it, drag another box around it. Esc ends.",

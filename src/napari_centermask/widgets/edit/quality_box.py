@@ -19,7 +19,7 @@ from napari_centermask.core.counted import counted
 from napari_centermask.core.quality import DUPLICATE_IOU, KINDS, Finding, check
 from napari_centermask.widgets.parts.layout import label, row
 
-_FOLDED = "unreviewed"  # often long, and not a mistake
+_FOLDED = "unreviewed"  # often a long list, and not an error
 _MOST_LISTED = 2000  # of a kind; the heading counts all
 
 

@@ -98,10 +98,10 @@ class Plot:
         item.setLogMode(y=is_log)
         item.showGrid(x=True, y=True, alpha=0.2)
         item.setMenuEnabled(False)
-        menu = item.ctrlMenu  # never shown, and made without a parent, so that it would outlive its dock
+        menu = item.ctrlMenu  # it is never shown and has no parent, so it would outlive its dock
         menu.setParent(self.widget, menu.windowFlags())
         item.hideButtons()
-        # Of a fixed size: else an axis finds while it is drawn that it needs another, and all is drawn once more.
+        # A fixed size: otherwise an axis may need another size while it is drawn, and everything is drawn again.
         item.getAxis("left").setWidth(_AXIS_WIDTH)
         item.getAxis("bottom").setHeight(_AXIS_HEIGHT)
         for side in ("left", "bottom"):
@@ -124,7 +124,7 @@ class Plot:
                 for name, curve in curves.items()
             ),
         )
-        if new == self._drawn:  # a picture of the whole window, where it holds an OpenGL canvas
+        if new == self._drawn:  # this redraws the whole window if it holds an OpenGL canvas
             return
         self._drawn = new
         item = self.widget.getPlotItem()

@@ -49,7 +49,7 @@ def is_small(image: ProjectImage, cells: int) -> bool:
     try:
         size = image.path.stat().st_size
     except OSError:
-        return True  # reading shows what is wrong with it
+        return True  # reading reports what is wrong with it
     return size <= SMALL and prod((*image.leading, *(image.shape or ()))) <= SMALL
 
 
@@ -130,7 +130,7 @@ class ImageLoader:
     def _deliver(self, turn: int, loaded: Loaded | Failed) -> None:
         if turn != self._turn:
             return
-        if QApplication.mouseButtons() != Qt.MouseButton.NoButton:  # a stroke in progress comes to its end first
+        if QApplication.mouseButtons() != Qt.MouseButton.NoButton:  # a stroke in progress ends first
             QTimer.singleShot(_AGAIN_MS, partial(self._deliver, turn, loaded))
             return
         id = self.id

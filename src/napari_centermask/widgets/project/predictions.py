@@ -42,7 +42,7 @@ def predict(path: Path, settings: SegmentSettings) -> Generator[Progress | Plane
         image = read_image(path)
     except BadImage as error:
         return Failed(str(error))
-    names = list(image.channel_names) or settings.channel_names  # the file's own; else as of the image in view
+    names = list(image.channel_names) or settings.channel_names  # those of the file; else those of the current image
     return (yield from run(planes_of(image), settings.model_copy(update={"channel_names": names})))
 
 

@@ -231,7 +231,7 @@ class ProjectSession:
         result, history = self.project.result(id), self.project.history(id)
         layer, planes = image_layer(pixels, name=Path(self.project.image(id).file_name).stem)
         check_form(self.project.image(id).path, planes, result)
-        self.leave()  # not before all that follows is known to be good
+        self.leave()  # only when everything after it is known to work
         self.layer, self.current = layer, id
         self.viewer.add_layer(layer)
         self._colour()

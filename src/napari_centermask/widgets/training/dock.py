@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.training.run_watch import RunUpdate
     from napari_centermask.widgets.training.runs import Run
 
-_LOOK_MS = 3000  # between looks at a training in the background
+_LOOK_MS = 3000  # interval between checks of a run in the background
 
 
 class TrainDock(Dock):
@@ -141,7 +141,7 @@ class TrainDock(Dock):
         state = self.state
         self._show_controls(controls(state))
         if state.other and self.isVisible():
-            self._timer.start()  # nobody reports when a run out of view ends
+            self._timer.start()  # the end of a run that is not shown is not reported
 
     def _show_controls(self, shown: Controls) -> None:
         self.start.about.setText(shown.about)

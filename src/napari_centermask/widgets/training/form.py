@@ -81,7 +81,7 @@ class TrainForm(QWidget):
         """Disable fields without effect, and hide groups of them."""
         try:
             reasons = {name: idle.why for name, idle in idle_in_training(self.value()).items()}
-        except BadSettings:  # a value out of range, which Start says
+        except BadSettings:  # a value out of range, which Start reports
             return
         self.training.set_idle(reasons)
         for name, form in self.groups.items():

@@ -201,7 +201,7 @@ class Training:
         begin, self._has_begun = self._requests.pop(0).begin, False
         self._forget()
         self.run_changed.emit()
-        # No bar of napari's: while one is open an animation turns in the status bar, and each of its frames draws the
+        # No progress bar of napari's: while one is open, the status bar shows an animation, and each of its frames draws the
         # whole window again, 75 ms with software OpenGL.
         self.watcher.start("", watch, begin, on_yield=self._on_news)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.training.runs import Run
     from napari_centermask.widgets.work.run_state import RunState
 
-_LEVELS = 6  # of layouts in layouts: a label, its row, its box, the column, what scrolls it, and one to spare
+_LEVELS = 6  # nested layouts: a label, its row, its box, the column, its scroll area, and one to spare
 _HELP = """
 <p><b>Fine-tune</b></p>
 <ol>
@@ -112,7 +112,9 @@ class ProgressBox(QWidget):
     def show_state(self, state: RunState) -> None:
         """Update the texts and the bar."""
         self.title.setText(state.title)
-        self.progress.setUpdatesEnabled(False)  # else it would not wait for the rest, but draw the window for itself
+        self.progress.setUpdatesEnabled(
+            False
+        )  # otherwise it would redraw the window separately instead of waiting for the rest
         self.progress.setValue(round(state.part * 1000))
         self.progress.setUpdatesEnabled(True)
         self.machine.setText(state.machine)
@@ -226,7 +228,7 @@ def settle() -> None:
     Labels of several lines get their final size in two or three turns of the event loop. Each turn would redraw the whole
     window if it holds an OpenGL canvas: 25 ms with software OpenGL.
     """
-    for _ in range(_LEVELS):  # a call leaves to the next what a layout asks of the one around it
+    for _ in range(_LEVELS):  # a call leaves the requests of a layout to its parent for the next call
         QCoreApplication.sendPostedEvents(None, int(QEvent.Type.LayoutRequest))
 
 

@@ -144,7 +144,7 @@ def _name_planes(edits: EditSession) -> None:
         if session.shown(source) is not None:
             session.changed.emit(source)
 
-    QTimer.singleShot(0, report)  # what shows the categories is drawn in a turn of its own
+    QTimer.singleShot(0, report)  # redraw the categories in a separate turn of the event loop
 
 
 def _undo_names_with(edit: Edit, edits: EditSession, before: dict[int, str]) -> None:

@@ -46,7 +46,7 @@ Ctrl+2 ...</li>
 <li>"Measure and save" writes a row for each cell, and the counts of each frame in a second file.</li>
 </ol>
 """
-_SETTLE_MS = 500  # keys and the wheel: the threshold is final when none came for so long
+_SETTLE_MS = 500  # for keys and the wheel, the threshold is final after this time without a change
 _WAIT_MS = 60  # edits in quick succession are counted once
 
 
@@ -62,7 +62,7 @@ class ViabilityDock(Dock):
         self.session, self.projects = self._state.session, project_session_of(self._viewer)
         self.viability: Viability | None = None
         self._cell_links = Connections()
-        self._coloured: list[Viability] = []  # the one above, for when the dock is gone
+        self._coloured: list[Viability] = []  # the one above, after the dock was closed
         self._settle_later, self._refresh_later = (
             self._timer(_SETTLE_MS, self._settle),
             self._timer(_WAIT_MS, self.refresh),

@@ -111,7 +111,7 @@ class ViabilityLayer:
         from napari.utils.colormaps import CyclicLabelColormap
 
         self.threshold, self.mode = threshold, mode
-        # Cyclic in name only: there is a colour for each number. napari makes its table of such a map at once, and that of
+        # Cyclic only in name, as there is a colour for each number. napari makes its table of such a map at once, but that of
         # a direct one number by number.
         self.layer.colormap = CyclicLabelColormap(colors=self._colours())
 
@@ -153,7 +153,7 @@ class ViabilityLayer:
     def follow(self, edit: Edit) -> None:
         """Redraw what an edit changed, after the result's own layers were updated."""
         new = {c.after.category for c in edit.changes if c.after is not None} - set(self._ids)
-        if new:  # the numbers have no place for it
+        if new:  # the numbers cannot hold it
             self.reset()
             return
         here, boxes = self._shown.plane_in_view(), []

@@ -60,7 +60,7 @@ class ViabilityPlot(QWidget):
         """Draw (n,) percentages of the frames and mark the current one; frames without cells leave a gap."""
         if self.plot is None:
             return
-        # The plot knows curves by identity: the one before lives until the new one is drawn.
+        # The plot identifies curves by object, so the old one must live until the new one is drawn.
         before, self._curve = self._curve, Curve(list(range(len(percent))), percent.tolist())
         lines = {f"along {along}": self._curve} if np.isfinite(percent).any() else {}
         self.plot.draw(lines, max(len(percent) - 1, 1))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 KEY = "napari_centermask"
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
-# Views hold 4 bytes a pixel each; the planes looked at last keep theirs, so that their threshold moves at once.
+# Views take 4 bytes per pixel; those of the last shown planes are kept, so that their threshold changes at once.
 _KEPT_VIEWS = 8
 _MANY = 200
 """Changes from which on a plane is composed later, in steps, and its features read again."""
@@ -92,7 +92,7 @@ class ResultLayers:
         self._hatch, self._mode = True, "cell"
         self._wide = False
         self._rows: CellRows | None = None
-        self._changed: dict[int, Index] = {}  # cells whose rows are not as they are
+        self._changed: dict[int, Index] = {}  # cells whose rows are outdated
         self._coloured_by, self._outline_colours = "", ()
         self.cells = self._layer(self._cells, f"{name} cells", place or {}, opacity=0.45)
         self.outlines = self._layer(self._outlines, f"{name} outlines", place or {}, opacity=0.9)
@@ -143,7 +143,7 @@ class ResultLayers:
         try:
             for boxes in views.steps():
                 if self._views.get(index) is not views or self._drawn[index] is not plane:
-                    return  # somebody began anew
+                    return  # composing was restarted
                 self._write(index, views, boxes)
                 yield
         except ValueError:  # more cells than a view can show

@@ -273,7 +273,7 @@ class Session:
         self.run.stop_for(removed)
         for source, shown in list(self._shown.items()):
             if removed is source:
-                # The layers stay, with the truth in their metadata: they are the user's now and can be saved.
+                # The layers stay, with the cells in their metadata, so that the user can save them.
                 shown.end()
                 del self._shown[source]
                 self.changed.emit(source)

@@ -163,7 +163,7 @@ class Shown(Owner):
             cells = Instances(cells.shape, named, categories=self.result.categories)
         where = f" of plane {', '.join(map(str, index))}" if index else ""
         changes = replace_predictions(self.result, index, cells, region=region)
-        layers = self.layers  # made by now, so that they follow
+        layers = self.layers  # make the layers now, so that they follow
         if self.history.do(f"segmentation{where}", changes) is None:
             layers.compose(index)
 

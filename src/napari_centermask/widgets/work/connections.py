@@ -59,7 +59,7 @@ class Connections:
         links, self._links = self._links, []
         actions, self._actions = self._actions, []
         for signal, slot in links:
-            with suppress(ValueError, TypeError, RuntimeError):  # it is gone already, or its sender is
+            with suppress(ValueError, TypeError, RuntimeError):  # the slot or its sender no longer exists
                 signal.disconnect(slot)
         for action in reversed(actions):
             action()

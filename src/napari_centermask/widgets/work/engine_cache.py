@@ -31,7 +31,7 @@ def cached_engine(settings: SegmentSettings) -> Engine:
     key = files.name, stamp, settings.engine, settings.device
     if key not in _ENGINES:
         _refuse_torch(settings, files)
-        # Cells carry the name that a person sees; the card keeps the one that the model was trained under.
+        # Cells have the name that users see; the card keeps the one that the model was trained under.
         named = replace(files, card=files.card.model_copy(update={"name": files.name}))
         engine = load_engine(named, engine=settings.engine, device=settings.device)
         while len(_ENGINES) >= _MOST:

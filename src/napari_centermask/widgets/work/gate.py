@@ -31,7 +31,7 @@ def guarded(slot: Callable[..., object]) -> Callable[..., object]:
     """A slot whose `UserError` is shown. It does not keep the object of a bound method alive."""
     try:
         most = _most_arguments(slot)
-    except ValueError:  # written in C, as Qt's own: it raises no error of ours
+    except ValueError:  # written in C, like Qt's own slots: it raises no error of ours
         return slot
     held: Callable[[], Callable[..., object] | None] = (
         WeakMethod(slot) if isinstance(slot, MethodType) else lambda: slot
