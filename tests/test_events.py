@@ -36,7 +36,7 @@ def test_a_file_of_the_first_version_is_read_and_written_again_the_same():
     assert not any(event.model_extra for event in read)
 
 
-def test_what_the_first_version_wrote_stands_in_attributes():
+def test_events_of_the_first_version_have_the_same_attributes():
     read = [parse(line) for line in FIRST_VERSION.read_text().splitlines()]
     step = next(e for e in read if isinstance(e, StepEvent))
     assert (step.step, step.part, step.memory_mb) == (2, 1.0, 881.8)
@@ -74,7 +74,7 @@ def test_a_field_of_the_wrong_type_costs_only_itself(wrong):
 @pytest.mark.parametrize(
     "line", ["", "noise", "3", "[]", "{}", '{"event": 1}', '{"event": "unknown"}', b"\xff", "[" * 10**5]
 )
-def test_what_a_library_prints_is_no_event(line):
+def test_what_a_library_prints_is_not_an_event(line):
     assert parse(line) is None
 
 

@@ -1,4 +1,4 @@
-"""Injected failures: whatever happens to a training or to the program that watches it, the run goes on or explains itself.
+"""Injected failures: whatever happens to a training run or the program that watches it, the run continues or explains itself.
 
     python scripts/benchmarks/failures.py --n 50 --json failures.json
 
@@ -80,7 +80,7 @@ def make_data(folder: Path, seed: int) -> TrainSettings:
 
 
 class Patient:
-    """The run that is hit, and what must hold after each blow."""
+    """The run that fails, and what must hold after each failure."""
 
     def __init__(self, folder: Path, seed: int = 0) -> None:
         self.random = random.Random(seed)
@@ -117,7 +117,7 @@ class Patient:
         """The last step that was saved."""
         return (self.job.last(CheckpointEvent) or CheckpointEvent()).step
 
-    # The blows: each ends with a dead job, or with one that goes on, and returns what was said.
+    # The failures: each ends with a dead job, or with one that continues, and returns the message.
 
     def kill_training(self) -> str:
         """kill -9 at a random moment, also while it saves."""
@@ -134,7 +134,7 @@ class Patient:
         return self.explained()
 
     def kill_watcher(self) -> str:
-        """kill -9 of the program that watches; the training goes on and is found again."""
+        """kill -9 of the program that watches; the training continues and is found again."""
         self.job.kill()
         watcher = subprocess.Popen([sys.executable, "-c", WATCHER, str(self.job.folder)], stdout=subprocess.PIPE)
         watcher.stdout.readline()
@@ -189,7 +189,7 @@ class Patient:
         return (self.job.last(NoticeEvent) or NoticeEvent(message=self.explained())).message
 
     def unplug_data(self) -> str:
-        """The data folder is away when the run goes on, and comes back."""
+        """The data folder is missing when the run continues, and comes back."""
         self.job.kill()
         away = self.data.with_name("unplugged")
         self.data.rename(away)
@@ -221,7 +221,7 @@ class Patient:
             raise AssertionError(f"went on from step {start}, {saved} was saved")
 
 
-BLOWS = (
+FAILURES = (
     "kill_training",
     "kill_watcher",
     "fill_disk",
@@ -233,20 +233,20 @@ BLOWS = (
 
 
 def run(folder: Path, n: int, *, seed: int = 0, report: Callable[[list[dict]], None] = lambda rows: None) -> list[dict]:
-    """Hit a run `n` times; returns a row for each blow."""
+    """Make a run fail `n` times; returns a row for each failure."""
     patient = Patient(folder, seed)
     rows: list[dict] = []
     try:
         patient.wait_for_progress()
         for number in range(n):
-            blow = BLOWS[number % len(BLOWS)]
+            kind = FAILURES[number % len(FAILURES)]
             start = time.monotonic()
-            row = {"number": number, "blow": blow, "step": patient.step()}
+            row = {"number": number, "failure": kind, "step": patient.step()}
             try:
-                row |= {"said": getattr(patient, blow)(), "held": True}
+                row |= {"message": getattr(patient, kind)(), "survived": True}
                 patient.recover()
             except (AssertionError, TimeoutError) as error:
-                row |= {"held": False, "error": str(error)}
+                row |= {"survived": False, "error": str(error)}
                 patient.job.kill()
                 patient.job.retry(batch=4, tile=64)
                 patient.wait_for_progress()
@@ -270,9 +270,9 @@ def main() -> None:
     options = parser.parse_args()
 
     def report(rows: list[dict]) -> None:
-        held = sum(r["held"] for r in rows)
-        options.json.write_text(json.dumps({"n": len(rows), "held": held, "rows": rows}, indent=1))
-        print(f"{len(rows)} blows, {held} held; last: {rows[-1]}", flush=True)
+        held = sum(r["survived"] for r in rows)
+        options.json.write_text(json.dumps({"n": len(rows), "survived": held, "rows": rows}, indent=1))
+        print(f"{len(rows)} failures, {held} survived; last: {rows[-1]}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
         run(Path(folder), options.n, seed=options.seed, report=report)

@@ -55,7 +55,7 @@ def test_two_onnx_runtimes_in_one_folder_are_a_clash(tmp_path, monkeypatch):
     assert check.remedy.startswith("pip uninstall -y onnxruntime onnxruntime-gpu && pip install")
 
 
-def test_one_onnx_runtime_is_none(tmp_path, monkeypatch):
+def test_one_onnx_runtime_is_no_clash(tmp_path, monkeypatch):
     _install(tmp_path, "onnxruntime-gpu", "onnxruntime")
     monkeypatch.setattr("sys.path", [str(tmp_path)])
     assert probes.check_clash().ok

@@ -88,7 +88,7 @@ def test_corrected_cells_become_a_compared_model_with_its_lineage(capfd, fields,
     assert first["step"] == 0
     assert os.path.exists(first["samples"][0]["picture"])
     comparison = json.loads((out / "comparison.json").read_text())
-    assert comparison["verdict"]["recommended"] is False  # two steps teach nothing
+    assert comparison["verdict"]["recommended"] is False  # two steps do not improve the model
     assert {"f1", "pq", "overlap", "coco"} <= set(comparison["new"])
     card = zoo.find_model(out / "best.safetensors").card
     assert card.parent == "parent"
@@ -201,7 +201,7 @@ def settings(fields, tmp_path):
     return TrainSettings(data=[fields], out=tmp_path / "run", model=TINY, device="cpu", **values)
 
 
-def test_a_job_trains_in_a_process_of_its_own(settings):
+def test_a_job_trains_in_a_separate_process(settings):
     job = Job.start(settings)
     for _ in job.follow():
         pass

@@ -97,7 +97,7 @@ def test_a_key_of_a_run_file_without_effect_is_refused(capsys, tmp_path, started
     assert not started
 
 
-def test_a_run_goes_on_whatever_its_file_holds(capsys, tmp_path, started):
+def test_a_run_continues_whatever_its_file_holds(capsys, tmp_path, started):
     path = run_file(tmp_path, losses={"dice": 50.0})
     assert cli.run(["train", str(path), "--resume"]) == 0
     assert "--losses.tversky" in refused(capsys, "train", path, "--resume", "--losses.tversky", "2")

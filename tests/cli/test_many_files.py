@@ -103,7 +103,7 @@ def test_a_name_too_long_for_the_output_is_named_and_the_others_are_done(plate, 
 
 
 @pytest.mark.parametrize("more", [(), ("--overwrite",), ("--format", "labels"), ("--format", "coco"), ("--json",)])
-def test_a_stopped_run_is_usable_and_the_same_command_goes_on(plate, tmp_path, failing, capsys, more):
+def test_a_stopped_run_is_usable_and_the_same_command_continues(plate, tmp_path, failing, capsys, more):
     errors, read = failing
     errors["c.png"] = KeyboardInterrupt()
     out = tmp_path / "out"
@@ -332,7 +332,7 @@ def test_a_damaged_file_is_left_out_of_a_conversion_and_named(masks, tmp_path, c
     assert len(read_coco(tmp_path / "all.json")) == 3
 
 
-def test_a_stopped_conversion_goes_on(masks, tmp_path, monkeypatch, capsys):
+def test_a_stopped_conversion_continues(masks, tmp_path, monkeypatch, capsys):
     (masks / "c_labels.tif").unlink()
     written = []
 

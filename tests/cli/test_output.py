@@ -67,7 +67,7 @@ def test_a_place_that_cannot_be_written_to_is_reported_before_any_work(tmp_path,
         check_writable([tmp_path / "new" / "a.txt"])
 
 
-def test_work_goes_on_where_nobody_reads_the_output():
+def test_work_continues_if_nobody_reads_the_output():
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "w") as stream:

@@ -101,7 +101,7 @@ def test_a_start_model_that_goes_away_meanwhile_is_compared_with_all_the_same(ca
         run("train", out / "run.json", "--resume", "--model.fpn-channels", 64) == 2
     )  # its copy still decides the network
     assert "--model.fpn-channels has no effect" in capfd.readouterr().err
-    assert run("train", out / "run.json", "--resume", "--steps", 4) == 0  # and the run goes on without it
+    assert run("train", out / "run.json", "--resume", "--steps", 4) == 0  # and the run continues without it
     assert find_model(out).card.training["parent_sha256"] == weights_hash(tmp_path / "archived.safetensors")
 
 

@@ -52,7 +52,7 @@ def test_a_run_file_may_follow_flags(run_file, flags):
     assert parse(*flags, str(path)).weights == settings.weights
 
 
-def test_the_value_of_a_flag_is_no_run_file():
+def test_the_value_of_a_flag_is_not_a_run_file():
     parsed = parse("--data", "a", "--out", "o", "--start", "model.json", "--device=x.json")
     assert (parsed.start, parsed.device) == ("model.json", "x.json")
 

@@ -9,7 +9,7 @@ def square(y, x, side):
     return Instance(1, y, x, np.ones((side, side), bool))
 
 
-def test_a_square_of_its_own_size_is_the_image_itself():
+def test_a_square_of_the_crop_size_is_the_image_itself():
     image = np.random.default_rng(0).random((2, 40, 50)).astype(np.float32)
     (crop,) = cell_crops(image, [square(10, 20, 8)], side=8, context=1.0)
     np.testing.assert_allclose(crop[:2], image[:, 10:18, 20:28], atol=1e-6)
@@ -29,7 +29,7 @@ def test_cells_of_any_size_fill_the_same_part(factor):
     assert crop[1].sum() == pytest.approx(16 * 16, rel=0.02)
 
 
-def test_beyond_the_image_its_edge_goes_on():
+def test_beyond_the_image_its_edge_continues():
     image = np.tile(np.arange(20, dtype=np.float32), (20, 1))[None]
     (crop,) = cell_crops(image, [square(0, 0, 6)], side=12, context=2.0)
     assert (crop[0, :, :3] == 0).all()

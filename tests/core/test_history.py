@@ -74,7 +74,7 @@ def test_names_and_listeners_follow_edits_and_undos():
     assert result.get((), 1) is cell
 
 
-def test_a_new_edit_forgets_what_was_undone_and_nothing_is_no_edit():
+def test_a_new_edit_forgets_what_was_undone_and_nothing_is_not_an_edit():
     result = Result((20, 20))
     history = History(result)
     cell = Instance(1, 2, 2, np.ones((3, 3), bool))

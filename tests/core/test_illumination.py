@@ -120,7 +120,7 @@ def test_dividing_by_the_light_gives_the_specimen_back(specimen):
     np.testing.assert_allclose(out / out.mean(), cells / cells.mean(), rtol=1e-4)
 
 
-def test_pixels_that_are_no_numbers_spoil_nothing_beyond_themselves(image):
+def test_pixels_that_are_not_numbers_spoil_nothing_beyond_themselves(image):
     how = Correction("gaussian", 48.0, "gaussian", 1.0)
     clean = image.astype(np.float32)
     spoilt = clean.copy()

@@ -38,7 +38,7 @@ def test_accepted_and_rejected_cells_are_missed_no_more(result):
     assert missed(result, ()) == []  # 5 lies in the cell just accepted
 
 
-def test_a_better_candidate_gives_way_once_it_is_rejected(result):
+def test_a_better_candidate_is_replaced_once_it_is_rejected(result):
     result.set((), 4, replace(result.get((), 4), status="rejected"))
     assert [i.id for i in missed(result, ())] == [3, 5]
 

@@ -66,14 +66,14 @@ def test_duplicates_equal_brute_force(cells):
     assert {f.ids for f in check(Columns(result)) if f.kind == "duplicate"} == pairs
 
 
-def test_the_same_place_on_another_plane_is_no_duplicate():
+def test_the_same_place_on_another_plane_is_not_a_duplicate():
     result = Result((64, 64), leading=(2,))
     for plane in range(2):
         result.put((plane,), Instances((64, 64), [square(0, 10, 10)]))
     assert check(Columns(result)) == []
 
 
-def test_rejected_cells_and_those_below_the_threshold_are_not_looked_at():
+def test_rejected_cells_and_those_below_the_threshold_are_not_examined():
     result = result_of(
         square(1, 10, 10),
         square(2, 10, 10, status="rejected"),

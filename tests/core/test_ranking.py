@@ -16,7 +16,7 @@ def test_entropy_is_one_bit_at_a_half_and_none_at_certainty():
     assert entropy(np.array([0.11]))[0] == pytest.approx(0.4999, abs=1e-3)
 
 
-def test_cells_with_doubtful_scores_and_masks_teach_most():
+def test_cells_with_doubtful_scores_and_masks_are_most_useful():
     values = cell_values(np.array([0.99, 0.99, 0.5]), np.array([1.0, 0.4, 0.4]))
     assert values[0] < values[1] < values[2] <= 1
     assert values[2] == pytest.approx(0.5 + 0.5 * 0.6)

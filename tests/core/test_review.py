@@ -122,7 +122,7 @@ def test_without_measuring_what_is_not_known_counts_as_good():
     assert review.doubts(columns, columns.alive()).min() > 0.2
 
 
-def test_the_queue_can_begin_with_what_teaches_most():
+def test_the_queue_can_start_with_the_most_useful_cells():
     wrong, unsure, sure = disc(1, 50, 50, score=0.35), disc(2, 100, 100, score=0.5), disc(3, 150, 50)
     columns = columns_of(wrong, unsure, sure, disc(4, 150, 150, score=0.5, status="accepted"))
     assert review.queue(columns) == [1, 2, 3]

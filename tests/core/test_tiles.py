@@ -97,7 +97,7 @@ def test_pieces_of_a_cell_larger_than_the_overlap_are_united():
     assert merged.score == 0.9
 
 
-def test_a_piece_gives_way_to_the_whole_cell_even_of_lower_score():
+def test_a_piece_is_replaced_by_the_whole_cell_even_of_lower_score():
     cell = disk(100, 190, 45)
     pieces = [piece(cell, LEFT, is_cut=True, score=0.9), piece(disk(100, 191, 45), RIGHT, is_cut=False, score=0.5)]
     (merged,) = merge(pieces)

@@ -120,7 +120,7 @@ def test_keep_out_stops_at_others_and_overlap_leaves_them():
     assert tools.new_cell(cells, square(3, 3, 5, 5), mode="keep out") == []
 
 
-def test_hidden_cells_are_no_neighbours():
+def test_hidden_cells_are_not_neighbours():
     cells = plane(square(2, 2, 8, 8), square(2, 8, 8, 14), square(2, 8, 8, 14))
     cells.set(2, replace(cells[2], status="rejected"))
     changed = tools.commit(cells, 1, square(2, 2, 8, 10), mode="take over")

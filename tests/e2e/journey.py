@@ -277,7 +277,7 @@ class Journey:
         self.picture("installed")
 
     def predict_the_next(self) -> None:
-        """The new model looks at the image that nobody has looked at yet."""
+        """The new model segments the next image that was not reviewed."""
         dock = self.dock(TrainDock)
         press(dock.new_model.predict)
         projects = dock.projects

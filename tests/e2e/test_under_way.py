@@ -103,7 +103,7 @@ def test_undo_takes_back_corners_before_edits_of_other_cells(hands):
     assert hands.edits.history.undo_name is None
 
 
-def test_a_polygon_goes_on_after_a_corner_was_taken_back(hands):
+def test_a_polygon_continues_after_a_corner_was_taken_back(hands):
     hands.key("N", SHIFT)
     for y, x in ((60, 60), (60, 80), (110, 150)):
         hands.click(y, x)
@@ -216,7 +216,7 @@ def test_a_polygon_is_finished_where_it_began(hands, what):
     assert not hands.edits.active.is_drawing
 
 
-def test_two_corners_are_no_cell(hands):
+def test_two_corners_are_not_a_cell(hands):
     before = cells(hands)
     hands.key("N", SHIFT)
     hands.click(60, 60)

@@ -122,7 +122,7 @@ def test_the_images_that_differ_most_come_first(images):
     assert next(iter(differing(compare(cases))))["name"] == "7.png"
 
 
-def test_a_gain_that_may_be_luck_is_called_probable_and_one_that_is_luck_in_a_fifth_of_the_draws_is_none():
+def test_a_gain_that_may_be_luck_is_called_probable_and_one_that_is_luck_in_a_fifth_of_the_draws_is_not():
     """Counts of ten images by hand: the new model has one true cell more in some, one less in others."""
     old = np.tile([10.0, 2.0, 5.0], (10, 9, 1))
     said = {}

@@ -78,7 +78,7 @@ def test_temperature_moves_probabilities_and_no_category():
     assert [c.category for c in after] == [1, 2]
 
 
-def test_truth_alone_is_no_way():
+def test_truth_alone_is_not_a_method():
     with pytest.raises(BadSettings, match=r"truth\+CLASSIFIER"):
         Method("truth", SegmentSettings())
 

@@ -59,7 +59,7 @@ def test_a_folder_of_results_alone_is_refused_with_the_way_out(tmp_path):
         image_files(tmp_path)
 
 
-def test_what_is_no_image_or_hidden_is_passed_over_and_2_comes_before_10(tmp_path):
+def test_what_is_not_an_image_or_hidden_is_skipped_and_2_comes_before_10(tmp_path):
     for name in ("a10.tif", "a2.tif", ".a.tif"):
         tifffile.imwrite(tmp_path / name, NOISE)
     (tmp_path / "a.txt").touch()
@@ -67,7 +67,7 @@ def test_what_is_no_image_or_hidden_is_passed_over_and_2_comes_before_10(tmp_pat
     assert [p.name for p in image_files(tmp_path)] == ["a2.tif", "a10.tif"]
 
 
-def test_own_output_of_an_image_is_no_image(tmp_path, shared):
+def test_own_output_of_an_image_is_not_an_image(tmp_path, shared):
     shutil.copytree(shared / "faults" / "own_output" / "in", tmp_path / "in")
     tifffile.imwrite(tmp_path / "in" / "i_labels.tif", NOISE)
     assert [p.name for p in image_files(tmp_path / "in")] == ["i.tif"]

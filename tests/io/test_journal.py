@@ -236,7 +236,7 @@ def test_a_disk_that_stays_full_does_not_keep_the_program_open(tmp_path, monkeyp
     assert len(read_journal(tmp_path / "j.jsonl").records) == 1
 
 
-def test_lines_that_are_no_records_are_counted_and_passed_over(tmp_path):
+def test_lines_that_are_not_records_are_counted_and_skipped(tmp_path):
     _, edits = random_edits(2)
     lines = [json.dumps({"n": k + 1, "image": 1, **record_of(e)}) for k, e in enumerate(edits)]
     path = tmp_path / "j.jsonl"

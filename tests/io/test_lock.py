@@ -1,4 +1,4 @@
-"""One writer per folder; the lock of a dead process is nobody's."""
+"""One writer per folder; the lock of a dead process is free."""
 
 from __future__ import annotations
 

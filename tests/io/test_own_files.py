@@ -80,7 +80,7 @@ def test_a_damaged_project_is_protected_too(folder):
         check_target(folder / "annotations.json")
 
 
-def test_what_another_program_calls_a_project_is_none(tmp_path):
+def test_a_project_json_of_another_program_is_not_a_project(tmp_path):
     (tmp_path / "project.json").write_text('{"format": "other"}')
     check_target(tmp_path / "annotations.json")
 

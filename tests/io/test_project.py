@@ -155,7 +155,7 @@ def test_a_crash_between_the_two_files_and_the_journal_applies_nothing_twice(fol
     third.close()
 
 
-def test_undo_goes_on_beside_saving(folder):
+def test_undo_works_after_saving(folder):
     with Project.open(folder) as project:
         draw(project, 1, square(3, 4, 20, 30))
         project.save()
@@ -701,7 +701,7 @@ def test_another_file_of_the_same_name_gets_no_cells(tmp_path, folder):
         assert len(project.result(project.images[-1].id)) == 0
 
 
-def test_results_in_a_folder_are_no_images_of_its_project(tmp_path, folder):
+def test_results_in_a_folder_are_not_images_of_its_project(tmp_path, folder):
     with Project.open(folder) as before:
         names = [i.file_name for i in before.images]
     (folder / "project.json").unlink(missing_ok=True)

@@ -134,7 +134,7 @@ def test_a_damaged_file_changes_nothing(project, tmp_path):
     assert (project.unsaved, project.categories) == before
 
 
-def test_names_that_are_no_text_are_mended(project, tmp_path):
+def test_names_that_are_not_text_are_repaired(project, tmp_path):
     bad = "\ud800\0\n"
     item = {"id": 1, "image_id": 1, "category_id": 7, "segmentation": [[1, 1, 9, 1, 9, 9]], KEY: {"source": bad}}
     content = {
@@ -158,7 +158,7 @@ def test_a_read_only_project_refuses(project, tmp_path, drawn):
         import_into(second, path)
 
 
-def test_a_foreign_file_comes_in_with_its_report(project, tmp_path):
+def test_a_foreign_file_is_imported_with_its_report(project, tmp_path):
     content = {
         "images": [{"id": 0, "file_name": "/data/upload/1/0a1b2c3d-a.png", "height": 64, "width": 64}],
         "annotations": [

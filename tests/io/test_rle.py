@@ -46,7 +46,7 @@ def test_counts_cut_short_are_refused():
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_runs_that_go_on_in_the_next_column_decode_like_pycocotools(seed):
+def test_runs_that_continue_in_the_next_column_decode_like_pycocotools(seed):
     rng = np.random.default_rng(seed)
     frame = rng.random(rng.integers(2, 9, 2)) < 0.9
     frame[:, 1] = True

@@ -126,7 +126,7 @@ def test_pixel_sizes_of_ome(tmp_path, unit, value, um):
     assert sizes == (None if um is None else pytest.approx((um, 2 * um)))
 
 
-def test_a_size_along_one_axis_is_no_size(tmp_path):
+def test_a_size_along_one_axis_is_not_a_size(tmp_path):
     tifffile.imwrite(tmp_path / "a.ome.tif", grey(), metadata={"axes": "YX", "PhysicalSizeX": 0.5})
     assert read_image(tmp_path / "a.ome.tif").pixel_sizes_um is None
 
@@ -154,7 +154,7 @@ def test_pixel_sizes_of_imagej(tmp_path, unit, per_unit, um):
         (72, "INCH", None),
     ],
 )
-def test_a_printers_resolution_is_no_pixel_size(tmp_path, resolution, unit, um):
+def test_a_printers_resolution_is_not_a_pixel_size(tmp_path, resolution, unit, um):
     tifffile.imwrite(tmp_path / "a.tif", grey(), resolution=(resolution, resolution), resolutionunit=unit)
     assert read_image(tmp_path / "a.tif").pixel_size_um == (None if um is None else pytest.approx(um))
 

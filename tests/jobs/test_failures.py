@@ -1,4 +1,4 @@
-"""A few blows of each kind on a real training; scripts/benchmarks/failures.py deals fifty."""
+"""A few failures of each kind in a real training run; scripts/benchmarks/failures.py causes fifty."""
 
 import importlib.util
 import sys
@@ -16,6 +16,6 @@ def test_every_failure_is_survived_or_explained(tmp_path):
     spec = importlib.util.spec_from_file_location("failures", SCRIPT)
     failures = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(failures)
-    rows = failures.run(tmp_path, len(failures.BLOWS))
+    rows = failures.run(tmp_path, len(failures.FAILURES))
     assert [r for r in rows if not r["held"]] == []
-    assert {r["blow"] for r in rows} == set(failures.BLOWS)
+    assert {r["failure"] for r in rows} == set(failures.FAILURES)

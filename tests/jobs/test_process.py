@@ -28,7 +28,7 @@ def run(act, settings, started):
     return start
 
 
-def test_a_job_reports_waits_goes_on_and_stops(run, until):
+def test_a_job_reports_waits_continues_and_stops(run, until):
     job = run(POLITE)
     until(job, lambda: job.last(StepEvent))
     assert job.state == "running"
@@ -44,7 +44,7 @@ def test_a_job_reports_waits_goes_on_and_stops(run, until):
     assert steps == list(range(1, len(steps) + 1))
 
 
-def test_a_job_outlives_whoever_started_it_and_is_found_again(run, until, started):
+def test_a_job_outlives_the_program_that_started_it_and_is_found_again(run, until, started):
     job = run(POLITE)
     until(job, lambda: job.last(StepEvent))
     folder = job.folder
@@ -59,7 +59,7 @@ def test_a_job_outlives_whoever_started_it_and_is_found_again(run, until, starte
     assert Job.open(folder).state == "stopped"
 
 
-def test_the_session_of_a_job_stands_back_too(run, until):
+def test_the_session_of_a_job_has_a_lower_priority_too(run, until):
     job = run(POLITE)
     until(job, lambda: job.last(StartEvent))
     own, its = _autogroup("self"), _autogroup(job._process.pid)
@@ -134,7 +134,7 @@ def test_a_failure_after_the_wish_to_stop_is_a_failure(run, until):
     assert (job.failure.message, job.failure.reason) == ("full", "disk")
 
 
-def test_a_killed_job_is_explained_with_a_remedy_and_goes_on(run, until, settings, act):
+def test_a_killed_job_is_explained_with_a_remedy_and_continues(run, until, settings, act):
     job = run(HEAD + 'say("start", batch=8)\nsay("step", step=40)\n(out / "last.pt").touch()\nwait(lambda: False)')
     until(job, lambda: job.last(StepEvent) and job.can_resume)
     job._process.kill()

@@ -34,7 +34,7 @@ def family_comparisons(path):
             yield node.lineno
 
 
-def test_nobody_but_the_records_tells_families_apart():
+def test_only_the_records_distinguish_families():
     faults = {}
     for path in SOURCE.rglob("*.py"):
         name = path.relative_to(SOURCE).as_posix()

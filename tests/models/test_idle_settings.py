@@ -312,7 +312,7 @@ def test_a_run_file_that_holds_all_values_passes(family):
     refuse_idle(new := TrainSettings.model_validate_json(new.model_dump_json()), idle_in_training(new))
 
 
-def test_a_run_that_goes_on_keeps_what_its_file_says():
+def test_a_run_that_continues_keeps_what_its_file_says():
     settings = TrainSettings(data=["a"], out="run", losses=LossSettings(dice=50), resume=True)
     refuse_idle(settings, idle_in_training(settings), flags_only=True)
     with pytest.raises(BadSettings, match=r"--losses.dice"):

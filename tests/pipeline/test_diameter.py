@@ -46,7 +46,7 @@ def test_fewer_than_three_cells_say_nothing_and_what_the_model_was_trained_on_co
     assert estimate_diameter(third, fake.engine(), SETTINGS) == pytest.approx(60, rel=0.1)
 
 
-def test_specks_of_a_few_pixels_are_no_cells(fake):
+def test_specks_of_a_few_pixels_are_not_cells(fake):
     image = fake.draw((400, 400), fake.place((400, 400), 900, radii=(1.5, 2)))
     assert estimate_diameter(image, fake.engine(), SETTINGS) == 40
 

@@ -1,4 +1,4 @@
-"""The same stack gives the same cells, whoever asks: command line, dock, predictions for the next images, evaluation."""
+"""The same stack gives the same cells everywhere: command line, dock, predictions for the next images, evaluation."""
 
 import numpy as np
 import pytest

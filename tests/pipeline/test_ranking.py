@@ -85,13 +85,13 @@ def test_an_image_that_names_two_channels_alike_is_left_out_and_named(fake, writ
     assert "twins.tif: Channel names must differ" in ranking.left_out["twins"]
 
 
-def test_settings_that_do_not_fit_are_no_fault_of_an_image(fake, write):
+def test_settings_that_do_not_fit_are_not_an_error_of_an_image(fake, write):
     wrong = SETTINGS.model_copy(update={"channel_names": ["DAPI", "actin"]})
     with pytest.raises(BadSettings, match="one name for each"):
         run_through(ranking_steps(write(steady=STEADY), fake.engine(), wrong))
 
 
-def test_of_a_stack_the_middle_plane_is_looked_at(fake, tmp_path):
+def test_of_a_stack_the_middle_plane_is_examined(fake, tmp_path):
     stack = np.zeros((3, 256, 256), np.float32)
     stack[1] = fake.draw((256, 256), STEADY)[0]
     tifffile.imwrite(tmp_path / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})

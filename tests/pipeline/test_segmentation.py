@@ -280,7 +280,7 @@ def test_the_cells_of_regions_are_those_of_the_whole_image(fake, regions, diamet
     assert len({cell.id for cell in instances}) == len(instances)
 
 
-def test_the_rest_of_the_image_is_not_looked_at(fake):
+def test_the_rest_of_the_image_is_not_examined(fake):
     image = fake.draw(SHAPE, fake.place(SHAPE, 900))
     seen = fake.engine()
     segment(image, seen, options(), region=rectangles(APART))

@@ -38,7 +38,7 @@ def areas(imported):
     return [[c.area for c in r.instances] for r in imported.records]
 
 
-def test_a_file_of_our_own_comes_in_as_it_is(tmp_path, cells):
+def test_our_own_file_is_imported_unchanged(tmp_path, cells):
     from napari_centermask.core.result import Result
 
     result = Result((256, 256), leading=(2,))
@@ -175,7 +175,7 @@ def test_boxes_stand_for_cells_on_request(tmp_path):
     assert (cell.box, cell.area) == ((2, 1, 6, 4), 12)
 
 
-def test_a_copy_of_a_cell_comes_in_once(tmp_path):
+def test_a_copy_of_a_cell_is_imported_once(tmp_path):
     imported = load(tmp_path, data(annotations=[{}, {}]))
     assert areas(imported) == [[16]]
     assert "a cell is identical to another one" in imported.report.refused
@@ -289,7 +289,7 @@ def test_damaged_own_fields_get_defaults_and_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "null", '{"annotations": []}', '{"images": []}', '{"images": 3}'])
-def test_what_is_no_coco_at_all_is_refused(tmp_path, text):
+def test_what_is_not_coco_at_all_is_refused(tmp_path, text):
     with pytest.raises(BadAnnotations):
         load(tmp_path, text)
 
@@ -327,7 +327,7 @@ def test_planes_that_do_not_fit_together_stay_out(tmp_path):
     assert imported.report.n_refused == 1
 
 
-def test_fields_that_are_no_json_stay_out(tmp_path):
+def test_fields_that_are_not_json_stay_out(tmp_path):
     imported = load(tmp_path, data({"quality": float("nan")}, [{}]))
     assert imported.records[0].extra == {}
     assert "an image had values that JSON cannot hold" in imported.report.repaired

@@ -66,7 +66,7 @@ def test_merging_twice_changes_nothing_the_second_time(result, cells):
     assert (again.changes, again.regions, again.duplicates) == ((), (), 12)
 
 
-def test_overlapping_cells_are_no_duplicates(result):
+def test_overlapping_cells_are_not_duplicates(result):
     plan = merge(result, [record(square(2, 2, status="accepted"))])
     assert plan.added == 1
 

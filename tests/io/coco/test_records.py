@@ -93,7 +93,7 @@ def test_planes_that_share_ids_get_new_ones(cells):
 
 
 @pytest.mark.parametrize("change", [{"plane": (0,)}, {"shape": (9, 9)}, {"leading": (2, 2), "plane": (0, 1)}])
-def test_records_that_are_no_planes_of_one_image_are_refused(stack, cells, change):
+def test_records_that_are_not_planes_of_one_image_are_refused(stack, cells, change):
     record = ImageRecord(1, "a.tif", None, (64, 64), cells(n=1, shape=(64, 64)), plane=(0,), leading=(2,))
     with pytest.raises(BadAnnotations, match="different planes of one image"):
         result_of([record, replace(record, **change)])

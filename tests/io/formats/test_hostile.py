@@ -248,7 +248,7 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_an_npy_of_labels_is_no_cellpose_file(tmp_path):
+def test_an_npy_of_labels_is_not_a_cellpose_file(tmp_path):
     np.save(tmp_path / "x_seg.npy", np.eye(3, dtype=int))
     with pytest.raises(BadAnnotations, match="'labels'"):
         FORMATS["cellpose"].read(tmp_path / "x_seg.npy")

@@ -33,7 +33,7 @@ def read(path):
     return reading.results[0], " ".join(reading.notes)
 
 
-def test_a_tissue_is_no_cell_and_a_nucleus_is_one_of_its_own(shared):
+def test_a_tissue_is_not_a_cell_and_a_nucleus_is_a_separate_one(shared):
     result, notes = read(shared / "faults" / "qupath_region" / "q.geojson")
     named = {result.categories[c.category]: c.area for c in result}
     assert named == {"cell": 400, "nucleus": 25}

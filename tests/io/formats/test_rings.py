@@ -18,7 +18,7 @@ def test_a_square_is_four_corners():
     assert {tuple(p) for p in ring.tolist()} == {(20, 10), (23, 10), (23, 12), (20, 12)}
 
 
-def test_a_hole_is_a_ring_of_its_own_and_runs_the_other_way():
+def test_a_hole_is_a_separate_ring_and_runs_the_other_way():
     mask = np.ones((3, 3), bool)
     mask[1, 1] = False
     ((outer, hole),) = trace(mask)

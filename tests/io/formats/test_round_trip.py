@@ -181,7 +181,7 @@ def test_a_class_that_was_changed_in_qupath_is_taken_over(tmp_path, result):
     assert {1, 3} < set(after.categories)
 
 
-def test_lines_and_points_are_passed_over_and_the_size_is_assumed_aloud(tmp_path):
+def test_lines_and_points_are_skipped_and_the_size_is_assumed_with_a_note(tmp_path):
     square = [[[2, 1], [6, 1], [6, 4], [2, 4], [2, 1]]]
     features = [
         {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": square}},

@@ -73,7 +73,7 @@ def test_activation_by_hand():
     assert torch.allclose(activate(raw, 2).flatten(), torch.tensor([0.25, 0.75, 0.5, 0.25]))
 
 
-def test_deep_supervision_teaches_each_level_and_leaves_the_maps_alone():
+def test_deep_supervision_trains_each_level_and_leaves_the_maps_alone():
     settings = UNetSettings(**SMALL, deep_supervision=True)
     torch.manual_seed(0)
     model = build_model(settings).eval()

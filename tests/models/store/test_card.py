@@ -1,4 +1,4 @@
-"""A card says what its weights are; one that lies is refused."""
+"""A card describes its weights; one that does not match them is refused."""
 
 import json
 
@@ -110,7 +110,7 @@ def test_a_wrong_field_is_named(change, named):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"name": "a"}'])
-def test_a_text_that_is_no_card_is_refused(text):
+def test_a_text_that_is_not_a_card_is_refused(text):
     with pytest.raises(BadModel, match="model card"):
         ModelCard.from_json(text)
 

@@ -259,7 +259,7 @@ def test_a_truncated_graph_is_refused(tmp_path, cut):
         read_onnx(path)
 
 
-def test_a_random_file_is_no_graph(tmp_path):
+def test_a_random_file_is_not_a_graph(tmp_path):
     path = tmp_path / "g.dense.onnx"
     path.write_bytes(np.random.default_rng(0).bytes(5000))
     with pytest.raises(BadModel):

@@ -63,7 +63,7 @@ def test_the_tile_ends_no_cell():
     assert maps.distance[0, 0] == 1
 
 
-def test_what_nobody_looked_at_is_ignored_unless_it_is_a_cell():
+def test_unreviewed_pixels_are_ignored_unless_they_are_a_cell():
     unreviewed = np.zeros((SIDE, SIDE), np.uint8)
     unreviewed[:, 12:] = 1
     maps = map_tile(tile_of(((4, 10, 9, 15), 0), ignore=[(0, 20, 5, 24)], unreviewed=unreviewed))

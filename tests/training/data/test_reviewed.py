@@ -1,4 +1,4 @@
-"""Of a partly reviewed image, only what a person vouches for teaches anything."""
+"""Only the reviewed parts of a partly reviewed image are used for training."""
 
 from dataclasses import replace
 

@@ -106,7 +106,7 @@ def test_both_places_of_an_image_whose_cells_lie_at_one_end_hold_some(rows):
     assert 1 <= counts[1] < counts[0]
 
 
-def test_what_nobody_saw_in_another_frame_of_the_only_source_is_no_truth(cells):
+def test_unreviewed_cells_in_another_frame_of_the_only_source_are_not_truth(cells):
     first = record("well_t1.png", cells, reviewed=((0, 0, 120, 160),))
     second = record("well_t2.png", cells, n=12)
     kept = [replace(c, status="accepted" if n < 5 else "predicted") for n, c in enumerate(second.instances)]
@@ -209,7 +209,7 @@ def test_a_region_that_was_trained_on_is_not_held_out_when_another_comes(images)
 
 
 @pytest.mark.parametrize("part", [0, 1, 1.5, -0.1])
-def test_a_part_that_is_none_or_all_is_refused(cells, part):
+def test_a_fraction_of_0_or_1_is_refused(cells, part):
     with pytest.raises(BadSettings, match="between 0 and 1"):
         split([record(name, cells) for name in ("a.png", "b.png")], val_part=part)
 
@@ -238,7 +238,7 @@ def test_a_frozen_half_still_knows_that_it_is_partly_reviewed(source, tmp_path):
         assert all(r.path.is_file() for r in records)
 
 
-def test_a_category_that_no_cell_has_is_no_part_of_the_data(source, tmp_path):
+def test_a_category_that_no_cell_has_is_not_part_of_the_data(source, tmp_path):
     """A new project has one called cell, and gets another from its model: nobody wants a model of two."""
     path = source / "annotations.json"
     values = json.loads(path.read_text())
@@ -252,7 +252,7 @@ def test_a_category_that_no_cell_has_is_no_part_of_the_data(source, tmp_path):
         assert list(record.instances.categories.values()) == ["nucleus"]
 
 
-def test_what_the_threshold_hides_is_no_cell_of_a_reviewed_image(tmp_path, cells):
+def test_what_the_threshold_hides_is_not_a_cell_of_a_reviewed_image(tmp_path, cells):
     folder = tmp_path / "project"
     folder.mkdir()
     for name in ("a.png", "b.png"):

@@ -108,7 +108,7 @@ def truth_of(classes):
     return MapTruth(classes.to(torch.uint8), zeros.to(torch.uint8), zeros, zeros)
 
 
-def test_a_tile_of_which_nothing_is_known_teaches_nothing():
+def test_an_unreviewed_tile_has_no_loss():
     truth = truth_of(torch.full((1, 8, 8), IGNORED))
     raw = torch.randn(1, 4, 8, 8, requires_grad=True)
     every = LossSettings(focal=1, tversky=1, boundary=1)

@@ -99,7 +99,7 @@ def test_a_dark_image_is_not_scaled_by_its_background(folder):
     assert scaled_for(image + 300, (40, 40), card).max() == 2.0
 
 
-def test_files_that_are_no_classifier_are_refused(tmp_path):
+def test_files_that_are_not_classifiers_are_refused(tmp_path):
     with pytest.raises(BadModel, match="There is no classifier"):
         find_classifier("nobody")
     (tmp_path / "x.classifier.onnx").write_bytes(b"no graph")

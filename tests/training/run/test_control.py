@@ -1,4 +1,4 @@
-"""A run is held and ended by files, ends when nothing improves, and goes on with less where memory is short."""
+"""Files pause and stop a run; it ends when nothing improves, and continues with smaller steps if memory runs out."""
 
 import errno
 import io

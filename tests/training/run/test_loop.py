@@ -34,7 +34,7 @@ def test_losses_fall_on_a_small_set(settings):
     assert steps[-1].losses["loss_mask"] < steps[0].losses["loss_mask"]
 
 
-def test_a_resumed_run_goes_on_where_it_stopped(settings):
+def test_a_resumed_run_continues_where_it_stopped(settings):
     events(settings, evaluate=lambda *_: {"AP": 0.0})
     longer = settings.model_copy(update={"steps": 8, "resume": True})
     run = events(longer, evaluate=lambda *_: {"AP": 0.0})

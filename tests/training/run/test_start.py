@@ -61,7 +61,7 @@ def test_a_new_network_begins_with_the_weights_of_another_where_they_fit(tiny, t
     assert (start.parent, start.card, start.trained_on) == (None, None, places)
 
 
-def test_a_network_with_no_layer_in_common_is_no_beginning(tiny, tmp_path):
+def test_a_network_without_common_layers_cannot_be_a_start(tiny, tmp_path):
     path = tmp_path / "unet.safetensors"
     form = UNetSettings(in_channels=1, width=4, depth=3)
     save_model(path, build_model(form), ModelCard(name="unet", licence="CC0-1.0", model=form, diameter=28.0))

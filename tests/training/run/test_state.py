@@ -24,7 +24,7 @@ def test_the_newest_state_is_restored(files):
     assert states == [{"step": 2}]
 
 
-def test_a_damaged_state_gives_way_to_the_one_before(files):
+def test_a_damaged_state_is_replaced_by_the_one_before(files):
     files.newest.write_bytes(b"damaged")
     states = []
     assert "last.pt is damaged. Resuming from previous.pt" in StateFiles(files.newest.parent).read(states.append)
@@ -32,7 +32,7 @@ def test_a_damaged_state_gives_way_to_the_one_before(files):
     assert torch.load(files.newest) == {"step": 1}
 
 
-def test_a_shortage_of_memory_is_no_damage(files, monkeypatch):
+def test_a_shortage_of_memory_is_not_damage(files, monkeypatch):
     load = torch.load
 
     def short(stream, **options):
@@ -47,7 +47,7 @@ def test_a_shortage_of_memory_is_no_damage(files, monkeypatch):
     assert load(files.earlier) == {"step": 1}
 
 
-def test_a_shortage_of_memory_while_restoring_is_no_damage(files):
+def test_a_shortage_of_memory_while_restoring_is_not_damage(files):
     def short(state):
         raise RuntimeError("CUDA out of memory.")
 
@@ -70,7 +70,7 @@ def test_settings_that_do_not_fit_are_named_and_the_checkpoint_is_kept(settings,
 
 
 @pytest.mark.parametrize(("before", "after"), [("bf16", "fp16"), ("fp16", "off")])
-def test_a_run_goes_on_with_another_precision(settings, before, after):
+def test_a_run_continues_with_another_precision(settings, before, after):
     trainer = Trainer(settings.model_copy(update={"amp": before}))
     trainer.progress.step = 3
     trainer.save()

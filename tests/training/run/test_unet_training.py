@@ -102,7 +102,7 @@ def test_the_rate_is_found_for_a_unet(unet):
     )
 
 
-def test_a_resumed_unet_goes_on_where_it_stopped(unet):
+def test_a_resumed_unet_continues_where_it_stopped(unet):
     quiet(unet)
     run = quiet(unet.model_copy(update={"steps": 8, "resume": True}))
     assert (run[0].step, run[-1].step) == (unet.steps, 8)
@@ -159,7 +159,7 @@ def test_weights_of_a_category_that_is_nowhere_are_refused(folder, unet):
         class_weights(settings)
 
 
-def test_what_nobody_looked_at_has_no_weight(folder, unet, cells):
+def test_unreviewed_pixels_have_no_weight(folder, unet, cells):
     truth = cells(n=6, overlap=0.0, seed=1, shape=(160, 200))
     record = ImageRecord(1, "train_1.png", None, truth.shape, truth, reviewed=((0, 0, 80, 200),))
     write_coco(folder / "annotations_train.json", [record])

@@ -77,7 +77,7 @@ def test_candidates_are_what_the_model_was_unsure_of_and_nothing_covers(edits, v
     assert [layer.name for layer in viewer.layers if "candidates" in layer.name] == []
 
 
-def test_accepting_makes_a_cell_of_it_and_goes_on(edits):
+def test_accepting_makes_a_cell_of_it_and_continues(edits):
     candidates = candidates_of(edits)
     candidates.show()
     candidates.accept()
@@ -92,7 +92,7 @@ def test_accepting_makes_a_cell_of_it_and_goes_on(edits):
     assert agrees(edits)
 
 
-def test_rejecting_says_it_is_no_cell_and_it_does_not_come_back(edits):
+def test_rejecting_says_it_is_not_a_cell_and_it_does_not_come_back(edits):
     candidates = candidates_of(edits)
     candidates.show()
     candidates.next()

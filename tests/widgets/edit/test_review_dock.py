@@ -311,7 +311,7 @@ def test_cells_that_come_later_are_shown_and_a_removed_image_empties_the_dock(vi
     assert not dock.judging.next.isEnabled()
 
 
-def test_a_closed_dock_hears_nothing_and_the_next_one_goes_on(viewer, open_dock, qtbot):
+def test_a_closed_dock_hears_nothing_and_the_next_one_continues(viewer, open_dock, qtbot):
     from napari_centermask.widgets.edit.review_dock import ReviewDock
 
     first = open_dock({(): FIELD})

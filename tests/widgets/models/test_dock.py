@@ -294,7 +294,7 @@ def test_shipped_models_cannot_be_changed(home, qtbot, dock, done):
     assert "part of the plugin" in dock.list.delete.toolTip()
 
 
-def test_two_models_are_compared_in_a_process_of_its_own(dock, done, tmp_path, monkeypatch):
+def test_two_models_are_compared_in_a_separate_process(dock, done, tmp_path, monkeypatch):
     from napari_centermask.widgets.models import tasks
 
     seen = []

@@ -158,7 +158,7 @@ def test_an_image_that_cannot_be_used_is_skipped_and_says_why(project_dock, fold
     assert project_dock.session.current == ids(project_dock)["field 4.tif"]
 
 
-def test_reviewed_marks_the_image_and_goes_on(project_dock, folder):
+def test_reviewed_marks_the_image_and_continues(project_dock, folder):
     project_dock.open(folder)
     project_dock.project.set_status(ids(project_dock)["field 1.tif"], "reviewed")
     project_dock.navigation.done.click()

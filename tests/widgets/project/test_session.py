@@ -72,7 +72,7 @@ def test_after_the_cells_layer_was_deleted_the_brush_shows_the_cells_again(viewe
     assert len(projects.project.result(1)) == 2
 
 
-def test_painting_goes_on_reaching_the_project_while_the_cells_layer_is_deleted(viewer, projects, correct, qtbot):
+def test_painting_continues_reaching_the_project_while_the_cells_layer_is_deleted(viewer, projects, correct, qtbot):
     correct.tools.buttons["new_brush"].click()
     bin(viewer, viewer.layers["field 0 cells"])
     qtbot.wait(1)

@@ -201,7 +201,7 @@ def test_rgb_images_run_with_all_or_with_one_channel(viewer, dock, engine, run_t
     assert len(np.unique(cells_of(viewer).data)) == 4
 
 
-def test_a_channel_axis_is_no_stack(viewer, dock, run_to_end, discs):
+def test_a_channel_axis_is_not_a_stack(viewer, dock, run_to_end, discs):
     image = np.stack([np.zeros((128, 128), np.float32), discs()])
     viewer.add_image(np.stack([image] * 4, axis=0), name="discs", axis_labels=("t", "c", "y", "x"))
     assert dock.image.channel_axis == 1

@@ -119,7 +119,7 @@ def test_the_installation_is_reported():
     assert controls(DONE).installation == ""
 
 
-def test_a_failure_offers_its_remedy_first_and_then_to_go_on():
+def test_a_failure_offers_its_remedy_first_and_then_to_continue():
     short = Failure("Too large.", "memory", {"batch": 2, "replay_part": 0.1})
     first, second = remedies(short, can_resume=True)
     assert (first.title, first.changes) == ("Try again with batch 2, replay part 0.1", short.remedy)

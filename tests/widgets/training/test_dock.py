@@ -518,7 +518,7 @@ def framed(home, data, act, qtbot):
     qtbot.waitUntil(lambda: not (training.runs.is_running or planner.is_running), timeout=20_000)
 
 
-def test_a_floating_dock_is_no_window_to_guard(framed):
+def test_a_floating_dock_is_not_a_window_to_guard(framed):
     from napari_centermask.widgets.training import close_guard
 
     dock, frame, main = framed

@@ -43,7 +43,7 @@ def n_cells(projects):
     return [len(projects.project.result(i.id)) for i in projects.project.images]
 
 
-def test_an_image_that_nobody_looked_at_is_the_next_one_also_where_it_is_in_view(viewer, projects, ended):
+def test_an_unreviewed_image_is_the_next_one_also_where_it_is_in_view(viewer, projects, ended):
     predict_next(viewer, "mine")
     ended()
     assert projects.current == 1

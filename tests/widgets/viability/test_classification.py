@@ -271,7 +271,7 @@ def test_cells_that_are_gone_by_then_stay_gone(viewer, open_dock, qtbot, slow):
     assert not dock.classification.box.run.start.isEnabled()
 
 
-def test_a_file_that_is_no_classifier_says_what_to_do(
+def test_a_file_that_is_not_a_classifier_says_what_to_do(
     viewer, open_dock, qtbot, notices, monkeypatch, tmp_path, classifier
 ):
     dock = open_dock({(): cells()})

@@ -100,7 +100,7 @@ def test_other_files_are_left_to_others(name, tmp_path):
     assert get_reader(str(path)) is None
 
 
-def test_what_was_passed_over_is_said(viewer, tmp_path, notices):
+def test_what_was_skipped_is_said(viewer, tmp_path, notices):
     (tmp_path / "x.geojson").write_text(
         '{"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": {"type": "Point", "coordinates": [1, 1]}},'
         '{"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [[[1, 1], [5, 1], [5, 5]]]}}]}'
