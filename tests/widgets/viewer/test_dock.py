@@ -86,7 +86,7 @@ def test_ours_become_tabs_with_short_names_and_others_stay(window):
     assert third.windowTitle() == "Review"
 
 
-def test_a_dock_on_another_side_or_in_a_window_of_its_own_is_left_there(window):
+def test_a_dock_on_another_side_or_in_a_separate_window_is_left_there(window):
     first = opened(window, "Segment", area=LEFT)
     second = opened(window, "Correct")
     assert window.tabifiedDockWidgets(second) == []
