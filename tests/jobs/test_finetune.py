@@ -45,7 +45,7 @@ def test_little_data_keeps_the_first_layers_and_much_data_frees_them(suggested):
     assert [suggested(n_cells=n).settings.freeze for n in (50, 200, 5000)] == ["early", "stem", "none"]
 
 
-def test_more_cells_are_learned_longer(suggested):
+def test_more_cells_are_trained_longer(suggested):
     lengths = [suggested(n_cells=n).settings.steps for n in (10, 100, 400)]
     assert lengths == sorted(set(lengths))
 

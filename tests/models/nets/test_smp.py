@@ -54,7 +54,7 @@ def test_maps_are_as_large_as_the_tile_at_each_depth(architecture, depth):
 
 
 @pytest.mark.parametrize("architecture", ["plain", *CLASSES])
-def test_a_single_tile_can_be_learned_from(architecture):
+def test_a_single_tile_can_be_trained_on(architecture):
     torch.manual_seed(0)
     model = build_model(UNetSettings(**SMALL, architecture=architecture)).train()
     outputs = model.outputs(torch.randn(1, SMALL["in_channels"], 64, 64))

@@ -96,8 +96,8 @@ def read_files(path: Path, format: Format | None = None, *, images: Path | None 
 
 def _with_files(reading: Reading, files: Sequence[Path], images: Path | None) -> Reading:
     """The reading with the files that it came from, and the images that were found."""
-    images_found = (find_image(files[0], images, r.name) for r in reading.results)
-    return replace(reading, files=(*files, *(p for p in images_found if p is not None)))
+    image_paths = (find_image(files[0], images, r.name) for r in reading.results)
+    return replace(reading, files=(*files, *(p for p in image_paths if p is not None)))
 
 
 def _is_zarr(path: Path) -> bool:
