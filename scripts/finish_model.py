@@ -1,4 +1,4 @@
-"""Make a trained model ready to ship: export it, measure it on annotated folders, and write all that into its card.
+"""Prepare a trained model for inclusion: export it, evaluate it on annotated folders, and write the figures into its card.
 
     python scripts/finish_model.py runs/nuclei/best.safetensors --name nuclei --out resources/models/nuclei \
         --default score=0.5 nms=0.6 mask_nms=0.7 --data ../shared/data/dsb2018_fluo ../shared/data/dsb2018_histo

@@ -2,12 +2,12 @@
 
     python scripts/make_multichannel.py OUT --train 24 --val 8 --test 8
 
-From one ground truth come three channels: `nucleus` (a blob in each cell), `cytoplasm` (the cell's body) and `membrane` (its
-outline). Each is needed, because among the cells lie things that are none: some lack the nucleus, some the cytoplasm, some
-the membrane. Which one, only that channel tells; and where cells touch, only the membrane shows where one ends.
+Three channels are drawn from one ground truth: `nucleus` (a blob in each cell), `cytoplasm` (the cell's body) and `membrane`
+(its outline). Each is needed, because some objects are not cells: they lack the nucleus, the cytoplasm or the membrane, and
+only that channel shows it; and where cells touch, only the membrane shows where one ends.
 
-Written are OME-TIFFs of 16 bits with the channels' names, whose signal lies in the lowest hundredth parts of the range, under
-uneven light with the noise of photons and camera, and COCO annotations of the whole cells.
+The images are written as 16-bit OME-TIFFs with channel names. The signal is in the lowest hundredths of the range, with uneven
+light, photon and camera noise. COCO annotations have the whole cells.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cut the sample of its training data that is shipped with `nuclei`: what a fine-tuning shows again against forgetting.
+"""Cut the sample of training data that comes with `nuclei`, which fine-tuning uses again against forgetting.
 
     python scripts/make_replay.py --data ../shared/data --out resources/models/nuclei/replay
 

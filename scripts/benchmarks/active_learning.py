@@ -1,11 +1,11 @@
-"""Does the ranking find the images from which a model would learn? Against random order, without training.
+"""Does the ranking find the images that would improve a model most? Compared with random order, without training.
 
     python scripts/benchmarks/active_learning.py --data ../shared/data/usiigaci_phase --split train --json ranking.json
 
-The ranking sees no annotation. These then tell where the model is wrong: the measure is the part of all its errors (missed and
-false cells at IoU 0.50) that lies in the first quarter and half of the images, and the rank correlation of each image's value
-with its error 1 - F1. Random order finds a quarter and a half. Errors found are not yet learning: a person corrects them;
-`learning_curve.py --order ranked` trains on images in this order.
+The ranking does not use annotations, which then show where the model is wrong. The figures are the fraction of all errors (missed
+and false cells at IoU 0.50) in the first quarter and half of the images, and the rank correlation of each image's value with its
+error 1 - F1. Random order finds a quarter and a half. Finding errors does not yet mean a better model: `learning_curve.py --order
+ranked` trains on images in this order.
 """
 
 from __future__ import annotations

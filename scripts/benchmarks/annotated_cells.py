@@ -1,4 +1,4 @@
-"""What annotated cells are like: the figures from which limits in `core` are taken, see docs/benchmarks.md.
+"""What annotated cells are like: the figures that limits in `core` are based on, see docs/benchmarks.md.
 
 python scripts/benchmarks/annotated_cells.py ../shared/data/dsb2018_fluo ../shared/data/usiigaci_phase
 """

@@ -1,11 +1,11 @@
-"""Does a model use its channels? Train a small U-Net on drawn cells, then leave each channel out.
+"""Does a model use its channels? Train a small U-Net on synthetic cells, then leave out each channel.
 
     python scripts/make_multichannel.py cells
     python scripts/benchmarks/channels.py cells --out runs --seeds 3 --json channels.json
 
-Each seed trains two networks, one with every channel in every tile and one with `drop_channel`. On the split `test` are
-scored: all channels; the files' channels in another order with their names along; and the images without one of them, once
-for the network that can do without (it sees an empty channel) and once for one trained anew on the two others.
+Each seed trains two networks, one with every channel in every tile and one with `drop_channel`. Scored on the split `test`: all
+channels; the channels in another order together with their names; and the images without one channel, with the network that
+can do without it (it gets an empty channel) and with one trained on the other two.
 """
 
 from __future__ import annotations

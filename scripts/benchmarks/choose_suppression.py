@@ -1,8 +1,8 @@
-"""Which suppression loses the fewest overlapping cells, measured on a `val` split; test is never looked at.
+"""Which suppression loses the fewest overlapping cells, measured on a `val` split; `test` is not used.
 
     python scripts/benchmarks/choose_suppression.py --data ../shared/data/dsb_overlap_composite
 
-Rows: IoU of box NMS, or soft-NMS; the part of a cell that a better one may cover (mask suppression); the score.
+Rows: IoU of box NMS, or soft-NMS; the fraction of a cell that a better one may cover (mask suppression); the score.
 """
 
 from __future__ import annotations

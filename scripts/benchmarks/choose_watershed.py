@@ -1,9 +1,9 @@
-"""Which settings of the watershed part a U-Net's cells best, measured on a `val` split; test is never looked at.
+"""Which settings of the watershed separate a U-Net's cells best, measured on a `val` split; `test` is not used.
 
     python scripts/benchmarks/choose_watershed.py --model runs/unet/best.safetensors --data ../shared/data/dsb2018_fluo
 
-The network runs once for each image; images are segmented at their own median diameter, so that its estimate plays no
-part.
+The network runs once for each image; images are segmented at their own median diameter, so the estimate does not
+matter.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""How long the formats take to write and to read an image with many cells, beside another version of the package.
+"""How long the formats take to write and read an image with many cells, compared with another version of the package.
 
     python scripts/benchmarks/conversion.py --cells 90000 --before ../former/src
 
-Each format is written and read in a process of its own, by this version and, with `--before`, by the one in that folder,
-one right after the other, so that both meet the same load; seconds are of the processor. Every cell that comes back is
-compared between the two, to the bit.
+Each format is written and read in a separate process, by this version and, with `--before`, by the one in that folder, one right
+after the other, so that both have the same load. Times are CPU seconds. All cells that are read back must be identical.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
-"""How many actions lead from the model's prediction to the truth: with the tools here, and in one Labels layer.
+"""How many actions it takes from the model's prediction to the truth: with the tools here, and in one Labels layer.
 
     python scripts/benchmarks/correction_clicks.py --data ../shared/data/dsb_overlap_composite --split test
 
-A scripted person knows the truth and takes, cell by cell, the cheapest repair that makes the cell reach the wanted IoU (0.75,
-0.9); every repair is carried out with the real tools and its outcome measured. An action is a key, a click, a drag or a
-corner of a polygon; selecting a cell is one; choosing a tool is one, each time. Looking and accepting are counted on
-neither side. Boxes and clicks miss by up to 2 pixels.
+A simulated person knows the truth and uses, cell by cell, the cheapest repair that makes the cell reach the wanted IoU (0.75,
+0.9); every repair is carried out with the real tools, and its outcome measured. An action is a key, a click, a drag or a corner
+of a polygon; selecting a cell is one, and so is choosing a tool, each time. Looking and accepting are not counted. Boxes and
+clicks are off by up to 2 pixels.
 
-In a Labels layer (one value a pixel) the person starts from the same prediction, smaller cells on top, and has picker,
-brush, bucket and polygon; what a stroke does to neighbours is forgiven. A cell whose visible part cannot reach the IoU with
-the whole cell, however it is painted, is impossible there and left as it is. Strokes are counted alike on both sides: one
-for each connected region to add or to erase, the largest first, until the IoU is reached.
+In a Labels layer (one value per pixel), the person starts from the same prediction, smaller cells on top, and has picker, brush,
+bucket and polygon; what a stroke does to neighbours is not counted. A cell whose visible part cannot reach the IoU with the
+whole cell, however it is painted, is impossible there and left as it is. Strokes are counted in the same way for both: one for
+each connected region to add or erase, the largest first, until the IoU is reached.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""How right the estimated diameters are, what they cost, and the AP that comes of them.
+"""How accurate the estimated diameters are, how long they take, and the resulting AP.
 
     python scripts/benchmarks/diameters.py --data ../shared/data/dsb2018_fluo ../shared/data/bbbc039_fluo16 --images 14
 
-On `val` images, evenly drawn: the estimate against the median of the annotated cells, in octaves (0.5 is 1.41 times); the pixels
-that the network sees for the estimate, as a part of those of the run after it; bioimage AP.
+On evenly chosen `val` images: the difference between the estimate and the median of the annotated cells, in octaves (0.5 is a
+factor of 1.41); the pixels that the network processes for the estimate, as a fraction of those of the run; the bioimage AP.
 """
 
 from __future__ import annotations

@@ -1,15 +1,14 @@
-"""How long an edit takes with thousands of overlapping cells, and what opening them costs in time and memory.
+"""How long an edit takes with thousands of overlapping cells, and how much time and memory opening them takes.
 
     python scripts/benchmarks/editing.py                          # 5,000 cells on 4096 x 4096, 50,000 on 16,384 x 16,384
     xvfb-run -a python scripts/benchmarks/editing.py --on napari  # the same with a viewer, its layers and the selection
 
-CPU time of the process (not wall time, so that other programs disturb it little), median and 95th percentile of --repeats
-runs of each: commit of a brush stroke, undo, split (by a line, by seeds, automatic), merge, switch to another cell. An edit
-goes through the history and brings the views (top-most cell, outlines, hatch) and the table's columns in line; in napari
-also the layers, up to the point where they are drawn on the screen, which is left out. What waits until a series of edits
-is over (features and colours) is "settle", here after one stroke. Cells are wobbly ellipses at random places, so that a
-fifth of the foreground is under several. Each size is a process of its own; memory is what opening adds beyond the image
-(in napari: beyond a viewer with the image), in anonymous pages.
+CPU time of the process (not wall time, so that other programs hardly matter), median and 95th percentile of --repeats runs of
+each: commit of a brush stroke, undo, split (by a line, by seeds, automatic), merge, switch to another cell. An edit goes through
+the history and updates the views (top-most cell, outlines, hatch) and the table's columns; in napari also the layers, except for
+drawing them on the screen. What is updated after a series of edits (features and colours) is "settle", here after one stroke.
+Cells are wobbly ellipses at random places, so that several cells share a fifth of the foreground. Each size runs in a separate
+process; memory is what opening adds to the image (in napari: to a viewer with the image), in anonymous pages.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""How long napari's event loop is held up while a model is fine-tuned.
+"""How long napari's event loop is blocked while a model is fine-tuned.
 
     xvfb-run -a -s "-screen 0 1600x1200x24" python scripts/benchmarks/event_loop.py --data ../shared/data/usiigaci_phase
 
-A timer that is due every 10 ms notes how late it comes: without a training, while one is started and trains with its curves
-and pictures in the dock, and while the canvas is moved ten times a second on top of that. Software OpenGL draws on the same
-cores that train; a computer with a graphics card does better.
+A timer that is due every 10 ms records how late it is: without training, while training starts and runs with its curves and
+pictures in the dock, and while the canvas is also moved ten times a second. Software OpenGL draws on the same cores that train;
+a computer with a graphics card does better.
 
-`--stand-in` trains nothing, but says 20 steps a second, with a picture every third second, and keeps two cores at work: more news
-than a training has. Where other programs work, `setsid -w xvfb-run ... --priority -14` (Linux, as root) puts this program before
-them, and the training as far behind it as ever.
+`--stand-in` does not train, but reports 20 steps a second, with a picture every third second, and keeps two cores busy: more
+updates than real training has. If other programs are running, `setsid -w xvfb-run ... --priority -14` (Linux, as root) gives
+this program a higher priority, while training keeps its lower one.
 """
 
 from __future__ import annotations

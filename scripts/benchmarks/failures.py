@@ -2,9 +2,9 @@
 
     python scripts/benchmarks/failures.py --n 50 --json failures.json
 
-One run of a tiny network is hit again and again: kill -9 of the training, kill -9 of the program that watches it, a full disk,
-memory that runs out, a damaged checkpoint, a data folder that goes away. After each the annotations must be as they were to
-the byte, the failure must be explained, and the run must continue from where it was. Linux only (limits, /dev/full).
+One run of a tiny network is made to fail again and again: kill -9 of the training, kill -9 of the program that watches it, a
+full disk, lack of memory, a damaged checkpoint, a missing data folder. After each failure, the annotations must be identical,
+the failure must be explained, and the run must continue from where it was. Linux only (limits, /dev/full).
 """
 
 from __future__ import annotations

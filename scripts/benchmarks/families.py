@@ -1,11 +1,11 @@
-"""Two models on the same images: how many cells each gets right, overlapping ones too, how fast, with how much memory.
+"""Two models on the same images: how many cells, and overlapping cells, each gets right, how fast, and with how much memory.
 
     python scripts/benchmarks/families.py --models nuclei unet-nuclei --json families.json \\
         --data ../shared/data/dsb2018_fluo ../shared/data/dsb_overlap_composite --image A_DENSE_FIELD.png
 
-Accuracy on the `test` split of each folder, with the diameter estimated as in use. For speed both segment the same field
-(`--image`, mirrored to `--side`) with its cells' diameter given, in turns, the median of `--runs`; each model scales the field
-to the diameter it was trained at. Memory is the largest of a process of its own that does only that (Linux).
+Accuracy is measured on the `test` split of each folder, with estimated diameters. For speed, both segment the same field
+(`--image`, mirrored to `--side`) with a given diameter, in turns, with the median of `--runs`; each model scales the field to
+the diameter it was trained at. Memory is the peak of a separate process (Linux).
 """
 
 from __future__ import annotations

@@ -1,19 +1,19 @@
-"""Is the gate right? Fine-tunings, some of them sabotaged, and whether those and only those that are better are recommended.
+"""Is the gate right? Fine-tuning runs, some of them sabotaged, and whether exactly the better models are recommended.
 
     python scripts/benchmarks/gate.py --data ../shared/data/usiigaci_phase ../shared/data/bbbc039_fluo16 --json gate.json
 
-Each run starts from the shipped model with `--cells` corrected cells and makes `--steps` steps. The gate sees what a person's
-run sees: the held-out images of the same corrected cells. Whether the new model is better is then measured on the `test` images
-of the domain, which no run sees: the central 95 % of the paired bootstrap of its gain in mean AP there lie above 0, below 0, or
-on both sides, when they cannot tell either. Sabotage:
+Each run starts from the included model with `--cells` corrected cells and takes `--steps` steps. As in a real run, the gate
+uses the held-out images of the same corrected cells. Whether the new model is better is then measured on the `test` images of
+the domain, which no run uses: the central 95 % of the paired bootstrap of its gain in mean AP there are above 0, below 0, or on
+both sides, in which case they cannot tell. Sabotage:
 
     wrong labels   every cell, also the held-out ones, is moved by one diameter in a random direction
     absurd rate    a learning rate of 0.1
-    lost cells     two of three cells are deleted, and what remains is said to be complete, also where it is held out
+    lost cells     two of three cells are deleted, and the rest is marked as complete, also in the held-out images
     early end      one step only, at the usual rate: a model like its parent
 
-Rows are written as they come, so that a run can go on. `--judge-again` trains nothing: the models of an earlier run in `--work`
-are judged by the present code, gate and truth alike.
+Rows are written one by one, so that a run can be continued. `--judge-again` does not train: the models of an earlier run in
+`--work` are evaluated with the present code, both gate and reference.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the mask heads cost a cell, and what cheaper ones would bring, with the AP beside it.
+"""How long the mask heads take per cell, and what cheaper ones would gain, with the AP.
 
     python scripts/benchmarks/heads.py --data ../shared/data/dsb2018_fluo ../shared/data/dsb_overlap_composite
 

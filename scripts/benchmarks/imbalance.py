@@ -1,9 +1,9 @@
-"""What each measure against imbalance brings to the classifier of cells, by three seeds.
+"""What each measure against imbalance gains for the classifier of cells, with three seeds.
 
     OMP_NUM_THREADS=1 python scripts/benchmarks/imbalance.py --data ../shared/data/ldc_livedead --model live-dead
 
 A row for each measure: on val and on test the F1 of the rare category and the ROC-AUC, mean and spread over the seeds. Cells
-are the annotated ones, and with `--model` those that it finds, matched by boxes. Choose by the columns of val.
+are the annotated ones, and with `--model` those that it finds, matched by boxes. Choose by the columns for `val`.
 """
 
 from __future__ import annotations

@@ -1,16 +1,15 @@
-"""The learning curve: a model fine-tuned with more and more corrected cells of a domain it has not seen, against scratch.
+"""The learning curve: a model fine-tuned with more and more corrected cells of a new domain, compared with training from scratch.
 
     python scripts/benchmarks/learning_curve.py --data ../shared/data/usiigaci_phase --known ../shared/data/dsb2018_fluo \\
         --cells 10 25 50 100 200 400 --seeds 0 1 2 --json curve.json
 
-For each number of cells and seed: draw images in random order until they hold so many cells, the last one by a reviewed region
-only; train with the defaults that a person gets by one click, from the start model and from nothing; judge by the `test`
-images of the domain, and with the first seed by those of `--known` for what was forgotten. `val` chooses the checkpoint, cut
-to a fifth as many cells, as a person with so few cells would have no more. Rows are written as they come, so that a run can
-go on.
+For each number of cells and seed: draw images in random order until they have so many cells, the last one with a reviewed
+region only; train with the defaults of one click, from the start model and from scratch; evaluate on the `test` images of the
+domain, and with the first seed on those of `--known` for what was forgotten. The checkpoint is chosen on `val`, cut to a fifth
+as many cells, as there would be no more in practice. Rows are written one by one, so that a run can be continued.
 
-With `--order ranked` the images to learn from come in the order of `napari-centermask rank` with the start model: what a person
-gets who corrects what is ranked first, against the same number of cells in random order.
+With `--order ranked`, the training images come in the order of `napari-centermask rank` with the start model: this compares
+correcting the first images of the ranking with the same number of cells in random order.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""How long napari's event loop is held up when thousands of cells change at once, or are opened.
+"""How long napari's event loop is blocked when thousands of cells change at once, or are opened.
 
     LP_NUM_THREADS=1 xvfb-run -a -s "-screen 0 1600x1200x24" python scripts/benchmarks/many_cells.py --cells 5000
 
 An image of a project is opened, all its cells are classified as one edit, and that is undone. A timer that is due every 10 ms
-notes how late it comes by the clock, and how much of that the processor worked in the thread that draws: on a computer that
-does other things, too, only the second figure is the program's.
+records how late it is in wall time, and the CPU time of the GUI thread meanwhile: on a busy computer, only the second figure is
+the program's own.
 """
 
 from __future__ import annotations

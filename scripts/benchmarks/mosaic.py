@@ -1,10 +1,10 @@
-"""Large images: do tile sizes agree, how fast is it, and what memory does it take.
+"""Large images: whether results depend on the tile size, how fast it is, and how much memory it takes.
 
     python scripts/benchmarks/mosaic.py --fields ../shared/data/bbbc039_fluo16/images
 
-Real fields are laid side by side to 4096 x 4096 (about 5,000 nuclei). Each row of figures is a process of its own, so that
-its peak memory is its own. "agreement" runs tiles of 512 and of 2048 and matches their cells at IoU 0.7; "speed" takes the
-image as it is (no rescale); "sizes" runs 2048, 4096 and 8192 on a memory map of the mosaic repeated, for time and memory.
+Real fields are laid side by side to 4096 x 4096 (about 5,000 nuclei). Each row of figures is from a separate process, so that
+its peak memory is its own. "agreement" runs tiles of 512 and of 2048 and matches their cells at IoU 0.7; "speed" uses the
+image without rescaling; "sizes" runs 2048, 4096 and 8192 on a memory map of the mosaic repeated, for time and memory.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""What networks cost on one field of many small cells: today's, and such that begin at stride 4.
+"""How long networks take for a field of many small cells: the present one, and ones that start at stride 4.
 
     python scripts/benchmarks/network_cost.py --data ../shared/data/dsb2018_fluo
 
-The field has 1024 x 1024 pixels and 700 nuclei of 22 pixels, cut out of real images and laid where they do not overlap. Each
-candidate has random weights, which cost what trained ones do, and sees the field at its own cell size: the dense graph on all
-tiles, the mask heads for the 700 boxes, both on OpenVINO. The candidates take turns; medians in seconds. Then the shipped
-model segments the field, with and without a diameter.
+The field has 1024 x 1024 pixels and 700 nuclei of 22 pixels, cut out of real images and placed without overlaps. Each candidate
+has random weights, which take as long as trained ones, and sees the field at its own cell size: the dense graph on all tiles,
+the mask heads for the 700 boxes, both on OpenVINO. The candidates take turns; medians in seconds. Then the included model
+segments the field, with and without a diameter.
 """
 
 from __future__ import annotations

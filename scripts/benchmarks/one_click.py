@@ -1,10 +1,10 @@
-"""One click with 100 corrected cells: how long it takes with the computed defaults, and whether the model got better.
+"""One click with 100 corrected cells: how long it takes with the computed defaults, and whether the model improves.
 
     python scripts/benchmarks/one_click.py --data ../shared/data/usiigaci_phase --cells 100 --seeds 0 1 2 --json one_click.json
 
-The cells are drawn from the train images as in `learning_curve.py`; the command `finetune` does the rest: holds a part out,
-computes every setting, trains, compares. The time is that of the whole command. Parent and new model are then judged on the
-`test` images, which the command never saw.
+The cells are drawn from the train images as in `learning_curve.py`; the command `finetune` does the rest: it holds out a part,
+computes every setting, trains and compares. The time is that of the whole command. Parent and new model are then evaluated on
+the `test` images, which the command does not use.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python scripts/benchmarks/prompts.py --data ../shared/data/dsb_overlap_composite --split test
 
-Every annotated cell is asked for twice: by its box, each side off by up to 2 pixels, and by a click deep in it. CPU time of
+Every annotated cell is prompted twice: by its box, each side off by up to 2 pixels, and by a click deep in it. CPU time of
 the process with --threads threads; the first prompt at a place computes the features of its tile, later ones use them.
 """
 

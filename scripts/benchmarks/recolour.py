@@ -2,10 +2,10 @@
 
     xvfb-run -a -s "-screen 0 1600x1200x24" python scripts/benchmarks/recolour.py
 
-CPU time of the process, median and 95th percentile of --repeats moves of the threshold to random places. "step" is all that
-happens between the slider's signal and the end of its handling: colours, counts, tables and the plot. "redraw" is what napari
-takes to draw the window then, here with a software renderer; "redraw alone" the same after a change of the image's opacity,
-which every viewer has. "release" gives the cells their categories, as one edit; "opening" makes the layer of colours.
+CPU time of the process, median and 95th percentile of --repeats moves of the threshold to random places. "step" is everything
+that happens between the slider's signal and the end of its handling: colours, counts, tables and the plot. "redraw" is what
+napari takes to draw the window then, here with a software renderer; "redraw alone" the same after a change of the image's
+opacity, which every viewer has. "release" gives the cells their categories, as one edit; "opening" makes the layer of colours.
 Cells are wobbly ellipses at random places of a 4096 x 4096 image, and as many in a stack of --frames 512 x 512 frames.
 """
 

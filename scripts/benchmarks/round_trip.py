@@ -1,4 +1,4 @@
-"""Every annotated cell through every format and back: equal bit for bit, or the loss in numbers.
+"""Every annotated cell through every format and back: identical, or the loss in numbers.
 
     python scripts/benchmarks/round_trip.py --data ../shared/data
 
