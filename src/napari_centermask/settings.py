@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import (
     BaseModel,
@@ -186,9 +186,19 @@ class NetworkSettings(Settings):
     categories: list[str] = Field(["cell"], min_length=1, description="Names of the categories, in order.")
 
     @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
         """Enter the class in `NETWORKS`."""
         NETWORKS[cls.model_fields["family"].default] = cls
+
+    @property
+    def summary(self) -> str:
+        """The form in a few words, for lists of models."""
+        return self.family
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Pixels between the locations of each level, finest first; none where the maps are as large as the tile."""
+        return ()
 
 
 class ModelSettings(NetworkSettings):
@@ -299,7 +309,7 @@ def _of_family(value: Any, validate: ValidatorFunctionWrapHandler) -> NetworkSet
     if not isinstance(value, dict):
         return value if isinstance(value, NetworkSettings) else validate(value)
     own = NETWORKS.get(value.get("family", ""))
-    if own is not None and own not in (ModelSettings, UNetSettings):
+    if own is not None and own not in _FORMS:
         return own.model_validate(value)
     checked: NetworkSettings = validate({"family": "centermask"} | value)
     if "family" not in value:
@@ -307,10 +317,12 @@ def _of_family(value: Any, validate: ValidatorFunctionWrapHandler) -> NetworkSet
     return checked
 
 
-AnyModel = Annotated[
-    SerializeAsAny[ModelSettings | UNetSettings], Field(discriminator="family"), WrapValidator(_of_family)
-]
-"""The form of a network; `family` says which one. The command line has flags for the classes of the union."""
+_FORMS = tuple(NETWORKS.values())
+if TYPE_CHECKING:
+    AnyModel = NetworkSettings
+else:
+    AnyModel = Annotated[SerializeAsAny[Union[_FORMS]], Field(discriminator="family"), WrapValidator(_of_family)]  # noqa: UP007
+"""The form of a network; `family` says which one. The command line has flags for every class above that is a form."""
 
 
 class LossSettings(Settings):

@@ -8,6 +8,7 @@ from napari_centermask.core.probabilities import tempered
 from napari_centermask.evaluation.curves import calibration, roc_auc
 from napari_centermask.evaluation.viability import (
     Judged,
+    balanced_accuracy,
     confusion,
     curves_of,
     fit_temperature,
@@ -52,7 +53,7 @@ def test_figures_of_a_confusion_matrix_are_those_of_scikit_learn():
     assert (table == metrics.confusion_matrix(truth, said)).all()
     for name, column in zip(("precision", "recall", "f1"), expected, strict=False):
         assert np.allclose(values[name], column)
-    assert values["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(truth, said))
+    assert balanced_accuracy(table) == pytest.approx(metrics.balanced_accuracy_score(truth, said))
 
 
 def test_temperature_undoes_too_much_confidence():

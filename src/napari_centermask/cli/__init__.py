@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -14,6 +15,9 @@ from napari_centermask.cli.output import Lasting
 from napari_centermask.core.errors import BadSettings, Cancelled, UserError
 from napari_centermask.models.families import FAMILIES, Family
 from napari_centermask.training.run.shortage import is_out_of_memory
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -136,7 +140,7 @@ def _families_with(field: str) -> list[Family]:
     return [family for family in FAMILIES.values() if field in family.settings.model_fields]
 
 
-def explain_settings(error: object) -> BadSettings:
+def explain_settings(error: ValidationError) -> BadSettings:
     """The validation errors of a settings object, by flag: `--score: Input should be less than or equal to 1, got 3`."""
     faults = []
     for fault in error.errors():

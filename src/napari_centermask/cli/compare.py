@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -69,11 +69,12 @@ def compare(
     if held_out and split:
         raise BadSettings("--held-out chooses the images itself. Leave out --split.")
     check_writable([json, pictures and pictures / "old.png"], inputs=annotations_in(*data, *(known or ())))
-    engines = [load_engine(m, engine=engine, device=device) for m in (old, new)]
+    loaded = partial(load_engine, engine=engine, device=device)
+    before, after = loaded(old), loaded(new)
     with TemporaryDirectory(prefix="centermask-", ignore_cleanup_errors=True) as temporary:
         if held_out:
-            data, split = hold_out(data, Path(temporary), [e.card.trained_on for e in engines])
-        result = compare_models(data, split, *engines, known=known or (), pictures=pictures)
+            data, split = hold_out(data, Path(temporary), [before.card.trained_on, after.card.trained_on])
+        result = compare_models(data, split, before, after, known=known or (), pictures=pictures)
     if held_out:
         for row in result.per_image:
             del row["path"]  # it was in the temporary folder
@@ -138,6 +139,7 @@ def table(values: dict[str, Any], old: str, new: str) -> list[str]:
 
 
 def _at(values: dict[str, Any], keys: tuple[str, ...]) -> float | None:
+    figure: Any = values
     for key in keys:
-        values = values[key]
-    return values
+        figure = figure[key]
+    return None if figure is None else float(figure)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.metadata as metadata
 import platform
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from napari_centermask import __version__
@@ -71,10 +73,10 @@ def doctor(*, json: Flag = False) -> int:
 def examine() -> dict[str, Any]:
     """All findings: system, versions, checks, and whether images can be segmented."""
     models, model = _check_models()
-    tasks = [probes.check_clash, probes.check_qt, probes.check_napari, probes.check_torch]
+    tasks: list[Callable[[], Check]] = [probes.check_clash, probes.check_qt, probes.check_napari, probes.check_torch]
     if model:
-        tasks += [lambda e=e: probes.check_engine(e, model) for e in ("openvino", "onnx", "torch")]
-        tasks.append(lambda: probes.check_cuda(model))
+        tasks += [partial(probes.check_engine, e, model) for e in ("openvino", "onnx", "torch")]
+        tasks.append(partial(probes.check_cuda, model))
     with ThreadPoolExecutor(2) as pool:
         checks = [*models, *pool.map(lambda task: task(), tasks)]
     return {

@@ -262,10 +262,14 @@ def lineage(model: str, /, *, json: Flag = False) -> int:
     json
         Print an array of objects.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for ancestor in registry.lineage(zoo.find_model(model)):
         training = {} if ancestor.model is None else ancestor.model.card.training
-        row = {"name": ancestor.name, "sha256": ancestor.sha256, "installed": ancestor.model is not None}
+        row: dict[str, Any] = {
+            "name": ancestor.name,
+            "sha256": ancestor.sha256,
+            "installed": ancestor.model is not None,
+        }
         rows.append(row | {k: training.get(k) for k in ("data", "steps", "minutes", "seed", "settings")})
     if json:
         print_json(rows)

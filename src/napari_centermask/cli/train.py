@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -133,7 +133,7 @@ def run_training(settings: TrainSettings, *, json: bool) -> int:
     return 0
 
 
-def _steps(settings: TrainSettings) -> Iterator[Event]:
+def _steps(settings: TrainSettings) -> Generator[Event, None, None]:
     """The events of the training, with those of the comparison before the last one."""
     try:
         from napari_centermask.training.run import device, loop, memory
@@ -188,11 +188,17 @@ def compared(settings: TrainSettings, model: str) -> Iterator[Event]:
     yield StageEvent(name="comparing")
     kept = settings.out / KEPT
     start = kept if kept.exists() else settings.start
-    engines = [load_engine(m, engine="torch", device=settings.device) for m in (start, model)]
-    pictures = settings.out / "pictures"
+    old, new = (load_engine(m, engine="torch", device=settings.device) for m in (start, model))
     split = judging_split(settings.data)
-    options = {"known": settings.replay, "pictures": pictures, "microscope": settings.preprocess.microscope}
-    result = compare_models(settings.data, split, *engines, **options).to_json()
+    result = compare_models(
+        settings.data,
+        split,
+        old,
+        new,
+        known=settings.replay,
+        pictures=settings.out / "pictures",
+        microscope=settings.preprocess.microscope,
+    ).to_json()
     path = settings.out / "comparison.json"
     write_comparison(path, result | {"models": {"old": settings.start, "new": model}, "split": split})
     verdict = result["verdict"]

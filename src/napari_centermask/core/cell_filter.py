@@ -60,7 +60,8 @@ def _holds(columns: Columns, word: str) -> np.ndarray:
     if term is not None:
         return _compare(columns, **term.groupdict())
     if word.isdecimal():
-        return columns.data["id"] == int(word)
+        has_id: np.ndarray = columns.data["id"] == int(word)
+        return has_id
     if any(sign in word for sign in "<>="):
         raise BadSettings(f"'{word}' is not a comparison such as 'score<0.6'. Example: {_EXAMPLE}")
     return _mentions(columns, word)
@@ -77,7 +78,8 @@ def _compare(columns: Columns, name: str, sign: str, value: str) -> np.ndarray:
         raise BadSettings(f"'{value}' after '{name}{sign}' is not a number. Example: {_EXAMPLE}") from None
     numbers = columns.data[_NUMBERS[name]]
     limit = numbers.dtype.type(number) if numbers.dtype == np.float32 else number
-    return _SIGNS[sign](numbers, limit) & ~np.isnan(numbers)
+    fits: np.ndarray = _SIGNS[sign](numbers, limit) & ~np.isnan(numbers)
+    return fits
 
 
 def _mentions(columns: Columns, word: str) -> np.ndarray:

@@ -127,7 +127,7 @@ class Columns:
 
     def plane(self, row: int) -> Index:
         """The plane of a row's cell."""
-        return self.planes[self.data["plane"][row]]
+        return self.planes[int(self.data["plane"][row])]
 
     def meeting(self, index: Index, box: Box) -> np.ndarray:
         """(n,) int64, the rows of a plane whose boxes overlap a box (y0, x0, y1, x1)."""
@@ -142,7 +142,8 @@ class Columns:
         data = self.data
         kept = (data["status"] == ACCEPTED) | (data["status"] == CORRECTED)
         good = (data["status"] == PREDICTED) & (data["score"] >= np.float32(self.result.threshold))
-        return (data["id"] > 0) & (kept | good)
+        is_shown: np.ndarray = (data["id"] > 0) & (kept | good)
+        return is_shown
 
     def measure(self, rows: np.ndarray | None = None) -> None:
         """Measure missing overlap and solidity, of these rows or of all."""

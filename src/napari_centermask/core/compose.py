@@ -112,7 +112,8 @@ def inner_edge(mask: np.ndarray) -> np.ndarray:
     """Pixels of the mask with a 4-neighbour outside of it; everything beyond the crop is outside."""
     edge = np.ones_like(mask)
     edge[1:-1, 1:-1] = ~(mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:])
-    return edge & mask
+    outline: np.ndarray = edge & mask
+    return outline
 
 
 def _crop(image: np.ndarray, box: Box) -> np.ndarray:

@@ -50,7 +50,8 @@ def estimate_gain(planes: Iterable[np.ndarray], *, dark: float = 0.0, smooth: fl
     means = even.mean(axis=(1, 2), keepdims=True)
     if not (means > 0).all():
         raise BadImage(f"The images are not brighter than the dark level {dark:g}. Choose a lower one.")
-    return (even / means).astype(np.float32)
+    field: np.ndarray = (even / means).astype(np.float32)
+    return field
 
 
 def gain_of(field: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -83,4 +84,5 @@ def gain_of(field: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     means = gain.mean(axis=(1, 2), keepdims=True)
     if not (np.isfinite(gain).all() and (means > 0).all()):
         raise BadSettings("The flat field is dark or not finite. Make a new one.")
-    return np.maximum(gain / means, _DARKEST)
+    bounded: np.ndarray = np.maximum(gain / means, _DARKEST)
+    return bounded

@@ -106,7 +106,8 @@ class Corrected:
             _between(r, self.step, n) for r, n in zip((rows, cols), grid.shape, strict=True)
         )
         lines = grid[top] * (1 - y)[:, None] + grid[low] * y[:, None]
-        return lines[:, left] * (1 - x) + lines[:, right] * x
+        background: np.ndarray = lines[:, left] * (1 - x) + lines[:, right] * x
+        return background
 
     @property
     def step(self) -> int:
@@ -145,7 +146,7 @@ class Corrected:
         """Evenly lit; pixels that are not finite get the channel's median."""
         window = np.asarray(self._image[channel : channel + 1, rows.start : rows.stop, cols.start : cols.stop])[0]
         with np.errstate(over="ignore"):
-            plane = window.astype(np.float32)
+            plane: np.ndarray = window.astype(np.float32)
         if window.dtype.kind == "f" and not (finite := np.isfinite(plane)).all():
             plane[~finite] = self._fill(channel)
         if self._gain is not None:
@@ -223,7 +224,8 @@ def find_background(plane: np.ndarray, kind: str, size: float) -> np.ndarray:
     shape = 2 * radius + 1, 2 * radius + 1
     unit = (plane - low) / (high - low)  # of the same shape whatever the image's depth in bits
     ball = rolling_ball(unit, kernel=ellipsoid_kernel(shape, _BALL))
-    return (ball * (high - low) + low).astype(np.float32)
+    background: np.ndarray = (ball * (high - low) + low).astype(np.float32)
+    return background
 
 
 def _means(plane: np.ndarray, step: int) -> np.ndarray:

@@ -272,4 +272,5 @@ class _Boxes:
         """Ids of the cells whose boxes overlap a box."""
         y0, x0, y1, x1 = self._boxes[:, : self._used]
         hits = (y0 < box[2]) & (y1 > max(box[0], 0)) & (x0 < box[3]) & (x1 > max(box[1], 0))
-        return self._ids[: self._used][hits].tolist()
+        ids: list[int] = self._ids[: self._used][hits].tolist()
+        return ids

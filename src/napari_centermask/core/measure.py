@@ -194,4 +194,5 @@ def _grown(mask: np.ndarray, n: int) -> np.ndarray:
 def _finite(values: np.ndarray) -> np.ndarray:
     """As float64, without NaN and infinite values."""
     values = np.asarray(values, np.float64)
-    return values[np.isfinite(values)]
+    finite: np.ndarray = values[np.isfinite(values)]
+    return finite

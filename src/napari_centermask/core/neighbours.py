@@ -74,11 +74,13 @@ def _octaves(boxes: np.ndarray, members: np.ndarray) -> dict[int, tuple[np.ndarr
 
 def shared_area(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(N,) area that box a[n] shares with box b[n]."""
-    return np.maximum(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0).prod(axis=1)
+    area: np.ndarray = np.maximum(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0).prod(axis=1)
+    return area
 
 
 def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(N,) IoU of box a[n] with box b[n]; 0 for two empty boxes."""
     inter = shared_area(a, b)
     union = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1) - inter
-    return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+    iou: np.ndarray = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+    return iou

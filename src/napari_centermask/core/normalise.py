@@ -72,7 +72,8 @@ def _comparable(values: np.ndarray) -> np.ndarray:
     if not finite.all():
         values = values[finite]
     wide = np.float32 if values.dtype == np.float16 else values.dtype
-    return np.clip(values.astype(wide, copy=False), -_LARGEST, _LARGEST)
+    bounded: np.ndarray = np.clip(values.astype(wide, copy=False), -_LARGEST, _LARGEST)
+    return bounded
 
 
 def normalise(tile: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:

@@ -61,7 +61,7 @@ def _windows(boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     safe = np.clip(np.where(possible[:, None], boxes, 0.0), -2.0, limit + 2.0)
     x0, y0 = np.floor(safe[:, 0]) - 1, np.floor(safe[:, 1]) - 1
     x1, y1 = np.ceil(safe[:, 2]) + 1, np.ceil(safe[:, 3]) + 1
-    windows = np.clip(np.stack([y0, x0, y1, x1], axis=1), 0, limit[[1, 0, 1, 0]]).astype(np.int64)
+    windows: np.ndarray = np.clip(np.stack([y0, x0, y1, x1], axis=1), 0, limit[[1, 0, 1, 0]]).astype(np.int64)
     windows[~possible] = 0
     return windows
 
@@ -85,7 +85,8 @@ def _interpolate(probabilities: np.ndarray, boxes: np.ndarray, windows: np.ndarr
     """(n, h, w) float32 probabilities at the pixels of windows that all start at their own corner."""
     rows = _weights(windows[:, 0], windows[:, 2], boxes[:, 1], boxes[:, 3], probabilities.shape[1])
     cols = _weights(windows[:, 1], windows[:, 3], boxes[:, 0], boxes[:, 2], probabilities.shape[2])
-    return rows @ probabilities.astype(np.float32, copy=False) @ cols.transpose(0, 2, 1)
+    pasted: np.ndarray = rows @ probabilities.astype(np.float32, copy=False) @ cols.transpose(0, 2, 1)
+    return pasted
 
 
 def _weights(start: np.ndarray, stop: np.ndarray, low: np.ndarray, high: np.ndarray, cells: int) -> np.ndarray:

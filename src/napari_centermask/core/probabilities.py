@@ -31,7 +31,8 @@ def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
         return p
     logits = np.log(p) / temperature
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    shares: np.ndarray = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
 
 
 def mixed(models: Sequence[np.ndarray], weights: Sequence[float] | None = None, *, vote: bool = False) -> np.ndarray:
@@ -62,4 +63,5 @@ def mixed(models: Sequence[np.ndarray], weights: Sequence[float] | None = None, 
     each = w[:, None] * says
     total = each.sum(axis=0)
     out = (each[..., None] * p).sum(axis=0)
-    return np.divide(out, total[:, None], out=np.full_like(out, np.nan), where=total[:, None] > 0)
+    means: np.ndarray = np.divide(out, total[:, None], out=np.full_like(out, np.nan), where=total[:, None] > 0)
+    return means

@@ -43,7 +43,8 @@ class ImageSigns:
 def entropy(scores: np.ndarray) -> np.ndarray:
     """Binary entropy in bits of scores in [0, 1]: 1 at 0.5, 0 where the model is certain."""
     p = np.clip(np.asarray(scores, float), 1e-9, 1 - 1e-9)
-    return -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
+    bits: np.ndarray = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
+    return bits
 
 
 def cell_values(scores: np.ndarray, qualities: np.ndarray) -> np.ndarray:
@@ -54,7 +55,8 @@ def cell_values(scores: np.ndarray, qualities: np.ndarray) -> np.ndarray:
     scores, qualities
         (N,) detection scores and predicted mask IoUs, in [0, 1].
     """
-    return 0.5 * entropy(scores) + 0.5 * (1 - np.clip(np.asarray(qualities, float), 0, 1))
+    values: np.ndarray = 0.5 * entropy(scores) + 0.5 * (1 - np.clip(np.asarray(qualities, float), 0, 1))
+    return values
 
 
 def agreement(a: Sequence[Instance], b: Sequence[Instance]) -> float:

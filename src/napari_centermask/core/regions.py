@@ -63,4 +63,5 @@ def ellipse(corners: np.ndarray, *, n: int = 64) -> np.ndarray:
     centre = corners.mean(axis=0)
     half_a, half_b = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
     t = np.linspace(0, 2 * np.pi, n, endpoint=False)[:, None]
-    return centre + np.cos(t) * half_a + np.sin(t) * half_b
+    outline: np.ndarray = centre + np.cos(t) * half_a + np.sin(t) * half_b
+    return outline

@@ -69,7 +69,7 @@ def grounds(columns: Columns, rows: np.ndarray, *, measure: bool = True) -> dict
 def _cut(columns: Columns, rows: np.ndarray) -> np.ndarray:
     """(n,) bool: the cell touches the border of the image or of a tile's core."""
     boxes = columns.data["box"][rows]
-    is_cut = (boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2:] >= columns.result.shape).any(axis=1)
+    is_cut: np.ndarray = (boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2:] >= columns.result.shape).any(axis=1)
     planes = columns.data["plane"][rows]
     for index, seams in columns.result.seams.items():
         if index not in columns.planes:
@@ -134,10 +134,12 @@ def queue(columns: Columns, id: int | None = None, *, by: By = "doubt", measure:
     here = columns.row(id)
     if here is not None and len(waiting):
         waiting = np.union1d(waiting, [here])
-    return columns.data["id"][order(columns, waiting, by=by, measure=measure)].tolist()
+    ids: list[int] = columns.data["id"][order(columns, waiting, by=by, measure=measure)].tolist()
+    return ids
 
 
 def unreviewed(columns: Columns, rows: np.ndarray) -> np.ndarray:
     """The rows that are shown and not reviewed."""
     rows = np.asarray(rows, np.int64)
-    return rows[columns.shown()[rows] & (columns.data["status"][rows] == PREDICTED)]
+    waiting: np.ndarray = rows[columns.shown()[rows] & (columns.data["status"][rows] == PREDICTED)]
+    return waiting

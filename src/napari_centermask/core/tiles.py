@@ -112,7 +112,8 @@ def owned(boxes: np.ndarray, tile: Tile) -> np.ndarray:
     centre = (first + last) / 2
     y0, x0, y1, x1 = tile.core
     low, high = np.array([x0, y0]) - _TOLERANCE, np.array([x1, y1]) + _TOLERANCE
-    return ((first < last) & (centre >= low) & (centre < high)).all(axis=1)
+    is_owned: np.ndarray = ((first < last) & (centre >= low) & (centre < high)).all(axis=1)
+    return is_owned
 
 
 def cut(boxes: np.ndarray, tile: Tile, shape: tuple[int, int]) -> np.ndarray:
@@ -134,7 +135,8 @@ def cut(boxes: np.ndarray, tile: Tile, shape: tuple[int, int]) -> np.ndarray:
     margin = _CUT[0] + _CUT[1] * (boxes[:, 2:] - boxes[:, :2])
     low = np.array([x0 if x0 > 0 else -np.inf, y0 if y0 > 0 else -np.inf])
     high = np.array([x1 if x1 < shape[1] else np.inf, y1 if y1 < shape[0] else np.inf])
-    return ((boxes[:, :2] < low + margin) | (boxes[:, 2:] > high - margin)).any(axis=1)
+    is_cut: np.ndarray = ((boxes[:, :2] < low + margin) | (boxes[:, 2:] > high - margin)).any(axis=1)
+    return is_cut
 
 
 def merge(pieces: Sequence[Piece]) -> list[Instance]:

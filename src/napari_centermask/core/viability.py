@@ -110,7 +110,8 @@ class CellProbabilities:
     def free(self) -> np.ndarray:
         """(rows,) bool: the cell follows the threshold."""
         data = self.columns.data
-        return (data["id"] > 0) & (data["status"] == PREDICTED) & ~np.isnan(self.probability)
+        is_free: np.ndarray = (data["id"] > 0) & (data["status"] == PREDICTED) & ~np.isnan(self.probability)
+        return is_free
 
     def categories(self, threshold: float | None) -> np.ndarray:
         """(rows,) int32: the category of each cell by a threshold; with None the current one."""
@@ -182,17 +183,20 @@ class Counts:
 
     def of(self, index: Index) -> np.ndarray:
         """(K,) cells of one plane."""
-        return self.numbers[index]
+        numbers: np.ndarray = self.numbers[index]
+        return numbers
 
     def along(self, axis: int) -> np.ndarray:
         """(n, K) cells by position on one axis, summed over the others."""
         others = tuple(a for a in range(len(self.leading)) if a != axis)
-        return self.numbers.sum(axis=others)
+        numbers: np.ndarray = self.numbers.sum(axis=others)
+        return numbers
 
     @property
     def total(self) -> np.ndarray:
         """(K,) cells of the whole image."""
-        return self.numbers.reshape(-1, len(self.categories)).sum(axis=0)
+        numbers: np.ndarray = self.numbers.reshape(-1, len(self.categories)).sum(axis=0)
+        return numbers
 
     def viability(self, numbers: np.ndarray) -> np.ndarray:
         """(...) float: percentage of cells (..., K) that are not dead; NaN without cells."""
@@ -201,6 +205,7 @@ class Counts:
         numbers = np.asarray(numbers, float)
         everything = numbers.sum(axis=-1)
         dead = numbers[..., self.categories.index(self.dead)] if self.dead in self.categories else 0.0
-        return 100 * np.divide(
+        percent: np.ndarray = 100 * np.divide(
             everything - dead, everything, out=np.full_like(everything, np.nan), where=everything > 0
         )
+        return percent

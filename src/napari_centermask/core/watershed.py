@@ -138,4 +138,5 @@ def _depth(
         inside = ndimage.distance_transform_edt(mask).astype(np.float32)
         widest = ndimage.maximum_filter(inside, size=max(3, round(diameter)))
         return (inside / np.maximum(widest, 1)) ** 2  # squared, as where cells touch it falls to half and not to zero
-    return foreground - 2 * border  # smoothing halves a line of two pixels
+    depth: np.ndarray = foreground - 2 * border  # smoothing halves a line of two pixels
+    return depth

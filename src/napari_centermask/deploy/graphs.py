@@ -54,7 +54,7 @@ def any_size(step: int) -> tuple[dict[int, Any], ...]:
 
 def write_graph(
     module: nn.Module,
-    example: tuple[torch.Tensor, ...],
+    example: tuple[torch.Tensor | tuple[torch.Tensor, ...], ...],
     path: Path,
     card: Any,
     inputs: Sequence[str],

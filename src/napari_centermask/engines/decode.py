@@ -80,7 +80,8 @@ def class_probabilities(features: Features, rows: np.ndarray, *, index: int = 0)
     if logits.shape[1] == 1:
         return np.zeros((len(rows), 0), np.float32)
     single = np.maximum(_sigmoid(logits), np.finfo(np.float32).tiny)
-    return single / single.sum(axis=1, keepdims=True)
+    shares: np.ndarray = single / single.sum(axis=1, keepdims=True)
+    return shares
 
 
 def candidates(

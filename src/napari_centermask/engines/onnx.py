@@ -46,7 +46,8 @@ def import_runtime() -> ModuleType:
             "ONNX Runtime is broken: two of its packages were installed and one removed. "
             "pip uninstall -y onnxruntime onnxruntime-gpu, then install one of them again."
         )
-    return onnxruntime
+    runtime: ModuleType = onnxruntime
+    return runtime
 
 
 class OnnxEngine:

@@ -12,6 +12,7 @@ from napari_centermask.engines import Features
 from napari_centermask.models.families import family_of
 from napari_centermask.models.nets.build import MapModel
 from napari_centermask.models.nets.centermask import CenterMask
+from napari_centermask.models.nets.network import Network
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import load_model
 
@@ -74,7 +75,7 @@ class TorchMapEngine:
         return self._model.maps(x).float().cpu().numpy()
 
 
-def engine_of(model: torch.nn.Module, card: ModelCard, *, device: str = "cpu") -> TorchEngine | TorchMapEngine:
+def engine_of(model: Network, card: ModelCard, *, device: str = "cpu") -> TorchEngine | TorchMapEngine:
     """The engine for a network in memory, of any family."""
     family = family_of(card)
     engine: TorchEngine | TorchMapEngine = family.load(family.engines["torch"])(model, card, device=device)

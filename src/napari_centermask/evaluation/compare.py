@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from napari_centermask.core.instances import Box, Instance, Instances
+from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.evaluation.matching import match, pair
 from napari_centermask.evaluation.report import IOUS, Report, evaluate
 
+Area = tuple[float, float, float, float]
+"""(y0, x0, y1, x1) of a part of an image, in pixels."""
 GATE_IOUS = IOUS[:9]
 DRAWS = 2000
 """With this many draws, a chance of 5 % has a standard error of 0.5 %."""
@@ -149,9 +151,15 @@ def compare(
         rows.append(
             row | {f"{k}_{s}": r[k] for s, r in (("old", a), ("new", b)) for k in ("n_predicted", "f1", "ap50")}
         )
-    facts = {"unit": _unit(images), "n_sources": _n_sources(images), "forgotten": forgotten, "trained_on": trained_on}
-    measure = "mean AP by category" if categories else "mean AP"
-    verdict = judge(*_counts(images, old_score, new_score, categories), **facts, measure=measure, seed=seed)
+    verdict = judge(
+        *_counts(images, old_score, new_score, categories),
+        unit=_unit(images),
+        n_sources=_n_sources(images),
+        forgotten=forgotten,
+        trained_on=trained_on,
+        measure="mean AP by category" if categories else "mean AP",
+        seed=seed,
+    )
     return Comparison(old, new, verdict, rows)
 
 
@@ -277,7 +285,7 @@ def _counts(
     return np.stack([a for a, _ in counts]), np.stack([b for _, b in counts])
 
 
-def _parts(judged: Judged, n: int) -> list[Box]:
+def _parts(judged: Judged, n: int) -> list[Area]:
     """`n` rectangles with about the same number of annotated cells each."""
     height, width = judged.truth.shape
     centres = np.array([_middle(c) for c in judged.truth]).reshape(-1, 2)
@@ -286,14 +294,14 @@ def _parts(judged: Judged, n: int) -> list[Box]:
     at = np.arange(1, n) / n
     inner = np.quantile(centres[:, axis], at) if len(centres) >= n else size * at
     edges = [0.0, *inner, float(size) + 1]
-    boxes = []
+    boxes: list[Area] = []
     for low, high in zip(edges[:-1], edges[1:], strict=True):
         boxes.append((low, 0.0, high, width + 1.0) if axis == 0 else (0.0, low, height + 1.0, high))
     return boxes
 
 
 def counts_of(
-    truth: Instances, predicted: Instances, score: float, part: Box | None = None, *, categories: Sequence[str] = ()
+    truth: Instances, predicted: Instances, score: float, part: Area | None = None, *, categories: Sequence[str] = ()
 ) -> np.ndarray:
     """(IoUs, 3) true positives, false positives, false negatives, of the cells with their centre in `part`.
 
@@ -327,7 +335,7 @@ def _middle(cell: Instance) -> tuple[float, float]:
     return (y0 + y1) / 2, (x0 + x1) / 2
 
 
-def _is_in(cell: Instance, part: Box | None) -> bool:
+def _is_in(cell: Instance, part: Area | None) -> bool:
     if part is None:
         return True
     y, x = _middle(cell)

@@ -13,7 +13,7 @@ import numpy as np
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.regions import rectangles
-from napari_centermask.engines import Engine
+from napari_centermask.engines import AnyEngine
 from napari_centermask.evaluation.compare import Comparison, Judged, compare, differing
 from napari_centermask.evaluation.error_maps import write_error_map
 from napari_centermask.evaluation.folder import image_name, read_truth
@@ -34,8 +34,8 @@ Watch = Callable[[int, int, str], None]
 def compare_models(
     folders: Sequence[Path],
     split: str | None,
-    old: Engine,
-    new: Engine,
+    old: AnyEngine,
+    new: AnyEngine,
     *,
     known: Sequence[Path] = (),
     pictures: Path | None = None,
@@ -76,12 +76,15 @@ def compare_models(
             watch(number, len(entries), entry.record.file_name)
         judged.append(_judge(entry, old, new, microscope))
     lost = forgotten(known, old, new) if known else None
-    scores = {"old_score": _score(old), "new_score": _score(new)}
-    facts = {
-        "categories": _categories(entries, old, new),
-        "trained_on": (_n_trained_on(entries, old), _n_trained_on(entries, new)),
-    }
-    result = compare(judged, forgotten=lost, **facts, **scores)
+    scores = {"old": _score(old), "new": _score(new)}
+    result = compare(
+        judged,
+        old_score=scores["old"],
+        new_score=scores["new"],
+        categories=_categories(entries, old, new),
+        forgotten=lost,
+        trained_on=(_n_trained_on(entries, old), _n_trained_on(entries, new)),
+    )
     for row, entry in zip(result.per_image, entries, strict=True):
         row["path"] = str(entry.record.path)
     if pictures is not None:
@@ -89,7 +92,7 @@ def compare_models(
     return result
 
 
-def forgotten(folders: Sequence[Path], old: Engine, new: Engine, *, most: int = 20) -> float:
+def forgotten(folders: Sequence[Path], old: AnyEngine, new: AnyEngine, *, most: int = 20) -> float:
     """By how much the mean bioimage AP falls on at most `most` validation images per folder; negative if it rises."""
     falls = []
     for folder in folders:
@@ -132,14 +135,14 @@ def _named(entries: list[_Entry]) -> list[_Entry]:
     return [replace(e, name=f"{e.folder}/{e.name}") if counts[e.name] > 1 else e for e in entries]
 
 
-def _judge(entry: _Entry, old: Engine, new: Engine, microscope: PreprocessSettings | None = None) -> Judged:
+def _judge(entry: _Entry, old: AnyEngine, new: AnyEngine, microscope: PreprocessSettings | None = None) -> Judged:
     record, truth = entry.record, entry.truth
     image = np.asarray(read_plane(record.path, record.plane))
     names = read_channel_names(record.path)
     cells = centred_within(truth.instances, truth.reviewed)
     region = None if truth.reviewed is None else rectangles(truth.reviewed)
 
-    def predict(engine: Engine) -> Instances:
+    def predict(engine: AnyEngine) -> Instances:
         light = microscope or PreprocessSettings()
         settings = named(SegmentSettings(preprocess=light), names)
         return segment(image, engine, settings, region=region, min_score=LOWEST_SCORE)
@@ -147,14 +150,14 @@ def _judge(entry: _Entry, old: Engine, new: Engine, microscope: PreprocessSettin
     return Judged(entry.name, cells, predict(old), predict(new), entry.source)
 
 
-def _categories(entries: Sequence[_Entry], old: Engine, new: Engine) -> list[str]:
+def _categories(entries: Sequence[_Entry], old: AnyEngine, new: AnyEngine) -> list[str]:
     """Categories that both models know, if the cells have no others."""
     known = set(old.card.model.categories) & set(new.card.model.categories)
     wanted = {e.truth.instances.categories.get(c.category) for e in entries for c in e.truth.instances}
     return sorted(known) if len(known) > 1 and wanted <= known else []
 
 
-def _n_trained_on(entries: Sequence[_Entry], engine: Engine) -> int:
+def _n_trained_on(entries: Sequence[_Entry], engine: AnyEngine) -> int:
     """Number of the compared images that a model was trained on."""
     places = [
         (e.truth.reviewed or ((0, 0, *e.record.shape),), places_in(e.record, engine.card.trained_on)) for e in entries
@@ -162,7 +165,7 @@ def _n_trained_on(entries: Sequence[_Entry], engine: Engine) -> int:
     return sum(overlap(judged, known) for judged, known in places)
 
 
-def _score(engine: Engine) -> float:
+def _score(engine: AnyEngine) -> float:
     return with_card_defaults(SegmentSettings(), engine.card).score
 
 
@@ -176,5 +179,5 @@ def _draw(
         image = np.asarray(read_plane(record.path, record.plane))
         for side, cells in (("old", case.old), ("new", case.new)):
             path = folder / f"{re.sub(_NO_FILE_NAME, '_', row['name'])}_{side}.png"
-            write_error_map(path, image, case.truth, cells.filter(min_score=scores[f"{side}_score"]))
+            write_error_map(path, image, case.truth, cells.filter(min_score=scores[side]))
             row[f"picture_{side}"] = str(path)

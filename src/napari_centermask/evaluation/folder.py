@@ -72,7 +72,8 @@ def channel_names_in(folder: Path, split: str | None) -> list[str] | None:
     BadAnnotations
         If two images have different ones.
     """
-    first, passed_over = None, LeftOut[str]()
+    first: tuple[ImageRecord, list[str]] | None = None
+    passed_over = LeftOut[str]()
     for record in read_truth(folder, split, passed_over):
         names = None
         with passed_over.unless_done(image_name(record)):
@@ -82,7 +83,8 @@ def channel_names_in(folder: Path, split: str | None) -> list[str] | None:
                 f"The channels differ: {first[0].file_name} has {', '.join(first[1])}, {record.file_name} "
                 f"{', '.join(names)}. Save the images with the same channels, or give --channel-names for all."
             )
-        first = first or (names and (record, names))
+        if first is None and names:
+            first = record, names
     return None if first is None else first[1]
 
 

@@ -149,18 +149,22 @@ def confusion(truth: np.ndarray, predicted: np.ndarray, n: int) -> np.ndarray:
     return np.bincount(truth * n + predicted, minlength=n * n).reshape(n, n)
 
 
-def scores_of(table: np.ndarray) -> dict[str, np.ndarray | float]:
-    """precision, recall and f1 (K,) and balanced accuracy of a confusion matrix; NaN where there is nothing."""
+def scores_of(table: np.ndarray) -> dict[str, np.ndarray]:
+    """precision, recall and f1 (K,) of a confusion matrix; NaN where there is nothing."""
     right = np.diag(table).astype(float)
     with np.errstate(invalid="ignore"):
-        recall = right / table.sum(axis=1)
-        values = {
+        return {
             "precision": right / table.sum(axis=0),
-            "recall": recall,
+            "recall": right / table.sum(axis=1),
             "f1": 2 * right / (table.sum(axis=0) + table.sum(axis=1)),
         }
+
+
+def balanced_accuracy(table: np.ndarray) -> float:
+    """The mean recall of the categories with cells, of a confusion matrix; NaN without cells."""
+    recall = scores_of(table)["recall"]
     known = recall[~np.isnan(recall)]
-    return values | {"balanced_accuracy": float(known.mean()) if len(known) else np.nan}
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def report(judged: Judged, *, positive: str, samples: int = 1000, seed: int = 0) -> dict[str, Any]:
@@ -188,7 +192,7 @@ def report(judged: Judged, *, positive: str, samples: int = 1000, seed: int = 0)
         "found": len(judged.truth),
         "false": int(judged.n_predicted.sum()) - len(judged.truth),
         "per_category": by_category,
-        "balanced_accuracy": _plain(values["balanced_accuracy"]),
+        "balanced_accuracy": _plain(balanced_accuracy(table)),
         "accuracy": _plain(np.trace(table) / max(1, table.sum())) if table.sum() else None,
         "confusion": {"categories": list(judged.categories), "rows_true": table.tolist()},
         "roc_auc": roc_auc(is_positive, probability),
@@ -226,7 +230,7 @@ def intervals(judged: Judged, positive: str, *, samples: int, seed: int = 0) -> 
     k, n = judged.categories.index(positive), len(judged.categories)
     measures: dict[str, Callable[[np.ndarray, np.ndarray], float | None]] = {
         "f1": lambda t, p: _plain(scores_of(confusion(t, p.argmax(axis=1), n))["f1"][k]),
-        "balanced_accuracy": lambda t, p: _plain(scores_of(confusion(t, p.argmax(axis=1), n))["balanced_accuracy"]),
+        "balanced_accuracy": lambda t, p: _plain(balanced_accuracy(confusion(t, p.argmax(axis=1), n))),
         "roc_auc": lambda t, p: roc_auc(t == k, p[:, k]),
         "average_precision": lambda t, p: average_precision(t == k, p[:, k]),
     }

@@ -38,7 +38,8 @@ class _DType:
 
     @property
     def numpy(self) -> np.dtype:
-        return np.dtype(self.code).newbyteorder("=" if self.order == "|" else self.order)
+        native: np.dtype[Any] = np.dtype(self.code).newbyteorder("=" if self.order == "|" else self.order)
+        return native
 
 
 class _Array:

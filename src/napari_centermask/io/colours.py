@@ -28,7 +28,8 @@ def from_palette(indices: np.ndarray, table: np.ndarray) -> np.ndarray:
     if table.dtype == np.uint16:  # TIFF writes 8-bit palettes as v * 257 or as v * 256
         table = (table >> 8).astype(np.uint8)
     safe = np.minimum(indices, len(table) - 1)
-    return table[:, 0][safe] if is_grey(table) else table[safe]
+    colours: np.ndarray = table[:, 0][safe] if is_grey(table) else table[safe]
+    return colours
 
 
 def from_cmyk(data: np.ndarray) -> np.ndarray:

@@ -48,7 +48,7 @@ def write_run(settings: TrainSettings) -> Path:
         If the folder cannot be written.
     """
     folder = settings.out.expanduser().resolve()
-    places = {name: [_absolute(p) for p in getattr(settings, name)] for name in ("data", "replay")}
+    places: dict[str, object] = {name: [_absolute(p) for p in getattr(settings, name)] for name in ("data", "replay")}
     if settings.start is not None and _absolute(Path(settings.start)).is_file():
         places["start"] = str(_absolute(Path(settings.start)))
     settings = settings.model_copy(update={"out": folder, **places})

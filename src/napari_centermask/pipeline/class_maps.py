@@ -61,7 +61,8 @@ def class_map_steps(
 
 def class_image(maps: np.ndarray) -> np.ndarray:
     """(H, W) uint8: 0 where background is most likely, else the category's id (from 1)."""
-    return maps.argmax(axis=0).astype(np.uint8)
+    ids: np.ndarray = maps.argmax(axis=0).astype(np.uint8)
+    return ids
 
 
 def _background(n: int, shape: tuple[int, int]) -> np.ndarray:
@@ -78,7 +79,8 @@ def _weight(box: Box, shape: tuple[int, int]) -> np.ndarray:
         rise = at if start > 0 else np.ones_like(at)
         fall = 1 - at if stop < length else np.ones_like(at)
         sides.append(np.sin(np.pi / 2 * np.minimum(1, 2 * np.minimum(rise, fall))) ** 2)
-    return np.multiply.outer(*sides).astype(np.float32)
+    weights: np.ndarray = np.multiply.outer(*sides).astype(np.float32)
+    return weights
 
 
 def _resized(maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

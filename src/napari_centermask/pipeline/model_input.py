@@ -169,12 +169,14 @@ class ScaledInput:
     def to_image(self, boxes: np.ndarray) -> np.ndarray:
         """(N, 4) x0, y0, x1, y1 from network pixels to image pixels."""
         y, x = self.factors
-        return boxes / np.array([x, y, x, y])
+        in_image: np.ndarray = boxes / np.array([x, y, x, y])
+        return in_image
 
     def to_network(self, boxes: np.ndarray, window: Box) -> np.ndarray:
         """(N, 4) x0, y0, x1, y1 from image pixels to pixels of a window (network pixels)."""
         y, x = self.factors
-        return boxes * np.array([x, y, x, y]) - np.array([window[1], window[0]] * 2)
+        in_network: np.ndarray = boxes * np.array([x, y, x, y]) - np.array([window[1], window[0]] * 2)
+        return in_network
 
     def window(self, box: Box) -> Box:
         """The image pixels that a window of network pixels covers."""
@@ -207,7 +209,7 @@ class ScaledInput:
     def _intensities(self, channel: int, box: Box) -> np.ndarray:
         y0, x0, y1, x1 = box
         pixels = np.asarray(self._image[channel : channel + 1, y0:y1, x0:x1])
-        plane = normalise(pixels, *self.ranges[channel])[0]
+        plane: np.ndarray = normalise(pixels, *self.ranges[channel])[0]
         return plane.clip(0, 1) if self.unscaled.card.normalisation == "reference" else plane
 
 

@@ -147,7 +147,8 @@ def _as_one(steps: Generator[Progress, None, Key], step: Progress) -> Generator[
         try:
             next(steps)
         except StopIteration as end:
-            return end.value
+            key: Key = end.value
+            return key
         yield step
 
 

@@ -30,7 +30,8 @@ def remove_debris(cells: Instances, ids: Iterable[int], min_area: int) -> list[P
         areas[0] = 0
         keep = areas >= min(min_area, areas.max())
         keep[0] = False
-        return keep[parts]
+        largest_part: np.ndarray = keep[parts]
+        return largest_part
 
     return _each(cells, ids, 0, largest)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 from napari_centermask.core.instances import Box, Instance
 
@@ -186,11 +186,11 @@ def are_probabilities(values: Any) -> bool:
     return not values or abs(sum(values) - 1) < 1e-3
 
 
-def _is_whole(value: Any) -> bool:
+def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _are_whole(values: Any) -> bool:
+def _are_whole(values: object) -> TypeGuard[list[int]]:
     return isinstance(values, list) and all(map(_is_whole, values))
 
 

@@ -63,7 +63,8 @@ class Format:
         MissingExtra
             If the format needs a package that is not installed.
         """
-        return self._module.read(Path(path), images)
+        reading: Reading = self._module.read(Path(path), images)
+        return reading
 
     def write(self, path: Path, results: Sequence[Result]) -> None:
         """Write one file, whole or not at all; formats that are not `many` take one result.

@@ -100,4 +100,5 @@ def _edges(masks: np.ndarray) -> np.ndarray:
     padded = np.pad(masks, [(0, 0)] * (masks.ndim - 2) + [(1, 1)] * 2)
     middle = padded[..., 1:-1, 1:-1]
     sides = padded[..., :-2, 1:-1], padded[..., 2:, 1:-1], padded[..., 1:-1, :-2], padded[..., 1:-1, 2:]
-    return np.any([middle != side for side in sides], axis=0) & (middle > 0)
+    outlines: np.ndarray = np.any([middle != side for side in sides], axis=0) & (middle > 0)
+    return outlines

@@ -6,10 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from napari_centermask.models.families import Family, family_of
+from napari_centermask.models.nets.network import Network
+from napari_centermask.models.nets.unet import PlainUNet
 from napari_centermask.settings import AnyModel, UNetSettings
 
 
-class MapModel(nn.Module):
+class MapModel(Network):
     """A network that predicts maps for a tile, one for each of `settings.map_names`.
 
     Attributes
@@ -18,6 +20,8 @@ class MapModel(nn.Module):
         The architecture; its output is raw.
     """
 
+    settings: UNetSettings
+
     def __init__(self, settings: UNetSettings) -> None:
         super().__init__()
         self.settings = settings
@@ -25,11 +29,12 @@ class MapModel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) float32, normalised -> (B, maps, H, W) raw."""
-        return self.network(x)
+        raw: Tensor = self.network(x)
+        return raw
 
     def outputs(self, x: Tensor) -> list[Tensor]:
         """For training: the raw maps, then those of the coarser levels with deep supervision."""
-        return self.network.outputs(x) if hasattr(self.network, "outputs") else [self.network(x)]
+        return self.network.outputs(x) if isinstance(self.network, PlainUNet) else [self.network(x)]
 
     def maps(self, x: Tensor) -> Tensor:
         """(B, maps, H, W) in [0, 1]; the classes sum to 1 in each pixel."""
@@ -41,7 +46,7 @@ def activate(raw: Tensor, n_classes: int) -> Tensor:
     return torch.cat([raw[:, :n_classes].softmax(dim=1), raw[:, n_classes:].sigmoid()], dim=1)
 
 
-def build_model(settings: AnyModel) -> nn.Module:
+def build_model(settings: AnyModel) -> Network:
     """A new network of the settings' family.
 
     Raises
@@ -51,14 +56,12 @@ def build_model(settings: AnyModel) -> nn.Module:
     MissingExtra
         If it needs segmentation-models-pytorch and that is not installed.
     """
-    network: nn.Module = Family.load(family_of(settings).network)(settings)
+    network: Network = Family.load(family_of(settings).network)(settings)
     return network
 
 
 def _make_network(settings: UNetSettings) -> nn.Module:
     if settings.architecture == "plain":
-        from napari_centermask.models.nets.unet import PlainUNet
-
         return PlainUNet(settings)
     from napari_centermask.models.nets.smp import make_smp
 

@@ -15,11 +15,12 @@ from torch import nn
 from napari_centermask.models.nets import vovnet
 from napari_centermask.models.nets.fcos import FCOSHead, flatten
 from napari_centermask.models.nets.fpn import FPN
+from napari_centermask.models.nets.network import Backbone, Network
 from napari_centermask.models.nets.roi_heads import MaskHead, MaskIoUHead, assign_levels, of_class, pool
 from napari_centermask.settings import ModelSettings
 
 
-def make_backbone(settings: ModelSettings) -> nn.Module:
+def make_backbone(settings: ModelSettings) -> Backbone:
     """The backbone that `settings.backbone` names.
 
     Raises
@@ -58,7 +59,7 @@ class RoIHeads(nn.Module):
         self.maskiou_head = maskiou_head
 
 
-class CenterMask(nn.Module):
+class CenterMask(Network):
     """The whole network.
 
     Parameters
@@ -66,6 +67,8 @@ class CenterMask(nn.Module):
     settings
         Its form; see `ModelSettings`.
     """
+
+    settings: ModelSettings
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
@@ -85,7 +88,8 @@ class CenterMask(nn.Module):
 
     def pyramid(self, x: torch.Tensor) -> list[torch.Tensor]:
         """(B, C, H, W) float32, normalised, H and W multiples of 32 -> the levels, finest first."""
-        return self.backbone(x)
+        levels: list[torch.Tensor] = self.backbone(x)
+        return levels
 
     def dense(self, x: torch.Tensor) -> tuple[tuple[torch.Tensor, ...], torch.Tensor, torch.Tensor, torch.Tensor]:
         """Everything that is computed for every location.
@@ -112,7 +116,7 @@ class CenterMask(nn.Module):
             flatten(centerness)[..., 0],
         )
 
-    def forward(self, x: torch.Tensor):
+    def forward(self, x: torch.Tensor) -> tuple[tuple[torch.Tensor, ...], torch.Tensor, torch.Tensor, torch.Tensor]:
         """Same as `dense`."""
         return self.dense(x)
 

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from napari_centermask.models.nets.network import Backbone
+
 
 class TopBlock(nn.Module):
     """P6 and P7 by strided 3x3 convolutions."""
@@ -34,7 +36,7 @@ class FPN(nn.Module):
     Parameters
     ----------
     bottom_up
-        Backbone: forward gives a dict of maps at strides 4, 8, 16, 32, `out_channels` names their widths.
+        Gives a dict of maps at strides 4, 8, 16, 32.
     channels
         Width of every level.
     first_level
@@ -43,7 +45,7 @@ class FPN(nn.Module):
         0, 1 or 2 levels above P5.
     """
 
-    def __init__(self, bottom_up: nn.Module, channels: int, *, first_level: int = 3, top_levels: int = 2) -> None:
+    def __init__(self, bottom_up: Backbone, channels: int, *, first_level: int = 3, top_levels: int = 2) -> None:
         super().__init__()
         self.bottom_up = bottom_up
         self.maps = dict(zip((2, 3, 4, 5), bottom_up.out_channels, strict=True))
@@ -61,8 +63,8 @@ class FPN(nn.Module):
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """(B, C, H, W), H and W multiples of 32 -> [P3, P4, P5, ...] or [P2, P3, ...], each (B, channels, h, w)."""
         maps = self.bottom_up(x)
-        inner = None
-        outputs = []
+        inner: torch.Tensor | None = None
+        outputs: list[torch.Tensor] = []
         for level in reversed(self.levels):
             lateral = getattr(self, f"fpn_lateral{level}")(maps[self.maps[level]])
             inner = lateral if inner is None else lateral + F.interpolate(inner, scale_factor=2.0, mode="nearest")

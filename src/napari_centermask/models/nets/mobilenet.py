@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from napari_centermask.models.nets.network import Backbone
 from napari_centermask.models.nets.norm import make_norm
 
 # Table 2 of the paper: expansion t, channels c, repeats n, stride s.
@@ -36,7 +37,7 @@ class InvertedResidual(nn.Module):
         return x + self.conv(x) if self.adds_input else self.conv(x)
 
 
-class MobileNetV2(nn.Module):
+class MobileNetV2(Backbone):
     """MobileNetV2 without its last 1280-channel convolution.
 
     Attributes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_centermask.models.nets.network import Backbone
 from napari_centermask.models.nets.norm import make_norm
 
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
@@ -68,7 +69,7 @@ class Bottleneck(nn.Module):
         return F.relu(out + (x if self.shortcut is None else self.shortcut(x)))
 
 
-class ResNet(nn.Module):
+class ResNet(Backbone):
     """Stem and four stages; `forward` returns a dict of feature maps.
 
     Attributes
@@ -83,7 +84,7 @@ class ResNet(nn.Module):
         super().__init__()
         self.stem = Stem(in_channels, 64, norm=norm)
         channels, width, out = 64, groups * width_per_group, 256
-        self.out_channels: dict[str, int] = {}
+        self.out_channels = {}
         for index, (name, blocks) in enumerate(zip(STAGES, BLOCKS[depth], strict=True)):
             stage = nn.Sequential()
             for block in range(blocks):
@@ -108,8 +109,8 @@ class ResNet(nn.Module):
 
     def freeze(self) -> None:
         """Stop the gradients of stem and res2 (FREEZE_AT 2 of the reference)."""
-        for part in (self.stem, self.res2):
-            for parameter in part.parameters():
+        for part in ("stem", STAGES[0]):
+            for parameter in self.get_submodule(part).parameters():
                 parameter.requires_grad = False
 
 

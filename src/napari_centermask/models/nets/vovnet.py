@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from napari_centermask.models.nets.network import Backbone
 from napari_centermask.models.nets.norm import make_norm
 
 
@@ -103,7 +104,7 @@ class OSABlock(nn.Module):
         return y + x if self.identity else y
 
 
-class VoVNet(nn.Module):
+class VoVNet(Backbone):
     """VoVNetV2 backbone.
 
     Parameters

@@ -91,7 +91,7 @@ class ModelCard(BaseModel):
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Pixels between the locations of each level of a CenterMask, finest first."""
+        """Pixels between the locations of each level of a CenterMask, finest first; none for other families."""
         return self.model.strides
 
     @property

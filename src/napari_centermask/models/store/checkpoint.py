@@ -14,6 +14,7 @@ from torch import nn
 from napari_centermask.core.errors import BadModel
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.models.nets.build import build_model
+from napari_centermask.models.nets.network import Network
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import AnyModel
 
@@ -47,7 +48,7 @@ def save_model(path: Path, model: nn.Module, card: ModelCard, *, half: bool = Tr
             raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
-def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
+def load_model(path: Path) -> tuple[Network, ModelCard]:
     """Load one of our models in evaluation mode, float32, and its card; `card.kind` is its family.
 
     Raises

@@ -9,6 +9,7 @@ import pickle
 import re
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ _UNREADABLE = (
     ValueError,
 )
 # Plain numbers that schedulers leave beside the weights.
-_NUMPY = [
+_NUMPY: list[Callable[..., object] | tuple[Callable[..., object], str]] = [
     (multiarray.scalar, "numpy.core.multiarray.scalar"),
     (multiarray.scalar, "numpy._core.multiarray.scalar"),
     np.dtype,

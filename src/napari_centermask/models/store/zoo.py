@@ -207,7 +207,7 @@ def _add_reference(path: Path, name: str | None, complete: Callable[[ModelFiles]
     if not path.is_file():
         raise BadModel(f"The checkpoint {path} does not exist. Check the path.")
     try:
-        from napari_centermask.models.nets.centermask import CenterMask
+        from napari_centermask.models.nets.build import build_model
         from napari_centermask.models.store.checkpoint import load_state, save_model
         from napari_centermask.models.store.reference import convert_reference
     except ImportError as error:
@@ -216,7 +216,7 @@ def _add_reference(path: Path, name: str | None, complete: Callable[[ModelFiles]
         raise MissingExtra(f"Reading {path.suffix} needs PyTorch: pip install 'napari-centermask[train]'") from error
     state, card = convert_reference(path)
     card = card.model_copy(update={"name": name or card.name})
-    network = CenterMask(card.model)
+    network = build_model(card.model)
     load_state(network, state, where=path.name)
 
     def write(stem: Path) -> None:

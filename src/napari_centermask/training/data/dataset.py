@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -100,11 +101,11 @@ def freeze_dataset(
     records = read_records(source)
     if is_partial(records):  # also if one half of them would no longer show it
         records = [replace(r, extra=r.extra | {PARTIAL: True}) for r in records]
-    how = {"val_part": val_part, "seed": seed, "trained_on": trained_on}
-    parts = split(_unique(records), **how)
+    held_out = partial(split, val_part=val_part, seed=seed, trained_on=trained_on)
+    parts = held_out(_unique(records))
     test: list[ImageRecord] = []
     if parts.n_groups >= MANY_SOURCES and parts.kind == "images":
-        inner = split(parts.train, **how)
+        inner = held_out(parts.train)
         if inner.kind == "images":  # else too little is left that no model was trained on
             parts, test = replace(parts, train=inner.train), inner.val
     (out / "images").mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from napari_centermask.training.data.sample import Sample
 from napari_centermask.training.data.sampler import TileSampler
 
 if TYPE_CHECKING:
-    from torch.utils.data import DataLoader
+    from torch.utils.data import DataLoader, Dataset
 
 PERCENTILES = SegmentSettings.model_fields["percentiles"].default
 
@@ -82,9 +82,9 @@ def load_split(folder: Path, split: str, *, percentiles: tuple[float, float] = P
                 f"it has {image.shape[1:]}. Correct the size in the annotation file."
             )
         lo, hi = intensity_range(image, percentiles)
-        known = {"reviewed": truth.reviewed, "doubtful": truth.doubtful}
         names = tuple(read_channel_names(record.path) or ())
-        samples.append(Sample(image, truth.instances, lo, hi, folder.name, record.path.name, names=names, **known))
+        where = folder.name, record.path.name
+        samples.append(Sample(image, truth.instances, lo, hi, *where, truth.reviewed, truth.doubtful, names))
     return samples
 
 
@@ -116,7 +116,7 @@ class _Targets:
     def __init__(self, tiles: TileSampler, parts: TrainingParts) -> None:
         self.tiles, self.parts = tiles, parts
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> object:
         """The target of tile number `index` of the endless sequence."""
         return self.parts.target(self.tiles[index])
 
@@ -160,14 +160,14 @@ def batches(
     prepare = [settings] * len(settings.data) + [known] * len(settings.replay)
     samples = [prepared(load_split(folder, split), how) for folder, how in zip(folders, prepare, strict=True)]
     sampler, parts = TileSampler(samples, for_sampler(settings)), parts_of(settings.model)
-    workers = {} if not settings.workers else {"prefetch_factor": 3, "worker_init_fn": _start_worker}
     return DataLoader(
-        _Targets(sampler, parts),
+        cast("Dataset[object]", _Targets(sampler, parts)),  # not a subclass, as torch is not imported with this module
         batch_size=batch or settings.batch,
         sampler=_Endless(start_tile + share[0], share[1]),
         num_workers=settings.workers,
         collate_fn=parts.collate,
         persistent_workers=bool(settings.workers),
         multiprocessing_context=("fork" if hasattr(os, "fork") else "spawn") if settings.workers else None,
-        **workers,
+        prefetch_factor=3 if settings.workers else None,
+        worker_init_fn=_start_worker,
     )

@@ -152,13 +152,13 @@ def paste_cells(
         return image, boxes, classes, masks
     additive = rng.random() < _ADDED
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
-    masks, kinds = list(masks), list(classes)
+    covers, kinds = list(masks), list(classes)
     for _ in range(int(rng.integers(1, most + 1))):
         patch = donors[int(rng.integers(len(donors)))]
         patch = patch.turned(int(rng.integers(4)), flip=bool(rng.random() < 0.5))
         origin = _choose_place(patch, boxes, image.shape[1:], rng)
         mask = place_mask(patch, origin, image.shape[1:])
-        if mask.sum() < _SEEN * patch.mask.sum() or _covers_too_much(mask, masks):
+        if mask.sum() < _SEEN * patch.mask.sum() or _covers_too_much(mask, covers):
             continue
         # Light can be added only where the cell is brighter than its surroundings.
         adds = additive and float(patch.light[:, patch.mask > 0].mean()) > _BRIGHT
@@ -166,10 +166,10 @@ def paste_cells(
             patch = replace(patch, light=patch.light * np.float32(rng.uniform(*_DIMMED)))
         image = paste_patch(image, patch, origin, additive=adds)
         boxes = np.concatenate([boxes, boxes_of(mask[None])])
-        masks.append(mask)
+        covers.append(mask)
         kinds.append(patch.kind)
     shape = (-1, *image.shape[1:])
-    return image, boxes, np.array(kinds, np.int64), np.array(masks, np.uint8).reshape(shape)
+    return image, boxes, np.array(kinds, np.int64), np.array(covers, np.uint8).reshape(shape)
 
 
 def _choose_place(patch: Patch, boxes: np.ndarray, shape: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:

@@ -49,7 +49,13 @@ def batch_losses(model: CenterMask, images: torch.Tensor, truths: list[Truth]) -
     return losses | _region_losses(model, pyramid, proposals, truths, images.shape)
 
 
-def _region_losses(model, pyramid, proposals, truths, shape) -> dict[str, torch.Tensor]:
+def _region_losses(
+    model: CenterMask,
+    pyramid: list[torch.Tensor],
+    proposals: list[tuple[torch.Tensor, torch.Tensor]],
+    truths: list[Truth],
+    shape: torch.Size,
+) -> dict[str, torch.Tensor]:
     rois, classes, targets, inside = [], [], [], []
     for i, ((boxes, _), truth) in enumerate(zip(proposals, truths, strict=True)):
         sample = sample_regions(boxes, truth.boxes, count=REGIONS)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import errno
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import torch
-from torch import nn
 
 from napari_centermask.core.errors import CannotSave
 from napari_centermask.events import (
@@ -26,6 +25,7 @@ from napari_centermask.events import (
     StepEvent,
 )
 from napari_centermask.io.whole_file import whole_file
+from napari_centermask.models.nets.network import Network
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.checks import check_data
 from napari_centermask.training.run.control import Control
@@ -44,8 +44,8 @@ CHECKPOINT_EVERY = 250
 CHECKPOINT_SECONDS = 300.0
 TRAINING, SEARCHING = STEPPING = ("training", "finding the learning rate")
 
-Evaluate = Callable[[nn.Module, Trainer], dict[str, Any]]
-Events = Iterator[Event]
+Evaluate = Callable[[Network, Trainer], dict[str, Any]]
+Events = Generator[Event, None, None]
 
 
 def train(settings: TrainSettings, *, evaluate: Evaluate | None = None) -> Events:
@@ -192,14 +192,14 @@ class _Run:
         from napari_centermask.training.data.loader import batches
 
         world = self.trainer.world
-        share = {"batch": max(1, self.trainer.batch // world.size), "share": (world.rank, world.size)}
-        loader = iter(batches(self.settings, start_tile=self.trainer.tiles, **share))
+        batch, share = max(1, self.trainer.batch // world.size), (world.rank, world.size)
+        loader = iter(batches(self.settings, start_tile=self.trainer.tiles, batch=batch, share=share))
         yield self._enter(TRAINING)
         self.clock.restart()
         while not self._is_over():
             with world.sharing_shortage(self.trainer.device):
-                batch = next(loader)
-            losses = self.trainer.step(batch.images, batch.truths)
+                tiles = next(loader)
+            losses = self.trainer.step(tiles.images, tiles.truths)
             self._count(losses)
             if world.is_first:
                 yield from self._after_step()

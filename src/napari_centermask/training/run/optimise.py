@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import nn
 
-from napari_centermask.settings import NetworkSettings, TrainSettings
+from napari_centermask.models.nets.network import Network
+from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.parts import HEADS, parts_of
 
 LONGEST_WARMUP = 0.1
@@ -18,15 +18,12 @@ FROZEN = {"none": -1, "stem": 0, "early": 2, "backbone": 4}
 """Depth up to which layers are frozen: the stem; also stages 2 and 3; the whole backbone."""
 
 
-def depth_of(model: nn.Module, name: str) -> int:
+def depth_of(model: Network, name: str) -> int:
     """Depth of a parameter of one of our networks; see `TrainingParts.depth_of`."""
-    settings = model.settings
-    if not isinstance(settings, NetworkSettings):
-        raise TypeError(f"Expected a network of ours, got {type(model).__name__}.")
-    return parts_of(settings).depth_of(name)
+    return parts_of(model.settings).depth_of(name)
 
 
-def freeze(model: nn.Module, up_to: str) -> int:
+def freeze(model: Network, up_to: str) -> int:
     """Freeze the first layers; return the number of trainable parameters."""
     for name, parameter in model.named_parameters():
         if depth_of(model, name) <= FROZEN[up_to]:
@@ -34,7 +31,7 @@ def freeze(model: nn.Module, up_to: str) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-def make_optimiser(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+def make_optimiser(model: Network, settings: TrainSettings) -> torch.optim.Optimizer:
     """SGD or AdamW; biases and norms are not decayed; with `layer_decay`, each stage has a lower learning rate than the next.
 
     Source of the lower rates for the first layers: J. Howard and S. Ruder, ULMFiT, arXiv 1801.06146, section 3.2.

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from napari_centermask.training.data.truth import Truth
 from napari_centermask.training.run.failed import TrainingFailed
 from napari_centermask.training.run.trainer import Trainer
 
@@ -32,7 +32,7 @@ class RateCurve:
         return float(self.rates[int(np.argmin(self.losses))] / 3)
 
 
-def find_rate(trainer: Trainer, batches: Iterable[tuple], *, steps: int = 60) -> RateCurve:
+def find_rate(trainer: Trainer, batches: Iterable[tuple[torch.Tensor, object]], *, steps: int = 60) -> RateCurve:
     """Try rates from 1e-6 to 0.1; the trainer is left unchanged.
 
     Parameters
@@ -70,7 +70,7 @@ def find_rate(trainer: Trainer, batches: Iterable[tuple], *, steps: int = 60) ->
     return RateCurve(rates[: len(losses)], np.array(losses))
 
 
-def _loss(trainer: Trainer, images, truths: list[Truth], rate: float) -> float:
+def _loss(trainer: Trainer, images: torch.Tensor, truths: object, rate: float) -> float:
     """The sum of the losses of one step at a rate."""
     values = trainer.step(images, truths, rate=rate)
     return sum(v for k, v in values.items() if k.startswith("loss_"))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.files import sha256_of
 from napari_centermask.io.trained_on import TrainedOn
 from napari_centermask.models.families import family_of
 from napari_centermask.models.nets.build import build_model
+from napari_centermask.models.nets.network import Network
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.run.kept_start import start_of
@@ -31,7 +31,7 @@ class Start:
         What the weights were trained on before, as in `ModelCard.trained_on`.
     """
 
-    model: nn.Module
+    model: Network
     parent: str | None = None
     parent_sha256: str | None = None
     card: ModelCard | None = None
@@ -71,7 +71,7 @@ def make_start(settings: TrainSettings) -> Start:
     return Start(model, card.name, sha256_of(files.weights), card, card.trained_on)
 
 
-def _pretrained(model: nn.Module, name: str) -> Start:
+def _pretrained(model: Network, name: str) -> Start:
     """Copy another model's weights into the new network wherever names and shapes agree."""
     from napari_centermask.models.store.checkpoint import load_model
     from napari_centermask.models.store.zoo import find_model
@@ -110,7 +110,7 @@ def _has_other_categories(settings: TrainSettings, card: ModelCard) -> bool:
     )
 
 
-def for_categories(model: nn.Module, categories: list[str]) -> nn.Module:
+def for_categories(model: Network, categories: list[str]) -> Network:
     """The network for other categories: each starts as the old category of the same name, or else as the mean of all.
 
     So it finds the same cells as before, and training only has to distinguish them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import nn
 
 from napari_centermask.models.idle_settings import idle_in_training, refuse_idle
 from napari_centermask.models.nets.build import build_model
+from napari_centermask.models.nets.network import Network
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.inputs import check_inputs, follow_card
 from napari_centermask.training.data.parts import parts_of
@@ -85,7 +87,7 @@ class Trainer:
         self.device = self.world.device(device)
         self.precision = choose_precision(settings.amp, self.device)
         self.start = make_start(settings)
-        self.model = self.start.model.to(self.device, memory_format=torch.channels_last)
+        self.model = self.start.model.to(self.device).to(memory_format=torch.channels_last)
         if not settings.resume:
             refuse_idle(settings, idle_in_training(settings, self.start.card, processes=self.world.size))
         if settings.start is not None:  # the network and the tiles follow the start model
@@ -180,7 +182,7 @@ class Trainer:
     def gradients(self, losses: dict[str, torch.Tensor]) -> None:
         """Replace the gradients of the parameters with those of the losses."""
         self.optimiser.zero_grad(set_to_none=True)
-        self.scaler.scale(sum(losses.values())).backward()
+        self.scaler.scale(functools.reduce(torch.add, losses.values())).backward()
 
     def _losses(self, images: torch.Tensor, truths: Any) -> dict[str, torch.Tensor]:
         return self.parts.losses(self.model, images, truths, self.settings, class_weights=self.class_weights)
@@ -235,7 +237,7 @@ class Trainer:
                 remedy={"learning_rate": self.settings.learning_rate / 5, "amp": "off"},
             )
 
-    def averaged(self) -> nn.Module:
+    def averaged(self) -> Network:
         """A copy of the model with the averaged weights, mixed with the start model's if set, in evaluation mode.
 
         A mean of the weights before and after fine-tuning is often better than either on the new data, and forgets less
@@ -249,7 +251,7 @@ class Trainer:
                 for k, v in state.items()
             }
         model.load_state_dict(state)
-        return model.to(self.device, memory_format=torch.channels_last).eval()
+        return model.to(self.device).to(memory_format=torch.channels_last).eval()
 
 
 def _check_kind(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:

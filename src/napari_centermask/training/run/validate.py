@@ -10,21 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.regions import rectangles
+from napari_centermask.engines import AnyEngine
 from napari_centermask.engines.torch import engine_of
 from napari_centermask.evaluation.error_maps import write_error_map
 from napari_centermask.evaluation.report import evaluate as score_pairs
 from napari_centermask.io.reviewed import centred_within
 from napari_centermask.models.families import family_of
+from napari_centermask.models.nets.network import Network
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import save_model
 from napari_centermask.pipeline import segment, with_card_defaults
 from napari_centermask.settings import SegmentSettings, TrainSettings
 from napari_centermask.training.data.loader import folders_by_name, judging, validation_images
 from napari_centermask.training.data.sample import Sample
+from napari_centermask.training.run.trainer import Trainer
 
 IMAGES = 40
 """Largest number of images per data folder to score during a run, evenly spaced; `evaluate` scores all. Chosen for speed."""
@@ -50,7 +52,7 @@ PICTURES = 3
 Pair = tuple[Instances, Instances, float]
 
 
-def make_card(settings: TrainSettings, model: nn.Module, *, name: str, parent: ModelCard | None = None) -> ModelCard:
+def make_card(settings: TrainSettings, model: Network, *, name: str, parent: ModelCard | None = None) -> ModelCard:
     """The card of a model in training, with the score and suppression of its parent."""
     return ModelCard(
         name=name,
@@ -83,7 +85,7 @@ def prepare(settings: TrainSettings) -> None:
         _samples(Path(folder), KNOWN_IMAGES)
 
 
-def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
+def evaluate(model: Network, trainer: Trainer) -> dict[str, Any]:
     """Bioimage AP of the model on the `val` images of every data folder.
 
     Cells are segmented at the diameter that the model estimates, as they will be in use.
@@ -106,7 +108,7 @@ def evaluate(model: nn.Module, trainer) -> dict[str, Any]:
     tunes_score = family_of(card).tunes_score
     scores = sorted({*SCORES, usual}) if tunes_score else [usual]
     pairs: dict[str, list[Pair]] = {}
-    samples = []
+    samples: list[dict[str, str]] = []
     for name, folder in folders_by_name(judging(settings.data)).items():
         of_group = pairs.setdefault(name, [])
         for sample in _samples(folder):
@@ -140,7 +142,7 @@ def best_score(results: dict[float, dict[str, Any]], usual: float, *, n_cells: i
     return max(results, key=lambda s: (worth(s), -abs(s - usual)))
 
 
-def _segmented(sample: Sample, engine: Any, settings: TrainSettings, *, min_score: float) -> Pair:
+def _segmented(sample: Sample, engine: AnyEngine, settings: TrainSettings, *, min_score: float) -> Pair:
     """The annotated cells of a sample, the predicted ones, and the seconds it took."""
     options = SegmentSettings(
         channel_names=list(sample.names) or None,
@@ -187,7 +189,7 @@ def _picture(folder: Path, data: str, sample: Sample, predicted: Instances) -> d
     return {"image": f"{data}/{sample.name}", "picture": str(path)}
 
 
-def save_best(model: nn.Module, trainer, result: dict[str, Any]) -> Path:
+def save_best(model: Network, trainer: Trainer, result: dict[str, Any]) -> Path:
     """Write `best.safetensors` with its card; the previous best is kept until the new one is complete."""
     settings = trainer.settings
     card = make_card(settings, model, name=settings.out.name, parent=trainer.start.card)
@@ -206,7 +208,7 @@ def _thinned(curves: list[dict[str, float]], most: int = 200) -> list[dict[str, 
     return [row for number, row in enumerate(curves) if "AP" in row or number % step == 0]
 
 
-def training_facts(trainer) -> dict[str, Any]:
+def training_facts(trainer: Trainer) -> dict[str, Any]:
     """The training record of the card: data by hash, settings, curves, time and machine."""
     settings = trainer.settings
     return trainer.read_facts() | {

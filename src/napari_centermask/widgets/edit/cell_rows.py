@@ -48,7 +48,8 @@ class CellModel(QAbstractTableModel):
         self.columns = columns
         self.rows = np.zeros(0, np.int64)
         self._places = np.zeros(0, np.int64)
-        self._text, self._plane = "", None
+        self._text = ""
+        self._plane: tuple[int, ...] | None = None
         self._key, self._falling = "doubt", True
         self._doubts = np.zeros(0)
         self.refresh()

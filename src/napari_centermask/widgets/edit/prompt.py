@@ -146,7 +146,7 @@ class Prompts:
         """Add the cell, or give its shape to the one that it replaces, without ending the next drawing."""
         drawing = drawing_in(edits.session.viewer)
         id = request.id or self._redrawn(edits, request, answer)
-        shape = {"mask": answer.mask, "origin": answer.box[:2], "mode": edits.mode}
+        shape: dict[str, Any] = {"mask": answer.mask, "origin": answer.box[:2], "mode": edits.mode}
         if id and edits.result.get(request.plane, id) is not None:
             edits.run_tool("redraw", (id,), plane=request.plane, **shape, mask_quality=answer.mask_quality)
         else:

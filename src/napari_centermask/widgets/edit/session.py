@@ -139,7 +139,7 @@ class EditSession(CellsInView):
         return self._look_at(self.history.redo())
 
     def _look_at(self, edit: Edit | None) -> Edit | None:
-        planes = [] if edit is None else [c.plane for c in (*edit.changes, *edit.regions)]
+        planes = [] if edit is None else [*(c.plane for c in edit.changes), *(r.plane for r in edit.regions)]
         if planes and self._plane not in planes:
             self._go_to(planes[0])
         return edit

@@ -42,8 +42,8 @@ def cells_colormap(result: Result, mode: str) -> CyclicLabelColormap | DirectLab
     if mode == "cell":
         hues = (np.arange(_N_COLOURS) * _GOLDEN_RATIO) % 1
         light = 0.78 + 0.2 * ((np.arange(_N_COLOURS) * 2) % 5) / 4
-        colours = [(*colorsys.hsv_to_rgb(h, 0.62, v), 1.0) for h, v in zip(hues, light, strict=True)]
-        return CyclicLabelColormap(colors=np.array([_CLEAR, *colours]))
+        cyclic = [(*colorsys.hsv_to_rgb(h, 0.62, v), 1.0) for h, v in zip(hues, light, strict=True)]
+        return CyclicLabelColormap(colors=np.array([_CLEAR, *cyclic]))
     colour = cell_colour(result, mode)
     colours = {i.id: colour(i) for i in result}
     return DirectLabelColormap(color_dict={None: np.array(_CLEAR), 0: np.array(_CLEAR), **colours})

@@ -12,6 +12,8 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 from napari_centermask.widgets.work.run_state import Curve
 
 if TYPE_CHECKING:
+    from pyqtgraph import PlotDataItem
+
     from napari_centermask.widgets.work.run_state import RunState
 
 REDRAW_MS = 240
@@ -108,8 +110,8 @@ class Plot:
             item.getAxis(side).setStyle(autoExpandTextSpace=False)
         if limits is not None:
             item.setLimits(yMin=limits[0], yMax=limits[1])
-        self.lines: dict[str, object] = {}
-        self._drawn: tuple | None = None
+        self.lines: dict[str, PlotDataItem] = {}
+        self._drawn: tuple[object, ...] | None = None
 
     def prepare(self) -> None:
         """Fit the ranges before drawing, which would otherwise cause a second redraw."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origin
 
 from psygnal import Signal
 from pydantic import ValidationError
@@ -14,6 +14,9 @@ from qtpy.QtWidgets import QAbstractSpinBox, QFormLayout, QLabel, QWidget
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.settings import Settings
+
+if TYPE_CHECKING:
+    from magicgui.widgets.bases import ValueWidget
 
 _LABELS = {"nms": "Box NMS", "mask_nms": "Mask NMS", "max_detections": "Most per tile"}
 _LIMITS = {"ge": "min", "gt": "min", "le": "max", "lt": "max", "multiple_of": "step"}
@@ -36,12 +39,12 @@ class SettingsForm(QWidget):
     shown = Signal()
 
     def __init__(
-        self, kind: type[Settings], fields: Iterable[str], *, choices: dict[str, tuple[str, ...]] | None = None
+        self, kind: type[Settings], fields: Iterable[str], *, choices: Mapping[str, tuple[str, ...]] | None = None
     ) -> None:
         super().__init__()
         self._kind = kind
         self.rows: dict[str, _Row] = {}
-        layout = QFormLayout(self)
+        self._layout = layout = QFormLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setVerticalSpacing(4)
         for name in fields:
@@ -87,7 +90,7 @@ class SettingsForm(QWidget):
         self._idle = {name: why for name, why in reasons.items() if name in self.rows}
         for name, row in self.rows.items():
             row.explain(self._idle.get(name, ""))
-            self.layout().setRowVisible(row.control.native, not (hide and name in self._idle))
+            self._layout.setRowVisible(row.control.native, not (hide and name in self._idle))
 
     def _on_changed(self) -> None:
         if not self._silent:
@@ -98,7 +101,7 @@ class _Row:
     """One field: magicgui's control for its type, or an optional number."""
 
     def __init__(self, name: str, field: FieldInfo, *, choices: tuple[str, ...] | None) -> None:
-        from magicgui.widgets import create_widget
+        from magicgui.widgets import CheckBox, create_widget
 
         self.optional, kind = _without_none(field.annotation)
         options: dict[str, Any] = {"tooltip": field.description or ""}
@@ -114,9 +117,10 @@ class _Row:
             options |= {"min": 0, "widget_type": "SpinBox" if kind is int else "FloatSpinBox"}
         value = 0 if self.optional and field.default is None else field.default
         self.about = options["tooltip"]
-        self.control = create_widget(value=value, annotation=kind, name=name, options=options)
-        if kind is bool:
-            self.control.text = ""  # the row has its label
+        control = create_widget(value=value, annotation=kind, name=name, options=options)
+        self.control = cast("ValueWidget[Any]", control)  # all types of our settings have a value
+        if isinstance(control, CheckBox):
+            control.text = ""  # the row has its label
         if kind is float and (places := _places(field.default)) > 2:
             self.control.native.setDecimals(places + 3)
             self.control.native.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import napari.viewer
     from napari.viewer import Viewer
 
     from napari_centermask.widgets.segment.dock import SegmentDock
@@ -19,6 +20,6 @@ def open_dock(viewer: Viewer) -> SegmentDock:
     return dock
 
 
-def segment_active(viewer: "napari.viewer.Viewer") -> None:  # noqa: F821, UP037 - napari injects by this very text
+def segment_active(viewer: "napari.viewer.Viewer") -> None:  # noqa: UP037 - napari injects by this very text
     """Segment the active image layer with the dock's settings."""
     open_dock(viewer).start()

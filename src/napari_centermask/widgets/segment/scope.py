@@ -37,7 +37,7 @@ def chosen_planes(scope: str, viewer: Viewer, source: Image, planes: ImagePlanes
     """
     if scope == ALL:
         return [Plane(i, planes.plane(i)) for i in planes.indices()]
-    region = None
+    region: tuple[np.ndarray, ...] | None = None
     if scope == VIEW:
         region = (view_of(source, planes),)
     elif scope == REGION:

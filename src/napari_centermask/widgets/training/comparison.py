@@ -70,15 +70,15 @@ def read_comparison(path: Path) -> Compared | None:
         return None
     picture_pairs = {}
     for row in rows[:_MOST_PICTURES]:
-        pair = tuple(read_picture(Path(str(row[f"picture_{side}"]))) for side in ("old", "new"))
-        if None not in pair:
-            picture_pairs[str(row["name"])] = pair
+        old, new = (read_picture(Path(str(row[f"picture_{side}"]))) for side in ("old", "new"))
+        if old is not None and new is not None:
+            picture_pairs[str(row["name"])] = old, new
     return Compared(values, picture_pairs)
 
 
 def figures(values: dict[str, Any]) -> list[tuple[str, float | None, float | None]]:
     """Title, old and new value of each figure; None if there was nothing to measure."""
-    return [(title, *(_at(values[side], keys) for side in ("old", "new"))) for title, keys in FIGURES]
+    return [(title, _at(values["old"], keys), _at(values["new"], keys)) for title, keys in FIGURES]
 
 
 def _at(values: Any, keys: tuple[str, ...]) -> float | None:

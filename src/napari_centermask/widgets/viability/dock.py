@@ -115,7 +115,7 @@ class ViabilityDock(Dock):
         add(self.session.changed, self._on_result_changed)
         add(self.projects.project_changed, self._bind)
         self.links.on_end(self._cell_links.end)
-        self.links.on_end(lambda: [viability.show(AS_BEFORE) for viability in coloured])
+        self.links.on_end(lambda: _show_as_before(coloured))
         self.links.on_end(self.classification.close)
         self.links.on_end(self.measuring.close)
 
@@ -258,3 +258,9 @@ class ViabilityDock(Dock):
         folder = QFileDialog.getExistingDirectory(self, "Figures of an evaluation")
         if folder:
             self.figures.show_folder(Path(folder))
+
+
+def _show_as_before(coloured: list[Viability]) -> None:
+    """Give the cells the colours that they had before the dock."""
+    for viability in coloured:
+        viability.show(AS_BEFORE)

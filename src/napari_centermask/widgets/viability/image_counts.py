@@ -31,7 +31,8 @@ class ImageCounts(QWidget):
 
     def __init__(self, projects: ProjectSession) -> None:
         super().__init__()
-        self._projects, self._dead = projects, None
+        self._projects = projects
+        self._dead: int | None = None
         self._known: dict[int, Counts] = {}
         self._listed: list[int] = []
         self._waiting: list[int] = []

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_centermask.core.result import Result
-    from napari_centermask.pipeline import Plane, PlaneCells
+    from napari_centermask.pipeline import Plane, PlaneCells, Progress
     from napari_centermask.settings import SegmentSettings
     from napari_centermask.widgets.viewer.shown import Shown
 
@@ -64,7 +64,12 @@ class ImageRun:
         self.target = shown
 
     def ask(
-        self, title: str, work: Callable[..., Generator], planes: list[Plane], settings: SegmentSettings, then: Then
+        self,
+        title: str,
+        work: Callable[[list[Plane], SegmentSettings], Generator[Progress, None, object]],
+        planes: list[Plane],
+        settings: SegmentSettings,
+        then: Then,
     ) -> None:
         """Compute something else with the model; `then` gets the answer and returns the report."""
         self._then = then

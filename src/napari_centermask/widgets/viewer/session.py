@@ -85,7 +85,7 @@ class Session:
     def result(self, source: Image | None) -> Result | None:
         """The image's result; None if it has none."""
         shown = self.shown(source)
-        return shown and shown.result
+        return None if shown is None else shown.result
 
     def shown(self, source: Image | None) -> Shown | None:
         """The image's result with its layers; None if it has none."""

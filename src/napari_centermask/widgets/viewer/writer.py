@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,8 @@ def _result(data: Any, attributes: dict[str, Any]) -> Result:
     if isinstance(result, Result):
         return result
     array = np.asarray(data)
-    result = Result(array.shape[-2:], leading=array.shape[:-2], name=str(attributes.get("name", "image")))
+    *leading, height, width = array.shape
+    result = Result((height, width), leading=tuple(leading), name=str(attributes.get("name", "image")))
     last = 0
     for index in np.ndindex(*result.leading):
         cells = from_label_image(array[index])
@@ -74,7 +76,8 @@ def _file_name(name: str, result: Result) -> str:
 
 def pixel_size(attributes: dict[str, Any]) -> dict[str, float]:
     """The side of a pixel, if the layer has it in micrometres."""
-    units, scale = attributes.get("units") or (), attributes.get("scale")
+    units: Sequence[object] = attributes.get("units") or ()
+    scale = attributes.get("scale")
     if len(units) and scale is not None and str(units[-1]) in ("um", "µm", "micrometer"):
         return {"pixel_size_um": float(scale[-1])}
     return {}

@@ -12,13 +12,13 @@ from napari_centermask.models.store.zoo import ModelFiles, find_model
 from napari_centermask.settings import SegmentSettings
 
 if TYPE_CHECKING:
-    from napari_centermask.engines import Engine
+    from napari_centermask.engines import AnyEngine
 
 _MOST = 2
-_ENGINES: dict[tuple, Engine] = {}
+_ENGINES: dict[tuple[object, ...], AnyEngine] = {}
 
 
-def cached_engine(settings: SegmentSettings) -> Engine:
+def cached_engine(settings: SegmentSettings) -> AnyEngine:
     """The engine for these settings; the last two loaded ones are kept for the session.
 
     Raises
