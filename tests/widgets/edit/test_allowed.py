@@ -14,6 +14,7 @@ class Thing:
     name: str = "thing"
     needs: int = 0
     in_view: bool = True
+    changes: bool = True
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,11 @@ class Thing:
         (Thing("undo", in_view=False), CorrectState(is_flat=False, undo_name="split of cell 1"), ""),
         (Thing("redo"), CorrectState(undo_name="split of cell 1"), "nothing to redo"),
         (Thing("redo"), CorrectState(redo_name="split of cell 1"), ""),
+        (Thing(), CorrectState(closed="Open elsewhere."), "Open elsewhere."),
+        (Thing("undo", in_view=False), CorrectState(undo_name="x", closed="Open elsewhere."), "Open elsewhere."),
+        (Thing(needs=1), CorrectState(closed="Open elsewhere."), "Open elsewhere."),
+        (Thing(changes=False), CorrectState(closed="Open elsewhere."), ""),
+        (Thing(needs=1, changes=False), CorrectState(closed="Open elsewhere."), "Select a cell"),
     ],
 )
 def test_an_action_that_cannot_work_says_why(thing, state, reason):
@@ -48,3 +54,6 @@ def test_buttons_of_the_review_follow_its_state():
     assert refused(ReviewState(True)) == {"previous", "next", "accept", "reject"}
     assert refused(ReviewState(True, has_active=True)) == {"previous", "next"}
     assert refused(ReviewState(True, is_flat=False, n_waiting=1)) == {"accept", "reject", "view", "draw", "whole"}
+    closed = ReviewState(True, n_waiting=1, has_active=True, closed="Open elsewhere.")
+    assert refused(closed) == {"accept", "reject", "view", "draw", "whole", "remove"}
+    assert review_refusals(closed)["accept"] == "Open elsewhere."

@@ -9,6 +9,7 @@ import pytest
 
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
+from napari_centermask.widgets.edit.correction import perform
 from napari_centermask.widgets.edit.key_names import napari_keys, napari_name, pretty_key
 from napari_centermask.widgets.edit.keys import KEYS, BadKey, Keys
 from napari_centermask.widgets.viewer.planes import ImagePlanes
@@ -205,3 +206,29 @@ def test_the_dock_can_be_closed_and_opened_again(dock):
     dock._viewer.window.add_dock_widget(again, name="again")
     assert again.edits is dock.edits
     assert "Cell 2" in again.active.cell.text()
+
+
+LOOKING = {"previous", "next", "candidates", "next_candidate", "isolate"}
+
+
+def test_cells_of_a_read_only_project_are_looked_at_and_not_changed(dock):
+    edits, why = dock.edits, "Another window has this project open."
+    edits.history.closed = why
+    edits.select((1, 2))
+    buttons = {**dock.active.buttons, **dock.tools.buttons, "undo": dock.painting.undo, "redo": dock.painting.redo}
+    assert {name for name, button in buttons.items() if button.isEnabled()} == LOOKING
+    assert all(why in button.toolTip() for name, button in buttons.items() if name not in LOOKING)
+    for part in (dock.active.category, *dock.painting.modes.buttons()):
+        assert (part.isEnabled(), part.toolTip()) == (False, why)
+    edits.history.closed = ""
+    edits.select((1,))
+    assert dock.tools.buttons["delete"].isEnabled()
+    assert dock.active.category.isEnabled()
+
+
+def test_a_key_that_would_change_a_read_only_project_says_why(dock, notices):
+    dock.edits.history.closed = "Another window has this project open."
+    dock.edits.select((3,))
+    perform(dock.edits, KEYS.actions["delete"])
+    assert notices() == ["Delete: Another window has this project open."]
+    assert len(dock.edits.result) == 4

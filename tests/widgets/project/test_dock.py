@@ -203,7 +203,8 @@ def test_a_second_window_reads_only_and_says_so(project_dock, folder):
         project_dock.open(folder)
         assert project_dock.project.read_only
         assert project_dock.message.text.text() == project_dock.project.read_only
-        for button in (project_dock.head.save, project_dock.navigation.done, project_dock.head.add):
+        own, categories = project_dock, project_dock.categories
+        for button in (own.head.save, own.navigation.done, own.head.add, own.background.wanted, categories.add):
             assert not button.isEnabled()
             assert button.toolTip() == project_dock.project.read_only
         assert project_dock.head.export.isEnabled()

@@ -24,7 +24,7 @@ def test_a_project_in_use_can_do_everything():
 def test_a_read_only_project_says_why_it_cannot_be_changed():
     state = ProjectState(is_open=True, read_only="Another window has it open.", current=2, previous=1, images=2)
     assert enabled(state) == {"open", "export", "previous"}
-    assert controls(state)["save"].tooltip == "Another window has it open."
+    assert controls(state)["save"].tooltip == controls(state)["predict"].tooltip == "Another window has it open."
 
 
 def test_while_an_image_is_read_it_cannot_be_called_reviewed():

@@ -45,6 +45,7 @@ def offered(shown: Controls) -> set[str]:
         (replace(DONE, is_installing=True), {"start", "discard"}),
         (replace(DONE, installed="mine"), {"start", "discard", "predict"}),
         (replace(DONE, installed="other"), {"start", "discard", "install", "predict"}),
+        (replace(DONE, installed="other", read_only="Open elsewhere."), {"start", "discard", "install"}),
     ],
 )
 def test_only_what_can_work_is_offered(state, expected):
@@ -65,6 +66,7 @@ def test_only_what_can_work_is_offered(state, expected):
         (replace(RUNNING, run="stopping"), "stop", "The run is stopping."),
         (DONE, "stop", "The run has ended."),
         (DONE, "predict", "Install the model first."),
+        (replace(DONE, installed="mine", read_only="Open elsewhere."), "predict", "Open elsewhere."),
         (replace(DONE, installed="mine"), "install", "The model is installed under this name."),
         (replace(DONE, name="a b"), "install", "Use letters"),
     ],

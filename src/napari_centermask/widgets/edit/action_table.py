@@ -54,14 +54,19 @@ def _tool(
     _button(group, label, name, key, tool.title, tip, run, needs=tool.needs, **fields)
 
 
-def _candidates(label: str, name: str, key: str, title: str, tip: str, method: str) -> None:
-    _button("Candidates", label, name, key, title, tip, lambda edits: getattr(candidates_of(edits), method)())
+def _candidates(label: str, name: str, key: str, title: str, tip: str, method: str, *, changes: bool = True) -> None:
+    def run(edits: EditSession) -> None:
+        getattr(candidates_of(edits), method)()
+
+    _button("Candidates", label, name, key, title, tip, run, changes=changes)
 
 
 def _way_through() -> None:
-    _action("previous", ",", "Previous cell", "Select and centre the previous cell.", partial(select_next, step=-1))
-    _action("next", ".", "Next cell", "Select and centre the next cell.", select_next)
-    _action("cycle", "Q", "Cell below", "Select the next cell under the cursor.", click_under_cursor)
+    look = {"changes": False}
+    before = partial(select_next, step=-1)
+    _action("previous", ",", "Previous cell", "Select and centre the previous cell.", before, **look)
+    _action("next", ".", "Next cell", "Select and centre the next cell.", select_next, **look)
+    _action("cycle", "Q", "Cell below", "Select the next cell under the cursor.", click_under_cursor, **look)
     _action("accept", "A", "Accept", "Accept the selected cells and go to the next one.", accept)
     _action(
         "reject",
@@ -102,8 +107,10 @@ def _new_cells() -> None:
     tip = "Drag a box; the model segments the selected cell again inside it."
     _button("Model", "Redraw", "prompt_redraw", "Shift-R", "Redraw with the model", tip, _redraw, needs=1)
     tip = "Outline what the model found below the score threshold, where there is no cell."
-    _candidates("Show", "candidates", "0", "Show low-confidence candidates", tip, "toggle")
-    _candidates("Next", "next_candidate", "Shift-Y", "Next candidate", "Centre the next candidate.", "next")
+    _candidates("Show", "candidates", "0", "Show low-confidence candidates", tip, "toggle", changes=False)
+    _candidates(
+        "Next", "next_candidate", "Shift-Y", "Next candidate", "Centre the next candidate.", "next", changes=False
+    )
     _candidates(
         "Accept",
         "accept_candidate",
@@ -180,16 +187,30 @@ def _others() -> None:
     for n in range(1, _CATEGORIES + 1):
         run = partial(set_category, category=n)
         _action(f"category_{n}", f"Control-{n}", f"Category {n}", f"Give the selected cells category {n}.", run)
-    anywhere = {"in_view": False}
+    anywhere, look = {"in_view": False}, {"in_view": False, "changes": False}
     _action("mode", "T", "Write mode", "Switch between Overlap, Take over and Keep out.", next_mode, **anywhere)
     _button(
-        "Overlap", "Isolate", "isolate", "I", "Isolate", "Show the other cells as outlines only.", isolate, **anywhere
+        "Overlap",
+        "Isolate",
+        "isolate",
+        "I",
+        "Isolate",
+        "Show the other cells as outlines only.",
+        isolate,
+        changes=False,
+        **anywhere,
     )
     own = {"in_view": False, "interrupts": False}
     _action("undo", "Control-Z", "Undo", "Undo the last edit.", undo, everywhere=True, **own)
     _action("redo", "Control-Shift-Z", "Redo", "Redo the edit.", redo, everywhere=True, **own)
     _action(
-        "escape", "Escape", "Step back", "Cancel the drawing, else put the tool away, else deselect.", escape, **own
+        "escape",
+        "Escape",
+        "Step back",
+        "Cancel the drawing, else put the tool away, else deselect.",
+        escape,
+        changes=False,
+        **own,
     )
 
 

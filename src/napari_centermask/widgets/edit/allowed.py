@@ -26,6 +26,9 @@ class Requires(Protocol):
     @property
     def in_view(self) -> bool: ...
 
+    @property
+    def changes(self) -> bool: ...
+
 
 @dataclass(frozen=True)
 class CorrectState:
@@ -41,6 +44,8 @@ class CorrectState:
         Number of selected cells.
     undo_name, redo_name
         Of the edits that Undo and Redo would apply; None if there is none.
+    closed
+        Why the cells of the image cannot be changed, and what to do; empty if they can. See `core.history.History`.
     """
 
     has_image: bool = True
@@ -48,12 +53,15 @@ class CorrectState:
     n_selected: int = 0
     undo_name: str | None = None
     redo_name: str | None = None
+    closed: str = ""
 
 
 def why_not(action: Requires, state: CorrectState) -> str:
     """Why an action is not possible, and what to do; empty if it is possible."""
     if not state.has_image:
         return _NO_IMAGE
+    if action.changes and state.closed:
+        return state.closed
     if action.in_view and not state.is_flat:
         return NOT_FLAT
     if state.n_selected < action.needs:
@@ -84,23 +92,28 @@ class ReviewState:
         Number of cells that have not been reviewed.
     has_active
         A cell is selected.
+    closed
+        As in `CorrectState`.
     """
 
     has_cells: bool = False
     is_flat: bool = True
     n_waiting: int = 0
     has_active: bool = False
+    closed: str = ""
 
 
 def review_refusals(state: ReviewState) -> dict[str, str]:
     """Why each button of the Review dock is disabled; empty if it is enabled."""
     without_cells = "" if state.has_cells else NO_CELLS
-    in_view = without_cells or ("" if state.is_flat else NOT_FLAT)
+    closed = without_cells or state.closed
+    in_view = closed or ("" if state.is_flat else NOT_FLAT)
     step = without_cells or ("" if state.n_waiting else _ALL_REVIEWED)
     judge = in_view or ("" if state.n_waiting or state.has_active else _ALL_REVIEWED)
     return {
         **dict.fromkeys(("previous", "next"), step),
         **dict.fromkeys(("accept", "reject"), judge),
         **dict.fromkeys(("view", "draw", "whole"), in_view),
+        "remove": closed,
         "check": without_cells,
     }

@@ -103,7 +103,7 @@ def perform(edits: EditSession, action: Action) -> None:
         if drawing is not None:
             drawing.restart()
         edits.finish()
-    state = CorrectState(is_flat=edits.is_flat, n_selected=len(edits.selected))
+    state = CorrectState(is_flat=edits.is_flat, n_selected=len(edits.selected), closed=edits.history.closed)
     try:
         refused = "" if action.name in ("undo", "redo") else why_not(action, state)
         if refused:

@@ -123,7 +123,9 @@ class CorrectDock(Dock):
         if edits is None:
             return CorrectState(source is not None, source is None or shows_planes(self._viewer, source))
         history = edits.history
-        return CorrectState(True, edits.is_flat, len(edits.selected), history.undo_name, history.redo_name)
+        return CorrectState(
+            True, edits.is_flat, len(edits.selected), history.undo_name, history.redo_name, history.closed
+        )
 
     def _refresh(self, *_) -> None:
         state = self.state

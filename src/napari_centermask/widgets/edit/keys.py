@@ -61,6 +61,8 @@ class Action:
         Whether its key works whatever layer is active.
     in_view
         Whether it only works in 2D with the axes in their order.
+    changes
+        Whether it changes cells, or how painting does; not possible in a read-only project.
     interrupts
         Whether a stroke, polygon or drawing in progress is finished first; otherwise, the action handles it.
     """
@@ -76,6 +78,7 @@ class Action:
     also: tuple[str, ...] = ()
     everywhere: bool = False
     in_view: bool = True
+    changes: bool = True
     interrupts: bool = True
 
 

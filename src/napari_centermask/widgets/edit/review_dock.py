@@ -29,7 +29,6 @@ from napari_centermask.widgets.viewer.view import go_to_plane
 from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:
-    from napari_centermask.core.instances import Box
     from napari_centermask.core.quality import Finding
     from napari_centermask.widgets.edit.session import EditSession
 
@@ -185,9 +184,9 @@ class ReviewDock(Dock):
         if self.review is None:
             return ReviewState()
         progress = self.review.progress
-        return ReviewState(
-            True, self.review.edits.is_flat, progress.total - progress.done, self.review.active is not None
-        )
+        edits = self.review.edits
+        n_waiting, has_active = progress.total - progress.done, self.review.active is not None
+        return ReviewState(True, edits.is_flat, n_waiting, has_active, edits.history.closed)
 
     def _refresh(self, *_) -> None:
         """Show the progress, the active cell and the regions, and enable what can work."""
@@ -196,10 +195,12 @@ class ReviewDock(Dock):
         active = None if review is None else review.active
         self.judging.show_cell(active, "" if active is None else review.reason())
         boxes = () if review is None else review.edits.result.reviewed(review.edits.current_plane)
-        self.regions.show_boxes(boxes, (1, 1) if review is None else review.edits.result.shape)
+        refusals = review_refusals(self.state)
+        shape = (1, 1) if review is None else review.edits.result.shape
+        self.regions.show_boxes(boxes, shape, refused=refusals.pop("remove"))
         self.region_layer.show(self.image.layer, boxes)
         buttons = {**self.judging.buttons, **self.regions.buttons, "check": self.quality.start}
-        for name, reason in review_refusals(self.state).items():
+        for name, reason in refusals.items():
             hint(buttons[name], reason or TIPS[name], enabled=not reason)
 
     def _on_selected(self, ids: tuple[int, ...]) -> None:
@@ -237,9 +238,10 @@ class ReviewDock(Dock):
         (y0, x0), (y1, x1) = np.round(corners.min(axis=0)).astype(int), np.round(corners.max(axis=0)).astype(int) + 1
         self.mark((int(y0), int(x0), int(y1), int(x1)))
 
-    def mark(self, box: Box) -> None:
+    def mark(self, box: tuple[float, float, float, float]) -> None:
         """Mark a rectangle (y0, x0, y1, x1) of the current plane as reviewed."""
-        n = self._change(lambda: self.review.mark(tuple(round(v) for v in box)))
+        y0, x0, y1, x1 = (round(v) for v in box)
+        n = self._change(lambda: self.review.mark((y0, x0, y1, x1)))
         if n is not None:
             show_info(f"{counted(n, 'cell')} accepted.")
 

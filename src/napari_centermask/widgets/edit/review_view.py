@@ -23,6 +23,7 @@ from napari_centermask.core.instances import Box
 from napari_centermask.core.review import ReviewCount
 from napari_centermask.widgets.edit.cell_table import CellTable
 from napari_centermask.widgets.parts.layout import row
+from napari_centermask.widgets.parts.pickers import hint
 
 _FILTER_HELP = (
     "Conditions separated by spaces; a cell must meet all: score<0.6  overlap>20%  quality<0.7  area>500  solidity<0.85, "
@@ -38,6 +39,7 @@ TIPS = {
     "view": "Everything on the canvas is right and complete; its cells are accepted.",
     "draw": "Drag a rectangle in which everything is right and complete. Esc cancels.",
     "whole": "The whole plane is right and complete.",
+    "remove": "Remove the selected rectangle. Its cells stay as they are.",
     "check": "Find empty, tiny, duplicate and self-touching cells, and cells that are not reviewed.",
 }
 """What the buttons do, by name."""
@@ -163,16 +165,16 @@ class RegionsBox(QWidget):
         self.list = QListWidget()
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.remove = QPushButton("Remove")
-        self.remove.setToolTip("Remove the selected rectangle. Its cells stay as they are.")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
         layout.addWidget(about)
         layout.addWidget(_line(self.view, self.draw, self.whole, wide=(0, 1, 2)))
         layout.addWidget(self.list, 1)
         layout.addWidget(self.remove)
-        self.list.currentItemChanged.connect(lambda *_: self.remove.setEnabled(self.chosen is not None))
+        self.list.currentItemChanged.connect(self._show_remove)
         self.list.itemClicked.connect(lambda _: self.looked_at.emit(self.chosen))
         self.remove.clicked.connect(lambda: self.removed.emit(self.chosen))
+        self._refused = ""
         self.show_boxes((), (1, 1))
 
     @property
@@ -181,8 +183,9 @@ class RegionsBox(QWidget):
         item = self.list.currentItem()
         return None if item is None else item.data(Qt.ItemDataRole.UserRole)
 
-    def show_boxes(self, boxes: tuple[Box, ...], shape: tuple[int, int]) -> None:
-        """List these rectangles of a plane of this shape."""
+    def show_boxes(self, boxes: tuple[Box, ...], shape: tuple[int, int], *, refused: str = "") -> None:
+        """List these rectangles of a plane of this shape; `refused` says why none can be removed."""
+        self._refused = refused
         self.list.clear()
         for box in boxes:
             y0, x0, y1, x1 = box
@@ -191,7 +194,11 @@ class RegionsBox(QWidget):
             item = QListWidgetItem(size)
             item.setData(Qt.ItemDataRole.UserRole, box)
             self.list.addItem(item)
-        self.remove.setEnabled(False)
+        self._show_remove()
+
+    def _show_remove(self, *_: object) -> None:
+        reason = self._refused or ("" if self.chosen is not None else "Select a rectangle in the list.")
+        hint(self.remove, reason or TIPS["remove"], enabled=not reason)
 
 
 def _line(*widgets: QWidget, wide: tuple[int, ...]) -> QWidget:

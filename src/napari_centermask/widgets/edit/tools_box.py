@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
+    QBoxLayout,
     QButtonGroup,
     QComboBox,
     QDoubleSpinBox,
@@ -114,9 +115,9 @@ class ActiveBox(QWidget):
             text = f"<b>Cell {cell.id}</b>{more} · {name} · {cell.status}<br>{cell.area:,} px · score {cell.score:.2f}"
             text += f" · {cell.source}" if cell.source else ""
         self.cell.setText(text)
-        self._show_category(edits)
+        self._show_category(edits, state)
 
-    def _show_category(self, edits: EditSession | None) -> None:
+    def _show_category(self, edits: EditSession | None, state: CorrectState) -> None:
         categories = {} if edits is None else edits.result.categories
         with QSignalBlocker(self.category):
             self.category.clear()
@@ -125,7 +126,8 @@ class ActiveBox(QWidget):
             if edits is not None:
                 now = edits.cell.category if edits.cell is not None else edits.category
                 self.category.setCurrentIndex(self.category.findData(now))
-        self.category.setEnabled(bool(categories))
+        reason = why_not(KEYS.actions["category"], state)
+        hint(self.category, reason or "The category of the selected cells.", enabled=bool(categories) and not reason)
 
 
 def _swatch(category: int) -> QIcon:
@@ -144,11 +146,10 @@ class PaintBox(QWidget):
         super().__init__()
         self.modes = QButtonGroup(self)
         buttons = []
-        for mode, (title, tip) in _MODES.items():
+        for mode, (title, _) in _MODES.items():
             button = QPushButton(title)
             button.setCheckable(True)
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            button.setToolTip(f"{tip} {KEYS.key('mode')} switches to the next mode.")
             button.setProperty("mode", mode)
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             button.clicked.connect(lambda _, mode=mode: self.mode_picked.emit(mode))
@@ -166,9 +167,12 @@ class PaintBox(QWidget):
     def show_state(self, edits: EditSession | None, state: CorrectState) -> None:
         """Show the write mode and what can be undone."""
         mode = "overlap" if edits is None else edits.mode
+        refused = why_not(KEYS.actions["mode"], state)
         for button in self.modes.buttons():
-            button.setChecked(button.property("mode") == mode)
-            button.setEnabled(edits is not None)
+            own = button.property("mode")
+            button.setChecked(own == mode)
+            tip = f"{_MODES[own][1]} {KEYS.key('mode')} switches to the next mode."
+            hint(button, refused or tip, enabled=edits is not None and not refused)
         for button, action, name in (
             (self.undo, KEYS.actions["undo"], state.undo_name),
             (self.redo, KEYS.actions["redo"], state.redo_name),
@@ -182,8 +186,10 @@ class PaintBox(QWidget):
 def _equal(buttons: list[QPushButton]) -> QWidget:
     """Buttons side by side, all of one width."""
     holder = row(*buttons)
-    for n in range(len(buttons)):
-        holder.layout().setStretch(n, 1)
+    layout = holder.layout()
+    if isinstance(layout, QBoxLayout):
+        for n in range(len(buttons)):
+            layout.setStretch(n, 1)
     return holder
 
 

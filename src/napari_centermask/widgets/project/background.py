@@ -21,7 +21,6 @@ class BackgroundBox(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.wanted = QCheckBox("Predict the next images")
-        self.wanted.setToolTip("Segment the next untouched images while you work on this one.")
         self.models = ModelCombo()
         self.models.setToolTip("The model to predict with; it uses the settings of its last run in this window.")
         self.order = QComboBox()

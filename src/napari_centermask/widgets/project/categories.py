@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.viewer.shown import Shown
     from napari_centermask.widgets.work.connections import Connections
 
+_NO_OWNER = "There are no categories to edit. Open a project, or select an image that has cells."
+
 
 class CategoryEditor:
     """Applies changes in the box to the project or the image, and shows why some are not possible."""
@@ -48,7 +50,7 @@ class CategoryEditor:
         """Show the present categories."""
         owner = self.owner
         categories = {} if owner is None else with_keys(owner.categories)
-        self._box.show_categories(categories, enabled=owner is not None and not owner.read_only)
+        self._box.show_categories(categories, closed=_NO_OWNER if owner is None else owner.read_only)
 
     def change(self, change: Callable[[Project | ImageCategories], object]) -> None:
         """Change the categories; an error is shown below them."""

@@ -59,14 +59,18 @@ class CategoryBox(QWidget):
         self.add.clicked.connect(self._on_add)
         self.name.returnPressed.connect(self._on_add)
 
-    def show_categories(self, categories: Mapping[int, Category], *, enabled: bool = True) -> None:
-        """Show these, in the order of their ids."""
+    def show_categories(self, categories: Mapping[int, Category], *, closed: str = "") -> None:
+        """Show these, in the order of their ids; `closed` says why they cannot be edited."""
         for line in self.lines.values():
             for part in line:
                 self._grid.removeWidget(part)
                 part.deleteLater()
         self.lines = {id: self._line(id, categories[id]) for id in sorted(categories)}
-        self.setEnabled(enabled)
+        self.setEnabled(not closed)
+        self.add.setToolTip(closed or "Add a category of this name.")
+        self.name.setToolTip(closed or "Name of a new category.")
+        for part in (part for line in self.lines.values() for part in line):
+            part.setToolTip(closed or part.toolTip())
         self.problem.hide()
 
     def explain(self, text: str) -> None:

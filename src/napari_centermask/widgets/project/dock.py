@@ -207,7 +207,9 @@ class ProjectDock(Dock):
         self.head.name.setText("<b>No project</b>" if project is None else f"<b>{project.folder.name}</b>")
         self.head.name.setToolTip("" if project is None else str(project.folder))
         self.head.samples.setVisible(project is None)
-        for name, control in controls(state).items():
+        shown = controls(state)
+        show_control(self.background.wanted, shown.pop("predict"))
+        for name, control in shown.items():
             show_control(getattr(self.head, name, None) or getattr(self.navigation, name), control)
         self.navigation.count.setText(progress_text(state))
 

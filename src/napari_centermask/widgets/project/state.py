@@ -60,6 +60,7 @@ def controls(state: ProjectState) -> dict[str, Control]:
         "add": control("Add images from another folder; they stay where they are.", closed),
         "bring": control("Import cells from a COCO file of any program.", closed),
         "export": control("Check the cells and export them as COCO.", none),
+        "predict": control("Segment the next untouched images while you work on this one.", closed),
         "previous": control("Go to the previous image.", none, before),
         "next": control("Go to the next image.", none, after),
         "done": control(

@@ -48,6 +48,8 @@ class DockState:
         Verdict of the comparison with the old model; empty without a comparison.
     is_recommended
         Whether the verdict recommends the new model.
+    read_only
+        Why the open project cannot be changed; empty if it can, and without one.
     """
 
     has_data: bool = False
@@ -64,6 +66,7 @@ class DockState:
     installation_error: str = ""
     verdict: str = ""
     is_recommended: bool = False
+    read_only: str = ""
 
     @property
     def is_alive(self) -> bool:
@@ -114,7 +117,9 @@ def controls(state: DockState) -> Controls:
         discard=control("End the run and delete its folder.", "" if state.run else "No run is shown."),
         install=_install(state),
         predict=control(
-            "Segment the next image with the new model.", "" if state.installed else "Install the model first."
+            "Segment the next image with the new model.",
+            "" if state.installed else "Install the model first.",
+            state.read_only,
         ),
         shows_run=bool(state.run),
         shows_install=bool(state.run) and not state.is_alive and state.has_model,

@@ -134,6 +134,7 @@ class TrainDock(Dock):
             installation_error=training.installation_error,
             verdict="" if compared is None else compared.sentence,
             is_recommended=compared is not None and compared.is_recommended,
+            read_only="" if self.projects.project is None else self.projects.project.read_only,
         )
 
     def _refresh(self, *_) -> None:
@@ -169,6 +170,7 @@ class TrainDock(Dock):
         self.part.list_sources()
         self._opens_newest = True
         self._look()
+        self._refresh()
 
     def _look(self) -> None:
         """List the runs of the project and of this machine."""
