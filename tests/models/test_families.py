@@ -1,9 +1,13 @@
 """Code outside the records of families never compares their names."""
 
 import ast
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from cyclopts import App, Parameter
 
 import napari_centermask
 from napari_centermask.models.families import FAMILIES, family_of, graph_names
@@ -70,3 +74,38 @@ def test_a_card_of_an_unknown_family_is_refused():
 
     with pytest.raises(BadModel, match="does not match any of the expected tags"):
         ModelCard.from_json('{"name": "x", "licence": "CC0-1.0", "diameter": 3, "model": {"family": "stars"}}')
+
+
+FURTHER = """
+class SpotSettings(NetworkSettings):
+    family: Literal["spots"] = "spots"
+    spot_radius: float = Field(2.0, gt=0)
+
+
+"""
+
+
+@pytest.fixture
+def with_spots(tmp_path, monkeypatch):
+    """The settings module with one more form among the others, and no other change."""
+    first, second = (SOURCE / "settings.py").read_text(encoding="utf-8").split("class UNetSettings", 1)
+    path = tmp_path / "settings_with_spots.py"
+    path.write_text(f"{first}{FURTHER.lstrip()}class UNetSettings{second}", encoding="utf-8")
+    spec = spec_from_file_location(path.stem, path)
+    module = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, path.stem, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_further_form_in_the_settings_has_its_flags_and_is_read_from_files(with_spots, tmp_path):
+    kind = with_spots.TrainSettings
+    taken = []
+
+    def command(*, settings: Annotated[kind, Parameter(name="*")]) -> None:
+        taken.append(settings)
+
+    flags = ["--data", str(tmp_path), "--out", str(tmp_path), "--model.family", "spots", "--model.spot-radius", "3"]
+    App(default_command=command)(flags, result_action="return_value")
+    assert taken[0].model == with_spots.SpotSettings(spot_radius=3)
+    assert kind.model_validate_json(taken[0].model_dump_json()) == taken[0]

@@ -187,7 +187,7 @@ def _others() -> None:
     for n in range(1, _CATEGORIES + 1):
         run = partial(set_category, category=n)
         _action(f"category_{n}", f"Control-{n}", f"Category {n}", f"Give the selected cells category {n}.", run)
-    anywhere, look = {"in_view": False}, {"in_view": False, "changes": False}
+    anywhere = {"in_view": False}
     _action("mode", "T", "Write mode", "Switch between Overlap, Take over and Keep out.", next_mode, **anywhere)
     _button(
         "Overlap",
