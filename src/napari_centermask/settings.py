@@ -1,4 +1,8 @@
-"""Settings, written once: one pydantic class is the JSON file, the command-line flags and the form."""
+"""Settings, written once: one pydantic class is the JSON file, the command-line flags and the form.
+
+Each class says where its defaults come from. Bounds that no comment explains keep out what makes no sense, such as a negative
+size; an upper one is a choice far beyond what is useful.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,8 @@ class Settings(BaseModel):
 class PreprocessSettings(Settings):
     """How intensities are corrected before they are normalised; the same in training and in use.
 
-    Sizes are pixels at the model's cell size, so that they follow the cells and not the magnification.
+    Sizes are pixels at the model's cell size, so that they follow the cells and not the magnification. Defaults change
+    nothing; the sizes are choices, two and a half cells of 40 pixels for the background and a pixel for the noise.
     """
 
     flat_field: Path | None = Field(
@@ -63,6 +68,13 @@ class SegmentSettings(Settings):
     """How an image is segmented.
 
     A score, suppression, overlap or smallest area that is not set comes from the model's card, if it has one.
+
+    Defaults, for models whose card has none: `score` is that of the reference's demo, `nms` the reference's (docs/models.md),
+    `mask_nms` was compared with others (docs/benchmarks.md, "Overlapping cells"), `percentiles` are `core.normalise.RANGE`. A
+    `foreground` of a half takes what is more likely a cell than not; `seed` and `smoothing` are choices; what the shipped
+    U-Net takes in their place was chosen on `val` (docs/models.md). `tile` and `overlap` are choices: a tile of 1,024 keeps
+    the whole process below 750 MB (docs/benchmarks.md, "Large images"), and the pipeline overlaps tiles by a cell in any
+    case. `min_area` is a choice: fewer pixels have no shape.
     """
 
     model: str = Field("nuclei", description="Name of an installed model, or a model file.")
@@ -136,7 +148,11 @@ class SegmentSettings(Settings):
 
 
 class AugmentSettings(Settings):
-    """Random changes of the training tiles."""
+    """Random changes of the training tiles.
+
+    Their strengths are choices, not measured one by one. `nuclei` was trained with them, but for zooms from 0.4
+    (scripts/train_nuclei.json); changes that are off by default suit some microscopes only.
+    """
 
     flip: bool = Field(True, description="Flips and quarter turns.")
     scale: tuple[float, float] = Field((0.5, 1.6), description="Range of the random zoom around the model's diameter.")
@@ -258,7 +274,11 @@ class ModelSettings(NetworkSettings):
 
 
 class UNetSettings(NetworkSettings):
-    """Settings of a U-Net: maps of background and categories, and maps that separate touching cells."""
+    """Settings of a U-Net: maps of background and categories, and maps that separate touching cells.
+
+    `depth` is the paper's (arXiv 1505.04597). `width` is a choice, a quarter of the paper's 64: 1.9 instead of 31 million
+    parameters. The border and the distance are there because touching cells are parted with them; docs/models.md has the rest.
+    """
 
     family: Literal["unet"] = "unet"
     architecture: Literal["plain", "unet", "unet++", "fpn", "deeplabv3+"] = Field(
@@ -326,7 +346,11 @@ else:
 
 
 class LossSettings(Settings):
-    """The losses of a U-Net's maps, each with its factor, 0 for none; see docs/training.md."""
+    """The losses of a U-Net's maps, each with its factor, 0 for none; see docs/training.md.
+
+    `focal_gamma` is the best one of arXiv 1708.02002 (table 1b), `tversky_alpha` that of arXiv 1706.05721. The factors are
+    choices: cross-entropy and Dice alike, as in nnU-Net, and the two maps beside them.
+    """
 
     cross_entropy: float = Field(1.0, ge=0, description="Cross-entropy of the classes.")
     focal: float = Field(0.0, ge=0, description="Focal loss: pixels that are already right count less.")
@@ -347,7 +371,14 @@ class LossSettings(Settings):
 
 
 class TrainSettings(Settings):
-    """Training settings; one object is the run file, the flags and the form."""
+    """Training settings; one object is the run file, the flags and the form.
+
+    The defaults are those of a training from scratch; `training.run.defaults` computes those of a fine-tuning. `diameter`,
+    `tile`, `batch`, `learning_rate` and `weight_decay` are those that `nuclei` was trained with (scripts/train_nuclei.json);
+    others were not compared. The rate is also PyTorch's default for AdamW; the decay is a choice, five times PyTorch's 0.01,
+    against overfitting of few images. `steps`, `warmup`, `ema` (a mean over the last 1,000 steps), `clip` and
+    `evaluate_every` are choices for runs of hours. `replay_part` was measured, see `training.run.defaults`.
+    """
 
     data: list[Path] = Field(
         ..., description="Folders with images/ and annotations_train.json; at least one also has annotations_val.json."
@@ -427,7 +458,11 @@ class TrainSettings(Settings):
 
 
 class ClassifierSettings(Settings):
-    """A classifier of single cells, from the channels and the mask in a square around each."""
+    """A classifier of single cells, from the channels and the mask in a square around each.
+
+    The defaults are those of the classifier in `live-dead`, choices that were not compared with others; docs/benchmarks.md,
+    "Viability", measures what they give.
+    """
 
     in_channels: int = Field(1, ge=1, le=64, description="Channels of the input image.")
     categories: list[str] = Field(["living", "dead"], min_length=2, description="Names of the categories, in order.")
@@ -444,7 +479,11 @@ class ClassifierSettings(Settings):
 
 
 class ClassifierTraining(Settings):
-    """Training settings of a classifier of cells."""
+    """Training settings of a classifier of cells.
+
+    `batch`, `learning_rate` and `weight_decay` are those of the classifier in `live-dead`, choices; docs/benchmarks.md, "Measures
+    against imbalance", compares weights, focal loss and oversampling, none of which is on.
+    """
 
     data: list[Path] = Field(..., description="Folders with images/ and annotations_train.json, annotations_val.json.")
     out: Path = Field(..., description="The model to write: NAME.classifier.onnx.")

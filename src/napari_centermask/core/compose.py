@@ -10,12 +10,17 @@ import numpy as np
 from napari_centermask.core.instances import Box, Instance, Instances
 
 HATCH = 200
+"""Value of the hatch among the outlines, whose values are categories: a choice below 256 that leaves 199 of them apart."""
 MAX_SLOTS = 65_534
+"""What uint16 can tell apart, less the background and one to spare."""
 _MAX_CATEGORY = HATCH - 1
-_HATCH_STEP = 4
-_MODERATE = 1 << 20
-_STRIP = 256
-_STEP_CELLS, _STEP_BOXES = 256, 64  # of one step: some milliseconds
+_HATCH_STEP = 4  # every fourth diagonal: a choice, seen at full resolution and leaving three of four pixels clear
+_MODERATE = 1 << 20  # scipy's find_objects makes an entry for each number up to the largest: 28 ms for a million
+# Rows and columns of a part that is drawn at once: 5,000 cells on 2048 x 2048 take 99 ms so and 11 ms in the slowest step, 110 to
+# 124 ms in parts of other sizes, and 74 ms in one of 2048 x 2048 (scripts/benchmarks/limits.py).
+_STRIP = 256, 4096
+# Of one step, choices of some milliseconds: new cells that are taken in, boxes and pixels that are drawn.
+_STEP_CELLS, _STEP_BOXES, _STEP_PIXELS = 256, 64, 1 << 19
 
 
 def stacked(instances: Iterable[Instance]) -> list[Instance]:
@@ -271,7 +276,7 @@ class Views:
         """Compose a strip, or some boxes, of what waits."""
         done: list[Box] = []
         pixels = 0
-        while self._waiting and pixels < _MODERATE // 2 and len(done) < _STEP_BOXES:
+        while self._waiting and pixels < _STEP_PIXELS and len(done) < _STEP_BOXES:
             y0, x0, y1, x1 = box = self._waiting[-1]
             self._compose(box)
             self._waiting.pop()
@@ -346,10 +351,10 @@ class Views:
     def _strips(self) -> list[Box]:
         """Parts of the plane that stay in the processor's cache."""
         height, width = self._instances.shape
-        wide = _MODERATE // _STRIP
+        high, wide = _STRIP
         return [
-            (y, x, min(y + _STRIP, height), min(x + wide, width))
-            for y in range(0, height, _STRIP)
+            (y, x, min(y + high, height), min(x + wide, width))
+            for y in range(0, height, high)
             for x in range(0, width, wide)
         ]
 

@@ -9,7 +9,8 @@ from scipy import ndimage
 
 from napari_centermask.core.errors import BadImage, BadSettings
 
-_DARKEST = 0.05  # of the mean illumination: darker corners are noise and are not brightened further
+# Of the mean illumination; darker corners are not brightened further. A choice: noise is amplified twenty times at most.
+_DARKEST = 0.05
 
 
 def estimate_gain(planes: Iterable[np.ndarray], *, dark: float = 0.0, smooth: float = 0.1) -> np.ndarray:
@@ -22,7 +23,8 @@ def estimate_gain(planes: Iterable[np.ndarray], *, dark: float = 0.0, smooth: fl
     dark
         Grey level of the camera in the dark.
     smooth
-        Sigma of the Gaussian, as a fraction of the longer side.
+        Sigma of the Gaussian, as a fraction of the longer side; a tenth is a choice, wider than cells and narrower than
+        vignetting.
 
     Returns
     -------

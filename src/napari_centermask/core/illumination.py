@@ -12,14 +12,19 @@ from scipy import ndimage
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.flat_field import gain_of
+from napari_centermask.core.normalise import RANGE
 
 BLOCK = 2048
-"""Side in pixels of the blocks that are read and corrected at once: limits memory."""
+"""Side in pixels of the blocks that are read and corrected at once: a choice, 16 MB of float32."""
 GRID = 1 << 22
-"""Largest number of grid points on which a background is estimated."""
-_FINE = 16.0  # grid steps per size of the background: a finer grid makes no visible difference
+"""Largest number of grid points on which a background is estimated: a choice, 16 MB, all of an image of 2048 x 2048."""
+# Grid steps per size of the background: with 50, 99 % of the pixels change by less than 1 % of the range, and the estimate takes
+# 5 to 25 times as long (scripts/benchmarks/limits.py).
+_FINE = 16.0
 _BALL = 0.2  # as in ImageJ, where one of radius 50 is 50 of 255 grey levels high; a higher one hollows out faint cells
-_COARSE = 4.0  # at least; on images so large that the grid cannot be finer, the background is coarser
+_COARSE = 4.0  # at least, a choice: a disk of fewer points is a square; the largest images get a coarser background
+_TRUNCATE = 4.0  # sigmas; scipy's default
+_SAMPLED = 512  # pixels along the longer side for a channel's median: a choice, a quarter of a million in all
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ class Corrected:
         radius = round(size)
         if kind == "none" or (kind == "median" and not radius):
             return self._even(channel, rows, cols)
-        margin = radius if kind == "median" else int(4 * size + 0.5) + 1
+        margin = radius if kind == "median" else int(_TRUNCATE * size + 0.5) + 1
         height, width = self.shape[1:]
         wide = range(max(0, rows.start - margin), min(height, rows.stop + margin))
         long = range(max(0, cols.start - margin), min(width, cols.stop + margin))
@@ -133,7 +138,7 @@ class Corrected:
         if kind == "median":
             plane = ndimage.median_filter(plane, 2 * radius + 1, mode="nearest")
         else:
-            plane = ndimage.gaussian_filter(plane, size, mode="nearest", truncate=4.0)
+            plane = ndimage.gaussian_filter(plane, size, mode="nearest", truncate=_TRUNCATE)
         y, x = rows.start - wide.start, cols.start - long.start
         return plane[y : y + len(rows), x : x + len(cols)]
 
@@ -156,7 +161,7 @@ class Corrected:
 
     def _fill(self, channel: int) -> float:
         if channel not in self._fills:
-            step = max(1, max(self.shape[1:]) // 512)
+            step = max(1, max(self.shape[1:]) // _SAMPLED)
             pixels = np.asarray(self._image[channel : channel + 1, ::step, ::step]).astype(np.float32)
             finite = pixels[np.isfinite(pixels)]
             self._fills[channel] = float(np.median(finite)) if finite.size else 0.0
@@ -218,7 +223,7 @@ def find_background(plane: np.ndarray, kind: str, size: float) -> np.ndarray:
         raise BadSettings(f"The background must be gaussian, tophat or rolling_ball, not {kind!r}.")
     from skimage.restoration import ellipsoid_kernel, rolling_ball
 
-    low, high = np.percentile(plane, (1, 99.8))
+    low, high = np.percentile(plane, RANGE)
     if high <= low:
         return plane.copy()
     shape = 2 * radius + 1, 2 * radius + 1

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-_SMALLEST = 1e-3
+_SMALLEST = 1e-3  # pixels: boxes without extent count as so large, as their logarithm is none
+_ROUNDED = 1 + 1e-9  # so that rounding of float64 loses no pair
 
 
 def overlapping_pairs(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -53,7 +54,7 @@ def near_pairs(boxes: np.ndarray, a: np.ndarray, b: np.ndarray, *, iou: float) -
             if 2 * small < iou * large:
                 continue
             reach = min((1 - iou) * 2 * large, small + max(0.0, 0.5 - iou) * 2 * large)
-            near = tree_a.sparse_distance_matrix(tree_b, reach * (1 + 1e-9), p=np.inf, output_type="ndarray")
+            near = tree_a.sparse_distance_matrix(tree_b, reach * _ROUNDED, p=np.inf, output_type="ndarray")
             pairs.append(np.stack([members_a[near["i"]], members_b[near["j"]]]))
     i, j = np.concatenate(pairs, axis=1)
     return i, j

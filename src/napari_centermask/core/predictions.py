@@ -12,7 +12,7 @@ from napari_centermask.core.instances import Instance, Instances, intersection
 from napari_centermask.core.regions import contains
 from napari_centermask.core.result import Index, Result, centre
 
-_SAME = 0.5
+_SAME = 0.5  # IoU: above one half, no cell is the same as two others
 
 
 def has_predictions(result: Result) -> bool:

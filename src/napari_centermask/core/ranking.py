@@ -13,9 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_centermask.core.instances import Instance, Instances, intersection
+from napari_centermask.core.normalise import RANGE
 
 SAME = 0.5
 """IoU above which two predictions are the same cell: above one half, matches are unique."""
+_TINY = 1e-9  # in place of 0, where a logarithm or a quotient is not defined; far below what counts
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class ImageSigns:
 
 def entropy(scores: np.ndarray) -> np.ndarray:
     """Binary entropy in bits of scores in [0, 1]: 1 at 0.5, 0 where the model is certain."""
-    p = np.clip(np.asarray(scores, float), 1e-9, 1 - 1e-9)
+    p = np.clip(np.asarray(scores, float), _TINY, 1 - _TINY)
     bits: np.ndarray = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
     return bits
 
@@ -79,14 +81,17 @@ def agreement(a: Sequence[Instance], b: Sequence[Instance]) -> float:
 def describe(image: np.ndarray, cells: Instances) -> np.ndarray:
     """(16,) descriptor of an image: its intensities, its detail at four scales, the size and density of its cells.
 
+    Which numbers describe an image, and in what unit, is a choice; `rank_images` divides each by its spread, so scale is no
+    matter.
+
     Parameters
     ----------
     image
         (C, H, W).
     """
     grey = np.nan_to_num(np.asarray(image, dtype=np.float32)).mean(axis=0)
-    low, high = np.percentile(grey, (1, 99.8))
-    grey = np.clip((grey - low) / max(float(high - low), 1e-9), 0, 1)
+    low, high = np.percentile(grey, RANGE)
+    grey = np.clip((grey - low) / max(float(high - low), _TINY), 0, 1)
     quantiles = np.quantile(grey, np.linspace(0.05, 0.95, 10))
     detail = []
     for _ in range(4):
@@ -126,7 +131,7 @@ def rank_images(signs: Sequence[ImageSigns], reviewed: Sequence[np.ndarray] = ()
     looks = np.array([s.descriptor for s in signs])
     known = np.array(list(reviewed)).reshape(-1, looks.shape[1])
     spread = np.concatenate([looks, known]).std(axis=0)
-    looks, known = (a / np.where(spread > 1e-12, spread, 1.0) for a in (looks, known))
+    looks, known = (a / np.where(spread > _TINY, spread, 1.0) for a in (looks, known))
     distance = np.full(n, np.inf)
     for one in known:
         distance = np.minimum(distance, np.linalg.norm(looks - one, axis=1))

@@ -20,6 +20,7 @@ _WEIGHTS = {"score": 1.0, "mask_quality": 0.8, "overlap": 0.6, "shape": 0.7, "cu
 # (docs/benchmarks.md, "What annotated cells are like"); at the second a shape is as odd as can be (chosen).
 _SOLID, _ODD = 0.92, 0.62
 _NEAR_SEAM = 1.5  # pixels: a mask cut at a seam ends in the row beside it
+_STRONG = 0.15  # of a weighed ground, from which on it is named; a choice: a score of 0.85, or a touched border
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def reason(columns: Columns, row: int) -> str:
         "shape": f"odd shape (fills {data['solidity']:.0%} of its hull)",
         "cut": "cut by a border or a seam",
     }
-    strong = sorted((k for k, v in weighed.items() if v >= 0.15), key=lambda k: -weighed[k])
+    strong = sorted((k for k, v in weighed.items() if v >= _STRONG), key=lambda k: -weighed[k])
     return ", ".join(texts[k] for k in strong[:3])
 
 

@@ -19,7 +19,7 @@ _DEAD = re.compile(
     re.IGNORECASE,
 )
 _ALIVE = re.compile(r"\b(alive|live|living|viable|vital|lebend\w*|vivante?s?|viv[oa]s?)\b", re.IGNORECASE)
-_SLACK = 1e-6  # of float32
+_SLACK = 1e-6  # more than float32 rounds a probability by (6e-8)
 
 
 def dead_category(categories: Mapping[int, str]) -> int | None:

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 _EIGHT = np.ones((3, 3), bool)
+_TRUNCATE = 3  # sigmas, which hold 99.7 % of a Gaussian; scipy's default of 4 reads a third more pixels
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def separate(
     mask = foreground >= threshold
     depth = _depth(mask, foreground, border, distance, diameter)
     if smoothing > 0:
-        depth = ndimage.gaussian_filter(depth, smoothing, mode="nearest", truncate=3)
+        depth = ndimage.gaussian_filter(depth, smoothing, mode="nearest", truncate=_TRUNCATE)
     parts, n_parts = ndimage.label(mask, structure=_EIGHT)
     seeds, _ = ndimage.label(mask & (depth >= seed), structure=_EIGHT)
     crowded = _crowded(parts, seeds, n_parts)[parts]

@@ -14,6 +14,9 @@ from napari_centermask.models.nets.cell_classifier import CellClassifier
 from napari_centermask.models.store.classifier_card import ClassifierCard
 
 TOLERANCE = 1e-4
+"""Largest difference of a probability from torch's. A choice: far below the steps of a threshold, a hundredth, and a thousand
+times what float32 rounds by."""
+_MOST_CELLS = 65_536  # of one call; a choice, 256 times what an engine asks for at once
 
 
 class _Probabilities(nn.Module):
@@ -42,7 +45,7 @@ def export_classifier(model: CellClassifier, card: ClassifierCard, path: Path) -
     side, graph = card.model.side, _Probabilities(model.eval())
     example = torch.rand(3, card.model.in_channels + 1, side, side)
     with whole_file(path) as part:
-        count = torch.export.Dim("cells", min=1, max=65536)
+        count = torch.export.Dim("cells", min=1, max=_MOST_CELLS)
         write_graph(
             graph,
             (example,),

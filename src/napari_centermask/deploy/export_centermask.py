@@ -10,7 +10,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from napari_centermask.deploy.graphs import SHAPES, Parity, accepted, any_size, compare, open_session, write_graph
+from napari_centermask.deploy.graphs import (
+    MOST_REGIONS,
+    MOST_TILES,
+    SHAPES,
+    Parity,
+    accepted,
+    any_size,
+    compare,
+    open_session,
+    write_graph,
+)
 from napari_centermask.engines.graphs import DENSE_INPUT, ROI_OUTPUTS, dense_outputs, roi_inputs
 from napari_centermask.models.nets.centermask import CenterMask
 
@@ -57,7 +67,7 @@ def _write_roi(model: CenterMask, path: Path, card: Any) -> None:
     with torch.no_grad():
         pyramid, *_ = model.dense(torch.randn(2, model.settings.in_channels, 256, 320))
     rois, classes = _random_rois(7, 2, (256, 320), len(model.settings.categories), np.random.default_rng(0))
-    batch, count = torch.export.Dim("batch", min=1, max=64), torch.export.Dim("rois", min=0, max=1_000_000)
+    batch, count = torch.export.Dim("batch", min=1, max=MOST_TILES), torch.export.Dim("rois", min=0, max=MOST_REGIONS)
     n = _n_levels(model)
     maps = tuple({0: batch, 2: torch.export.Dim(f"h{i}", min=1), 3: torch.export.Dim(f"w{i}", min=1)} for i in range(n))
     example = (tuple(pyramid), rois, classes, torch.tensor([256.0 * 320.0]))

@@ -13,7 +13,7 @@ from napari_centermask.core.probabilities import tempered
 from napari_centermask.models.store.classifier_card import ClassifierCard, find_classifier, read_classifier_card
 
 CROPS, PROBABILITIES = "crops", "probabilities"
-_BATCH = 256
+_BATCH = 256  # crops at a time: 57 us each, 90 with 1,024 (scripts/benchmarks/limits.py)
 
 
 class ClassifierEngine:

@@ -15,7 +15,8 @@ from napari_centermask.engines.suppress import SoftNms, nms_boxes, soft_nms
 
 Threshold = Literal["score", "class"]
 
-_REACH = 4
+_REACH = 4  # tiles that a box may reach beyond its location; a choice, far beyond any cell that is seen in a tile
+_SLACK = 1e-3  # of the logits in a first sieve, which is exact below; more than float32 rounds them by
 
 
 def detect(
@@ -110,7 +111,7 @@ def _candidates(
     """As `candidates`, with (K,) the locations that they come from."""
     logits = features.logits[index]
     lowest = score * score if threshold == "score" else score
-    rows, classes = np.nonzero(logits > _logit(lowest) - 1e-3)  # a first sieve, exact below
+    rows, classes = np.nonzero(logits > _logit(lowest) - _SLACK)
     probability = _sigmoid(logits[rows, classes])
     product = probability * _sigmoid(features.centerness[index][rows])
     kept = np.sqrt(product) >= score if threshold == "score" else probability > score

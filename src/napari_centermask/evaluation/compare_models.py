@@ -27,6 +27,8 @@ from napari_centermask.pipeline import segment, with_card_defaults
 from napari_centermask.pipeline.channels import named
 from napari_centermask.settings import LOWEST_SCORE, PreprocessSettings, SegmentSettings
 
+KNOWN_IMAGES = 20
+"""Largest number of images of a folder of the old model's kind; a choice: more would take longer than the comparison itself."""
 _NO_FILE_NAME = r"[^\w.-]+"
 Watch = Callable[[int, int, str], None]
 
@@ -92,7 +94,7 @@ def compare_models(
     return result
 
 
-def forgotten(folders: Sequence[Path], old: AnyEngine, new: AnyEngine, *, most: int = 20) -> float:
+def forgotten(folders: Sequence[Path], old: AnyEngine, new: AnyEngine, *, most: int = KNOWN_IMAGES) -> float:
     """By how much the mean bioimage AP falls on at most `most` validation images per folder; negative if it rises."""
     falls = []
     for folder in folders:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.normalise import RANGE
 from napari_centermask.evaluation.matching import match, pair
 from napari_centermask.io.whole_file import whole_file
 
@@ -89,7 +90,7 @@ def write_error_map(path: Path, image: np.ndarray, truth: Instances, predicted: 
 
 def _grey(image: np.ndarray) -> np.ndarray:
     grey = np.nan_to_num(image.astype(np.float64)).mean(axis=0)
-    low, high = np.percentile(grey, (1, 99.8))
+    low, high = np.percentile(grey, RANGE)
     grey = np.clip((grey - low) / max(high - low, 1e-9), 0, 1) * 255
     return np.repeat(grey[..., None], 3, axis=2)
 

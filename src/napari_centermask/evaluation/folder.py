@@ -13,7 +13,7 @@ from napari_centermask.core.instances import Instances
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.core.result import Index
 from napari_centermask.engines import AnyEngine
-from napari_centermask.evaluation.report import Report, evaluate
+from napari_centermask.evaluation.report import MOST_DETECTIONS, Report, evaluate
 from napari_centermask.io.coco.document import check_images, read_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.image_record import left_out as cells_left_out
@@ -166,7 +166,7 @@ def evaluate_folder(
     predict: Predict,
     *,
     score: float = 0.4,
-    max_detections: int = 1000,
+    max_detections: int = MOST_DETECTIONS,
     watch: Watch | None = None,
     left_out: LeftOut[str] | None = None,
 ) -> Report:
@@ -223,7 +223,7 @@ def evaluate_predictions(
     predictions: Path,
     *,
     score: float = 0.0,
-    max_detections: int = 1000,
+    max_detections: int = MOST_DETECTIONS,
     watch: Watch | None = None,
     left_out: LeftOut[str] | None = None,
 ) -> Report:

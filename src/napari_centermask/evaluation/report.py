@@ -19,8 +19,15 @@ from napari_centermask.evaluation.coco_ap import ImageScores, coco_scores
 from napari_centermask.evaluation.matching import Pairs, covered_fraction, inside_any, match, pair
 
 IOUS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
+"""Those of COCO (https://cocodataset.org/#detection-eval)."""
 OVERLAP = 0.05
-"""A cell counts as overlapping if it shares at least this fraction of its area with others."""
+"""A cell counts as overlapping if it shares at least this fraction of its area with others; a choice
+above the 0.02 by which outlines of neighbours overlap in `dsb2018_fluo` (docs/benchmarks.md, "What annotated cells are like")."""
+LAST_OF_MEAN = 0.9
+"""Up to this IoU the mean AP goes: as StarDist's tables (arXiv 1806.03535); at 0.95 a pixel along the outline decides."""
+MOST_DETECTIONS = 1000
+"""Of an image for the COCO metrics; their default of 100 would drop most cells of a dense field. A choice above the cells of
+a field."""
 
 
 @dataclass
@@ -81,7 +88,7 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; None if there is nothing to measure."""
         ap = {f"{t:.2f}": c.ap for t, c in self.counts.items()}
-        known = [v for k, v in ap.items() if v is not None and float(k) <= 0.9]
+        known = [v for k, v in ap.items() if v is not None and float(k) <= LAST_OF_MEAN]
         at50 = self.counts[0.5]
         iou = _mean(self.matched_iou)
         return {
@@ -116,7 +123,7 @@ def evaluate(
     pairs: Iterable[tuple[Instances, Instances, float | None]],
     *,
     score: float = 0.0,
-    max_detections: int = 1000,
+    max_detections: int = MOST_DETECTIONS,
     names: Iterable[str] | None = None,
     crowds: Iterable[Sequence[Instance]] | None = None,
 ) -> Report:
@@ -184,7 +191,7 @@ def _add_image(
 
 def _n_ignored(inside: np.ndarray, matched: np.ndarray) -> int:
     """Predicted cells that match no cell and lie for the most part in a crowd region."""
-    ignored = inside >= 0.5
+    ignored = inside >= 0.5  # for the most part
     ignored[matched] = False
     return int(np.count_nonzero(ignored))
 

@@ -21,7 +21,9 @@ from napari_centermask.evaluation.curves import average_precision, calibration, 
 from napari_centermask.evaluation.matching import match, pair_boxes
 
 MATCH = 0.5
-"""Two cells are the same if their boxes have at least this IoU."""
+"""Two cells are the same if their boxes have at least this IoU: the usual one, as in AP50."""
+_TEMPERATURES = (-2.3, 2.3)  # logarithms: from a tenth to ten, as in training; a choice, good calibrations are near one
+_LEAST = 1e-12  # in place of a probability of 0, which has no logarithm: a loss of 28
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def fit_temperature(judged: Judged) -> float:
     if len(np.unique(truth)) < 2:
         return 1.0
     fit = minimize_scalar(
-        lambda t: log_loss(truth, tempered(p, float(np.exp(t)))), bounds=(-2.3, 2.3), method="bounded"
+        lambda t: log_loss(truth, tempered(p, float(np.exp(t)))), bounds=_TEMPERATURES, method="bounded"
     )
     return float(np.exp(fit.x))
 
@@ -141,7 +143,7 @@ def fit_temperature(judged: Judged) -> float:
 def log_loss(truth: np.ndarray, probabilities: np.ndarray) -> float:
     """Mean negative log probability of the true category."""
     said = probabilities[np.arange(len(truth)), truth]
-    return float(-np.log(np.maximum(said, 1e-12)).mean())
+    return float(-np.log(np.maximum(said, _LEAST)).mean())
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, n: int) -> np.ndarray:

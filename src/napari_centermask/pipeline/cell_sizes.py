@@ -8,7 +8,7 @@ from napari_centermask.core.instances import Box
 from napari_centermask.pipeline.model_input import ScaledInput
 
 FEW = 3
-"""Fewer cells than this say nothing about the others."""
+"""Fewer cells than this say nothing about the others. A choice: the least of which the median is not an end."""
 
 CellSizes = tuple[np.ndarray, np.ndarray, np.ndarray]
 """(N,) diameters in network pixels, (N,) scores, (N, 2) middles (x, y) in the window's pixels."""

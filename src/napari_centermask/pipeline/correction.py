@@ -14,8 +14,10 @@ from napari_centermask.io.images import read_image
 from napari_centermask.settings import PreprocessSettings
 
 PREVIEW = 4_000_000
-"""Largest number of pixels of a preview."""
-_LEAST_SIGMA = 0.3  # pixels; a narrower Gaussian changes nothing
+"""Largest number of pixels of a preview: a choice, more than a screen shows."""
+_LEAST_SIGMA = (
+    0.3  # pixels; in a narrower Gaussian a neighbour weighs less than 1/256 of the pixel, a grey level of 8 bits
+)
 
 
 def correction_of(settings: PreprocessSettings, scale: float) -> Correction:

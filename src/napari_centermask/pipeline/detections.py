@@ -15,9 +15,17 @@ from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.pipeline.prompt_detections import DetectedTile
 from napari_centermask.settings import SegmentSettings
 
-_HEAD_BATCH = 64  # cells per call of the mask heads: more are no faster and take more memory
-_CONFIDENT = 0.5
-_MEASURED = 40  # cells whose masks are measured; more change the median little
+# Cells per call of the mask heads: 256 are no faster (scripts/benchmarks/limits.py) and, with wider overlaps of tiles, took
+# 290 MB more (docs/benchmarks.md, "Large images").
+_HEAD_BATCH = 64
+_CONFIDENT = 0.5  # score; a choice: more likely a cell than not
+# Cells whose masks are measured: the median of 40 lies 1.6 % off that of all, below 6 % in 95 of 100 draws; of 80, 0.9 % and 3 %
+# (scripts/benchmarks/limits.py).
+_MEASURED = 40
+_CANDIDATES = 10 * _MEASURED  # boxes to choose them from: a choice, as most are cut or less confident
+_SIZES_NMS = (
+    0.5  # IoU of boxes of which only one is measured: what suits `nuclei` (docs/benchmarks.md, "Overlapping cells")
+)
 
 
 class CenterMaskDetector:
@@ -73,9 +81,13 @@ class CenterMaskDetector:
         For an ellipse along its box, the disk of equal area has the diameter sqrt(width x height), so no mask is needed.
         """
         features = self._engine.features(scaled.read(window))
-        most = 10 * _MEASURED
         detections = detect(
-            features, self._engine.card, score=self._settings.score, nms=0.5, max_detections=most, across=True
+            features,
+            self._engine.card,
+            score=self._settings.score,
+            nms=_SIZES_NMS,
+            max_detections=_CANDIDATES,
+            across=True,
         )
         boxes, size = detections.boxes, np.array([window[3] - window[1], window[2] - window[0]])
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2

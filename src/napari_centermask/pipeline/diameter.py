@@ -24,9 +24,12 @@ where the first holds fewer than `_SURE`) if that is more. Together they cost ab
 the image and crowded."""
 _TRUSTED = 0.25, 2.0
 """Sizes of cells that are believed, as parts of the model's own: what is smaller is texture or noise, what is larger is cut."""
+# Choices; what they amount to together was measured (docs/benchmarks.md, "Estimating the diameter").
 _ENOUGH = 8  # cells in a look; then no other place is needed
 _SURE = 12  # cells in the last measurement; if there are fewer, a larger window is measured
 _BEST = 20  # cells whose scores determine the confidence of a look
+_LARGEST_SCALE = 8.0  # of a look: cells of an eighth of the model's size, below which there is nothing to see
+_NEAR = 0.2  # octaves between two scales that are as good as one
 _DOUBT = 0.85
 """Factor on the confidence for each octave of the cells from the sizes that the model was trained on, or of a look's scale from 1
 where the card does not say them. With 0.95 one of 37 validation images was misread (`dsb2018_brightfield`: 100 px for 18)."""
@@ -79,7 +82,7 @@ def plane_diameter(
             best = look
     if best is None:
         return None
-    scaled = plane.scaled(min(engine.card.diameter / best.diameter, 8.0))
+    scaled = plane.scaled(min(engine.card.diameter / best.diameter, _LARGEST_SCALE))
     yield Progress(0, 0, "Estimating the cell diameter")
     for least in _LAST:
         window = _window(scaled, _side(scaled, least * engine.card.diameter, settings), best.middle)
@@ -91,8 +94,10 @@ def plane_diameter(
 
 def _scales(card: ModelCard) -> list[float]:
     """The scales, from coarse to fine."""
-    trained = {float(np.clip(card.diameter / middle, 1 / 16, 8)) for _, middle, _ in card.diameters.values()}
-    return sorted({*SCALES, *(s for s in trained if min(abs(np.log2(s / other)) for other in SCALES) > 0.2)})
+    trained = {
+        float(np.clip(card.diameter / middle, 1 / 16, _LARGEST_SCALE)) for _, middle, _ in card.diameters.values()
+    }
+    return sorted({*SCALES, *(s for s in trained if min(abs(np.log2(s / other)) for other in SCALES) > _NEAR)})
 
 
 def _look(

@@ -10,6 +10,8 @@ from napari_centermask.core.errors import BadImage
 from napari_centermask.core.instances import Box
 from napari_centermask.pipeline.model_input import ModelInput
 
+_SAMPLED = 512  # pixels along the longer side of a lazy array: a choice, a quarter of a million in all
+
 
 def check_intensities(plane: ModelInput, parts: Sequence[Box] | None = None) -> None:
     """Raise an error for NaN, infinite or constant intensities in the channels in use.
@@ -27,7 +29,7 @@ def check_intensities(plane: ModelInput, parts: Sequence[Box] | None = None) -> 
         If intensities are not finite, or constant.
     """
     image = plane.image
-    step = 1 if isinstance(image, np.ndarray) else max(1, max(plane.shape) // 512)
+    step = 1 if isinstance(image, np.ndarray) else max(1, max(plane.shape) // _SAMPLED)
     boxes = [(0, 0, *plane.shape)] if parts is None else parts
     samples = [np.asarray(image[c, y0:y1:step, x0:x1:step]) for c in plane.ranges for y0, x0, y1, x1 in boxes]
     for sample in samples:

@@ -17,6 +17,7 @@ from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.settings import SegmentSettings, UNetSettings
 
 _MORE_THAN_HALF = 0.5 + 1e-6  # of a resized pixel, so that it belongs to a single cell
+_SPECK = 0.1  # of the size that half of the foreground's pixels lie in: a choice
 _FLIPS: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))  # axes of a batch of tiles
 
 
@@ -103,7 +104,7 @@ def region_sizes(
     chosen = np.arange(len(regions))
     if len(regions):
         ordered = np.sort(areas)
-        chosen = np.flatnonzero(areas >= 0.1 * ordered[np.searchsorted(ordered.cumsum(), ordered.sum() / 2)])
+        chosen = np.flatnonzero(areas >= _SPECK * ordered[np.searchsorted(ordered.cumsum(), ordered.sum() / 2)])
     scores, centres = np.array([r.score for r in regions], np.float64), (boxes[:, :2] + boxes[:, 2:]) / 2
     return 2 * np.sqrt(areas[chosen] / np.pi), scores[chosen], centres[chosen], is_cut[chosen]
 

@@ -20,10 +20,11 @@ from napari_centermask.settings import SegmentSettings
 Ranges = dict[int, tuple[np.ndarray, np.ndarray]]
 
 ALIGN = 32
+"""The coarsest stride of the backbones, of which a tile's sides must be multiples."""
 _LEAST = 64  # network pixels: OpenVINO refuses pooling windows that are smaller than the kernel
-_LARGEST_SCALE = 16.0
-_SAME_SCALE = 0.03  # a scale this close to 1 is rounded to 1 to avoid blur
-_STRIP = 1 << 23  # source pixels to resize at once: limits memory when scaling down
+_LARGEST_SCALE = 16.0  # a choice: cells of 3 pixels for a model of 40, which show nothing when they are enlarged
+_SAME_SCALE = 0.03  # a scale this close to 1 is rounded to 1 to avoid blur; a choice, far below how cells differ
+_STRIP = 1 << 23  # source pixels to resize at once when scaling down: a choice, 32 MB of float32
 
 
 def nominal_scale(scale: float) -> float:

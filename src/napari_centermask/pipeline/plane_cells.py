@@ -22,7 +22,11 @@ from napari_centermask.settings import SegmentSettings
 Seams = tuple[tuple[float, ...], tuple[float, ...]]
 """(y, x) positions at which tiles meet, in image pixels."""
 CONTEXT = 3.0
-"""Context around a region, in diameters: cells at its edge are whole, and look as they do in the image."""
+"""Context around a region, in diameters: cells at its edge are whole, and look as they do in the image. A choice: the cell,
+and one neighbour on either side."""
+_OVERLAP = 1.25
+"""Overlap of tiles in diameters of the model: more than a typical cell, so that one tile shows it whole. A choice; what tiles of
+different sizes agree on with it is in docs/benchmarks.md, "Large images"."""
 
 
 def find_cells(
@@ -95,7 +99,7 @@ def tiles_of(scaled: ScaledInput, settings: SegmentSettings, around: Sequence[Bo
             f"The overlap must be at most {settings.tile - ALIGN} with tiles of {settings.tile}, "
             f"not {settings.overlap}. Choose a smaller overlap or larger tiles."
         )
-    overlap = max(settings.overlap, int(min(1.25 * scaled.unscaled.card.diameter, settings.tile / 4)))
+    overlap = max(settings.overlap, int(min(_OVERLAP * scaled.unscaled.card.diameter, settings.tile / 4)))
     boxes = [(0, 0, *scaled.shape)] if around is None else [_aligned(box, scaled) for box in around]
     tiles = []
     for y0, x0, y1, x1 in boxes:

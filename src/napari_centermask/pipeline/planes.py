@@ -21,7 +21,7 @@ from napari_centermask.pipeline.progress import Progress
 from napari_centermask.settings import SegmentSettings
 
 MEASURED = 5
-"""Largest number of planes to estimate the diameter on: each takes the network's time for one or two tiles."""
+"""Largest number of planes to estimate the diameter on: each takes the network's time for one or two tiles. A choice."""
 
 
 @dataclass(frozen=True)

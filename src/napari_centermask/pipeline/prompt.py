@@ -19,9 +19,9 @@ from napari_centermask.pipeline.progress import run_through
 from napari_centermask.settings import SegmentSettings
 
 _TILE = 512  # network pixels; takes a third of a second on one core, and usually includes the next cell
-_STEP = _TILE // 2
-_KEPT_TILES = 16  # about 3 MB each
-_NO_RESCALING = 0.4, 3.5  # sides of a box, in diameters of the model, for which the scale is kept
+_STEP = _TILE // 2  # so that no prompt lies nearer to a tile's edge than a quarter of its side
+_KEPT_TILES = 16  # about 3 MB each; a choice
+_NO_RESCALING = 0.4, 3.5  # sides of a box, in diameters of the model, for which the scale is kept; a choice
 
 Place = tuple[int, int, int]  # octave of the scale, y0, x0 of the tile
 

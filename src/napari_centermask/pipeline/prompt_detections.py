@@ -14,8 +14,9 @@ from napari_centermask.engines.decode import detect, locations
 from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.settings import SegmentSettings
 
-_SCORE = 0.05  # a click means that there is a cell, so weak candidates count
-_TRIED = 8  # candidates under a click to compute masks for
+_SCORE = 0.05  # a click means that there is a cell, so weak candidates count: from the reference's own threshold on
+_WEAKEST = _SCORE / 10  # where there are none; a choice
+_TRIED = 8  # candidates under a click to compute masks for: a choice, at once in one call of the mask heads
 
 
 class DetectedTile:
@@ -52,7 +53,7 @@ class DetectedTile:
         detections = self._detections
         likely = detections.scores * _centred(detections.boxes, point)
         if not (likely > 0).any():
-            detections = detect(self._features, self._engine.card, score=_SCORE / 10, nms=1)
+            detections = detect(self._features, self._engine.card, score=_WEAKEST, nms=1)
             likely = detections.scores * _centred(detections.boxes, point)
         best = np.argsort(-likely, kind="stable")[:_TRIED]
         best = best[likely[best] > 0]

@@ -11,7 +11,7 @@ from napari_centermask.pipeline.map_cells import label_cells, regions_of, tile_m
 from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.settings import SegmentSettings
 
-_WEAK = 0.4  # fraction of the usual threshold to apply where the user says that there is a cell
+_WEAK = 0.4  # fraction of the usual threshold to apply where the user says that there is a cell; a choice
 
 
 class MapTile:

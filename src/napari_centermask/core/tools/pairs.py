@@ -13,7 +13,6 @@ from napari_centermask.core.result import Index, Result
 
 Pair = tuple[Instance | None, Instance | None]
 Shows = Callable[[Instance], bool]
-_WIDE = 1 << 16
 
 
 def to_changes(pairs: Sequence[Pair], plane: Index, result: Result) -> list[Change]:
@@ -37,20 +36,13 @@ def cut(mask: np.ndarray, origin: tuple[int, int], shape: tuple[int, int]) -> tu
     """The tight crop (a view) of a window's foreground inside the image, and its origin; None if nothing is left."""
     low = max(0, -int(origin[0])), max(0, -int(origin[1]))
     mask = np.asarray(mask, bool)[low[0] : max(0, shape[0] - origin[0]), low[1] : max(0, shape[1] - origin[1])]
-    rows = np.flatnonzero(_any_in_rows(mask))
+    rows = np.flatnonzero(mask.any(axis=1))
     if not rows.size:
         return None
     mask = mask[rows[0] : rows[-1] + 1]
     columns = np.flatnonzero(mask.any(axis=0))
     crop = mask[:, columns[0] : columns[-1] + 1]
     return crop, (int(origin[0]) + low[0] + int(rows[0]), int(origin[1]) + low[1] + int(columns[0]))
-
-
-def _any_in_rows(mask: np.ndarray) -> np.ndarray:
-    """`mask.any(axis=1)`, eight pixels at a time for whole images."""
-    if mask.size > _WIDE and mask.flags.c_contiguous and mask.shape[1] % 8 == 0:
-        return np.asarray(np.bitwise_or.reduce(mask.view(np.uint64), axis=1) != 0)
-    return np.asarray(mask.any(axis=1))
 
 
 def reshaped(instance: Instance, mask: np.ndarray, origin: tuple[int, int]) -> Instance | None:

@@ -10,10 +10,12 @@ from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.tools.pairs import Pair, around, drawn, reshaped
 from napari_centermask.core.tools.shape import EIGHT
 
-_WIDEST = 2
+# Choices, not measured.
+_WIDEST = 2  # pixels by which a line that falls short of the rim is widened
 _DEBRIS = 0.01  # of the cell: less is a sliver that the line cuts off at the rim, not an intended part
 _NECK = 0.9  # a neck is narrower than this fraction of the narrower side, and by at least a pixel
 _SMALL_PEAK = 0.25  # of the largest radius: below it, it is a bump, not a cell
+_PEAK = 5  # side in pixels of the window in which a peak is the deepest
 
 
 def split_line(cells: Instances, id: int, line: np.ndarray) -> list[Pair]:
@@ -81,7 +83,7 @@ def _peaks(mask: np.ndarray) -> np.ndarray:
     from scipy.ndimage import distance_transform_edt, label, maximum_filter
 
     depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    plateaus, _ = label((depth == maximum_filter(depth, 5)) & (depth > _SMALL_PEAK * depth.max()), EIGHT)
+    plateaus, _ = label((depth == maximum_filter(depth, _PEAK)) & (depth > _SMALL_PEAK * depth.max()), EIGHT)
     _, first = np.unique(plateaus, return_index=True)
     peaks = [tuple(map(int, np.unravel_index(k, mask.shape))) for k in first if plateaus.ravel()[k]]
     seeds: list[tuple[int, ...]] = []

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 class SCSE(nn.Module):
     """Concurrent spatial and channel squeeze and excitation.
 
-    The channel gate pools over the whole tile, so the same cell may get a different result in another tile.
+    The channel gate pools over the whole tile, so the same cell may get a different result in another tile. It has half of the
+    channels inside, as in the paper.
 
     Source: A. Roy, N. Navab and C. Wachinger, arXiv 1803.02579, section 2; the two are added.
     """

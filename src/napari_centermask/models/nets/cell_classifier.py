@@ -7,6 +7,11 @@ from torch import Tensor, nn
 
 from napari_centermask.settings import ClassifierSettings
 
+# Part of every trained classifier: a change would change their results.
+_PIXEL = 1e-3  # added to the pixels of a mask, so that an empty one divides by no zero
+_SPREAD = 1e-6  # added to the variance, as the gradient of a root at 0 is infinite; 0.001 of the intensity range
+_FAR = 10.0  # beyond all intensities, which end at 2 (`core.normalise.CLIP`)
+
 
 class CellClassifier(nn.Module):
     """Three levels of convolutions, with measures of the intensities inside and around the mask."""
@@ -40,11 +45,11 @@ def measures(crops: Tensor) -> Tensor:
     image = crops[:, :-1]
     parts = []
     for weight in (mask, 1 - mask):
-        total = weight.sum(dim=(2, 3)) + 1e-3
+        total = weight.sum(dim=(2, 3)) + _PIXEL
         mean = (image * weight).sum(dim=(2, 3)) / total
-        spread = (((image - mean[..., None, None]) ** 2 * weight).sum(dim=(2, 3)) / total + 1e-6).sqrt()
+        spread = (((image - mean[..., None, None]) ** 2 * weight).sum(dim=(2, 3)) / total + _SPREAD).sqrt()
         parts += [mean, spread]
-    far = 10.0 * (1 - mask)
+    far = _FAR * (1 - mask)
     parts += [(image + far).amin(dim=(2, 3)), (image - far).amax(dim=(2, 3)), mask.mean(dim=(2, 3))]
     return torch.cat(parts, dim=1)
 

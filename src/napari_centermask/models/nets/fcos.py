@@ -12,7 +12,10 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.ops import batched_nms
 
+from napari_centermask.models.nets.norm import GROUPS
+
 PRIOR_PROBABILITY = 0.01  # arXiv 1708.02002, section 3.3
+_SPREAD = 0.01  # of the weights at the start; arXiv 1708.02002, section 4.1
 
 
 class Scale(nn.Module):
@@ -30,7 +33,7 @@ def _tower(channels: int, convs: int, norm: str) -> nn.Sequential:
     layers: list[nn.Module] = []
     for _ in range(convs):
         layers.append(nn.Conv2d(channels, channels, 3, padding=1))
-        layers.append(nn.GroupNorm(32, channels) if norm == "GN" else nn.Identity())
+        layers.append(nn.GroupNorm(GROUPS, channels) if norm == "GN" else nn.Identity())
         layers.append(nn.ReLU(inplace=True))
     return nn.Sequential(*layers)
 
@@ -54,12 +57,12 @@ class FCOSHead(nn.Module):
             for layer in tower:
                 if isinstance(layer, nn.Conv2d):
                     if tower_gain is None:
-                        nn.init.normal_(layer.weight, std=0.01)
+                        nn.init.normal_(layer.weight, std=_SPREAD)
                     else:  # without a norm, a variance-preserving start is needed
                         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                     nn.init.zeros_(layer.bias)
         for layer in (self.cls_logits, self.bbox_pred, self.ctrness):
-            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.normal_(layer.weight, std=_SPREAD)
             nn.init.zeros_(layer.bias)
         nn.init.constant_(self.cls_logits.bias, -math.log((1 - PRIOR_PROBABILITY) / PRIOR_PROBABILITY))
 
@@ -103,7 +106,8 @@ def propose(
     candidates: int = 1000,
     keep: int = 100,
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Training proposals on the model's device.
+    """Training proposals on the model's device; the defaults are the reference's (the goldens' notes, items 10 and 11, and
+    "Training goldens").
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from napari_centermask.models.nets.network import Backbone
 from napari_centermask.models.nets.norm import make_norm
 
-BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}  # table 1 of the paper
 STAGES = ("res2", "res3", "res4", "res5")
 
 

@@ -36,7 +36,7 @@ def assign_levels(
     if rule == "ratio":
         level = torch.ceil(5.0 - torch.log2(image_area / area))
     else:
-        level = torch.floor(4.0 + torch.log2(area.sqrt() / 224.0 + 1e-8))
+        level = torch.floor(4.0 + torch.log2(area.sqrt() / 224.0 + 1e-8))  # as in detectron2, for boxes without area
     return level.clamp(first_level, 5).to(torch.int64) - first_level
 
 
@@ -99,7 +99,7 @@ class MaskHead(nn.Module):
         nn.init.kaiming_normal_(self.deconv.weight, mode="fan_out", nonlinearity="relu")
         nn.init.zeros_(self.deconv.bias)
         self.predictor = nn.Conv2d(channels, n_classes, 1)
-        nn.init.normal_(self.predictor.weight, std=0.001)
+        nn.init.normal_(self.predictor.weight, std=0.001)  # as in detectron2
         nn.init.zeros_(self.predictor.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -127,7 +127,7 @@ class MaskIoUHead(nn.Module):
         for linear in (self.maskiou_fc1, self.maskiou_fc2):
             nn.init.kaiming_uniform_(linear.weight, a=1)
             nn.init.zeros_(linear.bias)
-        nn.init.normal_(self.maskiou.weight, std=0.01)
+        nn.init.normal_(self.maskiou.weight, std=0.01)  # a choice, as the FCOS head's
         nn.init.zeros_(self.maskiou.bias)
 
     def forward(self, x: torch.Tensor, mask_logits: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_centermask.core.errors import BadModel
+from napari_centermask.core.normalise import RANGE
 from napari_centermask.models.families import FAMILIES, Shapes, family_of
 from napari_centermask.settings import AnyModel, PreprocessSettings
 
@@ -35,7 +36,7 @@ class ModelCard(BaseModel):
     diameter: float = Field(
         gt=0, le=LARGEST_DIAMETER, allow_inf_nan=False, description="Cell diameter in pixels that it was trained on."
     )
-    percentiles: tuple[float, float] = Field((1.0, 99.8), description="Intensities mapped to 0 and 1.")
+    percentiles: tuple[float, float] = Field(RANGE, description="Intensities mapped to 0 and 1.")
     normalisation: Literal["percentile", "zscore", "reference"] = Field(
         "percentile",
         description="zscore: z-scores of -1 and 3 become 0 and 1; reference: BGR in 0..255 as detectron2 reads it; "

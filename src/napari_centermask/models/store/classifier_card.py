@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_centermask.core.errors import BadModel
+from napari_centermask.core.normalise import RANGE
 from napari_centermask.models.store.headers import CARD_KEY, read_onnx
 from napari_centermask.models.store.zoo import CLASSIFIER as SUFFIX
 from napari_centermask.models.store.zoo import is_name, shipped_folder, user_folder
@@ -23,7 +24,7 @@ class ClassifierCard(BaseModel):
     kind: Literal["classifier"] = "classifier"
     licence: str = Field(min_length=1, description="SPDX name of the weights' licence, or its text.")
     model: ClassifierSettings
-    percentiles: tuple[float, float] = Field((1.0, 99.8), description="Intensities mapped to 0 and 1.")
+    percentiles: tuple[float, float] = Field(RANGE, description="Intensities mapped to 0 and 1.")
     temperature: float = Field(1.0, gt=0, description="Temperature of the probabilities, fitted on val.")
     training: dict[str, Any] = Field(default_factory=dict, description="Data by hash, settings, seed, time.")
     metrics: dict[str, Any] = Field(default_factory=dict, description="Metrics per data set and split.")

@@ -20,7 +20,13 @@ from napari_centermask.settings import AugmentSettings
 _UNEVEN = 0.3
 _BLURRED = 0.3
 _NOISY = 0.4
-_LEAST_BLUR = 0.2  # sigma in pixels; a smaller one changes grey levels by less than rounding to 8 bits
+_LEAST_BLUR = 0.2  # sigma in pixels; in a narrower Gaussian a neighbour weighs less than 4e-6 of the pixel
+# How the strengths are spread over their parts, and how large specks are: chosen, not measured.
+_BRIGHTNESS, _CONTRAST, _GAMMA = 0.4, 1.2, 1.5  # of `AugmentSettings.intensity`; the last two are logarithms
+_CURVED = 0.7  # weight of the quadratic part of an uneven illumination beside the linear one
+_SPECKS = 4  # fewer than so many
+_SPECK_RADIUS, _SPECK_LIGHT = (0.8, 5.0), (0.9, 1.3)  # pixels, and intensity
+_DIMMED = 0.1, 0.7  # what specks leave of the range to everything else
 
 
 def flip_turn(
@@ -77,7 +83,7 @@ def rotated_side(side: int, angle: float) -> int:
 
 
 def shift_field(shape: tuple[int, int], strength: float, rng: np.random.Generator, *, grid: int = 5) -> np.ndarray:
-    """(2, H, W) float32 smooth random shifts (y, x) of at most about `strength` pixels.
+    """(2, H, W) float32 smooth random shifts (y, x) of at most about `strength` pixels, drawn on a grid of 5 x 5 (a choice).
 
     Source: P. Simard et al., Best Practices for Convolutional Neural Networks, ICDAR 2003, section 2.
     """
@@ -166,7 +172,7 @@ def illuminate(image: np.ndarray, rng: np.random.Generator, strength: float) -> 
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None]
     a, b, c, d, e = rng.uniform(-1, 1, 5).astype(np.float32)
-    field = a * y + b * x + 0.7 * (c * y * y + d * x * x + e * x * y)
+    field = a * y + b * x + _CURVED * (c * y * y + d * x * x + e * x * y)
     field *= np.float32(strength) / max(float(np.abs(field).max()), 1e-6)
     return image * (1 + field) if rng.random() < 0.5 else image + 0.5 * field
 
@@ -191,15 +197,15 @@ def add_specks(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     The intensity range of an image ends at a high percentile, so that specks of half a percent of the pixels leave a tenth
     to a half of it to the cells.
     """
-    dim = np.float32(np.exp(rng.uniform(np.log(0.1), np.log(0.7))))
+    dim = np.float32(np.exp(rng.uniform(*np.log(_DIMMED))))
     floor = np.percentile(image[:, ::4, ::4], 1, axis=(1, 2)).astype(np.float32)[:, None, None]
     image = floor + (image - floor) * dim
     height, width = image.shape[1:]
     y, x = np.ogrid[:height, :width]
-    for _ in range(int(rng.integers(0, 4))):
-        cy, cx, radius = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(0.8, 5)
+    for _ in range(int(rng.integers(0, _SPECKS))):
+        cy, cx, radius = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(*_SPECK_RADIUS)
         cover = np.clip(radius + 0.5 - np.hypot(y - cy, x - cx), 0, 1).astype(np.float32)
-        image = image + cover * (np.float32(rng.uniform(0.9, 1.3)) - image)
+        image = image + cover * (np.float32(rng.uniform(*_SPECK_LIGHT)) - image)
     return image
 
 
@@ -243,5 +249,5 @@ def _random_tone(image: np.ndarray, rng: np.random.Generator, strength: float, *
     if colour and rng.random() < 0.5:
         factors, offsets = rng.uniform(-1, 1, (2, len(image))) * strength * 0.5
         image = channel_jitter(image, np.exp(factors), offsets * 0.5)
-    power = math.exp(1.5 * gamma) if rng.random() < 0.5 else 1.0
-    return tone(image, brightness=0.4 * brightness, contrast=math.exp(1.2 * contrast), gamma=power)
+    power = math.exp(_GAMMA * gamma) if rng.random() < 0.5 else 1.0
+    return tone(image, brightness=_BRIGHTNESS * brightness, contrast=math.exp(_CONTRAST * contrast), gamma=power)

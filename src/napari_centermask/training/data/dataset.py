@@ -18,7 +18,9 @@ from napari_centermask.io.trained_on import TrainedOn
 from napari_centermask.training.data.split import Split, split
 
 FEWEST_CELLS = 5
+"""A choice: with fewer, not one cell would be held out if a fifth is."""
 MANY_SOURCES = 10
+"""From so many on, a part is kept for the comparison alone: a choice, then a fifth of them is two sources."""
 
 
 def read_records(source: Path) -> list[ImageRecord]:

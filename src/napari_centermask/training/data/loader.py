@@ -168,6 +168,6 @@ def batches(
         collate_fn=parts.collate,
         persistent_workers=bool(settings.workers),
         multiprocessing_context=("fork" if hasattr(os, "fork") else "spawn") if settings.workers else None,
-        prefetch_factor=3 if settings.workers else None,
+        prefetch_factor=3 if settings.workers else None,  # a choice: a slow tile delays no step
         worker_init_fn=_start_worker,
     )

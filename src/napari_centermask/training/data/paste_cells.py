@@ -22,6 +22,7 @@ _BRIGHT = (
     0.1  # lowest light, as a fraction of the intensity range, for a cell to count as brighter than its surroundings
 )
 _DIMMED = 0.6, 1.2  # range of the factor on the light
+_MARGIN = 3  # pixels around a cell that belong to its patch, for its soft edge of a pixel
 _REACH = 0.45, 0.95  # distance of the centres as a fraction of the distance at which the cells would touch
 
 
@@ -56,7 +57,7 @@ class Patch:
 
 
 def cut_cells(
-    image: np.ndarray, boxes: np.ndarray, classes: np.ndarray, masks: np.ndarray, *, margin: int = 3
+    image: np.ndarray, boxes: np.ndarray, classes: np.ndarray, masks: np.ndarray, *, margin: int = _MARGIN
 ) -> list[Patch]:
     """Cut out the cells that lie entirely in the tile and overlap no other.
 
@@ -178,7 +179,7 @@ def _choose_place(patch: Patch, boxes: np.ndarray, shape: tuple[int, int], rng: 
     if len(boxes) and rng.random() < _BESIDE:
         x0, y0, x1, y1 = boxes[int(rng.integers(len(boxes)))]
         angle = rng.uniform(0, 2 * np.pi)
-        reach = 0.5 * (np.array([y1 - y0, x1 - x0]) + size - 6) * rng.uniform(*_REACH)
+        reach = 0.5 * (np.array([y1 - y0, x1 - x0]) + size - 2 * _MARGIN) * rng.uniform(*_REACH)
         centre = np.array([(y0 + y1) / 2, (x0 + x1) / 2]) + reach * np.array([np.sin(angle), np.cos(angle)])
     else:
         centre = rng.uniform(0, 1, 2) * np.array(shape)

@@ -26,6 +26,8 @@ ON_A_CELL = 0.8
 """Fraction of the windows that contain at least part of a cell; the others show background."""
 BEYOND = 0.3, 1 / 12
 """Fraction of the windows that may extend beyond the image, by up to this fraction of their side: its border cuts cells."""
+_PLACE = 0.1, 0.9
+"""Where in a window the middle of the cell lies that it was drawn for, as parts of its side."""
 
 
 class TileSampler:
@@ -181,7 +183,7 @@ def choose_window(
             start = rng.uniform(low, high)
         else:
             centre = (target[axis] + target[axis + 2]) / 2
-            start = centre - length * rng.uniform(0.1, 0.9)
+            start = centre - length * rng.uniform(*_PLACE)
         origin.append(float(np.clip(start, low, high)))
     return Window(origin[0], origin[1], scale, side)
 

@@ -10,7 +10,8 @@ from napari_centermask.training.data import augment
 
 VISIBLE_PART = 0.3
 VISIBLE_PIXELS = 12
-"""A cell cut by the tile is used for training if at least this much of it is visible, else ignored."""
+"""A cell cut by the tile is used for training if at least this much of it is visible, else ignored. Choices: less says little
+of the cell."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from napari_centermask.training.losses.centermask import (
 )
 
 REGIONS = 48
-"""Regions per tile for training the mask heads: a quarter foreground, as in the reference (which has 512)."""
+"""Regions per tile for training the mask heads: a quarter foreground, as in the reference (which has 512). A choice: the mask
+heads take time in proportion."""
 
 
 def batch_losses(model: CenterMask, images: torch.Tensor, truths: list[Truth]) -> dict[str, torch.Tensor]:

@@ -15,9 +15,11 @@ from torchvision.ops import box_iou, roi_align, sigmoid_focal_loss
 
 from napari_centermask.models.nets.fcos import locations
 
-INFINITE = 1e8
+INFINITE = 1e8  # pixels, and squared pixels: larger than any box, and exact enough beside one in float32
 LARGEST_EXTENT = 8  # of a box from a location, in strides; FCOS section 3.2, "sizes of interest"
-CENTRE_RADIUS = 1.5  # in strides
+CENTRE_RADIUS = 1.5  # in strides; the reference's (FCOS, "center sampling")
+FOCAL_ALPHA, FOCAL_GAMMA = 0.25, 2.0  # arXiv 1708.02002, section 5.1
+_TINY = 1e-6  # in place of a sum or an area of 0; far below one of a pixel
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def ltrb_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     small = torch.minimum(a, b)
     shared = (small[:, 0] + small[:, 2]) * (small[:, 1] + small[:, 3])
     areas = [(box[:, 0] + box[:, 2]) * (box[:, 1] + box[:, 3]) for box in (a, b)]
-    return shared / (areas[0] + areas[1] - shared).clamp(min=1e-6)
+    return shared / (areas[0] + areas[1] - shared).clamp(min=_TINY)
 
 
 def fcos_losses(
@@ -140,7 +142,7 @@ def fcos_losses(
     positive = labels != n_classes
     n = positive.sum().clamp(min=1).to(logits.dtype)
     wanted = F.one_hot(labels, n_classes + 1)[..., :n_classes].to(logits.dtype)
-    focal = sigmoid_focal_loss(logits, wanted, alpha=0.25, gamma=2.0, reduction="none")
+    focal = sigmoid_focal_loss(logits, wanted, alpha=FOCAL_ALPHA, gamma=FOCAL_GAMMA, reduction="none")
     if ignored is not None:
         focal = focal * (positive | ~ignored)[..., None]
     losses = {"loss_fcos_cls": focal.sum() / n}
@@ -148,7 +150,7 @@ def fcos_losses(
         return losses | {"loss_fcos_loc": ltrb.sum() * 0.0, "loss_fcos_ctr": centerness.sum() * 0.0}
     ctr = centerness_target(targets[positive])
     box = giou_loss(ltrb[positive], targets[positive])
-    losses["loss_fcos_loc"] = (box * ctr).sum() / ctr.sum().clamp(min=1e-6)
+    losses["loss_fcos_loc"] = (box * ctr).sum() / ctr.sum().clamp(min=_TINY)
     wanted = ctr if quality == "centerness" else ltrb_iou(ltrb[positive].detach(), targets[positive])
     losses["loss_fcos_ctr"] = F.binary_cross_entropy_with_logits(centerness[positive], wanted, reduction="sum") / n
     return losses
@@ -176,7 +178,7 @@ class Sample:
 def sample_regions(
     proposals: torch.Tensor, boxes: torch.Tensor, *, count: int = 512, fraction: float = 0.25, shuffle: bool = True
 ) -> Sample:
-    """Match proposals and objects at IoU 0.5 and choose foreground and background regions.
+    """Match proposals and objects at IoU 0.5 and choose foreground and background regions; the defaults are the reference's.
 
     Parameters
     ----------
@@ -262,7 +264,7 @@ def mask_iou_targets(logits: torch.Tensor, targets: torch.Tensor, inside: torch.
     """IoU of the predicted mask with the whole object, also with what lies outside the region, (S,) float64."""
     pred = (logits > 0).double()
     truth = targets.double()
-    whole = truth.sum((1, 2)) / inside.double().clamp(min=1e-6)
+    whole = truth.sum((1, 2)) / inside.double().clamp(min=_TINY)
     overlap = (pred * truth).sum((1, 2))
     union = pred.sum((1, 2)) + whole - overlap
     return torch.where(union > 0, overlap / union.clamp(min=1.0), torch.zeros_like(union))

@@ -17,7 +17,8 @@ from napari_centermask.training.data.map_targets import IGNORED
 from napari_centermask.training.data.truth import MapTruth
 
 SMOOTH = 1.0
-"""Added to both sums of Dice and Tversky, so that a class that is neither present nor predicted costs nothing."""
+"""Added to both sums of Dice and Tversky, so that a class that is neither present nor predicted costs nothing; one pixel, a
+choice."""
 
 
 def map_losses(

@@ -21,7 +21,12 @@ from napari_centermask.settings import ClassifierTraining
 from napari_centermask.training.data.facts import data_hashes
 from napari_centermask.training.data.loader import annotation_file, load_split
 
-_ROOM = 1.5  # the crops are larger, so that rotated and shifted ones have no empty corners
+_ROOM = 1.5  # the crops are larger, so that rotated and shifted ones have no empty corners: the root of 2, and a shift
+# How much crops vary, and how the rate rises: chosen, not measured one by one (docs/benchmarks.md, "Viability", measures the
+# whole).
+_SCALE, _SHIFT, _CONTRAST, _BRIGHTNESS, _NOISE = 0.15, 0.12, 0.2, 0.05, 0.01
+_WARMUP = 0.1  # fraction of the steps in which the rate rises; PyTorch's default is 0.3
+_TEMPERATURES = torch.logspace(-1, 1, 201)  # from a tenth to ten, in steps of 2.3 %
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,9 @@ def _fit(model: CellClassifier, cells: Cells, number: torch.Tensor, settings: Cl
     chance = (1 + settings.oversample * (rarity - 1))[cells.kinds]
     steps = settings.epochs * -(-len(cells.kinds) // settings.batch)
     optimiser = torch.optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, total_steps=steps, pct_start=_WARMUP
+    )
     model.train()
     for _ in range(settings.epochs):
         if settings.oversample:
@@ -155,24 +162,23 @@ def middle(crops: torch.Tensor) -> torch.Tensor:
 def varied(crops: torch.Tensor, side: int) -> torch.Tensor:
     """Crops with random rotation, mirroring, scale (up to 15 %), shift (up to 6 %), brightness and contrast."""
     n = len(crops)
-    angle, factor = 2 * torch.pi * torch.rand(n), torch.exp(0.15 * (2 * torch.rand(n) - 1)) / _ROOM
+    angle, factor = 2 * torch.pi * torch.rand(n), torch.exp(_SCALE * (2 * torch.rand(n) - 1)) / _ROOM
     mirror = torch.randint(0, 2, (n,)) * 2 - 1
     cos, sin = angle.cos() * factor, angle.sin() * factor
-    shift = 0.12 / _ROOM * (2 * torch.rand(n, 2) - 1)
+    shift = _SHIFT / _ROOM * (2 * torch.rand(n, 2) - 1)
     theta = torch.stack([cos * mirror, -sin, shift[:, 0], sin * mirror, cos, shift[:, 1]], dim=1).view(n, 2, 3)
     grid = F.affine_grid(theta, [n, 1, side, side], align_corners=False)
     out = F.grid_sample(crops, grid, align_corners=False, padding_mode="border")
     image = out[:, :-1]
     around = image.mean(dim=(2, 3), keepdim=True)
-    contrast = torch.exp(0.2 * (2 * torch.rand(n, 1, 1, 1) - 1))
-    image = (image - around) * contrast + around + 0.05 * (2 * torch.rand(n, 1, 1, 1) - 1)
-    return torch.cat([image + 0.01 * torch.randn_like(image), out[:, -1:]], dim=1)
+    contrast = torch.exp(_CONTRAST * (2 * torch.rand(n, 1, 1, 1) - 1))
+    image = (image - around) * contrast + around + _BRIGHTNESS * (2 * torch.rand(n, 1, 1, 1) - 1)
+    return torch.cat([image + _NOISE * torch.randn_like(image), out[:, -1:]], dim=1)
 
 
 @torch.no_grad()
 def _temperature(model: nn.Module, cells: Cells) -> float:
     """The temperature with the smallest log loss, by a plain search."""
     logits = model(middle(cells.crops))
-    grid = torch.logspace(-1, 1, 201)
-    losses = torch.stack([F.cross_entropy(logits / t, cells.kinds) for t in grid])
-    return round(float(grid[losses.argmin()]), 4)
+    losses = torch.stack([F.cross_entropy(logits / t, cells.kinds) for t in _TEMPERATURES])
+    return round(float(_TEMPERATURES[losses.argmin()]), 4)

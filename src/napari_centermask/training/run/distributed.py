@@ -19,7 +19,7 @@ from napari_centermask.core.errors import BadSettings
 from napari_centermask.training.run.shortage import is_out_of_memory
 
 PATIENCE = datetime.timedelta(hours=12)
-"""How long the others wait for the first, which may be evaluating or paused."""
+"""How long the others wait for the first, which may be evaluating or paused: a choice, over night."""
 
 
 @dataclass(frozen=True)

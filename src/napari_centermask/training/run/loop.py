@@ -38,10 +38,11 @@ from napari_centermask.training.run.tensorboard import EventFile
 from napari_centermask.training.run.trainer import Trainer
 from napari_centermask.training.run.work_clock import WorkClock
 
-REPORT_EVERY = 20
-REPORT_SECONDS = 10.0
-CHECKPOINT_EVERY = 250
-CHECKPOINT_SECONDS = 300.0
+REPORT_EVERY, REPORT_SECONDS = 20, 10.0
+"""Steps and seconds between two reports, whichever comes first: choices; a person sees that it goes on, and a log stays short."""
+CHECKPOINT_EVERY, CHECKPOINT_SECONDS = 250, 300.0
+"""The same between two checkpoints: choices; a crash costs five minutes at most."""
+_LOOK_S = 0.1  # between two looks whether a pause is over; a choice, at once for a person
 TRAINING, SEARCHING = STEPPING = ("training", "finding the learning rate")
 
 Evaluate = Callable[[Network, Trainer], dict[str, Any]]
@@ -285,7 +286,7 @@ class _Run:
         give_back(self.trainer.device)
         yield PausedEvent(step=self.trainer.progress.step)
         while self.control.paused:
-            time.sleep(0.1)
+            time.sleep(_LOOK_S)
         yield ResumedEvent(step=self.trainer.progress.step)
         self.clock.restart()
 

@@ -14,6 +14,10 @@ LONGEST_WARMUP = 0.1
 """Largest fraction of a run to spend on warm-up; chosen."""
 PLATEAU = 2
 """Evaluations without a better AP after which the schedule "plateau" halves the rate; chosen."""
+MOMENTUM = 0.9
+"""Of SGD: FCOS (arXiv 1904.01355, section 4) and detectron2."""
+LEAST = 1e-3
+"""Fraction of the rate below which no schedule goes; a choice, as a rate of 0 would waste the last steps."""
 FROZEN = {"none": -1, "stem": 0, "early": 2, "backbone": 4}
 """Depth up to which layers are frozen: the stem; also stages 2 and 3; the whole backbone."""
 
@@ -53,7 +57,7 @@ def make_optimiser(model: Network, settings: TrainSettings) -> torch.optim.Optim
         group["params"].append(parameter)
     ordered = [groups[key] for key in sorted(groups)]
     if settings.optimiser == "sgd":
-        return torch.optim.SGD(ordered, lr=settings.learning_rate, momentum=0.9)
+        return torch.optim.SGD(ordered, lr=settings.learning_rate, momentum=MOMENTUM)
     return torch.optim.AdamW(ordered, lr=settings.learning_rate)
 
 
@@ -82,7 +86,7 @@ def learning_rate(settings: TrainSettings, step: int, done: float, *, drops: int
         factor = 0.1 ** ((done >= 2 / 3) + (done >= 8 / 9))
     # A run that is limited by minutes must not spend all of them on warm-up.
     warm = max((step + 1) / max(settings.warmup, 1), done / LONGEST_WARMUP)
-    return settings.learning_rate * max(factor, 1e-3) * min(1.0, warm)
+    return settings.learning_rate * max(factor, LEAST) * min(1.0, warm)
 
 
 def _one_cycle(done: float) -> float:

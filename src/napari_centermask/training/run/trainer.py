@@ -36,7 +36,7 @@ class Average:
     def update(self, model: nn.Module) -> None:
         """Move towards the model; faster at the start."""
         self.updates += 1
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))  # as TensorFlow's ExponentialMovingAverage
         for key, value in model.state_dict().items():
             if value.dtype.is_floating_point:
                 self.state[key].lerp_(value.to(self.state[key].dtype), 1 - decay)
@@ -234,7 +234,7 @@ class Trainer:
                 f"{self.progress.step}. Resume from the last checkpoint with a smaller learning rate "
                 f"(now {self.settings.learning_rate:g}) or with amp=off.",
                 reason="numbers",
-                remedy={"learning_rate": self.settings.learning_rate / 5, "amp": "off"},
+                remedy={"learning_rate": self.settings.learning_rate / 5, "amp": "off"},  # a fifth is a choice
             )
 
     def averaged(self) -> Network:

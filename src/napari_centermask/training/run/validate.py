@@ -203,7 +203,7 @@ def save_best(model: Network, trainer: Trainer, result: dict[str, Any]) -> Path:
 
 
 def _thinned(curves: list[dict[str, float]], most: int = 200) -> list[dict[str, float]]:
-    """About so many rows of the losses, and all evaluations."""
+    """About so many rows of the losses, and all evaluations; 200 are a choice, as many as a plot shows apart."""
     step = max(1, len(curves) // most)
     return [row for number, row in enumerate(curves) if "AP" in row or number % step == 0]
 
