@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from napari_centermask.cli.output import check_free, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadModel, MissingExtra
 from napari_centermask.models.families import family_of
 from napari_centermask.models.store import zoo
+
+if TYPE_CHECKING:
+    from napari_centermask.deploy.graphs import Parity
 
 
 def export(
@@ -67,7 +70,7 @@ def _find(model: str) -> zoo.ModelFiles:
     return files
 
 
-def export_files(files: zoo.ModelFiles, folder: Path, *, name: str | None = None) -> Any:
+def export_files(files: zoo.ModelFiles, folder: Path, *, name: str | None = None) -> Parity:
     """Export a model's weights to a folder; return the measured `Parity`.
 
     Raises

@@ -251,7 +251,7 @@ def _one(
         notice(image.note)
     settings = named(settings, image.channel_names)
     planes = planes_of(image)
-    if missing := missing_channels(len(planes[0].pixels), engine.card, settings):
+    if missing := missing_channels(planes[0].pixels.shape[0], engine.card, settings):
         notice(f"{files.image.name} has no {', '.join(missing)}: the model gets an empty channel.")
     done = follow(_segmented(planes, engine, settings, classes=files.classes is not None), files.image.name)
     labels = [label for label, _ in image.planes()]

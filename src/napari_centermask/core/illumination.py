@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from napari_centermask.core.array import Array
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.flat_field import gain_of
 from napari_centermask.core.normalise import RANGE
@@ -81,7 +82,7 @@ class Corrected:
     dtype = np.dtype(np.float32)
     ndim = 3
 
-    def __init__(self, image: Any, correction: Correction) -> None:
+    def __init__(self, image: Array, correction: Correction) -> None:
         self.shape = tuple(int(n) for n in image.shape)
         self._image, self._correction = image, correction
         self._gain = None if correction.gain is None else gain_of(correction.gain, self.shape)
@@ -188,7 +189,7 @@ class Corrected:
         return out
 
 
-def corrected(image: Any, correction: Correction) -> Any:
+def corrected(image: Array, correction: Correction) -> Array:
     """A `Corrected` view, or the image itself if there is nothing to correct."""
     return image if correction.is_empty else Corrected(image, correction)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 
+from napari_centermask.core.array import Array
 from napari_centermask.core.columns import solidity
 from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.instances import Box, Instance, Instances
@@ -71,7 +71,7 @@ def columns(channels: Sequence[str], background: Background, *, pixel_size_um: f
 
 
 def measure(
-    image: Any,
+    image: Array,
     cells: Instances,
     *,
     channels: Sequence[str],
@@ -170,7 +170,7 @@ def _ring(mask: np.ndarray, box: Box, cells: Instances, background: Background) 
     return free & (distance_transform_edt(~mask) <= background.gap + background.width)
 
 
-def _ground(image: Any, cells: Instances, gap: int) -> np.ndarray:
+def _ground(image: Array, cells: Instances, gap: int) -> np.ndarray:
     """(C,) the median outside all cells; NaN if they cover everything. Large images are sampled."""
     height, width = cells.shape
     step = max(1, int(np.ceil(np.sqrt(height * width / _SAMPLE))))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from napari_centermask.core.array import Array
 from napari_centermask.core.errors import BadImage
 
 RANGE = (1.0, 99.8)
@@ -20,7 +19,7 @@ _LARGEST = 1e38  # keeps hi - lo finite in float32
 
 
 def intensity_range(
-    image: Any, percentiles: tuple[float, float] = RANGE, *, sample: int = SAMPLE, zscore: bool = False
+    image: Array, percentiles: tuple[float, float] = RANGE, *, sample: int = SAMPLE, zscore: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Low and high intensity of each channel, from percentiles or from mean and standard deviation.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,9 +22,10 @@ from napari_centermask.deploy.graphs import (
 )
 from napari_centermask.engines.graphs import DENSE_INPUT, ROI_OUTPUTS, dense_outputs, roi_inputs
 from napari_centermask.models.nets.centermask import CenterMask
+from napari_centermask.models.store.card import ModelCard
 
 
-def write(model: CenterMask, paths: Mapping[str, Path], card: Any) -> Parity:
+def write(model: CenterMask, paths: Mapping[str, Path], card: ModelCard) -> Parity:
     """Write both graphs and compare them with torch; see `onnx_export.export`."""
     _write_dense(model, paths["dense"], card)
     _write_roi(model, paths["roi"], card)
@@ -37,7 +37,7 @@ class _Dense(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, image):
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
         pyramid, *rest = self.model.dense(image)
         return (*pyramid, *rest)
 
@@ -47,13 +47,15 @@ class _Roi(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, pyramid, rois, classes, image_area):
+    def forward(
+        self, pyramid: tuple[torch.Tensor, ...], rois: torch.Tensor, classes: torch.Tensor, image_area: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         logits, quality = self.model.roi(pyramid, rois, classes, image_area)
         # Unused inputs stay part of the graph, so that every model has the same inputs.
         return logits.sigmoid(), quality + 0.0 * (image_area.sum() + classes.sum().to(quality.dtype))
 
 
-def _write_dense(model: CenterMask, path: Path, card: Any) -> None:
+def _write_dense(model: CenterMask, path: Path, card: ModelCard) -> None:
     example = torch.randn(2, model.settings.in_channels, 256, 320)
     outputs = dense_outputs(_n_levels(model))
     write_graph(_Dense(model), (example,), path, card, [DENSE_INPUT], outputs, any_size(32))
@@ -63,7 +65,7 @@ def _n_levels(model: CenterMask) -> int:
     return len(model.settings.pooled_levels)
 
 
-def _write_roi(model: CenterMask, path: Path, card: Any) -> None:
+def _write_roi(model: CenterMask, path: Path, card: ModelCard) -> None:
     with torch.no_grad():
         pyramid, *_ = model.dense(torch.randn(2, model.settings.in_channels, 256, 320))
     rois, classes = _random_rois(7, 2, (256, 320), len(model.settings.categories), np.random.default_rng(0))
@@ -74,7 +76,9 @@ def _write_roi(model: CenterMask, path: Path, card: Any) -> None:
     write_graph(_Roi(model), example, path, card, roi_inputs(n), ROI_OUTPUTS, (maps, {0: count}, {0: count}, None))
 
 
-def _random_rois(n: int, batch: int, size: tuple[int, int], classes: int, rng) -> tuple[torch.Tensor, torch.Tensor]:
+def _random_rois(
+    n: int, batch: int, size: tuple[int, int], classes: int, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Regions of 8 pixels up to the whole tile, so that every pyramid level is used; some extend beyond the image."""
     side = np.exp(rng.uniform(np.log(8), np.log(max(size)), (n, 2)))
     start = rng.uniform(-0.1, 0.9, (n, 2)) * np.array(size[::-1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +12,10 @@ from torch import nn
 from napari_centermask.deploy.graphs import SHAPES, Parity, accepted, any_size, compare, open_session, write_graph
 from napari_centermask.engines.graphs import DENSE_INPUT, MAPS_OUTPUT
 from napari_centermask.models.nets.build import MapModel
+from napari_centermask.models.store.card import ModelCard
 
 
-def write(model: MapModel, paths: Mapping[str, Path], card: Any) -> Parity:
+def write(model: MapModel, paths: Mapping[str, Path], card: ModelCard) -> Parity:
     """Write the graph and compare it with torch; see `onnx_export.export`."""
     _write_maps(model, paths["maps"], card)
     return check_maps(model, paths["maps"])
@@ -30,7 +30,7 @@ class _Maps(nn.Module):
         return self.model.maps(image)
 
 
-def _write_maps(model: MapModel, path: Path, card: Any) -> None:
+def _write_maps(model: MapModel, path: Path, card: ModelCard) -> None:
     step = _step(model)
     example = torch.randn(2, model.settings.in_channels, 2 * step, 3 * step)
     write_graph(_Maps(model), (example,), path, card, [DENSE_INPUT], [MAPS_OUTPUT], any_size(step))

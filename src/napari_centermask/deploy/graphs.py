@@ -15,6 +15,8 @@ from torch import nn
 
 from napari_centermask.core.errors import UserError
 from napari_centermask.engines.graphs import CARD_KEY
+from napari_centermask.models.store.card import ModelCard
+from napari_centermask.models.store.classifier_card import ClassifierCard
 
 OPSET = 20  # 17 is silently raised to 18 by the exporter; 21 is too new for older runtimes
 SHAPES = ((1, 512, 512), (2, 320, 256), (1, 96, 416))
@@ -60,7 +62,7 @@ def write_graph(
     module: nn.Module,
     example: tuple[torch.Tensor | tuple[torch.Tensor, ...], ...],
     path: Path,
-    card: Any,
+    card: ModelCard | ClassifierCard,
     inputs: Sequence[str],
     outputs: Sequence[str],
     shapes: tuple[Any, ...],

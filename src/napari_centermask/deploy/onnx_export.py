@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -16,10 +15,11 @@ from napari_centermask.core.errors import MissingExtra
 from napari_centermask.deploy.graphs import Parity
 from napari_centermask.io.whole_file import whole_files
 from napari_centermask.models.families import family_of
+from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.zoo import graph_suffix
 
 
-def export(model: nn.Module, card: Any, folder: Path, *, name: str | None = None) -> Parity:
+def export(model: nn.Module, card: ModelCard, folder: Path, *, name: str | None = None) -> Parity:
     """Write the graphs of the model's family, after checking them against torch.
 
     Parameters

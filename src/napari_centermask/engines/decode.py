@@ -6,12 +6,13 @@ the goldens' notes, is `detect(..., score=0.05, nms=0.6, threshold="class", pre_
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from napari_centermask.engines import Detections, Features
 from napari_centermask.engines.suppress import SoftNms, nms_boxes, soft_nms
+from napari_centermask.models.store.card import ModelCard
 
 Threshold = Literal["score", "class"]
 
@@ -21,7 +22,7 @@ _SLACK = 1e-3  # of the logits in a first sieve, which is exact below; more than
 
 def detect(
     features: Features,
-    card: Any,
+    card: ModelCard,
     *,
     score: float,
     nms: float,
@@ -87,7 +88,7 @@ def class_probabilities(features: Features, rows: np.ndarray, *, index: int = 0)
 
 def candidates(
     features: Features,
-    card: Any,
+    card: ModelCard,
     *,
     score: float,
     index: int = 0,
@@ -106,7 +107,7 @@ def candidates(
 
 
 def _candidates(
-    features: Features, card: Any, *, score: float, index: int, pre_nms_topk: int | None, threshold: Threshold
+    features: Features, card: ModelCard, *, score: float, index: int, pre_nms_topk: int | None, threshold: Threshold
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """As `candidates`, with (K,) the locations that they come from."""
     logits = features.logits[index]
@@ -116,7 +117,7 @@ def _candidates(
     product = probability * _sigmoid(features.centerness[index][rows])
     kept = np.sqrt(product) >= score if threshold == "score" else probability > score
     rows, classes, product = rows[kept], classes[kept], product[kept]
-    centres, levels = locations(features.tile_shape, tuple(card.strides))
+    centres, levels = locations(features.tile_shape, card.strides)
     if pre_nms_topk is not None:
         top = _top_per_level(product, levels[rows], pre_nms_topk)
         rows, classes, product = rows[top], classes[top], product[top]

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Protocol
 
 from napari_centermask.core.errors import BadImage, BadSettings
-from napari_centermask.settings import SegmentSettings
+from napari_centermask.settings import NetworkSettings, SegmentSettings
 
 MISSING = -1
 """Stands for a channel that the image lacks; the model gets an empty one."""
 
 
-def choose_channels(available: int, card: Any, settings: SegmentSettings) -> tuple[int, ...]:
+class WantsChannels(Protocol):
+    """What is asked of a model's card, or of the settings of a training."""
+
+    @property
+    def model(self) -> NetworkSettings: ...
+
+    @property
+    def channel_names(self) -> Sequence[str]: ...
+
+    @property
+    def bears_missing(self) -> bool: ...
+
+
+def choose_channels(available: int, card: WantsChannels, settings: SegmentSettings) -> tuple[int, ...]:
     """The image's channel for each of the model's.
 
     Parameters
@@ -62,7 +75,7 @@ def named(settings: SegmentSettings, names: Sequence[str] | None) -> SegmentSett
     return settings.model_copy(update={"channel_names": list(names)})
 
 
-def missing_channels(available: int, card: Any, settings: SegmentSettings) -> list[str]:
+def missing_channels(available: int, card: WantsChannels, settings: SegmentSettings) -> list[str]:
     """Names of the model's channels that an image lacks and that will be empty; raises as `choose_channels`."""
     if not card.channel_names:
         return []
@@ -70,7 +83,7 @@ def missing_channels(available: int, card: Any, settings: SegmentSettings) -> li
     return [name for name, c in zip(card.channel_names, chosen, strict=True) if c == MISSING]
 
 
-def _by_name(places: dict[str, int], names: Sequence[str], card: Any) -> tuple[int, ...]:
+def _by_name(places: dict[str, int], names: Sequence[str], card: WantsChannels) -> tuple[int, ...]:
     channels = tuple(places.get(_plain(name), MISSING) for name in card.channel_names)
     absent = [name for name, c in zip(card.channel_names, channels, strict=True) if c == MISSING]
     if len(absent) == len(channels):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from napari_centermask.core.array import Array
 from napari_centermask.core.crops import cell_crops
 from napari_centermask.core.errors import BadImage
 from napari_centermask.core.instances import Instance, Instances
@@ -20,7 +20,7 @@ _BATCH = 256
 """Number of cells between two yields: less than a tenth of a second (scripts/benchmarks/limits.py: 15 ms without their crops)."""
 
 
-def classify(image: Any, instances: Instances, engine: ClassifierEngine) -> Instances:
+def classify(image: Array, instances: Instances, engine: ClassifierEngine) -> Instances:
     """The same cells with probabilities and the most probable category.
 
     Accepted, corrected and rejected cells keep their category, if the classifier has one of that name.
@@ -47,7 +47,7 @@ def classify(image: Any, instances: Instances, engine: ClassifierEngine) -> Inst
 
 
 def classify_steps(
-    image: Any, shape: tuple[int, int], cells: Sequence[Instance], engine: ClassifierEngine
+    image: Array, shape: tuple[int, int], cells: Sequence[Instance], engine: ClassifierEngine
 ) -> Generator[Progress, None, np.ndarray]:
     """Classify cells; can be stopped at every yield, between batches of cells.
 
@@ -85,25 +85,25 @@ def _with_probabilities(cell: Instance, probabilities: np.ndarray, own: int | No
     return replace(cell, category=category, probabilities=tuple(probabilities.tolist()))
 
 
-def scaled_for(image: Any, shape: tuple[int, int], card: ClassifierCard) -> np.ndarray:
+def scaled_for(image: Array, shape: tuple[int, int], card: ClassifierCard) -> np.ndarray:
     """(C, H, W) float32: the intensities as the classifier sees them."""
     if image.shape[1:] != shape:
         raise BadImage(
             f"The cells belong to an image of {shape[0]} x {shape[1]}, but this one is {image.shape[1]} x {image.shape[2]}. "
             "Choose the image that they belong to."
         )
-    if len(image) != card.model.in_channels:
+    if image.shape[0] != card.model.in_channels:
         raise BadImage(
-            f"The classifier {card.name} needs {card.model.in_channels} channels, but the image has {len(image)}. "
+            f"The classifier {card.name} needs {card.model.in_channels} channels, but the image has {image.shape[0]}. "
             "Choose channels of the image or another classifier."
         )
-    image = np.asarray(image)
+    pixels = np.asarray(image)
     if card.model.scaling == "background":
-        median = np.nanmedian(image.reshape(len(image), -1), axis=1).astype(np.float32)
-        if image.any() and not (median > 0).all():
+        median = np.nanmedian(pixels.reshape(len(pixels), -1), axis=1).astype(np.float32)
+        if pixels.any() and not (median > 0).all():
             raise BadImage(
                 f"The classifier {card.name} needs a bright background, as in transmitted light, but half of the image is "
                 f"not brighter than {median.min():g}. Choose another image or a classifier for such images."
             )
-        return normalise(image, np.zeros_like(median), 2 * median)
-    return normalise(image, *intensity_range(image, card.percentiles))
+        return normalise(pixels, np.zeros_like(median), 2 * median)
+    return normalise(pixels, *intensity_range(pixels, card.percentiles))

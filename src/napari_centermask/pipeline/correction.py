@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from napari_centermask.core.array import Array
 from napari_centermask.core.illumination import Correction, corrected
 from napari_centermask.io.images import read_image
 from napari_centermask.settings import PreprocessSettings
@@ -40,7 +40,7 @@ def correction_of(settings: PreprocessSettings, scale: float) -> Correction:
     return Correction(settings.background, settings.background_size / scale, denoise, size, gain, settings.dark)
 
 
-def preview(image: Any, channel: int, settings: PreprocessSettings, *, scale: float = 1.0) -> tuple[np.ndarray, int]:
+def preview(image: Array, channel: int, settings: PreprocessSettings, *, scale: float = 1.0) -> tuple[np.ndarray, int]:
     """One channel as the model will see it, except for its range, subsampled if it is large.
 
     Parameters

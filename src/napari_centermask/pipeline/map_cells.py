@@ -13,6 +13,7 @@ from napari_centermask.core.paste import paste
 from napari_centermask.core.probabilities import tempered
 from napari_centermask.core.watershed import Region, regions, separate
 from napari_centermask.engines import MapEngine
+from napari_centermask.models.store.card import ModelCard
 from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.settings import SegmentSettings, UNetSettings
 
@@ -35,7 +36,7 @@ def tile_maps(engine: MapEngine, scaled: ScaledInput, box: tuple[int, int, int, 
         (K, h, w) float32, see `MapEngine.maps`.
     """
     tile = scaled.read(box)
-    least = 2 ** cast(UNetSettings, engine.card.model).depth  # only these have maps
+    least = 2 ** _form(engine.card).depth
     tile = np.pad(tile, [(0, 0), (0, 0), *((0, -side % least) for side in tile.shape[2:])], mode="symmetric")
     total = np.zeros((), np.float32)
     for axes in _FLIPS if flips else _FLIPS[:1]:
@@ -44,7 +45,11 @@ def tile_maps(engine: MapEngine, scaled: ScaledInput, box: tuple[int, int, int, 
     return maps / np.float32(len(_FLIPS)) if flips else maps
 
 
-def find_regions(maps: np.ndarray, card: Any, settings: SegmentSettings) -> list[Region]:
+def _form(card: ModelCard) -> UNetSettings:
+    return cast(UNetSettings, card.model)  # only these have maps
+
+
+def find_regions(maps: np.ndarray, card: ModelCard, settings: SegmentSettings) -> list[Region]:
     """Separate the cells in maps.
 
     Parameters
@@ -55,15 +60,16 @@ def find_regions(maps: np.ndarray, card: Any, settings: SegmentSettings) -> list
     return regions_of(label_cells(maps, card, settings), maps, card)
 
 
-def regions_of(labels: np.ndarray, maps: np.ndarray, card: Any) -> list[Region]:
+def regions_of(labels: np.ndarray, maps: np.ndarray, card: ModelCard) -> list[Region]:
     """Labelled cells, (H, W) int32, with their score and calibrated probabilities."""
-    cells = regions(labels, maps[: card.model.n_classes])
+    cells = regions(labels, maps[: _form(card).n_classes])
     return [replace(r, probabilities=tempered(r.probabilities, card.temperature)) for r in cells]
 
 
-def label_cells(maps: np.ndarray, card: Any, settings: SegmentSettings) -> np.ndarray:
+def label_cells(maps: np.ndarray, card: ModelCard, settings: SegmentSettings) -> np.ndarray:
     """(H, W) int32 labels of the cells in maps, by `core.watershed.separate`."""
-    extra = dict(zip(card.model.map_names[card.model.n_classes :], maps[card.model.n_classes :], strict=True))
+    form = _form(card)
+    extra = dict(zip(form.map_names[form.n_classes :], maps[form.n_classes :], strict=True))
     return separate(
         1 - maps[0],
         border=extra.get("border"),

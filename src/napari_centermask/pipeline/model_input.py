@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_centermask.core.array import Array
 from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.illumination import corrected
 from napari_centermask.core.instances import Box
@@ -50,15 +51,15 @@ class ModelInput:
         Channel -> (lo, hi), each (1,) float32, of the uncorrected intensities.
     """
 
-    image: Any
+    image: Array
     channels: tuple[int, ...]
     card: ModelCard
     settings: SegmentSettings
     ranges: Ranges
-    _corrected: dict[float, tuple[Any, Ranges]] = field(default_factory=dict, repr=False, compare=False)
+    _corrected: dict[float, tuple[Array, Ranges]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, image: Any, card: ModelCard, settings: SegmentSettings) -> ModelInput:
+    def of(cls, image: Array, card: ModelCard, settings: SegmentSettings) -> ModelInput:
         """Check an image and measure its intensity range.
 
         Parameters
@@ -103,7 +104,7 @@ class ModelInput:
             )
         return ScaledInput(self, nominal_scale(scale))
 
-    def corrected(self, scale: float) -> tuple[Any, Ranges]:
+    def corrected(self, scale: float) -> tuple[Array, Ranges]:
         """The image corrected at a scale, and its intensity ranges, which are measured once."""
         correction = correction_of(self.settings.preprocess, scale)
         if correction.is_empty:
@@ -214,7 +215,7 @@ class ScaledInput:
         return plane.clip(0, 1) if self.unscaled.card.normalisation == "reference" else plane
 
 
-def check_form(image: Any, card: ModelCard, settings: SegmentSettings) -> tuple[Any, tuple[int, ...]]:
+def check_form(image: Array, card: ModelCard, settings: SegmentSettings) -> tuple[Array, tuple[int, ...]]:
     """Check everything that does not depend on pixels; it is the same for all planes of an image.
 
     Returns
@@ -233,7 +234,7 @@ def check_form(image: Any, card: ModelCard, settings: SegmentSettings) -> tuple[
     return image, choose_channels(image.shape[0], card, settings)
 
 
-def _checked(image: Any) -> Any:
+def _checked(image: Array) -> Array:
     if not hasattr(image, "shape") or not hasattr(image, "dtype"):
         image = np.asarray(image)
     if len(image.shape) == 2:
@@ -255,25 +256,30 @@ def _checked(image: Any) -> Any:
 class _OneChannel:
     """A lazy view of one channel."""
 
-    image: Any
+    image: Array
     channel: int
 
     @property
     def shape(self) -> tuple[int, ...]:
         return 1, *self.image.shape[1:]
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the image."""
+        return self.image.dtype
+
     def __getitem__(self, index: tuple[slice, slice, slice]) -> Any:
         return self.image[(slice(self.channel, self.channel + 1), *index[1:])]
 
 
-def _ranges(image: Any, channels: tuple[int, ...], card: ModelCard, settings: SegmentSettings) -> Ranges:
+def _ranges(image: Array, channels: tuple[int, ...], card: ModelCard, settings: SegmentSettings) -> Ranges:
     """The intensities of the channels in use that map to 0 and 1."""
     used = dict.fromkeys(c for c in channels if c != MISSING)
     return {c: _range(image, c, card, settings.percentiles) for c in used}
 
 
 def _range(
-    image: Any, channel: int, card: ModelCard, percentiles: tuple[float, float]
+    image: Array, channel: int, card: ModelCard, percentiles: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     if card.normalisation == "reference" and image.dtype == np.uint8:
         return np.zeros(1, np.float32), np.full(1, 255, np.float32)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from napari_centermask.core.array import Array
 from napari_centermask.core.errors import BadImage
 from napari_centermask.core.regions import Region, windows
 from napari_centermask.core.result import Index
@@ -39,7 +39,7 @@ class Plane:
     """
 
     index: Index
-    pixels: Any
+    pixels: Array
     region: Region | None = None
 
     @property

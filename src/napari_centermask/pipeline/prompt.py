@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
+from napari_centermask.core.array import Array
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Instance
 from napari_centermask.engines import AnyEngine
@@ -45,7 +45,7 @@ class Prompter:
         At the first prompt, as in `segment`.
     """
 
-    def __init__(self, engine: AnyEngine, image: Any, settings: SegmentSettings | None = None) -> None:
+    def __init__(self, engine: AnyEngine, image: Array, settings: SegmentSettings | None = None) -> None:
         self.engine, self._image = engine, image
         self.settings = with_card_defaults(settings or SegmentSettings(), engine.card)
         self._detector = make_detector(engine, self.settings)

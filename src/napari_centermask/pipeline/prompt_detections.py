@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from napari_centermask.core.instances import Box, Instance
@@ -11,6 +9,7 @@ from napari_centermask.core.paste import paste_many
 from napari_centermask.core.probabilities import tempered
 from napari_centermask.engines import Detections, Engine, Features
 from napari_centermask.engines.decode import detect, locations
+from napari_centermask.models.store.card import ModelCard
 from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.settings import SegmentSettings
 
@@ -90,12 +89,12 @@ def _centred(boxes: np.ndarray, point: np.ndarray) -> np.ndarray:
     return np.where((low > 0).all(axis=1), np.sqrt(np.maximum(parts, 0).prod(axis=1)), 0.0)
 
 
-def _votes_in(box: np.ndarray, features: Features, card: Any) -> np.ndarray:
+def _votes_in(box: np.ndarray, features: Features, card: ModelCard) -> np.ndarray:
     """(1, categories) mean vote of the locations in the middle of a box; sums to 1."""
     n = features.logits.shape[2]
     if n == 1:
         return np.ones((1, 1))
-    centres, _ = locations(features.tile_shape, tuple(card.strides))
+    centres, _ = locations(features.tile_shape, card.strides)
     weight = _centred(np.broadcast_to(box, (len(centres), 4)), centres)
     with np.errstate(over="ignore"):
         votes = weight[:, None] / (1 + np.exp(-features.logits[0]))

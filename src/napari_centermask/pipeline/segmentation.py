@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_centermask.core.array import Array
 from napari_centermask.core.errors import BadImage
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.regions import Region
@@ -129,7 +130,7 @@ def _segment(
 
 
 def segment_plane(
-    image: Any,
+    image: Array,
     engine: AnyEngine,
     settings: SegmentSettings,
     *,
@@ -145,7 +146,7 @@ def segment_plane(
     return step
 
 
-def segment(image: Any, engine: AnyEngine, settings: SegmentSettings | None = None, **options: Any) -> Instances:
+def segment(image: Array, engine: AnyEngine, settings: SegmentSettings | None = None, **options: Any) -> Instances:
     """The cells of an image of one plane; see `segment_plane`."""
     return run_through(segment_plane(image, engine, settings or SegmentSettings(), **options)).cells
 
@@ -166,7 +167,7 @@ def diameter_steps(
     return (yield from inputs.diameter(engine, settings))
 
 
-def estimate_diameter(image: Any, engine: AnyEngine, settings: SegmentSettings | None = None) -> float:
+def estimate_diameter(image: Array, engine: AnyEngine, settings: SegmentSettings | None = None) -> float:
     """Typical cell diameter in pixels of an image of one plane, (C, H, W) or (H, W); see `diameter_steps`."""
     return run_through(diameter_steps([Plane((), image)], engine, settings or SegmentSettings(), check=False))
 

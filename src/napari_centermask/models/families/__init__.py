@@ -5,11 +5,12 @@ Another family is a record in a separate file here, added to `FAMILIES`, and its
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol
 
 from napari_centermask.models.families.centermask import CENTERMASK
 from napari_centermask.models.families.family import Family, Shapes
 from napari_centermask.models.families.unet import UNET
+from napari_centermask.settings import NetworkSettings
 
 __all__ = ["FAMILIES", "Family", "Shapes", "family_of", "graph_names", "with_article"]
 
@@ -17,9 +18,17 @@ FAMILIES: dict[str, Family] = {family.name: family for family in (CENTERMASK, UN
 """The record of each family by its name, which cards have as `kind` and settings as `family`."""
 
 
-def family_of(owner: Any) -> Family:
+class HasKind(Protocol):
+    """A model's card."""
+
+    @property
+    def kind(self) -> str:
+        """The name of its family."""
+
+
+def family_of(owner: HasKind | NetworkSettings) -> Family:
     """The family of a model's card, or of the settings of a network."""
-    return FAMILIES[owner.kind if hasattr(owner, "kind") else owner.family]
+    return FAMILIES[owner.family if isinstance(owner, NetworkSettings) else owner.kind]
 
 
 def graph_names() -> list[str]:

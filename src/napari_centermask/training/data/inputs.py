@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from types import SimpleNamespace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from napari_centermask.models.store.card import ModelCard, check_names
 from napari_centermask.pipeline.channels import choose_channels
 from napari_centermask.pipeline.correction import correction_of
 from napari_centermask.pipeline.model_input import nominal_scale
-from napari_centermask.settings import SegmentSettings, TrainSettings
+from napari_centermask.settings import NetworkSettings, SegmentSettings, TrainSettings
 from napari_centermask.training.data.sample import Sample, folder_diameter
 
 
@@ -72,6 +71,15 @@ def _prepared(sample: Sample, settings: TrainSettings, diameter: float) -> Sampl
     return replace(sample, image=image, lo=lo, hi=hi)
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """See `pipeline.channels.WantsChannels`; an image to train on must have all channels."""
+
+    model: NetworkSettings
+    channel_names: tuple[str, ...]
+    bears_missing: bool = False
+
+
 def order_of(n_channels: int, names: Sequence[str], settings: TrainSettings, *, where: str) -> tuple[int, ...]:
     """The image's channel for each named channel of the model; `names` are those of the file, empty if it has none.
 
@@ -81,7 +89,7 @@ def order_of(n_channels: int, names: Sequence[str], settings: TrainSettings, *, 
         If they do not fit; `where` names the file.
     """
     own = SegmentSettings(channel_names=list(names) or None)
-    wanted = SimpleNamespace(model=settings.model, channel_names=settings.channel_names, bears_missing=False)
+    wanted = _Wanted(settings.model, tuple(settings.channel_names))
     try:
         return choose_channels(n_channels, wanted, own)
     except (BadImage, BadSettings) as error:

@@ -170,7 +170,7 @@ class Candidates:
         self._draw([i.box for i in (before, self.current) if i is not None])
         self.changed.emit()
 
-    def _find(self, *_: Any) -> None:
+    def _find(self, *_: object) -> None:
         """Find the candidates in the whole current plane."""
         edits = self._edits()
         boxes = [i.box for i in self._cells.values()]

@@ -166,7 +166,7 @@ class ModelsDock(Dock):
         self.worker.start("", task, *args)
         self._refresh()
 
-    def _on_worked(self, value: Any) -> None:
+    def _on_worked(self, value: object) -> None:
         worked = value == ""
         self.history.end("done" if worked else "gone" if isinstance(value, tasks.Gone) else "failed")
         self.list.status.setText(self._done if worked else "")
@@ -178,7 +178,7 @@ class ModelsDock(Dock):
         self.look()
         self._refresh()
 
-    def _on_looked(self, value: Any) -> None:
+    def _on_looked(self, value: object) -> None:
         if isinstance(value, Inventory):
             self.inventory = value
             self.list.show_inventory(value)

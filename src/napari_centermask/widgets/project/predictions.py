@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
@@ -122,7 +122,7 @@ class Predictions:
         id, why = list(self.failed.items())[-1]
         return f"{self._project.image(id).path.name} was left out: {why}"
 
-    def _on_ended(self, value: Any) -> None:
+    def _on_ended(self, value: object) -> None:
         task, self._task = self._task, None
         if isinstance(value, Finished):
             there = task.project is self._project and task.id in task.project

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
@@ -14,6 +14,7 @@ from napari_centermask.widgets.work.tasks import Failed, rank
 
 if TYPE_CHECKING:
     from napari_centermask.io.project import ProjectImage
+    from napari_centermask.pipeline.ranking import Ranking
     from napari_centermask.settings import SegmentSettings
 
 
@@ -80,7 +81,7 @@ class ImageRanking:
         if self._wanted is not None:
             self.reported.emit(f"{progress.message}…")
 
-    def _on_ended(self, value: Any) -> None:
+    def _on_ended(self, value: Ranking[int] | Failed | None) -> None:
         if self.runner.cancelled:
             if self._wanted is not None:
                 self._begin()

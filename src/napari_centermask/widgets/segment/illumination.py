@@ -83,7 +83,7 @@ class Illumination:
         self._diameter = diameter
         self.refresh()
 
-    def refresh(self, *_: Any) -> None:
+    def refresh(self, *_: object) -> None:
         """Update the corrected image, if it is shown."""
         if self.box.show_corrected.isChecked():
             self.corrected.refresh()

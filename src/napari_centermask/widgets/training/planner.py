@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from psygnal import Signal
 
 from napari_centermask.widgets.training.plan import DataFolder, Plan, plan
@@ -63,7 +61,7 @@ class Planner:
         self._asked = (source, model)
         self._runner.start("", plan, source, model)
 
-    def _on_ended(self, value: Any) -> None:
+    def _on_ended(self, value: object) -> None:
         wanted, self._wanted = self._wanted, None
         if wanted != self._asked:  # another choice was made meanwhile
             if isinstance(value, Plan):

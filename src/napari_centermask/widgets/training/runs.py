@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from psygnal import Signal
 
@@ -66,7 +65,7 @@ class RunList:
         self._jobs = {}
         self._runner.cancel()
 
-    def _on_ended(self, value: Any) -> None:
+    def _on_ended(self, value: object) -> None:
         if isinstance(value, list):
             jobs = {run.folder: Job(run.folder) for run in value if run.state in ALIVE}
             self._jobs = jobs | {job.folder: job for job in self.running}

@@ -231,7 +231,7 @@ class Training:
             self.comparison = update.compared
             self.compared.emit(update.compared)
 
-    def _on_ended(self, value: Any) -> None:
+    def _on_ended(self, value: object) -> None:
         if isinstance(value, Failed):
             show_error(value.message)
         if self._requests:
@@ -241,7 +241,7 @@ class Training:
             self.ended.emit(self.latest)
         self.changed.emit()
 
-    def _on_installed(self, value: Any) -> None:
+    def _on_installed(self, value: object) -> None:
         is_in_view = self.job is not None and self.job.folder == self._installing
         if isinstance(value, str):
             self.installed = value if is_in_view else self.installed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
 from psygnal import Signal
@@ -107,7 +107,7 @@ class ClassifyPart:
     def _on_advanced(self, step: Progress) -> None:
         self.box.run.show_progress(step.part, step.message)
 
-    def _on_ended(self, value: Any) -> None:
+    def _on_ended(self, value: object) -> None:
         run, self._run = self._run, None
         text = "Cancelled; no cell was changed." if self.runner.cancelled else "Stopped by an error."
         if isinstance(value, Classification) and run is not None:

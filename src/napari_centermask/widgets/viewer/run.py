@@ -81,7 +81,7 @@ class ImageRun:
             self.runner.cancel()
             show_warning(f"'{removed.name}' was removed while it was being segmented; the run was stopped.")
 
-    def _on_ended(self, value: Any) -> None:
+    def _on_ended(self, value: object) -> None:
         shown, self.target = self.target, None
         then, self._then = self._then, None
         if isinstance(value, Failed):

@@ -113,7 +113,7 @@ class Runner:
         elif on_yield is not None:
             on_yield(item)
 
-    def _on_returned(self, value: Any) -> None:
+    def _on_returned(self, value: object) -> None:
         self._value = value
 
     def _on_finished(self) -> None:
