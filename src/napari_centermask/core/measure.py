@@ -29,9 +29,8 @@ SHAPE = (
 )
 INTENSITY = ("mean", "std", "min", "max", "integrated")
 CORRECTED = ("background", "corrected_mean", "corrected_integrated")
-_FEWEST = (
-    12  # pixels of a ring: the median of 12 normal values has a standard error of 0.34 of their spread, of 6 of 0.46
-)
+# Pixels of a ring: the median of 12 normal values has a standard error of 0.34 of their spread, of 6 of 0.46
+_FEWEST = 12
 _STRIP = 1024  # rows of an image that is read piece by piece: a choice that limits memory
 _SAMPLE = 1 << 22  # pixels to sample for the background of an image: a choice, all of an image of 2048 x 2048
 

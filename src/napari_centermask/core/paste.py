@@ -14,9 +14,8 @@ Pasted = tuple[int, int, np.ndarray]
 # Windows whose sides round up to the same multiple are computed together: 2,000 masks take 38 ms so, 240 ms one size at a time
 # and 62 ms with multiples of 64 (scripts/benchmarks/limits.py).
 _BUCKET = 16
-_CHUNK = (
-    1 << 22
-)  # pixels computed at once: a choice, 16 MB; from 65,536 to 16 million, time differs by a fifth (as above)
+# Pixels computed at once: a choice, 16 MB; from 65,536 to 16 million, time differs by a fifth (as above)
+_CHUNK = 1 << 22
 
 
 def paste(probability: np.ndarray, box: np.ndarray, shape: tuple[int, int], *, threshold: float = 0.5) -> Pasted | None:

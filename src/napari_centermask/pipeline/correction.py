@@ -15,9 +15,8 @@ from napari_centermask.settings import PreprocessSettings
 
 PREVIEW = 4_000_000
 """Largest number of pixels of a preview: a choice, more than a screen shows."""
-_LEAST_SIGMA = (
-    0.3  # pixels; in a narrower Gaussian a neighbour weighs less than 1/256 of the pixel, a grey level of 8 bits
-)
+# Pixels; in a narrower Gaussian a neighbour weighs less than 1/256 of the pixel, a grey level of 8 bits
+_LEAST_SIGMA = 0.3
 
 
 def correction_of(settings: PreprocessSettings, scale: float) -> Correction:

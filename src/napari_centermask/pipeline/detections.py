@@ -23,9 +23,8 @@ _CONFIDENT = 0.5  # score; a choice: more likely a cell than not
 # (scripts/benchmarks/limits.py).
 _MEASURED = 40
 _CANDIDATES = 10 * _MEASURED  # boxes to choose them from: a choice, as most are cut or less confident
-_SIZES_NMS = (
-    0.5  # IoU of boxes of which only one is measured: what suits `nuclei` (docs/benchmarks.md, "Overlapping cells")
-)
+# IoU of boxes of which only one is measured: as `nuclei` uses (docs/benchmarks.md, "Overlapping cells")
+_SIZES_NMS = 0.5
 
 
 class CenterMaskDetector:

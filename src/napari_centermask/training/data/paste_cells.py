@@ -18,9 +18,8 @@ Of the overlaps in the composites 95 % are below 0.51, the largest is 0.55 (docs
 _ADDED = 0.7  # fraction of the tiles in which cells add light, as in widefield microscopy; else they hide what is below
 _BESIDE = 0.75  # fraction of the cells put beside an existing one
 _SEEN = 0.3  # cells with less than this inside the tile are not pasted
-_BRIGHT = (
-    0.1  # lowest light, as a fraction of the intensity range, for a cell to count as brighter than its surroundings
-)
+# Lowest light, as a fraction of the intensity range, for a cell to count as brighter than its surroundings
+_BRIGHT = 0.1
 _DIMMED = 0.6, 1.2  # range of the factor on the light
 _MARGIN = 3  # pixels around a cell that belong to its patch, for its soft edge of a pixel
 _REACH = 0.45, 0.95  # distance of the centres as a fraction of the distance at which the cells would touch
