@@ -35,7 +35,8 @@ _FIELDS = [
 # one, and by trees 0.2 ms where they are near each other, 8 ms where they are scattered (scripts/benchmarks/limits.py).
 _FEW = 48
 _MANY = 200  # changes of an edit from which on all cells of its planes count as neighbours; 200 searches take 5 ms (as above)
-# Of the hull. Solidity is off by at most 0.016 for 95 % of annotated nuclei (as above); discs reach 0.98, odd shapes are below 0.92.
+# Of the hull. Solidity is off by at most 0.016 for 95 % of annotated nuclei (as above); discs reach 0.98, odd shapes are
+# below 0.92.
 _DIRECTIONS = 32
 T = TypeVar("T")
 
