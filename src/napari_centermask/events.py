@@ -82,7 +82,7 @@ class StepEvent(_Event):
 
     @model_validator(mode="before")
     @classmethod
-    def _gather_losses(cls, values: Any) -> Any:
+    def _gather_losses(cls, values: object) -> Any:
         if not isinstance(values, dict):
             return values
         own = {k for k in values if str(k).startswith(LOSS) and k not in cls.model_fields}

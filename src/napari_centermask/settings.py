@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Literal, Union
 
 from pydantic import (
     BaseModel,
@@ -324,7 +324,7 @@ class UNetSettings(NetworkSettings):
         return 1 + len(self.categories)
 
 
-def _of_family(value: Any, validate: ValidatorFunctionWrapHandler) -> NetworkSettings:
+def _of_family(value: object, validate: ValidatorFunctionWrapHandler) -> NetworkSettings:
     """Settings without a family, from old files, are a CenterMask's; a family outside the union has its own class."""
     if not isinstance(value, dict):
         return value if isinstance(value, NetworkSettings) else validate(value)

@@ -106,12 +106,12 @@ def check_free(paths: list[Path], *, overwrite: bool, inputs: Iterable[Path | No
         raise UserError(f"{taken[0]}{more} already exists. Choose another --out or add --overwrite.")
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """Print one JSON document on standard output; numbers that are not finite are an error."""
     print(json.dumps(value, indent=1, allow_nan=False, default=_plain))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, Path):
         return str(value)
     return value.item() if hasattr(value, "item") else str(value)

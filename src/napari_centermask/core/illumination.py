@@ -89,7 +89,7 @@ class Corrected:
         self._grids: dict[int, np.ndarray] = {}
         self._fills: dict[int, float] = {}
 
-    def __getitem__(self, index: Any) -> np.ndarray:
+    def __getitem__(self, index: object) -> np.ndarray:
         """Float32, a new array; numbers and slices, with steps from 1 on."""
         wanted = index if isinstance(index, tuple) else (index,)
         wanted = (*wanted, *(slice(None),) * (3 - len(wanted)))

@@ -237,7 +237,7 @@ def format_table(report: Report) -> str:
     """A table for the screen."""
     data = report.to_json()
 
-    def show(value: Any) -> str:
+    def show(value: object) -> str:
         return "-" if value is None else f"{value:.4f}"
 
     ap = data["bioimage_ap"]

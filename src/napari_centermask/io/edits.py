@@ -89,7 +89,7 @@ def cell_record(cell: Instance) -> dict[str, Any]:
     }
 
 
-def state_of(record: Any, result: Result) -> State:
+def state_of(record: object, result: Result) -> State:
     """Read what `record_of` wrote, checked against the image.
 
     Raises
@@ -138,7 +138,7 @@ def _packed(parts: list[Any], result: Result) -> Cells:
     return cells
 
 
-def _cell(record: Any, id: int, shape: tuple[int, int]) -> Instance:
+def _cell(record: object, id: int, shape: tuple[int, int]) -> Instance:
     if not isinstance(record, dict):
         raise BadRecord("a cell needs fields")
     at = record.get("at")
@@ -176,7 +176,7 @@ def _instance(
     return cell
 
 
-def _mask(text: Any, h: int, w: int) -> np.ndarray:
+def _mask(text: object, h: int, w: int) -> np.ndarray:
     """(h, w) bool; unpacks no more than its size."""
     if not isinstance(text, str) or h * w > LARGEST_CROP:
         raise BadRecord("a cell needs a mask of a size that is read")
@@ -190,13 +190,13 @@ def _mask(text: Any, h: int, w: int) -> np.ndarray:
     return np.unpackbits(np.frombuffer(packed, np.uint8), count=h * w).reshape(h, w).view(bool)
 
 
-def _plane(value: Any, result: Result) -> Index:
+def _plane(value: object, result: Result) -> Index:
     if not isinstance(value, list) or len(value) != len(result.leading):
         raise BadRecord(f"expected a plane within {result.leading}")
     return tuple(_integer(i, 0, n - 1) for i, n in zip(value, result.leading, strict=True))
 
 
-def _boxes(value: Any, shape: tuple[int, int]) -> tuple[Box, ...]:
+def _boxes(value: object, shape: tuple[int, int]) -> tuple[Box, ...]:
     if not isinstance(value, list) or not all(isinstance(box, list) and len(box) == 4 for box in value):
         raise BadRecord("rectangles need four numbers")
     boxes = []
@@ -206,7 +206,7 @@ def _boxes(value: Any, shape: tuple[int, int]) -> tuple[Box, ...]:
     return tuple(boxes)
 
 
-def _integer(value: Any, low: int, high: int) -> int:
+def _integer(value: object, low: int, high: int) -> int:
     if type(value) is not int or not low <= value <= high:
         raise BadRecord(f"expected a whole number from {low} to {high}")
     return value
@@ -224,7 +224,7 @@ def _probabilities(value: Any) -> tuple[float, ...]:
     return tuple(map(float, value))
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
         raise BadRecord("expected a short text")
     return value

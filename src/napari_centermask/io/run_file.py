@@ -74,7 +74,7 @@ class RunFile:
         if not self.is_continued:
             self._append({"command": self._command, "planned": self.planned})
 
-    def note(self, key: str, value: Any) -> None:
+    def note(self, key: str, value: object) -> None:
         """Note that an item is done. If that cannot be written, the item is done again after a stop."""
         self.done[key] = value
         self._append({"key": key, "value": value})

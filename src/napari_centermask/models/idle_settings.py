@@ -212,7 +212,7 @@ def _groups(name: str) -> list[str]:
     return [".".join(parts[: n + 1]) for n in range(len(parts))]
 
 
-def _within(used: Any, name: str, key: str) -> Any:
+def _within(used: object, name: str, key: str) -> Any:
     """The value that is used instead of a field of a group."""
     for part in name.removeprefix(key).split("."):
         used = getattr(used, part, None) if part else used

@@ -8,7 +8,7 @@ from napari_centermask.io.coco.extension import LARGEST_ID
 from napari_centermask.io.coco.report import ImportReport
 
 
-def key_of(id: Any) -> int | str | None:
+def key_of(id: object) -> int | str | None:
     """The key of an id: "7", 7 and 7.0 are the same; None if it is not an id."""
     number = whole(id)
     if number is not None:
@@ -16,7 +16,7 @@ def key_of(id: Any) -> int | str | None:
     return id if isinstance(id, str) and id else None
 
 
-def whole(value: Any) -> int | None:
+def whole(value: object) -> int | None:
     """An integer, also if written as text or with a decimal point; None for anything else."""
     if isinstance(value, bool):
         return None
@@ -32,7 +32,7 @@ def whole(value: Any) -> int | None:
     return None
 
 
-def _readable(name: Any) -> str:
+def _readable(name: object) -> str:
     text = "" if name is None else str(name)
     return "".join(c for c in text if c.isprintable()).strip()[:200]
 

@@ -109,7 +109,7 @@ def is_text(text: str) -> bool:
     return True
 
 
-def is_json(value: Any) -> bool:
+def is_json(value: object) -> bool:
     """Whether a value can be written as JSON again: Python reads NaN and endlessly nested lists, which are not valid JSON."""
     try:
         json.dumps(value, allow_nan=False)
@@ -179,7 +179,7 @@ def _probabilities(own: dict[str, Any], bad: Bad) -> tuple[float, ...]:
     return ()
 
 
-def are_probabilities(values: Any) -> bool:
+def are_probabilities(values: object) -> bool:
     """Whether a list, possibly empty, can be the probabilities of a cell's categories."""
     if not isinstance(values, list) or any(type(v) not in (int, float) or not 0 <= v <= 1 for v in values):
         return False
@@ -194,7 +194,7 @@ def _are_whole(values: object) -> TypeGuard[list[int]]:
     return isinstance(values, list) and all(map(_is_whole, values))
 
 
-def _are_numbers(values: Any, *, lists: int) -> bool:
+def _are_numbers(values: object, *, lists: int) -> bool:
     return (
         isinstance(values, list)
         and len(values) == lists
@@ -202,6 +202,6 @@ def _are_numbers(values: Any, *, lists: int) -> bool:
     )
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = ascii(value)
     return text if len(text) <= 60 else text[:57] + "..."

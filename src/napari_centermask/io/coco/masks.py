@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from napari_centermask.io import rle
@@ -15,7 +13,7 @@ LARGEST_FILE = 2**31
 """Most pixels of the boxes of all masks of a file."""
 
 
-def read_mask(segmentation: Any, shape: tuple[int, int]) -> Crop | None:
+def read_mask(segmentation: object, shape: tuple[int, int]) -> Crop | None:
     """A COCO segmentation as (y0, x0, mask bool), tight; None if nothing is drawn.
 
     Polygons are rasterised by pycocotools and united; run lengths may be a list or ASCII text.
@@ -38,7 +36,7 @@ def read_mask(segmentation: Any, shape: tuple[int, int]) -> Crop | None:
         raise ValueError(f"its RLE is damaged: {error}") from error
 
 
-def runs_of(counts: Any) -> list[int]:
+def runs_of(counts: object) -> list[int]:
     """Run lengths of either kind of COCO counts.
 
     Raises
@@ -56,7 +54,7 @@ def runs_of(counts: Any) -> list[int]:
         raise ValueError(f"expected whole numbers: {error}") from error
 
 
-def outline(polygon: Any) -> np.ndarray:
+def outline(polygon: object) -> np.ndarray:
     """One COCO polygon [x, y, x, y, ...] as (n, 2) x, y.
 
     Raises

@@ -76,7 +76,7 @@ def _mended_polygons(parts: list[Any], shape: tuple[int, int], notes: list[str])
     return outlines
 
 
-def _mended_polygon(part: Any, notes: list[str]) -> np.ndarray | None:
+def _mended_polygon(part: object, notes: list[str]) -> np.ndarray | None:
     """(n, 2) x, y; None for parts that have no area."""
     try:
         values = np.asarray(part, dtype=float)
@@ -98,7 +98,7 @@ def _mended_polygon(part: Any, notes: list[str]) -> np.ndarray | None:
     return outline(values.tolist())
 
 
-def _box(bbox: Any, shape: tuple[int, int], boxes: bool, notes: list[str]) -> Crop | None:
+def _box(bbox: object, shape: tuple[int, int], boxes: bool, notes: list[str]) -> Crop | None:
     try:
         values = np.asarray(bbox if isinstance(bbox, list) else [], dtype=float)
     except (TypeError, ValueError, OverflowError):

@@ -56,14 +56,14 @@ def image_fields(result: Result) -> dict[str, Any]:
     }
 
 
-def read_name(values: Any, default: str) -> str:
+def read_name(values: object, default: str) -> str:
     """The image's name: never a path."""
     name = values.get("image") if isinstance(values, dict) else None
     name = name.replace("\\", "/").rsplit("/", 1)[-1] if isinstance(name, str) else ""
     return name if name.strip(". ") and "\0" not in name else default
 
 
-def read_sizes(values: Any, key: str, length: int | None = None) -> tuple[int, ...] | None:
+def read_sizes(values: object, key: str, length: int | None = None) -> tuple[int, ...] | None:
     """A list of positive whole numbers; None if it is something else."""
     sizes = values.get(key) if isinstance(values, dict) else None
     if not isinstance(sizes, list) or (length is not None and len(sizes) != length) or len(sizes) > 4:
@@ -71,7 +71,7 @@ def read_sizes(values: Any, key: str, length: int | None = None) -> tuple[int, .
     return tuple(map(int, sizes)) if all(is_whole(n) and n > 0 for n in sizes) else None
 
 
-def read_categories(values: Any) -> dict[int, str]:
+def read_categories(values: object) -> dict[int, str]:
     """Category names by id; empty if the file has none."""
     named = values.get("categories") if isinstance(values, dict) else None
     if not isinstance(named, dict):
@@ -83,7 +83,7 @@ def read_categories(values: Any) -> dict[int, str]:
     }
 
 
-def take_image_fields(result: Result, values: Any) -> None:
+def take_image_fields(result: Result, values: object) -> None:
     """Set a result's reviewed regions, last id and threshold from a file; values that do not fit are ignored."""
     values = values if isinstance(values, dict) else {}
     if is_number(values.get("threshold")) and 0 <= values["threshold"] <= 1:
@@ -104,7 +104,7 @@ def take_image_fields(result: Result, values: Any) -> None:
 
 
 def planes_of(
-    own: Any, positions: Sequence[tuple[int, int]], image: ImageData | None = None
+    own: object, positions: Sequence[tuple[int, int]], image: ImageData | None = None
 ) -> tuple[tuple[int, ...], list[Index]]:
     """Sizes of the axes before the plane, and the plane of each (t, z) position.
 
@@ -165,7 +165,7 @@ def place(result: Result, cells: Sequence[tuple[Index, Instance]]) -> None:
         result.set(index, cell.id, cell)
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> bool:
     """Whether a value is a finite number; True and False are not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -175,5 +175,5 @@ def is_whole(value: Any) -> bool:
     return is_number(value) and value == int(value)
 
 
-def _is_box(box: Any) -> bool:
+def _is_box(box: object) -> bool:
     return isinstance(box, list) and len(box) == 4 and all(map(is_whole, box))

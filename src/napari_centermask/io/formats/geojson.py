@@ -90,7 +90,7 @@ def _text(path: Path) -> str:
     return data.decode("utf-8-sig")
 
 
-def _features(path: Path, data: Any) -> list[dict[str, Any]]:
+def _features(path: Path, data: object) -> list[dict[str, Any]]:
     """The features of a collection, of QuPath's plain list, or of a single one."""
     if isinstance(data, dict) and data.get("type") == "FeatureCollection":
         data = data.get("features")
@@ -101,7 +101,7 @@ def _features(path: Path, data: Any) -> list[dict[str, Any]]:
     return data
 
 
-def _polygons(path: Path, geometry: Any) -> Iterator[Polygon]:
+def _polygons(path: Path, geometry: object) -> Iterator[Polygon]:
     """All polygons of a geometry, however deeply nested."""
     waiting = [geometry]
     while waiting:
@@ -117,7 +117,7 @@ def _polygons(path: Path, geometry: Any) -> Iterator[Polygon]:
             yield from ([_ring(path, r) for r in _list(path, p)] for p in _list(path, parts))
 
 
-def _list(path: Path, value: Any) -> list[Any]:
+def _list(path: Path, value: object) -> list[Any]:
     if not isinstance(value, list):
         raise BadAnnotations(
             f"{path.name} has a {type(value).__name__} instead of a list of coordinates. Export it again."
@@ -125,7 +125,7 @@ def _list(path: Path, value: Any) -> list[Any]:
     return value
 
 
-def _ring(path: Path, points: Any) -> np.ndarray:
+def _ring(path: Path, points: object) -> np.ndarray:
     try:
         ring = np.array([(p[0], p[1]) for p in _list(path, points)], np.float64).reshape(-1, 2)
     except (TypeError, ValueError, IndexError, KeyError, OverflowError):

@@ -72,7 +72,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
     return Reading((result,), notes)
 
 
-def _categories(own: Any, names: Sequence[str | None]) -> tuple[dict[int, str], tuple[str, ...]]:
+def _categories(own: object, names: Sequence[str | None]) -> tuple[dict[int, str], tuple[str, ...]]:
     """Our categories if the file has them; else one for each label image, with a note if there are several."""
     if isinstance(own, dict):
         return fields.read_categories(own) or {1: "cell"}, ()
@@ -123,7 +123,7 @@ def _image_group(path: Path, root: Any) -> Any:
     )
 
 
-def _is_inside(name: Any) -> bool:
+def _is_inside(name: object) -> bool:
     return isinstance(name, str) and bool(name) and not {"", ".", ".."} & set(name.replace("\\", "/").split("/"))
 
 
@@ -149,7 +149,7 @@ def _stack(path: Path, label: Any) -> _Stack:
     return array, {int(e["label-value"]): e for e in entries if fields.is_whole(e.get("label-value"))}
 
 
-def _common(path: Path, shapes: list[tuple[int, ...]], own: Any) -> tuple[tuple[int, int], tuple[int, ...]]:
+def _common(path: Path, shapes: list[tuple[int, ...]], own: object) -> tuple[tuple[int, int], tuple[int, ...]]:
     """(H, W) and leading axes; axes of length one are ignored unless they are ours."""
     if len(set(shapes)) > 1:
         raise BadAnnotations(f"The label images in {path.name} differ in size. Split them.")

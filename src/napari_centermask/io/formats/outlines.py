@@ -24,7 +24,7 @@ Entry = tuple[T, list[Polygon]]
 
 def result_of(
     path: Path,
-    own: Any,
+    own: object,
     images: Path | None,
     outlines: Sequence[Entry[T]],
     *,
@@ -113,7 +113,7 @@ def _elsewhere(path: Path, shape: tuple[int, int], outlines: Sequence[Entry[T]],
     )
 
 
-def image_of(path: Path, images: Path | None, own: Any) -> str:
+def image_of(path: Path, images: Path | None, own: object) -> str:
     """File name of the image that belongs to a file of cells; if it is missing, the name that the file gives it."""
     name = fields.read_name(own, image_name(path))
     image = find_image(path, images, name)

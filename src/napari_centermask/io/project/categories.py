@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from psygnal import Signal
 
@@ -66,7 +65,7 @@ class Categories:
         del self._by_id[id]
         self.changed.emit()
 
-    def replay(self, item: Any) -> None:
+    def replay(self, item: object) -> None:
         """Make the change that a record of the journal describes.
 
         Raises

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -118,7 +117,7 @@ class Cells:
         self._changed.add(id)
         then(id, edit)
 
-    def replay(self, id: int, record: Any) -> None:
+    def replay(self, id: int, record: object) -> None:
         """Make the edit that a record of the journal describes.
 
         Raises

@@ -62,7 +62,7 @@ class ModelCard(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _follow(cls, values: Any) -> Any:
+    def _follow(cls, values: object) -> Any:
         """The kind is that of the network if it is missing."""
         if not isinstance(values, dict) or "kind" in values:
             return values
@@ -146,14 +146,14 @@ class ModelCard(BaseModel):
             ) from None
 
 
-def _are_sizes(value: Any) -> bool:
+def _are_sizes(value: object) -> bool:
     """Whether these are three increasing diameters."""
     if not isinstance(value, list | tuple) or len(value) != 3 or not all(type(v) in (int, float) for v in value):
         return False
     return 0 < value[0] <= value[1] <= value[2] <= LARGEST_DIAMETER
 
 
-def _is_rectangle(value: Any) -> bool:
+def _is_rectangle(value: object) -> bool:
     return isinstance(value, list | tuple) and len(value) == 4 and all(type(v) is int for v in value)
 
 

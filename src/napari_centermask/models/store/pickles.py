@@ -87,7 +87,7 @@ def _reason(error: Exception) -> str:
     return str(error).splitlines()[0][:300].rstrip(".")
 
 
-def _tensor(value: Any) -> Any:
+def _tensor(value: object) -> Any:
     return torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray) else value
 
 

@@ -170,7 +170,7 @@ class Trainer:
         weights = self.parts.class_weights(self.settings)
         return None if weights is None else torch.from_numpy(weights).to(self.device)
 
-    def losses(self, images: torch.Tensor, truths: Any) -> dict[str, torch.Tensor]:
+    def losses(self, images: torch.Tensor, truths: object) -> dict[str, torch.Tensor]:
         """Of a batch, in training mode and precision; scalars of a graph."""
         self.model.train()
         if self.settings.start is not None:
@@ -184,10 +184,10 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(functools.reduce(torch.add, losses.values())).backward()
 
-    def _losses(self, images: torch.Tensor, truths: Any) -> dict[str, torch.Tensor]:
+    def _losses(self, images: torch.Tensor, truths: object) -> dict[str, torch.Tensor]:
         return self.parts.losses(self.model, images, truths, self.settings, class_weights=self.class_weights)
 
-    def step(self, images: torch.Tensor, truths: Any, *, rate: float | None = None) -> dict[str, float]:
+    def step(self, images: torch.Tensor, truths: object, *, rate: float | None = None) -> dict[str, float]:
         """One step; returns the losses.
 
         Parameters
@@ -218,7 +218,7 @@ class Trainer:
         self.progress.step += 1
         return {k: float(v.detach()) for k, v in losses.items()} | {"learning_rate": rate, "gradient_norm": float(norm)}
 
-    def _backward(self, images: torch.Tensor, truths: Any) -> dict[str, torch.Tensor]:
+    def _backward(self, images: torch.Tensor, truths: object) -> dict[str, torch.Tensor]:
         """Losses, with their gradients in the parameters; lack of memory in one process is raised in all of them."""
         with self.world.sharing_shortage(self.device):
             losses = self.losses(images, truths)

@@ -181,10 +181,10 @@ class ActiveCell:
             box = min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
         self._dirty = box
 
-    def _on_paint(self, event: Any) -> None:
+    def _on_paint(self, event: object) -> None:
         self.painted.emit()
 
-    def _on_label(self, event: Any) -> None:
+    def _on_label(self, event: object) -> None:
         """Allow only the labels of the cell and the background."""
         if self.layer.selected_label not in (0, _CELL):
             self.layer.selected_label = _CELL

@@ -215,7 +215,7 @@ class Candidates:
         if not redraw(self._layer, self._data, drawn):
             self._layer.refresh(extent=False)
 
-    def _on_changed(self, source: Any) -> None:
+    def _on_changed(self, source: object) -> None:
         edits = self._edits()
         if edits is None or edits.source is not source:
             return

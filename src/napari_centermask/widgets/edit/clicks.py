@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.edit.session import EditSession
 
 
-def click(edits: EditSession, position: Any, *, several: bool = False) -> None:
+def click(edits: EditSession, position: object, *, several: bool = False) -> None:
     """Select the next cell under a world position; none if there is none.
 
     Parameters
@@ -43,7 +43,7 @@ def click_under_cursor(edits: EditSession) -> None:
     click(edits, edits.session.viewer.cursor.position)
 
 
-def _stack(edits: EditSession, position: Any) -> list[int]:
+def _stack(edits: EditSession, position: object) -> list[int]:
     y, x = edits.source.world_to_data(position)[-2:]
     return edits.at(y, x)
 

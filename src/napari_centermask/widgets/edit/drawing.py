@@ -237,7 +237,7 @@ class Drawing:
             self.points += stroke
             self.finish()
 
-    def _on_double_click(self, layer: Layer, event: Any) -> None:
+    def _on_double_click(self, layer: Layer, event: object) -> None:
         if self.kind in ("points", "polygon"):
             self.finish()
         elif self.kind == "click":

@@ -130,7 +130,7 @@ class _Row:
         value = self.control.value
         return None if self.optional and value == 0 else value
 
-    def set_value(self, value: Any) -> None:
+    def set_value(self, value: object) -> None:
         self.control.value = 0 if value is None else value
 
     def explain(self, why_idle: str) -> None:
@@ -139,7 +139,7 @@ class _Row:
         self.control.tooltip = f"No effect: {why_idle}." if why_idle else self.about
 
 
-def _without_none(annotation: Any) -> tuple[bool, Any]:
+def _without_none(annotation: object) -> tuple[bool, Any]:
     """Whether None is allowed, and the rest of the annotation."""
     if get_origin(annotation) in (Union, types.UnionType):
         rest = [a for a in get_args(annotation) if a is not type(None)]

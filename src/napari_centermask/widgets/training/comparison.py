@@ -81,7 +81,7 @@ def figures(values: dict[str, Any]) -> list[tuple[str, float | None, float | Non
     return [(title, _at(values["old"], keys), _at(values["new"], keys)) for title, keys in FIGURES]
 
 
-def _at(values: Any, keys: tuple[str, ...]) -> float | None:
+def _at(values: object, keys: tuple[str, ...]) -> float | None:
     for key in keys:
         values = values.get(key) if isinstance(values, dict) else None
     return float(values) if isinstance(values, (int, float)) else None
@@ -198,5 +198,5 @@ def _fit(tree: QTreeWidget, rows: int) -> None:
     tree.setFixedHeight(tree.header().sizeHint().height() + max(rows, 1) * max(height, 18) + 4)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, (int, float)) else "–"

@@ -29,7 +29,7 @@ def shown_fields() -> list[str]:
     return [name for name, field in fields if name not in _ELSEWHERE and not _is_group(field.annotation)]
 
 
-def _is_group(annotation: Any) -> bool:
+def _is_group(annotation: object) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 

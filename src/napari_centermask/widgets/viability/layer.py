@@ -90,7 +90,7 @@ class ViabilityLayer:
             self.hide()
             self._on_removed()
 
-    def _on_step(self, event: Any = None) -> None:
+    def _on_step(self, event: object = None) -> None:
         self.draw_current()
         if self._stale and self._shown.plane_in_view() is None:
             self._timer.start()

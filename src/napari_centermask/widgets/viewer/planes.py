@@ -98,7 +98,7 @@ class ImagePlanes:
         return plane[None] if self.channel_axis is None else plane
 
 
-def _sliceable(data: Any) -> Any:
+def _sliceable(data: object) -> Any:
     """numpy and dask arrays unchanged; the content of xarray; anything else (zarr, tensorstore) through dask."""
     data = getattr(data, "variable", data)  # an xarray.DataArray indexes by labels too
     if isinstance(data, np.ndarray) or hasattr(data, "dask"):

@@ -19,7 +19,7 @@ from napari_centermask.widgets.viewer.layers import KEY
 from napari_centermask.widgets.viewer.state import note_saved
 
 
-def write_coco(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+def write_coco(path: str, data: object, attributes: dict[str, Any]) -> list[str]:
     """Write the cells above the threshold, including hidden parts, as COCO instances."""
     result = _result(data, attributes)
     records = records_of(result, _file_name(result.name, result), extra=pixel_size(attributes), shown=True)
@@ -28,7 +28,7 @@ def write_coco(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     return [path]
 
 
-def write_as(format: str, path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+def write_as(format: str, path: str, data: object, attributes: dict[str, Any]) -> list[str]:
     """Write the cells above the threshold in one of the formats; a warning first says what will be lost."""
     from napari.utils.notifications import show_warning
 
@@ -47,12 +47,12 @@ write_geojson = partial(write_as, "geojson")
 write_ome_zarr = partial(write_as, "ome-zarr")
 
 
-def write_cellpose(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+def write_cellpose(path: str, data: object, attributes: dict[str, Any]) -> list[str]:
     """Write a file for Cellpose, which recognises its files by the ending of their names."""
     return write_as("cellpose", path.removesuffix(".npy").removesuffix("_seg") + "_seg.npy", data, attributes)
 
 
-def _result(data: Any, attributes: dict[str, Any]) -> Result:
+def _result(data: object, attributes: dict[str, Any]) -> Result:
     """Our own result, or the cells of any label layer."""
     result = attributes.get("metadata", {}).get(KEY)
     if isinstance(result, Result):

@@ -103,7 +103,7 @@ class Runner:
         finally:
             self._delivering = False
 
-    def _on_yielded(self, item: Any, on_yield: Callable[[Any], None] | None) -> None:
+    def _on_yielded(self, item: object, on_yield: Callable[[Any], None] | None) -> None:
         if self.cancelled:
             return
         if isinstance(item, Progress):
