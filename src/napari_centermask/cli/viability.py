@@ -55,7 +55,7 @@ def viability(
 
     Parameters
     ----------
-    ways
+    methods
         MODEL, or MODEL+CLASSIFIER. MODEL can also be a COCO file of cells, or "truth" for the annotated cells;
         CLASSIFIER can be a model that includes one.
     data
