@@ -19,8 +19,8 @@ from napari_centermask.training.run.shortage import is_out_of_memory
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-USER_ERROR = 2
-INTERRUPTED = 130
+USER_ERROR = 2  # as getopt and argparse end
+INTERRUPTED = 130  # 128 and the number of SIGINT, as shells say it
 
 _COMMANDS = (
     "segment",

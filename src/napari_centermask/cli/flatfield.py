@@ -17,7 +17,7 @@ from napari_centermask.io.image_files import image_files
 from napari_centermask.io.whole_file import whole_file
 
 Flag = Annotated[bool, Parameter(negative=())]
-FEWEST = 10
+FEWEST = 10  # planes: a choice; a cell that lies in one of ten still shows with a tenth of its light
 
 
 def flatfield(

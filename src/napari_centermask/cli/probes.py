@@ -12,7 +12,7 @@ from importlib.util import find_spec
 
 from napari_centermask.jobs.child import last_words
 
-TIMEOUT_S = 90
+TIMEOUT_S = 90  # a choice: several times what importing torch takes on a slow disk
 ALL = "'napari-centermask[all]'"
 TRAIN = "'napari-centermask[train]'"
 

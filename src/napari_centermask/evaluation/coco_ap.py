@@ -13,6 +13,7 @@ import numpy as np
 
 IOUS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
+"""Both as in COCO (https://cocodataset.org/#detection-eval)."""
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,14 @@ import numpy as np
 from napari_centermask.core.history import Edit
 from napari_centermask.core.instances import Box, Instance
 from napari_centermask.core.result import Index, Result
-from napari_centermask.io.coco.extension import are_probabilities
+from napari_centermask.io.coco.extension import LARGEST_ID, are_probabilities
 from napari_centermask.io.packed_cells import Cells, pack, unpack
 
 STATUSES = ("predicted", "accepted", "corrected", "rejected")
-LARGEST_CROP = 2**28
-LARGEST_ID = 2**31 - 1
+LARGEST_CROP = 2**28  # pixels of a cell's box, as `io.rle.LARGEST_MASK`
 MANY = 50
 """Changes of one edit from which on its cells are packed together; a cell by itself takes 20 µs."""
-_LONGEST_TEXT = 100_000
+_LONGEST_TEXT = 100_000  # a choice: a name or source of a damaged line is not believed beyond
 
 
 class BadRecord(ValueError):

@@ -24,6 +24,8 @@ _BEFORE = re.compile(r"(labels?|masks?|seg|segmentation|stardist)[_\-. ](.+)")
 _OWN = {"flat_field", "overlay"}
 _WAY = " Name a file itself to use it."
 _GAPS = "_-. "
+# Of neighbouring pixels that are not 0, how many are equal in a label image: a choice; within a cell all are, in a photograph
+# few.
 _SIMILAR = 0.9
 
 

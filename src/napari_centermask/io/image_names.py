@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 Find = Callable[[str], Path | None]
-_MOST_FILES = 200_000
+_MOST_FILES = 200_000  # looked at in a folder and those below: a choice
 _LABEL_STUDIO = re.compile(r"^[0-9a-f]{8}-(?=.)")
 _ROBOFLOW = re.compile(r"_(png|jpe?g|tiff?|bmp|npy)\.rf\.[0-9a-zA-Z]{16,}\.\w+$")
 

@@ -21,8 +21,8 @@ from napari_centermask.core.history import Edit
 from napari_centermask.io.edits import record_of
 from napari_centermask.io.whole_file import KEPT, cannot_save, whole_file
 
-LONGEST_LINE = 2**28
-_RETRY_S = 2.0
+LONGEST_LINE = 2**28  # bytes: a choice, far beyond 5,000 cells packed in one line
+_RETRY_S = 2.0  # between two tries where the disk refuses: a choice
 _CUT = b"\x18\n"
 """Ends a line that a crash cut short, before the next one is appended: such a line does not count as damage."""
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)

@@ -24,7 +24,7 @@ from napari_centermask.io.own_files import check_targets
 from napari_centermask.io.whole_file import whole_files
 
 CELL = ("id", "category", "category_id", "status", "score", "mask_quality", "source")
-_DIGITS = 7
+_DIGITS = 7  # what float32 holds
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 _COLOURS = ("red", "green", "blue", "alpha")
 

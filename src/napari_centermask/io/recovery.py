@@ -24,13 +24,13 @@ from napari_centermask.io.lock import FolderLock, lock_folder
 from napari_centermask.io.whole_file import cannot_save
 
 JOURNAL, ABOUT, PREVIOUS = "journal.jsonl", "about.json", "journal.previous.jsonl"
-KEPT_DAYS = 90
+KEPT_DAYS = 90  # a choice: longer than a holiday
 BEFORE = "state before"
 """Name of the records with the state before the first edit; they may follow edits."""
-_WINDOWS = 16
+_WINDOWS = 16  # of one image that are open at once: a choice
 _AT_ONCE = 50  # cells packed in a row: about a millisecond
-_PAUSE_S = 0.02
-_MOST_CATEGORIES = 10_000
+_PAUSE_S = 0.02  # between two packings, so that the window stays responsive: a choice
+_MOST_CATEGORIES = 10_000  # a choice; a file that claims more is not believed
 
 
 def recovery_folder() -> Path:

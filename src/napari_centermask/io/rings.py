@@ -19,7 +19,7 @@ Polygon = list[Ring]
 
 LARGEST_MASK = 1 << 28
 """Largest number of pixels in the box around a cell; larger cells are refused."""
-_MOST_CROSSINGS = 1 << 23
+_MOST_CROSSINGS = 1 << 23  # of an outline with the rows: a choice, 64 MB of float64
 
 
 def trace(mask: np.ndarray, origin: tuple[int, int] = (0, 0)) -> list[Polygon]:

@@ -17,7 +17,7 @@ from napari_centermask.core.instances import Instance
 
 LARGEST_MASK = 2**28
 """Most pixels of one mask's box: all of an image of 16,384 x 16,384."""
-_MOST_DIGITS = 11
+_MOST_DIGITS = 11  # of five bits each: a choice, far beyond the pixels of any image
 _NO_DIGIT, _NUMBER = re.compile("[^0-o]"), re.compile("[P-o]*[0-O]")
 
 

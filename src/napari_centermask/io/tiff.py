@@ -24,7 +24,7 @@ from napari_centermask.io.pixels import check_memory, zeros
 if TYPE_CHECKING:
     import tifffile
 
-MEMMAP_BYTES = 256 * 2**20
+MEMMAP_BYTES = 256 * 2**20  # a choice: smaller images are read at once, larger ones where they are looked at
 _DAMAGED = (
     *(ArithmeticError, AssertionError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError),
     *(struct.error, zlib.error),

@@ -18,9 +18,9 @@ from napari_centermask.core.errors import UserError
 
 NICE = 10
 """Niceness of child processes, so that windows stay responsive."""
-_LOOK_EVERY_S = 0.1
-_TAIL_BYTES = 4000
-_WINDOWS_BELOW_NORMAL, _WINDOWS_NEW_GROUP = 0x4000, 0x200
+_LOOK_EVERY_S = 0.1  # a choice, at once for a person
+_TAIL_BYTES = 4000  # of what a process said last: a choice, a traceback of some forty lines
+_WINDOWS_BELOW_NORMAL, _WINDOWS_NEW_GROUP = 0x4000, 0x200  # Windows' process creation flags
 
 
 class ChildFailed(UserError):

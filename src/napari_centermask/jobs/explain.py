@@ -11,8 +11,8 @@ from napari_centermask.events import FailedEvent
 from napari_centermask.jobs.child import last_words, tail
 from napari_centermask.training.run.shortage import RELIEF, unchecked_remedy
 
-KILLED = {-9, 137}
-LITTLE_SPACE = 50_000_000
+KILLED = {-9, 137}  # SIGKILL, as Python and as shells say it
+LITTLE_SPACE = 50_000_000  # bytes: a choice, less than a checkpoint and a model take
 
 
 @dataclass(frozen=True)

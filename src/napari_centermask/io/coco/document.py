@@ -32,7 +32,8 @@ from napari_centermask.io.coco.masks import LARGEST_FILE, read_mask
 from napari_centermask.io.image_names import is_file
 from napari_centermask.io.whole_file import whole_file
 
-FORMAT = 1
+FORMAT = 1  # of what we add to COCO; it rises when older versions could not read it
+# Pixels of a side: a choice, ten times a slide scanner's; a file that claims more is not believed
 LARGEST_SIDE = 1_000_000
 
 

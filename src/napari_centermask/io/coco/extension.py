@@ -11,8 +11,8 @@ from napari_centermask.core.instances import Box, Instance
 
 KEY = "napari_centermask"
 STATUSES = ("predicted", "accepted", "corrected", "rejected")
-LARGEST_ID = 2**31 - 1
-MOST_PLANES = 2**31
+LARGEST_ID = 2**31 - 1  # int32, as in label images
+MOST_PLANES = 2**31  # a choice: a product of axes that a file claims must not overflow
 Bad = Callable[[str], None]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_centermask.core.counted import counted
 
-MOST_EXAMPLES = 5
+MOST_EXAMPLES = 5  # a choice, as many as one reads
 
 
 @dataclass

@@ -21,7 +21,7 @@ from napari_centermask.io.formats.labels import flat, from_stack
 from napari_centermask.io.formats.reading import Reading, refusing
 from napari_centermask.io.whole_file import whole_file
 
-_LARGEST_HEADER = 1 << 16
+_LARGEST_HEADER = 1 << 16  # bytes: a choice; numpy's header of a whole .npy is some hundred
 
 
 def read(path: Path, images: Path | None = None) -> Reading:

@@ -16,7 +16,7 @@ from napari_centermask.io.formats.reading import Reading, find_image
 from napari_centermask.io.own_files import check_targets
 from napari_centermask.io.run_file import RunFile, open_run
 
-_SNIFF = 1 << 16
+_SNIFF = 1 << 16  # bytes that tell a format: a choice, beyond the metadata that files begin with
 
 
 def format_named(name: str) -> Format:

@@ -26,7 +26,7 @@ from napari_centermask.io.formats.reading import MOST_PLANES, Reading, refusing
 from napari_centermask.io.rings import Polygon, trace
 from napari_centermask.io.whole_file import whole_file
 
-_LARGEST_FILE = 1 << 31
+_LARGEST_FILE = 1 << 31  # bytes: a choice; parsing takes several times as much memory
 
 
 def read(path: Path, images: Path | None = None) -> Reading:

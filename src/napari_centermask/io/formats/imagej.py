@@ -29,11 +29,11 @@ from napari_centermask.io.rings import Polygon, Ring, trace
 from napari_centermask.io.whole_file import whole_file
 
 _IMAGE_ENTRY = "napari_centermask.json"
+# Of an archive: choices, so that a small damaged or malicious one does not fill the memory.
 _MOST_ROIS = 1_000_000
-_LARGEST_ROI = 1 << 26
-_LARGEST_ALL = 1 << 31
-_LARGEST_SHORT = 32_000
-_LARGEST_GROUP = 255
+_LARGEST_ROI, _LARGEST_ALL = 1 << 26, 1 << 31  # bytes, unpacked
+_LARGEST_SHORT = 32_000  # pixels; ImageJ keeps coordinates of a ROI as int16, which ends at 32,767
+_LARGEST_GROUP = 255  # ImageJ keeps groups in one byte
 _MOVE, _LINE, _QUADRATIC, _CUBIC, _CLOSE = range(5)
 _NUMBERS = ("id", "score", "mask_quality", "order", "category_id")
 _LIST = "probabilities"

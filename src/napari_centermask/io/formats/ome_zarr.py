@@ -26,8 +26,8 @@ from napari_centermask.io.whole_file import whole_file
 
 _Stack = tuple[Any, dict[int, dict[str, Any]]]
 _VERSION = "0.4"
-_CHUNK = 1024
-_MOST_LABELS = 10_000
+_CHUNK = 1024  # side of a chunk: a choice, 4 MB of int32
+_MOST_LABELS = 10_000  # label images: a choice; a file that claims more is not believed
 _ERRORS = (
     *(ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError),
     BadImage,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LARGEST_PLANE = 1 << 30
 """Pixels of a plane; a file that claims more is not believed."""
 MOST_PLANES = 100_000
+"""A choice: more than any time lapse; a file that claims more is not believed."""
 LARGEST_CELLS = 1 << 30
 """Bytes that the masks of one file may take; 50,000 cells of 40 x 40 pixels take 80 million."""
 

@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_centermask.core.errors import BadProject
+from napari_centermask.io.coco.document import LARGEST_SIDE
+from napari_centermask.io.coco.extension import LARGEST_ID
 from napari_centermask.io.own_files import PREVIOUS_PROJECT, PROJECT
 
 FOLDERS = ("models", "runs")
-LARGEST_SIDE = 1_000_000
-LARGEST_ID = 2**31 - 1
 Status = Literal["untouched", "predicted", "in work", "reviewed"]
 STATUSES: tuple[Status, ...] = ("untouched", "predicted", "in work", "reviewed")
 PALETTE = (

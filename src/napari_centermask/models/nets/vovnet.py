@@ -28,6 +28,7 @@ class Spec:
     depthwise: bool = False
 
 
+# Of the published weights (goldens, `keys`).
 _SLIM = ((64, 80, 96, 112), (112, 256, 384, 512))
 _FULL = ((128, 160, 192, 224), (256, 512, 768, 1024))
 SPECS = {

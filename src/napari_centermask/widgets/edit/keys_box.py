@@ -21,7 +21,7 @@ from napari_centermask.widgets.edit.key_names import napari_name, pretty_key
 from napari_centermask.widgets.edit.keys import KEYS, BadKey
 from napari_centermask.widgets.parts.layout import row
 
-_ROWS = 12
+_ROWS = 12  # of the list that are seen without scrolling: a choice
 
 
 class KeysBox(QWidget):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["box", "click", "prepare"]
 _SAME_PLACE = 0.5  # fraction of the last cell that a new answer covers if it is a redrawing of that cell
-_KEPT_PLANES = 4
+_KEPT_PLANES = 4  # whose tiles stay in memory: a choice, some 50 MB each
 _HINTS = {
     "box": "Drag a box around a cell. To redraw it, drag another box around it. Esc ends.",
     "click": "Click the middle of a cell. To redraw it, click it again. Esc ends.",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.edit.session import EditSession
     from napari_centermask.widgets.parts.pickers import LayerCombo
 
-_COLUMNS = 3
+_COLUMNS = 3  # of buttons, as many as `WIDTH` has room for
 _ORDER = ("New", "Model", "Candidates", "Cell", "Split", "Shape", "Overlap")
 _MODES = {
     "overlap": ("Overlap", "Painted pixels are added to the cell; other cells keep theirs."),

@@ -20,8 +20,8 @@ MODES = ("cell", "category", "score")
 CATEGORY_COLOURS = ("#ffd166", "#4cc9f0", "#f2789f", "#7bd389", "#b79cff", "#ff9f5a", "#59d8c9", "#d0d66b")
 _HATCH_COLOUR = (1.0, 1.0, 1.0, 0.85)
 _CLEAR = (0.0, 0.0, 0.0, 0.0)
-_GOLDEN_RATIO = 0.618033988749895
-_N_COLOURS = 61
+_GOLDEN_RATIO = 0.618033988749895  # of a turn of hues, so that neighbouring numbers look unlike
+_N_COLOURS = 61  # a choice: a prime, so that few cells side by side share one
 
 
 def category_colour(category: int, chosen: Mapping[int, str] | None = None) -> np.ndarray:

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-WIDTH = 340
+WIDTH = 340  # pixels of a dock: a choice, a quarter of a screen of 1280 with the canvas beside it
 STYLE = """
 QLabel#heading { font-weight: 600; padding: 4px 0 2px 0; border-bottom: 1px solid rgba(128, 128, 128, 90); }
 QPushButton#primary { background-color: #2f6fde; color: white; font-weight: 600; padding: 6px 10px; }

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QSizePolicy, QSlider, QW
 
 from napari_centermask.settings import LOWEST_SCORE
 
-_BINS = 40
+_BINS = 40  # of the histogram: a choice, some pixels each
 _KEPT, _LEFT_OUT = QColor("#7bd389"), QColor(128, 128, 128, 110)
 
 

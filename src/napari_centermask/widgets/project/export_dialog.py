@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _PARTS = ("train", "val", "test")
 _MASKS = (("RLE: exact", None), ("Polygons: exact outlines", 0.0), ("Polygons within one pixel", 1.0))
-_MOST_LISTED = 1000
+_MOST_LISTED = 1000  # findings of a kind: a choice, more than one goes through
 
 
 def check_project(project: Project) -> list[tuple[int, Finding]]:

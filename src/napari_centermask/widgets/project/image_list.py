@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_centermask.io.project import Project, ProjectImage
 
 COLOURS = {"untouched": "#8a93a0", "predicted": "#4cc9f0", "in work": "#ffd166", "reviewed": "#7bd389"}
-SIDE = 56
+SIDE = 56  # pixels of a thumbnail: a choice, ten lines of the list on a small screen
 _LARGEST = 400 * 2**20  # bytes; larger files get no picture
 _ID, _STATUS, _PICTURE, _PROBLEM, _LOADING = (Qt.ItemDataRole.UserRole + k for k in range(5))
 

@@ -31,7 +31,7 @@ SMALL = 4_000_000
 """Bytes of the file and pixels of a channel up to which reading takes less than a tenth of a second."""
 FEW = 200
 """Cells up to which reading takes less than a tenth of a second."""
-_AGAIN_MS = 50
+_AGAIN_MS = 50  # until it is tried again: a choice, at once for a person
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_centermask.io.project import Project, ProjectImage
     from napari_centermask.models.store.card import ModelCard
 
-HOW_MANY = 3
+HOW_MANY = 3  # images ahead: a choice; more would be predicted with a model that corrections may soon replace
 
 
 @dataclass

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from napari_centermask.widgets.viewer.planes import ImagePlanes
 
-_LATER_MS = 150
+_LATER_MS = 150  # after the last change of a value: a choice, longer than between two steps of a wheel
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ FIGURES = (
 )
 """What is shown of both models. The two families of AP are different measures and never in one column."""
 _GOOD, _BAD, _OPEN = "#2c6b3f", "#8a2f3a", "#5c4a1e"
-_MOST_PICTURES = 12
+_MOST_PICTURES = 12  # read into memory: a choice, twice as many as a comparison draws
 
 
 @dataclass(frozen=True)

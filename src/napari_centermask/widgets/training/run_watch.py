@@ -17,7 +17,7 @@ from napari_centermask.widgets.training.comparison import Compared, read_compari
 from napari_centermask.widgets.training.new_model import installed_as
 from napari_centermask.widgets.work.tasks import Failed
 
-INTERVAL_S = 0.25
+INTERVAL_S = 0.25  # between looks at the events: a choice, about as often as curves are drawn
 _PORTION = 400  # events handed over at a time
 
 

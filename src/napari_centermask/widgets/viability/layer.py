@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_CATEGORIES = 17  # more do not fit into 16 bits
 BY_CATEGORY, BY_PROBABILITY, AS_BEFORE = "category", "probability", "before"
+# Opacities of cells, outlines and the hatch: choices; the image stays visible below.
 _FILL, _EDGE, _HATCH = 0.45, 0.9, (1.0, 1.0, 1.0, 0.75)
 _STEPS = 100  # of a probability; those of the slider
 _FIXED = _STEPS + 1  # the cell does not follow the threshold

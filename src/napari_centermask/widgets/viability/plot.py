@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 from napari_centermask.widgets.parts.curves import WITHOUT, Plot
 from napari_centermask.widgets.work.run_state import Curve
 
-_HEIGHT = 220
+_HEIGHT = 220  # pixels: a choice, so that the dock fits a screen of 720
 
 
 class ViabilityPlot(QWidget):

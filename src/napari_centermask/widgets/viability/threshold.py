@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_centermask.io.project import Project
     from napari_centermask.widgets.edit.session import EditSession
 
-_DEFAULT = 0.5
+_DEFAULT = 0.5  # more likely dead than not
 
 
 def viability_of(edits: EditSession) -> Viability:

@@ -28,8 +28,8 @@ from napari_centermask.widgets.viewer.samples import LayerData
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-_SNIFF = 1 << 16
-_MOST_IMAGES = 20
+_SNIFF = 1 << 16  # bytes at the beginning and at the end that tell a format: a choice
+_MOST_IMAGES = 20  # of one file that open as layers: a choice; more layers are slow in napari
 
 
 def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_centermask.core.result import Index
     from napari_centermask.widgets.viewer.shown import Shown
 
-_SETTLE_MS = 400
+_SETTLE_MS = 400  # after the last move of the threshold: a choice
 _AT_ONCE = 200  # cells that are composed in less than a tenth of a second
 _TURN_S = 0.02  # composing between two turns of the event loop
 

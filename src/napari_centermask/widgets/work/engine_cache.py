@@ -14,7 +14,7 @@ from napari_centermask.settings import SegmentSettings
 if TYPE_CHECKING:
     from napari_centermask.engines import AnyEngine
 
-_MOST = 2
+_MOST = 2  # a choice: the model in use, and the one that it is compared with
 _ENGINES: dict[tuple[object, ...], AnyEngine] = {}
 
 

@@ -14,7 +14,7 @@ from napari_centermask.widgets.work.gate import attempt
 if TYPE_CHECKING:
     from superqt.utils import GeneratorWorker
 
-_STEPS = 1000
+_STEPS = 1000  # of napari's progress bar: a choice, finer than it is wide
 
 
 class Runner:
