@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -149,6 +150,15 @@ def run_to_end(dock, qtbot):
         qtbot.waitUntil(lambda: not dock.session.runner.is_running, timeout=30_000)
 
     return run
+
+
+@pytest.fixture
+def plugin(npe2pm):
+    """The plugin as it is installed, and no other."""
+    import napari_centermask
+
+    with npe2pm.tmp_plugin(manifest=Path(napari_centermask.__file__).parent / "napari.yaml") as plugin:
+        yield plugin
 
 
 @pytest.fixture

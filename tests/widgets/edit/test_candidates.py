@@ -14,7 +14,6 @@ from napari_centermask.widgets.viewer.planes import ImagePlanes
 from napari_centermask.widgets.viewer.state import session_of
 
 pytestmark = pytest.mark.gui
-
 SHOWN, WEAK = [(20, 20), (20, 60)], {3: (60, 20, 0.45), 4: (60, 60, 0.4), 5: (60, 100, 0.3), 6: (20, 64, 0.2)}
 
 
@@ -23,26 +22,17 @@ def square(id, y, x, score):
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    viewer = make_napari_viewer()
-    yield viewer
-    if session_of(viewer).editing is not None:
-        session_of(viewer).editing.deactivate()
-    session_of(viewer).settle()
-
-
-@pytest.fixture
-def edits(viewer):
+def edits(bare_viewer):
     """Two planes, in each two cells shown, three missed (3, 4, 5), and one that a shown cell covers (6)."""
     result = Result((80, 128), leading=(2,), threshold=0.5)
     for z, first in ((0, 0), (1, 10)):
         cells = [square(first + k, *p, 0.9) for k, p in enumerate(SHOWN, start=1)]
         cells += [square(first + k, y, x, score) for k, (y, x, score) in WEAK.items()]
         result.put((z,), Instances((80, 128), cells), keep_ids=True)
-    source = viewer.add_image(np.zeros((2, 80, 128), np.uint8), name="image")
-    session_of(viewer).attach(source, ImagePlanes.of(source), result)
-    viewer.dims.set_current_step(0, 0)
-    edits = edit_session_of(session_of(viewer), source)
+    source = bare_viewer.add_image(np.zeros((2, 80, 128), np.uint8), name="image")
+    session_of(bare_viewer).attach(source, ImagePlanes.of(source), result)
+    bare_viewer.dims.set_current_step(0, 0)
+    edits = edit_session_of(session_of(bare_viewer), source)
     edits.activate()
     return edits
 
@@ -63,7 +53,7 @@ def agrees(edits):
     return ids(candidates) == [i.id for i in expected] and inside and not data[~covered].any()
 
 
-def test_candidates_are_what_the_model_was_unsure_of_and_nothing_covers(edits, viewer, notices):
+def test_candidates_are_what_the_model_was_unsure_of_and_nothing_covers(edits, bare_viewer, notices):
     candidates = candidates_of(edits)
     assert not candidates.is_shown
     candidates.show()
@@ -71,10 +61,10 @@ def test_candidates_are_what_the_model_was_unsure_of_and_nothing_covers(edits, v
     assert agrees(edits)
     assert candidates.current.id == 3
     assert "3 low-confidence candidates: Y accepts" in notices()[-1]
-    assert candidates.layer in viewer.layers
+    assert candidates.layer in bare_viewer.layers
     assert not candidates.layer.editable
     candidates.hide()
-    assert [layer.name for layer in viewer.layers if "candidates" in layer.name] == []
+    assert [layer.name for layer in bare_viewer.layers if "candidates" in layer.name] == []
 
 
 def test_accepting_makes_a_cell_of_it_and_continues(edits):
@@ -130,10 +120,10 @@ def test_candidates_follow_other_edits(edits):
     assert agrees(edits)
 
 
-def test_candidates_follow_the_plane_and_the_threshold(edits, viewer):
+def test_candidates_follow_the_plane_and_the_threshold(edits, bare_viewer):
     candidates = candidates_of(edits)
     candidates.show()
-    viewer.dims.set_current_step(0, 1)
+    bare_viewer.dims.set_current_step(0, 1)
     assert ids(candidates) == [13, 14, 15]
     assert agrees(edits)
     edits.session.set_threshold(edits.source, 0.35)
@@ -142,24 +132,24 @@ def test_candidates_follow_the_plane_and_the_threshold(edits, viewer):
 
 
 @pytest.mark.parametrize("what", ["layer", "active", "image"])
-def test_deleting_a_layer_ends_the_candidates_without_harm(edits, viewer, what, qtbot):
+def test_deleting_a_layer_ends_the_candidates_without_harm(edits, bare_viewer, what, qtbot):
     candidates = candidates_of(edits)
     candidates.show()
-    viewer.layers.remove({"layer": candidates.layer, "active": edits.active.layer, "image": edits.source}[what])
+    bare_viewer.layers.remove({"layer": candidates.layer, "active": edits.active.layer, "image": edits.source}[what])
     assert not candidates.is_shown
     qtbot.wait(1)  # layers go once napari has removed its own
-    assert not any("candidates" in layer.name for layer in viewer.layers)
+    assert not any("candidates" in layer.name for layer in bare_viewer.layers)
 
 
-def test_thousands_of_candidates_are_drawn_at_once(viewer):
+def test_thousands_of_candidates_are_drawn_at_once(bare_viewer):
     rng = np.random.default_rng(0)
     places = rng.integers(6, 990, (3000, 2))
     cells = [square(k, y, x, 0.3) for k, (y, x) in enumerate(places.tolist(), start=1)]
     result = Result((1000, 1000), threshold=0.5)
     result.put((), Instances((1000, 1000), cells), keep_ids=True)
-    source = viewer.add_image(np.zeros((1000, 1000), np.uint8))
-    session_of(viewer).attach(source, ImagePlanes.of(source), result)
-    edits = edit_session_of(session_of(viewer), source)
+    source = bare_viewer.add_image(np.zeros((1000, 1000), np.uint8))
+    session_of(bare_viewer).attach(source, ImagePlanes.of(source), result)
+    edits = edit_session_of(session_of(bare_viewer), source)
     candidates = candidates_of(edits)
     candidates.show()
     assert ids(candidates) == [i.id for i in missed(result, ())]

@@ -1,4 +1,4 @@
-"""The images of a project in the order in which correcting them teaches a model most."""
+"""The images of a project in the order in which correcting them improves a model most."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,7 @@
 """The form of a training is one settings object; a U-Net's losses stand in it where the model is a U-Net."""
 
+from __future__ import annotations
+
 import pytest
 
 from napari_centermask.settings import LossSettings, ModelSettings, TrainSettings, UNetSettings
@@ -63,3 +65,13 @@ def test_what_needs_a_start_model_is_disabled_without_one(form):
     assert not form.training.rows["keep"].control.enabled
     form.set_value(settings_of(ModelSettings(), start="nuclei"))
     assert form.training.rows["keep"].control.enabled
+
+
+def test_settings_of_the_form_are_all_fields_that_no_other_control_has():
+    from napari_centermask.widgets.training.form import shown_fields
+
+    elsewhere = {"data", "out", "start", "model", "augment", "resume", "weights", "replay"}
+    of_the_model = {"channel_names", "preprocess", "normalisation", "losses"}
+    assert set(TrainSettings.model_fields) - set(shown_fields()) == (elsewhere | of_the_model) & set(
+        TrainSettings.model_fields
+    )

@@ -1,16 +1,21 @@
 """Segmenting with a new model: which image comes next, also where reading it takes long."""
 
+from __future__ import annotations
+
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tifffile
+from played_job import COMPARES, OUTLIVES, comparison, state
 
 from napari_centermask.core.errors import UserError
 from napari_centermask.widgets.project import loading
 from napari_centermask.widgets.project.session import project_session_of
 from napari_centermask.widgets.training import new_model
 from napari_centermask.widgets.training.new_model import installed_as, predict_next
+
+pytestmark = OUTLIVES
 
 
 @pytest.fixture
@@ -101,3 +106,18 @@ def test_weights_are_known_under_the_name_they_were_installed_with(tmp_path, mon
     models.append(SimpleNamespace(name="graphs", shipped=False, weights=None))
     models.append(SimpleNamespace(name="mine", shipped=False, weights=copy))
     assert installed_as(weights) == "mine"
+
+
+def test_a_worse_model_is_installed_only_after_a_question(train, wait, act, home, monkeypatch):
+    from qtpy.QtWidgets import QMessageBox
+
+    comparison(home, recommended=False)
+    act(COMPARES)
+    train.start.start.click()
+    wait(lambda: state(train) == "done" and train.new_model.isVisible())
+    asked = []
+    monkeypatch.setattr(QMessageBox, "question", lambda *args: asked.append(args[2]) or QMessageBox.StandardButton.No)
+    train.new_model.install.click()
+    assert asked == ["It is worse. Install it anyway?"]
+    assert not train.training.installer.is_running
+    assert not train.training.installed

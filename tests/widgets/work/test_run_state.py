@@ -1,5 +1,7 @@
 """What a dock shows of a training, from its events."""
 
+from __future__ import annotations
+
 import pytest
 
 from napari_centermask.events import EvaluationEvent, StageEvent, StepEvent
@@ -41,3 +43,14 @@ def test_the_time_left_counts_evaluations_as_long_and_as_frequent_as_those_befor
     assert fed(*second, step(25, 0.25, 75)).time_left == 75 + 4 * 10  # at 40, 60, 80 and 100
     assert fed(*second, step(90, 0.9, 10)).time_left == 10 + 10
     assert fed(*second, step(100, 1.0, 0)).time_left == 0
+
+
+def test_an_earlier_session_that_got_further_is_cut_back():
+    from napari_centermask.widgets.work.run_state import RunState
+
+    run = RunState()
+    for step in (10, 20, 30, 20, 30):
+        run.feed(StepEvent(step=step, losses={"loss": step / 10}, part=2))
+    assert run.losses["loss"].steps == [10, 20, 30]
+    assert run.seconds_left is None
+    assert run.part == 1.0

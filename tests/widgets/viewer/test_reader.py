@@ -1,51 +1,17 @@
-"""Opening and saving cells of every format the way napari does it."""
+"""Cells of every format are opened as napari does it, with their images where these are found."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from cell_files import PLUGIN, overlapping, save_image, write_both
 
-from napari_centermask.core.instances import Instance
-from napari_centermask.core.result import Result
 from napari_centermask.io.formats import FORMATS
 from napari_centermask.widgets.viewer.layers import KEY
 from napari_centermask.widgets.viewer.reader import get_reader
 from napari_centermask.widgets.viewer.state import session_of
 
-PLUGIN = "napari-centermask"
-NEEDS = {"imagej": "roifile", "ome-zarr": "zarr"}
-ENDINGS = {"labels": ".tif", "cellpose": "_seg.npy", "imagej": ".zip", "geojson": ".geojson", "ome-zarr": ".zarr"}
-
-
-@pytest.fixture(autouse=True)
-def _plugin(npe2pm):
-    import napari_centermask
-
-    with npe2pm.tmp_plugin(manifest=Path(napari_centermask.__file__).parent / "napari.yaml"):
-        yield
-
-
-@pytest.fixture(params=FORMATS)
-def format(request):
-    if request.param in NEEDS:
-        pytest.importorskip(NEEDS[request.param])
-    return FORMATS[request.param]
-
-
-def overlapping(name="field.png", leading=()) -> Result:
-    result = Result((40, 50), leading=leading, name=name)
-    for n, index in enumerate(np.ndindex(*leading)):
-        result.set(index, 2 * n + 1, Instance(2 * n + 1, 5, 5, np.ones((20, 20), bool), order=1))
-        result.set(index, 2 * n + 2, Instance(2 * n + 2, 15, 15, np.ones((15, 25), bool)))
-    return result
-
-
-def save_image(folder: Path) -> None:
-    from PIL import Image
-
-    Image.fromarray(np.arange(2000, dtype=np.uint8).reshape(40, 50)).save(folder / "field.png")
+pytestmark = pytest.mark.usefixtures("plugin")
 
 
 def test_every_format_opens_with_its_image_and_can_be_corrected(viewer, format, tmp_path, qtbot):
@@ -69,25 +35,6 @@ def test_cells_without_their_image_open_as_layers(viewer, tmp_path):
     assert cells.metadata[KEY].get((), 2).area == 375
 
 
-@pytest.mark.parametrize("leading", [(), (2,)], ids=str)
-def test_every_format_is_written_from_a_label_layer(viewer, format, leading, tmp_path, notices):
-    if format.name == "coco":
-        pytest.skip("tested with the manifest")
-    FORMATS["geojson"].write(tmp_path / "a.geojson", [overlapping("a.png", leading)])
-    cells, _ = viewer.open(tmp_path / "a.geojson", plugin=PLUGIN)
-    path = tmp_path / f"out{ENDINGS[format.name]}"
-    before = len(notices())
-    assert cells.save(str(path), plugin=PLUGIN) == [str(path)]
-    (result,) = format.read(path).results
-    assert len(result) == 2 * max(1, sum(leading))
-    assert result.leading == leading
-    messages = notices()[before:]
-    if format.exact:
-        assert messages == []
-    else:
-        assert f"{100 * max(1, sum(leading))} pixels" in messages[0]
-
-
 @pytest.mark.parametrize(
     "name", ["x.zip", "x.roi", "x.geojson", "x.npy", "field.tif", "x.zarr", "x.txt", "none_seg.npy"]
 )
@@ -107,3 +54,25 @@ def test_what_was_skipped_is_said(viewer, tmp_path, notices):
     )
     viewer.open(tmp_path / "x.geojson", plugin=PLUGIN)
     assert "1 object without an area" in notices()[-1]
+
+
+def test_coco_opens_with_its_image_and_keeps_overlaps(viewer, tmp_path):
+    image, cells, outlines = viewer.open(write_both(tmp_path), plugin=PLUGIN)
+    assert (image.name, cells.name, outlines.name) == ("field0", "field0 cells", "field0 outlines")
+    assert set(np.unique(cells.data)) == {0, 3, 8}
+    assert cells.metadata[KEY].plane(())[3].area == 400
+    assert list(cells.features["category"]) == ["cell", "bud"]
+
+
+def test_coco_of_equal_images_opens_as_a_stack(viewer, tmp_path):
+    image, cells, _ = viewer.open(write_both(tmp_path, n=3), plugin=PLUGIN)
+    assert image.data.shape == cells.data.shape == (3, 40, 50)
+    assert len(np.unique(cells.data)) == 7
+
+
+@pytest.mark.parametrize("text", ["{}", "[1, 2]", '{"name": "settings"}', "not json", ""])
+def test_other_json_is_left_to_others(tmp_path, text):
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    assert get_reader(str(path)) is None
+    assert get_reader([str(path)]) is None

@@ -1,0 +1,25 @@
+"""What the parts of the models dock show of a model."""
+
+from __future__ import annotations
+
+from installed_models import choose
+
+
+def test_a_card_tells_what_a_model_was_made_from_and_how_good_it_is(dock):
+    choose(dock, "second")
+    text = dock.card.text.text()
+    for part in (
+        "second ← first",
+        "1,200 steps in 9.5 minutes",
+        "mine (01234567)",
+        "2 images, with those of its parents",
+        "3 channels,",
+        "AP 0.400",
+        "Not for &lt;tissue&gt;.",
+    ):
+        assert part in text
+    assert "test fields: bioimage AP 0.512" in text
+    dock.card.fold.expand(animate=False)
+    assert dock.card.curves.plots[0].lines["loss"].getData()[0].tolist() == [10, 20]
+    choose(dock, "first")
+    assert "made from it</td><td>second" in dock.card.text.text()

@@ -1,0 +1,17 @@
+"""How far a run is."""
+
+from napari_centermask.widgets.parts.run_box import RunBox
+
+
+def test_the_bar_moves_to_and_fro_until_the_first_tile_and_is_empty_at_the_end(qtbot):
+    box = RunBox()
+    qtbot.addWidget(box)
+    box.show_start()
+    assert (box.progress.minimum(), box.progress.maximum()) == (0, 0)
+    box.show_progress(0, "Loading")
+    assert (box.progress.maximum(), box.status.text()) == (0, "Loading")
+    box.show_progress(0.25, "Tile 2 of 8")
+    assert box.progress.value() / box.progress.maximum() == 0.25
+    box.show_end()
+    assert box.progress.value() == 0
+    assert box.status.text() == "Tile 2 of 8"

@@ -1,0 +1,24 @@
+"""Which images are predicted next, and which are left alone."""
+
+from project_cells import statuses
+
+from napari_centermask.settings import SegmentSettings
+from napari_centermask.widgets.project.predictions import Predictions
+
+
+def test_an_image_that_was_opened_meanwhile_is_left_alone(project_dock, folder, engine, qtbot):
+    project_dock.open(folder)
+    project_dock.session._last = SegmentSettings(model="fake", score=0.3, diameter=20.0, percentiles=(0, 100))
+    engine.gate.clear()
+    project_dock.background.wanted.setChecked(True)
+    qtbot.waitUntil(engine.entered.is_set, timeout=10_000)
+    assert "field 1" in project_dock.background.status.text()
+    project_dock.navigation.next.click()
+    project_dock.background.wanted.setChecked(False)
+    engine.gate.set()
+    qtbot.waitUntil(lambda: not project_dock.session.predictions.runner.is_running, timeout=10_000)
+    assert statuses(project_dock)[1] == "untouched"
+
+
+def test_nothing_is_predicted_without_a_project():
+    assert Predictions(list).next_images() == []

@@ -1,0 +1,73 @@
+"""The start of a training: the model it starts from, and what was typed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from played_job import COMPARES, OUTLIVES, comparison, installing, state
+
+from napari_centermask.jobs.process import Job
+
+pytestmark = OUTLIVES
+
+
+def test_a_change_in_the_form_reaches_the_run_file_and_the_rest_stays_computed(train, wait):
+    train.advanced.fold.expand(animate=False)
+    wait(lambda: train.plan is not None)
+    assert "cells in" in train.start.about.text()
+    train.advanced.form.training.rows["batch"].control.value = 3
+    train.advanced.form.groups["augment"].rows["flip"].control.value = False
+    planned = train.plan.settings
+    train.start.start.click()
+    wait(lambda: state(train) == "running")
+    settings = Job.open(train.training.job.folder).settings
+    assert (settings.batch, settings.augment.flip) == (3, False)
+    assert settings.learning_rate == planned.learning_rate
+    assert settings.steps == planned.steps
+    assert len(list(train.source.runs.iterdir())) == 1  # the copy of the data that was made for looking is gone
+
+
+def test_a_wrong_number_in_the_form_starts_nothing_and_a_right_one_does(train, wait):
+    train.advanced.fold.expand(animate=False)
+    wait(lambda: train.plan is not None)
+    tile = train.advanced.form.training.rows["tile"].control
+    tile.value = 100
+    train.start.start.click()
+    wait(lambda: not train.planner.is_running)
+    assert "multiple of 32" in train.start.about.text()
+    assert train.training.job is None
+    assert not train.training.watcher.is_running
+    assert list(train.source.runs.iterdir()) == []
+    tile.value = 128
+    train.start.start.click()
+    wait(lambda: state(train) == "running")
+    assert Job.open(train.training.job.folder).settings.tile == 128
+    assert "tiles of 128 px" in train.start.about.text()
+
+
+def test_the_start_model_is_the_one_in_use_until_another_is_chosen(train, wait, act, home, monkeypatch):
+    from napari_centermask.models.store import zoo
+    from napari_centermask.widgets.training import new_model
+
+    known = zoo.find_model("nuclei")
+    names = ["nuclei", "mine", "other"]
+    monkeypatch.setattr(zoo, "list_models", lambda: [replace(known, name=name) for name in names])
+    installed = []
+    monkeypatch.setattr(new_model, "run_child", installing(installed))
+    monkeypatch.setattr(zoo, "list_models", lambda: [replace(known, name=n) for n in names + [n for _, n in installed]])
+    models, in_use = train.start.models, train.training.in_use
+    in_use.choose("mine")
+    assert models.currentText() == "mine"
+    in_use.choose("graphs without weights")
+    assert models.currentText() == "mine"
+    models.setCurrentText("nuclei")
+    models.activated.emit(models.currentIndex())  # a person chooses
+    in_use.choose("other")
+    assert models.currentText() == "nuclei"
+    comparison(home, recommended=True)
+    act(COMPARES)
+    train.start.start.click()
+    wait(lambda: state(train) == "done" and train.new_model.isVisible())
+    train.new_model.install.click()
+    wait(lambda: train.training.installed)
+    assert models.currentText() == in_use.name == train.training.installed

@@ -1,0 +1,17 @@
+"""Counts along an axis."""
+
+from stained_cells import field, kinds, shown
+
+
+def test_time_and_depth_are_counted_along_either(viewer, open_dock):
+    cells = {(t, z): field(100 * t + 10 * z)[: t + z + 2] for t in range(2) for z in range(3)}
+    dock = open_dock(cells, leading=(2, 3), axis_labels=("z", "t", "y", "x"))
+    assert dock.counts.axis.currentText() == "Along t (3)"
+    model = dock.counts.frames.counts
+    assert model.numbers.sum(axis=1).tolist() == [5, 7, 9]
+    dock.counts.axis.setCurrentIndex(0)
+    dock.counts.axis.activated.emit(0)
+    assert model.numbers.sum(axis=1).tolist() == [9, 12]
+    dock.counts.frames.picked.emit(1)
+    assert viewer.dims.current_step[:2] == (1, 1)  # napari begins in the middle
+    assert shown(dock, (1, 1)) == kinds(dock, (1, 1)) == [1, 1, 2, 2]
