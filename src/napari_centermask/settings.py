@@ -133,9 +133,7 @@ class SegmentSettings(Settings):
         le=20,
         description="U-Net: blur before cells are separated, in pixels of the network; more blur separates fewer cells.",
     )
-    flips: bool = Field(
-        False, description="U-Net: average over mirrored copies of the image; takes four times as long."
-    )
+    flips: bool = Field(False, description="Average over mirrored copies of the image; takes four times as long.")
 
     @field_validator("percentiles")
     @classmethod

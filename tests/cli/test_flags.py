@@ -35,7 +35,7 @@ def refused(capsys, *tokens):
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("segment {image} --model nuclei --flips", "--flips has no effect: 'nuclei' is a CenterMask"),
+        ("segment {image} --model nuclei --foreground 0.4", "--foreground has no effect: 'nuclei' is a CenterMask"),
         ("segment {image} --model unet-nuclei --nms 0.6", "--nms has no effect: 'unet-nuclei' is a U-Net"),
         ("segment {image} --preprocess.dark 3", "--preprocess.dark has no effect"),
         ("segment {image} --channel-names a b", "--channel-names has no effect: the channels of 'nuclei'"),

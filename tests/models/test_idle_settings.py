@@ -39,7 +39,7 @@ SEGMENT = {
     "preprocess": {"flat_field": "flat.tif", "dark": 3.0, "background": "tophat", "background_size": 50.0}
     | {"denoise": "median", "denoise_size": 2.0},
 }
-OF_ONE_FAMILY = {"centermask": {"nms", "max_detections"}, "unet": {"foreground", "seed", "smoothing", "flips"}}
+OF_ONE_FAMILY = {"centermask": {"nms", "max_detections"}, "unet": {"foreground", "seed", "smoothing"}}
 
 
 def card_of(family, **changes):
@@ -73,8 +73,8 @@ def test_a_setting_of_a_segmentation_is_used_or_refused(family, field):
 def test_a_flag_is_refused_at_its_default_too_and_a_full_dump_is_not():
     settings = SegmentSettings.model_validate(SegmentSettings().model_dump())
     check_segmentation(settings, card_of("centermask"))
-    with pytest.raises(BadSettings, match="--flips"):
-        check_segmentation(SegmentSettings(flips=False), card_of("centermask"), flags=["flips"])
+    with pytest.raises(BadSettings, match="--seed"):
+        check_segmentation(SegmentSettings(seed=0.4), card_of("centermask"), flags=["seed"])
 
 
 @pytest.mark.parametrize(

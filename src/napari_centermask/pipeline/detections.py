@@ -10,6 +10,7 @@ from napari_centermask.core.probabilities import tempered
 from napari_centermask.core.tiles import Piece, Tile, cut, owned
 from napari_centermask.engines import Engine
 from napari_centermask.engines.decode import detect
+from napari_centermask.engines.mirrored import MirroredEngine
 from napari_centermask.pipeline.cell_sizes import FEW, CellSizes, counting
 from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.pipeline.prompt_detections import DetectedTile
@@ -32,10 +33,11 @@ class CenterMaskDetector:
 
     def __init__(self, engine: Engine, settings: SegmentSettings) -> None:
         self._engine, self._settings = engine, settings
+        self._careful: Engine = MirroredEngine(engine) if settings.flips else engine
 
     def pieces(self, scaled: ScaledInput, tile: Tile, score: float) -> list[Piece]:
         """Detect in the whole tile, but compute masks only for the cells that the tile owns."""
-        features = self._engine.features(scaled.read(tile.box))
+        features = self._careful.features(scaled.read(tile.box))
         detections = detect(
             features,
             self._engine.card,
@@ -53,7 +55,7 @@ class CenterMaskDetector:
         pieces = []
         for start in range(0, len(whole), _HEAD_BATCH):
             part = slice(start, start + _HEAD_BATCH)
-            probabilities, quality = self._engine.masks(features, detections.boxes[part], detections.classes[part])
+            probabilities, quality = self._careful.masks(features, detections.boxes[part], detections.classes[part])
             pasted = paste_many(probabilities, inside[part], (seen[2] - seen[0], seen[3] - seen[1]))
             for k, crop in enumerate(pasted, start=start):
                 if crop is not None:
@@ -104,7 +106,7 @@ class CenterMaskDetector:
 
     def prompts(self, scaled: ScaledInput, window: Box) -> DetectedTile:
         """The mask head fills boxes."""
-        return DetectedTile(self._engine, self._settings, scaled, window)
+        return DetectedTile(self._careful, self._settings, scaled, window)
 
     def class_maps(self, scaled: ScaledInput, window: Box) -> np.ndarray:
         """There are none."""
