@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
+import torch
 
 from napari_centermask.engines.decode import detect
 from napari_centermask.engines.mirrored import FLIPS, MirroredEngine

@@ -22,6 +22,7 @@ def finetune(
     data: Path,
     /,
     *,
+    split: str | None = None,
     start: str | None = None,
     scratch: Flag = False,
     out: Path | None = None,
@@ -53,6 +54,9 @@ def finetune(
     ----------
     data
         A project, or a folder with images/ and annotations.json.
+    split
+        Use annotations_SPLIT.json of a folder, such as train; annotations.json when not given. The cells to compare the models on
+        are held out from these.
     start
         The model to start from; nuclei when not given.
     scratch
@@ -87,7 +91,7 @@ def finetune(
     if install:
         check_new_name(install)
     settings, reasons = suggest_for(
-        data, None if scratch else start or "nuclei", out=out, replay=replay, val_part=val_part, seed=seed
+        data, None if scratch else start or "nuclei", out=out, split=split, replay=replay, val_part=val_part, seed=seed
     )
     settings = _checked(settings.model_dump() | given)
     card = None if settings.start is None else find_model(settings.start).card
@@ -136,12 +140,19 @@ def _checked(values: dict[str, Any]) -> TrainSettings:
 
 
 def suggest_for(
-    data: Path, start: str | None, *, out: Path | None, replay: list[Path] | None, val_part: float, seed: int
+    data: Path,
+    start: str | None,
+    *,
+    out: Path | None,
+    split: str | None,
+    replay: list[Path] | None,
+    val_part: float,
+    seed: int,
 ) -> tuple[TrainSettings, dict[str, str]]:
     """Freeze the data in a run folder and compute the settings from it."""
     from napari_centermask.jobs.finetune import prepare
 
-    suggestion = prepare(data, start, out=out, replay=replay, val_part=val_part, seed=seed)
+    suggestion = prepare(data, start, out=out, split=split, replay=replay, val_part=val_part, seed=seed)
     return suggestion.settings, suggestion.reasons
 
 

@@ -19,6 +19,7 @@ def prepare(
     start: str | None,
     *,
     out: Path | None = None,
+    split: str | None = None,
     replay: Sequence[Path] | None = None,
     val_part: float = 0.2,
     seed: int = 0,
@@ -30,7 +31,9 @@ def prepare(
     Parameters
     ----------
     data
-        A project, or a folder with images/ and annotations.json.
+        A project, or a folder with images/ and annotations.json, or annotations_SPLIT.json.
+    split
+        Which annotations of a folder to use, such as "train"; annotations.json by default.
     start
         Name or file of the model to start from; None to train from scratch.
     out
@@ -55,7 +58,7 @@ def prepare(
     try:
         card = None if files is None else files.card
         trained_on = {} if card is None else card.trained_on
-        freeze_dataset(data, folder / "data", val_part=val_part, seed=seed, trained_on=trained_on)
+        freeze_dataset(data, folder / "data", split=split, val_part=val_part, seed=seed, trained_on=trained_on)
         suggestion = suggest(folder / "data", folder, card=card, start=start, replay=replay)
         check_data(suggestion.settings)
     except BaseException:

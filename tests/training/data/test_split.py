@@ -16,7 +16,7 @@ from napari_centermask.io.project import Project
 from napari_centermask.io.reviewed import PARTIAL, is_centred, is_partial, truth_of
 from napari_centermask.io.trained_on import merged, overlap, places_in, places_of
 from napari_centermask.training.data.dataset import freeze_dataset
-from napari_centermask.training.data.split import split
+from napari_centermask.training.data.split import hold_out
 from napari_centermask.training.run.defaults import facts_of
 
 
@@ -39,7 +39,7 @@ def test_frames_planes_and_equal_files_belong_to_their_source(cells, tmp_path):
 
 def test_no_source_is_on_both_sides_and_about_the_part_is_held_out(cells):
     records = [record(f"{source}_t{t}.png", cells) for source in "abcdefgh" for t in range(3)]
-    splits = [split(records, val_part=0.25, seed=seed) for seed in range(5)]
+    splits = [hold_out(records, val_part=0.25, seed=seed) for seed in range(5)]
     for parts in splits:
         train, val = (set(sources_of(side)) for side in (parts.train, parts.val))
         assert not train & val
@@ -49,17 +49,32 @@ def test_no_source_is_on_both_sides_and_about_the_part_is_held_out(cells):
     assert len({tuple(r.file_name for r in p.val) for p in splits}) > 1
 
 
-def test_of_five_images_none_with_hardly_a_cell_judges_alone(cells):
+def test_of_five_images_none_with_hardly_a_cell_judges_alone_and_none_with_more_than_the_part(cells):
     records = [record(f"{name}.png", cells, n=n) for name, n in zip("abcde", (16, 14, 12, 15, 1), strict=True)]
     for seed in range(6):
-        parts = split(records, seed=seed)
-        assert parts.kind == "images"
-        assert sum(len(r.instances) for r in parts.val) > 6
+        parts = hold_out(records, seed=seed)
+        assert parts.kind == "regions"
+        assert 6 < sum(len(truth_of(r, partial=True).instances) for r in parts.val) <= 0.2 * 58
+
+
+@pytest.mark.parametrize("n", [6, 24, 60])
+def test_all_that_is_held_out_is_at_most_the_part(cells, tmp_path, n):
+    (tmp_path / "images").mkdir()
+    names = [f"{number}.png" for number in range(n)]
+    records = [replace(record(name, cells, n=5 + k % 7), id=k) for k, name in enumerate(names, start=1)]
+    for k, name in enumerate(names):
+        Image.fromarray(np.full((120, 160), k, np.uint8)).save(tmp_path / "images" / name)
+    write_coco(tmp_path / "annotations.json", records)
+    freeze_dataset(tmp_path, tmp_path / "data")
+    known = read_coco(tmp_path / "data" / "annotations_train.json")
+    part = is_partial(known)
+    left = sum(len(truth_of(r, partial=part).instances) for r in known)
+    assert 0.8 <= left / sum(len(r.instances) for r in records) <= 0.9
 
 
 def test_of_few_images_a_place_of_each_judges(cells):
     records = [record(f"{name}.png", cells, n=14) for name in "abc"]
-    parts = split(records)
+    parts = hold_out(records)
     assert (parts.kind, parts.n_groups) == ("regions", 3)
     names = ["a.png", "b.png", "c.png"]
     assert [[r.file_name for r in side] for side in (parts.train, parts.val)] == [names, names]
@@ -79,16 +94,16 @@ def test_only_what_was_reviewed_judges(cells):
 
     single, whole, other = cut("a.png", ()), cut("b.png", ((0, 0, 120, 160),)), cut("c.png", ((0, 0, 120, 160),))
     for seed in range(5):
-        assert "a.png" not in {r.file_name for r in split([single, whole, other], seed=seed).val}
-    parts = split([single, whole])
+        assert "a.png" not in {r.file_name for r in hold_out([single, whole, other], seed=seed).val}
+    parts = hold_out([single, whole])
     assert (parts.kind, [r.file_name for r in parts.val]) == ("regions", ["b.png"])
     assert sorted(r.file_name for r in parts.train) == ["a.png", "b.png"]
     with pytest.raises(BadAnnotations, match="Mark a region"):
-        split([replace(single, extra={PARTIAL: True})])
+        hold_out([replace(single, extra={PARTIAL: True})])
 
 
 def test_one_image_is_cut_in_two_places_that_share_no_cell(cells):
-    (train,), (val,) = (lambda s: (s.train, s.val))(split([record("only.png", cells, n=12)]))
+    (train,), (val,) = (lambda s: (s.train, s.val))(hold_out([record("only.png", cells, n=12)]))
     truths = [truth_of(r, partial=True) for r in (train, val)]
     assert all(len(t.instances) for t in truths)
     assert not set(truths[0].instances.ids) & set(truths[1].instances.ids)
@@ -100,7 +115,7 @@ def test_both_places_of_an_image_whose_cells_lie_at_one_end_hold_some(rows):
     mask = np.ones((6, 6), bool)
     spots = [Instance(n, y, 10 * n, mask) for n, y in enumerate(np.linspace(*rows, 8).astype(int), start=1)]
     one = ImageRecord(1, "only.png", None, (120, 90), Instances((120, 90), spots))
-    parts = split([one])
+    parts = hold_out([one])
     counts = [len(truth_of(r, partial=True).instances) for r in (*parts.train, *parts.val)]
     assert sum(counts) == 8
     assert 1 <= counts[1] < counts[0]
@@ -110,7 +125,7 @@ def test_unreviewed_cells_in_another_frame_of_the_only_source_are_not_truth(cell
     first = record("well_t1.png", cells, reviewed=((0, 0, 120, 160),))
     second = record("well_t2.png", cells, n=12)
     kept = [replace(c, status="accepted" if n < 5 else "predicted") for n, c in enumerate(second.instances)]
-    parts = split([first, replace(second, instances=Instances(second.shape, kept))])
+    parts = hold_out([first, replace(second, instances=Instances(second.shape, kept))])
     assert parts.kind == "regions"
     assert [r.file_name for r in parts.val] == ["well_t1.png"]
     (trained,) = (truth_of(r, partial=True) for r in parts.train if r.file_name == "well_t2.png")
@@ -121,7 +136,7 @@ def test_unreviewed_cells_in_another_frame_of_the_only_source_are_not_truth(cell
 
 def test_several_regions_of_one_image_are_shared_out(cells):
     regions = ((0, 0, 60, 80), (60, 0, 120, 80), (0, 80, 60, 160))
-    parts = split([record("only.png", cells, reviewed=regions)])
+    parts = hold_out([record("only.png", cells, reviewed=regions)])
     assert parts.kind == "regions"
     assert sorted(parts.train[0].reviewed + parts.val[0].reviewed) == sorted(regions)
 
@@ -136,7 +151,7 @@ def test_regions_that_overlap_share_no_cell_between_the_sides():
     one = ImageRecord(
         1, "a.png", None, (150, 100), Instances((150, 100), spots), reviewed=((0, 0, 100, 100), (50, 0, 150, 100))
     )
-    parts = split([one])
+    parts = hold_out([one])
     train, val = known(parts.train)["a.png"], known(parts.val)["a.png"]
     assert len(val.instances) >= 1
     assert not set(train.instances.ids) & set(val.instances.ids)
@@ -147,7 +162,7 @@ def test_regions_that_overlap_share_no_cell_between_the_sides():
 def test_what_is_held_out_in_one_frame_is_so_in_all(cells):
     first = record("well_t1.png", cells, reviewed=((0, 0, 55, 160), (60, 0, 120, 160)))
     second = record("well_t2.png", cells, reviewed=((0, 0, 120, 160),))
-    parts = split([first, second])
+    parts = hold_out([first, second])
     held = [box for r in parts.val for box in r.reviewed]
     assert len(parts.val) == 2
     assert not any(overlap(r.reviewed, held) for r in parts.train)
@@ -159,7 +174,7 @@ def test_a_region_without_cells_is_not_the_one_that_judges():
     one = ImageRecord(
         1, "a.png", None, (120, 90), Instances((120, 90), spots), reviewed=((0, 0, 60, 90), (60, 0, 120, 90))
     )
-    parts = split([one])
+    parts = hold_out([one])
     assert 1 <= len(known(parts.val)["a.png"].instances) < 6
 
 
@@ -179,21 +194,21 @@ def images(tmp_path, cells):
 @pytest.mark.parametrize("seed", range(4))
 def test_images_that_the_start_model_was_trained_on_are_not_held_out(images, seed):
     names = [f"{c}.png" for c in "abcdef"]
-    first = split(images(names), seed=seed)
+    first = hold_out(images(names), seed=seed)
     trained_on = places_of(first.train)
-    second = split(images([*names, "g.png"]), seed=seed + 1, trained_on=trained_on)
+    second = hold_out(images([*names, "g.png"]), seed=seed + 1, trained_on=trained_on)
     assert second.kind == "images"
     assert second.val
     assert not {r.file_name for r in second.val} & {r.file_name for r in first.train}
-    third = split(images([*names, "g.png", "h.png"]), seed=seed, trained_on=merged(trained_on, places_of(second.train)))
+    third = hold_out(images([*names, "g.png", "h.png"]), seed=seed, trained_on=merged(trained_on, places_of(second.train)))
     assert not {r.file_name for r in third.val} & {r.file_name for r in (*first.train, *second.train)}
 
 
 def test_where_all_images_were_partly_trained_on_the_same_places_are_held_out(images):
     names = [f"{c}.png" for c in "abcd"]
-    first = split(images(names))
+    first = hold_out(images(names))
     trained_on = places_of(first.train)
-    second = split(images([*names, "e.png"]), trained_on=trained_on)
+    second = hold_out(images([*names, "e.png"]), trained_on=trained_on)
     assert second.kind == "regions"
     assert {r.file_name: r.reviewed for r in first.val}.items() <= {r.file_name: r.reviewed for r in second.val}.items()
     assert not any(overlap(r.reviewed, places_in(r, trained_on)) for r in second.val)
@@ -202,16 +217,16 @@ def test_where_all_images_were_partly_trained_on_the_same_places_are_held_out(im
 def test_a_region_that_was_trained_on_is_not_held_out_when_another_comes(images):
     (one,) = images(["a.png"], n=16)
     regions = ((0, 0, 60, 80), (60, 0, 120, 80), (0, 80, 60, 160))
-    first = split([replace(one, reviewed=regions)])
+    first = hold_out([replace(one, reviewed=regions)])
     trained_on = places_of(first.train)
-    second = split([replace(one, reviewed=(*regions, (60, 80, 120, 160)))], trained_on=trained_on)
+    second = hold_out([replace(one, reviewed=(*regions, (60, 80, 120, 160)))], trained_on=trained_on)
     assert not overlap(second.val[0].reviewed, places_in(one, trained_on))
 
 
 @pytest.mark.parametrize("part", [0, 1, 1.5, -0.1])
 def test_a_fraction_of_0_or_1_is_refused(cells, part):
     with pytest.raises(BadSettings, match="between 0 and 1"):
-        split([record(name, cells) for name in ("a.png", "b.png")], val_part=part)
+        hold_out([record(name, cells) for name in ("a.png", "b.png")], val_part=part)
 
 
 @pytest.fixture
@@ -306,7 +321,7 @@ def test_too_few_cells_are_refused_with_what_to_do(tmp_path, cells):
 
 def test_many_sources_leave_some_on_which_nothing_is_chosen(tmp_path, cells):
     (tmp_path / "images").mkdir()
-    names = [f"{n}.png" for n in range(12)]
+    names = [f"{n}.png" for n in range(60)]
     for n, name in enumerate(names):
         Image.fromarray(np.full((120, 160), n, np.uint8)).save(tmp_path / "images" / name)
     write_coco(tmp_path / "annotations.json", [replace(record(m, cells), id=n) for n, m in enumerate(names, start=1)])
@@ -315,7 +330,8 @@ def test_many_sources_leave_some_on_which_nothing_is_chosen(tmp_path, cells):
         {r.file_name for r in read_coco(tmp_path / "data" / f"annotations_{s}.json")} for s in ("train", "val", "test")
     ]
     assert all(parts)
-    assert sum(map(len, parts)) == len(set.union(*parts)) == 12
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 60
+    assert min(map(len, parts)) >= 5
     write_coco(
         tmp_path / "annotations.json", [replace(record(m, cells), id=n) for n, m in enumerate(names[:4], start=1)]
     )

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instances
+from napari_centermask.evaluation.compare import FEW_SOURCES
 from napari_centermask.io.coco.document import check_images, read_coco, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.files import link_file
+from napari_centermask.io.groups import sources_of
 from napari_centermask.io.reviewed import PARTIAL, is_partial, truth_of
 from napari_centermask.io.trained_on import TrainedOn
-from napari_centermask.training.data.split import Split, split
+from napari_centermask.training.data.split import Split, hold_out
 
 FEWEST_CELLS = 5
 """A choice: with fewer, not one cell would be held out if a fifth is."""
-MANY_SOURCES = 10
-"""From so many on, a part is kept for the comparison alone: a choice, then a fifth of them is two sources."""
+MANY_SOURCES = 2 * FEW_SOURCES
+"""Held-out sources from which on half of them are kept for the comparison alone, so that each half has `FEW_SOURCES`."""
 
 
-def read_records(source: Path) -> list[ImageRecord]:
-    """The reviewed images of a project, or of a folder with images/ and annotations.json.
+def read_records(source: Path, split: str | None = None) -> list[ImageRecord]:
+    """The reviewed images of a project, or of a folder with images/ and annotations.json, or annotations_SPLIT.json.
 
     A project that is open in another window is read too, including its latest edits.
 
@@ -34,14 +35,17 @@ def read_records(source: Path) -> list[ImageRecord]:
         If there is none, or nothing in it has been reviewed.
     """
     source = Path(source)
+    annotations = source / ("annotations.json" if split is None else f"annotations_{split}.json")
     if (source / "project.json").exists():
+        if split is not None:
+            raise BadAnnotations(f"{source.name} is a project, which has no split {split!r}. Leave --split out.")
         records = _of_project(source)
-    elif (source / "annotations.json").exists():
-        records = read_coco(source / "annotations.json", images_root=source / "images")
-        check_images(source / "annotations.json", records)
+    elif annotations.exists():
+        records = read_coco(annotations, images_root=source / "images")
+        check_images(annotations, records)
     else:
         raise BadAnnotations(
-            f"{source} is not a project or a folder with images/ and annotations.json. Choose such a folder."
+            f"{source} is not a project or a folder with images/ and {annotations.name}. {_other_splits(source, split)}"
         )
     partial = is_partial(records)
     known = [r for r in records if not truth_of(r, partial=partial).is_empty]
@@ -52,6 +56,14 @@ def read_records(source: Path) -> list[ImageRecord]:
             "Correct more cells, or mark a region as reviewed."
         )
     return _with_used_categories(known)
+
+
+def _other_splits(source: Path, split: str | None) -> str:
+    """What to do where a folder lacks the annotations that were asked for."""
+    names = sorted(p.stem.removeprefix("annotations_") for p in source.glob("annotations_*.json"))
+    if not names:
+        return "Choose such a folder." if split is None else "Leave --split out, or choose another folder."
+    return f"It has the splits {', '.join(names)}: choose one with --split."
 
 
 def _with_used_categories(records: Sequence[ImageRecord]) -> list[ImageRecord]:
@@ -83,33 +95,40 @@ def _of_project(folder: Path) -> list[ImageRecord]:
 
 
 def freeze_dataset(
-    source: Path, out: Path, *, val_part: float = 0.2, seed: int = 0, trained_on: TrainedOn = MappingProxyType({})
+    source: Path,
+    out: Path,
+    *,
+    split: str | None = None,
+    val_part: float = 0.2,
+    seed: int = 0,
+    trained_on: TrainedOn = MappingProxyType({}),
 ) -> Split:
     """Write `out`/images and annotations of the splits train and val from a project or an annotated folder.
 
-    With `MANY_SOURCES` or more there is also a split test, which no choice depends on, for the comparison of models.
+    If `MANY_SOURCES` or more are held out, half of them are the split test, which no choice depends on, for the comparison of
+    models. All that is held out is at most `val_part` of the cells.
     Images are linked if the file system allows it, else copied.
 
     Parameters
     ----------
+    split
+        Use only annotations_SPLIT.json of an annotated folder.
     trained_on
-        What the models to be compared were trained on, from their cards; see `split`.
+        What the models to be compared were trained on, from their cards; see `hold_out`.
 
     Raises
     ------
     BadAnnotations
         If there is nothing to train on.
     """
-    records = read_records(source)
+    records = read_records(source, split)
     if is_partial(records):  # also if one half of them would no longer show it
         records = [replace(r, extra=r.extra | {PARTIAL: True}) for r in records]
-    held_out = partial(split, val_part=val_part, seed=seed, trained_on=trained_on)
-    parts = held_out(_unique(records))
+    parts = hold_out(_unique(records), val_part=val_part, seed=seed, trained_on=trained_on)
     test: list[ImageRecord] = []
-    if parts.n_groups >= MANY_SOURCES and parts.kind == "images":
-        inner = held_out(parts.train)
-        if inner.kind == "images":  # else too little is left that no model was trained on
-            parts, test = replace(parts, train=inner.train), inner.val
+    if parts.kind == "images" and len(set(sources_of(parts.val))) >= MANY_SOURCES:
+        halves = hold_out(parts.val, val_part=0.5, seed=seed)
+        parts, test = replace(parts, val=halves.train), halves.val
     (out / "images").mkdir(parents=True, exist_ok=True)
     for record in {r.file_name: r for r in [*parts.train, *parts.val, *test]}.values():
         link_file(record.path, out / "images" / record.file_name)

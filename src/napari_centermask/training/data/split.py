@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_centermask.core.errors import BadAnnotations, BadSettings
 from napari_centermask.core.instances import Box, Instance, Instances
+from napari_centermask.core.result import centre
 from napari_centermask.evaluation.compare import FEW_SOURCES
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.groups import sources_of
@@ -42,20 +43,20 @@ class Split:
     n_groups: int
 
 
-def split(
+def hold_out(
     records: Sequence[ImageRecord],
     *,
     val_part: float = 0.2,
     seed: int = 0,
     trained_on: TrainedOn = MappingProxyType({}),
 ) -> Split:
-    """Hold about `val_part` of the cells out, by whole sources.
+    """Hold at most `val_part` of the cells out, and if possible more than half of that, by whole sources.
 
     Only images reviewed in full or in regions can validate a model. With fewer than `FEW_SOURCES` such sources, each is cut
     into two places, as a single held-out image would represent only itself and could not be trained on. A start model that
-    was trained on one of the places is validated on the other again, until there are as many new sources. If the sources
-    that it was not trained on have less than half of the wanted cells, places are held out too, and it may have been
-    trained on some of them.
+    was trained on one of the places is validated on the other again, until there are as many new sources. If no choice of the
+    sources that it was not trained on has between half of the wanted cells and all of them, places are held out too, and it
+    may have been trained on some of them.
 
     Parameters
     ----------
@@ -91,33 +92,36 @@ def split(
     wanted = val_part * sum(sizes.values())
     known = {r.path: places_in(r, trained_on) for r in {r.path: r for r in records}.values()}
     fresh = [n for n in judges if not any(known[r.path] for r in groups[n])]
-    if len(judges) < FEW_SOURCES or len(fresh) < len(judges):
+    most = len(fresh) if len(fresh) < len(groups) else len(fresh) - 1  # something must be left to train on
+    chosen = _choose(fresh, sizes, wanted, most=most, rng=np.random.default_rng(seed)) if most else []
+    fits = wanted / 2 <= sum(sizes[n] for n in chosen) <= wanted
+    if len(judges) < FEW_SOURCES or len(fresh) < len(judges) or not fits:
         cut = [_cut_source(groups[name], val_part, partial=partial, known=known) for name in judges]
         train, val = ([r for sides in cut for r in sides[k]] for k in (0, 1))
         is_clean = not any(overlap(r.reviewed, known[r.path]) for r in val)
-        if (is_clean and len(fresh) < FEW_SOURCES) or sum(sizes[n] for n in fresh) < wanted / 2:
+        if (is_clean and len(fresh) < FEW_SOURCES) or not fits:
             rest = [r for name, group in groups.items() if name not in judges for r in group]
             return Split([*train, *rest], val, "regions", len(groups))
-    chosen = _choose(fresh, sizes, wanted=wanted, rng=np.random.default_rng(seed))
     val = [r for name in chosen for r in groups[name]]
     train = [r for name in sorted(groups) if name not in chosen for r in groups[name]]
     return Split(train, val, "images", len(groups))
 
 
-def _choose(names: list[str], sizes: dict[str, int], *, wanted: float, rng: np.random.Generator) -> list[str]:
-    """Sources with about `wanted` cells: the first random draw that is within a factor of two, or the closest."""
-    draws = [_greedy(list(rng.permutation(names)), sizes, wanted, most=max(1, len(names) - 1)) for _ in range(TRIES)]
+def _choose(names: list[str], sizes: dict[str, int], wanted: float, *, most: int, rng: np.random.Generator) -> list[str]:
+    """Sources with at most `wanted` cells, or the smallest: the first random draw with half of that or more, or the closest."""
+    draws = [_greedy(list(rng.permutation(names)), sizes, wanted, most=most) for _ in range(TRIES)]
     return min(draws, key=lambda d: max(math.log(2), abs(math.log(sum(sizes[n] for n in d) / wanted))))
 
 
 def _greedy(names: Sequence[T], sizes: Mapping[T, int], wanted: float, *, most: int) -> list[T]:
-    """Take each source that brings the sum closer to the target, at most so many: something must be left to train on."""
-    chosen, held = [names[0]], sizes[names[0]]
-    for name in names[1:]:
-        if len(chosen) < most and held + sizes[name] / 2 <= wanted:
+    """Take each source that fits into the target, at most so many; the smallest if none fits."""
+    chosen: list[T] = []
+    held = 0
+    for name in names:
+        if len(chosen) < most and held + sizes[name] <= wanted:
             chosen.append(name)
             held += sizes[name]
-    return chosen
+    return chosen or [min(names, key=lambda name: sizes[name])]
 
 
 def _cut_source(
@@ -177,13 +181,15 @@ def _is_box(box: Box) -> bool:
 
 
 def _held_half(box: Box, part: float, cells: Sequence[Instance]) -> Box:
-    """The smaller part of a rectangle; if one part would have no cells, the part with about `part` of the cells."""
+    """The smaller part of a rectangle; if it would hold no cell or more than `part` of them, the part with that many."""
     y0, x0, y1, x1 = box
     axis = 0 if y1 - y0 >= x1 - x0 else 1
     at = box[axis + 2] - max(1, round(part * (box[axis + 2] - box[axis])))
-    middles = sorted((c.box[axis] + c.box[axis + 2]) / 2 for c in cells)
-    if middles and not middles[0] < at <= middles[-1]:
-        at = max(box[axis] + 1, int(middles[-max(1, round(part * len(middles)))]))
+    middles = sorted(centre(c)[axis] + 0.5 for c in cells)  # as in `is_centred`
+    most = max(1, int(part * len(middles)))
+    if middles and not 1 <= sum(middle >= at for middle in middles) <= most:
+        at = math.ceil((middles[-most - 1] + middles[-most]) / 2) if most < len(middles) else int(middles[0])
+        at = max(box[axis] + 1, at)
     return (at, x0, y1, x1) if axis == 0 else (y0, at, y1, x1)
 
 
