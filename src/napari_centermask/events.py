@@ -114,6 +114,8 @@ class EvaluationEvent(_Event):
     ----------
     AP, AP50
         Mean over the data folders, each in `per_folder`.
+    category_AP50
+        For a model of several categories, by which its best version is chosen: mean of the AP50 of each category alone.
     AP_known
         On a sample of the start model's training data, if there is one.
     score
@@ -127,6 +129,7 @@ class EvaluationEvent(_Event):
     better: bool = False
     AP: float | None = None
     AP50: float | None = None
+    category_AP50: float | None = None
     AP_known: float | None = None
     per_folder: dict[str, Any] = {}
     score: float | None = None

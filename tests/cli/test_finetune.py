@@ -137,6 +137,18 @@ def test_a_dry_run_writes_what_train_would_do(capfd, fields, parent, tmp_path):
     assert "cells" in capfd.readouterr().err
 
 
+def test_one_split_of_a_folder_is_trained_on(capsys, fields, parent, tmp_path):
+    (fields / "annotations.json").rename(fields / "annotations_train.json")
+    options = ("--start", parent, "--out", tmp_path / "run", "--dry-run")
+    assert run("finetune", fields, *options) == 2
+    assert "It has the splits train: choose one with --split." in capsys.readouterr().err
+    assert run("finetune", fields, *options, "--split", "test") == 2
+    assert "annotations_test.json" in capsys.readouterr().err
+    assert run("finetune", fields, *options, "--split", "train") == 0
+    frozen = read_coco(tmp_path / "run" / "data" / "annotations_train.json")
+    assert {r.file_name for r in frozen} == {"0.png", "1.png", "2.png"}
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

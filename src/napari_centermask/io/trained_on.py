@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from napari_centermask.core.instances import Box, Instance
+from napari_centermask.core.result import centre
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.files import sha256_of
 from napari_centermask.io.reviewed import is_partial, truth_of
@@ -61,8 +62,7 @@ def _box(values: Sequence[int]) -> Box:
 
 
 def _middle(cell: Instance) -> Box:
-    y0, x0, y1, x1 = cell.box
-    y, x = (y0 + y1) // 2, (x0 + x1) // 2
+    y, x = (int(at + 0.5) for at in centre(cell))  # the pixel that decides in `is_centred`
     return y, x, y + 1, x + 1
 
 

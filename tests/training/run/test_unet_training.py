@@ -242,6 +242,6 @@ def test_the_best_model_of_several_categories_tells_them_apart(two, unet, monkey
     settings = unet.model_copy(update={"model": UNetSettings(**SMALL, categories=["living", "dead"])})
     trainer = Trainer(settings)
     result = validate.evaluate(trainer.averaged(), trainer)
-    assert result["AP"] == expected
-    assert result["AP50"] == 1.0
+    assert result["AP"] == result["AP50"] == 1.0
+    assert result["category_AP50"] == validate.quality(result) == expected
     assert result["per_folder"]["data"]["category_AP50"] == {"living": expected, "dead": expected}

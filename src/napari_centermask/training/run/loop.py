@@ -255,7 +255,7 @@ class _Run:
         return CheckpointEvent(step=self.trainer.progress.step, path=str(self.trainer.files.newest))
 
     def _evaluate(self) -> Events:
-        from napari_centermask.training.run.validate import save_best
+        from napari_centermask.training.run.validate import quality, save_best
 
         settings, trainer = self.settings, self.trainer
         yield self._enter("evaluating")
@@ -268,12 +268,12 @@ class _Run:
         if trainer.progress.step == 0:  # the score of the start model, not a result of this run
             yield EvaluationEvent(step=0, better=False, **result)
             return
-        better = result["AP"] > trainer.progress.best
+        better = quality(result) > trainer.progress.best
         trainer.progress.stale = 0 if better else trainer.progress.stale + 1
         if settings.schedule == "plateau" and trainer.progress.stale and trainer.progress.stale % PLATEAU == 0:
             trainer.progress.drops += 1
         if better:
-            trainer.progress.best = result["AP"]
+            trainer.progress.best = quality(result)
             save_best(model, trainer, result)
         yield self._save()
         yield EvaluationEvent(step=trainer.progress.step, better=better, **result)

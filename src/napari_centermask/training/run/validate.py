@@ -93,8 +93,8 @@ def evaluate(model: Network, trainer: Trainer) -> dict[str, Any]:
     Returns
     -------
     dict
-        "AP", by which the best model is chosen: mean over the folders of the mean AP at IoU .50:.05:.90, or, for a model of
-        several categories, of their mean AP at IoU .50, each category alone; "AP50" whatever the category; "per_folder";
+        "AP": mean over the folders of the mean AP at IoU .50:.05:.90, whatever the category, as in every report; "AP50";
+        "category_AP50", for a model of several categories: mean over them of the AP at IoU .50 of each alone; "per_folder";
         "AP_known", where there are replay folders: mean AP on their `val`, what the start model was made for;
         "score": the one of `SCORES` that all this was measured at, see `best_score`; None for a U-Net;
         "seconds"; "samples": a picture of a validation image per folder, {"image", "picture"}.
@@ -126,10 +126,15 @@ def evaluate(model: Network, trainer: Trainer) -> dict[str, Any]:
     return results[best] | {"score": chosen, "seconds": round(time.monotonic() - start, 1), "samples": samples}
 
 
-def best_score(results: dict[float, dict[str, Any]], usual: float, *, n_cells: int) -> float:
-    """The score at which the AP is highest; of equals, the one nearest to the default.
+def quality(result: dict[str, Any]) -> float:
+    """By what the best model and its score are chosen: a model of several categories must tell them apart."""
+    return float(result.get("category_AP50", result["AP"]))
 
-    The AP of `n_cells` cells counts n / (n + `KNOWN_WORTH`), and any loss in "AP_known", if measured, counts in full:
+
+def best_score(results: dict[float, dict[str, Any]], usual: float, *, n_cells: int) -> float:
+    """The score at which the `quality` is highest; of equals, the one nearest to the default.
+
+    The quality of `n_cells` cells counts n / (n + `KNOWN_WORTH`), and any loss in "AP_known", if measured, counts in full:
     few cells alone would choose a score at which many of the known cells are lost. A gain in "AP_known" counts
     nothing, as the model is made for the new cells.
     """
@@ -137,7 +142,7 @@ def best_score(results: dict[float, dict[str, Any]], usual: float, *, n_cells: i
     known = results[usual].get("AP_known", 0.0)
 
     def worth(score: float) -> float:
-        return weight * results[score]["AP"] + min(results[score].get("AP_known", 0.0) - known, 0.0)
+        return weight * quality(results[score]) + min(results[score].get("AP_known", 0.0) - known, 0.0)
 
     return max(results, key=lambda s: (worth(s), -abs(s - usual)))
 
@@ -160,6 +165,9 @@ def _summary(
     """Metrics of each folder and their means, for cells of at least a score."""
     per_folder = {name: _figures(score_pairs(rows, score=score).to_json(), categories) for name, rows in pairs.items()}
     means = {key: _mean([f[key] for f in per_folder.values()]) for key in ("AP", "AP50")}
+    each = [_mean(list(f["category_AP50"].values())) for f in per_folder.values() if f.get("category_AP50")]
+    if each:
+        means["category_AP50"] = _mean(each)
     if known:
         means["AP_known"] = _mean(
             [score_pairs(rows, score=score).to_json()["bioimage_ap_mean"] for rows in known.values()]
@@ -177,7 +185,7 @@ def _figures(report: dict[str, Any], categories: list[str]) -> dict[str, Any]:
     figures = {"AP": report["bioimage_ap_mean"], "AP50": report["bioimage_ap"]["0.50"]}
     if len(categories) > 1:
         each = {name: row["bioimage_ap50"] or 0.0 for name, row in report["per_category"].items() if row["n"]}
-        figures |= {"AP": _mean(list(each.values())) if each else figures["AP"], "category_AP50": each}
+        figures |= {"category_AP50": each}
     return figures
 
 

@@ -71,7 +71,6 @@ class RunState:
     tile: int = 0
     losses: dict[str, Curve] = field(default_factory=dict)
     scores: dict[str, Curve] = field(default_factory=dict)
-    best: float | None = None
     notices: list[str] = field(default_factory=list)
     model: Path | None = None
     _since: float | None = None  # when the evaluation began
@@ -116,11 +115,9 @@ class RunState:
         if self._since is not None:
             self.evaluation_seconds = max(0.0, event.time - self._since)
         self._evaluated = self.part if event.step else 0.0
-        for name, value in (("AP", event.AP), ("AP50", event.AP50), ("AP_known", event.AP_known)):
-            if value is not None:
+        for name in ("AP", "AP50", "category_AP50", "AP_known"):
+            if (value := getattr(event, name)) is not None:
                 self.scores.setdefault(name, Curve()).add(event.step, value)
-        if (curve := self.scores.get("AP")) is not None:
-            self.best = max(curve.values)
 
     def _on_done(self, event: DoneEvent) -> None:
         self.stage, self.seconds_left = "", None
