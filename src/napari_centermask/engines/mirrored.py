@@ -51,7 +51,7 @@ class MirroredEngine:
         masks, qualities = [], []
         for seen, axes in zip(features.pyramid, FLIPS, strict=True):
             mask, quality = self._engine.masks(seen, _flipped_boxes(boxes, axes, height, width), classes, index=index)
-            masks.append(np.flip(mask, [axis - 1 for axis in axes]))  # (N, s, s): rows are axis 1, columns axis 2
+            masks.append(np.flip(mask, tuple(axis - 1 for axis in axes)))  # (N, s, s): rows are axis 1, columns axis 2
             qualities.append(quality)
         return np.mean(masks, axis=0, dtype=np.float32), np.mean(qualities, axis=0, dtype=np.float32)
 
@@ -73,7 +73,7 @@ def _mirrored_locations(shape: tuple[int, int], strides: Iterable[int], axes: tu
     for stride in strides:
         height, width = (-(-side // stride) for side in shape)
         grid = np.arange(start, start + height * width).reshape(height, width)
-        rows.append(np.flip(grid, [axis - 2 for axis in axes]).ravel())
+        rows.append(np.flip(grid, tuple(axis - 2 for axis in axes)).ravel())
         start += height * width
     return np.concatenate(rows)
 

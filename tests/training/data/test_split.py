@@ -201,7 +201,9 @@ def test_images_that_the_start_model_was_trained_on_are_not_held_out(images, see
     assert second.kind == "images"
     assert second.val
     assert not {r.file_name for r in second.val} & {r.file_name for r in first.train}
-    third = hold_out(images([*names, "g.png", "h.png"]), seed=seed, trained_on=merged(trained_on, places_of(second.train)))
+    third = hold_out(
+        images([*names, "g.png", "h.png"]), seed=seed, trained_on=merged(trained_on, places_of(second.train))
+    )
     assert not {r.file_name for r in third.val} & {r.file_name for r in (*first.train, *second.train)}
 
 

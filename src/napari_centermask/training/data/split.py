@@ -107,7 +107,9 @@ def hold_out(
     return Split(train, val, "images", len(groups))
 
 
-def _choose(names: list[str], sizes: dict[str, int], wanted: float, *, most: int, rng: np.random.Generator) -> list[str]:
+def _choose(
+    names: list[str], sizes: dict[str, int], wanted: float, *, most: int, rng: np.random.Generator
+) -> list[str]:
     """Sources with at most `wanted` cells, or the smallest: the first random draw with half of that or more, or the closest."""
     draws = [_greedy(list(rng.permutation(names)), sizes, wanted, most=most) for _ in range(TRIES)]
     return min(draws, key=lambda d: max(math.log(2), abs(math.log(sum(sizes[n] for n in d) / wanted))))
