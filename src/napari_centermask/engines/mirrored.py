@@ -53,7 +53,7 @@ class MirroredEngine:
             mask, quality = self._engine.masks(seen, _flipped_boxes(boxes, axes, height, width), classes, index=index)
             masks.append(np.flip(mask, tuple(axis - 1 for axis in axes)))  # (N, s, s): rows are axis 1, columns axis 2
             qualities.append(quality)
-        return np.mean(masks, axis=0, dtype=np.float32), np.mean(qualities, axis=0, dtype=np.float32)
+        return np.stack(masks).mean(axis=0), np.stack(qualities).mean(axis=0)
 
     def _turned_back(self, seen: Features, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Class logits, distances and centerness at the locations of the tile that was not mirrored."""
