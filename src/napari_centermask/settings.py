@@ -368,6 +368,35 @@ class LossSettings(Settings):
     )
 
 
+class InstanceLossSettings(Settings):
+    """The losses of a CenterMask, each with its factor; the defaults are the reference's, whose factors are all 1.
+
+    Sources: CenterMask, arXiv 1911.06667, equation 6; quality focal loss, arXiv 2006.04388; IoU loss, arXiv 1608.01471;
+    smooth L1, arXiv 1504.08083. docs/training.md says how each is computed.
+    """
+
+    classification: float = Field(1.0, ge=0, description="Factor of the classes at each location.")
+    classification_loss: Literal["focal", "quality"] = Field(
+        "focal",
+        description="focal is the reference; quality: the probability of a class learns the IoU of its box.",
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced: categories with fewer cells weigh more."
+    )
+    box: float = Field(1.0, ge=0, description="Factor of the boxes.")
+    box_loss: Literal["giou", "iou", "smooth_l1"] = Field("giou", description="giou is the reference.")
+    box_quality: float = Field(1.0, ge=0, description="Factor of the centerness, or of what takes its place.")
+    mask: float = Field(1.0, ge=0, description="Factor of the pixels of the masks (cross-entropy).")
+    mask_dice: float = Field(0.0, ge=0, description="Factor of the soft Dice of the masks; independent of their size.")
+    mask_boundary: float = Field(
+        0.0, ge=0, description="Factor of the cross-entropy of the pixels along the masks' edges."
+    )
+    small_cells: float = Field(
+        0.0, ge=0, le=1, description="How much more small cells weigh: the inverse of their area to this power."
+    )
+    mask_iou: float = Field(1.0, ge=0, description="Factor of the predicted IoU of the masks.")
+
+
 class TrainSettings(Settings):
     """Training settings; one object is the run file, the flags and the form.
 
@@ -398,6 +427,9 @@ class TrainSettings(Settings):
     preprocess: PreprocessSettings = Field(default_factory=PreprocessSettings)
     augment: AugmentSettings = Field(default_factory=AugmentSettings)
     losses: LossSettings = Field(default_factory=LossSettings, description="Losses of a U-Net.")
+    instance_losses: InstanceLossSettings = Field(
+        default_factory=InstanceLossSettings, description="Losses of a CenterMask."
+    )
     diameter: float = Field(40.0, gt=0, description="Images are rescaled so that cells have this diameter, in pixels.")
     tile: int = Field(256, ge=64, multiple_of=32, description="Side of the training tiles.")
     batch: int = Field(8, ge=1, description="Tiles per step.")

@@ -160,7 +160,12 @@ TRAIN = {
         "tversky_alpha": 0.1,
     }
     | {"boundary": 1.0, "border": 2.0, "distance": 2.0, "class_weights": "balanced"},
+    "instance_losses": {"classification": 2.0, "classification_loss": "quality", "class_weights": "balanced"}
+    | {"box": 2.0, "box_loss": "iou", "box_quality": 2.0, "mask": 2.0, "mask_dice": 1.0, "mask_boundary": 1.0}
+    | {"small_cells": 0.5, "mask_iou": 2.0},
 }
+OWN_LOSSES = {"losses": ("unet", "CenterMask", "U-Net"), "instance_losses": ("centermask", "U-Net", "CenterMask")}
+"""The family that a group of losses belongs to, and the titles of the other one and of it."""
 FORM = {
     "centermask": {"in_channels": 2, "categories": ["a", "b"], "backbone": "R-50", "backbone_norm": "GN", "ese": False}
     | {"fpn_channels": 64, "top_levels": 0, "head_convs": 3, "head_norm": "none", "mask_convs": 3, "mask_channels": 64}
@@ -227,8 +232,9 @@ def test_a_setting_of_a_training_is_used_or_refused(family, field):
     is_new = field not in ("start", "keep", "compare")  # these need a start model, and others are decided by it
     values = base(family, **own) | ({"start": None} if is_new else {})
     given = [field]
-    if group == "losses" and family != "unet":
-        with pytest.raises(BadSettings, match=f"'{field}' has no effect: the model is a CenterMask, and only a U-Net"):
+    owner, other, title = OWN_LOSSES.get(group, (family, "", ""))
+    if family != owner:
+        with pytest.raises(BadSettings, match=f"'{field}' has no effect: the model is a {other}, and only a {title}"):
             check_training(values, None if is_new else family)
         with pytest.raises(BadSettings, match=f"--{field.replace('_', '-')} has no effect"):
             check_training(values, None if is_new else family, flags=given)

@@ -88,6 +88,17 @@ def _idle(settings: TrainSettings) -> dict[str, str]:
     if not model.maskiou:
         parts = ("maskiou_convs", "maskiou_channels", "maskiou_fc")
         reasons |= dict.fromkeys((f"model.{part}" for part in parts), "model.maskiou is off")
+    losses = settings.instance_losses
+    if not model.maskiou:
+        reasons["instance_losses.mask_iou"] = "model.maskiou is off"
+    if len(model.categories) == 1:
+        reasons["instance_losses.class_weights"] = "there is one category"
+    if not (losses.mask or losses.mask_dice or losses.mask_boundary):
+        reasons["instance_losses.small_cells"] = "none of the losses of masks is on"
+    if not losses.box:
+        reasons["instance_losses.box_loss"] = "instance_losses.box is 0"
+    if not losses.classification:
+        reasons["instance_losses.classification_loss"] = "instance_losses.classification is 0"
     return reasons
 
 
@@ -102,7 +113,7 @@ CENTERMASK = Family(
     tunes_score=True,
     first_category=0,
     segments_with=("nms", "max_detections", "flips"),
-    trains_with=(),
+    trains_with=("instance_losses",),
     check=_check,
     shapes=_shapes,
     strange_keys=_strange_keys,

@@ -14,6 +14,7 @@ from napari_centermask.training.data.parts import HEADS, TrainBatch, TrainingPar
 from napari_centermask.training.data.tile import TrainTile
 from napari_centermask.training.data.truth import Truth
 from napari_centermask.training.losses.batch_losses import REGIONS, batch_losses
+from napari_centermask.training.losses.class_weights import category_weights
 
 _STAGE = re.compile(r"bottom_up\.(?:stage|res)(\d)")
 
@@ -48,11 +49,12 @@ class CenterMaskParts:
         """See `batch_losses`."""
         if not isinstance(model, CenterMask):
             raise TypeError(f"Expected a CenterMask, got {type(model).__name__}.")
-        return batch_losses(model, images, [on_device(t, images.device) for t in truths])
+        on = [on_device(t, images.device) for t in truths]
+        return batch_losses(model, images, on, settings.instance_losses, class_weights=class_weights)
 
     def class_weights(self, settings: TrainSettings) -> np.ndarray | None:
-        """All classes weigh alike."""
-        return None
+        """See `category_weights`."""
+        return category_weights(settings) if settings.instance_losses.class_weights == "balanced" else None
 
     def most_cells(self, truths: list[Truth]) -> int:
         """Masks of all cells of a tile are held."""

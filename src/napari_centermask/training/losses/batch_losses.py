@@ -6,8 +6,11 @@ import torch
 
 from napari_centermask.models.nets.centermask import CenterMask
 from napari_centermask.models.nets.fcos import flatten, propose
+from napari_centermask.settings import InstanceLossSettings
 from napari_centermask.training.data.truth import Truth
 from napari_centermask.training.losses.centermask import (
+    REFERENCE,
+    area_weights,
     assign,
     fcos_losses,
     level_table,
@@ -21,7 +24,14 @@ REGIONS = 48
 heads take time in proportion."""
 
 
-def batch_losses(model: CenterMask, images: torch.Tensor, truths: list[Truth]) -> dict[str, torch.Tensor]:
+def batch_losses(
+    model: CenterMask,
+    images: torch.Tensor,
+    truths: list[Truth],
+    settings: InstanceLossSettings = REFERENCE,
+    *,
+    class_weights: torch.Tensor | None = None,
+) -> dict[str, torch.Tensor]:
     """All losses of one batch.
 
     Parameters
@@ -30,6 +40,10 @@ def batch_losses(model: CenterMask, images: torch.Tensor, truths: list[Truth]) -
         (B, C, H, W) float32, normalised.
     truths
         One per image.
+    settings
+        Kinds of the losses, and their factors.
+    class_weights
+        (categories,) factors in the classification loss.
 
     Returns
     -------
@@ -44,10 +58,19 @@ def batch_losses(model: CenterMask, images: torch.Tensor, truths: list[Truth]) -
     assignments = [assign(t.boxes, t.classes, table, n_classes) for t in truths]
     ignored = torch.stack([_inside_any(table[0], t.ignore) | _on(table[0], t.unreviewed) for t in truths])
     quality = model.settings.box_quality
-    losses = fcos_losses(logits, ltrb, centerness[..., 0], assignments, ignored=ignored, quality=quality)
+    losses = fcos_losses(
+        logits,
+        ltrb,
+        centerness[..., 0],
+        assignments,
+        ignored=ignored,
+        quality=quality,
+        settings=settings,
+        class_weights=class_weights,
+    )
     pixels = ltrb.detach() * table[1][:, None]
     proposals = propose(logits.detach(), pixels, centerness.detach()[..., 0], table[0], table[1])
-    return losses | _region_losses(model, pyramid, proposals, truths, images.shape)
+    return losses | _region_losses(model, pyramid, proposals, truths, images.shape, settings)
 
 
 def _region_losses(
@@ -56,8 +79,9 @@ def _region_losses(
     proposals: list[tuple[torch.Tensor, torch.Tensor]],
     truths: list[Truth],
     shape: torch.Size,
+    settings: InstanceLossSettings,
 ) -> dict[str, torch.Tensor]:
-    rois, classes, targets, inside = [], [], [], []
+    rois, classes, targets, inside, areas = [], [], [], [], []
     for i, ((boxes, _), truth) in enumerate(zip(proposals, truths, strict=True)):
         sample = sample_regions(boxes, truth.boxes, count=REGIONS)
         front = sample.indices[: sample.foreground]
@@ -68,11 +92,13 @@ def _region_losses(
         target, part = mask_targets(truth.masks, matched, chosen, side=2 * model.settings.roi_size)
         targets.append(target)
         inside.append(part)
+        areas.append(truth.masks.sum((1, 2))[matched].float())
     area = float(shape[2] * shape[3])
     pooled = pyramid[: len(model.settings.pooled_levels)]
     logits, iou = model.roi(pooled, torch.cat(rois), torch.cat(classes), area)
     iou = iou.float() if model.settings.maskiou else None
-    return mask_losses(logits.float(), iou, torch.cat(targets), torch.cat(inside))
+    weights = area_weights(torch.cat(areas), settings.small_cells) if settings.small_cells and len(logits) else None
+    return mask_losses(logits.float(), iou, torch.cat(targets), torch.cat(inside), settings=settings, weights=weights)
 
 
 def _inside_any(points: torch.Tensor, boxes: torch.Tensor | None) -> torch.Tensor:

@@ -14,11 +14,13 @@ from torch.nn import functional as F
 from torchvision.ops import box_iou, roi_align, sigmoid_focal_loss
 
 from napari_centermask.models.nets.fcos import locations
+from napari_centermask.settings import InstanceLossSettings
 
 INFINITE = 1e8  # pixels, and squared pixels: larger than any box, and exact enough beside one in float32
 LARGEST_EXTENT = 8  # of a box from a location, in strides; FCOS section 3.2, "sizes of interest"
 CENTRE_RADIUS = 1.5  # in strides; the reference's (FCOS, "center sampling")
 FOCAL_ALPHA, FOCAL_GAMMA = 0.25, 2.0  # arXiv 1708.02002, section 5.1
+REFERENCE = InstanceLossSettings()
 _TINY = 1e-6  # in place of a sum or an area of 0; far below one of a pixel
 
 
@@ -104,12 +106,41 @@ def giou_loss(pred: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return 1 - ((inter + 1.0) / (union + 1.0) - (hull - union) / hull)
 
 
-def ltrb_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """IoU of boxes given as l t r b about one point, (N, 4) -> (N,) in [0, 1]."""
+def box_losses(pred: torch.Tensor, target: torch.Tensor, kind: str) -> torch.Tensor:
+    """Losses of boxes given as l t r b about one point, (N, 4) -> (N,).
+
+    "giou" as in `giou_loss`; "iou": -log IoU, with one added to intersection and union (UnitBox, arXiv 1608.01471, section 2,
+    as in FCOS); "smooth_l1": its sum over the four sides (Fast R-CNN, arXiv 1504.08083, equation 3).
+    """
+    if kind == "giou":
+        return giou_loss(pred, target)
+    if kind == "smooth_l1":
+        return F.smooth_l1_loss(pred, target, reduction="none").sum(dim=1)
+    inter, union = _shared(pred, target)
+    return -((inter + 1.0) / (union + 1.0)).log()
+
+
+def _shared(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Areas of intersection and union of boxes given as l t r b about one point."""
     small = torch.minimum(a, b)
     shared = (small[:, 0] + small[:, 2]) * (small[:, 1] + small[:, 3])
     areas = [(box[:, 0] + box[:, 2]) * (box[:, 1] + box[:, 3]) for box in (a, b)]
-    return shared / (areas[0] + areas[1] - shared).clamp(min=_TINY)
+    return shared, areas[0] + areas[1] - shared
+
+
+def ltrb_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """IoU of boxes given as l t r b about one point, (N, 4) -> (N,) in [0, 1]."""
+    inter, union = _shared(a, b)
+    return inter / union.clamp(min=_TINY)
+
+
+def quality_focal_loss(logits: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy with a quality in [0, 1], times the squared distance from it; of the shape of both.
+
+    Generalised focal loss, arXiv 2006.04388, equation 2, with its beta of 2.
+    """
+    distance = (logits.sigmoid() - quality).detach().abs()
+    return F.binary_cross_entropy_with_logits(logits, quality, reduction="none") * distance**2
 
 
 def fcos_losses(
@@ -120,6 +151,8 @@ def fcos_losses(
     *,
     ignored: torch.Tensor | None = None,
     quality: str = "centerness",
+    settings: InstanceLossSettings = REFERENCE,
+    class_weights: torch.Tensor | None = None,
 ) -> dict[str, torch.Tensor]:
     """Classification, box and centerness losses of a batch.
 
@@ -131,6 +164,10 @@ def fcos_losses(
         (B, L) bool; background there is left out of the classification loss.
     quality
         What the centerness branch predicts: "centerness", or "iou", that of its box with the cell's.
+    settings
+        Kinds of the losses, and their factors.
+    class_weights
+        (classes,) factors of the categories in the classification loss.
 
     Returns
     -------
@@ -142,17 +179,26 @@ def fcos_losses(
     positive = labels != n_classes
     n = positive.sum().clamp(min=1).to(logits.dtype)
     wanted = F.one_hot(labels, n_classes + 1)[..., :n_classes].to(logits.dtype)
-    focal = sigmoid_focal_loss(logits, wanted, alpha=FOCAL_ALPHA, gamma=FOCAL_GAMMA, reduction="none")
+    iou = ltrb_iou(ltrb[positive].detach(), targets[positive]).to(logits.dtype)
+    if settings.classification_loss == "quality":
+        wanted[positive] = wanted[positive] * iou[:, None]
+        focal = quality_focal_loss(logits, wanted)
+    else:
+        focal = sigmoid_focal_loss(logits, wanted, alpha=FOCAL_ALPHA, gamma=FOCAL_GAMMA, reduction="none")
+    if class_weights is not None:
+        focal = focal * class_weights
     if ignored is not None:
         focal = focal * (positive | ~ignored)[..., None]
-    losses = {"loss_fcos_cls": focal.sum() / n}
+    losses = {"loss_fcos_cls": settings.classification * focal.sum() / n}
     if not positive.any():
         return losses | {"loss_fcos_loc": ltrb.sum() * 0.0, "loss_fcos_ctr": centerness.sum() * 0.0}
     ctr = centerness_target(targets[positive])
-    box = giou_loss(ltrb[positive], targets[positive])
-    losses["loss_fcos_loc"] = (box * ctr).sum() / ctr.sum().clamp(min=_TINY)
-    wanted = ctr if quality == "centerness" else ltrb_iou(ltrb[positive].detach(), targets[positive])
-    losses["loss_fcos_ctr"] = F.binary_cross_entropy_with_logits(centerness[positive], wanted, reduction="sum") / n
+    box = box_losses(ltrb[positive], targets[positive], settings.box_loss)
+    losses["loss_fcos_loc"] = settings.box * (box * ctr).sum() / ctr.sum().clamp(min=_TINY)
+    of_boxes = F.binary_cross_entropy_with_logits(
+        centerness[positive], ctr if quality == "centerness" else iou, reduction="sum"
+    )
+    losses["loss_fcos_ctr"] = settings.box_quality * of_boxes / n
     return losses
 
 
@@ -231,7 +277,13 @@ def mask_targets(
 
 
 def mask_losses(
-    logits: torch.Tensor, mask_iou: torch.Tensor | None, targets: torch.Tensor, inside: torch.Tensor
+    logits: torch.Tensor,
+    mask_iou: torch.Tensor | None,
+    targets: torch.Tensor,
+    inside: torch.Tensor,
+    *,
+    settings: InstanceLossSettings = REFERENCE,
+    weights: torch.Tensor | None = None,
 ) -> dict[str, torch.Tensor]:
     """Mask and mask-IoU losses of foreground regions.
 
@@ -243,6 +295,10 @@ def mask_losses(
         (S,) predictions, None without that head.
     targets, inside
         As from `mask_targets`.
+    settings
+        Which losses of the masks, and their factors.
+    weights
+        (S,) how much each region counts; by default all alike.
 
     Returns
     -------
@@ -251,13 +307,39 @@ def mask_losses(
     if len(logits) == 0:
         zero = logits.sum() * 0.0
         return {"loss_mask": zero} | ({} if mask_iou is None else {"loss_maskiou": zero + mask_iou.sum() * 0.0})
-    losses = {"loss_mask": F.binary_cross_entropy_with_logits(logits, targets)}
+    each = settings.mask * F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean((1, 2))
+    if settings.mask_dice:
+        each = each + settings.mask_dice * dice_losses(logits, targets)
+    if settings.mask_boundary:
+        each = each + settings.mask_boundary * boundary_losses(logits, targets)
+    losses = {"loss_mask": each.mean() if weights is None else (each * weights).sum() / weights.sum()}
     if mask_iou is not None:
         wanted = mask_iou_targets(logits, targets, inside)
         valid = wanted > 0
         squared = 0.5 * (mask_iou.to(wanted.dtype) - wanted) ** 2
-        losses["loss_maskiou"] = (squared * valid).sum() / valid.sum().clamp(min=1)
+        losses["loss_maskiou"] = settings.mask_iou * (squared * valid).sum() / valid.sum().clamp(min=1)
     return losses
+
+
+def dice_losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """1 - soft Dice of each region, with squares in the denominator (V-Net, arXiv 1606.04797, section 3), (S, s, s) -> (S,)."""
+    p = logits.sigmoid()
+    shared, both = (p * targets).sum((1, 2)), (p * p).sum((1, 2)) + (targets * targets).sum((1, 2))
+    return 1 - 2 * shared / both.clamp(min=_TINY)
+
+
+def boundary_losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy of the pixels next to a mask's edge, on both sides of it, (S, s, s) -> (S,); 0 without an edge."""
+    around = F.max_pool2d(targets[:, None], 3, stride=1, padding=1)[:, 0]
+    within = -F.max_pool2d(-targets[:, None], 3, stride=1, padding=1)[:, 0]
+    edge = around - within
+    pixels = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    return (pixels * edge).sum((1, 2)) / edge.sum((1, 2)).clamp(min=1)
+
+
+def area_weights(areas: torch.Tensor, power: float) -> torch.Tensor:
+    """How much regions of these areas count, (S,) -> (S,): (median / area) to a power; one region counts ten others at most."""
+    return (areas.median() / areas.clamp(min=_TINY)).pow(power).clamp(0.1, 10)
 
 
 def mask_iou_targets(logits: torch.Tensor, targets: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,8 @@
-"""Weights of the classes from their numbers of pixels. Needs no torch."""
+"""Weights of the classes from their numbers of pixels or cells. Needs no torch."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,18 +27,49 @@ def class_weights(settings: TrainSettings) -> np.ndarray:
         If the training images have no pixels of a category.
     """
     categories = settings.model.categories
-    pixels = np.zeros(1 + len(categories))
-    for folder in settings.data:
-        records = read_coco(annotation_file(folder, "train"), images_root=Path(folder) / "images")
-        partial = is_partial(records)
-        for record in records:
-            pixels += _pixels(record, categories, partial=partial)
+    pixels = _summed(settings, _pixels)
     if missing := [name for name, n in zip(["background", *categories], pixels, strict=True) if not n]:
         raise BadSettings(
             f"losses.class_weights=balanced needs pixels of each class, but the training images have none of "
             f"{', '.join(missing)}. Annotate some, leave the category out, or set losses.class_weights to none."
         )
     return (np.median(pixels) / pixels).astype(np.float32)
+
+
+def category_weights(settings: TrainSettings) -> np.ndarray:
+    """(categories,) float32: the median number of cells over each category's own, as in `class_weights`.
+
+    Raises
+    ------
+    BadSettings
+        If the training images have no cell of a category.
+    """
+    categories = settings.model.categories
+    cells = _summed(settings, _cells)
+    if missing := [name for name, n in zip(categories, cells, strict=True) if not n]:
+        raise BadSettings(
+            f"instance_losses.class_weights=balanced needs cells of each category, but the training images have none of "
+            f"{', '.join(missing)}. Annotate some, leave the category out, or set instance_losses.class_weights to none."
+        )
+    return (np.median(cells) / cells).astype(np.float32)
+
+
+def _summed(settings: TrainSettings, count: Callable[..., np.ndarray]) -> np.ndarray:
+    """The counts of all training images together."""
+    total = np.zeros(())
+    for folder in settings.data:
+        records = read_coco(annotation_file(folder, "train"), images_root=Path(folder) / "images")
+        partial = is_partial(records)
+        for record in records:
+            total = total + count(record, settings.model.categories, partial=partial)
+    return total
+
+
+def _cells(record: ImageRecord, categories: list[str], *, partial: bool) -> np.ndarray:
+    """Cells of each category."""
+    truth = truth_of(record, partial=partial)
+    index = class_of(record.instances.categories, categories)
+    return np.bincount([index.get(cell.category, 0) for cell in truth.instances], minlength=len(categories))
 
 
 def _pixels(record: ImageRecord, categories: list[str], *, partial: bool) -> np.ndarray:

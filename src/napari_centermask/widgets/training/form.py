@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.models.idle_settings import idle_in_training
-from napari_centermask.settings import AugmentSettings, LossSettings, Settings, TrainSettings
+from napari_centermask.settings import AugmentSettings, InstanceLossSettings, LossSettings, Settings, TrainSettings
 from napari_centermask.widgets.parts.forms import SettingsForm
 from napari_centermask.widgets.parts.layout import titled_form
 
@@ -19,8 +19,9 @@ _ELSEWHERE |= {"channel_names", "preprocess", "normalisation"}  # the start mode
 _GROUPS: dict[str, tuple[str, type[Settings]]] = {
     "augment": ("Augmentation", AugmentSettings),
     "losses": ("Losses of the maps", LossSettings),
+    "instance_losses": ("Losses of boxes and masks", InstanceLossSettings),
 }
-"""Groups of settings with a heading; the losses are shown where the model is a U-Net."""
+"""Groups of settings with a heading; of the losses, those of the model's family are shown."""
 
 
 def shown_fields() -> list[str]:
