@@ -20,7 +20,7 @@ import onnx
 import torch
 
 from napari_centermask.deploy.benchmark import machine
-from napari_centermask.deploy.onnx_export import export
+from napari_centermask.deploy.export import export
 from napari_centermask.engines.graphs import CARD_KEY
 from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.folder import evaluate_folder, predictor, read_truth

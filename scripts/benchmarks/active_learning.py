@@ -22,9 +22,9 @@ from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.folder import read_truth
 from napari_centermask.evaluation.report import Counts, evaluate
 from napari_centermask.io.images import read_plane
-from napari_centermask.pipeline.card_defaults import with_card_defaults
 from napari_centermask.pipeline.progress import run_through
 from napari_centermask.pipeline.ranking import signs_steps
+from napari_centermask.pipeline.segmentation import with_card_defaults
 from napari_centermask.settings import SegmentSettings
 
 

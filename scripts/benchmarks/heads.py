@@ -34,8 +34,8 @@ from napari_centermask.evaluation.report import evaluate
 from napari_centermask.io.images import read_plane
 from napari_centermask.models.store.zoo import find_model
 from napari_centermask.pipeline import segment
-from napari_centermask.pipeline.card_defaults import with_card_defaults
 from napari_centermask.pipeline.model_input import ModelInput
+from napari_centermask.pipeline.segmentation import with_card_defaults
 from napari_centermask.settings import SegmentSettings
 
 BATCHES = (16, 32, 64, 128, 256, 512)

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from napari_centermask.core.crops import cell_crops
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.probabilities import tempered
 from napari_centermask.evaluation.curves import roc_auc
@@ -23,7 +22,7 @@ from napari_centermask.evaluation.folder import read_truth
 from napari_centermask.evaluation.methods import Method
 from napari_centermask.evaluation.viability import Judged, confusion, judge, scores_of
 from napari_centermask.io.images import read_plane
-from napari_centermask.pipeline.classify import scaled_for
+from napari_centermask.pipeline.classify import cell_crops, scaled_for
 from napari_centermask.settings import ClassifierSettings, ClassifierTraining, SegmentSettings
 from napari_centermask.training.run.classifier import train_classifier
 

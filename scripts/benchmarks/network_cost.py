@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 
 from napari_centermask.deploy.benchmark import machine
-from napari_centermask.deploy.onnx_export import export
+from napari_centermask.deploy.export import export
 from napari_centermask.engines.load import load_engine
 from napari_centermask.engines.openvino import OpenVinoEngine
 from napari_centermask.models.nets.centermask import CenterMask

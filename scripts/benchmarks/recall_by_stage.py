@@ -22,8 +22,8 @@ from napari_centermask.evaluation.folder import read_truth
 from napari_centermask.evaluation.matching import match, pair
 from napari_centermask.io.images import read_plane
 from napari_centermask.pipeline import estimate_diameter, plane_cells, segment
-from napari_centermask.pipeline.card_defaults import with_card_defaults
 from napari_centermask.pipeline.model_input import ModelInput
+from napari_centermask.pipeline.segmentation import with_card_defaults
 from napari_centermask.settings import SegmentSettings
 
 STAGES = ("found", "no location", "NMS", "score", "mask")

@@ -75,10 +75,10 @@ def test_keys_that_do_not_fit_are_named(capsys, tmp_path, published):
 
 
 def test_graphs_that_are_refused_leave_nothing_and_the_name_is_free(capsys, published, home, monkeypatch):
-    from napari_centermask.deploy import export_centermask, graphs
+    from napari_centermask.deploy import export, export_centermask
 
     def refuse(*_):
-        raise graphs.ParityError("Expected ONNX Runtime near torch.")
+        raise export.ParityError("Expected ONNX Runtime near torch.")
 
     monkeypatch.setattr(export_centermask, "_write_dense", lambda model, path, card: path.write_bytes(b"half"))
     monkeypatch.setattr(export_centermask, "_write_roi", refuse)

@@ -9,10 +9,10 @@ from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.illumination import Corrected
 from napari_centermask.core.normalise import intensity_range, normalise
 from napari_centermask.pipeline import segment
-from napari_centermask.pipeline.card_defaults import with_card_defaults
 from napari_centermask.pipeline.channels import missing_channels
 from napari_centermask.pipeline.correction import correction_of
 from napari_centermask.pipeline.model_input import ModelInput
+from napari_centermask.pipeline.segmentation import with_card_defaults
 from napari_centermask.settings import PreprocessSettings, SegmentSettings
 
 NAMES = ["nucleus", "cytoplasm", "membrane"]

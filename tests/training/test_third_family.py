@@ -13,8 +13,16 @@ from torch.nn import functional
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.tiles import Piece, cut, owned
-from napari_centermask.deploy.graphs import SHAPES, TOLERANCE, accepted, any_size, compare, open_session, write_graph
-from napari_centermask.deploy.onnx_export import export
+from napari_centermask.deploy.export import (
+    SHAPES,
+    TOLERANCE,
+    accepted,
+    any_size,
+    compare,
+    export,
+    open_session,
+    write_graph,
+)
 from napari_centermask.engines.load import load_engine
 from napari_centermask.engines.onnx import open_session as open_graph
 from napari_centermask.models.families import FAMILIES, Family

@@ -12,7 +12,7 @@ from napari_centermask.models.families import family_of
 from napari_centermask.models.store import zoo
 
 if TYPE_CHECKING:
-    from napari_centermask.deploy.graphs import Parity
+    from napari_centermask.deploy.export import Parity
 
 
 def export(
@@ -79,7 +79,7 @@ def export_files(files: zoo.ModelFiles, folder: Path, *, name: str | None = None
         If PyTorch or an ONNX package is missing.
     """
     try:
-        from napari_centermask.deploy.onnx_export import export as export_graphs
+        from napari_centermask.deploy.export import export as export_graphs
         from napari_centermask.models.store.checkpoint import load_model
     except ImportError as error:
         raise MissingExtra(f"Export needs PyTorch ({error}): pip install 'napari-centermask[train]'") from error

@@ -19,7 +19,7 @@ from napari_centermask.models.idle_settings import (
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import SegmentSettings, TrainSettings
-from napari_centermask.training.run.kept_start import start_of
+from napari_centermask.training.run.folder import start_of
 
 
 def check_segment_flags(

@@ -27,8 +27,7 @@ from napari_centermask.io.files import link_file
 from napari_centermask.jobs.command import check_new_run
 from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import TrainSettings
-from napari_centermask.training.run.control import Control
-from napari_centermask.training.run.kept_start import KEPT, start_of
+from napari_centermask.training.run.folder import KEPT, Control, start_of
 from napari_centermask.training.run.shortage import is_out_of_memory
 
 

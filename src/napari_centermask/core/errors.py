@@ -1,5 +1,9 @@
 """Errors that the user can correct: each says what was expected, what was found, and what to do."""
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class UserError(Exception):
     """An error that the user can act on; the message is shown without a traceback."""
@@ -39,6 +43,23 @@ class CannotSave(UserError):
 
 class MissingExtra(UserError):
     """A feature needs packages that are not installed; the message gives the command to install them."""
+
+
+class TrainingFailed(UserError):
+    """Training cannot continue; the message says why and what to change.
+
+    Parameters
+    ----------
+    reason
+        "memory", "disk", "data", "numbers" or "checkpoint".
+    remedy
+        Settings to retry with.
+    """
+
+    def __init__(self, message: str, *, reason: str = "settings", remedy: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.remedy = remedy or {}
 
 
 class Cancelled(Exception):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from napari_centermask.deploy.graphs import (
+from napari_centermask.deploy.export import (
     MOST_REGIONS,
     MOST_TILES,
     SHAPES,
@@ -26,7 +26,7 @@ from napari_centermask.models.store.card import ModelCard
 
 
 def write(model: CenterMask, paths: Mapping[str, Path], card: ModelCard) -> Parity:
-    """Write both graphs and compare them with torch; see `onnx_export.export`."""
+    """Write both graphs and compare them with torch; see `export.export`."""
     _write_dense(model, paths["dense"], card)
     _write_roi(model, paths["roi"], card)
     return check_parity(model, paths["dense"], paths["roi"])

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from napari_centermask.deploy.graphs import SHAPES, Parity, accepted, any_size, compare, open_session, write_graph
+from napari_centermask.deploy.export import SHAPES, Parity, accepted, any_size, compare, open_session, write_graph
 from napari_centermask.engines.graphs import DENSE_INPUT, MAPS_OUTPUT
 from napari_centermask.models.nets.build import MapModel
 from napari_centermask.models.store.card import ModelCard
 
 
 def write(model: MapModel, paths: Mapping[str, Path], card: ModelCard) -> Parity:
-    """Write the graph and compare it with torch; see `onnx_export.export`."""
+    """Write the graph and compare it with torch; see `export.export`."""
     _write_maps(model, paths["maps"], card)
     return check_maps(model, paths["maps"])
 

@@ -57,7 +57,7 @@ class ClassifierEngine:
         Parameters
         ----------
         crops
-            (N, C + 1, side, side) float32, see `core.crops.cell_crops`.
+            (N, C + 1, side, side) float32, see `pipeline.classify.cell_crops`.
 
         Returns
         -------

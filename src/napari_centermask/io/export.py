@@ -12,10 +12,9 @@ from napari_centermask.core.errors import BadProject, BadSettings
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.records import records_of
-from napari_centermask.io.files import copy_file
+from napari_centermask.io.files import check_path, copy_file
 from napari_centermask.io.groups import group_of, joined, same_files, split_groups
 from napari_centermask.io.own_files import check_targets
-from napari_centermask.io.paths import check_path
 
 if TYPE_CHECKING:
     from napari_centermask.io.project import Project, ProjectImage

@@ -10,8 +10,7 @@ import numpy as np
 
 from napari_centermask.core.errors import BadImage
 from napari_centermask.io import colours
-from napari_centermask.io.image_data import ImageData
-from napari_centermask.io.pixels import check_memory, zeros
+from napari_centermask.io.image_data import ImageData, check_memory, zeros
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -17,9 +17,8 @@ import numpy as np
 from napari_centermask.core.errors import BadImage, MissingExtra
 from napari_centermask.io import colours
 from napari_centermask.io.axes import complete_axes, given_axes
-from napari_centermask.io.image_data import ImageData
+from napari_centermask.io.image_data import ImageData, check_memory, zeros
 from napari_centermask.io.pixel_sizes import pixel_sizes
-from napari_centermask.io.pixels import check_memory, zeros
 
 if TYPE_CHECKING:
     import tifffile

@@ -37,7 +37,7 @@ from napari_centermask.jobs.child import NICE, launch
 from napari_centermask.jobs.command import RUN_FILE, check_new_run, command_line, write_run
 from napari_centermask.jobs.explain import Failure, of_end, of_event
 from napari_centermask.settings import TrainSettings
-from napari_centermask.training.run.control import Control
+from napari_centermask.training.run.folder import Control
 
 State = Literal["starting", "running", "paused", "stopping", "done", "stopped", "failed"]
 ALIVE = frozenset({"starting", "running", "paused", "stopping"})

@@ -1,6 +1,5 @@
 """Segment an image of planes: check, scale, cut into tiles, run an engine, merge."""
 
-from napari_centermask.pipeline.card_defaults import with_card_defaults
 from napari_centermask.pipeline.planes import Plane, planes_of
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.pipeline.segmentation import (
@@ -11,6 +10,7 @@ from napari_centermask.pipeline.segmentation import (
     segment,
     segment_plane,
     segment_planes,
+    with_card_defaults,
 )
 
 __all__ = [

@@ -11,7 +11,8 @@ import numpy as np
 from napari_centermask.core.array import Array
 from napari_centermask.core.illumination import Correction, corrected
 from napari_centermask.io.images import read_image
-from napari_centermask.settings import PreprocessSettings
+from napari_centermask.models.store.card import ModelCard
+from napari_centermask.settings import PreprocessSettings, SegmentSettings
 
 PREVIEW = 4_000_000
 """Largest number of pixels of a preview: a choice, more than a screen shows."""
@@ -72,3 +73,9 @@ def _read_gain(path: Path) -> np.ndarray:
 def _cached_gain(path: Path, changed_ns: int) -> np.ndarray:
     planes = [plane for _, plane in read_image(path).planes()]  # TIFFs without axes hold channels as pages
     return np.concatenate(planes).astype(np.float32)
+
+
+def own_preprocess(settings: SegmentSettings, card: ModelCard) -> PreprocessSettings:
+    """The preprocessing that the model was trained with, overridden by what the user set."""
+    wanted = settings.preprocess
+    return card.preprocess.model_copy(update={name: getattr(wanted, name) for name in wanted.model_fields_set})

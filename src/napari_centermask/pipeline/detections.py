@@ -11,7 +11,7 @@ from napari_centermask.core.tiles import Piece, Tile, cut, owned
 from napari_centermask.engines import Engine
 from napari_centermask.engines.decode import detect
 from napari_centermask.engines.mirrored import MirroredEngine
-from napari_centermask.pipeline.cell_sizes import FEW, CellSizes, counting
+from napari_centermask.pipeline.detector import FEW, CellSizes, counting
 from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.pipeline.prompt_detections import DetectedTile
 from napari_centermask.settings import SegmentSettings

@@ -10,9 +10,14 @@ from napari_centermask.core.instances import Box, Instance
 from napari_centermask.core.tiles import Piece, Tile
 from napari_centermask.engines import AnyEngine
 from napari_centermask.models.families import family_of
-from napari_centermask.pipeline.cell_sizes import CellSizes
 from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.settings import SegmentSettings
+
+FEW = 3
+"""Fewer cells than this say nothing about the others. A choice: the least of which the median is not an end."""
+
+CellSizes = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""(N,) diameters in network pixels, (N,) scores, (N, 2) middles (x, y) in the window's pixels."""
 
 
 class PromptTile(Protocol):
@@ -49,3 +54,12 @@ def make_detector(engine: AnyEngine, settings: SegmentSettings) -> Detector:
     family = family_of(engine.card)
     detector: Detector = family.load(family.detector)(engine, settings)
     return detector
+
+
+def counting(is_cut: np.ndarray, window: Box, scaled: ScaledInput) -> np.ndarray:
+    """(N,) bool, which cells to measure: not those that the window's edge cuts.
+
+    If the window is the whole image, these count too if the others are few, as cells of such images are often cut.
+    """
+    is_whole = tuple(window) == (0, 0, *scaled.shape)
+    return np.ones_like(is_cut) if is_whole and np.count_nonzero(~is_cut) < FEW else ~is_cut

@@ -10,8 +10,7 @@ import numpy as np
 from napari_centermask.core.instances import Box
 from napari_centermask.engines import AnyEngine
 from napari_centermask.models.store.card import ModelCard
-from napari_centermask.pipeline.cell_sizes import FEW
-from napari_centermask.pipeline.detector import make_detector
+from napari_centermask.pipeline.detector import FEW, make_detector
 from napari_centermask.pipeline.model_input import ModelInput, ScaledInput
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.settings import SegmentSettings

@@ -7,7 +7,7 @@ import numpy as np
 from napari_centermask.core.instances import Box
 from napari_centermask.core.tiles import Piece, Tile, cut, owned
 from napari_centermask.engines import MapEngine
-from napari_centermask.pipeline.cell_sizes import CellSizes, counting
+from napari_centermask.pipeline.detector import CellSizes, counting
 from napari_centermask.pipeline.map_cells import find_regions, region_boxes, region_sizes, tile_maps, to_instance
 from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.pipeline.prompt_maps import MapTile

@@ -13,9 +13,8 @@ from napari_centermask.core.illumination import corrected
 from napari_centermask.core.instances import Box
 from napari_centermask.core.normalise import intensity_range, normalise
 from napari_centermask.models.store.card import ModelCard
-from napari_centermask.pipeline.card_defaults import own_preprocess
 from napari_centermask.pipeline.channels import MISSING, choose_channels
-from napari_centermask.pipeline.correction import correction_of
+from napari_centermask.pipeline.correction import correction_of, own_preprocess
 from napari_centermask.settings import SegmentSettings
 
 Ranges = dict[int, tuple[np.ndarray, np.ndarray]]

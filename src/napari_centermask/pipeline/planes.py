@@ -9,19 +9,20 @@ import numpy as np
 
 from napari_centermask.core.array import Array
 from napari_centermask.core.errors import BadImage
+from napari_centermask.core.instances import Box
 from napari_centermask.core.regions import Region, windows
 from napari_centermask.core.result import Index
 from napari_centermask.engines import AnyEngine
 from napari_centermask.io.image_data import ImageData
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.pipeline.diameter import plane_diameter, usual_diameter
-from napari_centermask.pipeline.intensities import check_intensities
 from napari_centermask.pipeline.model_input import ModelInput, check_form
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.settings import SegmentSettings
 
 MEASURED = 5
 """Largest number of planes to estimate the diameter on: each takes the network's time for one or two tiles. A choice."""
+_SAMPLED = 512  # pixels along the longer side of a lazy array: a choice, a quarter of a million in all
 
 
 @dataclass(frozen=True)
@@ -152,3 +153,33 @@ def _spread(n: int) -> Iterator[int]:
     first = dict.fromkeys((2 * k + 1) * n // (2 * MEASURED) for k in range(MEASURED))
     yield from first
     yield from (number for number in range(n) if number not in first)
+
+
+def check_intensities(plane: ModelInput, parts: Sequence[Box] | None = None) -> None:
+    """Raise an error for NaN, infinite or constant intensities in the channels in use.
+
+    Arrays in memory are checked completely, lazy ones by a coarse sample.
+
+    Parameters
+    ----------
+    parts
+        Only check these boxes (y0, x0, y1, x1); by default the whole plane.
+
+    Raises
+    ------
+    BadImage
+        If intensities are not finite, or constant.
+    """
+    image = plane.image
+    step = 1 if isinstance(image, np.ndarray) else max(1, max(plane.shape) // _SAMPLED)
+    boxes = [(0, 0, *plane.shape)] if parts is None else parts
+    samples = [np.asarray(image[c, y0:y1:step, x0:x1:step]) for c in plane.ranges for y0, x0, y1, x1 in boxes]
+    for sample in samples:
+        n_bad = int(np.count_nonzero(~np.isfinite(sample))) if sample.dtype.kind == "f" else 0
+        if n_bad:
+            raise BadImage(
+                f"{n_bad:,} of {sample.size:,} pixels are NaN or infinite. "
+                "Replace them, for instance with numpy.nan_to_num."
+            )
+    if samples and all(sample.min() == sample.max() for sample in samples):
+        raise BadImage("The image has no contrast: all its pixels are equal. Choose another image or channel.")

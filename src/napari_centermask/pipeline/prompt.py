@@ -11,11 +11,11 @@ from napari_centermask.core.array import Array
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Instance
 from napari_centermask.engines import AnyEngine
-from napari_centermask.pipeline.card_defaults import with_card_defaults
 from napari_centermask.pipeline.detector import PromptTile, make_detector
 from napari_centermask.pipeline.diameter import plane_diameter, usual_diameter
 from napari_centermask.pipeline.model_input import ALIGN, ModelInput, ScaledInput
 from napari_centermask.pipeline.progress import run_through
+from napari_centermask.pipeline.segmentation import with_card_defaults
 from napari_centermask.settings import SegmentSettings
 
 _TILE = 512  # network pixels; takes a third of a second on one core, and usually includes the next cell

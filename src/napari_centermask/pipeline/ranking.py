@@ -15,10 +15,9 @@ from napari_centermask.core.left_out import LeftOut
 from napari_centermask.core.ranking import ImageSigns, agreement, describe, entropy, rank_images
 from napari_centermask.engines import AnyEngine
 from napari_centermask.io.images import read_image
-from napari_centermask.pipeline.card_defaults import with_card_defaults
 from napari_centermask.pipeline.channels import choose_channels, named
 from napari_centermask.pipeline.progress import Progress
-from napari_centermask.pipeline.segmentation import segment_plane
+from napari_centermask.pipeline.segmentation import segment_plane, with_card_defaults
 from napari_centermask.settings import LOWEST_SCORE, SegmentSettings
 
 Key = TypeVar("Key", bound=Hashable)

@@ -14,13 +14,18 @@ from napari_centermask.core.instances import Instances
 from napari_centermask.core.regions import Region
 from napari_centermask.core.result import Index
 from napari_centermask.engines import AnyEngine
-from napari_centermask.pipeline.card_defaults import with_card_defaults
+from napari_centermask.models.idle_settings import idle_in_segmentation, refuse_idle
+from napari_centermask.models.store.card import ModelCard
 from napari_centermask.pipeline.class_maps import class_image, class_map_steps
+from napari_centermask.pipeline.correction import own_preprocess
 from napari_centermask.pipeline.model_input import ModelInput
 from napari_centermask.pipeline.plane_cells import Seams, find_cells
 from napari_centermask.pipeline.planes import Plane, PlaneInputs
 from napari_centermask.pipeline.progress import Progress, run_through, scaled_to
 from napari_centermask.settings import SegmentSettings
+
+# Settings that a model's card may set if the user did not.
+_FROM_CARD = ("score", "nms", "mask_nms", "min_area", "overlap", "foreground", "seed", "smoothing")
 
 
 @dataclass(frozen=True)
@@ -183,3 +188,19 @@ def map_classes(
     if diameter is None:
         diameter = yield from inputs.diameter(engine, settings)
     return (yield from class_map_steps(inputs.usable(0), engine, settings, diameter))
+
+
+def with_card_defaults(settings: SegmentSettings, card: ModelCard) -> SegmentSettings:
+    """The settings with the model's own defaults, percentiles and preprocessing where the user set none.
+
+    Raises
+    ------
+    BadSettings
+        If the user set what the model does not use.
+    """
+    idle = idle_in_segmentation(settings, card)
+    refuse_idle(settings, idle)
+    own = {name: value for name, value in card.defaults.items() if name in _FROM_CARD and name not in idle}
+    own["percentiles"] = tuple(card.percentiles)
+    unset = {name: value for name, value in own.items() if name not in settings.model_fields_set}
+    return settings.model_copy(update=unset | {"preprocess": own_preprocess(settings, card)})

@@ -4,10 +4,9 @@ import pytest
 import torch
 
 from napari_centermask.models.families import family_of
-from napari_centermask.models.nets.attention import SCSE, AttentionGate
 from napari_centermask.models.nets.build import MapModel, activate, build_model
 from napari_centermask.models.nets.centermask import CenterMask
-from napari_centermask.models.nets.unet import PlainUNet
+from napari_centermask.models.nets.unet import SCSE, AttentionGate, PlainUNet
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import load_model, save_model
 from napari_centermask.settings import ModelSettings, UNetSettings

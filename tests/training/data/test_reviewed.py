@@ -11,9 +11,9 @@ from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.settings import AugmentSettings
 from napari_centermask.training.data.loader import load_split
+from napari_centermask.training.data.parts import Truth
 from napari_centermask.training.data.sample import Sample
 from napari_centermask.training.data.sampler import TileSampler
-from napari_centermask.training.data.truth import Truth
 from napari_centermask.training.data.window import Window, cut_unreviewed
 from napari_centermask.training.losses.batch_losses import batch_losses
 from napari_centermask.training.run.loop import train

@@ -7,7 +7,7 @@ from torchvision.ops import box_iou
 
 from napari_centermask.models.nets.centermask import CenterMask
 from napari_centermask.settings import InstanceLossSettings
-from napari_centermask.training.data.truth import Truth
+from napari_centermask.training.data.parts import Truth
 from napari_centermask.training.losses.batch_losses import batch_losses
 from napari_centermask.training.losses.centermask import (
     REFERENCE,

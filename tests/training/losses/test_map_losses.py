@@ -8,7 +8,7 @@ import torch
 
 from napari_centermask.settings import LossSettings, UNetSettings
 from napari_centermask.training.data.map_targets import IGNORED
-from napari_centermask.training.data.truth import MapTruth
+from napari_centermask.training.data.parts import MapTruth
 from napari_centermask.training.losses.map_losses import (
     border_loss,
     boundary_loss,

@@ -120,7 +120,7 @@ def test_one_category_only_is_refused(folder, tmp_path):
 
 def test_the_middle_of_a_cut_is_what_the_model_sees_in_use(folder):
     """Cutting with room around and taking the middle is cutting without."""
-    from napari_centermask.core.crops import cell_crops
+    from napari_centermask.pipeline.classify import cell_crops
     from napari_centermask.training.data.loader import load_split
 
     card = ClassifierCard(name="c", licence="CC0-1.0", model=SMALL)
@@ -132,7 +132,7 @@ def test_the_middle_of_a_cut_is_what_the_model_sees_in_use(folder):
 
 
 def test_crops_are_scaled_by_the_cell_and_repeat_the_border():
-    from napari_centermask.core.crops import cell_crops
+    from napari_centermask.pipeline.classify import cell_crops
 
     image = np.arange(64, dtype=np.float32).reshape(1, 8, 8)
     cell = Instance(1, 2, 2, np.ones((4, 4), bool))

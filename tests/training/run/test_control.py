@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
+from napari_centermask.core.errors import TrainingFailed
 from napari_centermask.events import write
 from napari_centermask.training.run import loop, trainer
-from napari_centermask.training.run.failed import TrainingFailed
 from napari_centermask.training.run.loop import train
 from napari_centermask.training.run.trainer import Trainer
 

@@ -3,8 +3,8 @@ import json
 import pytest
 import torch
 
+from napari_centermask.core.errors import TrainingFailed
 from napari_centermask.models.store.checkpoint import load_model
-from napari_centermask.training.run.failed import TrainingFailed
 from napari_centermask.training.run.loop import train
 from napari_centermask.training.run.optimise import learning_rate
 from napari_centermask.training.run.trainer import Trainer

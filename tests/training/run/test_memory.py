@@ -5,11 +5,11 @@ import copy
 import pytest
 import torch
 
+from napari_centermask.core.errors import TrainingFailed
 from napari_centermask.settings import UNetSettings
 from napari_centermask.training.data.loader import batches
 from napari_centermask.training.families import centermask
 from napari_centermask.training.run.distributed import World
-from napari_centermask.training.run.failed import TrainingFailed
 from napari_centermask.training.run.loop import train
 from napari_centermask.training.run.memory import first_that_fits, fits, release, step_failed
 from napari_centermask.training.run.shortage import smaller_steps

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from napari_centermask.core.errors import TrainingFailed
 from napari_centermask.models.nets.centermask import CenterMask
 from napari_centermask.training.data.loader import batches
-from napari_centermask.training.run.failed import TrainingFailed
 from napari_centermask.training.run.optimise import depth_of, freeze, make_optimiser, set_rate
 from napari_centermask.training.run.rate_finder import find_rate
 from napari_centermask.training.run.start import for_categories

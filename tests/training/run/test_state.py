@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from napari_centermask.core.errors import TrainingFailed
 from napari_centermask.training.run import state as state_module
-from napari_centermask.training.run.failed import TrainingFailed
 from napari_centermask.training.run.state import StateFiles
 from napari_centermask.training.run.trainer import Trainer
 

@@ -13,11 +13,10 @@ from napari_centermask.core.errors import BadImage, BadProject, BadSettings, Can
 from napari_centermask.core.history import Edit, History
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.result import Index, Result
-from napari_centermask.io.files import remove_parts, replace_file
+from napari_centermask.io.files import check_path, remove_parts, replace_file
 from napari_centermask.io.journal import Contents, Journal, read_journal
 from napari_centermask.io.lock import FolderLock, lock_folder
 from napari_centermask.io.own_files import ANNOTATIONS, JOURNAL, PREVIOUS, PREVIOUS_PROJECT, PROJECT
-from napari_centermask.io.paths import check_path
 from napari_centermask.io.project.categories import Categories, check_category
 from napari_centermask.io.project.cells import Cells
 from napari_centermask.io.project.image_list import ImageList

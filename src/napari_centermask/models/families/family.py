@@ -59,7 +59,7 @@ class Family:
     training
         A `training.data.parts.TrainingParts`.
     exporter
-        (network, paths of the graphs by name, card) -> `deploy.graphs.Parity`.
+        (network, paths of the graphs by name, card) -> `deploy.export.Parity`.
     """
 
     name: str

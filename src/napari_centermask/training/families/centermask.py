@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from napari_centermask.models.nets.centermask import CenterMask
 from napari_centermask.settings import TrainSettings
-from napari_centermask.training.data.parts import HEADS, TrainBatch, TrainingParts, on_device
+from napari_centermask.training.data.parts import HEADS, TrainBatch, TrainingParts, Truth, on_device
 from napari_centermask.training.data.tile import TrainTile
-from napari_centermask.training.data.truth import Truth
 from napari_centermask.training.losses.batch_losses import REGIONS, batch_losses
 from napari_centermask.training.losses.class_weights import category_weights
 

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from napari_centermask.models.nets.build import MapModel
 from napari_centermask.settings import TrainSettings, UNetSettings
 from napari_centermask.training.data.map_targets import MapTile, map_tile
-from napari_centermask.training.data.parts import HEADS, TrainBatch, TrainingParts, on_device
+from napari_centermask.training.data.parts import HEADS, MapTruth, TrainBatch, TrainingParts, on_device
 from napari_centermask.training.data.tile import TrainTile
-from napari_centermask.training.data.truth import MapTruth
 from napari_centermask.training.losses.class_weights import class_weights
 from napari_centermask.training.losses.map_losses import map_losses
 

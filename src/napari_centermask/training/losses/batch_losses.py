@@ -7,7 +7,7 @@ import torch
 from napari_centermask.models.nets.centermask import CenterMask
 from napari_centermask.models.nets.fcos import flatten, propose
 from napari_centermask.settings import InstanceLossSettings
-from napari_centermask.training.data.truth import Truth
+from napari_centermask.training.data.parts import Truth
 from napari_centermask.training.losses.centermask import (
     REFERENCE,
     area_weights,

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from napari_centermask.settings import LossSettings, UNetSettings
 from napari_centermask.training.data.map_targets import IGNORED
-from napari_centermask.training.data.truth import MapTruth
+from napari_centermask.training.data.parts import MapTruth
 
 SMOOTH = 1.0
 """Added to both sums of Dice and Tversky, so that a class that is neither present nor predicted costs nothing; one pixel, a

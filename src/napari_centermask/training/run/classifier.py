@@ -12,11 +12,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from napari_centermask.core.crops import cell_crops
 from napari_centermask.core.errors import BadAnnotations, BadSettings
 from napari_centermask.models.nets.cell_classifier import CellClassifier
 from napari_centermask.models.store.classifier_card import ClassifierCard
-from napari_centermask.pipeline.classify import scaled_for
+from napari_centermask.pipeline.classify import cell_crops, scaled_for
 from napari_centermask.settings import ClassifierTraining
 from napari_centermask.training.data.facts import data_hashes
 from napari_centermask.training.data.loader import annotation_file, load_split

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from napari_centermask.core.errors import CannotSave
+from napari_centermask.core.errors import CannotSave, TrainingFailed
 from napari_centermask.events import (
     LOSS,
     CheckpointEvent,
@@ -28,9 +28,8 @@ from napari_centermask.io.whole_file import whole_file
 from napari_centermask.models.nets.network import Network
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.checks import check_data
-from napari_centermask.training.run.control import Control
 from napari_centermask.training.run.device import choose_device, give_back, memory_mb
-from napari_centermask.training.run.failed import TrainingFailed
+from napari_centermask.training.run.folder import Control
 from napari_centermask.training.run.memory import release, stage_failed, step_failed
 from napari_centermask.training.run.optimise import PLATEAU
 from napari_centermask.training.run.shortage import is_of_host, is_out_of_memory

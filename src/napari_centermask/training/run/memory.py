@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from napari_centermask.core.errors import TrainingFailed
 from napari_centermask.training.run.device import capacity, give_back
-from napari_centermask.training.run.failed import TrainingFailed
 from napari_centermask.training.run.shortage import (
     RELIEF,
     is_of_host,

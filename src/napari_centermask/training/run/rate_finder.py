@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from napari_centermask.training.run.failed import TrainingFailed
+from napari_centermask.core.errors import TrainingFailed
 from napari_centermask.training.run.trainer import Trainer
 
 LOWEST, HIGHEST = 1e-6, 1e-1

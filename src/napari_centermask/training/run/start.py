@@ -14,7 +14,7 @@ from napari_centermask.models.nets.build import build_model
 from napari_centermask.models.nets.network import Network
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import TrainSettings
-from napari_centermask.training.run.kept_start import start_of
+from napari_centermask.training.run.folder import start_of
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from napari_centermask.core.errors import TrainingFailed
 from napari_centermask.io.whole_file import whole_file
-from napari_centermask.training.run.failed import TrainingFailed
 from napari_centermask.training.run.shortage import is_out_of_memory
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from napari_centermask.core.errors import TrainingFailed
 from napari_centermask.models.idle_settings import idle_in_training, refuse_idle
 from napari_centermask.models.nets.build import build_model
 from napari_centermask.models.nets.network import Network
@@ -18,7 +19,6 @@ from napari_centermask.training.data.inputs import check_inputs, follow_card
 from napari_centermask.training.data.parts import parts_of
 from napari_centermask.training.run.device import choose_device, choose_precision, tune_malloc
 from napari_centermask.training.run.distributed import World
-from napari_centermask.training.run.failed import TrainingFailed
 from napari_centermask.training.run.optimise import freeze, learning_rate, make_optimiser, set_rate
 from napari_centermask.training.run.start import make_start
 from napari_centermask.training.run.state import StateFiles

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_centermask.core.errors import UserError
-from napari_centermask.io.paths import check_path
+from napari_centermask.io.files import check_path
 from napari_centermask.widgets.parts.control import Control, control
 
 if TYPE_CHECKING:

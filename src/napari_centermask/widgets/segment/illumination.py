@@ -10,7 +10,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFileDialog
 
 from napari_centermask.core.errors import BadSettings
-from napari_centermask.pipeline.card_defaults import own_preprocess
+from napari_centermask.pipeline.correction import own_preprocess
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.segment.illumination_box import IlluminationBox
 from napari_centermask.widgets.segment.illumination_view import CorrectedLayer, Preview, save_gain

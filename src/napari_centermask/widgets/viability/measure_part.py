@@ -11,7 +11,7 @@ from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_centermask.core.counted import counted
-from napari_centermask.io.paths import check_path
+from napari_centermask.io.files import check_path
 from napari_centermask.widgets.viability.measuring import Written, measure_all, measured_layer, measured_project
 from napari_centermask.widgets.viability.view import ExportButton
 from napari_centermask.widgets.work.connections import Connections

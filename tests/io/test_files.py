@@ -10,7 +10,7 @@ from napari_centermask.core.errors import UserError
 from napari_centermask.core.history import Change
 from napari_centermask.core.instances import Instance
 from napari_centermask.io.export import export
-from napari_centermask.io.paths import check_path
+from napari_centermask.io.files import check_path
 from napari_centermask.io.project import Project
 
 BAD = {"a name": "x" * 300, "a path": "/tmp/" + "/".join(["z" * 200] * 30), "nul": "a\0b", "device": "/dev/null"}

@@ -1,11 +1,16 @@
-"""Requests to pause or stop a running job: files in its run folder, which any process or shell can make."""
+"""Files in a run folder that matter while it runs: requests to pause or stop, and the start model's copy. Needs no torch."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
 
+from napari_centermask.settings import TrainSettings
+
 STOP, PAUSE = "stop", "pause"
+KEPT = Path("start", "start.safetensors")
+"""Copy of the start model, which may be renamed or deleted during the run; not beside `best.safetensors`, so that the folder
+still has one model."""
 
 
 class Control:
@@ -41,3 +46,9 @@ class Control:
         """Delete both requests."""
         self.stop_file.unlink(missing_ok=True)
         self.pause_file.unlink(missing_ok=True)
+
+
+def start_of(settings: TrainSettings) -> str | Path | None:
+    """The start model of a run: the copy in its folder if it is resumed and has one, else the one that the settings name."""
+    kept = settings.out / KEPT
+    return kept if settings.resume and kept.exists() else settings.start

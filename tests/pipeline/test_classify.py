@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from napari_centermask.core.crops import cell_crops
 from napari_centermask.core.instances import Instance
+from napari_centermask.pipeline.classify import cell_crops
 
 
 def square(y, x, side):

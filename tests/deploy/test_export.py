@@ -3,7 +3,7 @@ import onnx
 import pytest
 import torch
 
-from napari_centermask.deploy import graphs, onnx_export
+from napari_centermask.deploy import export
 from napari_centermask.engines.graphs import CARD_KEY
 from napari_centermask.engines.onnx import OnnxEngine
 from napari_centermask.engines.openvino import OpenVinoEngine
@@ -24,12 +24,12 @@ def exported(tmp_path_factory, request):
     model = CenterMask(form).eval()
     card = ModelCard(name="small", licence="BSD-3-Clause", model=form, diameter=40.0)
     folder = tmp_path_factory.mktemp("export")
-    return model, card, folder, onnx_export.export(model, card, folder)
+    return model, card, folder, export.export(model, card, folder)
 
 
 def test_graphs_agree_with_torch_and_carry_the_card(exported):
     _, card, folder, parity = exported
-    assert all(value <= graphs.TOLERANCE[name] for name, value in parity.differences.items())
+    assert all(value <= export.TOLERANCE[name] for name, value in parity.differences.items())
     for kind in ("dense", "roi"):
         properties = {p.key: p.value for p in onnx.load(folder / f"small.{kind}.onnx").metadata_props}
         assert ModelCard.from_json(properties[CARD_KEY]) == card
@@ -68,7 +68,7 @@ def test_graphs_name_no_path_of_the_machine(exported):
 
 def test_graphs_that_disagree_are_refused_and_nothing_is_written(exported, tmp_path, monkeypatch):
     model, card, _, _ = exported
-    monkeypatch.setitem(graphs.TOLERANCE, "logits", -1.0)
-    with pytest.raises(graphs.ParityError, match="logits"):
-        onnx_export.export(model, card, tmp_path)
+    monkeypatch.setitem(export.TOLERANCE, "logits", -1.0)
+    with pytest.raises(export.ParityError, match="logits"):
+        export.export(model, card, tmp_path)
     assert list(tmp_path.iterdir()) == []
