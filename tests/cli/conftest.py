@@ -4,9 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from napari_centermask.core.errors import BadImage
+from napari_centermask.io.coco.document import write_coco
+from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.models.store import zoo
 from napari_centermask.pipeline import PlaneCells, Progress
 from napari_centermask.settings import PreprocessSettings
@@ -56,3 +59,46 @@ def folder(tmp_path):
         Image.fromarray(np.full((128, 160), value, np.uint8)).save(folder / f"{name}.png")
     (folder / "notes.txt").write_text("not an image")
     return folder
+
+
+@pytest.fixture
+def damaged(tmp_path, cells):
+    """Three annotated images of which the second is damaged, and a COCO file of the same cells beside them."""
+    folder = tmp_path / "fields"
+    (folder / "images").mkdir(parents=True)
+    records = []
+    for number in (1, 2, 3):
+        pixels = np.random.default_rng(number).integers(0, 255, (128, 160)).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / "images" / f"{number}.png")
+        truth = cells(n=12, shape=(128, 160), radius=8)
+        records.append(ImageRecord(number, f"{number}.png", None, truth.shape, truth))
+    write_coco(folder / "annotations_test.json", records)
+    (folder / "images" / "2.png").write_bytes(b"nonsense")
+    return folder
+
+
+@pytest.fixture
+def stack():
+    """Write a stack of channels with names: `stack(path, names)`."""
+
+    def write(path, names):
+        tifffile.imwrite(
+            path, np.ones((len(names), 64, 64), np.uint8), imagej=True, metadata={"axes": "CYX", "Labels": names}
+        )
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A checkpoint in the reference's form, with random weights."""
+    import torch
+
+    from napari_centermask.models.nets.centermask import CenterMask
+    from napari_centermask.settings import ModelSettings
+
+    lite = ModelSettings(backbone="V-19-slim-dw-eSE", backbone_norm="FrozenBN", categories=[f"c{i}" for i in range(80)])
+    path = tmp_path_factory.mktemp("published") / "centermask-lite.pth"
+    torch.manual_seed(0)
+    torch.save({"model": CenterMask(lite).state_dict()}, path)
+    return path

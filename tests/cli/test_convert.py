@@ -1,12 +1,18 @@
 import json
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_centermask import cli
+from napari_centermask.core.compose import label_image
+from napari_centermask.core.errors import CannotSave
 from napari_centermask.core.result import Result
 from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.coco.records import records_of, result_of
+from napari_centermask.io.formats import imagej
 
 
 @pytest.fixture
@@ -63,7 +69,6 @@ def test_nothing_is_replaced_without_the_flag(coco, tmp_path, capsys):
 
 
 def test_rejected_cells_can_be_left_out(tmp_path, cells, capsys):
-    from dataclasses import replace
 
     result = Result((256, 256), name="a.png")
     result.put((), cells(n=4, overlap=0), keep_ids=True)
@@ -98,7 +103,6 @@ def test_mistakes_get_one_clear_message(coco, tmp_path, monkeypatch, capsys, tok
 
 @pytest.mark.parametrize(("to", "package"), [("imagej", "roifile"), ("ome-zarr", "zarr")])
 def test_a_missing_package_is_named_with_the_command(coco, tmp_path, monkeypatch, capsys, to, package):
-    import sys
 
     monkeypatch.setitem(sys.modules, package, None)
     assert cli.run(["convert", str(coco), str(tmp_path / "out"), "--to", to]) == 2
@@ -127,3 +131,63 @@ def test_a_terminal_shows_what_is_going_on_and_a_file_does_not(tmp_path, coco, c
     shown = capsys.readouterr().err
     assert f"Reading {coco.name}" in shown
     assert "Writing there.json" in shown
+
+
+@pytest.fixture
+def masks(tmp_path, cells):
+    """Label images of a to d; c is damaged."""
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    for name in "abcd":
+        tifffile.imwrite(folder / f"{name}_labels.tif", label_image(cells(n=5)).astype(np.uint16))
+    (folder / "c_labels.tif").write_bytes(b"II*\0 nothing")
+    return folder
+
+
+def test_a_damaged_file_is_left_out_of_a_conversion_and_named(masks, tmp_path, capsys):
+    for target, more in (("rois", ("--to", "imagej")), ("all.json", ())):
+        assert cli.run(["convert", str(masks), str(tmp_path / target), *more]) == 2
+        assert "c_labels.tif" in capsys.readouterr().err
+    assert sorted(p.name for p in (tmp_path / "rois").iterdir() if not p.name.startswith(".")) == [
+        "a_rois.zip",
+        "b_rois.zip",
+        "d_rois.zip",
+    ]
+    assert len(read_coco(tmp_path / "all.json")) == 3
+
+
+def test_a_stopped_conversion_continues(masks, tmp_path, monkeypatch, capsys):
+    (masks / "c_labels.tif").unlink()
+    written = []
+
+    def write(path, results):
+        written.append(path.name)
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        real(path, results)
+
+    real = imagej.write
+    monkeypatch.setattr(imagej, "write", write)
+    tokens = ["convert", str(masks), str(tmp_path / "rois"), "--to", "imagej"]
+    assert cli.run(tokens) == 130
+    assert [p.name for p in (tmp_path / "rois").glob("*.zip")] == ["a_rois.zip"]
+    assert cli.run(tokens) == 0
+    assert written == ["a_rois.zip", "b_rois.zip", "b_rois.zip", "d_rois.zip"]
+    assert len(list((tmp_path / "rois").iterdir())) == 3
+    assert cli.run(tokens) == 2
+    assert "would be replaced" in capsys.readouterr().err
+
+
+def test_a_full_disk_spares_what_fits_into_a_conversion(masks, tmp_path, monkeypatch, capsys):
+    (masks / "c_labels.tif").unlink()
+
+    def write(path, results):
+        if path.name == "b_rois.zip":
+            raise CannotSave(f"Cannot write {path}: no room.")
+        real(path, results)
+
+    real = imagej.write
+    monkeypatch.setattr(imagej, "write", write)
+    assert cli.run(["convert", str(masks), str(tmp_path / "rois"), "--to", "imagej"]) == 2
+    assert "b_rois.zip: no room" in capsys.readouterr().err
+    assert sorted(p.name for p in (tmp_path / "rois").glob("*.zip")) == ["a_rois.zip", "d_rois.zip"]

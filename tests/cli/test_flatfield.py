@@ -65,3 +65,15 @@ def test_the_image_that_is_not_finite_is_named(plate, tmp_path, capsys):
     tifffile.imwrite(folder / "hole.tif", np.full((48, 64), np.nan, np.float32))
     assert cli.run(["flatfield", str(folder), "--out", str(tmp_path / "a.tif")]) == 2
     assert "hole.tif has NaN or infinite intensities" in capsys.readouterr().err
+
+
+def test_a_flat_field_is_found_without_the_damaged_image(tmp_path, capsys):
+    for number in range(11):
+        tifffile.imwrite(
+            tmp_path / f"{number}.tif", np.random.default_rng(number).integers(90, 110, (32, 32)).astype(np.uint16)
+        )
+    (tmp_path / "damaged.tif").write_bytes(b"II*\0 nothing")
+    assert cli.run(["flatfield", str(tmp_path), "--out", str(tmp_path / "out" / "flat.tif")]) == 2
+    out, err = capsys.readouterr()
+    assert "11 planes" in out
+    assert "damaged.tif" in err

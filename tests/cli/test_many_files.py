@@ -3,8 +3,6 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,18 +10,10 @@ import tifffile
 from PIL import Image
 
 from napari_centermask import cli
-from napari_centermask.cli.plan import output_names, plan
-from napari_centermask.core.compose import label_image
-from napari_centermask.core.errors import CannotSave
-from napari_centermask.core.instances import Instances
 from napari_centermask.io import images as images_module
-from napari_centermask.io import measurements
-from napari_centermask.io.coco.document import read_coco, write_coco
-from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.io.formats import imagej
+from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.formats.files import read_files
 from napari_centermask.io.lock import lock_for_run
-from napari_centermask.settings import AugmentSettings
 
 pytestmark = pytest.mark.usefixtures("network")
 
@@ -206,21 +196,6 @@ def test_images_of_one_stem_get_names_that_differ_and_are_found_again(tmp_path):
     assert [r.name for r in reading.results] == ["i.jpg", "i.png", "j.png"]
 
 
-def test_output_names_all_differ(tmp_path):
-    paths = ["a/s/i.tif", "b/s/i.tif", "b/s/i.png", "b/s/I.PNG", "s_i.tif", "j.tif"]
-    names = output_names([tmp_path / p for p in paths])
-    assert len({n.casefold() for n in names}) == len(paths)
-    assert names[-1] == "j"
-
-
-def test_the_coco_names_of_images_differ_in_folders_of_one_name(tmp_path):
-    for place in ("a/s", "b/s"):
-        (tmp_path / place).mkdir(parents=True)
-        (tmp_path / place / "i.png").touch()
-    files = plan([tmp_path / "a" / "s", tmp_path / "b" / "s"], tmp_path / "out", ["labels"])
-    assert [f.name for f in files] == ["a/s/i.png", "b/s/i.png"]
-
-
 def test_axes_are_given_by_a_flag_and_guesses_are_reported_once(tmp_path, network, capsys):
     tifffile.imwrite(tmp_path / "s.tif", np.ones((3, 64, 64), np.uint8), metadata=None, photometric="minisblack")
     np.save(tmp_path / "n.npy", np.ones((3, 64, 64), np.uint8))
@@ -235,175 +210,3 @@ def test_axes_are_given_by_a_flag_and_guesses_are_reported_once(tmp_path, networ
         assert "--axes" not in capsys.readouterr().err
     assert segment(tmp_path / "s.tif", tmp_path / "x", "--axes", "YX") == 2
     assert "a letter for each axis" in capsys.readouterr().err
-
-
-@pytest.fixture
-def fields(tmp_path, cells):
-    """Three annotated images of which the second is damaged, and a COCO file of the same cells beside them."""
-    folder = tmp_path / "fields"
-    (folder / "images").mkdir(parents=True)
-    records = []
-    for number in (1, 2, 3):
-        pixels = np.random.default_rng(number).integers(0, 255, (128, 160)).astype(np.uint8)
-        Image.fromarray(pixels).save(folder / "images" / f"{number}.png")
-        truth = cells(n=12, shape=(128, 160), radius=8)
-        records.append(ImageRecord(number, f"{number}.png", None, truth.shape, truth))
-    write_coco(folder / "annotations_test.json", records)
-    (folder / "images" / "2.png").write_bytes(b"nonsense")
-    return folder
-
-
-def test_a_damaged_image_is_left_out_of_an_evaluation_and_named(fields, tmp_path, capsys):
-    tokens = [
-        "evaluate",
-        "--data",
-        fields,
-        "--split",
-        "test",
-        "--json",
-        tmp_path / "r.json",
-        "--maps",
-        tmp_path / "maps",
-    ]
-    assert cli.run([str(t) for t in tokens]) == 2
-    report = json.loads((tmp_path / "r.json").read_text())
-    assert [row["name"] for row in report["per_image"]] == ["1.png", "3.png"]
-    assert report["f1"] == 1.0
-    assert "2.png" in report["failed"][0]
-    assert "2.png" in capsys.readouterr().err
-    assert sorted(p.name for p in (tmp_path / "maps").iterdir()) == ["1_errors.png", "3_errors.png"]
-
-
-def test_a_missing_image_is_left_out_of_an_evaluation_and_named(fields, capsys):
-    (fields / "images" / "2.png").unlink()
-    assert cli.run(["evaluate", "--data", str(fields), "--split", "test"]) == 2
-    out, err = capsys.readouterr()
-    assert "2 images" in out
-    assert "2.png" in err
-
-
-def test_a_damaged_image_is_left_out_of_measurements_and_named(fields, tmp_path, capsys):
-    tokens = ["measure", fields / "annotations_test.json", "--out", tmp_path / "m.csv"]
-    assert cli.run([str(t) for t in tokens]) == 2
-    out, err = capsys.readouterr()
-    assert "2 images, 24 cells" in out
-    assert "2.png" in err
-    for name, rows in (("m.csv", 24), ("m_counts.csv", 2)):
-        assert len((tmp_path / name).read_text().splitlines()) == 1 + rows
-
-
-def test_an_image_whose_pixels_fail_while_it_is_measured_leaves_no_rows(fields, tmp_path, monkeypatch):
-    Image.fromarray(np.zeros((128, 160), np.uint8)).save(fields / "images" / "2.png")
-
-    def measure(pixels, shown, **options):
-        for number, step in enumerate(real(pixels, shown, **options)):
-            if number == 5 and not pixels.any():
-                raise MemoryError
-            yield step
-
-    real = measurements.measure
-    monkeypatch.setattr(measurements, "measure", measure)
-    tokens = ["measure", fields / "annotations_test.json", "--out", tmp_path / "m.csv"]
-    assert cli.run([str(t) for t in tokens]) == 2
-    assert "2.png" not in (tmp_path / "m.csv").read_text()
-    assert len((tmp_path / "m.csv").read_text().splitlines()) == 25
-
-
-@pytest.fixture
-def masks(tmp_path, cells):
-    """Label images of a to d; c is damaged."""
-    folder = tmp_path / "masks"
-    folder.mkdir()
-    for name in "abcd":
-        tifffile.imwrite(folder / f"{name}_labels.tif", label_image(cells(n=5)).astype(np.uint16))
-    (folder / "c_labels.tif").write_bytes(b"II*\0 nothing")
-    return folder
-
-
-def test_a_damaged_file_is_left_out_of_a_conversion_and_named(masks, tmp_path, capsys):
-    for target, more in (("rois", ("--to", "imagej")), ("all.json", ())):
-        assert cli.run(["convert", str(masks), str(tmp_path / target), *more]) == 2
-        assert "c_labels.tif" in capsys.readouterr().err
-    assert sorted(p.name for p in (tmp_path / "rois").iterdir() if not p.name.startswith(".")) == [
-        "a_rois.zip",
-        "b_rois.zip",
-        "d_rois.zip",
-    ]
-    assert len(read_coco(tmp_path / "all.json")) == 3
-
-
-def test_a_stopped_conversion_continues(masks, tmp_path, monkeypatch, capsys):
-    (masks / "c_labels.tif").unlink()
-    written = []
-
-    def write(path, results):
-        written.append(path.name)
-        if len(written) == 2:
-            raise KeyboardInterrupt
-        real(path, results)
-
-    real = imagej.write
-    monkeypatch.setattr(imagej, "write", write)
-    tokens = ["convert", str(masks), str(tmp_path / "rois"), "--to", "imagej"]
-    assert cli.run(tokens) == 130
-    assert [p.name for p in (tmp_path / "rois").glob("*.zip")] == ["a_rois.zip"]
-    assert cli.run(tokens) == 0
-    assert written == ["a_rois.zip", "b_rois.zip", "b_rois.zip", "d_rois.zip"]
-    assert len(list((tmp_path / "rois").iterdir())) == 3
-    assert cli.run(tokens) == 2
-    assert "would be replaced" in capsys.readouterr().err
-
-
-def test_a_full_disk_spares_what_fits_into_a_conversion(masks, tmp_path, monkeypatch, capsys):
-    (masks / "c_labels.tif").unlink()
-
-    def write(path, results):
-        if path.name == "b_rois.zip":
-            raise CannotSave(f"Cannot write {path}: no room.")
-        real(path, results)
-
-    real = imagej.write
-    monkeypatch.setattr(imagej, "write", write)
-    assert cli.run(["convert", str(masks), str(tmp_path / "rois"), "--to", "imagej"]) == 2
-    assert "b_rois.zip: no room" in capsys.readouterr().err
-    assert sorted(p.name for p in (tmp_path / "rois").glob("*.zip")) == ["a_rois.zip", "d_rois.zip"]
-
-
-def test_the_cells_of_an_image_that_cannot_be_classified_are_written_as_they_were(
-    fields, tmp_path, capsys, monkeypatch
-):
-    def classify(plane, instances, classifier):
-        return Instances(
-            instances.shape, [replace(c, category=2) for c in instances], categories={1: "living", 2: "dead"}
-        )
-
-    card = SimpleNamespace(model=SimpleNamespace(categories=["living", "dead"]))
-    monkeypatch.setattr(
-        "napari_centermask.engines.classifier.load_classifier", lambda *_, **__: SimpleNamespace(card=card)
-    )
-    monkeypatch.setattr("napari_centermask.pipeline.classify.classify", classify)
-    tokens = ["classify", str(fields / "annotations_test.json"), "--out", str(tmp_path / "c.json")]
-    assert cli.run(tokens) == 2
-    assert "2.png" in capsys.readouterr().err
-    records = read_coco(tmp_path / "c.json")
-    assert [{c.category for c in r.instances} for r in records] == [{2}, {1}, {2}]
-    assert [len(r.instances) for r in records] == [12] * 3
-
-
-def test_a_flat_field_is_found_without_the_damaged_image(tmp_path, capsys):
-    for number in range(11):
-        tifffile.imwrite(
-            tmp_path / f"{number}.tif", np.random.default_rng(number).integers(90, 110, (32, 32)).astype(np.uint16)
-        )
-    (tmp_path / "damaged.tif").write_bytes(b"II*\0 nothing")
-    assert cli.run(["flatfield", str(tmp_path), "--out", str(tmp_path / "out" / "flat.tif")]) == 2
-    out, err = capsys.readouterr()
-    assert "11 planes" in out
-    assert "damaged.tif" in err
-
-
-def test_settings_whose_ends_are_in_the_wrong_order_are_refused():
-    for wrong in ((1.6, 0.5), (0, 1), (-1, 1), (1, float("inf"))):
-        with pytest.raises(ValueError, match="the smaller first"):
-            AugmentSettings(scale=wrong)
-    assert AugmentSettings(scale=(1, 1)).scale == (1, 1)

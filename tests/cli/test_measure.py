@@ -4,10 +4,12 @@ import json
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_centermask import cli
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
+from napari_centermask.io import measurements
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.records import records_of
 
@@ -92,3 +94,30 @@ def test_earlier_tables_stay_unless_asked(folder, capsys):
     assert "already exists" in capsys.readouterr().err
     assert cli.run(["measure", str(folder / "annotations.json"), "--out", str(folder / "out.csv"), "--overwrite"]) == 0
     assert len(rows(folder / "out_counts.csv")) == 2
+
+
+def test_a_damaged_image_is_left_out_of_measurements_and_named(damaged, tmp_path, capsys):
+    tokens = ["measure", damaged / "annotations_test.json", "--out", tmp_path / "m.csv"]
+    assert cli.run([str(t) for t in tokens]) == 2
+    out, err = capsys.readouterr()
+    assert "2 images, 24 cells" in out
+    assert "2.png" in err
+    for name, rows in (("m.csv", 24), ("m_counts.csv", 2)):
+        assert len((tmp_path / name).read_text().splitlines()) == 1 + rows
+
+
+def test_an_image_whose_pixels_fail_while_it_is_measured_leaves_no_rows(damaged, tmp_path, monkeypatch):
+    Image.fromarray(np.zeros((128, 160), np.uint8)).save(damaged / "images" / "2.png")
+
+    def measure(pixels, shown, **options):
+        for number, step in enumerate(real(pixels, shown, **options)):
+            if number == 5 and not pixels.any():
+                raise MemoryError
+            yield step
+
+    real = measurements.measure
+    monkeypatch.setattr(measurements, "measure", measure)
+    tokens = ["measure", damaged / "annotations_test.json", "--out", tmp_path / "m.csv"]
+    assert cli.run([str(t) for t in tokens]) == 2
+    assert "2.png" not in (tmp_path / "m.csv").read_text()
+    assert len((tmp_path / "m.csv").read_text().splitlines()) == 25

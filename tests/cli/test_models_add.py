@@ -13,23 +13,9 @@ from napari_centermask import cli
 from napari_centermask.cli.models import install
 from napari_centermask.core.errors import MissingExtra
 from napari_centermask.models.store import zoo
-from napari_centermask.settings import ModelSettings
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.usefixtures("home")
-
-LITE = ModelSettings(backbone="V-19-slim-dw-eSE", backbone_norm="FrozenBN", categories=[f"c{i}" for i in range(80)])
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory):
-    """A checkpoint in the reference's form, with random weights."""
-    from napari_centermask.models.nets.centermask import CenterMask
-
-    path = tmp_path_factory.mktemp("published") / "centermask-lite.pth"
-    torch.manual_seed(0)
-    torch.save({"model": CenterMask(LITE).state_dict()}, path)
-    return path
 
 
 def test_a_published_checkpoint_is_installed_with_its_licence(capsys, published, home):
@@ -133,16 +119,3 @@ def test_a_process_killed_while_graphs_are_made_leaves_no_half_model(published, 
     os.utime(left, (0, 0))  # long ago
     assert cli.run(["models", "add", str(published), "--name", "lite", "--no-graphs"]) == 0
     assert [p.name for p in home.iterdir()] == ["lite"]
-
-
-def test_exported_graphs_lie_beside_the_weights_and_answer(published, home):
-    """The way of a new model to napari: checkpoint, weights, graphs, engine without torch."""
-    import numpy as np
-
-    from napari_centermask.engines.load import load_engine
-
-    assert cli.run(["models", "add", str(published), "--name", "lite"]) == 0
-    files = zoo.find_model("lite")
-    assert files.graphs is not None
-    engine = load_engine("lite", engine="openvino")
-    assert engine.features(np.zeros((1, 3, 64, 64), np.float32)).logits.shape[2] == 80

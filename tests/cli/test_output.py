@@ -7,6 +7,7 @@ import pytest
 import tifffile
 
 from napari_centermask import cli
+from napari_centermask.cli import output
 from napari_centermask.cli.output import Lasting, check_free, check_writable, follow, whole_file, write_labels
 from napari_centermask.core.errors import UserError
 
@@ -91,3 +92,9 @@ def test_percentiles_that_do_not_rise_are_refused(tmp_path, capsys, given):
     tokens = ["segment", str(tmp_path / "a.tif"), "--out", str(tmp_path / "out"), f"--percentiles={given[0]}", given[1]]
     assert cli.run(tokens) == 2
     assert "percentiles" in capsys.readouterr().err
+
+
+def test_results_go_to_standard_output_and_notices_do_not(capsys):
+    output.notice("hello")
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "hello\n")

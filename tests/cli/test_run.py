@@ -1,6 +1,5 @@
 """Mistakes end with one message and code 2, interruption with 130; nothing is half-written."""
 
-import json
 import subprocess
 import sys
 
@@ -123,11 +122,6 @@ def test_help_of_every_command_names_it(capsys, command):
 def test_help_shows_examples(capsys, command):
     cli.run([command, "--help"])
     assert f"napari-centermask {command}" in capsys.readouterr().out.split("For example", 1)[1]
-
-
-def test_the_models_are_an_array_of_objects(capsys):
-    assert cli.run(["models", "list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == []
 
 
 def test_the_module_runs_and_needs_neither_torch_nor_napari():

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,14 +9,8 @@ import tifffile
 from PIL import Image
 
 from napari_centermask import cli
-from napari_centermask.cli import output
-from napari_centermask.cli.demo import overlay, sample_image
-from napari_centermask.cli.plan import plan
 from napari_centermask.core.compose import label_image
-from napari_centermask.core.errors import BadImage, BadSettings
-from napari_centermask.core.instances import Instances
-from napari_centermask.io.coco.document import read_coco, write_coco
-from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.formats.reading import find_image
 
 pytestmark = pytest.mark.usefixtures("network")
@@ -103,16 +96,6 @@ def test_the_class_of_each_pixel_is_written_on_request(capsys, folder, tmp_path,
     assert cli.run(["segment", str(folder / "a.png"), "--out", str(tmp_path), "--maps", "--format", "coco"]) == 2
 
 
-def test_images_of_the_same_name_do_not_overwrite_each_other(tmp_path):
-    paths = [tmp_path / "one" / "a.png", tmp_path / "two" / "a.png"]
-    for path in paths:
-        path.parent.mkdir()
-        path.touch()
-    assert [j.labels.name for j in plan(paths, tmp_path, ["labels"])] == ["one_a_labels.tif", "two_a_labels.tif"]
-    with pytest.raises(BadSettings, match="is given twice"):
-        plan([paths[0], paths[0]], tmp_path, ["labels"])
-
-
 def test_images_of_the_same_name_differ_in_coco_too(folder, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(folder, other)
@@ -124,11 +107,6 @@ def test_images_of_the_same_name_differ_in_coco_too(folder, tmp_path):
     assert find_image(tmp_path / "out" / "annotations.json", tmp_path, records[2].file_name) == other / "a.png"
 
 
-def test_a_folder_without_images_is_refused(tmp_path):
-    with pytest.raises(BadImage, match="has no images"):
-        plan([tmp_path], tmp_path, ["labels"])
-
-
 def test_an_interrupted_run_leaves_no_part(folder, tmp_path, monkeypatch):
     def stop(path, labels, **options):
         path.write_bytes(b"half")
@@ -137,94 +115,6 @@ def test_an_interrupted_run_leaves_no_part(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(tifffile, "imwrite", stop)
     assert cli.run(["segment", str(folder), "--out", str(tmp_path / "out")]) == 130
     assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_the_demo_draws_the_sample(capsys, tmp_path):
-    report = run_json(capsys, "demo", "--no-window", "--json", "--out", tmp_path / "demo")
-    assert report["n_instances"] == 12
-    picture = np.asarray(Image.open(report["overlay"]))
-    assert picture.shape == (*np.asarray(Image.open(sample_image())).shape[:2], 3)
-
-
-def test_the_demo_says_why_napari_does_not_open(capsys, tmp_path, monkeypatch):
-    monkeypatch.delenv("DISPLAY", raising=False)
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    monkeypatch.setattr("sys.platform", "linux")
-    assert cli.run(["demo", "--out", str(tmp_path)]) == 0
-    assert "no display" in capsys.readouterr().err
-
-
-def test_the_overlay_leaves_the_background_and_colours_every_cell(cells):
-    instances = cells(n=12)
-    picture = overlay(np.zeros((1, 256, 256), np.uint16), instances)
-    inside = label_image(instances) > 0
-    assert (picture[~inside] == 0).all()
-    assert (picture[inside].max(axis=1) > 0).all()
-
-
-@pytest.fixture
-def annotated(tmp_path, cells):
-    folder = tmp_path / "fields"
-    (folder / "images").mkdir(parents=True)
-    records = []
-    for number in (1, 2):
-        Image.fromarray(np.full((128, 160), number, np.uint8)).save(folder / "images" / f"{number}.png")
-        truth = cells(n=12, shape=(128, 160), radius=8)
-        records.append(ImageRecord(number, f"{number}.png", None, truth.shape, truth))
-    write_coco(folder / "annotations_test.json", records)
-    return folder
-
-
-def test_a_perfect_model_scores_one(capsys, annotated, tmp_path):
-    report = tmp_path / "report.json"
-    tokens = ["evaluate", "--data", annotated, "--split", "test", "--json", report, "--maps", tmp_path / "maps"]
-    assert cli.run([str(t) for t in tokens]) == 0
-    figures = json.loads(report.read_text())
-    assert figures["bioimage_ap_mean"] == figures["f1"] == 1.0
-    assert figures["n_images"] == 2
-    assert "bioimage AP" in capsys.readouterr().out
-    assert sorted(p.name for p in (tmp_path / "maps").iterdir()) == ["1_errors.png", "2_errors.png"]
-
-
-def test_error_maps_of_images_whose_names_are_alike_do_not_take_each_others_place(annotated, tmp_path):
-    images = annotated / "images"
-    names = ["a/1.png", "b/1.png", "b/1.tif"]
-    for name in names:
-        (images / name).parent.mkdir(exist_ok=True)
-        Image.open(images / "1.png").save(images / name)
-    (record,) = [r for r in read_coco(annotated / "annotations_test.json") if r.file_name == "1.png"]
-    write_coco(
-        annotated / "annotations_test.json", [replace(record, id=k, file_name=n) for k, n in enumerate(names, 1)]
-    )
-    tokens = ["evaluate", "--data", annotated, "--split", "test", "--maps", tmp_path / "maps"]
-    assert cli.run([str(t) for t in tokens]) == 0
-    made = sorted(p.name for p in (tmp_path / "maps").iterdir())
-    assert made == ["a_1_errors.png", "b_1.tif_errors.png", "b_1_errors.png"]
-
-
-def test_predictions_are_judged_like_a_model(annotated, tmp_path):
-    predicted = [
-        ImageRecord(r.id, r.file_name, None, r.shape, Instances(r.shape, list(r.instances)[:6]))
-        for r in read_coco(annotated / "annotations_test.json")
-    ]
-    write_coco(tmp_path / "theirs.json", predicted)
-    report = tmp_path / "report.json"
-    tokens = ["evaluate", "--predictions", tmp_path / "theirs.json", "--data", annotated, "--split", "test"]
-    assert cli.run([str(t) for t in [*tokens, "--json", report]]) == 0
-    figures = json.loads(report.read_text())
-    assert figures["recall"] == 0.5
-    assert figures["precision"] == 1.0
-
-
-def test_a_missing_split_names_those_there_are(capsys, annotated):
-    assert cli.run(["evaluate", "--data", str(annotated), "--split", "val"]) == 2
-    assert "annotations_test.json" in capsys.readouterr().err
-
-
-def test_results_go_to_standard_output_and_notices_do_not(capsys):
-    output.notice("hello")
-    out, err = capsys.readouterr()
-    assert (out, err) == ("", "hello\n")
 
 
 @pytest.mark.parametrize(
@@ -240,15 +130,9 @@ def test_images_that_cannot_be_segmented_are_refused(tmp_path, capsys, monkeypat
     assert not (tmp_path / "out").exists()
 
 
-def _stack(path, names):
-    tifffile.imwrite(
-        path, np.ones((len(names), 64, 64), np.uint8), imagej=True, metadata={"axes": "CYX", "Labels": names}
-    )
-
-
-def test_names_of_channels_come_from_the_file_or_the_command(capsys, network, tmp_path):
+def test_names_of_channels_come_from_the_file_or_the_command(capsys, network, tmp_path, stack):
     network.card.channel_names = ["nucleus", "cytoplasm", "membrane"]
-    _stack(tmp_path / "a.tif", ["membrane", "nucleus"])
+    stack(tmp_path / "a.tif", ["membrane", "nucleus"])
     run_json(capsys, "segment", tmp_path / "a.tif", "--out", tmp_path / "1", "--json")
     assert network.settings[-1].channel_names == ["membrane", "nucleus"]
     tokens = ("--channel-names", "nucleus", "cytoplasm", "--preprocess.background", "tophat")
@@ -258,22 +142,10 @@ def test_names_of_channels_come_from_the_file_or_the_command(capsys, network, tm
     assert "a.tif has no membrane: the model gets an empty channel." in capsys.readouterr().err
 
 
-def test_channels_that_do_not_fit_are_named(capsys, network, tmp_path):
+def test_channels_that_do_not_fit_are_named(capsys, network, tmp_path, stack):
     network.card.channel_names, network.card.bears_missing = ["nucleus", "cytoplasm", "membrane"], False
-    _stack(tmp_path / "a.tif", ["membrane", "nucleus"])
+    stack(tmp_path / "a.tif", ["membrane", "nucleus"])
     assert cli.run(["segment", str(tmp_path / "a.tif"), "--out", str(tmp_path / "1")]) == 2
     error = capsys.readouterr().err
     assert "a.tif: The model needs the channels nucleus, cytoplasm, membrane" in error
     assert "cytoplasm is missing" in error
-
-
-def test_a_folder_whose_images_order_their_channels_differently_is_not_evaluated(capsys, network, tmp_path, cells):
-    (tmp_path / "images").mkdir()
-    records = []
-    for number, names in enumerate((["a", "b", "c"], ["a", "c", "b"]), start=1):
-        _stack(tmp_path / "images" / f"{number}.tif", names)
-        truth = cells(n=3, shape=(64, 64), radius=6)
-        records.append(ImageRecord(number, f"{number}.tif", None, truth.shape, truth))
-    write_coco(tmp_path / "annotations_val.json", records)
-    assert cli.run(["evaluate", "--data", str(tmp_path), "--split", "val"]) == 2
-    assert "1.tif has a, b, c, 2.tif a, c, b" in capsys.readouterr().err.replace("\n", " ")

@@ -3,12 +3,15 @@
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from napari_centermask import cli
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
+
+pytest.importorskip("torch")
 
 NAMES = {1: "living", 2: "dead"}
 

@@ -1,17 +1,40 @@
-"""`models restore` brings a removed or archived model back and says which one."""
+"""Models are listed, shown, removed and restored by the command line."""
+
+import json
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
 from napari_centermask import cli
+from napari_centermask.cli.models import _metric_lines
 from napari_centermask.models.families import family_of
 from napari_centermask.models.store import registry, zoo
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import ModelSettings
 
+
+def test_figures_of_each_data_set_take_one_line():
+    metrics = {
+        "val": {"note": "not measured"},
+        "test": {"fluo": {"n_images": 59, "f1": 0.90898, "coco": {"AP": 0.6}}, "histo": {"f1": None}},
+    }
+    assert _metric_lines(metrics) == ["test", f"  {'fluo':<26}n_images 59  f1 0.909"]
+
+
+def test_it_says_whether_a_classifier_comes_with_the_model(capsys):
+    infos = {}
+    for name in ("live-dead", "nuclei"):
+        assert cli.run(["models", "info", name, "--json"]) == 0
+        infos[name] = json.loads(capsys.readouterr().out)
+    assert infos["live-dead"]["classifier"] == "live-dead.classifier.onnx"
+    assert infos["live-dead"]["files"][-1].endswith("live-dead.classifier.onnx")
+    assert infos["nuclei"]["classifier"] is None
+    assert cli.run(["models", "info", "nuclei"]) == 0
+    assert "\nclassifier    none\n" in capsys.readouterr().out
+
+
 SMALL = ModelSettings(fpn_channels=16, mask_channels=16, maskiou_channels=16, maskiou_fc=16)
-pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture
@@ -61,3 +84,8 @@ def test_empty_removes_for_good_what_was_removed_and_not_the_archive(add, capsys
     assert "Deleted 1 model for good; " in capsys.readouterr().out
     assert registry.deleted_models() == []
     assert restored(capsys)[1] == "first"
+
+
+def test_the_models_are_an_array_of_objects(capsys):
+    assert cli.run(["models", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
