@@ -14,7 +14,6 @@ from napari_centermask.io import files
 from napari_centermask.io.coco.document import check_images, read_coco
 from napari_centermask.io.coco.records import by_image, result_of
 from napari_centermask.io.export import export
-from napari_centermask.io.groups import group_of, split_groups
 from napari_centermask.io.project import Project
 
 SHAPE = (64, 80)
@@ -136,40 +135,6 @@ def test_a_full_disk_leaves_no_half_file(project, tmp_path, monkeypatch):
     with pytest.raises(CannotSave, match="No space left"):
         export(project, tmp_path / "out")
     assert [p for p in (tmp_path / "out").rglob("*") if p.is_file()] == []
-
-
-@pytest.mark.parametrize(
-    ("name", "group"),
-    [
-        ("exp/cells_t003_z01.tif", "exp/cells"),
-        ("cells_T4.tif", "cells"),
-        ("scan_x0_y512.png", "scan"),
-        ("scan_x0y512_ch2.png", "scan"),
-        ("slide tile-07.png", "slide"),
-        ("frame_0012.png", "all frames"),
-        ("field_012.png", "field_012"),
-        ("BBBC_A01_s2.png", "bbbc_a01_s2"),
-        ("matrix2.png", "matrix2"),
-    ],
-)
-def test_names_tell_the_source(name, group):
-    assert group_of(name) == group
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_splits_are_whole_repeatable_and_about_as_large_as_asked(seed):
-    rng = np.random.default_rng(seed)
-    groups = [f"g{k}" for k in rng.integers(0, 60, 400)]
-    fractions = {"train": 0.7, "val": 0.15, "test": 0.15, "none": 0.0}
-    splits = split_groups(groups, fractions, seed=seed)
-    assert splits == split_groups(groups, fractions, seed=seed)
-    assert all(len({s for s, h in zip(splits, groups, strict=True) if h == g}) == 1 for g in set(groups))
-    for name, part in fractions.items():
-        assert abs(splits.count(name) / 400 - part) < 0.05
-    few = split_groups(["a", "a", "a", "a", "b", "c"], {"train": 0.9, "val": 0.05, "test": 0.05}, seed=seed)
-    assert set(few) == {"train", "val", "test"}
-    with pytest.raises(BadSettings, match="above 0"):
-        split_groups(groups, {"train": -1})
 
 
 @pytest.mark.parametrize("name", ["", "annotations.json", "project.json", "annotations.previous.json"])

@@ -4,6 +4,7 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
+from made_images import chunk
 from PIL import Image
 
 from napari_centermask.core.errors import BadImage
@@ -28,26 +29,9 @@ def test_tiff_reads_back_what_was_written(tmp_path, dtype):
     assert np.array_equal(read_plane(tmp_path / "a.tif"), data)
 
 
-def test_planes_of_a_time_series_with_channels_are_named(tmp_path):
-    data = np.arange(2 * 3 * 8 * 9, dtype=np.uint16).reshape(2, 3, 8, 9)
-    tifffile.imwrite(tmp_path / "a.tif", data, imagej=True, metadata={"axes": "TCYX"})
-    planes = dict(read_image(tmp_path / "a.tif").planes())
-    assert list(planes) == ["T0", "T1"]
-    assert np.array_equal(planes["T1"], data[1])
-
-
-def test_transparency_is_dropped_and_palettes_are_resolved(tmp_path):
-    Image.new("RGBA", (5, 4), (1, 2, 3, 99)).save(tmp_path / "a.png")
-    assert read_plane(tmp_path / "a.png").shape == (3, 4, 5)
-
-
-def _chunk(kind, body):
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
 def _huge_png():
     header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(b"\0")) + _chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
 
 
 def _png(tmp_path):
@@ -96,17 +80,6 @@ def test_complex_images_and_folders_are_refused(tmp_path):
         read_image(tmp_path)
 
 
-def test_one_plane_of_a_stack(tmp_path):
-    stack = np.arange(2 * 3 * 4 * 5, dtype=np.uint16).reshape(2, 3, 4, 5)
-    path = tmp_path / "a.tif"
-    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "TZYX"})
-    assert read_image(path).leading == (2, 3)
-    assert np.array_equal(read_plane(path, (1, 2)), stack[1, 2][None])
-    for index, message in [((), "only one can be used"), ((2, 0), "has no plane"), ((0,), "has no plane")]:
-        with pytest.raises(BadImage, match=message):
-            read_plane(path, index)
-
-
 def test_pages_that_run_in_a_circle_are_refused(tmp_path):
     import tifffile
 
@@ -121,14 +94,6 @@ def test_pages_that_run_in_a_circle_are_refused(tmp_path):
         read_image(path)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
-def test_the_head_of_a_picture_tells_what_reading_it_gives(tmp_path, mode):
-    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
-    Image.new(mode, (7, 5)).save(path)
-    header, image = read_header(path), read_image(path)
-    assert (header.data.shape, header.axes, header.name) == (image.data.shape, image.axes, image.name)
-
-
 def test_the_head_of_a_stack_tells_what_reading_it_gives_and_reads_no_pixel(tmp_path, monkeypatch):
     paths = [tmp_path / "a.tif", tmp_path / "b.tif", tmp_path / "c.npy"]
     tifffile.imwrite(paths[0], np.ones((2, 3, 5, 7), np.uint16), imagej=True, metadata={"axes": "TZYX", "unit": "um"})
@@ -140,16 +105,6 @@ def test_the_head_of_a_stack_tells_what_reading_it_gives_and_reads_no_pixel(tmp_
         header = read_header(path)
         assert (header.data.shape, header.axes, header.leading) == (image.data.shape, image.axes, image.leading)
         assert header.pixel_size_um == image.pixel_size_um
-
-
-@pytest.mark.parametrize(("kind", "n"), [(2, 3), (6, 4), (4, 2)])
-def test_colours_of_16_bits_are_refused_rather_than_cut_to_8(tmp_path, kind, n):
-    lines = b"".join(b"\0" + line.tobytes() for line in np.arange(4 * 5 * n, dtype=">u2").reshape(4, 5 * n))
-    header = struct.pack(">IIBBBBB", 5, 4, 16, kind, 0, 0, 0)
-    body = _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(lines)) + _chunk(b"IEND", b"")
-    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
-    with pytest.raises(BadImage, match=r"colours of 16 bits.*TIFF"):
-        read_image(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("kind", ["ome", "imagej"])

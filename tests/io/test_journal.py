@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
-import zlib
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from edited import SHAPE, json_values, many_changes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_centermask.core.history import Change, Edit, History, RegionChange
-from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Result
 from napari_centermask.core.tools import delete, new_cell, to_changes
-from napari_centermask.io import packed_cells
-from napari_centermask.io.edits import MANY, BadRecord, cell_record, record_of, state_of
+from napari_centermask.io.edits import MANY, record_of, state_of
 from napari_centermask.io.journal import Journal, read_journal
-from napari_centermask.io.packed_cells import pack
-
-SHAPE = (40, 50)
 
 
 def random_edits(n, seed=0, leading=(2,)):
@@ -114,18 +108,6 @@ def test_a_large_edit_and_the_small_ones_after_it_stay_in_order(tmp_path):
     journal.close()
 
 
-def many_changes(n=3 * MANY):
-    """Changes of different cells on two planes; every fifth deletes one."""
-    rng = np.random.default_rng(3)
-    for k in range(1, n + 1):
-        mask = rng.random((int(rng.integers(1, 9)), int(rng.integers(1, 9)))) < 0.6
-        mask[0], mask[-1], mask[:, 0], mask[:, -1] = True, True, True, True
-        probabilities = () if k % 3 else (np.float32(0.25), 0.75)
-        cell = Instance(np.int64(k), k % 30, np.int32(k % 40), mask, k % 4 + 1, float(rng.random()), 0.5, order=k / 7)
-        cell = replace(cell, source=f"a “name” {k % 2}", status="corrected", probabilities=probabilities)
-        yield Change((k % 2,), k, None, None if k % 5 == 0 else cell)
-
-
 def test_an_edit_of_many_cells_is_in_the_file_when_it_is_done(tmp_path, monkeypatch):
     """By the thread that edits: a kill at any later time loses nothing of it."""
     monkeypatch.setattr(Journal, "_run", lambda self: None)
@@ -133,22 +115,6 @@ def test_an_edit_of_many_cells_is_in_the_file_when_it_is_done(tmp_path, monkeypa
     Journal(tmp_path / "j.jsonl").append(1, edit)
     (record,) = read_journal(tmp_path / "j.jsonl").records
     assert len(state_of(record, Result(SHAPE, leading=(2,))).cells) == len(edit.changes)
-
-
-@pytest.mark.parametrize(("cells", "bits"), [(1 << 16, 1 << 28), (7, 1 << 28), (1 << 16, 300), (1 << 16, 1)])
-def test_many_cells_come_back_to_the_bit_in_parts_of_any_size(monkeypatch, cells, bits):
-    monkeypatch.setattr(packed_cells, "MOST_CELLS", cells)
-    monkeypatch.setattr(packed_cells, "MOST_BITS", bits)
-    changes = tuple(many_changes())
-    record = json.loads(json.dumps(record_of(Edit("run", changes))))
-    monkeypatch.setattr(packed_cells, "MOST_BITS", 1 << 28)
-    unpacked = state_of(record, Result(SHAPE, leading=(2,))).cells
-    assert [(plane, id) for plane, id, _ in unpacked] == [(c.plane, c.id) for c in changes]
-    for (_, _, cell), change in zip(unpacked, changes, strict=True):
-        assert (cell is None) if change.after is None else cell.equals(change.after)
-    alone = {"cells": [[list(p), i, None if c is None else cell_record(c)] for p, i, c in unpacked]}
-    again = state_of(json.loads(json.dumps(alone)), Result(SHAPE, leading=(2,))).cells  # journals of before
-    assert all(a == b or a[2].equals(b[2]) for a, b in zip(unpacked, again, strict=True))
 
 
 @pytest.mark.parametrize("cut", range(1, 60, 7))
@@ -249,63 +215,6 @@ def test_lines_that_are_not_records_are_counted_and_skipped(tmp_path):
     assert read_journal(tmp_path / "none").records == ()
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=8), inner, max_size=5),
-    max_leaves=12,
-)
-
-
-@st.composite
-def broken_records(draw):
-    """A good record in which one value anywhere is something else."""
-    cell = Instance(0, 3, 4, np.ones((5, 6), bool))
-    record = {
-        "n": 1,
-        "image": 1,
-        "cells": [[[1], 7, cell_record(cell)], [[0], 8, None]],
-        "regions": [[[0], [[0, 0, 5, 5]]]],
-    }
-    record = json.loads(json.dumps(record))
-    places = [(record, key) for key in ("cells", "regions")]
-    places += [(record["cells"], 0), (record["cells"][0], 0), (record["cells"][0], 1), (record["cells"][0], 2)]
-    places += [(record["cells"][0][2], key) for key in record["cells"][0][2]]
-    places += [(record["cells"][0][2]["at"], k) for k in range(4)]
-    places += [(record["regions"][0], k) for k in range(2)] + [(record["regions"][0][1][0], k) for k in range(4)]
-    holder, key = draw(st.sampled_from(places))
-    holder[key] = draw(json_values | st.sampled_from([2**63, -1, 10**30, float("nan"), float("inf"), "x" * 200_000]))
-    return record
-
-
-@st.composite
-def broken_packs(draw):
-    """Packed cells of which a value or some bytes are others."""
-    (part,) = json.loads(json.dumps(pack(tuple(many_changes(9)))))
-    if draw(st.booleans()):
-        holder, key = draw(st.sampled_from([(part, key) for key in part] + [(part["planes"], 0), (part["texts"], 1)]))
-        holder[key] = draw(json_values | st.sampled_from([2**63, -1, 0, 8, 10, 1 << 16]))
-    else:
-        data = bytearray(zlib.decompress(base64.b64decode(part["data"])))
-        for at in draw(st.lists(st.integers(0, len(data) - 1), max_size=4)):
-            data[at] = draw(st.integers(0, 255))
-        part["data"] = base64.b64encode(zlib.compress(bytes(data[: draw(st.integers(1, len(data)))]))).decode()
-    return {"packed": [part]}
-
-
-@settings(max_examples=400, deadline=None)
-@given(json_values | broken_records() | broken_packs())
-def test_hostile_records_give_a_valid_state_or_one_kind_of_error(record):
-    result = Result(SHAPE, leading=(2,))
-    try:
-        state = state_of(record, result)
-    except BadRecord:
-        return
-    state.apply(result)
-    for plane in result.planes.values():
-        Instances(SHAPE, plane)  # checks each cell
-    assert all(type(b) is tuple and len(b) == 4 for boxes in result.reviewed_planes.values() for b in boxes)
-
-
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=400) | st.lists(json_values.map(json.dumps), max_size=4).map(lambda x: "\n".join(x).encode()))
 def test_hostile_files_are_read_without_a_crash(tmp_path_factory, content):
@@ -318,16 +227,3 @@ def test_hostile_files_are_read_without_a_crash(tmp_path_factory, content):
     journal.append(1, edits[0])
     journal.close()
     assert read_journal(path).records[-1]["n"] == contents.last + 1
-
-
-def test_masks_that_claim_to_be_huge_are_refused_before_memory_is_taken():
-    result = Result((1_000_000, 1_000_000))
-    bomb = base64.b64encode(zlib.compress(bytes(10_000_000), 9)).decode()
-    record = cell_record(Instance(0, 0, 0, np.ones((5, 6), bool)))
-    for at, mask in (
-        ([0, 0, 1_000_000, 1_000_000], bomb),
-        ([0, 0, 4, 4], bomb),
-        ([0, 0, 16_000, 16_000], record["mask"]),
-    ):
-        with pytest.raises(BadRecord, match="mask"):
-            state_of({"cells": [[[], 1, {**record, "at": at, "mask": mask}]]}, result)

@@ -7,7 +7,10 @@ import pytest
 
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Result
+from napari_centermask.io.formats import FORMATS
 
+NEEDS = {"imagej": "roifile", "ome-zarr": "zarr"}
+"""Packages without which a format is left out."""
 STATUSES = ("accepted", "rejected", "predicted", "corrected")
 
 
@@ -53,3 +56,11 @@ def _same(a: Result, b: Result) -> bool:
         and list(a.planes) == list(b.planes)
         and all(a.plane(i).equals(b.plane(i)) for i in a.planes)
     )
+
+
+@pytest.fixture
+def format(request):
+    """A format by its name."""
+    if request.param in NEEDS:
+        pytest.importorskip(NEEDS[request.param])
+    return FORMATS[request.param]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.io.formats import FORMATS
 from napari_centermask.io.formats.files import read_files
 
 zarr = pytest.importorskip("zarr")
@@ -64,3 +65,43 @@ def test_several_label_images_become_categories_and_it_is_said(tmp_path):
     (result,) = reading.results
     assert {result.categories[c.category]: c.area for c in result} == {"cytoplasm": 16, "nuclei": 25}
     assert "cytoplasm, nuclei" in " ".join(reading.notes)
+
+
+def test_ome_zarr_labels_are_flat_and_described(tmp_path, result):
+    zarr = pytest.importorskip("zarr")
+    before = result((2, 3))
+    FORMATS["ome-zarr"].write(tmp_path / "x.ome.zarr", [before])
+    labels = zarr.open_group(str(tmp_path / "x.ome.zarr"), mode="r")["labels"]
+    names = labels.attrs["labels"]
+    assert len(names) > 1
+    seen = set()
+    for name in names:
+        about = labels[name].attrs
+        (scale,) = about["multiscales"]
+        assert [a["name"] for a in scale["axes"]] == ["t", "z", "y", "x"]
+        array = labels[name][scale["datasets"][0]["path"]]
+        assert array.shape == (2, 3, 120, 140)
+        values = set(np.unique(array[:]).tolist()) - {0}
+        assert values == {p["label-value"] for p in about["image-label"]["properties"]}
+        seen |= values
+    assert seen == {c.id for c in before}
+
+
+def test_ome_zarr_of_other_programs_is_read(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    labels = np.zeros((2, 1, 10, 12), np.uint8)
+    labels[:, 0, 2:5, 3:6] = 7
+    root = zarr.open_group(str(tmp_path / "x.zarr"), mode="w", zarr_format=3)
+    root.attrs["ome"] = {"version": "0.5", "multiscales": [{"datasets": [{"path": "0"}]}]}
+    group = root.create_group("labels")
+    group.attrs["ome"] = {"version": "0.5", "labels": ["nuclei"]}
+    nuclei = group.create_group("nuclei")
+    nuclei.attrs["ome"] = {"multiscales": [{"datasets": [{"path": "s0"}]}], "image-label": {}}
+    nuclei.create_array("s0", data=labels)
+    for path in (tmp_path / "x.zarr", tmp_path / "x.zarr" / "labels", tmp_path / "x.zarr" / "labels" / "nuclei"):
+        (result,) = FORMATS["ome-zarr"].read(path).results
+        assert (result.leading, result.shape) == ((2,), (10, 12))
+        assert [c.area for c in result] == [9, 9]
+    root.create_group("empty")
+    with pytest.raises(BadAnnotations):
+        FORMATS["ome-zarr"].read(tmp_path / "x.zarr" / "empty")

@@ -1,0 +1,57 @@
+"""Categories of a project are edited, named everywhere and kept."""
+
+from __future__ import annotations
+
+import pytest
+from strokes import draw, reopened, square
+
+from napari_centermask.core.errors import (
+    BadSettings,
+)
+from napari_centermask.core.tools import delete, to_changes
+from napari_centermask.io.project import Category, Project
+
+
+def test_categories_are_edited_named_everywhere_and_kept(folder):
+    project = Project.open(folder)
+    project.result(1)
+    id = project.add_category("dead")
+    assert (id, project.categories[id].key) == (2, "2")
+    assert project.categories[id].colour != project.categories[1].colour
+    project.set_category(1, Category("living", "#00ff00", "q"))
+    assert project.result(1).categories == {1: "living", 2: "dead"}
+    with pytest.raises(BadSettings, match="name"):
+        project.set_category(1, Category("dead", "#00ff00", "q"))
+    with pytest.raises(BadSettings, match="key"):
+        project.set_category(1, Category("living", "#00ff00", "2"))
+    with pytest.raises(BadSettings, match="colour"):
+        project.set_category(1, Category("living", "green", "q"))
+    draw(project, 1, square(3, 4, 20, 30), category=2)
+    with pytest.raises(BadSettings, match=r"a1\.png"):
+        project.remove_category(2)
+    again = reopened(project)
+    assert again.categories == {1: Category("living", "#00ff00", "q"), 2: project.categories[2]}
+    again.save()
+    with pytest.raises(BadSettings, match=r"a1\.png"):
+        again.remove_category(2)
+    again.remove_category(1)
+    again.close()
+    with Project.open(folder) as third:
+        assert list(third.categories) == [2]
+        result = third.result(1)
+        third.history(1).do("delete", to_changes(delete(result.plane(()), [1]), (), result))
+        with pytest.raises(BadSettings, match="only category"):
+            third.remove_category(2)
+
+
+def test_categories_that_a_run_in_the_viewer_brings_are_added(folder):
+    project = Project.open(folder)
+    result = project.result(1)
+    here = result.join_categories((), {1: "living", 2: "cell"})
+    assert here == {1: 3, 2: 1}
+    draw(project, 1, square(3, 4, 20, 30), category=here[1], status="predicted")
+    assert project.categories[3].name == "living"
+    assert project.result(2).categories == result.categories == {1: "cell", 3: "living"}
+    again = reopened(project)
+    assert again.categories == project.categories
+    again.close()

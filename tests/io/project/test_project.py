@@ -1,0 +1,70 @@
+"""A project keeps every finished edit, replaces files whole, and never overwrites what others changed."""
+
+from __future__ import annotations
+
+import pytest
+from strokes import SHAPE, assert_same, draw, square, state
+
+from napari_centermask.core.errors import (
+    ReadOnlyProject,
+)
+from napari_centermask.core.instances import Instances
+from napari_centermask.io.project import Project
+
+
+def test_a_folder_of_images_becomes_a_project_in_the_order_that_people_count(folder):
+    with Project.open(folder) as project:
+        assert [i.file_name for i in project.images] == ["a1.png", "a2.png", "a10.png", "stack.tif"]
+        assert [i.status for i in project.images] == ["untouched"] * 4
+        assert project.image(1).shape == SHAPE
+        assert (project.image(4).shape, project.image(4).leading, project.image(4).axes) == (SHAPE, (2, 3), "TZYX")
+        assert not project.read_only
+        assert project.recovered == 0
+        assert project.notes == []
+        assert project.categories[1].name == "cell"
+    assert (folder / "project.json").exists()
+    with Project.open(folder) as again:
+        assert [i.id for i in again.images] == [1, 2, 3, 4]
+
+
+def test_saved_cells_of_all_planes_read_back_equal_to_the_bit(folder, cells):
+    with Project.open(folder) as project:
+        draw(project, 1, square(3, 4, 20, 30))
+        project.set_predictions(2, cells(n=12, overlap=0.6, shape=SHAPE, radius=8), model="nuclei")
+        draw(project, 4, square(1, 1, 9, 9), plane=(1, 2))
+        draw(project, 4, square(1, 1, 9, 9), plane=(0, 1))
+        project.review_all(1)
+        before = state(project)
+        project.save()
+        assert not project.unsaved
+        assert (folder / "journal.jsonl").stat().st_size == 0
+        assert (folder / "models").is_dir()
+    with Project.open(folder) as again:
+        assert again.recovered == 0
+        assert_same(state(again), before)
+        assert [i.status for i in again.images] == ["in work", "predicted", "untouched", "in work"]
+        assert again.result(1).reviewed(()) == ((0, 0, *SHAPE),)
+
+
+def test_the_second_window_reads_and_says_why(folder):
+    with Project.open(folder) as first:
+        draw(first, 1, square(3, 4, 20, 30))
+        with Project.open(folder) as second:
+            assert "another window" in second.read_only
+            assert second.recovered == 0
+            assert_same(state(second), state(first))  # with what is only in the journal
+            with pytest.raises(ReadOnlyProject, match="another window"):
+                draw(second, 1, square(30, 4, 40, 30))
+            for change in (
+                second.save,
+                lambda: second.set_status(1, "reviewed"),
+                lambda: second.add_category("x"),
+                lambda: second.set_predictions(1, Instances(SHAPE), model="m"),
+                lambda: second.add_images([]),
+            ):
+                with pytest.raises(ReadOnlyProject):
+                    change()
+        draw(first, 1, square(30, 4, 40, 30))
+    with Project.open(folder) as third:
+        assert not third.read_only
+        assert len(third.result(1)) == 2

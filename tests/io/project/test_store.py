@@ -1,0 +1,80 @@
+"""Annotations that were not opened stay as they came."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from strokes import draw, square
+
+from napari_centermask.core.errors import (
+    BadProject,
+)
+from napari_centermask.io.project import Project
+
+
+def test_annotations_that_are_gone_are_not_taken_for_none(folder):
+    with Project.open(folder) as project:
+        draw(project, 1, square(3, 4, 20, 30))
+        project.save()
+        project.save()
+    (folder / "annotations.json").unlink()
+    with pytest.raises(BadProject, match=r"annotations\.previous\.json"):
+        Project.open(folder)
+    (folder / "annotations.previous.json").rename(folder / "annotations.json")
+    with Project.open(folder) as again:
+        assert len(again.result(1)) == 1
+
+
+def test_images_that_were_not_opened_are_written_back_as_they_came(folder):
+    raw = {
+        "info": {"year": 2020},
+        "licenses": [{"id": 1, "name": "CC0"}],
+        "images": [
+            {"id": 7, "file_name": "a1.png", "height": 64, "width": 80, "license": 1},
+            {"id": 9, "file_name": "lost.png", "height": 10, "width": 10},
+        ],
+        "annotations": [
+            {
+                "id": 4,
+                "image_id": 7,
+                "category_id": 3,
+                "segmentation": [[2, 2, 9, 2, 9, 9]],
+                "iscrowd": 0,
+                "by": "Ada",
+                "bbox": [2, 2, 7, 7],
+                "area": 24.5,
+            },
+            {
+                "id": 6,
+                "image_id": 7,
+                "category_id": 3,
+                "segmentation": {"size": [64, 80], "counts": [0, 9, 5111]},
+                "iscrowd": 1,
+            },
+            {"id": 5, "image_id": 9, "category_id": 3, "segmentation": [[2, 2, 9, 2, 9, 9]]},
+        ],
+        "categories": [{"id": 3, "name": "yeast"}],
+    }
+    (folder / "annotations.json").write_text(json.dumps(raw))
+    with Project.open(folder) as project:
+        assert project.status(1) == "in work"
+        assert [c.name for c in project.categories.values()] == ["yeast"]
+        draw(project, 2, square(1, 1, 5, 5), category=3)
+        project.save()
+        data = json.loads((folder / "annotations.json").read_text())
+        assert data["licenses"] == raw["licenses"]
+        assert data["info"]["year"] == 2020
+        by_name = {i["file_name"]: i for i in data["images"]}
+        assert by_name["a1.png"]["license"] == 1
+        kept = [a for a in data["annotations"] if a["image_id"] == by_name["a1.png"]["id"]]
+        assert [{**a, "id": 0, "image_id": 0} for a in kept] == [
+            {**a, "id": 0, "image_id": 0} for a in raw["annotations"][:2]
+        ]
+        draw(project, 1, square(30, 30, 40, 40), category=3)
+        project.save()
+    data = json.loads((folder / "annotations.json").read_text())
+    assert sum(a["iscrowd"] for a in data["annotations"] if "iscrowd" in a) == 1
+    assert len(data["annotations"]) == 5
+    with Project.open(folder) as again:
+        assert len(again.result(1)) == 2

@@ -1,0 +1,64 @@
+"""What the axes of an image are: given, written in the file, or guessed aloud."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from made_images import grey
+
+from napari_centermask.core.errors import BadImage
+from napari_centermask.io.images import read_header, read_image
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "axes"),
+    [
+        ((40, 48, 2), {"photometric": "minisblack"}, "YXC"),
+        ((40, 48, 2), {"photometric": "minisblack", "planarconfig": "contig"}, "YXC"),
+        ((2, 40, 48), {"photometric": "minisblack", "planarconfig": "separate"}, "CYX"),
+        ((200, 210, 6), {"photometric": "minisblack"}, "YXC"),
+        ((9, 40, 48, 2), {"photometric": "minisblack"}, "ZYXC"),
+        ((40, 48, 3), {"photometric": "rgb"}, "YXS"),
+        ((3, 40, 48), {"photometric": "rgb", "planarconfig": "separate"}, "YXS"),
+        ((12, 40, 48), {"photometric": "minisblack"}, "ZYX"),
+        ((2, 40, 48), {"imagej": True, "metadata": {"axes": "TYX"}}, "TYX"),
+    ],
+)
+def test_channels_are_not_taken_for_pages(tmp_path, shape, options, axes):
+    image = grey(shape)
+    tifffile.imwrite(tmp_path / "a.tif", image, **options)
+    read = read_image(tmp_path / "a.tif")
+    assert (read.axes, read.data.size) == (axes, image.size)
+    assert read_header(tmp_path / "a.tif").data.shape == read.data.shape
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "other"),
+    [
+        ((40, 48, 2), "YXC", ""),
+        ((40, 48, 3), "YXS", ""),
+        ((9, 40, 48, 2), "ZYXC", ""),
+        ((4, 40, 48), "CYX", "ZYX"),
+        ((12, 40, 48), "ZYX", ""),
+        ((3, 4, 40, 48), "TCYX", "TZYX"),
+    ],
+)
+def test_arrays_say_what_was_assumed(tmp_path, shape, axes, other):
+    np.save(tmp_path / "a.npy", grey(shape))
+    read = read_image(tmp_path / "a.npy")
+    assert read.axes == axes
+    assert read.note == "" if not other else f"--axes {other}" in read.note
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.tif"])
+def test_axes_that_are_given_go_before_everything(tmp_path, name):
+    image = grey((4, 40, 48))
+    np.save(tmp_path / "a.npy", image)
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="minisblack")
+    assert read_image(tmp_path / name, axes="zyx").leading == (4,)
+    assert read_image(tmp_path / name, axes="CYX").leading == ()
+    with pytest.raises(BadImage, match="a letter for each axis"):
+        read_image(tmp_path / name, axes="YX")
+    with pytest.raises(BadImage, match="one letter"):
+        read_image(tmp_path / name, axes="QYX")

@@ -1,0 +1,48 @@
+"""Colour models are read alike whatever the format."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from made_images import grey
+from PIL import Image
+
+from napari_centermask.io.formats.labels import read as read_labels
+from napari_centermask.io.images import read_header, read_image, read_plane
+
+
+def test_colour_models_are_read_alike_in_all_formats(tmp_path):
+    cmyk = np.dstack([np.full((8, 9), v, np.uint8) for v in (200, 100, 0, 50)])
+    picture = Image.fromarray(cmyk, "CMYK")
+    expected = np.array(picture.convert("RGB"))
+    picture.save(tmp_path / "pillow.tif")
+    tifffile.imwrite(tmp_path / "a.tif", cmyk, photometric="separated")
+    tifffile.imwrite(tmp_path / "b.tif", cmyk.astype(np.uint16) * 257, photometric="separated")
+    for name, scale in (("pillow.tif", 1), ("a.tif", 1), ("b.tif", 257)):
+        image = read_image(tmp_path / name)
+        assert image.axes == "YXS"
+        assert np.abs(image.data / scale - expected).max() <= 1
+        assert read_header(tmp_path / name).data.shape == (8, 9, 3)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_white_is_zero_is_turned_round(tmp_path, dtype):
+    image = grey(dtype=dtype)
+    tifffile.imwrite(tmp_path / "a.tif", np.iinfo(dtype).max - image, photometric="miniswhite")
+    assert np.array_equal(read_plane(tmp_path / "a.tif")[0], image)
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+def test_a_palette_is_colour_in_an_image_and_labels_in_a_label_image(tmp_path, name):
+    labels = np.zeros((40, 48), np.uint8)
+    labels[5:15, 5:15], labels[20:30, 20:35] = 1, 2
+    picture = Image.fromarray(labels, "P")
+    picture.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
+    picture.save(tmp_path / name)
+    image = read_image(tmp_path / name)
+    assert image.axes == "YXS"
+    assert image.data[10, 10].tolist() == [255, 0, 0]
+    assert read_header(tmp_path / name).data.shape == image.data.shape
+    (result,) = read_labels(tmp_path / name).results
+    assert sorted(cell.area for cell in result) == [100, 150]
