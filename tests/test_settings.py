@@ -4,8 +4,6 @@ import pytest
 
 from napari_centermask.settings import AugmentSettings
 
-pytestmark = pytest.mark.usefixtures("network")
-
 
 def test_settings_whose_ends_are_in_the_wrong_order_are_refused():
     for wrong in ((1.6, 0.5), (0, 1), (-1, 1), (1, float("inf"))):
