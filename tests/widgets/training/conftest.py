@@ -80,7 +80,7 @@ def window(qtbot):
 
 @pytest.fixture
 def train(window, home, data, act, qtbot):
-    """The dock with a folder to learn from; no job is left when the test ends."""
+    """The dock with a folder to train on; no job is left when the test ends."""
     dock = window()
     dock.add_folder(data)
     yield dock
