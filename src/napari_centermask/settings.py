@@ -104,6 +104,12 @@ class SegmentSettings(Settings):
         le=1,
         description="Boxes that overlap more than this (IoU) are one cell; each model has its own default.",
     )
+    soft_nms: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="Sigma of soft-NMS, which lowers the scores of overlapping boxes instead of dropping them; 0 for none.",
+    )
     mask_nms: float = Field(
         0.7,
         gt=0,
@@ -221,8 +227,8 @@ class ModelSettings(NetworkSettings):
     family: Literal["centermask"] = "centermask"
     backbone: str = Field(
         "V-19-slim-eSE",
-        description="V-19-slim-dw-eSE, V-19-slim-eSE, V-19-dw-eSE, V-19-eSE, V-39-eSE, V-57-eSE, V-99-eSE, R-50, R-101 "
-        "or MobileNetV2.",
+        description="V-19-slim-dw-eSE, V-19-slim-eSE, V-19-dw-eSE, V-19-eSE, V-39-eSE, V-57-eSE, V-99-eSE, R-50, R-101, "
+        "X-101 (ResNeXt, 32 groups of 8) or MobileNetV2.",
     )
     backbone_norm: Literal["FrozenBN", "BN", "GN"] = Field("BN", description="FrozenBN is the reference.")
     ese: bool = Field(True, description="Channel gates of VoVNetV2; they pool over the whole tile.")

@@ -28,6 +28,7 @@ SEGMENT = {
     "engine": "onnx",
     "device": "cpu",
     "nms": 0.2,
+    "soft_nms": 0.5,
     "mask_nms": 0.2,
     "percentiles": (2.0, 98.0),
     "min_area": 20,
@@ -39,7 +40,7 @@ SEGMENT = {
     "preprocess": {"flat_field": "flat.tif", "dark": 3.0, "background": "tophat", "background_size": 50.0}
     | {"denoise": "median", "denoise_size": 2.0},
 }
-OF_ONE_FAMILY = {"centermask": {"nms", "max_detections"}, "unet": {"foreground", "seed", "smoothing"}}
+OF_ONE_FAMILY = {"centermask": {"nms", "soft_nms", "max_detections"}, "unet": {"foreground", "seed", "smoothing"}}
 
 
 def card_of(family, **changes):
@@ -89,6 +90,13 @@ def test_a_flag_is_refused_at_its_default_too_and_a_full_dump_is_not():
 def test_a_setting_that_the_card_switches_off_is_refused(values, card, named):
     with pytest.raises(BadSettings, match=named):
         check_segmentation(SegmentSettings.model_validate(values), card_of("unet", **card))
+
+
+def test_one_kind_of_suppression_takes_the_place_of_the_other():
+    settings = SegmentSettings(nms=0.2, soft_nms=0.5)
+    with pytest.raises(BadSettings, match="--nms has no effect: soft_nms lowers scores in its place"):
+        check_segmentation(settings, card_of("centermask"), flags=["nms", "soft_nms"])
+    check_segmentation(SegmentSettings(nms=0.2, soft_nms=0.0), card_of("centermask"), flags=["nms", "soft_nms"])
 
 
 def test_sizes_count_where_the_card_has_the_correction():

@@ -374,3 +374,15 @@ def test_every_plane_is_opened_once_in_a_run(fake, monkeypatch):
     planes = stack_of(fake, 0, 20, 20, 0, 20, 20, 20)
     list(segment_planes(planes, fake.engine(), AUTO))
     assert sorted(opened) == sorted(id(p.pixels) for p in planes)
+
+
+def test_soft_suppression_lowers_the_score_of_a_cell_that_hard_suppression_drops(fake):
+    image = np.zeros((200, 200), np.float32)  # two hooks, one in the other: boxes overlap by 0.61, masks do not
+    image[50:150, 50:60] = image[140:150, 50:150] = 1
+    image[52:62, 70:148] = image[52:130, 138:148] = 1
+    hard, soft = (segment(image, fake.engine(), options(**how)) for how in ({"nms": 0.5}, {"soft_nms": 0.9}))
+    assert (len(hard), len(soft)) == (1, 2)
+    kept, lowered = sorted((c.score for c in soft), reverse=True)
+    assert kept == pytest.approx(hard[hard.ids[0]].score)
+    apart = segment(image, fake.engine(), options(nms=0.9))
+    assert lowered == pytest.approx(min(c.score for c in apart) * np.exp(-(0.6084**2) / 0.9), rel=0.02)

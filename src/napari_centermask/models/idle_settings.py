@@ -52,6 +52,8 @@ def idle_in_segmentation(settings: SegmentSettings, card: ModelCard) -> Idles:
     if card.normalisation == "zscore":
         why = f"'{card.name}' scales intensities by their mean and spread"
         idle["percentiles"] = Idle(why, tuple(card.percentiles))
+    if settings.soft_nms and "soft_nms" not in idle:
+        idle["nms"] = Idle("soft_nms lowers scores in its place", is_computed=True)
     if not card.channel_names:
         idle["channel_names"] = Idle(f"the channels of '{card.name}' have no names", is_computed=True)
     explicit = {name: getattr(settings.preprocess, name) for name in settings.preprocess.model_fields_set}

@@ -11,6 +11,7 @@ from napari_centermask.core.tiles import Piece, Tile, cut, owned
 from napari_centermask.engines import Engine
 from napari_centermask.engines.decode import detect
 from napari_centermask.engines.mirrored import MirroredEngine
+from napari_centermask.engines.suppress import SoftNms
 from napari_centermask.pipeline.detector import FEW, CellSizes, counting
 from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.pipeline.prompt_detections import DetectedTile
@@ -44,6 +45,7 @@ class CenterMaskDetector:
             score=score,
             nms=self._settings.nms,
             max_detections=self._settings.max_detections,
+            soft=SoftNms(sigma=self._settings.soft_nms) if self._settings.soft_nms else None,
             across=True,
         )
         whole = detections.boxes + np.array([tile.box[1], tile.box[0]] * 2, np.float32)

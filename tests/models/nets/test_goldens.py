@@ -39,7 +39,7 @@ CONFIGS = sorted(p.parent.name for p in FOLDER.glob("*/outputs.npz"))
 TRAINED = sorted((p.parent.name, p.stem[-1]) for p in FOLDER.glob("*/train_?.npz"))
 VARIANTS = sorted(p.stem for p in FOLDER.glob("variants/*.npz"))
 KEYS = sorted(p.stem for p in FOLDER.glob("keys/*.json"))
-UNSUPPORTED = ("_dcn", "X_101")  # deformable convolutions and ResNeXt: not part of this project
+UNSUPPORTED = ("_dcn",)  # deformable convolutions: not part of this project
 
 # Float32 rounds in another way on each processor: libraries choose other kernels, and other orders of addition. Bounds are twice
 # the widest spread between two of five runs, torch 2.15 on one processor whose instruction sets were limited with

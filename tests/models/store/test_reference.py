@@ -28,12 +28,12 @@ LISTED = {
     "centermask_V_99_eSE": "V-99-eSE",
     "centermask_R_50": "R-50",
     "centermask_R_101": "R-101",
+    "centermask_X_101": "X-101",
 }
 UNSUPPORTED = {
     "centermask_V_39_eSE_dcn": "deformable",
     "centermask_V_57_eSE_dcn": "deformable",
     "centermask_V_99_eSE_dcn": "deformable",
-    "centermask_X_101": "backbone of|grouped",
 }
 
 
@@ -80,6 +80,13 @@ def test_unsupported_backbones_are_refused_with_the_reason(name, published):
         guess_settings(state, where=name)
     with pytest.raises(BadModel, match=UNSUPPORTED[name]):
         settings_from_reference(facts["config_values"])
+
+
+def test_groups_that_no_network_here_has_are_refused(published):
+    values = published("centermask_X_101")[0]["config_values"]
+    values["RESNETS"]["NUM_GROUPS"] = 64
+    with pytest.raises(BadModel, match="groups other than those of X-101"):
+        settings_from_reference(values)
 
 
 @pytest.mark.parametrize("change", [{"maskiou": False}, {"class_agnostic_mask": True}, {"head_norm": "none"}])

@@ -17,6 +17,7 @@ _FPN_INPUTS = {
     "V-99-eSE": _FULL,
     "R-50": _RESNET,
     "R-101": _RESNET,
+    "X-101": _RESNET,
     "MobileNetV2": (24, 32, 96, 320),
 }
 _HEADS, _FCOS = "roi_heads", "proposal_generator.fcos_head"
@@ -112,7 +113,7 @@ CENTERMASK = Family(
     has_class_maps=False,
     tunes_score=True,
     first_category=0,
-    segments_with=("nms", "max_detections", "flips"),
+    segments_with=("nms", "soft_nms", "max_detections", "flips"),
     trains_with=("instance_losses",),
     check=_check,
     shapes=_shapes,

@@ -35,11 +35,17 @@ def make_backbone(settings: ModelSettings) -> Backbone:
         from napari_centermask.models.nets.resnet import build_resnet
 
         return build_resnet(int(name[2:]), settings.in_channels, norm=norm)
+    if name == "X-101":
+        from napari_centermask.models.nets.resnet import build_resnet
+
+        return build_resnet(101, settings.in_channels, norm=norm, groups=32, width_per_group=8, stride_in_1x1=False)
     if name == "MobileNetV2":
         from napari_centermask.models.nets.mobilenet import build_mobilenet
 
         return build_mobilenet(settings.in_channels, norm=norm)
-    raise ValueError(f"Expected a backbone of {[*vovnet.SPECS, 'R-50', 'R-101', 'MobileNetV2']}, got {name!r}.")
+    raise ValueError(
+        f"Expected a backbone of {[*vovnet.SPECS, 'R-50', 'R-101', 'X-101', 'MobileNetV2']}, got {name!r}."
+    )
 
 
 class ProposalGenerator(nn.Module):

@@ -20,7 +20,9 @@ NOTICE = (
     "Published CenterMask2 weights are treated as CC BY-NC 4.0: they may not be used commercially, "
     "and models fine-tuned from them keep that condition."
 )
-BACKBONES = (*SPECS, "R-50", "R-101", "MobileNetV2")
+_RESNETS = ((None, 1, 64), (50, 1, 64), (101, 1, 64), (101, 32, 8))
+"""Depths, groups and widths of the ResNets; no depth where the backbone is another one."""
+BACKBONES = (*SPECS, "R-50", "R-101", "X-101", "MobileNetV2")
 HEAD = "proposal_generator.fcos_head."
 MASK = "roi_heads.mask_head."
 IOU = "roi_heads.maskiou_head."
@@ -72,7 +74,8 @@ def settings_from_reference(values: dict[str, Any]) -> ModelSettings:
     Raises
     ------
     BadModel
-        If it uses parts that are not supported: deformable or grouped convolutions, shared towers, norms in the FPN.
+        If it uses parts that are not supported: deformable convolutions, groups other than those of X-101, shared towers, norms
+        in the FPN.
     """
     fcos, fpn, mask = values["FCOS"], values["FPN"], values["ROI_MASK_HEAD"]
     iou = values.get("ROI_MASKIOU_HEAD", {})
@@ -80,7 +83,7 @@ def settings_from_reference(values: dict[str, Any]) -> ModelSettings:
     faults = {
         "deformable convolutions": any(vovnet.get("STAGE_WITH_DCN", ())) or any(resnet.get("DEFORM_ON_PER_STAGE", ())),
         "deformable heads": fcos.get("USE_DEFORMABLE", False),
-        "grouped convolutions": resnet.get("NUM_GROUPS", 1) != 1,
+        "groups other than those of X-101": (resnet.get("DEPTH"), *_groups(resnet)) not in _RESNETS,
         "shared towers": fcos.get("NUM_SHARE_CONVS", 0) > 0,
         "towers of two depths": fcos["NUM_CLS_CONVS"] != fcos.get("NUM_BOX_CONVS", fcos["NUM_CLS_CONVS"]),
         "no scales": not fcos.get("USE_SCALE", True),
@@ -114,7 +117,15 @@ def _named_backbone(values: dict[str, Any]) -> str:
     name = values["BACKBONE"]["NAME"]
     if "vovnet" in name:
         return values["VOVNET"]["CONV_BODY"]
-    return "MobileNetV2" if "mobilenet" in name else f"R-{values['RESNETS']['DEPTH']}"
+    if "mobilenet" in name:
+        return "MobileNetV2"
+    resnet = values["RESNETS"]
+    return f"{'R' if _groups(resnet)[0] == 1 else 'X'}-{resnet['DEPTH']}"
+
+
+def _groups(resnet: dict[str, Any]) -> tuple[int, int]:
+    """Groups of the 3x3 convolutions and the width of each."""
+    return resnet.get("NUM_GROUPS", 1), resnet.get("WIDTH_PER_GROUP", 64)
 
 
 def _categories(count: int) -> list[str]:
@@ -190,9 +201,10 @@ def _guess_backbone(shapes: Shapes, where: str) -> tuple[str, str]:
                 return name, BOTTOM + "stem.stem_1/conv.weight"
     if any(k.startswith(BOTTOM + "res4.") for k in shapes):
         deep = len({k.split(".")[3] for k in shapes if k.startswith(BOTTOM + "res4.")})
-        name = {6: "R-50", 23: "R-101"}.get(deep)
-        grouped = shapes.get(BOTTOM + "res2.0.conv2.weight", (64, 64))[1:2] != (64,)
-        if name and not grouped:
+        width = shapes.get(BOTTOM + "res2.0.conv2.weight", (64, 64))
+        known = {(6, 64, 64): "R-50", (23, 64, 64): "R-101", (23, 256, 8): "X-101"}
+        name = known.get((deep, width[0], width[1])) if len(width) > 1 else None
+        if name:
             return name, BOTTOM + "stem.conv1.weight"
     if any(k.startswith(BOTTOM + "features.17.") for k in shapes):
         return "MobileNetV2", BOTTOM + "features.0.0.weight"
