@@ -17,6 +17,7 @@ from napari_centermask.widgets.viewer.layers import flat_place, redraw
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
+    from napari.utils.events import Event
 
 _CELL, _OTHER = 1, 2
 _MOST_FILLED = 0.05  # of the plane: a bucket that fills more was used outside the cell
@@ -170,7 +171,7 @@ class ActiveCell:
             return None
         return mask, box[:2]
 
-    def _on_update(self, event: Any) -> None:
+    def _on_update(self, event: Event) -> None:
         """Record the box of the pixels that napari's tools write and announce with this event."""
         if self._own or event.data.size == 0:
             return
@@ -181,10 +182,10 @@ class ActiveCell:
             box = min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
         self._dirty = box
 
-    def _on_paint(self, event: object) -> None:
+    def _on_paint(self, event: Event) -> None:
         self.painted.emit()
 
-    def _on_label(self, event: object) -> None:
+    def _on_label(self, event: Event) -> None:
         """Allow only the labels of the cell and the background."""
         if self.layer.selected_label not in (0, _CELL):
             self.layer.selected_label = _CELL

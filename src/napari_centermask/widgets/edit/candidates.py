@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 from weakref import ref
 
 import numpy as np
@@ -18,6 +18,7 @@ from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:
     from napari.layers import Labels
+    from napari.utils.events import Event
 
     from napari_centermask.core.history import Edit
     from napari_centermask.core.instances import Box, Instance
@@ -224,7 +225,7 @@ class Candidates:
         else:
             self.hide()
 
-    def _on_removed(self, event: Any) -> None:
+    def _on_removed(self, event: Event) -> None:
         """The layer was deleted, or the correction has ended."""
         edits = self._edits()
         if event.value is self._layer or edits is None or event.value is edits.active.layer:

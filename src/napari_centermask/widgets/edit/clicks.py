@@ -10,6 +10,7 @@ import numpy as np
 from napari_centermask.widgets.edit.drawing import STILL
 
 if TYPE_CHECKING:
+    from napari.utils.events import Event
     from napari.viewer import Viewer
 
     from napari_centermask.widgets.edit.session import EditSession
@@ -86,7 +87,7 @@ class ClickSelect:
         if self._zoom is not None:
             viewer.mouse_double_click_callbacks.append(self._zoom)
 
-    def _on_other_layer(self, event: Any) -> None:
+    def _on_other_layer(self, event: Event) -> None:
         """End a stroke when another layer becomes active, because that one gets the release of the mouse."""
         if event.value is not self._edits.active.layer and self._edits.active.is_stroke:
             self._edits.finish()

@@ -13,6 +13,7 @@ from napari_centermask.widgets.work.gate import attempt
 
 if TYPE_CHECKING:
     from napari.layers import Layer, Shapes
+    from napari.utils.events import Event
     from napari.viewer import Viewer
 
     from napari_centermask.core.result import Index
@@ -182,7 +183,7 @@ class Drawing:
             layers.selection.active = self._before
             self._before.mode = self._mode
 
-    def _on_removed(self, event: Any) -> None:
+    def _on_removed(self, event: Event) -> None:
         if event.value is self.layer or event.value is self._target:
             self.cancel()
 

@@ -7,7 +7,7 @@ category, the present one, and whether the pixel is on the cell's edge. A thresh
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QTimer
@@ -18,6 +18,8 @@ from napari_centermask.widgets.viewer.layers import place_of, redraw
 from napari_centermask.widgets.work.connections import Connections, stop_timer
 
 if TYPE_CHECKING:
+    from napari.utils.events import Event
+
     from napari_centermask.core.history import Edit
     from napari_centermask.core.instances import Box
     from napari_centermask.core.result import Index
@@ -86,12 +88,12 @@ class ViabilityLayer:
             self._session.canvas.take_out(self.layer)
         self._show_others(True)
 
-    def _on_layer_removed(self, event: Any) -> None:
+    def _on_layer_removed(self, event: Event) -> None:
         if event.value is self.layer:
             self.hide()
             self._on_removed()
 
-    def _on_step(self, event: object = None) -> None:
+    def _on_step(self, event: Event | None = None) -> None:
         self.draw_current()
         if self._stale and self._shown.plane_in_view() is None:
             self._timer.start()

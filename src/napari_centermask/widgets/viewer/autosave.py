@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, ref
 
 from psygnal import Signal
@@ -17,6 +17,7 @@ from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
+    from napari.utils.events import Event
 
     from napari_centermask.widgets.viewer.session import Session
     from napari_centermask.widgets.viewer.shown import Shown
@@ -69,7 +70,7 @@ class Autosaves:
         when = time.strftime("%d %B %Y, %H:%M", time.localtime(offer.time)).lstrip("0")
         return f"'{source.name}' has unsaved work from {when}: {counted(len(offer.result), 'cell')}."
 
-    def _on_inserted(self, event: Any) -> None:
+    def _on_inserted(self, event: Event) -> None:
         self.look_at(event.value)
 
     def look_at(self, layer: Layer) -> None:

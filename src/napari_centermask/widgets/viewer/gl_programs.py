@@ -12,6 +12,7 @@ from weakref import ref
 
 if TYPE_CHECKING:
     from napari.layers import Layer
+    from napari.utils.events import Event
     from napari.viewer import Viewer
 
 
@@ -32,7 +33,7 @@ class KeptPrograms:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def _on_removing(self, event: Any) -> None:
+    def _on_removing(self, event: Event) -> None:
         viewer = self._viewer()
         if viewer is not None:
             self._leaving = _programs_of(viewer, viewer.layers[event.index])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, ref
 
 from napari.utils.notifications import show_info
@@ -20,6 +20,7 @@ from napari_centermask.widgets.work.connections import Connections
 if TYPE_CHECKING:
     import numpy as np
     from napari.layers import Image, Layer
+    from napari.utils.events import Event
     from napari.viewer import Viewer
 
     from napari_centermask.core.history import History
@@ -265,7 +266,7 @@ class Session:
         if self.editing is not None:
             self.editing.follow_view()
 
-    def _on_removed(self, event: Any) -> None:
+    def _on_removed(self, event: Event) -> None:
         """Handle deleted layers: deleting the image or the cells ends the result, deleting the outlines hides them."""
         if self.canvas.is_taking_out:
             return
