@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -14,6 +14,11 @@ from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.settings import SegmentSettings
+
+if TYPE_CHECKING:
+    from napari_centermask.core.instances import Instances
+    from napari_centermask.evaluation.folder import Predict
+    from napari_centermask.io.coco.image_record import ImageRecord
 
 
 def evaluate(
@@ -86,7 +91,7 @@ def evaluate(
     return 2 if left_out else 0
 
 
-def _predictor(settings: SegmentSettings):
+def _predictor(settings: SegmentSettings) -> tuple[Predict, float]:
     """What a model predicts, and the lowest score of cells that count; loads the engine, so that no image is charged for it."""
     from napari_centermask.engines.load import load_engine
     from napari_centermask.evaluation.folder import predictor
@@ -98,11 +103,13 @@ def _predictor(settings: SegmentSettings):
     return predictor(engine, settings, run=lambda steps: follow(steps, "image")), score
 
 
-def _map_writer(folder: Path, score: float, left_out: LeftOut[str]):
+def _map_writer(
+    folder: Path, score: float, left_out: LeftOut[str]
+) -> Callable[[ImageRecord, Instances, int, int], None]:
     """Writes one error map after each image."""
     written: set[Path] = set()
 
-    def watch(record: Any, predicted: Any, number: int, total: int) -> None:
+    def watch(record: ImageRecord, predicted: Instances, number: int, total: int) -> None:
         from napari_centermask.evaluation.error_maps import write_error_map
         from napari_centermask.io.images import read_plane
 

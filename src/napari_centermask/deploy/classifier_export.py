@@ -24,7 +24,7 @@ class _Probabilities(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, crops):
+    def forward(self, crops: torch.Tensor) -> torch.Tensor:
         return self.model(crops).softmax(dim=1)
 
 

@@ -26,7 +26,7 @@ class _Maps(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, image):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         return self.model.maps(image)
 
 

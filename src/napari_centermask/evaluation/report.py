@@ -6,7 +6,7 @@ Cellpose. The COCO family integrates precision over recall and also needs low-sc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any
@@ -223,7 +223,7 @@ def _only(pairs: Pairs, kept: np.ndarray) -> Pairs:
     )
 
 
-def _namers(truth: Instances, predicted: Instances):
+def _namers(truth: Instances, predicted: Instances) -> tuple[Callable[[Instance], str], Callable[[Instance], str]]:
     """Category names of the cells on both sides; if each side has one category, they are the same, whatever their names."""
     if len(truth.categories) == 1 and len(predicted.categories) == 1:
         (only,) = truth.categories.values()

@@ -120,7 +120,13 @@ def _columns(instances: Instances, cells: Sequence[Instance], categories: Sequen
     return np.array([categories.index(n) for n in names], np.int64)
 
 
-def _add_boxes(images: dict, truth: Instances, kinds: np.ndarray, predicted: Instances, categories) -> None:
+def _add_boxes(
+    images: dict[str, list[ImageScores]],
+    truth: Instances,
+    kinds: np.ndarray,
+    predicted: Instances,
+    categories: Sequence[str],
+) -> None:
     cells = list(predicted)
     said = _columns(predicted, cells, categories)
     for k, name in enumerate(categories):

@@ -82,7 +82,9 @@ def flatten(maps: list[torch.Tensor]) -> torch.Tensor:
     return torch.cat([m.flatten(2).transpose(1, 2) for m in maps], dim=1)
 
 
-def locations(shapes: list[tuple[int, int]], strides: tuple[int, ...], *, device=None) -> torch.Tensor:
+def locations(
+    shapes: list[tuple[int, int]], strides: tuple[int, ...], *, device: torch.device | None = None
+) -> torch.Tensor:
     """(L, 2) x, y in input pixels of all locations: index * stride + stride // 2."""
     parts = []
     for (h, w), stride in zip(shapes, strides, strict=True):

@@ -15,7 +15,16 @@ STAGES = ("res2", "res3", "res4", "res5")
 class NormedConv(nn.Conv2d):
     """Convolution without bias, followed by its own norm (`<name>.norm` in checkpoints)."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, *, stride=1, groups=1, norm="FrozenBN"):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        norm: str = "FrozenBN",
+    ) -> None:
         super().__init__(
             in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False
         )

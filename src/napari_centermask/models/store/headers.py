@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import mmap
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_centermask.core.errors import BadModel
+
+Bytes = bytes | mmap.mmap
 
 CARD_KEY = "card"
 _LONGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
@@ -98,7 +101,7 @@ def read_onnx(path: Path) -> Header:
         raise BadModel(f"Cannot read {path}: {error.strerror or error}.") from error
 
 
-def _read_model(data) -> Header:
+def _read_model(data: Bytes) -> Header:
     # Field numbers of onnx.proto: ModelProto 7 graph, 14 metadata_props; GraphProto 11 input, 12 output;
     # ValueInfoProto 1 name, 2 type; TypeProto 1 tensor_type, its 2 shape; TensorShapeProto 1 dim, its 1 dim_value.
     metadata, shapes = {}, {}
@@ -116,7 +119,7 @@ def _read_model(data) -> Header:
     return Header(metadata, shapes)
 
 
-def _read_value(data, start: int, stop: int) -> tuple[str, tuple[int, ...]]:
+def _read_value(data: Bytes, start: int, stop: int) -> tuple[str, tuple[int, ...]]:
     name, shape = "", []
     for number, a, b in _fields(data, start, stop):
         if number == 1:
@@ -128,7 +131,7 @@ def _read_value(data, start: int, stop: int) -> tuple[str, tuple[int, ...]]:
     return name, tuple(shape)
 
 
-def _nested(data, start: int, stop: int, numbers: tuple[int, ...]):
+def _nested(data: Bytes, start: int, stop: int, numbers: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     """Ranges of all messages reached by following the field numbers."""
     for number, a, b in _fields(data, start, stop):
         if number == numbers[0]:
@@ -138,7 +141,7 @@ def _nested(data, start: int, stop: int, numbers: tuple[int, ...]):
                 yield from _nested(data, a, b, numbers[1:])
 
 
-def _fields(data, start: int, stop: int, *, varints: bool = False):
+def _fields(data: Bytes, start: int, stop: int, *, varints: bool = False) -> Iterator[tuple[int, int, int]]:
     """(number, first byte, end) of the length-delimited fields of a protobuf message; with varints those instead."""
     position = start
     while position < stop:
@@ -163,7 +166,7 @@ def _fields(data, start: int, stop: int, *, varints: bool = False):
         raise ValueError("truncated")
 
 
-def _varint(data, position: int) -> tuple[int, int]:
+def _varint(data: Bytes, position: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         byte = data[position]

@@ -44,7 +44,7 @@ class Assignment:
 
 
 def level_table(
-    shapes: list[tuple[int, int]], strides: tuple[int, ...], *, device=None
+    shapes: list[tuple[int, int]], strides: tuple[int, ...], *, device: torch.device | None = None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Points (L, 2), strides (L,) and size ranges (L, 2) of all locations; the last level has no upper end."""
     points = locations(shapes, strides, device=device)

@@ -54,7 +54,7 @@ def map_losses(
 
 
 def _level_losses(
-    raw: Tensor, truth: MapTruth, model: UNetSettings, losses: LossSettings, weights
+    raw: Tensor, truth: MapTruth, model: UNetSettings, losses: LossSettings, weights: Tensor | None
 ) -> dict[str, Tensor]:
     n = model.n_classes
     values = {"loss_class": class_loss(raw[:, :n], truth.classes.long(), truth.signed, losses, weights)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QRectF, Qt, Signal
 from qtpy.QtGui import QColor, QPainter
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegate, QTableView
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegate, QStyleOptionViewItem, QTableView
 
 from napari_centermask.widgets.edit.cell_rows import BAR, COLUMNS, KEYS, CellModel
 
@@ -25,7 +25,7 @@ QHeaderView::section { padding: 2px 3px; }
 class _BarDelegate(QStyledItemDelegate):
     """Draws a thin bar under numbers between 0 and 1."""
 
-    def paint(self, painter: QPainter, option, index: QModelIndex) -> None:
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         super().paint(painter, option, index)
         bar = index.data(BAR)
         if bar is not None:
@@ -107,7 +107,7 @@ class CellTable(QTableView):
         finally:
             self._own = False
 
-    def _on_selection_changed(self, *_) -> None:
+    def _on_selection_changed(self, *_: object) -> None:
         if self._own:
             return
         places = [index.row() for index in self.selectionModel().selectedRows()]

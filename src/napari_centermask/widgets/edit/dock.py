@@ -103,7 +103,7 @@ class CorrectDock(Dock):
         if self.edits is not None:
             self.edits.mode = mode
 
-    def _on_amount(self, *_) -> None:
+    def _on_amount(self, *_: object) -> None:
         if self.edits is not None:
             self.edits.amount, self.edits.debris_area = self.tools.amount.value(), self.tools.debris.value()
 
@@ -127,7 +127,7 @@ class CorrectDock(Dock):
             True, edits.is_flat, len(edits.selected), history.undo_name, history.redo_name, history.closed
         )
 
-    def _refresh(self, *_) -> None:
+    def _refresh(self, *_: object) -> None:
         state = self.state
         self.active.show_cell(self.edits, state)
         self.painting.show_state(self.edits, state)

@@ -137,7 +137,7 @@ class ReviewDock(Dock):
         self._show_offer()
         self._refresh()
 
-    def _show_offer(self, *_) -> None:
+    def _show_offer(self, *_: object) -> None:
         """Offer unsaved work from an earlier session on the chosen image."""
         source, autosaves = self.image.layer, self.autosaves
         if autosaves.offer(source) is None:
@@ -158,7 +158,7 @@ class ReviewDock(Dock):
         if self.review is not None and self.review is before:
             self.review.refresh()
 
-    def _on_changed(self, rows) -> None:
+    def _on_changed(self, rows: np.ndarray | None) -> None:
         if rows is None or self._changed is None:
             self._changed = None
         else:
@@ -188,7 +188,7 @@ class ReviewDock(Dock):
         n_waiting, has_active = progress.total - progress.done, self.review.active is not None
         return ReviewState(True, edits.is_flat, n_waiting, has_active, edits.history.closed)
 
-    def _refresh(self, *_) -> None:
+    def _refresh(self, *_: object) -> None:
         """Show the progress, the active cell and the regions, and enable what can work."""
         review = self.review
         self.judging.show_progress(None if review is None else review.progress)

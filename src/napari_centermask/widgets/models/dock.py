@@ -92,7 +92,7 @@ class ModelsDock(Dock):
             has_data=self.comparing.data.currentData() is not None,
         )
 
-    def _refresh(self, *_) -> None:
+    def _refresh(self, *_: object) -> None:
         """Update the buttons from the state."""
         box, shown = self.list, controls(self.state)
         show_control(box.rename, shown.rename)
@@ -190,7 +190,7 @@ class ModelsDock(Dock):
         if again:
             self.look()
 
-    def _on_chosen(self, *_) -> None:
+    def _on_chosen(self, *_: object) -> None:
         self.card.show_entry(self.entry)
         self._refresh()
 

@@ -15,7 +15,10 @@ from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:
     from napari.layers import Layer
+    from napari.utils.events import Event
     from napari.viewer import Viewer
+
+    from napari_centermask.models.store.card import ModelCard
 
 
 class LayerCombo(QComboBox):
@@ -62,7 +65,7 @@ class LayerCombo(QComboBox):
     def _on_activated(self, _: int) -> None:
         self.picked.emit()
 
-    def _on_layers_changed(self, event=None) -> None:
+    def _on_layers_changed(self, event: Event | None = None) -> None:
         before = self.layer
         self._names.end()
         layers = [x for x in self._viewer().layers if isinstance(x, self._kinds)]
@@ -78,7 +81,7 @@ class LayerCombo(QComboBox):
         if self.layer is not before:
             self.picked.emit()
 
-    def _on_active_changed(self, event) -> None:
+    def _on_active_changed(self, event: Event) -> None:
         if isinstance(event.value, self._kinds):
             self.layer = event.value
 
@@ -170,7 +173,7 @@ class ModelCombo(QComboBox):
             self.setCurrentIndex(at)
 
     @property
-    def card(self):
+    def card(self) -> ModelCard | None:
         """The chosen model's card, None if there is no model."""
         return self._cards.get(self.currentText())
 

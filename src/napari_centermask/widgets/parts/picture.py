@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtGui import QImage, QMouseEvent, QPixmap, QResizeEvent
 from qtpy.QtWidgets import QDialog, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 LARGEST = 1200
@@ -60,14 +60,14 @@ class Picture(QLabel):
         width = min(max(self.width(), 100), self._image.width())
         return QSize(width, round(width * self._image.height() / self._image.width()))
 
-    def resizeEvent(self, event) -> None:
+    def resizeEvent(self, event: QResizeEvent) -> None:
         """Follow the dock's width."""
         super().resizeEvent(event)
         if event.size().width() != event.oldSize().width():
             self._fit()
             self.updateGeometry()
 
-    def mousePressEvent(self, event) -> None:
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         """Open it enlarged."""
         if self._image is not None:
             show_large(self._image, self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from qtpy.QtCore import QRectF, QSignalBlocker, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QPainter
+from qtpy.QtGui import QColor, QPainter, QPaintEvent
 from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QSizePolicy, QSlider, QWidget
 
 from napari_centermask.settings import LOWEST_SCORE
@@ -112,7 +112,7 @@ class _Histogram(QWidget):
         self._threshold = threshold
         self.update()
 
-    def paintEvent(self, event) -> None:
+    def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setPen(Qt.PenStyle.NoPen)
         margin, base = 5.0, self.height() - 1.0  # half the slider's handle

@@ -7,9 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QPoint, QRect, QSize, Qt, Signal
+from qtpy.QtCore import QModelIndex, QPoint, QRect, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QImage, QPainter, QPixmap
-from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QMenu, QStyle, QStyledItemDelegate
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QListWidget,
+    QListWidgetItem,
+    QMenu,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+)
 
 if TYPE_CHECKING:
     from superqt.utils import GeneratorWorker
@@ -25,10 +33,10 @@ _ID, _STATUS, _PICTURE, _PROBLEM, _LOADING = (Qt.ItemDataRole.UserRole + k for k
 class _ImageDelegate(QStyledItemDelegate):
     """Draws the thumbnail, the name, and the status with a dot of its colour."""
 
-    def sizeHint(self, option, index) -> QSize:
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
         return QSize(160, SIDE + 8)
 
-    def paint(self, painter: QPainter, option, index) -> None:
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         painter.save()
         rect, palette = option.rect, option.palette
         if option.state & QStyle.StateFlag.State_Selected:

@@ -29,6 +29,7 @@ from napari_centermask.widgets.work.tasks import Failed
 
 if TYPE_CHECKING:
     from napari.layers import Image
+    from napari.utils.events import Event
     from napari.viewer import Viewer
 
     from napari_centermask.io.image_data import ImageData
@@ -316,7 +317,7 @@ class ProjectSession:
             result = self.project.result(self.current)
             result.colours = {id: c.colour for id, c in self.project.categories.items()}
 
-    def _on_removed(self, event) -> None:
+    def _on_removed(self, event: Event) -> None:
         if event.value is self.layer:
             self.layer, self.current = None, 0
             self.shown.emit(0)

@@ -149,7 +149,7 @@ class ComparisonBox(QWidget):
             items = (self.images.topLevelItem(i) for i in range(self.images.topLevelItemCount()))
             self.images.setCurrentItem(next(i for i in items if i.data(0, Qt.ItemDataRole.UserRole) == first))
 
-    def _on_image(self, item: QTreeWidgetItem | None = None, *_) -> None:
+    def _on_image(self, item: QTreeWidgetItem | None = None, *_: object) -> None:
         name = None if item is None else item.data(0, Qt.ItemDataRole.UserRole)
         pair = (None, None) if self._compared is None else self._compared.pictures.get(name, (None, None))
         for side, caption, picture, image in zip(("old", "new"), self.captions, self.pictures, pair, strict=True):

@@ -137,7 +137,7 @@ class TrainDock(Dock):
             read_only="" if self.projects.project is None else self.projects.project.read_only,
         )
 
-    def _refresh(self, *_) -> None:
+    def _refresh(self, *_: object) -> None:
         """Update the controls from the state."""
         state = self.state
         self._show_controls(controls(state))

@@ -122,10 +122,10 @@ class StartPart(QWidget):
         if folder:
             self.add_folder(Path(folder))
 
-    def _on_model_picked(self, *_) -> None:
+    def _on_model_picked(self, *_: object) -> None:
         self._has_own_model = self.box.models.currentText() != self.training.in_use.name
 
-    def _on_source_picked(self, *_) -> None:
+    def _on_source_picked(self, *_: object) -> None:
         self.note = ""
         self.box.about.setToolTip("")
         if self._starts or self.advanced.fold.isExpanded():

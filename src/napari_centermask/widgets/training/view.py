@@ -154,7 +154,7 @@ class CurvesBox(QWidget):
         self.sample_name.setVisible(bool(names))
         self._on_picked()
 
-    def _on_picked(self, *_) -> None:
+    def _on_picked(self, *_: object) -> None:
         at = self.names.currentIndex()
         self.picture.set_image(self._pictures[at][1] if 0 <= at < len(self._pictures) else None)
 

@@ -48,7 +48,7 @@ class CountsModel(QAbstractTableModel):
         self.numbers, self.viability = np.zeros((0, 0), int), np.zeros(0)
 
     def show_counts(
-        self, heading: str, lines: Sequence[str], kinds: Sequence[str], numbers: np.ndarray, viability
+        self, heading: str, lines: Sequence[str], kinds: Sequence[str], numbers: np.ndarray, viability: np.ndarray
     ) -> None:
         """Show (n, K) cells and (n,) percentages in rows with these names."""
         titles = (heading, *kinds, "Viability")

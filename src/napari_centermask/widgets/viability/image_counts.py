@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QTimer, Signal
+from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_centermask.core.counted import counted
@@ -68,12 +69,12 @@ class ImageCounts(QWidget):
             self._known.clear()
         self._begin()
 
-    def showEvent(self, event) -> None:
+    def showEvent(self, event: QShowEvent) -> None:
         """Count the remaining images."""
         super().showEvent(event)
         self._begin()
 
-    def hideEvent(self, event) -> None:
+    def hideEvent(self, event: QHideEvent) -> None:
         """Stop counting while hidden."""
         super().hideEvent(event)
         self._timer.stop()
