@@ -75,7 +75,7 @@ def _takes_value(token: str) -> bool:
     return flag.token_count() != (0, False)
 
 
-def _without_none(values: dict) -> dict:
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
     """The object without nulls: null means the default, as in the settings."""
     return {k: _without_none(v) if isinstance(v, dict) else v for k, v in values.items() if v is not None}
 

@@ -19,7 +19,7 @@ def train_classifier(*, settings: Annotated[ClassifierTraining, Parameter(name="
 
       napari-centermask train-classifier --data fields --out mine.classifier.onnx --class-weights balanced
     """
-    from napari_centermask.models.store.classifier_card import SUFFIX
+    from napari_centermask.models.store.zoo import CLASSIFIER as SUFFIX
 
     name = settings.out.name.removesuffix(SUFFIX)
     if not settings.out.name.endswith(SUFFIX) or not name:

@@ -224,7 +224,9 @@ def _show(rows: dict[str, Any], positive: str) -> None:
         print(f"{name}: 95 % intervals, by images: {', '.join(spans)}")
 
 
-def _write(out: Path, rows: dict, judged: dict, positive: str, figures: str, source: dict[str, Any]) -> None:
+def _write(
+    out: Path, rows: dict[str, Any], judged: dict[str, Judged], positive: str, figures: str, source: dict[str, Any]
+) -> None:
     import json
 
     with whole_file(out / "viability.json") as part:

@@ -272,14 +272,14 @@ def _counts(
     """(units, IoUs, 3) of both models."""
     in_parts = _unit(images) == "parts of images"
     n = max(4, -(-FEW_IMAGES // _n_sources(images)))
-    units: dict[tuple[str, int], list] = {}
+    units: dict[tuple[str, int], list[list[np.ndarray]]] = {}
     for j in images:
         parts = _parts(j, n) if in_parts else [None]
         for k, part in enumerate(parts):  # the same place in all frames of a source is one part
             sides = ((j.old, old_score), (j.new, new_score))
             both = [counts_of(j.truth, cells, score, part, categories=categories) for cells, score in sides]
             units.setdefault((j.group or j.name, k), []).append(both)
-    counts = [(sum(a for a, _ in u), sum(b for _, b in u)) for u in units.values()]
+    counts = [(np.sum([a for a, _ in u], axis=0), np.sum([b for _, b in u], axis=0)) for u in units.values()]
     if in_parts:
         counts = [(a, b) for a, b in counts if a.any() or b.any()] or [(np.zeros((len(GATE_IOUS), 3)),) * 2]
     return np.stack([a for a, _ in counts]), np.stack([b for _, b in counts])

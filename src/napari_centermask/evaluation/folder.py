@@ -279,7 +279,7 @@ def key_of(record: ImageRecord) -> tuple[str, tuple[int, ...]]:
     return Path(record.file_name).name, record.plane
 
 
-def records_by_key(path: Path, records: list[ImageRecord]) -> dict[tuple, ImageRecord]:
+def records_by_key(path: Path, records: list[ImageRecord]) -> dict[tuple[str, tuple[int, ...]], ImageRecord]:
     """The records of a file by name and plane; `BadAnnotations` if one comes twice."""
     by_key = {key_of(r): r for r in records}
     if len(by_key) < len(records):

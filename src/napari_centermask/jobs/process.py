@@ -60,7 +60,7 @@ class Job:
     Use `Job.start` for a new one, `Job.open` for one on disk.
     """
 
-    def __init__(self, folder: Path, process: subprocess.Popen | None = None) -> None:
+    def __init__(self, folder: Path, process: subprocess.Popen[bytes] | None = None) -> None:
         self.folder = Path(folder)
         self.control = Control(self.folder)
         self._process = process

@@ -66,7 +66,7 @@ class FCOSHead(nn.Module):
             nn.init.zeros_(layer.bias)
         nn.init.constant_(self.cls_logits.bias, -math.log((1 - PRIOR_PROBABILITY) / PRIOR_PROBABILITY))
 
-    def forward(self, pyramid: list[torch.Tensor]) -> tuple[list, list, list]:
+    def forward(self, pyramid: list[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]]:
         """Per level: class logits (B, classes, h, w), l t r b in strides (B, 4, h, w), centerness (B, 1, h, w)."""
         logits, ltrb, centerness = [], [], []
         for level, x in enumerate(pyramid):

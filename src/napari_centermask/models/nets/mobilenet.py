@@ -12,7 +12,9 @@ PLAN = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1
 TAPS = {3: "res2", 6: "res3", 13: "res4", 17: "res5"}  # index in `features` -> name (goldens README, item 6)
 
 
-def _conv(in_channels: int, out_channels: int, kernel: int, *, norm: str, stride: int = 1, groups: int = 1) -> list:
+def _conv(
+    in_channels: int, out_channels: int, kernel: int, *, norm: str, stride: int = 1, groups: int = 1
+) -> list[nn.Module]:
     conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out")
     return [conv, make_norm(norm, out_channels)]

@@ -60,7 +60,7 @@ class _PooledNorm(nn.BatchNorm2d):
         return functional.batch_norm(pooled, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
-def _form(settings: UNetSettings) -> dict:
+def _form(settings: UNetSettings) -> dict[str, object]:
     """Differences between the architectures: depth, width and attention."""
     name, depth, width = settings.architecture, settings.depth, settings.width
     _check(settings)

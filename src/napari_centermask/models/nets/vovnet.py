@@ -41,8 +41,10 @@ SPECS = {
     "V-99-eSE": Spec(*_FULL, layers=5, blocks=(1, 3, 9, 3)),
 }
 
+Layers = list[tuple[str, nn.Module]]
 
-def _conv(name: str, n_in: int, n_out: int, *, norm: str, kernel: int = 3, stride: int = 1) -> list:
+
+def _conv(name: str, n_in: int, n_out: int, *, norm: str, kernel: int = 3, stride: int = 1) -> Layers:
     return [
         (f"{name}/conv", nn.Conv2d(n_in, n_out, kernel, stride=stride, padding=kernel // 2, bias=False)),
         (f"{name}/norm", make_norm(norm, n_out)),
@@ -50,7 +52,7 @@ def _conv(name: str, n_in: int, n_out: int, *, norm: str, kernel: int = 3, strid
     ]
 
 
-def _depthwise(name: str, n_in: int, n_out: int, *, norm: str, stride: int = 1) -> list:
+def _depthwise(name: str, n_in: int, n_out: int, *, norm: str, stride: int = 1) -> Layers:
     return [
         (f"{name}/dw_conv3x3", nn.Conv2d(n_in, n_in, 3, stride=stride, padding=1, groups=n_in, bias=False)),
         (f"{name}/pw_conv1x1", nn.Conv2d(n_in, n_out, 1, bias=False)),

@@ -7,6 +7,7 @@ import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from napari_centermask.core.errors import BadModel
 
@@ -62,7 +63,7 @@ def read_safetensors(path: Path) -> Header:
     return Header(metadata, _check_tensors(path, header, size - 8 - length))
 
 
-def _check_tensors(path: Path, tensors: dict, data_bytes: int) -> dict[str, tuple[int, ...]]:
+def _check_tensors(path: Path, tensors: dict[str, Any], data_bytes: int) -> dict[str, tuple[int, ...]]:
     shapes, total = {}, 0
     for name, entry in tensors.items():
         try:

@@ -17,7 +17,7 @@ from napari_centermask.io.images import read_channel_names, read_plane
 from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.settings import SegmentSettings, TrainSettings
 from napari_centermask.training.data.inputs import for_sampler, prepared
-from napari_centermask.training.data.parts import TrainingParts, parts_of
+from napari_centermask.training.data.parts import TrainBatch, TrainingParts, parts_of
 from napari_centermask.training.data.sample import Sample
 from napari_centermask.training.data.sampler import TileSampler
 
@@ -133,7 +133,7 @@ def batches(
     batch: int | None = None,
     start_tile: int = 0,
     share: tuple[int, int] = (0, 1),
-) -> DataLoader:
+) -> DataLoader[TrainBatch]:
     """An endless loader of `TrainBatch`.
 
     Tile k is the same whatever the number of workers, so that a resumed run (`start_tile`) continues where it stopped.
@@ -161,7 +161,9 @@ def batches(
     samples = [prepared(load_split(folder, split), how) for folder, how in zip(folders, prepare, strict=True)]
     sampler, parts = TileSampler(samples, for_sampler(settings)), parts_of(settings.model)
     return DataLoader(
-        cast("Dataset[object]", _Targets(sampler, parts)),  # not a subclass, as torch is not imported with this module
+        cast(
+            "Dataset[TrainBatch]", _Targets(sampler, parts)
+        ),  # not a subclass, as torch is not imported with this module
         batch_size=batch or settings.batch,
         sampler=_Endless(start_tile + share[0], share[1]),
         num_workers=settings.workers,

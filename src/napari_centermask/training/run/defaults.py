@@ -288,7 +288,7 @@ def _fits(folder: Path, model: AnyModel, facts: DataFacts) -> bool:
     return names <= {name.casefold() for name in known}
 
 
-def _tuning(facts: DataFacts, reasons: dict[str, str]) -> dict:
+def _tuning(facts: DataFacts, reasons: dict[str, str]) -> dict[str, object]:
     """What differs from training from scratch: a low learning rate, and frozen first layers if there are few data.
 
     Slower first layers: Howard and Ruder, arXiv 1801.06146, section 3.2, who divide by 2.6 from layer to layer; 0.7 from stage to

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
@@ -40,7 +41,7 @@ def make_optimiser(model: Network, settings: TrainSettings) -> torch.optim.Optim
 
     Source of the lower rates for the first layers: J. Howard and S. Ruder, ULMFiT, arXiv 1801.06146, section 3.2.
     """
-    groups: dict[tuple[int, bool], dict] = {}
+    groups: dict[tuple[int, bool], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue

@@ -57,7 +57,7 @@ class ClickSelect:
 
     def __init__(self, edits: EditSession) -> None:
         self._edits = edits
-        self._zoom: Callable | None = None
+        self._zoom: Callable[..., object] | None = None
         edits.activated.connect(self.start)
         edits.deactivated.connect(self.stop)
 

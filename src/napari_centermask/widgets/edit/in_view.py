@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from napari_centermask.core.history import Edit, History
     from napari_centermask.core.result import Index, Result
     from napari_centermask.widgets.viewer.planes import ImagePlanes
-    from napari_centermask.widgets.viewer.session import Session, Shown
+    from napari_centermask.widgets.viewer.session import Session
+    from napari_centermask.widgets.viewer.shown import Shown
 
 
 class NotInView(UserError):

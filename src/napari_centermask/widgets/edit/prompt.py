@@ -68,7 +68,7 @@ class Prompts:
         self._waiting: deque[Request] = deque()
         self._worker: Any = None
         self._last = 0
-        self._prompters: dict[tuple, Prompter] = {}
+        self._prompters: dict[tuple[object, ...], Prompter] = {}
 
     @property
     def is_busy(self) -> bool:
@@ -188,7 +188,7 @@ def _is_open(edits: EditSession | None) -> bool:
 
 
 def _answer(
-    prompters: dict[tuple, Prompter], request: Request, image: Any, settings: SegmentSettings
+    prompters: dict[tuple[object, ...], Prompter], request: Request, image: Any, settings: SegmentSettings
 ) -> Instance | Failed | None:
     """Run the model in a worker thread, one prompt at a time."""
     from napari_centermask.pipeline.prompt import Prompter
@@ -201,7 +201,7 @@ def _answer(
                 while len(prompters) >= _KEPT_PLANES:
                     del prompters[next(iter(prompters))]
                 prompters[key] = Prompter(engine, image, settings)
-            ask: Callable = getattr(prompters[key], request.kind)
+            ask: Callable[..., Instance | None] = getattr(prompters[key], request.kind)
             return ask(*request.where)
     except UserError as error:
         return Failed(str(error))

@@ -148,7 +148,7 @@ class ModelCombo(QComboBox):
         super().__init__()
         self._trainable = trainable
         can_shrink(self)
-        self._cards: dict = {}
+        self._cards: dict[str, ModelCard] = {}
         self.reload()
 
     def reload(self) -> None:

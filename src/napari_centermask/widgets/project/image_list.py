@@ -94,7 +94,7 @@ class ImageList(QListWidget):
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._items: dict[int, QListWidgetItem] = {}
-        self._worker: GeneratorWorker | None = None
+        self._worker: GeneratorWorker[tuple[int, np.ndarray], object, object] | None = None
         self.itemClicked.connect(lambda item: self.picked.emit(item.data(_ID)))
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(self._on_menu)

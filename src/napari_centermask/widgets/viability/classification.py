@@ -14,7 +14,7 @@ from napari_centermask.core.classification import classified, with_names
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.viability import dead_category
 from napari_centermask.engines.classifier import load_classifier
-from napari_centermask.models.store.classifier_card import SUFFIX
+from napari_centermask.models.store.zoo import CLASSIFIER as SUFFIX
 from napari_centermask.pipeline.classify import classify_steps
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.widgets.work.tasks import Failed, answer_for

@@ -10,7 +10,8 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QVBoxLayout, QWidget
 
 from napari_centermask.core.errors import BadModel
-from napari_centermask.models.store.classifier_card import SUFFIX, list_classifiers, read_classifier_card
+from napari_centermask.models.store.classifier_card import list_classifiers, read_classifier_card
+from napari_centermask.models.store.zoo import CLASSIFIER as SUFFIX
 from napari_centermask.widgets.parts.layout import label, row
 from napari_centermask.widgets.parts.pickers import ChannelPicker, can_shrink
 from napari_centermask.widgets.parts.run_box import RunBox

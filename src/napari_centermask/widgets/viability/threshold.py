@@ -144,7 +144,7 @@ class Viability:
         self.cells.choose(self.cells.category if known else dead_category(categories))
         self._begin()
 
-    def _state(self) -> tuple:
+    def _state(self) -> tuple[object, ...]:
         result = self.edits.result
         return result.threshold, {**result.categories}, {**result.colours}, self.edits.shown.layers.hatch
 

@@ -93,7 +93,8 @@ class ResultLayers:
         self._wide = False
         self._rows: CellRows | None = None
         self._changed: dict[int, Index] = {}  # cells whose rows are outdated
-        self._coloured_by, self._outline_colours = "", ()
+        self._coloured_by = ""
+        self._outline_colours: tuple[object, ...] = ()
         self.cells = self._layer(self._cells, f"{name} cells", place or {}, opacity=0.45)
         self.outlines = self._layer(self._outlines, f"{name} outlines", place or {}, opacity=0.9)
         self.set_colours("cell")
@@ -277,7 +278,7 @@ class ResultLayers:
         """The values that determine the colours of the cells."""
         return "cell" if self.result.last_id > np.iinfo(np.uint16).max else self._mode
 
-    def _categories(self) -> tuple:
+    def _categories(self) -> tuple[object, ...]:
         """The values that determine the colours of the outlines."""
         return tuple(self.result.categories), tuple(sorted(self.result.colours.items()))
 

@@ -128,7 +128,7 @@ def _warn(path: Path, reading: Reading) -> None:
         show_warning(f"{path.name}: " + " ".join(reading.notes))
 
 
-def _form(result: Result, image: np.ndarray | None) -> tuple:
+def _form(result: Result, image: np.ndarray | None) -> tuple[object, ...]:
     return result.shape, result.leading, None if image is None else (image.shape, image.dtype)
 
 

@@ -35,10 +35,10 @@ class Runner:
     ended = Signal(object)
 
     def __init__(self) -> None:
-        self._worker: GeneratorWorker | None = None
+        self._worker: GeneratorWorker[object, object, object] | None = None
         self._bar: Any = None
         self._value: Any = None
-        self._inbox: deque[tuple[Callable[..., None], tuple]] = deque()
+        self._inbox: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._delivering = False
         self.cancelled = False
 
