@@ -10,9 +10,7 @@ import pytest
 from napari_centermask.core.errors import BadSettings, CannotSave
 from napari_centermask.events import StageEvent, StartEvent, StepEvent
 from napari_centermask.jobs import process
-from napari_centermask.jobs.command import write_run
 from napari_centermask.jobs.process import Job, find_jobs
-from napari_centermask.settings import TrainSettings
 
 from .conftest import HEAD, POLITE  # noqa: TID252
 
@@ -79,15 +77,6 @@ def test_a_second_job_in_the_same_folder_is_refused(run, until, settings):
     job = run(POLITE)
     until(job, lambda: job.last(StartEvent))
     with pytest.raises(BadSettings, match="already running in"):
-        Job.start(settings)
-
-
-def test_an_earlier_run_is_not_overwritten(act, settings):
-    settings.out.mkdir(parents=True)
-    (settings.out / "run.json").write_text("{}")
-    (settings.out / "last.pt").write_bytes(b"state")
-    act(POLITE)
-    with pytest.raises(BadSettings, match="earlier run"):
         Job.start(settings)
 
 
@@ -261,16 +250,3 @@ def test_following_ends_with_the_job(run):
     kinds = [e.event for events in job.follow(interval_s=0.02) for e in events]
     assert kinds == ["start", "done"]
     assert job.state == "done"
-
-
-def test_the_run_file_holds_from_anywhere(settings, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "model.safetensors").touch()
-    given = {"data": ["fields"], "replay": ["known"], "out": "runs/a", "start": "model.safetensors"}
-    written = TrainSettings.model_validate_json(write_run(TrainSettings(**given)).read_text())
-    assert written.data + written.replay == [tmp_path / "fields", tmp_path / "known"]
-    assert (written.out, written.start) == (tmp_path / "runs" / "a", str(tmp_path / "model.safetensors"))
-    assert (
-        TrainSettings.model_validate_json(write_run(written.model_copy(update={"start": "nuclei"})).read_text()).start
-        == "nuclei"
-    )

@@ -1,5 +1,7 @@
 """An engine that sees bright blobs on a dark field, as a perfect network would, and only within its tile."""
 
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +11,8 @@ from scipy.ndimage import find_objects, label, map_coordinates
 from napari_centermask.engines import Features
 from napari_centermask.engines.decode import locations
 from napari_centermask.settings import PreprocessSettings
+
+sys.path.insert(0, str(Path(__file__).parent))  # modules beside the tests
 
 STRIDES = (8, 16, 32, 64, 128)
 
@@ -106,3 +110,13 @@ def place_disks(shape, n, *, radii=(8, 24), seed=0, large=()):
 def fake():
     """FakeEngine, make_card, draw_disks and place_disks."""
     return SimpleNamespace(engine=FakeEngine, card=make_card, draw=draw_disks, place=place_disks)
+
+
+@pytest.fixture
+def image():
+    """(3, 300, 420) uint16 of smooth noise on a slope."""
+    from scipy.ndimage import gaussian_filter
+
+    noise = np.random.default_rng(0).normal(size=(3, 300, 420))
+    slope = np.linspace(0, 2000, 420)
+    return (gaussian_filter(noise, (0, 2, 2)) * 500 + 500 + slope).clip(0, 4000).astype(np.uint16)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from seen import read
 
 from napari_centermask.core.normalise import intensity_range, normalise
 from napari_centermask.engines.load import load_engine
@@ -92,3 +93,9 @@ def test_images_smaller_than_a_pooling_of_the_network_are_segmented(shape):
     engine = load_engine("nuclei", engine="openvino", threads=1)
     image = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
     assert segment(image, engine, SegmentSettings(diameter=None)).shape == shape
+
+
+def test_z_scores_are_what_the_card_says(fake, image):
+    tile = read(image, fake.card(channels=3, normalisation="zscore", mean=[0.25], std=[0.25]))
+    z = (image - image.mean(axis=(1, 2), keepdims=True)) / image.std(axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(tile[0, :, :300, :420], np.clip(z, -3, 7), atol=1e-4)

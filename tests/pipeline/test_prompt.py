@@ -2,31 +2,16 @@ import time
 
 import numpy as np
 import pytest
+from asking import OPTIONS, iou, middle
 from scipy.ndimage import label
 
 from napari_centermask.core.compose import from_label_image
 from napari_centermask.core.errors import BadImage
-from napari_centermask.core.instances import intersection
 from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.folder import read_truth
 from napari_centermask.io.images import read_plane
 from napari_centermask.pipeline import prompt
 from napari_centermask.pipeline.prompt import Prompter
-from napari_centermask.settings import SegmentSettings
-
-OPTIONS = SegmentSettings(diameter=40, percentiles=(0, 100))
-
-
-def iou(a, b):
-    shared = intersection(a, b)
-    return shared / (a.area + b.area - shared)
-
-
-def middle(cell):
-    """The pixel of a cell next to its centre of mass."""
-    points = np.argwhere(cell.mask)
-    y, x = points[np.argmin(((points - points.mean(axis=0)) ** 2).sum(axis=1))]
-    return cell.y0 + int(y), cell.x0 + int(x)
 
 
 @pytest.fixture(scope="module")
@@ -70,31 +55,6 @@ def test_what_a_prompt_returns_counts_as_drawn_by_a_person(asked):
     for _, drawn, *_ in asked:
         assert (drawn.id, drawn.status, drawn.score, drawn.source) == (0, "accepted", 1.0, "nuclei")
         assert 0 < drawn.mask_quality <= 1
-
-
-@pytest.fixture
-def large(fake):
-    """A field larger than several tiles, its cells of radius 8 to 200, and a prompter."""
-    image = fake.draw(
-        (1500, 1600), fake.place((1500, 1600), 300, radii=(8, 30), large=[(700, 500, 200), (90, 1300, 70)])
-    )
-    return image, list(from_label_image(label(image[0])[0])), Prompter(fake.engine(), image, OPTIONS)
-
-
-def test_boxes_of_any_size_anywhere_give_the_cell(large):
-    _, cells, prompter = large
-    for cell in cells:
-        if min(cell.mask.shape) >= 8:
-            assert iou(cell, prompter.box(*cell.box)) > 0.85, cell.box
-
-
-def test_clicks_anywhere_give_the_cell_and_none_beside_cells(large):
-    image, cells, prompter = large
-    for cell in cells:
-        if min(cell.mask.shape) >= 8 and max(cell.mask.shape) < 150:
-            assert iou(cell, prompter.click(*middle(cell))) > 0.85, cell.box
-    for y, x in np.argwhere(image[0] == 0)[::200_003]:
-        assert prompter.click(y, x) is None
 
 
 def test_a_scaled_field_is_asked_in_its_own_pixels(fake):

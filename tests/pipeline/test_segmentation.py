@@ -1,104 +1,21 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
-from scipy.ndimage import label
+from blobs import APART, SHAPE, f1, options, truth_of
+from seen import EVEN
 
-from napari_centermask.core.compose import from_label_image
 from napari_centermask.core.errors import BadImage, BadSettings
-from napari_centermask.core.instances import intersection
 from napari_centermask.core.regions import rectangles
-from napari_centermask.core.tiles import plan
 from napari_centermask.io.reviewed import centred_within
 from napari_centermask.pipeline import (
-    Plane,
-    PlaneCells,
     Progress,
-    diameter_steps,
     segment,
     segment_plane,
-    segment_planes,
     with_card_defaults,
 )
-from napari_centermask.pipeline.model_input import ModelInput
 from napari_centermask.pipeline.progress import run_through
-from napari_centermask.settings import SegmentSettings
-
-SHAPE = (1500, 1600)
-LARGE = [(800, 545, 150), (300, 1100, 120), (1250, 1290, 200)]  # larger than the overlap, across seams of 512 tiles
-
-
-def options(**fields):
-    return SegmentSettings(**({"diameter": 40, "percentiles": (0, 100)} | fields))
-
-
-def f1(truth, predicted, iou=0.7):
-    def same(t, p):
-        shared = intersection(t, p)
-        return shared and shared >= iou * (t.area + p.area - shared)
-
-    matched = sum(any(same(t, p) for p in predicted) for t in truth)
-    return 2 * matched / (len(truth) + len(predicted))
-
-
-def truth_of(image):
-    cells = from_label_image(label(image[0])[0])
-    return [c for c in cells if c.area >= 8]
-
-
-@pytest.mark.parametrize("jitter", [0.0, 0.03])
-def test_tile_size_does_not_change_the_cells(fake, jitter):
-    image = fake.draw(SHAPE, fake.place(SHAPE, 900, large=LARGE))
-    truth = truth_of(image)
-    small = segment(image, fake.engine(jitter=jitter), options(tile=512))
-    whole = segment(image, fake.engine(jitter=jitter), options(tile=2048))
-    assert f1(small, whole) >= 0.99
-    assert f1(truth, small) >= 0.99
-    assert f1(truth, whole) >= 0.99
-    assert abs(len(small) - len(truth)) <= 0.01 * len(truth)
-
-
-def test_cells_on_seams_appear_once(fake):
-    seams = [(y, x, 15) for y in range(30, 1480, 34) for x in range(30, 1580, 37)]
-    image = fake.draw(SHAPE, seams)
-    instances = segment(image, fake.engine(), options(tile=512))
-    assert len(instances) == len(seams)
-
-
-@pytest.mark.parametrize(("y", "x", "r"), LARGE)
-def test_a_cell_larger_than_the_overlap_is_whole(fake, y, x, r):
-    image = fake.draw(SHAPE, [(y, x, r)])
-    (instances,) = segment(image, fake.engine(), options(tile=512))
-    (truth,) = truth_of(image)
-    assert intersection(truth, instances) / (truth.area + instances.area - intersection(truth, instances)) > 0.9
-
-
-def test_heads_run_about_once_per_cell(fake):
-    disks = fake.place(SHAPE, 900, radii=(8, 20))
-    engine = fake.engine()
-    instances = segment(fake.draw(SHAPE, disks), engine, options(tile=512))
-    assert engine.heads < 1.1 * len(instances)
-
-
-def test_tile_overlap_costs_less_than_a_quarter(fake):
-    engine = fake.engine()
-    segment(fake.draw((2048, 2048), [(500, 500, 20)]), engine, options())
-    assert sum(h * w for h, w in engine.tiles) < 1.25 * 2048**2
-
-
-def test_large_images_are_read_tile_by_tile(fake):
-    image = fake.draw(SHAPE, fake.place(SHAPE, 200))
-    largest = []
-
-    class Lazy:
-        shape, dtype = image.shape, image.dtype
-
-        def __getitem__(self, index):
-            part = image[index]
-            largest.append(part.size)
-            return part
-
-    instances = segment(Lazy(), fake.engine(), options(tile=256))
-    assert instances.equals(segment(image, fake.engine(), options(tile=256)))
-    assert max(largest) <= 512**2
+from napari_centermask.settings import PreprocessSettings, SegmentSettings
 
 
 @pytest.mark.parametrize("factor", [0.4, 2.5])
@@ -117,32 +34,6 @@ def test_scaled_down_images_are_read_the_same_in_tiles(fake):
     image = fake.draw(shape, fake.place(shape, 300, radii=(20, 60)))
     small, whole = (segment(image, fake.engine(), options(diameter=100, tile=t)) for t in (256, 2048))
     assert f1(small, whole) >= 0.99
-
-
-def test_masks_at_the_border_are_cut_by_it(fake):
-    image = fake.draw((200, 200), [(3, 3, 25), (197, 100, 25), (100, 199, 20)])
-    instances = segment(image, fake.engine(), options())
-    assert f1(truth_of(image), instances, iou=0.85) == 1
-
-
-def test_ids_run_from_top_to_bottom_and_fields_are_set(fake):
-    image = fake.draw((300, 300), fake.place((300, 300), 60))
-    instances = segment(image, fake.engine(), options())
-    assert instances.ids == list(range(1, len(instances) + 1))
-    assert [c.y0 for c in instances] == sorted(c.y0 for c in instances)
-    assert instances.categories == {1: "cell"}
-    for cell in instances:
-        assert (cell.source, cell.status, cell.category, cell.mask_quality) == ("fake", "predicted", 1, 1.0)
-        assert 0.8 < cell.score < 1
-
-
-def test_filtering_a_low_threshold_run_equals_a_run_at_the_threshold(fake):
-    image = fake.draw((400, 400), fake.place((400, 400), 90))
-    everything = segment(image, fake.engine(), options(score=0.96), min_score=0.1)
-    high = segment(image, fake.engine(), options(score=0.96))
-    few = everything.filter(min_score=0.96)
-    assert 0 < len(few) < len(everything)
-    assert [(c.box, c.score) for c in few] == [(c.box, c.score) for c in high]
 
 
 def test_progress_counts_the_tiles_and_the_caller_may_stop(fake):
@@ -164,17 +55,6 @@ def test_progress_counts_the_tiles_and_the_caller_may_stop(fake):
 def progress_of(steps):
     """What a generator yields."""
     yield from steps
-
-
-def test_seams_are_in_image_pixels(fake):
-    image = fake.draw((1500, 700), [(500, 500, 20)])
-    half = run_through(segment_plane(image, fake.engine(), options(tile=512, diameter=80)))
-    same = run_through(segment_plane(image, fake.engine(), options(tile=512)))
-    tiles = plan((1500, 700), tile=512, overlap=SegmentSettings().overlap)
-    assert same.seams == tuple(tuple(sorted({float(t.core[a]) for t in tiles} - {0})) for a in (0, 1))
-    assert len(half.seams[0]) == 1
-    assert half.seams[0][0] == pytest.approx(750, abs=40)
-    assert half.seams[1] == ()
 
 
 def test_the_diameter_is_estimated_when_not_given(fake):
@@ -253,14 +133,6 @@ def test_the_cards_defaults_hold_where_the_user_set_nothing(fake):
     assert (chosen.score, chosen.nms, chosen.percentiles) == (0.25, 0.5, (2.0, 99.0))
 
 
-def test_tiny_cells_are_left_out(fake):
-    image = fake.draw((100, 100), [(50, 50, 15), (20, 20, 4)])
-    assert len(segment(image, fake.engine(), options(min_area=100))) == 1
-
-
-APART = [(100, 100, 400, 500), (1100, 1000, 1400, 1600)]
-
-
 def masks(cells):
     return {cell.box: cell.mask.tobytes() for cell in cells}
 
@@ -280,14 +152,6 @@ def test_the_cells_of_regions_are_those_of_the_whole_image(fake, regions, diamet
     assert len({cell.id for cell in instances}) == len(instances)
 
 
-def test_the_rest_of_the_image_is_not_examined(fake):
-    image = fake.draw(SHAPE, fake.place(SHAPE, 900))
-    seen = fake.engine()
-    segment(image, seen, options(), region=rectangles(APART))
-    area = (300 + 240) * (400 + 220) + (300 + 220) * (600 + 120)
-    assert sum(int(np.prod(t)) for t in seen.tiles) < 1.35 * area  # tiles overlap
-
-
 def test_no_region_has_no_cells_and_one_beside_the_image_is_refused(fake):
     image = fake.draw((100, 100), [(50, 50, 15)])
     assert len(segment(image, fake.engine(), options(), region=())) == 0
@@ -295,85 +159,36 @@ def test_no_region_has_no_cells_and_one_beside_the_image_is_refused(fake):
         segment(image, fake.engine(), options(), region=rectangles([(200, 200, 300, 300)]))
 
 
-def stack_of(fake, *radii, shape=(300, 320)):
-    """A plane of 30 discs for each radius; a constant one for 0."""
-    return [
-        Plane((k,), fake.draw(shape, fake.place(shape, 30, radii=(r, r + 0.1)) if r else []).astype(np.float32))
-        for k, r in enumerate(radii)
-    ]
+def test_what_the_user_sets_goes_before_what_the_model_knows(fake):
+    card = fake.card(preprocess=EVEN)
+    assert with_card_defaults(SegmentSettings(), card).preprocess == EVEN
+    wanted = SegmentSettings(preprocess=PreprocessSettings(denoise="none", flat_field="flat.tif", dark=7))
+    twice = with_card_defaults(with_card_defaults(wanted, card), card)
+    assert twice.preprocess == EVEN.model_copy(update={"denoise": "none", "flat_field": Path("flat.tif"), "dark": 7})
 
 
-def done(steps):
-    return [step for step in steps if isinstance(step, PlaneCells)]
-
-
-AUTO = SegmentSettings(percentiles=(0, 100))
-
-
-def test_all_planes_of_an_image_have_the_median_diameter_of_five(fake):
-    planes = stack_of(fake, 40, 10, 12, 14, 16, 18, 40, 40, 40, 40)  # the odd ones are measured: 10, 14, 18, 40, 40
-    segmented = done(segment_planes(planes, fake.engine(), AUTO))
-    assert [d.plane.index for d in segmented] == [(k,) for k in range(10)]
-    assert {d.diameter for d in segmented} == {segmented[0].diameter}
-    assert segmented[0].diameter == pytest.approx(36, rel=0.1)
-    assert run_through(diameter_steps(planes, fake.engine(), AUTO)) == segmented[0].diameter
-
-
-def test_some_planes_have_the_diameter_of_the_whole_image(fake):
-    planes = stack_of(fake, 10, 20, 40)
-    every = {d.plane.index: d for d in done(segment_planes(planes, fake.engine(), AUTO))}
-    (some,) = done(segment_planes(planes, fake.engine(), AUTO, only={(2,)}))
-    assert some.diameter == every[2,].diameter == pytest.approx(40, rel=0.1)
-    assert some.cells.equals(every[2,].cells)
-
-
-def test_other_planes_are_measured_in_place_of_blank_ones(fake):
-    planes = stack_of(fake, 0, 0, 0, 0, 0, 0, 0, 0, 22, 0, 0, 0)
-    segmented = done(segment_planes(planes, fake.engine(), AUTO))
-    assert segmented[8].diameter == pytest.approx(44, rel=0.1)
-    assert [len(d.cells) > 0 for d in segmented] == [k == 8 for k in range(12)]
-
-
-@pytest.mark.parametrize("fault", ["constant", "NaN", "all NaN", "infinite"])
-def test_a_plane_that_cannot_be_used_has_no_cells_and_says_why(fake, fault):
-    planes = stack_of(fake, 20, 20, 20)
-    pixels = {"constant": np.full_like(planes[1].pixels, 7), "all NaN": np.full_like(planes[1].pixels, np.nan)}
-    bad = pixels.get(fault, planes[1].pixels.copy())
-    if fault in ("NaN", "infinite"):
-        bad[0, 3, 4] = {"NaN": np.nan, "infinite": np.inf}[fault]
-    for number in range(3):
-        several = [Plane((k,), bad if k == number else p.pixels) for k, p in enumerate(planes)]
-        segmented = done(segment_planes(several, fake.engine(), AUTO))
-        assert [bool(d.problem) for d in segmented] == [k == number for k in range(3)]
-        assert [len(d.cells) > 0 for d in segmented] == [k != number for k in range(3)]
-        assert segmented[number].cells.shape == planes[0].shape
-        assert "contrast" in segmented[number].problem or "NaN" in segmented[number].problem
-
-
-def test_where_no_plane_can_be_used_the_fault_is_raised_before_any_plane_is_done(fake):
-    steps = segment_planes(stack_of(fake, 0, 0), fake.engine(), AUTO)
-    with pytest.raises(BadImage, match="contrast"):
-        assert not done(steps)
-
-
-def test_a_fault_of_the_whole_image_is_raised_at_once(fake):
-    planes = [Plane((k,), np.zeros((5, 64, 64))) for k in range(3)]
-    with pytest.raises(BadImage, match="5"):
-        list(segment_planes(planes, fake.engine(), AUTO))
-
-
-def test_every_plane_is_opened_once_in_a_run(fake, monkeypatch):
-    opened = []
-    original = ModelInput.of.__func__
-
-    def of(cls, image, *arguments):
-        opened.append(id(image))
-        return original(cls, image, *arguments)
-
-    monkeypatch.setattr(ModelInput, "of", classmethod(of))
-    planes = stack_of(fake, 0, 20, 20, 0, 20, 20, 20)
-    list(segment_planes(planes, fake.engine(), AUTO))
-    assert sorted(opened) == sorted(id(p.pixels) for p in planes)
+@pytest.mark.parametrize("preprocess", [PreprocessSettings(), EVEN])
+@pytest.mark.parametrize("normalisation", ["percentile", "zscore"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: (x.astype(np.uint16) * 7 + 100).astype(np.uint16),  # 100 to 1500 of 65535
+        lambda x: x.astype(np.float32) * 1e-6 - 3e-5,
+        lambda x: x.astype(np.float64) / 255,
+        lambda x: (x.astype(np.int32) - 50_000) * 3,
+    ],
+)
+def test_cells_do_not_depend_on_how_intensities_are_stored(fake, change, normalisation, preprocess):
+    image = fake.draw((300, 300), fake.place((300, 300), 30, radii=(9, 16), seed=4))
+    image[image == 0] = np.random.default_rng(0).integers(20, 30, np.count_nonzero(image == 0))
+    card = fake.card(normalisation=normalisation, preprocess=preprocess)
+    settings = SegmentSettings(diameter=40, tile=192)
+    expected = segment(image, fake.engine(card), settings)
+    instances = segment(change(image), fake.engine(card), settings)
+    assert len(instances) == len(expected) >= 15
+    for a, b in zip(expected, instances, strict=True):
+        assert a.box == b.box
+        np.testing.assert_array_equal(a.mask, b.mask)
 
 
 def test_soft_suppression_lowers_the_score_of_a_cell_that_hard_suppression_drops(fake):

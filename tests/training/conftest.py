@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from napari_centermask.io.coco.document import write_coco
+from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.settings import ModelSettings, TrainSettings
+from napari_centermask.settings import ModelSettings, TrainSettings, UNetSettings
 
 TINY = {
     "backbone": "V-19-slim-dw-eSE",
@@ -65,3 +67,23 @@ def settings(folder, tmp_path, tiny):
         amp="off",
         device="cpu",
     )
+
+
+@pytest.fixture
+def unet(settings):
+    """A short run of a small U-Net on the folder."""
+    return settings.model_copy(update={"model": UNetSettings(in_channels=1, width=8, depth=3), "learning_rate": 5e-3})
+
+
+@pytest.fixture
+def two(folder):
+    """The folder with two categories: every fifth cell is dead."""
+    for split in ("train", "val"):
+        path = folder / f"annotations_{split}.json"
+        records = read_coco(path, images_root=folder / "images")
+        for record in records:
+            record.instances.categories = {1: "living", 2: "dead"}
+            for n, cell in enumerate(list(record.instances)):
+                record.instances.set(cell.id, replace(cell, category=1 + (n % 5 == 0)))
+        write_coco(path, records)
+    return folder

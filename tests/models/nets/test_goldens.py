@@ -20,7 +20,7 @@ from napari_centermask.engines import Features
 from napari_centermask.engines.decode import candidates, detect
 from napari_centermask.models.nets.centermask import CenterMask
 from napari_centermask.models.nets.fcos import flatten, propose
-from napari_centermask.models.nets.roi_heads import assign_levels, of_class, pool
+from napari_centermask.models.nets.roi_heads import assign_levels, pool
 from napari_centermask.models.store.checkpoint import load_state
 from napari_centermask.models.store.reference import guess_settings, settings_from_reference
 from napari_centermask.training.losses.centermask import (
@@ -571,8 +571,3 @@ def check_gradients(model, facts):
     for key, value in expected.items():
         assert norms.get(key, 0.0) == pytest.approx(value, rel=bound, abs=1e-5), key
     assert not [k for k in facts.get("params_without_grad", []) if norms.get(k, 0.0) > 1e-5]
-
-
-def test_of_class_picks_each_regions_own_map():
-    maps = torch.arange(24.0).reshape(2, 3, 2, 2)
-    assert torch.equal(of_class(maps, torch.tensor([2, 0])), torch.stack([maps[0, 2], maps[1, 0]]))

@@ -138,23 +138,6 @@ def test_training_sees_an_image_as_the_pipeline_does(drawn, tmp_path):
         np.testing.assert_array_equal(sample.image, view[:])
 
 
-def test_a_start_model_brings_its_inputs_along(drawn, tmp_path):
-    how = PreprocessSettings(background="tophat", denoise="median")
-    old = settings_for(drawn, tmp_path, preprocess=how, normalisation="zscore")
-    card = make_card(old, type("Model", (), {"settings": old.model}), name="x")
-    flat = PreprocessSettings(flat_field=tmp_path / "flat.tif", dark=5)
-    new = follow_card(settings_for(drawn, tmp_path, preprocess=flat, channel_names=[]), card)
-    assert new.preprocess == how.model_copy(update={"flat_field": tmp_path / "flat.tif", "dark": 5})
-    assert (new.normalisation, new.channel_names) == ("zscore", NAMES)
-
-
-def test_training_without_new_settings_draws_the_same_tiles_as_before(folder, settings):
-    raw = load_split(folder, "train")
-    for before, after in zip(raw, prepared(raw, settings), strict=True):
-        assert after.image is before.image
-        np.testing.assert_array_equal((after.lo, after.hi), (before.lo, before.hi))
-
-
 def test_a_flat_field_is_that_of_the_data_and_not_of_what_is_replayed(settings, drawn, tmp_path):
     tifffile.imwrite(tmp_path / "flat.tif", np.full((160, 200), 2, np.uint16))  # the drawn images are 192 x 192
     light = PreprocessSettings(flat_field=tmp_path / "flat.tif")
@@ -192,15 +175,6 @@ def test_names_that_do_not_fit_the_network_end_a_training_before_it_starts(drawn
         next(train(settings_for(drawn, tmp_path / "run", **changes)))
 
 
-def test_a_training_image_that_lacks_a_channel_is_named(drawn, tmp_path):
-    settings = settings_for(drawn, tmp_path, channel_names=["nucleus", "cytoplasm", "actin"])
-    with pytest.raises(BadImage, match=r"train_0\.ome\.tif: .*actin is missing"):
-        batches(settings)
-    nameless = [replace(sample, image=sample.image[:2], names=()) for sample in load_split(drawn, "val")]
-    with pytest.raises(BadImage, match=r"val_0\.ome\.tif: .*the image's channels have no names"):
-        prepared(nameless, settings)
-
-
 def test_a_validation_image_that_lacks_a_channel_is_named_before_the_first_step(drawn, tmp_path):
     folder = tmp_path / "data"
     multichannel.write(folder, splits={"train": 1, "val": 1})
@@ -209,3 +183,22 @@ def test_a_validation_image_that_lacks_a_channel_is_named_before_the_first_step(
     tifffile.imwrite(folder / "images" / "val_0.ome.tif", whole[:2], ome=True, metadata=about)
     with pytest.raises(BadImage, match=r"val_0\.ome\.tif: .*membrane is missing"):
         check_data(settings_for(folder, tmp_path))
+
+
+def test_a_start_model_brings_its_inputs_along(drawn, tmp_path):
+    how = PreprocessSettings(background="tophat", denoise="median")
+    old = settings_for(drawn, tmp_path, preprocess=how, normalisation="zscore")
+    card = make_card(old, type("Model", (), {"settings": old.model}), name="x")
+    flat = PreprocessSettings(flat_field=tmp_path / "flat.tif", dark=5)
+    new = follow_card(settings_for(drawn, tmp_path, preprocess=flat, channel_names=[]), card)
+    assert new.preprocess == how.model_copy(update={"flat_field": tmp_path / "flat.tif", "dark": 5})
+    assert (new.normalisation, new.channel_names) == ("zscore", NAMES)
+
+
+def test_a_training_image_that_lacks_a_channel_is_named(drawn, tmp_path):
+    settings = settings_for(drawn, tmp_path, channel_names=["nucleus", "cytoplasm", "actin"])
+    with pytest.raises(BadImage, match=r"train_0\.ome\.tif: .*actin is missing"):
+        batches(settings)
+    nameless = [replace(sample, image=sample.image[:2], names=()) for sample in load_split(drawn, "val")]
+    with pytest.raises(BadImage, match=r"val_0\.ome\.tif: .*the image's channels have no names"):
+        prepared(nameless, settings)

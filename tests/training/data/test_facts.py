@@ -1,10 +1,12 @@
 """What a card keeps of the data that its model was trained on."""
 
+import shutil
+
 import numpy as np
 
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.training.data.facts import data_facts
+from napari_centermask.training.data.facts import data_facts, data_hash, data_hashes
 
 
 def test_diameters_are_those_of_whole_cells_of_the_data_and_not_of_the_replay(folder, tmp_path, cells):
@@ -26,3 +28,20 @@ def test_diameters_are_those_of_whole_cells_of_the_data_and_not_of_the_replay(fo
     assert set(facts["data"]) == {"data", "known"}
     assert "before" in facts["learned"]
     assert len(facts["learned"]) == 3  # two images of the data, one of which is the replay's too, and what was before
+
+
+def test_the_hash_changes_with_a_pixel(folder):
+    before = data_hash(folder, "train")
+    path = folder / "images" / "train_1.png"
+    path.write_bytes(path.read_bytes() + b"\0")
+    assert data_hash(folder, "train") != before
+
+
+def test_folders_of_one_name_keep_a_hash_each(folder, tmp_path):
+    other = tmp_path / "other" / folder.name
+    shutil.copytree(folder, other)
+    (other / "annotations_train.json").write_bytes((folder / "annotations_val.json").read_bytes())
+    hashes = data_hashes([folder, other])
+    assert list(hashes) == [folder.name, f"{folder.name} 2"]
+    assert hashes[folder.name] == {split: data_hash(folder, split) for split in ("train", "val")}
+    assert hashes[f"{folder.name} 2"]["train"] == data_hash(other, "train") != hashes[folder.name]["train"]

@@ -1,29 +1,20 @@
 """Nothing that shows the same cells stands on both sides of a split."""
 
-import json
-import zlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
+from recorded import record
 
 from napari_centermask.core.errors import BadAnnotations, BadSettings
 from napari_centermask.core.instances import Instance, Instances
-from napari_centermask.io.coco.document import read_coco, write_coco
+from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.groups import sources_of
-from napari_centermask.io.project import Project
-from napari_centermask.io.reviewed import PARTIAL, is_centred, is_partial, truth_of
+from napari_centermask.io.reviewed import PARTIAL, is_centred, truth_of
 from napari_centermask.io.trained_on import merged, overlap, places_in, places_of
-from napari_centermask.training.data.dataset import freeze_dataset
 from napari_centermask.training.data.split import hold_out
-from napari_centermask.training.run.defaults import facts_of
-
-
-def record(name, cells, n=6, **fields):
-    instances = cells(n=n, overlap=0.0, seed=zlib.crc32(name.encode()) % 1000, shape=(120, 160), radius=9)
-    return ImageRecord(1, name, None, instances.shape, instances, **fields)
 
 
 def test_frames_planes_and_equal_files_belong_to_their_source(cells, tmp_path):
@@ -56,21 +47,6 @@ def test_of_five_images_none_with_hardly_a_cell_judges_alone_and_none_with_more_
         parts = hold_out(records, seed=seed)
         assert parts.kind == "regions"
         assert 6 < sum(len(truth_of(r, partial=True).instances) for r in parts.val) <= 0.2 * 58
-
-
-@pytest.mark.parametrize("n", [6, 24, 60])
-def test_all_that_is_held_out_is_at_most_the_part(cells, tmp_path, n):
-    (tmp_path / "images").mkdir()
-    names = [f"{number}.png" for number in range(n)]
-    records = [replace(record(name, cells, n=5 + k % 7), id=k) for k, name in enumerate(names, start=1)]
-    for k, name in enumerate(names):
-        Image.fromarray(np.full((120, 160), k, np.uint8)).save(tmp_path / "images" / name)
-    write_coco(tmp_path / "annotations.json", records)
-    freeze_dataset(tmp_path, tmp_path / "data")
-    known = read_coco(tmp_path / "data" / "annotations_train.json")
-    part = is_partial(known)
-    left = sum(len(truth_of(r, partial=part).instances) for r in known)
-    assert 0.8 <= left / sum(len(r.instances) for r in records) <= 0.9
 
 
 def test_of_few_images_a_place_of_each_judges(cells):
@@ -246,97 +222,3 @@ def source(tmp_path, cells):
         Image.fromarray(np.zeros(cell.shape, np.uint8)).save(folder / "images" / f"{number}.png")
     write_coco(folder / "annotations.json", records)
     return folder
-
-
-def test_a_frozen_half_still_knows_that_it_is_partly_reviewed(source, tmp_path):
-    freeze_dataset(source, tmp_path / "data")
-    for part in ("train", "val"):
-        records = read_coco(tmp_path / "data" / f"annotations_{part}.json", images_root=tmp_path / "data" / "images")
-        assert is_partial(records)
-        assert all(r.path.is_file() for r in records)
-
-
-def test_a_category_that_no_cell_has_is_not_part_of_the_data(source, tmp_path):
-    """A new project has one called cell, and gets another from its model: nobody wants a model of two."""
-    path = source / "annotations.json"
-    values = json.loads(path.read_text())
-    for annotation in values["annotations"]:
-        annotation["category_id"] = 2
-    values["categories"] = [{"id": 1, "name": "cell"}, {"id": 2, "name": "nucleus"}]
-    path.write_text(json.dumps(values))
-    freeze_dataset(source, tmp_path / "data")
-    assert facts_of(tmp_path / "data").categories == ("nucleus",)
-    for record in read_coco(tmp_path / "data" / "annotations_val.json"):
-        assert list(record.instances.categories.values()) == ["nucleus"]
-
-
-def test_what_the_threshold_hides_is_not_a_cell_of_a_reviewed_image(tmp_path, cells):
-    folder = tmp_path / "project"
-    folder.mkdir()
-    for name in ("a.png", "b.png"):
-        Image.fromarray(np.full((120, 160), ord(name[0]), np.uint8)).save(folder / name)
-    with Project.open(folder) as project:
-        for id in (1, 2):
-            result = project.result(id)
-            result.threshold = 0.5
-            instances = [
-                replace(c, score=0.9 if n < 6 else 0.3) for n, c in enumerate(record("a.png", cells, n=9).instances)
-            ]
-            project.set_predictions(id, Instances((120, 160), instances), model="nuclei")
-            project.set_status(id, "reviewed")
-        project.save()
-    freeze_dataset(folder, tmp_path / "data")
-    parts = [read_coco(tmp_path / "data" / f"annotations_{part}.json") for part in ("train", "val")]
-    truths = [truth_of(record, partial=True) for records in parts for record in records]
-    assert sum(len(t.instances) for t in truths) == 12
-    assert all(c.score == 0.9 for t in truths for c in t.instances)
-
-
-def test_no_place_trained_on_is_tested_on_later(tmp_path, images):
-    names = [f"{n}.png" for n in range(14)]
-    (tmp_path / "images").mkdir()
-    records = [replace(r, id=n) for n, r in enumerate(images(names), start=1)]
-    for r in records:
-        r.path.rename(tmp_path / "images" / r.file_name)
-    write_coco(tmp_path / "annotations.json", records)
-    folder = tmp_path / "data"
-    trained_on = {}
-    for _ in range(3):
-        freeze_dataset(tmp_path, folder, trained_on=trained_on)
-        sides = {
-            s: read_coco(folder / f"annotations_{s}.json", images_root=folder / "images")
-            for s in ("train", "val", "test")
-            if (folder / f"annotations_{s}.json").exists()
-        }
-        judged = [r for s in ("val", "test") for r in sides.get(s, [])]
-        assert judged
-        assert not any(places_in(r, trained_on) for r in judged)
-        trained_on = merged(trained_on, places_of(sides["train"]))
-
-
-def test_too_few_cells_are_refused_with_what_to_do(tmp_path, cells):
-    (tmp_path / "images").mkdir()
-    Image.fromarray(np.zeros((120, 160), np.uint8)).save(tmp_path / "images" / "a.png")
-    write_coco(tmp_path / "annotations.json", [record("a.png", cells, n=2)])
-    with pytest.raises(BadAnnotations, match="Correct more cells"):
-        freeze_dataset(tmp_path, tmp_path / "data")
-
-
-def test_many_sources_leave_some_on_which_nothing_is_chosen(tmp_path, cells):
-    (tmp_path / "images").mkdir()
-    names = [f"{n}.png" for n in range(60)]
-    for n, name in enumerate(names):
-        Image.fromarray(np.full((120, 160), n, np.uint8)).save(tmp_path / "images" / name)
-    write_coco(tmp_path / "annotations.json", [replace(record(m, cells), id=n) for n, m in enumerate(names, start=1)])
-    freeze_dataset(tmp_path, tmp_path / "data")
-    parts = [
-        {r.file_name for r in read_coco(tmp_path / "data" / f"annotations_{s}.json")} for s in ("train", "val", "test")
-    ]
-    assert all(parts)
-    assert sum(map(len, parts)) == len(set.union(*parts)) == 60
-    assert min(map(len, parts)) >= 5
-    write_coco(
-        tmp_path / "annotations.json", [replace(record(m, cells), id=n) for n, m in enumerate(names[:4], start=1)]
-    )
-    freeze_dataset(tmp_path, tmp_path / "data")  # with few there is none, and that of before would not be held out
-    assert not (tmp_path / "data" / "annotations_test.json").exists()

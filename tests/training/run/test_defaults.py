@@ -1,10 +1,13 @@
 """What the defaults know of this machine."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 
+from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.zoo import find_model
+from napari_centermask.settings import UNetSettings
 from napari_centermask.training.run import defaults
 from napari_centermask.training.run.defaults import DataFacts, Machine, suggest
 
@@ -43,3 +46,111 @@ def test_what_a_model_knows_is_shown_again_only_where_the_data_mean_the_same(tmp
     suggestion = suggest(tmp_path, tmp_path / "run", card=card, start="nuclei", facts=facts, machine=Machine(cores=2))
     assert bool(suggestion.settings.replay) == is_shown
     assert ("other categories" in suggestion.reasons["replay_part"]) != is_shown
+
+
+TWO_CORES = Machine(2)
+
+
+@pytest.fixture
+def suggested(facts, tmp_path):
+    card = find_model("nuclei").card
+
+    def make(machine=TWO_CORES, tuned=True, **changes):
+        options = {"card": card, "start": "nuclei"} if tuned else {}
+        return suggest(tmp_path, tmp_path / "run", machine=machine, facts=replace(facts, **changes), **options)
+
+    return make
+
+
+def test_a_hundred_cells_on_two_cores_take_at_most_ten_minutes(suggested):
+    suggestion = suggested()
+    assert suggestion.settings.minutes <= 8  # and the comparison
+    assert suggestion.settings.workers == 1
+    assert "2 CPU cores" in suggestion.reasons["minutes"]
+
+
+def test_little_data_keeps_the_first_layers_and_much_data_frees_them(suggested):
+    assert [suggested(n_cells=n).settings.freeze for n in (50, 200, 5000)] == ["early", "stem", "none"]
+
+
+def test_more_cells_are_trained_longer(suggested):
+    lengths = [suggested(n_cells=n).settings.steps for n in (10, 100, 400)]
+    assert lengths == sorted(set(lengths))
+
+
+def test_tiles_fit_small_images_and_the_network(suggested):
+    for side in (64, 200, 512, 4096):
+        tile = suggested(side=side).settings.tile
+        assert tile % 32 == 0
+        assert 128 <= tile <= 512
+    assert suggested(side=150).settings.tile < suggested(side=2000).settings.tile
+
+
+def test_a_gpu_takes_larger_batches_without_a_limit_of_time(suggested):
+    small, large = (suggested(machine=Machine(8, gpu)).settings for gpu in (4.0, 24.0))
+    assert 2 <= small.batch < large.batch
+    assert large.minutes is None
+
+
+def test_the_start_model_gives_the_diameter_and_the_network(suggested):
+    card = find_model("nuclei").card
+    suggestion = suggested().settings
+    assert (suggestion.diameter, suggestion.model, suggestion.start) == (card.diameter, card.model, "nuclei")
+    assert suggestion.compare
+
+
+def test_other_categories_make_the_last_layers_anew_and_rare_ones_are_drawn_more(suggested):
+    suggestion = suggested(categories=("living", "dead"), n_rare=5)
+    assert suggestion.settings.model.categories == ["living", "dead"]
+    assert suggestion.settings.oversample > 0
+    assert "dead" in suggestion.reasons["model"]
+
+
+def test_a_fine_tuning_of_nuclei_shows_its_own_data_again_and_gives_the_reason(suggested):
+    suggestion = suggested(categories=("nucleus",))
+    (replay,) = suggestion.settings.replay
+    assert (replay / "annotations_val.json").is_file()
+    assert suggestion.settings.replay_part == 0.25
+    assert "forget" in suggestion.reasons["replay_part"]
+    other = suggested(categories=("living", "dead"), n_rare=5)
+    assert (other.settings.replay, other.settings.replay_part) == ([], 0.0)
+    assert "categories" in other.reasons["replay_part"]
+    assert suggested(tuned=False).settings.replay == []
+
+
+def test_a_model_of_other_categories_than_its_parent_is_not_shown_the_parents_data(tmp_path, facts):
+    card, facts = find_model("live-dead").card, replace(facts, categories=("living", "dead"))
+    suggestion = suggest(tmp_path, tmp_path / "run", card=card, start="live-dead", facts=facts, machine=TWO_CORES)
+    assert (suggestion.settings.replay, suggestion.settings.replay_part) == ([], 0.0)
+    assert "categories" in suggestion.reasons["replay_part"]
+
+
+def test_the_shipped_sample_is_read_by_the_sampler_and_leaks_nothing(suggested):
+    from napari_centermask.training.data.loader import load_split
+
+    (replay,) = suggested(categories=("nucleus",)).settings.replay
+    train, val = (load_split(replay, split) for split in ("train", "val"))
+    assert (len(train), len(val)) == (74, 20)
+    assert sum(len(s.instances) for s in train) == 1233
+    assert not {s.name for s in train} & {s.name for s in val}
+
+
+def test_from_scratch_the_network_is_made_for_the_data(suggested):
+    suggestion = suggested(tuned=False, channels=2).settings
+    assert (suggestion.start, suggestion.model.in_channels, suggestion.freeze) == (None, 2, "none")
+
+
+def test_the_inputs_of_the_start_model_stay(facts, tmp_path):
+    form = UNetSettings(in_channels=2, width=8)
+    inputs = {"channel_names": ["nuclei", "membranes"], "preprocess": {"background": "gaussian"}}
+    card = ModelCard(name="two", licence="CC0-1.0", model=form, diameter=22.0, normalisation="zscore", **inputs)
+    suggestion = suggest(tmp_path, tmp_path / "run", card=card, facts=facts, machine=TWO_CORES, replay=[]).settings
+    assert (suggestion.model, suggestion.diameter) == (form, 22.0)
+    assert suggestion.channel_names == ["nuclei", "membranes"]
+    assert suggestion.preprocess.background == "gaussian"
+    assert suggestion.normalisation == "zscore"
+
+
+@pytest.fixture
+def facts():
+    return DataFacts(n_images=6, n_cells=100, diameter=30.0, side=512, channels=1, categories=("cell",), n_rare=100)

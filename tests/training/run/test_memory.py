@@ -12,7 +12,6 @@ from napari_centermask.training.families import centermask
 from napari_centermask.training.run.distributed import World
 from napari_centermask.training.run.loop import train
 from napari_centermask.training.run.memory import first_that_fits, fits, release, step_failed
-from napari_centermask.training.run.shortage import smaller_steps
 from napari_centermask.training.run.trainer import Trainer
 
 SHORT = "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"
@@ -95,36 +94,6 @@ def test_an_error_that_does_not_tell_of_memory_proves_nothing(settings, monkeypa
     assert failed.remedy == {"batch": 1}
 
 
-def state(trainer):
-    parts = (trainer.model.state_dict(), trainer.optimiser.state_dict(), trainer.scaler.state_dict())
-    return copy.deepcopy((*parts, trainer.average.state, trainer.average.updates, vars(trainer.progress)))
-
-
-def equal(one, other):
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(equal(v, other[k]) for k, v in one.items())
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(equal, one, other))
-    return one == other
-
-
-@pytest.mark.parametrize("steps", [0, 1])
-def test_trying_changes_nothing_of_the_run(large, memory_for, steps):
-    trainer = Trainer(large.model_copy(update={"batch": 2}))
-    memory_for(2 * 224**2)
-    for _, batch in zip(range(steps), batches(trainer.settings), strict=False):
-        trainer.step(batch.images, batch.truths)
-    before, random = state(trainer), torch.get_rng_state()
-    assert fits(trainer, 2, 160)
-    assert not fits(trainer, 4, 224)
-    assert first_that_fits(trainer) == ((2, 160), True)  # the largest after its own
-    assert equal(state(trainer), before)
-    assert torch.equal(torch.get_rng_state(), random)
-    assert all(p.grad is None for p in trainer.model.parameters())
-
-
 def test_what_is_tried_is_as_full_of_cells_as_the_tiles_were(settings, monkeypatch):
     trainer = Trainer(settings)
     seen, losses = [], centermask.batch_losses
@@ -174,14 +143,6 @@ def test_a_searched_rate_that_is_short_of_memory_halves_the_batch_too(settings, 
     assert run[-1].step == settings.steps
 
 
-def test_a_smaller_batch_holds_for_a_run_that_was_halved_before(settings):
-    trainer = Trainer(settings.model_copy(update={"batch": 2}))
-    trainer.progress.batch = 4
-    assert trainer.batch == 2
-    trainer.progress.batch = 1
-    assert trainer.batch == 1
-
-
 @pytest.mark.parametrize("first", [True, False])
 def test_an_evaluation_that_is_short_of_memory_is_explained_and_no_smaller_step_proposed(settings, first):
     def short(*_):
@@ -215,16 +176,31 @@ def test_helpers_that_the_system_ended_are_fewer_afterwards(settings, monkeypatc
     assert failure(settings.model_copy(update={"batch": 4, "tile": 160, "workers": 2})).remedy["workers"] == 1
 
 
-def test_smaller_steps_go_from_many_pixels_to_few():
-    assert smaller_steps(2, 192) == [(1, 192), (1, 128)]
-    assert smaller_steps(4, 512)[:3] == [(4, 384), (4, 288), (2, 288)]
-    assert (1, 320) in smaller_steps(4, 320)  # not (4, 160), as many pixels: the larger tile shows more cells whole
-    assert (4, 160) not in smaller_steps(4, 320)
-    assert smaller_steps(1, 128) == smaller_steps(1, 64) == []
-    for batch, tile in ((1, 160), (3, 224), (16, 1024)):
-        steps = [(batch, tile), *smaller_steps(batch, tile)]
-        pixels = [b * t**2 for b, t in steps]
-        assert all(less <= 0.75 * more for more, less in zip(pixels[:-1], pixels[1:-1], strict=False))
-        assert pixels == sorted(set(pixels), reverse=True)
-        assert steps[-1] == (1, 128)
-        assert all(t % 32 == 0 for _, t in steps)
+def state(trainer):
+    parts = (trainer.model.state_dict(), trainer.optimiser.state_dict(), trainer.scaler.state_dict())
+    return copy.deepcopy((*parts, trainer.average.state, trainer.average.updates, vars(trainer.progress)))
+
+
+def equal(one, other):
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(v, other[k]) for k, v in one.items())
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return one == other
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_trying_changes_nothing_of_the_run(large, memory_for, steps):
+    trainer = Trainer(large.model_copy(update={"batch": 2}))
+    memory_for(2 * 224**2)
+    for _, batch in zip(range(steps), batches(trainer.settings), strict=False):
+        trainer.step(batch.images, batch.truths)
+    before, random = state(trainer), torch.get_rng_state()
+    assert fits(trainer, 2, 160)
+    assert not fits(trainer, 4, 224)
+    assert first_that_fits(trainer) == ((2, 160), True)  # the largest after its own
+    assert equal(state(trainer), before)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(p.grad is None for p in trainer.model.parameters())

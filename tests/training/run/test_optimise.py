@@ -1,19 +1,11 @@
 """Frozen layers, slower first layers, other categories, a rate from the data, TensorBoard files."""
 
-import struct
-
-import numpy as np
 import pytest
 import torch
 
-from napari_centermask.core.errors import TrainingFailed
 from napari_centermask.models.nets.centermask import CenterMask
-from napari_centermask.training.data.loader import batches
 from napari_centermask.training.run.optimise import depth_of, freeze, make_optimiser, set_rate
-from napari_centermask.training.run.rate_finder import find_rate
 from napari_centermask.training.run.start import for_categories
-from napari_centermask.training.run.tensorboard import EventFile, masked_crc
-from napari_centermask.training.run.trainer import Trainer
 
 
 @pytest.fixture
@@ -61,41 +53,3 @@ def test_new_categories_begin_with_what_the_old_ones_find(model):
         old_logits, new_logits = model.eval().dense(x)[1], new.dense(x)[1]
     assert new_logits.shape[2] == 3
     assert torch.allclose(new_logits, old_logits.expand(-1, -1, 3), atol=1e-6)
-
-
-def test_the_rate_finder_leaves_the_trainer_as_it_was(settings):
-    trainer = Trainer(settings)
-    before = {k: v.clone() for k, v in trainer.model.state_dict().items()}
-    pairs = ((b.images, b.truths) for b in batches(settings))
-    curve = find_rate(trainer, pairs, steps=8)
-    assert 1e-7 < curve.best < 0.1
-    assert np.isfinite(curve.losses).all()
-    assert all(torch.equal(v, before[k]) for k, v in trainer.model.state_dict().items())
-    assert trainer.progress.step == 0
-
-
-def test_a_loss_that_is_never_finite_is_named_by_the_rate_finder(settings, monkeypatch):
-    monkeypatch.setattr(Trainer, "_losses", lambda *_: {"loss_mask": torch.tensor(float("nan"), requires_grad=True)})
-    trainer = Trainer(settings)
-    with pytest.raises(TrainingFailed, match="loss_mask became"):
-        find_rate(trainer, ((b.images, b.truths) for b in batches(settings)), steps=8)
-
-
-def test_event_files_follow_the_record_format(tmp_path):
-    # The check value of CRC-32C for "123456789" is 0xE3069283 (RFC 3720, B.4).
-    crc = 0xE3069283
-    assert masked_crc(b"123456789") == ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-    file = EventFile(tmp_path)
-    file.add(300, {"loss": 0.5, "name": "text", "flag": True})
-    file.close()
-    data, records = file.path.read_bytes(), []
-    while data:
-        (length,) = struct.unpack("<Q", data[:8])
-        assert struct.unpack("<I", data[8:12])[0] == masked_crc(data[:8])
-        content = data[12 : 12 + length]
-        assert struct.unpack("<I", data[12 + length : 16 + length])[0] == masked_crc(content)
-        records.append(content)
-        data = data[16 + length :]
-    assert b"brain.Event:2" in records[0]
-    assert b"\x10\xac\x02" in records[1]  # step 300
-    assert records[1].endswith(b"loss\x15" + struct.pack("<f", 0.5))

@@ -67,14 +67,3 @@ def test_settings_that_do_not_fit_are_named_and_the_checkpoint_is_kept(settings,
     assert "damaged" not in str(failed.value)
     assert failed.value.remedy == {}
     assert trainer.files.newest.read_bytes() == before
-
-
-@pytest.mark.parametrize(("before", "after"), [("bf16", "fp16"), ("fp16", "off")])
-def test_a_run_continues_with_another_precision(settings, before, after):
-    trainer = Trainer(settings.model_copy(update={"amp": before}))
-    trainer.progress.step = 3
-    trainer.save()
-    resumed = Trainer(settings.model_copy(update={"amp": after}))
-    assert resumed.resume() is None
-    assert resumed.progress.step == 3
-    assert resumed.scaler.is_enabled() == (after == "fp16")

@@ -1,21 +1,18 @@
 """U-Nets in the shared loop: they learn, resume, start from one another and follow every schedule."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from napari_centermask.core.errors import BadSettings
-from napari_centermask.io.coco.document import read_coco, write_coco
-from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.coco.document import read_coco
 from napari_centermask.models.nets.build import MapModel
 from napari_centermask.models.nets.smp import CLASSES
 from napari_centermask.models.store.checkpoint import load_model
 from napari_centermask.settings import AugmentSettings, LossSettings, TrainSettings, UNetSettings
 from napari_centermask.training.data.loader import batches
-from napari_centermask.training.losses.class_weights import class_weights
 from napari_centermask.training.run import validate
 from napari_centermask.training.run.loop import train
 from napari_centermask.training.run.optimise import depth_of, freeze, learning_rate
@@ -23,26 +20,6 @@ from napari_centermask.training.run.start import for_categories, make_start
 from napari_centermask.training.run.trainer import Trainer
 
 SMALL = {"in_channels": 1, "width": 8, "depth": 3}
-
-
-@pytest.fixture
-def unet(settings):
-    """A short run of a small U-Net on the folder."""
-    return settings.model_copy(update={"model": UNetSettings(**SMALL), "learning_rate": 5e-3})
-
-
-@pytest.fixture
-def two(folder):
-    """The folder with two categories: every fifth cell is dead."""
-    for split in ("train", "val"):
-        path = folder / f"annotations_{split}.json"
-        records = read_coco(path, images_root=folder / "images")
-        for record in records:
-            record.instances.categories = {1: "living", 2: "dead"}
-            for n, cell in enumerate(list(record.instances)):
-                record.instances.set(cell.id, replace(cell, category=1 + (n % 5 == 0)))
-        write_coco(path, records)
-    return folder
 
 
 def quiet(settings, score=lambda *_: {"AP": 0.0}):
@@ -136,37 +113,6 @@ def test_new_categories_begin_as_what_the_model_knew():
     assert torch.allclose(after[:, [0, 3, 4]], before[:, [0, 3, 4]], atol=1e-6)  # background, border, distance
     assert torch.allclose(after[:, 1], before[:, 2], atol=1e-6)
     assert torch.allclose(after[:, 2], before[:, 1:3].mean(dim=1), atol=1e-6)
-
-
-def test_class_weights_are_the_median_over_each_frequency(two, unet):
-    settings = unet.model_copy(update={"model": UNetSettings(**SMALL, categories=["living", "dead"])})
-    pixels = np.zeros(3)
-    for record in read_coco(two / "annotations_train.json", images_root=two / "images"):
-        labels = np.zeros(record.shape, int)
-        for cell in record.instances:
-            y0, x0, y1, x1 = cell.box
-            labels[y0:y1, x0:x1][cell.mask] = cell.category
-        pixels += np.bincount(labels.ravel(), minlength=3)
-    assert class_weights(settings) == pytest.approx(np.median(pixels) / pixels, rel=1e-4)
-    balanced = settings.model_copy(update={"losses": LossSettings(class_weights="balanced")})
-    assert Trainer(balanced).class_weights.tolist() == pytest.approx(class_weights(settings).tolist())
-    assert Trainer(settings).class_weights is None
-
-
-def test_weights_of_a_category_that_is_nowhere_are_refused(folder, unet):
-    settings = unet.model_copy(update={"model": UNetSettings(**SMALL, categories=["cell", "dead"])})
-    with pytest.raises(BadSettings, match="have none of dead"):
-        class_weights(settings)
-
-
-def test_unreviewed_pixels_have_no_weight(folder, unet, cells):
-    truth = cells(n=6, overlap=0.0, seed=1, shape=(160, 200))
-    record = ImageRecord(1, "train_1.png", None, truth.shape, truth, reviewed=((0, 0, 80, 200),))
-    write_coco(folder / "annotations_train.json", [record])
-    known = read_coco(folder / "annotations_train.json", images_root=folder / "images")[0].instances
-    area = sum(c.area for c in known if c.box[0] + c.box[2] < 160)
-    background, foreground = class_weights(unet)
-    assert foreground / background == pytest.approx((80 * 200 - area) / area, rel=1e-4)
 
 
 def test_rare_categories_fill_more_of_the_tiles(two, unet):
