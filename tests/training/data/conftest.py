@@ -32,3 +32,17 @@ def half(folder, cells):
     ]
     write_coco(folder / "annotations_train.json", records)
     return truth
+
+
+@pytest.fixture
+def images(tmp_path, cells):
+    """Records with files: images of different bytes."""
+    from recorded import record
+
+    def made(names, n=12):
+        for name in names:
+            pixels = np.random.default_rng(sum(name.encode())).integers(0, 255, (120, 160), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name)
+        return [replace(record(name, cells, n=n), path=tmp_path / name) for name in names]
+
+    return made

@@ -18,6 +18,22 @@ from napari_centermask.training.data.dataset import freeze_dataset
 from napari_centermask.training.run.defaults import facts_of
 
 
+@pytest.fixture
+def source(tmp_path, cells):
+    folder = tmp_path / "source"
+    (folder / "images").mkdir(parents=True)
+    records = []
+    for number in range(4):
+        cell = record(f"{number}.png", cells)
+        human = [replace(c, status="corrected" if n % 2 else "predicted") for n, c in enumerate(cell.instances)]
+        regions = ((0, 0, 120, 80),) if number == 0 else ()
+        left = type(cell.instances)(cell.shape, human)
+        records.append(replace(cell, id=number + 1, instances=left, reviewed=regions))
+        Image.fromarray(np.zeros(cell.shape, np.uint8)).save(folder / "images" / f"{number}.png")
+    write_coco(folder / "annotations.json", records)
+    return folder
+
+
 @pytest.mark.parametrize("n", [6, 24, 60])
 def test_all_that_is_held_out_is_at_most_the_part(cells, tmp_path, n):
     (tmp_path / "images").mkdir()

@@ -4,12 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
 from recorded import record
 
 from napari_centermask.core.errors import BadAnnotations, BadSettings
 from napari_centermask.core.instances import Instance, Instances
-from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.groups import sources_of
 from napari_centermask.io.reviewed import PARTIAL, is_centred, truth_of
@@ -155,19 +153,6 @@ def test_a_region_without_cells_is_not_the_one_that_judges():
     assert 1 <= len(known(parts.val)["a.png"].instances) < 6
 
 
-@pytest.fixture
-def images(tmp_path, cells):
-    """Records with files: images of different bytes."""
-
-    def made(names, n=12):
-        for name in names:
-            pixels = np.random.default_rng(sum(name.encode())).integers(0, 255, (120, 160), np.uint8)
-            Image.fromarray(pixels).save(tmp_path / name)
-        return [replace(record(name, cells, n=n), path=tmp_path / name) for name in names]
-
-    return made
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_images_that_the_start_model_was_trained_on_are_not_held_out(images, seed):
     names = [f"{c}.png" for c in "abcdef"]
@@ -206,19 +191,3 @@ def test_a_region_that_was_trained_on_is_not_held_out_when_another_comes(images)
 def test_a_fraction_of_0_or_1_is_refused(cells, part):
     with pytest.raises(BadSettings, match="between 0 and 1"):
         hold_out([record(name, cells) for name in ("a.png", "b.png")], val_part=part)
-
-
-@pytest.fixture
-def source(tmp_path, cells):
-    folder = tmp_path / "source"
-    (folder / "images").mkdir(parents=True)
-    records = []
-    for number in range(4):
-        cell = record(f"{number}.png", cells)
-        human = [replace(c, status="corrected" if n % 2 else "predicted") for n, c in enumerate(cell.instances)]
-        regions = ((0, 0, 120, 80),) if number == 0 else ()
-        left = type(cell.instances)(cell.shape, human)
-        records.append(replace(cell, id=number + 1, instances=left, reviewed=regions))
-        Image.fromarray(np.zeros(cell.shape, np.uint8)).save(folder / "images" / f"{number}.png")
-    write_coco(folder / "annotations.json", records)
-    return folder
