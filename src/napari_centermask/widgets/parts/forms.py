@@ -14,11 +14,12 @@ from qtpy.QtWidgets import QAbstractSpinBox, QFormLayout, QLabel, QWidget
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.settings import Settings
+from napari_centermask.widgets.parts.layout import show_row
 
 if TYPE_CHECKING:
     from magicgui.widgets.bases import ValueWidget
 
-_LABELS = {"nms": "Box NMS", "mask_nms": "Mask NMS", "max_detections": "Most per tile"}
+_LABELS = {"nms": "Box NMS", "soft_nms": "Soft NMS", "mask_nms": "Mask NMS", "max_detections": "Most per tile"}
 _LIMITS = {"ge": "min", "gt": "min", "le": "max", "lt": "max", "multiple_of": "step"}
 
 
@@ -90,7 +91,7 @@ class SettingsForm(QWidget):
         self._idle = {name: why for name, why in reasons.items() if name in self.rows}
         for name, row in self.rows.items():
             row.explain(self._idle.get(name, ""))
-            self._layout.setRowVisible(row.control.native, not (hide and name in self._idle))
+            show_row(self._layout, row.control.native, not (hide and name in self._idle))
 
     def _on_changed(self) -> None:
         if not self._silent:

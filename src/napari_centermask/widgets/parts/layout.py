@@ -55,6 +55,13 @@ def titled_form(parent: QWidget, heading: str, *, help: str | None = None) -> QF
     return form
 
 
+def show_row(form: QFormLayout, field: QWidget, is_shown: bool) -> None:
+    """Show or hide a field and its label; `QFormLayout.setRowVisible` needs Qt 6.4, and napari also comes with Qt 5."""
+    for part in (form.labelForField(field), field):
+        if part is not None:
+            part.setVisible(is_shown)
+
+
 def label(text: str) -> QLabel:
     """A label as wide as the longest one, so that the rows of all boxes are aligned."""
     made = QLabel(text)

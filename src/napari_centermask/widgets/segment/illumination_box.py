@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QPushButton, QVBoxLay
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.settings import PreprocessSettings
 from napari_centermask.widgets.parts.forms import SettingsForm
-from napari_centermask.widgets.parts.layout import label, row, titled_form
+from napari_centermask.widgets.parts.layout import label, row, show_row, titled_form
 from napari_centermask.widgets.parts.pickers import hint
 
 _FIELDS = ("background", "background_size", "denoise", "denoise_size", "dark")
@@ -112,7 +112,7 @@ class IlluminationBox(QWidget):
 
     def set_names(self, names: list[str] | None, *, wanted: list[str]) -> None:
         """Show an image's channel names if the model has names; with `None`, the typed ones stay."""
-        self._layout.setRowVisible(self.names, len(wanted) > 1)
+        show_row(self._layout, self.names, len(wanted) > 1)
         self.names.setPlaceholderText(", ".join(wanted))
         if names is not None:
             self.names.setText(", ".join(names))

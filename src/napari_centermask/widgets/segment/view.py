@@ -20,7 +20,7 @@ from napari_centermask.models.families import family_of
 from napari_centermask.models.idle_settings import idle_in_segmentation, specific_fields
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.parts.forms import SettingsForm
-from napari_centermask.widgets.parts.layout import label, row, titled_form
+from napari_centermask.widgets.parts.layout import label, row, show_row, titled_form
 from napari_centermask.widgets.parts.pickers import ChannelPicker, LayerCombo, ModelCombo
 
 if TYPE_CHECKING:
@@ -78,12 +78,12 @@ class ImageBox(QWidget):
             size = (source.data[0] if source.multiscale else source.data).shape[axis]
             self.axis.addItem(f"axis {axis} ({size})", axis)
         self.axis.setCurrentIndex(0 if guess is None else guess + 1)
-        self._form.setRowVisible(self.axis, n_axes > 0)
+        show_row(self._form, self.axis, n_axes > 0)
 
     def set_channels(self, names: list[str]) -> None:
         """Offer these channels; one alone needs no choice."""
         self.channels.set_names(names)
-        self._form.setRowVisible(self.channels, len(names) > 1)
+        show_row(self._form, self.channels, len(names) > 1)
 
     def set_scopes(self, scopes: dict[str, str]) -> None:
         """Offer these scopes; the choice stays if it is still offered."""
