@@ -1,10 +1,15 @@
+import errno
+import io
 import json
+import math
 
 import pytest
 import torch
 
 from napari_centermask.core.errors import TrainingFailed
+from napari_centermask.events import write
 from napari_centermask.models.store.checkpoint import load_model
+from napari_centermask.training.run import loop, trainer
 from napari_centermask.training.run.loop import train
 from napari_centermask.training.run.optimise import learning_rate
 from napari_centermask.training.run.trainer import Trainer
@@ -76,3 +81,160 @@ def test_the_rate_warms_up_and_decays(settings):
     assert learning_rate(short, 9, 0.1) == learning_rate(settings, 9, 0.1)
     stepped = settings.model_copy(update={"schedule": "step"})
     assert learning_rate(stepped, 90, 0.7) == pytest.approx(0.1 * settings.learning_rate)
+
+
+def zero(*_):
+    return {"AP": 0.0}
+
+
+def test_stop_ends_with_a_model_and_is_not_remembered(settings):
+    steps = settings.model_copy(update={"steps": 1000})
+    seen = []
+    for event in train(steps, evaluate=zero):
+        seen.append(event)
+        if event.event == "stage" and event.name == "training":
+            (settings.out / "pause").touch()
+        if event.event == "paused":
+            (settings.out / "stop").touch()
+    assert [e.event for e in seen if e.event in ("paused", "resumed")] == ["paused", "resumed"]
+    assert seen[-1].event == "done"
+    assert seen[-1].stopped
+    assert seen[-1].step == 1
+    assert (settings.out / "best.safetensors").exists()
+    assert not (settings.out / "stop").exists()
+
+
+def test_a_stopped_run_is_saved_before_it_is_evaluated(settings, monkeypatch):
+    monkeypatch.setattr(loop, "REPORT_EVERY", 1)
+    saved = []
+
+    def score(*_):
+        saved.append((settings.out / "last.pt").exists())
+        return {"AP": 0.0}
+
+    for event in train(settings.model_copy(update={"steps": 1000}), evaluate=score):
+        if event.event == "step":
+            (settings.out / "stop").touch()
+    assert saved == [True]
+    assert event.stopped
+
+
+def test_a_run_that_no_longer_improves_ends(settings):
+    patient = settings.model_copy(update={"steps": 1000, "evaluate_every": 1, "patience": 2})
+    run = list(train(patient, evaluate=zero))
+    assert run[-1].step == 3  # the first evaluation is the best
+    assert not run[-1].stopped
+    assert any("not improved" in getattr(e, "message", "") for e in run)
+
+
+@pytest.fixture
+def short_of_memory(monkeypatch):
+    """Steps with more than a number of tiles fail as PyTorch's allocator does."""
+
+    def limit(tiles):
+        step = Trainer.step
+
+        def guarded(self, images, truths, **options):
+            if len(images) > tiles:
+                raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+            return step(self, images, truths, **options)
+
+        monkeypatch.setattr(Trainer, "step", guarded)
+
+    return limit
+
+
+def test_the_batch_is_halved_once_and_said(settings, short_of_memory):
+    short_of_memory(1)
+    run = list(train(settings, evaluate=zero))
+    (notice,) = [e for e in run if e.event == "notice"]
+    assert notice.batch == 1
+    assert run[-1].step == settings.steps
+
+
+def test_a_full_disk_leaves_the_checkpoint_before_and_is_explained(settings, monkeypatch):
+    list(train(settings, evaluate=zero))
+    before = (settings.out / "last.pt").read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(trainer.torch, "save", full)
+    with pytest.raises(TrainingFailed, match="disk") as failed:
+        list(train(settings.model_copy(update={"steps": 8, "resume": True}), evaluate=zero))
+    assert failed.value.reason == "disk"
+    assert (settings.out / "last.pt").read_bytes() == before
+    assert not list(settings.out.glob("*.part"))
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(settings):
+    list(train(settings.model_copy(update={"evaluate_every": 3}), evaluate=zero))
+    (settings.out / "last.pt").write_bytes(b"damaged")
+    resumed = settings.model_copy(update={"resume": True})
+    run = list(train(resumed, evaluate=zero))
+    assert run[0].step == 3
+    assert "damaged" in run[1].message
+    assert run[-1].step == settings.steps
+
+
+def test_a_data_folder_that_goes_away_does_not_matter_while_training(settings, folder):
+    for event in train(settings, evaluate=zero):
+        if event.event == "stage" and event.name == "training" and folder.exists():
+            folder.rename(folder.with_name("unplugged"))
+    assert event.event == "done"
+
+
+def test_steps_tell_time_memory_and_rate(settings):
+    step = next(e for e in train(settings, evaluate=zero) if e.event == "step")
+    assert step.memory_mb > 10
+    assert step.seconds_left >= 0
+    assert math.isfinite(step.losses["loss_mask"])
+
+
+def test_a_step_that_overflowed_is_left_out_of_the_means(settings, monkeypatch):
+    step, norms = Trainer.step, iter([math.inf, 2.0, math.nan, math.inf])
+    monkeypatch.setattr(Trainer, "step", lambda *a, **o: step(*a, **o) | {"gradient_norm": next(norms)})
+    monkeypatch.setattr(loop, "REPORT_EVERY", 2)
+    monkeypatch.setattr(loop, "REPORT_SECONDS", math.inf)
+    short = settings.model_copy(update={"steps": 4})
+    said = [e for e in train(short, evaluate=zero) if e.event == "step"]
+    for event in said:
+        write(event, io.StringIO())
+    assert said[0].gradient_norm == 2.0
+    assert said[1].gradient_norm is None
+    assert math.isfinite(said[1].losses["loss_mask"])
+
+
+def test_a_searched_rate_is_used_and_kept(settings):
+    run = list(train(settings.model_copy(update={"find_rate": True}), evaluate=zero))
+    (notice,) = [e for e in run if e.event == "notice"]
+    kept = type(settings).model_validate_json((settings.out / "run.json").read_text())
+    assert 1e-7 < kept.learning_rate < 0.1
+    assert not kept.find_rate
+    assert len(notice.rates) == len(notice.losses)
+    assert run[-1].step == settings.steps
+
+
+def test_the_start_model_is_evaluated_first(settings, monkeypatch):
+    list(train(settings, evaluate=zero))
+    tuned = settings.model_copy(
+        update={
+            "start": str(settings.out / "best.safetensors"),
+            "out": settings.out.with_name("tuned"),
+            "evaluate_first": True,
+            "freeze": "early",
+            "layer_decay": 0.5,
+            "replay": settings.data,
+            "tensorboard": True,
+        }
+    )
+    before = Trainer(tuned).model.state_dict()
+    run = list(train(tuned, evaluate=zero))
+    first, *_ = [e for e in run if e.event == "evaluation"]
+    assert (first.step, first.better) == (0, False)
+    after = torch.load(tuned.out / "last.pt", weights_only=True)["model"]
+    moved = {k for k, v in after.items() if v.is_floating_point() and not torch.equal(v, before[k].to(v.dtype))}
+    assert not [k for k in moved if ".stem." in k or ".stage2." in k or ".stage3." in k]
+    assert any(".stage5." in k for k in moved)
+    assert any("fcos_head" in k for k in moved)
+    assert list(tuned.out.glob("events.out.tfevents.*"))

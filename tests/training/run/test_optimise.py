@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from napari_centermask.models.nets.build import MapModel
 from napari_centermask.models.nets.centermask import CenterMask
+from napari_centermask.settings import UNetSettings
 from napari_centermask.training.run.optimise import depth_of, freeze, make_optimiser, set_rate
 from napari_centermask.training.run.start import for_categories
 
@@ -53,3 +55,14 @@ def test_new_categories_begin_with_what_the_old_ones_find(model):
         old_logits, new_logits = model.eval().dense(x)[1], new.dense(x)[1]
     assert new_logits.shape[2] == 3
     assert torch.allclose(new_logits, old_logits.expand(-1, -1, 3), atol=1e-6)
+
+
+def test_the_depth_of_layers_is_known():
+    model = MapModel(UNetSettings(in_channels=1, width=4, depth=4, deep_supervision=True))
+    depths = {name: depth_of(model, name) for name, _ in model.named_parameters()}
+    assert depths["network.down.0.conv1.weight"] == 0
+    assert depths["network.down.4.conv2.weight"] == 4
+    assert depths["network.up.0.up.weight"] == 5
+    assert depths["network.head.weight"] == depths["network.side.0.weight"] == 6
+    freeze(model, "backbone")
+    assert {n.split(".")[1] for n, p in model.named_parameters() if p.requires_grad} == {"up", "head", "side"}

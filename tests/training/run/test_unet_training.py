@@ -15,7 +15,7 @@ from napari_centermask.settings import AugmentSettings, LossSettings, TrainSetti
 from napari_centermask.training.data.loader import batches
 from napari_centermask.training.run import validate
 from napari_centermask.training.run.loop import train
-from napari_centermask.training.run.optimise import depth_of, freeze, learning_rate
+from napari_centermask.training.run.optimise import learning_rate
 from napari_centermask.training.run.start import for_categories, make_start
 from napari_centermask.training.run.trainer import Trainer
 
@@ -160,17 +160,6 @@ def test_one_cycle_rises_and_falls_as_torch_has_it(unet):
         assert learning_rate(settings, step, done) == pytest.approx(theirs.get_last_lr()[0], rel=1e-3)
         optimiser.step()
         theirs.step()
-
-
-def test_the_depth_of_layers_is_known():
-    model = MapModel(UNetSettings(in_channels=1, width=4, depth=4, deep_supervision=True))
-    depths = {name: depth_of(model, name) for name, _ in model.named_parameters()}
-    assert depths["network.down.0.conv1.weight"] == 0
-    assert depths["network.down.4.conv2.weight"] == 4
-    assert depths["network.up.0.up.weight"] == 5
-    assert depths["network.head.weight"] == depths["network.side.0.weight"] == 6
-    freeze(model, "backbone")
-    assert {n.split(".")[1] for n, p in model.named_parameters() if p.requires_grad} == {"up", "head", "side"}
 
 
 @pytest.mark.parametrize(("swapped", "expected"), [(False, 1.0), (True, 0.0)])
