@@ -30,6 +30,7 @@ QT_FREE = {
 TORCH_FOLDERS = {"models", "training", "deploy"}
 TORCH_FREE = {
     "test_card.py",
+    "test_classifier_card.py",
     "test_family.py",
     "test_idle_settings.py",
     "test_shipped.py",

@@ -2,7 +2,6 @@
 
 import pytest
 
-from napari_centermask.models.store.classifier_card import find_classifier, read_classifier_card
 from napari_centermask.models.store.zoo import find_model
 
 LARGEST_MB = 30
@@ -21,12 +20,6 @@ def test_live_dead_says_what_it_is_and_stays_small():
     assert figures["roc_auc"] >= 0.95
     assert "bioimage_ap" not in figures  # its masks are weak
     assert card.temperature != 1
-
-
-def test_live_dead_comes_with_a_classifier():
-    card = read_classifier_card(find_classifier("live-dead"))
-    assert card.model.categories == ["living", "dead"]
-    assert card.training["data"].keys() == {"ldc_livedead"}
 
 
 @pytest.mark.parametrize("name", ["nuclei", "live-dead"])
