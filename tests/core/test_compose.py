@@ -233,3 +233,38 @@ def test_views_composed_in_steps_follow_what_changes_between_them(stop):
     list(views.steps())
     assert_views_show(views, instances)
     assert list(views.steps()) == []
+
+
+def crowd(n=3000, shape=(600, 500)):
+    """Cells so dense that each pixel lies in several."""
+    places = np.random.default_rng(0).integers(0, 480, (n, 2)).tolist()
+    return Instances(shape, [Instance(k, y, x, np.ones((15, 15), bool)) for k, (y, x) in enumerate(places, 1)])
+
+
+def counted(instances):
+    """(H, W) how many cells each pixel lies in."""
+    count = np.zeros(instances.shape, int)
+    for cell in instances:
+        y0, x0, y1, x1 = cell.box
+        count[y0:y1, x0:x1] += cell.mask
+    return count
+
+
+def test_no_step_composes_more_than_some_hundred_cells_however_dense_they_are():
+    instances = crowd()
+    views, sizes = Views(instances, later=True), []
+    for boxes in views.steps():
+        sizes.append(sum(len(instances.meeting(box)) for box in boxes))
+    assert sum(sizes) >= len(instances)
+    assert max(sizes) < len(instances) / 2
+    np.testing.assert_array_equal(views.count, counted(instances))
+
+
+def test_a_cell_as_large_as_the_plane_is_composed_in_several_steps():
+    instances = crowd()
+    views = Views(instances)
+    instances.set(9000, Instance(9000, 0, 0, np.ones(instances.shape, bool), order=-1))
+    sizes = [sum(len(instances.meeting(box)) for box in boxes) for boxes in views.steps()]
+    assert max(sizes) < len(instances) / 2
+    np.testing.assert_array_equal(views.count, counted(instances))
+    assert (views.top > 0).all()

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from napari_centermask.core.result import Index, Result
 
+_STEP = 1000  # cells, about 5 ms
+
 
 class CellRows:
     """One row for each candidate of a result.
+
+    Parameters
+    ----------
+    later
+        Read nothing yet: `steps` does.
 
     Attributes
     ----------
@@ -18,13 +25,21 @@ class CellRows:
         (n,) each, by name; an update replaces arrays and never changes one, so that they can be handed out.
     """
 
-    def __init__(self, result: Result) -> None:
+    def __init__(self, result: Result, *, later: bool = False) -> None:
         self.result = result
-        self.reset()
+        self.columns: dict[str, np.ndarray] = {}
+        if not later:
+            for _ in self.steps():
+                pass
 
-    def reset(self) -> None:
-        """Read the whole result again."""
-        self.columns = {name: _array(name, values) for name, values in self.result.table().items()}
+    def steps(self) -> Iterator[None]:
+        """Read the whole result as it is now, in steps of some milliseconds."""
+        found, parts = self.result.placed(), []
+        for k in range(0, max(1, len(found)), _STEP):
+            table = self.result.table(found[k : k + _STEP])
+            parts.append({name: _array(name, values) for name, values in table.items()})
+            yield
+        self.columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def update(self, places: Mapping[int, Index]) -> None:
         """Update the rows of some cells, id -> plane, from the result; new rows are appended."""

@@ -5,7 +5,7 @@ Overlap and shape take longer to measure than the rest and are only measured on 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import chain
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from napari_centermask.core.result import Index, Result
 
 STATUSES = ("predicted", "accepted", "corrected", "rejected")
 PREDICTED, ACCEPTED, CORRECTED, REJECTED = range(4)
+_STATUS_NUMBERS = {status: number for number, status in enumerate(STATUSES)}
 _FIELDS = [
     ("id", np.int64),
     ("plane", np.int32),
@@ -38,7 +39,7 @@ _MANY = 200  # changes of an edit from which on all cells of its planes count as
 # Of the hull. Solidity is off by at most 0.016 for 95 % of annotated nuclei (as above); discs reach 0.98, odd shapes are
 # below 0.92.
 _DIRECTIONS = 32
-T = TypeVar("T")
+T = TypeVar("T", bound=Hashable)
 
 
 class Columns:
@@ -64,17 +65,17 @@ class Columns:
 
     def reset(self) -> None:
         """Read the whole result again, for instance after a run."""
-        cells = [(index, cell) for index, plane in self.result.planes.items() for cell in plane]
-        self.data = np.zeros(max(len(cells), 16), _FIELDS)
+        found = self.result.placed()
+        self.data = np.zeros(max(len(found), 16), _FIELDS)
         self._cells: list[Instance | None] = [None] * len(self.data)
         self._row_of: dict[int, int] = {}
         self._free = list(range(len(self.data) - 1, -1, -1))
         self._threshold = self.result.threshold
-        for index, cell in cells:
-            self._put(index, cell)
+        self._followed: tuple[Edit, np.ndarray] | None = None  # the last edit, and its rows
+        self._put(found)
 
     def update(self, edit: Edit) -> np.ndarray:
-        """Follow an edit.
+        """Follow an edit; with several users of the columns, each may call it.
 
         Returns
         -------
@@ -82,21 +83,26 @@ class Columns:
             (n,) int64, rows that changed: those of its cells, even if they are free now, and of neighbours whose
             overlap must be measured again.
         """
-        changed, boxes = [], []
-        for change in edit.changes:
-            row = self._row_of.get(change.id)
-            if change.after is None:
-                if row is not None:
-                    self._remove(row)
-            else:
-                row = self._put(change.plane, change.after)
-            changed.append(row)
-            if not self._looks_as_before(change):
-                plane = self._number(self.planes, change.plane)
-                boxes += [(plane, i.box) for i in (change.before, change.after) if i is not None]
+        if self._followed is not None and self._followed[0] is edit:
+            return self._followed[1]
+        gone = [self._row_of[c.id] for c in edit.changes if c.after is None and c.id in self._row_of]
+        for row in gone:
+            self._remove(row)
+        put = self._put([(c.plane, c.after) for c in edit.changes if c.after is not None])
+        where = [change.plane for change in edit.changes]
+        planes = dict(zip(where, _numbers(self.planes, where), strict=True))
+        boxes = [
+            (planes[change.plane], cell.box)
+            for change in edit.changes
+            if not self._looks_as_before(change)
+            for cell in (change.before, change.after)
+            if cell is not None
+        ]
         near = self._near(boxes)
         self.data["overlap"][near] = np.nan
-        return np.union1d(np.array([r for r in changed if r is not None], np.int64), near)
+        rows = np.unique(np.concatenate([np.array(gone, np.int64), put, near]))
+        self._followed = edit, rows
+        return rows
 
     def _looks_as_before(self, change: Change) -> bool:
         """Whether a change does not affect the overlap of other cells."""
@@ -175,25 +181,38 @@ class Columns:
             self._threshold = self.result.threshold
             self.data["overlap"] = np.nan
 
-    def _put(self, index: Index, cell: Instance) -> int:
-        row = self._row_of.get(cell.id)
+    def _put(self, found: Sequence[tuple[Index, Instance]]) -> np.ndarray:
+        """Write the rows of cells, new ones or changed ones; returns the rows."""
+        rows = np.array([self._row_for(cell.id) for _, cell in found], np.int64)
+        cells, before = [cell for _, cell in found], [self._cells[row] for row in rows.tolist()]
+        pairs = list(zip(before, cells, strict=True))
+        same = np.array([b is not None and b.mask is c.mask for b, c in pairs], bool)
+        still = same & np.array([b is not None and (b.y0, b.x0) == (c.y0, c.x0) for b, c in pairs], bool)
+        former, new = self.data[rows], np.zeros(len(rows), _FIELDS)
+        for name in ("id", "category", "score", "mask_quality"):
+            new[name] = [getattr(cell, name) for cell in cells]
+        new["box"] = np.array([cell.box for cell in cells], np.int64).reshape(-1, 4)
+        new["plane"] = _numbers(self.planes, [index for index, _ in found])
+        new["source"] = _numbers(self.sources, [cell.source for cell in cells])
+        new["status"] = [_STATUS_NUMBERS[cell.status] for cell in cells]
+        new["area"] = [
+            a if s else c.area for a, s, c in zip(former["area"].tolist(), same.tolist(), cells, strict=True)
+        ]
+        new["overlap"], new["solidity"] = (
+            np.where(kept, former[name], np.nan) for kept, name in ((still, "overlap"), (same, "solidity"))
+        )
+        self.data[rows] = new
+        for row, cell in zip(rows.tolist(), cells, strict=True):
+            self._cells[row] = cell
+        return rows
+
+    def _row_for(self, id: int) -> int:
+        """The row of a cell, a free one if it has none."""
+        row = self._row_of.get(id)
         if row is None:
             if not self._free:
                 self._grow()
-            row = self._row_of[cell.id] = self._free.pop()
-        before = self._cells[row]
-        shape = overlap = np.nan
-        if before is None or before.mask is not cell.mask:
-            area = cell.area
-        else:
-            area, shape = self.data["area"][row], self.data["solidity"][row]
-            if (before.y0, before.x0) == (cell.y0, cell.x0):
-                overlap = self.data["overlap"][row]
-        plane, source = self._number(self.planes, index), self._number(self.sources, cell.source)
-        status = STATUSES.index(cell.status)
-        numbers = (cell.id, plane, cell.box, cell.category, cell.score, cell.mask_quality, area, status, source)
-        self.data[row] = (*numbers, overlap, shape)
-        self._cells[row] = cell
+            row = self._row_of[id] = self._free.pop()
         return row
 
     def _remove(self, row: int) -> None:
@@ -206,12 +225,6 @@ class Columns:
         self.data = np.concatenate([self.data, np.zeros(n, _FIELDS)])
         self._cells += [None] * n
         self._free = list(range(2 * n - 1, n - 1, -1))
-
-    @staticmethod
-    def _number(names: list[T], name: T) -> int:
-        if name not in names:
-            names.append(name)
-        return names.index(name)
 
     def _hits(self, plane: int, box: Iterable[int]) -> np.ndarray:
         """Rows of a plane whose boxes overlap a box."""
@@ -238,6 +251,16 @@ class Columns:
                 if shown[b] and a in near:
                     near[a].append(b)
         return list(near.values())
+
+
+def _numbers(names: list[T], wanted: Sequence[T]) -> list[int]:
+    """The place of each name in a list, at whose end new ones are put."""
+    places = {name: number for number, name in enumerate(names)}
+    for name in wanted:
+        if name not in places:
+            places[name] = len(names)
+            names.append(name)
+    return [places[name] for name in wanted]
 
 
 def covered_part(cell: Instance, others: Iterable[Instance]) -> float:

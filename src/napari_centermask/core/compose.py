@@ -21,6 +21,8 @@ _MODERATE = 1 << 20  # scipy's find_objects makes an entry for each number up to
 _STRIP = 256, 4096
 # Of one step, choices of some milliseconds: new cells that are taken in, boxes and pixels that are drawn.
 _STEP_CELLS, _STEP_BOXES, _STEP_PIXELS = 256, 64, 1 << 19
+_LOW_STRIP = 32  # rows of a part where cells are dense
+_SCANNED = 8192  # cells, compared with what is shown in some milliseconds
 
 
 def stacked(instances: Iterable[Instance]) -> list[Instance]:
@@ -178,7 +180,7 @@ class Views:
         self._free: list[int] = []
         self._used = 1
         self._instances, self._active, self._hatch, self._shows = instances, active, hatch, shows
-        self._waiting = self._strips()  # to be composed by `steps`
+        self._waiting = self._cut(self._whole)  # to be composed by `steps`
         if not later:
             for _ in self.steps():
                 pass
@@ -253,13 +255,20 @@ class Views:
         list of (y0, x0, y1, x1)
             What a step composed again.
         """
-        while (changed := self._changed()) or self._waiting:
+        while True:
+            changed = []
+            for some in self._changed_in_parts():
+                changed += some
+                if len(self._instances) > _SCANNED:
+                    yield []
+            if not changed and not self._waiting:
+                return
             is_strips = not self._slots or 2 * len(changed) > max(64, len(self._slots))
             if is_strips:
-                self._waiting = self._strips()
+                self._waiting = self._cut(self._whole)
             for k, id in enumerate(changed, start=1):
                 boxes = self._follow(id)
-                self._waiting += [] if is_strips else boxes
+                self._waiting += [] if is_strips else [part for box in boxes for part in self._cut(box)]
                 if k % _STEP_CELLS == 0:
                     yield []
             self._waiting = list(dict.fromkeys(self._waiting))
@@ -275,10 +284,10 @@ class Views:
     def _compose_some(self) -> list[Box]:
         """Compose a strip, or some boxes, of what waits."""
         done: list[Box] = []
-        pixels = 0
-        while self._waiting and pixels < _STEP_PIXELS and len(done) < _STEP_BOXES:
+        pixels = cells = 0
+        while self._waiting and pixels < _STEP_PIXELS and cells < 3 * _STEP_CELLS and len(done) < _STEP_BOXES:
             y0, x0, y1, x1 = box = self._waiting[-1]
-            self._compose(box)
+            cells += self._compose(box)
             self._waiting.pop()
             done.append(box)
             pixels += (y1 - y0) * (x1 - x0)
@@ -300,10 +309,16 @@ class Views:
         return id in self._instances and (self._shows is None or self._shows(self._instances[id]))
 
     def _changed(self) -> list[int]:
-        gone = [id for id in self._slots if not self._wanted(id)]
-        shown = self._shown
-        fresh = (i.id for i in self._instances if i.id not in shown or shown[i.id].instance is not i)
-        return gone + [id for id in fresh if self._wanted(id)]
+        return [id for part in self._changed_in_parts() for id in part]
+
+    def _changed_in_parts(self) -> Iterator[list[int]]:
+        """Ids of the cells that are not shown as they are now, found in steps of a few milliseconds."""
+        slots, cells, shown = list(self._slots), list(self._instances), self._shown
+        for k in range(0, len(slots), _SCANNED):
+            yield [id for id in slots[k : k + _SCANNED] if not self._wanted(id)]
+        for k in range(0, len(cells), _SCANNED):
+            part = (i.id for i in cells[k : k + _SCANNED] if i.id not in shown or shown[i.id].instance is not i)
+            yield [id for id in part if self._wanted(id)]
 
     def _put(self, id: int) -> None:
         """Update the slot of `id` from the instances."""
@@ -344,22 +359,24 @@ class Views:
 
     def _compose_all(self) -> list[Box]:
         """Draw everything again."""
-        for box in self._strips():
+        for box in self._cut(self._whole):
             self._compose(box)
-        return [(0, 0, *self._instances.shape)]
+        return [self._whole]
 
-    def _strips(self) -> list[Box]:
-        """Parts of the plane that stay in the processor's cache."""
-        height, width = self._instances.shape
-        high, wide = _STRIP
-        return [
-            (y, x, min(y + high, height), min(x + wide, width))
-            for y in range(0, height, high)
-            for x in range(0, width, wide)
-        ]
+    @property
+    def _whole(self) -> Box:
+        return (0, 0, *self._instances.shape)
 
-    def _compose(self, box: Box) -> None:
-        """Redraw everything in a box."""
+    def _cut(self, box: Box) -> list[Box]:
+        """A box in parts that stay in the processor's cache; where cells are dense, in lower ones."""
+        y0, x0, y1, x1 = box
+        (height, width), (high, wide) = self._instances.shape, _STRIP
+        lines = height * max(1, width // wide)
+        high = min(high, max(_LOW_STRIP, round(3 * _STEP_CELLS * lines / max(1, len(self._instances)))))
+        return [(y, x, min(y + high, y1), min(x + wide, x1)) for y in range(y0, y1, high) for x in range(x0, x1, wide)]
+
+    def _compose(self, box: Box) -> int:
+        """Redraw everything in a box; returns the number of cells in it."""
         top, count, outlines = (_crop(image, box) for image in (self.top, self.count, self.outlines))
         top[...], count[...], outlines[...] = 0, 0, 0
         shown = self._met(box)
@@ -377,6 +394,7 @@ class Views:
             outlines[y[striped], x[striped]] = HATCH
         for instance, inside, window in parts:
             outlines[window][edges[instance.id][inside]] = min(instance.category, _MAX_CATEGORY)
+        return len(parts)
 
 
 def _overlap(instance: Instance, box: Box) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

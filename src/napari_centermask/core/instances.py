@@ -7,7 +7,7 @@ Label images, outlines and planes are views, made in `core.compose`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,7 @@ class Instance:
     source: str = ""
     order: float = 0.0
     probabilities: tuple[float, ...] = ()
+    _area: int = field(default=0, init=False, repr=False)  # once it was counted
 
     @classmethod
     def from_mask(cls, mask: np.ndarray, origin: tuple[int, int] = (0, 0), *, id: int = 0, **fields: Any) -> Instance:
@@ -87,7 +88,9 @@ class Instance:
     @property
     def area(self) -> int:
         """Number of pixels."""
-        return int(np.count_nonzero(self.mask))
+        if not self._area:
+            object.__setattr__(self, "_area", int(np.count_nonzero(self.mask)))
+        return self._area
 
     @property
     def diameter(self) -> float:
@@ -207,7 +210,8 @@ class Instances:
             return before
         if instance.id != id:
             raise ValueError(f"Expected an instance with id {id}, got {instance.id}.")
-        self._check(instance)
+        if before is None or before.mask is not instance.mask or before.box != instance.box:
+            self._check(instance)
         self._by_id[id] = instance
         if self._boxes is not None:
             self._boxes.set(id, instance)
@@ -222,7 +226,7 @@ class Instances:
 
     def _check(self, instance: Instance) -> None:
         y0, x0, y1, x1 = instance.box
-        if instance.mask.dtype != bool or not instance.mask.any():
+        if instance.mask.dtype != bool or not instance.area:
             raise ValueError("An instance needs a boolean mask with at least one pixel.")
         if y0 < 0 or x0 < 0 or y1 > self.shape[0] or x1 > self.shape[1]:
             raise ValueError(f"Instance box {instance.box} leaves the image of shape {self.shape}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -88,8 +88,11 @@ class Result:
         ValueError
             If the result has no such plane, or the cell does not fit it.
         """
-        self._check_index(index)
-        before = self._planes.setdefault(index, Instances(self.shape, categories=self.categories)).set(id, instance)
+        plane = self._planes.get(index)
+        if plane is None:
+            self._check_index(index)
+            plane = self._planes[index] = Instances(self.shape, categories=self.categories)
+        before = plane.set(id, instance)
         self._last_id = max(self._last_id, id)
         return before
 
@@ -215,9 +218,13 @@ class Result:
         for plane in self._planes.values():
             yield from plane
 
-    def table(self) -> dict[str, list[object]]:
-        """Columns for the features of a layer: a row for each candidate, with its label as `index`."""
-        rows = [self._values(index, i) for index, plane in self.planes.items() for i in plane]
+    def placed(self) -> list[tuple[Index, Instance]]:
+        """All candidates with their planes, in the order of `table`."""
+        return [(index, cell) for index, plane in self.planes.items() for cell in plane]
+
+    def table(self, cells: Sequence[tuple[Index, Instance]] | None = None) -> dict[str, list[object]]:
+        """Columns for the features of a layer: a row for each candidate, or for those given, with its label as `index`."""
+        rows = [self._values(index, i) for index, i in (self.placed() if cells is None else cells)]
         table: dict[str, list[object]] = {name: [row[k] for row in rows] for k, name in enumerate(COLUMNS)}
         if not self.leading:
             del table["plane"]

@@ -58,6 +58,11 @@ class CellProbabilities:
 
     Only predicted cells with probabilities follow a threshold; decisions of the user are kept. Updated edit by edit.
 
+    Parameters
+    ----------
+    columns
+        The cells if they are shared with others; else they are read.
+
     Attributes
     ----------
     columns
@@ -70,8 +75,8 @@ class CellProbabilities:
         (rows,) int32, the most probable of the other categories; 0 for those cells.
     """
 
-    def __init__(self, result: Result, category: int | None = None) -> None:
-        self.result, self.columns = result, Columns(result)
+    def __init__(self, result: Result, category: int | None = None, *, columns: Columns | None = None) -> None:
+        self.result, self.columns = result, Columns(result) if columns is None else columns
         self.choose(dead_category(result.categories) if category is None else category)
 
     def choose(self, category: int | None) -> None:

@@ -81,6 +81,8 @@ def is_centred(cell: Instance, regions: Sequence[Box]) -> bool:
     near = [r for r in regions if r[0] < y1 and y0 < r[2] and r[1] < x1 and x0 < r[3]]
     if not near:
         return False
+    if any(r[0] <= y0 and y1 <= r[2] and r[1] <= x0 and x1 <= r[3] for r in near):
+        return True  # all of it does
     y, x = (at + 0.5 for at in centre(cell))  # boxes count from a pixel's edge, centres from its middle
     return any(r[0] <= y < r[2] and r[1] <= x < r[3] for r in near)
 

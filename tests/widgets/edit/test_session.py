@@ -137,7 +137,7 @@ def test_many_changes_at_once_are_composed_after_the_edit_in_parts_that_never_ho
     edits = correct(bare_viewer)
     session, layers, result = edits.session, edits.shown.layers, edits.result
     composed, compose = [], Views._compose
-    monkeypatch.setattr(Views, "_compose", lambda self, box: (composed.append(box), compose(self, box)))
+    monkeypatch.setattr(Views, "_compose", lambda self, box: (composed.append(box), compose(self, box))[1])
     monkeypatch.setattr("napari_centermask.widgets.viewer.upkeep._TURN_S", 0.0)
     many = [disc(5 + 2 * (k % 40), 5 + 3 * (k % 38), 3, id=k) for k in range(10, 500)]
     edits.do("run", [Change((), cell.id, None, cell) for cell in many])

@@ -34,6 +34,12 @@ def busy(viewer, qtbot):
     session.settle()
 
 
+def quiet(viewer, qtbot):
+    """Wait until ours have left, one after the other."""
+    qtbot.wait(1)
+    qtbot.waitUntil(lambda: not session_of(viewer).canvas.is_taking_turns)
+
+
 def select_all_and_bin(layers):
     layers.select_all()
     layers.remove_selected()
@@ -51,13 +57,13 @@ def image_and_bin(layers):
 @pytest.mark.parametrize("remove", [select_all_and_bin, delete_all, lambda layers: layers.clear()])
 def test_all_layers_can_be_removed_at_once(busy, remove, qtbot):
     remove(busy.__wrapped__.layers)
-    qtbot.wait(10)
+    quiet(busy, qtbot)
     assert len(busy.layers) == 0
 
 
 def test_an_image_can_be_removed_together_with_its_layers(busy, qtbot):
     image_and_bin(busy.__wrapped__.layers)
-    qtbot.wait(10)
+    quiet(busy, qtbot)
     left = {layer.name for layer in busy.layers} - {"b outlines"}  # they are the user's if the image went first
     assert left == {"a", "a cells", "a outlines"}
 
@@ -65,5 +71,5 @@ def test_an_image_can_be_removed_together_with_its_layers(busy, qtbot):
 def test_a_single_deletion_takes_what_belongs_to_it_along(busy, qtbot):
     layers = busy.__wrapped__.layers
     layers.remove(layers["b cells"])
-    qtbot.wait(10)
+    quiet(busy, qtbot)
     assert {layer.name for layer in layers} == {"a", "b", "a cells", "a outlines"}

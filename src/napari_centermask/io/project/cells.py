@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_centermask.core.errors import BadImage
 from napari_centermask.core.history import Change, Edit, History, RegionChange
-from napari_centermask.core.instances import Instances
+from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.predictions import replace_predictions
 from napari_centermask.core.result import Index, Result
 from napari_centermask.core.viability import renamed
@@ -19,7 +19,7 @@ from napari_centermask.io.edits import state_of
 from napari_centermask.io.project.categories import Categories
 from napari_centermask.io.project.image_list import ImageList
 from napari_centermask.io.project.layout import ImageEntry
-from napari_centermask.io.project.store import Store
+from napari_centermask.io.project.store import Key, Store
 
 
 @dataclass
@@ -162,6 +162,11 @@ class Cells:
     def touched(self) -> set[int]:
         """Images whose entries in annotations.json are outdated: edited, or shown from another score on."""
         return self._changed | {id for id, image in self._loaded.items() if image.has_new_threshold}
+
+    def unpacked(self) -> list[tuple[list[tuple[Key, Instance]], tuple[int, int]]]:
+        """For each changed image the cells that `pack` would have to pack, and (H, W)."""
+        results = [(self._images[id].file_name, self.result(id)) for id in sorted(self.touched)]
+        return [(self._store.unpacked(name, result), result.shape) for name, result in results]
 
     def pack(self) -> None:
         """Bring the store up to date with the images in memory."""

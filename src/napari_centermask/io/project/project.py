@@ -24,6 +24,7 @@ from napari_centermask.io.project.images import ProjectImage, new_entries
 from napari_centermask.io.project.layout import STATUSES, Category, CategoryEntry, ImageEntry, Status, fields_of
 from napari_centermask.io.project.replay import Replay
 from napari_centermask.io.project.saving import ProjectFiles, free_name, keep_copy
+from napari_centermask.io.project.store import Packed, pack
 
 
 class Project:
@@ -309,12 +310,12 @@ class Project:
         """
         self._writing()
         check_category(id, category, self._categories.by_id)
-        self._set_category(id, category)
+        self._note_category(id, category)
+        self.changed.emit(0)
 
-    def _set_category(self, id: int, category: Category) -> None:
+    def _note_category(self, id: int, category: Category) -> None:
         self._categories.set(id, category)
         self._writing().note({"category": CategoryEntry(id=id, **fields_of(category)).model_dump()})
-        self.changed.emit(0)
 
     def remove_category(self, id: int) -> None:
         """Remove a category that no cell has.
@@ -367,24 +368,27 @@ class Project:
         return self._cells.history(id, self._on_edit, refusal=self.read_only)
 
     def _on_edit(self, id: int, edit: Edit) -> None:
-        self._writing().append(id, edit)
-        self._take_categories(id)
+        has_new = self._take_categories(id)  # what comes with the edit is written first: a crash leaves no half of it
         status = self.status(id)
         if _is_prediction(edit):
             after: dict[Status, Status] = {"untouched": "predicted", "reviewed": "in work"}
             self._set_status(id, after.get(status, status))
         elif status != "reviewed":
             self._set_status(id, "in work")
+        self._writing().append(id, edit)
+        if has_new:
+            self.changed.emit(0)
         self.changed.emit(id)
 
-    def _take_categories(self, id: int) -> None:
-        """Add the categories that a run in the viewer gave an image."""
+    def _take_categories(self, id: int) -> bool:
+        """Add the categories that a run in the viewer gave an image; returns whether there are new ones."""
         result = self._cells.result(id)
-        for number, name in list(result.categories.items()):
-            if number not in self._categories:
-                self._set_category(number, self._categories.new(name, id=number)[1])
+        new = {number: name for number, name in result.categories.items() if number not in self._categories}
+        for number, name in new.items():
+            self._note_category(number, self._categories.new(name, id=number)[1])
         if result.categories != self._categories.names:
             self._cells.name(id)
+        return bool(new)
 
     def review_all(self, id: int) -> None:
         """Mark every plane as reviewed, as an edit."""
@@ -425,6 +429,19 @@ class Project:
     def changed_outside(self) -> list[str]:
         """Names of files that another program changed since they were last read or written here."""
         return self._files.changed_outside()
+
+    def packer(self) -> tuple[int, Callable[[], Packed]]:
+        """How many cells `save` has to pack, and what packs them in another thread; then call `take_packed` and `save`."""
+        parts = self._cells.unpacked()
+
+        def run() -> Packed:
+            return {key: entry for cells, shape in parts for key, entry in pack(cells, shape).items()}
+
+        return sum(len(cells) for cells, _ in parts), run
+
+    def take_packed(self, packed: Packed) -> None:
+        """Use what a `packer` made, so that saving takes less time."""
+        self._store.take(packed)
 
     def save(self, *, overwrite: bool = False) -> None:
         """Write annotations.json and project.json, keeping the previous ones, and start a new journal.

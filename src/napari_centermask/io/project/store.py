@@ -15,13 +15,17 @@ from typing import Any
 
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance
-from napari_centermask.core.result import Result
+from napari_centermask.core.result import Index, Result
 from napari_centermask.io.coco.document import FORMAT, annotation, image_entry, parse_coco
 from napari_centermask.io.coco.extension import KEY
 from napari_centermask.io.coco.records import records_of, result_of
 from napari_centermask.io.own_files import PREVIOUS
 
 Raw = dict[str, Any]
+Key = tuple[str, Index, int]
+"""File name, plane and id of a cell."""
+Packed = dict[Key, tuple[Instance, Raw]]
+"""Cells with their entries in annotations.json."""
 
 
 @dataclass
@@ -33,6 +37,11 @@ class RawImage:
     hidden: list[Raw] = field(default_factory=list)
     entry: Raw = field(default_factory=dict)
     """The entry in project.json of an image that was removed."""
+
+
+def pack(cells: Iterable[tuple[Key, Instance]], shape: tuple[int, int]) -> Packed:
+    """Pack cells of an image of (H, W) pixels, in any thread."""
+    return {key: (cell, annotation(cell, shape, id=0, image_id=0)) for key, cell in cells}
 
 
 class Store:
@@ -58,7 +67,7 @@ class Store:
         self.edits = 0
         self._other: Raw = {}
         self._info: Raw = {}
-        self._packed: dict[tuple[str, tuple[int, ...], int], tuple[Instance, Raw]] = {}
+        self._packed: Packed = {}
 
     @classmethod
     def read(cls, path: Path) -> Store:
@@ -134,6 +143,16 @@ class Store:
         """Categories of the annotations of images that were removed from the project."""
         items = (item for raw in self.removed for item in raw.shown + raw.hidden)
         return {item["category_id"] for item in items if "category_id" in item}
+
+    def unpacked(self, name: str, result: Result) -> list[tuple[Key, Instance]]:
+        """The cells that `put` would have to pack."""
+        cells = [((name, index, cell.id), cell) for index, cell in result.placed()]
+        known = self._packed
+        return [(key, cell) for key, cell in cells if key not in known or known[key][0] is not cell]
+
+    def take(self, packed: Packed) -> None:
+        """Keep what `pack` made of `unpacked` cells, for `put`; cells that were changed meanwhile are packed again by it."""
+        self._packed |= packed
 
     def put(self, name: str, result: Result, *, image_id: int, extra: Raw) -> None:
         """Store an image's present cells; those that did not change are not packed again."""

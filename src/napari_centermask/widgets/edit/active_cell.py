@@ -13,12 +13,15 @@ from psygnal import Signal
 
 from napari_centermask.core.compose import inner_edge
 from napari_centermask.core.instances import Box, Instance
+from napari_centermask.widgets.viewer.label_layers import MakesLabels
 from napari_centermask.widgets.viewer.layers import flat_place, redraw
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from napari.utils.events import Event
 
+ROLE = "active cell"
+"""Of the layer; see `viewer.canvas.Canvas.labels`."""
 _CELL, _OTHER = 1, 2
 _MOST_FILLED = 0.05  # of the plane: a bucket that fills more was used outside the cell
 _COLOURS = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0), _CELL: (0.0, 0.9, 1.0, 0.75), _OTHER: (0.0, 0.9, 1.0, 1.0)}
@@ -38,18 +41,25 @@ class ActiveCell:
         Emitted when something was painted; the pixels may be written afterwards.
     layer
         The label layer, uint8.
+
+    Parameters
+    ----------
+    shape
+        (H, W) of a plane.
+    make
+        Makes the layer.
     """
 
     pressed = Signal()
     painted = Signal()
 
-    def __init__(self, source: Image, shape: tuple[int, int]) -> None:
-        from napari.layers import Labels
+    def __init__(self, source: Image, shape: tuple[int, int], *, make: MakesLabels) -> None:
         from napari.utils.colormaps import DirectLabelColormap
 
         self._data = np.zeros(shape, np.uint8)
-        self.layer: Labels = Labels(
+        self.layer: Labels = make(
             self._data,
+            role=ROLE,
             name=f"{source.name} active cell",
             opacity=0.55,
             colormap=DirectLabelColormap(color_dict={k: np.array(v, float) for k, v in _COLOURS.items()}),
@@ -63,6 +73,13 @@ class ActiveCell:
         self.layer.events.labels_update.connect(self._on_update)
         self.layer.events.paint.connect(self._on_paint)
         self.layer.events.selected_label.connect(self._on_label)
+
+    def end(self) -> None:
+        """Leave the layer to somebody else."""
+        self.layer.mouse_drag_callbacks.remove(self._follow_stroke)
+        self.layer.events.labels_update.disconnect(self._on_update)
+        self.layer.events.paint.disconnect(self._on_paint)
+        self.layer.events.selected_label.disconnect(self._on_label)
 
     @property
     def is_painted(self) -> bool:

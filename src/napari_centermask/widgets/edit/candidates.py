@@ -94,6 +94,7 @@ class Candidates:
         self._links.add(edits.plane_changed, self._find)
         self._links.add(edits.session.changed, self._on_changed)
         self._links.add(edits.session.viewer.layers.events.removed, self._on_removed)
+        self._links.add(edits.deactivated, self.hide)
         self._find()
         n = len(self._cells)
         keys = f"{KEYS.key('accept_candidate')} accepts, {KEYS.key('reject_candidate')} rejects"

@@ -115,6 +115,7 @@ class Drawing:
         viewer.layers.events.removed.connect(self._on_removed)
         edits.plane_changed.connect(self._on_plane_changed)
         edits.flat_changed.connect(self.cancel)
+        edits.deactivated.connect(self.cancel)
 
     def _make_layer(self, hint: str) -> Shapes:
         from napari.layers import Shapes
@@ -174,6 +175,7 @@ class Drawing:
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._edits.plane_changed.disconnect(self._on_plane_changed, missing_ok=True)
         self._edits.flat_changed.disconnect(self.cancel, missing_ok=True)
+        self._edits.deactivated.disconnect(self.cancel, missing_ok=True)
         place = _place_in(self._viewer)
         if place.drawing is self:
             place.drawing = None

@@ -41,7 +41,7 @@ class RegionLayer:
     def hide(self) -> None:
         """Remove the layer from the viewer."""
         if self.layer is not None:
-            session_of(self._viewer).canvas.take_out(self.layer)
+            session_of(self._viewer).canvas.take_out_soon(self.layer)
         self.layer = None
 
     def _add(self, source: Image) -> None:

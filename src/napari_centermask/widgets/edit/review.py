@@ -69,7 +69,7 @@ class Review:
 
     def __init__(self, edits: EditSession) -> None:
         self._edits = ref(edits)
-        self.columns = Columns(edits.result)
+        self.columns: Columns = edits.shown.columns
         self.by: review.By = "doubt"
         edits.edited.connect(self._on_edited)
         self._timer = QTimer()
@@ -158,11 +158,6 @@ class Review:
         """Update what is shown, for instance after the threshold changed."""
         self.changed.emit(None)
         self._timer.start()
-
-    def reset(self) -> None:
-        """Read all cells again, for instance after they were replaced outside the history."""
-        self.columns.reset()
-        self.refresh()
 
     def _on_edited(self, edit: Edit) -> None:
         rows = self.columns.update(edit)

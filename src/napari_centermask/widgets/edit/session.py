@@ -10,6 +10,7 @@ from psygnal import Signal
 
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.tools import TOOLS
+from napari_centermask.widgets.edit.active_cell import ROLE
 from napari_centermask.widgets.edit.in_view import CellsInView
 
 if TYPE_CHECKING:
@@ -76,11 +77,20 @@ class EditSession(CellsInView):
 
     def deactivate(self) -> None:
         """Apply what is painted and remove the layer of the active cell from the viewer."""
+        self._put_away()
+        self.session.canvas.take_out(self.active.layer)
+
+    def end(self) -> None:
+        """Apply what is painted; the layer of the active cell may be reused for another image."""
+        self._put_away()
+        self.active.end()
+        self.session.canvas.take_out_soon(self.active.layer, role=ROLE)
+
+    def _put_away(self) -> None:
         self.select(())
         self.deactivated.emit()
         if self.session.editing is self:
             self.session.editing = None
-        self.session.canvas.take_out(self.active.layer)
 
     def show_layer(self, layer: Layer) -> None:
         """Show a layer that belongs to the correction: keys and clicks work in it too."""

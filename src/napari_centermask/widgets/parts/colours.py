@@ -35,18 +35,23 @@ def score_colour(score: float) -> np.ndarray:
     return np.array([*colorsys.hsv_to_rgb(0.34 * float(np.clip(score, 0, 1)) ** 1.5, 0.75, 0.95), 1.0])
 
 
-def cells_colormap(result: Result, mode: str) -> CyclicLabelColormap | DirectLabelColormap:
-    """Colours of the layer of cells, by instance ("cell"), category or score."""
-    from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
+def cells_colormap(result: Result, mode: str) -> CyclicLabelColormap:
+    """Colours of the layer of cells, by instance ("cell"), category or score.
+
+    By category and score it is cyclic in name only: a table with a colour for each id, that of id k in row k. napari makes its
+    own table of that in 8 ms for 45,000 cells, and of a dict of colours in 500 ms.
+    """
+    from napari.utils.colormaps import CyclicLabelColormap
 
     if mode == "cell":
         hues = (np.arange(_N_COLOURS) * _GOLDEN_RATIO) % 1
         light = 0.78 + 0.2 * ((np.arange(_N_COLOURS) * 2) % 5) / 4
         cyclic = [(*colorsys.hsv_to_rgb(h, 0.62, v), 1.0) for h, v in zip(hues, light, strict=True)]
         return CyclicLabelColormap(colors=np.array([_CLEAR, *cyclic]))
-    colour = cell_colour(result, mode)
-    colours = {i.id: colour(i) for i in result}
-    return DirectLabelColormap(color_dict={None: np.array(_CLEAR), 0: np.array(_CLEAR), **colours})
+    colour, colours = cell_colour(result, mode), np.zeros((max(2, result.last_id + 1), 4))
+    for cell in result:
+        colours[cell.id] = colour(cell)
+    return CyclicLabelColormap(colors=colours)
 
 
 def cell_colour(result: Result, mode: str) -> Callable[[Instance], np.ndarray]:

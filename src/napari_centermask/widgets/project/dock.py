@@ -84,7 +84,7 @@ class ProjectDock(Dock):
     def _connect(self) -> None:
         session, files, add = self.session, self.files, self.links.add
         add(self.head.open.clicked, files.ask_and_open)
-        add(self.head.save.clicked, lambda: files.save())
+        add(self.head.save.clicked, lambda: session.when_packed(files.save))
         add(self.head.samples.clicked, files.ask_and_open_samples)
         add(self.head.add.clicked, files.add)
         add(self.head.bring.clicked, files.bring)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import ref
 
+import numpy as np
 from psygnal import Signal
 
 from napari_centermask.core.errors import BadImage, BadProject, UserError
@@ -13,6 +15,7 @@ from napari_centermask.io.images import read_image
 from napari_centermask.io.project import Project
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.project.loading import (
+    FEW,
     ImageLoader,
     Loaded,
     check_form,
@@ -81,6 +84,7 @@ class ProjectSession:
         self.predictions, self.ranking = Predictions(lambda: self.images), ImageRanking()
         self.ranking.changed.connect(lambda _: self.changed.emit(0))
         self._last: SegmentSettings | None = None
+        self._is_packing = False
         self._links, self._project_links = Connections(), Connections()
         self._links.add(self.loader.loaded, self._on_loaded)
         self._links.add(viewer.layers.events.removed, self._on_removed)
@@ -157,6 +161,7 @@ class ProjectSession:
         self.ranking.stop()
         self.loader.cancel()
         self.leave()
+        self.session.canvas.collector.take_back()
         project, self.project = self.project, None
         self._project_links.end()
         try:
@@ -232,11 +237,14 @@ class ProjectSession:
         result, history = self.project.result(id), self.project.history(id)
         layer, planes = image_layer(pixels, name=Path(self.project.image(id).file_name).stem)
         check_form(self.project.image(id).path, planes, result)
-        self.leave()  # only when everything after it is known to work
+        before = self._let_go()  # only when everything after it is known to work
+        self.session.canvas.collector.set_aside()
         self.layer, self.current = layer, id
-        self.viewer.add_layer(layer)
+        self._put_in_place_of(before, layer)
         self._colour()
         self.session.attach(layer, planes, result, history, in_project=True)
+        if before is not None and not _covers(layer, before):
+            self.session.canvas.take_out_rest()  # the view is fitted to all layers
         self.viewer.layers.selection.active = layer
         self.viewer.reset_view()
         self.predictions.follow(id)
@@ -258,12 +266,33 @@ class ProjectSession:
 
     def leave(self) -> None:
         """Remove the current image from the viewer; what was painted on it is kept."""
-        self._last = self._settings_in_view() or self._last
-        layer, self.layer, self.current = self.layer, None, 0
-        if layer is not None and self.viewer is not None:
-            self.session.forget(layer)
+        layer = self._let_go()
+        if layer is not None:
             self.session.canvas.take_out(layer)
         self.shown.emit(0)
+
+    def _let_go(self) -> Image | None:
+        """Stop working on the current image; returns its layer."""
+        self._last = self._settings_in_view() or self._last
+        layer, self.layer, self.current = self.layer, None, 0
+        if layer is None or self.viewer is None:
+            return None
+        self.session.forget(layer)
+        return layer
+
+    def _put_in_place_of(self, before: Image | None, layer: Image) -> None:
+        """Add the layer of an image in place of the former one, which is removed in a later turn if that cannot be seen."""
+        layers, canvas = self.viewer.layers, self.session.canvas
+        if before is None or before not in layers:
+            layers.append(layer)
+            return
+        at = layers.index(before)
+        if _covers(layer, before):
+            layers.insert(at + 1, layer)
+            canvas.take_out_soon(before)
+        else:
+            canvas.take_out(before)
+            layers.insert(at, layer)
 
     def neighbour(self, step: int, *, open_only: bool = False) -> int | None:
         """The id of the next (or with -1 the previous) usable image; of those not reviewed with `open_only`.
@@ -280,6 +309,30 @@ class ProjectSession:
         if following is not None:
             self.show_soon(following)
         return following
+
+    def when_packed(self, save: Callable[[], object]) -> None:
+        """Call what saves the project, at once or after a thread has packed many changed cells."""
+        from napari.qt.threading import create_worker
+
+        project = self.require()
+        if self._is_packing:
+            return
+        self.flush()
+        n, pack = project.packer()
+        if n <= FEW:
+            save()
+            return
+
+        def on_finished() -> None:
+            self._is_packing = False
+            if self.project is project:
+                save()
+
+        self._is_packing = True
+        worker = create_worker(pack, _start_thread=False)
+        worker.returned.connect(project.take_packed)
+        worker.finished.connect(on_finished)
+        worker.start()
 
     def save(self, *, overwrite: bool = False) -> None:
         """Save the project; raises as `Project.save`."""
@@ -307,7 +360,7 @@ class ProjectSession:
             self._colour()
             shown = self.session.shown(self.layer)
             if shown is not None:
-                shown.layers.describe()
+                self.session.describe(shown)
                 self.session.changed.emit(self.layer)
         self.changed.emit(id)
 
@@ -321,3 +374,9 @@ class ProjectSession:
         if event.value is self.layer:
             self.layer, self.current = None, 0
             self.shown.emit(0)
+
+
+def _covers(layer: Image, before: Image) -> bool:
+    """Whether a former image can stay below a new one for a moment: it is as large and has another name."""
+    same = layer.ndim == before.ndim and np.array_equal(layer.extent.world, before.extent.world)
+    return bool(same) and layer.name != before.name

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.viewer.session import Session
     from napari_centermask.widgets.viewer.shown import Shown
 
+_ROLE = "viability"
 MOST_CATEGORIES = 17  # more do not fit into 16 bits
 BY_CATEGORY, BY_PROBABILITY, AS_BEFORE = "category", "probability", "before"
 # Opacities of cells, outlines and the hatch: choices; the image stays visible below.
@@ -48,13 +49,12 @@ class ViabilityLayer:
     """
 
     def __init__(self, session: Session, shown: Shown, cells: CellProbabilities) -> None:
-        from napari.layers import Labels
-
         self._session, self._shown, self._cells = session, shown, cells
         source = shown.source()
         self._codes = np.zeros((*shown.planes.leading, *shown.planes.shape), np.uint16)
         spread = shown.layers.spread(self._codes)
-        self.layer = Labels(spread, name=f"{source.name} viability", opacity=1.0, **place_of(source))
+        make = session.canvas.labels
+        self.layer = make(spread, role=_ROLE, name=f"{source.name} viability", opacity=1.0, **place_of(source))
         self.layer.editable = False
         self.threshold: float | None = None
         self.mode = BY_CATEGORY
@@ -85,7 +85,7 @@ class ViabilityLayer:
         stop_timer(self._timer)
         self._links.end()
         if self._session.viewer is not None:
-            self._session.canvas.take_out(self.layer)
+            self._session.canvas.take_out_soon(self.layer, role=_ROLE)
         self._show_others(True)
 
     def _on_layer_removed(self, event: Event) -> None:

@@ -48,7 +48,7 @@ class Viability:
 
     def __init__(self, edits: EditSession) -> None:
         self._edits = ref(edits)
-        self.cells = CellProbabilities(edits.result)
+        self.cells = CellProbabilities(edits.result, columns=edits.shown.columns)
         self.layer: ViabilityLayer | None = None
         self._tried = False
         self.slider_value = _DEFAULT

@@ -11,11 +11,12 @@ import numpy as np
 from napari_centermask.core.cell_rows import CellRows
 from napari_centermask.core.compose import Views
 from napari_centermask.widgets.parts.colours import cell_colour, cells_colormap, outlines_colormap
+from napari_centermask.widgets.viewer.label_layers import MakesLabels, label_layer
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer
 
-    from napari_centermask.core.history import Edit
+    from napari_centermask.core.history import Change, Edit
     from napari_centermask.core.instances import Box, Instances
     from napari_centermask.core.result import Index, Result
     from napari_centermask.widgets.viewer.planes import ImagePlanes
@@ -26,6 +27,7 @@ _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labe
 _KEPT_VIEWS = 8
 _MANY = 200
 """Changes from which on a plane is composed later, in steps, and its features read again."""
+_MANY_PIXELS = 1 << 20  # of cells: the same
 
 
 def place_of(source: Image) -> dict[str, Any]:
@@ -73,6 +75,8 @@ class ResultLayers:
         Beginning of the layers' names.
     place
         The image's transform, as layer arguments; see `place_of`.
+    make
+        Makes the layers.
 
     Attributes
     ----------
@@ -80,7 +84,15 @@ class ResultLayers:
         Planes that are outdated; `steps` and `compose` update them.
     """
 
-    def __init__(self, result: Result, planes: ImagePlanes, *, name: str, place: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        result: Result,
+        planes: ImagePlanes,
+        *,
+        name: str,
+        place: dict[str, Any] | None = None,
+        make: MakesLabels = label_layer,
+    ) -> None:
         self.result, self._planes = result, planes
         shape = (*planes.leading, *planes.shape)
         self._cells = np.zeros(shape, np.uint16)
@@ -95,16 +107,13 @@ class ResultLayers:
         self._changed: dict[int, Index] = {}  # cells whose rows are outdated
         self._coloured_by = ""
         self._outline_colours: tuple[object, ...] = ()
-        self.cells = self._layer(self._cells, f"{name} cells", place or {}, opacity=0.45)
-        self.outlines = self._layer(self._outlines, f"{name} outlines", place or {}, opacity=0.9)
+        fields: dict[str, Any] = {"metadata": {KEY: result}, **(place or {})}
+        self.cells = make(self.spread(self._cells), role="cells", name=f"{name} cells", opacity=0.45, **fields)
+        self.outlines = make(
+            self.spread(self._outlines), role="outlines", name=f"{name} outlines", opacity=0.9, **fields
+        )
+        self.cells.editable = self.outlines.editable = False
         self.set_colours("cell")
-
-    def _layer(self, array: np.ndarray, name: str, place: dict[str, Any], *, opacity: float) -> Labels:
-        from napari.layers import Labels
-
-        layer = Labels(self.spread(array), name=name, opacity=opacity, metadata={KEY: self.result}, **place)
-        layer.editable = False
-        return layer
 
     def spread(self, array: np.ndarray) -> np.ndarray:
         """The array with the image's channel axis, as a view without copies, so that axes keep their places."""
@@ -163,25 +172,28 @@ class ResultLayers:
             The current plane; None if the viewer shows a volume or a section across planes.
         """
         self._widen()
-        by_plane: dict[Index, list[int]] = {}
+        by_plane: dict[Index, list[Change]] = {}
         for change in edit.changes:
             self._changed[change.id] = change.plane
-            by_plane.setdefault(change.plane, []).append(change.id)
-        for index, ids in by_plane.items():
+            by_plane.setdefault(change.plane, []).append(change)
+        for index, changes in by_plane.items():
             boxes = None
-            if self._is_much(index, ids):
+            if self._is_much(index, changes):
                 self.behind.add(index)
                 continue
             if self._drawn.get(index) is not self.result.plane(index):
                 self.compose(index)
             else:
-                boxes = self._update(index, ids)
+                boxes = self._update(index, [change.id for change in changes])
             self._draw(index, boxes if index == shown else None)
 
-    def _is_much(self, index: Index, ids: list[int]) -> bool:
+    def _is_much(self, index: Index, changes: list[Change]) -> bool:
         """Whether composing these changes of a plane would block the event loop."""
         plane = self.result.plane(index)
-        return len(plane if self._drawn.get(index) is not plane else ids) > _MANY
+        if self._drawn.get(index) is not plane:
+            return len(plane) > _MANY
+        pixels = sum(cell.mask.size for c in changes[:_MANY] for cell in (c.before, c.after) if cell is not None)
+        return len(changes) > _MANY or pixels > _MANY_PIXELS
 
     def _update(self, index: Index, ids: list[int]) -> list[Box]:
         """Recompose where cells changed; returns the boxes."""
@@ -254,14 +266,35 @@ class ResultLayers:
         """
         import pandas as pd
 
+        if self._rows is None or not edits_only or len(self._changed) > _MANY:
+            for _ in self.description():
+                pass
+            return
         changed, self._changed = self._changed, {}
-        if self._rows is None or not edits_only or len(changed) > _MANY:
-            self._rows, edits_only = CellRows(self.result), False
-        elif changed:
+        if changed:
             self._rows.update(changed)
         self.cells.features = pd.DataFrame(self._rows.columns)
-        if not edits_only or not self._is_coloured(changed):
+        if not self._is_coloured(changed):
             self.set_colours(self._mode)
+
+    def description(self) -> Iterator[None]:
+        """Describe all cells anew, in steps of a few milliseconds; edits may come between them."""
+        import pandas as pd
+
+        self._changed = {}
+        rows = CellRows(self.result, later=True)
+        yield from rows.steps()
+        changed, self._changed = self._changed, {}
+        rows.update(changed)
+        self._rows = rows
+        self.cells.features = pd.DataFrame(rows.columns)
+        yield
+        self.set_colours(self._mode)
+
+    def is_long(self, *, edits_only: bool = False) -> bool:
+        """Whether `describe` would block the event loop."""
+        is_anew = self._rows is None or not edits_only or len(self._changed) > _MANY
+        return is_anew and len(self.result) > _MANY
 
     def _is_coloured(self, cells: dict[int, Index]) -> bool:
         """Whether the colours of these cells are up to date."""
@@ -270,9 +303,9 @@ class ResultLayers:
         if self._coloured_by == "cell":
             return True
         cells_now = [self.result.get(index, id) for id, index in cells.items()]
-        known, colour = self.cells.colormap.color_dict, cell_colour(self.result, self._mode)
-        same = (i.id in known and np.allclose(known[i.id], colour(i), atol=1e-6) for i in cells_now if i is not None)
-        return all(same)
+        known, colour = np.asarray(self.cells.colormap.colors), cell_colour(self.result, self._mode)
+        found = (i for i in cells_now if i is not None)
+        return all(i.id < len(known) and np.allclose(known[i.id], colour(i), atol=1e-6) for i in found)
 
     def _colouring(self) -> str:
         """The values that determine the colours of the cells."""
@@ -289,7 +322,9 @@ class ResultLayers:
         """
         self._mode = mode
         self._coloured_by = self._colouring()
-        self.cells.colormap = cells_colormap(self.result, self._coloured_by)
+        colours = cells_colormap(self.result, self._coloured_by)
+        if not _same_colours(self.cells.colormap, colours):  # setting it draws the layer again
+            self.cells.colormap = colours
         if self._outline_colours != self._categories():
             self._outline_colours = self._categories()
             self.outlines.colormap = outlines_colormap(self.result)
@@ -309,6 +344,15 @@ class ResultLayers:
         self._hatch = hatch
         self._views.clear()
         self._drawn.clear()
+
+
+def _same_colours(a: object, b: object) -> bool:
+    """Whether two colour maps are the same cyclic one."""
+    from napari.utils.colormaps import CyclicLabelColormap
+
+    return (
+        isinstance(a, CyclicLabelColormap) and isinstance(b, CyclicLabelColormap) and np.array_equal(a.colors, b.colors)
+    )
 
 
 def flat_place(source: Layer) -> dict[str, Any]:

@@ -59,9 +59,16 @@ class Session:
         self.run = ImageRun(self._take)
         self.runner = self.run.runner
         self._upkeep = Upkeep(
-            lambda: self.viewer, lambda: list(self._shown.values()), lambda shown: self.settled.emit(shown.source())
+            lambda: self.viewer,
+            lambda: list(self._shown.values()),
+            lambda shown: self.settled.emit(shown.source()),
+            lambda: self.canvas.is_taking_turns,
         )
-        self.settle, self.compose_all = self._upkeep.settle, self._upkeep.compose_all
+        self.settle, self.compose_all, self.describe = (
+            self._upkeep.settle,
+            self._upkeep.compose_all,
+            self._upkeep.describe,
+        )
         self._links = Connections()
         self._links.add(viewer.layers.events.removed, self._on_removed)
         dims = viewer.dims.events
@@ -115,7 +122,7 @@ class Session:
                 self.set_threshold(source, threshold)
             return shown
         result = Result(planes.shape, leading=planes.leading, threshold=threshold, name=file_name(source))
-        return Shown(self.viewer, source, planes, result)
+        return Shown(self.viewer, source, planes, result, make=self.canvas.labels)
 
     def attach(
         self,
@@ -140,10 +147,10 @@ class Session:
         """
         if result is None:
             result = Result(planes.shape, leading=planes.leading, name=file_name(source))
-        shown = Shown(self.viewer, source, planes, result, history, in_project=in_project)
+        shown = Shown(self.viewer, source, planes, result, history, in_project=in_project, make=self.canvas.labels)
         shown.layers.behind.update(result.planes)
         self._upkeep.compose_current(shown)
-        shown.layers.describe()
+        self._upkeep.describe(shown)
         self._show(source, shown)
         self._upkeep.compose_rest()
         self.changed.emit(source)
@@ -230,13 +237,13 @@ class Session:
         self._upkeep.settle_soon(shown)
 
     def forget(self, source: Image) -> None:
-        """Remove an image's result and its layers."""
+        """Remove an image's result, and soon its layers."""
         shown = self._shown.pop(source, None)
         if shown is not None:
             shown.end()
             self._upkeep.forget(shown)
-            for layer in shown.own_layers:
-                self.canvas.take_out(layer)
+            for role, layer in zip(("cells", "outlines"), shown.own_layers, strict=False):
+                self.canvas.take_out_soon(layer, role=role)
             self.changed.emit(source)
 
     def set_threshold(self, source: Image, threshold: float) -> None:

@@ -9,11 +9,13 @@ from weakref import ref
 
 from psygnal import Signal
 
+from napari_centermask.core.columns import Columns
 from napari_centermask.core.errors import BadImage
 from napari_centermask.core.history import History
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.predictions import replace_predictions
 from napari_centermask.core.viability import renamed
+from napari_centermask.widgets.viewer.label_layers import MakesLabels, label_layer
 from napari_centermask.widgets.viewer.layers import ResultLayers, place_of
 from napari_centermask.widgets.viewer.view import current_index, shows_planes
 from napari_centermask.widgets.work.owner import Owner
@@ -50,6 +52,9 @@ class Correction(Protocol):
     def deactivate(self) -> None:
         """Apply what was painted, and remove the layer of the active cell from the viewer."""
 
+    def end(self) -> None:
+        """The same, for good."""
+
 
 class Shown(Owner):
     """A result with its history, its image, and its layers, which follow every edit.
@@ -58,6 +63,8 @@ class Shown(Owner):
     ----------
     in_project
         Whether a project writes every edit; otherwise the autosave does.
+    make
+        Makes the layers.
 
     Raises
     ------
@@ -90,13 +97,14 @@ class Shown(Owner):
         history: History | None = None,
         *,
         in_project: bool = False,
+        make: MakesLabels = label_layer,
     ) -> None:
         super().__init__()
         if (result.shape, result.leading) != (planes.shape, planes.leading):
             expected, given = (*planes.leading, *planes.shape), (*result.leading, *result.shape)
             raise ValueError(f"Expected a result for an image of {expected}, got one for {given}.")
         self._viewer, self.source = ref(viewer), ref(source)
-        self.planes, self.result, self.in_project = planes, result, in_project
+        self.planes, self.result, self.in_project, self._make = planes, result, in_project, make
         self.history = History(result) if history is None else history
         self.edits: Correction | None = None
         self.settings: SegmentSettings | None = None
@@ -106,15 +114,20 @@ class Shown(Owner):
     def end(self) -> None:
         """Stop following the history, after applying what was painted."""
         if self.edits is not None:
-            self.edits.deactivate()
+            self.edits.end()
         super().end()
         self.history.ignore(self._on_edit)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The cells as columns, for all that list or count them; whoever uses them calls `update` with every edit."""
+        return Columns(self.result)
 
     @cached_property
     def layers(self) -> ResultLayers:
         """The layers, made with the first cells: by then, the worker has imported what a label layer needs."""
         source = self.source()
-        return ResultLayers(self.result, self.planes, name=source.name, place=place_of(source))
+        return ResultLayers(self.result, self.planes, name=source.name, place=place_of(source), make=self._make)
 
     @property
     def has_layers(self) -> bool:

@@ -31,17 +31,24 @@ class Upkeep:
         Return the viewer, and the results that it shows.
     on_settled
         Called with each result whose features and colours were updated.
+    must_wait
+        Whether something else takes the next turns of the event loop.
     """
 
     def __init__(
-        self, viewer: Callable[[], Viewer], everything: Callable[[], list[Shown]], on_settled: Callable[[Shown], None]
+        self,
+        viewer: Callable[[], Viewer],
+        everything: Callable[[], list[Shown]],
+        on_settled: Callable[[Shown], None],
+        must_wait: Callable[[], bool],
     ) -> None:
-        self._viewer, self._everything, self._on_settled = viewer, everything, on_settled
+        self._viewer, self._everything, self._on_settled, self._must_wait = viewer, everything, on_settled, must_wait
         self._unsettled: set[Shown] = set()
         self._composed: tuple[Shown, Index, Iterator[None]] | None = None  # what is being composed
+        self._described: dict[Shown, Iterator[None]] = {}  # what is being described
         self._composing, self._settling = QTimer(), QTimer()
         self._composing.setInterval(0)
-        self._composing.timeout.connect(self._compose_next)
+        self._composing.timeout.connect(self._on_turn)
         self._settling.setSingleShot(True)
         self._settling.timeout.connect(self.settle)
 
@@ -83,12 +90,16 @@ class Upkeep:
         first = next(((s, index) for s, index in seen if index is not None), None)
         return first or next(((s, next(iter(s.layers.behind))) for s in behind), None)
 
+    def _on_turn(self) -> None:
+        if not self._must_wait():
+            self._compose_next()
+
     def _compose_next(self) -> None:
         """Compose the next part; a timer calls this until no plane is outdated."""
         if self._composed is None:
             following = self._next()
             if following is None:
-                self._composing.stop()
+                self._describe_next()
                 return
             self._composed = (*following, following[0].layers.steps(following[1]))
         (shown, index, steps), self._composed = self._composed, None
@@ -101,6 +112,20 @@ class Upkeep:
                 return
         self._on_composed(shown, index)
 
+    def _describe_next(self) -> None:
+        """Describe some more cells, once all is composed."""
+        shown = next(iter(self._described), None)
+        if shown is None:
+            self._composing.stop()
+            return
+        end = time.perf_counter() + _TURN_S
+        for _ in self._described[shown]:
+            if time.perf_counter() > end:
+                return
+        del self._described[shown]
+        if shown.source() is not None:
+            self._on_settled(shown)
+
     def _on_composed(self, shown: Shown, index: Index) -> None:
         source = shown.source()
         if source is not None and current_index(self._viewer(), source, shown.planes) == index:
@@ -108,8 +133,8 @@ class Upkeep:
         shown.composed.emit(index)
 
     def compose_all(self) -> None:
-        """Compose all outdated planes now, for instance before layers are saved."""
-        while self._composed is not None or self._next() is not None:
+        """Compose and describe all that is outdated now, for instance before layers are saved."""
+        while self._composed is not None or self._next() is not None or self._described:
             self._compose_next()
         self._composing.stop()
 
@@ -123,16 +148,22 @@ class Upkeep:
         self._settling.stop()
         for shown in list(self._unsettled):
             self.describe(shown, edits_only=True)
-            if shown.source() is not None:
+            if shown not in self._described and shown.source() is not None:
                 self._on_settled(shown)
 
     def describe(self, shown: Shown, *, edits_only: bool = False) -> None:
-        """Update features and colours of a result; see `ResultLayers.describe`."""
-        shown.layers.describe(edits_only=edits_only)
+        """Update features and colours of a result: at once, or in steps if it has many cells; see `ResultLayers.describe`."""
+        edits_only = edits_only and shown not in self._described
         self.forget(shown)
+        if shown.layers.is_long(edits_only=edits_only):
+            self._described[shown] = shown.layers.description()
+            self._composing.start()
+        else:
+            shown.layers.describe(edits_only=edits_only)
 
     def forget(self, shown: Shown) -> None:
         """Cancel the update of a result."""
         self._unsettled.discard(shown)
+        self._described.pop(shown, None)
         if not self._unsettled:
             self._settling.stop()
