@@ -1,103 +1,138 @@
-"""How long the formats take to write and read an image with many cells, compared with another version of the package.
+"""How long `napari-centermask convert` takes for many cells, beside another version of the package.
 
-    python scripts/benchmarks/conversion.py --cells 90000 --before ../former/src
+    python scripts/benchmarks/conversion.py --cells 90000 --before ../former/src --repeats 3
 
-Each format is written and read in a separate process, by this version and, with `--before`, by the one in that folder, one right
-after the other, so that both have the same load. Times are CPU seconds. All cells that are read back must be identical.
+COCO is converted to every other format and back. Both versions convert the same files by turns, each time in a process of its
+own; seconds are of the processor, in user mode, with the start of Python and all imports. "start" is the same command for two
+cells. What the two write is compared to the byte (of a zip, what is in it).
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
+import resource
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
-SIDE = 24
-ALL = ("coco", "labels", "imagej", "cellpose", "geojson", "ome-zarr")
+SIDE = 26
+OTHERS = ("labels", "cellpose", "geojson", "imagej", "ome-zarr")
 
 
-def result_with(n: int):
-    """Cells of random outline on a grid; every eighth has two parts or a hole."""
+def result_with(n: int, name: str):
+    """Cells of random outline on a grid, some 350 pixels each; every eighth has a hole."""
     from napari_centermask.core.instances import Instance, Instances
     from napari_centermask.core.result import Result
 
-    rng, per_row = np.random.default_rng(0), int(np.ceil(np.sqrt(n)))
-    shape = (SIDE * per_row, SIDE * per_row)
+    rng, per_row = np.random.default_rng(n), int(np.ceil(np.sqrt(n)))
     y, x = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+    angle, distance = np.arctan2(y, x), np.hypot(y, x)
     cells = []
     for k in range(n):
-        angle = np.arctan2(y, x)
-        radius = 8 + 2 * np.cos(2 * angle + rng.uniform(0, 6)) + np.cos(5 * angle + rng.uniform(0, 6))
-        mask = np.hypot(y, x) < radius
-        mask[10:13, 10:13] &= k % 8 > 0
+        radius = 9.5 + 2 * np.cos(2 * angle + rng.uniform(0, 6)) + np.cos(5 * angle + rng.uniform(0, 6))
+        mask = distance < radius
+        mask[11:14, 11:14] &= k % 8 > 0
         at = SIDE * (k // per_row), SIDE * (k % per_row)
         cells.append(Instance.from_mask(mask, at, id=k + 1, score=float(rng.random()), source="benchmark"))
-    result = Result(shape, name="many.tif")
-    result.put((), Instances(shape, cells), keep_ids=True)
+    result = Result((SIDE * per_row,) * 2, name=name)
+    result.put((), Instances(result.shape, cells), keep_ids=True)
     return result
 
 
-def digest(result) -> str:
-    """Of all cells with all that they have, so that equal digests are equal results."""
-    total = hashlib.sha256()
-    for cell in result:
-        total.update(repr((cell.box, cell.id, cell.category, cell.score, cell.status, cell.order)).encode())
-        total.update(np.packbits(cell.mask).tobytes())
-    return total.hexdigest()
-
-
-def measure(name: str, n: int) -> dict[str, object]:
-    """Write and read once in this process."""
+def prepare(folder: Path, n: int, n_images: int) -> dict[str, Path]:
+    """The same cells in every format."""
     from napari_centermask.io.formats import FORMATS
+    from napari_centermask.io.formats.files import write_files
 
-    format, result = FORMATS[name], result_with(n)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"many{format.ending}"
-        start = time.process_time()
-        format.write(path, [result])
-        written = time.process_time()
-        (converted,) = format.read(path).results
-        read = time.process_time()
-    return {"write": written - start, "read": read - written, "cells": len(converted), "digest": digest(converted)}
+    results = [result_with(n // n_images, f"field{k:02d}.tif") for k in range(n_images)]
+    sources = {}
+    for name in ("coco", *OTHERS):
+        sources[name] = folder / name / ("a.json" if name == "coco" else "")
+        sources[name] = write_files(sources[name], results, FORMATS[name])[0] if n_images == 1 else sources[name]
+        if n_images > 1:
+            write_files(sources[name], results, FORMATS[name])
+    return sources
 
 
-def in_process(source: Path | None, name: str, n: int) -> dict:
-    """`measure` of the package in a folder."""
-    path = {"PYTHONPATH": str(source)} if source is not None else {}
-    command = [sys.executable, __file__, "--cells", str(n), "--measure", name]
-    done = subprocess.run(command, env=os.environ | path, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+def seconds(package: Path | None, source: Path, target: Path, given: str, wanted: str) -> float:
+    """Of the processor, of one command; the target is written anew."""
+    if target.is_dir():
+        shutil.rmtree(target)
+    command = [
+        sys.executable,
+        "-m",
+        "napari_centermask",
+        "convert",
+        str(source),
+        str(target),
+        "--from",
+        given,
+        "--to",
+        wanted,
+    ]
+    path = {"PYTHONPATH": str(package)} if package is not None else {}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    subprocess.run([*command, "--overwrite"], env=os.environ | path, capture_output=True, check=True)
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+
+
+def content(target: Path) -> dict[str, bytes]:
+    """All that was written, by name."""
+    found = {}
+    for path in sorted(p for p in [target, *target.rglob("*")] if p.is_file()):
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                found |= {f"{path.name}/{name}": archive.read(name) for name in archive.namelist()}
+        else:
+            found[str(path.relative_to(target.parent))] = path.read_bytes()
+    return found
+
+
+def row(sources: dict[str, Path], folder: Path, given: str, wanted: str, before: Path | None, repeats: int) -> str:
+    """A line of the table."""
+    versions = {"now": None} | ({"before": before.resolve()} if before else {})
+    times: dict[str, list[float]] = {version: [] for version in versions}
+    targets = {v: folder / f"{v}.json" if wanted == "coco" else folder / v for v in versions}
+    for _ in range(repeats):
+        for version, package in versions.items():
+            times[version].append(seconds(package, sources[given], targets[version], given, wanted))
+    median = {version: statistics.median(values) for version, values in times.items()}
+    text = f"| {given} to {wanted} | {median['now']:.2f} |"
+    if before:
+        written = [[*content(targets[v]).values()] for v in versions]
+        ratios = sorted(b / n for n, b in zip(times["now"], times["before"], strict=True))
+        text += (
+            f" {median['before']:.2f} | {median['before'] / median['now']:.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f}) |"
+        )
+        text += f" {written[0] == written[1]} |"
+    return text
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, default=90_000)
+    parser.add_argument("--images", type=int, default=1, help="how many images the cells are in")
     parser.add_argument("--before", type=Path, help="folder `src` of an earlier version")
-    parser.add_argument("--formats", default=",".join(ALL))
-    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--formats", default=",".join(OTHERS))
     arguments = parser.parse_args()
-    if arguments.measure:
-        print(json.dumps(measure(arguments.measure, arguments.cells)))
-        return
-    print(
-        "| format | write, s | read, s | before: write, s | read, s | times as fast | same cells |\n|---|---|---|---|---|---|---|"
-    )
-    for name in arguments.formats.split(","):
-        now = in_process(None, name, arguments.cells)
-        row = f"| {name} | {now['write']:.2f} | {now['read']:.2f} |"
-        if arguments.before:
-            before = in_process(arguments.before, name, arguments.cells)
-            ratios = (f"{before[k] / now[k]:.1f}" for k in ("write", "read"))
-            row += f" {before['write']:.2f} | {before['read']:.2f} | {', '.join(ratios)} | {now['digest'] == before['digest']} |"
-        print(row, flush=True)
+    print("| conversion | s | before, s | times as fast | same bytes |\n|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as name:
+        folder, few = Path(name), Path(name) / "few"
+        few.mkdir()
+        small = prepare(few, 2, 1)
+        print("start:", row(small, few, "labels", "coco", arguments.before, arguments.repeats), flush=True)
+        sources = prepare(folder, arguments.cells, arguments.images)
+        for other in arguments.formats.split(","):
+            for given, wanted in (("coco", other), (other, "coco")):
+                print(row(sources, folder, given, wanted, arguments.before, arguments.repeats), flush=True)
 
 
 if __name__ == "__main__":

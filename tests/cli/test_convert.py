@@ -12,7 +12,8 @@ from napari_centermask.core.errors import CannotSave
 from napari_centermask.core.result import Result
 from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.coco.records import records_of, result_of
-from napari_centermask.io.formats import imagej
+from napari_centermask.io.formats import FORMATS, imagej
+from napari_centermask.io.formats.files import read_files, write_files
 
 
 @pytest.fixture
@@ -131,6 +132,7 @@ def test_a_terminal_shows_what_is_going_on_and_a_file_does_not(tmp_path, coco, c
     shown = capsys.readouterr().err
     assert f"Reading {coco.name}" in shown
     assert "Writing there.json" in shown
+    assert shown.count("20 of 20 cells") >= 2
 
 
 @pytest.fixture
@@ -160,11 +162,11 @@ def test_a_stopped_conversion_continues(masks, tmp_path, monkeypatch, capsys):
     (masks / "c_labels.tif").unlink()
     written = []
 
-    def write(path, results):
+    def write(path, results, advance):
         written.append(path.name)
         if len(written) == 2:
             raise KeyboardInterrupt
-        real(path, results)
+        real(path, results, advance)
 
     real = imagej.write
     monkeypatch.setattr(imagej, "write", write)
@@ -181,13 +183,48 @@ def test_a_stopped_conversion_continues(masks, tmp_path, monkeypatch, capsys):
 def test_a_full_disk_spares_what_fits_into_a_conversion(masks, tmp_path, monkeypatch, capsys):
     (masks / "c_labels.tif").unlink()
 
-    def write(path, results):
+    def write(path, results, advance):
         if path.name == "b_rois.zip":
             raise CannotSave(f"Cannot write {path}: no room.")
-        real(path, results)
+        real(path, results, advance)
 
     real = imagej.write
     monkeypatch.setattr(imagej, "write", write)
     assert cli.run(["convert", str(masks), str(tmp_path / "rois"), "--to", "imagej"]) == 2
     assert "b_rois.zip: no room" in capsys.readouterr().err
     assert sorted(p.name for p in (tmp_path / "rois").glob("*.zip")) == ["a_rois.zip", "d_rois.zip"]
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_reading_and_writing_count_up_to_all_cells(tmp_path, cells, to):
+    pytest.importorskip({"imagej": "roifile", "ome-zarr": "zarr"}.get(to, "json"))
+    result, format = Result((256, 256), name="a.png"), FORMATS[to]
+    result.put((), cells(n=10, overlap=0), keep_ids=True)
+    written, read = [], []
+    format.write(tmp_path / f"a{format.ending}", [result], advance=lambda *count: written.append(count))
+    format.read(tmp_path / f"a{format.ending}", advance=lambda *count: read.append(count))
+    assert written[-1] == read[-1] == (10, 10)
+
+
+def test_a_folder_counts_its_files_and_all_cells(coco, tmp_path):
+    written, read = [], []
+    results = FORMATS["coco"].read(coco).results
+    write_files(tmp_path / "there", results, FORMATS["geojson"], advance=lambda *count: written.append(count))
+    read_files(tmp_path / "there", advance=lambda *count: read.append(count))
+    assert written[0] == (10, 20)
+    assert written[-1] == (20, 20)
+    assert read == [(0, 2), (1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_stopping_midway_leaves_nothing_half_written(coco, tmp_path, monkeypatch, to):
+    pytest.importorskip({"imagej": "roifile", "ome-zarr": "zarr"}.get(to, "json"))
+    (result, _) = FORMATS["coco"].read(coco).results
+    target = tmp_path / "out" / f"a{FORMATS[to].ending}"
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_files(target, [result], FORMATS[to], advance=stop)
+    assert not target.parent.exists() or not list(target.parent.iterdir())

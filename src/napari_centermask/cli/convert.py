@@ -65,8 +65,9 @@ def convert(
     wanted = format_named(to) if to else guess(target)
     if wanted is None:
         raise BadSettings(f"The format of {target.name} is not clear. Choose it with --to coco, labels, imagej, ...")
-    with working(f"Reading {source.name}"):
-        given, reading = read_files(source, format_named(from_) if from_ else None, images=images)
+    unit = "files" if source.is_dir() and source.suffix != ".zarr" else "cells"
+    with working(f"Reading {source.name}", unit) as advance:
+        given, reading = read_files(source, format_named(from_) if from_ else None, images=images, advance=advance)
     results = [only_shown(r) for r in reading.results] if shown else list(reading.results)
     loss = wanted.loss(results)
     for note in reading.notes:
@@ -78,8 +79,11 @@ def convert(
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"))
     for name, why in reading.failed.items():
         left_out.add(name, why)
-    with working(f"Writing {target.name}"):
-        written = write_files(target, results, wanted, overwrite=overwrite, inputs=reading.files, left_out=left_out)
+    inputs = reading.files
+    with working(f"Writing {target.name}", "cells") as advance:
+        written = write_files(
+            target, results, wanted, overwrite=overwrite, inputs=inputs, left_out=left_out, advance=advance
+        )
     results = [r for r in results if r.name not in left_out.why]
     cells = sum(map(len, results))
     if json:

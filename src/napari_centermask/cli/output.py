@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from napari_centermask.core.errors import UserError
+from napari_centermask.core.progress import Advance
 from napari_centermask.io.own_files import check_targets
 from napari_centermask.io.whole_file import whole_file
 
@@ -150,13 +151,17 @@ def follow(steps: Generator[Any, None, Result], label: str) -> Result:
 
 
 @contextmanager
-def working(label: str) -> Iterator[None]:
-    """Show on a terminal that something is going on, and for how long, where steps cannot be counted."""
+def working(label: str, unit: str) -> Iterator[Advance]:
+    """Show on a terminal what is going on; what this yields takes how many units (such as cells) are done, and of how many."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        bar.add_task(label, total=None)
-        yield
+        task = bar.add_task(label, total=None, count="")
+
+        def advance(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total or None, count=f"{done:,} of {total:,} {unit}")
+
+        yield advance

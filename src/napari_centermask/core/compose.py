@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from napari_centermask.core.instances import Box, Instance, Instances
+from napari_centermask.core.label_runs import LabelRuns
+from napari_centermask.core.progress import Advance, counting, silent
 
 HATCH = 200
 """Value of the hatch among the outlines, whose values are categories: a choice below 256 that leaves 199 of them apart."""
@@ -34,16 +36,23 @@ def _height(instance: Instance) -> tuple[float, float, int]:
     return instance.order, instance.score, -instance.id
 
 
-def label_image(instances: Instances) -> np.ndarray:
+def label_image(instances: Instances, *, out: np.ndarray | None = None, advance: Advance = silent) -> np.ndarray:
     """The top-most cell's id at each pixel.
+
+    Parameters
+    ----------
+    out
+        (H, W) zeros to draw into, of a dtype that holds all ids.
+    advance
+        Called with the number of cells drawn so far, and of all.
 
     Returns
     -------
     numpy.ndarray
-        (H, W) int32; 0 is background. Hidden parts of overlapped cells are lost; see `pack_planes`.
+        (H, W), int32 without `out`; 0 is background. Hidden parts of overlapped cells are lost; see `pack_planes`.
     """
-    labels = np.zeros(instances.shape, np.int32)
-    for instance in stacked(instances):
+    labels = np.zeros(instances.shape, np.int32) if out is None else out
+    for instance in counting(stacked(instances), len(instances), advance):
         _crop(labels, instance.box)[instance.mask] = instance.id
     return labels
 
@@ -73,26 +82,27 @@ def from_label_image(
         raise ValueError(f"Expected a (H, W) image of integer labels, got shape {labels.shape}, {labels.dtype}.")
     if labels.size and labels.min() < 0:
         raise ValueError("Labels must be 0 or more, but some are negative.")
-    from scipy.ndimage import find_objects
-
-    labels, ids = _compact(labels)
-    instances = Instances(labels.shape, categories=categories)
-    for value, window in enumerate(find_objects(labels), start=1):
-        if window is not None:
-            origin = window[0].start, window[1].start
-            mask = labels[window] == value
-            instances.add(Instance(ids[value], *origin, mask, category=category, source=source, status=status))
-    return instances
+    return from_runs(
+        LabelRuns(labels), labels.shape, category=category, source=source, status=status, categories=categories
+    )
 
 
-def _compact(labels: np.ndarray) -> tuple[np.ndarray, Sequence[int]]:
-    """Labels renumbered to moderate size, and the id of each; sorting all pixels is slow and only done for very large ids."""
-    largest = int(labels.max(initial=0))
-    if largest <= _MODERATE:
-        return labels.astype(np.int32, copy=False), range(largest + 1)
-    ids, compact = np.unique(labels, return_inverse=True)
-    no_background = int(ids[0] != 0)
-    return compact.reshape(labels.shape) + no_background, [0] * no_background + ids.tolist()
+def from_runs(
+    runs: LabelRuns,
+    shape: tuple[int, int],
+    *,
+    category: int = 1,
+    source: str = "",
+    status: str = "predicted",
+    categories: dict[int, str] | None = None,
+    advance: Advance = silent,
+) -> Instances:
+    """Make an instance of each label of an image of `shape` (H, W), with that id; `advance` as in `label_image`."""
+    cells = (
+        Instance(id, y0, x0, mask, category=category, source=source, status=status)
+        for id, y0, x0, mask in counting(runs.crops(), len(runs.ids), advance)
+    )
+    return Instances(shape, cells, categories=categories, are_checked=True)
 
 
 def pack_planes(instances: Instances) -> np.ndarray:

@@ -126,6 +126,8 @@ class Instances:
         Cells to add; those with id 0 get the next free id.
     categories
         COCO category id -> name.
+    are_checked
+        Whether the cells come from `Instances` of this shape, so that they need no second check.
     """
 
     def __init__(
@@ -134,12 +136,17 @@ class Instances:
         instances: Iterable[Instance] = (),
         *,
         categories: dict[int, str] | None = None,
+        are_checked: bool = False,
     ) -> None:
         self.shape = (int(shape[0]), int(shape[1]))
         self.categories = dict(categories or {1: "cell"})
         self._by_id: dict[int, Instance] = {}
         self._next_id = 1
         self._boxes: _Boxes | None = None
+        if are_checked:
+            self._by_id = {instance.id: instance for instance in instances}
+            self._next_id = max(self._by_id, default=0) + 1
+            return
         for instance in instances:
             self.add(instance)
 
@@ -176,10 +183,10 @@ class Instances:
         """The id of the next new cell; larger than any id ever used."""
         return self._next_id
 
-    def add(self, instance: Instance) -> Instance:
+    def add(self, instance: Instance, *, is_checked: bool = False) -> Instance:
         """Add a cell and return it as stored.
 
-        An id of 0 is replaced by the next free one.
+        An id of 0 is replaced by the next free one. `is_checked` says that the mask is tight and inside the image.
 
         Raises
         ------
@@ -190,7 +197,8 @@ class Instances:
             instance = replace(instance, id=self._next_id)
         if instance.id in self._by_id:
             raise ValueError(f"Instance id {instance.id} is already taken.")
-        self._check(instance)
+        if not is_checked:
+            self._check(instance)
         self._by_id[instance.id] = instance
         if self._boxes is not None:
             self._boxes.set(instance.id, instance)
@@ -235,7 +243,7 @@ class Instances:
         """Cells with at least `min_score` (and of `categories`), same ids."""
         wanted = None if categories is None else set(categories)
         kept = (i for i in self if i.score >= min_score and (wanted is None or i.category in wanted))
-        return Instances(self.shape, kept, categories=self.categories)
+        return Instances(self.shape, kept, categories=self.categories, are_checked=True)
 
     def equals(self, other: Instances) -> bool:
         """Same shape, ids, fields and pixels."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 
@@ -156,7 +157,7 @@ class Result:
     def visible(self, index: Index) -> Instances:
         """The plane's cells that are shown."""
         plane = self.plane(index)
-        return Instances(self.shape, filter(self.shows, plane), categories=plane.categories)
+        return Instances(self.shape, filter(self.shows, plane), categories=plane.categories, are_checked=True)
 
     def put(self, index: Index, cells: Instances, *, keep_ids: bool = False) -> Instances:
         """Replace a plane's cells, under new ids.
@@ -174,11 +175,11 @@ class Result:
         if cells.shape != self.shape:
             raise ValueError(f"Expected cells of a plane of {self.shape}, got {cells.shape}.")
         self.categories = {**self.categories, **cells.categories}
-        taken = Instances(self.shape, categories=self.categories)
-        for instance in cells:
-            new = instance.id if keep_ids else self.new_id()
-            taken.add(instance if new == instance.id else replace(instance, id=new))
-            self._last_id = max(self._last_id, new)
+        numbered = (
+            i if keep_ids or i.id == new else replace(i, id=new) for i, new in zip(cells, count(self._last_id + 1))
+        )
+        taken = Instances(self.shape, numbered, categories=self.categories, are_checked=True)
+        self._last_id = max(self._last_id, taken.next_id - 1)
         self._planes[index] = taken
         return taken
 

@@ -64,7 +64,7 @@ def area(ring: Ring) -> float:
     return float(inner + x[-1] * y[0] - x[0] * y[-1]) / 2
 
 
-_IS_CORNER = np.array([bin(k).count("1") % 2 == 1 or k in (6, 9) for k in range(16)])
+IS_CORNER = np.array([bin(k).count("1") % 2 == 1 or k in (6, 9) for k in range(16)])
 
 
 def _rings(mask: np.ndarray, *, only_apart: bool = False) -> list[tuple[float, Ring]] | None:
@@ -76,7 +76,7 @@ def _rings(mask: np.ndarray, *, only_apart: bool = False) -> list[tuple[float, R
     padded[1:-1, 1:-1] = mask
     rows = padded[:, :-1] + 2 * padded[:, 1:]
     pattern = rows[:-1] + 4 * rows[1:]
-    y, x = np.nonzero(_IS_CORNER[pattern])
+    y, x = np.nonzero(IS_CORNER[pattern])
     kind = pattern[y, x]
     crossing = (kind == 6) | (kind == 9)  # two pixels that meet at a corner: two boundaries pass
     if crossing.any():

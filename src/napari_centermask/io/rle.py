@@ -15,6 +15,8 @@ import numpy as np
 
 from napari_centermask.core.instances import Instance
 
+Crop = tuple[int, int, np.ndarray]
+"""(y0, x0, mask bool) of a cell, tight."""
 LARGEST_MASK = 2**28
 """Most pixels of one mask's box: all of an image of 16,384 x 16,384."""
 _MOST_DIGITS = 11  # of five bits each: a choice, far beyond the pixels of any image

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from napari_centermask.core.collection import paused_collection
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance, Instances
-from napari_centermask.io import rle
+from napari_centermask.core.progress import Advance, counting, silent
+from napari_centermask.io import rle, rle_many
+from napari_centermask.io.coco.cell_text import cell_texts
 from napari_centermask.io.coco.detectron2 import with_images
 from napari_centermask.io.coco.extension import (
     KEY,
@@ -28,13 +31,15 @@ from napari_centermask.io.coco.extension import (
     plane_key,
 )
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.io.coco.masks import LARGEST_FILE, read_mask
+from napari_centermask.io.coco.masks import LARGEST_FILE, read_mask, read_masks
 from napari_centermask.io.image_names import is_file
+from napari_centermask.io.rle import Crop
 from napari_centermask.io.whole_file import whole_file
 
 FORMAT = 1  # of what we add to COCO; it rises when older versions could not read it
 # Pixels of a side: a choice, ten times a slide scanner's; a file that claims more is not believed
 LARGEST_SIDE = 1_000_000
+_INFO = {"description": "napari-centermask", KEY: {"format": FORMAT}}
 
 
 def read_coco(path: Path, *, images_root: Path | None = None) -> list[ImageRecord]:
@@ -51,11 +56,17 @@ def read_coco(path: Path, *, images_root: Path | None = None) -> list[ImageRecor
         With the file and the entry, what was expected, what was there, and what to do.
     """
     path = Path(path)
-    return parse_coco(load_json(path), path, images_root=images_root)
+    with paused_collection():
+        return parse_coco(load_json(path), path, images_root=images_root)
 
 
-def parse_coco(data: dict[str, Any], path: Path, *, images_root: Path | None = None) -> list[ImageRecord]:
-    """Read COCO data that were loaded from `path`, or a part of them; otherwise as `read_coco`."""
+def parse_coco(
+    data: dict[str, Any], path: Path, *, images_root: Path | None = None, advance: Advance = silent
+) -> list[ImageRecord]:
+    """Read COCO data that were loaded from `path`, or a part of them; otherwise as `read_coco`.
+
+    `advance` is called with the number of annotations read so far, and of all.
+    """
     root = Path(images_root) if images_root is not None else path.parent
     categories = _categories(path, data)
     records: dict[int, ImageRecord] = {}
@@ -64,7 +75,7 @@ def parse_coco(data: dict[str, Any], path: Path, *, images_root: Path | None = N
         if record.id in records:
             raise BadAnnotations(f"{path.name} has image id {record.id} twice. Renumber the images.")
         records[record.id] = record
-    _fill(path, data, records, categories)
+    _fill(path, data, records, categories, advance)
     return list(records.values())
 
 
@@ -104,6 +115,8 @@ def _objects(path: Path, data: dict[str, Any], key: str) -> list[dict[str, Any]]
 
 def _integer(path: Path, item: dict[str, Any], key: str, what: str) -> int:
     value = item.get(key)
+    if type(value) is int:
+        return value
     if isinstance(value, str) and value.strip().lstrip("-").isdigit():
         value = int(value)
     if isinstance(value, float) and value.is_integer():
@@ -167,12 +180,20 @@ def _inside(path: Path, root: Path, name: str) -> Path | None:
     return next((end for end in ends if is_file(end)), root / pure.name)
 
 
-def _fill(path: Path, data: dict[str, Any], records: dict[int, ImageRecord], categories: dict[int, str]) -> None:
+def _fill(
+    path: Path,
+    data: dict[str, Any],
+    records: dict[int, ImageRecord],
+    categories: dict[int, str],
+    advance: Advance,
+) -> None:
     seen: set[int] = set()
     crowds: dict[int, list[Instance]] = {}
     empty: Counter[int] = Counter()
     pixels = 0
-    for item in _objects(path, data, "annotations"):
+    items = _objects(path, data, "annotations")
+    crops = read_masks(items, {id: record.shape for id, record in records.items()})
+    for item, crop in zip(items, counting(crops, len(items), advance), strict=True):
         id = _integer(path, item, "id", "an annotation")
         if id in seen:
             raise BadAnnotations(f"{path.name} has annotation id {id} twice. Renumber the annotations.")
@@ -187,7 +208,7 @@ def _fill(path: Path, data: dict[str, Any], records: dict[int, ImageRecord], cat
             raise BadAnnotations(
                 f"Annotation {id} of {path.name} has category {category}, which is not one of {sorted(categories)}. Add it."
             )
-        taken = _add(path, item, id, category, records[image_id], crowds.setdefault(image_id, []))
+        taken = _add(path, item, crop, id, category, records[image_id], crowds.setdefault(image_id, []))
         pixels += taken
         empty[image_id] += not taken
         if pixels > LARGEST_FILE:
@@ -205,16 +226,24 @@ def is_single_cell(item: dict[str, Any]) -> bool:
     return not item.get("iscrowd") or (isinstance(attributes, dict) and "occluded" in attributes)
 
 
-def _add(path: Path, item: dict[str, Any], id: int, category: int, record: ImageRecord, crowds: list[Instance]) -> int:
+def _add(
+    path: Path,
+    item: dict[str, Any],
+    crop: Crop | None,
+    id: int,
+    category: int,
+    record: ImageRecord,
+    crowds: list[Instance],
+) -> int:
     """Add an annotation's cell to its record, or its region to the crowds; returns the pixels of its box."""
     try:
-        crop = read_mask(item.get("segmentation"), record.shape)
+        crop = crop or read_mask(item.get("segmentation"), record.shape)
         if crop is None:
             return 0  # without an outline, there is nothing to keep
         y0, x0, mask = crop
         cell = Instance(y0=y0, x0=x0, mask=mask, category=category, **cell_fields(item, path.name))
         if is_single_cell(item):
-            record.instances.add(cell)
+            record.instances.add(cell, is_checked=True)
         else:
             crowds.append(cell)
     except ValueError as error:
@@ -240,12 +269,22 @@ def check_images(path: Path, records: Iterable[ImageRecord]) -> None:
 
 
 def annotation(
-    instance: Instance, shape: tuple[int, int], *, id: int, image_id: int, polygons: float | None = None
+    instance: Instance,
+    shape: tuple[int, int],
+    *,
+    id: int,
+    image_id: int,
+    polygons: float | None = None,
+    counts: str | None = None,
 ) -> dict[str, Any]:
-    """A cell as a COCO annotation: RLE with ASCII counts, or polygons with this tolerance in pixels."""
+    """A cell as a COCO annotation: RLE with ASCII counts, or polygons with this tolerance in pixels.
+
+    `counts` are those of `rle_many`, where many cells were encoded at once.
+    """
     y0, x0, y1, x1 = instance.box
     if polygons is None:
-        segmentation: Any = {"size": list(shape), "counts": rle.compress(rle.encode(instance, shape))}
+        counts = counts if counts is not None else rle.compress(rle.encode(instance, shape))
+        segmentation: Any = {"size": list(shape), "counts": counts}
     else:
         from napari_centermask.io.coco.polygons import polygons_of
 
@@ -271,16 +310,17 @@ def to_coco(records: Iterable[ImageRecord], *, polygons: float | None = None) ->
     for record in records:
         categories |= record.instances.categories
         images.append(image_entry(record))
-        for instance in record.instances:
-            id = len(annotations) + 1
-            annotations.append(annotation(instance, record.shape, id=id, image_id=record.id, polygons=polygons))
-    named = [{"id": id, "name": name, "supercategory": "cell"} for id, name in sorted(categories.items())]
-    return {
-        "info": {"description": "napari-centermask", KEY: {"format": FORMAT}},
-        "images": images,
-        "annotations": annotations,
-        "categories": named,
-    }
+        cells = list(record.instances)
+        texts: Iterable[str | None] = rle_many.encode(cells, record.shape) if polygons is None else [None] * len(cells)
+        annotations += [
+            annotation(cell, record.shape, id=id, image_id=record.id, polygons=polygons, counts=counts)
+            for id, (cell, counts) in enumerate(zip(cells, texts, strict=True), start=len(annotations) + 1)
+        ]
+    return {"info": _INFO, "images": images, "annotations": annotations, "categories": _named(categories)}
+
+
+def _named(categories: dict[int, str]) -> list[dict[str, Any]]:
+    return [{"id": id, "name": name, "supercategory": "cell"} for id, name in sorted(categories.items())]
 
 
 def image_entry(record: ImageRecord) -> dict[str, Any]:
@@ -307,7 +347,9 @@ def joined(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
     return whole | {"categories": [categories[id] for id in sorted(categories)]}
 
 
-def write_coco(path: Path, records: Iterable[ImageRecord], *, polygons: float | None = None) -> None:
+def write_coco(
+    path: Path, records: Iterable[ImageRecord], *, polygons: float | None = None, advance: Advance = silent
+) -> None:
     """Write a COCO file, whole or not at all.
 
     Parameters
@@ -315,8 +357,28 @@ def write_coco(path: Path, records: Iterable[ImageRecord], *, polygons: float | 
     polygons
         Write polygons that differ from the outline by at most this many pixels, instead of RLE, which is exact and
         smaller. `coco.polygons.polygon_loss` counts what they lose; with 0, pycocotools loses nothing.
+    advance
+        Called with the number of cells written so far, and of all.
     """
-    write_json(path, to_coco(records, polygons=polygons))
+    if polygons is not None:
+        write_json(path, to_coco(records, polygons=polygons))
+        return
+    records = list(records)
+    texts = counting(_cell_texts(records), sum(len(r.instances) for r in records), advance)
+    categories = {id: name for record in records for id, name in record.instances.categories.items()}
+    info, images, named = (
+        json.dumps(part, allow_nan=False) for part in (_INFO, list(map(image_entry, records)), _named(categories))
+    )
+    text = f'{{"info": {info}, "images": {images}, "annotations": [{", ".join(texts)}], "categories": {named}}}'
+    with whole_file(path) as part:
+        part.write_text(text, encoding="ascii")
+
+
+def _cell_texts(records: Iterable[ImageRecord]) -> Iterator[str]:
+    id = 1
+    for record in records:
+        yield from cell_texts(record, first_id=id)
+        id += len(record.instances)
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:

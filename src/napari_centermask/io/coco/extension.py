@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any, TypeGuard
 
 from napari_centermask.core.instances import Box, Instance
@@ -14,6 +15,7 @@ STATUSES = ("predicted", "accepted", "corrected", "rejected")
 LARGEST_ID = 2**31 - 1  # int32, as in label images
 MOST_PLANES = 2**31  # a choice: a product of axes that a file claims must not overflow
 Bad = Callable[[str], None]
+_WRITTEN = itemgetter("id", "score", "mask_quality", "status", "source", "order")
 
 
 def refuse(message: str) -> None:
@@ -43,6 +45,8 @@ def cell_fields(item: dict[str, Any], source: str, *, bad: Bad = refuse) -> dict
         For cells whose annotation has no source.
     """
     own = _own(item, bad)
+    if fields := _as_written(item, own):
+        return fields
     id = own.get("id", 0)
     if not _is_whole(id) or not (0 < id <= LARGEST_ID or "id" not in own):
         bad(f"expected an id from 1 to {LARGEST_ID} in its {KEY}, got {_short(id)}")
@@ -63,6 +67,42 @@ def cell_fields(item: dict[str, Any], source: str, *, bad: Bad = refuse) -> dict
         "source": name,
         "order": _number(own, "order", 0.0, bad, low=-1e300, high=1e300),
         "probabilities": _probabilities(own, bad),
+    }
+
+
+def _as_written(item: dict[str, Any], own: dict[str, Any]) -> dict[str, Any] | None:
+    """The fields where all are as `cell_key` writes them, which one look tells; None otherwise."""
+    try:
+        id, score, quality, status, source, order = _WRITTEN(own)
+    except KeyError:
+        return None
+    outer = item.get("score", score)
+    is_plain = (
+        type(id) is int
+        and all(type(value) in (float, int) for value in (score, quality, outer, order))
+        and type(status) is type(source) is str
+        and "probabilities" not in own
+    )
+    is_fine = (
+        is_plain
+        and 0 < id <= LARGEST_ID
+        and 0 <= score <= 1
+        and 0 <= outer <= 1
+        and 0 <= quality <= 1
+        and -1e300 <= order <= 1e300
+        and status in STATUSES
+        and source.isascii()
+    )
+    if not is_fine:
+        return None
+    return {
+        "id": id,
+        "score": float(score),
+        "mask_quality": float(quality),
+        "status": status,
+        "source": source,
+        "order": float(order),
+        "probabilities": (),
     }
 
 

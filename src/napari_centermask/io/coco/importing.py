@@ -13,15 +13,17 @@ from typing import Any
 
 from napari_centermask.core.errors import BadAnnotations, BadImage
 from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.progress import Advance, counting, silent
 from napari_centermask.io.coco.categories import Categories, key_of, whole
 from napari_centermask.io.coco.document import LARGEST_SIDE, is_single_cell, load_json
 from napari_centermask.io.coco.extension import KEY, cell_fields, is_json, plane_fields
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.io.coco.masks import LARGEST_FILE, Crop
-from napari_centermask.io.coco.repair import repair_mask
+from napari_centermask.io.coco.masks import LARGEST_FILE, read_masks
+from napari_centermask.io.coco.repair import Repaired, repair_mask
 from napari_centermask.io.coco.report import ImportReport
 from napari_centermask.io.image_names import Find, ImageFinder, clean_name
 from napari_centermask.io.images import plane_shape
+from napari_centermask.io.rle import Crop
 
 CROWDS = ("auto", "cells", "leave out")
 
@@ -42,6 +44,8 @@ def import_coco(
     known: Find | None = None,
     crowds: str = "auto",
     boxes: bool = False,
+    data: dict[str, Any] | None = None,
+    advance: Advance = silent,
 ) -> Imported:
     """Read a COCO file that may not follow the rules.
 
@@ -60,6 +64,10 @@ def import_coco(
         every painted mask so.
     boxes
         Read annotations that have only a box as cells that fill it.
+    data
+        The file's content, where `load_json` has read it already.
+    advance
+        Called with the number of annotations read so far, and of all.
 
     Raises
     ------
@@ -71,7 +79,7 @@ def import_coco(
     path = Path(path)
     finder = ImageFinder(images_root if images_root is not None else path.parent, find, known)
     work = _Import(path, finder, crowds, boxes)
-    return work.run(load_json(path))
+    return work.run(load_json(path) if data is None else data, advance)
 
 
 class _Import:
@@ -84,7 +92,7 @@ class _Import:
         self.pixels = 0
         self.seen: set[tuple[object, ...]] = set()
 
-    def run(self, data: dict[str, Any]) -> Imported:
+    def run(self, data: dict[str, Any], advance: Advance) -> Imported:
         images = self._objects(data, "images")
         if not images:
             raise BadAnnotations(f"{self.path.name} lists no images. Export annotations and images together as COCO.")
@@ -94,10 +102,14 @@ class _Import:
         for item in annotations:
             by_image.setdefault(key_of(item.get("image_id")), []).append(item)
         self._images(images, by_image)
+        shapes = {key: record.shape for key, record in self.records.items()}
+        in_order = [item for items in by_image.values() for item in items]
+        crops = counting(read_masks(in_order, shapes), len(in_order), advance)
         for key, items in by_image.items():
             for item in items:
+                crop = next(crops)
                 if key in self.records:
-                    self._annotation(item, self.records[key])
+                    self._annotation(item, self.records[key], crop)
                 else:
                     self.report.refuse("belongs to an image that is not listed or was left out", _name(item))
         different = {id(r): r for r in self.records.values()}.values()
@@ -210,7 +222,7 @@ class _Import:
             self.report.repair("the size of an image was missing or wrong", name)
         return shape
 
-    def _annotation(self, item: dict[str, Any], record: ImageRecord) -> None:
+    def _annotation(self, item: dict[str, Any], record: ImageRecord, crop: Crop | None) -> None:
         where = _name(item)
         if item.get("iscrowd") and not self._is_cell(item):
             self.report.refuse("a crowd region is not a single cell", where)
@@ -218,7 +230,7 @@ class _Import:
         category = self.categories.of(item, where)
         if category is None:
             return
-        repaired = repair_mask(item, record.shape, boxes=self.boxes)
+        repaired = Repaired(crop) if crop else repair_mask(item, record.shape, boxes=self.boxes)
         if repaired.crop is None:
             self.report.refuse(repaired.refusal, where)
             return
@@ -251,7 +263,7 @@ class _Import:
         if fields["id"] in record.instances:
             self.report.repair("two cells had the same id", where)
             fields["id"] = 0
-        record.instances.add(Instance(y0=y0, x0=x0, mask=mask, category=category, **fields))
+        record.instances.add(Instance(y0=y0, x0=x0, mask=mask, category=category, **fields), is_checked=True)
 
     def _is_cell(self, item: dict[str, Any]) -> bool:
         """Whether to read a crowd as a cell; CVAT's masks are recognised by their attributes."""

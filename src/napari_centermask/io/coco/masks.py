@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
-from napari_centermask.io import rle
+from napari_centermask.io import rle, rle_many
+from napari_centermask.io.rle import Crop
 
-Crop = tuple[int, int, np.ndarray]
 LONGEST_OUTLINE = 2**22
 """Most pixels of a polygon's outline: pycocotools needs about 40 bytes for each."""
+_AT_ONCE, _LONGEST_COUNTS = 2048, 1 << 14
 LARGEST_FILE = 2**31
 """Most pixels of the boxes of all masks of a file."""
 
@@ -34,6 +38,35 @@ def read_mask(segmentation: object, shape: tuple[int, int]) -> Crop | None:
         return rle.decode(runs_of(segmentation["counts"]), shape)
     except ValueError as error:
         raise ValueError(f"its RLE is damaged: {error}") from error
+
+
+def read_masks(items: Sequence[dict[str, Any]], shapes: Mapping[Any, tuple[int, int]]) -> Iterator[Crop | None]:
+    """The crops of annotations, those with sound run lengths many at once; None for what `read_mask` is to judge.
+
+    Parameters
+    ----------
+    shapes
+        (H, W) of the images by the `image_id` of the annotations.
+    """
+    for start in range(0, len(items), _AT_ONCE):
+        part = items[start : start + _AT_ONCE]
+        sound = [(k, *found) for k, item in enumerate(part) if (found := _plain_counts(item, shapes))]
+        decoded = rle_many.decode([text for _, text, _ in sound], [shape for *_, shape in sound]) or [None] * len(sound)
+        crops: list[Crop | None] = [None] * len(part)
+        for (k, *_), crop in zip(sound, decoded, strict=True):
+            crops[k] = crop
+        yield from crops
+
+
+def _plain_counts(item: dict[str, Any], shapes: Mapping[Any, tuple[int, int]]) -> tuple[str, tuple[int, int]] | None:
+    """An annotation's run lengths as text, of the size of its image."""
+    segmentation, image = item.get("segmentation"), item.get("image_id")
+    if type(segmentation) is not dict or type(image) is not int or image not in shapes:
+        return None
+    counts, shape = segmentation.get("counts"), shapes[image]
+    if type(counts) is not str or not 0 < len(counts) < _LONGEST_COUNTS or segmentation.get("size") != [*shape]:
+        return None
+    return counts, shape
 
 
 def runs_of(counts: object) -> list[int]:

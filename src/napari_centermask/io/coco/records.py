@@ -58,7 +58,7 @@ def _named(result: Result, index: tuple[int, ...]) -> Instances:
     cells = result.plane(index)
     if cells.categories == result.categories:
         return cells
-    return Instances(cells.shape, cells, categories=result.categories)
+    return Instances(cells.shape, cells, categories=result.categories, are_checked=True)
 
 
 def by_image(records: Iterable[ImageRecord]) -> dict[str, list[ImageRecord]]:

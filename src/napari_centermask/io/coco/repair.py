@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from napari_centermask.io.coco.categories import whole
-from napari_centermask.io.coco.masks import Crop, outline, rasterise, read_mask
+from napari_centermask.io.coco.masks import outline, rasterise, read_mask
+from napari_centermask.io.rle import Crop
 
 
 @dataclass

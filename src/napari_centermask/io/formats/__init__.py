@@ -12,6 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from napari_centermask.core.collection import paused_collection
+from napari_centermask.core.progress import Advance, silent
+
 if TYPE_CHECKING:
     from napari_centermask.core.result import Result
     from napari_centermask.io.formats.loss import Loss
@@ -48,13 +51,15 @@ class Format:
     exact: bool
     many: bool = False
 
-    def read(self, path: Path, *, images: Path | None = None) -> Reading:
+    def read(self, path: Path, *, images: Path | None = None, advance: Advance = silent) -> Reading:
         """Read one file.
 
         Parameters
         ----------
         images
             Folder of the images, for formats that do not store the size of an image.
+        advance
+            Called with the number of cells (of a stack of labels: planes) read so far, and of all.
 
         Raises
         ------
@@ -63,18 +68,25 @@ class Format:
         MissingExtra
             If the format needs a package that is not installed.
         """
-        reading: Reading = self._module.read(Path(path), images)
+        with paused_collection():
+            reading: Reading = self._module.read(Path(path), images, advance)
         return reading
 
-    def write(self, path: Path, results: Sequence[Result]) -> None:
+    def write(self, path: Path, results: Sequence[Result], *, advance: Advance = silent) -> None:
         """Write one file, whole or not at all; formats that are not `many` take one result.
+
+        Parameters
+        ----------
+        advance
+            Called with the number of cells written so far, and of all.
 
         Raises
         ------
         MissingExtra
             If the format needs a package that is not installed.
         """
-        self._module.write(Path(path), results)
+        with paused_collection():
+            self._module.write(Path(path), results, advance)
 
     def loss(self, results: Sequence[Result]) -> Loss:
         """Count what writing would lose, without writing anything."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.progress import Advance, silent
 from napari_centermask.core.result import Result
 from napari_centermask.io.array_pickle import load_arrays, plain
 from napari_centermask.io.formats.fields import read_name
@@ -24,7 +25,7 @@ from napari_centermask.io.whole_file import whole_file
 _LARGEST_HEADER = 1 << 16  # bytes: a choice; numpy's header of a whole .npy is some hundred
 
 
-def read(path: Path, images: Path | None = None) -> Reading:
+def read(path: Path, images: Path | None = None, advance: Advance = silent) -> Reading:
     """Cells of a `_seg.npy`.
 
     Raises
@@ -41,7 +42,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
         raise BadAnnotations(f"{path.name} has no 'masks'. Save it again in Cellpose.")
     name = read_name({"image": content.get("filename")}, path.name.removesuffix("_seg.npy"))
     squeezed = masks[0] if masks.ndim == 3 and len(masks) == 1 else masks
-    result = from_stack(path, squeezed, name=name)
+    result = from_stack(path, squeezed, name=name, advance=advance)
     return Reading((result,), _notes(content))
 
 
@@ -65,10 +66,10 @@ def _content(data: bytes) -> Any:
     return load_arrays(data[end:])
 
 
-def write(path: Path, results: Sequence[Result]) -> None:
+def write(path: Path, results: Sequence[Result], advance: Advance = silent) -> None:
     """Write masks and outlines as Cellpose opens them; labels count from 1."""
     (result,) = results
-    masks, ids = _counted(flat(result))
+    masks, ids = _counted(flat(result, advance))
     status = {c.id: c.status for c in result}
     content = {
         "filename": result.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from napari_centermask.core.progress import Advance, silent
 from napari_centermask.core.result import Result
 from napari_centermask.io.coco.document import load_json, parse_coco, write_coco
 from napari_centermask.io.coco.extension import KEY
@@ -14,7 +15,7 @@ from napari_centermask.io.coco.records import by_image, records_of, result_of
 from napari_centermask.io.formats.reading import Reading
 
 
-def read(path: Path, images: Path | None = None) -> Reading:
+def read(path: Path, images: Path | None = None, advance: Advance = silent) -> Reading:
     """Cells of all images of a COCO file; files of other programs are repaired if possible.
 
     Raises
@@ -25,8 +26,8 @@ def read(path: Path, images: Path | None = None) -> Reading:
     data = load_json(path)
     info = data.get("info")
     if isinstance(info, dict) and KEY in info:
-        return _reading(parse_coco(data, path))
-    imported = import_coco(path, images_root=images)
+        return _reading(parse_coco(data, path, advance=advance))
+    imported = import_coco(path, images_root=images, data=data, advance=advance)
     noted = {"Left out": imported.report.refused, "Repaired": imported.report.repaired}
     notes = tuple(f"{title}: {what}: {n}." for title, tallies in noted.items() for what, n in tallies.items())
     return _reading(imported.records, notes)
@@ -36,10 +37,10 @@ def _reading(records: list[ImageRecord], notes: tuple[str, ...] = ()) -> Reading
     return Reading(tuple(result_of(planes) for planes in by_image(records).values()), notes)
 
 
-def write(path: Path, results: Sequence[Result]) -> None:
+def write(path: Path, results: Sequence[Result], advance: Advance = silent) -> None:
     """Write all results into one file."""
     records: list[ImageRecord] = []
     for result in results:
         records += records_of(result, result.name, first_id=len(records) + 1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_coco(path, records)
+    write_coco(path, records, advance=advance)

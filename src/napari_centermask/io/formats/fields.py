@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari_centermask.core.instances import Instance
+from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Index, Result
 from napari_centermask.io.coco.extension import KEY, LARGEST_ID, cell_key
 from napari_centermask.io.coco.extension import cell_fields as read_key
@@ -149,7 +149,7 @@ def place(result: Result, cells: Sequence[tuple[Index, Instance]]) -> None:
     Parameters
     ----------
     cells
-        (plane, `Instance`); a cell with id 0 gets a new one.
+        (plane, `Instance`), inside the image; a cell with id 0 gets a new one.
     """
     taken: set[int] = set()
     wanted = []
@@ -158,11 +158,15 @@ def place(result: Result, cells: Sequence[tuple[Index, Instance]]) -> None:
         taken.add(cell.id)
         wanted.append((index, cell if free else replace(cell, id=0)))
     next_id = max(taken, default=0)
+    planes: dict[Index, list[Instance]] = {}
     for index, cell in wanted:
         if cell.id == 0:
             next_id += 1
             cell = replace(cell, id=next_id)
-        result.set(index, cell.id, cell)
+        planes.setdefault(index, []).append(cell)
+    for index, found in planes.items():
+        cells_there = Instances(result.shape, found, categories=result.categories, are_checked=True)
+        result.put(index, cells_there, keep_ids=True)
 
 
 def is_number(value: object) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from napari_centermask.core.errors import BadAnnotations, BadSettings, MissingExtra, UserError
 from napari_centermask.core.left_out import LeftOut
+from napari_centermask.core.progress import Advance, part_of, silent
 from napari_centermask.core.result import Result
 from napari_centermask.io.formats import FORMATS, Format
 from napari_centermask.io.formats.reading import Reading, find_image
@@ -53,7 +54,9 @@ def _is_geojson(path: Path) -> bool:
     return b'"Feature' in head and b'"images"' not in head
 
 
-def read_files(path: Path, format: Format | None = None, *, images: Path | None = None) -> tuple[Format, Reading]:
+def read_files(
+    path: Path, format: Format | None = None, *, images: Path | None = None, advance: Advance = silent
+) -> tuple[Format, Reading]:
     """Read a file, or all files of one format in a folder.
 
     Parameters
@@ -62,6 +65,8 @@ def read_files(path: Path, format: Format | None = None, *, images: Path | None 
         By default, it follows from the names.
     images
         Folder of the images; by default beside the files.
+    advance
+        Called with the number of cells read so far, and of all; of a folder, of files.
 
     Raises
     ------
@@ -76,7 +81,7 @@ def read_files(path: Path, format: Format | None = None, *, images: Path | None 
             raise BadAnnotations(
                 f"The format of {path.name} is not clear. Choose it with --from: {', '.join(FORMATS)}."
             )
-        return format, _with_files(format.read(path, images=images), [path], images)
+        return format, _with_files(format.read(path, images=images, advance=advance), [path], images)
     by_format = _files_in(path, format)
     if len(by_format) != 1:
         many = f"files of several formats ({', '.join(sorted(by_format))})" if by_format else "none"
@@ -84,9 +89,11 @@ def read_files(path: Path, format: Format | None = None, *, images: Path | None 
     ((name, files),) = by_format.items()
     format = FORMATS[name]
     left_out, readings = LeftOut[str](but=(MissingExtra,)), {}
-    for file in files:
+    for n, file in enumerate(files):
+        advance(n, len(files))
         with left_out.unless_done(file.name):
             readings[file.name] = format.read(file, images=images)
+    advance(len(files), len(files))
     if not readings:
         raise BadAnnotations(left_out.sentences[0])
     notes = tuple(f"{name}: {n}" for name, r in readings.items() for n in r.notes)
@@ -134,6 +141,7 @@ def write_files(
     overwrite: bool = False,
     inputs: Sequence[Path] = (),
     left_out: LeftOut[str] | None = None,
+    advance: Advance = silent,
 ) -> list[Path]:
     """Write results into one file, or into a folder with a file for each image if the format holds only one.
 
@@ -145,6 +153,8 @@ def write_files(
         Files that were read, which are never replaced.
     left_out
         Collects the images that cannot be written into a folder; without it, the first failure is raised.
+    advance
+        Called with the number of cells written so far, and of all.
 
     Returns
     -------
@@ -165,12 +175,12 @@ def write_files(
             )
     if format.many or targets == [path]:
         _check_free(targets, overwrite=overwrite)
-        format.write(targets[0], results)
+        format.write(targets[0], results, advance=advance)
         return targets
     command = {"command": "convert", "format": format.name, "overwrite": overwrite, "inputs": list(map(_stamp, inputs))}
     command |= {"images": [[r.name, len(r)] for r in results]}
     with open_run(path, command, targets, overwrite=overwrite) as run:
-        _write_folder(targets, results, format, run, overwrite=overwrite, left_out=left_out)
+        _write_folder(targets, results, format, run, overwrite=overwrite, left_out=left_out, advance=advance)
     return [t for t in targets if str(t) in run.done]
 
 
@@ -182,6 +192,7 @@ def _write_folder(
     *,
     overwrite: bool,
     left_out: LeftOut[str] | None,
+    advance: Advance,
 ) -> None:
     """Write a file for each result that an earlier run of the same command has not written."""
     pairs = [(t, r) for t, r in zip(targets, results, strict=True) if not (str(t) in run.done and t.exists())]
@@ -189,11 +200,13 @@ def _write_folder(
     _check_free([t for t, _ in pairs if str(t) not in planned], overwrite=overwrite)
     run.begin()
     is_finished = False
+    done, total = 0, sum(len(r) for _, r in pairs)
     try:
         for target, result in pairs:
             with nullcontext() if left_out is None else left_out.unless_done(result.name):
-                format.write(target, [result])
+                format.write(target, [result], advance=part_of(advance, done, total))
                 run.note(str(target), True)
+            done += len(result)
         is_finished = not left_out
     finally:
         run.close(finished=is_finished)

@@ -12,7 +12,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -21,11 +21,13 @@ import numpy as np
 
 from napari_centermask.core.errors import MissingExtra
 from napari_centermask.core.instances import Instance
+from napari_centermask.core.progress import Advance, counting, silent
 from napari_centermask.core.result import Index, Result
 from napari_centermask.io.formats import fields
 from napari_centermask.io.formats.outlines import result_of
 from napari_centermask.io.formats.reading import MOST_PLANES, Reading, refusing
-from napari_centermask.io.rings import Polygon, Ring, trace
+from napari_centermask.io.rings import Polygon, Ring
+from napari_centermask.io.rings_many import trace_all
 from napari_centermask.io.whole_file import whole_file
 
 _IMAGE_ENTRY = "napari_centermask.json"
@@ -53,7 +55,7 @@ def _roifile() -> Any:
     return roifile
 
 
-def read(path: Path, images: Path | None = None) -> Reading:
+def read(path: Path, images: Path | None = None, advance: Advance = silent) -> Reading:
     """Cells of an ROI or a zip of ROIs; lines, points and text are skipped and counted.
 
     Raises
@@ -67,7 +69,8 @@ def read(path: Path, images: Path | None = None) -> Reading:
     with np.errstate(invalid="ignore"), refusing(path, "ImageJ ROIs", *_ERRORS):
         entries = list(_entries(path)) if zipfile.is_zipfile(path) else [("a.roi", path.read_bytes())]
         own = next((_json(data) for name, data in entries if name == _IMAGE_ENTRY), None)
-        rois = [_parse(data) for name, data in entries if name.lower().endswith(".roi")]
+        parse = _roifile().ImagejRoi.frombytes
+        rois = [parse(data) for name, data in entries if name.lower().endswith(".roi")]
         if not rois and own is None:
             raise ValueError("it holds no ROIs")
         outlines = [(roi, polygons) for roi in rois if (polygons := _polygons(roi))]
@@ -80,6 +83,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
         noun="ROI",
         position=_position,
         cell_of=partial(_cell_of, path),
+        advance=advance,
     )
 
 
@@ -108,13 +112,9 @@ def _json(data: bytes) -> Any:
         return None
 
 
-def _parse(data: bytes) -> Any:
-    return _roifile().ImagejRoi.frombytes(data)
-
-
 def _polygons(roi: Any) -> list[Polygon]:
     """The area of an ROI; empty for lines, points and text."""
-    kinds = _roifile().ROI_TYPE
+    kinds = type(roi.roitype)
     if roi.multi_coordinates is not None:
         return [[_finite(ring) for ring in _paths(roi.multi_coordinates)]]
     if roi.roitype in (kinds.POLYGON, kinds.FREEHAND, kinds.TRACED) and roi.integer_coordinates is not None:
@@ -192,7 +192,7 @@ def _number(text: str) -> float | int | None:
     return int(value) if fields.is_whole(value) else value
 
 
-def write(path: Path, results: Sequence[Result]) -> None:
+def write(path: Path, results: Sequence[Result], advance: Advance = silent) -> None:
     """Write a zip of ROIs as ImageJ's ROI Manager opens it.
 
     Raises
@@ -200,18 +200,20 @@ def write(path: Path, results: Sequence[Result]) -> None:
     MissingExtra
         Without roifile.
     """
-    _roifile()
+    roifile = _roifile()
     (result,) = results
     with whole_file(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        done, total = 0, len(result)
         for index, plane in result.planes.items():
-            for cell in plane:
-                archive.writestr(f"{cell.id:06d}.roi", _roi(result, index, cell).tobytes())
+            cells = list(plane)
+            for cell, polygons in zip(cells, counting(trace_all(cells), total, advance, before=done), strict=True):
+                archive.writestr(f"{cell.id:06d}.roi", _roi(roifile, result, index, cell, polygons).tobytes())
+            done += len(cells)
         archive.writestr(_IMAGE_ENTRY, json.dumps(fields.image_fields(result), allow_nan=False))
 
 
-def _roi(result: Result, index: Index, cell: Instance) -> Any:
-    roifile = _roifile()
-    rings = [ring for polygon in trace(cell.mask, (cell.y0, cell.x0)) for ring in polygon]
+def _roi(roifile: Any, result: Result, index: Index, cell: Instance, polygons: Sequence[Polygon]) -> Any:
+    rings = [ring for polygon in polygons for ring in polygon]
     y0, x0, y1, x1 = cell.box
     if len(rings) == 1 and max(y1, x1) < _LARGEST_SHORT:
         roi = roifile.ImagejRoi(
@@ -238,9 +240,14 @@ def _properties(result: Result, cell: Instance) -> dict[str, Any]:
     """The properties as text; free text is percent-encoded, because backslashes and line ends have a meaning in ImageJ."""
     values = fields.cell_fields(cell)
     values["category_id"] = cell.category
-    values["category"] = quote(result.categories.get(cell.category, str(cell.category)), safe=" ")
-    values["source"] = quote(cell.source, safe=" /.")
+    values["category"] = _quoted(result.categories.get(cell.category, str(cell.category)), " ")
+    values["source"] = _quoted(cell.source, " /.")
     return values
+
+
+@lru_cache(4096)
+def _quoted(text: str, safe: str) -> str:
+    return quote(text, safe=safe)
 
 
 def _path(ring: Ring) -> np.ndarray:

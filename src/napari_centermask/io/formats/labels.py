@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from napari_centermask.core.compose import from_label_image, label_image
+from napari_centermask.core.compose import from_runs, label_image
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance
+from napari_centermask.core.label_runs import LabelRuns
+from napari_centermask.core.progress import Advance, counting, part_of, silent
 from napari_centermask.core.result import Index, Result
 from napari_centermask.io.formats.fields import place
 from napari_centermask.io.formats.reading import Reading, check_size, find_image
@@ -20,7 +23,7 @@ from napari_centermask.io.whole_file import whole_file
 _MARKS = ("_labels", "_label", "_cp_masks", "_masks", "_mask", "_seg", "_rois")
 
 
-def read(path: Path, images: Path | None = None) -> Reading:
+def read(path: Path, images: Path | None = None, advance: Advance = silent) -> Reading:
     """Cells of a label image or a stack (TIFF, PNG, NPY).
 
     Raises
@@ -39,9 +42,8 @@ def read(path: Path, images: Path | None = None) -> Reading:
     if _is_binary(stack):
         stack, n = _separated(stack)
         note = f"It is a mask of one value: its {n:,} separate parts are read as cells; those that touch are one cell."
-        return Reading((from_stack(path, stack, name=name),), (note,))
-    result = from_stack(path, stack, name=name)
-    several = sum(_n_apart(whole_labels(path, stack[index])) for index in np.ndindex(*stack.shape[:-2]))
+        return Reading((from_stack(path, stack, name=name, advance=advance),), (note,))
+    result, several = _from_stack(path, stack, name, advance, with_parts=True)
     note = f"{several:,} of {counted(len(result), 'label')} in separate parts; each label is read as one cell."
     return Reading((result,), (note,) * bool(several))
 
@@ -70,16 +72,6 @@ def _separated(stack: np.ndarray) -> tuple[np.ndarray, int]:
     return labels, last
 
 
-def _n_apart(plane: np.ndarray) -> int:
-    """Number of labels in separate parts, which may each be meant as several cells; touching at a corner joins parts."""
-    from skimage.measure import label
-
-    parts, n = label(plane, background=0, connectivity=2, return_num=True)
-    label_of = np.zeros(n + 1, plane.dtype)
-    label_of[parts] = plane
-    return int((np.unique(label_of[1:], return_counts=True)[1] > 1).sum())
-
-
 def image_name(path: Path) -> str:
     """Name of the image that a file of labels belongs to: the file's name without the usual ending."""
     stem = _stem(path)
@@ -103,7 +95,7 @@ def _mark(stem: str) -> str:
     return next((m for m in _MARKS if stem.lower().endswith(m) and len(stem) > len(m)), "")
 
 
-def from_stack(path: Path, stack: np.ndarray, *, name: str) -> Result:
+def from_stack(path: Path, stack: np.ndarray, *, name: str, advance: Advance = silent) -> Result:
     """Cells of an array (..., H, W) of labels; equal labels on different planes become different cells.
 
     Raises
@@ -111,17 +103,28 @@ def from_stack(path: Path, stack: np.ndarray, *, name: str) -> Result:
     BadAnnotations
         If it does not hold whole numbers of 0 and more.
     """
+    return _from_stack(path, stack, name, advance)[0]
+
+
+def _from_stack(
+    path: Path, stack: np.ndarray, name: str, advance: Advance, *, with_parts: bool = False
+) -> tuple[Result, int]:
+    """The result, and how many labels lie in parts that do not touch: each may have been meant as many cells."""
     if stack.ndim < 2:
         raise BadAnnotations(f"{path.name} is not an image of labels: it has {stack.ndim} dimensions. Export it again.")
     *leading, height, width = stack.shape
     check_size(path, (height, width), tuple(leading))
     result = Result((height, width), leading=tuple(leading), name=name)
     cells: list[tuple[Index, Instance]] = []
-    for index in np.ndindex(*leading):
-        instances = from_label_image(whole_labels(path, stack[index]), source=path.name, status="accepted")
-        cells += [(index, cell) for cell in instances]
+    several, n_planes = 0, math.prod(leading)
+    for index in counting(np.ndindex(*leading), n_planes, advance if n_planes > 1 else silent):
+        runs = LabelRuns(whole_labels(path, stack[index]))
+        of_cells = advance if n_planes == 1 else silent
+        found = from_runs(runs, result.shape, source=path.name, status="accepted", advance=of_cells)
+        cells += [(index, cell) for cell in found]
+        several += runs.n_apart() if with_parts else 0
     place(result, cells)
-    return result
+    return result, several
 
 
 def whole_labels(path: Path, plane: np.ndarray) -> np.ndarray:
@@ -136,30 +139,34 @@ def whole_labels(path: Path, plane: np.ndarray) -> np.ndarray:
     if plane.dtype.kind == "f":
         whole = np.isfinite(plane).all() and (plane == np.floor(plane)).all() and np.abs(plane).max(initial=0) < 2**31
         wrong, plane = not whole, plane.astype(np.int64) if whole else plane
-    if not wrong and plane.size and plane.min() == -1:
+    low, high = (int(plane.min()), int(plane.max())) if plane.size and not wrong else (0, 0)
+    if low == -1:
         plane = plane.astype(np.int64) + 1
-    if wrong or (plane.size and (plane.min() < 0 or plane.max() > 2**31 - 1)):
+        low, high = 0, high + 1
+    if wrong or low < 0 or high > 2**31 - 1:
         raise BadAnnotations(
             f"{path.name} has values that are not labels (integers from 0 to 2,147,483,647). Is it an image?"
         )
     return plane
 
 
-def flat(result: Result) -> np.ndarray:
+def flat(result: Result, advance: Advance = silent) -> np.ndarray:
     """The shown cells as (..., H, W) labels, the top-most at each pixel; uint16 if the ids fit, else int32."""
     narrow = max((c.id for c in result), default=0) <= np.iinfo(np.uint16).max
     stack = np.zeros((*result.leading, *result.shape), np.uint16 if narrow else np.int32)
-    for index in result.planes:
-        stack[index] = label_image(result.visible(index))
+    done, total = 0, len(result)
+    for index, plane in result.planes.items():
+        label_image(result.visible(index), out=stack[index], advance=part_of(advance, done, total))
+        done += len(plane)
     return stack
 
 
-def write(path: Path, results: Sequence[Result]) -> None:
+def write(path: Path, results: Sequence[Result], advance: Advance = silent) -> None:
     """Write a TIFF of labels, without the pixels under other cells."""
     import tifffile
 
     (result,) = results
-    stack = flat(result)
+    stack = flat(result, advance)
     axes = "TZYX"[-stack.ndim :] if stack.ndim <= 4 else None
     with whole_file(path) as part:
         tifffile.imwrite(part, stack, compression="zlib", photometric="minisblack", metadata={"axes": axes})

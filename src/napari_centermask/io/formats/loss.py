@@ -103,18 +103,31 @@ def flat_loss(results: Sequence[Result]) -> Loss:
 def _of_plane(shown: Instances, categories: Mapping[int, str]) -> Counter[str]:
     """Counts over the shown cells of a plane."""
     count: Counter[str] = Counter()
-    labels = label_image(shown) if len(shown) else np.zeros((0, 0), np.int32)
-    for cell in shown:
-        left = _left(labels, cell)
-        count["changed"] += 0 < left < cell.area
-        count["gone"] += left == 0
-        count["pixels"] += cell.area - left
-        count["all_pixels"] += cell.area
+    areas = [cell.area for cell in shown]
+    count["all_pixels"] = sum(areas)
+    count["pixels"] = count["all_pixels"] - _covered(shown)
+    labels = label_image(shown) if count["pixels"] else np.zeros((0, 0), np.int32)
+    for cell, area in zip(shown, areas, strict=True):
+        if count["pixels"]:
+            left = _left(labels, cell)
+            count["changed"] += 0 < left < area
+            count["gone"] += left == 0
         count["categories"] += (cell.category, categories.get(cell.category, "cell")) != (1, "cell")
         count["scores"] += (cell.score, cell.mask_quality) != (1, 1)
         count["statuses"] += cell.status != "accepted"
         count["probabilities"] += bool(cell.probabilities)
     return count
+
+
+def _covered(shown: Instances) -> int:
+    """Number of pixels in any cell."""
+    if not len(shown):
+        return 0
+    covered = np.zeros(shown.shape, bool)
+    for cell in shown:
+        y0, x0, y1, x1 = cell.box
+        covered[y0:y1, x0:x1] |= cell.mask
+    return int(np.count_nonzero(covered))
 
 
 def _left(labels: np.ndarray, cell: Instance) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 from napari_centermask.core.compose import from_label_image, pack_planes
 from napari_centermask.core.errors import BadAnnotations, BadImage, MissingExtra
 from napari_centermask.core.instances import Instance
+from napari_centermask.core.progress import Advance, counting, silent
 from napari_centermask.core.result import Index, Result
 from napari_centermask.io.coco.extension import KEY
 from napari_centermask.io.formats import fields
@@ -42,7 +43,7 @@ def _zarr() -> Any:
     return zarr
 
 
-def read(path: Path, images: Path | None = None) -> Reading:
+def read(path: Path, images: Path | None = None, advance: Advance = silent) -> Reading:
     """Cells of all label images of an OME-Zarr image, of its group `labels`, or of a single label image.
 
     Raises
@@ -66,7 +67,7 @@ def read(path: Path, images: Path | None = None) -> Reading:
     categories, notes = _categories(own, names)
     result.categories = categories
     with refusing(path, "OME-Zarr labels", *_ERRORS):
-        cells = _cells(path, stacks, leading, per_stack=bool(notes))
+        cells = _cells(path, stacks, leading, advance, per_stack=bool(notes))
     fields.place(result, cells)
     fields.take_image_fields(result, own)
     return Reading((result,), notes)
@@ -160,7 +161,7 @@ def _common(path: Path, shapes: list[tuple[int, ...]], own: object) -> tuple[tup
 
 
 def _cells(
-    path: Path, stacks: list[_Stack], leading: tuple[int, ...], *, per_stack: bool
+    path: Path, stacks: list[_Stack], leading: tuple[int, ...], advance: Advance, *, per_stack: bool
 ) -> list[tuple[Index, Instance]]:
     """Cells in the order in which they were written, if known; each label image is a category unless the file has ours."""
     allowance = Allowance(path)
@@ -168,7 +169,9 @@ def _cells(
     for category, (array, properties) in enumerate(stacks, start=1):
         for n, index in enumerate(np.ndindex(*array.shape[:-2])):
             place = tuple(map(int, np.unravel_index(n, leading))) if leading else ()
-            for cell in from_label_image(whole_labels(path, np.asarray(array[index]))):
+            found = from_label_image(whole_labels(path, np.asarray(array[index])))
+            total = max(sum(len(p) for _, p in stacks), len(cells) + len(found))  # by what the file says of its labels
+            for cell in counting(found, total, advance, before=len(cells)):
                 allowance.take(cell.mask.size)
                 entry = properties.get(cell.id, {})
                 values = fields.read_cell_fields(entry.get(KEY), source=path.name)
@@ -180,7 +183,7 @@ def _cells(
     return [(index, cell) for _, index, cell in sorted(cells, key=lambda c: c[0])]
 
 
-def write(path: Path, results: Sequence[Result]) -> None:
+def write(path: Path, results: Sequence[Result], advance: Advance = silent) -> None:
     """Write a group `labels` with the label images `cells_0`, `cells_1`, ...
 
     Raises
@@ -203,7 +206,7 @@ def write(path: Path, results: Sequence[Result]) -> None:
             for layer, values in zip(layers, packed, strict=False):
                 layer.array[index] = values
                 home |= dict.fromkeys(np.unique(values[values > 0]).tolist(), layer)
-            for cell in plane:
+            for cell in counting(plane, len(result), advance, before=rank):
                 home[cell.id].properties.append(_properties(cell, rank))
                 rank += 1
         for layer in layers:

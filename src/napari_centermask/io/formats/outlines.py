@@ -12,11 +12,13 @@ import numpy as np
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance
+from napari_centermask.core.progress import Advance, counting, silent
 from napari_centermask.core.result import Result
 from napari_centermask.io.formats import fields
 from napari_centermask.io.formats.labels import image_name
 from napari_centermask.io.formats.reading import LARGEST_PLANE, Allowance, Reading, check_size, find_image, image_header
-from napari_centermask.io.rings import Polygon, fill
+from napari_centermask.io.rings import Polygon
+from napari_centermask.io.rings_many import fill_all
 
 T = TypeVar("T")
 Entry = tuple[T, list[Polygon]]
@@ -33,6 +35,7 @@ def result_of(
     position: Callable[[T], tuple[int, int]],
     cell_of: Callable[[T, dict[int, str]], tuple[dict[str, Any], str]],
     notes: tuple[str, ...] = (),
+    advance: Advance = silent,
 ) -> Reading:
     """Rasterise outlines.
 
@@ -52,9 +55,10 @@ def result_of(
         (t, z) of an entry.
     cell_of
         Arguments for the `Instance` of an entry, given the categories so far, and its category's name if that is new.
-
     notes
         Further notes about the file.
+    advance
+        Called with the number of entries drawn so far, and of all.
 
     Raises
     ------
@@ -74,16 +78,17 @@ def result_of(
     result = Result(shape, leading=leading, name=name)
     result.categories = fields.read_categories(own)
     allowance, cells, n_beyond, n_outside = Allowance(path), [], 0, 0
-    for n, ((entry, polygons), index) in enumerate(zip(outlines, indices, strict=True), start=1):
-        crop = fill(polygons, result.shape, f"{noun} {n} of {path.name}")
-        is_beyond = not all(i < m for i, m in zip(index, result.leading, strict=True))
+    names = [f"{noun} {n} of {path.name}" for n in range(1, len(outlines) + 1)]
+    drawn = counting(fill_all([p for _, p in outlines], result.shape, names), len(outlines), advance)
+    for (entry, _), index, crop in zip(outlines, indices, drawn, strict=True):
+        is_beyond = bool(index) and not all(i < m for i, m in zip(index, result.leading, strict=True))
         n_beyond += is_beyond
         n_outside += crop is None
         if crop is None or is_beyond:
             continue
         y0, x0, mask = crop
         values, category = cell_of(entry, result.categories)
-        cell = Instance.from_mask(mask, (y0, x0), **values)
+        cell = Instance(y0=y0, x0=x0, mask=mask, **values)
         result.categories.setdefault(cell.category, category)
         allowance.take(cell.mask.size)
         cells.append((index, cell))

@@ -30,7 +30,8 @@ def cells_of(features: Sequence[Feature]) -> tuple[list[Feature], tuple[str, ...
     """
     kinds = [_kind(f) for f in features]
     detected = any(k in ("detection", "cell") for k in kinds)
-    holding = _holding(features)
+    is_mixed = not detected and "annotation" in kinds
+    holding = _holding(features) if is_mixed else np.zeros(len(features), bool)
     chosen: list[Feature] = []
     left_out = 0
     for n, (feature, kind) in enumerate(zip(features, kinds, strict=True)):

@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from napari_centermask.core.collection import paused_collection
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Index, Result
+from napari_centermask.io import rle_many
 from napari_centermask.io.coco.document import FORMAT, annotation, image_entry, parse_coco
 from napari_centermask.io.coco.extension import KEY
+from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.records import records_of, result_of
 from napari_centermask.io.own_files import PREVIOUS
 
@@ -80,8 +83,8 @@ class Store:
         """
         store = cls(path)
         try:
-            data = json.loads(path.read_bytes())
-            store._take(data)
+            with paused_collection():
+                store._take(json.loads(path.read_bytes()))
         except FileNotFoundError:
             return store
         except (OSError, ValueError, RecursionError, TypeError, AttributeError, KeyError) as error:
@@ -163,12 +166,13 @@ class Store:
         packed = {}
         for record in records_of(result, name, first_id=image_id, extra=kept | extra):
             raw.records.append(image_entry(record))
+            counts = self._new_counts(name, record)
             for cell in record.instances:
                 key = name, record.plane, cell.id
                 known = self._packed.get(key)
                 entry = known[1] if known is not None and known[0] is cell else None
                 if entry is None:
-                    entry = annotation(cell, result.shape, id=0, image_id=record.id)
+                    entry = annotation(cell, result.shape, id=0, image_id=record.id, counts=counts[cell.id])
                 packed[key] = cell, entry
                 (raw.shown if result.shows(cell) else raw.hidden).append({**entry, "image_id": record.id})
         for crowd in raw.shown[: len(crowds)]:
@@ -177,6 +181,12 @@ class Store:
             del self._packed[key]
         self._packed |= packed
         self.images[name] = raw
+
+    def _new_counts(self, name: str, record: ImageRecord) -> dict[int, str]:
+        """The run lengths, by id, of the cells that changed since they were packed."""
+        known = (self._packed.get((name, record.plane, cell.id)) for cell in record.instances)
+        new = [c for c, former in zip(record.instances, known, strict=True) if former is None or former[0] is not c]
+        return {c.id: text for c, text in zip(new, rle_many.encode(new, record.shape), strict=True)}
 
     def set_aside(self, name: str, entry: Raw) -> None:
         """Keep the cells of an image that is removed from the project, and its entry in project.json; drop it if it has none."""

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.instances import Instance
+from napari_centermask.io import rings, rings_many
+
+
+def some_cells(rng):
+    """Noise of any density, discs and rings of cells."""
+    cells = []
+    y, x = np.mgrid[:15, :15] - 7
+    for k in range(rng.integers(1, 20)):
+        mask = rng.random(rng.integers(1, 15, 2)) < rng.choice([0.2, 0.5, 0.8, 0.97, 1])
+        if k % 3 == 0:
+            mask = (np.hypot(y, x) < rng.uniform(2, 8)) & (np.hypot(y, x) > rng.choice([-1, 1.5]))
+        mask[0, 0] |= not mask.any()
+        cells.append(Instance.from_mask(mask, tuple(rng.integers(0, 50, 2)), id=k + 1))
+    return cells
+
+
+def check_filled(outlines, shape):
+    filled = rings_many.fill_all(outlines, shape, ["a cell"] * len(outlines))
+    for polygons, found in zip(outlines, filled, strict=True):
+        expected = rings.fill(polygons, shape, "a cell")
+        if expected is None:
+            assert found is None
+            continue
+        tight = Instance.from_mask(expected[2], expected[:2])
+        assert found[:2] == (tight.y0, tight.x0)
+        assert np.array_equal(found[2], tight.mask)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_many_outlines_are_those_of_each_cell_and_give_it_back(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    monkeypatch.setattr(rings_many, "_PART", int(rng.choice([300, 1 << 20])))
+    cells = some_cells(rng)
+    outlines = list(rings_many.trace_all(cells))
+    for cell, found in zip(cells, outlines, strict=True):
+        expected = rings.trace(cell.mask, (cell.y0, cell.x0))
+        assert [len(p) for p in found] == [len(p) for p in expected]
+        assert all(
+            np.array_equal(a, b) for p, q in zip(found, expected, strict=True) for a, b in zip(p, q, strict=True)
+        )
+    check_filled(outlines, (80, 80))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_polygons_are_filled_as_one_by_one(seed):
+    rng = np.random.default_rng(seed)
+    free = [
+        [
+            [rng.uniform(-20, 90, (rng.integers(1, 9), 2)) for _ in range(rng.integers(0, 3))]
+            for _ in range(rng.integers(0, 3))
+        ]
+        for _ in range(25)
+    ]
+    whole = [[[rng.integers(-5, 70, (rng.integers(3, 9), 2)) + rng.choice([0, 0.5])]] for _ in range(25)]
+    far = [[[np.array([[1, 1], [1e300, 5], [3, 60.0]])]], [[np.array([[1, 1], [-1e308, 5], [1e308, 60.0]])]]]
+    check_filled(free + whole + far, (60, 55))
+
+
+def test_an_absurd_outline_among_others_is_named():
+    small = [[np.array([[0, 0], [3, 0], [3, 3.0]])]]
+    huge = [[np.array([[0, 0], [1e9, 0], [1e9, 1e9]])]]
+    with pytest.raises(BadAnnotations, match="b spans"):
+        list(rings_many.fill_all([small, huge], (1 << 17, 1 << 17), ["a", "b"]))
