@@ -17,7 +17,6 @@ MAX_SLOTS = 65_534
 """What uint16 can tell apart, less the background and one to spare."""
 _MAX_CATEGORY = HATCH - 1
 _HATCH_STEP = 4  # every fourth diagonal: a choice, seen at full resolution and leaving three of four pixels clear
-_MODERATE = 1 << 20  # scipy's find_objects makes an entry for each number up to the largest: 28 ms for a million
 # Rows and columns of a part that is drawn at once: 5,000 cells on 2048 x 2048 take 99 ms so and 11 ms in the slowest step, 110 to
 # 124 ms in parts of other sizes, and 74 ms in one of 2048 x 2048 (scripts/benchmarks/limits.py).
 _STRIP = 256, 4096
