@@ -66,3 +66,11 @@ def test_an_absurd_outline_among_others_is_named():
     huge = [[np.array([[0, 0], [1e9, 0], [1e9, 1e9]])]]
     with pytest.raises(BadAnnotations, match="b spans"):
         list(rings_many.fill_all([small, huge], (1 << 17, 1 << 17), ["a", "b"]))
+
+
+def test_outlines_that_claim_very_many_pixels_are_filled_one_at_a_time():
+    frame = [[np.array([[0, 0], [8000, 0], [8000, 8000], [0, 8000.0]])]]
+    filled = rings_many.fill_all([frame] * 10_000, (8000, 8000), ["a cell"] * 10_000)
+    for _, (y0, x0, mask) in zip(range(2), filled, strict=False):
+        assert (y0, x0, mask.shape) == (0, 0, (8000, 8000))
+        assert mask.all()

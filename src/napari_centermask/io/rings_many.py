@@ -7,12 +7,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from napari_centermask.core.instances import Instance
-from napari_centermask.io.rings import IS_CORNER, LARGEST_MASK, Polygon, fill, trace
+from napari_centermask.io.rings import IS_CORNER, Polygon, fill, trace
 from napari_centermask.io.rle import Crop
 
 _PART = 1 << 20
 """Pixels of one step: what stays in a processor's cache."""
-_MOST_POINTS = 1 << 20
+_POINTS = 1 << 16  # of the outlines that are filled in one step
+_MOST_PIXELS, _MOST_CROSSINGS = (
+    1 << 25,
+    1 << 22,
+)  # of one step; what is beyond is filled cell by cell, and may be refused
 
 
 def trace_all(cells: Sequence[Instance]) -> Iterator[list[Polygon]]:
@@ -130,7 +134,7 @@ def fill_all(
     start = points = 0
     for k, polygons in enumerate(outlines):
         own = sum(len(r) for p in polygons for r in p)
-        if k > start and (points + own > _MOST_POINTS >> 4):
+        if k > start and (points + own > _POINTS):
             yield from _filled(outlines[start:k], shape, names[start:k])
             start, points = k, 0
         points += own
@@ -172,7 +176,9 @@ def _drawn(polygons: Sequence[Polygon], shape: tuple[int, int]) -> Iterator[Crop
     low = np.floor(np.clip(np.minimum.reduceat(points, cell_starts), 0, limits)).astype(np.int64)
     high = np.ceil(np.clip(np.maximum.reduceat(points, cell_starts), 0, limits)).astype(np.int64)
     (x0, y0), (w, h) = low.T, np.maximum(high - low, 0).T
-    is_hard = (w * h > min(LARGEST_MASK, _PART << 2)) | (np.bincount(cell) > _MOST_POINTS >> 2)
+    rows = np.clip(np.ceil(points[:, 1] - 0.5), y0[cell], (y0 + h)[cell])
+    n_crossings = np.add.reduceat(np.abs(rows[after] - rows), cell_starts)
+    is_hard = (np.cumsum(w * h) > _MOST_PIXELS) | (np.cumsum(n_crossings) > _MOST_CROSSINGS)
     w, h = np.where(is_hard, 0, w), np.where(is_hard | (w == 0), 0, h)
     offsets = np.cumsum(h * (w + 1)) - h * (w + 1)
     edge, row, column = _crossings(points, points[after], y0[cell], (y0 + h)[cell], x0[cell], (x0 + w)[cell])
@@ -181,8 +187,8 @@ def _drawn(polygons: Sequence[Polygon], shape: tuple[int, int]) -> Iterator[Crop
     np.add.at(steps, offsets[k] + (row - y0[k]) * (w[k] + 1) + column - x0[k], np.uint8(1))
     filled = (np.cumsum(steps, dtype=np.uint8, out=steps) & 1).view(bool)  # each row has an even number of crossings
     is_tight = _are_tight(filled, offsets, h, w)
-    rows = zip(x0.tolist(), y0.tolist(), h.tolist(), w.tolist(), offsets.tolist(), is_tight.tolist(), strict=True)
-    for n, (left, top, height, width, at, tight) in enumerate(rows):
+    boxes = zip(x0.tolist(), y0.tolist(), h.tolist(), w.tolist(), offsets.tolist(), is_tight.tolist(), strict=True)
+    for n, (left, top, height, width, at, tight) in enumerate(boxes):
         mask = filled[at : at + height * (width + 1)].reshape(height, width + 1)[:, :width]
         if is_hard[n]:
             yield "hard"

@@ -12,7 +12,8 @@ from napari_centermask.io.rle import Crop
 
 LONGEST_OUTLINE = 2**22
 """Most pixels of a polygon's outline: pycocotools needs about 40 bytes for each."""
-_AT_ONCE, _LONGEST_COUNTS = 2048, 1 << 14
+# Annotations decoded in one step, and characters of each: a few hundred megabytes at worst, three for common cells
+_AT_ONCE, _LONGEST_COUNTS = 1024, 1 << 12
 LARGEST_FILE = 2**31
 """Most pixels of the boxes of all masks of a file."""
 
