@@ -46,18 +46,17 @@ def result_with(n: int, name: str):
     return result
 
 
-def prepare(folder: Path, n: int, n_images: int) -> dict[str, Path]:
-    """The same cells in every format."""
+def prepare(folder: Path, n: int, n_images: int, formats: list[str]) -> dict[str, Path]:
+    """The same cells as COCO and in other formats."""
     from napari_centermask.io.formats import FORMATS
     from napari_centermask.io.formats.files import write_files
 
     results = [result_with(n // n_images, f"field{k:02d}.tif") for k in range(n_images)]
     sources = {}
-    for name in ("coco", *OTHERS):
-        sources[name] = folder / name / ("a.json" if name == "coco" else "")
-        sources[name] = write_files(sources[name], results, FORMATS[name])[0] if n_images == 1 else sources[name]
-        if n_images > 1:
-            write_files(sources[name], results, FORMATS[name])
+    for name in ("coco", *formats):
+        given = folder / name / ("a.json" if name == "coco" else "")
+        written = write_files(given, results, FORMATS[name])
+        sources[name] = written[0] if n_images == 1 else given
     return sources
 
 
@@ -127,10 +126,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, few = Path(name), Path(name) / "few"
         few.mkdir()
-        small = prepare(few, 2, 1)
+        formats = arguments.formats.split(",")
+        small = prepare(few, 2, 1, ["labels"])
         print("start:", row(small, few, "labels", "coco", arguments.before, arguments.repeats), flush=True)
-        sources = prepare(folder, arguments.cells, arguments.images)
-        for other in arguments.formats.split(","):
+        sources = prepare(folder, arguments.cells, arguments.images, formats)
+        for other in formats:
             for given, wanted in (("coco", other), (other, "coco")):
                 print(row(sources, folder, given, wanted, arguments.before, arguments.repeats), flush=True)
 
