@@ -88,7 +88,7 @@ def result_of(
             continue
         y0, x0, mask = crop
         values, category = cell_of(entry, result.categories)
-        cell = Instance(y0=y0, x0=x0, mask=mask, **values)
+        cell = Instance(y0=y0, x0=x0, mask=mask, **{"id": 0, **values})
         result.categories.setdefault(cell.category, category)
         allowance.take(cell.mask.size)
         cells.append((index, cell))
