@@ -19,8 +19,9 @@ from scipy.stats import spearmanr
 
 from napari_centermask.core.ranking import rank_images
 from napari_centermask.engines.load import load_engine
+from napari_centermask.evaluation.counts import Counts
 from napari_centermask.evaluation.folder import read_truth
-from napari_centermask.evaluation.report import Counts, evaluate
+from napari_centermask.evaluation.report import evaluate
 from napari_centermask.io.images import read_plane
 from napari_centermask.pipeline.progress import run_through
 from napari_centermask.pipeline.ranking import signs_steps

@@ -1,13 +1,19 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tifffile
 
+from napari_centermask.core.compose import label_image
 from napari_centermask.core.errors import BadAnnotations
-from napari_centermask.evaluation.folder import evaluate_folder, evaluate_predictions, read_truth
+from napari_centermask.core.instances import Instances
+from napari_centermask.evaluation.class_maps import ClassMap
+from napari_centermask.evaluation.folder import class_mapper, evaluate_folder, evaluate_predictions, read_truth
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.pipeline import PlaneCells, Progress
+from napari_centermask.settings import SegmentSettings
 
 
 @pytest.fixture
@@ -35,6 +41,43 @@ def test_predictions_of_other_images_are_refused(folder, cells):
 def test_a_missing_split_names_what_is_there(folder):
     with pytest.raises(BadAnnotations, match=r"only annotations_test\.json"):
         read_truth(folder, "train")
+
+
+def test_a_network_s_own_class_maps_are_judged_where_they_are_given(folder):
+    (record,) = read_truth(folder, "test")
+    half = label_image(record.instances) > 0
+    half[:, :128] = False
+
+    def found(image, indices):
+        return [record.instances] * len(indices)
+
+    drawn = evaluate_folder(folder, "test", found).to_json()
+    own = evaluate_folder(
+        folder, "test", found, class_maps=lambda r: ClassMap(half.astype(np.uint8), ["nucleus"])
+    ).to_json()
+    assert drawn["class_map"]["miou"] == 1.0
+    part = half.sum() / (label_image(record.instances) > 0).sum()
+    assert [row["iou"] for row in own["class_map"]["per_class"].values()][1] == pytest.approx(part)
+    assert own["f1"] == own["boundary"]["iou_matched"] == 1.0
+
+
+def test_the_class_map_of_a_plane_is_that_of_the_pipeline(planes, monkeypatch):
+    folder, _ = planes
+    asked = []
+
+    def segment_planes(planes, engine, settings, *, only, classes, **_):
+        asked.append((len(planes), set(only), classes))
+        (plane,) = (p for p in planes if p.index in only)
+        yield Progress(0, 1, "Tile")
+        yield PlaneCells(plane, Instances(plane.shape), 20.0, classes=np.full(plane.shape, 2, np.uint8))
+
+    monkeypatch.setattr("napari_centermask.evaluation.folder.segment_planes", segment_planes)
+    engine = SimpleNamespace(card=SimpleNamespace(model=SimpleNamespace(categories=["live", "dead"])))
+    last = read_truth(folder, "test")[-1]
+    found = class_mapper(engine, SegmentSettings())(last)
+    assert asked == [(3, {(2,)}, True)]
+    assert found.names == ["live", "dead"]
+    assert (found.numbered_as(["cell", "dead", "live"]) == 2).all()
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from napari_centermask.core.instances import Instance, Instances
-from napari_centermask.evaluation.report import evaluate, format_table
+from napari_centermask.evaluation.report import evaluate
+from napari_centermask.evaluation.table import format_table
 
 KEYS = {
     "n_images", "n_instances", "bioimage_ap", "bioimage_ap_mean", "coco", "precision", "recall", "f1", "pq",

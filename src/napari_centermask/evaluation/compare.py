@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.evaluation.counts import IOUS, LAST_OF_MEAN
 from napari_centermask.evaluation.matching import match, pair
-from napari_centermask.evaluation.report import IOUS, LAST_OF_MEAN, Report, evaluate
+from napari_centermask.evaluation.report import Report, evaluate
 
 Area = tuple[float, float, float, float]
 """(y0, x0, y1, x1) of a part of an image, in pixels."""

@@ -102,7 +102,7 @@ def forgotten(folders: Sequence[Path], old: AnyEngine, new: AnyEngine, *, most: 
         entries = entries[:: max(1, -(-len(entries) // most))]
         judged = [_judge(entry, old, new) for entry in entries]
         aps = [
-            evaluate(((j.truth, getattr(j, side), None) for j in judged), score=_score(engine)).to_json()
+            evaluate(((j.truth, getattr(j, side), None) for j in judged), score=_score(engine), details=False).to_json()
             for side, engine in (("old", old), ("new", new))
         ]
         falls.append((aps[0]["bioimage_ap_mean"] or 0.0) - (aps[1]["bioimage_ap_mean"] or 0.0))

@@ -13,6 +13,7 @@ from napari_centermask.core.instances import Instances
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.core.result import Index
 from napari_centermask.engines import AnyEngine
+from napari_centermask.evaluation.class_maps import ClassMap
 from napari_centermask.evaluation.report import MOST_DETECTIONS, Report, evaluate
 from napari_centermask.io.coco.document import check_images, read_coco
 from napari_centermask.io.coco.image_record import ImageRecord
@@ -127,6 +128,21 @@ def _predict_steps(
     return [by_plane[index] for index in indices]
 
 
+def class_mapper(engine: AnyEngine, settings: SegmentSettings) -> Callable[[ImageRecord], ClassMap]:
+    """A function that gives the class map of a U-Net for an annotated image, as `segment --maps` does."""
+
+    def class_map_of(record: ImageRecord) -> ClassMap:
+        image = read_image(Path(record.path or record.file_name))
+        planes, own = planes_of(image), named(settings, image.channel_names)
+        only, check = {image.index(record.plane)}, len(planes) > 1
+        steps = segment_planes(planes, engine, own, only=only, check=check, classes=True)
+        (found,) = (step for step in steps if isinstance(step, PlaneCells))
+        assert found.classes is not None
+        return ClassMap(found.classes, engine.card.model.categories)
+
+    return class_map_of
+
+
 def predict_records(
     records: Sequence[ImageRecord], predict: Predict, left_out: LeftOut[str] | None = None
 ) -> Iterator[tuple[ImageRecord, Instances, float]]:
@@ -167,6 +183,7 @@ def evaluate_folder(
     *,
     score: float = 0.4,
     max_detections: int = MOST_DETECTIONS,
+    class_maps: Callable[[ImageRecord], ClassMap] | None = None,
     watch: Watch | None = None,
     left_out: LeftOut[str] | None = None,
 ) -> Report:
@@ -178,6 +195,8 @@ def evaluate_folder(
         See `predictor`.
     score
         Lowest score that counts for the bioimage metrics.
+    class_maps
+        See `class_mapper`; without it, class maps are drawn from the predicted cells.
     watch
         Called after each image with its record, prediction, number from 1, and the number of all.
     left_out
@@ -198,7 +217,7 @@ def evaluate_folder(
             judged.append(record)
             yield record.instances, predicted, seconds
 
-    return _evaluate(judged, pairs(), score, max_detections, left_out)
+    return _evaluate(judged, pairs(), score, max_detections, left_out, class_maps)
 
 
 def _evaluate(
@@ -207,10 +226,12 @@ def _evaluate(
     score: float,
     max_detections: int,
     images_left_out: LeftOut[str] | None,
+    class_maps: Callable[[ImageRecord], ClassMap] | None = None,
 ) -> Report:
     """The report of images; each is in `judged` as soon as its pair is evaluated."""
     names, crowds = (image_name(r) for r in judged), (r.crowds for r in judged)
-    report = evaluate(pairs, score=score, max_detections=max_detections, names=names, crowds=crowds)
+    maps = None if class_maps is None else (class_maps(r) for r in judged)
+    report = evaluate(pairs, score=score, max_detections=max_detections, names=names, crowds=crowds, class_maps=maps)
     if images_left_out and not report.n_images:
         raise BadImage(f"None of the images can be evaluated. {images_left_out.sentences[0]}")
     report.left_out = cells_left_out(judged)

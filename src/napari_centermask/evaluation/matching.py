@@ -44,6 +44,18 @@ class Pairs:
         matrix[self.predicted, self.truth] = self.iou
         return matrix
 
+    def at_least(self, iou: float) -> Pairs:
+        """Only pairs with at least this IoU."""
+        return self._only(self.iou >= iou)
+
+    def of_predicted(self, some: np.ndarray) -> Pairs:
+        """Only pairs of some predicted cells, (predicted,) bool."""
+        return self._only(some[self.predicted])
+
+    def _only(self, some: np.ndarray) -> Pairs:
+        parts = (self.truth[some], self.predicted[some], self.iou[some], self.shared[some])
+        return Pairs(*parts, self.n_truth, self.n_predicted)
+
 
 def pair(truth: list[Instance], predicted: list[Instance]) -> Pairs:
     """Pairs of cells whose masks overlap; only those whose boxes overlap are compared."""

@@ -1,72 +1,32 @@
 """All metrics of a model or a prediction on annotated images, in two families that are kept apart.
 
 The bioimage family counts matched cells at one IoU, pooled over all images: AP = TP / (TP + FP + FN) as in StarDist and
-Cellpose. The COCO family integrates precision over recall and also needs low-scoring detections.
+Cellpose. The COCO family integrates precision over recall and also needs low-scoring detections. Class maps and outlines
+have measures of their own, see `class_maps` and `boundary`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Any
 
 import numpy as np
 
-from napari_centermask.core.counted import counted
 from napari_centermask.core.instances import Instance, Instances
-from napari_centermask.evaluation.coco_ap import ImageScores, coco_scores
-from napari_centermask.evaluation.matching import Pairs, covered_fraction, inside_any, match, pair
+from napari_centermask.evaluation.boundary import boundary_ious
+from napari_centermask.evaluation.class_maps import ClassMap, PixelCounts, class_map
+from napari_centermask.evaluation.coco_ap import ImageScores, coco_scores, scores_by_size
+from napari_centermask.evaluation.counts import IOUS, Counts, ap_by_iou, mean_ap
+from napari_centermask.evaluation.matching import covered_fraction, inside_any, match, pair
 
-IOUS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
-"""Those of COCO (https://cocodataset.org/#detection-eval)."""
 OVERLAP = 0.05
 """A cell counts as overlapping if it shares at least this fraction of its area with others; a choice
 above the 0.02 by which outlines of neighbours overlap in `dsb2018_fluo` (docs/benchmarks.md, "What annotated cells are like")."""
-LAST_OF_MEAN = 0.9
-"""Up to this IoU the mean AP goes: as StarDist's tables (arXiv 1806.03535); at 0.95 a pixel along the outline decides."""
 MOST_DETECTIONS = 1000
 """Of an image for the COCO metrics; their default of 100 would drop most cells of a dense field. A choice above the cells of
 a field."""
-
-
-@dataclass
-class Counts:
-    """True positives, false positives and false negatives at one IoU."""
-
-    tp: int = 0
-    fp: int = 0
-    fn: int = 0
-
-    def add(self, matched: int, n_truth: int, n_predicted: int) -> None:
-        """Add one image."""
-        self.tp += matched
-        self.fp += n_predicted - matched
-        self.fn += n_truth - matched
-
-    @property
-    def ap(self) -> float | None:
-        """TP / (TP + FP + FN); None when there is nothing."""
-        return _ratio(self.tp, self.tp + self.fp + self.fn)
-
-    @property
-    def precision(self) -> float | None:
-        """TP / (TP + FP)."""
-        return _ratio(self.tp, self.tp + self.fp)
-
-    @property
-    def recall(self) -> float | None:
-        """TP / (TP + FN)."""
-        return _ratio(self.tp, self.tp + self.fn)
-
-    @property
-    def f1(self) -> float | None:
-        """2 TP / (2 TP + FP + FN)."""
-        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
-
-
-def _ratio(a: float, b: float) -> float | None:
-    return a / b if b else None
 
 
 @dataclass
@@ -76,8 +36,12 @@ class Report:
     n_images: int = 0
     n_instances: int = 0
     counts: dict[float, Counts] = field(default_factory=lambda: {t: Counts() for t in IOUS})
+    boundary_counts: dict[float, Counts] = field(default_factory=lambda: {t: Counts() for t in IOUS})
     per_category: dict[str, dict[str, Any]] = field(default_factory=dict)
     coco: dict[str, Any] = field(default_factory=dict)
+    coco_by_size: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pixels: PixelCounts = field(default_factory=PixelCounts)
+    boundary_iou: list[float] = field(default_factory=list)
     matched_iou: list[float] = field(default_factory=list)
     matched_dice: list[float] = field(default_factory=list)
     overlap_iou: list[float] = field(default_factory=list)
@@ -87,22 +51,27 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; None if there is nothing to measure."""
-        ap = {f"{t:.2f}": c.ap for t, c in self.counts.items()}
-        known = [v for k, v in ap.items() if v is not None and float(k) <= LAST_OF_MEAN]
         at50 = self.counts[0.5]
         iou = _mean(self.matched_iou)
         return {
             "n_images": self.n_images,
             "n_instances": self.n_instances,
-            "bioimage_ap": ap,
-            "bioimage_ap_mean": _mean(known),
+            "bioimage_ap": ap_by_iou(self.counts),
+            "bioimage_ap_mean": mean_ap(self.counts),
             "coco": self.coco,
+            "coco_by_size": self.coco_by_size,
             "precision": at50.precision,
             "recall": at50.recall,
             "f1": at50.f1,
             "pq": None if at50.f1 is None else at50.f1 * (iou or 0.0),
             "mean_iou_matched": iou,
             "dice_matched": _mean(self.matched_dice),
+            "boundary": {
+                "iou_matched": _mean(self.boundary_iou),
+                "bioimage_ap": ap_by_iou(self.boundary_counts),
+                "bioimage_ap_mean": mean_ap(self.boundary_counts),
+            },
+            "class_map": self.pixels.to_json(),
             "overlap": {
                 "n": len(self.overlap_iou),
                 "recall50": _mean([float(v > 0) for v in self.overlap_iou]),
@@ -126,6 +95,8 @@ def evaluate(
     max_detections: int = MOST_DETECTIONS,
     names: Iterable[str] | None = None,
     crowds: Iterable[Sequence[Instance]] | None = None,
+    class_maps: Iterable[ClassMap] | None = None,
+    details: bool = True,
 ) -> Report:
     """Compare predictions with annotations.
 
@@ -141,12 +112,17 @@ def evaluate(
         One name per image for `per_image`.
     crowds
         Regions of each image in which cells were not outlined one by one: what is predicted there is neither right nor wrong.
+    class_maps
+        The network's own of each image, to be judged instead of maps drawn from the predicted cells.
+    details
+        Also measure class maps, outlines and AP by cell size, which takes longer.
     """
     report = Report()
     images: dict[str, list[ImageScores]] = {}
     by_category: dict[str, Counts] = {}
     labels = iter(names) if names is not None else None
     regions = iter(crowds) if crowds is not None else repeat(())
+    maps: Iterator[ClassMap | None] = iter(class_maps) if class_maps is not None else repeat(None)
     for (truth, predicted, seconds), ignored in zip(pairs, regions, strict=False):
         report.n_images += 1
         report.n_instances += len(truth)
@@ -155,9 +131,12 @@ def evaluate(
         everything = list(predicted)
         kept = [i for i in everything if i.score >= score]
         row = _add_image(report, list(truth), kept, truth, ignored)
+        if details:
+            row |= _add_details(report, truth, predicted, kept, ignored, next(maps))
         report.per_image.append(({"name": next(labels)} if labels is not None else {}) | row)
         _add_categories(images, by_category, truth, predicted, score, ignored)
     report.coco = coco_scores(images, max_detections)
+    report.coco_by_size = scores_by_size(images, max_detections) if details else {}
     for name, counts in by_category.items():
         report.per_category[name] = {
             "n": counts.tp + counts.fn,
@@ -189,6 +168,54 @@ def _add_image(
     return {"n_truth": len(truth), "n_predicted": len(kept), "f1": own.f1, "ap50": own.ap}
 
 
+def _add_details(
+    report: Report,
+    truth: Instances,
+    predicted: Instances,
+    kept: list[Instance],
+    crowds: Sequence[Instance],
+    own: ClassMap | None,
+) -> dict[str, Any]:
+    """Compare outlines and class maps of an image."""
+    cells, inside = list(truth), inside_any(kept, crowds)
+    close = pair(cells, kept).at_least(IOUS[0])
+    outlines = boundary_ious(close, cells, kept)
+    # The smaller of the two, as the paper recommends for AP: a ring without a middle has a perfect outline.
+    limited = replace(close, iou=np.minimum(outlines, close.iou))
+    for threshold, counts in report.boundary_counts.items():
+        matched = match(limited, threshold)[1]
+        counts.add(len(matched), len(cells), len(kept) - _n_ignored(inside, matched))
+    of_pair = dict(zip(zip(close.truth, close.predicted, strict=True), outlines.tolist(), strict=True))
+    t, p, _ = match(close, IOUS[0])
+    values = [of_pair[i, j] for i, j in zip(t, p, strict=True)]
+    report.boundary_iou += values
+    pixels = _pixels(truth, predicted, kept, crowds, own)
+    report.pixels.update(pixels)
+    return {"boundary_iou": _mean(values), "miou": pixels.to_json()["miou"]}
+
+
+def _pixels(
+    truth: Instances, predicted: Instances, kept: Sequence[Instance], crowds: Sequence[Instance], own: ClassMap | None
+) -> PixelCounts:
+    """The pixels of an image by their true and predicted category, by the network's own class map if there is one."""
+    true_name, predicted_name = _namers(truth, predicted)
+    drawn = _drawn(list(truth), true_name, truth.shape)
+    if own is None:
+        own = _drawn(kept, predicted_name, truth.shape)
+    elif len(own.names) == len(truth.categories) == 1:
+        own = replace(own, names=list(truth.categories.values()))
+    names = sorted({*drawn.names, *own.names})
+    pixels = PixelCounts()
+    pixels.add(drawn.numbered_as(names), own.numbered_as(names), names, unknown=crowds)
+    return pixels
+
+
+def _drawn(cells: Sequence[Instance], name_of: Callable[[Instance], str], shape: tuple[int, int]) -> ClassMap:
+    each = [name_of(cell) for cell in cells]
+    names = sorted(set(each))
+    return ClassMap(class_map(cells, [1 + names.index(name) for name in each], shape), names)
+
+
 def _n_ignored(inside: np.ndarray, matched: np.ndarray) -> int:
     """Predicted cells that match no cell and lie for the most part in a crowd region."""
     ignored = inside >= 0.5  # for the most part
@@ -209,18 +236,13 @@ def _add_categories(
         t = [i for i in truth if true_name(i) == name]
         p = [i for i in predicted if predicted_name(i) == name]
         pairs, inside = pair(t, p), inside_any(p, [c for c in crowds if true_name(c) == name])
-        images.setdefault(name, []).append(ImageScores(pairs.dense(), np.array([i.score for i in p]), inside))
+        area, truth_area = (np.array([i.area for i in cells], float) for cells in (p, t))
+        scores = ImageScores(pairs.dense(), np.array([i.score for i in p]), inside, area, truth_area)
+        images.setdefault(name, []).append(scores)
         kept = np.array([i.score >= score for i in p], dtype=bool)
-        matched = match(_only(pairs, kept), 0.5)[1]
+        matched = match(pairs.of_predicted(kept), 0.5)[1]
         n_kept = int(kept.sum()) - _n_ignored(np.where(kept, inside, 0.0), matched)
         by_category.setdefault(name, Counts()).add(len(matched), len(t), n_kept)
-
-
-def _only(pairs: Pairs, kept: np.ndarray) -> Pairs:
-    good = kept[pairs.predicted] if len(pairs.predicted) else np.zeros(0, bool)
-    return Pairs(
-        pairs.truth[good], pairs.predicted[good], pairs.iou[good], pairs.shared[good], pairs.n_truth, pairs.n_predicted
-    )
 
 
 def _namers(truth: Instances, predicted: Instances) -> tuple[Callable[[Instance], str], Callable[[Instance], str]]:
@@ -231,38 +253,3 @@ def _namers(truth: Instances, predicted: Instances) -> tuple[Callable[[Instance]
     return (lambda i: truth.categories.get(i.category, str(i.category))), (
         lambda i: predicted.categories.get(i.category, str(i.category))
     )
-
-
-def format_table(report: Report) -> str:
-    """A table for the screen."""
-    data = report.to_json()
-
-    def show(value: object) -> str:
-        return "-" if value is None else f"{value:.4f}"
-
-    ap = data["bioimage_ap"]
-    lines = [
-        f"{counted(data['n_images'], 'image')}, {counted(data['n_instances'], 'annotated cell')}",
-        *([report.left_out] if report.left_out else []),
-        "",
-        "bioimage AP = TP / (TP + FP + FN), pooled over the images",
-        "  IoU   " + "  ".join(f"{k:>6}" for k in ap) + "   mean .50-.90",
-        "  AP    " + "  ".join(show(v) for v in ap.values()) + f"   {show(data['bioimage_ap_mean'])}",
-        "",
-        "at IoU 0.50   " + "   ".join(f"{k} {show(data[k])}" for k in ("precision", "recall", "f1", "pq")),
-        f"matched cells   mean IoU {show(data['mean_iou_matched'])}   Dice {show(data['dice_matched'])}",
-        "overlapping cells   n {n}   recall {r}   mean IoU {m}".format(
-            n=data["overlap"]["n"], r=show(data["overlap"]["recall50"]), m=show(data["overlap"]["mean_iou"])
-        ),
-        "COCO (a different measure)   "
-        + "   ".join(f"{k} {show(data['coco'][k])}" for k in ("AP", "AP50", "AP75", "AR"))
-        + f"   maxDets {data['coco']['maxDets']}",
-    ]
-    if len(data["per_category"]) > 1:
-        lines += ["", f"{'category':<20}{'n':>8}{'precision':>11}{'recall':>9}{'f1':>9}{'COCO AP':>9}"]
-        for name, row in data["per_category"].items():
-            values = [show(row[k]) for k in ("precision", "recall", "f1", "coco_ap")]
-            lines.append(f"{name:<20}{row['n']:>8}{values[0]:>11}{values[1]:>9}{values[2]:>9}{values[3]:>9}")
-    if data["seconds_per_image"] is not None:
-        lines += ["", f"{data['seconds_per_image']:.3f} seconds per image"]
-    return "\n".join(lines)
