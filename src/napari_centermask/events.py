@@ -118,8 +118,14 @@ class EvaluationEvent(_Event):
         For a model of several categories, by which its best version is chosen: mean of the AP50 of each category alone.
     AP_known
         On a sample of the start model's training data, if there is one.
+    boundary_iou, miou, pixel_accuracy, dice
+        Of outlines and class maps, see `evaluation.boundary` and `evaluation.class_maps`; means over the data folders.
     score
         The lowest score of the cells that were counted.
+    seconds
+        How long the evaluation took.
+    training_seconds
+        How long the training had taken until then, without evaluations; None in files of earlier versions.
     samples
         PNG files, which the next evaluation overwrites.
     """
@@ -131,9 +137,14 @@ class EvaluationEvent(_Event):
     AP50: float | None = None
     category_AP50: float | None = None
     AP_known: float | None = None
+    boundary_iou: float | None = None
+    miou: float | None = None
+    pixel_accuracy: float | None = None
+    dice: float | None = None
     per_folder: dict[str, Any] = {}
     score: float | None = None
     seconds: float | None = None
+    training_seconds: float | None = None
     samples: tuple[Sample, ...] = ()
 
 

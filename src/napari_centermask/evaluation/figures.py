@@ -1,12 +1,16 @@
-"""Figures of an evaluation of viability, drawn by matplotlib without a window."""
+"""Figures drawn by matplotlib without a window: the curves of an evaluation of viability, and what all figures share."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_centermask.core.errors import MissingExtra
 from napari_centermask.evaluation.viability import Judged, curves_of
 from napari_centermask.io.whole_file import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def draw_curves(path: Path, methods: dict[str, Judged], *, positive: str) -> None:
@@ -22,11 +26,7 @@ def draw_curves(path: Path, methods: dict[str, Judged], *, positive: str) -> Non
     MissingExtra
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtra("Drawing figures needs matplotlib: pip install 'napari-centermask[figures]'") from error
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    figure = blank(12, 4.2)
     left, middle, right = figure.subplots(1, 3)
     for name, judged in methods.items():
         if len(set(judged.truth.tolist())) < 2:
@@ -47,6 +47,26 @@ def draw_curves(path: Path, methods: dict[str, Judged], *, positive: str) -> Non
     for axes, title, x, y in titles:
         axes.set(title=title, xlabel=x, ylabel=y, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     left.legend(loc="lower right", fontsize="small")
+    save(figure, path)
+
+
+def blank(width: float, height: float) -> Figure:
+    """A figure of a size in inches.
+
+    Raises
+    ------
+    MissingExtra
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtra("Drawing figures needs matplotlib: pip install 'napari-centermask[figures]'") from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, SVG or PDF, depending on the suffix; the same figure gives the same file."""
     kind = path.suffix.lower().removeprefix(".") or "png"
     with whole_file(path) as part:
         figure.savefig(part, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else None)

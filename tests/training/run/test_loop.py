@@ -1,12 +1,15 @@
+import csv
 import errno
 import io
 import json
 import math
+import sys
 
 import pytest
 import torch
 
 from napari_centermask.core.errors import TrainingFailed
+from napari_centermask.evaluation.training_curve import ap_points
 from napari_centermask.events import write
 from napari_centermask.models.store.checkpoint import load_model
 from napari_centermask.training.run import loop, trainer
@@ -30,6 +33,29 @@ def test_a_run_reports_saves_and_keeps_the_best(settings):
     assert card.training["data"][settings.data[0].name]["train"]
     assert json.loads((settings.out / "run.json").read_text())["steps"] == settings.steps
     assert not model.training
+
+
+def test_a_run_reports_ap_over_steps_and_over_the_time_of_training(settings):
+    run = events(settings, evaluate=lambda *_: {"AP": 0.25, "AP50": 0.5})
+    scores = [e for e in run if e.event == "evaluation"]
+    assert [e.training_seconds for e in scores] == sorted(e.training_seconds for e in scores)
+    assert scores[-1].training_seconds > 0
+    _, card = load_model(settings.out / "best.safetensors")
+    points = ap_points(card.training["curves"])
+    assert [(p.step, p.seconds) for p in points] == [(scores[0].step, scores[0].training_seconds)]  # then the AP stayed
+    with (settings.out / "ap.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(int(r["step"]), float(r["seconds"])) for r in rows] == [(e.step, e.training_seconds) for e in scores]
+    assert {(r["AP"], r["AP50"]) for r in rows} == {("0.25", "0.5")}
+    assert (settings.out / "ap.png").is_file()
+
+
+def test_without_matplotlib_a_run_reports_the_table_alone(settings, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    run = events(settings, evaluate=lambda *_: {"AP": 0.25})
+    assert run[-1].event == "done"
+    assert (settings.out / "ap.csv").is_file()
+    assert not (settings.out / "ap.png").exists()
 
 
 def test_losses_fall_on_a_small_set(settings):

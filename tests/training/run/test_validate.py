@@ -49,6 +49,13 @@ def test_without_known_images_the_new_ones_choose_the_score(judged):
     assert "AP_known" not in evaluation
 
 
+def test_outlines_and_class_maps_are_measured_at_the_score_that_was_chosen(judged):
+    found = judged()
+    keys = ("boundary_iou", "miou", "pixel_accuracy", "dice")
+    assert [found[key] for key in keys] == [1.0] * 4  # the false cells, below 0.60, are left out
+    assert [found["per_folder"]["data"][key] for key in keys] == [1.0] * 4
+
+
 def test_a_score_at_which_known_cells_are_lost_is_not_chosen(judged, known, monkeypatch):
     evaluation = judged(replay=[known])
     assert evaluation["score"] == 0.6

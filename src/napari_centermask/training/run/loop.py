@@ -6,11 +6,13 @@ import errno
 import math
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from typing import Any
 
 import torch
 
-from napari_centermask.core.errors import CannotSave, TrainingFailed
+from napari_centermask.core.errors import CannotSave, MissingExtra, TrainingFailed
+from napari_centermask.evaluation.training_curve import AP_FIGURE, AP_TABLE, ap_points, draw_ap, write_csv
 from napari_centermask.events import (
     LOSS,
     CheckpointEvent,
@@ -233,7 +235,7 @@ class _Run:
         means = {name: round(sum(values) / len(values), 6) for name, values in self.values.items()}
         self.values = {}
         step, part, seconds = trainer.progress.step, trainer.done, trainer.progress.seconds
-        trainer.progress.curves.append({"step": step, **means})
+        trainer.progress.curves.append({"step": step, "seconds": round(seconds), **means})
         if self.board is not None:
             self.board.add(step, means)
         left = seconds * (1 - part) / part * self.clock.slowdown if part else None
@@ -261,11 +263,12 @@ class _Run:
         model = trainer.averaged()
         result = self.score(model, trainer)
         curve = {k: v for k, v in result.items() if k not in ("per_folder", "samples", "score")}
-        trainer.progress.curves.append({"step": trainer.progress.step, **curve})
+        spent = {"training_seconds": round(trainer.progress.seconds, 1)}
+        trainer.progress.curves.append({"step": trainer.progress.step, **curve, **spent})
         if self.board is not None:
             self.board.add(trainer.progress.step, {f"val/{k}": v for k, v in curve.items()})
         if trainer.progress.step == 0:  # the score of the start model, not a result of this run
-            yield EvaluationEvent(step=0, better=False, **result)
+            yield EvaluationEvent(step=0, better=False, **result, **spent)
             return
         better = quality(result) > trainer.progress.best
         trainer.progress.stale = 0 if better else trainer.progress.stale + 1
@@ -275,7 +278,7 @@ class _Run:
             trainer.progress.best = quality(result)
             save_best(model, trainer, result)
         yield self._save()
-        yield EvaluationEvent(step=trainer.progress.step, better=better, **result)
+        yield EvaluationEvent(step=trainer.progress.step, better=better, **result, **spent)
         if trainer.done < 1.0:
             yield self._enter(TRAINING)
 
@@ -312,6 +315,7 @@ class _Run:
             if trainer.progress.best < 0:
                 yield from self._evaluate()
         self.control.clear()
+        self._report_ap()
         yield DoneEvent(
             step=trainer.progress.step,
             best=trainer.progress.best,
@@ -319,6 +323,14 @@ class _Run:
             stopped=is_stopped,
             model=str(best) if best.exists() else None,
         )
+
+    def _report_ap(self) -> None:
+        """Write AP over steps and time as a table, and as a figure where matplotlib is installed."""
+        points = ap_points(self.trainer.progress.curves)
+        if points:
+            write_csv(self.settings.out / AP_TABLE, points)
+            with suppress(MissingExtra):
+                draw_ap(self.settings.out / AP_FIGURE, points)
 
 
 def _write_run(settings: TrainSettings) -> None:

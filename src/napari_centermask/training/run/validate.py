@@ -94,7 +94,9 @@ def evaluate(model: Network, trainer: Trainer) -> dict[str, Any]:
     -------
     dict
         "AP": mean over the folders of the mean AP at IoU .50:.05:.90, whatever the category, as in every report; "AP50";
-        "category_AP50", for a model of several categories: mean over them of the AP at IoU .50 of each alone; "per_folder";
+        "category_AP50", for a model of several categories: mean over them of the AP at IoU .50 of each alone;
+        "boundary_iou" of matched cells, and "miou", "pixel_accuracy" and "dice" of class maps, where they can be measured,
+        and all of these "per_folder";
         "AP_known", where there are replay folders: mean AP on their `val`, what the start model was made for;
         "score": the one of `SCORES` that all this was measured at, see `best_score`; None for a U-Net;
         "seconds"; "samples": a picture of a validation image per folder, {"image", "picture"}.
@@ -123,7 +125,11 @@ def evaluate(model: Network, trainer: Trainer) -> dict[str, Any]:
     results = {score: _summary(pairs, known, score, model.settings.categories) for score in scores}
     best = best_score(results, usual, n_cells=sum(len(truth) for rows in pairs.values() for truth, *_ in rows))
     chosen = best if tunes_score else None
-    return results[best] | {"score": chosen, "seconds": round(time.monotonic() - start, 1), "samples": samples}
+    return _with_details(results[best], pairs, best) | {
+        "score": chosen,
+        "seconds": round(time.monotonic() - start, 1),
+        "samples": samples,
+    }
 
 
 def quality(result: dict[str, Any]) -> float:
@@ -163,14 +169,17 @@ def _summary(
     pairs: dict[str, list[Pair]], known: dict[str, list[Pair]], score: float, categories: list[str]
 ) -> dict[str, Any]:
     """Metrics of each folder and their means, for cells of at least a score."""
-    per_folder = {name: _figures(score_pairs(rows, score=score).to_json(), categories) for name, rows in pairs.items()}
+    per_folder = {
+        name: _figures(score_pairs(rows, score=score, details=False).to_json(), categories)
+        for name, rows in pairs.items()
+    }
     means = {key: _mean([f[key] for f in per_folder.values()]) for key in ("AP", "AP50")}
     each = [_mean(list(f["category_AP50"].values())) for f in per_folder.values() if f.get("category_AP50")]
     if each:
         means["category_AP50"] = _mean(each)
     if known:
         means["AP_known"] = _mean(
-            [score_pairs(rows, score=score).to_json()["bioimage_ap_mean"] for rows in known.values()]
+            [score_pairs(rows, score=score, details=False).to_json()["bioimage_ap_mean"] for rows in known.values()]
         )
     return means | {"per_folder": per_folder}
 
@@ -187,6 +196,19 @@ def _figures(report: dict[str, Any], categories: list[str]) -> dict[str, Any]:
         each = {name: row["bioimage_ap50"] or 0.0 for name, row in report["per_category"].items() if row["n"]}
         figures |= {"category_AP50": each}
     return figures
+
+
+def _with_details(result: dict[str, Any], pairs: dict[str, list[Pair]], score: float) -> dict[str, Any]:
+    """The result with metrics of outlines and class maps, which take longer: measured only at the score that was chosen."""
+    each: dict[str, dict[str, float]] = {}
+    for name, rows in pairs.items():
+        report = score_pairs(rows, score=score).to_json()
+        values = {"boundary_iou": report["boundary"]["iou_matched"]}
+        values |= {key: report["class_map"][key] for key in ("miou", "pixel_accuracy", "dice")}
+        each[name] = {key: value for key, value in values.items() if value is not None}
+    keys = dict.fromkeys(key for values in each.values() for key in values)
+    means = {key: _mean([values[key] for values in each.values() if key in values]) for key in keys}
+    return result | means | {"per_folder": {name: result["per_folder"][name] | each[name] for name in each}}
 
 
 def _picture(folder: Path, data: str, sample: Sample, predicted: Instances) -> dict[str, str]:
