@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from napari_centermask.cli.flags import check_segment_flags, only_score
+from napari_centermask.cli.flags import check_class_maps, check_segment_flags, only_score
 from napari_centermask.cli.output import annotations_in, check_writable, follow, notice
+from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.whole_file import whole_file
@@ -17,7 +19,7 @@ from napari_centermask.settings import SegmentSettings
 
 if TYPE_CHECKING:
     from napari_centermask.core.instances import Instances
-    from napari_centermask.evaluation.folder import Predict
+    from napari_centermask.evaluation.report import Report
     from napari_centermask.io.coco.image_record import ImageRecord
 
 
@@ -28,6 +30,8 @@ def evaluate(
     predictions: Path | None = None,
     json: Path | None = None,
     maps: Path | None = None,
+    figure: Path | None = None,
+    class_maps: Flag = False,
     coco_detections: int = 1000,
     settings: Annotated[SegmentSettings, Parameter(name="*")] = SegmentSettings(),  # noqa: B008  a frozen default
 ) -> int:
@@ -52,55 +56,107 @@ def evaluate(
         JSON file for the figures.
     maps
         Folder for one PNG per image, with true, missed, false, merged and split cells in colour.
+    figure
+        PNG, SVG or PDF file: AP by IoU and by cell size, the classes of the class map, and the AP over the training of the
+        model as far as its card has it.
+    class_maps
+        Judge the class maps of a U-Net itself, as `segment --maps` writes them, instead of class maps drawn from its cells;
+        takes twice as long.
     coco_detections
         Largest number of detections per image for COCO AP; the usual 100 would drop most cells of a dense field.
     """
-    from napari_centermask.evaluation.folder import channel_names_in, evaluate_folder, evaluate_predictions
-    from napari_centermask.evaluation.report import format_table
-    from napari_centermask.pipeline.channels import named
+    from napari_centermask.evaluation.figures import blank
+    from napari_centermask.evaluation.report_figure import draw_report
+    from napari_centermask.evaluation.table import format_table, training_lines
+    from napari_centermask.evaluation.training_curve import ap_points
+    from napari_centermask.models.store.zoo import find_model
 
     if not data.is_dir():
         raise BadSettings(f"--data: {data} is not a folder with images/ and annotations. Choose such a folder.")
-    check_writable([json, maps and maps / "errors.png"], inputs=[predictions, *annotations_in(data)])
-    if predictions is None:
-        check_segment_flags(settings)
-        if settings.channel_names is None:
-            settings = named(settings, channel_names_in(data, split))
-        predict, score = _predictor(settings)
-    else:
-        check_segment_flags(settings, [], also=only_score("--predictions are evaluated, and no model runs"))
-        score = settings.score if "score" in settings.model_fields_set else 0.0
+    check_writable([json, figure, maps and maps / "errors.png"], inputs=[predictions, *annotations_in(data)])
+    if figure:
+        blank(1, 1)  # before the work is done
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"), but=(BadSettings,))
-    watch = _map_writer(maps, score, left_out) if maps else None
-    options: dict[str, Any] = {"score": score, "max_detections": coco_detections, "watch": watch, "left_out": left_out}
+    options: dict[str, Any] = {"max_detections": coco_detections, "left_out": left_out}
+
+    def watch(score: float) -> Any:
+        return _map_writer(maps, score, left_out) if maps else None
+
     if predictions is None:
-        report = evaluate_folder(data, split, predict, **options)
+        report, score = _judge_model(settings, data, split, class_maps=class_maps, watch=watch, options=options)
     else:
-        report = evaluate_predictions(data, split, predictions, **options)
-    print(format_table(report))
+        report, score = _judge_predictions(
+            settings, data, split, predictions, class_maps=class_maps, watch=watch, options=options
+        )
+    points = [] if predictions else ap_points(find_model(settings.model).card.training.get("curves") or [])
+    print("\n".join([format_table(report), *training_lines(points)]))
     if json:
         source = {"predictions": str(predictions)} if predictions else {"model": settings.model}
-        _write_json(
-            json,
-            report.to_json()
-            | source
-            | {"data": str(data), "split": split, "score": score, "failed": left_out.sentences},
-        )
+        facts = {"data": str(data), "split": split, "score": score, "failed": left_out.sentences}
+        facts |= {"training_curve": [asdict(point) for point in points]}
+        facts |= {"class_maps_of": "network" if class_maps else "cells"}
+        _write_json(json, report.to_json() | source | facts)
+    if figure:
+        draw_report(figure, report, points)
+        notice(f"Figure: {figure}")
     if maps:
         notice(f"Error maps: {maps}")
     return 2 if left_out else 0
 
 
-def _predictor(settings: SegmentSettings) -> tuple[Predict, float]:
-    """What a model predicts, and the lowest score of cells that count; loads the engine, so that no image is charged for it."""
-    from napari_centermask.engines.load import load_engine
-    from napari_centermask.evaluation.folder import predictor
-    from napari_centermask.pipeline import with_card_defaults
+Watching = Callable[[float], Any]
+"""What to call after each image, for a lowest score of cells that count."""
 
+
+def _judge_model(
+    settings: SegmentSettings,
+    data: Path,
+    split: str | None,
+    *,
+    class_maps: bool,
+    watch: Watching,
+    options: dict[str, Any],
+) -> tuple[Report, float]:
+    """The report of a model, and the lowest score of its cells; loads the engine first, so that no image is charged for it."""
+    from napari_centermask.engines.load import load_engine
+    from napari_centermask.evaluation.folder import channel_names_in, class_mapper, evaluate_folder, predictor
+    from napari_centermask.models.store.zoo import find_model
+    from napari_centermask.pipeline import with_card_defaults
+    from napari_centermask.pipeline.channels import named
+
+    check_segment_flags(settings)
+    if class_maps:
+        check_class_maps(find_model(settings.model).card, "--class-maps")
+    if settings.channel_names is None:
+        settings = named(settings, channel_names_in(data, split))
     engine = load_engine(settings.model, engine=settings.engine, device=settings.device)
+    if class_maps:
+        options = options | {"class_maps": class_mapper(engine, settings)}
     notice(f"{settings.model} on {engine.name}, {engine.device}")
     score = with_card_defaults(settings, engine.card).score
-    return predictor(engine, settings, run=lambda steps: follow(steps, "image")), score
+    predict = predictor(engine, settings, run=lambda steps: follow(steps, "image"))
+    return evaluate_folder(data, split, predict, score=score, watch=watch(score), **options), score
+
+
+def _judge_predictions(
+    settings: SegmentSettings,
+    data: Path,
+    split: str | None,
+    predictions: Path,
+    *,
+    class_maps: bool,
+    watch: Watching,
+    options: dict[str, Any],
+) -> tuple[Report, float]:
+    """The report of a file of cells, and the lowest score of those that count."""
+    from napari_centermask.evaluation.folder import evaluate_predictions
+
+    why = "--predictions are judged, and no model segments"
+    check_segment_flags(settings, [], also=only_score(why))
+    if class_maps:
+        raise BadSettings(f"--class-maps has no effect: {why}. Leave it out.")
+    score = settings.score if "score" in settings.model_fields_set else 0.0
+    return evaluate_predictions(data, split, predictions, score=score, watch=watch(score), **options), score
 
 
 def _map_writer(

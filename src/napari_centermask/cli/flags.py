@@ -51,11 +51,11 @@ def only_score(why: str) -> Idles:
     return {name: Idle(why) for name in SegmentSettings.model_fields if name != "score"}
 
 
-def check_class_maps(card: ModelCard) -> None:
-    """Refuse `--maps` for a model that does not tell the category of each pixel."""
+def check_class_maps(card: ModelCard, flag: str = "--maps") -> None:
+    """Refuse a flag for a model that does not tell the category of each pixel."""
     if not (family := family_of(card)).has_class_maps:
         raise BadSettings(
-            f"--maps has no effect: '{card.name}' is a {family.title}, which finds cells one by one and has no class maps. "
+            f"{flag} has no effect: '{card.name}' is a {family.title}, which finds cells one by one and has no class maps. "
             "Leave it out, or choose a U-Net."
         )
 
