@@ -17,7 +17,8 @@ def card(name: str, parent: str | None = None, *, description: str = "Finds cell
         "machine": "cpu, 2 threads",
         "data": {"mine": {"train": "0123456789abcdef"}},
         "learned": {"0123456789abcdef": [[0, 0, 64, 80]], "fedcba9876543210": [[0, 0, 64, 40]]},
-        "curves": [{"step": s, "loss": 1 / s} for s in (10, 20)] + [{"step": 20, "AP": 0.4, "AP50": 0.6}],
+        "curves": [{"step": s, "loss": 1 / s, "seconds": 3 * s} for s in (10, 20)]
+        + [{"step": 20, "AP": 0.4, "AP50": 0.6, "training_seconds": 60.0}],
     }
     return ModelCard(
         name=name,
@@ -26,7 +27,10 @@ def card(name: str, parent: str | None = None, *, description: str = "Finds cell
         diameter=20.0,
         parent=parent,
         training=training,
-        metrics={"val": {"AP": 0.4, "AP50": 0.6}, "test": {"fields": {"bioimage_ap_mean": 0.512, "n": 3}}},
+        metrics={
+            "val": {"AP": 0.4, "AP50": 0.6, "boundary_iou": 0.55, "miou": 0.8},
+            "test": {"fields": {"bioimage_ap_mean": 0.512, "n": 3}},
+        },
         limits=["Not for <tissue>."],
         description=description,
         created="2026-01-02",

@@ -14,12 +14,16 @@ def test_a_card_tells_what_a_model_was_made_from_and_how_good_it_is(dock):
         "mine (01234567)",
         "2 images, with those of its parents",
         "3 channels,",
-        "AP 0.400",
+        "AP 0.400, AP50 0.600, Boundary IoU 0.550, mIoU 0.800",
         "Not for &lt;tissue&gt;.",
     ):
         assert part in text
     assert "test fields: bioimage AP 0.512" in text
     dock.card.fold.expand(animate=False)
-    assert dock.card.curves.plots[0].lines["loss"].getData()[0].tolist() == [10, 20]
+    curves = dock.card.curves
+    assert curves.plots[0].lines["loss"].getData()[0].tolist() == [10, 20]
+    curves.over_time.click()
+    assert curves.plots[0].lines["loss"].getData()[0].tolist() == [0.5, 1.0]
+    assert curves.plots[1].lines["AP"].getData()[0].tolist() == [1.0]
     choose(dock, "first")
     assert "made from it</td><td>second" in dock.card.text.text()

@@ -23,6 +23,9 @@ def test_both_models_are_shown_side_by_side_and_one_button_installs(train, wait,
     rows = [[box.figures.topLevelItem(i).text(c) for c in range(4)] for i in range(box.figures.topLevelItemCount())]
     assert rows[0] == ["Bioimage AP, mean .50–.90", "0.400", "0.450", "+0.050"]
     assert rows[4] == ["Panoptic quality", "–", "–", "–"]
+    assert ["Boundary IoU of matched cells", "0.500", "0.750", "+0.250"] in rows
+    assert ["COCO AP, small cells", "0.200", "–", "–"] in rows
+    assert not [row for row in rows if row[0].startswith("Class map")]  # a comparison of an earlier version has none
     assert [p.image.width() for p in box.pictures] == [60, 60]
     assert not train.new_model.predict.isEnabled()
     assert installed == []  # nothing is installed by itself

@@ -54,3 +54,19 @@ def test_an_earlier_session_that_got_further_is_cut_back():
     assert run.losses["loss"].steps == [10, 20, 30]
     assert run.seconds_left is None
     assert run.part == 1.0
+
+
+def test_minutes_of_training_lie_between_those_that_were_recorded():
+    reports = StepEvent(step=20, part=0.2, seconds=60.0), StepEvent(step=40, part=0.4, seconds=180.0)
+    run = fed(reports[0], EvaluationEvent(step=30, AP=0.5, seconds=99.0, training_seconds=90.0), reports[1])
+    assert run.minutes([0, 10, 20, 30, 35, 40]) == [0.0, 0.5, 1.0, 1.5, 2.25, 3.0]
+
+
+def test_evaluations_of_earlier_versions_have_the_time_of_the_losses_around_them():
+    run = fed(StepEvent(step=20, seconds=60.0), EvaluationEvent(step=30, AP=0.5), StepEvent(step=40, seconds=180.0))
+    assert run.minutes(run.scores["AP"].steps) == [2.0]
+
+
+def test_the_time_of_steps_that_were_lost_is_forgotten():
+    run = fed(StepEvent(step=20, seconds=60.0), StepEvent(step=40, seconds=180.0), StepEvent(step=30, seconds=70.0))
+    assert (run.clock.steps, run.clock.values) == ([20, 30], [60.0, 70.0])

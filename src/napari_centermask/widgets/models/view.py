@@ -28,7 +28,17 @@ _HELP = """
 what the model is for, which model and data it was made from, and how good it is. A deleted model stays in the list: Bring
 back, or Undo, restores it until you delete it there for good.</p>
 """
-_SHOWN = (("bioimage_ap_mean", "bioimage AP"), ("AP", "AP"), ("AP50", "AP50"), ("f1", "F1"), ("pq", "PQ"))
+_SHOWN = (
+    ("bioimage_ap_mean", "bioimage AP"),
+    ("AP", "AP"),
+    ("AP50", "AP50"),
+    ("f1", "F1"),
+    ("pq", "PQ"),
+    ("boundary_iou", "Boundary IoU"),
+    ("miou", "mIoU"),
+    ("pixel_accuracy", "pixel accuracy"),
+    ("dice", "Dice"),
+)
 
 
 class ListBox(QWidget):

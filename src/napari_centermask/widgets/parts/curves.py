@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from math import log10
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 
+from napari_centermask.widgets.parts.control import control
+from napari_centermask.widgets.parts.pickers import show_control
 from napari_centermask.widgets.work.run_state import Curve
 
 if TYPE_CHECKING:
@@ -22,11 +25,16 @@ a run, so that curves and texts come in one picture of the window."""
 _AXIS_WIDTH, _AXIS_HEIGHT = 44, 22  # pixels; "0.001", and one line of text
 _COLOURS = ("#4c9be8", "#e8794c", "#5cc27f", "#c95cc2", "#e8c84c", "#5cc2c2", "#e84c6f", "#9b7ae8", "#a3c25c")
 KNOWN = "AP: on the validation images. AP known: on images like those of the start model; a fall means forgetting."
+OVER_TIME = "Draw over minutes of training instead of steps; evaluations are not counted."
+NO_TIMES = "Nothing recorded when this training made its steps."
 WITHOUT = "Curves need pyqtgraph: pip install 'napari-centermask[train]'"
 
 
 class Curves(QWidget):
-    """Two plots, one above the other: losses (logarithmic) and AP. Shows the newest state at most four times a second."""
+    """Two plots, one above the other: losses (logarithmic) and AP, over steps or over the time of training.
+
+    Shows the newest state at most four times a second.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,6 +57,9 @@ class Curves(QWidget):
             return
         self.plots = Plot("loss", is_log=True), Plot("AP", limits=(0.0, 1.0))
         self.plots[1].legend.setToolTip(KNOWN)
+        self.over_time = QCheckBox("Over minutes of training")
+        self.over_time.toggled.connect(self._on_axis)
+        layout.addWidget(self.over_time)
         for plot in self.plots:
             layout.addWidget(plot.legend)
             layout.addWidget(plot.widget)
@@ -72,17 +83,29 @@ class Curves(QWidget):
         for plot in self.plots:
             plot.prepare()
 
+    def _on_axis(self, *_) -> None:
+        self._is_new = True
+        self._on_time()
+
     def _on_time(self) -> None:
         if not self._is_new or self._state is None or not self.plots:
             return
         self._is_new = False
         self.redraws += 1
-        losses, scores = self.plots
-        every = [*self._state.losses.values(), *self._state.scores.values()]
-        end = max([self._state.steps, *(curve.steps[-1] for curve in every if curve.steps)])
-        losses.draw(self._state.losses, end)
-        scores.draw(self._state.scores, end)
+        show_control(self.over_time, control(OVER_TIME, "" if self._state.clock.steps else NO_TIMES))
+        over_time = self.over_time.isChecked() and self.over_time.isEnabled()
+        for plot, curves in zip(self.plots, (self._state.losses, self._state.scores), strict=True):
+            plot.draw(curves, *self._axis(over_time))
         self._timer.start()
+
+    def _axis(self, over_time: bool) -> tuple[float, Callable[[list[int]], Sequence[float]]]:
+        """Where the axis ends, and the place on it of each step."""
+        state = self._state
+        every = [*state.losses.values(), *state.scores.values()]
+        last = [curve.steps[-1] for curve in every if curve.steps]
+        if over_time:
+            return max(state.minutes(last), default=0.0), state.minutes
+        return max([state.steps, *last]), list
 
 
 class Plot:
@@ -117,14 +140,15 @@ class Plot:
         """Fit the ranges before drawing, which would otherwise cause a second redraw."""
         self.widget.scene().prepareForPaint()
 
-    def draw(self, curves: dict[str, Curve], end: int) -> None:
-        """Update the lines, over steps from 0 to `end`, and remove those of another run."""
+    def draw(self, curves: dict[str, Curve], end: float, place: Callable[[list[int]], Sequence[float]] = list) -> None:
+        """Update the lines, from 0 to `end` of the lower axis, and remove those of another run.
+
+        `place` gives the places of steps on that axis.
+        """
+        x = {name: place(curve.steps) for name, curve in curves.items()}
         new = (
             end,
-            *(
-                (name, id(curve), len(curve.steps), *curve.steps[-1:], *curve.values[-1:])
-                for name, curve in curves.items()
-            ),
+            *((name, id(curve), len(curve.steps), *x[name][-1:], *curve.values[-1:]) for name, curve in curves.items()),
         )
         if new == self._drawn:  # this redraws the whole window if it holds an OpenGL canvas
             return
@@ -137,8 +161,8 @@ class Plot:
                 pen = self._graph.mkPen(_COLOURS[n % len(_COLOURS)], width=2)
                 few = {"symbol": "o", "symbolSize": 5, "symbolBrush": pen.color(), "symbolPen": None}
                 self.lines[name] = item.plot(pen=pen, **(few if len(curves) <= 3 else {}))
-            self.lines[name].setData(curve.steps, curve.values)
-        item.setXRange(0, max(end, 1), padding=0.02)
+            self.lines[name].setData(x[name], curve.values)
+        item.setXRange(0, end or 1, padding=0.02)
         if self._is_log:
             item.getAxis("left").setStyle(maxTextLevel=0 if _decades(curves) > 1.5 else 2)
         self.prepare()

@@ -21,6 +21,11 @@ FIGURES = (
     ("COCO AP, mean .50–.95", ("coco", "AP")),
     ("F1 at .50", ("f1",)),
     ("Panoptic quality", ("pq",)),
+    *((f"COCO AP, {size} cells", ("coco_by_size", size, "AP")) for size in ("small", "medium", "large")),
+    ("Boundary IoU of matched cells", ("boundary", "iou_matched")),
+    ("Class map, mean IoU", ("class_map", "miou")),
+    ("Class map, pixel accuracy", ("class_map", "pixel_accuracy")),
+    ("Class map, Dice", ("class_map", "dice")),
     ("Overlapping cells found", ("overlap", "recall50")),
     ("Overlapping cells, mean IoU", ("overlap", "mean_iou")),
 )
@@ -77,8 +82,13 @@ def read_comparison(path: Path) -> Compared | None:
 
 
 def figures(values: dict[str, Any]) -> list[tuple[str, float | None, float | None]]:
-    """Title, old and new value of each figure; None if there was nothing to measure."""
-    return [(title, _at(values["old"], keys), _at(values["new"], keys)) for title, keys in FIGURES]
+    """Title, old and new value of each figure; None if there was nothing to measure.
+
+    Figures that comparisons of earlier versions do not have are left out.
+    """
+    both = values["old"], values["new"]
+    there = [(title, keys) for title, keys in FIGURES if any(keys[0] in side for side in both)]
+    return [(title, _at(values["old"], keys), _at(values["new"], keys)) for title, keys in there]
 
 
 def _at(values: object, keys: tuple[str, ...]) -> float | None:
@@ -134,7 +144,8 @@ class ComparisonBox(QWidget):
         self.verdict.setStyleSheet(f"background-color: {colour}; border-radius: 4px; padding: 6px;")
         self.verdict.setText(compared.sentence)
         self.chance.setText(_chance(verdict))
-        for title, old, new in figures(compared.values):
+        rows = figures(compared.values)
+        for title, old, new in rows:
             difference = None if old is None or new is None else new - old
             _add(self.figures, (title, _text(old), _text(new), "–" if difference is None else f"{difference:+.3f}"))
         for row in compared.values["per_image"]:
@@ -142,7 +153,7 @@ class ComparisonBox(QWidget):
             mark = "◧ " if name in compared.pictures else ""
             texts = (mark + name, str(row.get("n_truth", "")), _text(row.get("f1_old")), _text(row.get("f1_new")))
             _add(self.images, texts).setData(0, Qt.ItemDataRole.UserRole, name)
-        _fit(self.figures, len(FIGURES))
+        _fit(self.figures, len(rows))
         _fit(self.images, min(6, len(compared.values["per_image"])))
         if compared.pictures:
             first = next(iter(compared.pictures))

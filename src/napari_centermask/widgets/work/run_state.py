@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from napari_centermask.events import (
     LOSS,
@@ -53,6 +56,8 @@ class RunState:
     ----------
     losses, scores
         Curves by name: each loss, AP and AP50 on the validation images, and the AP on images like those of the start model.
+    clock
+        Seconds of training at some steps, evaluations not counted; empty where nothing recorded them.
     seconds_left
         For the steps only, during training steps; None in other stages. `time_left` includes the evaluations.
     """
@@ -71,6 +76,8 @@ class RunState:
     tile: int = 0
     losses: dict[str, Curve] = field(default_factory=dict)
     scores: dict[str, Curve] = field(default_factory=dict)
+    clock: Curve = field(default_factory=Curve)
+    best: float | None = None
     notices: list[str] = field(default_factory=list)
     model: Path | None = None
     _since: float | None = None  # when the evaluation began
@@ -108,6 +115,8 @@ class RunState:
     def _on_step(self, event: StepEvent) -> None:
         self.step, self.part = event.step, min(1.0, max(0.0, event.part))
         self.seconds_left, self.memory_mb = event.seconds_left, event.memory_mb
+        if event.seconds:
+            self.clock.add(event.step, event.seconds)
         for name, value in event.losses.items():
             self.losses.setdefault(name.removeprefix(LOSS).strip("_") or LOSS, Curve()).add(self.step, value)
 
@@ -115,6 +124,8 @@ class RunState:
         if self._since is not None:
             self.evaluation_seconds = max(0.0, event.time - self._since)
         self._evaluated = self.part if event.step else 0.0
+        if event.training_seconds is not None:
+            self.clock.add(event.step, event.training_seconds)
         for name in ("AP", "AP50", "category_AP50", "AP_known"):
             if (value := getattr(event, name)) is not None:
                 self.scores.setdefault(name, Curve()).add(event.step, value)
@@ -123,6 +134,10 @@ class RunState:
         self.stage, self.seconds_left = "", None
         self.part = self.part if event.stopped else 1.0
         self.model = None if event.model is None else Path(event.model)
+
+    def minutes(self, steps: Sequence[int]) -> list[float]:
+        """Minutes of training until some steps; between the recorded ones, as if all steps took equally long."""
+        return (np.interp(steps, [0, *self.clock.steps], [0, *self.clock.values]) / 60).tolist()
 
     @property
     def time_left(self) -> float | None:
