@@ -43,6 +43,8 @@ def refused(capsys, *tokens):
         ("rank {image} --seed 0.3", "--seed has no effect"),
         ("evaluate --data {data} --smoothing 2", "--smoothing has no effect"),
         ("evaluate --data {data} --predictions x.json --tile 512", "--tile has no effect: --predictions are evaluated"),
+        ("evaluate --data {data} --class-maps", "--class-maps has no effect: 'nuclei' is a CenterMask"),
+        ("evaluate --data {data} --predictions x.json --class-maps", "--class-maps has no effect: --predictions are"),
         ("viability live-dead --data {data} --model nuclei", "--model has no effect: the methods name the models"),
         ("viability truth+live-dead --data {data} --nms 0.3", "--nms has no effect: no method has a model"),
         (
@@ -59,6 +61,7 @@ def refused(capsys, *tokens):
         ("finetune {data} --scratch --start nuclei", "--start has no effect"),
         ("finetune {data} --scratch --replay {data}", "--replay has no effect"),
         ("finetune {data} --dry-run --install mine", "--install has no effect"),
+        ("finetune {data} --preview --install mine", "--install has no effect: --preview trains no model"),
     ],
 )
 def test_a_flag_without_effect_is_refused(capsys, data, command, words, tmp_path, monkeypatch):

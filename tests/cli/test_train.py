@@ -73,7 +73,9 @@ def test_a_model_is_trained_exported_installed_and_evaluated(capfd, fields, tmp_
     )
     assert json.loads(report.read_text())["n_images"] == 1
     assert run("train", out / "run.json", "--resume", "--steps", "3") == 0
-    assert "step 3" in capfd.readouterr().out
+    printed = capfd.readouterr().out
+    assert "step 3" in printed
+    assert printed.splitlines()[-1].startswith(f"AP over steps and time: {out / 'ap.'}")
 
 
 def test_a_start_model_that_goes_away_meanwhile_is_compared_with_all_the_same(capfd, fields, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from napari_centermask.cli.output import notice, print_json
 from napari_centermask.cli.segment import Flag
-from napari_centermask.cli.train import run_training
+from napari_centermask.cli.train import Preview, run_training, show_tiles
 from napari_centermask.core.errors import BadModel, BadSettings
 from napari_centermask.events import InstalledEvent, write
 from napari_centermask.io.whole_file import whole_file
@@ -38,6 +38,7 @@ def finetune(
     seed: int = 0,
     install: Annotated[str | None, Parameter(name=["--install", "--adopt"])] = None,
     dry_run: Flag = False,
+    preview: Preview = False,
     json: Flag = False,
 ) -> int:
     """Fine-tune a model on corrected cells and compare it with the one it started from.
@@ -49,6 +50,8 @@ def finetune(
       napari-centermask finetune my_project --install mine --minutes 10
 
       napari-centermask finetune fields --start nuclei --dry-run
+
+      napari-centermask finetune my_project --preview
 
     Parameters
     ----------
@@ -78,12 +81,16 @@ def finetune(
         Install the model under this name if it is recommended. `--adopt` is the old name of this flag.
     dry_run
         Only write the run file, with the reasons for its values; `train RUN.json` continues from there.
+    preview
+        Only write the run file, and draw the first training tiles, augmented, as the network gets them, with the outlines
+        of their cells: a PNG file, by default beside the run folder.
     json
         Print one JSON object per event.
     """
     import json as json_module
 
-    _check_choices(start, replay, scratch=scratch, install=install, dry_run=dry_run)
+    only = "--dry-run" if dry_run else "--preview" if preview else ""
+    _check_choices(start, replay, scratch=scratch, install=install, only=only)
     given = {"minutes": minutes, "steps": steps, "batch": batch, "tile": tile, "workers": workers, "device": device}
     given["replay_part"] = replay_part
     given = {k: v for k, v in given.items() if v is not None}
@@ -100,11 +107,16 @@ def finetune(
         value = getattr(settings, name)
         reason = "as given" if name in given else reason
         notice(f"{name:<12}{value if isinstance(value, str | int | float) else '':<8} {reason}")
-    if dry_run:
+    if only:
         path = settings.out / "run.json"
         with whole_file(path) as part:
             part.write_text(settings.model_dump_json(indent=1), encoding="utf-8")
-        print_json({"run": path, "reasons": reasons}) if json else print(f"napari-centermask train {path}")
+        if preview:
+            show_tiles(settings, preview, json=json)
+        elif json:
+            print_json({"run": path, "reasons": reasons})
+        if not json:
+            print(f"napari-centermask train {path}")
         return 0
     run_training(settings, json=json)
     comparison = settings.out / "comparison.json"
@@ -115,7 +127,7 @@ def finetune(
 
 
 def _check_choices(
-    start: str | None, replay: list[Path] | None, *, scratch: bool, install: str | None, dry_run: bool
+    start: str | None, replay: list[Path] | None, *, scratch: bool, install: str | None, only: str
 ) -> None:
     """Refuse flags that another one switches off."""
     if scratch and start is not None:
@@ -124,8 +136,8 @@ def _check_choices(
         raise BadSettings(
             "--replay has no effect: --scratch has no start model whose data could be mixed in. Leave it out."
         )
-    if dry_run and install:
-        raise BadSettings("--install has no effect: --dry-run trains no model. Leave one of them out.")
+    if only and install:
+        raise BadSettings(f"--install has no effect: {only} trains no model. Leave one of them out.")
 
 
 def _checked(values: dict[str, Any]) -> TrainSettings:

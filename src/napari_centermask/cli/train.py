@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from napari_centermask.cli.flags import check_train_flags
-from napari_centermask.cli.output import notice
+from napari_centermask.cli.output import annotations_in, check_writable, notice, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings, MissingExtra, UserError
 from napari_centermask.events import (
@@ -29,6 +29,9 @@ from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.run.folder import KEPT, Control, start_of
 from napari_centermask.training.run.shortage import is_out_of_memory
+
+Preview = Annotated[bool | Path, Parameter(negative=())]
+"""A flag that may name a file."""
 
 
 def read_run_file(tokens: list[str]) -> Any:
@@ -84,6 +87,7 @@ def train(
     run: Path | None = None,
     /,
     *,
+    preview: Preview = False,
     json: Flag = False,
     settings: Annotated[TrainSettings, Parameter(name="*")],
 ) -> int:
@@ -97,21 +101,61 @@ def train(
 
       napari-centermask train runs/first/run.json --resume
 
+      napari-centermask train run.json --preview
+
     Parameters
     ----------
     run
         JSON file with the settings below, as found in every run folder. Paths in it are relative to the current folder.
+    preview
+        Only draw the first training tiles, augmented, as the network gets them, with the outlines of their cells: a PNG
+        file, by default beside `out`.
     json
         Print one JSON object per event.
     """
     check_train_flags(settings, None if run is None else json_module.loads(run.read_text(encoding="utf-8")))
+    if preview:
+        show_tiles(settings, preview, json=json)
+        return 0
     if not settings.resume:
         check_new_run(settings.out)
     return run_training(settings, json=json)
 
 
+def show_tiles(settings: TrainSettings, preview: Path | bool, *, json: bool) -> None:
+    """Draw training tiles into a file, and print where they are.
+
+    Parameters
+    ----------
+    preview
+        The file; True for one beside the run folder.
+
+    Raises
+    ------
+    BadSettings
+        If the file does not end with .png.
+    UserError
+        As the training would, about data and start model.
+    """
+    from napari_centermask.training.data.checks import check_data
+    from napari_centermask.training.run.preview import write_preview
+
+    path = preview if isinstance(preview, Path) else settings.out.with_name(f"{settings.out.name}_tiles.png")
+    if path.suffix.lower() != ".png":
+        raise BadSettings(
+            f"--preview writes a PNG file, but {path} is named otherwise. Choose a name that ends with .png."
+        )
+    check_writable([path], inputs=[p for folder in settings.data for p in annotations_in(folder)])
+    for note in check_data(settings):
+        notice(note)
+    write_preview(path, settings)
+    print_json({"preview": path}) if json else print(f"Training tiles: {path}")
+
+
 def run_training(settings: TrainSettings, *, json: bool) -> int:
     """Train and compare, printing events as text or JSON."""
+    from napari_centermask.evaluation.training_curve import AP_FIGURE, AP_TABLE
+
     _forget_old_requests(settings.out)
     steps = _steps(settings)
     try:
@@ -129,6 +173,9 @@ def run_training(settings: TrainSettings, *, json: bool) -> int:
         raise
     finally:
         steps.close()
+    written = [settings.out / name for name in (AP_FIGURE, AP_TABLE)]
+    if not json and (there := [path for path in written if path.exists()]):
+        print(f"AP over steps and time: {there[0]}")
     return 0
 
 

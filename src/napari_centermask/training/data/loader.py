@@ -125,6 +125,21 @@ def _start_worker(_number: int) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
+def tiles_of(settings: TrainSettings, *, split: str = "train") -> TileSampler:
+    """The endless sequence of tiles of a run: data and replay folders decoded, corrected and augmented.
+
+    Raises
+    ------
+    BadAnnotations, BadImage, BadSettings
+        If a file cannot be used, or the channels do not fit.
+    """
+    folders = [*settings.data, *settings.replay]
+    known = settings.model_copy(update={"preprocess": settings.preprocess.portable})  # flat field of another microscope
+    prepare = [settings] * len(settings.data) + [known] * len(settings.replay)
+    samples = [prepared(load_split(folder, split), how) for folder, how in zip(folders, prepare, strict=True)]
+    return TileSampler(samples, for_sampler(settings))
+
+
 def batches(
     settings: TrainSettings,
     *,
@@ -155,11 +170,7 @@ def batches(
 
     if seed is not None:
         settings = settings.model_copy(update={"seed": seed})
-    folders = [*settings.data, *settings.replay]
-    known = settings.model_copy(update={"preprocess": settings.preprocess.portable})  # flat field of another microscope
-    prepare = [settings] * len(settings.data) + [known] * len(settings.replay)
-    samples = [prepared(load_split(folder, split), how) for folder, how in zip(folders, prepare, strict=True)]
-    sampler, parts = TileSampler(samples, for_sampler(settings)), parts_of(settings.model)
+    sampler, parts = tiles_of(settings, split=split), parts_of(settings.model)
     return DataLoader(
         cast(
             "Dataset[TrainBatch]", _Targets(sampler, parts)

@@ -14,6 +14,7 @@ from napari_centermask.models.nets.build import build_model
 from napari_centermask.models.nets.network import Network
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import TrainSettings
+from napari_centermask.training.data.inputs import network_of
 from napari_centermask.training.run.folder import start_of
 
 
@@ -66,8 +67,8 @@ def make_start(settings: TrainSettings) -> Start:
             f"The settings are for a {wanted.title}, but the start model {files.name} is a {family.title}. "
             "Choose another one, or leave model.family out."
         )
-    if _has_other_categories(settings, card):
-        model = for_categories(model, settings.model.categories)
+    if (form := network_of(settings, card)) != card.model:
+        model = for_categories(model, form.categories)
     return Start(model, card.name, sha256_of(files.weights), card, card.trained_on)
 
 
@@ -89,25 +90,6 @@ def _pretrained(model: Network, name: str) -> Start:
         )
     model.load_state_dict(state | same)
     return Start(model, trained_on=card.trained_on)
-
-
-def _has_other_categories(settings: TrainSettings, card: ModelCard) -> bool:
-    """Whether the settings have other categories than the start model.
-
-    A single category only counts if nothing else of the network is set, or everything else is the start model's, because a run
-    file has the default network with one category. A model with one category assigns it to all cells.
-    """
-    wanted, known = settings.model.categories, card.model.categories
-    if "model" not in settings.model_fields_set or wanted == known:
-        return False
-    if len(wanted) > 1:
-        return True
-    rest = {"categories"}
-    if len(known) == 1:
-        return False
-    return settings.model.model_fields_set == rest or settings.model.model_dump(exclude=rest) == card.model.model_dump(
-        exclude=rest
-    )
 
 
 def for_categories(model: Network, categories: list[str]) -> Network:
