@@ -6,6 +6,7 @@ import pytest
 
 from napari_centermask.jobs.explain import Failure
 from napari_centermask.widgets.training.controls import (
+    DRAWING,
     NO_DATA,
     Controls,
     DockState,
@@ -75,6 +76,20 @@ def test_a_disabled_button_says_why(state, button, reason):
     shown = getattr(controls(state), button)
     assert not shown.enabled
     assert shown.tooltip.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (DockState(), NO_DATA),
+        (replace(READY, is_planning=True), "The data are being checked."),
+        (replace(READY, is_drawing=True), DRAWING),
+    ],
+)
+def test_tiles_are_drawn_whatever_is_running_where_there_are_data(state, reason):
+    assert controls(READY).tiles.enabled
+    assert controls(RUNNING).tiles.enabled
+    assert (controls(state).tiles.enabled, controls(state).tiles.tooltip) == (False, reason)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from napari_centermask.widgets.parts.control import Control, control
 NO_DATA = (
     "Open a project with reviewed images (CenterMask: Project), or choose a folder with images and annotations.json."
 )
+DRAWING = "Drawing the tiles…"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class DockState:
         Whether the data are being checked.
     note
         The outcome of the check.
+    is_drawing
+        Whether training tiles are being drawn.
     run
         State of the shown run, see `jobs.process.State`; empty if no run is shown.
     is_pausing
@@ -55,6 +58,7 @@ class DockState:
     has_data: bool = False
     is_planning: bool = False
     note: str = ""
+    is_drawing: bool = False
     run: str = ""
     is_pausing: bool = False
     can_resume: bool = False
@@ -94,6 +98,7 @@ class Controls:
 
     about: str
     start: Control
+    tiles: Control
     pause: Control
     resumes: bool
     stop: Control
@@ -111,6 +116,12 @@ def controls(state: DockState) -> Controls:
     return Controls(
         about=_about(state),
         start=_start(state),
+        tiles=control(
+            "Show augmented training tiles with the outlines of their cells. Nothing is trained.",
+            "" if state.has_data else NO_DATA,
+            "The data are being checked." if state.is_planning else "",
+            DRAWING if state.is_drawing else "",
+        ),
         pause=_pause(state),
         resumes=state.run == "paused" or not state.is_alive,
         stop=control("End the run and keep the best model so far.", _over(state), _stopping(state)),
@@ -131,7 +142,7 @@ def controls(state: DockState) -> Controls:
 def _about(state: DockState) -> str:
     if not state.has_data:
         return NO_DATA
-    return "Checking the data…" if state.is_planning else state.note
+    return "Checking the data…" if state.is_planning else DRAWING if state.is_drawing else state.note
 
 
 def _start(state: DockState) -> Control:

@@ -123,6 +123,7 @@ class TrainDock(Dock):
             has_data=self.source is not None,
             is_planning=self.planner.is_running,
             note=self.part.note,
+            is_drawing=self.part.drawer.is_running,
             run="" if training.job is None else training.state.state,
             is_pausing=training.is_pausing,
             can_resume=update is not None and update.can_resume,
@@ -147,6 +148,7 @@ class TrainDock(Dock):
     def _show_controls(self, shown: Controls) -> None:
         self.start.about.setText(shown.about)
         show_control(self.start.start, shown.start)
+        show_control(self.start.tiles, shown.tiles)
         show_control(self.progress.pause, shown.pause)
         show_control(self.progress.stop, shown.stop)
         show_control(self.progress.discard, shown.discard)

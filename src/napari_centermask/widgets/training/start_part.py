@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QSignalBlocker
+from qtpy.QtGui import QImage
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_centermask.core.errors import UserError
@@ -17,8 +19,10 @@ from napari_centermask.widgets.training.controls import NO_DATA
 from napari_centermask.widgets.training.plan import DataFolder, Plan, data_folders
 from napari_centermask.widgets.training.planner import Planner
 from napari_centermask.widgets.training.session import Training
+from napari_centermask.widgets.training.tiles import TilesBox, draw_tiles
 from napari_centermask.widgets.training.view import AdvancedBox, StartBox
 from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed
 
 
@@ -29,6 +33,8 @@ class StartPart(QWidget):
     ----------
     note
         Outcome of checking the data: a summary of the settings, or why there are none.
+    drawer
+        Draws training tiles off the GUI thread.
     """
 
     def __init__(self, training: Training, projects: ProjectSession, *, on_change: Callable[[], None]) -> None:
@@ -37,12 +43,15 @@ class StartPart(QWidget):
         self.planner = Planner()
         self.note = ""
         self._on_change = on_change
-        self._starts = self._has_own_model = False
+        self._wanted: Literal["", "training", "tiles"] = ""  # what follows when the settings are computed
+        self._has_own_model = False
+        self.drawer = Runner()
         self._folders: list[Path] = []
-        self.box, self.advanced = StartBox(), AdvancedBox()
+        self.box, self.tiles, self.advanced = StartBox(), TilesBox(), AdvancedBox()
         layout = column(self)
         layout.setSpacing(12)
         layout.addWidget(self.box)
+        layout.addWidget(self.tiles)
         layout.addWidget(self.advanced)
         self._connect()
 
@@ -53,8 +62,11 @@ class StartPart(QWidget):
         links.add(self.box.models.currentIndexChanged, self._on_source_picked)
         links.add(self.box.models.activated, self._on_model_picked)
         links.add(self.box.start.clicked, self.fine_tune)
+        links.add(self.box.tiles.clicked, self.preview_tiles)
+        links.add(self.drawer.ended, self._on_drawn)
         links.add(self.advanced.fold.toggled, self._on_advanced)
         links.add(self.planner.planned, self._on_planned)
+        links.on_end(self.drawer.cancel)
         links.on_end(self.planner.close)  # a plan that was not started leaves nothing behind
 
     @property
@@ -82,10 +94,17 @@ class StartPart(QWidget):
 
     def fine_tune(self) -> None:
         """Start training with the chosen data and model, and computed settings; an error becomes a notification."""
+        self._compute_for("training")
+
+    def preview_tiles(self) -> None:
+        """Show augmented training tiles of what is chosen; an error becomes a notification."""
+        self._compute_for("tiles")
+
+    def _compute_for(self, wanted: Literal["training", "tiles"]) -> None:
         if self.source is None:
             show_error(NO_DATA)
             return
-        self._starts = True
+        self._wanted = wanted
         self.compute()
 
     def compute(self) -> None:
@@ -95,9 +114,10 @@ class StartPart(QWidget):
         try:
             self._save_project(self.source)
         except UserError as error:
-            self._starts = False
+            self._wanted = ""
             show_error(str(error))
             return
+        self._forget_tiles()
         self.planner.ask(self.source, self.box.models.currentText())
         self._on_change()
 
@@ -109,7 +129,7 @@ class StartPart(QWidget):
 
     def follow_model_in_use(self) -> None:
         """Start from the model in use, unless another one was chosen here or training is starting with the shown one."""
-        if not (self._has_own_model or self._starts):
+        if not (self._has_own_model or self._wanted == "training"):
             self.box.models.choose(self.training.in_use.name)
 
     def use_new_model(self) -> None:
@@ -128,7 +148,8 @@ class StartPart(QWidget):
     def _on_source_picked(self, *_: object) -> None:
         self.note = ""
         self.box.about.setToolTip("")
-        if self._starts or self.advanced.fold.isExpanded():
+        self._forget_tiles()
+        if self._wanted or self.advanced.fold.isExpanded():
             self.compute()
         else:
             self.planner.forget()
@@ -140,15 +161,17 @@ class StartPart(QWidget):
             self.compute()
 
     def _on_planned(self, value: Plan | Failed | None) -> None:
-        starts, self._starts = self._starts, False
+        wanted, self._wanted = self._wanted, ""
         if isinstance(value, Plan):
             try:
                 self._show_plan(value)
             except UserError as error:
                 value = Failed(str(error))
                 self.planner.forget()
-        if isinstance(value, Plan) and starts:
+        if isinstance(value, Plan) and wanted == "training":
             self._begin()
+        elif isinstance(value, Plan) and wanted == "tiles" and not self.drawer.is_running:
+            self.drawer.start("", draw_tiles, self.advanced.form.value())
         elif isinstance(value, Failed):
             self.note = value.message
             show_error(value.message)
@@ -169,6 +192,18 @@ class StartPart(QWidget):
         self.note = replace(plan, settings=form.value()).summary
         reasons = (f"{name.replace('_', ' ')}: {reason}" for name, reason in plan.reasons.items())
         self.box.about.setToolTip("\n".join(reasons))
+
+    def _forget_tiles(self) -> None:
+        """The picture is of other settings, and the data of the one in the making are removed."""
+        self.drawer.cancel()
+        self.tiles.set_image(None)
+
+    def _on_drawn(self, value: QImage | Failed | None) -> None:
+        if isinstance(value, Failed):
+            show_error(value.message)
+        elif value is not None:
+            self.tiles.set_image(value)
+        self._on_change()
 
     def _begin(self) -> None:
         if self.training.start(self.advanced.form.value()):

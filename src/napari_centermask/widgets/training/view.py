@@ -48,13 +48,14 @@ class StartBox(QWidget):
         self.models = ModelCombo(trainable=True)
         self.models.setToolTip("The model to train further: the one in use, unless you choose another.")
         self.about = quiet_label()
+        self.tiles = QPushButton("Preview tiles")
         self.start = QPushButton("Fine-tune")
         self.start.setObjectName("primary")
         form = titled_form(self, "Fine-tune", help=_HELP)
         form.addRow(label("Train on"), row(self.data, self.folder))
         form.addRow(label("Start from"), self.models)
         form.addRow(self.about)
-        form.addRow(self.start)
+        form.addRow(row(self.tiles, self.start, stretch=1))
 
 
 class RunsBox(QWidget):
