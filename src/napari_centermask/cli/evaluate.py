@@ -151,7 +151,7 @@ def _judge_predictions(
     """The report of a file of cells, and the lowest score of those that count."""
     from napari_centermask.evaluation.folder import evaluate_predictions
 
-    why = "--predictions are judged, and no model segments"
+    why = "--predictions are evaluated, and no model runs"
     check_segment_flags(settings, [], also=only_score(why))
     if class_maps:
         raise BadSettings(f"--class-maps has no effect: {why}. Leave it out.")
