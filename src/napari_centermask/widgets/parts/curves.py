@@ -83,7 +83,7 @@ class Curves(QWidget):
         for plot in self.plots:
             plot.prepare()
 
-    def _on_axis(self, *_) -> None:
+    def _on_axis(self, *_: object) -> None:
         self._is_new = True
         self._on_time()
 
