@@ -263,7 +263,7 @@ class _Run:
         model = trainer.averaged()
         result = self.score(model, trainer)
         curve = {k: v for k, v in result.items() if k not in ("per_folder", "samples", "score")}
-        spent = {"training_seconds": round(trainer.progress.seconds, 1)}
+        spent = {"training_seconds": round(trainer.progress.seconds, 2)}
         trainer.progress.curves.append({"step": trainer.progress.step, **curve, **spent})
         if self.board is not None:
             self.board.add(trainer.progress.step, {f"val/{k}": v for k, v in curve.items()})
