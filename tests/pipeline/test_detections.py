@@ -1,10 +1,21 @@
 """A CenterMask finds the cells of tiles."""
 
+import numpy as np
 from blobs import SHAPE, f1, options, truth_of
 
 from napari_centermask.pipeline import (
     segment,
 )
+
+
+def test_heads_leave_out_boxes_that_are_smaller_than_the_smallest_cell(fake):
+    noise = np.random.default_rng(0).random((1, 64, 64)) > 0.9
+    engine, every = fake.engine(), fake.engine()
+    cells = segment(noise, engine, options(diameter=4))
+    segment(noise, every, options(diameter=4, min_area=1))
+    assert every.heads > 100
+    assert engine.heads < 0.2 * every.heads
+    assert all(cell.area >= 8 for cell in cells)
 
 
 def test_heads_run_about_once_per_cell(fake):

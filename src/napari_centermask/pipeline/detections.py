@@ -37,7 +37,10 @@ class CenterMaskDetector:
         self._careful: Engine = MirroredEngine(engine) if settings.flips else engine
 
     def pieces(self, scaled: ScaledInput, tile: Tile, score: float) -> list[Piece]:
-        """Detect in the whole tile, but compute masks only for the cells that the tile owns."""
+        """Detect in the whole tile, but compute masks only for the cells that the tile owns and that can be large enough.
+
+        In noise of single pixels there are thousands of boxes of two or three pixels, and masks take nearly all of the time.
+        """
         features = self._careful.features(scaled.read(tile.box))
         detections = detect(
             features,
@@ -54,6 +57,8 @@ class CenterMaskDetector:
         seen = scaled.window(tile.box)
         inside = scaled.to_image(whole) - np.array([seen[1], seen[0]] * 2)
         is_cut = cut(whole, tile, scaled.shape)
+        possible = is_cut | (_most_pixels(inside) >= self._settings.min_area)
+        detections, whole, inside, is_cut = detections[possible], whole[possible], inside[possible], is_cut[possible]
         pieces = []
         for start in range(0, len(whole), _HEAD_BATCH):
             part = slice(start, start + _HEAD_BATCH)
@@ -113,3 +118,10 @@ class CenterMaskDetector:
     def class_maps(self, scaled: ScaledInput, window: Box) -> np.ndarray:
         """There are none."""
         raise NotImplementedError("A CenterMask has no class maps.")
+
+
+def _most_pixels(boxes: np.ndarray) -> np.ndarray:
+    """(N,) int: how many pixels have their centre in each box (N, 4; x0, y0, x1, y1 in image pixels); masks have no others."""
+    sides = np.floor(boxes[:, 2:] - 0.5) - np.ceil(boxes[:, :2] - 0.5) + 1
+    pixels: np.ndarray = np.maximum(sides, 0).prod(axis=1).astype(np.int64)
+    return pixels
