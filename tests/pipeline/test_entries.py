@@ -76,7 +76,7 @@ def test_a_stack_with_a_blank_plane_has_the_same_cells_by_every_entry(stack, tmp
         for index, cells in expected.items():
             assert masks(entry[index]) == masks(cells)
     assert end.n_planes == 7
-    assert [why.startswith(f"{BLANK}: The image has no contrast") for why in end.left_out] == [True]
+    assert [why.startswith(f"{BLANK}: It has no contrast") for why in end.left_out] == [True]
 
 
 @pytest.mark.parametrize("bad", ["nan", "ends", "dropped"])

@@ -93,7 +93,7 @@ class PlaneInputs:
         if plane.region and not parts:
             raise BadImage("The region is outside the image. Draw it on the image and run again.")
         if self._check:
-            check_intensities(plane_input, parts)
+            check_intensities(plane_input, parts, alone=len(self.planes) == 1)
         return plane_input
 
     def usable(self, number: int) -> ModelInput:
@@ -113,13 +113,16 @@ class PlaneInputs:
         Raises
         ------
         BadImage
-            If there is none: the error of the first plane.
+            If there is none: with what is wrong with the first plane.
         """
         for number in range(len(self.planes)):
             if number:
                 yield Progress(0, 0, "Checking the planes")
             if isinstance(self[number], ModelInput):
                 return
+        n, first = len(self.planes), self[0]
+        if n > 1 and isinstance(first, BadImage):
+            raise BadImage(f"None of the {n} planes can be used. The first: {first} Choose another image or channel.")
         self.usable(0)
 
     def diameter(self, engine: AnyEngine, settings: SegmentSettings) -> Generator[Progress, None, float]:
@@ -155,7 +158,7 @@ def _spread(n: int) -> Iterator[int]:
     yield from (number for number in range(n) if number not in first)
 
 
-def check_intensities(plane: ModelInput, parts: Sequence[Box] | None = None) -> None:
+def check_intensities(plane: ModelInput, parts: Sequence[Box] | None = None, *, alone: bool = True) -> None:
     """Raise an error for NaN, infinite or constant intensities in the channels in use.
 
     Arrays in memory are checked completely, lazy ones by a coarse sample.
@@ -164,6 +167,8 @@ def check_intensities(plane: ModelInput, parts: Sequence[Box] | None = None) -> 
     ----------
     parts
         Only check these boxes (y0, x0, y1, x1); by default the whole plane.
+    alone
+        Whether the plane is the whole image; among others, a constant one needs no advice.
 
     Raises
     ------
@@ -182,4 +187,6 @@ def check_intensities(plane: ModelInput, parts: Sequence[Box] | None = None) -> 
                 "Replace them, for instance with numpy.nan_to_num."
             )
     if samples and all(sample.min() == sample.max() for sample in samples):
+        if not alone:
+            raise BadImage("It has no contrast: all its pixels are equal.")
         raise BadImage("The image has no contrast: all its pixels are equal. Choose another image or channel.")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.viewer.shown import Shown
 
 Then = Callable[[Any], str]
+_NAMED = 3  # planes without cells that a message names
 
 
 class ImageRun:
@@ -89,14 +90,21 @@ class ImageRun:
             self.reported.emit(value.message)
         elif isinstance(value, Finished) and shown is not None:
             if value.left_out:
-                n = len(value.left_out)
-                show_warning(f"Skipped {n} of {counted(value.n_planes, 'plane')}. Plane {value.left_out[0]}")
+                show_warning(_skipped(value))
             shown.diameter = value.diameter
             self.reported.emit(_summary(shown.result, value))
         elif value is not None and then is not None:
             self.reported.emit(then(value))
         else:
             self.reported.emit("Cancelled." if self.runner.cancelled else "Stopped by an error.")
+
+
+def _skipped(end: Finished) -> str:
+    """Which planes have no cells, and why."""
+    n = len(end.left_out)
+    more = [f"And {n - _NAMED} more."] if n > _NAMED else []
+    named = [f"Plane {why}" for why in end.left_out[:_NAMED]]
+    return " ".join([f"Skipped {n} of {counted(end.n_planes, 'plane')}; the others are done.", *named, *more])
 
 
 def _summary(result: Result, end: Finished) -> str:
