@@ -93,6 +93,7 @@ def evaluate(
     if json:
         source = {"predictions": str(predictions)} if predictions else {"model": settings.model}
         facts = {"data": str(data), "split": split, "score": score, "failed": left_out.sentences}
+        facts |= {"stopped": left_out.stopped}
         facts |= {"training_curve": [asdict(point) for point in points]}
         facts |= {"class_maps_of": "network" if class_maps else "cells"}
         _write_json(json, report.to_json() | source | facts)
@@ -101,6 +102,10 @@ def evaluate(
         notice(f"Figure: {figure}")
     if maps:
         notice(f"Error maps: {maps}")
+    if left_out.stopped:
+        n = report.n_images
+        notice(f"These are the figures of the {'one image that was' if n == 1 else f'{n} images that were'} done.")
+        raise KeyboardInterrupt
     return 2 if left_out else 0
 
 

@@ -70,4 +70,7 @@ def rank(
     else:
         for key, value in ranking.values.items():
             print(f"{value:.3f}  {waiting[key]}")
+    if ranking.stopped:
+        notice(f"{len(ranking.values)} of {len(waiting)} images are ranked.")
+        raise KeyboardInterrupt
     return 2 if ranking.left_out else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from napari_centermask.core.errors import Cancelled, UserError
 
 Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
 
 
 def _silent(text: str) -> None:
@@ -32,10 +33,13 @@ class LeftOut(Generic[Key]):
     ----------
     why
         Sentences by item.
+    stopped
+        Whether a person stopped `until_stopped`.
     """
 
     def __init__(self, say: Callable[[str], None] = _silent, *, but: tuple[type[Exception], ...] = ()) -> None:
         self.why: dict[Key, str] = {}
+        self.stopped = False
         self._say = say
         self._but: tuple[type[Exception], ...] = (Cancelled, *but)
 
@@ -66,6 +70,24 @@ class LeftOut(Generic[Key]):
             raise
         except Exception as error:  # see the docstring
             self.add(item, explain(error), name)
+
+    def until_stopped(self, results: Iterable[Value]) -> Iterator[Value]:
+        """Results as far as they come until a person stops the work (Ctrl-C), so that it ends with what is done.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If nothing is done by then.
+        """
+        done = False
+        try:
+            for result in results:
+                yield result
+                done = True
+        except KeyboardInterrupt:
+            if not done:
+                raise
+            self.stopped = True
 
     def add(self, item: Key, why: str, name: str = "") -> None:
         """Note why an item is left out."""

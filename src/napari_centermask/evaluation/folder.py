@@ -200,7 +200,8 @@ def evaluate_folder(
     watch
         Called after each image with its record, prediction, number from 1, and the number of all.
     left_out
-        Collects the images that cannot be evaluated; without it, the first failure is raised.
+        Collects the images that cannot be evaluated, and says whether a person stopped the work after some; without it, the
+        first failure is raised.
 
     Raises
     ------
@@ -211,7 +212,9 @@ def evaluate_folder(
     judged: list[ImageRecord] = []
 
     def pairs() -> Iterator[tuple[Instances, Instances, float | None]]:
-        for number, (record, predicted, seconds) in enumerate(predict_records(records, predict, left_out), start=1):
+        predictions = predict_records(records, predict, left_out)
+        done = predictions if left_out is None else left_out.until_stopped(predictions)
+        for number, (record, predicted, seconds) in enumerate(done, start=1):
             if watch is not None:
                 watch(record, predicted, number, len(records))
             judged.append(record)

@@ -38,11 +38,14 @@ class Ranking(Generic[Key]):
         The measures behind each image's value.
     left_out
         Images that could not be ranked, and why.
+    stopped
+        A person stopped the work before all images were looked at.
     """
 
     values: dict[Key, float] = field(default_factory=dict)
     signs: dict[Key, ImageSigns] = field(default_factory=dict)
     left_out: dict[Key, str] = field(default_factory=dict)
+    stopped: bool = False
 
 
 def signs_steps(
@@ -100,7 +103,8 @@ def ranking_steps(
     ranking: Ranking[Key] = Ranking(left_out=left_out.why)
     known: list[np.ndarray] = []
     entries = [(key, path, True) for key, path in (reviewed or {}).items()] + [(k, p, False) for k, p in images.items()]
-    for number, (key, path, is_known) in enumerate(entries):
+
+    def look(number: int, key: Key, path: Path, is_known: bool) -> Generator[Progress, None, None]:
         step = Progress(number, len(entries), f"Segmenting {path.name}, image {number + 1} of {len(entries)}")
         yield step
         with (LeftOut[Key](but=(BadSettings,)) if is_known else left_out).unless_done(key, path.name):
@@ -110,6 +114,14 @@ def ranking_steps(
                 known.append(describe(image, (yield from _as_one(steps, step)).cells))
             else:
                 ranking.signs[key], _ = yield from _as_one(signs_steps(image, engine, own), step)
+
+    try:
+        for number, entry in enumerate(entries):
+            yield from look(number, *entry)
+    except KeyboardInterrupt:  # a person stops the command: those that were looked at are ranked
+        if not ranking.signs:
+            raise
+        ranking = replace(ranking, stopped=True)
     keys = list(ranking.signs)
     order, values = rank_images(list(ranking.signs.values()), known)
     ranking.values.update({keys[k]: float(values[k]) for k in order})
