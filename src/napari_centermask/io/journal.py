@@ -98,6 +98,8 @@ class Journal:
         Created if missing; its content stays.
     start
         Number of the last record so far; the next record gets the number after it.
+    spare
+        A file on another disk for what this one refuses, until it takes it: it may not come back while the program runs.
 
     Attributes
     ----------
@@ -113,8 +115,16 @@ class Journal:
         If the file cannot be opened for writing.
     """
 
-    def __init__(self, path: Path, *, start: int = 0, on_problem: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        start: int = 0,
+        on_problem: Callable[[str], None] | None = None,
+        spare: Path | None = None,
+    ) -> None:
         self.path, self.last, self.problem, self.on_problem = Path(path), start, "", on_problem
+        self._spare, self._spared, self._is_spared = spare, start, False
         self._open()
         self._waiting: deque[tuple[int, bytes]] = deque()  # records that could not be written yet
         self._written = self._synced = start
@@ -208,8 +218,38 @@ class Journal:
 
     def _refused(self, error: OSError) -> None:
         self._refusals += 1
-        self._tell(f"{cannot_save(self.path, error)} {KEPT}")
+        self._keep_aside()
+        self._tell(f"{cannot_save(self.path, error)} {self.kept}")
         self._changed.notify_all()
+
+    @property
+    def kept(self) -> str:
+        """Where the edits are that the disk refused, in a sentence."""
+        with self._changed:
+            if self._spare is None or not self._waiting or self._spared < self._waiting[-1][0]:
+                return KEPT
+            return f"What you drew since then is kept in {self._spare}, and comes back when you open the project again."
+
+    def _keep_aside(self) -> None:
+        """Write what waits to the spare file, as far as that is possible; the lock is held."""
+        lines = [(number, line) for number, line in self._waiting if number > self._spared]
+        if self._spare is None or not lines:
+            return
+        with suppress(OSError):  # it is still in memory
+            self._spare.parent.mkdir(parents=True, exist_ok=True)
+            with self._spare.open("ab") as stream:
+                stream.write(b"".join(line for _, line in lines))
+                stream.flush()
+                os.fsync(stream.fileno())
+            self._spared = lines[-1][0]
+            self._is_spared = True
+
+    def _forget_spare(self) -> None:
+        """All that the disk refused is on it now; the lock is held."""
+        if self._spare is not None and self._is_spared:
+            with suppress(OSError):
+                self._spare.unlink(missing_ok=True)
+                self._is_spared = False
 
     def _tell(self, problem: str) -> None:
         if problem != self.problem:
@@ -245,6 +285,7 @@ class Journal:
             self._synced = max(self._synced, written)
             if not self._waiting:
                 self._tell("")
+                self._forget_spare()
             self._changed.notify_all()
         return True
 
@@ -274,6 +315,7 @@ class Journal:
                 self._synced = max(self._synced, min(number, self._written))
                 if not self._waiting:
                     self._tell("")
+                    self._forget_spare()
             else:
                 self._keep_after(number)
             self._changed.notify_all()

@@ -43,6 +43,11 @@ def recovery_folder() -> Path:
     return Path(platformdirs.user_data_dir("napari-centermask", appauthor=False)) / "recovery"
 
 
+def spare_journal(project: Path) -> Path:
+    """Where the edits of a project go while its own disk refuses them."""
+    return recovery_folder() / f"project-{hashlib.sha256(os.fsencode(project)).hexdigest()[:24]}" / JOURNAL
+
+
 @dataclass(frozen=True)
 class Recovered:
     """Unsaved work on an image.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,6 +26,7 @@ from napari_centermask.io.project.layout import STATUSES, Category, CategoryEntr
 from napari_centermask.io.project.replay import Replay
 from napari_centermask.io.project.saving import ProjectFiles, free_name, keep_copy
 from napari_centermask.io.project.store import Packed, pack
+from napari_centermask.io.recovery import spare_journal
 
 
 class Project:
@@ -65,9 +67,10 @@ class Project:
         self._cells = Cells(self._store, self._images, self._categories)
         self.notes += filter(None, [self._files.note()])
         self._bring_back(e for e in self._images if e.file_name not in self._store.images)
-        self.recovered = self._replay(contents)
+        spared = () if read_only else self._spared(contents)
+        self.recovered = self._replay(replace(contents, records=(*contents.records, *spared)))
         if not read_only:
-            self._begin(contents)
+            self._begin(contents, spared)
 
     @classmethod
     def create(cls, folder: Path, images: Iterable[Path] | None = None, *, copy: bool = False) -> Self:
@@ -144,11 +147,30 @@ class Project:
             self.notes.append(f"{refused} lines of the journal could not be used; they are kept in {kept}.")
         return done
 
-    def _begin(self, contents: Contents) -> None:
+    def _spared(self, contents: Contents) -> tuple[dict[str, Any], ...]:
+        """What the disk refused when the project was open last, unless it was changed since; that is kept apart then."""
+        spare = spare_journal(self.folder)
+        known = {record["n"]: record for record in contents.records}
+        spared = tuple(r for r in read_journal(spare).records if known.get(r["n"]) != r)
+        if any(r["n"] in known or r["n"] <= max(self._files.edits) for r in spared):
+            kept = free_name(spare, "not used")
+            os.replace(spare, kept)
+            self.notes.append(
+                f"{len(spared)} edits that could not be written when the project was open last are not used, because it was "
+                f"changed since. They are kept in {kept}."
+            )
+            return ()
+        return spared
+
+    def _begin(self, contents: Contents, spared: tuple[dict[str, Any], ...]) -> None:
         """Start writing; if the disk is full, project.json of a new project is written when it is first saved."""
         remove_parts(self.folder, (ANNOTATIONS, PREVIOUS, PROJECT, PREVIOUS_PROJECT, JOURNAL))
-        start = max(contents.last, *self._files.edits)
-        self._journal = Journal(self.folder / JOURNAL, start=start, on_problem=self.troubled.emit)
+        start, spare = max(contents.last, *self._files.edits), spare_journal(self.folder)
+        self._journal = Journal(self.folder / JOURNAL, start=start, on_problem=self.troubled.emit, spare=spare)
+        for record in spared:
+            self._journal.note({key: value for key, value in record.items() if key != "n"})
+        if spared and self._journal.sync():
+            spare.unlink(missing_ok=True)
         if self._files.is_new:
             try:
                 self._files.begin(self._images, self._categories)
@@ -159,6 +181,13 @@ class Project:
     def problem(self) -> str:
         """Why the last edits are not on the disk, in a sentence; empty if they are."""
         return self._journal.problem if self._journal is not None else ""
+
+    @property
+    def kept(self) -> str:
+        """Where the edits are that nobody saved, in a sentence."""
+        if self._journal is not None and self._journal.problem:
+            return self._journal.kept
+        return "All edits are in the journal. You can recover them when you open the project again."
 
     def _writing(self) -> Journal:
         """The journal; raises `ReadOnlyProject` if nothing can be changed."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from napari_centermask.core.errors import BadProject, ChangedOutside
+from napari_centermask.core.errors import BadProject, CannotSave, ChangedOutside
 from napari_centermask.io.files import Stamp, copy_file, replace_file
 from napari_centermask.io.own_files import ANNOTATIONS, PREVIOUS, PREVIOUS_PROJECT, PROJECT
 from napari_centermask.io.project.categories import Categories
 from napari_centermask.io.project.images import file_of_folder
 from napari_centermask.io.project.layout import FOLDERS, ImageEntry, read_project_file
 from napari_centermask.io.project.store import Store
+from napari_centermask.io.whole_file import cannot_save
 
 
 class ProjectFiles:
@@ -80,9 +82,13 @@ class ProjectFiles:
         ChangedOutside
             With the names of the files.
         CannotSave
-            If a copy cannot be written.
+            If the folder is gone or closed, or a copy cannot be written.
         """
-        names = self.changed_outside()
+        try:
+            os.stat(self.folder / ".")
+            names = self.changed_outside()
+        except OSError as error:
+            raise CannotSave(cannot_save(self.folder / ANNOTATIONS, error)) from error
         if names and not overwrite:
             raise ChangedOutside(
                 f"Another program changed {' and '.join(names)}. Load them again (the state "

@@ -170,7 +170,7 @@ class ProjectSession:
         except UserError as error:
             from napari.utils.notifications import show_warning
 
-            show_warning(f"{error} All edits are in the journal. You can recover them when you open the project again.")
+            show_warning(f"{error} {project.kept}")
         finally:
             project.close()
         self.project_changed.emit()
