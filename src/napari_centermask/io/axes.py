@@ -35,7 +35,7 @@ def complete_axes(name: str, shape: tuple[int, ...], axes: str) -> tuple[str, st
         return axes, ""
     if len(shape) > 5:
         raise BadImage(f"{name} has {len(shape)} axes; at most 5 can be read. Save it as a TIFF with named axes.")
-    if "S" not in axes and "C" not in axes and _is_channels(shape[-1], shape[-3:-1]):
+    if "S" not in axes and "C" not in axes and is_channels(shape[-1], shape[-3:-1]):
         last = "S" if shape[-1] in (3, 4) else "C"
         return _leading(len(shape) - 3) + "YX" + last, ""  # nobody images such narrow strips
     return _stacked(name, shape, axes, unnamed)
@@ -70,7 +70,7 @@ def guess_axes(name: str, shape: tuple[int, ...]) -> tuple[str, str]:
         return "YX", ""
     if not 3 <= len(shape) <= 5:
         raise BadImage(f"{name} has {len(shape)} axes; 2 to 5 can be read. Save it as a TIFF with named axes.")
-    if _is_channels(shape[-1], shape[-3:-1]):
+    if is_channels(shape[-1], shape[-3:-1]):
         return _leading(len(shape) - 3) + "YX" + ("S" if shape[-1] in (3, 4) else "C"), ""
     if len(shape) == 5:
         return "TZCYX", ""
@@ -98,7 +98,7 @@ def given_axes(name: str, shape: tuple[int, ...], axes: str) -> str:
     return axes
 
 
-def _is_channels(n: int, sides: tuple[int, ...]) -> bool:
+def is_channels(n: int, sides: tuple[int, ...]) -> bool:
     """Whether an axis is so short beside two others that it can only be channels."""
     return len(sides) == 2 and n <= FEW and min(sides) >= _SHORT and n * _SHORT <= 2 * min(sides)
 

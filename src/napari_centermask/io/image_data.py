@@ -41,6 +41,12 @@ class ImageData:
     note: str = ""
 
     @property
+    def reading(self) -> str:
+        """How an ambiguous file was read, without the flag that changes it; empty if it was clear."""
+        size = " x ".join(map(str, self.data.shape))
+        return f"The file does not name its axes: {size} was read as {self.axes}." if self.note else ""
+
+    @property
     def pixel_size_um(self) -> float | None:
         """Side in micrometres of a square pixel of the same area; None if the file does not give it."""
         if self.pixel_sizes_um is None:

@@ -58,14 +58,15 @@ def check_target(path: Path) -> None:
     path = Path(path)
     absolute = Path(os.path.realpath(path.parent), path.name)
     for folder in (absolute, *absolute.parents):
-        if _is_project(folder) and (absolute == folder or _belongs(absolute, folder)):
+        if is_project(folder) and (absolute == folder or _belongs(absolute, folder)):
             raise BadSettings(
                 f"{path} belongs to the project in {folder}, and writing would replace what was saved there. "
                 f"Choose another folder, such as {folder / 'export'}."
             )
 
 
-def _is_project(folder: Path) -> bool:
+def is_project(folder: Path) -> bool:
+    """Whether a folder holds a project of ours."""
     return any(FORMAT in _text(folder / name) for name in (PROJECT, PREVIOUS_PROJECT))
 
 

@@ -28,3 +28,11 @@ def test_without_a_model_run_says_how_to_add_one(viewer, discs, monkeypatch):
     assert not dock.run.start.isEnabled()
     assert "models add" in dock.run.start.toolTip()
     assert "No model" in dock.model.about.text()
+
+
+def test_how_an_ambiguous_image_is_read_is_said_until_its_axis_is_chosen(viewer, dock):
+    viewer.add_image(np.zeros((3, 64, 64), np.uint8), name="three")
+    assert "Axis 0 is read as 3 planes" in dock.image.note.text()
+    assert dock.image.note.isVisibleTo(dock)
+    dock.image.axis.setCurrentIndex(dock.image.axis.findData(0))
+    assert not dock.image.note.isVisibleTo(dock)

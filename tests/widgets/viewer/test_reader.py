@@ -76,3 +76,19 @@ def test_other_json_is_left_to_others(tmp_path, text):
     path.write_text(text)
     assert get_reader(str(path)) is None
     assert get_reader([str(path)]) is None
+
+
+def test_cells_go_onto_their_image_if_it_is_open(viewer, tmp_path):
+    FORMATS["coco"].write(tmp_path / "cells.json", [overlapping()])
+    image = viewer.add_image(np.zeros((40, 50), np.uint8), name="field").__wrapped__
+    assert viewer.open(tmp_path / "cells.json", plugin=PLUGIN) == []
+    assert [layer.name for layer in viewer.layers] == ["field", "field cells", "field outlines"]
+    assert len(session_of(viewer).result(image)) == 2
+
+
+@pytest.mark.parametrize("shape", [(40, 51), (1, 40, 50)])
+def test_cells_do_not_go_onto_an_image_of_another_form(viewer, tmp_path, shape):
+    FORMATS["coco"].write(tmp_path / "cells.json", [overlapping()])
+    image = viewer.add_image(np.zeros(shape, np.uint8), name="field").__wrapped__
+    assert len(viewer.open(tmp_path / "cells.json", plugin=PLUGIN)) == 2
+    assert session_of(viewer).result(image) is None

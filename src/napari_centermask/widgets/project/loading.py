@@ -17,7 +17,7 @@ from qtpy.QtWidgets import QApplication
 from napari_centermask.core.errors import BadImage, UserError
 from napari_centermask.io.images import read_image
 from napari_centermask.widgets.viewer.autosave import IN_PROJECT
-from napari_centermask.widgets.viewer.planes import ImagePlanes
+from napari_centermask.widgets.viewer.planes import AXES_NOTE, ImagePlanes
 from napari_centermask.widgets.work.tasks import Failed
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def image_layer(pixels: ImageData, *, name: str) -> tuple[Image, ImagePlanes]:
     if "S" in axes and not rgb:
         data, axes, rgb = np.moveaxis(data, axes.index("S"), -1), axes.replace("S", "") + "S", True
     labels = tuple(axes.rstrip("S").lower())
-    about = {IN_PROJECT: True, "channel_names": list(pixels.channel_names)}
+    about = {IN_PROJECT: True, "channel_names": list(pixels.channel_names), AXES_NOTE: pixels.reading}
     layer = Image(data, name=name, rgb=rgb, axis_labels=labels, metadata=about)
     return layer, ImagePlanes.of(layer, channel_axis=axes.index("C") if "C" in axes else None)
 

@@ -23,7 +23,7 @@ from napari_centermask.widgets.segment.result_part import ResultPart
 from napari_centermask.widgets.segment.scope import chosen_planes, draw_region, scopes
 from napari_centermask.widgets.segment.view import AdvancedBox, ImageBox, ModelBox
 from napari_centermask.widgets.viewer.dock import Dock
-from napari_centermask.widgets.viewer.planes import ImagePlanes, channel_names, guess_channel_axis
+from napari_centermask.widgets.viewer.planes import ImagePlanes, axes_note, channel_names, guess_channel_axis
 from napari_centermask.widgets.viewer.view import current_index
 from napari_centermask.widgets.work.gate import attempt
 from napari_centermask.widgets.work.tasks import class_map, estimate_diameter
@@ -160,8 +160,9 @@ class SegmentDock(Dock):
             self._on_diameter_changed()
 
     def _on_axis_picked(self) -> None:
-        names = channel_names(self.source, channel_axis=self.image.channel_axis) if self.source is not None else []
-        self.image.set_channels(names)
+        source, axis = self.source, self.image.channel_axis
+        self.image.set_channels([] if source is None else channel_names(source, channel_axis=axis))
+        self.image.set_note("" if source is None else axes_note(source, channel_axis=axis))
         self.image.set_scopes(scopes(self._planes_or_none()))
         self.illumination.show_image()
         self.result.show_image(self.source)

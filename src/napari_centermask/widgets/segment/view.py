@@ -20,7 +20,7 @@ from napari_centermask.models.families import family_of
 from napari_centermask.models.idle_settings import idle_in_segmentation, specific_fields
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.parts.forms import SettingsForm
-from napari_centermask.widgets.parts.layout import label, row, show_row, titled_form
+from napari_centermask.widgets.parts.layout import label, quiet_label, row, show_row, titled_form
 from napari_centermask.widgets.parts.pickers import ChannelPicker, LayerCombo, ModelCombo
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class ImageBox(QWidget):
         self._form.addRow(label("Channel axis"), self.axis)
         self._form.addRow(label("Channels"), self.channels)
         self._form.addRow(label("Segment"), row(self.scope, self.draw))
+        self.note = quiet_label()
+        self._form.addRow(self.note)
 
     @property
     def channel_axis(self) -> int | None:
@@ -84,6 +86,11 @@ class ImageBox(QWidget):
         """Offer these channels; one alone needs no choice."""
         self.channels.set_names(names)
         show_row(self._form, self.channels, len(names) > 1)
+
+    def set_note(self, text: str) -> None:
+        """Show how the image was read."""
+        self.note.setText(text)
+        show_row(self._form, self.note, bool(text))
 
     def set_scopes(self, scopes: dict[str, str]) -> None:
         """Offer these scopes; the choice stays if it is still offered."""

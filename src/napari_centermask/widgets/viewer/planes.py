@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_centermask.core.errors import BadImage
+from napari_centermask.io.axes import FEW, is_channels
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from napari_centermask.core.result import Index
 
 _CHANNEL_NAMES = {"c", "ch", "channel", "channels"}
+AXES_NOTE = "axes_note"  # key of the metadata of layers whose file was ambiguous
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,29 @@ def guess_channel_axis(layer: Image) -> int | None:
         return None
     labels = tuple(getattr(layer, "axis_labels", ()))[:-2]
     return next((a for a, label in enumerate(labels) if str(label).lower() in _CHANNEL_NAMES), None)
+
+
+def axes_note(layer: Image, *, channel_axis: int | None) -> str:
+    """How an image was read whose axes have no names, and what to do if that is wrong; empty where it is clear.
+
+    Images of a project bring the note of their file along.
+    """
+    if layer.rgb:
+        return ""
+    if AXES_NOTE in layer.metadata:
+        return str(layer.metadata[AXES_NOTE])
+    shape = (layer.data[0] if layer.multiscale else layer.data).shape
+    named = [str(label).isalpha() for label in getattr(layer, "axis_labels", ("",) * len(shape))]
+    if len(shape) > 2 and not named[-1] and is_channels(shape[-1], tuple(shape[-3:-1])):
+        return (
+            f"The last axis is read as the width, with {shape[-1]} pixels. If it holds channels, open the file in "
+            "'CenterMask: Project', or put that axis first."
+        )
+    few = [a for a in range(len(shape) - 2) if not named[a] and 1 < shape[a] <= FEW and a != channel_axis]
+    if channel_axis is None and few:
+        axis = few[-1]
+        return f"Axis {axis} is read as {shape[axis]} planes. If it holds channels, choose it under 'Channel axis'."
+    return ""
 
 
 def channel_names(layer: Image, *, channel_axis: int | None) -> list[str]:

@@ -15,19 +15,25 @@ import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
-from napari_centermask.core.errors import UserError
+from napari_centermask.core.errors import BadImage, UserError
 from napari_centermask.core.result import Result
 from napari_centermask.io.formats import FORMATS, Format
 from napari_centermask.io.formats.files import guess
 from napari_centermask.io.formats.reading import Reading, find_image
 from napari_centermask.io.images import read_image
+from napari_centermask.io.own_files import PROJECT, is_project
+from napari_centermask.widgets.viewer.autosave import IN_PROJECT
 from napari_centermask.widgets.viewer.layers import KEY, ResultLayers
-from napari_centermask.widgets.viewer.planes import ImagePlanes
+from napari_centermask.widgets.viewer.planes import ImagePlanes, guess_channel_axis
 from napari_centermask.widgets.viewer.samples import LayerData
+from napari_centermask.widgets.viewer.shown import file_name
 
 if TYPE_CHECKING:
+    from napari.layers import Layer
     from napari.viewer import Viewer
 
+NO_LAYERS: list[Any] = [(None,)]
+"""What a reader returns that has shown everything itself: npe2's sentinel."""
 _SNIFF = 1 << 16  # bytes at the beginning and at the end that tell a format: a choice
 _MOST_IMAGES = 20  # of one file that open as layers: a choice; more layers are slow in napari
 
@@ -37,8 +43,8 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None
 
     Label images only open as cells if their name says so (`_labels`, `_masks`), as others may be images.
     """
-    if not isinstance(path, str):
-        return None
+    if not isinstance(path, str) or (Path(path).name == PROJECT and is_project(Path(path).parent)):
+        return None  # the project's own reader opens that
     format = guess(Path(path))
     try:
         known = format is not None and _LOOKS_RIGHT[format.name](Path(path))
@@ -96,6 +102,8 @@ _LOOKS_RIGHT: dict[str, Callable[[Path], bool]] = {
 def read(path: str, *, format: Format = FORMATS["coco"]) -> list[LayerData]:
     """Layers from a file of cells: images of one shape as a stack, others separately, at most 20.
 
+    Cells of an image that is open already, without cells, are shown on it.
+
     Raises
     ------
     BadAnnotations, BadImage, MissingExtra
@@ -105,7 +113,9 @@ def read(path: str, *, format: Format = FORMATS["coco"]) -> list[LayerData]:
 
     reading = format.read(Path(path))
     _warn(Path(path), reading)
-    results = list(reading.results)
+    results = [r for r in reading.results if not attach_to_open(r)]
+    if not results:
+        return NO_LAYERS
     if len(results) > _MOST_IMAGES:
         show_info(f"{Path(path).name} has {len(results)} images; only the first {_MOST_IMAGES} were opened.")
         results = results[:_MOST_IMAGES]
@@ -211,3 +221,40 @@ def attach(viewer: Viewer, result: Result) -> bool:
             session.canvas.take_out(layer)
     session.attach(image, ImagePlanes.of(image), result)
     return True
+
+
+def attach_to_open(result: Result) -> bool:
+    """Show cells on their image if it is open in napari and has no cells; False if there is none.
+
+    The image is known by its name, that of its file if it has one, and by its size.
+    """
+    from napari import current_viewer
+
+    from napari_centermask.widgets.viewer.state import session_of
+
+    viewer = current_viewer() if QApplication.instance() is not None else None
+    if viewer is None or not result.planes:
+        return False
+    session = session_of(viewer)
+    for layer in list(viewer.layers):
+        planes = _planes_for(layer, result)
+        if planes is not None and session.result(layer) is None:
+            session.attach(layer, planes, result)
+            return True
+    return False
+
+
+def _planes_for(layer: Layer, result: Result) -> ImagePlanes | None:
+    """The planes of a layer if it shows the image of these cells."""
+    from napari.layers import Image
+
+    wanted = Path(result.name)
+    if not isinstance(layer, Image) or IN_PROJECT in layer.metadata:
+        return None
+    if file_name(layer) not in (wanted.name, *([] if layer.source.path else [wanted.stem])):
+        return None
+    try:
+        planes = ImagePlanes.of(layer, channel_axis=guess_channel_axis(layer))
+    except BadImage:
+        return None
+    return planes if (planes.shape, planes.leading) == (result.shape, result.leading) else None
