@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import tifffile
@@ -41,6 +43,8 @@ def folder(tmp_path):
         ["compare", "nuclei", "nuclei", "--data", "{0}", "--json", "{0}/annotations.json"],
         ["benchmark", "--out", "{0}/project.json"],
         ["demo", "--no-window", "--out", "{0}"],
+        ["train", "--data", "{0}", "--out", "{0}"],
+        ["train", "--data", "{0}", "--out", "{0}/annotations.json"],
     ],
     ids=lambda tokens: tokens[0],
 )
@@ -61,12 +65,14 @@ def test_a_projects_files_stay(folder, tmp_path, monkeypatch, tokens, capsys):
         ["measure", "cells.json", "--out", "cells.json", "--overwrite"],
         ["flatfield", "a.tif", "--out", "a.tif", "--overwrite"],
         ["benchmark", "a.tif", "--out", "a.tif"],
+        ["viability", "viability.json", "--data", "project", "--out", "."],
     ],
     ids=str,
 )
 def test_what_a_command_reads_stays(folder, tmp_path, monkeypatch, tokens, capsys):
     monkeypatch.chdir(tmp_path)
     (folder / "a.tif").rename(tmp_path / "a.tif")
+    shutil.copy("cells.json", "viability.json")
     before = {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
     assert cli.run(tokens) == 2
     assert "is read here" in capsys.readouterr().err

@@ -51,7 +51,7 @@ def export(
     folder = out or files.weights.parent
     stem = name or files.weights.name.removesuffix(".safetensors")
     paths = [folder / f"{stem}{zoo.graph_suffix(graph)}" for graph in family_of(files.card).graphs]
-    check_free(paths, overwrite=overwrite)
+    check_free(paths, overwrite=overwrite, inputs=[files.weights])
     parity = export_files(files, folder, name=stem)
     if json:
         print_json({"files": paths, "differences": parity.differences, "shapes": parity.shapes})

@@ -83,7 +83,8 @@ def viability(
 
     _check(ensemble, figures, methods, weights)
     names = ("viability.json", "viability.csv", f"curves.{figures}")
-    check_writable([out and out / name for name in names], inputs=annotations_in(data))
+    given = [path for text in methods if (path := Path(text.partition("+")[0])).is_file()]
+    check_writable([out and out / name for name in names], inputs=[*given, *annotations_in(data)])
     _check_flags(methods, settings)
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"), but=(BadSettings, BadAnnotations))
     records = read_truth(data, split, left_out)

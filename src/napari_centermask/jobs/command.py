@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.io.own_files import check_target
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.jobs.child import own_command
 from napari_centermask.settings import TrainSettings
@@ -30,8 +31,9 @@ def check_new_run(folder: Path, left: Sequence[str] = ("last.pt",)) -> None:
     Raises
     ------
     BadSettings
-        If one of the files `left` is there.
+        If one of the files `left` is there, or the folder is a project itself.
     """
+    check_target(folder)
     if earlier := next((name for name in left if (folder / name).exists()), None):
         raise BadSettings(
             f"{folder} has {earlier} of an earlier run, which would be overwritten. Choose another --out, "

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
 import pytest
 from cell_files import PLUGIN
 
-from napari_centermask.widgets.viewer.samples import FOLDER
+from napari_centermask.core.errors import CannotSave
+from napari_centermask.io import files
+from napari_centermask.widgets.viewer.samples import FOLDER, copy_samples
 
 pytestmark = pytest.mark.usefixtures("plugin")
 SAMPLES = {
@@ -31,3 +36,18 @@ def test_samples_are_attributed_and_small():
     assert len(images) == len(SAMPLES)
     assert all(image.name in text for image in images)
     assert sum(p.stat().st_size for p in FOLDER.iterdir()) < 3_000_000
+
+
+def test_a_full_disk_leaves_no_part_of_a_sample_and_the_next_copy_is_whole(tmp_path, monkeypatch):
+    def half(path, target):
+        Path(target).write_bytes(Path(path).read_bytes()[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(files.shutil, "copyfile", half)
+        with pytest.raises(CannotSave, match="Make room"):
+            copy_samples(tmp_path)
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+    sizes = {p.name: p.stat().st_size for p in copy_samples(tmp_path).iterdir()}
+    assert len(sizes) == 5
+    assert min(sizes.values()) > 100

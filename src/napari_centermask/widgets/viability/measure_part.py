@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_error, show_info, show_warning
 from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_centermask.core.counted import counted
+from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.files import check_path
 from napari_centermask.widgets.viability.measuring import Written, measure_all, measured_layer, measured_project
 from napari_centermask.widgets.viability.view import ExportButton
@@ -65,24 +66,27 @@ class MeasurePart:
         Raises
         ------
         UserError
-            If the file cannot be written, or an image of the project cannot be read.
+            If the file cannot be written, or no image of the project can be read.
         """
         if self.viability is None:  # the button is disabled
             return
         self._settle()
         check_path(path)
         project, dead = self._projects.project, self.viability.cells.category
+        left_out = LeftOut[str]()
         if everything and project is not None:
-            images = measured_project(project, dead)
+            images = measured_project(project, dead, left_out)
         else:
             images = [measured_layer(self.viability.edits.shown, dead)]
-        self.runner.start("CenterMask: measuring", measure_all, path, images)
+        self.runner.start("CenterMask: measuring", measure_all, path, images, left_out)
         self.changed.emit()
 
     def _on_ended(self, value: Written | Failed | None) -> None:
         if isinstance(value, Written):
             table, counts = value.paths
             show_info(f"Measured {counted(value.cells, 'cell')}. Saved {table} and, beside it, {counts.name}.")
+            if value.left_out:
+                show_warning(f"Left out {counted(len(value.left_out), 'image')}. {' '.join(value.left_out)}")
         elif value is not None:
             show_error(value.message)
         self.changed.emit()

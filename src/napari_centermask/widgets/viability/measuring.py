@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_centermask.core.errors import UserError
+from napari_centermask.core.errors import BadImage, UserError
+from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.formats.loss import only_shown
 from napari_centermask.io.measurements import Measured, write_measurements
 from napari_centermask.pipeline.progress import Progress
@@ -28,10 +29,11 @@ _EVERY = 25  # cells between two reports of progress
 
 @dataclass(frozen=True)
 class Written:
-    """The files of a measurement, and the number of cells in them."""
+    """The files of a measurement, the number of cells in them, and why images were left out."""
 
     paths: tuple[Path, Path]
     cells: int
+    left_out: tuple[str, ...] = ()
 
 
 def axis_names(source: Image, axes: Sequence[int]) -> tuple[str, ...]:
@@ -58,36 +60,47 @@ def measured_layer(shown: Shown, dead: int | None) -> Measured:
     )
 
 
-def measured_project(project: Project, dead: int | None) -> list[Measured]:
+def measured_project(project: Project, dead: int | None, left_out: LeftOut[str]) -> list[Measured]:
     """A snapshot of all images of a project that have cells.
+
+    Parameters
+    ----------
+    left_out
+        Gets the images that cannot be read.
 
     Raises
     ------
-    UserError
-        If an image cannot be read.
+    BadImage
+        If none can.
     """
     measured = []
     for image in project.images:
-        if image.problem or image.status == "untouched":
+        if image.status == "untouched":
             continue
-        result = only_shown(project.result(image.id))
-        result.name = image.file_name
-        measured.append(replace(Measured.of_file(result, image.path), dead=dead))
+        with left_out.unless_done(image.file_name):
+            if image.problem:
+                raise BadImage(image.problem)
+            result = only_shown(project.result(image.id))
+            result.name = image.file_name
+            measured.append(replace(Measured.of_file(result, image.path), dead=dead))
+    if left_out and not measured:
+        raise BadImage(f"None of the images can be measured. {left_out.sentences[0]}")
     return measured
 
 
-def measure_all(path: Path, images: Sequence[Measured]) -> Generator[Progress, None, Written | Failed]:
-    """Write the measurements of images; for the worker thread."""
-    cells = 0
-    steps = write_measurements(path, images)
+def measure_all(
+    path: Path, images: Sequence[Measured], left_out: LeftOut[str]
+) -> Generator[Progress, None, Written | Failed]:
+    """Write the measurements of images, but of those that are or come to be left out; for the worker thread."""
+    steps = write_measurements(path, images, left_out=left_out)
     try:
         while True:
             step = next(steps)
-            cells = step.done
-            if cells % _EVERY == 0:
-                yield Progress(cells, step.total, f"Cell {cells:,} of {step.total:,} …")
+            if step.done % _EVERY == 0:
+                yield Progress(step.done, step.total, f"Cell {step.done:,} of {step.total:,} …")
     except StopIteration as stop:
-        return Written(stop.value, cells)
+        cells = sum(i.result.n_visible() for i in images if i.name not in left_out.why)
+        return Written(stop.value, cells, tuple(left_out.sentences))
     except UserError as error:
         return Failed(str(error))
     finally:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_centermask.core.errors import BadProject
+from napari_centermask.io.files import copy_file
 from napari_centermask.io.images import read_plane
 
 FOLDER = Path(__file__).parents[2] / "resources" / "samples"
@@ -28,18 +27,14 @@ def copy_samples(parent: Path) -> Path:
 
     Raises
     ------
-    BadProject
-        If it cannot be written.
+    CannotSave
+        If it cannot be written; what is there is whole.
     """
     folder = parent / PROJECT
     pairs = {f"{name}.png": new for new, name in _OF_PROJECT.items()} | {"ATTRIBUTION.md": "ATTRIBUTION.md"}
-    try:
-        folder.mkdir(exist_ok=True)
-        for name, new in pairs.items():
-            if not (folder / new).exists():
-                shutil.copyfile(FOLDER / name, folder / new)
-    except OSError as error:
-        raise BadProject(f"Cannot write to {folder}: {error.strerror}. Choose another folder.") from error
+    for name, new in pairs.items():
+        if not (folder / new).exists():
+            copy_file(FOLDER / name, folder / new)
     return folder
 
 
