@@ -57,6 +57,7 @@ def restored(capsys):
     return capsys.readouterr().out, zoo.find_model("mine").card.description
 
 
+@pytest.mark.usefixtures("home")
 def test_of_a_removed_and_an_archived_model_the_removed_one_comes_first_and_the_other_is_named(add, capsys):
     add("first")
     registry.archive_model("mine")
@@ -70,11 +71,13 @@ def test_of_a_removed_and_an_archived_model_the_removed_one_comes_first_and_the_
     assert restored(capsys) == ("Restored 'mine' from the archive\n", "first")
 
 
+@pytest.mark.usefixtures("home")
 def test_a_model_that_was_put_away_nowhere_is_refused(capsys):
     assert cli.run(["models", "restore", "mine"]) == 2
     assert "There is no deleted or archived model 'mine'. There are: none." in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("home")
 def test_empty_removes_for_good_what_was_removed_and_not_the_archive(add, capsys):
     add("first")
     registry.archive_model("mine")
@@ -86,6 +89,7 @@ def test_empty_removes_for_good_what_was_removed_and_not_the_archive(add, capsys
     assert restored(capsys)[1] == "first"
 
 
+@pytest.mark.usefixtures("home")
 def test_the_models_are_an_array_of_objects(capsys):
     assert cli.run(["models", "list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
