@@ -98,9 +98,9 @@ def test_what_is_tried_is_as_full_of_cells_as_the_tiles_were(settings, monkeypat
     trainer = Trainer(settings)
     seen, losses = [], centermask.batch_losses
 
-    def look(model, images, truths):
+    def look(model, images, truths, *settings, **options):
         seen.append(truths)
-        return losses(model, images, truths)
+        return losses(model, images, truths, *settings, **options)
 
     monkeypatch.setattr(centermask, "batch_losses", look)
     trainer.most_cells = 40
