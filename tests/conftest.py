@@ -21,7 +21,6 @@ TESTS = Path(__file__).parent
 GUI_FOLDERS = {"widgets", "e2e"}
 QT_FREE = {
     "test_changes.py",
-    "test_colours.py",
     "test_control.py",
     "test_controls.py",
     "work/test_tasks.py",
