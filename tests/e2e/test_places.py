@@ -70,10 +70,11 @@ def test_tools_act_where_the_image_lies(opened, place):
 def test_the_brush_paints_under_the_cursor_in_every_field_of_the_grid(opened):
     edits = opened()
     viewer = edits.session.viewer
-    viewer.grid.enabled = True
+    grid = getattr(viewer, "canvas", viewer).grid  # napari has it there from 0.9 on
+    grid.enabled = True
     hands = Hands(viewer, edits)
     QTest.qWait(100)
-    assert viewer.grid.actual_shape(viewer.layers) == (2, 2)
+    assert grid.actual_shape(viewer.layers) == (2, 2)
     for number, (x, y) in enumerate([(1, 1), (1, 3), (3, 1), (3, 3)], start=1):
         begin_new(edits, "paint")
         field = QPoint(hands.native.width() * x // 4, hands.native.height() * y // 4)
