@@ -13,15 +13,12 @@ from psygnal import Signal
 
 from napari_centermask.core.compose import inner_edge
 from napari_centermask.core.instances import Box, Instance
-from napari_centermask.widgets.viewer.label_layers import MakesLabels
 from napari_centermask.widgets.viewer.layers import flat_place, redraw
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from napari.utils.events import Event
 
-ROLE = "active cell"
-"""Of the layer; see `viewer.canvas.Canvas.labels`."""
 _CELL, _OTHER = 1, 2
 _MOST_FILLED = 0.05  # of the plane: a bucket that fills more was used outside the cell
 _COLOURS = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0), _CELL: (0.0, 0.9, 1.0, 0.75), _OTHER: (0.0, 0.9, 1.0, 1.0)}
@@ -46,20 +43,19 @@ class ActiveCell:
     ----------
     shape
         (H, W) of a plane.
-    make
-        Makes the layer.
     """
 
     pressed = Signal()
     painted = Signal()
 
-    def __init__(self, source: Image, shape: tuple[int, int], *, make: MakesLabels) -> None:
+    def __init__(self, source: Image, shape: tuple[int, int]) -> None:
+        from napari.layers import Labels
         from napari.utils.colormaps import DirectLabelColormap
 
         self._data = np.zeros(shape, np.uint8)
-        self.layer: Labels = make(
+        # Never a used layer: drawing one with a new table of colours failed ("Could not find texture", vispy 0.17).
+        self.layer = Labels(
             self._data,
-            role=ROLE,
             name=f"{source.name} active cell",
             opacity=0.55,
             colormap=DirectLabelColormap(color_dict={k: np.array(v, float) for k, v in _COLOURS.items()}),

@@ -10,7 +10,6 @@ from psygnal import Signal
 
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.tools import TOOLS
-from napari_centermask.widgets.edit.active_cell import ROLE
 from napari_centermask.widgets.edit.in_view import CellsInView
 
 if TYPE_CHECKING:
@@ -81,10 +80,10 @@ class EditSession(CellsInView):
         self.session.canvas.take_out(self.active.layer)
 
     def end(self) -> None:
-        """Apply what is painted; the layer of the active cell may be reused for another image."""
+        """Apply what is painted; the layer of the active cell is removed in a turn of its own."""
         self._put_away()
         self.active.end()
-        self.session.canvas.take_out_soon(self.active.layer, role=ROLE)
+        self.session.canvas.take_out_soon(self.active.layer)
 
     def _put_away(self) -> None:
         self.select(())
