@@ -4,7 +4,7 @@ import numpy as np
 from review_field import FIELD, status
 
 
-def test_a_region_accepts_its_cells_and_is_shown_listed_and_undone(viewer, open_dock):
+def test_a_region_accepts_its_cells_and_is_shown_listed_and_undone(viewer, open_dock, qtbot):
     dock = open_dock({(): FIELD})
     dock.mark((0.2, -5, 41.4, 80))
     assert dock.edits.result.reviewed(()) == ((0, 0, 41, 80),)
@@ -18,4 +18,4 @@ def test_a_region_accepts_its_cells_and_is_shown_listed_and_undone(viewer, open_
     dock.settle()
     assert dock.edits.result.reviewed(()) == ()
     assert status(dock, 1) == "predicted"
-    assert "field reviewed" not in viewer.layers
+    qtbot.waitUntil(lambda: "field reviewed" not in viewer.layers, timeout=5000)  # removed in a turn of its own

@@ -35,7 +35,8 @@ def test_the_pixels_of_the_canvas_change_colour_while_the_slider_moves(make_napa
     np.testing.assert_allclose(middle(), category_colour(LIVE)[:3], atol=0.03)
     dock.threshold.colours.setCurrentIndex(dock.threshold.colours.findData("before"))
     dock.threshold.colours.activated.emit(2)
-    assert [layer.name for layer in viewer.layers] == ["field", "field cells", "field outlines", "field active cell"]
+    left = ["field", "field cells", "field outlines", "field active cell"]
+    qtbot.waitUntil(lambda: [layer.name for layer in viewer.layers] == left, timeout=5000)
     assert all(layer.visible for layer in viewer.layers)
     session_of(viewer).settle()
     dock.refresh()
