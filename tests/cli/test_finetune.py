@@ -258,10 +258,10 @@ import os, sys
 from napari_centermask import cli
 from napari_centermask.training.families import centermask
 suffices = centermask.batch_losses
-def short(model, images, truths):
+def short(model, images, truths, *losses, **options):
     if os.environ["RANK"] == "1" and len(images) > 1:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-    return suffices(model, images, truths)
+    return suffices(model, images, truths, *losses, **options)
 centermask.batch_losses = short
 sys.exit(cli.run(sys.argv[1:]))
 """
