@@ -57,3 +57,8 @@ def test_damaged_counts_are_left_to_the_reader_of_single_cells(damaged):
 def test_a_part_of_absurd_masks_is_left_to_the_reader_of_single_cells():
     text = rle.compress([0, 1, 10**10 - 2, 1])
     assert rle_many.decode([text], [(10**5, 10**5)]) is None
+
+
+def test_masks_that_are_all_empty_are_no_cells():
+    empty = rle.compress([25])  # 25 pixels of background
+    assert list(rle_many.decode([empty, empty], [(5, 5)] * 2)) == [None, None]

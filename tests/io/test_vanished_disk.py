@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
+
 import numpy as np
 import pytest
 import tifffile
@@ -9,7 +13,8 @@ import tifffile
 from napari_centermask.core.errors import CannotSave
 from napari_centermask.core.history import Change
 from napari_centermask.core.instances import Instance
-from napari_centermask.io.project import Project
+from napari_centermask.io.journal import Journal, _append_whole, read_journal
+from napari_centermask.io.project import Project, saving
 from napari_centermask.io.recovery import spare_journal
 
 
@@ -94,3 +99,87 @@ def test_a_project_that_was_changed_elsewhere_meanwhile_stays_and_the_edits_are_
         assert str(kept) in again.notes[0]
         assert kept.exists()
     assert not spare.exists()
+
+
+def spare_of(disk, *lines):
+    """A spare file of the project with these lines."""
+    spare = spare_journal(disk / "project")
+    spare.parent.mkdir(parents=True, exist_ok=True)
+    spare.write_bytes(b"".join(lines))
+    return spare
+
+
+def group(number, name="kept"):
+    return json.dumps({"n": number, "group": {"a.tif": name}}).encode() + b"\n"
+
+
+def test_what_was_refused_comes_back_although_half_of_a_save_was_written(disk, monkeypatch):
+    project, replaced = Project.open(disk / "project"), saving.replace_file
+
+    def full(self, line):
+        self._refused(OSError(errno.ENOSPC, "No space left on device"))
+        return False
+
+    def too_large(path, *args, **options):
+        if path.name == "annotations.json":
+            raise CannotSave(f"Cannot save {path}: no space left on the disk.")
+        return replaced(path, *args, **options)
+
+    with monkeypatch.context() as small:
+        small.setattr(Journal, "_write_first", full)
+        small.setattr(saving, "replace_file", too_large)
+        draw(project, 1, 2, 3)
+        with pytest.raises(CannotSave):
+            project.save()
+        assert "comes back when you open the project again" in project.kept
+        project.close()
+    with Project.open(disk / "project") as again:
+        assert cells(again) == [1, 2, 3]
+        assert not again.notes
+
+
+@pytest.mark.parametrize("numbers", [(11, 12), (1, 3)])
+def test_what_does_not_continue_the_project_is_kept_apart(disk, numbers):
+    spare = spare_of(disk, *map(group, numbers))
+    with Project.open(disk / "project") as again:
+        assert again.recovered == 0
+        (note,) = [note for note in again.notes if "not used" in note]
+        assert "2 edits" in note
+    assert not spare.exists()
+    assert len(list(spare.parent.glob("*not used*"))) == 1
+
+
+def test_an_old_spare_file_does_not_take_later_edits_with_it(disk):
+    with Project.open(disk / "project") as project:
+        draw(project, 1)
+    lines = (disk / "project" / "journal.jsonl").read_bytes()
+    spare = spare_of(disk, lines)
+    with Project.open(disk / "project"):
+        assert not spare.exists()
+
+
+def test_an_incomplete_last_line_does_not_swallow_the_next_edit(tmp_path):
+    spare = tmp_path / "spare.jsonl"
+    spare.write_bytes(b'{"n": 1, "gro')
+    _append_whole(spare, b'{"n":2}\n')
+    assert [r["n"] for r in read_journal(spare).records] == [2]
+
+
+def test_what_was_written_but_not_brought_to_the_disk_is_kept_aside_too(tmp_path, monkeypatch):
+    spare = tmp_path / "spare" / "journal.jsonl"
+    journal = Journal(tmp_path / "journal.jsonl", spare=spare)
+    sync = os.fsync
+
+    def gone(descriptor):
+        if descriptor == journal._file:
+            raise OSError(errno.EIO, "Input/output error")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", gone)
+    journal.note({"group": {}})
+    assert not journal.sync()
+    assert [r["n"] for r in read_journal(spare).records] == [1]
+    assert str(spare) in journal.kept
+    monkeypatch.setattr(os, "fsync", sync)
+    assert journal.sync()
+    journal.close()

@@ -10,7 +10,7 @@ import json
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +89,19 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     return record if type(number) is int and 0 < number < 2**53 else None
 
 
+def _append_whole(path: Path, lines: bytes) -> None:
+    """Append lines after a complete last one, on the disk, or nothing of them."""
+    with path.open("ab") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        try:
+            stream.write((_CUT if size and _last_byte(path) != b"\n" else b"") + lines)
+            stream.flush()
+            os.fsync(stream.fileno())
+        except OSError:
+            os.ftruncate(stream.fileno(), size)
+            raise
+
+
 class Journal:
     """Appends to a journal.
 
@@ -124,9 +137,13 @@ class Journal:
         spare: Path | None = None,
     ) -> None:
         self.path, self.last, self.problem, self.on_problem = Path(path), start, "", on_problem
-        self._spare, self._spared, self._is_spared = spare, start, False
+        self._spare = spare
+        self._spared: set[int] = set()  # numbers of the records in the spare file
         self._open()
         self._waiting: deque[tuple[int, bytes]] = deque()  # records that could not be written yet
+        self._unsynced: deque[tuple[int, bytes]] = (
+            deque()
+        )  # records that were written, perhaps only to the system's memory
         self._written = self._synced = start
         self._changed = threading.Condition()
         self._file_lock = threading.Lock()  # held while the descriptor must not change
@@ -183,7 +200,8 @@ class Journal:
             return False
         self._good += size
         self._prefix = b""
-        self._written = self._waiting.popleft()[0]
+        self._unsynced.append(self._waiting.popleft())
+        self._written = self._unsynced[-1][0]
         return True
 
     def _return(self) -> None:
@@ -216,9 +234,10 @@ class Journal:
             self._prefix = _CUT
             self._good = os.fstat(self._file).st_size
 
-    def _refused(self, error: OSError) -> None:
+    def _refused(self, error: OSError, *, written: bool = False) -> None:
+        """A record could not be written, or, with `written`, what was written could not be brought to the disk."""
         self._refusals += 1
-        self._keep_aside()
+        self._keep_aside((*self._unsynced, *self._waiting) if written else self._waiting)
         self._tell(f"{cannot_save(self.path, error)} {self.kept}")
         self._changed.notify_all()
 
@@ -226,30 +245,27 @@ class Journal:
     def kept(self) -> str:
         """Where the edits are that the disk refused, in a sentence."""
         with self._changed:
-            if self._spare is None or not self._waiting or self._spared < self._waiting[-1][0]:
+            pending = {number for number, _ in (self._waiting or self._unsynced)}
+            if self._spare is None or not pending or not pending <= self._spared:
                 return KEPT
             return f"What you drew since then is kept in {self._spare}, and comes back when you open the project again."
 
-    def _keep_aside(self) -> None:
-        """Write what waits to the spare file, as far as that is possible; the lock is held."""
-        lines = [(number, line) for number, line in self._waiting if number > self._spared]
+    def _keep_aside(self, records: Iterable[tuple[int, bytes]]) -> None:
+        """Write records to the spare file, if that is possible; the lock is held."""
+        lines = [(number, line) for number, line in records if number not in self._spared]
         if self._spare is None or not lines:
             return
         with suppress(OSError):  # it is still in memory
             self._spare.parent.mkdir(parents=True, exist_ok=True)
-            with self._spare.open("ab") as stream:
-                stream.write(b"".join(line for _, line in lines))
-                stream.flush()
-                os.fsync(stream.fileno())
-            self._spared = lines[-1][0]
-            self._is_spared = True
+            _append_whole(self._spare, b"".join(line for _, line in lines))
+            self._spared.update(number for number, _ in lines)
 
     def _forget_spare(self) -> None:
         """All that the disk refused is on it now; the lock is held."""
-        if self._spare is not None and self._is_spared:
+        if self._spare is not None and self._spared:
             with suppress(OSError):
                 self._spare.unlink(missing_ok=True)
-                self._is_spared = False
+                self._spared.clear()
 
     def _tell(self, problem: str) -> None:
         if problem != self.problem:
@@ -279,10 +295,12 @@ class Journal:
                 os.fsync(self._file)
         except OSError as error:
             with self._changed:
-                self._refused(error)
+                self._refused(error, written=True)
             return False
         with self._changed:
             self._synced = max(self._synced, written)
+            while self._unsynced and self._unsynced[0][0] <= written:
+                self._unsynced.popleft()
             if not self._waiting:
                 self._tell("")
                 self._forget_spare()
@@ -307,6 +325,8 @@ class Journal:
             If newer ones remain and cannot be written; the journal is then unchanged.
         """
         with self._file_lock, self._changed:
+            while self._unsynced and self._unsynced[0][0] <= number:
+                self._unsynced.popleft()
             while self._waiting and self._waiting[0][0] <= number:
                 self._written = self._waiting.popleft()[0]
             if self._written <= number:

@@ -111,6 +111,8 @@ def decode(texts: Sequence[str], shapes: Sequence[tuple[int, int]]) -> list[Crop
 
 def _drawn(n: int, text_of: np.ndarray, y: np.ndarray, x: np.ndarray, lengths: np.ndarray) -> list[Crop | None] | None:
     """Crops out of the vertical runs of n masks, sorted by mask and column."""
+    if not len(text_of):
+        return [None] * n
     found = np.unique(text_of)
     starts = np.searchsorted(text_of, found)
     stops = np.append(starts[1:], len(text_of)) - 1

@@ -85,6 +85,15 @@ def test_one_image_is_cut_in_two_places_that_share_no_cell(cells):
     assert {c.id for c in truths[0].doubtful} == set(truths[1].instances.ids)
 
 
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_cells_in_rows_are_held_out_a_row_at_a_time(n):
+    mask = np.ones((21, 21), bool)
+    spots = [Instance(1 + y * n + x, 10 + 30 * y, 10 + 30 * x, mask) for y in range(n) for x in range(n)]
+    parts = hold_out([ImageRecord(1, "only.png", None, (140, 130), Instances((140, 130), spots))])
+    counts = [len(truth_of(r, partial=True).instances) for r in (*parts.train, *parts.val)]
+    assert counts == [n * (n - 1), n]
+
+
 @pytest.mark.parametrize("rows", [(5, 40), (98, 112)])
 def test_both_places_of_an_image_whose_cells_lie_at_one_end_hold_some(rows):
     mask = np.ones((6, 6), bool)

@@ -73,3 +73,19 @@ def test_a_single_deletion_takes_what_belongs_to_it_along(busy, qtbot):
     layers.remove(layers["b cells"])
     quiet(busy, qtbot)
     assert {layer.name for layer in layers} == {"a", "b", "a cells", "a outlines"}
+
+
+def test_a_reused_layer_lies_above_the_image_that_came_after_it(viewer, qtbot):
+    canvas = session_of(viewer).canvas
+    first = viewer.add_image(np.zeros(SHAPE, np.float32), name="first").__wrapped__
+    cells = canvas.labels(np.zeros(SHAPE, np.int32), role="cells", name="first cells")
+    canvas.add(first, cells)
+    canvas.take_out_soon(cells, role="cells")
+    viewer.layers.remove(first)
+    second = viewer.add_image(np.ones(SHAPE, np.float32), name="second").__wrapped__
+    again = canvas.labels(np.ones(SHAPE, np.int32), role="cells", name="second cells")
+    canvas.add(second, again)
+    assert again is cells
+    assert [layer.name for layer in viewer.layers] == ["second", "second cells"]
+    quiet(viewer, qtbot)
+    assert again in viewer.layers

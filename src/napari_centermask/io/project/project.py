@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -148,16 +150,25 @@ class Project:
         return done
 
     def _spared(self, contents: Contents) -> tuple[dict[str, Any], ...]:
-        """What the disk refused when the project was open last, unless it was changed since; that is kept apart then."""
-        spare = spare_journal(self.folder)
+        """What the disk refused when the project was open last, if it continues this project; else it is kept apart.
+
+        It does not if the project was changed since, or if another one stands in its place.
+        """
+        spare, saved = spare_journal(self.folder), min(self._files.edits)
         known = {record["n"]: record for record in contents.records}
-        spared = tuple(r for r in read_journal(spare).records if known.get(r["n"]) != r)
-        if any(r["n"] in known or r["n"] <= max(self._files.edits) for r in spared):
+        kept_apart = sorted(read_journal(spare).records, key=itemgetter("n"))
+        spared = tuple(r for r in kept_apart if known.get(r["n"]) != r)
+        if not spared:
+            with suppress(OSError):
+                spare.unlink(missing_ok=True)  # all of it came to the disk in time
+            return ()
+        first = max(contents.last, saved) + 1
+        if [r["n"] for r in spared] != list(range(first, first + len(spared))):
             kept = free_name(spare, "not used")
             os.replace(spare, kept)
             self.notes.append(
                 f"{len(spared)} edits that could not be written when the project was open last are not used, because it was "
-                f"changed since. They are kept in {kept}."
+                f"changed since, or is another one. They are kept in {kept}."
             )
             return ()
         return spared

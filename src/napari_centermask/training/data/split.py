@@ -191,6 +191,8 @@ def _held_half(box: Box, part: float, cells: Sequence[Instance]) -> Box:
     most = max(1, int(part * len(middles)))
     if middles and not 1 <= sum(middle >= at for middle in middles) <= most:
         at = math.ceil((middles[-most - 1] + middles[-most]) / 2) if most < len(middles) else int(middles[0])
+        if at > middles[-1]:  # the last cells lie in one line
+            at = int(middles[-most])
         at = max(box[axis] + 1, at)
     return (at, x0, y1, x1) if axis == 0 else (y0, at, y1, x1)
 

@@ -315,7 +315,7 @@ class _Run:
             if trainer.progress.best < 0:
                 yield from self._evaluate()
         self.control.clear()
-        self._report_ap()
+        yield from self._report_ap()
         yield DoneEvent(
             step=trainer.progress.step,
             best=trainer.progress.best,
@@ -324,13 +324,17 @@ class _Run:
             model=str(best) if best.exists() else None,
         )
 
-    def _report_ap(self) -> None:
-        """Write AP over steps and time as a table, and as a figure where matplotlib is installed."""
+    def _report_ap(self) -> Events:
+        """Write AP over steps and time as a table, and as a figure where matplotlib is installed; the model is there already."""
         points = ap_points(self.trainer.progress.curves)
-        if points:
+        if not points:
+            return
+        try:
             write_csv(self.settings.out / AP_TABLE, points)
             with suppress(MissingExtra):
                 draw_ap(self.settings.out / AP_FIGURE, points)
+        except (CannotSave, OSError) as error:
+            yield NoticeEvent(message=f"The curve of the AP was not written: {error}")
 
 
 def _write_run(settings: TrainSettings) -> None:

@@ -76,12 +76,16 @@ class Canvas:
         self._actions.clear()
 
     def add(self, source: Image, layer: Layer) -> None:
-        """Add a layer above its image, if it is not in the viewer; the layer selection stays."""
+        """Add a layer above its image, or leave it there; the layer selection stays."""
         viewer = self._viewer()
         if viewer is None or layer in viewer.layers:
             if layer in self._waiting:
                 self._waiting.remove(layer)
             self._leaving = [(other, role) for other, role in self._leaving if other is not layer]
+            if viewer is not None and source in viewer.layers:
+                at = viewer.layers.index(layer)
+                if at < viewer.layers.index(source):  # a reused layer, whose new image came after it
+                    viewer.layers.move(at, len(viewer.layers))
             return
         layers = viewer.layers
         active = layers.selection.active
