@@ -60,7 +60,7 @@ def test_judged_cells_follow_if_asked_for_and_rejected_ones_never(viewer, open_b
     dock = open_bright({(): cells(statuses=statuses)})
     edits, box = dock.viability.edits, dock.classification.box
     classified(dock, qtbot, classifier)
-    assert "you judged them all" in reported(dock)
+    assert "you reviewed them all" in reported(dock)
     assert edits.history.undo_name is None
     box.judged.click()
     classified(dock, qtbot)
@@ -145,7 +145,7 @@ def test_in_a_project_the_categories_are_kept_and_reviewed_images_left(viewer, p
     assert {k: c.name for k, c in projects.project.categories.items()} == {1: "cell", 2: "living", 3: "dead"}
     projects.show(2)
     classified(dock, qtbot)
-    assert "you judged them all" in reported(dock)
+    assert "you reviewed them all" in reported(dock)
     session_of(viewer).settle()
     projects.close()  # not saved: the journal has it
     with Project.open(project) as again:

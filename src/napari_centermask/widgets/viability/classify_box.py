@@ -110,7 +110,7 @@ class ClassifyBox(QWidget):
         self.mean.setToolTip(
             "An ensemble: the mean of the probabilities that the cells have and those of the classifier."
         )
-        self.judged = QCheckBox("Also cells that I judged")
+        self.judged = QCheckBox("Include reviewed cells")
         self.judged.setToolTip(
             "Also change cells that you categorised, accepted or corrected, and cells in reviewed regions."
         )

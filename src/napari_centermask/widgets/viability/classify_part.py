@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.viability.controls import Controls
     from napari_centermask.widgets.viability.threshold import Viability
 
-_ALL_JUDGED = "No cell is left to classify: you judged them all. Tick 'Also cells that I judged' to classify those."
+_ALL_JUDGED = "No cell is left to classify: you reviewed them all. Tick 'Include reviewed cells' to classify them too."
 
 
 class ClassifyPart:

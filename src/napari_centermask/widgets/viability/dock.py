@@ -37,7 +37,7 @@ _HELP = """
 <p><b>Live and dead</b></p>
 <ol>
 <li>If the cells have no categories yet, "Classify the cells" gives them some with a classifier, in all frames, as one
-edit. Cells that you judged keep theirs.</li>
+edit. Cells that you reviewed keep theirs.</li>
 <li>Choose the category that is dead, and move the threshold: cells from this probability on are dead. Colours and counts
 follow while you drag. When you let go, the cells get their categories, as one edit, which can be undone.</li>
 <li>Cells that you categorised, accepted or corrected keep their category. To change one, click it and press Ctrl+1,
