@@ -89,7 +89,7 @@ def _runs(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where the runs of foreground begin in the flat image, how long they are, and their labels; strip by strip."""
     height, width = labels.shape
     rows = max(1, _STRIP // max(1, width))
-    found = []
+    strips = []
     for top in range(0, height if width else 0, rows):
         strip = np.ascontiguousarray(labels[top : top + rows])
         is_new = np.ones(strip.shape, bool)  # a run ends with its row
@@ -98,10 +98,10 @@ def _runs(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         values = strip.ravel()[starts]
         lengths = np.diff(starts, append=strip.size)
         kept = values != 0
-        found.append((starts[kept] + top * width, lengths[kept], values[kept]))
-    if not found:
+        strips.append((starts[kept] + top * width, lengths[kept], values[kept]))
+    if not strips:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, labels.dtype)
-    places, lengths, values = (np.concatenate(part) for part in zip(*found, strict=True))
+    places, lengths, values = (np.concatenate(part) for part in zip(*strips, strict=True))
     return places, lengths, values
 
 
@@ -133,15 +133,15 @@ def _n_joined(
     joined = np.zeros(n, np.int64)
     home: dict[int, int] = {}
 
-    def found(top: int) -> int:
+    def root_of(top: int) -> int:
         while (higher := home.get(top, top)) != top:
             top = higher
         return top
 
     for run in joins.tolist():
-        first = found(int(top_of[before[run]]))
+        first = root_of(int(top_of[before[run]]))
         for other in range(int(before[run]) + 1, int(after[run])):
-            second = found(int(top_of[other]))
+            second = root_of(int(top_of[other]))
             if second != first:
                 home[second] = first
                 joined[label[run]] += 1

@@ -81,7 +81,7 @@ def class_probabilities(features: Features, rows: np.ndarray, *, index: int = 0)
     logits = features.logits[index][rows]
     if logits.shape[1] == 1:
         return np.zeros((len(rows), 0), np.float32)
-    single = np.maximum(_sigmoid(logits), np.finfo(np.float32).tiny)
+    single = np.maximum(sigmoid(logits), np.finfo(np.float32).tiny)
     shares: np.ndarray = single / single.sum(axis=1, keepdims=True)
     return shares
 
@@ -113,8 +113,8 @@ def _candidates(
     logits = features.logits[index]
     lowest = score * score if threshold == "score" else score
     rows, classes = np.nonzero(logits > _logit(lowest) - _SLACK)
-    probability = _sigmoid(logits[rows, classes])
-    product = probability * _sigmoid(features.centerness[index][rows])
+    probability = sigmoid(logits[rows, classes])
+    product = probability * sigmoid(features.centerness[index][rows])
     kept = np.sqrt(product) >= score if threshold == "score" else probability > score
     rows, classes, product = rows[kept], classes[kept], product[kept]
     centres, levels = locations(features.tile_shape, card.strides)
@@ -157,7 +157,8 @@ def _top_per_level(product: np.ndarray, levels: np.ndarray, count: int) -> np.nd
     return np.concatenate(chosen) if chosen else np.zeros(0, np.int64)
 
 
-def _sigmoid(x: np.ndarray) -> np.ndarray:
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Probabilities of logits, float32 of the same shape."""
     with np.errstate(over="ignore"):
         return 1.0 / (1.0 + np.exp(-x.astype(np.float32, copy=False)))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from napari_centermask.engines import Engine, Features
+from napari_centermask.engines.decode import sigmoid
 from napari_centermask.models.store.card import ModelCard
 
 FLIPS: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))
@@ -32,7 +33,7 @@ class MirroredEngine:
         seen = [self._engine.features(np.ascontiguousarray(np.flip(tiles, axes))) for axes in FLIPS]
         back = [self._turned_back(one, axes) for one, axes in zip(seen, FLIPS, strict=True)]
         logits, ltrb, centerness = (np.stack(arrays) for arrays in zip(*back, strict=True))
-        classes, centres = _sigmoid(logits), _sigmoid(centerness)
+        classes, centres = sigmoid(logits), sigmoid(centerness)
         weight = (classes.max(axis=-1) * centres)[..., None] + np.finfo(np.float32).tiny
         return Features(
             seen[0].tile_shape,
@@ -86,11 +87,6 @@ def _flipped_boxes(boxes: np.ndarray, axes: tuple[int, ...], height: int, width:
     if 2 in axes:
         boxes[:, [1, 3]] = height - boxes[:, [3, 1]]
     return boxes
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        return np.asarray(1 / (1 + np.exp(-x.astype(np.float32, copy=False))))
 
 
 def _logit(p: np.ndarray) -> np.ndarray:

@@ -65,12 +65,12 @@ def greedy_matches(
         for t, threshold in enumerate(np.minimum(IOUS, 1 - 1e-10)):
             free = np.ones(iou.shape[1], dtype=bool)
             for d in np.flatnonzero(iou.max(axis=1) >= threshold):
-                for found, some in groups:
+                for matched, some in groups:
                     row = np.where(free & some, iou[d], -1.0)
                     best = len(row) - 1 - int(np.argmax(row[::-1]))  # COCOeval takes the last of several equal ones
                     if row[best] >= threshold:
                         free[best] = False
-                        found[t, d] = True
+                        matched[t, d] = True
                         break
     if image.inside is not None:
         ignored |= image.inside[order] >= np.minimum(IOUS, 1 - 1e-10)[:, None]
@@ -114,7 +114,7 @@ def coco_scores(
 ) -> dict[str, float | int | None]:
     """AP, AP50, AP75 and AR, means over the categories that occur; None if none does."""
     each = (average_precision(images, max_detections, areas) for images in per_category.values())
-    results = [found for found in each if found is not None]
+    results = [one for one in each if one is not None]
     if not results:
         return {"AP": None, "AP50": None, "AP75": None, "AR": None, "maxDets": max_detections}
     precision = np.mean([p for p, _ in results], axis=0)
@@ -150,11 +150,11 @@ def scores_by_size(per_category: Mapping[str, list[ImageScores]], max_detections
     inner = (np.floor(np.quantile(areas, (1 / 3, 2 / 3))) + 0.5).tolist()
     rows = {}
     for name, low, high in zip(SIZES, (0.0, *inner), (*inner, np.inf), strict=True):
-        found = coco_scores(per_category, max_detections, (low, high))
+        scores = coco_scores(per_category, max_detections, (low, high))
         rows[name] = {
             "n": int(_within(areas, (low, high)).sum()),
             "area": [low or None, None if high == np.inf else high],
-            "AP": found["AP"],
-            "AP50": found["AP50"],
+            "AP": scores["AP"],
+            "AP50": scores["AP50"],
         }
     return rows

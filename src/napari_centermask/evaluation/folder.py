@@ -136,9 +136,9 @@ def class_mapper(engine: AnyEngine, settings: SegmentSettings) -> Callable[[Imag
         planes, own = planes_of(image), named(settings, image.channel_names)
         only, check = {image.index(record.plane)}, len(planes) > 1
         steps = segment_planes(planes, engine, own, only=only, check=check, classes=True)
-        (found,) = (step for step in steps if isinstance(step, PlaneCells))
-        assert found.classes is not None
-        return ClassMap(found.classes, engine.card.model.categories)
+        (plane,) = (step for step in steps if isinstance(step, PlaneCells))
+        assert plane.classes is not None
+        return ClassMap(plane.classes, engine.card.model.categories)
 
     return class_map_of
 

@@ -13,10 +13,8 @@ from napari_centermask.io.rle import Crop
 _PART = 1 << 20
 """Pixels of one step: what stays in a processor's cache."""
 _POINTS = 1 << 16  # of the outlines that are filled in one step
-_MOST_PIXELS, _MOST_CROSSINGS = (
-    1 << 25,
-    1 << 22,
-)  # of one step; what is beyond is filled cell by cell, and may be refused
+_MOST_PIXELS, _MOST_CROSSINGS = 1 << 25, 1 << 22
+"""Of one step; what is beyond is filled cell by cell, and may be refused."""
 
 
 def trace_all(cells: Sequence[Instance]) -> Iterator[list[Polygon]]:
@@ -157,8 +155,8 @@ def _filled(
     plain = [outlines[k][0] for k in np.flatnonzero(is_plain).tolist()]
     drawn = iter(_drawn(plain, shape) if plain else [])
     for polygons, name, is_one in zip(outlines, names, is_plain.tolist(), strict=True):
-        found = next(drawn) if is_one else "hard"
-        yield _tight(fill(polygons, shape, name)) if isinstance(found, str) else found
+        crop = next(drawn) if is_one else "hard"
+        yield _tight(fill(polygons, shape, name)) if isinstance(crop, str) else crop
 
 
 def _drawn(polygons: Sequence[Polygon], shape: tuple[int, int]) -> Iterator[Crop | None | str]:

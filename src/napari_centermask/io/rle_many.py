@@ -113,22 +113,22 @@ def _drawn(n: int, text_of: np.ndarray, y: np.ndarray, x: np.ndarray, lengths: n
     """Crops out of the vertical runs of n masks, sorted by mask and column."""
     if not len(text_of):
         return [None] * n
-    found = np.unique(text_of)
-    starts = np.searchsorted(text_of, found)
+    drawn = np.unique(text_of)
+    starts = np.searchsorted(text_of, drawn)
     stops = np.append(starts[1:], len(text_of)) - 1
     y0, y1 = np.minimum.reduceat(y, starts), np.maximum.reduceat(y + lengths, starts)
     x0, h, w = x[starts], y1 - y0, x[stops] + 1 - x[starts]
     if int((h * w).sum()) > _MOST_PIXELS:
         return None
     offsets = np.cumsum(h * w) - h * w
-    k = np.repeat(np.arange(len(found)), stops + 1 - starts)
+    k = np.repeat(np.arange(len(drawn)), stops + 1 - starts)
     at = offsets[k] + (x - x0[k]) * h[k] + y - y0[k]
     steps = np.zeros(int((h * w).sum()) + 1, np.int8)
     steps[at] = 1
     steps[at + lengths] -= 1  # a run may start where one ends
     filled = np.cumsum(steps, out=steps).view(bool)
     crops: list[Crop | None] = [None] * n
-    rows = zip(found.tolist(), y0.tolist(), x0.tolist(), offsets.tolist(), h.tolist(), w.tolist(), strict=True)
+    rows = zip(drawn.tolist(), y0.tolist(), x0.tolist(), offsets.tolist(), h.tolist(), w.tolist(), strict=True)
     for text, top, left, at_, rows_, columns in rows:
         mask = filled[at_ : at_ + rows_ * columns].reshape(columns, rows_).T.copy()
         crops[text] = top, left, mask

@@ -8,7 +8,7 @@ from napari_centermask.core.instances import Box, Instance
 from napari_centermask.core.paste import paste_many
 from napari_centermask.core.probabilities import tempered
 from napari_centermask.engines import Detections, Engine, Features
-from napari_centermask.engines.decode import detect, locations
+from napari_centermask.engines.decode import detect, locations, sigmoid
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.settings import SegmentSettings
@@ -96,8 +96,7 @@ def _votes_in(box: np.ndarray, features: Features, card: ModelCard) -> np.ndarra
         return np.ones((1, 1))
     centres, _ = locations(features.tile_shape, card.strides)
     weight = _centred(np.broadcast_to(box, (len(centres), 4)), centres)
-    with np.errstate(over="ignore"):
-        votes = weight[:, None] / (1 + np.exp(-features.logits[0]))
+    votes = weight[:, None] * sigmoid(features.logits[0])
     total = votes.sum(axis=0, keepdims=True)
     return total / total.sum() if total.sum() > 0 else np.full((1, n), 1 / n)
 

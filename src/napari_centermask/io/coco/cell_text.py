@@ -44,12 +44,12 @@ def own_text(cell: Instance, quoted: dict[str, str]) -> str:
     score, quality, order = float(cell.score), float(cell.mask_quality), float(cell.order)
     if not math.isfinite(score + quality + order) and not all(map(math.isfinite, (score, quality, order))):
         raise ValueError(f"Out of range float values are not JSON compliant: cell {cell.id}")
-    told = ""
+    probabilities = ""
     if cell.probabilities:
-        told = f'"probabilities": {json.dumps([float(p) for p in cell.probabilities], allow_nan=False)}, '
+        probabilities = f'"probabilities": {json.dumps([float(p) for p in cell.probabilities], allow_nan=False)}, '
     status = quoted.get(cell.status) or quoted.setdefault(cell.status, json.dumps(cell.status))
     source = quoted.get(cell.source) or quoted.setdefault(cell.source, json.dumps(cell.source))
     return (
-        f'{{{told}"id": {cell.id}, "score": {score!r}, "mask_quality": {quality!r}, "status": {status}, '
+        f'{{{probabilities}"id": {cell.id}, "score": {score!r}, "mask_quality": {quality!r}, "status": {status}, '
         f'"source": {source}, "order": {order!r}}}'
     )

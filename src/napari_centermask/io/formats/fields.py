@@ -164,8 +164,8 @@ def place(result: Result, cells: Sequence[tuple[Index, Instance]]) -> None:
             next_id += 1
             cell = replace(cell, id=next_id)
         planes.setdefault(index, []).append(cell)
-    for index, found in planes.items():
-        cells_there = Instances(result.shape, found, categories=result.categories, are_checked=True)
+    for index, members in planes.items():
+        cells_there = Instances(result.shape, members, categories=result.categories, are_checked=True)
         result.put(index, cells_there, keep_ids=True)
 
 

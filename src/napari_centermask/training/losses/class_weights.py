@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +26,7 @@ def class_weights(settings: TrainSettings) -> np.ndarray:
     BadSettings
         If the training images have no pixels of a category.
     """
-    categories = settings.model.categories
-    pixels = _summed(settings, _pixels)
-    if missing := [name for name, n in zip(["background", *categories], pixels, strict=True) if not n]:
-        raise BadSettings(
-            f"losses.class_weights=balanced needs pixels of each class, but the training images have none of "
-            f"{', '.join(missing)}. Annotate some, leave the category out, or set losses.class_weights to none."
-        )
-    return (np.median(pixels) / pixels).astype(np.float32)
+    return _balanced(settings, ["background", *settings.model.categories], _pixels, "losses", "pixels of each class")
 
 
 def category_weights(settings: TrainSettings) -> np.ndarray:
@@ -44,25 +37,25 @@ def category_weights(settings: TrainSettings) -> np.ndarray:
     BadSettings
         If the training images have no cell of a category.
     """
-    categories = settings.model.categories
-    cells = _summed(settings, _cells)
-    if missing := [name for name, n in zip(categories, cells, strict=True) if not n]:
-        raise BadSettings(
-            f"instance_losses.class_weights=balanced needs cells of each category, but the training images have none of "
-            f"{', '.join(missing)}. Annotate some, leave the category out, or set instance_losses.class_weights to none."
-        )
-    return (np.median(cells) / cells).astype(np.float32)
+    return _balanced(settings, settings.model.categories, _cells, "instance_losses", "cells of each category")
 
 
-def _summed(settings: TrainSettings, count: Callable[..., np.ndarray]) -> np.ndarray:
-    """The counts of all training images together."""
-    total = np.zeros(())
+def _balanced(
+    settings: TrainSettings, names: Sequence[str], count: Callable[..., np.ndarray], group: str, needed: str
+) -> np.ndarray:
+    """The median of the training images' counts over each one's own; `group` is that of the setting."""
+    counts = np.zeros(len(names))
     for folder in settings.data:
         records = read_coco(annotation_file(folder, "train"), images_root=Path(folder) / "images")
         partial = is_partial(records)
         for record in records:
-            total = total + count(record, settings.model.categories, partial=partial)
-    return total
+            counts += count(record, settings.model.categories, partial=partial)
+    if missing := [name for name, n in zip(names, counts, strict=True) if not n]:
+        raise BadSettings(
+            f"{group}.class_weights=balanced needs {needed}, but the training images have none of "
+            f"{', '.join(missing)}. Annotate some, leave the category out, or set {group}.class_weights to none."
+        )
+    return (np.median(counts) / counts).astype(np.float32)
 
 
 def _cells(record: ImageRecord, categories: list[str], *, partial: bool) -> np.ndarray:
