@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 from napari_centermask import cli
 from napari_centermask.evaluation import folder as evaluation_folder
+from napari_centermask.evaluation import report as evaluation_report
 from napari_centermask.io import images, measurements
 from napari_centermask.pipeline import ranking
 
@@ -51,6 +53,25 @@ def test_an_evaluation_reports_what_was_done(fields, tmp_path, stopped_at, capsy
     report = json.loads((tmp_path / "r.json").read_text())
     assert report["n_images"] == 3
     assert not report["stopped"]
+
+
+@pytest.mark.parametrize("judged", ["model", "predictions"])
+def test_a_stop_while_an_image_is_scored_keeps_that_image_too(fields, tmp_path, monkeypatch, judged):
+    scored, real = [], evaluation_report.covered_fraction
+
+    def covered_fraction(cells):
+        scored.append(len(cells))
+        if len(scored) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return real(cells)
+
+    monkeypatch.setattr(evaluation_report, "covered_fraction", covered_fraction)
+    tokens = ["evaluate", "--data", str(fields), "--split", "test", "--json", str(tmp_path / "r.json")]
+    tokens += ["--predictions", str(fields / "annotations_test.json")] if judged == "predictions" else []
+    assert cli.run(tokens) == 130
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert [row["name"] for row in report["per_image"]] == ["1.png", "2.png"]
+    assert report["stopped"]
 
 
 def test_an_evaluation_of_which_nothing_is_done_reports_nothing(fields, tmp_path, stopped_at):

@@ -1,5 +1,7 @@
 """A run over many files leaves out the bad ones, whatever they raise, and says why."""
 
+import signal
+
 import pytest
 
 from napari_centermask.core.errors import BadImage, BadSettings, Cancelled
@@ -38,3 +40,23 @@ def test_who_stops_the_work_and_what_concerns_all_ends_it(error):
     with pytest.raises(error), left_out.unless_done("a"):
         raise error
     assert not left_out
+
+
+def test_a_stop_while_a_result_is_used_comes_after_it():
+    left_out, used, before = LeftOut[str](), [], signal.getsignal(signal.SIGINT)
+    for name in left_out.until_stopped("abc"):
+        if name == "b":
+            signal.raise_signal(signal.SIGINT)
+        used.append(name)
+    assert used == ["a", "b"]
+    assert left_out.stopped
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_stop_ends_everything():
+    results = LeftOut[str]().until_stopped("abc")
+    assert next(results) == "a"
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    results.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from killed import Player
 
 from napari_centermask.core.history import History
 from napari_centermask.core.result import Result
@@ -20,13 +20,6 @@ from napari_centermask.io.project import Project
 KILLS = 200
 SCRIPT = Path(__file__).with_name("killed.py")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-
-
-def player_class():
-    spec = importlib.util.spec_from_file_location("killed", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Player
 
 
 def same(a: dict[int, Result], b: dict[int, Result]) -> bool:
@@ -90,13 +83,12 @@ def results_of(folder) -> dict[int, Result]:
 @pytest.mark.timeout(600)
 def test_200_kills_lose_at_most_the_stroke_in_progress(folder, server):
     rng = np.random.default_rng(1)
-    player = player_class()
     before, taken, during = results_of(folder), 0, 0
     for seed in range(KILLS):
         said = killed_after(server, folder, seed, int(rng.integers(0, 20)), float(rng.uniform(0, 0.02)))
         after = results_of(folder)
         steps = int(said[-1]) if said else 0
-        simulated = player({id: History(result) for id, result in before.items()}, seed)
+        simulated = Player({id: History(result) for id, result in before.items()}, seed)
         for _ in range(steps):
             simulated.step()
         equal = same(before, after)

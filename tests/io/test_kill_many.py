@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import killed_many as script
 import numpy as np
 import pytest
 
@@ -18,16 +18,6 @@ from napari_centermask.io.project import Project
 
 SCRIPT = Path(__file__).with_name("killed_many.py")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-
-
-def _script():
-    spec = importlib.util.spec_from_file_location("killed_many", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-script = _script()
 
 
 @pytest.fixture(scope="module")

@@ -277,7 +277,8 @@ def evaluate_predictions(
         )
 
     def pairs() -> Iterator[tuple[Instances, Instances, float | None]]:
-        for number, record in enumerate(records, start=1):
+        done = records if left_out is None else left_out.until_stopped(records)
+        for number, record in enumerate(done, start=1):
             cells = Instances(record.shape, categories=record.instances.categories)
             with nullcontext() if left_out is None else left_out.unless_done(image_name(record)):
                 if (own := predicted.get(key_of(record))) is not None:

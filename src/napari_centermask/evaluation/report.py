@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from napari_centermask.evaluation.boundary import boundary_ious
 from napari_centermask.evaluation.class_maps import ClassMap, PixelCounts, class_map
 from napari_centermask.evaluation.coco_ap import ImageScores, coco_scores, scores_by_size
 from napari_centermask.evaluation.counts import IOUS, Counts, ap_by_iou, mean_ap
-from napari_centermask.evaluation.matching import covered_fraction, inside_any, match, pair
+from napari_centermask.evaluation.matching import Pairs, covered_fraction, inside_any, match, pair
 
 OVERLAP = 0.05
 """A cell counts as overlapping if it shares at least this fraction of its area with others; a choice
@@ -128,11 +128,10 @@ def evaluate(
         report.n_instances += len(truth)
         if seconds is not None:
             report.seconds.append(seconds)
-        everything = list(predicted)
-        kept = [i for i in everything if i.score >= score]
-        row = _add_image(report, list(truth), kept, truth, ignored)
+        image = _Image.of(truth, predicted, score, ignored)
+        row = _add_image(report, image)
         if details:
-            row |= _add_details(report, truth, predicted, kept, ignored, next(maps))
+            row |= _add_details(report, image, next(maps))
         report.per_image.append(({"name": next(labels)} if labels is not None else {}) | row)
         _add_categories(images, by_category, truth, predicted, score, ignored)
     report.coco = coco_scores(images, max_detections)
@@ -149,36 +148,46 @@ def evaluate(
     return report
 
 
-def _add_image(
-    report: Report, truth: list[Instance], kept: list[Instance], instances: Instances, crowds: Sequence[Instance]
-) -> dict[str, Any]:
-    pairs, inside = pair(truth, kept), inside_any(kept, crowds)
+@dataclass(frozen=True)
+class _Image:
+    """The annotated cells of an image, the predicted ones, and those that count, paired with the annotated ones once."""
+
+    truth: Instances
+    predicted: Instances
+    crowds: Sequence[Instance]
+    cells: list[Instance]
+    kept: list[Instance]
+    pairs: Pairs
+    inside: np.ndarray
+
+    @classmethod
+    def of(cls, truth: Instances, predicted: Instances, score: float, crowds: Sequence[Instance]) -> Self:
+        """Pair the cells from a score on; `inside` is the part of each in a crowd region."""
+        cells, kept = list(truth), [i for i in predicted if i.score >= score]
+        return cls(truth, predicted, crowds, cells, kept, pair(cells, kept), inside_any(kept, crowds))
+
+
+def _add_image(report: Report, image: _Image) -> dict[str, Any]:
+    cells, kept, pairs, inside = image.cells, image.kept, image.pairs, image.inside
     for threshold, counts in report.counts.items():
         matched = match(pairs, threshold)[1]
-        counts.add(len(matched), len(truth), len(kept) - _n_ignored(inside, matched))
+        counts.add(len(matched), len(cells), len(kept) - _n_ignored(inside, matched))
     t, p, iou = match(pairs, 0.5)
     report.matched_iou += iou.tolist()
     report.matched_dice += (2 * iou / (1 + iou)).tolist()
-    reached = np.zeros(len(truth))
+    reached = np.zeros(len(cells))
     reached[t] = iou
-    overlapping = covered_fraction(instances) >= OVERLAP
+    overlapping = covered_fraction(image.truth) >= OVERLAP
     report.overlap_iou += reached[overlapping].tolist()
     own = Counts()
-    own.add(len(t), len(truth), len(kept) - _n_ignored(inside, p))
-    return {"n_truth": len(truth), "n_predicted": len(kept), "f1": own.f1, "ap50": own.ap}
+    own.add(len(t), len(cells), len(kept) - _n_ignored(inside, p))
+    return {"n_truth": len(cells), "n_predicted": len(kept), "f1": own.f1, "ap50": own.ap}
 
 
-def _add_details(
-    report: Report,
-    truth: Instances,
-    predicted: Instances,
-    kept: list[Instance],
-    crowds: Sequence[Instance],
-    own: ClassMap | None,
-) -> dict[str, Any]:
+def _add_details(report: Report, image: _Image, own: ClassMap | None) -> dict[str, Any]:
     """Compare outlines and class maps of an image."""
-    cells, inside = list(truth), inside_any(kept, crowds)
-    close = pair(cells, kept).at_least(IOUS[0])
+    cells, kept, inside = image.cells, image.kept, image.inside
+    close = image.pairs.at_least(IOUS[0])
     outlines = boundary_ious(close, cells, kept)
     # The smaller of the two, as the paper recommends for AP: a ring without a middle has a perfect outline.
     limited = replace(close, iou=np.minimum(outlines, close.iou))
@@ -189,24 +198,23 @@ def _add_details(
     t, p, _ = match(close, IOUS[0])
     values = [of_pair[i, j] for i, j in zip(t, p, strict=True)]
     report.boundary_iou += values
-    pixels = _pixels(truth, predicted, kept, crowds, own)
+    pixels = _pixels(image, own)
     report.pixels.update(pixels)
     return {"boundary_iou": _mean(values), "miou": pixels.to_json()["miou"]}
 
 
-def _pixels(
-    truth: Instances, predicted: Instances, kept: Sequence[Instance], crowds: Sequence[Instance], own: ClassMap | None
-) -> PixelCounts:
+def _pixels(image: _Image, own: ClassMap | None) -> PixelCounts:
     """The pixels of an image by their true and predicted category, by the network's own class map if there is one."""
-    true_name, predicted_name = _namers(truth, predicted)
-    drawn = _drawn(list(truth), true_name, truth.shape)
+    truth = image.truth
+    true_name, predicted_name = _namers(truth, image.predicted)
+    drawn = _drawn(image.cells, true_name, truth.shape)
     if own is None:
-        own = _drawn(kept, predicted_name, truth.shape)
+        own = _drawn(image.kept, predicted_name, truth.shape)
     elif len(own.names) == len(truth.categories) == 1:
         own = replace(own, names=list(truth.categories.values()))
     names = sorted({*drawn.names, *own.names})
     pixels = PixelCounts()
-    pixels.add(drawn.numbered_as(names), own.numbered_as(names), names, unknown=crowds)
+    pixels.add(drawn.numbered_as(names), own.numbered_as(names), names, unknown=image.crowds)
     return pixels
 
 

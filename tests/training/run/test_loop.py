@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from napari_centermask.core.errors import TrainingFailed
+from napari_centermask.core.errors import CannotSave, TrainingFailed
 from napari_centermask.evaluation.training_curve import ap_points
 from napari_centermask.events import write
 from napari_centermask.models.store.checkpoint import load_model
@@ -48,6 +48,17 @@ def test_a_run_reports_ap_over_steps_and_over_the_time_of_training(settings):
     assert [(int(r["step"]), float(r["seconds"])) for r in rows] == [(e.step, e.training_seconds) for e in scores]
     assert {(r["AP"], r["AP50"]) for r in rows} == {("0.25", "0.5")}
     assert (settings.out / "ap.png").is_file()
+
+
+def test_a_table_that_cannot_be_written_does_not_make_a_finished_run_fail(settings, monkeypatch):
+    def full(path, points):
+        raise CannotSave(f"Cannot save {path}: no space left on the disk.")
+
+    monkeypatch.setattr(loop, "write_csv", full)
+    *_, notice, done = events(settings, evaluate=lambda *_: {"AP": 0.25})
+    assert "ap.csv: no space left" in notice.message
+    assert done.event == "done"
+    assert done.model
 
 
 def test_without_matplotlib_a_run_reports_the_table_alone(settings, monkeypatch):
