@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -32,3 +35,19 @@ def test_no_boxes_give_no_masks(engine, tiles):
 def test_a_device_that_it_does_not_have_is_refused(nuclei):
     with pytest.raises(BadSettings, match="onnx or torch"):
         compile_graph(nuclei.graphs[0], "cuda", None)
+
+
+def test_a_signal_after_an_engine_is_freed_reaches_python(nuclei):
+    code = f"""
+import signal
+from napari_centermask.engines.openvino import compile_graph
+graphs = [compile_graph({str(nuclei.graphs[0])!r}, "cpu", 1) for _ in range(2)]
+while graphs:
+    del graphs[0]
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "stopped\n"), done.stderr

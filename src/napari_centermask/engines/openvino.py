@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,14 +77,24 @@ class OpenVinoMapEngine:
 
 def compile_graph(path: Path, device: str, threads: int | None) -> Any:
     """A graph ready to run on the CPU."""
-    try:
-        import openvino
-    except ImportError as error:
-        raise MissingExtra(f"The engine 'openvino' needs OpenVINO ({error}): pip install openvino") from error
     if device not in ("auto", "cpu"):
         raise BadSettings(f"The engine openvino runs on device auto or cpu, not {device!r}. Use engine onnx or torch.")
     # Without this hint OpenVINO computes in bf16 on some CPUs, and results differ from machine to machine.
     config: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     if threads:
         config["INFERENCE_NUM_THREADS"] = threads
-    return openvino.Core().compile_model(str(path), "CPU", config)
+    return _core().compile_model(str(path), "CPU", config)
+
+
+@cache
+def _core() -> Any:
+    """The process's one core, which is never freed.
+
+    A core gives the thread that compiles a stack for signals and, when it is freed, puts back the one that it met. With two cores
+    that can be the freed one of the other, and then the next signal, such as Ctrl-C, ends the process (docs/upstream.md).
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise MissingExtra(f"The engine 'openvino' needs OpenVINO ({error}): pip install openvino") from error
+    return openvino.Core()

@@ -111,9 +111,9 @@ def test_an_image_that_changed_on_disk_is_refused_and_the_one_in_view_stays(view
 def test_what_is_drawn_on_a_copy_of_a_project_image_is_kept_by_the_autosave(viewer, projects):
     copied = viewer.add_image(projects.layer.data, name="copy", metadata=dict(projects.layer.metadata)).__wrapped__
     edit_session_of(projects.session, copied).add(np.ones((9, 9), bool), (30, 30))
-    from napari_centermask.widgets.viewer.state import autosaves_of
+    from napari_centermask.widgets.viewer.state import state_of
 
-    assert copied in autosaves_of(viewer)._kept
+    assert copied in state_of(viewer).autosaves._kept
     assert len(projects.project.result(1)) == 1
 
 

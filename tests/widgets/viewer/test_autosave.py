@@ -9,7 +9,7 @@ from napari_centermask.io.recovery import recovery_folder
 from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.edit.review_dock import ReviewDock
 from napari_centermask.widgets.viewer.planes import ImagePlanes
-from napari_centermask.widgets.viewer.state import autosaves_of, session_of
+from napari_centermask.widgets.viewer.state import session_of, state_of
 from napari_centermask.widgets.viewer.writer import write_coco
 
 
@@ -34,7 +34,7 @@ def died(make_napari_viewer_proxy):
     edits = edit_session_of(session, image)
     edits.run_tool("accept", ids=(1,))
     edits.add(np.ones((7, 7), bool), (40, 40))
-    autosaves_of(viewer)._kept.pop(image)[1].close()
+    state_of(viewer).autosaves._kept.pop(image)[1].close()
     return viewer, session, image, edits
 
 
@@ -58,7 +58,7 @@ def test_unsaved_work_is_offered_and_taken_back(died, viewer, notices, qtbot):
 
 def test_unsaved_work_can_be_forgotten(died, viewer):
     image = add(viewer)
-    autosaves = autosaves_of(viewer)
+    autosaves = state_of(viewer).autosaves
     assert autosaves.offer(image) is not None
     autosaves.discard(image)
     assert autosaves.offer(image) is None
@@ -67,7 +67,7 @@ def test_unsaved_work_can_be_forgotten(died, viewer):
 
 def test_another_image_is_offered_nothing(died, viewer):
     session_of(viewer)
-    assert autosaves_of(viewer).offer(add(viewer, name="other")) is None
+    assert state_of(viewer).autosaves.offer(add(viewer, name="other")) is None
 
 
 def test_predictions_alone_leave_nothing_on_the_disk(viewer):
@@ -86,4 +86,4 @@ def test_saving_ends_the_offer(make_napari_viewer_proxy, viewer, tmp_path):
     write_coco(str(tmp_path / "cells.json"), cells.data, cells.as_layer_data_tuple()[1])
     again = make_napari_viewer_proxy()
     session_of(again)
-    assert autosaves_of(again).offer(add(again)) is None
+    assert state_of(again).autosaves.offer(add(again)) is None

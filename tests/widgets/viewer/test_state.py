@@ -10,13 +10,13 @@ from napari_centermask.models.store import zoo
 from napari_centermask.widgets.project.dock import ProjectDock
 from napari_centermask.widgets.project.session import project_session_of
 from napari_centermask.widgets.segment.dock import SegmentDock
-from napari_centermask.widgets.viewer.state import model_in_use, session_of, state_of
+from napari_centermask.widgets.viewer.state import session_of, state_of
 
 
 def test_a_proxy_and_its_viewer_have_one_state(viewer, make_napari_viewer):
     state = state_of(viewer)
     assert state_of(viewer.__wrapped__) is state
-    assert (session_of(viewer), model_in_use(viewer)) == (state.session, state.in_use)
+    assert (session_of(viewer), state_of(viewer).in_use) == (state.session, state.in_use)
     assert state_of(make_napari_viewer()) is not state
 
 
@@ -50,7 +50,7 @@ def models(engine, monkeypatch):
 
 
 def test_the_segment_dock_tells_and_follows(models, dock, viewer):
-    in_use, combo = model_in_use(viewer), dock.model.models
+    in_use, combo = state_of(viewer).in_use, dock.model.models
     assert in_use.name == combo.currentText() == "first"
     combo.setCurrentText("second")
     assert in_use.name == "second"
@@ -64,7 +64,7 @@ def test_the_segment_dock_tells_and_follows(models, dock, viewer):
 
 
 def test_predictions_ahead_follow_it_and_may_go_by_another(models, viewer):
-    in_use = model_in_use(viewer)
+    in_use = state_of(viewer).in_use
     in_use.choose("second")
     project = ProjectDock(viewer)
     viewer.window.add_dock_widget(project, name="project")

@@ -97,16 +97,6 @@ def session_of(viewer: Viewer) -> Session:
     return state_of(viewer).session
 
 
-def autosaves_of(viewer: Viewer) -> Autosaves:
-    """The viewer's autosaves."""
-    return state_of(viewer).autosaves
-
-
-def model_in_use(viewer: Viewer) -> ModelInUse:
-    """The viewer's model in use."""
-    return state_of(viewer).in_use
-
-
 def note_saved(result: Result) -> None:
     """Note that these cells were saved to a file, so that no viewer offers them."""
     for state in list(_STATES.values()):
