@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import tifffile
@@ -42,6 +44,10 @@ def test_channels_are_not_taken_for_pages(tmp_path, shape, options, axes):
         ((4, 40, 48), "CYX", "ZYX"),
         ((12, 40, 48), "ZYX", ""),
         ((3, 4, 40, 48), "TCYX", "TZYX"),
+        ((2, 12, 40, 48), "CZYX", "TZYX"),
+        ((30, 32, 8), "YXC", ""),
+        ((3, 9, 2, 40, 48), "TZCYX", "CTZYX"),
+        ((2, 3, 9, 40, 48), "CTZYX", "TZCYX"),
     ],
 )
 def test_arrays_say_what_was_assumed(tmp_path, shape, axes, other):
@@ -49,6 +55,35 @@ def test_arrays_say_what_was_assumed(tmp_path, shape, axes, other):
     read = read_image(tmp_path / "a.npy")
     assert read.axes == axes
     assert read.note == "" if not other else f"--axes {other}" in read.note
+
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((2, 12, 40, 48), {"photometric": "minisblack"}),
+        ((2, 3, 5, 40, 48), {"photometric": "minisblack"}),
+        ((1, 5, 40, 48), {"photometric": "minisblack"}),
+        ((4, 40, 48), {"photometric": "rgb", "planarconfig": "separate"}),
+        ((40, 48, 5), {"photometric": "rgb"}),
+    ],
+)
+def test_what_can_be_read_in_two_ways_says_so_with_a_flag_that_works(tmp_path, shape, options):
+    image = grey(shape)
+    tifffile.imwrite(tmp_path / "a.tif", image, **options)
+    note = read_image(tmp_path / "a.tif").note
+    (other,) = re.findall(r"use --axes ([A-Z]+)", note)
+    read = read_image(tmp_path / "a.tif", axes=other)
+    assert read.axes == other
+    assert np.array_equal(read.data, image.squeeze())
+    assert read_header(tmp_path / "a.tif", axes=other).data.shape == read.data.shape
+
+
+def test_colours_can_be_read_as_channels_or_pages(tmp_path):
+    image = grey((3, 40, 48))
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="rgb", planarconfig="separate")
+    assert np.array_equal(read_image(tmp_path / "a.tif", axes="CYX").data, image)
+    assert read_image(tmp_path / "a.tif", axes="ZYX").leading == (3,)
+    assert read_image(tmp_path / "a.tif", axes="SYX").axes == "YXS"
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.tif"])

@@ -8,6 +8,7 @@ import tifffile
 from made_images import grey
 from PIL import Image
 
+from napari_centermask.core.errors import BadImage
 from napari_centermask.io.formats.labels import read as read_labels
 from napari_centermask.io.images import read_header, read_image, read_plane
 
@@ -46,3 +47,28 @@ def test_a_palette_is_colour_in_an_image_and_labels_in_a_label_image(tmp_path, n
     assert read_header(tmp_path / name).data.shape == image.data.shape
     (result,) = read_labels(tmp_path / name).results
     assert sorted(cell.area for cell in result) == [100, 150]
+
+
+@pytest.mark.parametrize("factor", [1, 256, 257])
+def test_palettes_of_all_writers_have_the_same_colours(tmp_path, factor):
+    table = np.zeros((3, 256), np.uint16)
+    table[0] = np.arange(256) * factor
+    indices = grey()
+    tifffile.imwrite(tmp_path / "a.tif", indices, photometric="palette", colormap=table)
+    assert np.array_equal(read_image(tmp_path / "a.tif").data[..., 0], indices)
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+def test_opacity_is_no_channel(tmp_path, name):
+    image = grey()
+    Image.merge("LA", [Image.fromarray(image), Image.new("L", (48, 40), 255)]).save(tmp_path / name)
+    read = read_image(tmp_path / name)
+    assert read.axes == "YX"
+    assert np.array_equal(read.data, image)
+    assert read_header(tmp_path / name).data.shape == read.data.shape
+
+
+def test_inks_as_real_numbers_are_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.ones((8, 9, 4), np.float32), photometric="separated")
+    with pytest.raises(BadImage, match=r"SEPARATED in float32.*Convert it to RGB"):
+        read_image(tmp_path / "a.tif")

@@ -51,3 +51,32 @@ def test_pixel_sizes_of_imagej(tmp_path, unit, per_unit, um):
 def test_a_printers_resolution_is_not_a_pixel_size(tmp_path, resolution, unit, um):
     tifffile.imwrite(tmp_path / "a.tif", grey(), resolution=(resolution, resolution), resolutionunit=unit)
     assert read_image(tmp_path / "a.tif").pixel_size_um == (None if um is None else pytest.approx(um))
+
+
+def test_imagej_can_have_another_unit_along_y(tmp_path):
+    tifffile.imwrite(
+        tmp_path / "a.tif", grey(), imagej=True, resolution=(2.0, 0.004), metadata={"unit": "um", "yunit": "nm"}
+    )
+    assert read_image(tmp_path / "a.tif").pixel_sizes_um == pytest.approx((0.25, 0.5))
+
+
+@pytest.mark.parametrize("unit", ["µ", "µm", "μm", "Âµm"])
+def test_micrometres_are_known_however_they_are_written(tmp_path, unit):
+    text = f"ImageJ=1.54f\nunit={unit}\n".encode()
+    tifffile.imwrite(tmp_path / "a.tif", grey(), description=text, metadata=None, resolution=(2.0, 2.0))
+    assert read_image(tmp_path / "a.tif").pixel_size_um == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("unit", "per_unit"), [("cm", 118.11), ("um", 1), ("um", 300 / 25_400), ("mm", 72 / 25.4)])
+def test_what_printers_and_defaults_leave_in_imagej_files_is_no_size(tmp_path, unit, per_unit):
+    tifffile.imwrite(
+        tmp_path / "a.tif", grey(), imagej=True, resolution=(per_unit, per_unit), metadata={"unit": unit}
+    )
+    assert read_image(tmp_path / "a.tif").pixel_sizes_um is None
+
+
+@pytest.mark.parametrize("um", [84.667, 264.583])
+def test_a_printers_resolution_in_ome_is_no_size(tmp_path, um):
+    metadata = {"axes": "YX", "PhysicalSizeX": um, "PhysicalSizeY": um}
+    tifffile.imwrite(tmp_path / "a.ome.tif", grey(), metadata=metadata)
+    assert read_image(tmp_path / "a.ome.tif").pixel_sizes_um is None

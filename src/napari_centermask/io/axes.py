@@ -6,7 +6,6 @@ from napari_centermask.core.errors import BadImage
 
 FEW = 8
 """An axis up to this long may be channels: more dyes are not imaged at once."""
-_SHORT = 16  # channels are at most this fraction of the shorter side of the image
 KNOWN = "TZCYXS"
 
 
@@ -49,11 +48,22 @@ def _stacked(name: str, shape: tuple[int, ...], axes: str, unnamed: list[str]) -
     for letter, new in zip(reversed(unnamed), free, strict=False):
         at = axes.rindex(letter)
         axes = axes[:at] + new + axes[at + 1 :]
+    if axes == "CTZYX":
+        return _of_five(name, shape)
     if axes[:-2].count("Z") == 1 and "C" not in axes and "S" not in axes:
         at = axes.index("Z")
         if 1 < shape[at] <= FEW:
             return axes, _doubt(name, shape, axes, axes.replace("Z", "C"))
+        if axes == "TZYX" and 1 < shape[0] <= FEW:
+            return axes, _doubt(name, shape, axes, "CZYX")
     return axes, ""
+
+
+def _of_five(name: str, shape: tuple[int, ...]) -> tuple[str, str]:
+    """Channels come third, as in ImageJ, or first where only that axis is short enough; aloud, as both are in use."""
+    third, first = "TZCYX", "CTZYX"
+    axes, other = (first, third) if shape[2] > FEW >= shape[0] else (third, first)
+    return axes, _doubt(name, shape, axes, other)
 
 
 def guess_axes(name: str, shape: tuple[int, ...]) -> tuple[str, str]:
@@ -73,10 +83,11 @@ def guess_axes(name: str, shape: tuple[int, ...]) -> tuple[str, str]:
     if is_channels(shape[-1], shape[-3:-1]):
         return _leading(len(shape) - 3) + "YX" + ("S" if shape[-1] in (3, 4) else "C"), ""
     if len(shape) == 5:
-        return "TZCYX", ""
+        return _of_five(name, shape)
     stacked = _leading(len(shape) - 2)
     if shape[-3] > FEW:
-        return stacked + "YX", ""
+        is_first = len(shape) == 4 and 1 < shape[0] <= FEW
+        return ("CZYX", _doubt(name, shape, "CZYX", "TZYX")) if is_first else (stacked + "YX", "")
     channels = {3: "CYX", 4: "TCYX"}[len(shape)]
     return channels, _doubt(name, shape, channels, stacked + "YX") if shape[-3] > 1 else ""
 
@@ -99,8 +110,8 @@ def given_axes(name: str, shape: tuple[int, ...], axes: str) -> str:
 
 
 def is_channels(n: int, sides: tuple[int, ...]) -> bool:
-    """Whether an axis is so short beside two others that it can only be channels."""
-    return len(sides) == 2 and n <= FEW and min(sides) >= _SHORT and n * _SHORT <= 2 * min(sides)
+    """Whether a last axis is so short beside two others that it can only be channels: no image is 8 pixels wide."""
+    return len(sides) == 2 and n <= FEW and 2 * n <= min(sides) > FEW
 
 
 def _leading(n: int) -> str:

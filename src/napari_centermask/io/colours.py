@@ -18,18 +18,22 @@ def from_palette(indices: np.ndarray, table: np.ndarray) -> np.ndarray:
     indices
         (...) unsigned integers.
     table
-        (n, 3) uint8 or uint16 colours; those of 16 bits are reduced to 8.
+        (n, 3) uint8 or uint16 colours; those of 16 bits are reduced to 8 (see `eight_bits`).
 
     Returns
     -------
     numpy.ndarray
         (...) uint8 where the palette is grey, else (..., 3) uint8.
     """
-    if table.dtype == np.uint16:  # TIFF writes 8-bit palettes as v * 257 or as v * 256
-        table = (table >> 8).astype(np.uint8)
+    table = eight_bits(table)
     safe = np.minimum(indices, len(table) - 1)
     colours: np.ndarray = table[:, 0][safe] if is_grey(table) else table[safe]
     return colours
+
+
+def eight_bits(table: np.ndarray) -> np.ndarray:
+    """Colours of a palette as uint8. TIFF wants v * 257; some write v * 256, some v as it is (libtiff reads all three)."""
+    return table if table.dtype == np.uint8 else (table >> (8 if table.max(initial=0) > 255 else 0)).astype(np.uint8)
 
 
 def from_cmyk(data: np.ndarray) -> np.ndarray:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 if TYPE_CHECKING:
     import tifffile
 
 _INCHES = ("inch", "inches", "in", '"')
+_CENTIMETRES = ("cm", "centimeter", "centimetre", "centimeters", "centimetres")
 _MICROMETRES = {
     **dict.fromkeys(("um", "µm", "μm", "\\u00b5m", "micron", "microns", "micrometer", "micrometre"), 1.0),
-    **dict.fromkeys(("micrometers", "micrometres", "u"), 1.0),
+    **dict.fromkeys(("micrometers", "micrometres", "u", "µ", "μ", "âµm"), 1.0),
     **dict.fromkeys(("nm", "nanometer", "nanometre", "nanometers", "nanometres"), 1e-3),
     **dict.fromkeys(("pm", "picometer", "picometers"), 1e-6),
     **dict.fromkeys(("å", "a", "angstrom", "\\u00c5"), 1e-4),
     **dict.fromkeys(("mm", "millimeter", "millimetre", "millimeters", "millimetres"), 1e3),
-    **dict.fromkeys(("cm", "centimeter", "centimetre", "centimeters", "centimetres"), 1e4),
+    **dict.fromkeys(_CENTIMETRES, 1e4),
     **dict.fromkeys(("m", "meter", "metre", "meters", "metres"), 1e6),
     **dict.fromkeys(_INCHES, 25_400.0),
 }
 _SMALLEST_UM, _LARGEST_UM = 1e-4, 1_000.0
 """Plausible sizes in a named unit: from an electron microscope's 0.1 nm to a scanned plate's millimetre."""
+_DPI = (72, 96, 100, 150, 200, 300, 600, 1200)
+"""Resolutions of screens and printers, which converters write down as micrometres."""
 _PRINTED_UM = 10.0
 """From this size on, dots per inch or centimetre come from a printer or a screen: 300 dpi is 85 um, 2,400 dpi 10.6 um."""
 
@@ -40,27 +44,30 @@ def pixel_sizes(file: tifffile.TiffFile, *, image: int = 0) -> tuple[float, floa
     if per_unit is None:
         return None
     if file.is_imagej:
-        unit = str((file.imagej_metadata or {}).get("unit", "")).strip().lower()
-        factor = _MICROMETRES.get(unit)
-        return (
-            None if factor is None else _plausible(factor / per_unit[0], factor / per_unit[1], printed=unit in _INCHES)
-        )
+        return _of_imagej(file.imagej_metadata or {}, per_unit)
     unit_tag = file.pages.first.tags.get("ResolutionUnit")
     factor = {2: 25_400.0, 3: 10_000.0}.get(int(unit_tag.value) if unit_tag is not None else 0)
     return None if factor is None else _plausible(factor / per_unit[0], factor / per_unit[1], printed=True)
 
 
+def _of_imagej(metadata: dict[str, Any], per_unit: tuple[float, float]) -> tuple[float, float] | None:
+    """Sizes in `unit`, along y in `yunit` if there is one; a resolution in dots per inch or centimetre was a printer's."""
+    across = str(metadata.get("unit", "")).strip().lower()
+    down = str(metadata.get("yunit", across)).strip().lower()
+    printed = bool({across, down} & {*_INCHES, *_CENTIMETRES})
+    y, x = _MICROMETRES.get(down), _MICROMETRES.get(across)
+    return None if y is None or x is None else _plausible(y / per_unit[0], x / per_unit[1], printed=printed)
+
+
 def _per_unit(file: tifffile.TiffFile) -> tuple[float, float] | None:
-    """Pixels per unit of length along y and x; None unless the file gives both."""
-    per_unit = []
-    for name in ("YResolution", "XResolution"):
-        tag = file.pages.first.tags.get(name)
-        value = (0, 0) if tag is None else tag.value
-        numerator, denominator = value if isinstance(value, tuple) else (value, 1)
-        if not numerator or not denominator:
-            return None
-        per_unit.append(numerator / denominator)
-    return per_unit[0], per_unit[1]
+    """Pixels per unit of length along y and x; None unless the file gives both: 1/1 is what writers put in without one."""
+    tags = [file.pages.first.tags.get(name) for name in ("YResolution", "XResolution")]
+    values = [(0, 0) if tag is None else tag.value for tag in tags]
+    ratios = [value if isinstance(value, tuple) else (value, 1) for value in values]
+    if ratios == [(1, 1), (1, 1)] or not all(n and d for n, d in ratios):
+        return None
+    (y, per_y), (x, per_x) = ratios
+    return y / per_y, x / per_x
 
 
 def _of_ome(xml: str, image: int) -> tuple[float, float] | None:
@@ -83,5 +90,7 @@ def _of_ome(xml: str, image: int) -> tuple[float, float] | None:
 
 
 def _plausible(height: float, width: float, *, printed: bool = False) -> tuple[float, float] | None:
+    if height == width and any(math.isclose(height, 25_400 / dpi, rel_tol=1e-3) for dpi in _DPI):
+        return None
     largest = _PRINTED_UM if printed else _LARGEST_UM
     return (height, width) if all(_SMALLEST_UM <= side <= largest for side in (height, width)) else None

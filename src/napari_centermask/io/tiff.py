@@ -31,6 +31,7 @@ _DAMAGED = (
 """Errors of tifffile on damaged files."""
 _MOST_PACKED = {1: 1, 5: 2_600, 8: 1_100, 32946: 1_100, 32773: 64}
 """Most bytes that one byte of a TIFF compression (none, LZW, deflate twice, PackBits) can decode to; others have no bound."""
+_ALPHA = {1, 2}  # values of ExtraSamples for opacity (TIFF 6.0, p. 31); 0 is "unspecified"
 _CLEARLY = 4  # times as many pixels as any other image in the file make it the main one
 
 
@@ -84,15 +85,17 @@ def _read_series(
         _check_codec(path, series)
         data = tifffile.memmap(path, mode="r", series=number) if is_plain else series.asarray()
     page = series.keyframe
-    letters = series.axes
+    letters, doubt = series.axes, ""
+    if axes is not None:
+        data = data if data.ndim == len(axes) else data.squeeze()
+        letters = given_axes(path.name, data.shape, axes)
+    data, letters = _without_alpha(data, letters, page)
     if not labels or getattr(page.photometric, "name", "") not in ("PALETTE", "MINISWHITE"):
+        doubt = _more_than_colours(path, series, letters)
         data, letters = _coloured(path, data, letters, page)
     names = _channel_names(file, number)
-    if axes is not None:
-        image = ImageData(data, given_axes(path.name, data.shape, axes), path.stem)
-    else:
-        image = _named(path, data, letters)
-    note = " ".join(filter(None, (image.note, _others(path, file, number))))
+    image = _named(path, data, letters) if axes is None else ImageData(data, letters, path.stem)
+    note = " ".join(filter(None, (image.note, doubt, _others(path, file, number))))
     image = replace(image, pixel_sizes_um=pixel_sizes(file, image=number), note=note)
     n_channels = image.data.shape[image.axes.index("C")] if "C" in image.axes else 1
     return replace(image, channel_names=names) if len(names) == n_channels else image
@@ -177,14 +180,37 @@ def _check_codec(path: Path, series: tifffile.TiffPageSeries) -> None:
         raise BadImage(f"{path.name} is compressed with {name}, which cannot be read. Save it without.") from error
 
 
+def _without_alpha(data: np.ndarray, axes: str, page: tifffile.TiffPage) -> tuple[np.ndarray, str]:
+    """Grey or palette pixels without the opacity that comes with them; `_coloured` leaves out that of colours."""
+    at = axes.find("S")
+    is_alpha = page.extrasamples and set(map(int, page.extrasamples)) <= _ALPHA
+    if at < 0 or not is_alpha or data.shape[at] != 1 + len(page.extrasamples):
+        return data, axes
+    return np.moveaxis(data, at, 0)[0], axes.replace("S", "")
+
+
+def _more_than_colours(path: Path, series: tifffile.TiffPageSeries, axes: str) -> str:
+    """What to say about samples that are left out because the file calls the first three red, green and blue."""
+    page = series.keyframe
+    extra = [] if getattr(page.photometric, "name", "") != "RGB" else list(map(int, page.extrasamples))
+    is_planar = int(page.planarconfig) == 2
+    if "S" not in axes or not extra or (set(extra) <= _ALPHA and not is_planar):
+        return ""
+    return (
+        f"{path.name} says that it holds RGB and {len(extra)} more: the first three were read. "
+        f"If they are channels, use --axes {series.axes.replace('S', 'C')}."
+    )
+
+
 def _coloured(path: Path, data: np.ndarray, axes: str, page: tifffile.TiffPage) -> tuple[np.ndarray, str]:
     """The pixels as grey or RGB whatever their colour model, and their axes; samples that are not colours are channels."""
     model = getattr(page.photometric, "name", "")  # unknown ones are plain numbers
-    if model in ("CIELAB", "ICCLAB", "ITULAB", "LOGLUV"):
-        raise BadImage(f"{path.name} holds colours as {model}, which cannot be read. Convert it to RGB.")
+    is_ink = model == "SEPARATED" and data.dtype.kind != "u"  # nobody says what part of the ink a number is
+    if is_ink or model in ("CIELAB", "ICCLAB", "ITULAB", "LOGLUV"):
+        raise BadImage(f"{path.name} holds colours as {model} in {data.dtype}, which cannot be read. Convert it to RGB.")
     if model == "PALETTE" and page.colormap is not None:
         table = np.asarray(page.colormap).T
-        is_grey = colours.is_grey(table >> 8)
+        is_grey = colours.is_grey(colours.eight_bits(table))
         shape = data.shape if is_grey else (*data.shape, 3)
         return _converted(colours.from_palette, data, table, shape=shape), axes + "S" * (not is_grey)
     if model == "MINISWHITE":
