@@ -69,9 +69,7 @@ def test_micrometres_are_known_however_they_are_written(tmp_path, unit):
 
 @pytest.mark.parametrize(("unit", "per_unit"), [("cm", 118.11), ("um", 1), ("um", 300 / 25_400), ("mm", 72 / 25.4)])
 def test_what_printers_and_defaults_leave_in_imagej_files_is_no_size(tmp_path, unit, per_unit):
-    tifffile.imwrite(
-        tmp_path / "a.tif", grey(), imagej=True, resolution=(per_unit, per_unit), metadata={"unit": unit}
-    )
+    tifffile.imwrite(tmp_path / "a.tif", grey(), imagej=True, resolution=(per_unit, per_unit), metadata={"unit": unit})
     assert read_image(tmp_path / "a.tif").pixel_sizes_um is None
 
 

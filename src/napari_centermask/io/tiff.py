@@ -207,7 +207,9 @@ def _coloured(path: Path, data: np.ndarray, axes: str, page: tifffile.TiffPage) 
     model = getattr(page.photometric, "name", "")  # unknown ones are plain numbers
     is_ink = model == "SEPARATED" and data.dtype.kind != "u"  # nobody says what part of the ink a number is
     if is_ink or model in ("CIELAB", "ICCLAB", "ITULAB", "LOGLUV"):
-        raise BadImage(f"{path.name} holds colours as {model} in {data.dtype}, which cannot be read. Convert it to RGB.")
+        raise BadImage(
+            f"{path.name} holds colours as {model} in {data.dtype}, which cannot be read. Convert it to RGB."
+        )
     if model == "PALETTE" and page.colormap is not None:
         table = np.asarray(page.colormap).T
         is_grey = colours.is_grey(colours.eight_bits(table))
