@@ -1,5 +1,7 @@
 """Probes find what is broken and survive it."""
 
+from pathlib import Path
+
 import pytest
 
 from napari_centermask.cli import probes
@@ -49,3 +51,23 @@ def test_one_onnx_runtime_is_no_clash(tmp_path, monkeypatch):
     _install(tmp_path, "onnxruntime-gpu", "onnxruntime")
     monkeypatch.setattr("sys.path", [str(tmp_path)])
     assert probes.check_clash().ok
+
+
+@pytest.mark.parametrize(("version", "is_good"), [("5.12.8", False), ("5.15.14", True), ("6.4.0", True)])
+def test_a_qt_that_is_too_old_for_napari_is_named(monkeypatch, version, is_good):
+    monkeypatch.setattr(probes, "probe", lambda code, timeout_s=1: (True, f"PyQt5, Qt {version}, xcb"))
+    check = probes.check_qt()
+    assert check.ok is is_good
+    assert ("too old" in check.detail) is bool(check.remedy) is not is_good
+
+
+def test_the_packages_that_qt_needs_are_those_that_are_installed_here():
+    script = (Path(__file__).parents[2] / "scripts" / "system_packages.sh").read_text()
+    needed = script[script.index("(") + 1 : script.index(")")].split()
+    assert probes.QT_LIBRARIES.split() == [p for p in needed if p not in ("python3-venv", "xvfb", "xauth")]
+
+
+def test_which_engine_is_taken_is_said():
+    check = probes.check_auto("nuclei")
+    assert check.ok
+    assert check.detail == "takes openvino on cpu."

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from napari_centermask.core.errors import BadModel, BadSettings
-from napari_centermask.engines import load
+from napari_centermask.engines import load, onnx
 from napari_centermask.engines.load import load_engine
 
 
@@ -44,3 +44,49 @@ def test_missing_weights_are_named(nuclei):
 def test_an_unknown_engine_is_refused(nuclei):
     with pytest.raises(BadSettings, match="auto, openvino, onnx, torch"):
         load_engine(nuclei, engine="tensorrt")
+
+
+@pytest.fixture
+def broken_gpu(monkeypatch):
+    """A driver that loads and a runtime made for CUDA, whose sessions fail."""
+    runtime = pytest.importorskip("onnxruntime")
+    real = runtime.InferenceSession
+
+    def session(path, options, *, providers, **kwargs):
+        if providers != ["CPUExecutionProvider"]:
+            raise RuntimeError("CUDA failure 35: the driver is too old.\nmore")
+        return real(path, options, providers=providers, **kwargs)
+
+    offered = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(runtime, "get_available_providers", lambda: offered)
+    monkeypatch.setattr(runtime, "InferenceSession", session)
+    for module in (load, onnx):
+        monkeypatch.setattr(module, "cuda_works", lambda: True)
+
+
+@pytest.mark.parametrize(("engine", "expected"), [("auto", "openvino"), ("onnx", "onnx")])
+def test_a_gpu_that_fails_is_replaced_by_the_cpu_and_the_reason_is_said(nuclei, broken_gpu, engine, expected):
+    said = []
+    loaded = load_engine(nuclei, engine=engine, threads=1, say=said.append)
+    assert (loaded.name, loaded.device) == (expected, "cpu")
+    (text,) = said
+    assert text.startswith(f"The GPU is not used; {expected} runs on the CPU instead.")
+    assert "CUDA failure 35: the driver is too old." in text
+    assert "doctor" in text
+
+
+def test_by_default_the_reason_is_a_warning(nuclei, broken_gpu):
+    with pytest.warns(UserWarning, match="driver is too old"):
+        load_engine(nuclei, threads=1)
+
+
+def test_a_gpu_that_was_asked_for_and_fails_is_an_error(nuclei, broken_gpu):
+    for engine in ("auto", "onnx"):
+        with pytest.raises(BadSettings, match="driver is too old"):
+            load_engine(nuclei, engine=engine, device="cuda")
+
+
+def test_without_a_driver_nothing_is_said(nuclei):
+    said = []
+    assert load_engine(nuclei, threads=1, say=said.append).device == "cpu"
+    assert said == []

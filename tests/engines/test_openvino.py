@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -51,3 +52,21 @@ except KeyboardInterrupt:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "stopped\n"), done.stderr
+
+
+def test_openvino_is_imported_without_its_telemetry(nuclei, tmp_path):
+    code = f"""
+import socket, sys, time
+asked = []
+socket.getaddrinfo = lambda *args, **kwargs: asked.append(args) or []
+from napari_centermask.engines.openvino import compile_graph
+compile_graph({str(nuclei.graphs[0])!r}, "cpu", 1)
+time.sleep(0.5)
+print(asked, "openvino_telemetry" in sys.modules)
+"""
+    home = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ, **home}
+    )
+    assert done.stdout == "[] False\n", done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -61,7 +61,7 @@ def demo(*, out: Path = Path("demo_output"), engine: str = "auto", window: bool 
     path = sample_image()
     check_writable(files.values(), inputs=[path])
     settings = SegmentSettings.model_validate({"engine": engine})
-    loaded = load_engine(settings.model, engine=settings.engine, device=settings.device)
+    loaded = load_engine(settings.model, engine=settings.engine, device=settings.device, say=notice)
     image = read_plane(path)
     cells = follow(segment_plane(image, loaded, settings), path.name).cells
     with whole_file(files["overlay"]) as part:

@@ -75,6 +75,7 @@ def examine() -> dict[str, Any]:
     models, model = _check_models()
     tasks: list[Callable[[], Check]] = [probes.check_clash, probes.check_qt, probes.check_napari, probes.check_torch]
     if model:
+        tasks.append(partial(probes.check_auto, model))
         tasks += [partial(probes.check_engine, e, model) for e in ("openvino", "onnx", "torch")]
         tasks.append(partial(probes.check_cuda, model))
     with ThreadPoolExecutor(2) as pool:

@@ -134,7 +134,7 @@ def _judge_model(
         check_class_maps(find_model(settings.model).card, "--class-maps")
     if settings.channel_names is None:
         settings = named(settings, channel_names_in(data, split))
-    engine = load_engine(settings.model, engine=settings.engine, device=settings.device)
+    engine = load_engine(settings.model, engine=settings.engine, device=settings.device, say=notice)
     if class_maps:
         options = options | {"class_maps": class_mapper(engine, settings)}
     notice(f"{settings.model} on {engine.name}, {engine.device}")

@@ -40,7 +40,8 @@ def measure(
     """Measure cells: a table with a row per cell, and one with counts and viability of each image and frame.
 
     Measures the shape of each cell and, for each channel, mean, spread, extremes and sum, and mean and sum less the background.
-    Each cell is measured on its own mask, overlaps included. docs/formats.md lists the columns.
+    Each cell is measured on its own mask, overlaps included. The first line of the table
+    names the columns; areas are in pixels, and in square micrometres too where the pixel size is known.
 
     For example:
 

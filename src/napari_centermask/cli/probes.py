@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata as metadata
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from napari_centermask.jobs.child import last_words
 TIMEOUT_S = 90  # a choice: several times what importing torch takes on a slow disk
 ALL = "'napari-centermask[all]'"
 TRAIN = "'napari-centermask[train]'"
+OLDEST_QT = (5, 15)  # napari's own bound
+QT_LIBRARIES = (
+    "libgl1 libgl1-mesa-dri libegl1 libopengl0 libdbus-1-3 libfontconfig1 libglib2.0-0 libxkbcommon-x11-0 libxcb-cursor0 "
+    "libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1"
+)
 
 _QT = """
 import qtpy
@@ -26,7 +32,8 @@ print(json.dumps({"detail": f"{qtpy.API_NAME}, Qt {qVersion()}, {app.platformNam
 _QT_BINDING = """
 import qtpy
 import qtpy.QtWidgets
-print(json.dumps({"detail": qtpy.API_NAME + " loads; not tried with a display"}))
+from qtpy.QtCore import qVersion
+print(json.dumps({"detail": f"{qtpy.API_NAME}, Qt {qVersion()} loads; not tried with a display"}))
 """
 _NAPARI = """
 import napari
@@ -48,6 +55,12 @@ image = np.random.default_rng(0).random((engine.card.model.in_channels, 256, 256
 names = engine.card.channel_names or None
 Prompter(engine, image, SegmentSettings(diameter=engine.card.diameter, channel_names=names)).box(8, 8, 40, 40)
 print(json.dumps({{"detail": f"runs on {{engine.device}}"}}))
+"""
+_AUTO = """
+from napari_centermask.engines.load import load_engine
+notes = []
+engine = load_engine({model!r}, say=notes.append)
+print(json.dumps({{"detail": " ".join([f"takes {{engine.name}} on {{engine.device}}.", *notes])}}))
 """
 
 
@@ -114,8 +127,12 @@ def check_qt() -> Check:
     if not any(find_spec(name) for name in ("PyQt6", "PySide6", "PyQt5", "PySide2")):
         return Check("Qt", None, "no Qt binding is installed; only napari needs one", f"pip install {ALL}")
     worked, detail = probe(_QT if has_display() else _QT_BINDING)
-    remedy = "On Debian: apt-get install libegl1 libopengl0 libxkbcommon-x11-0 libxcb-cursor0 (docs/install.md has the full list)"
-    return Check("Qt", worked, detail, "" if worked else remedy)
+    if not worked:
+        return Check("Qt", False, detail, f"On Debian and Ubuntu: apt-get install {QT_LIBRARIES}")
+    version = re.search(r"Qt (\d+)\.(\d+)", detail)
+    if version and tuple(map(int, version.groups())) < OLDEST_QT:
+        return Check("Qt", False, f"{detail}, which is too old for napari", "pip install --upgrade PyQt6")
+    return Check("Qt", True, detail)
 
 
 def check_napari() -> Check:
@@ -157,6 +174,13 @@ def check_engine(engine: str, model: str, *, device: str = "cpu") -> Check:
         return Check(title, None, f"{package} is not installed", f"pip install {extra}")
     worked, detail = probe(_ENGINE.format(model=model, engine=engine, device=device))
     return Check(title, worked, detail, "" if worked else f"pip install --force-reinstall --no-deps {package}")
+
+
+def check_auto(model: str) -> Check:
+    """Which engine is taken where none is chosen, and why it is not the GPU if there is one that fails."""
+    worked, detail = probe(_AUTO.format(model=model))
+    remedy = "" if worked else "See the engines below; choose one that works with --engine."
+    return Check("engine auto", worked, detail, remedy)
 
 
 def check_cuda(model: str) -> Check:

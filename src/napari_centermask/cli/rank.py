@@ -54,7 +54,7 @@ def rank(
     files = {f.resolve(): f for path in images for f in image_files(path, notice)}
     waiting = {k: f for k, f in files.items() if k not in known}
     check_segment_flags(settings)
-    engine = load_engine(settings.model, engine=settings.engine, device=settings.device)
+    engine = load_engine(settings.model, engine=settings.engine, device=settings.device, say=notice)
     ranking = follow(ranking_steps(waiting, engine, settings, reviewed=known, axes=axes, say=notice), "images")
     for why in ranking.left_out.values():
         notice(f"Left out: {why}")

@@ -135,7 +135,7 @@ class Segmenting:
         """Segment what waits, write the COCO file of all that is done, also when stopped, and return the exit code."""
         from napari_centermask.engines.load import load_engine
 
-        engine = load_engine(self.settings.model, engine=self.settings.engine, device=self.settings.device)
+        engine = load_engine(self.settings.model, engine=self.settings.engine, device=self.settings.device, say=notice)
         check_segment_flags(self.settings, [engine.card])
         if any(files.classes for files in self.plans):
             check_class_maps(engine.card)

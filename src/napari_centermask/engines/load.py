@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 from napari_centermask.core.errors import BadModel, BadSettings, MissingExtra
 from napari_centermask.engines import AnyEngine
+from napari_centermask.engines.onnx import cuda_works, import_runtime
 from napari_centermask.models.families import family_of
 from napari_centermask.models.store.zoo import ModelFiles, find_model, graph_suffix
 
 NAMES = ("auto", "openvino", "onnx", "torch")
 
 
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=4)
+
+
 def load_engine(
-    model: str | Path | ModelFiles, *, engine: str = "auto", device: str = "auto", threads: int | None = None
+    model: str | Path | ModelFiles,
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    say: Callable[[str], None] = _warn,
 ) -> AnyEngine:
     """Load a model of any family on a runtime.
 
@@ -29,6 +41,8 @@ def load_engine(
         "auto", "cpu", "cuda", "cuda:1".
     threads
         CPU threads; by default all cores.
+    say
+        Called with the reason if device "auto" takes the CPU because CUDA fails; by default it is a warning.
 
     Raises
     ------
@@ -36,11 +50,26 @@ def load_engine(
         The message says what to do.
     """
     files = model if isinstance(model, ModelFiles) else find_model(model)
+    why = ""
+    if engine in ("auto", "onnx") and files.graphs is not None and device != "cpu" and _offers_cuda():
+        try:
+            return _load(files, "onnx", "cuda" if device == "auto" else device, threads)
+        except Exception as error:  # drivers and CUDA's libraries raise errors of any class
+            if device != "auto":
+                raise
+            why = (str(error).strip().splitlines() or [type(error).__name__])[0]
     name = _choose(files, device) if engine == "auto" else engine
+    loaded = _load(files, name, "cpu" if why and name == "onnx" else device, threads)
+    if why and loaded.device == "cpu":
+        say(f"The GPU is not used; {loaded.name} runs on the CPU instead. {why}")
+    return loaded
+
+
+def _load(files: ModelFiles, name: str, device: str, threads: int | None) -> AnyEngine:
     if name == "torch":
         return _load_torch(files, device, threads)
     if name not in NAMES:
-        raise BadSettings(f"The engine must be one of {', '.join(NAMES)}, not {engine!r}.")
+        raise BadSettings(f"The engine must be one of {', '.join(NAMES)}, not {name!r}.")
     family = family_of(files.card)
     if files.graphs is None:
         graphs = " and ".join(files.name + graph_suffix(graph) for graph in family.graphs)
@@ -50,20 +79,22 @@ def load_engine(
     return loaded
 
 
+def _offers_cuda() -> bool:
+    """Whether there are a driver and an ONNX Runtime made for it; even so, a session may fail."""
+    if find_spec("onnxruntime") is None or not cuda_works():
+        return False
+    return "CUDAExecutionProvider" in import_runtime().get_available_providers()
+
+
 def _choose(files: ModelFiles, device: str) -> str:
+    """The runtime where ONNX Runtime has no GPU."""
     if files.graphs is None:
         return "torch"
-    has_onnx = find_spec("onnxruntime") is not None
-    if has_onnx and device != "cpu":
-        from napari_centermask.engines.onnx import cuda_works, import_runtime
-
-        if cuda_works() and "CUDAExecutionProvider" in import_runtime().get_available_providers():
-            return "onnx"
     if device.startswith("cuda"):
         return "torch" if files.weights is not None else "onnx"
     if find_spec("openvino") is not None:
         return "openvino"
-    return "onnx" if has_onnx else "torch"
+    return "onnx" if find_spec("onnxruntime") is not None else "torch"
 
 
 def _load_torch(files: ModelFiles, device: str, threads: int | None) -> AnyEngine:

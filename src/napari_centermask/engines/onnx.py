@@ -15,6 +15,8 @@ from napari_centermask.engines import Features
 from napari_centermask.engines.graphs import DENSE_INPUT, LOCATIONS, MAPS_OUTPUT, ROI_OUTPUTS, dense_outputs, roi_feed
 from napari_centermask.models.store.card import ModelCard
 
+_NO_CUDA = "ONNX Runtime cannot use CUDA: {why}. Find the remedy with: napari-centermask doctor"
+
 
 def cuda_works() -> bool:
     """Whether a CUDA driver can be loaded; checked first, as ONNX Runtime prints errors if it cannot."""
@@ -118,10 +120,17 @@ def open_session(path: Path, device: str, threads: int | None) -> tuple[Any, str
     options.add_session_config_entry("session.force_spinning_stop", "1")
     if threads:
         options.intra_op_num_threads = threads
-    session = runtime.InferenceSession(str(path), options, providers=providers)
+    try:
+        # Its own fallback to the CPU prints the reason and raises nothing.
+        session = runtime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+    except RuntimeError as error:
+        if providers == ["CPUExecutionProvider"]:
+            raise
+        why = (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")
+        raise BadSettings(_NO_CUDA.format(why=why)) from error
     on_gpu = "CUDAExecutionProvider" in session.get_providers()
     if device.startswith("cuda") and not on_gpu:
-        raise BadSettings(f"ONNX Runtime cannot use {device} and fell back to the CPU. Run napari-centermask doctor.")
+        raise BadSettings(_NO_CUDA.format(why="CUDA's libraries do not load"))
     return session, (device if device.startswith("cuda") else "cuda") if on_gpu else "cpu"
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -93,8 +96,23 @@ def _core() -> Any:
     A core gives the thread that compiles a stack for signals and, when it is freed, puts back the one that it met. With two cores
     that can be the freed one of the other, and then the next signal, such as Ctrl-C, ends the process (docs/upstream.md).
     """
-    try:
-        import openvino
-    except ImportError as error:
-        raise MissingExtra(f"The engine 'openvino' needs OpenVINO ({error}): pip install openvino") from error
+    with _no_telemetry():
+        try:
+            import openvino
+        except ImportError as error:
+            raise MissingExtra(f"The engine 'openvino' needs OpenVINO ({error}): pip install openvino") from error
     return openvino.Core()
+
+
+@contextmanager
+def _no_telemetry() -> Iterator[None]:
+    """Make the import of `openvino_telemetry` fail: OpenVINO sends an event when it is imported, without being asked to."""
+    name = "openvino_telemetry"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # documented: such an import raises ModuleNotFoundError
+    try:
+        yield
+    finally:
+        del sys.modules[name]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from napari_centermask.widgets.work import engine_cache
+
 
 def test_the_event_loop_turns_while_the_network_runs(viewer, dock, engine, qtbot, discs):
     from napari.utils import progress
@@ -117,6 +119,19 @@ def test_a_fault_of_the_runtime_becomes_one_notification(viewer, dock, engine, r
     assert "could not run: Exception from src/inference. Choose another engine" in notices()[0]
     run_to_end()
     assert "discs cells" in viewer.layers
+
+
+def test_why_the_gpu_is_not_used_is_said_with_the_result(viewer, dock, engine, run_to_end, discs, monkeypatch):
+    def load_engine(files, *, say, **_):
+        say("The GPU is not used; fake runs on the CPU instead.")
+        return engine
+
+    monkeypatch.setattr(engine_cache, "load_engine", load_engine)
+    viewer.add_image(discs(), name="discs")
+    said = []
+    dock.session.run.reported.connect(said.append)
+    run_to_end()
+    assert said[-1].endswith("fake on cpu). The GPU is not used; fake runs on the CPU instead.")
 
 
 def test_two_viewers_run_at_once(make_napari_viewer_proxy, engine, qtbot, discs):

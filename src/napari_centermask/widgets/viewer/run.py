@@ -109,6 +109,5 @@ def _skipped(end: Finished) -> str:
 
 def _summary(result: Result, end: Finished) -> str:
     n = result.n_visible()
-    return (
-        f"{counted(n, 'cell')} in {end.seconds:.1f} s (diameter {end.diameter:.0f} px, {end.engine} on {end.device})."
-    )
+    ran = f"diameter {end.diameter:.0f} px, {end.engine} on {end.device}"
+    return " ".join([f"{counted(n, 'cell')} in {end.seconds:.1f} s ({ran}).", *end.notes])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_centermask.engines import AnyEngine
 
 _MOST = 2  # a choice: the model in use, and the one that it is compared with
-_ENGINES: dict[tuple[object, ...], AnyEngine] = {}
+_ENGINES: dict[tuple[object, ...], tuple[AnyEngine, list[str]]] = {}
 
 
 def cached_engine(settings: SegmentSettings) -> AnyEngine:
@@ -33,11 +33,17 @@ def cached_engine(settings: SegmentSettings) -> AnyEngine:
         _refuse_torch(settings, files)
         # Cells have the name that users see; the card keeps the one that the model was trained under.
         named = replace(files, card=files.card.model_copy(update={"name": files.name}))
-        engine = load_engine(named, engine=settings.engine, device=settings.device)
+        notes: list[str] = []
+        engine = load_engine(named, engine=settings.engine, device=settings.device, say=notes.append)
         while len(_ENGINES) >= _MOST:
             del _ENGINES[next(iter(_ENGINES))]
-        _ENGINES[key] = engine
-    return _ENGINES[key]
+        _ENGINES[key] = engine, notes
+    return _ENGINES[key][0]
+
+
+def engine_notes(engine: AnyEngine) -> tuple[str, ...]:
+    """Why a cached engine is not the one that was to be expected: the GPU failed; empty if it is."""
+    return tuple(note for known, notes in _ENGINES.values() if known is engine for note in notes)
 
 
 def _refuse_torch(settings: SegmentSettings, files: ModelFiles) -> None:

@@ -20,7 +20,7 @@ from napari_centermask.pipeline import Plane, PlaneCells, Progress, diameter_ste
 from napari_centermask.pipeline.class_maps import class_image
 from napari_centermask.pipeline.ranking import Ranking, ranking_steps
 from napari_centermask.settings import LOWEST_SCORE, SegmentSettings
-from napari_centermask.widgets.work.engine_cache import cached_engine
+from napari_centermask.widgets.work.engine_cache import cached_engine, engine_notes
 
 Step = TypeVar("Step")
 Value = TypeVar("Value")
@@ -30,7 +30,7 @@ ENGINE_LOCK = threading.Lock()
 
 @dataclass(frozen=True)
 class Finished:
-    """The end of a run: what ran, how long, and which planes were left out, with the reason."""
+    """The end of a run: what ran, how long, which planes were left out, with the reason, and why the GPU was not used."""
 
     engine: str
     device: str
@@ -38,6 +38,7 @@ class Finished:
     diameter: float
     n_planes: int
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def _run(planes: list[Plane], settings: SegmentSettings) -> Generator[Progress |
             left_out += [f"{', '.join(map(str, step.plane.index))}: {step.problem}"] if step.problem else []
         yield step
     seconds = time.perf_counter() - started
-    return Finished(engine.name, engine.device, seconds, diameter, len(planes), tuple(left_out))
+    return Finished(engine.name, engine.device, seconds, diameter, len(planes), tuple(left_out), engine_notes(engine))
 
 
 def estimate_diameter(planes: list[Plane], settings: SegmentSettings) -> Generator[Progress, None, float | Failed]:
