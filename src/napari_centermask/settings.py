@@ -437,6 +437,11 @@ class TrainSettings(Settings):
         default_factory=InstanceLossSettings, description="Losses of a CenterMask."
     )
     diameter: float = Field(40.0, gt=0, description="Images are rescaled so that cells have this diameter, in pixels.")
+    diameters: Literal["one", "per-category"] = Field(
+        "one",
+        description="per-category: categories that differ in size by more than three times have a scale each, in training and in "
+        "use; one: all are seen at the scale of the median cell.",
+    )
     tile: int = Field(256, ge=64, multiple_of=32, description="Side of the training tiles.")
     batch: int = Field(8, ge=1, description="Tiles per step.")
     steps: int = Field(20_000, ge=1, description="Total number of steps.")

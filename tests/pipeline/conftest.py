@@ -35,6 +35,7 @@ def make_card(channels=1, diameter=40.0, **fields):
         "preprocess": PreprocessSettings(),
         "bears_missing": False,
         "diameters": {},
+        "levels": (),
     }
     return SimpleNamespace(**(defaults | fields))
 

@@ -112,7 +112,8 @@ class SpotDetector:
     def sizes(self, scaled, window, *, by_masks):
         labels, boxes = self._parts(scaled, window)
         diameters = 2 * np.sqrt(np.bincount(labels.ravel(), minlength=1 + len(boxes))[1:] / np.pi)
-        return diameters, np.ones(len(boxes)), (boxes[:, :2] + boxes[:, 2:]) / 2
+        middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+        return diameters, np.ones(len(boxes)), middles, np.zeros(len(boxes), np.int64)
 
     def prompts(self, scaled, window):
         raise NotImplementedError

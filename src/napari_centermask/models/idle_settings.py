@@ -148,7 +148,7 @@ def _idle_choices(settings: TrainSettings) -> dict[str, str]:
     if len(settings.data) == 1:
         reasons["weights"] = "there is one data folder"
     if len(settings.model.categories) == 1:
-        reasons["oversample"] = "there is one category"
+        reasons |= dict.fromkeys(("oversample", "diameters"), "there is one category")
     if settings.augment.rotate:
         reasons["augment.flip"] = "free rotation, augment.rotate, takes the place of flips and quarter turns"
     if settings.model.in_channels == 1:

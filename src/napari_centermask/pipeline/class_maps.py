@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import numpy as np
 
@@ -12,22 +12,24 @@ from napari_centermask.engines import AnyEngine
 from napari_centermask.models.families import family_of
 from napari_centermask.pipeline.detector import make_detector
 from napari_centermask.pipeline.model_input import ModelInput
+from napari_centermask.pipeline.passes import Pass
 from napari_centermask.pipeline.plane_cells import tiles_of
-from napari_centermask.pipeline.progress import Progress
+from napari_centermask.pipeline.progress import Progress, scaled_to
 from napari_centermask.settings import SegmentSettings
 
 
 def class_map_steps(
-    plane: ModelInput, engine: AnyEngine, settings: SegmentSettings, diameter: float
+    plane: ModelInput, engine: AnyEngine, settings: SegmentSettings, passes: Sequence[Pass]
 ) -> Generator[Progress, None, np.ndarray]:
     """Compute class maps of a plane, yielding between tiles.
 
-    Tiles are blended: each has less weight towards its edge, where it has less context, so that no seam is left.
+    Tiles are blended: each has less weight towards its edge, where it has less context, so that no seam is left. Of several
+    passes, smaller cells lie on larger ones.
 
     Parameters
     ----------
-    diameter
-        Diameter of a typical cell, in image pixels.
+    passes
+        Diameters of typical cells in image pixels, and the categories that are looked for at each, smallest first.
 
     Returns
     -------
@@ -43,12 +45,31 @@ def class_map_steps(
     if not family_of(card).has_class_maps:
         raise BadSettings(f"Class maps need a U-Net, but '{card.name}' detects cells one by one. Choose another model.")
     n = 1 + len(card.model.categories)
-    detector = make_detector(engine, settings)
     if plane.is_blank:
         return _background(n, plane.shape)
+    joined = np.zeros((n, *plane.shape), np.float32)
+    joined[0] = 1
+    for number, one in enumerate(passes):
+        steps = _maps_at(plane, engine, settings, one.diameter)
+        title = f"Pass {number + 1} of {len(passes)}: " if len(passes) > 1 else ""
+        maps = yield from scaled_to(steps, number, len(passes), title)
+        if one.classes is None:
+            return maps
+        own = [1 + k for k in sorted(one.classes)]
+        joined[own] = maps[own] * joined[0]
+        joined[0] *= 1 - maps[own].sum(axis=0)
+    return joined
+
+
+def _maps_at(
+    plane: ModelInput, engine: AnyEngine, settings: SegmentSettings, diameter: float
+) -> Generator[Progress, None, np.ndarray]:
+    """The maps of one pass."""
+    card, detector = engine.card, make_detector(engine, settings)
     scaled = plane.scaled(card.diameter / diameter)
     tiles = tiles_of(scaled, settings)
-    total, weights = np.zeros((n, *scaled.shape), np.float32), np.zeros(scaled.shape, np.float32)
+    total = np.zeros((1 + len(card.model.categories), *scaled.shape), np.float32)
+    weights = np.zeros(scaled.shape, np.float32)
     for number, tile in enumerate(tiles):
         yield Progress(number, len(tiles), f"Tile {number + 1} of {len(tiles)}")
         y0, x0, y1, x1 = tile.box

@@ -109,7 +109,7 @@ class CenterMaskDetector:
             probabilities, _ = self._engine.masks(features, boxes[chosen], detections.classes[chosen])
             areas = areas * (probabilities >= 0.5).mean(axis=(1, 2)) * 4 / np.pi
         chosen, areas = chosen[areas > 0], areas[areas > 0]
-        return np.sqrt(areas), detections.scores[chosen], centres[chosen]
+        return np.sqrt(areas), detections.scores[chosen], centres[chosen], detections.classes[chosen]
 
     def prompts(self, scaled: ScaledInput, window: Box) -> DetectedTile:
         """The mask head fills boxes."""

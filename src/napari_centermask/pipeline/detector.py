@@ -16,8 +16,8 @@ from napari_centermask.settings import SegmentSettings
 FEW = 3
 """Fewer cells than this say nothing about the others. A choice: the least of which the median is not an end."""
 
-CellSizes = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""(N,) diameters in network pixels, (N,) scores, (N, 2) middles (x, y) in the window's pixels."""
+CellSizes = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""(N,) diameters in network pixels, (N,) scores, (N, 2) middles (x, y) in the window's pixels, (N,) indices of the categories."""
 
 
 class PromptTile(Protocol):

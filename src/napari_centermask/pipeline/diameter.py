@@ -1,8 +1,8 @@
-"""Estimate the cell diameter in a plane with the model itself."""
+"""Estimate the cell diameter in a plane with the model itself, for each level of sizes that the model has."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,9 @@ import numpy as np
 from napari_centermask.core.instances import Box
 from napari_centermask.engines import AnyEngine
 from napari_centermask.models.store.card import ModelCard
-from napari_centermask.pipeline.detector import FEW, make_detector
+from napari_centermask.pipeline.detector import FEW, CellSizes, make_detector
 from napari_centermask.pipeline.model_input import ModelInput, ScaledInput
+from napari_centermask.pipeline.passes import Pass, classes_of, completed
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.settings import SegmentSettings
 
@@ -59,33 +60,86 @@ def usual_diameter(card: ModelCard) -> float:
     return float(np.median(middles)) if middles else float(card.diameter)
 
 
+def estimated(card: ModelCard, diameters: Sequence[float | None]) -> tuple[Pass, ...]:
+    """The passes for the estimates of `plane_diameter`, or for none; see `completed`, and `usual_diameter` for one level."""
+    if card.levels:
+        return completed(card, diameters or [None] * len(card.levels))
+    known = diameters[0] if diameters else None
+    return (Pass(usual_diameter(card) if known is None else known),)
+
+
+@dataclass(frozen=True)
+class _Level:
+    """The cells whose diameter is estimated: all, or those of some categories.
+
+    Attributes
+    ----------
+    classes
+        Indices of the categories; None for all.
+    sizes
+        (low, high) usual diameters of each category in image pixels, as far as the card has them.
+    """
+
+    classes: frozenset[int] | None
+    sizes: tuple[tuple[float, float], ...]
+
+    def of(self, sizes: CellSizes) -> CellSizes:
+        """The cells that count."""
+        if self.classes is None:
+            return sizes
+        use = np.isin(sizes[3], list(self.classes))
+        return sizes[0][use], sizes[1][use], sizes[2][use], sizes[3][use]
+
+
+def _levels(card: ModelCard) -> list[_Level]:
+    levels = []
+    for classes in classes_of(card):
+        names = None if classes is None else {card.model.categories[k] for k in classes}
+        rows = card.diameters.items()
+        levels.append(_Level(classes, tuple((low, high) for n, (low, _, high) in rows if names is None or n in names)))
+    return levels
+
+
 def plane_diameter(
     plane: ModelInput, engine: AnyEngine, settings: SegmentSettings
-) -> Generator[Progress, None, float | None]:
+) -> Generator[Progress, None, list[float | None]]:
     """Estimate the typical cell diameter in a plane, yielding between tiles.
 
     The model segments windows of the plane at scales from coarse to fine, and at those at which cells have the sizes that it was
-    trained on. At the scale with the highest confidence, the cells are measured again at the model's own size.
+    trained on. At the scale with the highest confidence, the cells are measured again at the model's own size. For a model of
+    several levels, all this holds for each: they share the windows, except for the last measurement.
 
     Returns
     -------
-    float or None
-        Median diameter in image pixels of the disk of equal area; None if no scale has three cells of a plausible size.
+    list of (float or None)
+        Median diameter in image pixels of the disk of equal area, for each of `classes_of`; None if no scale has three cells of
+        a plausible size.
     """
+    levels = _levels(engine.card)
+    best: list[_Look | None] = [None] * len(levels)
     if plane.is_blank:
-        return None
-    best: _Look | None = None
+        return [None for _ in levels]
     for scale in _scales(engine.card):
-        look = yield from _look(plane.scaled(scale), engine, settings, None if best is None else best.middle)
-        if look is not None and (best is None or look.confidence > best.confidence):
-            best = look
-    if best is None:
-        return None
+        places = [look.middle for look in best if look is not None]
+        looks = yield from _looks(plane.scaled(scale), engine, settings, levels, places)
+        for k, (look, other) in enumerate(zip(looks, best, strict=True)):
+            if look is not None and (other is None or look.confidence > other.confidence):
+                best[k] = look
+    diameters: list[float | None] = []
+    for level, look in zip(levels, best, strict=True):
+        diameters.append(None if look is None else (yield from _measured(plane, engine, settings, level, look)))
+    return diameters
+
+
+def _measured(
+    plane: ModelInput, engine: AnyEngine, settings: SegmentSettings, level: _Level, best: _Look
+) -> Generator[Progress, None, float]:
+    """The diameter around the best look, at the scale at which the cells have the model's size."""
     scaled = plane.scaled(min(engine.card.diameter / best.diameter, _LARGEST_SCALE))
     yield Progress(0, 0, "Estimating the cell diameter")
     for least in _LAST:
         window = _window(scaled, _side(scaled, least * engine.card.diameter, settings), best.middle)
-        diameters, _, _ = make_detector(engine, settings).sizes(scaled, window, by_masks=True)
+        diameters = level.of(make_detector(engine, settings).sizes(scaled, window, by_masks=True))[0]
         if len(diameters) >= _SURE:
             break
     return _typical(diameters, window) / _factor(scaled) if len(diameters) >= FEW else best.diameter
@@ -99,34 +153,49 @@ def _scales(card: ModelCard) -> list[float]:
     return sorted({*SCALES, *(s for s in trained if min(abs(np.log2(s / other)) for other in SCALES) > _NEAR)})
 
 
-def _look(
-    scaled: ScaledInput, engine: AnyEngine, settings: SegmentSettings, middle: tuple[float, float] | None
-) -> Generator[Progress, None, _Look | None]:
-    """Segment several windows until there are enough cells."""
-    card, factor, detector = engine.card, _factor(scaled), make_detector(engine, settings)
-    diameters, scores, centres = np.zeros(0), np.zeros(0), np.zeros((0, 2))
-    for window in _windows(scaled, _side(scaled, _LOOK * card.diameter, settings), middle):
+def _looks(
+    scaled: ScaledInput,
+    engine: AnyEngine,
+    settings: SegmentSettings,
+    levels: Sequence[_Level],
+    places: Sequence[tuple[float, float]],
+) -> Generator[Progress, None, list[_Look | None]]:
+    """Segment several windows until there are enough cells of a level."""
+    detector = make_detector(engine, settings)
+    seen: CellSizes = np.zeros(0), np.zeros(0), np.zeros((0, 2)), np.zeros(0, np.int64)
+    for window in _windows(scaled, _side(scaled, _LOOK * engine.card.diameter, settings), places):
         yield Progress(0, 0, "Estimating the cell diameter")
-        more = detector.sizes(scaled, window, by_masks=False)
-        diameters, scores = np.append(diameters, more[0]), np.append(scores, more[1])
-        centres = np.concatenate([centres, more[2][:, ::-1] + np.array(window[:2])])
-        if len(diameters) >= _ENOUGH:
+        diameters, scores, centres, classes = detector.sizes(scaled, window, by_masks=False)
+        more = diameters, scores, centres[:, ::-1] + np.array(window[:2]), classes
+        seen = _joined(seen, more)
+        if any(len(level.of(seen)[0]) >= _ENOUGH for level in levels):
             break
+    return [_look(level.of(seen), level, scaled, engine.card, window) for level in levels]
+
+
+def _joined(a: CellSizes, b: CellSizes) -> CellSizes:
+    diameters, scores, middles, classes = (np.concatenate(pair) for pair in zip(a, b, strict=True))
+    return diameters, scores, middles, classes
+
+
+def _look(cells: CellSizes, level: _Level, scaled: ScaledInput, card: ModelCard, window: Box) -> _Look | None:
+    """What the cells of a level (middles are y, x in network pixels) say at a scale; None if that is nothing."""
+    (diameters, scores, centres, _), factor = cells, _factor(scaled)
     if len(diameters) < FEW:
         return None
     size = _typical(diameters, window)
     if not _TRUSTED[0] * card.diameter <= size <= _TRUSTED[1] * card.diameter:
         return None
-    confidence = float(np.sort(scores)[-_BEST:].mean()) * _likelihood(size / factor, factor, card)
+    confidence = float(np.sort(scores)[-_BEST:].mean()) * _likelihood(size / factor, factor, level)
     y, x = centres[np.abs(centres - np.median(centres, axis=0)).sum(axis=1).argmin()] / np.array(scaled.factors)
     return _Look(size / factor, confidence, (float(y), float(x)))
 
 
-def _likelihood(diameter: float, scale: float, card: ModelCard) -> float:
+def _likelihood(diameter: float, scale: float, level: _Level) -> float:
     """How likely cells of a diameter (image pixels) are, as a factor up to 1."""
-    if not card.diameters:
+    if not level.sizes:
         return float(_DOUBT ** abs(np.log2(scale)))
-    beyond = [max(0.0, np.log2(low / diameter), np.log2(diameter / high)) for low, _, high in card.diameters.values()]
+    beyond = [max(0.0, np.log2(low / diameter), np.log2(diameter / high)) for low, high in level.sizes]
     return float(_DOUBT ** min(beyond))
 
 
@@ -152,16 +221,15 @@ def _side(scaled: ScaledInput, least: float, settings: SegmentSettings) -> int:
     return int(min(-(-side // 32) * 32, settings.tile))
 
 
-def _windows(scaled: ScaledInput, side: int, middle: tuple[float, float] | None) -> Iterator[Box]:
-    """Windows around the centre of the image, a place (image pixels) with cells, and the centres of the quarters.
+def _windows(scaled: ScaledInput, side: int, with_cells: Sequence[tuple[float, float]]) -> Iterator[Box]:
+    """Windows around the centre of the image, places (image pixels) with cells, and the centres of the quarters.
 
     They do not overlap, so that no cell is counted twice.
     """
     height, width = scaled.unscaled.shape
     parts = ((0.5, 0.5), (0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25))
     places = [(y * height, x * width) for y, x in parts]
-    if middle is not None:
-        places.insert(1, middle)
+    places[1:1] = with_cells
     taken: list[Box] = []
     for place in places:
         y0, x0, y1, x1 = window = _window(scaled, side, place)

@@ -14,6 +14,7 @@ from napari_centermask.core.probabilities import tempered
 from napari_centermask.core.watershed import Region, regions, separate
 from napari_centermask.engines import MapEngine
 from napari_centermask.models.store.card import ModelCard
+from napari_centermask.pipeline.detector import CellSizes
 from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.settings import SegmentSettings, UNetSettings
 
@@ -98,10 +99,8 @@ def to_instance(region: Region, scaled: ScaledInput, box: tuple[int, int, int, i
     return Instance(0, *place, category=category, probabilities=several, **({"score": region.score} | fields))
 
 
-def region_sizes(
-    regions: Sequence[Region], shape: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Diameters of the disks of equal area, scores, middles (x, y) of the regions, and whether the window's edge cuts them.
+def region_sizes(regions: Sequence[Region], shape: tuple[int, int]) -> tuple[CellSizes, np.ndarray]:
+    """Sizes of the regions, with the diameters of the disks of equal area, and whether the window's edge cuts them.
 
     Specks are left out: regions of less than a tenth of the size that half of the foreground's pixels lie in.
     """
@@ -112,7 +111,8 @@ def region_sizes(
         ordered = np.sort(areas)
         chosen = np.flatnonzero(areas >= _SPECK * ordered[np.searchsorted(ordered.cumsum(), ordered.sum() / 2)])
     scores, centres = np.array([r.score for r in regions], np.float64), (boxes[:, :2] + boxes[:, 2:]) / 2
-    return 2 * np.sqrt(areas[chosen] / np.pi), scores[chosen], centres[chosen], is_cut[chosen]
+    classes = np.array([r.probabilities.argmax() for r in regions], np.int64)
+    return (2 * np.sqrt(areas[chosen] / np.pi), scores[chosen], centres[chosen], classes[chosen]), is_cut[chosen]
 
 
 def region_boxes(regions: Sequence[Region]) -> np.ndarray:

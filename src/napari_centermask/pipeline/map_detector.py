@@ -36,9 +36,9 @@ class MapDetector:
     def sizes(self, scaled: ScaledInput, window: Box, *, by_masks: bool) -> CellSizes:
         """See `region_sizes`; regions are always masks."""
         cells = find_regions(tile_maps(self._engine, scaled, window, flips=False), self._engine.card, self._settings)
-        diameters, scores, centres, is_cut = region_sizes(cells, (window[2] - window[0], window[3] - window[1]))
+        sizes, is_cut = region_sizes(cells, (window[2] - window[0], window[3] - window[1]))
         kept = counting(is_cut, window, scaled)
-        return diameters[kept], scores[kept], centres[kept]
+        return sizes[0][kept], sizes[1][kept], sizes[2][kept], sizes[3][kept]
 
     def prompts(self, scaled: ScaledInput, window: Box) -> MapTile:
         """The foreground fills boxes."""

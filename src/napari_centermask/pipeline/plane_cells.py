@@ -16,7 +16,8 @@ from napari_centermask.engines import AnyEngine
 from napari_centermask.models.families import family_of
 from napari_centermask.pipeline.detector import make_detector
 from napari_centermask.pipeline.model_input import ALIGN, ModelInput, ScaledInput
-from napari_centermask.pipeline.progress import Progress
+from napari_centermask.pipeline.passes import Pass
+from napari_centermask.pipeline.progress import Progress, scaled_to
 from napari_centermask.settings import SegmentSettings
 
 Seams = tuple[tuple[float, ...], tuple[float, ...]]
@@ -33,19 +34,21 @@ def find_cells(
     plane: ModelInput,
     engine: AnyEngine,
     settings: SegmentSettings,
-    diameter: float,
+    passes: Sequence[Pass],
     *,
     region: Region | None = None,
     min_score: float,
 ) -> Generator[Progress, None, tuple[Instances, Seams]]:
     """Find the cells of a plane, yielding between tiles.
 
-    Needs the memory of one tile besides the image and the result. Time is linear in pixels and cells.
+    Needs the memory of one tile besides the image and the result. Time is linear in pixels and cells. The cells of several
+    passes are of different categories: a nucleus and its cell are both kept, and of one cell that two passes took for
+    different things the better is (`drop_covered`).
 
     Parameters
     ----------
-    diameter
-        Diameter of a typical cell, in image pixels.
+    passes
+        Diameters of typical cells in image pixels, and the categories that are looked for at each.
     region
         Only cells centred inside these polygons; only `CONTEXT` diameters around them are read.
 
@@ -53,37 +56,59 @@ def find_cells(
     -------
     cells
         Ids run from top to bottom; `source` is the model. For a CenterMask, `score` is the detection's and `mask_quality`
-        the predicted IoU; for a U-Net, `score` is the mean probability of the foreground, and cells do not overlap.
+        the predicted IoU; for a U-Net, `score` is the mean probability of the foreground, and cells of one pass do not overlap.
     seams
         Where tiles meet.
 
     Raises
     ------
     BadSettings
-        If the diameter or the overlap does not fit the model or the tile.
+        If a diameter or the overlap does not fit the model or the tile.
     """
-    card = engine.card
-    categories = dict(enumerate(card.model.categories, start=1))
+    categories = dict(enumerate(engine.card.model.categories, start=1))
     if plane.is_blank:
         return Instances(plane.shape, categories=categories), ((), ())
-    scaled = plane.scaled(card.diameter / diameter)
-    around = None if region is None else windows(region, plane.shape, margin=math.ceil(CONTEXT * diameter))
+    found: list[Instance] = []
+    ys: set[float] = set()
+    xs: set[float] = set()
+    for number, one in enumerate(passes):
+        steps = _cells_at(plane, engine, settings, one, region=region, min_score=min_score)
+        title = f"Pass {number + 1} of {len(passes)}: " if len(passes) > 1 else ""
+        cells, seams = yield from scaled_to(steps, number, len(passes), title)
+        found += cells
+        ys, xs = ys | set(seams[0]), xs | set(seams[1])
+    kept = drop_covered(found, settings.mask_nms) if len(passes) > 1 else found
+    kept.sort(key=lambda i: (i.y0, i.x0))
+    numbered = (replace(instance, id=number) for number, instance in enumerate(kept, start=1))
+    return Instances(plane.shape, numbered, categories=categories), (tuple(sorted(ys)), tuple(sorted(xs)))
+
+
+def _cells_at(
+    plane: ModelInput,
+    engine: AnyEngine,
+    settings: SegmentSettings,
+    one: Pass,
+    *,
+    region: Region | None,
+    min_score: float,
+) -> Generator[Progress, None, tuple[list[Instance], Seams]]:
+    """The cells of one pass, and where its tiles meet."""
+    scaled = plane.scaled(engine.card.diameter / one.diameter)
+    around = None if region is None else windows(region, plane.shape, margin=math.ceil(CONTEXT * one.diameter))
     tiles = tiles_of(scaled, settings, around)
     pieces: list[Piece] = []
     detector = make_detector(engine, settings)
     for number, tile in enumerate(tiles):
         yield Progress(number, len(tiles), f"Tile {number + 1} of {len(tiles)}")
-        pieces += detector.pieces(scaled, tile, min_score)
+        pieces += [p for p in detector.pieces(scaled, tile, min_score) if one.counts(p.instance.category)]
     yield Progress(len(tiles), len(tiles), "Merging")
     cells = merge(pieces) if len(tiles) > 1 else [p.instance for p in pieces]
     kept = drop_covered(_large(cells, settings), settings.mask_nms)
-    if not family_of(card).overlaps:  # neighbouring tiles separate cells at their seam differently
+    if not family_of(engine.card).overlaps:  # neighbouring tiles separate cells at their seam differently
         kept = _large(without_overlaps(kept), settings)
     if region is not None:
         kept = [cell for cell in kept if contains(region, centre(cell))]
-    kept.sort(key=lambda i: (i.y0, i.x0))
-    numbered = (replace(instance, id=number) for number, instance in enumerate(kept, start=1))
-    return Instances(plane.shape, numbered, categories=categories), _seams(tiles, scaled.factors)
+    return kept, _seams(tiles, scaled.factors)
 
 
 def tiles_of(scaled: ScaledInput, settings: SegmentSettings, around: Sequence[Box] | None = None) -> list[Tile]:

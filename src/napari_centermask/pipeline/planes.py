@@ -15,8 +15,9 @@ from napari_centermask.core.result import Index
 from napari_centermask.engines import AnyEngine
 from napari_centermask.io.image_data import ImageData
 from napari_centermask.models.store.card import ModelCard
-from napari_centermask.pipeline.diameter import plane_diameter, usual_diameter
+from napari_centermask.pipeline.diameter import estimated, plane_diameter
 from napari_centermask.pipeline.model_input import ModelInput, check_form
+from napari_centermask.pipeline.passes import Pass, passes_for
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.settings import SegmentSettings
 
@@ -125,30 +126,39 @@ class PlaneInputs:
             raise BadImage(f"None of the {n} planes can be used. The first: {first} Choose another image or channel.")
         self.usable(0)
 
-    def diameter(self, engine: AnyEngine, settings: SegmentSettings) -> Generator[Progress, None, float]:
-        """Estimate the typical cell diameter in the image on some of its planes; yields between tiles.
+    def passes(self, engine: AnyEngine, settings: SegmentSettings) -> Generator[Progress, None, tuple[Pass, ...]]:
+        """The passes at the diameter of the settings or, without one, at that of the image; yields between tiles."""
+        if settings.diameter is not None:
+            return passes_for(self._card, settings.diameter)
+        return (yield from self.estimate(engine, settings))
+
+    def estimate(self, engine: AnyEngine, settings: SegmentSettings) -> Generator[Progress, None, tuple[Pass, ...]]:
+        """Estimate the typical cell diameters in the image on some of its planes; yields between tiles.
 
         Uses up to `MEASURED` evenly spaced planes, and others in place of those that are blank or
         unusable. Planes in which the model finds no cell do not count.
 
         Returns
         -------
-        float
-            Median of the planes' diameters in image pixels (see `plane_diameter`); `usual_diameter` if none can be estimated.
+        tuple of Pass
+            With the median of the planes' diameters in image pixels (see `plane_diameter`); what cannot be estimated follows
+            from what can, or from the training data (`completed`, `usual_diameter`).
         """
-        diameters: list[float] = []
-        measured = 0
+        found: list[list[float | None]] = []
         for number in _spread(len(self.planes)):
             plane = self[number]
             if isinstance(plane, BadImage) or plane.is_blank:
                 yield Progress(0, 0, "Estimating the cell diameter")
                 continue
-            diameter = yield from plane_diameter(plane, engine, settings)
-            diameters += [] if diameter is None else [diameter]
-            measured += 1
-            if measured == MEASURED:
+            found.append((yield from plane_diameter(plane, engine, settings)))
+            if len(found) == MEASURED:
                 break
-        return float(np.median(diameters)) if diameters else usual_diameter(self._card)
+        return estimated(self._card, [_median(column) for column in zip(*found, strict=True)])
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
 
 
 def _spread(n: int) -> Iterator[int]:

@@ -12,8 +12,9 @@ from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Instance
 from napari_centermask.engines import AnyEngine
 from napari_centermask.pipeline.detector import PromptTile, make_detector
-from napari_centermask.pipeline.diameter import plane_diameter, usual_diameter
+from napari_centermask.pipeline.diameter import estimated, plane_diameter
 from napari_centermask.pipeline.model_input import ALIGN, ModelInput, ScaledInput
+from napari_centermask.pipeline.passes import Pass, largest, passes_for
 from napari_centermask.pipeline.progress import run_through
 from napari_centermask.pipeline.segmentation import with_card_defaults
 from napari_centermask.settings import SegmentSettings
@@ -23,7 +24,7 @@ _STEP = _TILE // 2  # so that no prompt lies nearer to a tile's edge than a quar
 _KEPT_TILES = 16  # about 3 MB each; a choice
 _NO_RESCALING = 0.4, 3.5  # sides of a box, in diameters of the model, for which the scale is kept; a choice
 
-Place = tuple[int, int, int]  # octave of the scale, y0, x0 of the tile
+Place = tuple[float, int, int]  # network pixels per image pixel, y0, x0 of the tile
 
 
 class Prompter:
@@ -50,7 +51,7 @@ class Prompter:
         self.settings = with_card_defaults(settings or SegmentSettings(), engine.card)
         self._detector = make_detector(engine, self.settings)
         self._tiles: OrderedDict[Place, PromptTile] = OrderedDict()
-        self._scales: dict[int, ScaledInput] = {}
+        self._scales: dict[float, ScaledInput] = {}
 
     def box(self, y0: float, x0: float, y1: float, x1: float) -> Instance | None:
         """The cell that fills a box (image pixels, edges); None if there is none.
@@ -67,8 +68,7 @@ class Prompter:
         if min(y1 - y0, x1 - x0) < 1 or self._input.is_blank:
             return None
         drawn = np.array([x0, y0, x1, y1], float)
-        octave = self._octave(max(y1 - y0, x1 - x0))
-        tile = self._tile((y0 + y1) / 2, (x0 + x1) / 2, octave)
+        tile = self._tile((y0 + y1) / 2, (x0 + x1) / 2, self._scaled_for(max(y1 - y0, x1 - x0)))
         return tile.fill(drawn)
 
     def click(self, y: float, x: float) -> Instance | None:
@@ -84,47 +84,55 @@ class Prompter:
         height, width = self._input.shape
         if not (-0.5 <= y < height - 0.5 and -0.5 <= x < width - 0.5) or self._input.is_blank:
             return None
-        return self._tile(y, x, 0).at(y, x)
+        for one in self._passes:  # smallest cells first: a nucleus before its cell
+            cell = self._tile(y, x, self._scaled(self.engine.card.diameter / one.diameter)).at(y, x)
+            if cell is not None and one.counts(cell.category):
+                return cell
+        return None
 
     def prepare(self, y: float, x: float) -> None:
         """Compute the features around a pixel in advance, so that the next prompt there is fast."""
         if not self._input.is_blank:
-            self._tile(y, x, 0)
+            self._tile(y, x, self._scaled(self.engine.card.diameter / self._passes[0].diameter))
 
     @cached_property
     def _input(self) -> ModelInput:
         return ModelInput.of(self._image, self.engine.card, self.settings)
 
     @cached_property
+    def _passes(self) -> tuple[Pass, ...]:
+        """At the settings' diameter, or at the estimated ones."""
+        card = self.engine.card
+        if self.settings.diameter is not None:
+            return passes_for(card, self.settings.diameter)
+        return estimated(card, run_through(plane_diameter(self._input, self.engine, self.settings)))
+
+    @property
     def diameter(self) -> float:
         """Typical cell diameter in image pixels: the settings', or estimated."""
-        if self.settings.diameter is not None:
-            return self.settings.diameter
-        estimated = run_through(plane_diameter(self._input, self.engine, self.settings))
-        return usual_diameter(self.engine.card) if estimated is None else estimated
+        return largest(self._passes)
 
-    def _octave(self, side: float) -> int:
-        """How many times to double the image's scale for a box of a given side; negative to halve it."""
-        part = side / self.diameter
+    def _scaled_for(self, side: float) -> ScaledInput:
+        """The image at the scale of the cells of about this size (image pixels); other boxes are doubled or halved to fit."""
+        diameter = min((one.diameter for one in self._passes), key=lambda d: abs(np.log(side / d)))
+        part, base = side / diameter, self.engine.card.diameter / diameter
         if _NO_RESCALING[0] <= part <= _NO_RESCALING[1]:
-            return 0
-        return -round(float(np.log2(part)))
+            return self._scaled(base)
+        try:
+            return self._scaled(base * 2.0 ** -round(float(np.log2(part))))
+        except BadSettings:  # a box of a few pixels: enlarged by less than the optimum
+            return self._scaled(base)
 
-    def _scaled(self, octave: int) -> ScaledInput:
-        if octave not in self._scales:
-            base = self.engine.card.diameter / self.diameter
-            try:
-                self._scales[octave] = self._input.scaled(base * 2.0**octave)
-            except BadSettings:  # a box of a few pixels: enlarged by less than the optimum
-                self._scales[octave] = self._input.scaled(base)
-        return self._scales[octave]
+    def _scaled(self, scale: float) -> ScaledInput:
+        if scale not in self._scales:
+            self._scales[scale] = self._input.scaled(scale)
+        return self._scales[scale]
 
-    def _tile(self, y: float, x: float, octave: int) -> PromptTile:
+    def _tile(self, y: float, x: float, scaled: ScaledInput) -> PromptTile:
         """The tile around a pixel."""
-        scaled = self._scaled(octave)
         (fy, fx), (height, width) = scaled.factors, scaled.shape
         top, left = _start(y * fy, height), _start(x * fx, width)
-        place = octave, top, left
+        place = fy, top, left
         if place not in self._tiles:
             window = top, left, min(top + _TILE, height), min(left + _TILE, width)
             self._tiles[place] = self._detector.prompts(scaled, window)

@@ -19,6 +19,7 @@ from napari_centermask.models.store.card import ModelCard
 from napari_centermask.pipeline.class_maps import class_image, class_map_steps
 from napari_centermask.pipeline.correction import own_preprocess
 from napari_centermask.pipeline.model_input import ModelInput
+from napari_centermask.pipeline.passes import Pass, largest
 from napari_centermask.pipeline.plane_cells import Seams, find_cells
 from napari_centermask.pipeline.planes import Plane, PlaneInputs
 from napari_centermask.pipeline.progress import Progress, run_through, scaled_to
@@ -39,7 +40,8 @@ class PlaneCells:
     cells
         In pixels of the whole plane.
     diameter
-        Diameter of a typical cell, in pixels: given, or estimated for the whole image.
+        Diameter of a typical cell, in pixels: given, or estimated for the whole image. Of the largest ones, if the model finds
+        its categories at a diameter each.
     seams
         Where tiles meet.
     problem
@@ -69,7 +71,8 @@ def segment_planes(
     """Segment the planes of an image one after another; may be closed at every yield, between tiles.
 
     All planes are segmented at one diameter: that of the settings, or the median of the estimates on up to five planes
-    (see `PlaneInputs.diameter`). A plane that cannot be used has no cells, and its `problem` says why.
+    (see `PlaneInputs.estimate`); a model whose categories differ in size has several (`ModelCard.levels`).
+    A plane that cannot be used has no cells, and its `problem` says why.
 
     Parameters
     ----------
@@ -99,13 +102,11 @@ def segment_planes(
     settings = with_card_defaults(settings, engine.card)
     inputs = PlaneInputs(planes, engine.card, settings, check=check)
     yield from inputs.check()
-    diameter = settings.diameter
-    if diameter is None:
-        diameter = yield from inputs.diameter(engine, settings)
+    passes = yield from inputs.passes(engine, settings)
     score = settings.score if min_score is None else min(min_score, settings.score)
     chosen = [n for n, plane in enumerate(planes) if only is None or plane.index in only]
     for done, number in enumerate(chosen):
-        steps = _segment(planes[number], inputs[number], engine, settings, diameter, score, classes=classes)
+        steps = _segment(planes[number], inputs[number], engine, settings, passes, score, classes=classes)
         title = f"Plane {done + 1} of {len(chosen)}: " if len(chosen) > 1 else ""
         yield (yield from scaled_to(steps, done, len(chosen), title))
         inputs.close(number)
@@ -116,7 +117,7 @@ def _segment(
     plane_input: ModelInput | BadImage,
     engine: AnyEngine,
     settings: SegmentSettings,
-    diameter: float,
+    passes: tuple[Pass, ...],
     score: float,
     *,
     classes: bool,
@@ -125,13 +126,13 @@ def _segment(
     if isinstance(plane_input, BadImage):
         none = Instances(plane.shape, categories=dict(enumerate(engine.card.model.categories, start=1)))
         blank = np.zeros(plane.shape, np.uint8) if classes else None
-        return PlaneCells(plane, none, diameter, problem=str(plane_input), classes=blank)
+        return PlaneCells(plane, none, largest(passes), problem=str(plane_input), classes=blank)
     image = None
     if classes:
-        image = class_image((yield from class_map_steps(plane_input, engine, settings, diameter)))
-    steps = find_cells(plane_input, engine, settings, diameter, region=plane.region, min_score=score)
+        image = class_image((yield from class_map_steps(plane_input, engine, settings, passes)))
+    steps = find_cells(plane_input, engine, settings, passes, region=plane.region, min_score=score)
     cells, seams = yield from steps
-    return PlaneCells(plane, cells, diameter, seams, classes=image)
+    return PlaneCells(plane, cells, largest(passes), seams, classes=image)
 
 
 def segment_plane(
@@ -169,7 +170,7 @@ def diameter_steps(
     settings = with_card_defaults(settings, engine.card)
     inputs = PlaneInputs(planes, engine.card, settings, check=check)
     yield from inputs.check()
-    return (yield from inputs.diameter(engine, settings))
+    return largest((yield from inputs.estimate(engine, settings)))
 
 
 def estimate_diameter(image: Array, engine: AnyEngine, settings: SegmentSettings | None = None) -> float:
@@ -184,10 +185,8 @@ def map_classes(
     settings = with_card_defaults(settings, engine.card)
     inputs = PlaneInputs([plane], engine.card, settings, check=check)
     yield from inputs.check()
-    diameter = settings.diameter
-    if diameter is None:
-        diameter = yield from inputs.diameter(engine, settings)
-    return (yield from class_map_steps(inputs.usable(0), engine, settings, diameter))
+    passes = yield from inputs.passes(engine, settings)
+    return (yield from class_map_steps(inputs.usable(0), engine, settings, passes))
 
 
 def with_card_defaults(settings: SegmentSettings, card: ModelCard) -> SegmentSettings:

@@ -9,14 +9,14 @@ from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.training.data.facts import data_facts, data_hash, data_hashes
 
 
-def test_diameters_are_those_of_whole_cells_of_the_data_and_not_of_the_replay(folder, tmp_path, cells):
+def test_diameters_are_those_of_whole_cells_of_the_data_and_not_of_the_replay(settings, folder, tmp_path, cells):
     known = tmp_path / "known"
     (known / "images").mkdir(parents=True)
     (known / "images" / "a.png").write_bytes(next((folder / "images").glob("train_*")).read_bytes())
     truth = cells(n=3, overlap=0.0, seed=9, shape=(160, 200))
     write_coco(known / "annotations_train.json", [ImageRecord(1, "a.png", None, truth.shape, truth)])
     write_coco(known / "annotations_val.json", [])
-    facts = data_facts([folder], [known], {"before": [(0, 0, 4, 4)]})
+    facts = data_facts(settings.model_copy(update={"replay": [known]}), {"before": [(0, 0, 4, 4)]})
     whole = []
     for seed in (1, 2):
         for cell in cells(n=10, overlap=0.0, seed=seed, shape=(160, 200)):

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from napari_centermask.core.errors import BadModel
 from napari_centermask.core.normalise import RANGE
+from napari_centermask.core.size_levels import SizeLevel
 from napari_centermask.models.families import FAMILIES, Shapes, family_of
 from napari_centermask.settings import AnyModel, PreprocessSettings
 
@@ -118,6 +119,21 @@ class ModelCard(BaseModel):
         rows = sizes.items() if isinstance(sizes, dict) else ()
         return {name: (low, middle, high) for name, row in rows if _are_sizes(row) for low, middle, high in [row]}
 
+    @property
+    def levels(self) -> tuple[SizeLevel, ...]:
+        """The scales at which the model finds its categories, smallest cells first; () if it finds all of them at one scale.
+
+        Categories in no level belong to the last one. An entry of the card that does not fit its categories is left out.
+        """
+        rows = self.training.get("levels")
+        levels = [_level(row) for row in rows] if isinstance(rows, list) else []
+        names = [name for level in levels if level for name in level.categories]
+        if None in levels or len(levels) < 2 or len(set(names)) < len(names) or set(names) - set(self.model.categories):
+            return ()
+        *others, last = sorted((level for level in levels if level), key=lambda level: level.diameter)
+        rest = (name for name in self.model.categories if name not in names)
+        return (*others, SizeLevel((*last.categories, *rest), last.diameter))
+
     def to_json(self) -> str:
         """The card as JSON, on one line."""
         return self.model_dump_json()
@@ -151,6 +167,18 @@ def _are_sizes(value: object) -> bool:
     if not isinstance(value, list | tuple) or len(value) != 3 or not all(type(v) in (int, float) for v in value):
         return False
     return 0 < value[0] <= value[1] <= value[2] <= LARGEST_DIAMETER
+
+
+def _level(row: object) -> SizeLevel | None:
+    """The level of a row {"categories": names, "diameter": pixels}; None if it is none."""
+    if not isinstance(row, dict):
+        return None
+    names, diameter = row.get("categories"), row.get("diameter")
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        return None
+    if type(diameter) not in (int, float) or not 0 < diameter <= LARGEST_DIAMETER:
+        return None
+    return SizeLevel(tuple(names), float(diameter))
 
 
 def _is_rectangle(value: object) -> bool:

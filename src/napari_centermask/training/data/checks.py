@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_centermask.core.errors import BadAnnotations, BadImage, BadSettings
+from napari_centermask.core.instances import Instances
+from napari_centermask.core.size_levels import size_levels
 from napari_centermask.io.coco.document import check_images, read_coco
 from napari_centermask.io.coco.image_record import ImageRecord, left_out
 from napari_centermask.io.images import read_header
@@ -14,6 +16,7 @@ from napari_centermask.io.reviewed import centred_within, is_partial, truth_of
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.inputs import order_of
 from napari_centermask.training.data.loader import annotation_file, judging
+from napari_centermask.training.data.scales import typical_diameters
 
 
 def check_data(settings: TrainSettings) -> list[str]:
@@ -22,7 +25,7 @@ def check_data(settings: TrainSettings) -> list[str]:
     Returns
     -------
     list of str
-        What of the annotations is left out, a sentence for each file.
+        What of the annotations is left out, a sentence for each file, and a warning of sizes that do not fit one scale.
 
     Raises
     ------
@@ -34,19 +37,36 @@ def check_data(settings: TrainSettings) -> list[str]:
         If a new model has categories that no cell has.
     """
     notes: list[str] = []
+    cells: list[Instances] = []
     for split in ("train", "val"):
         counts: Counter[str] = Counter()
         folders = judging(settings.data) if split == "val" else [Path(folder) for folder in settings.data]
         for folder in folders:
-            counts += _checked(folder, split, settings, notes)
+            counts += _checked(folder, split, settings, notes, cells if split == "train" else None)
         _check_cells(counts, split, settings, folders)
         for folder in map(Path, settings.replay):
             _checked(folder, split, settings, notes)
-    return notes
+    return notes + _about_sizes(cells, settings)
 
 
-def _checked(folder: Path, split: str, settings: TrainSettings, notes: list[str]) -> Counter[str]:
-    """Check a split of a folder; return the number of usable cells per category (in val, only where all are reviewed)."""
+def _about_sizes(cells: Sequence[Instances], settings: TrainSettings) -> list[str]:
+    """Whether the sizes of the categories fit the number of scales, if there is something to say."""
+    if len(settings.model.categories) < 2:
+        return []
+    levels = size_levels(typical_diameters(cells))
+    if settings.diameters == "one" and len(levels) > 1:
+        sizes = " and ".join(f"{', '.join(level.categories)} ({level.diameter:.0f} px)" for level in levels)
+        return [f"{sizes} are too different in size for one scale. Set diameters to per-category to find them all."]
+    return []
+
+
+def _checked(
+    folder: Path, split: str, settings: TrainSettings, notes: list[str], cells: list[Instances] | None = None
+) -> Counter[str]:
+    """Check a split of a folder; return the number of usable cells per category (in val, only where all are reviewed).
+
+    Its cells are added to `cells`.
+    """
     path = annotation_file(folder, split)
     records = read_coco(path, images_root=folder / "images")
     check_images(path, records)
@@ -59,6 +79,8 @@ def _checked(folder: Path, split: str, settings: TrainSettings, notes: list[str]
         if truth.is_empty:
             continue
         _check_image(record, path, settings)
+        if cells is not None:
+            cells.append(truth.instances)
         names = truth.instances.categories
         judged = centred_within(truth.instances, truth.reviewed) if split == "val" else truth.instances
         own = Counter(names.get(c.category, str(c.category)) for c in judged)

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_centermask.core.instances import Instances
 from napari_centermask.io.coco.document import read_coco
-from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.io.trained_on import TrainedOn, merged, places_of
+from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.loader import annotation_file, folders_by_name, judging
+from napari_centermask.training.data.scales import levels_of, whole_diameters
 
 PERCENTILES = (10, 50, 90)
 """Percentiles of the cell diameters that a card keeps, per category: the median, and a choice of what is usual beside it."""
 
 
-def data_facts(data: Sequence[Path], replay: Sequence[Path], before: TrainedOn) -> dict[str, Any]:
+def data_facts(settings: TrainSettings, before: TrainedOn) -> dict[str, Any]:
     """What a card keeps about a model's data, under `training`.
 
     Parameters
     ----------
-    data, replay
-        Folders of the new data, and of data that its start model was trained on.
+    settings
+        Their `data`, and `replay`, data that the start model was trained on.
     before
         What its start model was trained on.
 
@@ -34,28 +36,25 @@ def data_facts(data: Sequence[Path], replay: Sequence[Path], before: TrainedOn) 
     -------
     dict
         "data": hashes, see `data_hashes`; "learned": all places that the model was trained on, see `io.trained_on`;
-        "diameters": {category: 10th, 50th and 90th percentile of the diameters in image pixels}, of `data` only.
+        "diameters": {category: 10th, 50th and 90th percentile of the diameters in image pixels}, of `data` only;
+        "levels": see `scales.levels_of`, as `ModelCard.levels` reads them; only if there are several.
     """
-    trained_on, sizes = before, defaultdict[str, list[float]](list)
-    for number, folder in enumerate(map(Path, (*data, *replay))):
+    trained_on, images = before, list[list[Instances]]()
+    for folder in map(Path, (*settings.data, *settings.replay)):
         records = read_coco(annotation_file(folder, "train"), images_root=folder / "images")
         trained_on = merged(trained_on, places_of(records))
-        for name, diameter in _diameters(records) if number < len(data) else ():
+        partial = is_partial(records)
+        images.append([truth_of(record, partial=partial).instances for record in records])
+    sizes = defaultdict[str, list[float]](list)
+    for cells in (cells for folder_images in images[: len(settings.data)] for cells in folder_images):
+        for name, diameter in whole_diameters(cells):
             sizes[name].append(diameter)
     known = {name: np.percentile(diameters, PERCENTILES).round(1).tolist() for name, diameters in sizes.items()}
-    return {"data": data_hashes([*data, *replay]), "learned": dict(trained_on), "diameters": known}
-
-
-def _diameters(records: Sequence[ImageRecord]) -> Iterator[tuple[str, float]]:
-    """Category and diameter in image pixels of the cells that do not touch the image border."""
-    partial = is_partial(records)
-    for record in records:
-        cells = truth_of(record, partial=partial).instances
-        height, width = record.shape
-        for cell in cells:
-            y0, x0, y1, x1 = cell.box
-            if y0 > 0 and x0 > 0 and y1 < height and x1 < width:
-                yield cells.categories.get(cell.category, str(cell.category)), cell.diameter
+    hashes = data_hashes([*settings.data, *settings.replay])
+    facts = {"data": hashes, "learned": dict(trained_on), "diameters": known}
+    levels = levels_of(images, settings)
+    rows = [{"categories": list(level.categories), "diameter": round(level.diameter, 1)} for level in levels]
+    return facts | ({"levels": rows} if rows else {})
 
 
 def data_hash(folder: Path, split: str) -> str:

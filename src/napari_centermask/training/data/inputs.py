@@ -49,13 +49,20 @@ def network_of(settings: TrainSettings, card: ModelCard) -> NetworkSettings:
 
 
 def check_inputs(settings: TrainSettings) -> None:
-    """Raise an error if the channel names do not fit the model.
+    """Raise an error if the channel names do not fit the model, or corrections have no single scale.
 
     Raises
     ------
     BadSettings
         Names what was given and what is needed.
     """
+    if settings.diameters == "per-category" and {settings.preprocess.background, settings.preprocess.denoise} != {
+        "none"
+    }:
+        raise BadSettings(
+            "Sizes of preprocess.background and preprocess.denoise are for one scale of the image, and with "
+            "diameters=per-category there are several. Leave the correction out, or choose diameters=one."
+        )
     try:
         check_names(settings.channel_names, settings.model.in_channels)
     except ValueError as error:

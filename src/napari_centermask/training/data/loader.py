@@ -20,6 +20,7 @@ from napari_centermask.training.data.inputs import for_sampler, prepared
 from napari_centermask.training.data.parts import TrainBatch, TrainingParts, parts_of
 from napari_centermask.training.data.sample import Sample
 from napari_centermask.training.data.sampler import TileSampler
+from napari_centermask.training.data.scales import levels_of
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader, Dataset
@@ -137,7 +138,8 @@ def tiles_of(settings: TrainSettings, *, split: str = "train") -> TileSampler:
     known = settings.model_copy(update={"preprocess": settings.preprocess.portable})  # flat field of another microscope
     prepare = [settings] * len(settings.data) + [known] * len(settings.replay)
     samples = [prepared(load_split(folder, split), how) for folder, how in zip(folders, prepare, strict=True)]
-    return TileSampler(samples, for_sampler(settings))
+    levels = levels_of(([sample.instances for sample in folder] for folder in samples), settings)
+    return TileSampler(samples, for_sampler(settings), levels)
 
 
 def batches(

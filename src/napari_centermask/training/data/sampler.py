@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.normalise import normalise
+from napari_centermask.core.size_levels import SizeLevel
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data import augment
 from napari_centermask.training.data.paste_cells import cut_cells, paste_cells
-from napari_centermask.training.data.sample import Sample, class_indices, folder_diameter
+from napari_centermask.training.data.sample import Sample, class_indices
+from napari_centermask.training.data.scales import Scales
 from napari_centermask.training.data.tile import TrainTile, bent, rotated
 from napari_centermask.training.data.window import Window, cut_cells_of, cut_image, cut_unreviewed, pad
 
@@ -39,6 +42,8 @@ class TileSampler:
         Samples of each data folder, in the settings' order.
     settings
         Tile side, diameter, augmentation, categories, weights and seed.
+    levels
+        The scales of the run, see `scales.levels_of`.
 
     Raises
     ------
@@ -46,17 +51,17 @@ class TileSampler:
         If there are no images, or their channels do not fit the model.
     """
 
-    def __init__(self, folders: list[list[Sample]], settings: TrainSettings) -> None:
+    def __init__(self, folders: list[list[Sample]], settings: TrainSettings, levels: Sequence[SizeLevel] = ()) -> None:
         self.folders, self.settings = folders, settings
         _check(folders, settings)
-        self._diameters = [folder_diameter(folder, settings.diameter) for folder in folders]
+        self._classes = [[class_indices(s, settings.model.categories) for s in folder] for folder in folders]
+        self._scales = Scales(folders, self._classes, levels, settings.model.categories, settings.diameter)
         tiles = [
-            np.array([self._area(sample, number) for sample in folder]) / settings.tile**2
+            np.array([self._area(number, image) for image in range(len(folder))]) / settings.tile**2
             for number, folder in enumerate(folders)
         ]
         shares = [np.maximum(t, 1.0) for t in tiles]
         self._folder_weights = _folder_weights([float(s.sum()) for s in shares], settings)
-        self._classes = [[class_indices(s, settings.model.categories) for s in folder] for folder in folders]
         self._rarity = None
         if settings.oversample:
             self._rarity = rarity(self._classes, len(settings.model.categories), settings.oversample)
@@ -65,10 +70,11 @@ class TileSampler:
             ]
         self._image_weights = [s / s.sum() for s in shares]
 
-    def _area(self, sample: Sample, folder: int) -> float:
-        """Number of pixels of the image at the model's cell size."""
-        scale = self.settings.diameter / (sample.diameter or self._diameters[folder])
-        return sample.image[0].size * sample.known_part * scale**2
+    def _area(self, folder: int, image: int) -> float:
+        """Number of pixels of an image at the model's cell size; the mean over the levels."""
+        sample, levels = self.folders[folder][image], range(len(self._scales.classes))
+        scales = [self.settings.diameter / self._scales.diameter(folder, image, level) for level in levels]
+        return sample.image[0].size * sample.known_part * float(np.mean(np.square(scales)))
 
     def __getitem__(self, index: int) -> TrainTile:
         """Tile number `index` of the endless sequence."""
@@ -96,14 +102,17 @@ class TileSampler:
         sample, settings = self.folders[folder][number], self.settings
         angle = float(rng.uniform(-1, 1) * settings.augment.rotate)
         side = augment.rotated_side(settings.tile, angle) if angle else settings.tile
-        scale = settings.diameter / (sample.diameter or self._diameters[folder])
-        rare = None if self._rarity is None else self._rarity[self._classes[folder][number]]
+        level = self._scales.draw(folder, number, rng)
+        scale = settings.diameter / self._scales.diameter(folder, number, level)
+        rare = self._worth(folder, number, level)
         window = choose_window(sample, scale * random_zoom(rng, settings.augment.scale), side, rng, weights=rare)
         pixels, part = cut_image(sample.image, window)
         image = pad(normalise(pixels, sample.lo, sample.hi), part, side, rng)
         if settings.model.in_channels == 1 and len(image) == 3:
             image = image.mean(axis=0, keepdims=True)
-        boxes, classes, masks, ignore = cut_cells_of(sample, window, self._classes[folder][number])
+        boxes, classes, masks, ignore = self._of_level(
+            level, *cut_cells_of(sample, window, self._classes[folder][number])
+        )
         unreviewed = cut_unreviewed(sample, window)
         if angle:
             return rotated(TrainTile(image, boxes, classes, masks, ignore, unreviewed), angle, settings.tile)
@@ -114,6 +123,23 @@ class TileSampler:
             if unreviewed is not None:
                 unreviewed = augment.flip_turn(unreviewed, boxes[:0], masks[:0], flip=flip, turns=turns)[0]
         return TrainTile(image, boxes, classes, masks, ignore, unreviewed)
+
+    def _worth(self, folder: int, image: int, level: int) -> np.ndarray | None:
+        """(N,) how often a tile is drawn for each cell of an image; None for equally often."""
+        kinds = self._classes[folder][image]
+        worth = None if self._rarity is None else self._rarity[kinds]
+        if len(self._scales.classes) == 1:
+            return worth
+        own = self._scales.is_of(kinds, level)
+        return (np.ones(len(kinds)) if worth is None else worth) * own if own.any() else worth
+
+    def _of_level(
+        self, level: int, boxes: np.ndarray, classes: np.ndarray, masks: np.ndarray, ignore: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The cells that are looked for at a level: smaller ones are ignored, larger ones are background, as others find them."""
+        own = self._scales.is_of(classes, level)
+        smaller = boxes[~own & self._scales.is_smaller(classes, level)]
+        return boxes[own], classes[own], masks[own], np.concatenate([ignore, smaller])
 
     def _paste(self, tile: TrainTile, folder: int, rng: np.random.Generator) -> TrainTile:
         """The tile with cells of itself, or of another tile of the folder, added."""

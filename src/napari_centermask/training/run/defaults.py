@@ -18,6 +18,7 @@ import numpy as np
 
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.size_levels import size_levels
 from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.images import read_plane
@@ -27,6 +28,7 @@ from napari_centermask.models.store.registry import replay_of
 from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import AnyModel, AugmentSettings, ModelSettings, TrainSettings
 from napari_centermask.training.data.inputs import follow_card
+from napari_centermask.training.data.scales import typical_diameters
 
 SCRATCH_DIAMETER = 40.0
 """Cells 1.5 times as large are still assigned to P3, whose boxes reach 64 pixels from a location
@@ -52,6 +54,8 @@ class DataFacts:
         Shorter side of the smallest image in pixels.
     n_rare
         Cells of the rarest category.
+    sizes
+        Median diameter of each category in pixels.
     """
 
     n_images: int
@@ -61,6 +65,7 @@ class DataFacts:
     channels: int
     categories: tuple[str, ...]
     n_rare: int
+    sizes: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ def facts_of(folder: Path, split: str = "train") -> DataFacts:
         channels=_channels(records),
         categories=tuple(names.values()),
         n_rare=min(counts.values()),
+        sizes=typical_diameters(t.instances for t in truths),
     )
 
 
@@ -171,6 +177,7 @@ def suggest(
         else 0.999,  # chosen: a mean over the last 100 or 1,000 steps, a small part of the run
         "patience": 5,  # chosen: half of the run without a better AP
         "oversample": _oversample(facts, reasons),
+        "diameters": _diameters(facts, card, reasons),
     }
     if card is not None:
         if replay is None:
@@ -198,6 +205,16 @@ def _network(facts: DataFacts, card: ModelCard | None, reasons: dict[str, str]) 
         return card.model, card.diameter
     reasons["model"] = f"its last layers are replaced for the categories {', '.join(facts.categories)}"
     return card.model.model_copy(update={"categories": list(facts.categories)}), card.diameter
+
+
+def _diameters(facts: DataFacts, card: ModelCard | None, reasons: dict[str, str]) -> str:
+    """A scale for each size of cells, unless the start model's corrections hold at one scale only."""
+    levels = size_levels(facts.sizes)
+    if len(levels) < 2 or (card and {card.preprocess.background, card.preprocess.denoise} != {"none"}):
+        return "one"
+    sizes = (f"{' and '.join(level.categories)} of {level.diameter:.0f} px" for level in levels)
+    reasons["diameters"] = f"{', '.join(sizes)}: too different for one scale, so each has its own"
+    return "per-category"
 
 
 def _tile(facts: DataFacts, diameter: float, reasons: dict[str, str]) -> int:

@@ -112,7 +112,7 @@ class Trainer:
         if not self._facts:
             from napari_centermask.training.data.facts import data_facts
 
-            self._facts = data_facts(self.settings.data, self.settings.replay, self.start.trained_on)
+            self._facts = data_facts(self.settings, self.start.trained_on)
         return self._facts
 
     @property

@@ -104,7 +104,9 @@ def evaluate(model: Network, trainer: Trainer) -> dict[str, Any]:
     settings = trainer.settings
     start = time.monotonic()
     card = make_card(settings, model, name="training", parent=trainer.start.card)
-    card = card.model_copy(update={"training": {"diameters": trainer.read_facts()["diameters"]}})
+    facts = trainer.read_facts()
+    sizes = {key: facts[key] for key in ("diameters", "levels") if key in facts}
+    card = card.model_copy(update={"training": sizes})
     engine = engine_of(model, card, device=str(trainer.device))
     usual = with_card_defaults(SegmentSettings(), card).score
     tunes_score = family_of(card).tunes_score

@@ -118,7 +118,9 @@ class ModelBox(QWidget):
         self.diameter.setSuffix(" px")
         self.diameter.setSpecialValueText("automatic")
         self.diameter.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.diameter.setToolTip("Typical cell diameter in pixels; at 0, each run estimates it.")
+        self.diameter.setToolTip(
+            "Typical cell diameter in pixels, of the largest cells if a model finds several sizes; at 0, each run estimates it."
+        )
         self.estimate = QPushButton("Estimate")
         self.circle = QPushButton("◯")
         self.circle.setCheckable(True)
@@ -134,7 +136,10 @@ class ModelBox(QWidget):
         if card is None:
             self.about.setText("No model is installed.")
             return
-        names = ", ".join(card.model.categories) + ("" if family_of(card).overlaps else ", no overlaps")
+        sizes = (f"{', '.join(level.categories)} (about {level.diameter:.0f} px)" for level in card.levels)
+        names = (", ".join(sizes) or ", ".join(card.model.categories)) + (
+            "" if family_of(card).overlaps else ", no overlaps"
+        )
         self.about.setText(f"finds {names} · trained at {card.diameter:.0f} px · {card.licence}")
         self.models.setToolTip(card.description or card.name)
 

@@ -1,0 +1,117 @@
+"""At which scales annotated images are shown to a network: one for all cells, or one for each level of sizes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from napari_centermask.core.instances import Instances
+from napari_centermask.core.size_levels import SizeLevel, size_levels
+from napari_centermask.settings import TrainSettings
+from napari_centermask.training.data.sample import Sample
+
+
+def whole_diameters(cells: Instances) -> Iterator[tuple[str, float]]:
+    """Category and diameter in image pixels of the cells that do not touch the image border."""
+    height, width = cells.shape
+    for cell in cells:
+        y0, x0, y1, x1 = cell.box
+        if y0 > 0 and x0 > 0 and y1 < height and x1 < width:
+            yield cells.categories.get(cell.category, str(cell.category)), cell.diameter
+
+
+def levels_of(folders: Iterable[Iterable[Instances]], settings: TrainSettings) -> tuple[SizeLevel, ...]:
+    """The scales of a run, from the cells of its folders; () if its categories share one.
+
+    Parameters
+    ----------
+    folders
+        Training images of the data folders, then of the replayed ones, which say how large the cells are of categories that
+        the others lack.
+    """
+    if settings.diameters == "one" or len(settings.model.categories) < 2:
+        return ()
+    sizes: dict[str, float] = {}
+    for images in folders:
+        sizes = typical_diameters(images) | sizes
+    levels = size_levels({name: size for name, size in sizes.items() if name in settings.model.categories})
+    return levels if len(levels) > 1 else ()
+
+
+def typical_diameters(images: Iterable[Instances]) -> dict[str, float]:
+    """Median diameter of each category in image pixels."""
+    sizes = defaultdict[str, list[float]](list)
+    for cells in images:
+        for name, diameter in whole_diameters(cells):
+            sizes[name].append(diameter)
+    return {name: float(np.median(diameters)) for name, diameters in sizes.items()}
+
+
+class Scales:
+    """How large the cells of each level are in each image.
+
+    Parameters
+    ----------
+    folders
+        Samples of each data folder.
+    classes
+        The categories of their cells, see `sample.class_indices`.
+    levels
+        See `levels_of`; () for one scale for all.
+    categories
+        Those of the model.
+    default
+        Diameter where no image of a folder has cells.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Sequence[Sample]],
+        classes: Sequence[Sequence[np.ndarray]],
+        levels: Sequence[SizeLevel],
+        categories: Sequence[str],
+        default: float,
+    ) -> None:
+        named = [[categories.index(name) for name in level.categories] for level in levels]
+        self.classes: list[list[int] | None] = [*named] if named else [None]
+        self._kinds = classes
+        self._own = [
+            [self._of_image(s, k) for s, k in zip(*rows, strict=True)] for rows in zip(folders, classes, strict=True)
+        ]
+        usual = [level.diameter for level in levels] or [default]
+        self._typical = [
+            [_median([own[n] for own in folder]) or usual[n] for n in range(len(self.classes))] for folder in self._own
+        ]
+
+    def _of_image(self, sample: Sample, kinds: np.ndarray) -> list[float | None]:
+        if len(self.classes) == 1:
+            return [sample.diameter]
+        sizes = np.array([cell.diameter for cell in sample.cells])
+        return [_median(sizes[np.isin(kinds, own or [])].tolist()) for own in self.classes]
+
+    def diameter(self, folder: int, image: int, level: int) -> float:
+        """Of the cells of a level in an image, in image pixels; of the folder's others where it has none."""
+        return self._own[folder][image][level] or self._typical[folder][level]
+
+    def draw(self, folder: int, image: int, rng: np.random.Generator) -> int:
+        """A level for a tile of an image, of those whose cells it has."""
+        if len(self.classes) == 1:
+            return 0
+        there = [n for n, own in enumerate(self._own[folder][image]) if own] or list(range(len(self.classes)))
+        return int(rng.choice(there))
+
+    def is_of(self, kinds: np.ndarray, level: int) -> np.ndarray:
+        """(N,) bool, whether cells of these classes are looked for at a level."""
+        own = self.classes[level]
+        return np.ones(len(kinds), bool) if own is None else np.isin(kinds, own)
+
+    def is_smaller(self, kinds: np.ndarray, level: int) -> np.ndarray:
+        """(N,) bool, whether cells of these classes belong to a level of smaller cells."""
+        return np.isin(kinds, [k for own in self.classes[:level] for k in own or []])
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value]
+    return float(np.median(known)) if known else None
