@@ -1,6 +1,7 @@
 """Methods that assign categories are compared by the command line; none of them needs a network here."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -128,3 +129,38 @@ def test_an_image_that_cannot_be_classified_is_left_out_of_the_table_and_named(f
     assert "test3.png" in err
     assert "val3.png" in err
     assert json.loads((folder / "out" / "viability.json").read_text())["ways"][method]["cells"] == 10
+
+
+@pytest.fixture
+def stopping(monkeypatch):
+    """Two models that find one cell in each image; returns at which of all images a person presses Ctrl-C."""
+    stop = SimpleNamespace(at=0, n=0)
+
+    def predict(image, indices):
+        stop.n += 1
+        if stop.n == stop.at:
+            raise KeyboardInterrupt
+        return [cells(cell(5, 5, 1, (0.9, 0.1)), cell(30, 30, 2, (0.1, 0.9)))]
+
+    card = SimpleNamespace(defaults={}, model=SimpleNamespace(categories=["living", "dead"]))
+    monkeypatch.setattr(methods, "load_engine", lambda *_, **__: SimpleNamespace(card=card))
+    monkeypatch.setattr(methods, "predictor", lambda *_: predict)
+    monkeypatch.setattr(methods, "with_card_defaults", lambda *_: SimpleNamespace(score=0.5))
+    monkeypatch.setattr("napari_centermask.cli.viability._check_flags", lambda *_: None)
+    return stop
+
+
+@pytest.mark.parametrize(("at", "found"), [(4, [6]), (10, [12]), (13, [12]), (16, [6, 6])])
+def test_a_stopped_comparison_reports_what_is_done(folder, capsys, stopping, at, found):
+    stopping.at = at  # test images of the first model, its val images, and those of the second
+    arguments = ["--data", str(folder), "--out", str(folder / "out"), "--samples", "5", "--figures", "none"]
+    assert cli.run(["viability", "one", "two", *arguments]) == 130
+    rows = json.loads((folder / "out" / "viability.json").read_text())["ways"]
+    assert [row["found"] for row in rows.values()] == found
+    assert "These are the figures of" in capsys.readouterr().err
+
+
+def test_a_comparison_of_which_nothing_is_done_reports_nothing(folder, stopping):
+    stopping.at = 1
+    assert cli.run(["viability", "one", "--data", str(folder), "--out", str(folder / "out")]) == 130
+    assert not (folder / "out").exists()

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from napari_centermask import __version__
 from napari_centermask.cli.output import check_free, notice, print_json
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadImage
 from napari_centermask.core.left_out import LeftOut
+
+if TYPE_CHECKING:
+    from napari_centermask.engines.classifier import ClassifierEngine
+    from napari_centermask.io.coco.image_record import ImageRecord
+    from napari_centermask.io.run_file import RunFile
 
 Flag = Annotated[bool, Parameter(negative=())]
 
@@ -28,6 +35,8 @@ def classify(
     json: Flag = False,
 ) -> int:
     """Classify segmented cells from crops of the image.
+
+    A run that was stopped goes on where it was when the same command is given again.
 
     Cells that somebody accepted or corrected keep their category.
 
@@ -52,39 +61,89 @@ def classify(
     json
         Print a summary as JSON.
     """
-    import numpy as np
-
     from napari_centermask.engines.classifier import load_classifier
-    from napari_centermask.io.coco.document import read_coco, write_coco
+    from napari_centermask.io.coco.annotated import read_annotated
+    from napari_centermask.io.coco.document import write_coco
     from napari_centermask.io.formats.reading import find_image
-    from napari_centermask.io.images import read_plane
-    from napari_centermask.pipeline.classify import classify as tell
+    from napari_centermask.io.run_file import RunFile
 
-    records = read_coco(cells)
+    records = read_annotated(cells, images_root=images, say=notice)
     image_paths = [find_image(cells, images, r.file_name) for r in records]
-    check_free([out], overwrite=overwrite, inputs=[cells, *image_paths])
+    command = {"command": "classify", "version": __version__, "cells": _stamp(cells), "classifier": classifier}
+    noted = RunFile(out.parent, command, [out], name=f".{out.name[:200]}.run.jsonl")
+    is_ours = noted.is_continued and noted.done.get(_WRITTEN) == (_stamp(out) if out.exists() else None)
+    check_free([out], overwrite=overwrite or is_ours, inputs=[cells, *image_paths])
     loaded = load_classifier(classifier, engine=engine)
-    classified_records, counts = [], dict.fromkeys(loaded.card.model.categories, 0)
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"))
-    for record, path in zip(records, image_paths, strict=True):
-        classified_records.append(record)  # as it is, unless it is classified
-        with left_out.unless_done(record.file_name):
-            if path is None:
-                where = images or cells.parent
-                raise BadImage(f"Image {record.file_name} not found in {where}. Choose its folder with --images.")
-            classified = tell(np.asarray(read_plane(path, record.plane)), record.instances, loaded)
-            classified_records[-1] = replace(record, instances=classified)
-            for cell in classified:
-                counts[classified.categories[cell.category]] += 1
-    if left_out and len(left_out.why) == len({r.file_name for r in records}):
-        raise BadImage(f"None of {counted(len(left_out.why), 'image')} can be classified. Nothing is written.")
-    write_coco(out, classified_records)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    noted.begin()
+    done = list(records)  # as they are, unless they are classified
+    n_done = 0
+    pairs = list(zip(records, image_paths, strict=True))
+    try:
+        for k in left_out.until_stopped(range(len(pairs))):
+            with left_out.unless_done(records[k].file_name):
+                done[k] = _classified(*pairs[k], loaded, noted, images or cells.parent)
+            n_done = k + 1
+        if left_out and len(left_out.why) == len({r.file_name for r in records}):
+            raise BadImage(f"None of {counted(len(left_out.why), 'image')} can be classified. Nothing is written.")
+        write_coco(out, done)
+        noted.note(_WRITTEN, _stamp(out))
+    finally:
+        noted.close(finished=n_done == len(records) and not left_out)
+    classified = [r for r in done[:n_done] if r.file_name not in left_out.why]
+    counts = _counts(classified, loaded.card.model.categories)
     if json:
-        print_json({"images": len(classified_records), "cells": counts, "written": out, "failed": left_out.sentences})
+        print_json({"images": len(done), "cells": counts, "written": out, "failed": left_out.sentences})
     else:
-        print(
-            f"{counted(len(records), 'image')}: {', '.join(f'{n} {name}' for name, n in counts.items())}. Written: {out}"
-        )
+        print(f"{counted(len(done), 'image')}: {', '.join(f'{n} {name}' for name, n in counts.items())}. Written: {out}")
     if left_out:
         notice("The cells of images that failed are written as they were.")
+    if left_out.stopped:
+        notice(
+            f"{n_done} of {counted(len(done), 'image')} are done; the cells of the others are written as they were. "
+            "Run the same command again to continue."
+        )
+        raise KeyboardInterrupt
     return 2 if left_out else 0
+
+
+_WRITTEN = "written"
+
+
+def _stamp(path: Path) -> list[Any]:
+    """A file, its size and time."""
+    now = path.stat()
+    return [str(path.resolve()), now.st_size, now.st_mtime_ns]
+
+
+def _classified(
+    record: ImageRecord, path: Path | None, classifier: ClassifierEngine, noted: RunFile, folder: Path
+) -> ImageRecord:
+    """The record with classified cells, those of a stopped run if the image is as it was then."""
+    import numpy as np
+
+    from napari_centermask.io.coco.document import parse_coco, to_coco
+    from napari_centermask.io.images import read_plane
+    from napari_centermask.pipeline.classify import classify
+
+    if path is None:
+        raise BadImage(f"Image {record.file_name} not found in {folder}. Choose its folder with --images.")
+    key, stamp = f"{record.file_name} {list(record.plane)}", _stamp(path)
+    known = noted.done.get(key)
+    if known is not None and known["stamp"] == stamp:
+        (former,) = parse_coco(known["coco"], path)
+        return replace(record, instances=former.instances)
+    classified = replace(record, instances=classify(np.asarray(read_plane(path, record.plane)), record.instances, classifier))
+    noted.note(key, {"stamp": stamp, "coco": to_coco([replace(classified, crowds=())])})
+    return classified
+
+
+def _counts(records: Sequence[ImageRecord], names: Sequence[str]) -> dict[str, int]:
+    """The cells of each category."""
+    counts = dict.fromkeys(names, 0)
+    for record in records:
+        for cell in record.instances:
+            name = record.instances.categories[cell.category]
+            counts[name] = counts.get(name, 0) + 1
+    return counts

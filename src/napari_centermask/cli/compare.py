@@ -95,7 +95,7 @@ def hold_out(folders: Sequence[Path], out: Path, trained_on: Sequence[TrainedOn]
     known = reduce(merged, trained_on)
     places = [out / str(number) for number in range(len(folders))]
     for folder, place in zip(folders, places, strict=True):
-        freeze_dataset(folder, place, trained_on=known)
+        freeze_dataset(folder, place, trained_on=known, say=notice)
     return places, judging_split(places)
 
 

@@ -77,7 +77,7 @@ def evaluate(
     if figure:
         blank(1, 1)  # before the work is done
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"), but=(BadSettings,))
-    options: dict[str, Any] = {"max_detections": coco_detections, "left_out": left_out}
+    options: dict[str, Any] = {"max_detections": coco_detections, "left_out": left_out, "say": notice}
 
     def watch(score: float) -> Any:
         return _map_writer(maps, score, left_out) if maps else None

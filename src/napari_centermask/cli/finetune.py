@@ -164,7 +164,7 @@ def suggest_for(
     """Freeze the data in a run folder and compute the settings from it."""
     from napari_centermask.jobs.finetune import prepare
 
-    suggestion = prepare(data, start, out=out, split=split, replay=replay, val_part=val_part, seed=seed)
+    suggestion = prepare(data, start, out=out, split=split, replay=replay, val_part=val_part, seed=seed, say=notice)
     return suggestion.settings, suggestion.reasons
 
 

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from napari_centermask.cli.flags import check_segment_flags, only_score
 from napari_centermask.cli.output import annotations_in, check_writable, notice
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadAnnotations, BadImage, BadSettings
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.whole_file import whole_file
@@ -87,23 +88,32 @@ def viability(
     check_writable([out and out / name for name in names], inputs=[*given, *annotations_in(data)])
     _check_flags(methods, settings)
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"), but=(BadSettings, BadAnnotations))
-    records = read_truth(data, split, left_out)
+    records = read_truth(data, split, left_out, say=notice)
     categories = _categories(records, positive)
-    fit_on = read_truth(data, calibrate, left_out) if calibrate not in ("none", split) else None
+    fit_on = read_truth(data, calibrate, left_out, say=notice) if calibrate not in ("none", split) else None
     loaded = [Method(text, settings) for text in methods]
     by_method: dict[str, Any] = {}
     temperatures: dict[str, float] = {}
     known: dict[tuple[str, str | None], MethodCells] = {}
-    for method in loaded:
-        notice(f"{method.name} ...")
-        by_method[method.name] = method.run(records, split, known, left_out)
-        if fit_on is not None:
-            fitting = {method.name: method.run(fit_on, calibrate, known, left_out)}
-            kept, fitting = _without(left_out, fit_on, fitting)
-            temperatures[method.name] = _fit(method, fitting[method.name], kept, categories)
+    try:
+        for method in loaded:
+            notice(f"{method.name} ...")
+            by_method[method.name] = method.run(records, split, known, left_out)
+            if left_out.stopped:
+                break
+            if fit_on is not None:
+                fitting = {method.name: method.run(fit_on, calibrate, known, left_out)}
+                kept, fitting = _without(left_out, fit_on, fitting)
+                temperatures[method.name] = _fit(method, fitting[method.name], kept, categories)
+            if left_out.stopped:
+                break
+    except KeyboardInterrupt:  # before the first image of a method, or while a temperature is fitted
+        if not by_method:
+            raise
+        left_out.stopped = True
     records, by_method = _without(left_out, records, by_method)
     judged = _judged(records, by_method, categories, temperatures)
-    if ensemble != "none":
+    if ensemble != "none" and len(by_method) == len(methods):
         name = f"{ensemble} of {len(methods)}"
         tempered = [_at(by_method[w], temperatures.get(w, 1.0)) for w in methods]
         own = _joined(tempered, categories, weights, ensemble)
@@ -114,6 +124,9 @@ def viability(
     _show(rows, positive)
     if out is not None:
         _write(out, rows, judged, positive, figures, {"data": str(data), "split": split, "calibrate": calibrate})
+    if left_out.stopped:
+        notice(f"These are the figures of {counted(len(by_method), 'method')} on {counted(len(records), 'image')}.")
+        raise KeyboardInterrupt
     return 2 if left_out else 0
 
 

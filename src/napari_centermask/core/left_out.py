@@ -130,6 +130,10 @@ class LeftOut(Generic[Key]):
                     raise
                 self.stopped = True
 
+    def skip(self, items: Iterable[Key]) -> None:
+        """Leave out, without a word for each, the items for which no time was left when the work was stopped."""
+        self.why |= {item: "The work was stopped before." for item in items if item not in self.why}
+
     def add(self, item: Key, why: str, name: str = "") -> None:
         """Note why an item is left out."""
         name = name or str(item)

@@ -15,11 +15,12 @@ from napari_centermask.core.result import Index
 from napari_centermask.engines import AnyEngine
 from napari_centermask.evaluation.class_maps import ClassMap
 from napari_centermask.evaluation.report import MOST_DETECTIONS, Report, evaluate
-from napari_centermask.io.coco.document import check_images, read_coco
+from napari_centermask.io.coco.annotated import read_annotated
+from napari_centermask.io.coco.document import check_images
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.image_record import left_out as cells_left_out
 from napari_centermask.io.image_data import ImageData
-from napari_centermask.io.image_names import is_file
+from napari_centermask.io.image_names import is_file, match_names
 from napari_centermask.io.images import read_channel_names, read_image
 from napari_centermask.pipeline import PlaneCells, Progress, planes_of, segment_planes
 from napari_centermask.pipeline.channels import named
@@ -31,13 +32,24 @@ Predict = Callable[[ImageData, Sequence[Index]], Sequence[Instances]]
 Watch = Callable[[ImageRecord, Instances, int, int], None]
 
 
-def read_truth(folder: Path, split: str | None, left_out: LeftOut[str] | None = None) -> list[ImageRecord]:
+Say = Callable[[str], None]
+
+
+def _silent(text: str) -> None:
+    """Say nothing."""
+
+
+def read_truth(
+    folder: Path, split: str | None, left_out: LeftOut[str] | None = None, *, say: Say = _silent
+) -> list[ImageRecord]:
     """The annotated images of `annotations_<split>.json`, or of `annotations.json` without a split.
 
     Parameters
     ----------
     left_out
         Collects images that are missing, if others exist.
+    say
+        Called with sentences about annotations of other programs that are left out or repaired.
 
     Raises
     ------
@@ -49,7 +61,7 @@ def read_truth(folder: Path, split: str | None, left_out: LeftOut[str] | None = 
     if not path.is_file():
         files = ", ".join(sorted(p.name for p in folder.glob("annotations*.json"))) or "none"
         raise BadAnnotations(f"{folder} has no {path.name}, only {files}. Choose another --split or folder.")
-    records = read_coco(path, images_root=folder / "images")
+    records = read_annotated(path, images_root=folder / "images", say=say)
     if not records:
         raise BadAnnotations(f"{path.name} lists no images. Choose another file or folder.")
     if left_out is not None and any(_is_there(r) for r in records):
@@ -186,6 +198,7 @@ def evaluate_folder(
     class_maps: Callable[[ImageRecord], ClassMap] | None = None,
     watch: Watch | None = None,
     left_out: LeftOut[str] | None = None,
+    say: Say = _silent,
 ) -> Report:
     """Predict every image of a folder and compare.
 
@@ -202,13 +215,15 @@ def evaluate_folder(
     left_out
         Collects the images that cannot be evaluated, and says whether a person stopped the work after some; without it, the
         first failure is raised.
+    say
+        As of `read_truth`.
 
     Raises
     ------
     BadAnnotations, BadImage
         If no image can be evaluated.
     """
-    records = read_truth(folder, split, left_out)
+    records = read_truth(folder, split, left_out, say=say)
     judged: list[ImageRecord] = []
 
     def pairs() -> Iterator[tuple[Instances, Instances, float | None]]:
@@ -250,6 +265,7 @@ def evaluate_predictions(
     max_detections: int = MOST_DETECTIONS,
     watch: Watch | None = None,
     left_out: LeftOut[str] | None = None,
+    say: Say = _silent,
 ) -> Report:
     """Compare a COCO file of predictions with a folder's annotations, image by image by file name and plane.
 
@@ -257,7 +273,7 @@ def evaluate_predictions(
 
     Parameters
     ----------
-    left_out
+    left_out, say
         As of `evaluate_folder`.
 
     Raises
@@ -265,11 +281,9 @@ def evaluate_predictions(
     BadAnnotations
         If no image name is shared, a predicted image is unknown, or sizes differ.
     """
-    records = read_truth(folder, split)
+    records = read_truth(folder, split, say=say)
     judged: list[ImageRecord] = []
-    predicted = records_by_key(predictions, read_coco(predictions))
-    known = set(map(key_of, records))
-    unknown = sorted(image_name(r) for key, r in predicted.items() if key not in known)
+    predicted, unknown = of_same_images(records, predictions, say)
     if unknown:
         raise BadAnnotations(
             f"{Path(predictions).name} names images that are not in {Path(folder).name}: "
@@ -281,7 +295,7 @@ def evaluate_predictions(
         for number, record in enumerate(done, start=1):
             cells = Instances(record.shape, categories=record.instances.categories)
             with nullcontext() if left_out is None else left_out.unless_done(image_name(record)):
-                if (own := predicted.get(key_of(record))) is not None:
+                if (own := predicted.get(record.id)) is not None:
                     check_shape(record, own.shape)
                     cells = own.instances
             if left_out is not None and image_name(record) in left_out.why:
@@ -299,19 +313,37 @@ def image_name(record: ImageRecord) -> str:
     return f"{record.file_name} {list(record.plane)}" if record.plane else record.file_name
 
 
-def key_of(record: ImageRecord) -> tuple[str, tuple[int, ...]]:
-    """Identifies an image across files: its name without folders, and its plane."""
-    return Path(record.file_name).name, record.plane
+def of_same_images(
+    records: Sequence[ImageRecord], path: Path, say: Say = _silent
+) -> tuple[dict[int, ImageRecord], list[str]]:
+    """Read a COCO file of cells in annotated images.
 
+    Images are matched by their paths, then by their file names, then without what other programs add to these; and by plane.
 
-def records_by_key(path: Path, records: list[ImageRecord]) -> dict[tuple[str, tuple[int, ...]], ImageRecord]:
-    """The records of a file by name and plane; `BadAnnotations` if one comes twice."""
-    by_key = {key_of(r): r for r in records}
-    if len(by_key) < len(records):
-        names = [key_of(r) for r in records]
-        twice = next(name for name in names if names.count(name) > 1)[0]
-        raise BadAnnotations(f"{Path(path).name} has the image {twice!r} twice. Rename one of them.")
-    return by_key
+    Returns
+    -------
+    by_id, unknown
+        The image with its cells by the id of its annotated record, and the names of images that are not annotated.
+
+    Raises
+    ------
+    BadAnnotations
+        If the file cannot be read, or has an image twice.
+    """
+    theirs = read_annotated(path, say=say)
+    names = match_names((r.file_name for r in records), [r.file_name for r in theirs])
+    annotated = {(r.file_name, r.plane): r.id for r in records}
+    by_id: dict[int, ImageRecord] = {}
+    unknown = []
+    for record in theirs:
+        id = annotated.get((names.get(record.file_name, ""), record.plane))
+        if id is None:
+            unknown.append(image_name(record))
+        elif id in by_id:
+            raise BadAnnotations(f"{Path(path).name} has the image {record.file_name!r} twice. Rename one of them.")
+        else:
+            by_id[id] = record
+    return by_id, sorted(unknown)
 
 
 def check_shape(record: ImageRecord, shape: tuple[int, int]) -> None:

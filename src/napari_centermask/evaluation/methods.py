@@ -15,10 +15,9 @@ from napari_centermask.core.left_out import LeftOut
 from napari_centermask.core.probabilities import mixed, tempered
 from napari_centermask.engines.classifier import ClassifierEngine, load_classifier
 from napari_centermask.engines.load import load_engine
-from napari_centermask.evaluation.folder import check_shape, key_of, predict_records, predictor, records_by_key
+from napari_centermask.evaluation.folder import check_shape, of_same_images, predict_records, predictor
 from napari_centermask.evaluation.matching import match, pair_boxes
 from napari_centermask.evaluation.viability import MATCH, probabilities_of
-from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.images import read_plane
 from napari_centermask.pipeline import with_card_defaults
@@ -86,7 +85,8 @@ class Method:
         Parameters
         ----------
         left_out
-            Collects the names of images that fail, for which no cells are returned; without it, the first failure is raised.
+            Collects the names of images that fail, for which no cells are returned, and of those that are not reached when a
+            person stops the work; without it, the first failure is raised.
         known
             Cells of models that have run; those of this one are added, so that methods with the same model run it once.
         """
@@ -96,19 +96,27 @@ class Method:
         by_model = known[key]
         if self._classifier is None:
             return by_model
-        cells_of = []
-        for record, cells in zip(records, by_model.cells, strict=True):
-            cells_of.append(cells)
+        cells_of = list(by_model.cells)
+        done = range(len(records)) if left_out is None else left_out.until_stopped(range(len(records)))
+        k = 0
+        for k in done:
+            record = records[k]
             with nullcontext() if left_out is None else left_out.unless_done(record.file_name):
                 plane = np.asarray(read_plane(record.path, record.plane))
-                cells_of[-1] = classify(plane, _unjudged(cells), self._classifier)
+                cells_of[k] = classify(plane, _unjudged(cells_of[k]), self._classifier)
+        if left_out is not None and left_out.stopped:
+            left_out.skip(record.file_name for record in records[k + 1 :])
         return replace(by_model, cells=cells_of)
 
     def _cells(self, records: Sequence[ImageRecord], split: str | None, left_out: LeftOut[str] | None) -> MethodCells:
         if self._engine is not None:
             predict = predictor(self._engine, self.settings)
             score = with_card_defaults(self.settings, self._engine.card).score
-            predicted = {id(record): cells for record, cells, _ in predict_records(records, predict, left_out)}
+            steps = predict_records(records, predict, left_out)
+            done = steps if left_out is None else left_out.until_stopped(steps)
+            predicted = {id(record): cells for record, cells, _ in done}
+            if left_out is not None and left_out.stopped:
+                left_out.skip(r.file_name for r in records if id(r) not in predicted)
             return MethodCells([predicted.get(id(r), Instances(r.shape)) for r in records], score)
         if self._model == TRUTH:
             return MethodCells([r.instances for r in records])
@@ -119,8 +127,8 @@ class Method:
 
 def _of_file(path: Path, records: Sequence[ImageRecord]) -> list[Instances]:
     """The cells of each image in a COCO file; none for an image that it lacks."""
-    theirs = records_by_key(path, read_coco(path))
-    if not theirs.keys() & set(map(key_of, records)):
+    theirs, _ = of_same_images(records, path)
+    if not theirs:
         raise BadAnnotations(
             f"{path.name} has no cells of {records[0].file_name} and the others. Choose "
             "another file or --split, write {split} in its name where each has its own, or --calibrate none without val."
@@ -128,7 +136,7 @@ def _of_file(path: Path, records: Sequence[ImageRecord]) -> list[Instances]:
     categories = next(iter(theirs.values())).instances.categories
     instances = []
     for record in records:
-        own = theirs.get(key_of(record))
+        own = theirs.get(record.id)
         if own is not None:
             check_shape(record, own.shape)
         instances.append(Instances(record.shape, categories=categories) if own is None else own.instances)

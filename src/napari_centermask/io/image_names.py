@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy", ".bmp")
 Find = Callable[[str], Path | None]
 _MOST_FILES = 200_000  # looked at in a folder and those below: a choice
 _LABEL_STUDIO = re.compile(r"^[0-9a-f]{8}-(?=.)")
@@ -96,7 +98,15 @@ class ImageFinder:
             same = self._index(root).get(parts[-1].casefold(), ())
             if len(same) == 1:
                 return same[0]
-        return None
+        return self._converted(root, name)
+
+    def _converted(self, root: Path, name: str) -> Path | None:
+        """The image under that name in another format, or with the ending that the name lacks."""
+        stem = PurePosixPath(name).name.casefold()
+        ending = next((e for e in IMAGE_ENDINGS if stem.endswith(e)), "")
+        index = self._index(root)
+        found = [p for e in IMAGE_ENDINGS for p in index.get(stem[: len(stem) - len(ending)] + e, ())]
+        return found[0] if len(found) == 1 else None
 
     def _index(self, root: Path) -> dict[str, list[Path]]:
         """Files below a folder by their names in lower case; in a very large folder, only the first ones."""
@@ -124,7 +134,7 @@ def is_file(path: Path) -> bool:
 def match_names(known: Iterable[str], incoming: Sequence[str]) -> dict[str, str]:
     """Match incoming names with known ones.
 
-    The same path comes first, then the same file name, then the same name without its ending or without what Label Studio and
+    The same path comes first, then a path that ends with the other, then the same file name, then the same name without its ending or without what Label Studio and
     Roboflow add; each only if it is unique on both sides.
 
     Returns
@@ -134,12 +144,29 @@ def match_names(known: Iterable[str], incoming: Sequence[str]) -> dict[str, str]
     """
     matched: dict[str, str] = {}
     left_known, left = list(dict.fromkeys(known)), list(dict.fromkeys(incoming))
-    for keys in (_exact, _file, _stem, _alias):
-        ours, theirs = _unique(left_known, keys), _unique(left, keys)
-        matched |= {theirs[k]: ours[k] for k in theirs.keys() & ours.keys()}
+    for keys in (_exact, None, _file, _stem, _alias):
+        if keys is None:
+            matched |= _by_ends(left_known, left)
+        else:
+            ours, theirs = _unique(left_known, keys), _unique(left, keys)
+            matched |= {theirs[k]: ours[k] for k in theirs.keys() & ours.keys()}
         left = [n for n in left if n not in matched]
         left_known = [n for n in left_known if n not in set(matched.values())]
     return matched
+
+
+def _by_ends(known: Sequence[str], incoming: Sequence[str]) -> dict[str, str]:
+    """Match names of which one is the other with further folders in front, where only one is."""
+    by_file: dict[str, list[str]] = {}
+    for name in known:
+        by_file.setdefault(_file(name), []).append(name)
+    pairs = [(name, k) for name in incoming for k in by_file.get(_file(name), ()) if _ends_with(_exact(k), _exact(name))]
+    theirs, ours = (Counter(side) for side in zip(*pairs, strict=True)) if pairs else (Counter(), Counter())
+    return {name: k for name, k in pairs if theirs[name] == ours[k] == 1}
+
+
+def _ends_with(one: str, other: str) -> bool:
+    return f"/{one}".endswith(f"/{other}") or f"/{other}".endswith(f"/{one}")
 
 
 def _unique(names: Iterable[str], key: Callable[[str], str]) -> dict[str, str]:

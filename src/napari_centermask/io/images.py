@@ -9,10 +9,11 @@ import numpy as np
 from napari_centermask.core.errors import BadImage
 from napari_centermask.io.axes import given_axes, guess_axes
 from napari_centermask.io.image_data import ImageData
+from napari_centermask.io.image_names import IMAGE_ENDINGS
 from napari_centermask.io.pictures import read_picture
 from napari_centermask.io.tiff import read_tiff
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy", ".bmp")
+SUFFIXES = IMAGE_ENDINGS
 
 
 def read_image(path: Path, *, axes: str | None = None, labels: bool = False) -> ImageData:

@@ -17,9 +17,14 @@ RUN_FILE = ".centermask-run.jsonl"
 
 
 class RunFile:
-    """The items that are done: a JSON line for each, appended at once; made by `open_run`.
+    """The items that are done: a JSON line for each, appended at once; made by `open_run` for a folder of files.
 
     If the process is killed, at most the last line is incomplete, and is not read.
+
+    Parameters
+    ----------
+    name
+        Name of its file in the folder.
 
     Attributes
     ----------
@@ -31,8 +36,10 @@ class RunFile:
         Whether it continues a stopped run of the same command.
     """
 
-    def __init__(self, folder: Path, command: Mapping[str, Any], planned: Iterable[Path]) -> None:
-        self.path = folder / RUN_FILE
+    def __init__(
+        self, folder: Path, command: Mapping[str, Any], planned: Iterable[Path], *, name: str = RUN_FILE
+    ) -> None:
+        self.path = folder / name
         self._command = json.loads(json.dumps(dict(command)))
         self.planned = [str(p) for p in planned]
         self.done: dict[str, Any] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from napari_centermask.core.errors import BadModel
@@ -23,6 +23,7 @@ def prepare(
     replay: Sequence[Path] | None = None,
     val_part: float = 0.2,
     seed: int = 0,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Suggestion:
     """Freeze the reviewed data of a project in a new run folder, and compute settings to train on them.
 
@@ -40,6 +41,8 @@ def prepare(
         The run folder; by default a new one in `runs` of the project.
     replay
         Data folders that the start model was trained on; by default the sample that comes with it.
+    say
+        Called with sentences about annotations that are left out or repaired.
 
     Raises
     ------
@@ -58,7 +61,7 @@ def prepare(
     try:
         card = None if files is None else files.card
         trained_on = {} if card is None else card.trained_on
-        freeze_dataset(data, folder / "data", split=split, val_part=val_part, seed=seed, trained_on=trained_on)
+        freeze_dataset(data, folder / "data", split=split, val_part=val_part, seed=seed, trained_on=trained_on, say=say)
         suggestion = suggest(folder / "data", folder, card=card, start=start, replay=replay)
         check_data(suggestion.settings)
     except BaseException:

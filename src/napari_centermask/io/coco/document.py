@@ -263,7 +263,7 @@ def check_images(path: Path, records: Iterable[ImageRecord]) -> None:
     if missing:
         shown = ", ".join(missing[:3]) + (" ..." if len(missing) > 3 else "")
         raise BadAnnotations(
-            f"{counted(len(missing), 'image')} of {Path(path).name} missing: {shown}. "
+            f"{Path(path).name} lists {counted(len(missing), 'image')} that {'is' if len(missing) == 1 else 'are'} not there: {shown}. "
             "Put them into the folder images/ or correct the file names."
         )
 
@@ -302,6 +302,12 @@ def annotation(
     }
 
 
+def _crowd(region: Instance, record: ImageRecord, *, id: int) -> dict[str, Any]:
+    """A region of many cells as a COCO annotation; it is no cell, so it has no score and nothing of ours."""
+    whole = annotation(region, record.shape, id=id, image_id=record.id)
+    return {k: v for k, v in whole.items() if k not in ("score", KEY)} | {"iscrowd": 1}
+
+
 def to_coco(records: Iterable[ImageRecord], *, polygons: float | None = None) -> dict[str, Any]:
     """Records as a COCO dictionary; annotation ids count from 1; `polygons` as in `write_coco`."""
     images: list[dict[str, Any]] = []
@@ -316,6 +322,7 @@ def to_coco(records: Iterable[ImageRecord], *, polygons: float | None = None) ->
             annotation(cell, record.shape, id=id, image_id=record.id, polygons=polygons, counts=counts)
             for id, (cell, counts) in enumerate(zip(cells, texts, strict=True), start=len(annotations) + 1)
         ]
+        annotations += [_crowd(c, record, id=id) for id, c in enumerate(record.crowds, start=len(annotations) + 1)]
     return {"info": _INFO, "images": images, "annotations": annotations, "categories": _named(categories)}
 
 
@@ -364,7 +371,7 @@ def write_coco(
         write_json(path, to_coco(records, polygons=polygons))
         return
     records = list(records)
-    texts = counting(_cell_texts(records), sum(len(r.instances) for r in records), advance)
+    texts = counting(_cell_texts(records), sum(len(r.instances) + len(r.crowds) for r in records), advance)
     categories = {id: name for record in records for id, name in record.instances.categories.items()}
     info, images, named = (
         json.dumps(part, allow_nan=False) for part in (_INFO, list(map(image_entry, records)), _named(categories))
@@ -379,6 +386,8 @@ def _cell_texts(records: Iterable[ImageRecord]) -> Iterator[str]:
     for record in records:
         yield from cell_texts(record, first_id=id)
         id += len(record.instances)
+        yield from (json.dumps(_crowd(crowd, record, id=n)) for n, crowd in enumerate(record.crowds, start=id))
+        id += len(record.crowds)
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:

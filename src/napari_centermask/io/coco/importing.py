@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from napari_centermask.core.errors import BadAnnotations, BadImage
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.progress import Advance, counting, silent
@@ -91,6 +93,7 @@ class _Import:
         self.records: dict[Any, ImageRecord] = {}
         self.pixels = 0
         self.seen: set[tuple[object, ...]] = set()
+        self.crowds_of: dict[int, list[Instance]] = {}
 
     def run(self, data: dict[str, Any], advance: Advance) -> Imported:
         images = self._objects(data, "images")
@@ -113,7 +116,9 @@ class _Import:
                 else:
                     self.report.refuse("belongs to an image that is not listed or was left out", _name(item))
         different = {id(r): r for r in self.records.values()}.values()
-        records = [replace(r, id=n) for n, r in enumerate(different, start=1)]
+        records = [
+            replace(r, id=n, crowds=tuple(self.crowds_of.get(id(r), ()))) for n, r in enumerate(different, start=1)
+        ]
         for record in records:
             record.instances.categories = dict(self.categories.names)  # including those that only occur in annotations
         self.report.images, self.report.cells = len(records), sum(len(r.instances) for r in records)
@@ -226,6 +231,7 @@ class _Import:
         where = _name(item)
         if item.get("iscrowd") and not self._is_cell(item):
             self.report.refuse("a crowd region is not a single cell", where)
+            self._crowd(item, record, crop)
             return
         category = self.categories.of(item, where)
         if category is None:
@@ -235,6 +241,24 @@ class _Import:
             self.report.refuse(repaired.refusal, where)
             return
         self._cell(item, record, category, repaired.crop, repaired.notes, where)
+
+    def _crowd(self, item: dict[str, Any], record: ImageRecord, crop: Crop | None) -> None:
+        """Keep the region of a crowd, in which cells are neither right nor wrong."""
+        crop = crop or repair_mask(item, record.shape).crop
+        category = self.categories.of(item, _name(item))
+        if crop is not None and category is not None:
+            y0, x0, mask = crop
+            self._take(mask)
+            region = Instance(0, y0, x0, mask, category=category)
+            self.crowds_of.setdefault(id(record), []).append(region)
+
+    def _take(self, mask: np.ndarray) -> None:
+        """Count the pixels of a mask, and stop a malicious file."""
+        self.pixels += mask.size
+        if self.pixels > LARGEST_FILE:
+            raise BadAnnotations(
+                f"The masks of {self.path.name} need more than {LARGEST_FILE} pixels in memory. Split it into several files."
+            )
 
     def _cell(
         self,
@@ -246,11 +270,7 @@ class _Import:
         where: str,
     ) -> None:
         y0, x0, mask = crop
-        self.pixels += mask.size
-        if self.pixels > LARGEST_FILE:
-            raise BadAnnotations(
-                f"The masks of {self.path.name} need more than {LARGEST_FILE} pixels in memory. Split it into several files."
-            )
+        self._take(mask)
         same = (id(record), category, y0, x0, mask.shape, hash(mask.tobytes()))
         ours = isinstance(item.get(KEY), dict)
         if same in self.seen and not ours:

@@ -72,10 +72,14 @@ class ImportReport:
         """Whether everything was imported unchanged, with its images."""
         return not (self.repaired or self.refused or self.missing)
 
+    def sentences(self) -> list[str]:
+        """What was left out and what was repaired, each with its number and the first places."""
+        titled = (("Left out", self.refused), ("Repaired", self.repaired))
+        return [f"{title}: {what}: {tally}." for title, tallies in titled for what, tally in tallies.items()]
+
     def __str__(self) -> str:
         lines = [f"{self.file}: {counted(self.images, 'image')} and {counted(self.cells, 'cell')} imported."]
-        for title, tallies in (("Left out", self.refused), ("Repaired", self.repaired)):
-            lines += [f"{title}: {what}: {tally}" for what, tally in tallies.items()]
+        lines += [sentence.removesuffix(".") for sentence in self.sentences()]
         if self.missing:
             shown = ", ".join(self.missing[:MOST_EXAMPLES]) + (", ..." if len(self.missing) > MOST_EXAMPLES else "")
             lines.append(f"Images not found: {len(self.missing)} ({shown}). Choose the folder they are in.")

@@ -28,9 +28,7 @@ def read(path: Path, images: Path | None = None, advance: Advance = silent) -> R
     if isinstance(info, dict) and KEY in info:
         return _reading(parse_coco(data, path, advance=advance))
     imported = import_coco(path, images_root=images, data=data, advance=advance)
-    noted = {"Left out": imported.report.refused, "Repaired": imported.report.repaired}
-    notes = tuple(f"{title}: {what}: {n}." for title, tallies in noted.items() for what, n in tallies.items())
-    return _reading(imported.records, notes)
+    return _reading(imported.records, tuple(imported.report.sentences()))
 
 
 def _reading(records: list[ImageRecord], notes: tuple[str, ...] = ()) -> Reading:

@@ -9,7 +9,8 @@ from pathlib import Path
 from napari_centermask.core.errors import BadAnnotations, BadImage, BadSettings
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.size_levels import size_levels
-from napari_centermask.io.coco.document import check_images, read_coco
+from napari_centermask.io.coco.annotated import read_annotated
+from napari_centermask.io.coco.document import check_images
 from napari_centermask.io.coco.image_record import ImageRecord, left_out
 from napari_centermask.io.images import read_header
 from napari_centermask.io.reviewed import centred_within, is_partial, truth_of
@@ -68,7 +69,7 @@ def _checked(
     Its cells are added to `cells`.
     """
     path = annotation_file(folder, split)
-    records = read_coco(path, images_root=folder / "images")
+    records = read_annotated(path, images_root=folder / "images", say=notes.append)
     check_images(path, records)
     if note := left_out(records):
         notes.append(f"{path}: {note}")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from napari_centermask.core.errors import BadAnnotations
-from napari_centermask.core.instances import Instances
+from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.evaluation.compare import FEW_SOURCES
-from napari_centermask.io.coco.document import check_images, read_coco, write_coco
+from napari_centermask.io.coco.annotated import read_annotated
+from napari_centermask.io.coco.document import check_images, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.files import link_file
 from napari_centermask.io.groups import sources_of
@@ -24,10 +25,17 @@ MANY_SOURCES = 2 * FEW_SOURCES
 """Held-out sources from which on half of them are kept for the comparison alone, so that each half has `FEW_SOURCES`."""
 
 
-def read_records(source: Path, split: str | None = None) -> list[ImageRecord]:
+def read_records(
+    source: Path, split: str | None = None, *, say: Callable[[str], None] = lambda text: None
+) -> list[ImageRecord]:
     """The reviewed images of a project, or of a folder with images/ and annotations.json, or annotations_SPLIT.json.
 
     A project that is open in another window is read too, including its latest edits.
+
+    Parameters
+    ----------
+    say
+        Called with sentences about annotations that are left out or repaired.
 
     Raises
     ------
@@ -41,7 +49,7 @@ def read_records(source: Path, split: str | None = None) -> list[ImageRecord]:
             raise BadAnnotations(f"{source.name} is a project, which has no split {split!r}. Leave --split out.")
         records = _of_project(source)
     elif annotations.exists():
-        records = read_coco(annotations, images_root=source / "images")
+        records = read_annotated(annotations, images_root=source / "images", say=say)
         check_images(annotations, records)
     else:
         raise BadAnnotations(
@@ -73,7 +81,10 @@ def _with_used_categories(records: Sequence[ImageRecord]) -> list[ImageRecord]:
     def limited(cells: Instances) -> Instances:
         return Instances(cells.shape, cells, categories={k: v for k, v in cells.categories.items() if k in used})
 
-    return [replace(r, instances=limited(r.instances)) for r in records]
+    def named(regions: Sequence[Instance]) -> tuple[Instance, ...]:  # whatever they hold, it is not background
+        return tuple(c if c.category in used else replace(c, category=min(used)) for c in regions)
+
+    return [replace(r, instances=limited(r.instances), crowds=named(r.crowds)) for r in records]
 
 
 def _of_project(folder: Path) -> list[ImageRecord]:
@@ -102,6 +113,7 @@ def freeze_dataset(
     val_part: float = 0.2,
     seed: int = 0,
     trained_on: TrainedOn = MappingProxyType({}),
+    say: Callable[[str], None] = lambda text: None,
 ) -> Split:
     """Write `out`/images and annotations of the splits train and val from a project or an annotated folder.
 
@@ -115,13 +127,15 @@ def freeze_dataset(
         Use only annotations_SPLIT.json of an annotated folder.
     trained_on
         What the models to be compared were trained on, from their cards; see `hold_out`.
+    say
+        As of `read_records`.
 
     Raises
     ------
     BadAnnotations
         If there is nothing to train on.
     """
-    records = read_records(source, split)
+    records = read_records(source, split, say=say)
     if is_partial(records):  # also if one half of them would no longer show it
         records = [replace(r, extra=r.extra | {PARTIAL: True}) for r in records]
     parts = hold_out(_unique(records), val_part=val_part, seed=seed, trained_on=trained_on)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_centermask.core.instances import Instances
-from napari_centermask.io.coco.document import read_coco
+from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.io.trained_on import TrainedOn, merged, places_of
 from napari_centermask.settings import TrainSettings
@@ -41,7 +41,7 @@ def data_facts(settings: TrainSettings, before: TrainedOn) -> dict[str, Any]:
     """
     trained_on, images = before, list[list[Instances]]()
     for folder in map(Path, (*settings.data, *settings.replay)):
-        records = read_coco(annotation_file(folder, "train"), images_root=folder / "images")
+        records = read_annotated(annotation_file(folder, "train"), images_root=folder / "images")
         trained_on = merged(trained_on, places_of(records))
         partial = is_partial(records)
         images.append([truth_of(record, partial=partial).instances for record in records])
@@ -62,7 +62,7 @@ def data_hash(folder: Path, split: str) -> str:
     path = annotation_file(folder, split)
     content = path.read_bytes()
     digest = hashlib.sha256(content)
-    records = read_coco(path, images_root=Path(folder) / "images")
+    records = read_annotated(path, images_root=Path(folder) / "images")
     for record in sorted(records, key=lambda r: r.file_name):
         digest.update(record.file_name.encode())
         digest.update(Path(record.path or "").read_bytes())

@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.normalise import intensity_range
-from napari_centermask.io.coco.document import read_coco
+from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.images import read_channel_names, read_plane
 from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.settings import SegmentSettings, TrainSettings
@@ -67,7 +67,7 @@ def load_split(folder: Path, split: str, *, percentiles: tuple[float, float] = P
         If a file is missing or cannot be read.
     """
     folder = Path(folder)
-    records = read_coco(annotation_file(folder, split), images_root=folder / "images")
+    records = read_annotated(annotation_file(folder, split), images_root=folder / "images")
     partial = is_partial(records)
     samples = []
     for record in records:

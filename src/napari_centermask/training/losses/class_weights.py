@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_centermask.core.errors import BadSettings
-from napari_centermask.io.coco.document import read_coco
+from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.settings import TrainSettings
@@ -46,7 +46,7 @@ def _balanced(
     """The median of the training images' counts over each one's own; `group` is that of the setting."""
     counts = np.zeros(len(names))
     for folder in settings.data:
-        records = read_coco(annotation_file(folder, "train"), images_root=Path(folder) / "images")
+        records = read_annotated(annotation_file(folder, "train"), images_root=Path(folder) / "images")
         partial = is_partial(records)
         for record in records:
             counts += count(record, settings.model.categories, partial=partial)

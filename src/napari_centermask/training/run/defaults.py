@@ -19,7 +19,7 @@ import numpy as np
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.size_levels import size_levels
-from napari_centermask.io.coco.document import read_coco
+from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.images import read_plane
 from napari_centermask.io.reviewed import is_partial, truth_of
@@ -105,7 +105,7 @@ def facts_of(folder: Path, split: str = "train") -> DataFacts:
         If there is nothing to train on.
     """
     path = Path(folder) / f"annotations_{split}.json"
-    records = read_coco(path, images_root=Path(folder) / "images")
+    records = read_annotated(path, images_root=Path(folder) / "images")
     partial = is_partial(records)
     truths = [truth_of(r, partial=partial) for r in records]
     cells = [c for t in truths for c in t.instances]
