@@ -77,3 +77,13 @@ def test_a_flat_field_is_found_without_the_damaged_image(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert "11 planes" in out
     assert "damaged.tif" in err
+
+
+def test_planes_with_nan_are_left_out_and_the_stack_goes_on(tmp_path, capsys):
+    stack = np.random.default_rng(0).uniform(900, 1100, (12, 48, 64)).astype(np.float32)
+    stack[3, 5, 5] = np.nan
+    tifffile.imwrite(tmp_path / "s.tif", stack, metadata={"axes": "ZYX"})
+    assert cli.run(["flatfield", str(tmp_path / "s.tif"), "--out", str(tmp_path / "a.tif")]) == 0
+    out, err = capsys.readouterr()
+    assert "11 planes" in out
+    assert "s.tif: 1 plane with NaN" in err

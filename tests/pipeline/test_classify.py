@@ -38,3 +38,14 @@ def test_beyond_the_image_its_edge_continues():
 
 def test_no_cells_give_no_crops():
     assert cell_crops(np.zeros((3, 9, 9), np.float32), [], side=16, context=1.5).shape == (0, 4, 16, 16)
+
+
+def test_a_blank_plane_without_cells_needs_no_image():
+    from types import SimpleNamespace
+
+    from napari_centermask.core.instances import Instances
+    from napari_centermask.pipeline.classify import classify
+
+    engine = SimpleNamespace(card=SimpleNamespace(model=SimpleNamespace(categories=["living", "dead"])))
+    classified = classify(np.full((1, 9, 9), np.nan, np.float32), Instances((9, 9)), engine)
+    assert (len(classified), classified.categories) == (0, {1: "living", 2: "dead"})

@@ -99,6 +99,18 @@ def test_of_a_stack_the_middle_plane_is_examined(fake, tmp_path):
     assert np.isclose(ranking.signs[1].descriptor[-1], np.sqrt(4 / 256**2 * 1e4))
 
 
+@pytest.mark.parametrize("blank", [np.nan, np.inf, 7.0])
+def test_a_blank_middle_plane_is_passed_over(fake, tmp_path, blank):
+    good = fake.draw((256, 256), STEADY)[0].astype(np.float32)
+    stack = np.stack([good, np.full_like(good, blank), np.full_like(good, blank)])
+    tifffile.imwrite(tmp_path / "s.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    ranking = run_through(ranking_steps({"s": tmp_path / "s.tif"}, fake.engine(), SETTINGS))
+    assert set(ranking.values) == {"s"}
+    tifffile.imwrite(tmp_path / "n.tif", np.full_like(stack, blank), imagej=True, metadata={"axes": "ZYX"})
+    ranking = run_through(ranking_steps({"n": tmp_path / "n.tif"}, fake.engine(), SETTINGS))
+    assert set(ranking.left_out) == {"n"}
+
+
 def test_the_work_can_be_stopped_between_tiles(fake, write):
     steps = ranking_steps(write(a=STEADY, b=STEADY), fake.engine(), SETTINGS)
     assert next(steps).message == "Segmenting a.tif, image 1 of 2"

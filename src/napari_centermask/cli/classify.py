@@ -62,6 +62,7 @@ def classify(
         Print a summary as JSON.
     """
     from napari_centermask.engines.classifier import load_classifier
+    from napari_centermask.evaluation.folder import image_name
     from napari_centermask.io.coco.annotated import read_annotated
     from napari_centermask.io.coco.document import write_coco
     from napari_centermask.io.formats.reading import find_image
@@ -82,16 +83,16 @@ def classify(
     pairs = list(zip(records, image_paths, strict=True))
     try:
         for k in left_out.until_stopped(range(len(pairs))):
-            with left_out.unless_done(records[k].file_name):
+            with left_out.unless_done(image_name(records[k])):
                 done[k] = _classified(*pairs[k], loaded, noted, images or cells.parent)
             n_done = k + 1
-        if left_out and len(left_out.why) == len({r.file_name for r in records}):
+        if left_out and len(left_out.why) == len({image_name(r) for r in records}):
             raise BadImage(f"None of {counted(len(left_out.why), 'image')} can be classified. Nothing is written.")
         write_coco(out, done)
         noted.note(_WRITTEN, _stamp(out))
     finally:
         noted.close(finished=n_done == len(records) and not left_out)
-    classified = [r for r in done[:n_done] if r.file_name not in left_out.why]
+    classified = [r for r in done[:n_done] if image_name(r) not in left_out.why]
     counts = _counts(classified, loaded.card.model.categories)
     if json:
         print_json({"images": len(done), "cells": counts, "written": out, "failed": left_out.sentences})

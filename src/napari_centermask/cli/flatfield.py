@@ -82,11 +82,14 @@ def _planes(files: list[Path], seen: list[Path], axes: str | None, left_out: Lef
         with left_out.unless_done(path, path.name):
             image = read_image(path, axes=axes)
             planes = [np.asarray(plane) for _, plane in image.planes()]
-            if not all(np.isfinite(plane).all() for plane in planes):
-                planes = []
-                raise BadImage(f"{path.name} has NaN or infinite intensities. Leave it out.")
             if image.note:
                 notice(image.note)
+            whole = [plane for plane in planes if np.isfinite(plane).all()]
+            n, planes = len(planes) - len(whole), whole
+            if n and not whole:
+                raise BadImage(f"{path.name} has NaN or infinite intensities. Leave it out.")
+            if n:
+                notice(f"{path.name}: {counted(n, 'plane')} with NaN or infinite intensities left out.")
         for plane in planes:
             shape = shape or plane.shape
             if plane.shape != shape:

@@ -28,7 +28,7 @@ def rank(
 
     Each image is segmented as it is and mirrored. Images rank high if the model is unsure or contradicts itself on them, and
     if they look unlike the reviewed images and those ranked before them. Of a stack, the
-    middle plane is used.
+    middle plane is used, or the closest one that is not blank.
 
     For example:
 

@@ -134,7 +134,10 @@ def _without(
     left_out: LeftOut[str], records: list[ImageRecord], by_method: dict[str, MethodCells]
 ) -> tuple[list[ImageRecord], dict[str, MethodCells]]:
     """The images that no method left out, and the cells of each method in them."""
-    kept = [k for k, record in enumerate(records) if record.file_name not in left_out.why]
+    from napari_centermask.evaluation.folder import image_name
+
+    why = left_out.why  # by image, or by its planes
+    kept = [k for k, record in enumerate(records) if not {record.file_name, image_name(record)} & why.keys()]
     if not kept:
         raise BadImage(f"None of the images can be evaluated. {left_out.sentences[0]}")
     return [records[k] for k in kept], {

@@ -15,7 +15,7 @@ from napari_centermask.core.left_out import LeftOut
 from napari_centermask.core.probabilities import mixed, tempered
 from napari_centermask.engines.classifier import ClassifierEngine, load_classifier
 from napari_centermask.engines.load import load_engine
-from napari_centermask.evaluation.folder import check_shape, of_same_images, predict_records, predictor
+from napari_centermask.evaluation.folder import check_shape, image_name, of_same_images, predict_records, predictor
 from napari_centermask.evaluation.matching import match, pair_boxes
 from napari_centermask.evaluation.viability import MATCH, probabilities_of
 from napari_centermask.io.coco.image_record import ImageRecord
@@ -101,11 +101,11 @@ class Method:
         k = 0
         for k in done:
             record = records[k]
-            with nullcontext() if left_out is None else left_out.unless_done(record.file_name):
+            with nullcontext() if left_out is None else left_out.unless_done(image_name(record)):
                 plane = np.asarray(read_plane(record.path, record.plane))
                 cells_of[k] = classify(plane, _unjudged(cells_of[k]), self._classifier)
         if left_out is not None and left_out.stopped:
-            left_out.skip(record.file_name for record in records[k + 1 :])
+            left_out.skip(map(image_name, records[k + 1 :]))
         return replace(by_model, cells=cells_of)
 
     def _cells(self, records: Sequence[ImageRecord], split: str | None, left_out: LeftOut[str] | None) -> MethodCells:
@@ -116,7 +116,7 @@ class Method:
             done = steps if left_out is None else left_out.until_stopped(steps)
             predicted = {id(record): cells for record, cells, _ in done}
             if left_out is not None and left_out.stopped:
-                left_out.skip(r.file_name for r in records if id(r) not in predicted)
+                left_out.skip(image_name(r) for r in records if id(r) not in predicted)
             return MethodCells([predicted.get(id(r), Instances(r.shape)) for r in records], score)
         if self._model == TRUTH:
             return MethodCells([r.instances for r in records])

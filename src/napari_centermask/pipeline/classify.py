@@ -69,6 +69,8 @@ def classify_steps(
         As in `classify`.
     """
     model = engine.card.model
+    if not cells:  # whatever the plane holds: it may be blank
+        return np.zeros((0, len(model.categories)))
     scaled = scaled_for(image, shape, engine.card)
     said = np.zeros((len(cells), len(model.categories)))
     for start in range(0, len(cells), _BATCH):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Hashable, Mapping
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -16,6 +17,8 @@ from napari_centermask.core.ranking import ImageSigns, agreement, describe, entr
 from napari_centermask.engines import AnyEngine
 from napari_centermask.io.images import read_image
 from napari_centermask.pipeline.channels import choose_channels, named
+from napari_centermask.pipeline.model_input import ModelInput
+from napari_centermask.pipeline.planes import check_intensities
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.pipeline.segmentation import segment_plane, with_card_defaults
 from napari_centermask.settings import LOWEST_SCORE, SegmentSettings
@@ -86,7 +89,7 @@ def ranking_steps(
 ) -> Generator[Progress, None, Ranking[Key]]:
     """Rank uncorrected images; may be closed between tiles.
 
-    Of a stack, the middle plane is used.
+    Of a stack, the middle plane is used, or the closest one that is not blank.
 
     Parameters
     ----------
@@ -131,7 +134,7 @@ def ranking_steps(
 def _middle(
     path: Path, engine: AnyEngine, settings: SegmentSettings, axes: str | None, say: Callable[[str], None]
 ) -> tuple[np.ndarray, SegmentSettings]:
-    """The middle plane of a file, (C, H, W), and the settings with the names of its channels.
+    """The middle plane of a file that can be used, (C, H, W), and the settings with the names of its channels.
 
     Raises
     ------
@@ -142,14 +145,24 @@ def _middle(
     if image.note:
         say(image.note)
     planes = [plane for _, plane in image.planes()]
-    plane = np.asarray(planes[len(planes) // 2])
     own = named(settings, image.channel_names)
     if own is not settings:  # the names come from the file, so an error in them is not one of the settings
         try:
-            choose_channels(len(plane), engine.card, own)
+            choose_channels(len(planes[0]), engine.card, own)
         except BadSettings as error:
             raise BadImage(str(error)) from error
-    return plane, own
+    return _usable(planes, engine, own), own
+
+
+def _usable(planes: Sequence[np.ndarray], engine: AnyEngine, settings: SegmentSettings) -> np.ndarray:
+    """The plane closest to the middle that is not blank; the middle one, which says why, if all are."""
+    middle = len(planes) // 2
+    for number in sorted(range(len(planes)), key=lambda k: abs(k - middle)) if len(planes) > 1 else ():
+        plane = np.asarray(planes[number])
+        with suppress(BadImage):
+            check_intensities(ModelInput.of(plane, engine.card, settings))
+            return plane
+    return np.asarray(planes[middle])
 
 
 def _as_one(steps: Generator[Progress, None, Key], step: Progress) -> Generator[Progress, None, Key]:
