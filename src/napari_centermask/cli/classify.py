@@ -97,7 +97,9 @@ def classify(
     if json:
         print_json({"images": len(done), "cells": counts, "written": out, "failed": left_out.sentences})
     else:
-        print(f"{counted(len(done), 'image')}: {', '.join(f'{n} {name}' for name, n in counts.items())}. Written: {out}")
+        print(
+            f"{counted(len(done), 'image')}: {', '.join(f'{n} {name}' for name, n in counts.items())}. Written: {out}"
+        )
     if left_out:
         notice("The cells of images that failed are written as they were.")
     if left_out.stopped:
@@ -135,7 +137,9 @@ def _classified(
     if known is not None and known["stamp"] == stamp:
         (former,) = parse_coco(known["coco"], path)
         return replace(record, instances=former.instances)
-    classified = replace(record, instances=classify(np.asarray(read_plane(path, record.plane)), record.instances, classifier))
+    classified = replace(
+        record, instances=classify(np.asarray(read_plane(path, record.plane)), record.instances, classifier)
+    )
     noted.note(key, {"stamp": stamp, "coco": to_coco([replace(classified, crowds=())])})
     return classified
 

@@ -160,7 +160,9 @@ def _by_ends(known: Sequence[str], incoming: Sequence[str]) -> dict[str, str]:
     by_file: dict[str, list[str]] = {}
     for name in known:
         by_file.setdefault(_file(name), []).append(name)
-    pairs = [(name, k) for name in incoming for k in by_file.get(_file(name), ()) if _ends_with(_exact(k), _exact(name))]
+    pairs = [
+        (name, k) for name in incoming for k in by_file.get(_file(name), ()) if _ends_with(_exact(k), _exact(name))
+    ]
     theirs, ours = (Counter(side) for side in zip(*pairs, strict=True)) if pairs else (Counter(), Counter())
     return {name: k for name, k in pairs if theirs[name] == ours[k] == 1}
 
