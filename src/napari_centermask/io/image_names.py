@@ -134,8 +134,8 @@ def is_file(path: Path) -> bool:
 def match_names(known: Iterable[str], incoming: Sequence[str]) -> dict[str, str]:
     """Match incoming names with known ones.
 
-    The same path comes first, then a path that ends with the other, then the same file name, then the same name without its ending or without what Label Studio and
-    Roboflow add; each only if it is unique on both sides.
+    The same path comes first, then a path that ends with the other, then the same file name, then the same name without its
+    ending or without what Label Studio and Roboflow add; each only if it is unique on both sides.
 
     Returns
     -------

@@ -121,7 +121,7 @@ def test_bad_segmentations_name_the_annotation(tmp_path, segmentation, message):
 
 def test_missing_images_are_named(tmp_path):
     path = write(tmp_path, minimal())
-    with pytest.raises(BadAnnotations, match=r"1 image that is not there: a\.png"):
+    with pytest.raises(BadAnnotations, match=r"1 image that cannot be found: a\.png"):
         check_images(path, read_coco(path))
 
 

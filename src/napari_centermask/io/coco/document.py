@@ -263,7 +263,7 @@ def check_images(path: Path, records: Iterable[ImageRecord]) -> None:
     if missing:
         shown = ", ".join(missing[:3]) + (" ..." if len(missing) > 3 else "")
         raise BadAnnotations(
-            f"{Path(path).name} lists {counted(len(missing), 'image')} that {'is' if len(missing) == 1 else 'are'} not there: {shown}. "
+            f"{Path(path).name} lists {counted(len(missing), 'image')} that cannot be found: {shown}. "
             "Put them into the folder images/ or correct the file names."
         )
 
