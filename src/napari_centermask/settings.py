@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializeAsAny,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     field_validator,
@@ -46,6 +47,10 @@ class PreprocessSettings(Settings):
     )
     denoise: Literal["none", "gaussian", "median"] = Field("none", description="Filter that removes noise.")
     denoise_size: float = Field(1.0, gt=0, le=5, description="Sigma of the Gaussian, or radius of the median.")
+    ignore_specks: bool = Field(
+        False,
+        description="Whether a bright speck, such as dust, is left out where the range of intensities is measured.",
+    )
 
     @property
     def portable(self) -> PreprocessSettings:
@@ -178,11 +183,63 @@ class AugmentSettings(Settings):
         0.3,
         ge=0,
         le=1,
-        description="Probability of pasting cells onto others; not used for images with three channels.",
+        description="Probability of pasting cells onto others, in images that do not have three channels.",
     )
     drop_channel: float = Field(
         0.0, ge=0, le=1, description="Probability of blanking one channel, so that the model works without it."
     )
+    dim: float = Field(
+        0.0, ge=0, le=1, description="Probability of leaving the cells a part of the intensity range only."
+    )
+    dim_light: tuple[float, float] = Field((0.05, 0.5), description="Range of that part.")
+    photon_noise: float = Field(
+        0.0, ge=0, le=1, description="Probability of the noise of a short exposure, up to very strong."
+    )
+    photons: tuple[float, float] = Field(
+        (5.0, 100.0), description="Range of the photons in the brightest cells; fewer are noisier."
+    )
+    stain: float = Field(
+        0.0, ge=0, le=1, description="Probability of changing the stains of an H&E image, in optical density."
+    )
+    stain_strength: float = Field(
+        0.3, gt=0, le=1, description="Largest change of each stain, as a part of what there is."
+    )
+    clahe: float = Field(
+        0.0, ge=0, le=1, description="Probability of equalising the contrast everywhere in the tile (CLAHE)."
+    )
+    clahe_limit: tuple[float, float] = Field(
+        (0.005, 0.03), description="Range of its limit, from 0 to 1; higher values give more contrast."
+    )
+    paste_colour: float = Field(
+        0.0, ge=0, le=1, description="As copy_paste, for images with three channels; dark cells absorb light."
+    )
+    paste_light: tuple[float, float] = Field(
+        (0.6, 1.2),
+        description="Range of the light of pasted cells as a part of their own; from 0.1, dim cells lie under bright ones.",
+    )
+    mixup: float = Field(
+        0.0, ge=0, le=1, description="Probability of adding a second tile with its cells, as in a thick sample (MixUp)."
+    )
+    mixup_light: tuple[float, float] = Field(
+        (0.3, 1.0), description="Range of the factor on the light of the second tile."
+    )
+    empty: float = Field(
+        0.0, ge=0, le=1, description="Probability of an empty field: the background's noise over the whole range."
+    )
+    defocus: float = Field(
+        0.0, ge=0, le=1, description="Probability of a field so far out of focus that nothing is to be found."
+    )
+    defocus_blur: tuple[float, float] = Field((8.0, 20.0), description="Range of its blur, sigma in pixels.")
+
+    @field_validator("dim_light", "photons", "clahe_limit", "paste_light", "mixup_light", "defocus_blur")
+    @classmethod
+    def _rising(cls, value: tuple[float, float], info: ValidationInfo) -> tuple[float, float]:
+        """Ranges of strengths: above 0, and limits of CLAHE and of a part of the range up to 1."""
+        most = 1.0 if info.field_name in ("dim_light", "clahe_limit") else inf
+        if not 0 < value[0] <= value[1] <= most or value[1] == inf:
+            above = "" if most == inf else " and at most 1"
+            raise ValueError(f"expected two numbers above 0{above}, the smaller first, got {value[0]:g} {value[1]:g}")
+        return value
 
     @field_validator("scale")
     @classmethod

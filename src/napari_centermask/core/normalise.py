@@ -6,6 +6,7 @@ import numpy as np
 
 from napari_centermask.core.array import Array
 from napari_centermask.core.errors import BadImage
+from napari_centermask.core.specks import without_specks
 
 RANGE = (1.0, 99.8)
 """Percentiles that become 0 and 1: StarDist's usual ones; a few bright specks lie above."""
@@ -19,7 +20,12 @@ _LARGEST = 1e38  # keeps hi - lo finite in float32
 
 
 def intensity_range(
-    image: Array, percentiles: tuple[float, float] = RANGE, *, sample: int = SAMPLE, zscore: bool = False
+    image: Array,
+    percentiles: tuple[float, float] = RANGE,
+    *,
+    sample: int = SAMPLE,
+    zscore: bool = False,
+    specks: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Low and high intensity of each channel, from percentiles or from mean and standard deviation.
 
@@ -36,6 +42,8 @@ def intensity_range(
     zscore
         Instead of percentiles, the intensities whose z-scores are -1 and 3. So `normalise` gives (z + 1) / 4, with z
         clipped to [-3, 7]: the z-score in the range that the networks and the augmentation work in.
+    specks
+        False to leave bright specks out, see `core.specks`.
 
     Returns
     -------
@@ -51,7 +59,8 @@ def intensity_range(
     step = max(1, int(np.ceil(np.sqrt(image.shape[1] * image.shape[2] / sample))))
     pixels = np.asarray(image[:, ::step, ::step])
     ends = None if zscore else percentiles
-    ranges = [_channel_range(channel.ravel(), ends, number) for number, channel in enumerate(pixels)]
+    channels = (channel.ravel() if specks else without_specks(channel, ends or RANGE) for channel in pixels)
+    ranges = [_channel_range(values, ends, number) for number, values in enumerate(channels)]
     lo, hi = np.array(ranges, dtype=np.float32).T
     return lo, hi
 

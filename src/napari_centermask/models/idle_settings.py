@@ -154,8 +154,34 @@ def _idle_choices(settings: TrainSettings) -> dict[str, str]:
     if settings.model.in_channels == 1:
         reasons |= dict.fromkeys(("augment.grey", "augment.drop_channel"), "the model has one channel")
     elif settings.channel_names:
-        reasons["augment.grey"] = "channels with names are never mixed"
-    return reasons
+        reasons |= dict.fromkeys(("augment.grey", "augment.stain"), "channels with names are never mixed")
+    if settings.model.in_channels != 3:
+        why = "it is for images with three channels, and the model takes another number"
+        reasons |= dict.fromkeys(("augment.stain", "augment.paste_colour"), why)
+    if settings.diameters == "per-category":
+        reasons["augment.mixup"] = "another tile may show cells of another size, with diameters per-category"
+    return reasons | _idle_ranges(settings)
+
+
+_RANGES = {
+    "dim_light": ("dim",),
+    "photons": ("photon_noise",),
+    "stain_strength": ("stain",),
+    "clahe_limit": ("clahe",),
+    "paste_light": ("copy_paste", "paste_colour"),
+    "mixup_light": ("mixup",),
+    "defocus_blur": ("defocus",),
+}
+"""Range of an augmentation -> the probabilities of which one must be above 0."""
+
+
+def _idle_ranges(settings: TrainSettings) -> dict[str, str]:
+    """Ranges of augmentations that are off."""
+    return {
+        f"augment.{name}": f"augment.{' and augment.'.join(needed)} {'is' if len(needed) == 1 else 'are'} 0"
+        for name, needed in _RANGES.items()
+        if not any(getattr(settings.augment, other) for other in needed)
+    }
 
 
 def refuse_idle(settings: Settings, idle: Idles, *, flags: Iterable[str] = (), flags_only: bool = False) -> None:

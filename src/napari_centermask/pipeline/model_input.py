@@ -274,16 +274,19 @@ class _OneChannel:
 def _ranges(image: Array, channels: tuple[int, ...], card: ModelCard, settings: SegmentSettings) -> Ranges:
     """The intensities of the channels in use that map to 0 and 1."""
     used = dict.fromkeys(c for c in channels if c != MISSING)
-    return {c: _range(image, c, card, settings.percentiles) for c in used}
+    return {c: _range(image, c, card, settings) for c in used}
 
 
-def _range(
-    image: Array, channel: int, card: ModelCard, percentiles: tuple[float, float]
-) -> tuple[np.ndarray, np.ndarray]:
+def _range(image: Array, channel: int, card: ModelCard, settings: SegmentSettings) -> tuple[np.ndarray, np.ndarray]:
     if card.normalisation == "reference" and image.dtype == np.uint8:
         return np.zeros(1, np.float32), np.full(1, 255, np.float32)
     try:
-        return intensity_range(_OneChannel(image, channel), percentiles, zscore=card.normalisation == "zscore")
+        return intensity_range(
+            _OneChannel(image, channel),
+            settings.percentiles,
+            zscore=card.normalisation == "zscore",
+            specks=not settings.preprocess.ignore_specks,
+        )
     except BadImage:
         raise BadImage(
             f"Channel {channel} has only NaN or infinite values. Choose another channel or correct the image."

@@ -15,6 +15,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from napari_centermask.core.normalise import CLIP
 from napari_centermask.settings import AugmentSettings
+from napari_centermask.training.data.light import changed_light
 
 # How often each change is made: chosen, not measured. How strong it is: see `AugmentSettings`.
 _UNEVEN = 0.3
@@ -235,6 +236,7 @@ def appearance(image: np.ndarray, rng: np.random.Generator, settings: AugmentSet
     image = _random_tone(image, rng, settings.intensity, colour=colour)
     if settings.specks and rng.random() < settings.specks:
         image = add_specks(image, rng)
+    image = changed_light(image, rng, settings)
     if settings.noise and rng.random() < _NOISY:
         # Squared: mostly faint, occasionally at full strength.
         level = settings.noise * rng.random() ** 2

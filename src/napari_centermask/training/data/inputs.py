@@ -91,7 +91,9 @@ def _prepared(sample: Sample, settings: TrainSettings, diameter: float) -> Sampl
         image = np.asarray(corrected(image, correction))
     except (BadImage, BadSettings) as error:
         raise BadImage(f"{where}: {error}") from error
-    lo, hi = intensity_range(image, zscore=settings.normalisation == "zscore")
+    lo, hi = intensity_range(
+        image, zscore=settings.normalisation == "zscore", specks=not settings.preprocess.ignore_specks
+    )
     return replace(sample, image=image, lo=lo, hi=hi)
 
 
@@ -121,7 +123,8 @@ def order_of(n_channels: int, names: Sequence[str], settings: TrainSettings, *, 
 
 
 def for_sampler(settings: TrainSettings) -> TrainSettings:
-    """Named channels mean different things, so no tile is made grey."""
+    """Named channels mean different things: no tile is made grey, and three of them are no colours."""
     if not settings.channel_names:
         return settings
-    return settings.model_copy(update={"augment": settings.augment.model_copy(update={"grey": 0.0})})
+    none = {"grey": 0.0, "stain": 0.0}
+    return settings.model_copy(update={"augment": settings.augment.model_copy(update=none)})

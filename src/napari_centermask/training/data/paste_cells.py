@@ -20,7 +20,6 @@ _BESIDE = 0.75  # fraction of the cells put beside an existing one
 _SEEN = 0.3  # cells with less than this inside the tile are not pasted
 # Lowest light, as a fraction of the intensity range, for a cell to count as brighter than its surroundings
 _BRIGHT = 0.1
-_DIMMED = 0.6, 1.2  # range of the factor on the light
 _MARGIN = 3  # pixels around a cell that belong to its patch, for its soft edge of a pixel
 _REACH = 0.45, 0.95  # distance of the centres as a fraction of the distance at which the cells would touch
 
@@ -130,6 +129,7 @@ def paste_cells(
     *,
     donors: list[Patch],
     rng: np.random.Generator,
+    light: tuple[float, float] = (0.6, 1.2),
     most: int = 6,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Add up to `most` cells, most of them partly over existing ones; every mask stays whole.
@@ -142,6 +142,8 @@ def paste_cells(
         The tile: (C, H, W), (N, 4), (N,), (N, H, W).
     donors
         Cells to choose from, of `cut_cells`.
+    light
+        Range of the factor on the light of cells that add theirs.
 
     Returns
     -------
@@ -163,7 +165,7 @@ def paste_cells(
         # Light can be added only where the cell is brighter than its surroundings.
         adds = additive and float(patch.light[:, patch.mask > 0].mean()) > _BRIGHT
         if adds:
-            patch = replace(patch, light=patch.light * np.float32(rng.uniform(*_DIMMED)))
+            patch = replace(patch, light=patch.light * np.float32(rng.uniform(*light)))
         image = paste_patch(image, patch, origin, additive=adds)
         boxes = np.concatenate([boxes, boxes_of(mask[None])])
         covers.append(mask)

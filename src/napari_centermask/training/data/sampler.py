@@ -12,6 +12,9 @@ from napari_centermask.core.normalise import normalise
 from napari_centermask.core.size_levels import SizeLevel
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data import augment
+from napari_centermask.training.data.light import drawn, is_transmitted, optical_density, transmitted
+from napari_centermask.training.data.negatives import empty_field, out_of_focus
+from napari_centermask.training.data.overlay import laid_over
 from napari_centermask.training.data.paste_cells import cut_cells, paste_cells
 from napari_centermask.training.data.sample import Sample, class_indices
 from napari_centermask.training.data.scales import Scales
@@ -86,8 +89,16 @@ class TileSampler:
         tile = self._cut(folder, rng)
         if self.settings.augment.elastic and rng.random() < BENT:
             tile = bent(tile, self.settings.augment.elastic * rng.random(), rng)
-        if len(tile.image) != 3 and rng.random() < self.settings.augment.copy_paste:
+        how = self.settings.augment
+        pasting = how.paste_colour if len(tile.image) == 3 else how.copy_paste
+        if (pasting or len(tile.image) != 3) and rng.random() < pasting:
             tile = self._paste(tile, folder, rng)
+        if how.mixup and len(self._scales.classes) == 1 and rng.random() < how.mixup:
+            tile = laid_over(tile, self._cut(folder, rng), drawn(rng, how.mixup_light))
+        if how.empty and rng.random() < how.empty:
+            tile = empty_field(tile, rng)
+        elif how.defocus and rng.random() < how.defocus:
+            tile = out_of_focus(tile, drawn(rng, how.defocus_blur))
         image = augment.appearance(tile.image, rng, self.settings.augment)
         if self.settings.augment.drop_channel:
             image = augment.drop_channel(image, rng, self.settings.augment.drop_channel)
@@ -143,13 +154,20 @@ class TileSampler:
 
     def _paste(self, tile: TrainTile, folder: int, rng: np.random.Generator) -> TrainTile:
         """The tile with cells of itself, or of another tile of the folder, added."""
-        donor = tile if rng.random() < OWN_DONOR else self._cut(folder, rng)
+        own = len(self._scales.classes) > 1 or rng.random() < OWN_DONOR  # another tile may show another size of cells
+        donor = tile if own else self._cut(folder, rng)
         if len(donor.image) != len(tile.image):  # a folder may have grey and colour images
             donor = tile
-        whole = cut_cells(donor.image, donor.boxes, donor.classes, donor.masks)
+        absorbs = len(tile.image) == 3 and is_transmitted(tile.image) and is_transmitted(donor.image)
+        to, back = (optical_density, transmitted) if absorbs else (np.asarray, np.asarray)
+        whole = cut_cells(to(donor.image), donor.boxes, donor.classes, donor.masks)
         image, boxes, classes, masks = paste_cells(
-            tile.image, tile.boxes, tile.classes, tile.masks, donors=whole, rng=rng
+            *(to(tile.image), tile.boxes, tile.classes, tile.masks),
+            donors=whole,
+            rng=rng,
+            light=self.settings.augment.paste_light,
         )
+        image = back(image)
         return replace(tile, image=image, boxes=boxes, classes=classes, masks=masks)
 
 

@@ -13,7 +13,7 @@ from napari_centermask.widgets.parts.forms import SettingsForm
 from napari_centermask.widgets.parts.layout import label, row, show_row, titled_form
 from napari_centermask.widgets.parts.pickers import hint
 
-_FIELDS = ("background", "background_size", "denoise", "denoise_size", "dark")
+_FIELDS = ("background", "background_size", "denoise", "denoise_size", "dark", "ignore_specks")
 FEWEST = 10
 """Planes needed to estimate their illumination; with fewer, their cells would show in it."""
 
