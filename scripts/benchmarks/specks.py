@@ -1,6 +1,6 @@
 """What a bright speck costs, and what `preprocess.ignore_specks` gives back: AP50 of a model on images with and without one.
 
-    python scripts/benchmarks/specks.py --data ../shared/data/dsb2018_fluo --images 12
+python scripts/benchmarks/specks.py --data ../shared/data/dsb2018_fluo --images 12
 """
 
 from __future__ import annotations

@@ -85,3 +85,15 @@ def test_fine_tuning_writes_its_run_file_and_the_tiles(capsys, fields, tmp_path)
     assert not (out / "best.safetensors").exists()
     assert run("train", out / "run.json", "--preview", tmp_path / "again.png") == 0
     assert (tmp_path / "again.png").read_bytes() == Path(f"{out}_tiles.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["photon-noise", "1"], ["clahe", "1"], ["dim", "1"], ["empty", "1"], ["defocus", "1"], ["mixup", "1"]]
+    + [["paste-light", "0.1", "0.2"]],
+)
+def test_augmentations_show_in_the_tiles(run_file, tmp_path, flags):
+    plain, changed = tmp_path / "plain.png", tmp_path / "changed.png"
+    assert run("train", run_file, "--preview", plain) == 0
+    assert run("train", run_file, "--preview", changed, f"--augment.{flags[0]}", *flags[1:]) == 0
+    assert plain.read_bytes() != changed.read_bytes()

@@ -38,7 +38,7 @@ SEGMENT = {
     "smoothing": 4.0,
     "flips": True,
     "preprocess": {"flat_field": "flat.tif", "dark": 3.0, "background": "tophat", "background_size": 50.0}
-    | {"denoise": "median", "denoise_size": 2.0},
+    | {"denoise": "median", "denoise_size": 2.0, "ignore_specks": True},
 }
 OF_ONE_FAMILY = {"centermask": {"nms", "soft_nms", "max_detections"}, "unet": {"foreground", "seed", "smoothing"}}
 
@@ -120,6 +120,7 @@ TRAIN = {
     "channel_names": ["a", "b", "c"],
     "normalisation": "zscore",
     "diameter": 33.0,
+    "diameters": "per-category",
     "tile": 128,
     "batch": 3,
     "steps": 5,
@@ -158,6 +159,21 @@ TRAIN = {
         "elastic": 3.0,
         "copy_paste": 0.1,
         "drop_channel": 0.1,
+        "dim": 0.1,
+        "dim_light": (0.1, 0.2),
+        "photon_noise": 0.1,
+        "photons": (2.0, 20.0),
+        "stain": 0.1,
+        "stain_strength": 0.1,
+        "clahe": 0.1,
+        "clahe_limit": (0.01, 0.02),
+        "paste_colour": 0.1,
+        "paste_light": (0.1, 0.5),
+        "mixup": 0.1,
+        "mixup_light": (0.1, 0.5),
+        "empty": 0.1,
+        "defocus": 0.1,
+        "defocus_blur": (5.0, 9.0),
     },
     "losses": {
         "cross_entropy": 2.0,
@@ -185,6 +201,12 @@ FORM = {
 }
 NEEDS = {
     "augment.flip": {"augment": {"flip": False}},
+    "augment.dim_light": {"augment": {"dim": 0.1, "dim_light": (0.1, 0.2)}},
+    "augment.photons": {"augment": {"photon_noise": 0.1, "photons": (2.0, 20.0)}},
+    "augment.stain_strength": {"augment": {"stain": 0.1, "stain_strength": 0.1}},
+    "augment.clahe_limit": {"augment": {"clahe": 0.1, "clahe_limit": (0.01, 0.02)}},
+    "augment.mixup_light": {"augment": {"mixup": 0.1, "mixup_light": (0.1, 0.5)}},
+    "augment.defocus_blur": {"augment": {"defocus": 0.1, "defocus_blur": (5.0, 9.0)}},
     "losses.focal_gamma": {"losses": {"focal": 1.0, "focal_gamma": 3.0}},
     "losses.tversky_alpha": {"losses": {"tversky": 1.0, "tversky_alpha": 0.1}},
     "model.encoder": {"model": {"architecture": "unet", "encoder": "resnet34"}},

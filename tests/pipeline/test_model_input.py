@@ -7,7 +7,7 @@ from napari_centermask.core.normalise import intensity_range, normalise
 from napari_centermask.engines.load import load_engine
 from napari_centermask.pipeline import segment
 from napari_centermask.pipeline.model_input import ModelInput
-from napari_centermask.settings import SegmentSettings
+from napari_centermask.settings import PreprocessSettings, SegmentSettings
 
 SETTINGS = SegmentSettings()
 
@@ -99,3 +99,19 @@ def test_z_scores_are_what_the_card_says(fake, image):
     tile = read(image, fake.card(channels=3, normalisation="zscore", mean=[0.25], std=[0.25]))
     z = (image - image.mean(axis=(1, 2), keepdims=True)) / image.std(axis=(1, 2), keepdims=True)
     np.testing.assert_allclose(tile[0, :, :300, :420], np.clip(z, -3, 7), atol=1e-4)
+
+
+def test_specks_take_no_range_where_they_are_ignored(fake):
+    rng = np.random.default_rng(0)
+    image = (
+        rng.normal(100, 4, (1, 256, 256))
+        + fake.draw((256, 256), [(y, x, 9) for y in (60, 190) for x in (20, 90, 160, 230)]) / 3
+    )
+    image[0, 100:116, 100:116] = 5000
+    card = fake.card(percentiles=(1.0, 99.8))
+    usual = ModelInput.of(image, card, SegmentSettings())
+    ignoring = ModelInput.of(image, card, SegmentSettings(preprocess=PreprocessSettings(ignore_specks=True)))
+    assert usual.ranges[0][1] == 5000
+    assert ignoring.ranges[0][1] < 200
+    of_model = ModelInput.of(image, fake.card(preprocess=PreprocessSettings(ignore_specks=True)), SegmentSettings())
+    assert of_model.ranges[0][1] == ignoring.ranges[0][1]
