@@ -69,9 +69,11 @@ def test_higher_order_lies_on_top_then_the_better_score():
 
 def test_planes_keep_every_pixel_of_every_cell():
     instances = cells(40)
-    planes = pack_planes(instances)
+    layers, plane_of = pack_planes(instances)
+    planes = np.stack(layers)
     assert planes.dtype == np.int32
     assert len(planes) > 1
+    assert all((planes[plane_of[i.id]] == i.id).sum() == i.area for i in instances)
     for instance in instances:
         rebuilt = Instance.from_mask((planes == instance.id).any(axis=0), id=instance.id)
         np.testing.assert_array_equal(rebuilt.mask, instance.mask)
@@ -80,7 +82,10 @@ def test_planes_keep_every_pixel_of_every_cell():
 
 
 def test_no_cells_give_one_empty_plane():
-    assert pack_planes(Instances(SHAPE)).shape == (1, *SHAPE)
+    (plane,), plane_of = pack_planes(Instances(SHAPE))
+    assert plane.shape == SHAPE
+    assert not plane.any()
+    assert plane_of == {}
 
 
 def test_inner_edge_equals_mask_without_its_erosion():

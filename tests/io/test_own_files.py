@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -98,3 +99,22 @@ def test_what_is_read_is_not_written_over_under_any_name(tmp_path):
     with pytest.raises(BadSettings, match=r"x\.zarr is read here"):
         check_targets([tmp_path / "x.zarr"], [tmp_path / "x.zarr" / "0"])
     check_targets([tmp_path / "b.tif", tmp_path / "x.zarr" / "1"], [image])
+
+
+def test_many_targets_and_inputs_take_no_more_steps_than_files(tmp_path):
+    def steps(n):
+        inputs, targets = ([tmp_path / name / f"{k}.tif" for k in range(n)] for name in ("in", "out"))
+        calls = 0
+
+        def count(frame, event, argument):
+            nonlocal calls
+            calls += 1
+
+        sys.setprofile(count)
+        try:
+            check_targets(targets, inputs)
+        finally:
+            sys.setprofile(None)
+        return calls
+
+    assert steps(80) < 5 * steps(20)

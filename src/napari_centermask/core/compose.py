@@ -104,24 +104,27 @@ def from_runs(
     return Instances(shape, cells, categories=categories, are_checked=True)
 
 
-def pack_planes(instances: Instances) -> np.ndarray:
-    """Lay overlapping instances out as a stack of label images.
+def pack_planes(instances: Instances) -> tuple[list[np.ndarray], dict[int, int]]:
+    """Lay overlapping instances out on several label images.
 
     Instances that share a pixel go to different planes, so nothing is lost.
 
     Returns
     -------
-    numpy.ndarray
-        (planes, H, W) int32, at least one plane; 0 is background, other values are instance ids.
+    list of numpy.ndarray
+        Planes (H, W) int32, at least one; 0 is background, other values are instance ids.
+    dict
+        Id of each instance -> the number of its plane.
     """
-    planes = [np.zeros(instances.shape, np.int32)]
+    planes, plane_of = [np.zeros(instances.shape, np.int32)], {}
     for instance in reversed(stacked(instances)):
-        free = (p for p in planes if not _crop(p, instance.box)[instance.mask].any())
-        plane = next(free, None)
-        if plane is None:
-            planes.append(plane := np.zeros(instances.shape, np.int32))
-        _crop(plane, instance.box)[instance.mask] = instance.id
-    return np.stack(planes)
+        free = (n for n, p in enumerate(planes) if not _crop(p, instance.box)[instance.mask].any())
+        n = next(free, len(planes))
+        if n == len(planes):
+            planes.append(np.zeros(instances.shape, np.int32))
+        _crop(planes[n], instance.box)[instance.mask] = instance.id
+        plane_of[instance.id] = n
+    return planes, plane_of
 
 
 def inner_edge(mask: np.ndarray) -> np.ndarray:

@@ -37,12 +37,21 @@ def check_targets(targets: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
     BadSettings
         With the file and what to do.
     """
-    read = [(Path(os.path.realpath(p)), _key(p)) for p in inputs]
+    keys, folders = set(), set[str]()
+    for path in map(Path, inputs):
+        keys.add(_key(path))
+        place = _place(path)
+        while place not in folders:  # each folder once, however many files are read from it
+            folders.add(place)
+            place = os.path.dirname(place)
     for target in map(Path, targets):
-        real, key = Path(os.path.realpath(target)), _key(target)
-        if any(key == other or path.is_relative_to(real) for path, other in read):
+        if _place(target) in folders or _key(target) in keys:
             raise BadSettings(f"{target} is read here, and writing would replace it. Choose another name or folder.")
         check_target(target)
+
+
+def _place(path: Path) -> str:
+    return os.path.normcase(os.path.realpath(path))
 
 
 def check_target(path: Path) -> None:

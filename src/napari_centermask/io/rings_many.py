@@ -1,4 +1,4 @@
-"""The outlines of many cells at once, and the pixels within many outlines: the same as `io.rings` for one after the other."""
+"""The outlines of many cells at once: the same as `rings.trace` for one after the other."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from napari_centermask.core.instances import Instance
-from napari_centermask.io.rings import IS_CORNER, Polygon, fill, trace
-from napari_centermask.io.rle import Crop
+from napari_centermask.io.rings import IS_CORNER, Polygon
 
 _PART = 1 << 20
 """Pixels of one step: what stays in a processor's cache."""
-_POINTS = 1 << 16  # of the outlines that are filled in one step
-_MOST_PIXELS, _MOST_CROSSINGS = 1 << 25, 1 << 22
-"""Of one step; what is beyond is filled cell by cell, and may be refused."""
 
 
 def trace_all(cells: Sequence[Instance]) -> Iterator[list[Polygon]]:
@@ -31,27 +27,75 @@ def trace_all(cells: Sequence[Instance]) -> Iterator[list[Polygon]]:
 
 
 def _traced(cells: Sequence[Instance]) -> Iterator[list[Polygon]]:
-    """Of cells one below the other in one array, with an empty row between them."""
+    """Of cells of one part each, whose boundaries do not meet; the others in a second step."""
+    array, tops, bottoms = _stacked(cells)
+    y, x, kind = _corners(array)
+    cell_of = np.searchsorted(bottoms, y, "right")
+    is_crossed = np.zeros(len(cells), bool)
+    is_crossed[cell_of[_are_crossings(kind)]] = True
+    kept = ~is_crossed[cell_of]
+    y, x, cell_of = y[kept], x[kept], cell_of[kept]
+    rings = _Rings(x, y, _partners(_by_column(cell_of, x, array.shape[1])), array)
+    outlines = rings.polygons(np.searchsorted(bottoms, rings.y, "right"), len(cells))
+    single = [p if len(p) > 0 and rings.is_one_part(p) else None for p in outlines]
+    several = _traced_parts([cell for cell, rings_of in zip(cells, single, strict=True) if rings_of is None])
+    for cell, top, rings_of in zip(cells, tops, single, strict=True):
+        yield next(several) if rings_of is None else [rings.shifted(rings_of, cell.x0, cell.y0 - top + 1)]
+
+
+def _traced_parts(cells: Sequence[Instance]) -> Iterator[list[Polygon]]:
+    """Of any cells: each 4-connected part has its own rings."""
+    if not cells:
+        return
+    from scipy.ndimage import label
+
+    array, tops, bottoms = _stacked(cells)
+    parts, n_parts = label(array)
+    y, x, kind = _corners(array)
+    is_crossing = _are_crossings(kind)
+    twice = is_crossing + 1
+    # Corners at which two boundaries pass are there twice; the first goes left, the second right. Where both pixels are of one
+    # part, boundaries turn around the empty pixels, so that none touches itself, else around the pixels of each part.
+    across = np.where(kind == 9, parts[y, x] == parts[y + 1, x + 1], parts[y, x + 1] != parts[y + 1, x]) & is_crossing
+    y, x, is_swapped = np.repeat(y, twice), np.repeat(x, twice), np.repeat(across, twice)
+    cell_of = np.searchsorted(bottoms, y, "right")
+    by_column = _by_column(cell_of, x, array.shape[1])
+    swapped = np.flatnonzero(is_swapped[by_column])
+    by_column[swapped] = by_column[swapped.reshape(-1, 2)[:, ::-1].ravel()]
+    rings = _Rings(x, y, _partners(by_column), array)
+    part_of = np.where(rings.is_outer, parts[rings.y + 1, rings.x + 1], parts[rings.y, rings.x + 1]) - 1
+    polygons = rings.polygons(part_of, n_parts)
+    first_of_part = np.full(n_parts, len(bottoms))
+    first_of_part[part_of] = np.searchsorted(bottoms, rings.y, "right")
+    ends = np.searchsorted(first_of_part, np.arange(len(cells)), "right").tolist()
+    for cell, top, begin, end in zip(cells, tops, [0, *ends], ends, strict=False):
+        yield [rings.shifted(polygon, cell.x0, cell.y0 - top + 1) for polygon in polygons[begin:end]]
+
+
+def _stacked(cells: Sequence[Instance]) -> tuple[np.ndarray, list[int], np.ndarray]:
+    """Masks one below the other in one array, with an empty row between them; the first row of each, and that below it."""
     heights = np.array([c.mask.shape[0] for c in cells])
-    bottoms = np.cumsum(heights + 1)  # the empty row below each cell
+    bottoms = np.cumsum(heights + 1)
     tops = (bottoms - heights).tolist()
     array = np.zeros((int(bottoms[-1]) + 1, max(c.mask.shape[1] for c in cells) + 2), np.int8)
     for cell, top in zip(cells, tops, strict=True):
         h, w = cell.mask.shape
         array[top : top + h, 1 : w + 1] = cell.mask
+    return array, tops, bottoms
+
+
+def _corners(array: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(y, x, pattern of the four pixels around it) of the corners of boundaries, row by row."""
     rows = array[:, :-1] + 2 * array[:, 1:]
     pattern = rows[:-1] + 4 * rows[1:]
     y, x = np.nonzero(IS_CORNER[pattern])
-    kind = pattern[y, x]
-    cell_of = np.searchsorted(bottoms, y, "right")
-    is_crossed = np.zeros(len(cells), bool)  # two pixels that meet at a corner: that takes more care
-    is_crossed[cell_of[(kind == 6) | (kind == 9)]] = True
-    kept = ~is_crossed[cell_of]
-    y, x, cell_of = y[kept], x[kept], cell_of[kept]
-    rings = _Rings(x, y, cell_of, array)
-    for k, (cell, top) in enumerate(zip(cells, tops, strict=True)):
-        polygon = None if is_crossed[k] else rings.polygon(k, cell.x0, cell.y0 - top + 1)
-        yield [polygon] if polygon is not None else trace(cell.mask, (cell.y0, cell.x0))
+    return y, x, pattern[y, x]
+
+
+def _are_crossings(kind: np.ndarray) -> np.ndarray:
+    """(n,) bool: whether two pixels meet at a corner, so that two boundaries pass."""
+    are_crossings: np.ndarray = (kind == 6) | (kind == 9)
+    return are_crossings
 
 
 class _Rings:
@@ -59,45 +103,66 @@ class _Rings:
 
     Parameters
     ----------
-    x, y, cell_of
-        Their corners row by row, and the cell of each; no two boundaries meet at one.
+    x, y
+        Their corners row by row; a corner that two boundaries pass is there twice.
+    down
+        The other end of the vertical edge of each corner.
     array
         The masks.
+
+    Attributes
+    ----------
+    x, y
+        (rings,) the top-most left-most corner of each.
+    is_outer
+        (rings,) bool: whether it is the outer ring of a part, and not that of a hole.
     """
 
-    def __init__(self, x: np.ndarray, y: np.ndarray, cell_of: np.ndarray, array: np.ndarray) -> None:
-        order, sizes = _chains(_partners(cell_of * array.shape[1] + x))
+    def __init__(self, x: np.ndarray, y: np.ndarray, down: np.ndarray, array: np.ndarray) -> None:
+        order, sizes = _chains(down)
         x, y = x[order], y[order]
         starts = np.cumsum(sizes) - sizes
         after = np.arange(1, len(order) + 1)
         after[starts + sizes - 1] = starts
         areas = np.add.reduceat(x * y[after] - x[after] * y, starts) if len(starts) else np.zeros(0, np.int64)
-        is_outer = array[y[starts] + 1, x[starts] + 1] > 0  # the pixel below the top-most left-most corner
-        is_turned = (areas > 0) != is_outer
+        self.x, self.y = x[starts], y[starts]
+        self.is_outer = array[self.y + 1, self.x + 1] > 0  # the pixel below the top-most left-most corner
+        is_turned = (areas > 0) != self.is_outer
         ring = np.repeat(np.arange(len(starts)), sizes)
         place = np.arange(len(order))
         place = np.where(is_turned[ring], 2 * starts[ring] + sizes[ring] - 1 - place, place)
         self._points = np.stack([x[place], y[place]], axis=1)
         self._areas = np.where(is_turned, -areas, areas).tolist()
         self._bounds = [*starts.tolist(), len(order)]
-        of = cell_of[order][starts]
-        self._first = np.searchsorted(of, np.arange(int(of[-1]) + 2 if len(of) else 1)).tolist()
 
-    def polygon(self, cell: int, dx: int, dy: int) -> Polygon | None:
-        """The outer ring and the holes of a cell, shifted; None if it has several parts."""
-        rings = range(self._first[cell], self._first[cell + 1])
-        if len(rings) > 1:
-            if sum(self._areas[r] > 0 for r in rings) > 1:
-                return None
-            rings = sorted(rings, key=self._areas.__getitem__, reverse=True)  # type: ignore[assignment]
+    def polygons(self, group: np.ndarray, n: int) -> list[list[int]]:
+        """The rings of each of n groups, from that of the largest area to the holes."""
+        order = np.argsort(group, kind="stable")
+        first = np.searchsorted(group[order], np.arange(n + 1)).tolist()
+        rings = order.tolist()
+        return [
+            rings[a:b] if b - a < 2 else sorted(rings[a:b], key=self._areas.__getitem__, reverse=True)
+            for a, b in zip(first, first[1:], strict=False)
+        ]
+
+    def is_one_part(self, rings: list[int]) -> bool:
+        """Whether only the first of sorted rings is an outer one."""
+        return len(rings) < 2 or self._areas[rings[1]] < 0
+
+    def shifted(self, rings: list[int], dx: int, dy: int) -> Polygon:
+        """The points of rings."""
         return [self._points[self._bounds[r] : self._bounds[r + 1]] + (dx, dy) for r in rings]
 
 
-def _partners(column: np.ndarray) -> np.ndarray:
-    """The other end of the vertical edge of each corner, given its column; the corners of a row pair up side by side."""
-    by_column = np.argsort(column, kind="stable")
-    partners = np.empty(len(column), np.int64)
-    partners[by_column] = by_column[np.arange(len(column)) ^ 1]
+def _by_column(cell_of: np.ndarray, x: np.ndarray, width: int) -> np.ndarray:
+    """The order of corners column by column, cell after cell."""
+    return np.argsort(cell_of * width + x, kind="stable")
+
+
+def _partners(by_column: np.ndarray) -> np.ndarray:
+    """The other end of the vertical edge of each corner, given their order by column; those of a row pair up side by side."""
+    partners = np.empty(len(by_column), np.int64)
+    partners[by_column] = by_column[np.arange(len(by_column)) ^ 1]
     return partners
 
 
@@ -117,115 +182,3 @@ def _chains(down: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             sizes.append(2 * (len(chain) - before))
     first = np.array(chain, np.int64)
     return np.stack([first, first ^ 1], axis=1).ravel(), np.array(sizes, np.int64)
-
-
-def fill_all(
-    outlines: Sequence[Sequence[Polygon]], shape: tuple[int, int], names: Sequence[str]
-) -> Iterator[Crop | None]:
-    """`rings.fill` of the polygons of each cell, with its name for messages; the masks are tight.
-
-    Raises
-    ------
-    BadAnnotations
-        As `rings.fill`.
-    """
-    start = points = 0
-    for k, polygons in enumerate(outlines):
-        own = sum(len(r) for p in polygons for r in p)
-        if k > start and (points + own > _POINTS):
-            yield from _filled(outlines[start:k], shape, names[start:k])
-            start, points = k, 0
-        points += own
-    if start < len(outlines):
-        yield from _filled(outlines[start:], shape, names[start:])
-
-
-def _tight(crop: Crop | None) -> Crop | None:
-    if crop is None:
-        return None
-    y0, x0, mask = crop
-    cell = Instance.from_mask(mask, (y0, x0))
-    return cell.y0, cell.x0, cell.mask
-
-
-def _filled(
-    outlines: Sequence[Sequence[Polygon]], shape: tuple[int, int], names: Sequence[str]
-) -> Iterator[Crop | None]:
-    is_plain = np.array([len(p) == 1 and len(p[0]) > 0 and all(len(r) >= 3 for r in p[0]) for p in outlines])
-    plain = [outlines[k][0] for k in np.flatnonzero(is_plain).tolist()]
-    drawn = iter(_drawn(plain, shape) if plain else [])
-    for polygons, name, is_one in zip(outlines, names, is_plain.tolist(), strict=True):
-        crop = next(drawn) if is_one else "hard"
-        yield _tight(fill(polygons, shape, name)) if isinstance(crop, str) else crop
-
-
-def _drawn(polygons: Sequence[Polygon], shape: tuple[int, int]) -> Iterator[Crop | None | str]:
-    """The crop of each polygon; "hard" where `rings.fill` is to draw it alone."""
-    rings = [np.asarray(r, np.float64).reshape(-1, 2) for p in polygons for r in p]
-    points = np.concatenate(rings)
-    sizes = np.array([len(r) for r in rings])
-    ring_starts = np.cumsum(sizes) - sizes
-    per_cell = np.array([len(p) for p in polygons])
-    cell_starts = ring_starts[np.cumsum(per_cell) - per_cell]
-    after = np.arange(1, len(points) + 1)
-    after[ring_starts + sizes - 1] = ring_starts
-    cell = np.repeat(np.arange(len(polygons)), np.add.reduceat(sizes, np.cumsum(per_cell) - per_cell))
-    limits = np.array([shape[1], shape[0]], np.float64)
-    low = np.floor(np.clip(np.minimum.reduceat(points, cell_starts), 0, limits)).astype(np.int64)
-    high = np.ceil(np.clip(np.maximum.reduceat(points, cell_starts), 0, limits)).astype(np.int64)
-    (x0, y0), (w, h) = low.T, np.maximum(high - low, 0).T
-    rows = np.clip(np.ceil(points[:, 1] - 0.5), y0[cell], (y0 + h)[cell])
-    n_crossings = np.add.reduceat(np.abs(rows[after] - rows), cell_starts)
-    is_hard = (np.cumsum(w * h) > _MOST_PIXELS) | (np.cumsum(n_crossings) > _MOST_CROSSINGS)
-    w, h = np.where(is_hard, 0, w), np.where(is_hard | (w == 0), 0, h)
-    offsets = np.cumsum(h * (w + 1)) - h * (w + 1)
-    edge, row, column = _crossings(points, points[after], y0[cell], (y0 + h)[cell], x0[cell], (x0 + w)[cell])
-    k = cell[edge]
-    steps = np.zeros(int((h * (w + 1)).sum()) + 1, np.uint8)
-    np.add.at(steps, offsets[k] + (row - y0[k]) * (w[k] + 1) + column - x0[k], np.uint8(1))
-    filled = (np.cumsum(steps, dtype=np.uint8, out=steps) & 1).view(bool)  # each row has an even number of crossings
-    is_tight = _are_tight(filled, offsets, h, w)
-    boxes = zip(x0.tolist(), y0.tolist(), h.tolist(), w.tolist(), offsets.tolist(), is_tight.tolist(), strict=True)
-    for n, (left, top, height, width, at, tight) in enumerate(boxes):
-        mask = filled[at : at + height * (width + 1)].reshape(height, width + 1)[:, :width]
-        if is_hard[n]:
-            yield "hard"
-        elif tight:
-            yield top, left, mask.copy()
-        else:
-            yield _tight((top, left, mask)) if mask.any() else None
-
-
-def _crossings(
-    points: np.ndarray, ends: np.ndarray, y0: np.ndarray, y1: np.ndarray, x0: np.ndarray, x1: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where edges cross the middle of rows of pixels, within the window of each: (edge, row, column)."""
-    up = (points[:, 1] > ends[:, 1])[:, None]
-    a, b = np.where(up, ends, points), np.where(up, points, ends)
-    first = np.clip(np.ceil(a[:, 1] - 0.5), y0, y1).astype(np.int64)
-    last = np.clip(np.ceil(b[:, 1] - 0.5), y0, y1).astype(np.int64)
-    count = last - first
-    edge = np.repeat(np.arange(len(points)), count)
-    row = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count) + first[edge]
-    with np.errstate(over="ignore", invalid="ignore"):
-        slope = (row + 0.5 - a[edge, 1]) / (b[edge, 1] - a[edge, 1])
-        x = a[edge, 0] + slope * (b[edge, 0] - a[edge, 0])
-        column = np.nan_to_num(np.clip(np.ceil(x - 0.5), x0[edge], x1[edge]), nan=np.inf)
-    return edge, row, np.minimum(column, x1[edge]).astype(np.int64)
-
-
-def _are_tight(filled: np.ndarray, offsets: np.ndarray, h: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """(n,) bool: whether the first and last row and column of each crop have a pixel."""
-    cell = np.repeat(np.arange(len(h)), h)
-    row = np.arange(len(cell)) - np.repeat(np.cumsum(h) - h, h)
-    starts = offsets[cell] + row * (w[cell] + 1)
-    has = np.zeros((len(h), 4), bool)
-    if len(starts):
-        in_row = np.bitwise_or.reduceat(filled.view(np.uint8), starts) > 0  # the column behind the last is never filled
-        has[cell[in_row & (row == 0)], 0] = True
-        has[cell[in_row & (row == h[cell] - 1)], 1] = True
-        has[cell[filled[starts]], 2] = True
-        has[cell[filled[starts + w[cell] - 1]], 3] = True
-    top, bottom, left, right = has.T
-    is_tight: np.ndarray = top & bottom & left & right
-    return is_tight

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -87,26 +88,46 @@ def decode(texts: Sequence[str], shapes: Sequence[tuple[int, int]]) -> list[Crop
     Returns None if one of them is damaged, does not fit its image or is very large: `io.rle` says which one and why.
     """
     parsed = _decompress(texts)
-    if parsed is None:
+    return None if parsed is None else _decoded(*parsed, shapes)
+
+
+def decode_runs(lists: Sequence[list[int]], shapes: Sequence[tuple[int, int]]) -> list[Crop | None] | None:
+    """The tight crops of run lengths in images of these (H, W): `rle.decode(runs, shape)`; None as from `decode`."""
+    try:
+        runs = np.array(list(chain.from_iterable(lists)))
+    except ValueError:
         return None
-    runs, begins, sizes = parsed
+    if runs.ndim != 1 or runs.dtype != np.int64 or np.abs(runs).max(initial=0) > _LARGEST_RUN:
+        return None
+    sizes = np.array([len(r) for r in lists], np.int64)
+    return _decoded(runs, np.cumsum(sizes) - sizes, sizes, shapes)
+
+
+def _decoded(
+    runs: np.ndarray, begins: np.ndarray, sizes: np.ndarray, shapes: Sequence[tuple[int, int]]
+) -> list[Crop | None] | None:
+    """The crops of runs, of which those of each mask begin at `begins` and are `sizes`."""
     heights, widths = np.array(shapes, np.int64).reshape(-1, 2).T
     if len(runs) == 0:
-        return [None] * len(texts)
+        return [None] * len(sizes)
     ends = np.cumsum(runs)
     before = np.where(begins > 0, ends[begins - 1], 0)
     last_of = np.where(sizes > 0, ends[np.maximum(begins + sizes - 1, 0)], before)
     if runs.min() < 0 or (last_of - before > heights * widths).any():
         return None
-    text_of = np.repeat(np.arange(len(texts)), sizes)
+    text_of = np.repeat(np.arange(len(sizes)), sizes)
     is_drawn = ((np.arange(len(runs)) - begins[text_of]) % 2 == 1) & (runs > 0)  # foreground is every second run
     text_of, lengths = text_of[is_drawn], runs[is_drawn]
     first = ends[is_drawn] - lengths - before[text_of]
     height = heights[text_of]
     x, x_last = first // height, (first + lengths - 1) // height
     if (x_last > x).any():  # such a run touches the bottom of a column and the top of the next
-        return [rle.decode(rle.decompress(t), s) for t, s in zip(texts, shapes, strict=True)]
-    return _drawn(len(texts), text_of, first - x * height, x, lengths)
+        parts = zip(begins.tolist(), (begins + sizes).tolist(), shapes, strict=True)
+        try:
+            return [rle.decode(runs[begin:end].tolist(), shape) for begin, end, shape in parts]
+        except ValueError:
+            return None
+    return _drawn(len(sizes), text_of, first - x * height, x, lengths)
 
 
 def _drawn(n: int, text_of: np.ndarray, y: np.ndarray, x: np.ndarray, lengths: np.ndarray) -> list[Crop | None] | None:

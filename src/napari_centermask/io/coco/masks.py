@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from napari_centermask.io import rle, rle_many
+from napari_centermask.io.coco import polygons_many
 from napari_centermask.io.rle import Crop
 
+T = TypeVar("T")
 LONGEST_OUTLINE = 2**22
 """Most pixels of a polygon's outline: pycocotools needs about 40 bytes for each."""
 # Annotations decoded in one step, and characters of each: a few hundred megabytes at worst, three for common cells
@@ -42,7 +44,7 @@ def read_mask(segmentation: object, shape: tuple[int, int]) -> Crop | None:
 
 
 def read_masks(items: Sequence[dict[str, Any]], shapes: Mapping[Any, tuple[int, int]]) -> Iterator[Crop | None]:
-    """The crops of annotations, those with sound run lengths many at once; None for what `read_mask` is to judge.
+    """The crops of annotations, many plain ones at once; None for what `read_mask` is to judge.
 
     Parameters
     ----------
@@ -51,23 +53,52 @@ def read_masks(items: Sequence[dict[str, Any]], shapes: Mapping[Any, tuple[int, 
     """
     for start in range(0, len(items), _AT_ONCE):
         part = items[start : start + _AT_ONCE]
-        sound = [(k, *found) for k, item in enumerate(part) if (found := _plain_counts(item, shapes))]
-        decoded = rle_many.decode([text for _, text, _ in sound], [shape for *_, shape in sound]) or [None] * len(sound)
+        texts, runs, polygons = _Plain[str](), _Plain[list[int]](), _Plain[polygons_many.Parts]()
+        for k, item in enumerate(part):
+            segmentation, image = item.get("segmentation"), item.get("image_id")
+            if type(image) is not int or image not in shapes:
+                continue
+            if polygons_many.are_plain(segmentation):
+                polygons.add(k, segmentation, shapes[image])
+            elif isinstance(counts := _plain_counts(segmentation, shapes[image]), str):
+                texts.add(k, counts, shapes[image])
+            elif counts is not None:
+                runs.add(k, counts, shapes[image])
         crops: list[Crop | None] = [None] * len(part)
-        for (k, *_), crop in zip(sound, decoded, strict=True):
-            crops[k] = crop
+        texts.give(rle_many.decode(texts.values, texts.shapes), crops)
+        runs.give(rle_many.decode_runs(runs.values, runs.shapes), crops)
+        polygons.give(polygons_many.draw(polygons.values, polygons.shapes), crops)
         yield from crops
 
 
-def _plain_counts(item: dict[str, Any], shapes: Mapping[Any, tuple[int, int]]) -> tuple[str, tuple[int, int]] | None:
-    """An annotation's run lengths as text, of the size of its image."""
-    segmentation, image = item.get("segmentation"), item.get("image_id")
-    if type(segmentation) is not dict or type(image) is not int or image not in shapes:
+class _Plain(Generic[T]):
+    """Annotations of one kind: their places in a list, what is drawn, and the (H, W) of their images."""
+
+    def __init__(self) -> None:
+        self.places: list[int] = []
+        self.values: list[T] = []
+        self.shapes: list[tuple[int, int]] = []
+
+    def add(self, place: int, value: T, shape: tuple[int, int]) -> None:
+        """Take in an annotation."""
+        self.places.append(place)
+        self.values.append(value)
+        self.shapes.append(shape)
+
+    def give(self, drawn: Sequence[Crop | None] | None, crops: list[Crop | None]) -> None:
+        """Put what was drawn at its places."""
+        for place, crop in zip(self.places, drawn or [], strict=False):
+            crops[place] = crop
+
+
+def _plain_counts(segmentation: object, shape: tuple[int, int]) -> str | list[int] | None:
+    """Run lengths as text or as a list, of the size of their image."""
+    if type(segmentation) is not dict:
         return None
-    counts, shape = segmentation.get("counts"), shapes[image]
-    if type(counts) is not str or not 0 < len(counts) < _LONGEST_COUNTS or segmentation.get("size") != [*shape]:
+    counts = segmentation.get("counts")
+    if type(counts) not in (str, list) or not 0 < len(counts) < _LONGEST_COUNTS:
         return None
-    return counts, shape
+    return counts if segmentation.get("size") == [*shape] else None
 
 
 def runs_of(counts: object) -> list[int]:

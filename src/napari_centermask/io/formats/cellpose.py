@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from napari_centermask.io.formats.reading import Reading, refusing
 from napari_centermask.io.whole_file import whole_file
 
 _LARGEST_HEADER = 1 << 16  # bytes: a choice; numpy's header of a whole .npy is some hundred
+_STRIP = 1 << 20  # pixels of one step: what stays in a processor's cache
 
 
 def read(path: Path, images: Path | None = None, advance: Advance = silent) -> Reading:
@@ -74,7 +75,7 @@ def write(path: Path, results: Sequence[Result], advance: Advance = silent) -> N
     content = {
         "filename": result.name,
         "masks": masks,
-        "outlines": masks * _edges(masks),
+        "outlines": _outlines(masks),
         "chan_choose": [0, 0],
         "ismanual": np.array([status[i] == "corrected" for i in ids], bool),
         "flows": [[], [], [], [], [[]]],
@@ -86,20 +87,37 @@ def write(path: Path, results: Sequence[Result], advance: Advance = silent) -> N
 
 def _counted(stack: np.ndarray) -> tuple[np.ndarray, list[int]]:
     """Labels 1, 2, ... without gaps, and the cell of each."""
-    used = np.zeros(
-        int(stack.max(initial=0)) + 1, bool
-    )  # ids are counted from 1: a table is faster than sorting pixels
-    used[stack] = True
-    used[0] = False
+    used = np.zeros(int(stack.max(initial=0)) + 1, bool)  # a table of ids is faster than sorting pixels
+    for index, rows in _strips(stack):
+        part = stack[index][rows]
+        used[part[:, :1]] = True
+        used[part[:, 1:][part[:, 1:] != part[:, :-1]]] = True  # the first pixel of each run is enough
+    used[:1] = False
     ids = np.flatnonzero(used)
     kind = np.uint16 if len(ids) < 2**16 - 1 else np.uint32
+    if len(ids) == len(used) - 1:  # they are so already
+        return stack.astype(kind, copy=False), ids.tolist()
     return np.cumsum(used, dtype=kind)[stack], ids.tolist()
 
 
-def _edges(masks: np.ndarray) -> np.ndarray:
-    """Pixels of a cell with a 4-neighbour of another label or none, as Cellpose draws outlines."""
-    padded = np.pad(masks, [(0, 0)] * (masks.ndim - 2) + [(1, 1)] * 2)
-    middle = padded[..., 1:-1, 1:-1]
-    sides = padded[..., :-2, 1:-1], padded[..., 2:, 1:-1], padded[..., 1:-1, :-2], padded[..., 1:-1, 2:]
-    outlines: np.ndarray = np.any([middle != side for side in sides], axis=0) & (middle > 0)
+def _outlines(masks: np.ndarray) -> np.ndarray:
+    """The labels of pixels with a 4-neighbour of another label or none, as Cellpose draws outlines; elsewhere 0."""
+    outlines = np.zeros_like(masks)
+    for index, rows in _strips(masks):
+        above = max(rows.start - 1, 0)
+        part = masks[index][above : rows.stop + 1]
+        edge = np.ones(part.shape, bool)  # at the border of the image
+        inner = part[1:-1, 1:-1]
+        edge[1:-1, 1:-1] = (inner != part[:-2, 1:-1]) | (inner != part[2:, 1:-1])
+        edge[1:-1, 1:-1] |= (inner != part[1:-1, :-2]) | (inner != part[1:-1, 2:])
+        own = slice(rows.start - above, rows.start - above + rows.stop - rows.start)
+        np.multiply(part[own], edge[own], out=outlines[index][rows])
     return outlines
+
+
+def _strips(stack: np.ndarray) -> Iterator[tuple[tuple[int, ...], slice]]:
+    """Position on the leading axes and rows of parts that stay in a processor's cache."""
+    *leading, height, width = stack.shape
+    step = max(1, _STRIP // max(1, width))
+    for index in np.ndindex(*leading):
+        yield from ((index, slice(top, min(top + step, height))) for top in range(0, height, step))

@@ -199,15 +199,13 @@ def write(path: Path, results: Sequence[Result], advance: Advance = silent) -> N
         rank = 0
         for index in np.ndindex(*result.leading):
             plane = result.plane(index)
-            packed = pack_planes(plane)
+            packed, plane_of = pack_planes(plane)
             while len(layers) < len(packed):
                 layers.append(_Layer(labels, result, f"cells_{len(layers)}"))
-            home: dict[int, _Layer] = {}
             for layer, values in zip(layers, packed, strict=False):
                 layer.array[index] = values
-                home |= dict.fromkeys(np.unique(values[values > 0]).tolist(), layer)
             for cell in counting(plane, len(result), advance, before=rank):
-                home[cell.id].properties.append(_properties(cell, rank))
+                layers[plane_of[cell.id]].properties.append(_properties(cell, rank))
                 rank += 1
         for layer in layers:
             layer.close()

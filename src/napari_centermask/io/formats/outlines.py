@@ -18,7 +18,7 @@ from napari_centermask.io.formats import fields
 from napari_centermask.io.formats.labels import image_name
 from napari_centermask.io.formats.reading import LARGEST_PLANE, Allowance, Reading, check_size, find_image, image_header
 from napari_centermask.io.rings import Polygon
-from napari_centermask.io.rings_many import fill_all
+from napari_centermask.io.fill_many import fill_all
 
 T = TypeVar("T")
 Entry = tuple[T, list[Polygon]]

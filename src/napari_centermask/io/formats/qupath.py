@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -96,14 +98,51 @@ def _box(feature: Feature) -> tuple[float, float, float, float] | None:
     return x0, y0, x1, y1
 
 
+def _boxes(features: Sequence[Feature]) -> np.ndarray:
+    """(n, 4) x0, y0, x1, y1 of all objects, those of plain polygons at once; NaN where the geometry is not valid."""
+    boxes = np.full((len(features), 4), np.nan)
+    plain = {n: points for n, feature in enumerate(features) if (points := _plain_points(feature))}
+    try:
+        points = np.array(list(chain.from_iterable(plain.values())), np.float64)
+    except OverflowError:  # a whole number beyond all others
+        plain = {}
+    if plain:
+        sizes = np.array([len(p) for p in plain.values()])
+        starts = np.cumsum(sizes) - sizes
+        low, high = np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)
+        boxes[list(plain)] = np.concatenate([low, high], axis=1)
+    for n, feature in enumerate(features):
+        if n not in plain and (box := _box(feature)) is not None:
+            with suppress(OverflowError):
+                boxes[n] = box
+    return boxes
+
+
+def _plain_points(feature: Feature) -> list[list[float]] | None:
+    """The points of a polygon without holes, if each is a pair of numbers."""
+    geometry = feature.get("geometry")
+    rings = geometry.get("coordinates") if isinstance(geometry, dict) and geometry.get("type") == "Polygon" else None
+    if not isinstance(rings, list) or len(rings) != 1 or not isinstance(rings[0], list):
+        return None
+    points = rings[0]
+    are_pairs = all(type(p) is list and len(p) == 2 for p in points)
+    return points if are_pairs and set(map(type, chain.from_iterable(points))) <= {int, float} else None
+
+
 def _holding(features: Sequence[Feature]) -> np.ndarray:
     """(n,) bool: whether two other objects or more lie within an object's box; a cell holds its nucleus at most."""
-    boxes = np.array([_box(f) or (np.nan,) * 4 for f in features]).reshape(-1, 4)
+    boxes = _boxes(features)
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     holding = np.zeros(len(features), bool)
     if np.isnan(areas).all():
         return holding
-    for n in np.flatnonzero(areas > 2 * np.nanmedian(areas)):
-        inside = (boxes[:, :2] >= boxes[n, :2]).all(axis=1) & (boxes[:, 2:] <= boxes[n, 2:]).all(axis=1)
-        holding[n] = np.count_nonzero(inside & (areas < areas[n])) >= 2
+    order = np.argsort(boxes[:, 0])  # what lies within a box begins between its sides
+    boxes, areas = boxes[order], areas[order]
+    large = np.flatnonzero(areas > 2 * np.nanmedian(areas))
+    first = np.searchsorted(boxes[:, 0], boxes[large, 0], "left")
+    last = np.searchsorted(boxes[:, 0], boxes[large, 2], "right")
+    for n, begin, end in zip(large.tolist(), first.tolist(), last.tolist(), strict=True):
+        near = boxes[begin:end]
+        inside = (near[:, :2] >= boxes[n, :2]).all(axis=1) & (near[:, 2:] <= boxes[n, 2:]).all(axis=1)
+        holding[order[n]] = np.count_nonzero(inside & (areas[begin:end] < areas[n])) >= 2
     return holding
