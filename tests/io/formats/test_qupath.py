@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.io.formats import qupath
 from napari_centermask.io.formats.files import read_files
 
 
@@ -90,3 +91,19 @@ def test_cells_on_planes_that_are_not_there_are_counted(tmp_path):
     assert result.leading == (3,)
     assert sorted(i for i, plane in result.planes.items() if len(plane)) == [(0,), (2,)]
     assert "1 object on planes" in notes
+
+
+def test_the_boxes_of_many_objects_are_those_of_each():
+    rng = np.random.default_rng(0)
+    rings = rng.integers(0, 50, (9, 5, 2)).tolist()
+    geometries = [{"type": "Polygon", "coordinates": [ring]} for ring in rings[:4]]
+    geometries += [{"type": "Polygon", "coordinates": rings[4:6]}, {"type": "Point", "coordinates": [3.5, 4]}]
+    geometries += [{"type": "MultiPolygon", "coordinates": [[ring] for ring in rings[6:]]}, None, {"type": "Polygon"}]
+    geometries += [
+        {"type": "Polygon", "coordinates": c} for c in ([[]], [["x"]], [[[1, "x"], [2, 3]]], [[[10**400, 1]] * 3])
+    ]
+    boxes = qupath._boxes([{"geometry": g} for g in geometries])
+    for box, geometry in zip(boxes[:-1], geometries, strict=False):
+        expected = qupath._box({"geometry": geometry})
+        assert np.isnan(box).all() if expected is None else tuple(box) == expected
+    assert np.isnan(boxes[-1]).all()

@@ -95,10 +95,11 @@ def _plain_counts(segmentation: object, shape: tuple[int, int]) -> str | list[in
     """Run lengths as text or as a list, of the size of their image."""
     if type(segmentation) is not dict:
         return None
-    counts = segmentation.get("counts")
+    counts: Any = segmentation.get("counts")
     if type(counts) not in (str, list) or not 0 < len(counts) < _LONGEST_COUNTS:
         return None
-    return counts if segmentation.get("size") == [*shape] else None
+    plain: str | list[int] | None = counts if segmentation.get("size") == [*shape] else None
+    return plain
 
 
 def runs_of(counts: object) -> list[int]:

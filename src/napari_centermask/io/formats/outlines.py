@@ -14,11 +14,11 @@ from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.progress import Advance, counting, silent
 from napari_centermask.core.result import Result
+from napari_centermask.io.fill_many import fill_all
 from napari_centermask.io.formats import fields
 from napari_centermask.io.formats.labels import image_name
 from napari_centermask.io.formats.reading import LARGEST_PLANE, Allowance, Reading, check_size, find_image, image_header
 from napari_centermask.io.rings import Polygon
-from napari_centermask.io.fill_many import fill_all
 
 T = TypeVar("T")
 Entry = tuple[T, list[Polygon]]

@@ -101,7 +101,7 @@ def _box(feature: Feature) -> tuple[float, float, float, float] | None:
 def _boxes(features: Sequence[Feature]) -> np.ndarray:
     """(n, 4) x0, y0, x1, y1 of all objects, those of plain polygons at once; NaN where the geometry is not valid."""
     boxes = np.full((len(features), 4), np.nan)
-    plain = {n: points for n, feature in enumerate(features) if (points := _plain_points(feature))}
+    plain = {n: found for n, feature in enumerate(features) if (found := _plain_points(feature))}
     try:
         points = np.array(list(chain.from_iterable(plain.values())), np.float64)
     except OverflowError:  # a whole number beyond all others
