@@ -15,7 +15,7 @@ DISPLAYED = -s "-screen 0 1600x1200x24" env LP_NUM_THREADS=1 $(PYTEST) --suite g
 # Plugins that would import Qt into processes that must do without.
 HEADLESS := -p no:pytest-qt -p no:napari -p no:napari-plugin-engine -p no:npe2
 
-.PHONY: setup demo test lint coverage test-core test-gui test-gui-editing test-gui-docks test-torch test-packaging constraints clean
+.PHONY: setup demo test test-lowest test-bindings lint coverage test-core test-gui test-gui-editing test-gui-docks test-torch test-packaging constraints clean
 
 setup: $(READY)
 
@@ -62,6 +62,21 @@ test-torch: setup
 
 test-packaging: setup
 	$(PYTEST) --suite packaging $(HEADLESS)
+
+# The lower bounds in pyproject.toml, each at its lowest. What old packages warn of is not ours.
+test-lowest: setup
+	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
+	$(BIN)/uv pip install -q --python .venv-lowest/bin/python --resolution lowest-direct -e '.[figures,formats,onnx,test]'
+	env OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -q --suite core -n 2 $(HEADLESS) -W ignore::DeprecationWarning
+
+# The tests that draw, on Qt bindings other than PyQt6, each in an environment of its own: make test-bindings BINDINGS=PyQt5
+BINDINGS := PySide6 PyQt5
+test-bindings: setup
+	for binding in $(BINDINGS); do \
+	  env=.venv-$$binding; test -x $$env/bin/python || $(PYTHON) -m venv $$env; \
+	  $(BIN)/uv pip install -q --python $$env/bin/python -c constraints.txt -e '.[figures,formats,onnx,test]' "napari>=0.6" pyqtgraph $$binding; \
+	  $(MAKE) --no-print-directory test-gui BIN=$$env/bin; \
+	done
 
 # The figure in CONTRIBUTING.md. The packaging tests run an installed wheel, whose lines are not counted.
 coverage: setup

@@ -51,21 +51,21 @@ def test_the_tiles_of_a_run_file_are_drawn_beside_its_run_folder(capsys, run_fil
 
 def test_the_file_can_be_named_and_flags_override_the_run_file(capsys, run_file, tmp_path):
     picture = tmp_path / "new" / "tiles.png"
-    assert run("train", run_file, "--preview", picture, "--tile", "224", "--json") == 0
+    assert run("train", run_file, "--preview-file", picture, "--tile", "224", "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"preview": str(picture)}
     assert imread(picture).shape == (4 * 228 + 4, 4 * 228 + 4, 3)
 
 
 def test_a_start_model_s_network_and_inputs_are_followed(run_file, tmp_path):
     picture = tmp_path / "tiles.png"
-    assert run("train", run_file, "--start", "nuclei", "--preview", picture) == 0
+    assert run("train", run_file, "--start", "nuclei", "--preview-file", picture) == 0
     assert picture.exists()
 
 
 @pytest.mark.parametrize("name", ["tiles.jpg", "run.json"])
 def test_only_a_png_is_written(capsys, run_file, tmp_path, name):
     before = run_file.read_text()
-    assert run("train", run_file, f"--preview={tmp_path / name}") == 2
+    assert run("train", run_file, f"--preview-file={tmp_path / name}") == 2
     assert "ends with .png" in capsys.readouterr().err
     assert run_file.read_text() == before
 
@@ -83,7 +83,7 @@ def test_fine_tuning_writes_its_run_file_and_the_tiles(capsys, fields, tmp_path)
     assert printed == [f"Training tiles: {out}_tiles.png", f"napari-centermask train {out / 'run.json'}"]
     assert Path(f"{out}_tiles.png").exists()
     assert not (out / "best.safetensors").exists()
-    assert run("train", out / "run.json", "--preview", tmp_path / "again.png") == 0
+    assert run("train", out / "run.json", "--preview-file", tmp_path / "again.png") == 0
     assert (tmp_path / "again.png").read_bytes() == Path(f"{out}_tiles.png").read_bytes()
 
 

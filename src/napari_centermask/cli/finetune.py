@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from napari_centermask.cli.output import notice, print_json
 from napari_centermask.cli.segment import Flag
-from napari_centermask.cli.train import Preview, run_training, show_tiles
+from napari_centermask.cli.train import run_training, show_tiles
 from napari_centermask.core.errors import BadModel, BadSettings
 from napari_centermask.events import InstalledEvent, write
 from napari_centermask.io.whole_file import whole_file
@@ -38,7 +38,8 @@ def finetune(
     seed: int = 0,
     install: Annotated[str | None, Parameter(name=["--install", "--adopt"])] = None,
     dry_run: Flag = False,
-    preview: Preview = False,
+    preview: Flag = False,
+    preview_file: Path | None = None,
     json: Flag = False,
 ) -> int:
     """Fine-tune a model on corrected cells and compare it with the one it started from.
@@ -83,13 +84,15 @@ def finetune(
         Only write the run file, with the reasons for its values; `train RUN.json` continues from there.
     preview
         Only write the run file, and draw the first training tiles, augmented, as the network gets them, with the outlines
-        of their cells: a PNG file, by default beside the run folder.
+        of their cells: the picture NAME_tiles.png beside the run folder.
+    preview_file
+        The same into this PNG file.
     json
         Print one JSON object per event.
     """
     import json as json_module
 
-    only = "--dry-run" if dry_run else "--preview" if preview else ""
+    only = "--dry-run" if dry_run else "--preview" if preview or preview_file else ""
     _check_choices(start, replay, scratch=scratch, install=install, only=only)
     given = {"minutes": minutes, "steps": steps, "batch": batch, "tile": tile, "workers": workers, "device": device}
     given["replay_part"] = replay_part
@@ -111,8 +114,8 @@ def finetune(
         path = settings.out / "run.json"
         with whole_file(path) as part:
             part.write_text(settings.model_dump_json(indent=1), encoding="utf-8")
-        if preview:
-            show_tiles(settings, preview, json=json)
+        if preview or preview_file:
+            show_tiles(settings, preview_file, json=json)
         elif json:
             print_json({"run": path, "reasons": reasons})
         if not json:

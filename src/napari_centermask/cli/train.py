@@ -30,9 +30,6 @@ from napari_centermask.settings import TrainSettings
 from napari_centermask.training.run.folder import KEPT, Control, start_of
 from napari_centermask.training.run.shortage import is_out_of_memory
 
-Preview = Annotated[bool | Path, Parameter(negative=())]
-"""A flag that may name a file."""
-
 
 def read_run_file(tokens: list[str]) -> Any:
     """The run file among the arguments of `train` as a source of defaults, which flags override; () if there is none.
@@ -87,7 +84,8 @@ def train(
     run: Path | None = None,
     /,
     *,
-    preview: Preview = False,
+    preview: Flag = False,
+    preview_file: Path | None = None,
     json: Flag = False,
     settings: Annotated[TrainSettings, Parameter(name="*")],
 ) -> int:
@@ -108,27 +106,29 @@ def train(
     run
         JSON file with the settings below, as found in every run folder. Paths in it are relative to the current folder.
     preview
-        Only draw the first training tiles, augmented, as the network gets them, with the outlines of their cells: a PNG
-        file, by default beside `out`.
+        Only draw the first training tiles, augmented, as the network gets them, with the outlines of their cells: the
+        picture OUT_tiles.png beside `out`.
+    preview_file
+        The same into this PNG file.
     json
         Print one JSON object per event.
     """
     check_train_flags(settings, None if run is None else json_module.loads(run.read_text(encoding="utf-8")))
-    if preview:
-        show_tiles(settings, preview, json=json)
+    if preview or preview_file:
+        show_tiles(settings, preview_file, json=json)
         return 0
     if not settings.resume:
         check_new_run(settings.out)
     return run_training(settings, json=json)
 
 
-def show_tiles(settings: TrainSettings, preview: Path | bool, *, json: bool) -> None:
+def show_tiles(settings: TrainSettings, path: Path | None, *, json: bool) -> None:
     """Draw training tiles into a file, and print where they are.
 
     Parameters
     ----------
-    preview
-        The file; True for one beside the run folder.
+    path
+        The file; by default OUT_tiles.png beside the run folder.
 
     Raises
     ------
@@ -140,10 +140,10 @@ def show_tiles(settings: TrainSettings, preview: Path | bool, *, json: bool) -> 
     from napari_centermask.training.data.checks import check_data
     from napari_centermask.training.run.preview import write_preview
 
-    path = preview if isinstance(preview, Path) else settings.out.with_name(f"{settings.out.name}_tiles.png")
+    path = path or settings.out.with_name(f"{settings.out.name}_tiles.png")
     if path.suffix.lower() != ".png":
         raise BadSettings(
-            f"--preview writes a PNG file, but {path} is named otherwise. Choose a name that ends with .png."
+            f"--preview-file is a PNG file, but {path} is named otherwise. Choose a name that ends with .png."
         )
     check_writable([path], inputs=[p for folder in settings.data for p in annotations_in(folder)])
     for note in check_data(settings):

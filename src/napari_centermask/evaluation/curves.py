@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.integrate import trapezoid
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def roc_auc(truth: np.ndarray, score: np.ndarray) -> float | None:
     if truth.all() or not truth.any():
         return None
     curve = roc(truth, score)
-    return float(np.trapezoid(curve.y, curve.x))
+    return float(trapezoid(curve.y, curve.x))
 
 
 def precision_recall(truth: np.ndarray, score: np.ndarray) -> Curve:

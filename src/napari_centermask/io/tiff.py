@@ -177,7 +177,10 @@ def _check_codec(path: Path, series: tifffile.TiffPageSeries) -> None:
                 f"{path.name} is compressed with {name}, which needs imagecodecs: pip install 'napari-centermask[formats]'. "
                 "Or save it without compression."
             ) from error
-        raise BadImage(f"{path.name} is compressed with {name}, which cannot be read. Save it without.") from error
+        raise BadImage(
+            f"{path.name} is compressed with {name}, which the installed imagecodecs cannot read. "
+            "pip install --upgrade imagecodecs tifffile, or save it without compression."
+        ) from error
 
 
 def _without_alpha(data: np.ndarray, axes: str, page: tifffile.TiffPage) -> tuple[np.ndarray, str]:

@@ -14,11 +14,15 @@ from napari_centermask.io.formats.files import read_files
 zarr = pytest.importorskip("zarr")
 
 
+def add_array(group, name, values):
+    group.create_array(name, shape=values.shape, dtype=values.dtype)[:] = values
+
+
 def labels(group, name, values):
     label = group.create_group(name)
     label.attrs["multiscales"] = [{"version": "0.4", "datasets": [{"path": "0"}]}]
     label.attrs["image-label"] = {"version": "0.4"}
-    label.create_array("0", data=np.asarray(values, np.int32))
+    add_array(label, "0", np.asarray(values, np.int32))
 
 
 def image(path, *names, listed=True):
@@ -97,7 +101,7 @@ def test_ome_zarr_of_other_programs_is_read(tmp_path):
     group.attrs["ome"] = {"version": "0.5", "labels": ["nuclei"]}
     nuclei = group.create_group("nuclei")
     nuclei.attrs["ome"] = {"multiscales": [{"datasets": [{"path": "s0"}]}], "image-label": {}}
-    nuclei.create_array("s0", data=labels)
+    add_array(nuclei, "s0", labels)
     for path in (tmp_path / "x.zarr", tmp_path / "x.zarr" / "labels", tmp_path / "x.zarr" / "labels" / "nuclei"):
         (result,) = FORMATS["ome-zarr"].read(path).results
         assert (result.leading, result.shape) == ((2,), (10, 12))

@@ -28,7 +28,7 @@ def draw_tiles(settings: TrainSettings) -> Generator[None, None, QImage | Failed
         run, picture = Path(folder, RUN_FILE), Path(folder, "tiles.png")
         try:
             run.write_text(settings.model_dump_json(), encoding="utf-8")
-            yield from run_child(["train", str(run), "--preview", str(picture)])
+            yield from run_child(["train", str(run), "--preview-file", str(picture)])
         except (UserError, OSError) as error:
             return Failed(str(error))
         return read_picture(picture) or Failed("The picture of the tiles cannot be read. Try again.")
