@@ -145,6 +145,25 @@ class SegmentSettings(Settings):
         description="U-Net: blur before cells are separated, in pixels of the network; more blur separates fewer cells.",
     )
     flips: bool = Field(False, description="Average over mirrored copies of the image; takes four times as long.")
+    scales: list[float] = Field(
+        [1.0],
+        min_length=1,
+        max_length=9,
+        description="Sizes at which to look at the image, relative to the usual one, such as 0.8 1 1.25; the cells that they "
+        "find are matched and averaged. Time grows with the squares of the sizes.",
+    )
+    more_models: list[str] = Field(
+        default_factory=list,
+        description="Further models of any family with the same categories; the cells of all are matched and averaged.",
+    )
+
+    @field_validator("scales")
+    @classmethod
+    def _different(cls, value: list[float]) -> list[float]:
+        if not all(0.25 <= scale <= 4 for scale in value) or len(set(value)) < len(value):
+            shown = " ".join(f"{scale:g}" for scale in value)
+            raise ValueError(f"expected different sizes between 0.25 and 4, such as 0.8 1 1.25, got {shown}")
+        return value
 
     @field_validator("percentiles")
     @classmethod

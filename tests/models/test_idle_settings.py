@@ -37,6 +37,8 @@ SEGMENT = {
     "seed": 0.2,
     "smoothing": 4.0,
     "flips": True,
+    "scales": [0.8, 1.0],
+    "more_models": ["third"],
     "preprocess": {"flat_field": "flat.tif", "dark": 3.0, "background": "tophat", "background_size": 50.0}
     | {"denoise": "median", "denoise_size": 2.0, "ignore_specks": True},
 }

@@ -123,22 +123,23 @@ def _judge_model(
     options: dict[str, Any],
 ) -> tuple[Report, float]:
     """The report of a model, and the lowest score of its cells; loads the engine first, so that no image is charged for it."""
-    from napari_centermask.engines.load import load_engine
+    from napari_centermask.engines.ensemble import engines_of
+    from napari_centermask.engines.load import load_engines
     from napari_centermask.evaluation.folder import channel_names_in, class_mapper, evaluate_folder, predictor
     from napari_centermask.models.store.zoo import find_model
-    from napari_centermask.pipeline import with_card_defaults
+    from napari_centermask.pipeline import score_of
     from napari_centermask.pipeline.channels import named
 
     check_segment_flags(settings)
     if class_maps:
-        check_class_maps(find_model(settings.model).card, "--class-maps")
+        check_class_maps(find_model(settings.model).card, "--class-maps", settings=settings)
     if settings.channel_names is None:
         settings = named(settings, channel_names_in(data, split))
-    engine = load_engine(settings.model, engine=settings.engine, device=settings.device, say=notice)
+    engine = load_engines(settings, say=notice)
     if class_maps:
-        options = options | {"class_maps": class_mapper(engine, settings)}
-    notice(f"{settings.model} on {engine.name}, {engine.device}")
-    score = with_card_defaults(settings, engine.card).score
+        options = options | {"class_maps": class_mapper(engines_of(engine)[0], settings)}
+    notice(f"{' + '.join([settings.model, *settings.more_models])} on {engine.name}, {engine.device}")
+    score = score_of(settings, engine)
     predict = predictor(engine, settings, run=lambda steps: follow(steps, "image"))
     return evaluate_folder(data, split, predict, score=score, watch=watch(score), **options), score
 

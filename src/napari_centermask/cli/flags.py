@@ -30,7 +30,7 @@ def check_segment_flags(
     Parameters
     ----------
     cards
-        Of the models that segment; of the settings' own model when not given.
+        Of the models that segment; of the settings' own ones when not given.
     also
         Fields that the command itself does not use.
 
@@ -41,9 +41,16 @@ def check_segment_flags(
     """
     each = [idle_in_segmentation(settings, card) for card in cards or ()]
     if cards is None:
-        each = [idle_in_segmentation(settings, find_model(settings.model).card)]
+        each = [
+            idle_in_segmentation(settings, find_model(name).card) for name in (settings.model, *settings.more_models)
+        ]
     idle = {name: why for name, why in each[0].items() if all(name in other for other in each)} if each else {}
     refuse_idle(settings, idle | (also or {}), flags=set_fields(settings))
+
+
+def one_model(why: str) -> Idles:
+    """Several models have no effect."""
+    return {"more_models": Idle(why)}
 
 
 def only_score(why: str) -> Idles:
@@ -51,8 +58,11 @@ def only_score(why: str) -> Idles:
     return {name: Idle(why) for name in SegmentSettings.model_fields if name != "score"}
 
 
-def check_class_maps(card: ModelCard, flag: str = "--maps") -> None:
-    """Refuse a flag for a model that does not tell the category of each pixel."""
+def check_class_maps(card: ModelCard, flag: str = "--maps", *, settings: SegmentSettings) -> None:
+    """Refuse a flag for a model that does not tell the category of each pixel, or for several looks at an image."""
+    from napari_centermask.pipeline.segmentation import refuse_class_maps_of_several
+
+    refuse_class_maps_of_several(settings)
     if not (family := family_of(card)).has_class_maps:
         raise BadSettings(
             f"{flag} has no effect: '{card.name}' is a {family.title}, which finds cells one by one and has no class maps. "

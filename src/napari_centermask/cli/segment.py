@@ -19,7 +19,7 @@ from napari_centermask.core.left_out import LeftOut
 from napari_centermask.settings import SegmentSettings
 
 if TYPE_CHECKING:
-    from napari_centermask.engines import AnyEngine
+    from napari_centermask.engines.ensemble import AnySegmenter
     from napari_centermask.io.run_file import RunFile
     from napari_centermask.pipeline import Plane, PlaneCells, Progress
 
@@ -133,12 +133,13 @@ class Segmenting:
 
     def run(self) -> int:
         """Segment what waits, write the COCO file of all that is done, also when stopped, and return the exit code."""
-        from napari_centermask.engines.load import load_engine
+        from napari_centermask.engines.ensemble import cards_of
+        from napari_centermask.engines.load import load_engines
 
-        engine = load_engine(self.settings.model, engine=self.settings.engine, device=self.settings.device, say=notice)
-        check_segment_flags(self.settings, [engine.card])
+        engine = load_engines(self.settings, say=notice)
+        check_segment_flags(self.settings, cards_of(engine))
         if any(files.classes for files in self.plans):
-            check_class_maps(engine.card)
+            check_class_maps(engine.card, settings=self.settings)
         self.noted.begin()
         is_finished = False
         try:
@@ -161,7 +162,7 @@ class Segmenting:
         self._report(engine, written)
         return 2 if self.left_out else 0
 
-    def _segment(self, files: ImageFiles, engine: AnyEngine) -> None:
+    def _segment(self, files: ImageFiles, engine: AnySegmenter) -> None:
         row, coco = _one(files, engine, self.settings, axes=self.axes)
         self.noted.note(_key(files), {"row": row, "coco": coco if self.coco else None, "stamp": _stamp(files.image)})
         if not self.is_quiet:
@@ -181,7 +182,7 @@ class Segmenting:
         self.noted.note(_COCO, _stamp(self.coco))
         return self.coco
 
-    def _report(self, engine: AnyEngine, coco: Path | None) -> None:
+    def _report(self, engine: AnySegmenter, coco: Path | None) -> None:
         rows = [d["row"] for d in self._done()]
         if self.is_quiet:
             print_json(
@@ -236,7 +237,7 @@ def _formats(text: str) -> list[str]:
 
 
 def _one(
-    files: ImageFiles, engine: AnyEngine, settings: SegmentSettings, *, axes: str | None
+    files: ImageFiles, engine: AnySegmenter, settings: SegmentSettings, *, axes: str | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Segment one image, all its planes, and write its files; returns its row of the report and its cells as COCO."""
     from napari_centermask.io.coco.document import to_coco
@@ -282,7 +283,7 @@ def _one(
 
 
 def _segmented(
-    planes: list[Plane], engine: AnyEngine, settings: SegmentSettings, *, classes: bool
+    planes: list[Plane], engine: AnySegmenter, settings: SegmentSettings, *, classes: bool
 ) -> Generator[Progress, None, list[PlaneCells]]:
     """The cells of all planes."""
     from napari_centermask.pipeline import PlaneCells, segment_planes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from napari_centermask.cli.flags import check_segment_flags, only_score
+from napari_centermask.cli.flags import check_segment_flags, one_model, only_score
 from napari_centermask.cli.output import annotations_in, check_writable, notice
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadAnnotations, BadImage, BadSettings
@@ -160,7 +160,8 @@ def _check_flags(methods: list[str], settings: SegmentSettings) -> None:
     from napari_centermask.evaluation.methods import is_model
 
     cards = [find_model(name).card for method in methods if is_model(name := method.partition("+")[0])]
-    named = {"model": Idle("the methods name the models")}
+    why = "the methods name the models"
+    named = {"model": Idle(why)} | one_model(why)
     check_segment_flags(settings, cards, also=named if cards else only_score("no method has a model that segments"))
 
 

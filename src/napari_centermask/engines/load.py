@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from napari_centermask.core.errors import BadModel, BadSettings, MissingExtra
 from napari_centermask.engines import AnyEngine
+from napari_centermask.engines.ensemble import AnySegmenter, Ensemble
 from napari_centermask.engines.onnx import cuda_works, import_runtime
 from napari_centermask.models.families import family_of
 from napari_centermask.models.store.zoo import ModelFiles, find_model, graph_suffix
+from napari_centermask.settings import SegmentSettings
 
 NAMES = ("auto", "openvino", "onnx", "torch")
 
@@ -63,6 +65,27 @@ def load_engine(
     if why and loaded.device == "cpu":
         say(f"The GPU is not used; {loaded.name} runs on the CPU instead. {why}")
     return loaded
+
+
+def load_engines(settings: SegmentSettings, *, say: Callable[[str], None]) -> AnySegmenter:
+    """Load the model of the settings, and those of its ensemble.
+
+    Raises
+    ------
+    BadModel, BadSettings, MissingExtra
+        As `load_engine`; also if a model is named twice, or categories differ.
+    """
+    names = [settings.model, *settings.more_models]
+    _check_different(names)
+    loaded = tuple(load_engine(n, engine=settings.engine, device=settings.device, say=say) for n in names)
+    return loaded[0] if len(loaded) == 1 else Ensemble(loaded)
+
+
+def _check_different(names: Sequence[str]) -> None:
+    """Refuse a model that is named twice."""
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise BadSettings(f"The ensemble has '{twice}' twice, which adds nothing. Name each model once.")
 
 
 def _load(files: ModelFiles, name: str, device: str, threads: int | None) -> AnyEngine:

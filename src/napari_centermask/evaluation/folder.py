@@ -13,6 +13,7 @@ from napari_centermask.core.instances import Instances
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.core.result import Index
 from napari_centermask.engines import AnyEngine
+from napari_centermask.engines.ensemble import AnySegmenter
 from napari_centermask.evaluation.class_maps import ClassMap
 from napari_centermask.evaluation.report import MOST_DETECTIONS, Report, evaluate
 from napari_centermask.io.coco.annotated import read_annotated
@@ -102,7 +103,7 @@ def channel_names_in(folder: Path, split: str | None) -> list[str] | None:
 
 
 def predictor(
-    engine: AnyEngine,
+    engine: AnySegmenter,
     settings: SegmentSettings,
     *,
     min_score: float | None = LOWEST_SCORE,
@@ -125,7 +126,7 @@ def predictor(
 
 
 def _predict_steps(
-    image: ImageData, indices: Sequence[Index], engine: AnyEngine, settings: SegmentSettings, min_score: float | None
+    image: ImageData, indices: Sequence[Index], engine: AnySegmenter, settings: SegmentSettings, min_score: float | None
 ) -> Generator[Progress, None, list[Instances]]:
     by_plane: dict[Index, Instances] = {}
     planes = planes_of(image)

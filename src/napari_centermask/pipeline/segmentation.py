@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 
 from napari_centermask.core.array import Array
-from napari_centermask.core.errors import BadImage
+from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.regions import Region
 from napari_centermask.core.result import Index
 from napari_centermask.engines import AnyEngine
+from napari_centermask.engines.ensemble import AnySegmenter, cards_of, engines_of, mean_score
 from napari_centermask.models.idle_settings import idle_in_segmentation, refuse_idle
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.pipeline.class_maps import class_image, class_map_steps
 from napari_centermask.pipeline.correction import own_preprocess
-from napari_centermask.pipeline.model_input import ModelInput
-from napari_centermask.pipeline.passes import Pass, largest
-from napari_centermask.pipeline.plane_cells import Seams, find_cells
+from napari_centermask.pipeline.looks import Member, look
+from napari_centermask.pipeline.passes import largest
+from napari_centermask.pipeline.plane_cells import Seams
 from napari_centermask.pipeline.planes import Plane, PlaneInputs
 from napari_centermask.pipeline.progress import Progress, run_through, scaled_to
 from napari_centermask.settings import SegmentSettings
@@ -60,7 +61,7 @@ class PlaneCells:
 
 def segment_planes(
     planes: Sequence[Plane],
-    engine: AnyEngine,
+    engine: AnySegmenter,
     settings: SegmentSettings,
     *,
     only: Collection[Index] | None = None,
@@ -69,6 +70,8 @@ def segment_planes(
     classes: bool = False,
 ) -> Generator[Progress | PlaneCells, None, None]:
     """Segment the planes of an image one after another; may be closed at every yield, between tiles.
+
+    With several models or scales, each looks at a plane, and their cells are matched and averaged (`core.fusion`).
 
     All planes are segmented at one diameter: that of the settings, or the median of the estimates on up to five planes
     (see `PlaneInputs.estimate`); a model whose categories differ in size has several (`ModelCard.levels`).
@@ -99,45 +102,94 @@ def segment_planes(
     BadSettings
         If diameter, overlap or channels do not fit, or classes are requested from a model that has none.
     """
-    settings = with_card_defaults(settings, engine.card)
-    inputs = PlaneInputs(planes, engine.card, settings, check=check)
-    yield from inputs.check()
-    passes = yield from inputs.passes(engine, settings)
-    score = settings.score if min_score is None else min(min_score, settings.score)
+    members = yield from _members(planes, engine, settings, check=check)
+    if classes:
+        refuse_class_maps_of_several(settings)
+    usual = score_of(settings, engine)
+    score = usual if min_score is None else min(min_score, usual)
     chosen = [n for n, plane in enumerate(planes) if only is None or plane.index in only]
     for done, number in enumerate(chosen):
-        steps = _segment(planes[number], inputs[number], engine, settings, passes, score, classes=classes)
+        steps = _segment(planes[number], number, members, score, classes=classes)
         title = f"Plane {done + 1} of {len(chosen)}: " if len(chosen) > 1 else ""
         yield (yield from scaled_to(steps, done, len(chosen), title))
-        inputs.close(number)
+        for member in members:
+            member.inputs.close(number)
+
+
+def _members(
+    planes: Sequence[Plane], engine: AnySegmenter, settings: SegmentSettings, *, check: bool
+) -> Generator[Progress, None, list[Member]]:
+    """The models with their own settings, inputs and diameters; the first usable plane is checked.
+
+    Models without levels of sizes share the estimate of the first of them.
+    """
+    if len(engines_of(engine)) <= len(settings.more_models):
+        raise BadSettings("'more_models' works with the commands segment and evaluate only. Leave it out here.")
+    members: list[Member] = []
+    for one in engines_of(engine):
+        own = with_card_defaults(_used(settings, one.card, engine), one.card)
+        inputs = PlaneInputs(planes, one.card, own, check=check)
+        yield from inputs.check()
+        known = next((m.passes for m in members if not m.engine.card.levels and not one.card.levels), None)
+        passes = (yield from inputs.passes(one, own)) if known is None else known
+        members.append(Member(one, own, inputs, passes))
+    return members
+
+
+def _used(settings: SegmentSettings, card: ModelCard, engine: AnySegmenter) -> SegmentSettings:
+    """The settings without those that only other models of an ensemble use."""
+    cards = [other for other in cards_of(engine) if other is not card]
+    if not cards:
+        return settings
+    idle = idle_in_segmentation(settings, card)
+    others = [idle_in_segmentation(settings, other) for other in cards]
+    elsewhere = {name for name in idle if any(name not in of_other for of_other in others)}
+    set_here = settings.model_fields_set - elsewhere
+    return SegmentSettings.model_construct(_fields_set=set_here, **{n: getattr(settings, n) for n in set_here})
+
+
+def score_of(settings: SegmentSettings, engine: AnySegmenter) -> float:
+    """The lowest score of cells that count: the user's, or the model's; of an ensemble, the mean of its models'."""
+    each = [with_card_defaults(_used(settings, card, engine), card).score for card in cards_of(engine)]
+    return each[0] if len(each) == 1 else mean_score(each)
+
+
+def refuse_class_maps_of_several(settings: SegmentSettings) -> None:
+    """Class maps come from one look.
+
+    Raises
+    ------
+    BadSettings
+        If the settings have several.
+    """
+    for name in ("more_models", "scales"):
+        if len(getattr(settings, name)) > (name == "scales"):
+            raise BadSettings(
+                f"Class maps come from one look at the image, and '{name}' has several. Leave one of them out."
+            )
 
 
 def _segment(
-    plane: Plane,
-    plane_input: ModelInput | BadImage,
-    engine: AnyEngine,
-    settings: SegmentSettings,
-    passes: tuple[Pass, ...],
-    score: float,
-    *,
-    classes: bool,
+    plane: Plane, number: int, members: Sequence[Member], score: float, *, classes: bool
 ) -> Generator[Progress, None, PlaneCells]:
     """Segment one plane; no cells if it cannot be used."""
-    if isinstance(plane_input, BadImage):
+    first = members[0]
+    engine, plane_input, diameter = first.engine, first.inputs[number], largest(first.passes)
+    problem = next((str(p) for m in members if isinstance(p := m.inputs[number], BadImage)), "")
+    if problem or isinstance(plane_input, BadImage):
         none = Instances(plane.shape, categories=dict(enumerate(engine.card.model.categories, start=1)))
         blank = np.zeros(plane.shape, np.uint8) if classes else None
-        return PlaneCells(plane, none, largest(passes), problem=str(plane_input), classes=blank)
+        return PlaneCells(plane, none, diameter, problem=problem, classes=blank)
     image = None
     if classes:
-        image = class_image((yield from class_map_steps(plane_input, engine, settings, passes)))
-    steps = find_cells(plane_input, engine, settings, passes, region=plane.region, min_score=score)
-    cells, seams = yield from steps
-    return PlaneCells(plane, cells, largest(passes), seams, classes=image)
+        image = class_image((yield from class_map_steps(plane_input, engine, first.settings, first.passes)))
+    cells, seams = yield from look(plane, number, members, score)
+    return PlaneCells(plane, cells, diameter, seams, classes=image)
 
 
 def segment_plane(
     image: Array,
-    engine: AnyEngine,
+    engine: AnySegmenter,
     settings: SegmentSettings,
     *,
     region: Region | None = None,
@@ -152,7 +204,7 @@ def segment_plane(
     return step
 
 
-def segment(image: Array, engine: AnyEngine, settings: SegmentSettings | None = None, **options: Any) -> Instances:
+def segment(image: Array, engine: AnySegmenter, settings: SegmentSettings | None = None, **options: Any) -> Instances:
     """The cells of an image of one plane; see `segment_plane`."""
     return run_through(segment_plane(image, engine, settings or SegmentSettings(), **options)).cells
 
