@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from map_engine import MapEngine
 
-from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.engines.ensemble import Ensemble
 from napari_centermask.engines.load import load_engines
 from napari_centermask.pipeline import Plane, score_of, segment, segment_planes
@@ -108,3 +108,10 @@ def test_two_planes_and_a_region(fake, image):
 def test_scales_that_make_no_sense_are_refused(scales):
     with pytest.raises(ValueError, match="scales"):
         SegmentSettings(scales=scales)
+
+
+def test_the_model_that_an_image_does_not_fit_is_named(fake, image):
+    both = Ensemble((fake.engine(), fake.engine(fake.card(channels=2, name="pairs"))))
+    three = np.repeat(image, 2, axis=0)[:2]
+    with pytest.raises(BadImage, match="^fake: This model needs 1 channel"):
+        segment(three, both, SETTINGS.model_copy(update={"more_models": ["pairs"]}))

@@ -128,8 +128,13 @@ def _members(
     members: list[Member] = []
     for one in engines_of(engine):
         own = with_card_defaults(_used(settings, one.card, engine), one.card)
-        inputs = PlaneInputs(planes, one.card, own, check=check)
-        yield from inputs.check()
+        try:
+            inputs = PlaneInputs(planes, one.card, own, check=check)
+            yield from inputs.check()
+        except BadImage as error:
+            if one is engine:
+                raise
+            raise BadImage(f"{one.card.name}: {error}") from None
         known = next((m.passes for m in members if not m.engine.card.levels and not one.card.levels), None)
         passes = (yield from inputs.passes(one, own)) if known is None else known
         members.append(Member(one, own, inputs, passes))
