@@ -285,3 +285,32 @@ def test_turning_the_view_ends_what_is_drawn(hands, how):
     assert not brush_after.visible
     hands.viewer.dims.ndisplay, hands.viewer.dims.order = 2, (0, 1, 2)
     assert brush_after.visible
+
+
+@pytest.mark.parametrize("key", ["1", "2", "3", "4"])
+def test_in_a_read_only_project_no_tool_of_napari_paints_and_the_reason_is_shown(hands, notices, key):
+    before = cells(hands)
+    hands.edits.select((1,))
+    hands.edits.history.closed = "Another window has this project open."
+    painted = []
+    hands.edits.active.layer.events.paint.connect(painted.append)
+    hands.key(key)
+    assert hands.edits.active.layer.mode == "pan_zoom"
+    hands.press_drag([(30, 42), (30, 50)])
+    assert notices()[0] == "Another window has this project open."
+    assert not painted
+    assert cells(hands) == before
+    hands.edits.history.closed = ""
+
+
+def test_a_brush_in_hand_paints_nothing_once_the_project_is_read_only(hands, notices):
+    before = cells(hands)
+    brush(hands, 1)
+    painted = []
+    hands.edits.active.layer.events.paint.connect(painted.append)
+    hands.edits.history.closed = "The project is closed."
+    hands.press_drag([(30, 42), (30, 50)])
+    assert notices() == ["The project is closed."]
+    assert not painted
+    assert cells(hands) == before
+    hands.edits.history.closed = ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.utils.interactions import mouse_release_callbacks
-from napari.utils.notifications import show_info
+from napari.utils.notifications import show_info, show_warning
 from psygnal import Signal
 
 from napari_centermask.core.compose import inner_edge
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
 
 _CELL, _OTHER = 1, 2
+_PAINTING = ("paint", "erase", "fill", "polygon")
 _MOST_FILLED = 0.05  # of the plane: a bucket that fills more was used outside the cell
 _COLOURS = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0), _CELL: (0.0, 0.9, 1.0, 0.75), _OTHER: (0.0, 0.9, 1.0, 1.0)}
 
@@ -43,12 +44,14 @@ class ActiveCell:
     ----------
     shape
         (H, W) of a plane.
+    refusal
+        Returns why nothing can be painted, in a sentence for a person; empty if it can.
     """
 
     pressed = Signal()
     painted = Signal()
 
-    def __init__(self, source: Image, shape: tuple[int, int]) -> None:
+    def __init__(self, source: Image, shape: tuple[int, int], *, refusal: Callable[[], str] = str) -> None:
         from napari.layers import Labels
         from napari.utils.colormaps import DirectLabelColormap
 
@@ -65,10 +68,12 @@ class ActiveCell:
         self._dirty: Box | None = None
         self._area = 0  # of the cell that is shown
         self._own = self._stroke = False
+        self._refusal = refusal
         self.layer.mouse_drag_callbacks.insert(0, self._follow_stroke)
         self.layer.events.labels_update.connect(self._on_update)
         self.layer.events.paint.connect(self._on_paint)
         self.layer.events.selected_label.connect(self._on_label)
+        self.layer.events.mode.connect(self._on_mode)
 
     def end(self) -> None:
         """Leave the layer to somebody else."""
@@ -76,6 +81,7 @@ class ActiveCell:
         self.layer.events.labels_update.disconnect(self._on_update)
         self.layer.events.paint.disconnect(self._on_paint)
         self.layer.events.selected_label.disconnect(self._on_label)
+        self.layer.events.mode.disconnect(self._on_mode)
 
     @property
     def is_painted(self) -> bool:
@@ -127,7 +133,7 @@ class ActiveCell:
 
     def _follow_stroke(self, layer: Labels, event: Any) -> Generator[None, None, None]:
         """Track a stroke from the press to the release of the mouse."""
-        if str(layer.mode) not in ("paint", "erase"):
+        if str(layer.mode) not in ("paint", "erase") or self._on_mode():
             return
         self.pressed.emit()
         self._stroke = True
@@ -137,6 +143,14 @@ class ActiveCell:
                 yield
         finally:
             self._stroke = False
+
+    def _on_mode(self) -> bool:
+        """Take a tool that paints out of the hand, with the reason, where nothing can be changed; whether it was."""
+        reason = self._refusal() if str(self.layer.mode) in _PAINTING else ""
+        if reason:
+            self.layer.mode = "pan_zoom"
+            show_warning(reason)
+        return bool(reason)
 
     def show(self, cell: Instance | None, others: list[Instance]) -> None:
         """Show a cell, and the rims of others; painting that was not taken is discarded."""

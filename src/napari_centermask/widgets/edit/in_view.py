@@ -70,7 +70,8 @@ class CellsInView:
         self._selected: tuple[int, ...] = ()
         self._plane = current_index(session.viewer, shown.source(), shown.planes)
         self._flat = shows_planes(session.viewer, shown.source())
-        self.active = ActiveCell(shown.source(), shown.planes.shape)
+        history = shown.history
+        self.active = ActiveCell(shown.source(), shown.planes.shape, refusal=lambda: history.closed)
         self.active.pressed.connect(self.flush)
         self.active.painted.connect(self._on_painted)
         self._later = QTimer()
