@@ -6,12 +6,20 @@ import numpy as np
 import pytest
 from cell_files import PLUGIN, overlapping, save_image, write_both
 
+from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.io.formats import FORMATS
+from napari_centermask.widgets.viewer import reader
 from napari_centermask.widgets.viewer.layers import KEY
 from napari_centermask.widgets.viewer.reader import get_reader
 from napari_centermask.widgets.viewer.state import session_of
 
 pytestmark = pytest.mark.usefixtures("plugin")
+
+
+@pytest.fixture
+def others(monkeypatch):
+    """Another plugin reads the same files."""
+    monkeypatch.setattr(reader, "_is_for_us_alone", lambda path: False)
 
 
 def test_every_format_opens_with_its_image_and_can_be_corrected(viewer, format, tmp_path, qtbot):
@@ -38,7 +46,7 @@ def test_cells_without_their_image_open_as_layers(viewer, tmp_path):
 @pytest.mark.parametrize(
     "name", ["x.zip", "x.roi", "x.geojson", "x.npy", "field.tif", "x.zarr", "x.txt", "none_seg.npy"]
 )
-def test_other_files_are_left_to_others(name, tmp_path):
+def test_other_files_are_left_to_others(name, tmp_path, others):
     path = tmp_path / name
     if name.endswith(".zarr"):
         path.mkdir()
@@ -71,11 +79,21 @@ def test_coco_of_equal_images_opens_as_a_stack(viewer, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{}", "[1, 2]", '{"name": "settings"}', "not json", ""])
-def test_other_json_is_left_to_others(tmp_path, text):
+def test_other_json_is_left_to_others(tmp_path, text, others):
     path = tmp_path / "x.json"
     path.write_text(text)
     assert get_reader(str(path)) is None
     assert get_reader([str(path)]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("x.json", '{"name": "settings"}'), ("x.json", "[1, 2]"), ("x.json", "no"), ("x.geojson", "{}")]
+)
+def test_a_file_without_cells_that_is_dropped_is_explained(viewer, tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(BadAnnotations, match=rf"{name} (is not|cannot be read)"):
+        viewer.open(path, plugin=PLUGIN)
 
 
 def test_cells_go_onto_their_image_if_it_is_open(viewer, tmp_path):

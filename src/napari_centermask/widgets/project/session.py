@@ -283,6 +283,7 @@ class ProjectSession:
     def _put_in_place_of(self, before: Image | None, layer: Image) -> None:
         """Add the layer of an image in place of the former one, which is removed in a later turn if that cannot be seen."""
         layers, canvas = self.viewer.layers, self.session.canvas
+        canvas.free_name(layer.name)
         if before is None or before not in layers:
             layers.append(layer)
             return

@@ -89,6 +89,7 @@ class Canvas:
             return
         layers = viewer.layers
         active = layers.selection.active
+        self.free_name(layer.name)
         viewer.add_layer(layer)
         layers.selection.active = active if active in layers else source
 
@@ -113,6 +114,12 @@ class Canvas:
             self._leaving.append((layer, role))
             if not self._one_more.isActive():
                 self._one_more.start(0)
+
+    def free_name(self, name: str) -> None:
+        """Rename a layer that is about to be removed: napari would call a new one of its name "name [1]"."""
+        for layer, _ in self._leaving:
+            if layer.name == name:
+                layer.name = f"{name} (closed)"
 
     def take_out_rest(self) -> None:
         """Remove now what would be removed in the next turns."""

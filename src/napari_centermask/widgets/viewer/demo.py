@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.images import read_plane
@@ -25,6 +26,7 @@ def show(image: Path, coco: Path) -> None:
     session = session_of(viewer)
     shown = session.begin(source, ImagePlanes.of(source), threshold=0.0)
     session.put(shown, (), read_coco(coco)[0].instances)
+    QTimer.singleShot(0, viewer.reset_view)  # once the dock has taken its place
     napari.run()
 
 

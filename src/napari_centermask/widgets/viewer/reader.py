@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 NO_LAYERS: list[Any] = [(None,)]
 """What a reader returns that has shown everything itself: npe2's sentinel."""
+_PLUGIN = "napari-centermask"
+_EXPLAINED = ("coco", "geojson", "imagej")
 _SNIFF = 1 << 16  # bytes at the beginning and at the end that tell a format: a choice
 _MOST_IMAGES = 20  # of one file that open as layers: a choice; more layers are slow in napari
 
@@ -41,16 +43,27 @@ _MOST_IMAGES = 20  # of one file that open as layers: a choice; more layers are 
 def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
     """A reader if the file looks like cells of a known format, else None; reads little of the file.
 
-    Label images only open as cells if their name says so (`_labels`, `_masks`), as others may be images.
+    A JSON, GeoJSON or ZIP file that holds something else gets one whose error says so, unless another plugin may read it, as
+    napari's own error names no reason. Label images only open as cells if their name says so (`_labels`, `_masks`), as others may be images.
     """
     if not isinstance(path, str) or (Path(path).name == PROJECT and is_project(Path(path).parent)):
         return None  # the project's own reader opens that
     format = guess(Path(path))
+    if format is None:
+        return None
     try:
-        known = format is not None and _LOOKS_RIGHT[format.name](Path(path))
+        known = _LOOKS_RIGHT[format.name](Path(path))
     except OSError:
         return None
-    return partial(read, format=format) if known else None
+    explains = not known and format.name in _EXPLAINED and Path(path).is_file() and _is_for_us_alone(path)
+    return partial(read, format=format) if known or explains else None
+
+
+def _is_for_us_alone(path: str) -> bool:
+    """Whether no other plugin reads files of this name."""
+    from npe2 import PluginManager
+
+    return {r.plugin_name for r in PluginManager.instance().iter_compatible_readers([path])} <= {_PLUGIN}
 
 
 def _is_coco(path: Path) -> bool:
