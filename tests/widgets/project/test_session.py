@@ -127,6 +127,14 @@ def test_what_is_drawn_on_a_copy_of_a_project_image_is_kept_by_the_autosave(view
     assert len(projects.project.result(1)) == 1
 
 
+def test_the_cells_of_an_image_that_was_deleted_leave_with_it_and_come_back(viewer, projects, correct, qtbot):
+    bin(viewer, projects.layer)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 0)
+    projects.show(1)
+    assert {"field 0", "field 0 cells", "field 0 outlines"} <= {layer.name for layer in viewer.layers}
+    assert len(projects.project.result(1)) == 1
+
+
 def test_all_layers_deleted_at_once_end_the_correction_without_an_error(viewer, projects, correct, qtbot):
     correct.tools.buttons["new_brush"].click()
     bin(viewer, *viewer.layers)

@@ -44,7 +44,8 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None
     """A reader if the file looks like cells of a known format, else None; reads little of the file.
 
     A JSON, GeoJSON or ZIP file that holds something else gets one whose error says so, unless another plugin may read it, as
-    napari's own error names no reason. Label images only open as cells if their name says so (`_labels`, `_masks`), as others may be images.
+    napari's own error names no reason. Label images only open as cells if their name says so (`_labels`, `_masks`), as others
+    may be images.
     """
     if not isinstance(path, str) or (Path(path).name == PROJECT and is_project(Path(path).parent)):
         return None  # the project's own reader opens that

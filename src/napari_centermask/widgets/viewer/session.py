@@ -281,9 +281,11 @@ class Session:
         self.run.stop_for(removed)
         for source, shown in list(self._shown.items()):
             if removed is source:
-                # The layers stay, with the cells in their metadata, so that the user can save them.
                 shown.end()
                 del self._shown[source]
+                if shown.in_project:  # otherwise the layers stay, with the cells in their metadata, to be saved
+                    for role, layer in zip(("cells", "outlines"), shown.own_layers, strict=False):
+                        self.canvas.take_out_soon(layer, role=role)
                 self.changed.emit(source)
             elif shown.edits is not None and removed is shown.edits.layer:
                 shown.edits.deactivate()
