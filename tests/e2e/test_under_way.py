@@ -314,3 +314,14 @@ def test_a_brush_in_hand_paints_nothing_once_the_project_is_read_only(hands, not
     assert not painted
     assert cells(hands) == before
     hands.edits.history.closed = ""
+
+
+def test_a_stroke_ends_when_the_grid_moves_the_layers(hands):
+    brush(hands, 1)
+    hands.hold((30, 42), (30, 50))
+    getattr(hands.viewer, "canvas", hands.viewer).grid.enabled = True
+    QTest.qWait(50)
+    ended = cells(hands)[1].area
+    assert ended > 400
+    hands.let_go((30, 70))
+    assert cells(hands)[1].area == ended

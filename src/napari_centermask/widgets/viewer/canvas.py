@@ -117,9 +117,10 @@ class Canvas:
 
     def free_name(self, name: str) -> None:
         """Rename a layer that is about to be removed: napari would call a new one of its name "name [1]"."""
+        closed = sum(layer.name.startswith(f"{name} (closed") for layer, _ in self._leaving)
         for layer, _ in self._leaving:
             if layer.name == name:
-                layer.name = f"{name} (closed)"
+                layer.name = f"{name} (closed{f', {closed + 1}' if closed else ''})"
 
     def take_out_rest(self) -> None:
         """Remove now what would be removed in the next turns."""

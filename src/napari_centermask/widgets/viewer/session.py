@@ -74,6 +74,9 @@ class Session:
         dims = viewer.dims.events
         for event in (dims.current_step, dims.order, dims.ndisplay):
             self._links.add(event, self._on_step)
+        grid = getattr(viewer, "canvas", viewer).grid.events  # napari has it there from 0.9 on
+        for event in (grid.enabled, grid.stride, grid.shape):
+            self._links.add(event, self._on_places)
 
     @property
     def viewer(self) -> Viewer:
@@ -272,6 +275,11 @@ class Session:
             self._upkeep.compose_current(shown)
         if self.editing is not None:
             self.editing.follow_view()
+
+    def _on_places(self) -> None:
+        """The layers are elsewhere on the canvas now: a stroke ends where it began."""
+        if self.editing is not None:
+            self.editing.finish()
 
     def _on_removed(self, event: Event) -> None:
         """Handle deleted layers: deleting the image or the cells ends the result, deleting the outlines hides them."""

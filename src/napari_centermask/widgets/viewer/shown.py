@@ -46,6 +46,9 @@ class Correction(Protocol):
     def flush(self) -> object:
         """Apply what was painted since the last time."""
 
+    def finish(self) -> object:
+        """Finish what is being drawn, and apply it."""
+
     def follow_view(self) -> None:
         """Follow the viewer's sliders."""
 
