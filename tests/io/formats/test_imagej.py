@@ -5,6 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.result import Result
 from napari_centermask.io.formats import FORMATS
 
@@ -73,3 +74,18 @@ def test_shapes_that_people_draw_in_imagej_are_read(tmp_path):
     assert areas[1:] == [18, 60]
     assert areas[0] == pytest.approx(np.pi * 10 * 20, rel=0.02)
     assert any("1 ROI without an area" in n for n in reading.notes)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_zips_of_any_kind_are_read_and_damaged_ones_refused(tmp_path, result, same, method):
+    FORMATS["imagej"].write(tmp_path / "a.zip", [made := result()])
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive, zipfile.ZipFile(tmp_path / "b.zip", "w", method) as other:
+        assert archive.testzip() is None
+        for name in archive.namelist():
+            other.writestr(name, archive.read(name))
+    assert same(FORMATS["imagej"].read(tmp_path / "b.zip").results[0], made)
+    data = bytearray((tmp_path / "b.zip").read_bytes())
+    data[data.index(b".roi") + 40] ^= 255
+    (tmp_path / "c.zip").write_bytes(data)
+    with pytest.raises(BadAnnotations, match=r"c\.zip cannot be read as ImageJ ROIs"):
+        FORMATS["imagej"].read(tmp_path / "c.zip")

@@ -45,6 +45,8 @@ def cell_fields(item: dict[str, Any], source: str, *, bad: Bad = refuse) -> dict
         For cells whose annotation has no source.
     """
     own = _own(item, bad)
+    if not own and "score" not in item and is_text(source):  # as most of other programs
+        return _fields(0, 1.0, 1.0, "accepted", source, 0.0)
     if fields := _as_written(item, own):
         return fields
     id = own.get("id", 0)
@@ -95,13 +97,18 @@ def _as_written(item: dict[str, Any], own: dict[str, Any]) -> dict[str, Any] | N
     )
     if not is_fine:
         return None
+    return _fields(id, float(score), float(quality), status, source, float(order))
+
+
+def _fields(id: int, score: float, quality: float, status: str, source: str, order: float) -> dict[str, Any]:
+    """Those of a cell without probabilities."""
     return {
         "id": id,
-        "score": float(score),
-        "mask_quality": float(quality),
+        "score": score,
+        "mask_quality": quality,
         "status": status,
         "source": source,
-        "order": float(order),
+        "order": order,
         "probabilities": (),
     }
 

@@ -283,6 +283,7 @@ class _Import:
         if fields["id"] in record.instances:
             self.report.repair("two cells had the same id", where)
             fields["id"] = 0
+        fields["id"] = fields["id"] or record.instances.next_id
         record.instances.add(Instance(y0=y0, x0=x0, mask=mask, category=category, **fields), is_checked=True)
 
     def _is_cell(self, item: dict[str, Any]) -> bool:

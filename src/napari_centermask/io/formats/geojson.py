@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +155,8 @@ def _array(points: list[Any]) -> np.ndarray:
 def _position(feature: dict[str, Any]) -> tuple[int, int]:
     """(t, z) by QuPath's `plane` member of the geometry."""
     plane = feature["geometry"].get("plane")
-    plane = plane if isinstance(plane, dict) else {}
+    if not isinstance(plane, dict):
+        return 0, 0
     t, z = (int(v) if fields.is_whole(v := plane.get(k, 0)) and 0 <= v < MOST_PLANES else 0 for k in "tz")
     return t, z
 
@@ -199,8 +200,8 @@ def write(path: Path, results: Sequence[Result], advance: Advance = silent) -> N
 
 def _feature(result: Result, index: Index, cell: Instance, outlines: Sequence[Polygon], quoted: dict[str, str]) -> str:
     """A cell as JSON: as text at once, which is three times as fast as by way of dictionaries."""
-    polygons = [[[*(points := r.tolist()), points[0]] for r in rings] for rings in outlines]
-    kind, coordinates = ("Polygon", polygons[0]) if len(polygons) == 1 else ("MultiPolygon", polygons)
+    polygons = [f"[{', '.join(map(_closed, rings))}]" for rings in outlines]
+    kind, coordinates = ("Polygon", polygons[0]) if len(polygons) == 1 else ("MultiPolygon", f"[{', '.join(polygons)}]")
     t, z = fields.position_of(index)
     plane = f', "plane": {{"c": -1, "z": {z}, "t": {t}}}' if index else ""
     name = result.categories.get(cell.category, str(cell.category))
@@ -211,6 +212,17 @@ def _feature(result: Result, index: Index, cell: Instance, outlines: Sequence[Po
         f'"measurements": {{"Score": {float(cell.score)!r}, "Mask quality": {float(cell.mask_quality)!r}'
         f'{_probabilities(result, cell)}}}, "{KEY}": {own[:-1]}, "category": {cell.category}}}}}}}'
     )
+
+
+def _closed(ring: np.ndarray) -> str:
+    """The points of a ring of whole numbers as JSON, with the first at the end again."""
+    values = ring.ravel().tolist()
+    return _form(len(ring) + 1) % (*values, *values[:2])
+
+
+@lru_cache(4096)
+def _form(n: int) -> str:
+    return f"[{', '.join(['[%d, %d]'] * n)}]"
 
 
 def _quoted(text: str, known: dict[str, str]) -> str:
