@@ -149,6 +149,23 @@ def test_what_does_not_continue_the_project_is_kept_apart(disk, numbers):
     assert len(list(spare.parent.glob("*not used*"))) == 1
 
 
+def test_edits_of_another_project_in_its_place_are_kept_apart(disk):
+    end(left_behind(disk), disk)
+    spare = spare_journal(disk / "project")
+    lines = spare.read_bytes()
+    spare.unlink()
+    for path in (disk / "project").glob("*.json*"):
+        path.unlink()
+    with Project.open(disk / "project") as other:
+        draw(other, 9)  # the next number is the one at which the edits of the former project would continue
+    spare_of(disk, lines)
+    with Project.open(disk / "project") as again:
+        assert cells(again) == [9]
+        (note,) = [note for note in again.notes if "not used" in note]
+        assert "2 edits" in note
+    assert not spare.exists()
+
+
 def test_an_old_spare_file_does_not_take_later_edits_with_it(disk):
     with Project.open(disk / "project") as project:
         draw(project, 1)

@@ -23,6 +23,7 @@ from napari_centermask.io.whole_file import KEPT, cannot_save, whole_file
 
 LONGEST_LINE = 2**28  # bytes: a choice, far beyond 5,000 cells packed in one line
 _RETRY_S = 2.0  # between two tries where the disk refuses: a choice
+_OWNER = "owner"
 _CUT = b"\x18\n"
 """Ends a line that a crash cut short, before the next one is appended: such a line does not count as damage."""
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
@@ -71,6 +72,16 @@ def read_journal(path: Path) -> Contents:
     return Contents(tuple(records), unreadable, torn)
 
 
+def owner_of(spare: Path) -> str:
+    """Whose edits a spare file holds; empty if it does not say so."""
+    try:
+        with spare.open("rb") as stream:
+            first = json.loads(stream.readline(_BLOCK))
+    except (OSError, ValueError, RecursionError):
+        return ""
+    return str(first.get(_OWNER, "")) if isinstance(first, dict) else ""
+
+
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
     """Lines of at most `LONGEST_LINE` bytes; a longer one gives a line that cannot be read."""
     while line := stream.readline(LONGEST_LINE):
@@ -113,6 +124,8 @@ class Journal:
         Number of the last record so far; the next record gets the number after it.
     spare
         A file on another disk for what this one refuses, until it takes it: it may not come back while the program runs.
+    owner
+        Whose edits these are, which is written at the beginning of the spare file; see `owner_of`.
 
     Attributes
     ----------
@@ -135,9 +148,10 @@ class Journal:
         start: int = 0,
         on_problem: Callable[[str], None] | None = None,
         spare: Path | None = None,
+        owner: str = "",
     ) -> None:
         self.path, self.last, self.problem, self.on_problem = Path(path), start, "", on_problem
-        self._spare = spare
+        self._spare, self.owner = spare, owner
         self._spared: set[int] = set()  # numbers of the records in the spare file
         self._open()
         self._waiting: deque[tuple[int, bytes]] = deque()  # records that could not be written yet
@@ -257,7 +271,9 @@ class Journal:
             return
         with suppress(OSError):  # it is still in memory
             self._spare.parent.mkdir(parents=True, exist_ok=True)
-            _append_whole(self._spare, b"".join(line for _, line in lines))
+            is_new = bool(self.owner) and not self._spare.exists()
+            header = [json.dumps({_OWNER: self.owner}).encode() + b"\n"] * is_new
+            _append_whole(self._spare, b"".join([*header, *(line for _, line in lines)]))
             self._spared.update(number for number, _ in lines)
 
     def _forget_spare(self) -> None:

@@ -6,6 +6,7 @@ import pytest
 from strokes import draw, reopened, square
 
 from napari_centermask.core.errors import (
+    BadProject,
     CannotSave,
     ChangedOutside,
 )
@@ -80,6 +81,30 @@ def test_files_changed_outside_are_never_overwritten_silently(folder):
         (folder / "project.json").write_text("{}")
         with pytest.raises(ChangedOutside, match=r"project\.json"):
             project.add_images([])
+
+
+@pytest.mark.parametrize("names", [["annotations.json"], ["annotations.json", "project.json", "journal.jsonl"]])
+def test_own_files_that_were_deleted_come_back_when_the_project_is_saved(folder, names):
+    with Project.open(folder) as project:
+        draw(project, 1, square(3, 4, 20, 30))
+        project.save()
+        for name in names:
+            (folder / name).unlink()
+        draw(project, 1, square(30, 4, 40, 30))
+        assert project.changed_outside() == []
+        project.save()
+    with Project.open(folder) as again:
+        assert len(again.result(1)) == 2
+
+
+@pytest.mark.parametrize("name", ["annotations.json", "project.json", "journal.jsonl"])
+def test_a_folder_in_the_place_of_an_own_file_is_one_message(folder, name):
+    with Project.open(folder) as project:
+        project.save()
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).mkdir()
+    with pytest.raises(BadProject, match=f"{name} in .* is a folder"):
+        Project.open(folder)
 
 
 def test_loading_again_takes_theirs_and_keeps_ours_beside_it(folder):

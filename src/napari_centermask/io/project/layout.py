@@ -110,6 +110,8 @@ class ProjectFile(BaseModel):
         Number of the last journal record that this file contains.
     known
         SHA-256 of the last annotations.json that this program wrote, and of the one before.
+    uid
+        Tells this project from another one in its place; empty in files of earlier versions, until they are saved.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -117,6 +119,7 @@ class ProjectFile(BaseModel):
     version: Literal[1] = 1
     edits: Annotated[int, Field(ge=0, lt=2**53)] = 0
     known: list[str] = []
+    uid: str = ""
     categories: list[CategoryEntry] = []
     images: list[ImageEntry] = []
 

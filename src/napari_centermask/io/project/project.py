@@ -17,7 +17,7 @@ from napari_centermask.core.history import Edit, History
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.result import Index, Result
 from napari_centermask.io.files import check_path, remove_parts, replace_file
-from napari_centermask.io.journal import Contents, Journal, read_journal
+from napari_centermask.io.journal import Contents, Journal, owner_of, read_journal
 from napari_centermask.io.lock import FolderLock, lock_folder
 from napari_centermask.io.own_files import ANNOTATIONS, JOURNAL, PREVIOUS, PREVIOUS_PROJECT, PROJECT
 from napari_centermask.io.project.categories import Categories, check_category
@@ -124,6 +124,9 @@ class Project:
     def _locked(cls, folder: Path, *, must_write: bool) -> Self:
         if not check_path(folder).is_dir():
             raise BadProject(f"{folder} is not a folder of images or a project. Choose a folder.")
+        for name in (PROJECT, ANNOTATIONS, JOURNAL):
+            if (folder / name).is_dir():
+                raise BadProject(f"{name} in {folder} is a folder, but a project has a file there. Move it away.")
         lock = lock_folder(folder)
         if isinstance(lock, str):
             if must_write:
@@ -163,7 +166,8 @@ class Project:
                 spare.unlink(missing_ok=True)  # all of it came to the disk in time
             return ()
         first = max(contents.last, saved) + 1
-        if [r["n"] for r in spared] != list(range(first, first + len(spared))):
+        owners = {owner_of(spare), self._files.file.uid} - {""}
+        if len(owners) > 1 or [r["n"] for r in spared] != list(range(first, first + len(spared))):
             kept = free_name(spare, "not used")
             os.replace(spare, kept)
             self.notes.append(
@@ -187,6 +191,8 @@ class Project:
                 self._files.begin(self._images, self._categories)
             except CannotSave as error:
                 self.notes.append(str(error))
+        if not self._files.is_new:
+            self._journal.owner = self._files.file.uid
 
     @property
     def problem(self) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from uuid import uuid4
 
 from napari_centermask.core.errors import BadProject, CannotSave, ChangedOutside
 from napari_centermask.io.files import Stamp, copy_file, replace_file
@@ -70,9 +71,13 @@ class ProjectFiles:
         return ""
 
     def changed_outside(self) -> list[str]:
-        """Names of files that another program changed since they were last read or written here."""
+        """Names of files that another program changed since they were last read or written here.
+
+        A file that is gone is not one of them: saving replaces nothing, and brings it back.
+        """
         stamps = {ANNOTATIONS: self._annotations, PROJECT: self._project}
-        return [name for name, stamp in stamps.items() if not stamp.fits(self.folder / name)]
+        paths = {self.folder / name: stamp for name, stamp in stamps.items()}
+        return [path.name for path, stamp in paths.items() if path.exists() and not stamp.fits(path)]
 
     def check_outside(self, *, overwrite: bool) -> None:
         """Refuse to replace files that another program wrote; with `overwrite`, keep copies instead.
@@ -128,6 +133,7 @@ class ProjectFiles:
 
     def _write_project(self, images: Iterable[ImageEntry], categories: Categories) -> None:
         self.file.images, self.file.categories = list(images), categories.entries()
+        self.file.uid = self.file.uid or uuid4().hex
         path, previous = self.folder / PROJECT, self.folder / PREVIOUS_PROJECT
         self._project = replace_file(path, self.file.encoded(), previous=previous)
 
