@@ -55,3 +55,19 @@ def test_a_key_that_would_change_a_read_only_project_says_why(dock, notices):
     perform(dock.edits, KEYS.actions["delete"])
     assert notices() == ["Delete: Another window has this project open."]
     assert len(dock.edits.result) == 4
+
+
+def test_the_button_of_the_tool_in_hand_is_pressed_and_leaving_the_dock_puts_it_away(dock):
+    dock.perform("new_brush")
+    pressed = [name for name, button in dock.tools.buttons.items() if button.isChecked()]
+    assert pressed == ["new_brush"]
+    dock.on_left()
+    assert dock.edits.active.layer.mode == "pan_zoom"
+    assert not any(button.isChecked() for button in dock.tools.buttons.values())
+
+
+def test_the_tool_stays_in_hand_if_that_is_chosen(dock):
+    dock.perform("new_brush")
+    dock.painting.keeps.setChecked(True)
+    dock.edits.select((1,))
+    assert dock.edits.active.layer.mode == "paint"

@@ -15,3 +15,17 @@ def test_the_bar_moves_to_and_fro_until_the_first_tile_and_is_empty_at_the_end(q
     box.show_end()
     assert box.progress.value() == 0
     assert box.status.text() == "Tile 2 of 8"
+
+
+def test_a_long_name_on_the_button_is_shortened_and_does_not_widen_the_box(qtbot):
+    box = RunBox()
+    qtbot.addWidget(box)
+    width = box.minimumSizeHint().width()
+    box.start.setText("Run on " + "a_very_long_name_of_an_image" * 5)
+    assert box.minimumSizeHint().width() == width
+    box.resize(340, 100)
+    box.show()
+    shown = super(type(box.start), box.start).text()
+    assert "…" in shown
+    assert shown.startswith("Run on")
+    assert box.start.text().endswith("of_an_image")

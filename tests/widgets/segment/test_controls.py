@@ -6,7 +6,7 @@ import pytest
 
 from napari_centermask.widgets.segment.controls import REGION, DockState, controls
 
-READY = DockState(has_image=True, has_model=True)
+READY = DockState(image="cells", has_model=True)
 ALL = {"run", "cancel", "estimate", "circle", "draw", "classes", "colours", "outlines", "hatch"}
 LOOK = {"colours", "outlines", "hatch"}
 MODEL = {"run", "estimate", "classes"}
@@ -61,3 +61,11 @@ def test_a_disabled_button_says_why(state, button, reason):
 def test_a_region_can_be_drawn_where_one_is_to_be_segmented():
     assert controls(replace(READY, scope=REGION)).shows_draw
     assert not controls(READY).shows_draw
+
+
+def test_run_names_its_image_and_says_if_that_is_not_seen():
+    assert controls(READY).run.text == "Run on cells"
+    assert controls(DockState()).run.text == "Run"
+    assert controls(READY).note == ""
+    unseen = replace(READY, unseen="This image is hidden.")
+    assert controls(unseen).note == "This image is hidden. Run brings it into view."

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QWidget
+from qtpy.QtWidgets import QApplication, QDockWidget, QLabel, QMainWindow, QWidget
 
 from napari_centermask.core.errors import UserError
 from napari_centermask.widgets.edit.dock import CorrectDock
@@ -117,3 +117,22 @@ def test_a_dock_that_got_another_frame_lives_on(window, qtbot):
         frame.deleteLater()
     qtbot.wait(50)
     assert other.widget() is inner
+
+
+def test_a_dock_behind_another_tab_is_left(window):
+    left = []
+    inner, frame = QWidget(), QDockWidget("CenterMask: Correct", window)
+    share_place(inner, "Correct", on_left=lambda: left.append("Correct"))
+    frame.setWidget(inner)
+    window.addDockWidget(RIGHT, frame)
+    frame.show()
+    other = opened(window, "Review")
+    QApplication.processEvents()
+    assert left
+    left.clear()
+    frame.raise_()
+    QApplication.processEvents()
+    assert not left
+    other.raise_()
+    QApplication.processEvents()
+    assert left == ["Correct"]

@@ -46,6 +46,8 @@ class CorrectState:
         Of the edits that Undo and Redo would apply; None if there is none.
     closed
         Why the cells of the image cannot be changed, and what to do; empty if they can. See `core.history.History`.
+    in_hand
+        The action whose tool is in hand; empty if none is.
     """
 
     has_image: bool = True
@@ -54,6 +56,7 @@ class CorrectState:
     undo_name: str | None = None
     redo_name: str | None = None
     closed: str = ""
+    in_hand: str = ""
 
 
 def why_not(action: Requires, state: CorrectState) -> str:

@@ -15,7 +15,9 @@ from napari_centermask.widgets.edit.allowed import CorrectState, why_not
 from napari_centermask.widgets.edit.clicks import ClickSelect
 from napari_centermask.widgets.edit.drawing import drawing_in
 from napari_centermask.widgets.edit.keys import KEYS, Action, Keys
+from napari_centermask.widgets.edit.pointer_note import PointerNote
 from napari_centermask.widgets.edit.session import EditSession
+from napari_centermask.widgets.edit.tool_in_hand import note_action
 from napari_centermask.widgets.viewer.planes import ImagePlanes, guess_channel_axis
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def edit_session_of(session: Session, source: Image) -> EditSession:
     edits = shown.edits
     if not isinstance(edits, EditSession):
         edits = shown.edits = EditSession(session, shown)
-        edits.attached = KeyBinder(edits), ClickSelect(edits)
+        edits.attached = KeyBinder(edits), ClickSelect(edits), PointerNote(edits)
     return edits
 
 
@@ -108,6 +110,8 @@ def perform(edits: EditSession, action: Action) -> None:
         refused = "" if action.name in ("undo", "redo") else why_not(action, state)
         if refused:
             raise UserError(f"{action.title}: {refused}")
+        before = drawing_in(edits.session.viewer)
         action.run(edits)
+        note_action(edits, action.name, before)
     except UserError as error:
         show_info(str(error))

@@ -13,6 +13,7 @@ from napari_centermask.widgets.edit.allowed import CorrectState
 from napari_centermask.widgets.edit.correction import edit_session_of, perform
 from napari_centermask.widgets.edit.keys import KEYS
 from napari_centermask.widgets.edit.keys_box import KeysBox
+from napari_centermask.widgets.edit.tool_in_hand import tool_in_hand
 from napari_centermask.widgets.edit.tools_box import ActiveBox, PaintBox, ToolsBox
 from napari_centermask.widgets.parts.layout import WIDTH, stack
 from napari_centermask.widgets.parts.pickers import LayerCombo
@@ -36,7 +37,7 @@ class CorrectDock(Dock):
         self.session = self._state.session
         self.edits: EditSession | None = None
         self._edit_links = Connections()
-        self.image = LayerCombo(self._viewer, kinds=(Image,))
+        self.image = LayerCombo(self._viewer, kinds=(Image,), meant=self.session.image_of)
         self.active, self.painting, self.tools, self.keys = ActiveBox(self.image), PaintBox(), ToolsBox(), KeysBox()
         stack(self, (self.active, self.painting, self.tools, self.keys))
         self._connect()
@@ -55,6 +56,7 @@ class CorrectDock(Dock):
         self.links.add(self.active.category_picked, lambda c: self.perform(f"category_{c}"))
         self.links.add(self.tools.amount.valueChanged, self._on_amount)
         self.links.add(self.tools.debris.valueChanged, self._on_amount)
+        self.links.add(self.painting.keeps.toggled, self._on_amount)
         self.links.add(self.session.changed, self._on_result_changed)
         self.links.add(KEYS.changed, self._on_keys_changed)
         self.links.on_end(self._edit_links.end)
@@ -76,6 +78,7 @@ class CorrectDock(Dock):
                     edits.mode_changed,
                     edits.plane_changed,
                     edits.flat_changed,
+                    edits.tool_changed,
                 )
                 for signal in signals:
                     self._edit_links.add(signal, self._refresh)
@@ -106,6 +109,7 @@ class CorrectDock(Dock):
     def _on_amount(self, *_: object) -> None:
         if self.edits is not None:
             self.edits.amount, self.edits.debris_area = self.tools.amount.value(), self.tools.debris.value()
+            self.edits.keeps_tool = self.painting.keeps.isChecked()
 
     def _on_result_changed(self, source: Image) -> None:
         if source is self.image.layer:
@@ -124,8 +128,19 @@ class CorrectDock(Dock):
             return CorrectState(source is not None, source is None or shows_planes(self._viewer, source))
         history = edits.history
         return CorrectState(
-            True, edits.is_flat, len(edits.selected), history.undo_name, history.redo_name, history.closed
+            True,
+            edits.is_flat,
+            len(edits.selected),
+            history.undo_name,
+            history.redo_name,
+            history.closed,
+            tool_in_hand(edits).action,
         )
+
+    def on_left(self) -> None:
+        """Leaving the dock puts the tool away: elsewhere, a click selects."""
+        if self.edits is not None and self.edits is self.session.editing:
+            self.edits.drop_tool()
 
     def _refresh(self, *_: object) -> None:
         state = self.state

@@ -58,6 +58,7 @@ def draw(
     cancel_drawing(edits.session.viewer)
     drawing = Drawing(edits, kind, on_done, hint=hint or _HINTS[kind], repeat=repeat)
     _place_in(edits.session.viewer).drawing = drawing
+    edits.tool_changed.emit()
     return drawing
 
 
@@ -97,6 +98,8 @@ class Drawing:
 
     Attributes
     ----------
+    action
+        Name of the action that began it; empty if none did.
     points
         (y, x) in pixels of the target's plane, so far.
     """
@@ -107,6 +110,7 @@ class Drawing:
         viewer = edits.session.viewer
         self._edits, self._viewer, self._target = edits, viewer, edits.active.layer
         self.kind, self._on_done, self._repeat = kind, on_done, repeat
+        self.action = ""
         self.points: list[np.ndarray] = []
         self._drag: object | None = None  # identifies the drag in progress
         self._before = viewer.layers.selection.active
@@ -116,6 +120,7 @@ class Drawing:
         edits.plane_changed.connect(self._on_plane_changed)
         edits.flat_changed.connect(self.cancel)
         edits.deactivated.connect(self.cancel)
+        edits.tool_dropped.connect(self.cancel)
 
     def _make_layer(self, hint: str) -> Shapes:
         from napari.layers import Shapes
@@ -176,6 +181,7 @@ class Drawing:
         self._edits.plane_changed.disconnect(self._on_plane_changed, missing_ok=True)
         self._edits.flat_changed.disconnect(self.cancel, missing_ok=True)
         self._edits.deactivated.disconnect(self.cancel, missing_ok=True)
+        self._edits.tool_dropped.disconnect(self.cancel, missing_ok=True)
         place = _place_in(self._viewer)
         if place.drawing is self:
             place.drawing = None
@@ -184,6 +190,7 @@ class Drawing:
         if self._before in layers:
             layers.selection.active = self._before
             self._before.mode = self._mode
+        self._edits.tool_changed.emit()
 
     def _on_removed(self, event: Event) -> None:
         if event.value is self.layer or event.value is self._target:

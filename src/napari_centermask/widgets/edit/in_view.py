@@ -232,6 +232,9 @@ class CellsInView:
             self._show_active()
         self.edited.emit(edit)
 
+    def _on_cells_left(self) -> None:
+        """The selected cells are about to be left, for another plane."""
+
     def follow_view(self) -> None:
         """Follow the viewer's sliders and axes: a drawing ends in its plane, and the selection is cleared."""
         source = self.source
@@ -247,6 +250,7 @@ class CellsInView:
             self._flat = flat
             self.flat_changed.emit(flat)
         if plane != self._plane:
+            self._on_cells_left()
             self._set_selected(())
             self._plane = plane
             self.plane_changed.emit(plane)

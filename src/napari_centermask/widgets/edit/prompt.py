@@ -150,12 +150,12 @@ class Prompts:
         if id and edits.result.get(request.plane, id) is not None:
             edits.run_tool("redraw", (id,), plane=request.plane, **shape, mask_quality=answer.mask_quality)
         else:
-            edit = edits.run_tool("new_cell", plane=request.plane, **shape, **self._fields(edits, answer))
+            edit = edits.run_tool("new_cell", plane=request.plane, keep_tool=True, **shape, **self._fields(edits, answer))
             id = 0 if edit is None else next((c.id for c in edit.changes if c.before is None), 0)
         self._last = id
         cell = edits.result.get(request.plane, id)
         if cell is not None and request.plane == edits.current_plane:
-            edits.select((id,))
+            edits.select((id,), keep_tool=True)
         if drawing is not None and drawing is drawing_in(edits.session.viewer):
             edits.session.viewer.layers.selection.active = drawing.layer
         return cell

@@ -71,7 +71,7 @@ class ReviewDock(Dock):
         self._bind()
 
     def _build(self) -> None:
-        self.image = LayerCombo(self._viewer, kinds=(Image,))
+        self.image = LayerCombo(self._viewer, kinds=(Image,), meant=self.session.image_of)
         self.message = MessageBar()
         self.judging, self.cells = JudgeBox(), TableBox()
         self.regions, self.quality = RegionsBox(), QualityBox()

@@ -34,6 +34,12 @@ class EditSession(CellsInView):
         Emitted when a layer was added to `layers` or removed from them.
     attached
         Listeners that live as long as the session: keys and mouse.
+    tool_dropped
+        Emitted when the tool in hand is put away: the brush and napari's other modes, or a drawing.
+    tool_changed
+        Emitted when a tool was taken in hand or put away.
+    keeps_tool
+        Whether the tool stays in hand when you go on to another cell.
     amount
         Pixels by which cells grow, shrink and are smoothed.
     debris_area
@@ -43,12 +49,15 @@ class EditSession(CellsInView):
     activated = Signal()
     deactivated = Signal()
     layers_changed = Signal()
+    tool_dropped = Signal()
+    tool_changed = Signal()
 
     def __init__(self, session: Session, shown: Shown) -> None:
         super().__init__(session, shown)
         self.attached: tuple[object, ...] = ()
-        self.amount, self.debris_area = 1.0, 20
+        self.amount, self.debris_area, self.keeps_tool = 1.0, 20, False
         self._more_layers: list[Layer] = []
+        self.active.layer.events.mode.connect(self._on_mode)
 
     @property
     def layer(self) -> Layer:
@@ -85,7 +94,22 @@ class EditSession(CellsInView):
         self.active.end()
         self.session.canvas.take_out_soon(self.active.layer)
 
+    def _on_mode(self, event: object) -> None:
+        self.tool_changed.emit()
+
+    def drop_tool(self) -> None:
+        """Put the tool in hand away: from now on, a click selects."""
+        self.finish()
+        if str(self.active.layer.mode) != "pan_zoom":
+            self.active.layer.mode = "pan_zoom"
+        self.tool_dropped.emit()
+
+    def _on_cells_left(self) -> None:
+        if self._selected and not self.keeps_tool and str(self.active.layer.mode) != "pan_zoom":
+            self.active.layer.mode = "pan_zoom"  # a drawing that repeats goes on in the new plane
+
     def _put_away(self) -> None:
+        self.drop_tool()
         self.select(())
         self.deactivated.emit()
         if self.session.editing is self:
@@ -104,16 +128,22 @@ class EditSession(CellsInView):
         if self.session.viewer is not None:
             self.session.canvas.take_out(layer)
 
-    def select(self, ids: Iterable[int], *, centre: bool = False) -> None:
+    def select(self, ids: Iterable[int], *, centre: bool = False, keep_tool: bool = False) -> None:
         """Select cells of one plane; the first one is active. Goes to their plane if it is not visible.
+
+        Leaving the active cell puts the tool away, so that the next click selects, unless `keeps_tool` is set.
 
         Parameters
         ----------
         centre
             Centre the active cell.
+        keep_tool
+            Keep the tool in hand, because it is what selects.
         """
         self.finish()
         ids = tuple(dict.fromkeys(int(i) for i in ids))
+        if not (keep_tool or self.keeps_tool) and ids[:1] != self._selected[:1]:
+            self.drop_tool()
         plane = self.plane_of(ids[0]) if ids else None
         if plane is not None:
             self._go_to(plane)
@@ -154,7 +184,13 @@ class EditSession(CellsInView):
         return edit
 
     def run_tool(
-        self, name: str, ids: Iterable[int] | None = None, *, plane: Index | None = None, **arguments: Any
+        self,
+        name: str,
+        ids: Iterable[int] | None = None,
+        *,
+        plane: Index | None = None,
+        keep_tool: bool = False,
+        **arguments: Any,
     ) -> Edit | None:
         """Run a tool of the table `core.tools.TOOLS` as one edit; the table says what is selected afterwards.
 
@@ -166,6 +202,8 @@ class EditSession(CellsInView):
             The cells; by default the selected ones.
         plane
             Their plane; by default the current one.
+        keep_tool
+            As in `select`.
         arguments
             Arguments of the tool.
 
@@ -188,7 +226,7 @@ class EditSession(CellsInView):
         made = tuple(c.id for c in changes if c.before is None)
         edit = self.history.do(tool.edit_name(ids or made), changes)
         if edit is not None and tool.selects != "same" and plane == self._plane:
-            self.select(made if tool.selects == "new" else (*ids, *made))
+            self.select(made if tool.selects == "new" else (*ids, *made), keep_tool=keep_tool)
         return edit
 
     def add(self, mask: np.ndarray, origin: tuple[int, int] = (0, 0), **fields: Any) -> Instance | None:

@@ -9,6 +9,7 @@ from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QBoxLayout,
     QButtonGroup,
+    QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QGridLayout,
@@ -44,7 +45,8 @@ _HELP = """
 <li>Click a cell to select it: it moves to the layer "active cell". Click again for the one below, Shift-click to select
 several.</li>
 <li>Paint with napari's own tools: 2 brush, 1 eraser, 3 polygon, 4 bucket, [ and ] its size. Only this cell
-changes, whatever lies over or under it. Control-click selects another cell and keeps the brush.</li>
+changes, whatever lies over or under it. When you leave the cell, the brush is put away; Control-click selects another cell
+and keeps it, and so does "Keep the tool for the next cell".</li>
 <li>Or use the tools below, by button or key. Every step can be undone, without limit.</li>
 <li>The write mode decides what painting does to the pixels of other cells.</li>
 </ol>
@@ -60,6 +62,12 @@ def _button(action: Action, label: str) -> QPushButton:
     button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     button.setMinimumWidth(60)
     return button
+
+
+def _press(button: QPushButton, is_pressed: bool) -> None:
+    """Show whether its tool is in hand; it is only checkable then, so that a click does not press it."""
+    button.setCheckable(is_pressed)
+    button.setChecked(is_pressed)
 
 
 def _allow(button: QPushButton, action: Action, state: CorrectState) -> None:
@@ -161,7 +169,13 @@ class PaintBox(QWidget):
             button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             button.clicked.connect(lambda _, name=name: self.wanted.emit(name))
         form = titled_form(self, "Painting over other cells")
+        self.keeps = QCheckBox("Keep the tool for the next cell")
+        self.keeps.setToolTip(
+            "The tool stays in hand when you go on to another cell. Otherwise, the next click selects; Control-click keeps it once."
+        )
+        self.keeps.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         form.addRow(_equal(buttons))
+        form.addRow(self.keeps)
         form.addRow(_equal([self.undo, self.redo]))
 
     def show_state(self, edits: EditSession | None, state: CorrectState) -> None:
@@ -264,6 +278,7 @@ class ToolsBox(QWidget):
         return button
 
     def show_state(self, state: CorrectState) -> None:
-        """Enable the possible actions; the tooltips of others say why they are disabled."""
+        """Enable the possible actions, and press the one in hand; the tooltips of others say why they are disabled."""
         for name, button in self.buttons.items():
             _allow(button, KEYS.actions[name], state)
+            _press(button, name == state.in_hand)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from weakref import ref
 
@@ -21,20 +21,34 @@ if TYPE_CHECKING:
     from napari_centermask.models.store.card import ModelCard
 
 
+def itself(layer: Layer) -> Layer | None:
+    """A layer means itself."""
+    return layer
+
+
 class LayerCombo(QComboBox):
-    """The viewer's layers of one kind, kept up to date; follows the layer list's active layer.
+    """The viewer's layers of one kind, kept up to date; follows the layer list's active layer, and sets it.
 
     Parameters
     ----------
     kinds
         Layer classes on offer.
+    meant
+        The layer to choose when a given one becomes active, for instance its image; None to keep the choice.
     """
 
     picked = Signal()
+    look_changed = Signal()  # the order of layers, or which of them are seen
 
-    def __init__(self, viewer: Viewer, *, kinds: tuple[type[Layer], ...]) -> None:
+    def __init__(
+        self,
+        viewer: Viewer,
+        *,
+        kinds: tuple[type[Layer], ...],
+        meant: Callable[[Layer], Layer | None] = itself,
+    ) -> None:
         super().__init__()
-        self._viewer, self._kinds = ref(viewer), kinds
+        self._viewer, self._kinds, self._meant = ref(viewer), kinds, meant
         self._layers: list[ref[Layer]] = []
         self._named: list[Layer] = []
         can_shrink(self)
@@ -43,11 +57,8 @@ class LayerCombo(QComboBox):
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered):
             self._links.add(event, self._on_layers_changed)
-        active = viewer.layers.selection.active
         self._links.add(viewer.layers.selection.events.active, self._on_active_changed)
         self._on_layers_changed()
-        if isinstance(active, kinds):
-            self.layer = active
 
     @property
     def layer(self) -> Layer | None:
@@ -63,6 +74,10 @@ class LayerCombo(QComboBox):
             self.picked.emit()
 
     def _on_activated(self, _: int) -> None:
+        """All docks follow the active layer, so a choice made here makes the layer active."""
+        active, layer = self._viewer().layers.selection.active, self.layer
+        if layer is not None and (active is None or self._meant(active) is not layer):
+            self._viewer().layers.selection.active = layer
         self.picked.emit()
 
     def _on_layers_changed(self, event: Event | None = None) -> None:
@@ -75,15 +90,30 @@ class LayerCombo(QComboBox):
             self.addItems([x.name for x in layers])
             for i, layer in enumerate(layers):
                 self._names.add(layer.events.name, self._on_layers_changed)
+                for look in (layer.events.visible, layer.events.opacity, layer.events.blending):
+                    self._names.add(look, self._on_look_changed)
                 self.setItemData(i, layer.name, Qt.ItemDataRole.ToolTipRole)
-                if layer is before:
-                    self.setCurrentIndex(i)
+            chosen = before if before in layers else self._first(layers)
+            self.setCurrentIndex(-1 if chosen is None else layers.index(chosen))
         if self.layer is not before:
             self.picked.emit()
+        self.look_changed.emit()
+
+    def _on_look_changed(self, event: Event) -> None:
+        self.look_changed.emit()
+
+    def _first(self, layers: list[Layer]) -> Layer | None:
+        """What the active layer means, else the top-most visible one: what you see."""
+        active = self._viewer().layers.selection.active
+        meant = None if active is None else self._meant(active)
+        if meant in layers:
+            return meant
+        return next((x for x in reversed(layers) if x.visible), next(reversed(layers), None))
 
     def _on_active_changed(self, event: Event) -> None:
-        if isinstance(event.value, self._kinds):
-            self.layer = event.value
+        meant = None if event.value is None else self._meant(event.value)
+        if isinstance(meant, self._kinds):
+            self.layer = meant
 
 
 class ChannelPicker(QPushButton):

@@ -3,9 +3,37 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtGui import QResizeEvent
+from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_centermask.widgets.parts.layout import row
+
+
+class ElidedButton(QPushButton):
+    """A button that shortens its text in the middle, so that a long name does not widen the dock."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._whole = text
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def text(self) -> str:
+        """The whole text."""
+        return self._whole
+
+    def setText(self, text: str | None) -> None:
+        """Show a text, as far as there is room."""
+        self._whole = text or ""
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Fit the text to the new width."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        room = self.width() - 2 * self.fontMetrics().horizontalAdvance("m")
+        super().setText(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideMiddle, room))
 
 
 class RunBox(QWidget):
@@ -13,7 +41,7 @@ class RunBox(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.start = QPushButton("Run")
+        self.start = ElidedButton("Run")
         self.start.setObjectName("primary")
         self.cancel = QPushButton("Cancel")
         self.progress = QProgressBar()

@@ -16,8 +16,10 @@ class DockState:
 
     Attributes
     ----------
-    has_image
-        Whether an image layer is chosen.
+    image
+        Name of the chosen image layer; empty if none is chosen.
+    unseen
+        Why you do not see that image; empty if you do.
     other_layer
         The kind of the active layer, in words; empty if no layer is active.
     image_problem
@@ -36,7 +38,8 @@ class DockState:
         Whether the image has cells.
     """
 
-    has_image: bool = False
+    image: str = ""
+    unseen: str = ""
     other_layer: str = ""
     image_problem: str = ""
     has_model: bool = False
@@ -53,6 +56,10 @@ class Controls:
 
     Attributes
     ----------
+    run
+        Its text names the image.
+    note
+        What to know about the chosen image before a run; empty for nothing.
     draw
         Adds a layer to draw a region in; shown only if a region is to be segmented.
     classes
@@ -71,15 +78,21 @@ class Controls:
     outlines: Control
     hatch: Control
     shows_draw: bool
+    note: str = ""
 
 
 def controls(state: DockState) -> Controls:
     """What the dock offers in a state."""
     problem = _problem(state)
-    no_image = "" if state.has_image else _no_image(state)
+    no_image = "" if state.image else _no_image(state)
     no_cells = "" if state.has_result else "Run to see the cells."
     return Controls(
-        run=control("Find the cells.", problem, state.closed),
+        run=control(
+            f"Find the cells of '{state.image}'.",
+            problem,
+            state.closed,
+            text=f"Run on {state.image}" if state.image else "Run",
+        ),
         cancel=control("Stop after the current tile.", "" if state.is_running else "Nothing is running."),
         estimate=control("Estimate the diameter from the image; the model runs once or twice.", problem),
         circle=control(
@@ -92,6 +105,7 @@ def controls(state: DockState) -> Controls:
         outlines=control("Outlines of all cells, even where they lie under others.", no_cells),
         hatch=control("Hatch the pixels that several cells share.", no_cells),
         shows_draw=state.scope == REGION,
+        note=f"{state.unseen} Run brings it into view." if state.unseen else "",
     )
 
 
@@ -99,7 +113,7 @@ def _problem(state: DockState) -> str:
     """Why the model cannot run; empty if it can."""
     if state.is_running:
         return "A run is in progress. Cancel it or wait."
-    if not state.has_image:
+    if not state.image:
         return _no_image(state)
     return state.image_problem or ("" if state.has_model else _NO_MODEL)
 

@@ -14,7 +14,7 @@ from napari_centermask.pipeline import Plane, with_card_defaults
 from napari_centermask.pipeline.channels import missing_channels
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.parts.layout import WIDTH, stack
-from napari_centermask.widgets.parts.pickers import show_control
+from napari_centermask.widgets.parts.pickers import LayerCombo, show_control
 from napari_centermask.widgets.parts.run_box import RunBox
 from napari_centermask.widgets.segment.controls import ALL, PLANE, DockState, controls
 from napari_centermask.widgets.segment.illumination import Illumination
@@ -24,6 +24,7 @@ from napari_centermask.widgets.segment.scope import chosen_planes, draw_region, 
 from napari_centermask.widgets.segment.view import AdvancedBox, ImageBox, ModelBox
 from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.planes import ImagePlanes, axes_note, channel_names, guess_channel_axis
+from napari_centermask.widgets.viewer.sight import bring_into_view, why_unseen
 from napari_centermask.widgets.viewer.view import current_index
 from napari_centermask.widgets.work.gate import attempt
 from napari_centermask.widgets.work.tasks import class_map, estimate_diameter
@@ -54,7 +55,8 @@ class SegmentDock(Dock):
         self._on_model_picked()
 
     def _build(self) -> None:
-        self.image, self.model, self.run = ImageBox(self._viewer), ModelBox(), RunBox()
+        layers = LayerCombo(self._viewer, kinds=(Image,), meant=self.session.image_of)
+        self.image, self.model, self.run = ImageBox(layers), ModelBox(), RunBox()
         self.result = ResultPart(self.session, self.links)
         self.cells = self.result.box
         self.illumination = Illumination(self._viewer, lambda: (self.source, self._planes_or_none()))
@@ -68,6 +70,7 @@ class SegmentDock(Dock):
     def _connect(self) -> None:
         add, runner = self.links.add, self.session.runner
         add(self.image.layers.picked, self._on_image_picked)
+        add(self.image.layers.look_changed, self._refresh)
         add(self.image.axis.currentIndexChanged, self._on_axis_picked)
         add(self.image.channels.picked, self._refresh)
         add(self.image.scope.currentIndexChanged, self._refresh)
@@ -142,6 +145,8 @@ class SegmentDock(Dock):
             show_info(f"{source.name} has no {', '.join(missing)}: these channels are empty for the model.")
         whole = scope == ALL or (scope == PLANE and not planes.leading)
         self.session.segment(source, planes, chosen, settings, keep=not whole)
+        bring_into_view(self.session, source)
+        self._refresh()
 
     def _chosen(self) -> tuple[Image, ImagePlanes, Index]:
         """The chosen image, its planes, and the current one; raises `UserError` if the model cannot run on it."""
@@ -223,7 +228,7 @@ class SegmentDock(Dock):
         self._refresh()
 
     def _on_advanced(self, progress: Progress) -> None:
-        self.run.show_progress(progress.part, progress.message)
+        self.run.show_progress(progress.part, f"{self.session.run.name}: {progress.message}")
 
     def _on_ended(self) -> None:
         self.run.show_end()
@@ -247,7 +252,8 @@ class SegmentDock(Dock):
         except BadImage as error:
             problem = str(error)
         return DockState(
-            has_image=self.source is not None,
+            image="" if self.source is None else self.source.name,
+            unseen=why_unseen(self._viewer, self.source),
             other_layer="" if active is None else f"'{active.name}' is a {type(active).__name__} layer",
             image_problem=problem,
             has_model=self.model.models.card is not None,
@@ -270,5 +276,6 @@ class SegmentDock(Dock):
             (self.advanced.classes, shown.classes),
         ):
             show_control(button, control)
+        self.image.show_unseen(shown.note)
         self.image.draw.setVisible(shown.shows_draw)
         self.cells.show_controls(shown)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari.layers import Image
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import (
     QComboBox,
@@ -24,7 +23,7 @@ from napari_centermask.widgets.parts.layout import label, quiet_label, row, show
 from napari_centermask.widgets.parts.pickers import ChannelPicker, LayerCombo, ModelCombo
 
 if TYPE_CHECKING:
-    from napari.viewer import Viewer
+    from napari.layers import Image
 
     from napari_centermask.models.store.card import ModelCard
 
@@ -36,7 +35,7 @@ _HELP = """
 <ol>
 <li>Choose the image layer. For an image with channels, tick the one with the cells, or as many as the model takes.</li>
 <li>Enter the typical cell diameter in pixels, or press Estimate and compare with the circle, or leave it automatic.</li>
-<li>Press Run. Cells that overlap are kept whole; the part that they share is hatched.</li>
+<li>Press Run, which names the image. Cells that overlap are kept whole; the part that they share is hatched.</li>
 <li>Move the score threshold until the right cells are shown; you need not run again.</li>
 </ol>
 <p>A U-Net separates touching cells by a watershed, so its cells never overlap; "Advanced" has its settings. Where cells
@@ -49,9 +48,9 @@ File &gt; Save Selected Layers writes the cells as COCO (.json, all overlaps) or
 class ImageBox(QWidget):
     """The image, its channels, and the part to segment."""
 
-    def __init__(self, viewer: Viewer) -> None:
+    def __init__(self, layers: LayerCombo) -> None:
         super().__init__()
-        self.layers = LayerCombo(viewer, kinds=(Image,))
+        self.layers = layers
         self.axis = QComboBox()
         self.axis.setToolTip("The axis of the channels; other leading axes are time or z.")
         self.channels = ChannelPicker()
@@ -60,6 +59,8 @@ class ImageBox(QWidget):
         self.draw = QPushButton("Draw")
         self._form = titled_form(self, "Image", help=_HELP)
         self._form.addRow(label("Layer"), self.layers)
+        self.unseen = quiet_label()
+        self._form.addRow(self.unseen)
         self._form.addRow(label("Channel axis"), self.axis)
         self._form.addRow(label("Channels"), self.channels)
         self._form.addRow(label("Segment"), row(self.scope, self.draw))
@@ -86,6 +87,11 @@ class ImageBox(QWidget):
         """Offer these channels; one alone needs no choice."""
         self.channels.set_names(names)
         show_row(self._form, self.channels, len(names) > 1)
+
+    def show_unseen(self, text: str) -> None:
+        """Show why the chosen image is not seen."""
+        self.unseen.setText(text)
+        show_row(self._form, self.unseen, bool(text))
 
     def set_note(self, text: str) -> None:
         """Show how the image was read."""

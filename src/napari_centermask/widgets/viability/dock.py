@@ -79,7 +79,7 @@ class ViabilityDock(Dock):
         return timer
 
     def _build(self) -> None:
-        self.image = LayerCombo(self._viewer, kinds=(Image,))
+        self.image = LayerCombo(self._viewer, kinds=(Image,), meant=self.session.image_of)
         self.classification = ClassifyPart(self._settle)
         self.threshold, self.counts = ThresholdBox(), CountsBox()
         self.images, self.figures = ImageCounts(self.projects), FiguresBox()

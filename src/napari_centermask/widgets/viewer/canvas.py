@@ -14,6 +14,7 @@ from qtpy.QtCore import QTimer
 
 from napari_centermask.widgets.viewer.gl_programs import KeptPrograms
 from napari_centermask.widgets.viewer.label_layers import label_layer, renew
+from napari_centermask.widgets.viewer.sight import hiding
 from napari_centermask.widgets.work.collector import Collector
 from napari_centermask.widgets.work.connections import Connections, stop_timer
 
@@ -76,7 +77,7 @@ class Canvas:
         self._actions.clear()
 
     def add(self, source: Image, layer: Layer) -> None:
-        """Add a layer above its image, or leave it there; the layer selection stays."""
+        """Add a layer above its image, below others that hide that image, or leave it there; the layer selection stays."""
         viewer = self._viewer()
         if viewer is None or layer in viewer.layers:
             if layer in self._waiting:
@@ -85,12 +86,16 @@ class Canvas:
             if viewer is not None and source in viewer.layers:
                 at = viewer.layers.index(layer)
                 if at < viewer.layers.index(source):  # a reused layer, whose new image came after it
-                    viewer.layers.move(at, len(viewer.layers))
+                    over = hiding(viewer, source)
+                    viewer.layers.move(at, viewer.layers.index(over[0]) if over else len(viewer.layers))
             return
         layers = viewer.layers
         active = layers.selection.active
         self.free_name(layer.name)
         viewer.add_layer(layer)
+        over = hiding(viewer, source)
+        if over:  # or the cells of one image would lie over another one
+            layers.move(len(layers) - 1, layers.index(over[0]))
         layers.selection.active = active if active in layers else source
 
     def take_out(self, layer: Layer) -> None:

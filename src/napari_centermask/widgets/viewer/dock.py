@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject
@@ -10,6 +11,7 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 from napari_centermask.widgets.parts.layout import STYLE
 from napari_centermask.widgets.viewer.state import state_of, unwrapped
 from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.gate import attempt
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -40,7 +42,7 @@ class Dock(QWidget):
         self._state = state_of(napari_viewer)
         self.links = Connections(self)
         self.setStyleSheet(STYLE)
-        share_place(self, self.title)
+        share_place(self, self.title, on_left=self.on_left)
         try:
             self._set_up()
         except BaseException:
@@ -51,8 +53,11 @@ class Dock(QWidget):
     def _set_up(self) -> None:
         raise NotImplementedError
 
+    def on_left(self) -> None:
+        """Another tab was chosen, or the dock was closed; does nothing unless a dock needs it."""
 
-def share_place(dock: QWidget, title: str) -> None:
+
+def share_place(dock: QWidget, title: str, *, on_left: Callable[[], object] = lambda: None) -> None:
     """Let a dock become a tab beside those of ours that are open when it is first shown, and end when a person closes it.
 
     If you move it (to another side, or into a window), it stays there. When a dock is closed, napari only deletes the frame
@@ -62,17 +67,19 @@ def share_place(dock: QWidget, title: str) -> None:
     ----------
     title
         Title of its tab; napari's own names are too long for six tabs.
+    on_left
+        Called when another tab is chosen, or the dock is closed.
     """
     dock.setObjectName(_NAME)
-    _FirstShow(dock, title)
+    _FirstShow(dock, title, on_left)
 
 
 class _FirstShow(QObject):
     """Waits for the first time that the dock is shown, and for its closing."""
 
-    def __init__(self, dock: QWidget, title: str) -> None:
+    def __init__(self, dock: QWidget, title: str, on_left: Callable[[], object]) -> None:
         super().__init__(dock)
-        self._dock, self._title = dock, title
+        self._dock, self._title, self._on_left = dock, title, on_left
         dock.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -83,8 +90,14 @@ class _FirstShow(QObject):
             self._dock.removeEventFilter(self)
             frame.setWindowTitle(self._title)
             frame.destroyed.connect(self._on_frame_gone)
+            frame.visibilityChanged.connect(self._on_visibility)
             _join(window, frame)
         return False
+
+    def _on_visibility(self, is_visible: bool) -> None:
+        """Qt does not hide a dock behind another tab, so it gets no event."""
+        if not is_visible and not self._dock.window().isMinimized():
+            attempt(self._on_left)
 
     def _on_frame_gone(self) -> None:
         if self._dock.parent() is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ class ImageRun:
         Emitted with a sentence about how the run ended.
     runner
         Runs the task off the GUI thread.
+    name
+        Of the image, or of what is asked about it.
     target
         The result that the run fills; None without a run.
     """
@@ -50,6 +53,7 @@ class ImageRun:
         self.runner = Runner()
         self.target: Shown | None = None
         self._then: Then | None = None
+        self.name, self._began = "", 0.0
         self._links = Connections()
         self._links.add(self.runner.ended, self._on_ended)
 
@@ -60,7 +64,8 @@ class ImageRun:
 
     def segment(self, shown: Shown, planes: list[Plane], settings: SegmentSettings, *, name: str) -> None:
         """Segment planes into a result; raises RuntimeError if a run is in progress."""
-        shown.settings, shown.diameter = settings, settings.diameter
+        shown.settings, shown.diameter, self.name = settings, settings.diameter, name
+        self._began = time.perf_counter()
         self.runner.start(f"CenterMask: {name}", run, planes, settings, on_yield=lambda done: self._take(shown, done))
         self.target = shown
 
@@ -73,7 +78,7 @@ class ImageRun:
         then: Then,
     ) -> None:
         """Compute something else with the model; `then` gets the answer and returns the report."""
-        self._then = then
+        self._then, self.name = then, title
         self.runner.start(f"CenterMask: {title}", work, planes, settings)
 
     def stop_for(self, removed: Layer) -> None:
@@ -92,7 +97,7 @@ class ImageRun:
             if value.left_out:
                 show_warning(_skipped(value))
             shown.diameter = value.diameter
-            self.reported.emit(_summary(shown.result, value))
+            self.reported.emit(f"{self.name}: {_summary(shown.result, value, seconds=time.perf_counter() - self._began)}")
         elif value is not None and then is not None:
             self.reported.emit(then(value))
         else:
@@ -107,7 +112,8 @@ def _skipped(end: Finished) -> str:
     return " ".join([f"Skipped {n} of {counted(end.n_planes, 'plane')}; the others are done.", *named, *more])
 
 
-def _summary(result: Result, end: Finished) -> str:
+def _summary(result: Result, end: Finished, *, seconds: float) -> str:
+    """What was found, and how long a person waited for it, the loading of the model included."""
     n = result.n_visible()
     ran = f"diameter {end.diameter:.0f} px, {end.engine} on {end.device}"
-    return " ".join([f"{counted(n, 'cell')} in {end.seconds:.1f} s ({ran}).", *end.notes])
+    return " ".join([f"{counted(n, 'cell')} in {seconds:.1f} s ({ran}).", *end.notes])

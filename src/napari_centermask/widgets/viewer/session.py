@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, ref
 
+from napari.layers import Image
 from napari.utils.notifications import show_info
 from psygnal import Signal
 
@@ -19,7 +20,7 @@ from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:
     import numpy as np
-    from napari.layers import Image, Layer
+    from napari.layers import Layer
     from napari.utils.events import Event
     from napari.viewer import Viewer
 
@@ -92,6 +93,16 @@ class Session:
                 shown.edits.flush()
         self._upkeep.end()
         self.canvas.end()
+
+    def image_of(self, layer: Layer) -> Layer | None:
+        """The image that a layer shows, or whose cells it shows; None for other layers."""
+        if isinstance(layer, Image):
+            return layer
+        for source, shown in self._shown.items():
+            own = shown.own_layers + ([] if shown.edits is None else shown.edits.layers)
+            if any(layer is one for one in own):
+                return source
+        return None
 
     def result(self, source: Image | None) -> Result | None:
         """The image's result; None if it has none."""

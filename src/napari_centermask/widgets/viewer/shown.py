@@ -43,6 +43,10 @@ class Correction(Protocol):
     def layer(self) -> Layer:
         """The layer in which the active cell is painted."""
 
+    @property
+    def layers(self) -> list[Layer]:
+        """All layers of the correction, those of the cells and the image included."""
+
     def flush(self) -> object:
         """Apply what was painted since the last time."""
 

@@ -6,7 +6,6 @@ The pipeline does the work. This module adds the engine's lock and cache, and tu
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -30,11 +29,10 @@ ENGINE_LOCK = threading.Lock()
 
 @dataclass(frozen=True)
 class Finished:
-    """The end of a run: what ran, how long, which planes were left out, with the reason, and why the GPU was not used."""
+    """The end of a run: what ran, which planes were left out, with the reason, and why the GPU was not used."""
 
     engine: str
     device: str
-    seconds: float
     diameter: float
     n_planes: int
     left_out: tuple[str, ...] = ()
@@ -100,15 +98,13 @@ def _run(planes: list[Plane], settings: SegmentSettings) -> Generator[Progress |
     yield _loading(settings)
     import_module("pandas")  # napari's label layers need it: half a second that the GUI thread is spared
     engine = cached_engine(settings)
-    started = time.perf_counter()
     diameter, left_out = settings.diameter or 0.0, []
     for step in _locked(segment_planes(planes, engine, settings, min_score=LOWEST_SCORE)):
         if isinstance(step, PlaneCells):
             diameter = step.diameter
             left_out += [f"{', '.join(map(str, step.plane.index))}: {step.problem}"] if step.problem else []
         yield step
-    seconds = time.perf_counter() - started
-    return Finished(engine.name, engine.device, seconds, diameter, len(planes), tuple(left_out), engine_notes(engine))
+    return Finished(engine.name, engine.device, diameter, len(planes), tuple(left_out), engine_notes(engine))
 
 
 def estimate_diameter(planes: list[Plane], settings: SegmentSettings) -> Generator[Progress, None, float | Failed]:

@@ -1,0 +1,74 @@
+"""Whether an image is seen, or hidden behind others."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Image
+
+from napari_centermask.widgets.work.connections import Connections
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
+
+    from napari_centermask.widgets.viewer.session import Session
+
+_HIDING = {"translucent", "translucent_no_depth", "opaque"}  # other ways of blending show what lies below
+_CLEAR = 0.9  # opacity from which on a layer hides what lies below it: a choice
+_MOST = 0.5  # part of an image that must be covered so that it counts as hidden: a choice
+
+
+def covering(viewer: Viewer, source: Image) -> list[Image]:
+    """The visible images that lie over most of an image, so that it is not seen; the top-most one first."""
+    if getattr(viewer, "canvas", viewer).grid.enabled:  # napari has it there from 0.9 on
+        return []
+    return [x for x in reversed(hiding(viewer, source)) if x.visible]
+
+
+def hiding(viewer: Viewer, source: Image) -> list[Image]:
+    """The images over most of an image that hide it while they are visible; the lowest one first."""
+    layers = viewer.layers
+    above = layers[layers.index(source) + 1 :] if source in layers else ()
+    opaque = [x for x in above if isinstance(x, Image) and str(x.blending) in _HIDING and x.opacity >= _CLEAR]
+    return [x for x in opaque if _covered_part(source, x) > _MOST]
+
+
+def _covered_part(source: Image, other: Image) -> float:
+    """The part of an image's area over which the rectangle of another one lies."""
+    own, over = source.extent.world[:, -2:], other.extent.world[:, -2:]
+    low, high = np.maximum(own[0], over[0]), np.minimum(own[1], over[1])
+    area = np.prod(np.maximum(own[1] - own[0], 1e-9))
+    return float(np.prod(np.maximum(high - low, 0)) / area)
+
+
+def why_unseen(viewer: Viewer, source: Image | None) -> str:
+    """Why you do not see an image; empty if you do, and without one."""
+    if source is None:
+        return ""
+    if not source.visible:
+        return "This image is hidden."
+    over = covering(viewer, source)
+    return f"You do not see this image: '{over[0].name}' lies over it." if over else ""
+
+
+def bring_into_view(session: Session, source: Image) -> None:
+    """Show an image, and hide those that lie over it, with their cells until they are shown again."""
+    source.visible = True
+    for image in covering(session.viewer, source):
+        shown = session.shown(image)
+        cells = [] if shown is None else [layer for layer in shown.own_layers if layer.visible]
+        for layer in (image, *cells):
+            layer.visible = False
+        links = Connections()
+        links.add(image.events.visible, partial(_show_again, image, cells, links))
+
+
+def _show_again(image: Image, cells: list[Layer], links: Connections, event: Event) -> None:
+    if image.visible:
+        links.end()
+        for layer in cells:
+            layer.visible = True
