@@ -39,7 +39,17 @@ class _Event(BaseModel):
 
 
 class StartEvent(_Event):
-    """A process begins to train; `batch` is in tiles, `tile` the side of one in pixels, `parameters` their number."""
+    """A process begins to train; `batch` is in tiles, `tile` the side of one in pixels, `parameters` their number.
+
+    Attributes
+    ----------
+    evaluate_every
+        Steps from one evaluation to the next.
+    minutes
+        The limit on the time of all steps together; None for none.
+    compares
+        Whether the new model is compared with the old one at the end.
+    """
 
     event: Literal["start"] = "start"
     out: str = ""
@@ -50,6 +60,9 @@ class StartEvent(_Event):
     parameters: int = 0
     batch: int | None = None
     tile: int | None = None
+    evaluate_every: int | None = None
+    minutes: float | None = None
+    compares: bool = False
 
 
 class StageEvent(_Event):
@@ -190,13 +203,22 @@ class ResumedEvent(_Event):
 
 
 class DoneEvent(_Event):
-    """The training has ended; `stopped` if it was asked to stop, `model` the best weights if there are any."""
+    """The training has ended; `model` are the best weights if there are any.
+
+    Attributes
+    ----------
+    stopped
+        Whether it was asked to stop.
+    limited
+        Whether the time limit ended it before the last step.
+    """
 
     event: Literal["done"] = "done"
     step: int = 0
     best: float | None = None
     out: str = ""
     stopped: bool = False
+    limited: bool = False
     model: str | None = None
 
 

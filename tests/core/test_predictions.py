@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_centermask.core.columns import Columns
 from napari_centermask.core.history import History
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.predictions import replace_predictions
@@ -51,3 +52,17 @@ def test_a_region_replaces_only_what_is_centred_in_it(history):
 def test_cells_of_another_shape_are_refused(history):
     with pytest.raises(ValueError, match="shape|plane of"):
         replace_predictions(history.result, (), Instances((32, 64)))
+
+
+def test_a_run_leaves_drafts_there_and_does_not_find_them_again():
+    result = Result((64, 64), threshold=0.9)
+    square = np.ones((8, 8), bool)
+    draft = Instance(0, 4, 4, square, score=0.3, source="nuclei by click")
+    result.put((), Instances((64, 64), [draft, Instance(0, 30, 30, square, score=0.95)]))
+    assert draft.is_draft
+    assert result.n_visible() == 2
+    assert Columns(result).shown().sum() == 2
+    new = Instances((64, 64), [Instance(1, 4, 5, square, score=0.99), Instance(2, 30, 30, square, score=0.99)])
+    changes = replace_predictions(result, (), new)
+    assert [change.id for change in changes if change.after is None] == [2]
+    assert [change.after.y0 for change in changes if change.after is not None] == [30]

@@ -55,3 +55,10 @@ def test_where_images_share_categories_new_cells_join_them_by_name():
     assert result.categories == {1: "cell", 2: "dead", 5: "debris", 6: "living"}
     assert result.plane(()).categories == result.categories
     assert result.join_categories((), {1: "dead"}) == {1: 2}
+
+
+def test_the_only_category_of_a_model_is_the_only_one_of_the_project_whatever_it_is_called():
+    result = Result((8, 8))
+    result.categories, result.named_categories = {3: "mitosis"}, True
+    assert result.join_categories((), {1: "nucleus"}) == {1: 3}
+    assert result.categories == {3: "mitosis"}

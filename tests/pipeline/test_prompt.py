@@ -51,9 +51,11 @@ def test_prompts_after_the_first_compute_no_features_and_take_less_than_100_ms_e
     assert np.median(later) < 2 * 0.1
 
 
-def test_what_a_prompt_returns_counts_as_drawn_by_a_person(asked):
+def test_what_a_prompt_returns_is_a_draft_with_the_quality_that_the_model_expects(asked):
     for _, drawn, *_ in asked:
-        assert (drawn.id, drawn.status, drawn.score, drawn.source) == (0, "accepted", 1.0, "nuclei")
+        assert (drawn.id, drawn.status, drawn.source) == (0, "predicted", "nuclei by box")
+        assert drawn.is_draft
+        assert drawn.score == drawn.mask_quality
         assert 0 < drawn.mask_quality <= 1
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from napari_centermask.core.history import Change, Edit
-from napari_centermask.core.instances import Box, Instance
+from napari_centermask.core.instances import ASKED, Box, Instance
 from napari_centermask.core.neighbours import overlapping_pairs
 from napari_centermask.core.result import Index, Result
 
@@ -151,7 +151,9 @@ class Columns:
         """(rows,) bool: whether the row's cell is shown; see `Result.shows`."""
         data = self.data
         kept = (data["status"] == ACCEPTED) | (data["status"] == CORRECTED)
-        good = (data["status"] == PREDICTED) & (data["score"] >= np.float32(self.result.threshold))
+        drafts = [number for number, source in enumerate(self.sources) if source.endswith(ASKED)]
+        wanted = (data["score"] >= np.float32(self.result.threshold)) | np.isin(data["source"], drafts)
+        good = (data["status"] == PREDICTED) & wanted
         is_shown: np.ndarray = (data["id"] > 0) & (kept | good)
         return is_shown
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 Box = tuple[int, int, int, int]
+ASKED = (" by box", " by click")
+"""Ends of the source of a cell that a model drew where a person asked for one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +38,7 @@ class Instance:
     status
         "predicted", "accepted", "corrected" or "rejected".
     source
-        Its origin: a model's name, "manual", or the file it was read from.
+        Its origin: a model's name, "manual", or the file it was read from; "nuclei by box" for a draft.
     order
         Stacking order in views; higher is on top.
     probabilities
@@ -84,6 +86,14 @@ class Instance:
     def box(self) -> Box:
         """(y0, x0, y1, x1), half-open."""
         return self.y0, self.x0, self.y0 + self.mask.shape[0], self.x0 + self.mask.shape[1]
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether a model drew it where a person asked for a cell, and nobody has judged it yet.
+
+        It is shown whatever its score, and a run leaves it there.
+        """
+        return self.status == "predicted" and self.source.endswith(ASKED)
 
     @property
     def area(self) -> int:

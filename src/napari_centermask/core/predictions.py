@@ -16,8 +16,8 @@ _SAME = 0.5  # IoU: above one half, no cell is the same as two others
 
 
 def has_predictions(result: Result) -> bool:
-    """Whether there are unreviewed predictions; without them, the threshold of a result has no effect."""
-    return any(cell.status == "predicted" for cell in result)
+    """Whether there are unreviewed predictions of a run; without them, the threshold of a result has no effect."""
+    return any(cell.status == "predicted" and not cell.is_draft for cell in result)
 
 
 def replace_predictions(
@@ -25,7 +25,7 @@ def replace_predictions(
 ) -> list[Change]:
     """Changes that replace the predictions of a plane with new ones, for `History.do`.
 
-    Accepted, corrected and rejected cells are kept, and predictions of the same cell (a mask IoU above 0.5)
+    Accepted, corrected and rejected cells and drafts are kept, and predictions of the same cell (a mask IoU above 0.5)
     are left out.
 
     Parameters
@@ -43,8 +43,9 @@ def replace_predictions(
     if cells.shape != result.shape:
         raise ValueError(f"Expected cells of a plane of {result.shape}, got {cells.shape}.")
     plane = result.plane(index)
-    kept = [i for i in plane if i.status != "predicted"]
-    old = [i for i in plane if i.status == "predicted" and (region is None or contains(region, centre(i)))]
+    kept = [i for i in plane if i.status != "predicted" or i.is_draft]
+    new = [i for i in plane if i.status == "predicted" and not i.is_draft]
+    old = [i for i in new if region is None or contains(region, centre(i))]
     changes = [Change(index, i.id, i, None) for i in old]
     for cell in without_known(cells, kept):
         id = result.new_id()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -149,10 +149,10 @@ class Result:
         self._last_id = max(self._last_id, int(last_id))
 
     def shows(self, instance: Instance) -> bool:
-        """Whether a cell is shown: accepted and corrected cells always, rejected ones never, others by score."""
+        """Whether a cell is shown: accepted and corrected cells and drafts always, rejected ones never, others by score."""
         if instance.status in ("accepted", "corrected"):
             return True
-        return instance.status != "rejected" and instance.score >= self.threshold
+        return instance.status != "rejected" and (instance.score >= self.threshold or instance.is_draft)
 
     def visible(self, index: Index) -> Instances:
         """The plane's cells that are shown."""
@@ -187,12 +187,12 @@ class Result:
         """Add the categories of new cells of a plane; return the id here of each.
 
         Names in use are kept; names that only predictions use are replaced. A result with `named_categories` matches categories
-        by name instead; others are added under a free id.
+        by name instead, see `matching`; others are added under a free id.
         """
         self._check_index(index)
         here = {c: c for c in categories}
         if self.named_categories:
-            known = {name: c for c, name in reversed(self.categories.items())}
+            known = matching(self.categories, categories.values())
             free = max((*self.categories, *categories), default=0) + 1
             for c, name in categories.items():
                 if name not in known:
@@ -239,6 +239,18 @@ class Result:
         category = self.categories.get(i.category, str(i.category))
         scores = round(i.score, 3), round(i.mask_quality, 3)
         return i.id, i.id, _plane_name(index), category, *scores, i.area, i.status
+
+
+def matching(own: Mapping[int, str], names: Collection[str]) -> dict[str, int]:
+    """The own categories by name, for a model that calls its categories `names`.
+
+    A model's only category is an only one of our own, whatever the two are called: cells of a model, and those drawn beside them,
+    are of one kind.
+    """
+    known = {name: c for c, name in reversed(own.items())}
+    if len(own) == 1 and len(names) == 1:
+        known |= dict.fromkeys(names, next(iter(own)))
+    return known
 
 
 def centre(instance: Instance) -> tuple[float, float]:

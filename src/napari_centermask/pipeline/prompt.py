@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -59,8 +61,8 @@ class Prompter:
         Returns
         -------
         Instance or None
-            Id 0, accepted, score 1 as the box was drawn by hand, with the model's mask quality (for a U-Net, the mean probability
-            of the foreground), category and probabilities.
+            A draft (`Instance.is_draft`) with id 0, the model's category and probabilities, and as score and mask quality the
+            quality that the model expects (for a U-Net, the mean probability of the foreground).
         """
         height, width = self._input.shape
         y0, y1 = np.clip(sorted((y0, y1)), 0, height)
@@ -69,7 +71,7 @@ class Prompter:
             return None
         drawn = np.array([x0, y0, x1, y1], float)
         tile = self._tile((y0 + y1) / 2, (x0 + x1) / 2, self._scaled_for(max(y1 - y0, x1 - x0)))
-        return tile.fill(drawn)
+        return _draft(tile.fill(drawn), "box")
 
     def click(self, y: float, x: float) -> Instance | None:
         """The cell at a pixel (centres are whole numbers); None if the model finds none there.
@@ -87,7 +89,7 @@ class Prompter:
         for one in self._passes:  # smallest cells first: a nucleus before its cell
             cell = self._tile(y, x, self._scaled(self.engine.card.diameter / one.diameter)).at(y, x)
             if cell is not None and one.counts(cell.category):
-                return cell
+                return _draft(cell, "click")
         return None
 
     def prepare(self, y: float, x: float) -> None:
@@ -140,6 +142,13 @@ class Prompter:
         while len(self._tiles) > _KEPT_TILES:
             self._tiles.popitem(last=False)
         return self._tiles[place]
+
+
+def _draft(cell: Instance | None, asked: Literal["box", "click"]) -> Instance | None:
+    """A cell as it waits for the person who asked for it."""
+    if cell is None:
+        return None
+    return replace(cell, status="predicted", score=cell.mask_quality, source=f"{cell.source} by {asked}")
 
 
 def _start(centre: float, length: int) -> int:

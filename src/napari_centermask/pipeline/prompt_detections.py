@@ -71,7 +71,6 @@ class DetectedTile:
                 *crop,
                 category=int(detections.classes[k]) + 1,
                 mask_quality=float(np.clip(quality[k], 0, 1)),
-                status="accepted",
                 source=self._engine.card.name,
                 probabilities=tuple(tempered(detections.probabilities[k], self._engine.card.temperature).tolist()),
             )

@@ -60,7 +60,7 @@ class MapTile:
 
     def _cell(self, mask: np.ndarray) -> Instance | None:
         (region,) = regions_of(mask.astype(np.int32), self._maps, self._card)
-        fields = {"status": "accepted", "score": 1.0, "mask_quality": region.score, "source": self._card.name}
+        fields = {"mask_quality": region.score, "source": self._card.name}
         return to_instance(region, self._scaled, self._window, **fields)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from strokes import draw, reopened, square
 
@@ -55,3 +57,31 @@ def test_categories_that_a_run_in_the_viewer_brings_are_added(folder):
     again = reopened(project)
     assert again.categories == project.categories
     again.close()
+
+
+def test_a_new_project_takes_the_categories_of_the_model_in_use_and_keeps_its_own_once_it_has_cells(folder):
+    with Project.open(folder) as project:
+        assert project.use_categories(["nucleus"])
+        assert [c.name for c in project.categories.values()] == ["nucleus"]
+        assert not project.use_categories(["living", "dead"])
+    with Project.open(folder) as project:
+        assert [c.name for c in project.categories.values()] == ["nucleus"]
+
+
+def test_predictions_of_a_model_with_one_category_join_the_only_one_of_the_project(folder, cells):
+    with Project.open(folder) as project:
+        id = project.images[0].id
+        project.set_category(1, replace(project.categories[1], name="mitosis"))
+        own = cells(n=3, shape=project.result(id).shape, seed=1)
+        own.categories = {1: "nucleus"}
+        project.set_predictions(id, own, model="nuclei")
+        assert project.result(id).categories == {1: "mitosis"}
+
+
+def test_a_project_with_cells_keeps_the_category_that_they_have(folder, cells):
+    with Project.open(folder) as project:
+        id = project.images[0].id
+        own = cells(n=3, shape=project.result(id).shape, seed=1)
+        own.categories = {1: "cell"}
+        project.set_predictions(id, own, model="nuclei")
+        assert not project.use_categories(["nucleus"])

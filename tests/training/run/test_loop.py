@@ -84,6 +84,17 @@ def test_a_resumed_run_continues_where_it_stopped(settings):
     assert run[-1].step == 8
 
 
+def test_a_run_that_its_time_limit_ends_says_so_and_can_go_on_without_the_limit(settings):
+    short = settings.model_copy(update={"minutes": 1e-6, "steps": 8})
+    run = events(short, evaluate=lambda *_: {"AP": 0.0})
+    assert run[0].minutes == 1e-6
+    assert (run[-1].limited, run[-1].stopped, run[-1].step) == (True, False, 1)
+    assert any("after 1 of 8 steps" in e.message for e in run if e.event == "notice")
+    longer = settings.model_copy(update={"minutes": None, "steps": 8, "resume": True})
+    run = events(longer, evaluate=lambda *_: {"AP": 0.0})
+    assert (run[0].step, run[-1].step, run[-1].limited) == (1, 8, False)
+
+
 def test_resuming_without_or_with_a_damaged_checkpoint_explains_itself(settings):
     resumed = settings.model_copy(update={"resume": True})
     with pytest.raises(TrainingFailed, match="is missing"):

@@ -16,7 +16,8 @@ def test_a_box_becomes_a_selected_cell_that_can_be_undone(begin, ask):
     edits = begin()
     (cell,) = ask(edits, Request("box", (20, 20, 41, 41), ()))
     assert is_disc(cell, 30, 30)
-    assert (cell.status, cell.source, cell.score) == ("accepted", "fake", 1.0)
+    assert (cell.status, cell.source) == ("predicted", "fake by box")
+    assert cell.score == cell.mask_quality < 1
     assert edits.selected == (cell.id,)
     assert edits.history.undo_name == f"new cell {cell.id}"
     edits.undo()
@@ -74,6 +75,35 @@ def test_a_selected_cell_is_redrawn_by_a_box(begin, ask, bare_viewer, qtbot):
     (cell,) = ask(edits)
     assert cell.id == id
     assert is_disc(cell, 30, 30)
+
+
+def test_a_draft_stays_predicted_until_it_is_accepted_or_changed(begin, ask):
+    edits = begin()
+    edits.result.threshold = 0.99
+    (draft,) = ask(edits, Request("box", (20, 20, 41, 41), ()))
+    assert edits.result.shows(draft)  # a person asked for it, whatever its score
+    edits.run_tool("accept")
+    assert edits.cell.status == "accepted"
+    edits.undo()
+    edits.run_tool("grow", n=2)
+    assert edits.cell.status == "corrected"
+
+
+def test_a_cell_that_the_model_redraws_waits_for_judgement_again(begin, ask):
+    edits = begin()
+    cell = edits.add(np.ones((30, 8), bool), (16, 25))
+    (redrawn,) = ask(edits, Request("box", (20, 20, 41, 41), (), cell.id))
+    assert (redrawn.id, redrawn.status, redrawn.score) == (cell.id, "predicted", redrawn.mask_quality)
+
+
+def test_the_key_of_accept_accepts_the_draft_and_the_box_stays_in_hand(begin, ask):
+    edits = begin()
+    prompts_of(edits).draw("box")
+    (draft,) = ask(edits, Request("box", (20, 20, 41, 41), ()))
+    layer = drawing_in(edits.session.viewer).layer
+    next(act for key, act in layer.keymap.items() if str(key) == "A")(layer)
+    assert edits.result.get((), draft.id).status == "accepted"
+    assert drawing_in(edits.session.viewer) is not None
 
 
 def test_a_missing_model_is_reported(begin, ask, monkeypatch, notices):

@@ -98,12 +98,23 @@ def test_tiles_are_drawn_whatever_is_running_where_there_are_data(state, reason)
         (RUNNING, "Pause", False),
         (replace(RUNNING, run="stopping"), "Pause", False),
         (replace(RUNNING, run="paused"), "Resume", True),
-        (STOPPED, "Resume", True),
+        (STOPPED, "Continue", True),
+        (replace(DONE, can_resume=True, rest="283 steps"), "Continue", True),
     ],
 )
 def test_one_button_pauses_and_resumes(state, text, resumes):
     shown = controls(state)
     assert (shown.pause.text, shown.resumes) == (text, resumes)
+
+
+def test_a_run_that_the_time_limit_cut_short_can_go_on_and_says_what_is_left():
+    cut = controls(replace(DONE, can_resume=True, rest="283 steps, about 26 min as measured"))
+    assert cut.pause.enabled
+    assert cut.pause.tooltip == (
+        "Train the rest without a time limit: 283 steps, about 26 min as measured."
+    )
+    assert not controls(replace(DONE, can_resume=True)).pause.enabled
+    assert not controls(replace(DONE, can_resume=True, rest="283 steps", other="first")).pause.enabled
 
 
 def test_the_box_of_the_new_model_is_there_when_the_run_has_left_one():

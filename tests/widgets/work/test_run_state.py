@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from napari_centermask.events import EvaluationEvent, StageEvent, StepEvent
-from napari_centermask.widgets.work.run_state import RunState
+from napari_centermask.events import DoneEvent, EvaluationEvent, StageEvent, StartEvent, StepEvent
+from napari_centermask.widgets.work.run_state import RunState, rest_of
 
 
 def fed(*events):
@@ -43,6 +43,34 @@ def test_the_time_left_counts_evaluations_as_long_and_as_frequent_as_those_befor
     assert fed(*second, step(25, 0.25, 75)).time_left == 75 + 4 * 10  # at 40, 60, 80 and 100
     assert fed(*second, step(90, 0.9, 10)).time_left == 10 + 10
     assert fed(*second, step(100, 1.0, 0)).time_left == 0
+
+
+def started(**fields):
+    return StartEvent(steps=100, evaluate_every=20, **fields)
+
+
+def test_the_time_left_counts_the_evaluations_and_the_comparison_from_the_first_steps_on():
+    before = (started(compares=True), stage("evaluating", 0.0), evaluation(0, 30.0), stage("training", 30.0))
+    assert "measuring the time of a step" in fed(*before).title
+    run = fed(*before, step(10, 0.1, 90))
+    assert run.time_left == 90 + 5 * 30 + 2 * 30  # at 20 to 100, and both models at the end
+    assert run.title.endswith("step 10 of 100 · about 5 min left")
+
+
+def test_a_time_limit_that_will_end_the_run_early_is_told_with_the_step():
+    run = fed(started(minutes=5), stage("training"), step(4, 0.5, 120))
+    assert "the time limit ends it near step 8 · about 2 min left" in run.title
+    assert "time limit" not in fed(started(minutes=5), stage("training"), step(50, 0.51, 120)).title
+
+
+def test_a_run_that_was_cut_short_says_what_it_did_and_what_is_left():
+    cut = StepEvent(step=5, part=1.0, seconds=300.0), DoneEvent(step=5, limited=True)
+    run = fed(started(minutes=5), stage("training"), *cut)
+    run.state = "done"
+    assert run.title == "The limit of 5 min ended the training after 5 of 100 steps."
+    assert rest_of(run) == "95 steps, about 1 h 35 min as measured, and the evaluations"
+    run.feed(started())  # it goes on
+    assert rest_of(run) == ""
 
 
 def test_an_earlier_session_that_got_further_is_cut_back():

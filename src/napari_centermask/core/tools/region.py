@@ -99,12 +99,12 @@ def redraw(
     origin: tuple[int, int] = (0, 0),
     mode: Mode = "overlap",
     *,
-    mask_quality: float,
     shows: Shows = not_rejected,
+    **fields: Any,
 ) -> list[Pair]:
-    """Give a cell a mask from a model, with its mask quality; arguments as in `commit`."""
+    """Give a cell a mask from a model, with the fields of that draft; other arguments as in `commit`."""
     pairs = commit(cells, id, mask, origin, mode, shows=shows)
-    return [(b, a and replace(a, mask_quality=mask_quality) if b is not None and b.id == id else a) for b, a in pairs]
+    return [(b, a and replace(a, **fields) if b is not None and b.id == id else a) for b, a in pairs]
 
 
 def _new(cells: Instances, shape: Instance, mode: Mode, shows: Shows, fields: dict[str, Any]) -> list[Pair]:

@@ -89,11 +89,12 @@ class Tool:
 
 
 _SHAPE = ("mask", "origin", "mode")
+_DRAFT = ("score", "mask_quality", "source", "status")
 _FIELDS = ("category", "score", "mask_quality", "source", "status", "probabilities")
 
 _ALL = (
     Tool("paint", "Paint", commit, "painting of", "cell", _SHAPE, sees_others=True),
-    Tool("redraw", "Redraw", redraw, "redrawing of", "cell", (*_SHAPE, "mask_quality"), sees_others=True),
+    Tool("redraw", "Redraw", redraw, "redrawing of", "cell", (*_SHAPE, *_DRAFT), sees_others=True),
     Tool(
         "new_cell", "New cell", new_cell, "new", "plane", (*_SHAPE, *_FIELDS), sees_others=True, selects="new", needs=0
     ),

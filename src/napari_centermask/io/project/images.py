@@ -13,6 +13,7 @@ from napari_centermask.io.files import copy_file
 from napari_centermask.io.image_files import FolderImages, images_in
 from napari_centermask.io.images import SUFFIXES, read_header
 from napari_centermask.io.project.layout import (
+    NEW_CATEGORY,
     Category,
     CategoryEntry,
     ImageEntry,
@@ -149,7 +150,7 @@ def file_of_folder(folder: Path, store: Store) -> ProjectFile:
             id, category = new_category(str(item.get("name") or item["id"])[:200], categories, id=item["id"])
             categories[id] = category
     if not categories:
-        categories[1] = new_category("cell", {})[1]
+        categories[1] = new_category(NEW_CATEGORY, {})[1]
     entries = list(new_entries(folder, find_images(folder).images, [], copy=False)[0].values())
     by_base: dict[str, list[str]] = {}
     for name in store.images:

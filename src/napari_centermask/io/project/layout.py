@@ -17,6 +17,7 @@ from napari_centermask.io.own_files import PREVIOUS_PROJECT, PROJECT
 
 FOLDERS = ("models", "runs")
 Status = Literal["untouched", "predicted", "in work", "reviewed"]
+NEW_CATEGORY = "cell"  # of a project without annotations, until the model in use names its own
 STATUSES: tuple[Status, ...] = ("untouched", "predicted", "in work", "reviewed")
 PALETTE = (
     "#4c9be8", "#e8794c", "#5cc27f", "#c95cc2", "#e8c84c", "#5cc2c2", "#e84c6f", "#9b7ae8", "#a3c25c",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from operator import itemgetter
@@ -15,7 +15,7 @@ from psygnal import Signal
 from napari_centermask.core.errors import BadImage, BadProject, BadSettings, CannotSave, ReadOnlyProject, UserError
 from napari_centermask.core.history import Edit, History
 from napari_centermask.core.instances import Instances
-from napari_centermask.core.result import Index, Result
+from napari_centermask.core.result import Index, Result, matching
 from napari_centermask.io.files import check_path, remove_parts, replace_file
 from napari_centermask.io.journal import Contents, Journal, owner_of, read_journal
 from napari_centermask.io.lock import FolderLock, lock_folder
@@ -24,7 +24,15 @@ from napari_centermask.io.project.categories import Categories, check_category
 from napari_centermask.io.project.cells import Cells
 from napari_centermask.io.project.image_list import ImageList
 from napari_centermask.io.project.images import ProjectImage, new_entries
-from napari_centermask.io.project.layout import STATUSES, Category, CategoryEntry, ImageEntry, Status, fields_of
+from napari_centermask.io.project.layout import (
+    NEW_CATEGORY,
+    STATUSES,
+    Category,
+    CategoryEntry,
+    ImageEntry,
+    Status,
+    fields_of,
+)
 from napari_centermask.io.project.replay import Replay
 from napari_centermask.io.project.saving import ProjectFiles, free_name, keep_copy
 from napari_centermask.io.project.store import Packed, pack
@@ -363,6 +371,23 @@ class Project:
         self._categories.set(id, category)
         self._writing().note({"category": CategoryEntry(id=id, **fields_of(category)).model_dump()})
 
+    def use_categories(self, names: Sequence[str]) -> bool:
+        """Take these categories, of the model in use, in place of the one that a new project has; returns whether that was so.
+
+        A project that has cells, or other categories, keeps its own.
+        """
+        own = self._categories.names
+        is_new = list(own.values()) == [NEW_CATEGORY] and not self._store.uses_of_removed()
+        if not is_new or list(names) == [NEW_CATEGORY] or self.read_only or not names:
+            return False
+        if any(self._cells.uses(entry.id) for entry in self._images):
+            return False
+        (first,) = own
+        self.set_category(first, replace(self._categories.by_id[first], name=names[0]))
+        for name in names[1:]:
+            self.add_category(name)
+        return True
+
     def remove_category(self, id: int) -> None:
         """Remove a category that no cell has.
 
@@ -443,7 +468,7 @@ class Project:
     def set_predictions(self, id: int, cells: Mapping[Index, Instances] | Instances, *, model: str) -> Edit | None:
         """Replace a model's earlier cells as an edit; cells that a person accepted or corrected stay.
 
-        Categories are matched by name; those that the project lacks are added.
+        Categories are matched as in `core.result.matching`; those that the project lacks are added.
 
         Raises
         ------
@@ -452,10 +477,11 @@ class Project:
         """
         self._writing()
         planes: Mapping[Index, Instances] = {(): cells} if isinstance(cells, Instances) else cells
-        for name in dict.fromkeys(n for plane in planes.values() for n in plane.categories.values()):
-            if name not in self._categories.names.values():
+        names = dict.fromkeys(n for plane in planes.values() for n in plane.categories.values())
+        for name in names:
+            if name not in matching(self._categories.names, names):
                 self.add_category(name)
-        ids = {name: id for id, name in reversed(self._categories.names.items())}
+        ids = matching(self._categories.names, names)
         changes = self._cells.predictions(id, planes, ids, model)
         edit = self.history(id).do(f"segmentation with {model}", changes)
         self._cells.mark(id)
@@ -561,4 +587,4 @@ def _is_prediction(edit: Edit) -> bool:
     """Whether a model made the edit: it adds cells, and changes none that a person decided on."""
     cells = [cell for change in edit.changes for cell in (change.before, change.after) if cell is not None]
     brings = any(change.after is not None for change in edit.changes)
-    return brings and not edit.regions and all(cell.status == "predicted" for cell in cells)
+    return brings and not edit.regions and all(cell.status == "predicted" and not cell.is_draft for cell in cells)

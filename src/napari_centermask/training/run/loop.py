@@ -125,6 +125,9 @@ class _Run:
             parameters=sum(p.numel() for p in trainer.model.parameters()),
             batch=trainer.batch,
             tile=settings.tile,
+            evaluate_every=settings.evaluate_every,
+            minutes=settings.minutes,
+            compares=bool(settings.compare and settings.start),
         )
         if warning:
             yield NoticeEvent(message=warning)
@@ -310,6 +313,11 @@ class _Run:
             message = f"The AP has not improved for {trainer.progress.stale} evaluations; ending the training early."
             yield NoticeEvent(message=message)
         is_stopped = self.control.stopped and trainer.done < 1.0
+        is_limited = trainer.done >= 1.0 and trainer.progress.step < self.settings.steps
+        if is_limited:
+            done = f"{trainer.progress.step:,} of {self.settings.steps:,} steps"
+            message = f"The limit of {self.settings.minutes:g} minutes ended the training after {done}."
+            yield NoticeEvent(message=f"{message} To go on, resume it with a longer limit.")
         if is_stopped and trainer.progress.step:
             yield self._save()  # first: an evaluation takes long, and may be interrupted
             if trainer.progress.best < 0:
@@ -321,6 +329,7 @@ class _Run:
             best=trainer.progress.best,
             out=str(self.settings.out),
             stopped=is_stopped,
+            limited=is_limited,
             model=str(best) if best.exists() else None,
         )
 

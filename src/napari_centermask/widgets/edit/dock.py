@@ -18,6 +18,7 @@ from napari_centermask.widgets.edit.tools_box import ActiveBox, PaintBox, ToolsB
 from napari_centermask.widgets.parts.layout import WIDTH, stack
 from napari_centermask.widgets.parts.pickers import LayerCombo
 from napari_centermask.widgets.viewer.dock import Dock
+from napari_centermask.widgets.viewer.save_button import SaveButton
 from napari_centermask.widgets.viewer.view import shows_planes
 from napari_centermask.widgets.work.connections import Connections
 
@@ -39,7 +40,8 @@ class CorrectDock(Dock):
         self._edit_links = Connections()
         self.image = LayerCombo(self._viewer, kinds=(Image,), meant=self.session.image_of)
         self.active, self.painting, self.tools, self.keys = ActiveBox(self.image), PaintBox(), ToolsBox(), KeysBox()
-        stack(self, (self.active, self.painting, self.tools, self.keys))
+        self.save = SaveButton(self.session, lambda: self.image.layer)
+        stack(self, (self.active, self.painting, self.tools, self.save, self.keys))
         self._connect()
         self._bind()
 
@@ -147,3 +149,4 @@ class CorrectDock(Dock):
         self.active.show_cell(self.edits, state)
         self.painting.show_state(self.edits, state)
         self.tools.show_state(state)
+        self.save.refresh()

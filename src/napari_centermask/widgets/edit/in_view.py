@@ -48,8 +48,6 @@ class CellsInView:
         Emitted with the new value of `is_flat` when it changes.
     mode_changed
         Emitted with the write mode.
-    category
-        Of new cells.
     active
         The layer in which the active cell is painted.
     """
@@ -65,7 +63,6 @@ class CellsInView:
         self.result: Result = shown.result
         self.history: History = shown.history
         self.planes: ImagePlanes = shown.planes
-        self.category = min(shown.result.categories, default=1)
         self._mode = "overlap"
         self._selected: tuple[int, ...] = ()
         self._plane = current_index(session.viewer, shown.source(), shown.planes)
@@ -128,6 +125,16 @@ class CellsInView:
             self.finish()
             self._mode = mode
             self.mode_changed.emit(mode)
+
+    @property
+    def category(self) -> int:
+        """The category of new cells: the one chosen last in this viewer, if the image has it."""
+        chosen = self.session.new_category
+        return chosen if chosen in self.result.categories else min(self.result.categories, default=1)
+
+    @category.setter
+    def category(self, category: int) -> None:
+        self.session.new_category = category
 
     def require_flat(self) -> None:
         """Check that the cells that a tool would change are visible.

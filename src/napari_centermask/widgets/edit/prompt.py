@@ -17,6 +17,7 @@ from napari_centermask.core.errors import UserError
 from napari_centermask.core.instances import Instance
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.edit.drawing import draw, drawing_in
+from napari_centermask.widgets.edit.keys import KEYS
 from napari_centermask.widgets.work.engine_cache import cached_engine
 from napari_centermask.widgets.work.gate import guarded
 from napari_centermask.widgets.work.tasks import ENGINE_LOCK, Failed
@@ -32,8 +33,8 @@ Kind = Literal["box", "click", "prepare"]
 _SAME_PLACE = 0.5  # fraction of the last cell that a new answer covers if it is a redrawing of that cell
 _KEPT_PLANES = 4  # whose tiles stay in memory: a choice, some 50 MB each
 _HINTS = {
-    "box": "Drag a box around a cell. To redraw it, drag another box around it. Esc ends.",
-    "click": "Click the middle of a cell. To redraw it, click it again. Esc ends.",
+    "box": "Drag a box around a cell. To redraw it, drag another box around it; {key} accepts it. Esc ends.",
+    "click": "Click the middle of a cell. To redraw it, click it again; {key} accepts it. Esc ends.",
 }
 
 
@@ -83,8 +84,18 @@ class Prompts:
         """Start drawing; each box or click becomes a cell, until Esc, or until one replaces a cell."""
         edits = self._edits()
         done = partial(self._on_drawn, kind, replace_id)
-        draw(edits, kind, done, hint=_HINTS[kind], repeat=not replace_id)
+        key = KEYS.key("accept")
+        drawing = draw(edits, kind, done, hint=_HINTS[kind].format(key=key or "Review"), repeat=not replace_id)
+        if key:
+            drawing.layer.bind_key(key, lambda _: self._accept_last(), overwrite=True)
         self._prepare(edits)
+
+    def _accept_last(self) -> None:
+        """Accept the last draft, without putting the box or click away."""
+        edits = self._edits()
+        cell = None if edits is None else edits.result.get(edits.current_plane, self._last)
+        if edits is not None and cell is not None:
+            edits.run_tool("accept", (cell.id,))
 
     def _prepare(self, edits: EditSession) -> None:
         """Compute the features at the centre of the view while the prompt is drawn."""
@@ -148,7 +159,7 @@ class Prompts:
         id = request.id or self._redrawn(edits, request, answer)
         shape: dict[str, Any] = {"mask": answer.mask, "origin": answer.box[:2], "mode": edits.mode}
         if id and edits.result.get(request.plane, id) is not None:
-            edits.run_tool("redraw", (id,), plane=request.plane, **shape, mask_quality=answer.mask_quality)
+            edits.run_tool("redraw", (id,), plane=request.plane, **shape, **_draft(answer))
         else:
             edit = edits.run_tool("new_cell", plane=request.plane, keep_tool=True, **shape, **self._fields(edits, answer))
             id = 0 if edit is None else next((c.id for c in edit.changes if c.before is None), 0)
@@ -165,10 +176,9 @@ class Prompts:
         """Fields of a new cell from the model's answer: its category, if the image has several."""
         categories = edits.result.categories
         several = len(categories) > 1 and answer.category in categories
-        fields = {
+        fields: dict[str, Any] = {
             "category": answer.category if several else edits.category,
-            "mask_quality": answer.mask_quality,
-            "source": answer.source,
+            **_draft(answer),
         }
         if several and len(answer.probabilities) == len(categories):
             fields["probabilities"] = answer.probabilities
@@ -180,6 +190,11 @@ class Prompts:
         if last is None or covered_part(last, [answer]) < _SAME_PLACE or covered_part(answer, [last]) < _SAME_PLACE:
             return 0
         return last.id
+
+
+def _draft(answer: Instance) -> dict[str, Any]:
+    """Fields that wait for a person's judgement."""
+    return {name: getattr(answer, name) for name in ("score", "mask_quality", "source", "status")}
 
 
 def _is_open(edits: EditSession | None) -> bool:

@@ -22,6 +22,7 @@ from napari_centermask.widgets.project.session import project_session_of
 from napari_centermask.widgets.project.state import controls, progress_text
 from napari_centermask.widgets.project.view import HeadBox, NavigationBox
 from napari_centermask.widgets.viewer.dock import Dock
+from napari_centermask.widgets.viewer.save_button import SaveButton
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -75,7 +76,9 @@ class ProjectDock(Dock):
         layout.setSpacing(8)
         for part in (self.head, self.message, self.navigation):
             layout.addWidget(part)
+        self.save_cells = SaveButton(self.session.session, lambda: self.session.layer)
         layout.addWidget(self.tabs, 1)
+        layout.addWidget(self.save_cells)
 
     def sizeHint(self) -> QSize:
         """As wide as the CenterMask dock."""
@@ -183,6 +186,7 @@ class ProjectDock(Dock):
         self._refresh()
 
     def _on_result_changed(self, source: Image) -> None:
+        self.save_cells.refresh()
         if self.project is None:
             self._categories.show()
 
@@ -212,6 +216,7 @@ class ProjectDock(Dock):
         for name, control in shown.items():
             show_control(getattr(self.head, name, None) or getattr(self.navigation, name), control)
         self.navigation.count.setText(progress_text(state))
+        self.save_cells.refresh()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
         """Stop making thumbnails while they are hidden."""

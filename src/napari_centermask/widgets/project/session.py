@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import ref
@@ -10,9 +11,10 @@ from weakref import ref
 import numpy as np
 from psygnal import Signal
 
-from napari_centermask.core.errors import BadImage, BadProject, UserError
+from napari_centermask.core.errors import BadImage, BadModel, BadProject, UserError
 from napari_centermask.io.images import read_image
 from napari_centermask.io.project import Project
+from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.project.loading import (
     FEW,
@@ -88,6 +90,8 @@ class ProjectSession:
         self._links, self._project_links = Connections(), Connections()
         self._links.add(self.loader.loaded, self._on_loaded)
         self._links.add(viewer.layers.events.removed, self._on_removed)
+        self.in_use = state_of(viewer).in_use
+        self._links.add(self.in_use.changed, self._use_categories)
 
     @property
     def viewer(self) -> Viewer:
@@ -151,7 +155,14 @@ class ProjectSession:
         self.project = project
         self._project_links.end()
         self._project_links.add(project.changed, self._on_changed)
+        self._use_categories(self.in_use.name)
         self.project_changed.emit()
+
+    def _use_categories(self, model: str) -> None:
+        """A new project has the categories of the model in use, so that cells drawn by hand are of the same kind as its cells."""
+        if self.project is not None:
+            with suppress(BadModel):
+                self.project.use_categories(find_model(model or SegmentSettings().model).card.model.categories)
 
     def close(self) -> None:
         """Save and close the project; what cannot be saved stays in its journal."""

@@ -24,6 +24,7 @@ from napari_centermask.widgets.segment.scope import chosen_planes, draw_region, 
 from napari_centermask.widgets.segment.view import AdvancedBox, ImageBox, ModelBox
 from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.planes import ImagePlanes, axes_note, channel_names, guess_channel_axis
+from napari_centermask.widgets.viewer.save_button import SaveButton
 from napari_centermask.widgets.viewer.sight import bring_into_view, why_unseen
 from napari_centermask.widgets.viewer.view import current_index
 from napari_centermask.widgets.work.gate import attempt
@@ -59,6 +60,8 @@ class SegmentDock(Dock):
         self.image, self.model, self.run = ImageBox(layers), ModelBox(), RunBox()
         self.result = ResultPart(self.session, self.links)
         self.cells = self.result.box
+        self.save = SaveButton(self.session, lambda: self.source)
+        self.cells.form.addRow(self.save)
         self.illumination = Illumination(self._viewer, lambda: (self.source, self._planes_or_none()))
         self.advanced = AdvancedBox()
         stack(self, (self.image, self.model, self.run, self.cells, self.illumination.box, self.advanced))
@@ -279,3 +282,4 @@ class SegmentDock(Dock):
         self.image.show_unseen(shown.note)
         self.image.draw.setVisible(shown.shows_draw)
         self.cells.show_controls(shown)
+        self.save.refresh()

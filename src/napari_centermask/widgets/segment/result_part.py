@@ -50,6 +50,7 @@ class CellsBox(QWidget):
         form.addRow(label("Colours"), self.colours)
         form.addRow(self.legend)
         form.addRow(row(self.outlines, self.hatch, stretch=1))
+        self.form = form
         self.show_none()
 
     def show_none(self) -> None:

@@ -37,6 +37,8 @@ class DockState:
         Whether it was asked to pause and has not paused yet.
     can_resume, has_model
         Whether the shown run has a checkpoint to continue from, and a model.
+    rest
+        What the time limit left out of the shown run, in words; empty if it did not cut the run short.
     other
         Name of another run that is training now.
     name
@@ -63,6 +65,7 @@ class DockState:
     is_pausing: bool = False
     can_resume: bool = False
     has_model: bool = False
+    rest: str = ""
     other: str = ""
     name: str = ""
     installed: str = ""
@@ -161,8 +164,9 @@ def _pause(state: DockState) -> Control:
             return control("Continue the run.", text="Resume")
         pausing = "The run pauses after this step." if state.is_pausing else ""
         return control("Pause the run after this step; its state is saved.", _stopping(state), pausing, text="Pause")
-    has_rest = state.can_resume and state.run != "done"
-    return control("Continue the run.", _other(state) if has_rest else "The run has ended.", text="Resume")
+    has_rest = state.can_resume and (state.run != "done" or bool(state.rest))
+    does = f"Train the rest without a time limit: {state.rest}." if state.rest else "Continue the run."
+    return control(does, _other(state) if has_rest else "The run has ended.", text="Continue")
 
 
 def _install(state: DockState) -> Control:

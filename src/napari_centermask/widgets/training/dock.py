@@ -34,6 +34,7 @@ from napari_centermask.widgets.training.view import (
     settle,
 )
 from napari_centermask.widgets.viewer.dock import Dock
+from napari_centermask.widgets.work.run_state import rest_of
 
 if TYPE_CHECKING:
     from napari_centermask.widgets.training.run_watch import RunUpdate
@@ -128,6 +129,7 @@ class TrainDock(Dock):
             is_pausing=training.is_pausing,
             can_resume=update is not None and update.can_resume,
             has_model=update is not None and update.model is not None,
+            rest=rest_of(training.state),
             other=others[0].name if others else "",
             name=self.new_model.name.text(),
             installed=training.installed,

@@ -46,8 +46,10 @@ class Plan:
     def summary(self) -> str:
         """A summary in a line or two."""
         s = self.settings
-        most = "" if s.minutes is None else f", {duration(60 * s.minutes)} at most"
-        return f"{self.reasons.get('steps', '')}: {s.steps:,} steps of {s.batch} tiles of {s.tile} px{most}"
+        text = f"{self.reasons.get('steps', '')}: {s.steps:,} steps of {s.batch} tiles of {s.tile} px"
+        if s.minutes is not None:
+            text += f", or as many as {duration(60 * s.minutes)} of training allow"
+        return f"{text}. The time left, with evaluations and the comparison, is known after the first steps."
 
     def drop(self) -> None:
         """Remove the run folder of a plan that was not started."""

@@ -150,9 +150,11 @@ class Training:
             self.changed.emit()
 
     def resume(self) -> None:
-        """Resume a paused job, or restart an ended one from its last state."""
+        """Resume a paused job, or restart an ended one from its last state, without the time limit if that ended it."""
         if self.job is not None and self.is_alive:
             self.job.resume()
+        elif self.state.is_limited:
+            self.retry(minutes=None)
         else:
             self.retry()
 

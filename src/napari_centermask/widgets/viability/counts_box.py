@@ -10,8 +10,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QTabWidget, QVBoxLayout, QWidget
 
 from napari_centermask.widgets.viability.counts_table import CountsTable, percent
-from napari_centermask.widgets.viability.measuring import axis_names
 from napari_centermask.widgets.viability.plot import ViabilityPlot
+from napari_centermask.widgets.viewer.measured import axis_names
 
 if TYPE_CHECKING:
     from napari_centermask.core.result import Index

@@ -13,8 +13,9 @@ from qtpy.QtWidgets import QFileDialog
 from napari_centermask.core.counted import counted
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.files import check_path
-from napari_centermask.widgets.viability.measuring import Written, measure_all, measured_layer, measured_project
+from napari_centermask.widgets.viability.measuring import measured_project
 from napari_centermask.widgets.viability.view import ExportButton
+from napari_centermask.widgets.viewer.measured import Written, measure_all, measured_layer
 from napari_centermask.widgets.work.connections import Connections
 from napari_centermask.widgets.work.runner import Runner
 

@@ -121,4 +121,4 @@ def _name(source: Image) -> str:
 
 
 def _is_by_a_person(result: Result) -> bool:
-    return bool(result.reviewed_planes) or any(cell.status != "predicted" for cell in result)
+    return bool(result.reviewed_planes) or any(cell.status != "predicted" or cell.is_draft for cell in result)

@@ -41,6 +41,8 @@ class Session:
         Emitted with the image layer whose result was created, replaced by a run, shown from another score on, or removed.
     settled
         Emitted with the image layer shortly after the last of a series of edits, when features and colours are updated.
+    new_category
+        Id of the category that was chosen last for new cells; 0 until one was.
     editing
         The active correction; None if there is none.
     canvas
@@ -56,6 +58,7 @@ class Session:
         self._viewer = ref(viewer)
         self._shown: WeakKeyDictionary[Image, Shown] = WeakKeyDictionary()
         self.editing: Correction | None = None
+        self.new_category = 0
         self.canvas = Canvas(viewer)
         self.run = ImageRun(self._take)
         self.runner = self.run.runner

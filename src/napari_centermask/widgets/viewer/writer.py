@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_centermask.core.compose import from_label_image
+from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.result import Result
 from napari_centermask.io.coco.document import write_coco as _write_coco
 from napari_centermask.io.coco.records import records_of
@@ -22,7 +23,7 @@ from napari_centermask.widgets.viewer.state import note_saved
 def write_coco(path: str, data: object, attributes: dict[str, Any]) -> list[str]:
     """Write the cells above the threshold, including hidden parts, as COCO instances."""
     result = _result(data, attributes)
-    records = records_of(result, _file_name(result.name, result), extra=pixel_size(attributes), shown=True)
+    records = records_of(result, file_name_of(result), extra=pixel_size(attributes), shown=True)
     _write_coco(Path(path), records)
     note_saved(result)
     return [path]
@@ -52,6 +53,33 @@ def write_cellpose(path: str, data: object, attributes: dict[str, Any]) -> list[
     return write_as("cellpose", path.removesuffix(".npy").removesuffix("_seg") + "_seg.npy", data, attributes)
 
 
+def write_selected(
+    write: Callable[[str, object, dict[str, Any]], list[str]],
+    path: str,
+    layers: Sequence[tuple[object, dict[str, Any], str]],
+) -> list[str]:
+    """Write the cells of several selected layers: those that show one image's cells are saved as its cells, once.
+
+    Raises
+    ------
+    BadSettings
+        If they show the cells of several images, or layers of other cells are among them.
+    """
+    results = {id(a.get("metadata", {}).get(KEY)): (data, a) for data, a, _ in layers if KEY in a.get("metadata", {})}
+    if len(results) != 1:
+        raise BadSettings("The selected layers do not belong to one image. Select the cells of one image and save them.")
+    ((data, attributes),) = results.values()
+    return write(path, data, attributes)
+
+
+write_selected_coco = partial(write_selected, write_coco)
+write_selected_labels = partial(write_selected, write_labels)
+write_selected_imagej = partial(write_selected, write_imagej)
+write_selected_geojson = partial(write_selected, write_geojson)
+write_selected_ome_zarr = partial(write_selected, write_ome_zarr)
+write_selected_cellpose = partial(write_selected, write_cellpose)
+
+
 def _result(data: object, attributes: dict[str, Any]) -> Result:
     """Our own result, or the cells of any label layer."""
     result = attributes.get("metadata", {}).get(KEY)
@@ -68,9 +96,9 @@ def _result(data: object, attributes: dict[str, Any]) -> Result:
     return result
 
 
-def _file_name(name: str, result: Result) -> str:
+def file_name_of(result: Result) -> str:
     """Name of the image's file; for layers without a file, the name that saving the image would give."""
-    path = Path(name)
+    path = Path(result.name)
     return path.name if path.suffix else f"{path.name}.{'tif' if result.leading else 'png'}"
 
 

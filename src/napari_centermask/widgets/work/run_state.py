@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_centermask.core.counted import counted
 from napari_centermask.events import (
     LOSS,
     DoneEvent,
@@ -27,7 +28,7 @@ STATES = {
     "paused": "Paused",
     "stopping": "Stopping after this step",
     "done": "Finished",
-    "stopped": "Stopped; Resume continues",
+    "stopped": "Stopped; Continue goes on",
     "failed": "Failed",
 }
 
@@ -60,6 +61,10 @@ class RunState:
         Seconds of training at some steps, evaluations not counted; empty where nothing recorded them.
     seconds_left
         For the steps only, during training steps; None in other stages. `time_left` includes the evaluations.
+    evaluate_every, minutes, compares
+        As in `events.StartEvent`.
+    is_limited
+        Whether the time limit ended the run before its last step.
     """
 
     state: str = "starting"
@@ -74,6 +79,10 @@ class RunState:
     precision: str = ""
     batch: int = 0
     tile: int = 0
+    evaluate_every: int = 0
+    minutes: float | None = None
+    compares: bool = False
+    is_limited: bool = False
     losses: dict[str, Curve] = field(default_factory=dict)
     scores: dict[str, Curve] = field(default_factory=dict)
     clock: Curve = field(default_factory=Curve)
@@ -104,7 +113,8 @@ class RunState:
         self.step, self.steps = event.step, event.steps
         self.batch, self.tile = event.batch or 0, event.tile or 0
         self.device, self.precision = event.device, event.precision
-        self.stage, self.seconds_left, self.model = "", None, None
+        self.evaluate_every, self.minutes, self.compares = event.evaluate_every or 0, event.minutes, event.compares
+        self.stage, self.seconds_left, self.model, self.is_limited = "", None, None, False
 
     def _on_stage(self, event: StageEvent) -> None:
         self.stage = event.name
@@ -132,7 +142,7 @@ class RunState:
 
     def _on_done(self, event: DoneEvent) -> None:
         self.stage, self.seconds_left = "", None
-        self.part = self.part if event.stopped else 1.0
+        self.part, self.is_limited = self.part if event.stopped else 1.0, event.limited
         self.model = None if event.model is None else Path(event.model)
 
     def minutes(self, steps: Sequence[int]) -> list[float]:
@@ -140,8 +150,31 @@ class RunState:
         return (np.interp(steps, [0, *self.clock.steps], [0, *self.clock.values]) / 60).tolist()
 
     @property
+    def last_step(self) -> int:
+        """The step at which the run will end: the last one, or the one that the time limit is expected to allow."""
+        return min(self.steps, max(self.step, round(self.step / self.part))) if self.part and self.step else self.steps
+
+    @property
+    def seconds_of_rest(self) -> float | None:
+        """Seconds that the steps which the time limit left out would take, as measured; None if unknown."""
+        if not self.clock.steps or not self.clock.steps[-1]:
+            return None
+        return (self.steps - self.step) * self.clock.values[-1] / self.clock.steps[-1]
+
+    @property
     def time_left(self) -> float | None:
-        """Seconds until the last step, assuming evaluations as frequent and long as before; None if unknown."""
+        """Seconds until the end, comparison included; None if unknown.
+
+        Evaluations are assumed to take as long as the last one, and the comparison, which evaluates both models, as long as two.
+        """
+        if self.seconds_left is not None and self.evaluation_seconds is not None and self.evaluate_every:
+            n_left = math.ceil((self.last_step - self.step) / self.evaluate_every) + (2 if self.compares else 0)
+            return self.seconds_left + n_left * self.evaluation_seconds
+        return self._time_left_without_plan
+
+    @property
+    def _time_left_without_plan(self) -> float | None:
+        """The same for runs of earlier versions, which do not say how often they evaluate; without the comparison."""
         n_done = sum(step > 0 for step in self.scores["AP"].steps) if "AP" in self.scores else 0
         if self.seconds_left is None or self.evaluation_seconds is None or not n_done or not self._evaluated:
             return self.seconds_left
@@ -150,14 +183,29 @@ class RunState:
 
     @property
     def title(self) -> str:
-        """One line: the stage and the progress."""
+        """A line or two: the stage and the progress, or how the run ended."""
+        if self.state == "done" and self.is_limited:
+            limit = "The time limit" if self.minutes is None else f"The limit of {duration(60 * self.minutes)}"
+            return f"{limit} ended the training after {self.step:,} of {self.steps:,} steps."
         text = STATES.get(self.state, self.state)
         if self.state == "running" and self.stage:
             text = self.stage.capitalize()
         if self.steps and self.step:
             text += f" · step {self.step:,} of {self.steps:,}"
-        if self.state == "running" and self.time_left is not None:
-            text += f" · {duration(self.time_left)} left"
+        if self.state == "running":
+            text += self._rest
+        return text
+
+    @property
+    def _rest(self) -> str:
+        """What is still to come, as far as it was measured."""
+        text = ""
+        if self.step and self.last_step < 0.95 * self.steps:
+            text += f" · the time limit ends it near step {self.last_step:,}"
+        if self.time_left is not None:
+            text += f" · about {duration(self.time_left)} left"
+        elif self.stage == TRAINING and not self.step:
+            text += " · measuring the time of a step"
         return text
 
     @property
@@ -167,6 +215,15 @@ class RunState:
         parts.append("" if self.memory_mb is None else f"{self.memory_mb / 1000:.1f} GB")
         parts.append(f"{self.batch} tiles of {self.tile} px" if self.batch and self.tile else "")
         return " · ".join(p for p in parts if p)
+
+
+def rest_of(state: RunState) -> str:
+    """What the time limit left out of a run: "283 steps, about 26 min"; empty if it did not cut the run short."""
+    if not state.is_limited:
+        return ""
+    seconds = state.seconds_of_rest
+    steps = counted(state.steps - state.step, "step")
+    return steps if seconds is None else f"{steps}, about {duration(seconds)} as measured, and the evaluations"
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,97 @@
+"""Cells are saved from a dock in every format, also where cells and outlines are selected together."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+from napari_centermask.io.coco.document import read_coco
+from napari_centermask.io.formats import FORMATS
+from napari_centermask.widgets.viewer.saving import MEASURES, chosen, filters, save_control
+
+FILTER = {name: text for text, name in filters().items()}
+
+
+@pytest.mark.parametrize(
+    ("typed", "format", "expected"),
+    [
+        ("cells", "coco", ("cells.json", "coco")),
+        ("cells.json", "coco", ("cells.json", "coco")),
+        ("cells.json", "labels", ("cells.json", "coco")),  # what was typed says what is wanted
+        ("cells", "labels", ("cells_labels.tif", "labels")),
+        ("cells.tif", "coco", ("cells.tif", "labels")),
+        ("cells.npy", "cellpose", ("cells_seg.npy", "cellpose")),
+        ("cells", "imagej", ("cells_rois.zip", "imagej")),
+        ("cells.zarr", "coco", ("cells.zarr", "ome-zarr")),
+        ("plate.1", "measures", ("plate.1.csv", "measures")),
+    ],
+)
+def test_the_typed_ending_or_else_the_filter_decides(typed, format, expected):
+    path, name = chosen(typed, FILTER[format])
+    assert (path.name, name) == expected
+
+
+def test_all_formats_and_the_measurements_are_offered_coco_first():
+    assert list(filters().values()) == [*FORMATS, MEASURES]
+    assert next(iter(filters())) == "COCO instances (*.json)"
+
+
+@pytest.mark.parametrize(
+    ("image", "n", "reason"), [("", 0, "There is no image."), ("a", 0, "'a' has no cells to save."), ("a", 2, "")]
+)
+def test_the_button_says_why_there_is_nothing_to_save(image, n, reason):
+    shown = save_control(image, n)
+    assert shown.enabled == (not reason)
+    assert reason in shown.tooltip
+
+
+@pytest.fixture
+def segmented(viewer, dock, run_to_end, discs):
+    viewer.add_image(discs(), name="discs")
+    assert not dock.save.isEnabled()
+    run_to_end()
+    return dock
+
+
+@pytest.mark.parametrize("format", [name for name in FORMATS if name != "ome-zarr"])
+def test_every_format_is_saved_by_the_button(segmented, format, tmp_path, qtbot, notices):
+    path = tmp_path / f"cells{FORMATS[format].ending}"
+    segmented.save.save(str(path), FILTER[format])
+    qtbot.waitUntil(lambda: not segmented.save.runner.is_running, timeout=20_000)
+    (result,) = FORMATS[format].read(path).results
+    assert len(result) == 3
+    assert any(text.startswith(f"Saved 3 cells in {path}") for text in notices())
+
+
+def test_measurements_are_a_table_with_a_row_for_each_cell(segmented, tmp_path, qtbot):
+    segmented.save.save(str(tmp_path / "cells"), FILTER[MEASURES])
+    qtbot.waitUntil(lambda: not segmented.save.runner.is_running, timeout=20_000)
+    with (tmp_path / "cells.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 3
+    assert float(rows[0]["mean_Grey"]) > 0
+
+
+def test_the_image_is_never_replaced_by_its_cells(viewer, dock, run_to_end, discs, tmp_path, qtbot, notices):
+    import tifffile
+
+    path = tmp_path / "discs.tif"
+    tifffile.imwrite(path, discs())
+    viewer.open(path, plugin="napari")
+    run_to_end()
+    before = path.read_bytes()
+    dock.save.save(str(path), FILTER["labels"])
+    qtbot.waitUntil(lambda: not dock.save.runner.is_running, timeout=20_000)
+    assert path.read_bytes() == before
+    assert "writing would replace it" in notices()[-1]
+
+
+@pytest.mark.usefixtures("plugin")
+def test_cells_and_outlines_selected_together_are_saved_as_the_cells(viewer, segmented, tmp_path):
+    viewer.layers.selection = {viewer.layers["discs cells"], viewer.layers["discs outlines"]}
+    assert viewer.layers.save(str(tmp_path / "out.json"), selected=True) == [str(tmp_path / "out.json")]
+    (record,) = read_coco(tmp_path / "out.json")
+    assert len(record.instances) == 3
+    assert all(np.count_nonzero(c.mask) > 100 for c in record.instances)
