@@ -247,7 +247,7 @@ def matching(own: Mapping[int, str], names: Collection[str]) -> dict[str, int]:
     A model's only category is an only one of our own, whatever the two are called: cells of a model, and those drawn beside them,
     are of one kind.
     """
-    known = {name: c for c, name in reversed(own.items())}
+    known = {name: c for c, name in reversed(list(own.items()))}
     if len(own) == 1 and len(names) == 1:
         known |= dict.fromkeys(names, next(iter(own)))
     return known

@@ -69,3 +69,14 @@ def test_run_names_its_image_and_says_if_that_is_not_seen():
     assert controls(READY).note == ""
     unseen = replace(READY, unseen="This image is hidden.")
     assert controls(unseen).note == "This image is hidden. Run brings it into view."
+
+
+def test_a_model_that_does_not_suit_is_doubted_with_a_way_on():
+    poor = replace(READY, model="nuclei", misfit="It found no cells.")
+    assert controls(READY).doubt == ""
+    assert controls(poor).doubt == (
+        "'nuclei' does not seem to suit this image. It found no cells. Compare the diameter with the circle, draw about 20 cells "
+        "and fine-tune."
+    )
+    assert "try 'cells', or draw" in controls(replace(poor, other_model="cells")).doubt
+    assert controls(replace(poor, is_running=True)).doubt == ""

@@ -148,3 +148,34 @@ def test_importing_the_widgets_imports_no_runtime():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert len(names) > 50
     assert done.stdout.strip() == ""
+
+
+def few_good(discs):
+    """One clear disc among eleven faint ones."""
+    centres = [(y, x) for y in range(30, 240, 60) for x in range(30, 180, 60)]
+    return discs(centres, shape=(256, 192), values=[1.0] + [0.46] * 11)
+
+
+def test_a_model_that_finds_hardly_anything_is_doubted_until_that_is_put_away(viewer, dock, run_to_end, discs):
+    good = viewer.add_image(discs(values=(1.0, 0.95, 0.9)), name="good")
+    run_to_end()
+    assert dock.doubt.isHidden()
+    viewer.add_image(few_good(discs), name="poor")
+    run_to_end()
+    assert not dock.doubt.isHidden()
+    assert "'fake' does not seem to suit this image. Only 1 of 12 candidates reach" in dock.doubt.text.text()
+    viewer.layers.selection.active = good
+    assert dock.doubt.isHidden()
+    viewer.layers.selection.active = viewer.layers["poor"]
+    assert not dock.doubt.isHidden()
+    next(button for button in dock.doubt.buttons if button.text() == "Close").click()
+    assert dock.doubt.isHidden()
+
+
+@pytest.mark.usefixtures("plugin")
+def test_one_button_opens_the_way_to_a_model_of_your_own(viewer, dock, run_to_end, discs):
+    viewer.add_image(few_good(discs), name="poor")
+    run_to_end()
+    next(button for button in dock.doubt.buttons if button.text() == "Draw and fine-tune").click()
+    docks = " ".join(viewer.window.dock_widgets)
+    assert all(name in docks for name in ("Project", "Fine-tune", "Correct"))

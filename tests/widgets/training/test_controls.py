@@ -110,9 +110,7 @@ def test_one_button_pauses_and_resumes(state, text, resumes):
 def test_a_run_that_the_time_limit_cut_short_can_go_on_and_says_what_is_left():
     cut = controls(replace(DONE, can_resume=True, rest="283 steps, about 26 min as measured"))
     assert cut.pause.enabled
-    assert cut.pause.tooltip == (
-        "Train the rest without a time limit: 283 steps, about 26 min as measured."
-    )
+    assert cut.pause.tooltip == ("Train the rest without a time limit: 283 steps, about 26 min as measured.")
     assert not controls(replace(DONE, can_resume=True)).pause.enabled
     assert not controls(replace(DONE, can_resume=True, rest="283 steps", other="first")).pause.enabled
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from weakref import ref
 
 from qtpy.QtCore import QEvent, QObject, QPoint, Qt
+from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_centermask.widgets.edit.tool_in_hand import tool_in_hand
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 _BESIDE = QPoint(16, 14)  # screen pixels from the pointer: a choice, clear of the cross and of a small brush
 _STYLE = "background: rgba(20, 20, 24, 170); color: #ffd166; padding: 1px 5px; border-radius: 4px;"
+
+
+def _point(event: QMouseEvent) -> QPoint:
+    """Where the pointer is; Qt 5 and 6 name it differently."""
+    return event.position().toPoint() if hasattr(event, "position") else event.pos()
 
 
 class PointerNote(QObject):
@@ -80,8 +86,9 @@ class PointerNote(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Keep the note beside the pointer; it goes when the pointer leaves the canvas."""
         label = self.label
-        if label is not None and event.type() == QEvent.Type.MouseMove and label.text():
-            label.move(self._place(event.position().toPoint(), label))
+        is_move = isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseMove
+        if label is not None and is_move and label.text():
+            label.move(self._place(_point(event), label))
             label.show()
         elif label is not None and event.type() == QEvent.Type.Leave:
             label.hide()

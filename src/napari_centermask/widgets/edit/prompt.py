@@ -161,7 +161,9 @@ class Prompts:
         if id and edits.result.get(request.plane, id) is not None:
             edits.run_tool("redraw", (id,), plane=request.plane, **shape, **_draft(answer))
         else:
-            edit = edits.run_tool("new_cell", plane=request.plane, keep_tool=True, **shape, **self._fields(edits, answer))
+            edit = edits.run_tool(
+                "new_cell", plane=request.plane, keep_tool=True, **shape, **self._fields(edits, answer)
+            )
             id = 0 if edit is None else next((c.id for c in edit.changes if c.before is None), 0)
         self._last = id
         cell = edits.result.get(request.plane, id)

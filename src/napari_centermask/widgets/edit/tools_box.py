@@ -171,7 +171,8 @@ class PaintBox(QWidget):
         form = titled_form(self, "Painting over other cells")
         self.keeps = QCheckBox("Keep the tool for the next cell")
         self.keeps.setToolTip(
-            "The tool stays in hand when you go on to another cell. Otherwise, the next click selects; Control-click keeps it once."
+            "The tool stays in hand when you go on to another cell. Otherwise, the next click selects; "
+            "Control-click keeps it once."
         )
         self.keeps.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         form.addRow(_equal(buttons))

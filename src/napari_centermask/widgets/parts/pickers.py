@@ -207,6 +207,11 @@ class ModelCombo(QComboBox):
         """The chosen model's card, None if there is no model."""
         return self._cards.get(self.currentText())
 
+    @property
+    def categories(self) -> dict[str, list[str]]:
+        """The categories of each model on offer."""
+        return {name: list(card.model.categories) for name, card in self._cards.items()}
+
     def showPopup(self) -> None:
         """List the models again whenever the list is opened."""
         self.reload()

@@ -36,6 +36,10 @@ class DockState:
         Whether a diameter is given.
     has_result
         Whether the image has cells.
+    model, misfit
+        The chosen model, and why the one of the last run does not seem to suit the image; empty if it does.
+    other_model
+        A model of another kind of cells to try; empty if there is none.
     """
 
     image: str = ""
@@ -48,6 +52,9 @@ class DockState:
     scope: str = PLANE
     has_diameter: bool = False
     has_result: bool = False
+    model: str = ""
+    misfit: str = ""
+    other_model: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,8 @@ class Controls:
     ----------
     run
         Its text names the image.
+    doubt
+        That the model does not seem to suit the image, and what to do; empty if it does.
     note
         What to know about the chosen image before a run; empty for nothing.
     draw
@@ -79,6 +88,7 @@ class Controls:
     hatch: Control
     shows_draw: bool
     note: str = ""
+    doubt: str = ""
 
 
 def controls(state: DockState) -> Controls:
@@ -106,6 +116,17 @@ def controls(state: DockState) -> Controls:
         hatch=control("Hatch the pixels that several cells share.", no_cells),
         shows_draw=state.scope == REGION,
         note=f"{state.unseen} Run brings it into view." if state.unseen else "",
+        doubt=_doubt(state),
+    )
+
+
+def _doubt(state: DockState) -> str:
+    if not state.misfit or state.is_running:
+        return ""
+    other = f"try '{state.other_model}', or " if state.other_model else ""
+    return (
+        f"'{state.model}' does not seem to suit this image. {state.misfit} Compare the diameter with the circle, {other}"
+        "draw about 20 cells and fine-tune."
     )
 
 

@@ -10,10 +10,12 @@ from napari.utils.notifications import show_info
 from qtpy.QtCore import QSignalBlocker, QSize
 
 from napari_centermask.core.errors import BadImage, UserError
+from napari_centermask.core.misfit import other_model
 from napari_centermask.pipeline import Plane, with_card_defaults
 from napari_centermask.pipeline.channels import missing_channels
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.parts.layout import WIDTH, stack
+from napari_centermask.widgets.parts.message_bar import MessageBar
 from napari_centermask.widgets.parts.pickers import LayerCombo, show_control
 from napari_centermask.widgets.parts.run_box import RunBox
 from napari_centermask.widgets.segment.controls import ALL, PLANE, DockState, controls
@@ -22,6 +24,7 @@ from napari_centermask.widgets.segment.layers import DiameterCircle, show_classe
 from napari_centermask.widgets.segment.result_part import ResultPart
 from napari_centermask.widgets.segment.scope import chosen_planes, draw_region, scopes
 from napari_centermask.widgets.segment.view import AdvancedBox, ImageBox, ModelBox
+from napari_centermask.widgets.segment.way_to_own_model import open_fine_tuning
 from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.planes import ImagePlanes, axes_note, channel_names, guess_channel_axis
 from napari_centermask.widgets.viewer.save_button import SaveButton
@@ -64,7 +67,8 @@ class SegmentDock(Dock):
         self.cells.form.addRow(self.save)
         self.illumination = Illumination(self._viewer, lambda: (self.source, self._planes_or_none()))
         self.advanced = AdvancedBox()
-        stack(self, (self.image, self.model, self.run, self.cells, self.illumination.box, self.advanced))
+        self.doubt, self._doubt = MessageBar(), ""
+        stack(self, (self.image, self.model, self.run, self.doubt, self.cells, self.illumination.box, self.advanced))
 
     def sizeHint(self) -> QSize:
         """Wide enough for its rows, and no wider than it needs beside an image."""
@@ -148,7 +152,7 @@ class SegmentDock(Dock):
             show_info(f"{source.name} has no {', '.join(missing)}: these channels are empty for the model.")
         whole = scope == ALL or (scope == PLANE and not planes.leading)
         self.session.segment(source, planes, chosen, settings, keep=not whole)
-        bring_into_view(self.session, source)
+        bring_into_view(self._viewer, source, self.session.cell_layers)
         self._refresh()
 
     def _chosen(self) -> tuple[Image, ImagePlanes, Index]:
@@ -246,6 +250,25 @@ class SegmentDock(Dock):
             self.result.show_image(source)
             self._refresh()
 
+    def _show_doubt(self, text: str) -> None:
+        """Say that the model does not seem to suit the image, with buttons that lead on."""
+        if text == self._doubt:
+            return
+        self._doubt = text
+        if not text:
+            self.doubt.clear()
+            return
+        other = self.state().other_model
+        tries = [(f"Try {other}", lambda: self.model.models.choose(other))] if other else []
+        way = ("Draw and fine-tune", lambda: open_fine_tuning(self._viewer))
+        self.doubt.show_message(text, [*tries, way, ("Close", self._forget_doubt)])
+
+    def _forget_doubt(self) -> None:
+        shown = self.session.shown(self.source)
+        if shown is not None:
+            shown.misfit = ""
+        self._refresh()
+
     def state(self) -> DockState:
         """The state that the buttons depend on."""
         shown, active = self.session.shown(self.source), self._viewer.layers.selection.active
@@ -265,6 +288,9 @@ class SegmentDock(Dock):
             scope=self.image.scope.currentData(),
             has_diameter=self.diameter is not None,
             has_result=shown is not None,
+            model="" if shown is None or shown.settings is None else shown.settings.model,
+            misfit="" if shown is None else shown.misfit,
+            other_model=other_model(self.model.models.currentText(), self.model.models.categories),
         )
 
     def _refresh(self) -> None:
@@ -280,6 +306,7 @@ class SegmentDock(Dock):
         ):
             show_control(button, control)
         self.image.show_unseen(shown.note)
+        self._show_doubt(shown.doubt)
         self.image.draw.setVisible(shown.shows_draw)
         self.cells.show_controls(shown)
         self.save.refresh()

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.utils.notifications import show_error, show_warning
 from psygnal import Signal
 
 from napari_centermask.core.counted import counted
+from napari_centermask.core.misfit import misfit
 from napari_centermask.widgets.work.connections import Connections
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed, Finished, run
@@ -97,11 +99,26 @@ class ImageRun:
             if value.left_out:
                 show_warning(_skipped(value))
             shown.diameter = value.diameter
-            self.reported.emit(f"{self.name}: {_summary(shown.result, value, seconds=time.perf_counter() - self._began)}")
+            shown.misfit = _misfit(shown)
+            self.reported.emit(
+                f"{self.name}: {_summary(shown.result, value, seconds=time.perf_counter() - self._began)}"
+            )
         elif value is not None and then is not None:
             self.reported.emit(then(value))
         else:
             self.reported.emit("Cancelled." if self.runner.cancelled else "Stopped by an error.")
+
+
+def _misfit(shown: Shown) -> str:
+    """Why the model of a run does not seem to suit the image."""
+    settings, result = shown.settings, shown.result
+    if settings is None or shown.diameter is None:
+        return ""
+    own = [c.score for c in result if c.status == "predicted" and not c.is_draft]
+    kept = [c for c in result if c.status != "predicted" or c.is_draft]
+    if kept:  # what a person decided hides what the model found
+        return ""
+    return misfit(np.array(own), threshold=settings.score, diameter=shown.diameter, shape=result.shape)
 
 
 def _skipped(end: Finished) -> str:

@@ -60,7 +60,9 @@ class Snapshot:
 def save_control(image: str, n_cells: int) -> Control:
     """The button that saves the cells of an image."""
     reason = "There is no image." if not image else "" if n_cells else f"'{image}' has no cells to save."
-    return control(f"Save the cells of '{image}' as COCO, labels, ImageJ, QuPath, Cellpose, OME-Zarr or a table.", reason)
+    return control(
+        f"Save the cells of '{image}' as COCO, labels, ImageJ, QuPath, Cellpose, OME-Zarr or a table.", reason
+    )
 
 
 def filters() -> dict[str, str]:

@@ -107,6 +107,11 @@ class Session:
                 return source
         return None
 
+    def cell_layers(self, source: Image) -> list[Layer]:
+        """The layers that show the cells of an image, as far as they exist."""
+        shown = self.shown(source)
+        return [] if shown is None else shown.own_layers
+
     def result(self, source: Image | None) -> Result | None:
         """The image's result; None if it has none."""
         shown = self.shown(source)

@@ -90,6 +90,8 @@ class Shown(Owner):
         Settings of the last run on the image; None before.
     diameter
         Diameter of a typical cell in the last run, in pixels; None before.
+    misfit
+        Why the model of the last run does not seem to suit the image; empty if it does, and after the message was put away.
     """
 
     edited = Signal(object)
@@ -116,6 +118,7 @@ class Shown(Owner):
         self.edits: Correction | None = None
         self.settings: SegmentSettings | None = None
         self.diameter: float | None = None
+        self.misfit = ""
         self.history.listen(self._on_edit)
 
     def end(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.utils.events import Event
     from napari.viewer import Viewer
-
-    from napari_centermask.widgets.viewer.session import Session
 
 _HIDING = {"translucent", "translucent_no_depth", "opaque"}  # other ways of blending show what lies below
 _CLEAR = 0.9  # opacity from which on a layer hides what lies below it: a choice
@@ -55,12 +54,17 @@ def why_unseen(viewer: Viewer, source: Image | None) -> str:
     return f"You do not see this image: '{over[0].name}' lies over it." if over else ""
 
 
-def bring_into_view(session: Session, source: Image) -> None:
-    """Show an image, and hide those that lie over it, with their cells until they are shown again."""
+def bring_into_view(viewer: Viewer, source: Image, cells_of: Callable[[Image], list[Layer]]) -> None:
+    """Show an image, and hide those that lie over it, with their cells until they are shown again.
+
+    Parameters
+    ----------
+    cells_of
+        Returns the layers that show the cells of an image.
+    """
     source.visible = True
-    for image in covering(session.viewer, source):
-        shown = session.shown(image)
-        cells = [] if shown is None else [layer for layer in shown.own_layers if layer.visible]
+    for image in covering(viewer, source):
+        cells = [layer for layer in cells_of(image) if layer.visible]
         for layer in (image, *cells):
             layer.visible = False
         links = Connections()

@@ -67,7 +67,9 @@ def write_selected(
     """
     results = {id(a.get("metadata", {}).get(KEY)): (data, a) for data, a, _ in layers if KEY in a.get("metadata", {})}
     if len(results) != 1:
-        raise BadSettings("The selected layers do not belong to one image. Select the cells of one image and save them.")
+        raise BadSettings(
+            "The selected layers do not belong to one image. Select the cells of one image and save them."
+        )
     ((data, attributes),) = results.values()
     return write(path, data, attributes)
 

@@ -61,7 +61,7 @@ class RunState:
         Seconds of training at some steps, evaluations not counted; empty where nothing recorded them.
     seconds_left
         For the steps only, during training steps; None in other stages. `time_left` includes the evaluations.
-    evaluate_every, minutes, compares
+    evaluate_every, limit_minutes, compares
         As in `events.StartEvent`.
     is_limited
         Whether the time limit ended the run before its last step.
@@ -80,7 +80,7 @@ class RunState:
     batch: int = 0
     tile: int = 0
     evaluate_every: int = 0
-    minutes: float | None = None
+    limit_minutes: float | None = None
     compares: bool = False
     is_limited: bool = False
     losses: dict[str, Curve] = field(default_factory=dict)
@@ -113,7 +113,8 @@ class RunState:
         self.step, self.steps = event.step, event.steps
         self.batch, self.tile = event.batch or 0, event.tile or 0
         self.device, self.precision = event.device, event.precision
-        self.evaluate_every, self.minutes, self.compares = event.evaluate_every or 0, event.minutes, event.compares
+        self.evaluate_every, self.compares = event.evaluate_every or 0, event.compares
+        self.limit_minutes = event.minutes
         self.stage, self.seconds_left, self.model, self.is_limited = "", None, None, False
 
     def _on_stage(self, event: StageEvent) -> None:
@@ -185,7 +186,8 @@ class RunState:
     def title(self) -> str:
         """A line or two: the stage and the progress, or how the run ended."""
         if self.state == "done" and self.is_limited:
-            limit = "The time limit" if self.minutes is None else f"The limit of {duration(60 * self.minutes)}"
+            minutes = self.limit_minutes
+            limit = "The time limit" if minutes is None else f"The limit of {duration(60 * minutes)}"
             return f"{limit} ended the training after {self.step:,} of {self.steps:,} steps."
         text = STATES.get(self.state, self.state)
         if self.state == "running" and self.stage:
