@@ -13,7 +13,7 @@ def test_categories_are_edited_and_mistakes_explained(project_dock, folder):
     box.add.click()
     assert project_dock.project.categories[2].name == "mitotic"
     assert edits_of(project_dock).result.categories == {1: "nucleus", 2: "mitotic"}
-    box.lines[2][1].setText("cell")
+    box.lines[2][1].setText("nucleus")
     box.lines[2][1].editingFinished.emit()
     assert project_dock.project.categories[2].name == "mitotic"
     assert "already called" in box.problem.text()

@@ -86,10 +86,10 @@ class PointerNote(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Keep the note beside the pointer; it goes when the pointer leaves the canvas."""
         label = self.label
-        is_move = isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseMove
-        if label is not None and is_move and label.text():
-            label.move(self._place(_point(event), label))
-            label.show()
+        if label is not None and isinstance(event, QMouseEvent) and label.text():
+            if event.type() == QEvent.Type.MouseMove:
+                label.move(self._place(_point(event), label))
+                label.show()
         elif label is not None and event.type() == QEvent.Type.Leave:
             label.hide()
         return False
