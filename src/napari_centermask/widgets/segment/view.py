@@ -41,7 +41,7 @@ _HELP = """
 <p>A U-Net separates touching cells by a watershed, so its cells never overlap; "Advanced" has its settings. Where cells
 overlap, choose a CenterMask.</p>
 <p>To segment a part again, choose "Drawn region" or "What is in view" under Segment.
-File &gt; Save Selected Layers writes the cells as COCO (.json, all overlaps) or as a label image (.tif).</p>
+"Save cells…" writes them as COCO (all overlaps), as a label image, for ImageJ, QuPath and Cellpose, or as a table.</p>
 """
 
 
