@@ -66,8 +66,11 @@ def _button(action: Action, label: str) -> QPushButton:
 
 def _press(button: QPushButton, is_pressed: bool) -> None:
     """Show whether its tool is in hand; it is only checkable then, so that a click does not press it."""
-    button.setCheckable(is_pressed)
+    if is_pressed:
+        button.setCheckable(True)
     button.setChecked(is_pressed)
+    if not is_pressed:
+        button.setCheckable(False)  # last: Qt does not redraw a checked button that stops being checkable
 
 
 def _allow(button: QPushButton, action: Action, state: CorrectState) -> None:
