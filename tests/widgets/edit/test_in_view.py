@@ -76,3 +76,14 @@ def test_stacks_are_corrected_plane_by_plane(bare_viewer, leading, channels, pla
     edits.undo()
     assert edits.current_plane == last
     assert views_agree(edits)
+
+
+def test_new_cells_have_the_category_that_was_chosen_last_also_in_the_next_image(begin):
+    first, second = begin(), begin()
+    for edits in (first, second):
+        edits.result.categories = {1: "living", 2: "dead"}
+    assert second.category == 1
+    first.category = 2
+    assert second.category == 2
+    second.result.categories = {1: "cell"}
+    assert second.category == 1

@@ -148,3 +148,16 @@ def test_two_viewers_run_at_once(make_napari_viewer_proxy, engine, qtbot, discs)
         dock.run.start.click()
     qtbot.waitUntil(lambda: not any(d.session.runner.is_running for d in docks), timeout=30_000)
     assert [d.session.result(d.source).n_visible() for d in docks] == [3, 3]
+
+
+def test_the_report_names_the_image_and_the_time_that_a_person_waited(viewer, dock, run_to_end, discs, monkeypatch):
+    from types import SimpleNamespace
+
+    from napari_centermask.widgets.viewer import run
+
+    clock = iter([100.0, 107.5])  # when Run was pressed, and when the cells were there; the model is loaded in between
+    monkeypatch.setattr(run, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    viewer.add_image(discs(), name="discs")
+    assert dock.run.start.text() == "Run on discs"
+    run_to_end()
+    assert dock.run.status.text().startswith("discs: 2 cells in 7.5 s")

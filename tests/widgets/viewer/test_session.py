@@ -54,3 +54,14 @@ def test_deleted_outlines_come_back_with_the_next_run(viewer, dock, run_to_end, 
     assert len(np.unique(viewer.layers["discs cells"].data)) - 1 == 2
     run_to_end()
     assert [x.name for x in viewer.layers] == ["discs", "discs cells", "discs outlines"]
+
+
+def test_a_layer_of_cells_means_its_image_and_other_layers_mean_none(viewer, dock, run_to_end, discs):
+    image = viewer.add_image(discs(), name="discs").__wrapped__
+    run_to_end()
+    session = dock.session
+    layers = viewer.__wrapped__.layers
+    assert session.image_of(image) is image
+    assert session.image_of(layers["discs cells"]) is image
+    assert session.image_of(layers["discs outlines"]) is image
+    assert session.image_of(viewer.add_labels(np.zeros((8, 8), int)).__wrapped__) is None
