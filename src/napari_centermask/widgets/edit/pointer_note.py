@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from weakref import ref
 
@@ -54,13 +55,11 @@ class PointerNote(QObject):
         """Remove the note."""
         edits, canvas, label = self._edits(), self._canvas, self.label
         self._canvas = self.label = None
-        try:
+        with suppress(RuntimeError):
             if canvas is not None and label is not None:
                 canvas.removeEventFilter(self)
                 label.hide()
                 label.deleteLater()
-        except RuntimeError:  # Qt has deleted the canvas with its window
-            return
         if edits is not None and edits.session.viewer is not None:
             edits.session.viewer.layers.selection.events.active.disconnect(self.refresh)
 
@@ -70,9 +69,10 @@ class PointerNote(QObject):
         if edits is None or label is None or canvas is None:
             return
         text = tool_in_hand(edits).label
-        label.setText(text)
-        label.adjustSize()
-        label.setVisible(bool(text) and canvas.underMouse())
+        with suppress(RuntimeError):  # Qt has deleted the canvas with its window
+            label.setText(text)
+            label.adjustSize()
+            label.setVisible(bool(text) and canvas.underMouse())
 
     def _place(self, pointer: QPoint, label: QLabel) -> QPoint:
         """Right below the pointer, or to its left where there is no room."""
