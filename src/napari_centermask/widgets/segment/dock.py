@@ -260,8 +260,12 @@ class SegmentDock(Dock):
             return
         other = self.state().other_model
         tries = [(f"Try {other}", lambda: self.model.models.choose(other))] if other else []
-        way = ("Draw and fine-tune", lambda: open_fine_tuning(self._viewer))
+        way = ("Draw and fine-tune", self._open_way)
         self.doubt.show_message(text, [*tries, way, ("Close", self._forget_doubt)])
+
+    def _open_way(self) -> None:
+        shown = self.session.shown(self.source)
+        open_fine_tuning(self._viewer, in_project=shown is not None and shown.in_project)
 
     def _forget_doubt(self) -> None:
         shown = self.session.shown(self.source)

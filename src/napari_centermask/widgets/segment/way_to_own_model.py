@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari.utils.notifications import show_info
+
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+_STEPS = ("in Correct, draw about 20 cells", "in Review, mark a region where all cells are drawn", "press Fine-tune")
+_PROJECT = "in Project, open the folder of your images"
 
-def open_fine_tuning(viewer: Viewer) -> None:
-    """Open the docks in which cells are drawn and a model is fine-tuned on them, that for drawing in front."""
-    from napari.utils.notifications import show_info
 
-    frames = [
-        viewer.window.add_plugin_dock_widget("napari-centermask", f"CenterMask: {name}")[0]
-        for name in ("Project", "Fine-tune", "Correct")
-    ]
-    frames[-1].raise_()
-    show_info(
-        "1. In Project, open the folder of your images. 2. In Correct, draw about 20 cells. 3. In Review, mark a region where "
-        "all cells are drawn. 4. Press Fine-tune."
-    )
+def steps(*, in_project: bool) -> tuple[str, str]:
+    """The dock to begin with, and what to do, as numbered steps.
+
+    Parameters
+    ----------
+    in_project
+        Whether the image belongs to a project: models are fine-tuned on those.
+    """
+    todo = _STEPS if in_project else (_PROJECT, *_STEPS)
+    text = " ".join(f"{n}. {step[0].upper()}{step[1:]}." for n, step in enumerate(todo, start=1))
+    return ("Correct" if in_project else "Project"), text
+
+
+def open_fine_tuning(viewer: Viewer, *, in_project: bool) -> None:
+    """Open the docks in which cells are drawn and a model is fine-tuned on them, the first one needed in front."""
+    first, text = steps(in_project=in_project)
+    frames = {
+        name: viewer.window.add_plugin_dock_widget("napari-centermask", f"CenterMask: {name}")[0]
+        for name in ("Project", "Correct", "Review", "Fine-tune")
+    }
+    frames[first].raise_()
+    show_info(text)
