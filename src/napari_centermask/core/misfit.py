@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-# `nuclei` on 24 validation images of its own kinds (dsb2018_fluo, bbbc039_fluo16, aits_nuclei, dsb2018_histo): at least 30 % of the
-# candidates from a score of 0.2 on reach the threshold, with a median of 0.71 or more. On six images in phase contrast
+# `nuclei` on 24 validation images of its own kinds (dsb2018_fluo, bbbc039_fluo16, aits_nuclei, dsb2018_histo): at least 30 % of
+# the candidates from a score of 0.2 on reach the threshold, with a median of 0.71 or more. On six images in phase contrast
 # (usiigaci_phase, yeastvision_phase) 2 to 11 % do, with a median of 0.63 to 0.69.
 _FEW_GOOD = 0.2
 _LOW_MEDIAN = 0.68

@@ -15,10 +15,10 @@ from napari_centermask.pipeline import Plane, with_card_defaults
 from napari_centermask.pipeline.channels import missing_channels
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.parts.layout import WIDTH, stack
-from napari_centermask.widgets.parts.message_bar import MessageBar
 from napari_centermask.widgets.parts.pickers import LayerCombo, show_control
 from napari_centermask.widgets.parts.run_box import RunBox
 from napari_centermask.widgets.segment.controls import ALL, PLANE, DockState, controls
+from napari_centermask.widgets.segment.doubt_bar import DoubtBar
 from napari_centermask.widgets.segment.illumination import Illumination
 from napari_centermask.widgets.segment.layers import DiameterCircle, show_classes
 from napari_centermask.widgets.segment.result_part import ResultPart
@@ -67,7 +67,7 @@ class SegmentDock(Dock):
         self.cells.form.addRow(self.save)
         self.illumination = Illumination(self._viewer, lambda: (self.source, self._planes_or_none()))
         self.advanced = AdvancedBox()
-        self.doubt, self._doubt = MessageBar(), ""
+        self.doubt = DoubtBar()
         stack(self, (self.image, self.model, self.run, self.doubt, self.cells, self.illumination.box, self.advanced))
 
     def sizeHint(self) -> QSize:
@@ -87,6 +87,9 @@ class SegmentDock(Dock):
         add(self.model.estimate.clicked, self._on_estimate)
         add(self.model.circle.toggled, self._on_diameter_changed)
         add(self.advanced.classes.clicked, self._on_class_map)
+        add(self.doubt.tried, self.model.models.choose)
+        add(self.doubt.way_wanted, self._open_way)
+        add(self.doubt.put_away, self._forget_doubt)
         add(self.run.start.clicked, self.start)
         add(self.run.cancel.clicked, runner.cancel)
         add(runner.started, self._on_started)
@@ -250,19 +253,6 @@ class SegmentDock(Dock):
             self.result.show_image(source)
             self._refresh()
 
-    def _show_doubt(self, text: str) -> None:
-        """Say that the model does not seem to suit the image, with buttons that lead on."""
-        if text == self._doubt:
-            return
-        self._doubt = text
-        if not text:
-            self.doubt.clear()
-            return
-        other = self.state().other_model
-        tries = [(f"Try {other}", lambda: self.model.models.choose(other))] if other else []
-        way = ("Draw and fine-tune", self._open_way)
-        self.doubt.show_message(text, [*tries, way, ("Close", self._forget_doubt)])
-
     def _open_way(self) -> None:
         shown = self.session.shown(self.source)
         open_fine_tuning(self._viewer, in_project=shown is not None and shown.in_project)
@@ -299,7 +289,8 @@ class SegmentDock(Dock):
 
     def _refresh(self) -> None:
         """Update the buttons; the tooltips of disabled ones say why."""
-        shown = controls(self.state())
+        state = self.state()
+        shown = controls(state)
         for button, control in (
             (self.run.start, shown.run),
             (self.run.cancel, shown.cancel),
@@ -310,7 +301,7 @@ class SegmentDock(Dock):
         ):
             show_control(button, control)
         self.image.show_unseen(shown.note)
-        self._show_doubt(shown.doubt)
+        self.doubt.show_doubt(shown.doubt, other_model=state.other_model)
         self.image.draw.setVisible(shown.shows_draw)
         self.cells.show_controls(shown)
         self.save.refresh()
