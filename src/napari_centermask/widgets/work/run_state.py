@@ -202,7 +202,7 @@ class RunState:
     def _rest(self) -> str:
         """What is still to come, as far as it was measured."""
         text = ""
-        if self.step and self.last_step < 0.95 * self.steps:
+        if self.stage == TRAINING and self.step and self.last_step < 0.95 * self.steps:
             text += f" · the time limit ends it near step {self.last_step:,}"
         if self.time_left is not None:
             text += f" · about {duration(self.time_left)} left"
