@@ -53,8 +53,8 @@ def test_the_time_left_counts_the_evaluations_and_the_comparison_from_the_first_
     before = (started(compares=True), stage("evaluating", 0.0), evaluation(0, 30.0), stage("training", 30.0))
     assert "measuring the time of a step" in fed(*before).title
     run = fed(*before, step(10, 0.1, 90))
-    assert run.time_left == 90 + 5 * 30 + 2 * 30  # at 20 to 100, and both models at the end
-    assert run.title.endswith("step 10 of 100 · about 5 min left")
+    assert run.time_left == 90 + 5 * 30 + 8 * 30  # at 20 to 100, and the comparison at the end
+    assert run.title.endswith("step 10 of 100 · about 8 min left")
 
 
 def test_a_time_limit_that_will_end_the_run_early_is_told_with_the_step():
