@@ -31,7 +31,7 @@ def test_pause_resume_and_stop(train, wait):
     wait(lambda: state(train) == "running")
     train.progress.pause.click()
     wait(lambda: state(train) == "paused")
-    assert train.progress.pause.text() == "Continue"
+    assert train.progress.pause.text() == "Resume"
     train.progress.pause.click()
     wait(lambda: state(train) == "running")
     train.progress.stop.click()

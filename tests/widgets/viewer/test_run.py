@@ -160,4 +160,4 @@ def test_the_report_names_the_image_and_the_time_that_a_person_waited(viewer, do
     viewer.add_image(discs(), name="discs")
     assert dock.run.start.text() == "Run on discs"
     run_to_end()
-    assert dock.run.status.text().startswith("discs: 2 cells in 7.5 s")
+    assert dock.run.status.text().startswith("discs: 3 cells in 7.5 s")
