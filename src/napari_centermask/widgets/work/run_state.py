@@ -172,7 +172,9 @@ class RunState:
         Evaluations are assumed to take as long as the last one.
         """
         if self.seconds_left is not None and self.evaluation_seconds is not None and self.evaluate_every:
-            n_left = math.ceil((self.last_step - self.step) / self.evaluate_every) + (_COMPARISON if self.compares else 0)
+            n_left = math.ceil((self.last_step - self.step) / self.evaluate_every) + (
+                _COMPARISON if self.compares else 0
+            )
             return self.seconds_left + n_left * self.evaluation_seconds
         return self._time_left_without_plan
 
