@@ -170,7 +170,7 @@ def test_full_collections_are_short_only_while_a_project_is_open(viewer, project
     shown(qtbot, projects, 1)
     assert gc.get_freeze_count() > 0
     projects.close()
-    assert gc.get_freeze_count() == 0
+    qtbot.waitUntil(lambda: gc.get_freeze_count() == 0)  # when the layers have left
 
 
 def test_layers_that_a_person_removes_are_collected(viewer, projects, qtbot):

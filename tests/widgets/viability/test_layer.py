@@ -59,8 +59,9 @@ def test_as_a_probability_the_fill_goes_from_one_colour_to_the_other(viewer, ope
     assert [s[1] if isinstance(s, tuple) else s for s in shown(dock)] == [1, 2, 2, 2, 1, 1]
 
 
-def test_the_colours_lie_above_the_image_and_below_the_cell_that_is_painted(viewer, open_dock):
+def test_the_colours_lie_above_the_image_and_below_the_cell_that_is_painted(viewer, open_dock, qtbot):
     open_dock({(): field()})
+    qtbot.waitUntil(lambda: "field active cell" in viewer.layers)  # comes in a turn of its own
     names = [layer.name for layer in viewer.layers]
     assert names == ["field", "field cells", "field outlines", "field viability", "field active cell"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
@@ -62,9 +63,11 @@ class CorrectDock(Dock):
         self.links.add(self.session.changed, self._on_result_changed)
         self.links.add(KEYS.changed, self._on_keys_changed)
         self.links.on_end(self._edit_links.end)
+        self.links.on_end(partial(self.session.canvas.drop, self._bind))
 
     def _bind(self) -> None:
         """Show the chosen image; correction of an image without cells starts with its first new cell."""
+        self.session.canvas.drop(self._bind)
         source = self.image.layer
         has_cells = self.session.shown(source) is not None
         self._follow(edit_session_of(self.session, source) if has_cells else None)
@@ -85,7 +88,7 @@ class CorrectDock(Dock):
                 for signal in signals:
                     self._edit_links.add(signal, self._refresh)
         if edits is not None:
-            edits.activate()
+            edits.activate(soon=True)
             self._on_amount()
         self._refresh()
 
@@ -114,7 +117,11 @@ class CorrectDock(Dock):
             self.edits.keeps_tool = self.painting.keeps.isChecked()
 
     def _on_result_changed(self, source: Image) -> None:
-        if source is self.image.layer:
+        if source is not self.image.layer:
+            return
+        if self.edits is None and self.session.canvas.is_taking_turns:
+            self.session.canvas.soon(self._bind)
+        else:
             self._bind()
 
     def _on_keys_changed(self, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,6 +109,7 @@ class ReviewDock(Dock):
         self.links.add(self.session.changed, self._on_result_changed)
         self.links.add(self.autosaves.offered, self._show_offer)
         self.links.on_end(self._review_links.end)
+        self.links.on_end(partial(self.session.canvas.drop, self._bind))
 
     @property
     def edits(self) -> EditSession | None:
@@ -116,6 +118,7 @@ class ReviewDock(Dock):
 
     def _bind(self) -> None:
         """Show the chosen image."""
+        self.session.canvas.drop(self._bind)
         source = self.image.layer
         shown = self.session.shown(source)
         review = None if shown is None else review_of(edit_session_of(self.session, source))
@@ -152,6 +155,9 @@ class ReviewDock(Dock):
 
     def _on_result_changed(self, source: Image) -> None:
         if source is not self.image.layer:
+            return
+        if self.review is None and self.session.canvas.is_taking_turns:
+            self.session.canvas.soon(self._bind)
             return
         before = self.review
         self._bind()

@@ -71,8 +71,14 @@ class EditSession(CellsInView):
         own = shown.source(), shown.layers.cells, shown.layers.outlines, self.active.layer
         return [*(layer for layer in own if layer), *self._more_layers]
 
-    def activate(self) -> None:
-        """Start correcting this image in its viewer; shows the layer of the active cell."""
+    def activate(self, *, soon: bool = False) -> None:
+        """Start correcting this image in its viewer; shows the layer of the active cell.
+
+        Parameters
+        ----------
+        soon
+            Whether the layer may come in a turn of the event loop of its own; whoever needs it first shows it.
+        """
         before = self.session.editing
         if before is not None and before is not self:
             before.deactivate()
@@ -80,7 +86,7 @@ class EditSession(CellsInView):
         self.follow_view()
         self.session.show_again(self.shown)
         if before is not self or self.active.layer not in self.session.viewer.layers:
-            self.session.show_above(self.shown, self.active.layer)
+            self.session.show_above(self.shown, self.active.layer, soon=soon)
             self.activated.emit()
 
     def deactivate(self) -> None:

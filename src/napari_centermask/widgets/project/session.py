@@ -172,7 +172,7 @@ class ProjectSession:
         self.ranking.stop()
         self.loader.cancel()
         self.leave()
-        self.session.canvas.collector.take_back()
+        self.session.canvas.take_back_soon()
         project, self.project = self.project, None
         self._project_links.end()
         try:
@@ -239,12 +239,15 @@ class ProjectSession:
             if isinstance(loaded, Failed):
                 raise BadImage(loaded.message)
             self.project.take(id, loaded.cells)
-            self._enter(id, loaded.pixels)
+            with self.session.canvas.in_turns():
+                self._enter(id, loaded.pixels)
         except UserError as error:
             self.load_failed.emit(str(error))
 
     def _enter(self, id: int, pixels: ImageData) -> None:
         """Put a loaded image into the viewer, in place of the current one."""
+        import pandas as _  # label layers need it, and what it makes is set aside as well
+
         result, history = self.project.result(id), self.project.history(id)
         layer, planes = image_layer(pixels, name=Path(self.project.image(id).file_name).stem)
         check_form(self.project.image(id).path, planes, result)
@@ -279,7 +282,7 @@ class ProjectSession:
         """Remove the current image from the viewer; what was painted on it is kept."""
         layer = self._let_go()
         if layer is not None:
-            self.session.canvas.take_out(layer)
+            self.session.canvas.take_out_soon(layer)
         self.shown.emit(0)
 
     def _let_go(self) -> Image | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -115,12 +116,14 @@ class ViabilityDock(Dock):
         add(self.session.changed, self._on_result_changed)
         add(self.projects.project_changed, self._bind)
         self.links.on_end(self._cell_links.end)
+        self.links.on_end(partial(self.session.canvas.drop, self._bind))
         self.links.on_end(lambda: _show_as_before(coloured))
         self.links.on_end(self.classification.close)
         self.links.on_end(self.measuring.close)
 
     def _bind(self) -> None:
         """Show the chosen image."""
+        self.session.canvas.drop(self._bind)
         source = self.image.layer
         shown = self.session.shown(source)
         viability = None if shown is None else viability_of(edit_session_of(self.session, source))
@@ -144,7 +147,7 @@ class ViabilityDock(Dock):
         self.viability = self.measuring.viability = viability
         self._coloured[:] = [] if viability is None else [viability]
         if viability is not None:
-            viability.edits.activate()
+            viability.edits.activate(soon=True)
             self._cell_links.add(viability.changed, self._on_changed)
             self._cell_links.add(viability.moved, self.counts.show_counts)
             self._cell_links.add(viability.edits.plane_changed, self.counts.show_counts)
@@ -152,7 +155,11 @@ class ViabilityDock(Dock):
         self.classification.set_image(viability)
 
     def _on_result_changed(self, source: Image) -> None:
-        if source is self.image.layer:
+        if source is not self.image.layer:
+            return
+        if self.viability is None and self.session.canvas.is_taking_turns:
+            self.session.canvas.soon(self._bind)
+        else:
             self._bind()
 
     def _on_changed(self) -> None:

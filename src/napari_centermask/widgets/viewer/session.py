@@ -235,8 +235,9 @@ class Session:
         if before is not shown:
             self._shown[source] = shown
             shown.edited.connect(lambda _: self._on_edited(shown))
+        add = self.canvas.add_soon if self.canvas.is_entering else self.canvas.add
         for layer in (shown.layers.cells, shown.layers.outlines):
-            self.canvas.add(source, layer)
+            add(source, layer)
 
     def show_again(self, shown: Shown) -> None:
         """Add the layers of a result to the viewer again, if that of the cells was deleted."""
@@ -247,9 +248,9 @@ class Session:
             if shown.edits is not None and shown.edits.layer in layers:  # what is painted lies on top
                 layers.move(layers.index(shown.edits.layer), len(layers))
 
-    def show_above(self, shown: Shown, layer: Layer) -> None:
-        """Show a layer of the correction above a result's layers; the selection of layers stays."""
-        self.canvas.add(shown.source(), layer)
+    def show_above(self, shown: Shown, layer: Layer, *, soon: bool = False) -> None:
+        """Show a layer of the correction above a result's layers, or soon; the selection of layers stays."""
+        (self.canvas.add_soon if soon else self.canvas.add)(shown.source(), layer)
 
     def _on_edited(self, shown: Shown) -> None:
         """What changes is seen: cells whose layer was deleted are shown again."""
