@@ -43,6 +43,8 @@ def renamed(cell: Instance, here: Mapping[int, int], theirs: Iterable[int], ours
     ours
         All ids here.
     """
+    if not cell.probabilities and here.get(cell.category, cell.category) == cell.category:
+        return cell
     theirs, probabilities = sorted(theirs), cell.probabilities
     if len(probabilities) > len(theirs):
         probabilities = ()  # for deleted categories: unknown which

@@ -46,6 +46,44 @@ def test_saved_cells_of_all_planes_read_back_equal_to_the_bit(folder, cells):
         assert again.result(1).reviewed(()) == ((0, 0, *SHAPE),)
 
 
+def test_what_another_thread_encoded_is_saved_if_it_is_still_the_present_state(folder, cells, monkeypatch):
+    with Project.open(folder) as project:
+        project.set_predictions(2, cells(n=12, overlap=0.6, shape=SHAPE, radius=8), model="nuclei")
+        project.take_encoded(project.encoder()())
+        assert project.is_encoded
+        monkeypatch.setattr(Project, "_annotations", lambda *_: pytest.fail("encoded again"))
+        before = state(project)
+        project.save()
+    with Project.open(folder) as again:
+        assert again.recovered == 0
+        assert_same(state(again), before)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda project: draw(project, 1, square(30, 4, 40, 30)),
+        lambda project: setattr(project.result(2), "threshold", 0.75),
+        lambda project: project.set_group(1, "patient 7"),
+        lambda project: project.add_category("dead"),
+        lambda project: project._images.remove(1),
+    ],
+)
+def test_a_change_while_another_thread_encodes_is_saved_as_well(folder, cells, change):
+    with Project.open(folder) as project:
+        project.set_predictions(2, cells(n=12, overlap=0.6, shape=SHAPE, radius=8), model="nuclei")
+        encode = project.encoder()
+        change(project)
+        project.take_encoded(encode())
+        assert not project.is_encoded
+        project.save()
+        before, thresholds = state(project), {id: r.threshold for id, r in state(project).items()}
+    with Project.open(folder) as again:
+        assert again.recovered == 0
+        assert_same(state(again), before)
+        assert {id: r.threshold for id, r in state(again).items()} == thresholds
+
+
 def test_the_second_window_reads_and_says_why(folder):
     with Project.open(folder) as first:
         draw(first, 1, square(3, 4, 20, 30))

@@ -10,7 +10,7 @@ from strokes import draw, square
 from napari_centermask.core.errors import (
     BadProject,
 )
-from napari_centermask.io.project import Project
+from napari_centermask.io.project import Project, store
 
 
 def test_annotations_that_are_gone_are_not_taken_for_none(folder):
@@ -24,6 +24,14 @@ def test_annotations_that_are_gone_are_not_taken_for_none(folder):
     (folder / "annotations.previous.json").rename(folder / "annotations.json")
     with Project.open(folder) as again:
         assert len(again.result(1)) == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{}, [], {"a": [], "b": {}, "c": None}, {"n": [{"k": i, "s": 'é"'} for i in range(1201)], "m": {"h": [1, 2.5]}}],
+)
+def test_parts_of_a_file_are_together_what_json_makes_of_it(value):
+    assert "".join(store._parts(value)) == json.dumps(value)
 
 
 def test_images_that_were_not_opened_are_written_back_as_they_came(folder):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_centermask.core.collection import paused_collection
 from napari_centermask.core.errors import BadImage
 from napari_centermask.core.history import Change, Edit, History, RegionChange
 from napari_centermask.core.instances import Instance, Instances
@@ -163,6 +164,11 @@ class Cells:
         """Images whose entries in annotations.json are outdated: edited, or shown from another score on."""
         return self._changed | {id for id, image in self._loaded.items() if image.has_new_threshold}
 
+    @property
+    def thresholds(self) -> tuple[tuple[int, float], ...]:
+        """The scores from which the cells of `touched` images are shown."""
+        return tuple((id, self.result(id).threshold) for id in sorted(self.touched))
+
     def unpacked(self) -> list[tuple[list[tuple[Key, Instance]], tuple[int, int]]]:
         """For each changed image the cells that `pack` would have to pack, and (H, W)."""
         results = [(self._images[id].file_name, self.result(id)) for id in sorted(self.touched)]
@@ -170,10 +176,11 @@ class Cells:
 
     def pack(self) -> None:
         """Bring the store up to date with the images in memory."""
-        for id in sorted(self.touched):
-            entry = self._images[id]
-            extra = {k: v for k, v in {"group": entry.group, "pixel_size_um": entry.pixel_size_um}.items() if v}
-            self._store.put(entry.file_name, self.result(id), image_id=id, extra=extra)
+        with paused_collection():
+            for id in sorted(self.touched):
+                entry = self._images[id]
+                extra = {k: v for k, v in {"group": entry.group, "pixel_size_um": entry.pixel_size_um}.items() if v}
+                self._store.put(entry.file_name, self.result(id), image_id=id, extra=extra)
 
     def note_saved(self) -> None:
         """Note that annotations.json is up to date."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
@@ -35,8 +36,12 @@ from napari_centermask.io.project.layout import (
 )
 from napari_centermask.io.project.replay import Replay
 from napari_centermask.io.project.saving import ProjectFiles, free_name, keep_copy
-from napari_centermask.io.project.store import Packed, pack
+from napari_centermask.io.project.store import Packed, Store, pack
 from napari_centermask.io.recovery import spare_journal
+
+State = tuple[int, tuple[str, ...], tuple[tuple[int, float], ...], int]
+Encoded = tuple[State, bytes]
+"""annotations.json, and the state of the project that it holds."""
 
 
 class Project:
@@ -69,6 +74,7 @@ class Project:
         self.folder, self.read_only, self._lock = folder, read_only, lock
         self.notes: list[str] = []
         self._journal: Journal | None = None
+        self._encoded: Encoded | tuple[None, bytes] = None, b""
         self._files = ProjectFiles(folder)
         self._store = self._files.store
         contents = read_journal(folder / JOURNAL)
@@ -537,17 +543,45 @@ class Project:
         journal = self._writing()
         self._files.check_outside(overwrite=overwrite)
         number = journal.last
-        self._files.write(self._annotations(number), self._images, self._categories, edits=number)
+        annotations = self._encoded[1] if self.is_encoded else self._annotations(number)
+        self._files.write(annotations, self._images, self._categories, edits=number)
+        self._encoded = None, b""
         self._cells.note_saved()
         journal.drop(number)
+
+    @property
+    def n_stored(self) -> int:
+        """How many cells annotations.json held when it was last read or encoded."""
+        return sum(map(self._store.count, self._store.images))
+
+    def encoder(self) -> Callable[[], Encoded]:
+        """A function that encodes annotations.json in another thread; then call `take_encoded` and `save`."""
+        self._cells.pack()
+        return partial(_encoded, self._state(), self._store.snapshot(), *self._order())
+
+    def take_encoded(self, encoded: Encoded) -> None:
+        """Use what an `encoder` made, unless something was changed since, so that saving takes less time."""
+        self._encoded = encoded
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether the annotations are encoded as they are now."""
+        return self._encoded[0] == self._state()
+
+    def _state(self) -> State:
+        """What annotations.json depends on: every other change of it is in the journal."""
+        names = tuple(e.file_name for e in self._images)
+        return 0 if self._journal is None else self._journal.last, names, self._cells.thresholds, len(self._store.removed)
 
     def _annotations(self, number: int) -> bytes:
         """annotations.json as it would be saved now, containing the journal up to the record `number`."""
         self._cells.pack()
-        categories = [
-            {"id": i, "name": name, "supercategory": "cell"} for i, name in sorted(self._categories.names.items())
-        ]
-        return b"".join(self._store.encoded((e.file_name for e in self._images), categories, number))
+        return b"".join(self._store.encoded(*self._order(), number))
+
+    def _order(self) -> tuple[list[str], list[dict[str, Any]]]:
+        """Names of the images, and entries of the categories."""
+        names = sorted(self._categories.names.items())
+        return [e.file_name for e in self._images], [{"id": i, "name": n, "supercategory": "cell"} for i, n in names]
 
     def reload(self) -> Self:
         """Close, and open what is on the disk now; unsaved edits are kept as "annotations unsaved.json"."""
@@ -581,6 +615,10 @@ class Project:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+
+def _encoded(state: State, store: Store, names: list[str], categories: list[dict[str, Any]]) -> Encoded:
+    return state, b"".join(store.encoded(names, categories, state[0]))
 
 
 def _is_prediction(edit: Edit) -> bool:

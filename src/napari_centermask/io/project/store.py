@@ -27,6 +27,7 @@ from napari_centermask.io.own_files import PREVIOUS
 Raw = dict[str, Any]
 Key = tuple[str, Index, int]
 """File name, plane and id of a cell."""
+_PART = 500  # cells that are encoded in one go: 5 ms
 Packed = dict[Key, tuple[Instance, Raw]]
 """Cells with their entries in annotations.json."""
 
@@ -207,8 +208,15 @@ class Store:
         entry, same[-1].entry = same[-1].entry, {}
         return entry
 
+    def snapshot(self) -> Store:
+        """The present content, to be encoded in another thread."""
+        copy = Store(self.path)
+        copy.images, copy.removed = dict(self.images), list(self.removed)  # entries are replaced, never changed
+        copy._other, copy._info = self._other, self._info
+        return copy
+
     def encoded(self, names: Iterable[str], categories: Iterable[Raw], edits: int) -> Iterator[bytes]:
-        """The file's bytes: the images of `names` first, then everything else."""
+        """The file's bytes, in parts of some milliseconds: the images of `names` first, then everything else."""
         order = [n for n in names if n in self.images]
         order += [n for n in self.images if n not in set(order)]
         images, shown, hidden = self._numbered(order)
@@ -221,7 +229,8 @@ class Store:
         ]
         if hidden or removed:
             data[KEY] = {k: v for k, v in {"hidden": hidden, "removed": removed}.items() if v}
-        yield json.dumps(data).encode("ascii")
+        for text in _parts(data):
+            yield text.encode("ascii")
 
     def _numbered(self, order: list[str]) -> tuple[list[Raw], list[Raw], list[Raw]]:
         """Give the entries ids: the first record of an image keeps its id if it is free; annotations count from 1."""
@@ -246,6 +255,23 @@ class Store:
         for k, item in enumerate(shown + hidden, start=1):
             item["id"] = k
         return images, shown, hidden
+
+
+def _parts(value: Any) -> Iterator[str]:
+    """What `json.dumps` makes of a value, in parts: for a whole one, it would keep other threads waiting for a second."""
+    if isinstance(value, dict):
+        yield "{"
+        for k, (key, item) in enumerate(value.items()):
+            yield f"{', ' if k else ''}{json.dumps(key)}: "
+            yield from _parts(item)
+        yield "}"
+    elif isinstance(value, list):
+        yield "["
+        for k in range(0, len(value), _PART):
+            yield f"{', ' if k else ''}{json.dumps(value[k : k + _PART])[1:-1]}"
+        yield "]"
+    else:
+        yield json.dumps(value)
 
 
 def _removed(item: Raw) -> RawImage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from weakref import ref
 
 import numpy as np
@@ -39,7 +39,13 @@ if TYPE_CHECKING:
 
     from napari_centermask.io.image_data import ImageData
     from napari_centermask.io.project import ProjectImage
+    from napari_centermask.io.project.project import Encoded
+    from napari_centermask.io.project.store import Packed
     from napari_centermask.models.store.card import ModelCard
+
+_FEW_STORED = 2000  # cells that are encoded in some 20 ms
+_TRIES = 3  # to encode cells that are changed meanwhile, before saving keeps everything waiting
+Made = TypeVar("Made")
 
 
 def project_session_of(viewer: Viewer) -> ProjectSession:
@@ -326,27 +332,56 @@ class ProjectSession:
         return following
 
     def when_packed(self, save: Callable[[], object]) -> None:
-        """Call what saves the project, at once or after a thread has packed many changed cells."""
-        from napari.qt.threading import create_worker
-
+        """Call what saves the project: at once, or after threads have packed the changed cells and encoded all of many cells."""
         project = self.require()
         if self._is_packing:
             return
         self.flush()
         n, pack = project.packer()
-        if n <= FEW:
+        if project.read_only or (n <= FEW and project.n_stored <= _FEW_STORED):
             save()
             return
+        self._is_packing = True
 
-        def on_finished() -> None:
+        def on_packed(packed: Packed) -> None:
+            project.take_packed(packed)
+            self._encode(project, save)
+
+        self._in_thread(project, pack, on_packed, save)
+
+    def _encode(self, project: Project, save: Callable[[], object], tries: int = _TRIES) -> None:
+        """Encode the annotations, again if they are changed meanwhile, and save."""
+
+        def on_encoded(encoded: Encoded) -> None:
+            project.take_encoded(encoded)
+            if project.is_encoded or tries <= 1:
+                self._is_packing = False
+                save()
+            else:
+                self._encode(project, save, tries - 1)
+
+        self._in_thread(project, project.encoder(), on_encoded, save)
+
+    def _in_thread(
+        self, project: Project, work: Callable[[], Made], then: Callable[[Made], object], save: Callable[[], object]
+    ) -> None:
+        """Do some work in a thread and go on with what it makes; save at once if it fails."""
+        from napari.qt.threading import create_worker
+
+        def on_returned(made: Made) -> None:
+            if self.project is project:
+                then(made)
+            else:
+                self._is_packing = False
+
+        def on_failed(_: Exception) -> None:
             self._is_packing = False
             if self.project is project:
                 save()
 
-        self._is_packing = True
-        worker = create_worker(pack, _start_thread=False)
-        worker.returned.connect(project.take_packed)
-        worker.finished.connect(on_finished)
+        worker = create_worker(work, _start_thread=False)
+        worker.returned.connect(on_returned)
+        worker.errored.connect(on_failed)
         worker.start()
 
     def save(self, *, overwrite: bool = False) -> None:
