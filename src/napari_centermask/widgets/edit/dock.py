@@ -119,7 +119,7 @@ class CorrectDock(Dock):
     def _on_result_changed(self, source: Image) -> None:
         if source is not self.image.layer:
             return
-        if self.edits is None and self.session.canvas.is_taking_turns:
+        if self.edits is None and self.session.canvas.is_entering:
             self.session.canvas.soon(self._bind)
         else:
             self._bind()

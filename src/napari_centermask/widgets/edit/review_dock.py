@@ -156,7 +156,7 @@ class ReviewDock(Dock):
     def _on_result_changed(self, source: Image) -> None:
         if source is not self.image.layer:
             return
-        if self.review is None and self.session.canvas.is_taking_turns:
+        if self.review is None and self.session.canvas.is_entering:
             self.session.canvas.soon(self._bind)
             return
         before = self.review

@@ -157,7 +157,7 @@ class ViabilityDock(Dock):
     def _on_result_changed(self, source: Image) -> None:
         if source is not self.image.layer:
             return
-        if self.viability is None and self.session.canvas.is_taking_turns:
+        if self.viability is None and self.session.canvas.is_entering:
             self.session.canvas.soon(self._bind)
         else:
             self._bind()
