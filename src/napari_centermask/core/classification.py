@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from napari_centermask.core.collection import paused_collection
 from napari_centermask.core.history import Change
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.probabilities import mixed
@@ -38,6 +39,7 @@ def with_names(categories: Mapping[int, str], names: Sequence[str]) -> dict[int,
     return {**categories, **dict(enumerate(new, start=max(categories, default=0) + 1))}
 
 
+@paused_collection()
 def classified(
     result: Result,
     index: Index,

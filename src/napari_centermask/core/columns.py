@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from napari_centermask.core.collection import paused_collection
 from napari_centermask.core.history import Change, Edit
 from napari_centermask.core.instances import ASKED, Box, Instance
 from napari_centermask.core.neighbours import overlapping_pairs
@@ -65,6 +66,7 @@ class Columns:
         self.sources: list[str] = []
         self.reset()
 
+    @paused_collection()
     def reset(self) -> None:
         """Read the whole result again, for instance after a run."""
         found = self.result.placed()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from napari_centermask.core.collection import paused_collection
 from napari_centermask.core.errors import ReadOnlyProject
 from napari_centermask.core.instances import Box, Instance
 from napari_centermask.core.result import Index, Result
@@ -92,6 +93,7 @@ class History:
         """Stop calling `listener`."""
         self._listeners.remove(listener)
 
+    @paused_collection()
     def do(self, name: str, changes: Sequence[Change] = (), *, regions: Sequence[RegionChange] = ()) -> Edit | None:
         """Apply changes as one edit; return None, and add no entry, if they change nothing.
 
@@ -114,6 +116,7 @@ class History:
         self._tell(edit)
         return edit
 
+    @paused_collection()
     def undo(self) -> Edit | None:
         """Undo the last edit; return the inverse edit, None if there is nothing to undo.
 
@@ -132,6 +135,7 @@ class History:
         self._tell(inverse)
         return inverse
 
+    @paused_collection()
     def redo(self) -> Edit | None:
         """Redo the edit undone last; None if there is nothing to redo. Raises as `undo`."""
         if not self._undone:

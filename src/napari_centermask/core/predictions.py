@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from napari_centermask.core.collection import paused_collection
 from napari_centermask.core.history import Change
 from napari_centermask.core.instances import Instance, Instances, intersection
 from napari_centermask.core.regions import contains
@@ -20,6 +21,7 @@ def has_predictions(result: Result) -> bool:
     return any(cell.status == "predicted" and not cell.is_draft for cell in result)
 
 
+@paused_collection()
 def replace_predictions(
     result: Result, index: Index, cells: Instances, *, region: Sequence[np.ndarray] | None = None
 ) -> list[Change]:

@@ -220,3 +220,33 @@ def test_many_changed_cells_are_packed_by_a_thread_before_the_project_is_saved(p
     with Project.open(folder) as project:
         assert {c.status for c in project.result(1)} == {"accepted"}
         assert len(project.result(1)) == n - 1
+
+
+def test_annotations_are_encoded_by_a_thread_again_after_a_change_meanwhile(projects, qtbot, monkeypatch):
+    import threading
+
+    from napari_centermask.io.project import store
+
+    shown(qtbot, projects, 1)
+    edits, threads, parts = edit_session_of(projects.session, projects.layer), [], store._parts
+
+    def noted(value):
+        threads.append(threading.current_thread())
+        if len(threads) == 1:
+            assert went_on.wait(20)
+        yield from parts(value)
+
+    went_on = threading.Event()
+    edits.run_tool("accept", [c.id for c in edits.result])
+    folder, n = projects.project.folder, len(edits.result)
+    monkeypatch.setattr(store, "_parts", noted)
+    projects.when_packed(projects.save)
+    qtbot.waitUntil(lambda: len(threads) == 1, timeout=20_000)
+    edits.run_tool("delete", [5])
+    went_on.set()
+    qtbot.waitUntil(lambda: not projects.project.unsaved, timeout=20_000)
+    assert threading.main_thread() not in threads
+    projects.close()
+    with Project.open(folder) as project:
+        assert project.recovered == 0
+        assert len(project.result(1)) == n - 1

@@ -89,3 +89,45 @@ def test_a_reused_layer_lies_above_the_image_that_came_after_it(viewer, qtbot):
     assert [layer.name for layer in viewer.layers] == ["second", "second cells"]
     quiet(viewer, qtbot)
     assert again in viewer.layers
+
+
+def test_what_comes_soon_comes_in_turns_of_its_own_and_what_is_dropped_does_not(viewer, qtbot):
+    canvas, seen = session_of(viewer).canvas, []
+    image = viewer.add_image(np.zeros(SHAPE, np.float32), name="image").__wrapped__
+    layer = canvas.labels(np.zeros(SHAPE, np.int32), role="cells", name="cells")
+    tasks = [lambda: seen.append("a"), lambda: seen.append("dropped"), lambda: seen.append("b")]
+    viewer.layers.events.inserted.connect(lambda event: seen.append(event.value.name))
+    canvas.add_soon(image, layer)
+    for task in (*tasks, tasks[0]):
+        canvas.soon(task)
+    canvas.drop(tasks[1])
+    assert seen == []
+    quiet(viewer, qtbot)
+    assert seen == ["a", "b", "cells"]
+
+
+def test_a_layer_that_comes_soon_is_there_at_once_if_it_is_needed_and_never_if_it_leaves(viewer, qtbot):
+    canvas = session_of(viewer).canvas
+    image = viewer.add_image(np.zeros(SHAPE, np.float32), name="image").__wrapped__
+    needed, left, orphan = (
+        canvas.labels(np.zeros(SHAPE, np.int32), role="cells", name=name) for name in ("needed", "left", "orphan")
+    )
+    other = viewer.add_image(np.zeros(SHAPE, np.float32), name="other").__wrapped__
+    for source, layer in ((image, needed), (image, left), (other, orphan)):
+        canvas.add_soon(source, layer)
+    canvas.add(image, needed)
+    canvas.take_out_soon(left)
+    viewer.layers.remove(other)
+    assert needed in viewer.layers
+    quiet(viewer, qtbot)
+    assert {layer.name for layer in viewer.layers} == {"image", "needed"}
+
+
+def test_the_canvas_is_drawn_after_the_turn_in_which_layers_come(viewer, qtbot):
+    canvas = session_of(viewer).canvas
+    native = viewer.__wrapped__.window._qt_viewer.canvas.native
+    with canvas.in_turns():
+        assert canvas.is_taking_turns
+        assert not native.updatesEnabled()
+    assert not canvas.is_taking_turns
+    qtbot.waitUntil(native.updatesEnabled)

@@ -46,6 +46,25 @@ def test_setting_aside_twice_leaves_what_was_made_in_between(collector):
     assert known() is None
 
 
+def test_what_made_collections_long_is_set_aside_as_well_but_not_too_many_bytes(collector, monkeypatch):
+    from napari_centermask.widgets.work import collector as module
+
+    collector.set_aside()
+    cells = [Loop() for _ in range(1000)]
+    monkeypatch.setattr(module, "_LONG_S", 0.0)
+    gc.collect()
+    before = gc.get_freeze_count()
+    collector.set_aside(n_bytes=module._MOST_BYTES + 1)
+    assert gc.get_freeze_count() <= before
+    collector.set_aside(n_bytes=module._MOST_BYTES)
+    assert gc.get_freeze_count() >= before + len(cells)
+    between = gc.get_freeze_count()
+    more = [Loop() for _ in range(1000)]
+    collector.set_aside(n_bytes=1)  # the bytes count together
+    assert gc.get_freeze_count() <= between
+    del cells, more
+
+
 def test_collections_are_as_before_when_all_is_taken_back(collector):
     before = gc.get_threshold()
     collector.set_aside()

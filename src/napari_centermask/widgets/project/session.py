@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from napari_centermask.io.project.store import Packed
     from napari_centermask.models.store.card import ModelCard
 
+_PER_PIXEL = 2  # an image layer holds its data, and what is in view of them
 _FEW_STORED = 2000  # cells that are encoded in some 20 ms
 _TRIES = 3  # to encode cells that are changed meanwhile, before saving keeps everything waiting
 Made = TypeVar("Made")
@@ -258,7 +259,7 @@ class ProjectSession:
         layer, planes = image_layer(pixels, name=Path(self.project.image(id).file_name).stem)
         check_form(self.project.image(id).path, planes, result)
         before = self._let_go()  # only when everything after it is known to work
-        self.session.canvas.collector.set_aside()
+        self.session.canvas.collector.set_aside(n_bytes=0 if before is None else _PER_PIXEL * before.data.nbytes)
         self.layer, self.current = layer, id
         self._put_in_place_of(before, layer)
         self._colour()
