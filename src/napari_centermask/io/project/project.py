@@ -571,7 +571,12 @@ class Project:
     def _state(self) -> State:
         """What annotations.json depends on: every other change of it is in the journal."""
         names = tuple(e.file_name for e in self._images)
-        return 0 if self._journal is None else self._journal.last, names, self._cells.thresholds, len(self._store.removed)
+        return (
+            0 if self._journal is None else self._journal.last,
+            names,
+            self._cells.thresholds,
+            len(self._store.removed),
+        )
 
     def _annotations(self, number: int) -> bytes:
         """annotations.json as it would be saved now, containing the journal up to the record `number`."""

@@ -55,7 +55,6 @@ def is_small(image: ProjectImage, cells: int) -> bool:
 
 def read(path: Path, cells: Callable[[], Result]) -> Loaded | Failed:
     """An image's pixels, and its cells by the project's reader; for the worker thread."""
-    import pandas as _  # label layers need it, and importing it takes a second
 
     try:
         return Loaded(read_image(path), cells())

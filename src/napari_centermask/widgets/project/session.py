@@ -253,7 +253,6 @@ class ProjectSession:
 
     def _enter(self, id: int, pixels: ImageData) -> None:
         """Put a loaded image into the viewer, in place of the current one."""
-        import pandas as _  # label layers need it, and what it makes is set aside as well
 
         result, history = self.project.result(id), self.project.history(id)
         layer, planes = image_layer(pixels, name=Path(self.project.image(id).file_name).stem)

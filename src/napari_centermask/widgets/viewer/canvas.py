@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer
     from napari.viewer import Viewer
 
-_APART_MS = 20  # between two layers that come or leave, so that the canvas is drawn, and a person heard, in turns between them
+_APART_MS = (
+    20  # between two layers that come or leave, so that the canvas is drawn, and a person heard, in turns between them
+)
 
 
 class Canvas:
