@@ -2,25 +2,30 @@
 
     python scripts/benchmarks/conversion.py --cells 90000 --before ../former/src --repeats 3
 
-COCO is converted to every other format and back. Both versions convert the same files by turns, each time in a process of its
-own; seconds are of the processor, in user mode, with the start of Python and all imports. "start" is the same command for two
-cells. What the two write is compared to the byte (of a zip, what is in it).
+COCO is converted to every other format and back; with `--kinds all`, other kinds of files too (`conversion_kinds.py`). Both
+versions convert the same files by turns, each time in a process of its own. Seconds are of the processor, with the start of
+Python and imports; "start" is the same command for two cells. What the two write is compared to the byte (of a zip, what is in
+it). A version that takes longer than `--limit` seconds is stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from conversion_kinds import KINDS
 
 SIDE = 26
 OTHERS = ("labels", "cellpose", "geojson", "imagej", "ome-zarr")
@@ -60,8 +65,8 @@ def prepare(folder: Path, n: int, n_images: int, formats: list[str]) -> dict[str
     return sources
 
 
-def seconds(package: Path | None, source: Path, target: Path, given: str, wanted: str) -> float:
-    """Of the processor, of one command; the target is written anew."""
+def seconds(package: Path | None, source: Path, target: Path, given: str, wanted: str, limit: int) -> float:
+    """Of the processor, of one command; the target is written anew. Infinite if it was stopped at the limit."""
     if target.is_dir():
         shutil.rmtree(target)
     command = [
@@ -77,9 +82,17 @@ def seconds(package: Path | None, source: Path, target: Path, given: str, wanted
         wanted,
     ]
     path = {"PYTHONPATH": str(package)} if package is not None else {}
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    subprocess.run([*command, "--overwrite"], env=os.environ | path, capture_output=True, check=True)
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+    before = _used()
+    stopped = partial(resource.setrlimit, resource.RLIMIT_CPU, (limit, limit))
+    done = subprocess.run([*command, "--overwrite"], env=os.environ | path, capture_output=True, preexec_fn=stopped)
+    if done.returncode not in (0, -signal.SIGKILL, -signal.SIGXCPU):
+        raise SystemExit(done.stderr.decode())
+    return _used() - before if done.returncode == 0 else math.inf
+
+
+def _used() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def content(target: Path) -> dict[str, bytes]:
@@ -94,16 +107,18 @@ def content(target: Path) -> dict[str, bytes]:
     return found
 
 
-def row(sources: dict[str, Path], folder: Path, given: str, wanted: str, before: Path | None, repeats: int) -> str:
+def row(title: str, source: Path, folder: Path, given: str, wanted: str, arguments: argparse.Namespace) -> str:
     """A line of the table."""
+    before = arguments.before
     versions = {"now": None} | ({"before": before.resolve()} if before else {})
     times: dict[str, list[float]] = {version: [] for version in versions}
     targets = {v: folder / f"{v}.json" if wanted == "coco" else folder / v for v in versions}
-    for _ in range(repeats):
+    for _ in range(arguments.repeats):
         for version, package in versions.items():
-            times[version].append(seconds(package, sources[given], targets[version], given, wanted))
+            limit = max(1, round(arguments.limit))
+            times[version].append(seconds(package, source, targets[version], given, wanted, limit))
     median = {version: statistics.median(values) for version, values in times.items()}
-    text = f"| {given} to {wanted} | {median['now']:.2f} |"
+    text = f"| {title} to {wanted} | {median['now']:.2f} |"
     if before:
         written = [[*content(targets[v]).values()] for v in versions]
         ratios = sorted(b / n for n, b in zip(times["now"], times["before"], strict=True))
@@ -120,19 +135,32 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1, help="how many images the cells are in")
     parser.add_argument("--before", type=Path, help="folder `src` of an earlier version")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--formats", default=",".join(OTHERS))
+    parser.add_argument("--formats", default=",".join(OTHERS), help="beside COCO; empty for none")
+    parser.add_argument(
+        "--kinds", default="", help="of other files, by the beginning of their titles: all, or polygons,two"
+    )
+    parser.add_argument(
+        "--limit", type=float, default=300, help="seconds of the processor after which a version is stopped"
+    )
     arguments = parser.parse_args()
     print("| conversion | s | before, s | times as fast | same bytes |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder, few = Path(name), Path(name) / "few"
         few.mkdir()
-        formats = arguments.formats.split(",")
         small = prepare(few, 2, 1, ["labels"])
-        print("start:", row(small, few, "labels", "coco", arguments.before, arguments.repeats), flush=True)
+        print("start:", row("labels", small["labels"], few, "labels", "coco", arguments), flush=True)
+        formats = [f for f in arguments.formats.split(",") if f]
         sources = prepare(folder, arguments.cells, arguments.images, formats)
         for other in formats:
             for given, wanted in (("coco", other), (other, "coco")):
-                print(row(sources, folder, given, wanted, arguments.before, arguments.repeats), flush=True)
+                print(row(given, sources[given], folder, given, wanted, arguments), flush=True)
+        starts = tuple(KINDS if arguments.kinds == "all" else filter(None, arguments.kinds.split(",")))
+        for title, (given, make, targets) in KINDS.items():
+            if title.startswith(starts):
+                with tempfile.TemporaryDirectory(dir=folder) as own:
+                    source = make(Path(own), arguments.cells)
+                    for wanted in targets:
+                        print(row(title, source, folder, given, wanted, arguments), flush=True)
 
 
 if __name__ == "__main__":

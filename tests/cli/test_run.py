@@ -139,3 +139,17 @@ def test_python_m_is_the_command_line():
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("Error: ")
+
+
+def test_a_command_imports_what_it_needs_itself():
+    code = (
+        "import sys; from napari_centermask import cli; cli.run(['convert', '--help']); "
+        "sys.exit('napari_centermask.settings' in sys.modules or 'napari_centermask.cli.segment' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["", "--help", "convert", "no-such-command"])
+def test_all_commands_are_there_unless_one_is_named(command):
+    names = set(cli.make_app(command)) - {"--help", "-h", "--version"}
+    assert names == ({"convert"} if command == "convert" else set(cli._COMMANDS))

@@ -13,11 +13,12 @@ from cyclopts import App, CycloptsError, Parameter
 from napari_centermask import __version__
 from napari_centermask.cli.output import Lasting
 from napari_centermask.core.errors import BadSettings, Cancelled, UserError
-from napari_centermask.models.families import FAMILIES, Family
 from napari_centermask.training.run.shortage import is_out_of_memory
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+
+    from napari_centermask.models.families import Family
 
 USER_ERROR = 2  # as getopt and argparse end
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells say it
@@ -44,8 +45,8 @@ _COMMANDS = (
 """Each is a module of this package with a function of the same name (for `models`, an application)."""
 
 
-def make_app() -> App:
-    """The application with its commands."""
+def make_app(command: str = "") -> App:
+    """The application with its commands; only the named one, if there is such a command, as each takes time to import."""
     app = App(
         name="napari-centermask",
         help="Segment overlapping cells with CenterMask2.",
@@ -56,7 +57,7 @@ def make_app() -> App:
         # Flags may take several values: --channels 0 2.
         default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
     )
-    for name in _COMMANDS:
+    for name in [command] if command in _COMMANDS else _COMMANDS:
         own = name.replace("-", "_")
         module = import_module(f"{__name__}.{own}")
         app.command(module.app if hasattr(module, "app") else getattr(module, own))
@@ -78,7 +79,7 @@ def run(tokens: Sequence[str] | None = None) -> int:
     """
     tokens = list(sys.argv[1:] if tokens is None else tokens)
     try:
-        app = make_app()
+        app = make_app(*tokens[:1])
         if tokens[:1] == ["train"]:
             from napari_centermask.cli.train import read_run_file
 
@@ -137,6 +138,8 @@ def _explain(error: CycloptsError) -> str:
 
 def _families_with(field: str) -> list[Family]:
     """The families whose networks have a setting."""
+    from napari_centermask.models.families import FAMILIES
+
     return [family for family in FAMILIES.values() if field in family.settings.model_fields]
 
 

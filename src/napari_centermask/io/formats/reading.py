@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -110,18 +111,22 @@ def find_image(path: Path, images: Path | None, name: str) -> Path | None:
     path
         The file of cells; without `images`, the image is searched beside it and in the folder images/ there.
     """
-    from napari_centermask.io.image_names import clean_name, is_file
+    from napari_centermask.io.image_names import clean_name
     from napari_centermask.io.images import SUFFIXES
 
     plain = clean_name(name)
     if not plain:
         return None
     stem = plain[: -len(Path(plain).suffix)] if Path(plain).suffix.lower() in SUFFIXES else plain
+    names = [n for n in dict.fromkeys((plain, *(stem + s for s in SUFFIXES))) if Path(n).suffix.lower() in SUFFIXES]
+    names = list(dict.fromkeys(c for n in names for c in (n, n.rsplit("/", 1)[-1])))
     for folder in [path.parent, path.parent / "images"] if images is None else [images]:
-        for wanted in dict.fromkeys((plain, *(stem + s for s in SUFFIXES))):
-            for candidate in dict.fromkeys((folder / wanted, folder / Path(wanted).name)):
-                if candidate.suffix.lower() in SUFFIXES and is_file(candidate) and candidate != path:
-                    return candidate
+        for name in names if folder.is_dir() else ():
+            found = os.path.join(
+                folder, name
+            )  # paths as text: there are some thirty names for each of a thousand files
+            if os.path.isfile(found) and Path(found) != path:
+                return Path(found)
     return None
 
 
