@@ -81,3 +81,12 @@ def test_a_training_starts_though_another_run_is_chosen_at_once(training, shows,
     training.open(tmp_path / "old")
     shows(tmp_path / "old")
     assert [job.name for job in training.others] == ["new"]
+
+
+@pytest.mark.parametrize(("is_limited", "changes"), [(True, {"minutes": None}), (False, {})])
+def test_a_run_that_its_time_limit_ended_goes_on_without_the_limit(training, monkeypatch, is_limited, changes):
+    asked = []
+    monkeypatch.setattr(training, "retry", lambda **changes: asked.append(changes))
+    training.state.is_limited = is_limited
+    training.resume()
+    assert asked == [changes]

@@ -48,7 +48,7 @@ class Plan:
         s = self.settings
         text = f"{self.reasons.get('steps', '')}: {s.steps:,} steps of {s.batch} tiles of {s.tile} px"
         if s.minutes is not None:
-            text += f", or as many as {duration(60 * s.minutes)} of training allow"
+            text += f", or as many as {duration(60 * s.minutes)} of computing allow"
         return f"{text}. The time left, with evaluations and the comparison, is known after the first steps."
 
     def drop(self) -> None:

@@ -93,6 +93,9 @@ class RunState:
     notices: list[str] = field(default_factory=list)
     model: Path | None = None
     _since: float | None = None  # when the evaluation began
+    _stepping: float | None = None  # when the steps since the last report began
+    _passed: float = 0.0  # seconds that went by in steps, on a busy machine more than they computed
+    _stepped: int = 0  # in this time
     _evaluated: float = 0.0  # part of the training at the newest evaluation
 
     def feed(self, event: Event) -> None:
@@ -123,10 +126,15 @@ class RunState:
     def _on_stage(self, event: StageEvent) -> None:
         self.stage = event.name
         self._since = event.time if self.stage == EVALUATING else None
+        self._stepping = event.time if self.stage == TRAINING else None
         if self.stage != TRAINING:
             self.seconds_left = None
 
     def _on_step(self, event: StepEvent) -> None:
+        if self._stepping is not None and event.step > self.step:
+            self._passed += max(0.0, event.time - self._stepping)
+            self._stepped += event.step - self.step
+            self._stepping = event.time
         self.step, self.part = event.step, min(1.0, max(0.0, event.part))
         self.seconds_left, self.memory_mb = event.seconds_left, event.memory_mb
         if event.seconds:
@@ -146,7 +154,8 @@ class RunState:
 
     def _on_done(self, event: DoneEvent) -> None:
         self.stage, self.seconds_left = "", None
-        self.part, self.is_limited = self.part if event.stopped else 1.0, event.limited
+        self.is_limited = event.limited
+        self.part = self.step / self.steps if event.limited and self.steps else self.part if event.stopped else 1.0
         self.model = None if event.model is None else Path(event.model)
 
     def minutes(self, steps: Sequence[int]) -> list[float]:
@@ -160,10 +169,8 @@ class RunState:
 
     @property
     def seconds_of_rest(self) -> float | None:
-        """Seconds that the steps which the time limit left out would take, as measured; None if unknown."""
-        if not self.clock.steps or not self.clock.steps[-1]:
-            return None
-        return (self.steps - self.step) * self.clock.values[-1] / self.clock.steps[-1]
+        """Seconds that the steps which the time limit left out would take, at the pace so far; None if unknown."""
+        return (self.steps - self.step) * self._passed / self._stepped if self._stepped else None
 
     @property
     def time_left(self) -> float | None:
@@ -192,7 +199,7 @@ class RunState:
         """A line or two: the stage and the progress, or how the run ended."""
         if self.state == "done" and self.is_limited:
             minutes = self.limit_minutes
-            limit = "The time limit" if minutes is None else f"The limit of {duration(60 * minutes)}"
+            limit = "The time limit" if minutes is None else f"The limit of {duration(60 * minutes)} of computing"
             return f"{limit} ended the training after {self.step:,} of {self.steps:,} steps."
         text = STATES.get(self.state, self.state)
         if self.state == "running" and self.stage:
