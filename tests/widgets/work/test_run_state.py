@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from napari_centermask.events import DoneEvent, EvaluationEvent, StageEvent, StartEvent, StepEvent
+from napari_centermask.events import (
+    DoneEvent,
+    EvaluationEvent,
+    PausedEvent,
+    ResumedEvent,
+    StageEvent,
+    StartEvent,
+    StepEvent,
+)
 from napari_centermask.widgets.work.run_state import RunState, rest_of
 
 
@@ -72,6 +80,17 @@ def test_a_run_that_was_cut_short_says_what_it_did_and_what_is_left():
     assert run.part == 0.05
     run.feed(started())  # it goes on
     assert rest_of(run) == ""
+
+
+def test_a_pause_does_not_make_steps_seem_slow():
+    steps = (
+        StepEvent(step=5, time=10.0),
+        PausedEvent(time=10.0),
+        ResumedEvent(time=999.0),
+        StepEvent(step=10, time=1009.0),
+    )
+    run = fed(started(), stage("training", 0.0), *steps)
+    assert run.seconds_of_rest == 90 * 20 / 10
 
 
 def test_an_earlier_session_that_got_further_is_cut_back():

@@ -16,6 +16,8 @@ from napari_centermask.events import (
     EvaluationEvent,
     Event,
     NoticeEvent,
+    PausedEvent,
+    ResumedEvent,
     StageEvent,
     StartEvent,
     StepEvent,
@@ -107,6 +109,10 @@ class RunState:
                 self._on_stage(event)
             case StepEvent():
                 self._on_step(event)
+            case PausedEvent():
+                self._stepping = None
+            case ResumedEvent():
+                self._stepping = event.time
             case EvaluationEvent():
                 self._on_evaluation(event)
             case NoticeEvent():
