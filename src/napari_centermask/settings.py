@@ -562,6 +562,15 @@ class TrainSettings(Settings):
         lt=1,
         description="Fraction of the tiles that come from 'replay', the start model's own data; 0 for none.",
     )
+    unlabelled: list[Path] = Field(
+        default_factory=list,
+        description="Folders of images without annotations: cells of which the start model is sure are taken for true, doubtful "
+        "ones are ignored.",
+    )
+    unlabelled_part: float = Field(0.25, ge=0, lt=1, description="Fraction of the tiles that come from 'unlabelled'.")
+    unlabelled_score: float = Field(
+        0.75, ge=0.2, le=1, description="Score from which on the start model is sure of a cell in 'unlabelled'."
+    )
     evaluate_every: int = Field(1000, ge=1, description="Steps between evaluations on the validation images.")
     evaluate_first: bool = Field(False, description="Evaluate the start model too, before the first step.")
     compare: bool = Field(

@@ -94,6 +94,22 @@ def test_fine_tuning_writes_its_run_file_and_the_tiles(capsys, fields, tmp_path)
 )
 def test_augmentations_show_in_the_tiles(run_file, tmp_path, flags):
     plain, changed = tmp_path / "plain.png", tmp_path / "changed.png"
-    assert run("train", run_file, "--preview", plain) == 0
-    assert run("train", run_file, "--preview", changed, f"--augment.{flags[0]}", *flags[1:]) == 0
+    assert run("train", run_file, "--preview-file", plain) == 0
+    assert run("train", run_file, "--preview-file", changed, f"--augment.{flags[0]}", *flags[1:]) == 0
     assert plain.read_bytes() != changed.read_bytes()
+
+
+def test_fine_tuning_takes_folders_of_unlabelled_images(capsys, fields, tmp_path, monkeypatch):
+    (tmp_path / "more").mkdir()
+    Image.fromarray(np.full((96, 96), 30, np.uint8)).save(tmp_path / "more" / "a.png")
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "runs" / "mine"
+    more = ["--unlabelled", "more", "--unlabelled-score", "0.8"]
+    assert run("finetune", fields, "--out", out, "--dry-run", *more) == 0
+    written = json.loads((out / "run.json").read_text())
+    assert written["unlabelled"] == [str(tmp_path / "more")]
+    assert written["unlabelled_score"] == 0.8
+    assert run("finetune", fields, "--out", tmp_path / "b", "--scratch", "--dry-run", *more) == 2
+    assert "--unlabelled has no effect: there is no start model" in capsys.readouterr().err
+    assert run("finetune", fields, "--out", tmp_path / "c", "--dry-run", "--unlabelled-part", "0.4") == 2
+    assert "--unlabelled-part has no effect: 'unlabelled' names no folder" in capsys.readouterr().err

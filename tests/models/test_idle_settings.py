@@ -143,6 +143,9 @@ TRAIN = {
     "oversample": 0.5,
     "replay": ["c"],
     "replay_part": 0.5,
+    "unlabelled": ["d"],
+    "unlabelled_part": 0.5,
+    "unlabelled_score": 0.9,
     "evaluate_every": 3,
     "evaluate_first": True,
     "compare": True,
@@ -261,7 +264,16 @@ def test_a_setting_of_a_training_is_used_or_refused(family, field):
         own = {"preprocess": TRAIN["preprocess"]}
     if field == "replay_part":
         own["replay"] = ["c"]
-    is_new = field not in ("start", "keep", "compare")  # these need a start model, and others are decided by it
+    if field.startswith("unlabelled"):
+        own["unlabelled"] = ["d"]
+    is_new = field not in (
+        "start",
+        "keep",
+        "compare",
+        "unlabelled",
+        "unlabelled_part",
+        "unlabelled_score",
+    )  # these need a start model, and others are decided by it
     values = base(family, **own) | ({"start": None} if is_new else {})
     given = [field]
     owner, other, title = OWN_LOSSES.get(group, (family, "", ""))
@@ -290,6 +302,13 @@ SWITCHED_OFF = {
     "pretrained": {"pretrained": "other", "start": "mine"},
     "weights": {"weights": [2.0], "data": ["a"]},
     "replay_part": {"replay_part": 0.5},
+    "unlabelled": {"unlabelled": ["d"]},
+    "unlabelled_score": {"unlabelled_score": 0.9, "start": "mine"},
+    "diameters": {"diameters": "per-category", "model": {"categories": ["cell"]}},
+    "augment.photons": {"augment": {"photons": (1, 2)}},
+    "augment.stain": {"augment": {"stain": 0.5}, "channel_names": ["a", "b", "c"]},
+    "augment.paste_colour": {"augment": {"paste_colour": 0.5}, "model": {"in_channels": 2}},
+    "augment.mixup": {"augment": {"mixup": 0.5}, "diameters": "per-category"},
     "oversample": {"oversample": 0.5, "model": {"categories": ["cell"]}},
     "augment.flip": {"augment": {"flip": False, "rotate": 10}},
     "augment.grey": {"augment": {"grey": 0.5}, "channel_names": ["a", "b", "c"]},

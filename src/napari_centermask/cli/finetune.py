@@ -28,6 +28,9 @@ def finetune(
     out: Path | None = None,
     replay: list[Path] | None = None,
     replay_part: float | None = None,
+    unlabelled: list[Path] | None = None,
+    unlabelled_part: float | None = None,
+    unlabelled_score: float | None = None,
     val_part: float = 0.2,
     minutes: float | None = None,
     steps: int | None = None,
@@ -72,6 +75,13 @@ def finetune(
         that comes with the model.
     replay_part
         Fraction of the tiles taken from there; 0 for none.
+    unlabelled
+        Folders of images without annotations. Cells of which the start model is sure are taken for true, doubtful ones are
+        ignored.
+    unlabelled_part
+        Fraction of the tiles taken from there.
+    unlabelled_score
+        Score from which on the start model is sure of a cell there.
     val_part
         Fraction of the cells to hold out.
     minutes, steps, batch, tile, workers, device
@@ -94,8 +104,16 @@ def finetune(
 
     only = "--dry-run" if dry_run else "--preview" if preview or preview_file else ""
     _check_choices(start, replay, scratch=scratch, install=install, only=only)
-    given = {"minutes": minutes, "steps": steps, "batch": batch, "tile": tile, "workers": workers, "device": device}
-    given["replay_part"] = replay_part
+    given: dict[str, Any] = {
+        "minutes": minutes,
+        "steps": steps,
+        "batch": batch,
+        "tile": tile,
+        "workers": workers,
+        "device": device,
+    }
+    given |= {"replay_part": replay_part, "unlabelled_part": unlabelled_part, "unlabelled_score": unlabelled_score}
+    given["unlabelled"] = None if unlabelled is None else [path.expanduser().resolve() for path in unlabelled]
     given = {k: v for k, v in given.items() if v is not None}
     _checked({"data": [data], "out": data} | given)  # before images are copied
     if install:

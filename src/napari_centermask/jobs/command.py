@@ -41,6 +41,10 @@ def check_new_run(folder: Path, left: Sequence[str] = ("last.pt",)) -> None:
         )
 
 
+FOLDERS = ("data", "replay", "unlabelled")
+"""Settings that name folders."""
+
+
 def write_run(settings: TrainSettings) -> Path:
     """Make the run folder and the run file in it, with absolute paths; return the file.
 
@@ -50,7 +54,7 @@ def write_run(settings: TrainSettings) -> Path:
         If the folder cannot be written.
     """
     folder = settings.out.expanduser().resolve()
-    places: dict[str, object] = {name: [_absolute(p) for p in getattr(settings, name)] for name in ("data", "replay")}
+    places: dict[str, object] = {name: [_absolute(p) for p in getattr(settings, name)] for name in FOLDERS}
     if settings.start is not None and _absolute(Path(settings.start)).is_file():
         places["start"] = str(_absolute(Path(settings.start)))
     settings = settings.model_copy(update={"out": folder, **places})

@@ -142,9 +142,12 @@ def _idle_choices(settings: TrainSettings) -> dict[str, str]:
     """Fields that another choice switches off, whatever the family."""
     reasons: dict[str, str] = {}
     if settings.start is None:
-        reasons |= dict.fromkeys(("keep", "compare"), "there is no start model; give one with 'start'")
+        needed = ("keep", "compare", "unlabelled", "unlabelled_part", "unlabelled_score")
+        reasons |= dict.fromkeys(needed, "there is no start model; give one with 'start'")
     else:
         reasons["pretrained"] = "all weights are the start model's"
+    if settings.start is not None and not settings.unlabelled:
+        reasons |= dict.fromkeys(("unlabelled_part", "unlabelled_score"), "'unlabelled' names no folder")
     if len(settings.data) == 1:
         reasons["weights"] = "there is one data folder"
     if len(settings.model.categories) == 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.io.trained_on import TrainedOn, merged, places_of
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.loader import annotation_file, folders_by_name, judging
+from napari_centermask.training.data.pseudo_labels import labelled_folder, read_counts
 from napari_centermask.training.data.scales import levels_of, whole_diameters
 
 PERCENTILES = (10, 50, 90)
@@ -37,6 +39,7 @@ def data_facts(settings: TrainSettings, before: TrainedOn) -> dict[str, Any]:
     dict
         "data": hashes, see `data_hashes`; "learned": all places that the model was trained on, see `io.trained_on`;
         "diameters": {category: 10th, 50th and 90th percentile of the diameters in image pixels}, of `data` only;
+        "unlabelled": the counts of the pseudo-labelled images, if there are some;
         "levels": see `scales.levels_of`, as `ModelCard.levels` reads them; only if there are several.
     """
     trained_on, images = before, list[list[Instances]]()
@@ -54,7 +57,9 @@ def data_facts(settings: TrainSettings, before: TrainedOn) -> dict[str, Any]:
     facts = {"data": hashes, "learned": dict(trained_on), "diameters": known}
     levels = levels_of(images, settings)
     rows = [{"categories": list(level.categories), "diameter": round(level.diameter, 1)} for level in levels]
-    return facts | ({"levels": rows} if rows else {})
+    labelled = labelled_folder(settings)
+    pseudo = {} if labelled is None else {"unlabelled": asdict(read_counts(labelled))}
+    return facts | ({"levels": rows} if rows else {}) | pseudo
 
 
 def data_hash(folder: Path, split: str) -> str:

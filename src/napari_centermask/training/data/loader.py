@@ -18,6 +18,7 @@ from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.settings import SegmentSettings, TrainSettings
 from napari_centermask.training.data.inputs import for_sampler, prepared
 from napari_centermask.training.data.parts import TrainBatch, TrainingParts, parts_of
+from napari_centermask.training.data.pseudo_labels import labelled_folder
 from napari_centermask.training.data.sample import Sample
 from napari_centermask.training.data.sampler import TileSampler
 from napari_centermask.training.data.scales import levels_of
@@ -129,6 +130,8 @@ def _start_worker(_number: int) -> None:
 def tiles_of(settings: TrainSettings, *, split: str = "train") -> TileSampler:
     """The endless sequence of tiles of a run: data and replay folders decoded, corrected and augmented.
 
+    Pseudo-labelled images come last, as far as the run has made them; see `pseudo_labels`.
+
     Raises
     ------
     BadAnnotations, BadImage, BadSettings
@@ -137,8 +140,11 @@ def tiles_of(settings: TrainSettings, *, split: str = "train") -> TileSampler:
     folders = [*settings.data, *settings.replay]
     known = settings.model_copy(update={"preprocess": settings.preprocess.portable})  # flat field of another microscope
     prepare = [settings] * len(settings.data) + [known] * len(settings.replay)
+    if split == "train" and (labelled := labelled_folder(settings)) is not None:
+        folders, prepare = [*folders, labelled], [*prepare, settings]
     samples = [prepared(load_split(folder, split), how) for folder, how in zip(folders, prepare, strict=True)]
-    levels = levels_of(([sample.instances for sample in folder] for folder in samples), settings)
+    annotated = samples[: len(settings.data) + len(settings.replay)]
+    levels = levels_of(([sample.instances for sample in folder] for folder in annotated), settings)
     return TileSampler(samples, for_sampler(settings), levels)
 
 

@@ -182,14 +182,19 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _folder_weights(tiles: list[float], settings: TrainSettings) -> np.ndarray:
-    """How often each folder is drawn: data folders by their weights or tiles, the replay folders together by `replay_part`."""
-    n = len(tiles) - len(settings.replay)
-    own = np.array(settings.weights or tiles[:n], dtype=float)
-    own = own / own.sum()
-    if not settings.replay:
-        return own
-    known = np.array(tiles[n:])
-    return np.concatenate([(1 - settings.replay_part) * own, settings.replay_part * known / known.sum()])
+    """How often each folder is drawn: data folders by their weights or tiles, the replay folders together by `replay_part`.
+
+    Of all tiles, `unlabelled_part` come from the last folder if it is one more: the pseudo-labelled images.
+    """
+    n_data, n_annotated = len(settings.data), len(settings.data) + len(settings.replay)
+    own = np.array(settings.weights or tiles[:n_data], dtype=float)
+    shares = own / own.sum()
+    if settings.replay:
+        known = np.array(tiles[n_data:n_annotated])
+        shares = np.concatenate([(1 - settings.replay_part) * shares, settings.replay_part * known / known.sum()])
+    if len(tiles) > n_annotated:
+        shares = np.append((1 - settings.unlabelled_part) * shares, settings.unlabelled_part)
+    return shares
 
 
 def random_zoom(rng: np.random.Generator, limits: tuple[float, float]) -> float:
@@ -235,7 +240,7 @@ def choose_window(
 def _check(folders: list[list[Sample]], settings: TrainSettings) -> None:
     if not folders or not all(folders):
         raise BadSettings("A data folder has no images. Check 'data'.")
-    n_data = len(folders) - len(settings.replay)
+    n_data = len(settings.data)
     if settings.weights is not None and len(settings.weights) != n_data:
         raise BadSettings(
             f"There are {n_data} data folders but {len(settings.weights)} weights. Give one for each in 'weights'."

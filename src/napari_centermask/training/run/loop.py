@@ -30,8 +30,10 @@ from napari_centermask.io.whole_file import whole_file
 from napari_centermask.models.nets.network import Network
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.checks import check_data
+from napari_centermask.training.data.pseudo_labels import labelled_folder
 from napari_centermask.training.run.device import choose_device, give_back, memory_mb
 from napari_centermask.training.run.folder import Control
+from napari_centermask.training.run.label import label
 from napari_centermask.training.run.memory import release, stage_failed, step_failed
 from napari_centermask.training.run.optimise import PLATEAU
 from napari_centermask.training.run.shortage import is_of_host, is_out_of_memory
@@ -133,6 +135,7 @@ class _Run:
             yield NoticeEvent(message=warning)
         yield self._enter("reading the images")
         if trainer.world.is_first:
+            yield from self._label()
             trainer.read_facts()
             for note in check_data(settings):
                 yield NoticeEvent(message=note)
@@ -146,6 +149,14 @@ class _Run:
             yield from self._until_short()
         if trainer.world.is_first:
             yield from self._finish()
+
+    def _label(self) -> Events:
+        """Label the unlabelled images, once: a run that is resumed keeps what was found."""
+        if self.settings.unlabelled and labelled_folder(self.settings) is None:
+            yield self._enter("segmenting the unlabelled images")
+            device = str(self.trainer.device)
+            yield from label(self.settings, device=device, is_stopped=lambda: self.control.stopped)
+            yield self._enter("reading the images")
 
     def _enter(self, stage: str) -> StageEvent:
         self.stage = stage

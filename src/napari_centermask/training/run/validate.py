@@ -244,7 +244,7 @@ def training_facts(trainer: Trainer) -> dict[str, Any]:
     """The training record of the card: data by hash, settings, curves, time and machine."""
     settings = trainer.settings
     return trainer.read_facts() | {
-        "settings": settings.model_dump(mode="json", exclude={"data", "out", "replay"}),
+        "settings": settings.model_dump(mode="json", exclude={"data", "out", "replay", "unlabelled"}),
         "seed": settings.seed,
         "parent_sha256": trainer.start.parent_sha256,
         "steps": trainer.progress.step,

@@ -14,6 +14,7 @@ from napari_centermask.widgets.parts.forms import SettingsForm
 from napari_centermask.widgets.parts.layout import titled_form
 
 _ELSEWHERE = {"data", "out", "start", "model", "resume", "weights", "replay"}
+_ELSEWHERE |= {"unlabelled", "unlabelled_part", "unlabelled_score"}
 _ELSEWHERE |= {"channel_names", "preprocess", "normalisation"}  # the start model's
 """Fields that the dock asks for by other means, or that a person cannot judge while fine-tuning."""
 _GROUPS: dict[str, tuple[str, type[Settings]]] = {
