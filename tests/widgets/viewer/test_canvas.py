@@ -131,3 +131,13 @@ def test_the_canvas_is_drawn_after_the_turn_in_which_layers_come(viewer, qtbot):
         assert not native.updatesEnabled()
     assert not canvas.is_taking_turns
     qtbot.waitUntil(native.updatesEnabled)
+
+
+def test_an_error_in_one_turn_does_not_keep_back_the_others(viewer, qtbot):
+    canvas, seen = session_of(viewer).canvas, []
+    canvas.soon(lambda: seen[0])
+    canvas.soon(lambda: seen.append("next"))
+    with qtbot.capture_exceptions() as errors:
+        quiet(viewer, qtbot)
+    assert seen == ["next"]
+    assert [kind for kind, *_ in errors] == [IndexError]

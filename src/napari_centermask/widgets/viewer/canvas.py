@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer
     from napari.viewer import Viewer
 
-_APART_MS = (
-    20  # between two layers that come or leave, so that the canvas is drawn, and a person heard, in turns between them
-)
+_APART_MS = 20  # between two layers that come or leave: the canvas is drawn, and a person heard, in turns between them
 
 
 class Canvas:
@@ -62,7 +60,7 @@ class Canvas:
         self._one_more = QTimer()
         self._one_more.setSingleShot(True)
         self._one_more.timeout.connect(self._on_turn)
-        self.is_entering = self._takes_back = False
+        self.is_entering = self._takes_back = self._has_ended = False
         self._undrawn: QWidget | None = None
         self._draw = QTimer()
         self._draw.setSingleShot(True)
@@ -84,6 +82,7 @@ class Canvas:
 
     def end(self) -> None:
         """The viewer was closed."""
+        self._has_ended = True
         self._links.end()
         stop_timer(self._after)
         stop_timer(self._one_more)
@@ -146,8 +145,11 @@ class Canvas:
 
     def take_back_soon(self) -> None:
         """Let full collections visit everything again, once the layers that leave have left."""
-        self._takes_back = True
-        self._begin()
+        if self._has_ended:
+            self.collector.take_back()
+        else:
+            self._takes_back = True
+            self._begin()
 
     def drop(self, task: Callable[[], object]) -> None:
         """Do not do what `soon` would do."""
@@ -199,22 +201,23 @@ class Canvas:
         return label_layer(data, **fields)
 
     def _begin(self) -> None:
-        if not self._one_more.isActive():
+        if not self._one_more.isActive() and not self._has_ended:
             self._is_first = True
             self._one_more.start(0)
 
     def _on_turn(self) -> None:
         """Do one task, or add or remove one layer."""
-        if self._is_first:
-            self._is_first = False
-        else:
-            self._draw_later()
-            self._do_next()
-        if self.is_taking_turns:
-            self._one_more.start(_APART_MS)  # from the end of this turn on
-        elif self._takes_back:
-            self._takes_back = False
-            self.collector.take_back()
+        is_first, self._is_first = self._is_first, False
+        try:
+            if not is_first:
+                self._draw_later()
+                self._do_next()
+        finally:
+            if self.is_taking_turns:
+                self._one_more.start(_APART_MS)  # from the end of this turn on
+            elif self._takes_back:
+                self._takes_back = False
+                self.collector.take_back()
 
     def _do_next(self) -> None:
         if self._tasks:
