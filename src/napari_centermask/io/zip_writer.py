@@ -1,4 +1,4 @@
-"""Write a zip of very many small files; `zipfile` takes three times as long, most of it not for compressing.
+"""Write a zip of very many small files; `zipfile` takes twice as long, half of it not for compressing.
 
 Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3.7 (local headers), 4.3.12 (directory) and 4.3.14 to 4.3.16 (its end, Zip64 too).
 """
@@ -15,8 +15,7 @@ _ENTRY = struct.Struct("<4s6H3I5H2I")
 _END64, _LOCATOR, _END = struct.Struct("<4sQ2H2I4Q"), struct.Struct("<4sIQI"), struct.Struct("<4s4H2IH")
 _VERSION, _VERSION64, _DEFLATED = 20, 45, 8
 _DATE = 1 << 5 | 1  # 1 January 1980, the first of a zip: the same cells make the same file
-_LEVEL, _WINDOW, _MEMORY = 1, -10, 3
-"""Of zlib: for files of some hundred bytes, 3 % larger and twice as fast as its defaults."""
+_LEVEL = 1  # of zlib: for files of some hundred bytes, 4 % larger than at its usual level and a fifth faster
 _MOST, _LARGEST = 0xFFFF, 0xFFFFFFFF
 
 
@@ -56,7 +55,7 @@ class ZipWriter:
         ValueError
             If the zip would be larger than 4 GiB.
         """
-        press = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY)
+        press = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
         packed = press.compress(data) + press.flush()
         path = name.encode("ascii")
         if self._at + len(packed) > _LARGEST:

@@ -13,47 +13,49 @@ import numpy as np
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Index, Result
 from napari_centermask.io.formats import fields
-from napari_centermask.io.rings import Polygon, Ring
+from napari_centermask.io.rings import Polygon
 
 _LARGEST_SHORT = 32_000  # pixels; ImageJ keeps coordinates of a ROI as int16, which ends at 32,767
 _LARGEST_GROUP = 255  # ImageJ keeps groups in one byte
-# Of a ROI's two heads, by ImageJ's RoiDecoder: box and number of points, place of the second head, name, properties.
+# Of a ROI's two heads, by ImageJ's RoiDecoder: box and number of points; size of a composite, and place of the second head; name;
+# properties.
 _SHAPE, _PLACE, _NAME, _PROPS = struct.Struct(">4hH"), struct.Struct(">i"), struct.Struct(">2i"), struct.Struct(">2i")
 MOVE, LINE, QUADRATIC, CUBIC, CLOSE = range(5)
 """Segments of a Java path."""
 
 
 class Packer:
-    """Makes the bytes of ROIs as roifile does, in a third of the time for a cell of one part without holes.
+    """Makes the bytes of ROIs as roifile does, in a third of the time.
 
-    Such ROIs of a plane differ from its first one, which roifile makes, in their box, points, name, group and properties.
+    The ROIs of one kind and plane differ from the first one, which roifile makes, in box, points, name, group and properties.
     """
 
     def __init__(self, roifile: Any, result: Result) -> None:
         self._roifile, self._result = roifile, result
-        self._first: dict[Index, tuple[bytes, bytes]] = {}  # of each plane: its head and its second head
+        self._first: dict[tuple[Index, bool], tuple[bytes, bytes]] = {}  # of each kind: its head and its second head
 
     def __call__(self, index: Index, cell: Instance, polygons: Sequence[Polygon]) -> bytes:
         y0, x0, y1, x1 = cell.box
         ring = polygons[0][0]
-        is_plain = len(polygons) == len(polygons[0]) == 1
-        if not is_plain or max(y1, x1, len(ring)) >= _LARGEST_SHORT:
+        if max(y1, x1, len(ring)) >= _LARGEST_SHORT:
             return self._made(index, cell, polygons)
-        if index not in self._first:
+        is_traced = len(polygons) == len(polygons[0]) == 1
+        if (index, is_traced) not in self._first:
             made = self._made(index, cell, polygons)
             place = int.from_bytes(made[60:64], "big")
-            self._first[index] = made[:64], made[place : place + 64]
-        first, second = self._first[index]
+            self._first[index, is_traced] = made[:64], made[place : place + 64]
+        first, second = self._first[index, is_traced]
         name, props = f"{cell.id:06d}", _text(self._result, cell)
-        points = (ring - (x0, y0)).astype(">i2").tobytes(order="F")
-        at = 128 + len(points)
+        points = (ring - (x0, y0)).astype(">i2") if is_traced else _paths(polygons).astype(">f4")
+        at = 128 + points.nbytes
         head, after = bytearray(first), bytearray(second)
-        _SHAPE.pack_into(head, 8, y0, x0, y1, x1, len(ring))
-        _PLACE.pack_into(head, 60, 64 + len(points))
+        _SHAPE.pack_into(head, 8, y0, x0, y1, x1, len(ring) if is_traced else 0)
+        _PLACE.pack_into(head, 36, 0 if is_traced else len(points))
+        _PLACE.pack_into(head, 60, 64 + points.nbytes)
         _NAME.pack_into(after, 16, at, len(name))
         after[30] = min(cell.category, _LARGEST_GROUP)
         _PROPS.pack_into(after, 40, at + 2 * len(name), len(props))
-        return b"".join((head, points, after, (name + props).encode("utf-16-be")))
+        return b"".join((head, points.tobytes(order="F"), after, (name + props).encode("utf-16-be")))
 
     def _made(self, index: Index, cell: Instance, polygons: Sequence[Polygon]) -> bytes:
         made: bytes = roi_of(self._roifile, self._result, index, cell, polygons).tobytes()
@@ -70,7 +72,7 @@ def roi_of(roifile: Any, result: Result, index: Index, cell: Instance, polygons:
             integer_coordinates=(rings[0] - (x0, y0)).astype(np.int32),
         )
     else:
-        path = np.concatenate([_path(r) for r in rings])
+        path = _paths(polygons)
         roi = roifile.ImagejRoi(roitype=roifile.ROI_TYPE.RECT, shape_roi_size=len(path), multi_coordinates=path)
     roi.top, roi.left, roi.bottom, roi.right = (min(v, _LARGEST_SHORT) for v in (y0, x0, y1, x1))
     t, z = fields.position_of(index)
@@ -98,8 +100,15 @@ def _quoted(text: str, safe: str) -> str:
     return quote(text, safe=safe)
 
 
-def _path(ring: Ring) -> np.ndarray:
-    """Move, lines, close."""
-    kinds = np.full((len(ring), 1), LINE)
-    kinds[0] = MOVE
-    return np.append(np.hstack([kinds, ring]).ravel(), CLOSE).astype(np.float32)
+def _paths(polygons: Sequence[Polygon]) -> np.ndarray:
+    """The segments of all rings, float32: each moves, draws lines and closes."""
+    rings = [ring for polygon in polygons for ring in polygon]
+    path = np.empty(sum(3 * len(ring) + 1 for ring in rings), np.float32)
+    at = 0
+    for ring in rings:
+        end = at + 3 * len(ring)
+        lines = path[at:end].reshape(-1, 3)
+        lines[:, 0], lines[:, 1:] = LINE, ring
+        path[at], path[end] = MOVE, CLOSE
+        at = end + 1
+    return path
