@@ -109,3 +109,30 @@ def test_ome_zarr_of_other_programs_is_read(tmp_path):
     root.create_group("empty")
     with pytest.raises(BadAnnotations):
         FORMATS["ome-zarr"].read(tmp_path / "x.zarr" / "empty")
+
+
+def test_label_images_that_are_listed_and_missing_are_named(tmp_path):
+    path = image(tmp_path / "x.zarr", "cells")
+    zarr.open_group(store=str(path / "labels"), mode="r+").attrs["labels"] = ["cells", "gone"]
+    _, reading = read_files(path)
+    assert len(reading.results[0]) == 1
+    assert "not there: gone" in " ".join(reading.notes)
+
+
+def test_a_label_image_without_attributes_is_read(tmp_path):
+    root = zarr.open_group(store=str(tmp_path / "x.zarr"), mode="w", zarr_format=2)
+    values = np.zeros((20, 20), np.int32)
+    values[3:8, 3:8] = 1
+    add_array(root.create_group("labels").create_group("cells"), "0", values)
+    _, reading = read_files(tmp_path / "x.zarr")
+    assert len(reading.results[0]) == 1
+
+
+def test_a_well_and_a_single_array_are_explained(tmp_path):
+    zarr.open_group(store=str(tmp_path / "w.zarr"), mode="w", zarr_format=2).attrs["well"] = {"images": []}
+    with pytest.raises(BadAnnotations, match=r"Choose one of them: w\.zarr/0"):
+        read_files(tmp_path / "w.zarr")
+    array = zarr.create_array(store=str(tmp_path / "a.zarr"), shape=(4, 4), dtype="int32", zarr_format=2)
+    array[:] = 1
+    with pytest.raises(BadAnnotations, match="a single array"):
+        read_files(tmp_path / "a.zarr")

@@ -107,3 +107,44 @@ def test_the_boxes_of_many_objects_are_those_of_each():
         expected = qupath._box({"geometry": geometry})
         assert np.isnan(box).all() if expected is None else tuple(box) == expected
     assert np.isnan(boxes[-1]).all()
+
+
+@pytest.mark.parametrize("name", ["a.geojson.gz", "a.json.gz"])
+def test_packed_geojson_is_read_with_its_image(tmp_path, shared, name):
+    packed = (shared / "faults" / "qupath_zip" / "q.geojson.gz").read_bytes()
+    (tmp_path / name).write_bytes(packed)
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((60, 80), np.uint8))
+    result, _ = read(tmp_path / name)
+    assert (len(result), result.name, result.shape) == (1, "a.tif", (60, 80))
+    (tmp_path / name).write_bytes(packed[:-12])
+    with pytest.raises(BadAnnotations, match="cannot be read as GeoJSON"):
+        read(tmp_path / name)
+
+
+def test_a_zip_of_several_files_names_the_way(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.geojson", "{}")
+        archive.writestr("b.geojson", "{}")
+    with pytest.raises(BadAnnotations, match="2 files of GeoJSON; unpack it"):
+        read_files(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("name", ["Tissue", "Region*", "Ignore*", "tissue section"])
+def test_a_lone_annotation_whose_class_is_a_region_is_no_cell(tmp_path, name):
+    tissue = square(0, 0, 60, "annotation", properties={"classification": {"name": name}})
+    result, notes = read(save(tmp_path / "a.geojson", tissue))
+    assert len(result) == 0
+    assert "Left out 1 object" in notes
+
+
+def test_outlines_without_a_pixel_are_not_called_outside(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((60, 80), np.uint8))
+    specks = [square(10 * n + 3, 5, 0) for n in range(4)]
+    result, notes = read(save(tmp_path / "a.geojson", square(5, 20, 10), *specks))
+    assert len(result) == 1
+    assert "Skipped 4 objects without a pixel." in notes
+
+
+def test_a_class_may_be_a_plain_name(tmp_path):
+    result, _ = read(save(tmp_path / "a.geojson", square(5, 5, 10, properties={"classification": "Tumor"})))
+    assert list(result.categories.values()) == ["Tumor"]

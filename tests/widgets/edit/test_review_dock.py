@@ -29,6 +29,16 @@ def test_accept_goes_through_the_doubtful_and_ends(viewer, open_dock):
     assert {c.status for c in dock.edits.result} == {"accepted"}
 
 
+def test_the_dock_is_never_narrower_than_what_it_shows(open_dock):
+    dock = open_dock({(): FIELD})
+    for _ in range(5):
+        dock.judging.accept.click()
+    dock.settle()
+    QTest.qWait(20)
+    assert dock.judging.count.text().endswith("All cells are reviewed.")
+    assert dock.minimumWidth() <= dock.layout().minimumSize().width() <= 400  # of a window of 1280 beside canvas and layers
+
+
 def test_the_first_press_of_accept_with_nothing_selected_judges_nothing(open_dock):
     dock = open_dock({(): FIELD})
     dock.judging.accept.click()

@@ -104,7 +104,7 @@ _ALL = (
     Format("labels", "Label image", "labels", "_labels.tif", (".tif", ".tiff", ".png", ".npy"), exact=False),
     Format("imagej", "ImageJ ROIs", "imagej", "_rois.zip", (".zip", ".roi"), exact=True),
     Format("cellpose", "Cellpose", "cellpose", "_seg.npy", ("_seg.npy",), exact=False),
-    Format("geojson", "QuPath GeoJSON", "geojson", ".geojson", (".geojson",), exact=True),
+    Format("geojson", "QuPath GeoJSON", "geojson", ".geojson", (".geojson", ".geojson.gz", ".json.gz"), exact=True),
     Format("ome-zarr", "OME-Zarr labels", "ome_zarr", ".ome.zarr", (".zarr",), exact=True),
 )
 FORMATS = {f.name: f for f in _ALL}

@@ -7,12 +7,14 @@ other values are under `napari_centermask` in its properties, and those of the i
 
 from __future__ import annotations
 
+import gzip
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -29,6 +31,7 @@ from napari_centermask.io.rings import Polygon
 from napari_centermask.io.rings_many import trace_all
 from napari_centermask.io.whole_file import whole_file
 
+_DAMAGED = (ValueError, RecursionError, MemoryError, EOFError, zipfile.BadZipFile, zlib.error)
 _LARGEST_FILE = 1 << 31  # bytes: a choice; parsing takes several times as much memory
 
 
@@ -40,7 +43,7 @@ def read(path: Path, images: Path | None = None, advance: Advance = silent) -> R
     BadAnnotations
         If it is damaged or describes no image.
     """
-    with refusing(path, "GeoJSON", ValueError, RecursionError, MemoryError, zipfile.BadZipFile):
+    with refusing(path, "GeoJSON", *_DAMAGED):
         data = json.loads(_text(path))
     own = data.get(KEY) if isinstance(data, dict) else None
     features, notes = qupath.cells_of(_features(path, data))
@@ -66,29 +69,38 @@ def read(path: Path, images: Path | None = None, advance: Advance = silent) -> R
 
 def is_zipped(path: Path) -> bool:
     """Whether a zip file holds GeoJSON, as QuPath can export it."""
-    return _zipped_name(path) is not None
+    return bool(_zipped_names(path))
 
 
-def _zipped_name(path: Path) -> str | None:
+def _zipped_names(path: Path) -> list[str]:
     if not zipfile.is_zipfile(path):
-        return None
+        return []
     with zipfile.ZipFile(path) as archive:
         names = [
             n for n in archive.namelist() if n.lower().endswith((".geojson", ".json")) and not n.startswith("__MACOSX")
         ]
         is_imagej = any(n.lower().endswith(".roi") for n in archive.namelist())
-    return names[0] if len(names) == 1 and not is_imagej else None
+    return [] if is_imagej else names
 
 
 def _text(path: Path) -> str:
     """The text of a file, or of the file in a zip, up to a largest size."""
-    name = _zipped_name(path)
-    if name is None:
+    names = _zipped_names(path)
+    if len(names) > 1:
+        raise ValueError(f"it holds {len(names)} files of GeoJSON; unpack it and read them one by one")
+    if path.suffix.lower() == ".gz":
+        with gzip.open(path) as stream:
+            return _limited(stream)
+    if not names:
         if path.stat().st_size > _LARGEST_FILE:
             raise ValueError("it is larger than 2 GiB")
         return path.read_text(encoding="utf-8-sig")
-    with zipfile.ZipFile(path) as archive, archive.open(name) as stream:
-        data = stream.read(_LARGEST_FILE + 1)
+    with zipfile.ZipFile(path) as archive, archive.open(names[0]) as stream:
+        return _limited(stream)
+
+
+def _limited(stream: IO[bytes]) -> str:
+    data = stream.read(_LARGEST_FILE + 1)
     if len(data) > _LARGEST_FILE:
         raise ValueError("it is larger than 2 GiB")
     return data.decode("utf-8-sig")
@@ -165,6 +177,8 @@ def _class(feature: dict[str, Any]) -> str:
     """QuPath's class; two names are joined, as in "Tumor: Positive"."""
     properties = feature.get("properties")
     named = properties.get("classification") if isinstance(properties, dict) else None
+    if isinstance(named, str) and named:
+        return named
     if not isinstance(named, dict):
         return "cell"
     names = named.get("names")

@@ -85,7 +85,7 @@ def is_label_name(path: Path) -> bool:
 
 
 def _stem(path: Path) -> str:
-    for ending in (".ome.zarr", ".zarr", ".ome.tif", ".ome.tiff"):
+    for ending in (".ome.zarr", ".zarr", ".ome.tif", ".ome.tiff", ".geojson.gz", ".json.gz"):
         if path.name.lower().endswith(ending):
             return path.name[: -len(ending)]
     return path.stem

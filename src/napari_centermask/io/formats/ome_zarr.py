@@ -57,7 +57,9 @@ def read(path: Path, images: Path | None = None, advance: Advance = silent) -> R
     if not path.is_dir():
         raise BadAnnotations(f"{path} is not an OME-Zarr folder. Check the path.")
     with refusing(path, "OME-Zarr labels", *_ERRORS):
-        group, names = _labels(path, zarr.open_group(store=str(path), mode="r"))
+        group, listed = _labels(path, _root(zarr, path))
+        names = [name for name in listed if name is None or name in group]
+        missing = [str(name) for name in listed if name not in names]
         stacks = [_stack(path, group if name is None else group[name]) for name in names]
         own = _attributes(group).get(KEY)
     if not stacks:
@@ -70,7 +72,16 @@ def read(path: Path, images: Path | None = None, advance: Advance = silent) -> R
         cells = _cells(path, stacks, leading, advance, per_stack=bool(notes))
     fields.place(result, cells)
     fields.take_image_fields(result, own)
-    return Reading((result,), notes)
+    gone = (f"Label images that are listed but not there: {', '.join(missing[:3])}.",) if missing else ()
+    return Reading((result,), (*notes, *gone))
+
+
+def _root(zarr: Any, path: Path) -> Any:
+    """The group of a folder; `ValueError` if it holds a single array, which says nothing about axes or labels."""
+    root = zarr.open(store=str(path), mode="r")
+    if hasattr(root, "shape"):
+        raise ValueError("it is a single array, without the groups of OME-Zarr")
+    return root
 
 
 def _categories(own: object, names: Sequence[str | None]) -> tuple[dict[int, str], tuple[str, ...]]:
@@ -108,7 +119,9 @@ def _labels(path: Path, root: Any) -> tuple[Any, list[str | None]]:
 def _image_group(path: Path, root: Any) -> Any:
     """The group of the only image."""
     attributes = _attributes(root)
-    if "plate" in attributes or "well" in attributes:
+    if "well" in attributes and "plate" not in attributes:
+        raise BadAnnotations(f"{path.name} is a well with an image for each field. Choose one of them: {path.name}/0.")
+    if "plate" in attributes:
         raise BadAnnotations(
             f"{path.name} is a plate with an image for each field of each well. Choose one of them: {path.name}/A/1/0."
         )
@@ -134,7 +147,8 @@ def _stack(path: Path, label: Any) -> _Stack:
     if hasattr(label, "shape"):
         array = label
     else:
-        at = attributes["multiscales"][0]["datasets"][0]["path"]
+        scales = attributes.get("multiscales")
+        at = scales[0]["datasets"][0]["path"] if scales else "0"  # as all writers name the full size
         if not _is_inside(at):
             raise ValueError("a label image is outside the folder")
         array = label[at]

@@ -77,13 +77,15 @@ def result_of(
     check_size(path, shape, leading)
     result = Result(shape, leading=leading, name=name)
     result.categories = fields.read_categories(own)
-    allowance, cells, n_beyond, n_outside = Allowance(path), [], 0, 0
+    allowance, cells, n_beyond, n_outside, n_tiny = Allowance(path), [], 0, 0, 0
     names = [f"{noun} {n} of {path.name}" for n in range(1, len(outlines) + 1)]
     drawn = counting(fill_all([p for _, p in outlines], result.shape, names), len(outlines), advance)
-    for (entry, _), index, crop in zip(outlines, indices, drawn, strict=True):
+    for (entry, polygons), index, crop in zip(outlines, indices, drawn, strict=True):
         is_beyond = bool(index) and not all(i < m for i, m in zip(index, result.leading, strict=True))
         n_beyond += is_beyond
-        n_outside += crop is None
+        is_outside = crop is None and _is_outside(polygons, result.shape)
+        n_outside += is_outside
+        n_tiny += crop is None and not is_outside
         if crop is None or is_beyond:
             continue
         y0, x0, mask = crop
@@ -100,11 +102,21 @@ def result_of(
     skipped = n_all - len(outlines)
     for n, which in (
         (skipped, "without an area"),
+        (n_tiny, "without a pixel"),
         (n_outside, "outside the image"),
         (n_beyond, "on planes that the image does not have"),
     ):
         notes += (f"Skipped {counted(n, noun)} {which}.",) * bool(n)
     return Reading((result,), notes)
+
+
+def _is_outside(polygons: Sequence[Polygon], shape: tuple[int, int]) -> bool:
+    """Whether no part of an outline lies in the image."""
+    rings = [ring for polygon in polygons for ring in polygon if len(ring)]
+    if not rings:
+        return False
+    (x0, y0), (x1, y1) = np.min([r.min(axis=0) for r in rings], axis=0), np.max([r.max(axis=0) for r in rings], axis=0)
+    return bool(x1 < 0 or y1 < 0 or x0 > shape[1] or y0 > shape[0])
 
 
 def _elsewhere(path: Path, shape: tuple[int, int], outlines: Sequence[Entry[T]], n_outside: int) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from napari_centermask.core.counted import counted
 
 _REGION = re.compile(r"\[(?:d=(?P<d>[\d.]+),)?x=(?P<x>-?\d+),y=(?P<y>-?\d+),w=\d+,h=\d+\]")
+_REGIONS = re.compile(r".*\*|(tissue|region|roi|background|ignore)\b.*")
 _NO_CELLS = ("tile", "tmaCore", "root")
 NUCLEUS = "nucleus"
 """The category of the nuclei of cells."""
@@ -27,8 +28,8 @@ Feature = dict[str, Any]
 def cells_of(features: Sequence[Feature]) -> tuple[list[Feature], tuple[str, ...]]:
     """The cells among QuPath's objects, with each nucleus as an object of its own, and notes.
 
-    Annotations are cells if there are no other objects, as when cells were drawn with QuPath's brush. Beside detections, and
-    if they contain other objects, they are regions such as a tissue.
+    Annotations are cells if there are no other objects, as when cells were drawn with QuPath's brush. Beside detections, if
+    they contain other objects, and if their class says so, they are regions such as a tissue.
     """
     kinds = [_kind(f) for f in features]
     detected = any(k in ("detection", "cell") for k in kinds)
@@ -37,7 +38,7 @@ def cells_of(features: Sequence[Feature]) -> tuple[list[Feature], tuple[str, ...
     chosen: list[Feature] = []
     left_out = 0
     for n, (feature, kind) in enumerate(zip(features, kinds, strict=True)):
-        is_region = kind == "annotation" and (detected or holding[n])
+        is_region = kind == "annotation" and (detected or holding[n] or _is_named_region(feature))
         if is_region or kind in _NO_CELLS:
             left_out += 1
             continue
@@ -70,6 +71,14 @@ def _kind(feature: Feature) -> str:
     properties = feature.get("properties")
     kind = properties.get("objectType", properties.get("object_type")) if isinstance(properties, dict) else None
     return kind if isinstance(kind, str) else "detection"
+
+
+def _is_named_region(feature: Feature) -> bool:
+    """Whether an annotation's class is that of a region; QuPath itself ignores those with a star."""
+    properties = feature.get("properties")
+    named = properties.get("classification") if isinstance(properties, dict) else None
+    name = named.get("name") if isinstance(named, dict) else named
+    return isinstance(name, str) and bool(_REGIONS.fullmatch(name.strip().casefold()))
 
 
 def _nucleus(feature: Feature) -> Feature:

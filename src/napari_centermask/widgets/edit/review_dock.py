@@ -79,7 +79,7 @@ class ReviewDock(Dock):
         self.tabs = QTabWidget()
         for box, title in ((self.cells, "Cells"), (self.regions, "Regions"), (self.quality, "Check")):
             self.tabs.addTab(box, title)
-        self.setMinimumWidth(WIDTH + 60)  # from the number to the status of a cell
+        self.tabs.setMinimumWidth(WIDTH)  # from the number to the status of a cell
         layout = scroll_column(self)
         layout.setSpacing(8)
         layout.addWidget(row(label("Layer"), self.image, HelpButton(_HELP), stretch=1))

@@ -51,6 +51,7 @@ class JudgeBox(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.count = QLabel()
+        self.count.setWordWrap(True)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.why = QLabel()
@@ -61,6 +62,8 @@ class JudgeBox(QWidget):
         self.first = QComboBox()
         self.first.addItem("Most doubtful first", "doubt")
         self.first.addItem("Most useful for training first", "training_value")
+        self.first.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.first.setMinimumContentsLength(16)
         self.first.setToolTip(
             "Where ▶ goes first: to cells that are probably wrong, or to those that help fine-tuning most."
         )
