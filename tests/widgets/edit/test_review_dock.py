@@ -36,7 +36,9 @@ def test_the_dock_is_never_narrower_than_what_it_shows(open_dock):
     dock.settle()
     QTest.qWait(20)
     assert dock.judging.count.text().endswith("All cells are reviewed.")
-    assert dock.minimumWidth() <= dock.layout().minimumSize().width() <= 400  # of a window of 1280 beside canvas and layers
+    assert (
+        dock.minimumWidth() <= dock.layout().minimumSize().width() <= 400
+    )  # of a window of 1280 beside canvas and layers
 
 
 def test_the_first_press_of_accept_with_nothing_selected_judges_nothing(open_dock):

@@ -99,7 +99,7 @@ def _text(path: Path) -> str:
         return _limited(stream)
 
 
-def _limited(stream: IO[bytes]) -> str:
+def _limited(stream: IO[bytes] | gzip.GzipFile) -> str:
     data = stream.read(_LARGEST_FILE + 1)
     if len(data) > _LARGEST_FILE:
         raise ValueError("it is larger than 2 GiB")
