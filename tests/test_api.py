@@ -106,9 +106,16 @@ def test_progress_ends_at_the_whole(engine):
     assert all(0 <= part <= 1 and text for part, text in parts)
 
 
+def test_a_doubt_about_the_axes_names_the_argument_that_ends_it(engine):
+    with pytest.warns(UserWarning, match=r"read as CYX\. If that is wrong, use axes='ZYX'\.$"):
+        ncm.segment(np.zeros((3, 64, 64), np.uint8), engine)
+
+
 def test_bad_input_is_named():
     with pytest.raises(BadSettings, match="score: .*, got 3"):
         ncm.segment(ncm.sample_image(), score=3)
+    with pytest.raises(BadSettings, match=r"^percentiles: expected .*, got 99 1\.$"):
+        ncm.segment(ncm.sample_image(), percentiles=(99, 1))
     with pytest.raises(BadSettings, match="colour"):
         ncm.segment(ncm.sample_image(), colour="red")
     with pytest.raises(BadImage, match="not complex"):

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ from napari_centermask.jobs.child import run_child
 from napari_centermask.jobs.finetune import prepare
 from napari_centermask.jobs.process import Job
 from napari_centermask.pipeline import PlaneCells, planes_of, segment_planes
-from napari_centermask.settings import SegmentSettings, TrainSettings
+from napari_centermask.settings import SegmentSettings, TrainSettings, fault_text
 
 if TYPE_CHECKING:
     import pandas
@@ -215,7 +216,7 @@ def segment(
 
     data = read_image(Path(image), axes=axes) if isinstance(image, (str, Path)) else _named_axes(image, axes, name)
     if data.note:
-        warnings.warn(data.note, stacklevel=2)
+        warnings.warn(re.sub(r"--axes (\w+)", r"axes='\1'", data.note), stacklevel=2)
     chosen = _checked(SegmentSettings, settings)
     names = channel_names or data.channel_names
     if names:
@@ -237,7 +238,7 @@ def _checked(kind: type[S], values: dict[str, Any]) -> S:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, f['loc']))}: {f['msg']}, got {f['input']!r}" for f in error.errors()]
+        faults = [f"{'.'.join(map(str, f['loc']))}: {fault_text(f)}" for f in error.errors()]
         raise BadSettings("; ".join(faults) + ".") from None
 
 

@@ -20,6 +20,13 @@ from pydantic import (
     WrapValidator,
     field_validator,
 )
+from pydantic_core import ErrorDetails
+
+
+def fault_text(fault: ErrorDetails) -> str:
+    """What is wrong with a value, and the value: in the words of the settings themselves if they refused it, else pydantic's."""
+    text = fault["msg"].removeprefix("Value error, ")
+    return text if fault["type"] == "missing" or ", got " in text else f"{text}, got {fault['input']!r}"
 
 
 class Settings(BaseModel):

@@ -42,6 +42,10 @@ def fails(capsys, *tokens):
         (["segment", "nothing.png"], "nothing.png"),
         (["segment", ".", "--score", "3"], "--score"),
         (["segment", ".", "--score", "high"], "--score"),
+        (
+            ["segment", ".", "--scales", "1", "1"],
+            "Error: --scales: expected different sizes between 0.25 and 4, such as 0.8 1 1.25, got 1 1.\n",
+        ),
         (["segment", ".", "--engine", "abacus"], "--engine"),
         (["segment", ".", "--format", "svg"], "--format"),
         (["segment", ".", "--scroe", "0.5"], "--scroe"),

@@ -145,16 +145,17 @@ def _families_with(field: str) -> list[Family]:
 
 def explain_settings(error: ValidationError) -> BadSettings:
     """The validation errors of a settings object, by flag: `--score: Input should be less than or equal to 1, got 3`."""
+    from napari_centermask.settings import fault_text
+
     faults = []
     for fault in error.errors():
         parts = [part for part in fault["loc"] if isinstance(part, str)]
         parts = [p for p, before in zip(parts, ["", *parts], strict=False) if before != "model"]  # a family, not a flag
         flag = "--" + ".".join(part.replace("_", "-") for part in parts)
-        got = "" if fault["type"] == "missing" else f", got {fault['input']!r}"
         others = _families_with(parts[-1]) if fault["type"] == "extra_forbidden" and parts[0] == "model" else []
         if others:
             kinds = " or ".join(f"a {family.title} (--model.family {family.name})" for family in others)
             faults.append(f"{flag} has no effect: only {kinds} uses it")
         else:
-            faults.append(f"{flag}: {fault['msg']}{got}")
+            faults.append(f"{flag}: {fault_text(fault)}")
     return BadSettings("; ".join(faults) + ".")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.models.store.checkpoint import load_model
 from napari_centermask.settings import AugmentSettings, ModelSettings, TrainSettings
 from napari_centermask.training.run import label
@@ -38,6 +38,14 @@ def test_a_run_says_what_it_labelled_and_keeps_it_when_resumed(unlabelled, monke
     monkeypatch.setattr(label, "load_engine", None)
     again = unlabelled.model_copy(update={"resume": True, "steps": 3})
     assert list(train(again, evaluate=lambda *_: {"AP": 0.5, "AP50": 0.5}))[-1].event == "done"
+
+
+def test_a_new_run_in_the_folder_of_a_failed_one_labels_anew(unlabelled):
+    list(train(unlabelled, evaluate=lambda *_: {"AP": 0.5, "AP50": 0.5}))
+    (unlabelled.out / "last.pt").unlink()
+    stricter = unlabelled.model_copy(update={"unlabelled_score": 1.0})
+    with pytest.raises(BadImage, match="not sure of any cell"):
+        list(train(stricter))
 
 
 def test_a_start_model_cannot_label_for_other_categories(unlabelled, two):

@@ -17,7 +17,7 @@ from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.io.trained_on import TrainedOn, merged, places_of
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.loader import annotation_file, folders_by_name, judging
-from napari_centermask.training.data.pseudo_labels import labelled_folder, read_counts
+from napari_centermask.training.data.pseudo_labels import count, labelled_folder, read_labelled
 from napari_centermask.training.data.scales import levels_of, whole_diameters
 
 PERCENTILES = (10, 50, 90)
@@ -48,6 +48,13 @@ def data_facts(settings: TrainSettings, before: TrainedOn) -> dict[str, Any]:
         trained_on = merged(trained_on, places_of(records))
         partial = is_partial(records)
         images.append([truth_of(record, partial=partial).instances for record in records])
+    pseudo: dict[str, Any] = {}
+    if (labelled := labelled_folder(settings)) is not None:
+        records = read_labelled(labelled)
+        trained_on = merged(trained_on, places_of(records))
+        counts = asdict(count(records))
+        del counts["empty"]  # such images are not in the folder
+        pseudo = {"unlabelled": counts}
     sizes = defaultdict[str, list[float]](list)
     for cells in (cells for folder_images in images[: len(settings.data)] for cells in folder_images):
         for name, diameter in whole_diameters(cells):
@@ -57,8 +64,6 @@ def data_facts(settings: TrainSettings, before: TrainedOn) -> dict[str, Any]:
     facts = {"data": hashes, "learned": dict(trained_on), "diameters": known}
     levels = levels_of(images, settings)
     rows = [{"categories": list(level.categories), "diameter": round(level.diameter, 1)} for level in levels]
-    labelled = labelled_folder(settings)
-    pseudo = {} if labelled is None else {"unlabelled": asdict(read_counts(labelled))}
     return facts | ({"levels": rows} if rows else {}) | pseudo
 
 

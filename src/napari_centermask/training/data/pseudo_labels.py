@@ -84,6 +84,7 @@ def label_images(
     """
     out = settings.out / FOLDER
     (out / "images").mkdir(parents=True, exist_ok=True)
+    (out / "annotations_train.json").unlink(missing_ok=True)  # of an earlier run that ended before its first checkpoint
     files = _without_annotated([f for folder in settings.unlabelled for f in image_files(Path(folder))], settings)
     records: list[ImageRecord] = []
     empty = 0
@@ -129,9 +130,9 @@ def count(records: Sequence[ImageRecord], *, empty: int = 0) -> Counts:
     return Counts(len(records), empty, sure, doubtful)
 
 
-def read_counts(folder: Path) -> Counts:
-    """The counts of a folder that was written earlier."""
-    return count(read_coco(folder / "annotations_train.json", images_root=folder / "images"))
+def read_labelled(folder: Path) -> list[ImageRecord]:
+    """The images of a folder that was written earlier."""
+    return read_coco(folder / "annotations_train.json", images_root=folder / "images")
 
 
 def _planes(

@@ -152,7 +152,8 @@ class _Run:
 
     def _label(self) -> Events:
         """Label the unlabelled images, once: a run that is resumed keeps what was found."""
-        if self.settings.unlabelled and labelled_folder(self.settings) is None:
+        is_kept = self.settings.resume and labelled_folder(self.settings) is not None
+        if self.settings.unlabelled and not is_kept:
             yield self._enter("segmenting the unlabelled images")
             device = str(self.trainer.device)
             yield from label(self.settings, device=device, is_stopped=lambda: self.control.stopped)
