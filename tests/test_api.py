@@ -108,7 +108,7 @@ def test_progress_ends_at_the_whole(engine):
 
 def test_a_doubt_about_the_axes_names_the_argument_that_ends_it(engine):
     with pytest.warns(UserWarning, match=r"read as CYX\. If that is wrong, use axes='ZYX'\.$"):
-        ncm.segment(np.zeros((3, 64, 64), np.uint8), engine)
+        ncm.segment(np.stack([ncm.sample_image()[:64, :64]] * 3), engine, diameter=30)
 
 
 def test_bad_input_is_named():
