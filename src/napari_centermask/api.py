@@ -32,7 +32,7 @@ from napari_centermask.events import ComparisonEvent, Event
 from napari_centermask.io.axes import given_axes, guess_axes
 from napari_centermask.io.coco.document import to_coco
 from napari_centermask.io.coco.records import records_of
-from napari_centermask.io.formats.files import format_named, guess, read_files, write_files
+from napari_centermask.io.formats.files import format_named, guess_target, read_files, write_files
 from napari_centermask.io.image_data import ImageData
 from napari_centermask.io.images import read_image
 from napari_centermask.jobs.child import run_child
@@ -167,7 +167,7 @@ class Cells:
             If the format is not clear, or a file would be replaced.
         """
         path = Path(path)
-        of = format_named(format) if format else guess(path)
+        of = format_named(format) if format else guess_target(path)
         if of is None:
             raise BadSettings(f"The format of {path.name} is not clear. Give one, such as format='coco'.")
         return write_files(path, [self.result], of, overwrite=overwrite)
@@ -266,7 +266,7 @@ def read_cells(path: str | Path, format: str | None = None) -> list[Cells]:
     BadAnnotations
         If the file cannot be read.
     """
-    _, reading = read_files(Path(path), format_named(format) if format else None)
+    _, reading = read_files(Path(path), format_named(format, to_read=True) if format else None)
     return [Cells(result) for result in reading.results]
 
 

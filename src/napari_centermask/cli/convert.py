@@ -59,15 +59,17 @@ def convert(
     json
         Print a summary, with what was lost, as JSON.
     """
-    from napari_centermask.io.formats.files import format_named, guess, read_files, write_files
+    from napari_centermask.io.formats.files import format_named, guess_target, read_files, write_files
     from napari_centermask.io.formats.loss import only_shown
 
-    wanted = format_named(to) if to else guess(target)
+    wanted = format_named(to) if to else guess_target(target)
     if wanted is None:
         raise BadSettings(f"The format of {target.name} is not clear. Choose it with --to coco, labels, imagej, ...")
     unit = "files" if source.is_dir() and source.suffix != ".zarr" else "cells"
     with working(f"Reading {source.name}", unit) as advance:
-        given, reading = read_files(source, format_named(from_) if from_ else None, images=images, advance=advance)
+        given, reading = read_files(
+            source, format_named(from_, to_read=True) if from_ else None, images=images, advance=advance
+        )
     results = [only_shown(r) for r in reading.results] if shown else list(reading.results)
     loss = wanted.loss(results)
     for note in reading.notes:

@@ -84,7 +84,7 @@ def measure(
 
     ground = Background(background, ring_gap, ring_width)
     check_free([out, counts_path(out)], overwrite=overwrite, inputs=[cells])
-    _, reading = read_files(cells, format_named(from_) if from_ else None, images=images)
+    _, reading = read_files(cells, format_named(from_, to_read=True) if from_ else None, images=images)
     for note in reading.notes:
         notice(note)
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"), but=(BadSettings,))

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.io.formats import FORMATS
+from napari_centermask.io.formats.files import read_files
 
 
 @pytest.mark.parametrize("value", [True, np.uint8(1), np.uint8(255)], ids=["bool", "1", "255"])
@@ -40,3 +43,30 @@ def test_labels_of_other_programs_are_read_whatever_their_type(tmp_path):
     tifffile.imwrite(tmp_path / "image.tif", labels + 0.5, photometric="minisblack")
     with pytest.raises(BadAnnotations, match="Is it an image"):
         FORMATS["labels"].read(tmp_path / "image.tif")
+
+
+@pytest.mark.parametrize(
+    ("labels", "image"),
+    [
+        ("01_GT/SEG/man_seg007.tif", "01/t007.tif"),
+        ("01_ST/SEG/man_seg007.tif", "01/t007.tif"),
+        ("02_GT/TRA/man_track0007.tif", "02/t0007.tif"),
+        ("02_RES/mask007.tif", "02/t007.tif"),
+        ("masks/a.tif", "images/a.tif"),
+        ("train/masks/a.tif", "train/images/a.tif"),
+        ("masks/train/a.tif", "images/train/a.tif"),
+        ("a_masks.tif", "a.tif"),
+        ("a_cp_masks.tif", "a.png"),
+    ],
+)
+def test_labels_of_other_tools_find_their_image(tmp_path, labels, image):
+    for name in (labels, image):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    values = np.zeros((20, 30), np.uint16)
+    values[2:5, 3:9] = 300
+    tifffile.imwrite(tmp_path / labels, values)
+    Image.fromarray(np.zeros((20, 30), np.uint8)).save(tmp_path / image)
+    _, reading = read_files(tmp_path / labels)
+    assert reading.results[0].name == (tmp_path / image).name
+    assert [c.area for c in reading.results[0]] == [18]
+    assert reading.files[1] == tmp_path / image

@@ -32,9 +32,9 @@ class Format:
     title
         Its name for people.
     module
-        Module of this package with `read(path, images)` and `write(path, results)`.
+        Module of this package with `read(path, images)` and, if it has an `ending`, `write(path, results)`.
     ending
-        Ending of the files that it writes.
+        Ending of the files that it writes; empty if it can only be read.
     endings
         Endings of the files that it reads, in lower case.
     exact
@@ -108,3 +108,12 @@ _ALL = (
     Format("ome-zarr", "OME-Zarr labels", "ome_zarr", ".ome.zarr", (".zarr",), exact=True),
 )
 FORMATS = {f.name: f for f in _ALL}
+"""Formats that are read and written, by name."""
+READABLE = FORMATS | {
+    f.name: f
+    for f in (
+        Format("labelme", "LabelMe", "labelme", "", (".json",), exact=True),
+        Format("yolo", "YOLO segmentation", "yolo", "", (".txt",), exact=True),
+    )
+}
+"""All formats that can be read, by name; the others come from programs for annotation."""

@@ -12,7 +12,7 @@ from napari_centermask.core.errors import BadAnnotations, BadSettings, MissingEx
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.core.progress import Advance, part_of, silent
 from napari_centermask.core.result import Result
-from napari_centermask.io.formats import FORMATS, Format
+from napari_centermask.io.formats import FORMATS, READABLE, Format
 from napari_centermask.io.formats.reading import Reading, find_image
 from napari_centermask.io.own_files import check_targets
 from napari_centermask.io.run_file import RunFile, open_run
@@ -20,38 +20,56 @@ from napari_centermask.io.run_file import RunFile, open_run
 _SNIFF = 1 << 16  # bytes that tell a format: a choice, beyond the metadata that files begin with
 
 
-def format_named(name: str) -> Format:
+def format_named(name: str, *, to_read: bool = False) -> Format:
     """The format with a name.
+
+    Parameters
+    ----------
+    to_read
+        Whether formats that can only be read are good, too.
 
     Raises
     ------
     BadSettings
         If there is no such format.
     """
-    if name not in FORMATS:
-        raise BadSettings(f"There is no format '{name}'. Choose one of: {', '.join(FORMATS)}.")
-    return FORMATS[name]
+    known = READABLE if to_read else FORMATS
+    if name not in known:
+        raise BadSettings(f"There is no format '{name}'. Choose one of: {', '.join(known)}.")
+    return known[name]
+
+
+def guess_target(path: Path) -> Format | None:
+    """The format to write by a path's name; None if unknown."""
+    return FORMATS["coco"] if path.suffix.lower() == ".json" else FORMATS.get(getattr(guess(path), "name", ""))
 
 
 def guess(path: Path) -> Format | None:
-    """The format by a path's name, and for an existing JSON file by its beginning; None if unknown."""
+    """The format to read by a path's name, and for an existing JSON or text file by its beginning; None if unknown."""
     name = path.name.lower()
     if name.endswith(".json"):
-        return FORMATS["geojson" if _is_geojson(path) else "coco"]
+        return READABLE[_json_format(path)]
     if name.endswith(".zip") and path.is_file():
         from napari_centermask.io.formats.geojson import is_zipped
 
         return FORMATS["geojson" if is_zipped(path) else "imagej"]
+    if name.endswith(".txt"):
+        from napari_centermask.io.formats.yolo import is_yolo
+
+        return READABLE["yolo"] if is_yolo(path) else None
     order = ("cellpose", "geojson", "ome-zarr", "imagej", "labels")
     return next((FORMATS[n] for n in order if name.endswith(FORMATS[n].endings)), None)
 
 
-def _is_geojson(path: Path) -> bool:
+def _json_format(path: Path) -> str:
+    """The format of a JSON file by its beginning; COCO if it does not say."""
     if not path.is_file():
-        return False
+        return "coco"
     with path.open("rb") as stream:
         head = stream.read(_SNIFF)
-    return b'"Feature' in head and b'"images"' not in head
+    if b'"images"' in head:
+        return "coco"
+    return "geojson" if b'"Feature' in head else "labelme" if b'"shapes"' in head else "coco"
 
 
 def read_files(
@@ -79,7 +97,7 @@ def read_files(
         format = format or (FORMATS["ome-zarr"] if path.is_dir() else guess(path))
         if format is None:
             raise BadAnnotations(
-                f"The format of {path.name} is not clear. Choose it with --from: {', '.join(FORMATS)}."
+                f"The format of {path.name} is not clear. Choose it with --from: {', '.join(READABLE)}."
             )
         return format, _with_files(format.read(path, images=images, advance=advance), [path], images)
     by_format = _files_in(path, format)
@@ -87,7 +105,7 @@ def read_files(
         many = f"files of several formats ({', '.join(sorted(by_format))})" if by_format else "none"
         raise BadAnnotations(f"{path} must have files of one format, but has {many}. Choose the format with --from.")
     ((name, files),) = by_format.items()
-    format = FORMATS[name]
+    format = READABLE[name]
     left_out, readings = LeftOut[str](but=(MissingExtra,)), {}
     for n, file in enumerate(files):
         advance(n, len(files))

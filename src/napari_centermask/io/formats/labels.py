@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from napari_centermask.io.formats.reading import Reading, check_size, find_image
 from napari_centermask.io.images import read_image
 from napari_centermask.io.whole_file import whole_file
 
+_TRACKING = re.compile(r"(?:man_seg|man_track|mask)(\d{3,4})")
+"""Of the Cell Tracking Challenge: `01_GT/SEG/man_seg007.tif` and `01_RES/mask007.tif`, for example, belong to `01/t007.tif`."""
 _MARKS = ("_labels", "_label", "_cp_masks", "_masks", "_mask", "_seg", "_rois")
 
 
@@ -75,13 +78,15 @@ def _separated(stack: np.ndarray) -> tuple[np.ndarray, int]:
 def image_name(path: Path) -> str:
     """Name of the image that a file of labels belongs to: the file's name without the usual ending."""
     stem = _stem(path)
+    if frame := _TRACKING.fullmatch(stem):
+        return f"t{frame[1]}"
     mark = _mark(stem)
     return stem[: len(stem) - len(mark)]
 
 
 def is_label_name(path: Path) -> bool:
     """Whether a file's name says that it holds labels: it ends with `_labels`, `_masks` or the like."""
-    return bool(_mark(_stem(path)))
+    return bool(_mark(_stem(path)) or _TRACKING.fullmatch(_stem(path)))
 
 
 def _stem(path: Path) -> str:

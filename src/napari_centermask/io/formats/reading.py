@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -120,7 +121,7 @@ def find_image(path: Path, images: Path | None, name: str) -> Path | None:
     stem = plain[: -len(Path(plain).suffix)] if Path(plain).suffix.lower() in SUFFIXES else plain
     names = [n for n in dict.fromkeys((plain, *(stem + s for s in SUFFIXES))) if Path(n).suffix.lower() in SUFFIXES]
     names = list(dict.fromkeys(c for n in names for c in (n, n.rsplit("/", 1)[-1])))
-    for folder in [path.parent, path.parent / "images"] if images is None else [images]:
+    for folder in _image_folders(path) if images is None else [images]:
         for name in names if folder.is_dir() else ():
             found = os.path.join(
                 folder, name
@@ -128,6 +129,23 @@ def find_image(path: Path, images: Path | None, name: str) -> Path | None:
             if os.path.isfile(found) and Path(found) != path:
                 return Path(found)
     return None
+
+
+def _image_folders(path: Path) -> list[Path]:
+    """Where the image of a file of cells may be.
+
+    Beside it, in images/, in the folder that mirrors labels/ or masks/, or, in the Cell Tracking Challenge, in 01 for 01_GT/SEG.
+    """
+    folders = [path.parent, path.parent / "images"]
+    parts = path.parent.parts
+    for k in range(len(parts) - 1, max(-1, len(parts) - 4), -1):
+        if parts[k].lower() in ("labels", "masks"):
+            folders.append(Path(*parts[:k], "images", *parts[k + 1 :]))
+            break
+        if sequence := re.fullmatch(r"(\d\d)_(?:GT|ST|ERR_SEG|RES)", parts[k]):
+            folders.append(Path(*parts[:k], sequence[1]))
+            break
+    return folders
 
 
 def image_header(path: Path, images: Path | None, name: str) -> ImageData | None:

@@ -110,6 +110,8 @@ _LOOKS_RIGHT: dict[str, Callable[[Path], bool]] = {
     "cellpose": Path.is_file,
     "geojson": _is_geojson,
     "ome-zarr": _is_ome_zarr,
+    "labelme": Path.is_file,
+    "yolo": Path.is_file,
 }
 
 

@@ -1,0 +1,117 @@
+"""YOLO's segmentation labels, read only: a text file for each image, a line for each cell.
+
+A line is the class from 0 and the corners of a polygon as parts of the image's width and height; boxes (four numbers) have no
+outline. Names of classes are in a list beside the labels or above them: `data.yaml`, `dataset.yaml` or `classes.txt`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_centermask.core.counted import counted
+from napari_centermask.core.errors import BadAnnotations, MissingExtra
+from napari_centermask.core.progress import Advance, silent
+from napari_centermask.io.formats.outlines import result_of
+from napari_centermask.io.formats.reading import Reading, image_header, refusing
+from napari_centermask.io.rings import Polygon
+
+NAMES = ("classes.txt", "data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
+_LEAST = 6  # numbers of the smallest polygon; four are a box
+
+
+def read(path: Path, images: Path | None = None, advance: Advance = silent) -> Reading:
+    """Cells of a file of labels; boxes are skipped and counted.
+
+    Raises
+    ------
+    BadAnnotations
+        If a line is damaged, or the image, whose size is needed, is missing.
+    """
+    with refusing(path, "YOLO label file", UnicodeDecodeError):
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    rows = [_row(path, n, line) for n, line in enumerate(lines, start=1) if line.strip()]
+    header = image_header(path, images, path.stem)
+    if header is None:
+        raise BadAnnotations(
+            f"{path.name} gives parts of an image, but its image was not found. "
+            "Put it into a folder images/ beside labels/, or give --images."
+        )
+    height, width = header.plane_shape
+    names = _names(path)
+    outlines: list[tuple[int, list[Polygon]]] = [
+        (number, [[points * (width, height)]]) for number, points in rows if len(points) * 2 >= _LEAST
+    ]
+    n_boxes = sum(len(points) == 2 for _, points in rows)
+    notes = (f"{counted(n_boxes, 'line')} with a box only: it has no outline, and is left out.",) * bool(n_boxes)
+    return result_of(
+        path,
+        {"shape": [height, width]},
+        images,
+        outlines,
+        n_all=len(outlines),
+        noun="line",
+        position=lambda number: (0, 0),
+        cell_of=lambda number, _: (_accepted(path, number), names.get(number, f"class {number}")),
+        notes=notes,
+        advance=advance,
+    )
+
+
+def is_yolo(path: Path) -> bool:
+    """Whether a text file begins as a file of labels does."""
+    try:
+        with path.open(encoding="utf-8-sig") as stream:
+            line = next((line for line in stream if line.strip()), "")
+        _row(path, 1, line)
+    except (OSError, UnicodeDecodeError, BadAnnotations):
+        return False
+    return True
+
+
+def _accepted(path: Path, number: int) -> dict[str, Any]:
+    return {"category": number + 1, "source": path.name, "status": "accepted", "score": 1.0}
+
+
+def _row(path: Path, n: int, line: str) -> tuple[int, np.ndarray]:
+    """The class and the (n, 2) x, y of a line."""
+    try:
+        number, points = int(line.split()[0]), np.array(line.split()[1:], np.float64).reshape(-1, 2)
+    except ValueError:
+        number, points = -1, np.zeros((0, 2))
+    if number < 0 or len(points) < 2 or not (np.abs(points) < 2).all():  # a little outside is cut; NaN is no number
+        raise BadAnnotations(
+            f"Line {n} of {path.name} is not a class and corners between 0 and 1. Is it a file of labels? Export it again."
+        )
+    return number, points
+
+
+def _names(path: Path) -> dict[int, str]:
+    """Names of the classes by their numbers, as far as a file gives them."""
+    for folder in list(path.parents)[:3]:
+        for file in (folder / name for name in NAMES):
+            if file.is_file():
+                text = file.read_text(encoding="utf-8-sig", errors="replace")
+                named = text.splitlines() if file.suffix == ".txt" else _in_yaml(text)
+                return {k: name.strip() for k, name in enumerate(named) if name.strip()}
+    return {}
+
+
+def _in_yaml(text: str) -> Iterator[str]:
+    """The list, or the numbered list, under `names:`."""
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingExtra(f"The names of the classes need PyYAML ({error}): pip install pyyaml") from error
+    try:
+        named = yaml.safe_load(text)["names"]
+    except (yaml.YAMLError, KeyError, TypeError):
+        return
+    if isinstance(named, dict):
+        for k in range(max((k for k in named if isinstance(k, int)), default=-1) + 1):
+            yield str(named.get(k, ""))
+    elif isinstance(named, list):
+        yield from map(str, named)
