@@ -1,8 +1,10 @@
 """GeoJSON as QuPath writes and reads it."""
 
+import gzip
 import json
 
 import numpy as np
+import pytest
 
 from napari_centermask.io.formats import FORMATS
 
@@ -64,3 +66,12 @@ def test_sizes_come_from_the_image_beside_the_file(tmp_path):
     reading = FORMATS["geojson"].read(path)
     assert reading.results[0].shape == (30, 50)
     assert reading.notes == ()
+
+
+@pytest.mark.parametrize("name", ["a.geojson.gz", "a.json.GZ"])
+def test_a_name_that_ends_with_gz_is_written_packed(tmp_path, result, name):
+    cells = result((3,))
+    FORMATS["geojson"].write(tmp_path / name, [cells])
+    assert gzip.decompress((tmp_path / name).read_bytes()).startswith(b'{"type": "FeatureCollection"')
+    (again,) = FORMATS["geojson"].read(tmp_path / name).results
+    assert {c.id: (c.box, c.area) for c in again} == {c.id: (c.box, c.area) for c in cells}

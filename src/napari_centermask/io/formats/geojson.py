@@ -8,10 +8,12 @@ other values are under `napari_centermask` in its properties, and those of the i
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import IO, Any
@@ -195,9 +197,9 @@ def _cell_of(path: Path, feature: dict[str, Any], categories: dict[int, str]) ->
 
 
 def write(path: Path, results: Sequence[Result], advance: Advance = silent) -> None:
-    """Write a FeatureCollection of detections."""
+    """Write a FeatureCollection of detections; gzipped if the name ends with .gz."""
     (result,) = results
-    with whole_file(path) as part, part.open("w", encoding="utf-8") as stream:
+    with whole_file(path) as part, _opened(part, is_packed=path.suffix.lower() == ".gz") as stream:
         head = {"type": "FeatureCollection", KEY: fields.image_fields(result)}
         stream.write(json.dumps(head, allow_nan=False)[:-1] + ', "features": [')
         separator = "\n"
@@ -210,6 +212,21 @@ def write(path: Path, results: Sequence[Result], advance: Advance = silent) -> N
                 separator = ",\n"
             done += len(cells)
         stream.write("\n]}\n")
+
+
+@contextmanager
+def _opened(path: Path, *, is_packed: bool) -> Iterator[IO[str]]:
+    """A text file for writing."""
+    if not is_packed:
+        with path.open("w", encoding="utf-8") as stream:
+            yield stream
+        return
+    with (
+        path.open("wb") as file,
+        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,  # neither the temporary name nor the time is kept
+        io.TextIOWrapper(packed, encoding="utf-8") as stream,
+    ):
+        yield stream
 
 
 def _feature(result: Result, index: Index, cell: Instance, outlines: Sequence[Polygon], quoted: dict[str, str]) -> str:
