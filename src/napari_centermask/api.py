@@ -192,7 +192,7 @@ def segment(
     model
         Name or file of a model, or what `load_engine` returned, which saves loading it again.
     axes
-        A letter for each axis (T, Z, C, Y, X), such as "ZYX"; by default a guess, which a warning states if it is not clear.
+        A letter for each axis (T, Z, C, Y, X), such as "ZYX"; by default a guess; a warning says so if it is ambiguous.
     channel_names
         Names of the channels, for models that ask for them.
     name
@@ -326,7 +326,7 @@ def fine_tune(
     on_event
         Called with every event (`napari_centermask.events`): steps with losses, evaluations, the comparison.
     settings
-        Fields of `TrainSettings`, such as `minutes=10` or `steps=200`, in the place of those that are computed from the data.
+        Fields of `TrainSettings`, such as `minutes=10` or `steps=200`, instead of those that are computed from the data.
 
     Raises
     ------

@@ -36,7 +36,7 @@ def classify(
 ) -> int:
     """Classify segmented cells from crops of the image.
 
-    A run that was stopped goes on where it was when the same command is given again.
+    To continue a run that was stopped, give the same command again.
 
     Cells that somebody accepted or corrected keep their category.
 
