@@ -98,7 +98,7 @@ def _qupath(folder: Path, n: int, *, kind: str) -> Path:
 
 
 def _noise(folder: Path, n: int) -> Path:
-    """A tenth of the cells, each of some forty specks."""
+    """A tenth of the cells, each of many specks."""
     import tifffile
 
     side = int(np.sqrt(n // 10))
@@ -111,7 +111,7 @@ def _noise(folder: Path, n: int) -> Path:
 KINDS: dict[str, tuple[str, Make, tuple[str, ...]]] = {
     "overlapping": ("coco", partial(_write, "coco", "a.json", pitch=13), ("labels", "geojson", "imagej", "ome-zarr")),
     "overlapping in OME-Zarr": ("ome-zarr", partial(_write, "ome-zarr", "a.ome.zarr", pitch=13), ("coco",)),
-    "20,000 x 20,000 pixels": ("labels", partial(_write, "labels", "a_labels.tif", side=66), ("coco", "cellpose")),
+    "large image": ("labels", partial(_write, "labels", "a_labels.tif", side=66), ("coco", "cellpose")),
     "1,000 planes": ("labels", partial(_write, "labels", "a_labels.tif", planes=1000), ("coco", "ome-zarr")),
     "1,000 images": ("labels", _images, ("coco", "imagej")),
     "polygons": ("coco", partial(_coco, points=24), ("coco", "labels")),
@@ -119,7 +119,7 @@ KINDS: dict[str, tuple[str, Make, tuple[str, ...]]] = {
     "run lengths as lists": ("coco", _coco, ("coco",)),
     "two parts": ("coco", partial(_write, "coco", "a.json", parts=True), ("geojson", "imagej")),
     "two parts in GeoJSON": ("geojson", partial(_write, "geojson", "a.geojson", parts=True), ("coco",)),
-    "9,000 of specks": ("labels", _noise, ("geojson",)),
+    "specks": ("labels", _noise, ("geojson",)),
     "QuPath's detections": ("geojson", partial(_qupath, kind="detection"), ("coco",)),
     "QuPath's annotations": ("geojson", partial(_qupath, kind="annotation"), ("coco",)),
 }
