@@ -11,7 +11,7 @@ from PIL import Image
 
 import napari_centermask as ncm
 from napari_centermask import api
-from napari_centermask.core.errors import BadImage, BadSettings, TrainingFailed
+from napari_centermask.core.errors import BadImage, BadSettings, TrainingFailed, UserError
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Result
 from napari_centermask.io.coco.document import read_coco
@@ -166,3 +166,9 @@ def test_a_fine_tuning_that_fails_says_why(annotated, monkeypatch):
         ncm.fine_tune(annotated)
     with pytest.raises(BadSettings, match="steps: "):
         ncm.fine_tune(annotated, steps=-1)
+
+
+def test_a_name_that_is_taken_is_refused_before_the_training(annotated, monkeypatch):
+    monkeypatch.setattr(api, "prepare", None)
+    with pytest.raises(UserError, match="nuclei"):
+        ncm.fine_tune(annotated, install="nuclei")

@@ -38,6 +38,7 @@ from napari_centermask.io.images import read_image
 from napari_centermask.jobs.child import run_child
 from napari_centermask.jobs.finetune import prepare
 from napari_centermask.jobs.process import Job
+from napari_centermask.models.store.zoo import check_new_name
 from napari_centermask.pipeline import PlaneCells, planes_of, segment_planes
 from napari_centermask.settings import SegmentSettings, TrainSettings, fault_text
 
@@ -335,6 +336,8 @@ def fine_tune(
     TrainingFailed
         If the training ended early, with the reason.
     """
+    if install:
+        check_new_name(install)
     suggestion = prepare(Path(data), start, out=None if out is None else Path(out))
     job = Job.start(_checked(TrainSettings, suggestion.settings.model_dump() | settings))
     try:

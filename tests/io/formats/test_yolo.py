@@ -63,3 +63,18 @@ def test_a_missing_image_and_a_damaged_line_are_named(data):
     (data / "images" / "train" / "a.png").unlink()
     with pytest.raises(BadAnnotations, match="image was not found"):
         read(path)
+
+
+def test_an_empty_file_among_labels_is_an_image_without_cells(data):
+    Image.new("L", (40, 20)).save(data / "images" / "train" / "b.png")
+    (data / "labels" / "train" / "b.txt").write_text("\n")
+    _, reading = read_files(data / "labels" / "train")
+    assert [(result.name, len(result)) for result in reading.results] == [("a", 2), ("b", 0)]
+    (data / "notes.txt").write_text("")
+    assert guess(data / "notes.txt") is None
+
+
+def test_a_class_with_a_huge_number_takes_no_time(data):
+    (data / "data.yaml").write_text("names: {0: cell, 4000000000: far}")
+    (result,) = read(data / "labels" / "train" / "a.txt").results
+    assert [result.categories[c.category] for c in result] == ["cell", "class 2"]

@@ -17,6 +17,7 @@ from napari_centermask.training.data.checks import check_data
 from napari_centermask.training.data.facts import data_facts
 from napari_centermask.training.data.inputs import check_inputs
 from napari_centermask.training.data.loader import tiles_of
+from napari_centermask.training.data.scales import levels_of
 from napari_centermask.training.run import defaults
 
 
@@ -85,6 +86,18 @@ def test_the_card_keeps_the_scales(sized):
     assert [level.diameter for level in card.levels] == pytest.approx([13.8, 99.9], abs=0.6)
     assert ModelCard.from_json(card.to_json()).levels == card.levels
     assert "levels" not in data_facts(sized.model_copy(update={"diameters": "one"}), {})
+
+
+def test_a_category_without_whole_cells_is_looked_for_among_the_largest(sized):
+    truth = Instances((360, 480), categories={1: "nucleus", 2: "cell", 3: "sheet"})
+    sheet = Instance(3, 0, 300, np.ones((360, 120), bool), category=3)
+    for cell in (disk(1, 90, 80, 7, 1), disk(2, 90, 80, 50, 2), sheet):
+        truth.set(cell.id, cell)
+    model = sized.model.model_copy(update={"categories": ["sheet", "nucleus", "cell"]})
+    levels = levels_of([[truth]], sized.model_copy(update={"model": model}))
+    assert [level.categories for level in levels] == [("nucleus",), ("cell", "sheet")]
+    rows = [{"categories": list(level.categories), "diameter": level.diameter} for level in levels]
+    assert ModelCard(name="a", licence="MIT", model=model, diameter=28.0, training={"levels": rows}).levels == levels
 
 
 @pytest.mark.parametrize(

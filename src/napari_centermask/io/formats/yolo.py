@@ -6,7 +6,6 @@ outline. Names of classes are in a list beside the labels or above them: `data.y
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +61,12 @@ def read(path: Path, images: Path | None = None, advance: Advance = silent) -> R
 
 
 def is_yolo(path: Path) -> bool:
-    """Whether a text file begins as a file of labels does."""
+    """Whether a text file begins as a file of labels does; an empty one, of an image without cells, is one in labels/."""
     try:
         with path.open(encoding="utf-8-sig") as stream:
             line = next((line for line in stream if line.strip()), "")
+        if not line:
+            return "labels" in (part.lower() for part in path.parent.parts[-3:])
         _row(path, 1, line)
     except (OSError, UnicodeDecodeError, BadAnnotations):
         return False
@@ -95,12 +96,12 @@ def _names(path: Path) -> dict[int, str]:
         for file in (folder / name for name in NAMES):
             if file.is_file():
                 text = file.read_text(encoding="utf-8-sig", errors="replace")
-                named = text.splitlines() if file.suffix == ".txt" else _in_yaml(text)
-                return {k: name.strip() for k, name in enumerate(named) if name.strip()}
+                named = dict(enumerate(text.splitlines())) if file.suffix == ".txt" else _in_yaml(text)
+                return {k: name.strip() for k, name in named.items() if name.strip()}
     return {}
 
 
-def _in_yaml(text: str) -> Iterator[str]:
+def _in_yaml(text: str) -> dict[int, str]:
     """The list, or the numbered list, under `names:`."""
     try:
         import yaml
@@ -109,9 +110,7 @@ def _in_yaml(text: str) -> Iterator[str]:
     try:
         named = yaml.safe_load(text)["names"]
     except (yaml.YAMLError, KeyError, TypeError):
-        return
+        return {}
     if isinstance(named, dict):
-        for k in range(max((k for k in named if isinstance(k, int)), default=-1) + 1):
-            yield str(named.get(k, ""))
-    elif isinstance(named, list):
-        yield from map(str, named)
+        return {k: str(name) for k, name in named.items() if isinstance(k, int)}
+    return dict(enumerate(map(str, named))) if isinstance(named, list) else {}

@@ -25,6 +25,8 @@ def whole_diameters(cells: Instances) -> Iterator[tuple[str, float]]:
 def levels_of(folders: Iterable[Iterable[Instances]], settings: TrainSettings) -> tuple[SizeLevel, ...]:
     """The scales of a run, from the cells of its folders; () if its categories share one.
 
+    Categories of which no cell is whole, such as cells larger than the images, belong to the largest.
+
     Parameters
     ----------
     folders
@@ -37,7 +39,11 @@ def levels_of(folders: Iterable[Iterable[Instances]], settings: TrainSettings) -
     for images in folders:
         sizes = typical_diameters(images) | sizes
     levels = size_levels({name: size for name, size in sizes.items() if name in settings.model.categories})
-    return levels if len(levels) > 1 else ()
+    if len(levels) < 2:
+        return ()
+    *smaller, last = levels
+    unknown = (name for name in settings.model.categories if name not in sizes)  # as in `ModelCard.levels`
+    return (*smaller, SizeLevel((*last.categories, *unknown), last.diameter))
 
 
 def typical_diameters(images: Iterable[Instances]) -> dict[str, float]:
