@@ -56,7 +56,7 @@ class PreprocessSettings(Settings):
     denoise_size: float = Field(1.0, gt=0, le=5, description="Sigma of the Gaussian, or radius of the median.")
     ignore_specks: bool = Field(
         False,
-        description="Whether a bright speck, such as dust, is left out where the range of intensities is measured.",
+        description="Leave bright specks, such as dust, out when the intensity range is measured.",
     )
 
     @property
@@ -215,11 +215,11 @@ class AugmentSettings(Settings):
         0.0, ge=0, le=1, description="Probability of blanking one channel, so that the model works without it."
     )
     dim: float = Field(
-        0.0, ge=0, le=1, description="Probability of leaving the cells a part of the intensity range only."
+        0.0, ge=0, le=1, description="Probability of dimming the image to a part of the intensity range."
     )
     dim_light: tuple[float, float] = Field((0.05, 0.5), description="Range of that part.")
     photon_noise: float = Field(
-        0.0, ge=0, le=1, description="Probability of the noise of a short exposure, up to very strong."
+        0.0, ge=0, le=1, description="Probability of adding the noise of a short exposure, which can be very strong."
     )
     photons: tuple[float, float] = Field(
         (5.0, 100.0), description="Range of the photons in the brightest cells; fewer are noisier."
@@ -241,7 +241,7 @@ class AugmentSettings(Settings):
     )
     paste_light: tuple[float, float] = Field(
         (0.6, 1.2),
-        description="Range of the light of pasted cells as a part of their own; from 0.1, dim cells lie under bright ones.",
+        description="Range of the factor on the light of pasted cells; from 0.1 on, dim cells lie under bright ones.",
     )
     mixup: float = Field(
         0.0, ge=0, le=1, description="Probability of adding a second tile with its cells, as in a thick sample (MixUp)."
@@ -250,10 +250,13 @@ class AugmentSettings(Settings):
         (0.3, 1.0), description="Range of the factor on the light of the second tile."
     )
     empty: float = Field(
-        0.0, ge=0, le=1, description="Probability of an empty field: the background's noise over the whole range."
+        0.0,
+        ge=0,
+        le=1,
+        description="Probability of an empty field instead of the tile: noise of its background over the whole range.",
     )
     defocus: float = Field(
-        0.0, ge=0, le=1, description="Probability of a field so far out of focus that nothing is to be found."
+        0.0, ge=0, le=1, description="Probability of blurring the tile so much that no cell can be found in it."
     )
     defocus_blur: tuple[float, float] = Field((8.0, 20.0), description="Range of its blur, sigma in pixels.")
 
@@ -576,7 +579,7 @@ class TrainSettings(Settings):
     )
     unlabelled_part: float = Field(0.25, ge=0, lt=1, description="Fraction of the tiles that come from 'unlabelled'.")
     unlabelled_score: float = Field(
-        0.75, ge=0.2, le=1, description="Score from which on the start model is sure of a cell in 'unlabelled'."
+        0.75, ge=0.2, le=1, description="Lowest score of the cells in 'unlabelled' that are taken for true."
     )
     evaluate_every: int = Field(1000, ge=1, description="Steps between evaluations on the validation images.")
     evaluate_first: bool = Field(False, description="Evaluate the start model too, before the first step.")

@@ -52,7 +52,7 @@ def test_two_models_of_two_families_segment_and_are_evaluated_at_two_sizes(capsy
         ),
         (["segment", "{image}", "--more-models", "nuclei"], "'nuclei' twice"),
         (["segment", "{image}", "--more-models", "live-dead"], "same categories"),
-        (["segment", "{image}", "--model", "unet-nuclei", "--maps", "--scales", "1", "2"], "come from one look"),
+        (["segment", "{image}", "--model", "unet-nuclei", "--maps", "--scales", "1", "2"], "made from one look"),
         (
             ["evaluate", "--data", "{data}", "--model", "unet-nuclei", "--class-maps", "--more-models", "nuclei"],
             "one look",

@@ -70,4 +70,4 @@ def test_the_packages_that_qt_needs_are_those_that_are_installed_here():
 def test_which_engine_is_taken_is_said():
     check = probes.check_auto("nuclei")
     assert check.ok
-    assert check.detail == "takes openvino on cpu."
+    assert check.detail == "uses openvino on cpu."

@@ -82,7 +82,7 @@ def test_models_with_other_categories_are_refused(fake):
 
 def test_class_maps_come_from_one_look(fake, image):
     for changes in ({"scales": [1.0, 2.0]},):
-        with pytest.raises(BadSettings, match="Class maps come from one look"):
+        with pytest.raises(BadSettings, match="Class maps are made from one look"):
             list(segment_planes([Plane((), image)], fake.engine(), SETTINGS.model_copy(update=changes), classes=True))
 
 

@@ -81,7 +81,7 @@ def finetune(
     unlabelled_part
         Fraction of the tiles taken from there.
     unlabelled_score
-        Score from which on the start model is sure of a cell there.
+        Lowest score of the cells there that are taken for true.
     val_part
         Fraction of the cells to hold out.
     minutes, steps, batch, tile, workers, device

@@ -60,7 +60,7 @@ _AUTO = """
 from napari_centermask.engines.load import load_engine
 notes = []
 engine = load_engine({model!r}, say=notes.append)
-print(json.dumps({{"detail": " ".join([f"takes {{engine.name}} on {{engine.device}}.", *notes])}}))
+print(json.dumps({{"detail": " ".join([f"uses {{engine.name}} on {{engine.device}}.", *notes])}}))
 """
 
 

@@ -41,8 +41,7 @@ def segment(
 ) -> int:
     """Segment images: NAME_labels.tif per image, and one annotations.json for all.
 
-    A run that was stopped goes on where it was when the same command is given again, and so does one with images that
-    failed.
+    To continue a run that was stopped, or try images that failed again, give the same command again.
 
     For example:
 

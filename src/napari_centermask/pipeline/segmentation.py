@@ -170,7 +170,7 @@ def refuse_class_maps_of_several(settings: SegmentSettings) -> None:
     for name in ("more_models", "scales"):
         if len(getattr(settings, name)) > (name == "scales"):
             raise BadSettings(
-                f"Class maps come from one look at the image, and '{name}' has several. Leave one of them out."
+                f"Class maps are made from one look at the image, and '{name}' asks for several. Leave one of the two out."
             )
 
 
