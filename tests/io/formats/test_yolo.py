@@ -22,7 +22,7 @@ def data(tmp_path):
 def test_cells_lie_on_the_pixels_of_their_image(data):
     reading = read(data / "labels" / "train" / "a.txt")
     (result,) = reading.results
-    assert (result.shape, result.name) == ((20, 40), "a")
+    assert (result.shape, result.name) == ((20, 40), "a.png")
     assert [(c.box, c.area) for c in result] == [((2, 4, 8, 8), 24), ((10, 20, 20, 40), 200)]
     assert [result.categories[c.category] for c in result] == ["class 0", "class 2"]
     assert reading.notes == ("1 line with a box only: it has no outline, and is left out.",)
@@ -69,7 +69,7 @@ def test_an_empty_file_among_labels_is_an_image_without_cells(data):
     Image.new("L", (40, 20)).save(data / "images" / "train" / "b.png")
     (data / "labels" / "train" / "b.txt").write_text("\n")
     _, reading = read_files(data / "labels" / "train")
-    assert [(result.name, len(result)) for result in reading.results] == [("a", 2), ("b", 0)]
+    assert [(result.name, len(result)) for result in reading.results] == [("a.png", 2), ("b.png", 0)]
     (data / "notes.txt").write_text("")
     assert guess(data / "notes.txt") is None
 

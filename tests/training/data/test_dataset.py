@@ -1,6 +1,7 @@
 """A frozen data set holds what was reviewed, split by its sources."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.project import Project
 from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.io.trained_on import merged, places_in, places_of
-from napari_centermask.training.data.dataset import freeze_dataset
+from napari_centermask.training.data.dataset import freeze_dataset, read_records
 from napari_centermask.training.run.defaults import facts_of
 
 
@@ -141,3 +142,13 @@ def test_many_sources_leave_some_on_which_nothing_is_chosen(tmp_path, cells):
     )
     freeze_dataset(tmp_path, tmp_path / "data")  # with few there is none, and that of before would not be held out
     assert not (tmp_path / "data" / "annotations_test.json").exists()
+
+
+def test_images_may_lie_beside_the_annotations(source, tmp_path):
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    for path in [*source.glob("annotations*.json"), *(source / "images").iterdir()]:
+        shutil.copy(path, beside)
+    expected = read_records(source)
+    found = read_records(beside)
+    assert [r.path for r in found] == [beside / r.file_name for r in expected]

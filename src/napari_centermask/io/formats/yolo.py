@@ -15,7 +15,7 @@ from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadAnnotations, MissingExtra
 from napari_centermask.core.progress import Advance, silent
 from napari_centermask.io.formats.outlines import result_of
-from napari_centermask.io.formats.reading import Reading, image_header, refusing
+from napari_centermask.io.formats.reading import Reading, find_image, image_header, refusing
 from napari_centermask.io.rings import Polygon
 
 NAMES = ("classes.txt", "data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
@@ -48,7 +48,10 @@ def read(path: Path, images: Path | None = None, advance: Advance = silent) -> R
     notes = (f"{counted(n_boxes, 'line')} with a box only: it has no outline, and is left out.",) * bool(n_boxes)
     return result_of(
         path,
-        {"shape": [height, width]},
+        {
+            "image": image.name if (image := find_image(path, images, path.stem)) else path.stem,
+            "shape": [height, width],
+        },
         images,
         outlines,
         n_all=len(outlines),

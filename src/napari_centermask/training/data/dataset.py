@@ -14,7 +14,9 @@ from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.coco.document import check_images, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.files import link_file
+from napari_centermask.io.formats.reading import find_image
 from napari_centermask.io.groups import sources_of
+from napari_centermask.io.image_names import is_file
 from napari_centermask.io.reviewed import PARTIAL, is_partial, truth_of
 from napari_centermask.io.trained_on import TrainedOn
 from napari_centermask.training.data.split import Split, hold_out
@@ -30,7 +32,8 @@ def read_records(
 ) -> list[ImageRecord]:
     """The reviewed images of a project, or of a folder with images/ and annotations.json, or annotations_SPLIT.json.
 
-    A project that is open in another window is read too, including its latest edits.
+    Images may also lie beside the annotations, as `convert` leaves the data of other tools. A project that is open in another
+    window is read too, including its latest edits.
 
     Parameters
     ----------
@@ -49,7 +52,7 @@ def read_records(
             raise BadAnnotations(f"{source.name} is a project, which has no split {split!r}. Leave --split out.")
         records = _of_project(source)
     elif annotations.exists():
-        records = read_annotated(annotations, images_root=source / "images", say=say)
+        records = [_found(r, annotations) for r in read_annotated(annotations, images_root=source / "images", say=say)]
         check_images(annotations, records)
     else:
         raise BadAnnotations(
@@ -64,6 +67,15 @@ def read_records(
             "Correct more cells, or mark a region as reviewed."
         )
     return _with_used_categories(known)
+
+
+def _found(record: ImageRecord, annotations: Path) -> ImageRecord:
+    """The record with the image beside the annotations, if there is none in images/."""
+    if record.path is not None and is_file(record.path):
+        return record
+    path = find_image(annotations, None, record.file_name)
+    is_same_kind = path is not None and path.suffix.lower() == Path(record.file_name).suffix.lower()
+    return replace(record, path=path) if is_same_kind else record
 
 
 def _other_splits(source: Path, split: str | None) -> str:
