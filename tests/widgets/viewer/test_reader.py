@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from cell_files import PLUGIN, overlapping, save_image, write_both
@@ -34,6 +36,26 @@ def test_every_format_opens_with_its_image_and_can_be_corrected(viewer, format, 
     shown = session.shown(viewer.layers["field"].__wrapped__)
     assert [c.area for c in shown.result] == ([400, 375] if format.exact else [400, 275])
     assert shown.history.do("", ()) is None
+
+
+_LABELME = {"label": "cell", "shape_type": "rectangle", "points": [[1, 1], [9, 9]]}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("field.geojson.gz", ""),
+        ("field.txt", "0 0.1 0.1 0.5 0.1 0.5 0.5"),
+        ("field.json", json.dumps({"shapes": [_LABELME], "imagePath": "field.png"})),
+    ],
+)
+def test_a_dropped_file_of_another_tool_opens_with_its_image(viewer, tmp_path, name, text):
+    save_image(tmp_path)
+    FORMATS["geojson"].write(tmp_path / name, [overlapping()])
+    if text:
+        (tmp_path / name).write_text(text)
+    viewer.open(tmp_path / name, plugin=None)  # whichever claims such names, as for a drop
+    assert {"field cells", "field outlines"} <= {layer.name for layer in viewer.layers}
 
 
 def test_cells_without_their_image_open_as_layers(viewer, tmp_path):

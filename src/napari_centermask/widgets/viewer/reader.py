@@ -5,7 +5,9 @@ The image that comes with cells gets them as its result, so that they can be cor
 
 from __future__ import annotations
 
+import gzip
 import zipfile
+import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -54,7 +56,7 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None
         return None
     try:
         known = _LOOKS_RIGHT[format.name](Path(path))
-    except OSError:
+    except (OSError, EOFError, zlib.error):
         return None
     explains = not known and format.name in _EXPLAINED and Path(path).is_file() and _is_for_us_alone(path)
     return partial(read, format=format) if known or explains else None
@@ -78,7 +80,7 @@ def _is_coco(path: Path) -> bool:
 
 
 def _is_geojson(path: Path) -> bool:
-    with path.open("rb") as stream:
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
         return b'"Feature' in stream.read(_SNIFF)
 
 
