@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import csv
+import threading
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QFileDialog
 
+from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.formats import FORMATS
+from napari_centermask.io.recovery import recovery_folder
+from napari_centermask.widgets.edit.correction import edit_session_of
+from napari_centermask.widgets.viewer import saving
 from napari_centermask.widgets.viewer.saving import MEASURES, chosen, filters, save_control
 
 FILTER = {name: text for text, name in filters().items()}
@@ -95,3 +101,70 @@ def test_cells_and_outlines_selected_together_are_saved_as_the_cells(viewer, seg
     (record,) = read_coco(tmp_path / "out.json")
     assert len(record.instances) == 3
     assert all(np.count_nonzero(c.mask) > 100 for c in record.instances)
+
+
+@pytest.mark.usefixtures("plugin")
+def test_layers_of_other_cells_among_the_selected_ones_are_refused_and_that_of_the_active_cell_is_not(
+    viewer, segmented, tmp_path
+):
+    edits = edit_session_of(segmented.session, segmented.source)
+    edits.activate()
+    viewer.layers.selection = {viewer.layers["discs cells"], viewer.layers["discs active cell"]}
+    assert viewer.layers.save(str(tmp_path / "own.json"), selected=True)
+    viewer.add_labels(np.eye(128, dtype=np.uint8), name="of others")
+    viewer.layers.selection = {viewer.layers["discs cells"], viewer.layers["of others"]}
+    with pytest.raises(BadSettings, match="do not belong to one image"):
+        viewer.layers.save(str(tmp_path / "out.json"), selected=True)
+    assert not (tmp_path / "out.json").exists()
+    edits.deactivate()
+
+
+@pytest.fixture
+def corrected(segmented):
+    """The correction of the segmented image, with a cell by a person."""
+    edits = edit_session_of(segmented.session, segmented.source)
+    edits.add(np.ones((7, 7), bool), (60, 10))
+    return edits
+
+
+def is_kept():
+    """Whether the edits would be offered after a crash."""
+    return any(path.stat().st_size for path in recovery_folder().glob("*/journal.jsonl"))
+
+
+@pytest.mark.parametrize(("format", "kept"), [("coco", False), (MEASURES, True)])
+def test_only_a_file_that_holds_the_cells_ends_what_is_kept_for_a_crash(
+    segmented, corrected, format, kept, tmp_path, qtbot
+):
+    segmented.save.save(str(tmp_path / "cells"), FILTER[format])
+    qtbot.waitUntil(lambda: not segmented.save.runner.is_running, timeout=20_000)
+    assert is_kept() == kept
+
+
+def test_cells_drawn_while_a_file_is_written_stay_kept_for_a_crash(segmented, corrected, tmp_path, qtbot, monkeypatch):
+    may_write, write = threading.Event(), saving._write
+
+    def write_late(*args):
+        may_write.wait(20)
+        return write(*args)
+
+    monkeypatch.setattr(saving, "_write", write_late)
+    segmented.save.save(str(tmp_path / "cells.json"))
+    corrected.add(np.ones((7, 7), bool), (100, 100))
+    may_write.set()
+    qtbot.waitUntil(lambda: not segmented.save.runner.is_running, timeout=20_000)
+    assert len(read_coco(tmp_path / "cells.json")[0].instances) == 4
+    assert is_kept()
+
+
+def test_the_cells_that_were_there_before_the_dialog_are_saved(viewer, segmented, tmp_path, qtbot, monkeypatch, discs):
+    def choose(*_):
+        viewer.add_image(discs()[:64], name="other")  # as a project does when the next image is loaded
+        edit_session_of(segmented.session, segmented.source).add(np.ones((7, 7), bool), (4, 4))
+        return str(tmp_path / "discs.json"), FILTER["coco"]
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
+    segmented.save.ask()
+    qtbot.waitUntil(lambda: not segmented.save.runner.is_running, timeout=20_000)
+    assert segmented.source.name == "other"
+    assert len(read_coco(tmp_path / "discs.json")[0].instances) == 3

@@ -13,7 +13,7 @@ from psygnal import Signal
 
 from napari_centermask.core.compose import inner_edge
 from napari_centermask.core.instances import Box, Instance
-from napari_centermask.widgets.viewer.layers import flat_place, redraw
+from napari_centermask.widgets.viewer.layers import PAINTED, flat_place, redraw
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -62,6 +62,7 @@ class ActiveCell:
             name=f"{source.name} active cell",
             opacity=0.55,
             colormap=DirectLabelColormap(color_dict={k: np.array(v, float) for k, v in _COLOURS.items()}),
+            metadata={PAINTED: True},
             **flat_place(source),
         )
         self._boxes: list[Box] = []  # of what is drawn

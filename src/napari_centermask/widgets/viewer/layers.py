@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.viewer.planes import ImagePlanes
 
 KEY = "napari_centermask"
+PAINTED = "napari_centermask_painted"
+"""Key of the metadata of the layer in which one cell is painted: its image's cells contain it."""
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 # Views take 4 bytes per pixel; those of the last shown planes are kept, so that their threshold changes at once.
 _KEPT_VIEWS = 8

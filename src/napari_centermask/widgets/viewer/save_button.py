@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
-from weakref import ref
 
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_centermask.core.counted import counted
+from napari_centermask.core.errors import UserError
 from napari_centermask.io.files import check_path
 from napari_centermask.widgets.parts.pickers import show_control
 from napari_centermask.widgets.viewer.saving import Saved, Snapshot, chosen, filters, save, save_control
@@ -22,8 +22,31 @@ from napari_centermask.widgets.work.tasks import Failed
 if TYPE_CHECKING:
     from napari.layers import Image
 
-    from napari_centermask.core.result import Result
+    from napari_centermask.core.history import Edit
     from napari_centermask.widgets.viewer.session import Session
+    from napari_centermask.widgets.viewer.shown import Shown
+
+
+class _Saving:
+    """The cells of an image as they are now, and whether they were changed since.
+
+    Attributes
+    ----------
+    is_current
+        Whether the cells are still those that are saved.
+    """
+
+    def __init__(self, shown: Shown) -> None:
+        self.cells, self.result, self.is_current = Snapshot.of(shown), shown.result, True
+        self._history = shown.history
+        self._history.listen(self._on_edit)
+
+    def _on_edit(self, edit: Edit) -> None:
+        self.is_current = False
+
+    def end(self) -> None:
+        """Stop following the edits."""
+        self._history.ignore(self._on_edit)
 
 
 class SaveButton(QPushButton):
@@ -43,7 +66,7 @@ class SaveButton(QPushButton):
     def __init__(self, session: Session, source: Callable[[], Image | None]) -> None:
         super().__init__("Save cells…")
         self._session, self._source = session, source
-        self._saving: ref[Result] | None = None
+        self._saving: _Saving | None = None
         self.runner = Runner()
         links = Connections(self)
         links.add(self.clicked, self.ask)
@@ -57,14 +80,16 @@ class SaveButton(QPushButton):
         show_control(self, save_control(name, 0 if result is None else result.n_visible()))
 
     def ask(self) -> None:
-        """Ask for the file and its format, and save."""
-        result = self._session.result(self._source())
-        if result is None:
+        """Ask for the file and its format, and save the cells as they were before the dialog opened."""
+        saving = self._begin()
+        if saving is None:
             return
-        start = str(Path(result.name).with_suffix("").name) + ".json"
+        start = f"{Path(saving.result.name or 'cells').with_suffix('').name}.json"
         path, filter = QFileDialog.getSaveFileName(self, "Save cells", start, ";;".join(filters()))
         if path:
-            self.save(path, filter)
+            self._save(saving, path, filter)
+        else:
+            saving.end()
 
     def save(self, path: str, filter: str = "") -> None:
         """Save the cells in the format that the filter or the ending says.
@@ -74,23 +99,37 @@ class SaveButton(QPushButton):
         UserError
             If the place cannot be written to.
         """
+        saving = self._begin()
+        if saving is not None:
+            self._save(saving, path, filter)
+
+    def _begin(self) -> _Saving | None:
         shown = self._session.shown(self._source())
         if shown is None or self.runner.is_running:
-            return
+            return None
         if shown.edits is not None:
             shown.edits.flush()
+        return _Saving(shown)
+
+    def _save(self, saving: _Saving, path: str, filter: str) -> None:
         file, format = chosen(path, filter)
-        check_path(file)
-        self._saving = ref(shown.result)
-        self.runner.start(f"CenterMask: saving {file.name}", save, file, format, Snapshot.of(shown))
+        try:
+            check_path(file)
+        except UserError:
+            saving.end()
+            raise
+        self._saving = saving
+        self.runner.start(f"CenterMask: saving {file.name}", save, file, format, saving.cells)
 
     def _on_ended(self, value: Saved | Failed | None) -> None:
+        saving, self._saving = self._saving, None
+        if saving is not None:
+            saving.end()
         if isinstance(value, Failed):
             show_error(value.message)
         elif isinstance(value, Saved):
-            result = None if self._saving is None else self._saving()
-            if result is not None and not value.loss:
-                note_saved(result)
+            if saving is not None and saving.is_current and value.holds_cells and not value.loss:
+                note_saved(saving.result)
             beside = "" if len(value.paths) == 1 else f" and, beside it, {value.paths[1].name}"
             show_info(f"Saved {counted(value.cells, 'cell')} in {value.paths[0]}{beside}.")
             if value.loss:

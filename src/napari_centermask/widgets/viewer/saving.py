@@ -32,11 +32,20 @@ _TITLES = {name: format.title for name, format in FORMATS.items()} | {MEASURES: 
 
 @dataclass(frozen=True)
 class Saved:
-    """What was saved, and what the format could not hold; empty if nothing is lost."""
+    """What was saved.
+
+    Attributes
+    ----------
+    loss
+        What the format could not hold; empty if nothing is lost.
+    holds_cells
+        Whether the file holds the cells themselves, and not only their measurements.
+    """
 
     paths: tuple[Path, ...]
     cells: int
     loss: str = ""
+    holds_cells: bool = True
 
 
 @dataclass(frozen=True)
@@ -98,7 +107,7 @@ def save(path: Path, format: str, cells: Snapshot) -> Generator[Progress, None, 
     """Write the cells; for the worker thread."""
     if format == MEASURES:
         done = yield from measure_all(path, [cells.measured], LeftOut[str]())
-        return Saved(done.paths, done.cells) if isinstance(done, Written) else done
+        return Saved(done.paths, done.cells, holds_cells=False) if isinstance(done, Written) else done
     yield Progress(0, 0, f"Saving {path.name}")
     try:
         return _write(path, format, cells)

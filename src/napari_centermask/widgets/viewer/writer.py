@@ -16,7 +16,7 @@ from napari_centermask.io.coco.document import write_coco as _write_coco
 from napari_centermask.io.coco.records import records_of
 from napari_centermask.io.formats import FORMATS
 from napari_centermask.io.formats.loss import only_shown
-from napari_centermask.widgets.viewer.layers import KEY
+from napari_centermask.widgets.viewer.layers import KEY, PAINTED
 from napari_centermask.widgets.viewer.state import note_saved
 
 
@@ -65,8 +65,9 @@ def write_selected(
     BadSettings
         If they show the cells of several images, or layers of other cells are among them.
     """
-    results = {id(a.get("metadata", {}).get(KEY)): (data, a) for data, a, _ in layers if KEY in a.get("metadata", {})}
-    if len(results) != 1:
+    shown = [(data, a) for data, a, _ in layers if PAINTED not in a.get("metadata", {})]
+    results = {id(a.get("metadata", {}).get(KEY)): (data, a) for data, a in shown}
+    if len(results) != 1 or any(KEY not in a.get("metadata", {}) for _, a in shown):
         raise BadSettings(
             "The selected layers do not belong to one image. Select the cells of one image and save them."
         )
