@@ -114,3 +114,43 @@ def test_the_tool_is_named_beside_the_pointer(begin):
     assert note.label.isHidden()
     edits.deactivate()
     assert note.label is None
+
+
+@pytest.fixture
+def two_images(viewer, engine, discs):
+    """A Correct dock on the lower of two images with a cell each; the brush is in hand."""
+    import numpy as np
+
+    from napari_centermask.widgets.edit.correction import edit_session_of
+    from napari_centermask.widgets.edit.dock import CorrectDock
+    from napari_centermask.widgets.viewer.state import session_of
+
+    session = session_of(viewer)
+    lower, upper = (viewer.add_image(discs(), name=name).__wrapped__ for name in ("lower", "upper"))
+    for source in (lower, upper):
+        edit_session_of(session, source).add(np.ones((20, 20), bool), (20, 20))
+    dock = CorrectDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Correct")
+    viewer.layers.selection.active = lower
+    dock.edits.select((1,))
+    yield dock
+    session.editing.deactivate()
+    session.settle()
+
+
+def test_cells_of_a_run_on_another_image_leave_the_tool_in_hand(two_images, viewer, discs):
+    from napari_centermask.widgets.viewer.planes import ImagePlanes
+    from napari_centermask.widgets.viewer.state import session_of
+
+    dock = two_images
+    other = viewer.add_image(discs(), name="other", blending="additive").__wrapped__
+    viewer.layers.selection.active = viewer.layers["lower"]
+    dock.edits.select((1,))
+    dock.edits.active.layer.mode = "paint"
+    picked = []
+    dock.image.picked.connect(lambda: picked.append(dock.image.currentText()))
+    session_of(viewer).attach(other, ImagePlanes.of(other))
+    assert [layer.name for layer in viewer.layers][-2:] == ["other cells", "other outlines"]
+    assert picked == []
+    assert dock.edits.source.name == "lower"
+    assert tool_in_hand(dock.edits) == InHand("new_brush", "Brush")

@@ -41,6 +41,8 @@ class Canvas:
     ----------
     is_entering
         Whether `in_turns` is at work.
+    is_adding
+        Whether a layer of ours is being added, which makes it napari's active layer for a moment.
     collector
         Keeps garbage collections short while we remove layers.
     """
@@ -52,7 +54,7 @@ class Canvas:
         self._tasks: list[Callable[[], object]] = []
         self._leaving: list[tuple[Layer, str]] = []
         self._actions: list[Callable[[], object]] = []
-        self.is_taking_out = False
+        self.is_taking_out = self.is_adding = False
         self._after = QTimer()
         self._after.setSingleShot(True)
         self._after.setInterval(0)
@@ -112,11 +114,18 @@ class Canvas:
         layers = viewer.layers
         active = layers.selection.active
         self.free_name(layer.name)
-        viewer.add_layer(layer)
-        over = hiding(viewer, source)
-        if over:  # or the cells of one image would lie over another one
-            layers.move(len(layers) - 1, layers.index(over[0]))
-        layers.selection.active = active if active in layers else source
+        self.is_adding = True
+        try:
+            viewer.add_layer(layer)
+            over = hiding(viewer, source)
+            if over:  # or the cells of one image would lie over another one
+                layers.move(len(layers) - 1, layers.index(over[0]))
+            if active in layers:
+                layers.selection.active = active
+        finally:
+            self.is_adding = False
+        if active not in layers:
+            layers.selection.active = source
 
     def add_soon(self, source: Image, layer: Layer) -> None:
         """Add a layer above its image in a turn of its own, unless `add` does it before."""

@@ -98,7 +98,12 @@ class Session:
         self.canvas.end()
 
     def image_of(self, layer: Layer) -> Layer | None:
-        """The image that a layer shows, or whose cells it shows; None for other layers."""
+        """The image that a layer shows, or whose cells it shows; None for other layers, and while we add one.
+
+        napari makes a layer that is added the active one, which nobody chose: the cells of a run on another image.
+        """
+        if self.canvas.is_adding:
+            return None
         if isinstance(layer, Image):
             return layer
         for source, shown in self._shown.items():
