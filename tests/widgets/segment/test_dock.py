@@ -179,3 +179,38 @@ def test_one_button_opens_the_way_to_a_model_of_your_own(viewer, dock, run_to_en
     next(button for button in dock.doubt.buttons if button.text() == "Draw and fine-tune").click()
     docks = " ".join(viewer.window.dock_widgets)
     assert all(name in docks for name in ("Project", "Fine-tune", "Correct"))
+
+
+def test_a_doubt_ends_with_the_next_run_even_if_that_is_cancelled(viewer, dock, run_to_end, discs, engine, qtbot):
+    viewer.add_image(few_good(discs), name="poor")
+    run_to_end()
+    assert not dock.doubt.isHidden()
+    engine.gate.clear()
+    engine.entered.clear()
+    dock.run.start.click()
+    assert engine.entered.wait(20)
+    dock.run.cancel.click()
+    engine.gate.set()
+    qtbot.waitUntil(lambda: not dock.session.runner.is_running, timeout=20_000)
+    assert dock.doubt.isHidden()
+
+
+@pytest.mark.usefixtures("plugin")
+@pytest.mark.parametrize("answer", ["Try other", "Draw and fine-tune"])
+def test_an_answered_doubt_does_not_come_back_with_the_image(
+    viewer, dock, run_to_end, discs, card, monkeypatch, answer
+):
+    from napari_centermask.models.store import zoo
+
+    model = card.model.model_copy(update={"categories": ["yeast"]})
+    other = zoo.ModelFiles("other", card.model_copy(update={"name": "other", "model": model}), weights=None, graphs=())
+    known = zoo.list_models()
+    monkeypatch.setattr(zoo, "list_models", lambda: [*known, other])
+    dock.model.models.reload()
+    good = viewer.add_image(discs(values=(1.0, 0.95, 0.9)), name="good")
+    poor = viewer.add_image(few_good(discs), name="poor")
+    run_to_end()
+    next(button for button in dock.doubt.buttons if button.text() == answer).click()
+    for image in (good, poor):
+        viewer.layers.selection.active = image
+        assert dock.doubt.isHidden()

@@ -87,7 +87,7 @@ class SegmentDock(Dock):
         add(self.model.estimate.clicked, self._on_estimate)
         add(self.model.circle.toggled, self._on_diameter_changed)
         add(self.advanced.classes.clicked, self._on_class_map)
-        add(self.doubt.tried, self.model.models.choose)
+        add(self.doubt.tried, self._try_other)
         add(self.doubt.way_wanted, self._open_way)
         add(self.doubt.put_away, self._forget_doubt)
         add(self.run.start.clicked, self.start)
@@ -253,7 +253,12 @@ class SegmentDock(Dock):
             self.result.show_image(source)
             self._refresh()
 
+    def _try_other(self, model: str) -> None:
+        self._forget_doubt()
+        self.model.models.choose(model)
+
     def _open_way(self) -> None:
+        self._forget_doubt()
         shown = self.session.shown(self.source)
         open_fine_tuning(self._viewer, in_project=shown is not None and shown.in_project)
 

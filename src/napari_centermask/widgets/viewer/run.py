@@ -66,7 +66,7 @@ class ImageRun:
 
     def segment(self, shown: Shown, planes: list[Plane], settings: SegmentSettings, *, name: str) -> None:
         """Segment planes into a result; raises RuntimeError if a run is in progress."""
-        shown.settings, shown.diameter, self.name = settings, settings.diameter, name
+        shown.settings, shown.diameter, shown.misfit, self.name = settings, settings.diameter, "", name
         self._began = time.perf_counter()
         self.runner.start(f"CenterMask: {name}", run, planes, settings, on_yield=lambda done: self._take(shown, done))
         self.target = shown
