@@ -106,6 +106,17 @@ def test_the_key_of_accept_accepts_the_draft_and_the_box_stays_in_hand(begin, as
     assert drawing_in(edits.session.viewer) is not None
 
 
+def test_the_key_of_accept_leaves_a_draft_that_you_left_before(begin, ask):
+    edits = begin()
+    (draft,) = ask(edits, Request("box", (20, 20, 41, 41), ()))
+    other = edits.add(np.ones((9, 9), bool), (100, 100))
+    edits.select((other.id,))
+    prompts_of(edits).draw("box")
+    layer = drawing_in(edits.session.viewer).layer
+    next(act for key, act in layer.keymap.items() if str(key) == "A")(layer)
+    assert edits.result.get((), draft.id).status == "predicted"
+
+
 def test_a_missing_model_is_reported(begin, ask, monkeypatch, notices):
     from napari_centermask.core.errors import BadModel
     from napari_centermask.widgets.edit import prompt
@@ -127,3 +138,20 @@ def test_an_image_that_is_removed_meanwhile_gets_no_cell(begin, bare_viewer, eng
     engine.gate.set()
     qtbot.waitUntil(lambda: not prompts_of(edits).is_busy, timeout=20_000)
     assert len(edits.result) == 0
+
+
+def test_an_answer_leaves_the_cell_and_the_stroke_that_you_paint_meanwhile(begin, engine, qtbot):
+    edits = begin()
+    mine = edits.add(np.ones((9, 9), bool), (100, 100))
+    engine.gate.clear()
+    prompts_of(edits).ask(Request("box", (20, 20, 41, 41), ()))
+    edits.select((mine.id,))
+    edits.active.layer.mode = "paint"
+    edits.active._stroke = True
+    engine.gate.set()
+    qtbot.waitUntil(lambda: not prompts_of(edits).is_busy, timeout=20_000)
+    assert len(edits.result) == 1
+    edits.active._stroke = False
+    qtbot.waitUntil(lambda: len(edits.result) == 2, timeout=5_000)
+    assert edits.selected == (mine.id,)
+    assert edits.active.layer.mode == "paint"

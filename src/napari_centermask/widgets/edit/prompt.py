@@ -11,6 +11,7 @@ from weakref import ref
 
 from napari.utils.notifications import show_info
 from psygnal import Signal
+from qtpy.QtCore import QTimer
 
 from napari_centermask.core.columns import covered_part
 from napari_centermask.core.errors import UserError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["box", "click", "prepare"]
 _SAME_PLACE = 0.5  # fraction of the last cell that a new answer covers if it is a redrawing of that cell
+_AGAIN_MS = 100  # until an answer that comes in mid-stroke is looked at again: a choice
 _KEPT_PLANES = 4  # whose tiles stay in memory: a choice, some 50 MB each
 _HINTS = {
     "box": "Drag a box around a cell. To redraw it, drag another box around it; {key} accepts it. Esc ends.",
@@ -94,7 +96,7 @@ class Prompts:
         """Accept the last draft, without putting the box or click away."""
         edits = self._edits()
         cell = None if edits is None else edits.result.get(edits.current_plane, self._last)
-        if edits is not None and cell is not None:
+        if edits is not None and cell is not None and cell.id in edits.selected:  # not an earlier one, out of view
             edits.run_tool("accept", (cell.id,))
 
     def _prepare(self, edits: EditSession) -> None:
@@ -144,6 +146,9 @@ class Prompts:
         edits = self._edits()
         if not _is_open(edits):
             return
+        if edits.active.is_drawing:  # a stroke or polygon is not ended by what comes from a thread
+            QTimer.singleShot(_AGAIN_MS, guarded(partial(self._on_answer, request, answer)))
+            return
         if isinstance(answer, Failed):
             self._waiting.clear()
             show_info(answer.message)
@@ -155,7 +160,8 @@ class Prompts:
 
     def _take(self, edits: EditSession, request: Request, answer: Instance) -> Instance | None:
         """Add the cell, or give its shape to the one that it replaces, without ending the next drawing."""
-        drawing = drawing_in(edits.session.viewer)
+        drawing, before = drawing_in(edits.session.viewer), edits.selected
+        is_painting = drawing is None and str(edits.active.layer.mode) != "pan_zoom"
         id = request.id or self._redrawn(edits, request, answer)
         shape: dict[str, Any] = {"mask": answer.mask, "origin": answer.box[:2], "mode": edits.mode}
         if id and edits.result.get(request.plane, id) is not None:
@@ -167,7 +173,9 @@ class Prompts:
             id = 0 if edit is None else next((c.id for c in edit.changes if c.before is None), 0)
         self._last = id
         cell = edits.result.get(request.plane, id)
-        if cell is not None and request.plane == edits.current_plane:
+        if is_painting:  # or the next stroke would change this cell
+            edits.select(before, keep_tool=True)
+        elif cell is not None and request.plane == edits.current_plane:
             edits.select((id,), keep_tool=True)
         if drawing is not None and drawing is drawing_in(edits.session.viewer):
             edits.session.viewer.layers.selection.active = drawing.layer
