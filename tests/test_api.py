@@ -98,6 +98,8 @@ def test_overlap_is_lost_in_labels_only(tmp_path):
     assert cells.to_labels().astype(bool).sum() == 8 * 12
     assert sum(c.area for c in cells) == 2 * 64
     assert list(cells.regionprops_table()["area_px"]) == [64, 64]
+    with pytest.warns(UserWarning, match="of 2 cells, 1 lose"):
+        cells.save(tmp_path / "cells_labels.tif")
 
 
 def test_progress_ends_at_the_whole(engine):

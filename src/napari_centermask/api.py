@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,7 +151,7 @@ class Cells:
         return names, pixels, self.image.pixel_size_um
 
     def save(self, path: str | Path, format: str | None = None, *, overwrite: bool = False) -> list[Path]:
-        """Write the cells into a file.
+        """Write the cells into a file; a warning says what the format loses, such as the overlaps in a label image.
 
         Parameters
         ----------
@@ -171,6 +172,8 @@ class Cells:
         of = format_named(format) if format else guess_target(path)
         if of is None:
             raise BadSettings(f"The format of {path.name} is not clear. Give one, such as format='coco'.")
+        if loss := of.loss([self.result]):
+            warnings.warn(f"{of.title}: {loss.text()}", stacklevel=2)
         return write_files(path, [self.result], of, overwrite=overwrite)
 
 
@@ -213,8 +216,6 @@ def segment(
     UserError
         If the image, the model or a setting cannot be used; the message says what to do.
     """
-    import warnings
-
     data = read_image(Path(image), axes=axes) if isinstance(image, (str, Path)) else _named_axes(image, axes, name)
     if data.note:
         warnings.warn(re.sub(r"--axes (\w+)", r"axes='\1'", data.note), stacklevel=2)

@@ -19,7 +19,7 @@ NAMES = ("auto", "openvino", "onnx", "torch")
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, stacklevel=4)
+    warnings.warn(text, stacklevel=3)
 
 
 def load_engine(
