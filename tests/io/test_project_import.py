@@ -172,3 +172,38 @@ def test_a_foreign_file_is_imported_with_its_report(project, tmp_path):
     assert [c.area for c in project.result(ids(project)["a.png"])] == [49]
     assert {id: c.name for id, c in project.categories.items()} == {1: "cell"}
     assert (report.cells, report.n_refused) == (1, 1)
+
+
+@pytest.fixture
+def with_crowds(tmp_path, drawn):
+    """A file of another program with cells and a crowd region of another category on one image."""
+    cells = drawn(categories={1: "cell", 2: "debris"})
+    crowd = replace(drawn(n=1, seed=5)[1], category=2)
+    return write(tmp_path / "x", ImageRecord(5, "a.png", None, (64, 64), cells, crowds=(crowd,))), crowd
+
+
+def test_crowd_regions_are_kept_once_through_every_save(project, with_crowds):
+    path, crowd = with_crowds
+    import_into(project, path)
+    again = import_into(project, path)
+    assert not any("crowd region is kept" in text for text in again.repaired)
+    project.save()
+    id, folder = ids(project)["a.png"], project.folder
+    project.set_status(id, "reviewed")
+    project.save()
+    project.close()
+    with Project.open(folder) as later:
+        (region,) = later.crowds(id)[()]
+        assert region.box == crowd.box
+        assert np.array_equal(region.mask, crowd.mask)
+        assert len(later.result(id)) == 6
+
+
+def test_crowd_regions_survive_a_crash_before_saving(project, with_crowds):
+    path, crowd = with_crowds
+    import_into(project, path)
+    id, folder = ids(project)["a.png"], project.folder
+    project.close()  # without saving
+    with Project.open(folder) as later:
+        assert [r.box for r in later.crowds(id)[()]] == [crowd.box]
+        assert later.notes == []

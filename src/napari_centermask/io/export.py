@@ -170,7 +170,8 @@ def _records(project: Project, images: list[ProjectImage], split: str, copies: P
             "split": split,
         }
         known = {k: v for k, v in extra.items() if v}
-        records += records_of(project.result(image.id), name, first_id=len(records) + 1, extra=known, shown=True)
+        result, crowds = project.result(image.id), project.crowds(image.id)
+        records += records_of(result, name, first_id=len(records) + 1, extra=known, shown=True, crowds=crowds)
     return records
 
 

@@ -74,6 +74,7 @@ def import_into(
     for name, plan in plans.items():
         if plan is not None:
             _apply(project, ids[name], plan, f"import of {Path(path).name}", report)
+            _keep_crowds(project, ids[name], images[name], report)
     return report
 
 
@@ -107,7 +108,10 @@ def _categories(images: Mapping[str, list[ImageRecord]]) -> dict[int, str]:
 def _renamed(record: ImageRecord, merged: dict[int, str], here: dict[int, int]) -> ImageRecord:
     """The record with the project's category ids."""
     cells = [renamed(c, here, record.instances.categories, merged) for c in record.instances]
-    return replace(record, instances=type(record.instances)(record.shape, cells, categories=merged))
+    any_category = min(merged, default=1)  # whatever a crowd region holds, it is not background
+    crowds = tuple(replace(c, category=here.get(c.category, any_category)) for c in record.crowds)
+    instances = type(record.instances)(record.shape, cells, categories=merged)
+    return replace(record, instances=instances, crowds=crowds)
 
 
 def _plan(
@@ -138,3 +142,9 @@ def _apply(project: Project, id: int, plan: Merge, name: str, report: ImportRepo
         report.repair("a prediction was replaced by a manual cell", project.image(id).file_name)
     for _ in range(plan.duplicates):
         report.refuse("the project already has this cell", project.image(id).file_name)
+
+
+def _keep_crowds(project: Project, id: int, records: list[ImageRecord], report: ImportReport) -> None:
+    """Keep regions in which training and evaluation ignore everything."""
+    for _ in range(project.add_crowds(id, {r.plane: r.crowds for r in records if r.crowds})):
+        report.repair("a crowd region is kept as a region that is ignored", project.image(id).file_name)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from strokes import draw, square
 
 from napari_centermask.core.errors import (
     BadProject,
 )
+from napari_centermask.core.instances import Instances
+from napari_centermask.io.coco.document import to_coco
+from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.project import Project, store
 
 
@@ -86,3 +90,28 @@ def test_images_that_were_not_opened_are_written_back_as_they_came(folder):
     assert len(data["annotations"]) == 5
     with Project.open(folder) as again:
         assert len(again.result(1)) == 2
+
+
+def test_crowd_regions_stay_on_their_plane_and_painted_masks_of_cvat_are_cells_once(tmp_path):
+    import tifffile
+
+    tifffile.imwrite(tmp_path / "s.tif", np.zeros((3, 64, 80), np.uint8), metadata={"axes": "ZYX"}, imagej=True)
+    crowd = {"category_id": 1, "segmentation": {"size": [64, 80], "counts": [0, 9, 5111]}, "iscrowd": 1}
+    planes = [
+        ImageRecord(
+            1 + n, "s.tif", None, (64, 80), Instances((64, 80), categories={1: "cell"}), plane=(n,), leading=(3,)
+        )
+        for n in range(3)
+    ]
+    data = to_coco(planes)
+    data["annotations"] = [
+        {"id": 1, "image_id": 3, **crowd},
+        {"id": 2, "image_id": 2, **crowd, "attributes": {"occluded": False}},
+    ]
+    (tmp_path / "annotations.json").write_text(json.dumps(data))
+    for n in range(2):
+        with Project.open(tmp_path) as project:
+            assert [c.area for c in project.result(1).plane((1,))] == [9] * (n + 1)
+            assert {index: len(found) for index, found in project.crowds(1).items()} == {(2,): 1}
+            draw(project, 1, square(30 + 8 * n, 4, 33 + 8 * n, 7), plane=(1,))
+            project.save()

@@ -13,6 +13,7 @@ from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instances
 from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.project import Project
+from napari_centermask.io.project_import import import_into
 from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.io.trained_on import merged, places_in, places_of
 from napari_centermask.training.data.dataset import freeze_dataset, read_records
@@ -152,3 +153,19 @@ def test_images_may_lie_beside_the_annotations(source, tmp_path):
     expected = read_records(source)
     found = read_records(beside)
     assert [r.path for r in found] == [beside / r.file_name for r in expected]
+
+
+def test_crowd_regions_of_a_project_are_ignored_in_the_frozen_data(source, tmp_path, cells):
+    """As those of a folder are: there are neither cells nor background."""
+    whole = record("0.png", cells)
+    (region,) = cells(n=1, shape=whole.shape, radius=9, seed=3)
+    theirs = tmp_path / "theirs.json"
+    write_coco(theirs, [replace(record(f"{n}.png", cells), id=n + 1, crowds=(region,)) for n in range(2)])
+    (source / "annotations.json").unlink()
+    with Project.create(source) as project:
+        import_into(project, theirs)
+        project.save()
+    freeze_dataset(source, tmp_path / "data")
+    for part in ("train", "val"):
+        for kept in read_coco(tmp_path / "data" / f"annotations_{part}.json"):
+            assert [c.box for c in kept.crowds] == [region.box]

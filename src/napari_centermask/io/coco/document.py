@@ -302,7 +302,7 @@ def annotation(
     }
 
 
-def _crowd(region: Instance, record: ImageRecord, *, id: int) -> dict[str, Any]:
+def crowd_annotation(region: Instance, record: ImageRecord, *, id: int) -> dict[str, Any]:
     """A region of many cells as a COCO annotation; it is no cell, so it has no score and nothing of ours."""
     whole = annotation(region, record.shape, id=id, image_id=record.id)
     return {k: v for k, v in whole.items() if k not in ("score", KEY)} | {"iscrowd": 1}
@@ -322,7 +322,8 @@ def to_coco(records: Iterable[ImageRecord], *, polygons: float | None = None) ->
             annotation(cell, record.shape, id=id, image_id=record.id, polygons=polygons, counts=counts)
             for id, (cell, counts) in enumerate(zip(cells, texts, strict=True), start=len(annotations) + 1)
         ]
-        annotations += [_crowd(c, record, id=id) for id, c in enumerate(record.crowds, start=len(annotations) + 1)]
+        first = len(annotations) + 1
+        annotations += [crowd_annotation(c, record, id=id) for id, c in enumerate(record.crowds, start=first)]
     return {"info": _INFO, "images": images, "annotations": annotations, "categories": _named(categories)}
 
 
@@ -386,7 +387,9 @@ def _cell_texts(records: Iterable[ImageRecord]) -> Iterator[str]:
     for record in records:
         yield from cell_texts(record, first_id=id)
         id += len(record.instances)
-        yield from (json.dumps(_crowd(crowd, record, id=n)) for n, crowd in enumerate(record.crowds, start=id))
+        yield from (
+            json.dumps(crowd_annotation(crowd, record, id=n)) for n, crowd in enumerate(record.crowds, start=id)
+        )
         id += len(record.crowds)
 
 

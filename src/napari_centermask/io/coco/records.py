@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from napari_centermask.core.errors import BadAnnotations
-from napari_centermask.core.instances import Instances
-from napari_centermask.core.result import Result
+from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.result import Index, Result
 from napari_centermask.io.coco.image_record import ImageRecord
 
 
@@ -21,8 +22,9 @@ def records_of(
     path: Path | None = None,
     extra: dict[str, Any] | None = None,
     shown: bool = False,
+    crowds: Mapping[Index, Sequence[Instance]] = MappingProxyType({}),
 ) -> list[ImageRecord]:
-    """One record for each plane that was segmented, drawn on or reviewed; at least one.
+    """One record for each plane that was segmented, drawn on or reviewed, or has crowd regions; at least one.
 
     Parameters
     ----------
@@ -32,8 +34,10 @@ def records_of(
         Other fields of the image, for all its records.
     shown
         Only the cells that are shown, for training and other programs. By default all, so that nothing is lost.
+    crowds
+        Crowd regions by plane, as in `ImageRecord`.
     """
-    indices = sorted({*result.planes, *result.reviewed_planes}) or [(0,) * len(result.leading)]
+    indices = sorted({*result.planes, *result.reviewed_planes, *crowds}) or [(0,) * len(result.leading)]
     return [
         ImageRecord(
             first_id + n,
@@ -48,6 +52,7 @@ def records_of(
             last_id=result.last_id,
             threshold=result.threshold,
             seams=result.seams.get(index, ((), ())),
+            crowds=tuple(crowds.get(index, ())),
         )
         for n, index in enumerate(indices)
     ]

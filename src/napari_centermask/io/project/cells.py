@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +18,14 @@ from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.predictions import replace_predictions
 from napari_centermask.core.result import Index, Result
 from napari_centermask.core.viability import renamed
-from napari_centermask.io.edits import state_of
+from napari_centermask.io.edits import cell_record, state_of
 from napari_centermask.io.project.categories import Categories
 from napari_centermask.io.project.image_list import ImageList
 from napari_centermask.io.project.layout import ImageEntry
 from napari_centermask.io.project.store import Key, Store
+
+Record = dict[str, Any]
+"""Of the journal, without its number."""
 
 
 @dataclass
@@ -119,7 +124,7 @@ class Cells:
         then(id, edit)
 
     def replay(self, id: int, record: object) -> None:
-        """Make the edit that a record of the journal describes.
+        """Make the edit, or add the crowd regions, that a record of the journal describes.
 
         Raises
         ------
@@ -127,8 +132,36 @@ class Cells:
             If it does not fit the image.
         """
         result = self.result(id)
-        state_of(record, result).apply(result)
+        if isinstance(record, dict) and "crowds" in record:
+            self._add_crowds(
+                id, [(index, c) for index, _, c in state_of(_as_cells(record), result).cells if c is not None]
+            )
+        else:
+            state_of(record, result).apply(result)
         self._changed.add(id)
+
+    def crowds(self, id: int) -> dict[Index, tuple[Instance, ...]]:
+        """The crowd regions of an image by plane; raises as `result`."""
+        return self._store.regions(self._images[id].file_name)
+
+    def add_crowds(self, id: int, regions: Mapping[Index, Sequence[Instance]]) -> Record:
+        """Add crowd regions that an image lacks; returns the record for the journal, empty if it has them all."""
+        known = self.crowds(id)
+        new = [(i, r) for i, found in regions.items() for r in found if not _has(known.get(i, ()), r)]
+        if not new:
+            return {}
+        self._add_crowds(id, new)
+        self._changed.add(id)
+        return {
+            "name": "crowd regions",
+            "crowds": [[list(i), n, cell_record(r)] for n, (i, r) in enumerate(new, start=1)],
+        }
+
+    def _add_crowds(self, id: int, new: Iterable[tuple[Index, Instance]]) -> None:
+        by_plane: dict[Index, list[Instance]] = {}
+        for index, region in new:
+            by_plane.setdefault(index, []).append(region)
+        self._put(id, by_plane)
 
     def name(self, id: int) -> None:
         """Give an image's result the names of the categories."""
@@ -147,7 +180,8 @@ class Cells:
     def uses(self, id: int) -> set[int]:
         """Categories of an image's cells."""
         if id in self._loaded:
-            return {c.category for c in self._loaded[id].result}
+            crowds = self._store.crowds(self._images[id].file_name)
+            return {c.category for c in self._loaded[id].result} | {crowd["category_id"] for crowd in crowds}
         return self._store.uses(self._images[id].file_name)
 
     def mark(self, id: int) -> None:
@@ -178,9 +212,12 @@ class Cells:
         """Bring the store up to date with the images in memory."""
         with paused_collection():
             for id in sorted(self.touched):
-                entry = self._images[id]
-                extra = {k: v for k, v in {"group": entry.group, "pixel_size_um": entry.pixel_size_um}.items() if v}
-                self._store.put(entry.file_name, self.result(id), image_id=id, extra=extra)
+                self._put(id)
+
+    def _put(self, id: int, crowds: Mapping[Index, Sequence[Instance]] = MappingProxyType({})) -> None:
+        entry = self._images[id]
+        extra = {k: v for k, v in {"group": entry.group, "pixel_size_um": entry.pixel_size_um}.items() if v}
+        self._store.put(entry.file_name, self.result(id), image_id=id, extra=extra, new_crowds=crowds)
 
     def note_saved(self) -> None:
         """Note that annotations.json is up to date."""
@@ -219,3 +256,13 @@ class Cells:
         whole = ((0, 0, *result.shape),)
         planes: Iterable[Index] = (tuple(map(int, index)) for index in np.ndindex(*result.leading))
         return [RegionChange(index, result.reviewed(index), whole) for index in planes]
+
+
+def _as_cells(record: Record) -> Record:
+    """A record of crowd regions as one of an edit, to be checked in the same way."""
+    return {"name": record.get("name"), "cells": record["crowds"]}
+
+
+def _has(regions: Iterable[Instance], region: Instance) -> bool:
+    """Whether one of the regions has the same pixels."""
+    return any(r.box == region.box and np.array_equal(r.mask, region.mask) for r in regions)

@@ -15,7 +15,7 @@ from psygnal import Signal
 
 from napari_centermask.core.errors import BadImage, BadProject, BadSettings, CannotSave, ReadOnlyProject, UserError
 from napari_centermask.core.history import Edit, History
-from napari_centermask.core.instances import Instances
+from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Index, Result, matching
 from napari_centermask.io.files import check_path, remove_parts, replace_file
 from napari_centermask.io.journal import Contents, Journal, owner_of, read_journal
@@ -466,6 +466,20 @@ class Project:
         if result.categories != self._categories.names:
             self._cells.name(id)
         return bool(new)
+
+    def crowds(self, id: int) -> dict[Index, tuple[Instance, ...]]:
+        """The crowd regions of an image by plane, in which there are neither cells nor background; raises as `result`."""
+        return self._cells.crowds(id)
+
+    def add_crowds(self, id: int, regions: Mapping[Index, Sequence[Instance]]) -> int:
+        """Add crowd regions that an image lacks, and return their number; there is no undo, as they are not drawn."""
+        journal = self._writing()
+        record = self._cells.add_crowds(id, regions)
+        if not record:
+            return 0
+        journal.note({"image": id, **record})
+        self.changed.emit(id)
+        return len(record["crowds"])
 
     def review_all(self, id: int) -> None:
         """Mark every plane as reviewed, as an edit."""

@@ -32,7 +32,7 @@ class Replay:
         """Apply what the files lack; returns the number of edits, and of records that could not be applied."""
         done = refused = 0
         for record in contents.records:
-            is_edit = "cells" in record or "packed" in record
+            is_edit = not record.keys().isdisjoint(("cells", "packed", "crowds"))
             if record["n"] <= (self._in_annotations if is_edit else self._in_project):
                 continue
             try:

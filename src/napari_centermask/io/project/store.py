@@ -8,9 +8,10 @@ that were removed from the project under `{"removed": [{"entry", "images", "anno
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from napari_centermask.core.collection import paused_collection
@@ -18,7 +19,14 @@ from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Index, Result
 from napari_centermask.io import rle_many
-from napari_centermask.io.coco.document import FORMAT, annotation, image_entry, parse_coco
+from napari_centermask.io.coco.document import (
+    FORMAT,
+    annotation,
+    crowd_annotation,
+    image_entry,
+    is_single_cell,
+    parse_coco,
+)
 from napari_centermask.io.coco.extension import KEY
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.records import records_of, result_of
@@ -125,9 +133,7 @@ class Store:
             With the entry, what was expected, what was there, and what to do.
         """
         raw = self.images[name]
-        items = [{**item, "id": k} for k, item in enumerate(raw.shown + raw.hidden, start=1)]
-        data = {"images": raw.records, "annotations": items, "categories": self.categories}
-        return result_of(parse_coco(data, self.path), name=Path(name).name)
+        return result_of(self._parsed(name, raw.shown + raw.hidden, self.categories), name=Path(name).name)
 
     def count(self, name: str) -> int:
         """How many annotations an image has."""
@@ -136,7 +142,27 @@ class Store:
 
     def crowds(self, name: str) -> list[Raw]:
         """Annotations of crowd regions, which are not cells, from another program."""
-        return [item for item in self.images[name].shown if item.get("iscrowd")] if name in self.images else []
+        return [item for item in self.images.get(name, RawImage()).shown if not is_single_cell(item)]
+
+    def regions(self, name: str) -> dict[Index, tuple[Instance, ...]]:
+        """The crowd regions of an image by plane; raises as `result`."""
+        crowds = self.crowds(name)
+        used = [{"id": id, "name": str(id)} for id in {item["category_id"] for item in crowds}]
+        return {r.plane: r.crowds for r in self._parsed(name, crowds, used) if r.crowds} if crowds else {}
+
+    def _parsed(self, name: str, items: Iterable[Raw], categories: list[Raw]) -> list[ImageRecord]:
+        """The records of an image with some of its annotations."""
+        numbered = [{**item, "id": k} for k, item in enumerate(items, start=1)]
+        data = {"images": self.images[name].records, "annotations": numbered, "categories": categories}
+        return parse_coco(data, self.path)
+
+    def _crowds_by_plane(self, name: str) -> dict[Index, list[Raw]]:
+        crowds: dict[Index, list[Raw]] = {}
+        items = self.crowds(name)
+        planes = {record.id: record.plane for record in self._parsed(name, (), self.categories)} if items else {}
+        for item in items:
+            crowds.setdefault(planes[item["image_id"]], []).append(item)
+        return crowds
 
     def uses(self, name: str) -> set[int]:
         """Categories of an image's annotations."""
@@ -158,15 +184,25 @@ class Store:
         """Keep what `pack` made of `unpacked` cells, for `put`; cells that were changed meanwhile are packed again by it."""
         self._packed |= packed
 
-    def put(self, name: str, result: Result, *, image_id: int, extra: Raw) -> None:
-        """Store an image's present cells; those that did not change are not packed again."""
-        crowds = self.crowds(name)
-        raw = RawImage(shown=[dict(c) for c in crowds])
+    def put(
+        self,
+        name: str,
+        result: Result,
+        *,
+        image_id: int,
+        extra: Raw,
+        new_crowds: Mapping[Index, Sequence[Instance]] = MappingProxyType({}),
+    ) -> None:
+        """Store an image's present cells and new crowd regions; cells that did not change are not packed again."""
+        crowds, raw = self._crowds_by_plane(name), RawImage()
+        with_crowds = {index: new_crowds.get(index, ()) for index in {*crowds, *new_crowds}}
         former = self.images[name].records if name in self.images else []
         kept = {k: v for r in former[:1] for k, v in r.items() if k not in ("id", "file_name", "height", "width", KEY)}
         packed = {}
-        for record in records_of(result, name, first_id=image_id, extra=kept | extra):
+        for record in records_of(result, name, first_id=image_id, extra=kept | extra, crowds=with_crowds):
             raw.records.append(image_entry(record))
+            raw.shown += [{**crowd, "image_id": record.id} for crowd in crowds.get(record.plane, ())]
+            raw.shown += [crowd_annotation(region, record, id=0) for region in record.crowds]
             counts = self._new_counts(name, record)
             for cell in record.instances:
                 key = name, record.plane, cell.id
@@ -176,8 +212,6 @@ class Store:
                     entry = annotation(cell, result.shape, id=0, image_id=record.id, counts=counts[cell.id])
                 packed[key] = cell, entry
                 (raw.shown if result.shows(cell) else raw.hidden).append({**entry, "image_id": record.id})
-        for crowd in raw.shown[: len(crowds)]:
-            crowd["image_id"] = raw.records[0]["id"]
         for key in [k for k in self._packed if k[0] == name]:
             del self._packed[key]
         self._packed |= packed

@@ -109,10 +109,12 @@ def _of_project(folder: Path) -> list[ImageRecord]:
             if image.problem:
                 continue
             extra = {"group": image.group} if image.group else {}
-            result = project.result(image.id)
+            result, crowds = project.result(image.id), project.crowds(image.id)
             first = len(records) + 1
             # Cells below the threshold do not count: whoever marked a region as reviewed did not see them.
-            new = records_of(result, image.file_name, path=image.path, extra=extra, first_id=first, shown=True)
+            new = records_of(
+                result, image.file_name, path=image.path, extra=extra, first_id=first, shown=True, crowds=crowds
+            )
             records += [r for r in new if len(r.instances) or r.reviewed]
     return records
 
