@@ -250,3 +250,38 @@ def test_annotations_are_encoded_by_a_thread_again_after_a_change_meanwhile(proj
     with Project.open(folder) as project:
         assert project.recovered == 0
         assert len(project.result(1)) == n - 1
+
+
+def test_a_project_is_saved_while_the_one_before_is_still_being_encoded(projects, qtbot, monkeypatch, tmp_path):
+    import threading
+
+    from napari_centermask.io.project import store
+
+    shown(qtbot, projects, 1)
+    edits, parts, began, went_on = (
+        edit_session_of(projects.session, projects.layer),
+        store._parts,
+        [],
+        threading.Event(),
+    )
+
+    def slow(value):
+        if threading.current_thread() is not threading.main_thread():
+            began.append(True)
+            assert went_on.wait(20)
+        yield from parts(value)
+
+    edits.run_tool("accept", [c.id for c in edits.result])
+    monkeypatch.setattr(store, "_parts", slow)
+    projects.when_packed(projects.save)
+    qtbot.waitUntil(lambda: bool(began), timeout=20_000)
+    projects.close()
+    monkeypatch.setattr(store, "_parts", parts)
+    (tmp_path / "other").mkdir()
+    tifffile.imwrite(tmp_path / "other" / "a.tif", np.zeros(SHAPE, np.uint8))
+    Project.create(tmp_path / "other").close()
+    projects.open(tmp_path / "other")
+    saved = []
+    projects.when_packed(lambda: saved.append(projects.project.folder.name))
+    assert saved == ["other"]
+    went_on.set()

@@ -93,7 +93,7 @@ class ProjectSession:
         self.predictions, self.ranking = Predictions(lambda: self.images), ImageRanking()
         self.ranking.changed.connect(lambda _: self.changed.emit(0))
         self._last: SegmentSettings | None = None
-        self._is_packing = False
+        self._packing: Project | None = None
         self._links, self._project_links = Connections(), Connections()
         self._links.add(self.loader.loaded, self._on_loaded)
         self._links.add(viewer.layers.events.removed, self._on_removed)
@@ -334,14 +334,14 @@ class ProjectSession:
     def when_packed(self, save: Callable[[], object]) -> None:
         """Call what saves the project: at once, or after threads have packed the changed cells and encoded all of many cells."""
         project = self.require()
-        if self._is_packing:
+        if self._packing is project:  # what is saved then holds all changes until then
             return
         self.flush()
         n, pack = project.packer()
         if project.read_only or (n <= FEW and project.n_stored <= _FEW_STORED):
             save()
             return
-        self._is_packing = True
+        self._packing = project
 
         def on_packed(packed: Packed) -> None:
             project.take_packed(packed)
@@ -355,7 +355,7 @@ class ProjectSession:
         def on_encoded(encoded: Encoded) -> None:
             project.take_encoded(encoded)
             if project.is_encoded or tries <= 1:
-                self._is_packing = False
+                self._packing = None
                 save()
             else:
                 self._encode(project, save, tries - 1)
@@ -372,12 +372,16 @@ class ProjectSession:
             if self.project is project:
                 then(made)
             else:
-                self._is_packing = False
+                ended()
 
         def on_failed(_: Exception) -> None:
-            self._is_packing = False
+            ended()
             if self.project is project:
                 save()
+
+        def ended() -> None:
+            if self._packing is project:
+                self._packing = None
 
         worker = create_worker(work, _start_thread=False)
         worker.returned.connect(on_returned)
