@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from strokes import draw, reopened, square
 
@@ -119,6 +121,17 @@ def test_loading_again_takes_theirs_and_keeps_ours_beside_it(folder):
     assert "changed by another program" in project.notes[0]
     assert len(read_coco(folder / "annotations unsaved.json")[0].instances) == 2
     project.close()
+
+
+def test_loading_again_keeps_what_was_saved_here_too(folder):
+    project = Project.open(folder)
+    draw(project, 1, square(3, 4, 20, 30))
+    project.save()
+    data = json.loads((folder / "annotations.json").read_text())
+    (folder / "annotations.json").write_text(json.dumps({**data, "annotations": []}))
+    with project.reload() as again:
+        assert len(again.result(1)) == 0
+    assert len(read_coco(folder / "annotations unsaved.json")[0].instances) == 1
 
 
 def test_a_full_disk_keeps_files_and_edits_and_tells(folder, monkeypatch):

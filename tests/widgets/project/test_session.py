@@ -187,3 +187,22 @@ def test_many_cells_are_read_by_a_thread_and_never_by_the_one_that_draws(viewer,
 def _new(result, mask, at):
     id = result.new_id()
     return [Change((), id, None, Instance.from_mask(mask, at, id=id))]
+
+
+def test_closing_beside_annotations_of_another_program_keeps_what_was_saved_too(projects, folder, monkeypatch):
+    """The journal holds only the edits since the last save."""
+    projects.save()
+    saved = (folder / "annotations.json").read_bytes()
+    edit_session_of(projects.session, projects.layer).add(np.ones((5, 5), bool), (40, 40))
+    theirs = saved.replace(b'"cell"', b'"nerve"')
+    (folder / "annotations.json").write_bytes(theirs)
+    said = []
+    monkeypatch.setattr("napari.utils.notifications.show_warning", said.append)
+    projects.close()
+    assert (folder / "annotations.json").read_bytes() == theirs
+    (text,) = said
+    assert "annotations unsaved.json" in text
+    assert "All edits since the last save are in the journal" in text
+    (folder / "annotations unsaved.json").replace(folder / "annotations.json")
+    with Project.open(folder) as again:
+        assert sorted(c.area for c in again.result(1)) == [25, 81]

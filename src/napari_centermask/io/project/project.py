@@ -218,7 +218,7 @@ class Project:
         """Where the edits are that nobody saved, in a sentence."""
         if self._journal is not None and self._journal.problem:
             return self._journal.kept
-        return "All edits are in the journal. You can recover them when you open the project again."
+        return "All edits since the last save are in the journal. You can recover them when you open the project again."
 
     def _writing(self) -> Journal:
         """The journal; raises `ReadOnlyProject` if nothing can be changed."""
@@ -603,12 +603,26 @@ class Project:
         return [e.file_name for e in self._images], [{"id": i, "name": n, "supercategory": "cell"} for i, n in names]
 
     def reload(self) -> Self:
-        """Close, and open what is on the disk now; unsaved edits are kept as "annotations unsaved.json"."""
-        if self._cells.changed and self._journal is not None:
-            replace_file(free_name(self.folder / ANNOTATIONS, "unsaved"), [self._annotations(0)])
-            self._journal.drop(self._journal.last)
+        """Close, and open what is on the disk now; what differs here is kept as "annotations unsaved.json"."""
+        is_edited = bool(self._cells.changed)
+        if self._journal is not None and (is_edited or ANNOTATIONS in self.changed_outside()):
+            self.keep_beside()
+            if is_edited:
+                self._journal.drop(self._journal.last)
         self.close()
         return type(self).open(self.folder)
+
+    def keep_beside(self) -> str:
+        """Write all cells beside annotations.json, which another program changed; returns the copy's name.
+
+        Raises
+        ------
+        CannotSave
+            If it cannot be written.
+        """
+        copy = free_name(self.folder / ANNOTATIONS, "unsaved")
+        replace_file(copy, [self._annotations(0)])
+        return copy.name
 
     def discard_recovered(self) -> Self:
         """Close, and open the last saved state; the journal is kept as "journal discarded.jsonl"."""

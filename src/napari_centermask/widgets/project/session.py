@@ -11,7 +11,7 @@ from weakref import ref
 import numpy as np
 from psygnal import Signal
 
-from napari_centermask.core.errors import BadImage, BadModel, BadProject, UserError
+from napari_centermask.core.errors import BadImage, BadModel, BadProject, CannotSave, ChangedOutside, UserError
 from napari_centermask.io.images import read_image
 from napari_centermask.io.project import Project
 from napari_centermask.models.store.zoo import find_model
@@ -188,7 +188,7 @@ class ProjectSession:
         except UserError as error:
             from napari.utils.notifications import show_warning
 
-            show_warning(f"{error} {project.kept}")
+            show_warning(_kept(project, error))
         finally:
             project.close()
         self.project_changed.emit()
@@ -434,3 +434,18 @@ def _covers(layer: Image, before: Image) -> bool:
     """Whether a former image can stay below a new one for a moment: it is as large and has another name."""
     same = layer.ndim == before.ndim and np.array_equal(layer.extent.world, before.extent.world)
     return bool(same) and layer.name != before.name
+
+
+def _kept(project: Project, error: UserError) -> str:
+    """Why a project was not saved on closing, and where its cells are."""
+    if not isinstance(error, ChangedOutside):
+        return f"{error} {project.kept}"
+    changed = " and ".join(project.changed_outside())
+    try:
+        copy = project.keep_beside()
+    except CannotSave as refusal:
+        return f"Another program changed {changed}. No copy of the cells here could be kept: {refusal} {project.kept}"
+    return (
+        f"Another program changed {changed}, so that nothing was replaced. All cells as they were here are in {copy} in "
+        f"{project.folder}. {project.kept}"
+    )
