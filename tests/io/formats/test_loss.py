@@ -36,7 +36,7 @@ def test_flat_formats_keep_the_top_most_cells_and_the_loss_is_counted(format, le
 def test_flat_formats_lose_nothing_where_no_cells_overlap(format, tmp_path, cells):
     before = Result((256, 256), name="field")
     for cell in cells(n=8, overlap=0):
-        before.set((), cell.id, replace(cell, score=1.0, mask_quality=1.0, status="accepted"))
+        before.set((), cell.id, replace(cell, score=1.0, mask_quality=1.0, status="accepted", source=""))
     assert not flat_loss([before])
     path = tmp_path / f"field{format.ending}"
     format.write(path, [before])
@@ -69,3 +69,26 @@ def test_a_cell_that_disappears_is_counted(cells):
     loss = flat_loss([result])
     assert (loss.cells, loss.changed, loss.gone, loss.pixels, loss.all_pixels) == (2, 0, 1, 9, 45)
     assert "1 disappear" in loss.text()
+
+
+def test_a_source_is_lost_but_not_the_name_of_the_labels_that_cells_were_read_from():
+    result = Result((20, 20))
+    for id, source in enumerate(("", "nuclei 1.0", "field_labels.TIF"), start=1):
+        result.set((), id, Instance(id, 6 * id - 4, 2, np.ones((3, 3), bool), source=source, status="accepted"))
+    loss = flat_loss([result])
+    assert loss.sources == 1
+    assert loss.text() == "lost: the source of 1 cell."
+
+
+@pytest.mark.parametrize("format", FLAT, indirect=True)
+def test_ids_that_a_format_changes_are_counted(format, tmp_path):
+    """Cellpose numbers cells from 1 on, without gaps."""
+    before = Result((20, 20), name="field")
+    for n, id in enumerate((1, 7, 70_000)):
+        before.set((), id, Instance(id, 6 * n, 2, np.ones((3, 3), bool), status="accepted"))
+    path = tmp_path / f"field{format.ending}"
+    format.write(path, [before])
+    (after,) = format.read(path).results
+    loss = format.loss([before])
+    assert loss.ids == sum(a.id != b.id for a, b in zip(after, before, strict=True))
+    assert ("the id of 2 cells" in loss.text()) == (format.name == "cellpose")

@@ -41,6 +41,8 @@ class Format:
         Whether overlapping masks are kept exactly.
     many
         Whether one file holds many images; otherwise each image has a file.
+    keeps_ids
+        Whether cells keep their ids.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Format:
     endings: tuple[str, ...]
     exact: bool
     many: bool = False
+    keeps_ids: bool = True
 
     def read(self, path: Path, *, images: Path | None = None, advance: Advance = silent) -> Reading:
         """Read one file.
@@ -92,7 +95,7 @@ class Format:
         """Count what writing would lose, without writing anything."""
         from napari_centermask.io.formats.loss import NO_LOSS, flat_loss
 
-        return NO_LOSS if self.exact else flat_loss(results)
+        return NO_LOSS if self.exact else flat_loss(results, keeps_ids=self.keeps_ids)
 
     @property
     def _module(self) -> ModuleType:
@@ -103,7 +106,7 @@ _ALL = (
     Format("coco", "COCO instances", "coco", ".json", (".json",), exact=True, many=True),
     Format("labels", "Label image", "labels", "_labels.tif", (".tif", ".tiff", ".png", ".npy"), exact=False),
     Format("imagej", "ImageJ ROIs", "imagej", "_rois.zip", (".zip", ".roi"), exact=True),
-    Format("cellpose", "Cellpose", "cellpose", "_seg.npy", ("_seg.npy",), exact=False),
+    Format("cellpose", "Cellpose", "cellpose", "_seg.npy", ("_seg.npy",), exact=False, keeps_ids=False),
     Format("geojson", "QuPath GeoJSON", "geojson", ".geojson", (".geojson", ".geojson.gz", ".json.gz"), exact=True),
     Format("ome-zarr", "OME-Zarr labels", "ome_zarr", ".ome.zarr", (".zarr",), exact=True),
 )

@@ -30,9 +30,9 @@ class Loss:
         Cells that lose all their pixels.
     pixels, all_pixels
         Lost pixels, and the pixels of all shown cells.
-    categories, scores, statuses, probabilities
+    categories, scores, statuses, probabilities, sources, ids
         Shown cells that lose a category other than the first "cell", a score or mask quality other than 1, a status other
-        than "accepted", or probabilities of the categories.
+        than "accepted", probabilities of the categories, the source, or their id, where the format numbers cells anew.
     regions
         Reviewed regions.
     """
@@ -47,6 +47,8 @@ class Loss:
     scores: int = 0
     statuses: int = 0
     probabilities: int = 0
+    sources: int = 0
+    ids: int = 0
     regions: int = 0
 
     def __bool__(self) -> bool:
@@ -59,6 +61,8 @@ class Loss:
             (self.scores, "the score"),
             (self.statuses, "the status"),
             (self.probabilities, "the probabilities"),
+            (self.sources, "the source"),
+            (self.ids, "the id"),
         )
         lost = [f"{what} of {counted(n, 'cell')}" for n, what in kinds if n]
         return lost + [counted(self.regions, "reviewed region")] * bool(self.regions)
@@ -86,36 +90,45 @@ class Loss:
 
 
 NO_LOSS = Loss()
+_LABELS = (".tif", ".tiff", ".png", ".npy")
+"""Endings of label images, whose name is the source of the cells read from them: reading them again gives such a one."""
 
 
-def flat_loss(results: Sequence[Result]) -> Loss:
-    """The loss of label images, which hold the top-most cell at each pixel and nothing else."""
+def flat_loss(results: Sequence[Result], *, keeps_ids: bool = True) -> Loss:
+    """The loss of label images, which hold the top-most cell at each pixel and nothing else.
+
+    Without `keeps_ids`, the cells of an image are numbered anew, from 1 in the order of their ids.
+    """
     total: Counter[str] = Counter()
     for result in results:
+        left: list[int] = []
         total["regions"] += sum(map(len, result.reviewed_planes.values()))
         for index, plane in result.planes.items():
             shown = result.visible(index)
-            total.update(_of_plane(shown, result.categories))
+            total.update(_of_plane(shown, result.categories, left))
             total.update({"cells": len(plane), "rejected": len(plane) - len(shown)})
+        if not keeps_ids:
+            total["ids"] += sum(id != n for n, id in enumerate(sorted(left), start=1))
     return Loss(**total)
 
 
-def _of_plane(shown: Instances, categories: Mapping[int, str]) -> Counter[str]:
-    """Counts over the shown cells of a plane."""
+def _of_plane(shown: Instances, categories: Mapping[int, str], left_ids: list[int]) -> Counter[str]:
+    """Counts over the shown cells of a plane; appends the ids of those of which pixels are left."""
     count: Counter[str] = Counter()
     areas = [cell.area for cell in shown]
     count["all_pixels"] = sum(areas)
     count["pixels"] = count["all_pixels"] - _covered(shown)
     labels = label_image(shown) if count["pixels"] else np.zeros((0, 0), np.int32)
     for cell, area in zip(shown, areas, strict=True):
-        if count["pixels"]:
-            left = _left(labels, cell)
-            count["changed"] += 0 < left < area
-            count["gone"] += left == 0
+        left = _left(labels, cell) if count["pixels"] else area
+        count["changed"] += 0 < left < area
+        count["gone"] += left == 0
+        left_ids += [cell.id] if left else []
         count["categories"] += (cell.category, categories.get(cell.category, "cell")) != (1, "cell")
         count["scores"] += (cell.score, cell.mask_quality) != (1, 1)
         count["statuses"] += cell.status != "accepted"
         count["probabilities"] += bool(cell.probabilities)
+        count["sources"] += bool(cell.source) and not cell.source.lower().endswith(_LABELS)
     return count
 
 
