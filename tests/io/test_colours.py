@@ -68,6 +68,26 @@ def test_opacity_is_no_channel(tmp_path, name):
     assert read_header(tmp_path / name).data.shape == read.data.shape
 
 
+@pytest.mark.parametrize("name", ["a.tif", "a.png", "a.npy"])
+def test_opacity_beside_colours_is_no_channel(tmp_path, name):
+    image = np.random.default_rng(0).integers(0, 255, (48, 40, 4), np.uint8)
+    if name == "a.npy":
+        np.save(tmp_path / name, image)
+    else:
+        Image.fromarray(image, "RGBA").save(tmp_path / name)
+    read = read_image(tmp_path / name)
+    assert read.axes == "YXS"
+    assert np.array_equal(read.data, image[..., :3])
+    assert read_header(tmp_path / name).data.shape == read.data.shape
+
+
+def test_four_channels_that_look_like_opacity_are_read_on_request(tmp_path):
+    image = np.random.default_rng(0).integers(0, 255, (48, 40, 4), np.uint8)
+    np.save(tmp_path / "a.npy", image)
+    assert "--axes YXC" in read_image(tmp_path / "a.npy").note
+    assert np.array_equal(read_image(tmp_path / "a.npy", axes="YXC").data, image)
+
+
 def test_inks_as_real_numbers_are_refused(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.ones((8, 9, 4), np.float32), photometric="separated")
     with pytest.raises(BadImage, match=r"SEPARATED in float32.*Convert it to RGB"):

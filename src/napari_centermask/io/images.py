@@ -122,7 +122,16 @@ def _read_npy(path: Path, axes: str | None) -> ImageData:
         raise BadImage(
             f"{path.name} cannot be read as an array of numbers: {error}. Save it again with numpy.save."
         ) from error
-    if axes is not None:
-        return ImageData(data, given_axes(path.name, data.shape, axes), path.stem)
-    guessed, note = guess_axes(path.name, data.shape)
-    return ImageData(data, guessed, path.stem, note=note)
+    read, note = (
+        (given_axes(path.name, data.shape, axes), "") if axes is not None else guess_axes(path.name, data.shape)
+    )
+    at = read.find("S")
+    if at >= 0 and data.shape[at] == 4:  # RGBA: opacity is no channel
+        if axes is None:
+            note = (
+                f"{path.name} does not name its axes: the last one was read as red, green, blue and opacity, which is left "
+                f"out. If they are channels, use --axes {read.replace('S', 'C')}."
+            )
+        data = np.moveaxis(data, at, -1)[..., :3]
+        read = read.replace("S", "") + "S"
+    return ImageData(data, read, path.stem, note=note)
