@@ -71,3 +71,16 @@ def test_own_output_of_an_image_is_not_an_image(tmp_path, shared):
     shutil.copytree(shared / "faults" / "own_output" / "in", tmp_path / "in")
     tifffile.imwrite(tmp_path / "in" / "i_labels.tif", NOISE)
     assert [p.name for p in image_files(tmp_path / "in")] == ["i.tif"]
+
+
+def test_links_that_lead_nowhere_are_named(tmp_path):
+    tifffile.imwrite(tmp_path / "i.tif", NOISE)
+    (tmp_path / "gone.tif").symlink_to(tmp_path / "moved" / "gone.tif")
+    (tmp_path / "notes.txt").symlink_to(tmp_path / "moved" / "notes.txt")
+    said = []
+    assert image_files(tmp_path, said.append) == [tmp_path / "i.tif"]
+    (text,) = said
+    assert "1 link to files that do not exist (gone.tif)" in text
+    (tmp_path / "i.tif").unlink()
+    with pytest.raises(BadImage, match=r"has no images .*gone\.tif"):
+        image_files(tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,29 +39,44 @@ class FolderImages:
         In natural order: a2 before a10.
     results
         Label images, masks and other files that were made from images.
+    dangling
+        Links with the name of an image that lead nowhere.
     """
 
     folder: Path
     images: tuple[Path, ...]
     results: tuple[Path, ...]
+    dangling: tuple[Path, ...] = ()
 
     @property
     def note(self) -> str:
-        """Which files are left out, in a sentence; empty if none are."""
+        """Which results are left out, in a sentence; empty if none are."""
         if not self.results:
             return ""
-        n = len(self.results)
-        shown = ", ".join(p.name for p in self.results[:3]) + (", ..." if n > 3 else "")
-        return f"Left out of {self.folder.name}: {counted(n, 'result')} of segmentation ({shown})."
+        return f"Left out of {self.folder.name}: {counted(len(self.results), 'result')} of segmentation {_few(self.results)}."
+
+    @property
+    def broken(self) -> str:
+        """Which links lead nowhere, in a sentence; empty if none do."""
+        if not self.dangling:
+            return ""
+        n = counted(len(self.dangling), "link")
+        return f"Left out of {self.folder.name}: {n} to files that do not exist {_few(self.dangling)}."
+
+
+def _few(paths: Sequence[Path]) -> str:
+    return f"({', '.join(p.name for p in paths[:3])}{', ...' if len(paths) > 3 else ''})"
 
 
 def images_in(folder: Path) -> FolderImages:
     """The images directly in a folder, and the results among them; subfolders are ignored."""
-    files = sorted((p for p in folder.iterdir() if _has_suffix(p)), key=natural)
+    named = sorted((p for p in folder.iterdir() if _is_named_image(p)), key=natural)
+    files = [p for p in named if p.is_file()]
     left = [p for p in files if not _is_named_result(p)]
     stems = {_stem(p) for p in left}
     images = [p for p in left if not _is_derived(p, stems - {_stem(p)})]
-    return FolderImages(folder, tuple(images), tuple(p for p in files if p not in images))
+    dangling = tuple(p for p in named if p.is_symlink() and not p.exists())
+    return FolderImages(folder, tuple(images), tuple(p for p in files if p not in images), dangling)
 
 
 def image_files(path: Path, say: Callable[[str], None] = lambda text: None) -> list[Path]:
@@ -70,7 +85,7 @@ def image_files(path: Path, say: Callable[[str], None] = lambda text: None) -> l
     Parameters
     ----------
     say
-        Called with a sentence about results that are left out.
+        Called with sentences about results, and links that lead nowhere, that are left out.
 
     Raises
     ------
@@ -81,9 +96,12 @@ def image_files(path: Path, say: Callable[[str], None] = lambda text: None) -> l
         folder = images_in(path)
         if not folder.images:
             why = f" {folder.note}{_WAY}" if folder.note else ""
-            raise BadImage(f"{path} has no images ({', '.join(sorted(SUFFIXES))}).{why}")
+            broken = f" {folder.broken}" if folder.broken else ""
+            raise BadImage(f"{path} has no images ({', '.join(sorted(SUFFIXES))}).{why}{broken}")
         if folder.note:
             say(folder.note + _WAY)
+        if folder.broken:
+            say(folder.broken)
         return list(folder.images)
     if not path.is_file():
         raise BadImage(f"{path} does not exist. Choose an image file or a folder of images.")
@@ -95,8 +113,8 @@ def natural(path: Path) -> list[tuple[int, int, str]]:
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in re.split(r"(\d+)", path.name.casefold())]
 
 
-def _has_suffix(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+def _is_named_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def _stem(path: Path) -> str:

@@ -75,3 +75,11 @@ def test_a_removed_image_leaves_its_cells_and_can_be_put_back(project_dock, fold
     assert project_dock.images.status(again) == "in work"
     project_dock.show_image(again)
     assert [c.area for c in edits_of(project_dock).result] == [81]
+
+
+def test_links_that_lead_nowhere_are_named_when_a_folder_becomes_a_project(project_dock, folder, monkeypatch):
+    (folder / "gone.tif").symlink_to(folder / "moved" / "gone.tif")
+    said = []
+    monkeypatch.setattr("napari_centermask.widgets.project.files.show_info", said.append)
+    project_dock.open(folder)
+    assert any("1 link to files that do not exist (gone.tif)" in text for text in said)

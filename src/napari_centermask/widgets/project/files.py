@@ -56,8 +56,12 @@ class ProjectFiles:
         QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
         try:
             attempt(self._session.open, folder)
-            if is_new and (folder / PROJECT_FILE).exists() and (note := find_images(folder).note):
-                show_info(f"{note} To use them anyway, add them with 'Add images'.")
+            if is_new and (folder / PROJECT_FILE).exists():
+                found = find_images(folder)
+                if found.note:
+                    show_info(f"{found.note} To use them anyway, add them with 'Add images'.")
+                if found.broken:
+                    show_info(found.broken)
         finally:
             QApplication.restoreOverrideCursor()
 
