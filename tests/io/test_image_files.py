@@ -21,6 +21,7 @@ NOISE = np.random.default_rng(0).integers(0, 4000, (64, 64)).astype(np.uint16)
         *("i_stardist.tif", "i.stardist.tif", "i_labels_stardist.tif", "i-labels.png", "Label Image.tif", "mask_i.tif"),
         *("i_Simple Segmentation.tif", "i_Object Predictions.tiff", "i_Probabilities.tiff", "i_Object Identities.tif"),
         *("i_Simple_Segmentation.png", "flat_field.tif", "labels.tif", "i.tif_labels.tif", "i_label-image.tif"),
+        *("Labels of i.tif", "Labels of i.tif.tif", "labels of i.png"),
     ],
 )
 def test_results_are_left_out_by_their_names_and_can_be_named(tmp_path, name):

@@ -20,7 +20,7 @@ _RESULT = re.compile(
 """Stems of files that this program, Cellpose, StarDist, QuPath and ilastik write beside an image."""
 _DERIVED = re.compile(r"classes|errors|flows|outlines|uncertainty|features|instances|segmentation|segmented|overlay")
 """Words that make a result of a file only where the image is there whose name stands before them."""
-_BEFORE = re.compile(r"(labels?|masks?|seg|segmentation|stardist)[_\-. ](.+)")
+_BEFORE = re.compile(r"(labels?(?: of)?|masks?|seg|segmentation|stardist)[_\-. ](.+)")
 _OWN = {"flat_field", "overlay"}
 _WAY = " Name a file itself to use it."
 _GAPS = "_-. "
@@ -130,7 +130,7 @@ def _is_derived(path: Path, stems: Iterable[str]) -> bool:
     """Whether a file's name contains that of an image beside it, and its name or pixels show that it is a result."""
     stem = _stem(path)
     before = _BEFORE.fullmatch(stem)
-    if before is not None and before[2] in stems:
+    if before is not None and (before[2] in stems or Path(before[2]).stem in stems):  # "labels of i.tif" of QuPath
         return True
     rest = {stem[len(s) + 1 :] for s in stems if stem.startswith(s) and stem[len(s) : len(s) + 1] in _GAPS}
     rest.discard("")
