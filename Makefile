@@ -11,7 +11,8 @@ export UV_SYSTEM_CERTS := 1
 COVER :=
 PYTEST = env OMP_NUM_THREADS=1 COVERAGE_FILE=$(CURDIR)/.coverage.$@ $(BIN)/python -m pytest -q $(COVER)
 # Software OpenGL takes all cores otherwise.
-DISPLAYED = -s "-screen 0 1600x1200x24" env LP_NUM_THREADS=1 $(PYTEST) --suite gui
+DISPLAYED = -s "-screen 0 1600x1200x24" env LP_NUM_THREADS=1 $(PYTEST) --suite=gui
+# `--suite=NAME` is one word below: there is a folder packaging/, which pytest would take for a path of tests.
 # Plugins that would import Qt into processes that must do without.
 HEADLESS := -p no:pytest-qt -p no:napari -p no:napari-plugin-engine -p no:npe2
 
@@ -41,7 +42,7 @@ lint: setup
 
 # Three processes that never meet: napari with torch in one process crashes on Linux (docs/architecture.md).
 test-core: setup
-	$(PYTEST) --suite core -n 2 $(HEADLESS)
+	$(PYTEST) --suite=core -n 2 $(HEADLESS)
 
 # Two processes, each on a display of its own.
 test-gui: setup
@@ -58,16 +59,16 @@ test-gui-docks:
 	xvfb-run -a -n 120 $(DISPLAYED) $(DOCKS)
 
 test-torch: setup
-	$(PYTEST) --suite torch -n 2 $(HEADLESS)
+	$(PYTEST) --suite=torch -n 2 $(HEADLESS)
 
 test-packaging: setup
-	$(PYTEST) --suite packaging $(HEADLESS)
+	$(PYTEST) --suite=packaging $(HEADLESS)
 
 # The lower bounds in pyproject.toml, each at its lowest. What old packages warn of is not ours.
 test-lowest: setup
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
 	$(BIN)/uv pip install -q --python .venv-lowest/bin/python --resolution lowest-direct -e '.[figures,formats,onnx,test]'
-	env OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -q --suite core -n 2 $(HEADLESS) -W ignore::DeprecationWarning
+	env OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -q --suite=core -n 2 $(HEADLESS) -W ignore::DeprecationWarning
 
 # The tests that draw, on Qt bindings other than PyQt6, each in an environment of its own: make test-bindings BINDINGS=PyQt5
 BINDINGS := PySide6 PyQt5
