@@ -261,7 +261,7 @@ def read_cells(path: str | Path, format: str | None = None) -> list[Cells]:
     Parameters
     ----------
     path
-        COCO, a label image, ImageJ ROIs, GeoJSON, Cellpose's file or OME-Zarr, or a folder of them.
+        COCO, a label image, ImageJ ROIs, GeoJSON, Cellpose's file, OME-Zarr, LabelMe or YOLO, or a folder of them.
 
     Raises
     ------

@@ -14,11 +14,11 @@ from napari_centermask.cli.output import check_free, notice, print_json
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadImage
 from napari_centermask.core.left_out import LeftOut
+from napari_centermask.io.run_file import RunFile, stamp
 
 if TYPE_CHECKING:
     from napari_centermask.engines.classifier import ClassifierEngine
     from napari_centermask.io.coco.image_record import ImageRecord
-    from napari_centermask.io.run_file import RunFile
 
 Flag = Annotated[bool, Parameter(negative=())]
 
@@ -66,13 +66,13 @@ def classify(
     from napari_centermask.io.coco.annotated import read_annotated
     from napari_centermask.io.coco.document import write_coco
     from napari_centermask.io.formats.reading import find_image
-    from napari_centermask.io.run_file import RunFile
 
     records = read_annotated(cells, images_root=images, say=notice)
     image_paths = [find_image(cells, images, r.file_name) for r in records]
-    command = {"command": "classify", "version": __version__, "cells": _stamp(cells), "classifier": classifier}
+    command: dict[str, Any] = {"command": "classify", "version": __version__, "classifier": classifier}
+    command["cells"] = [str(cells.resolve()), stamp(cells)]
     noted = RunFile(out.parent, command, [out], name=f".{out.name[:200]}.run.jsonl")
-    is_ours = noted.is_continued and noted.done.get(_WRITTEN) == (_stamp(out) if out.exists() else None)
+    is_ours = noted.is_continued and noted.done.get(_WRITTEN) == stamp(out)
     check_free([out], overwrite=overwrite or is_ours, inputs=[cells, *image_paths])
     loaded = load_classifier(classifier, engine=engine)
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"))
@@ -89,7 +89,7 @@ def classify(
         if left_out and len(left_out.why) == len({image_name(r) for r in records}):
             raise BadImage(f"None of {counted(len(left_out.why), 'image')} can be classified. Nothing is written.")
         write_coco(out, done)
-        noted.note(_WRITTEN, _stamp(out))
+        noted.note(_WRITTEN, stamp(out))
     finally:
         noted.close(finished=n_done == len(records) and not left_out)
     classified = [r for r in done[:n_done] if image_name(r) not in left_out.why]
@@ -114,12 +114,6 @@ def classify(
 _WRITTEN = "written"
 
 
-def _stamp(path: Path) -> list[Any]:
-    """A file, its size and time."""
-    now = path.stat()
-    return [str(path.resolve()), now.st_size, now.st_mtime_ns]
-
-
 def _classified(
     record: ImageRecord, path: Path | None, classifier: ClassifierEngine, noted: RunFile, folder: Path
 ) -> ImageRecord:
@@ -132,15 +126,15 @@ def _classified(
 
     if path is None:
         raise BadImage(f"Image {record.file_name} not found in {folder}. Choose its folder with --images.")
-    key, stamp = f"{record.file_name} {list(record.plane)}", _stamp(path)
+    key, image = f"{record.file_name} {list(record.plane)}", [str(path.resolve()), stamp(path)]
     known = noted.done.get(key)
-    if known is not None and known["stamp"] == stamp:
+    if known is not None and known["stamp"] == image:
         (former,) = parse_coco(known["coco"], path)
         return replace(record, instances=former.instances)
     classified = replace(
         record, instances=classify(np.asarray(read_plane(path, record.plane)), record.instances, classifier)
     )
-    noted.note(key, {"stamp": stamp, "coco": to_coco([replace(classified, crowds=())])})
+    noted.note(key, {"stamp": image, "coco": to_coco([replace(classified, crowds=())])})
     return classified
 
 

@@ -16,11 +16,11 @@ from napari_centermask.cli.plan import ImageFiles, plan
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.left_out import LeftOut
+from napari_centermask.io.run_file import RunFile, open_run, stamp
 from napari_centermask.settings import SegmentSettings
 
 if TYPE_CHECKING:
     from napari_centermask.engines.ensemble import AnySegmenter
-    from napari_centermask.io.run_file import RunFile
     from napari_centermask.pipeline import Plane, PlaneCells, Progress
 
 FORMATS = ("labels", "coco")
@@ -70,7 +70,6 @@ def segment(
     json
         Print a summary as JSON.
     """
-    from napari_centermask.io.run_file import open_run
 
     formats = _formats(format)
     plans = plan(images, out, [*formats, "classes"] if maps else formats)
@@ -124,7 +123,7 @@ class Segmenting:
         """Refuse to replace what this command did not write."""
         planned = set(self.noted.planned) if self.noted.is_continued else set()
         new = [p for f in self.waiting for p in f.outputs if str(p) not in planned]
-        is_ours = self.noted.is_continued and (self.coco is None or self.noted.done.get(_COCO) == _stamp(self.coco))
+        is_ours = self.noted.is_continued and (self.coco is None or self.noted.done.get(_COCO) == stamp(self.coco))
         check_free([*new, *([] if is_ours or self.coco is None else [self.coco])], overwrite=overwrite)
         if self.noted.is_continued:
             n = len(self.plans) - len(self.waiting)
@@ -163,7 +162,7 @@ class Segmenting:
 
     def _segment(self, files: ImageFiles, engine: AnySegmenter) -> None:
         row, coco = _one(files, engine, self.settings, axes=self.axes)
-        self.noted.note(_key(files), {"row": row, "coco": coco if self.coco else None, "stamp": _stamp(files.image)})
+        self.noted.note(_key(files), {"row": row, "coco": coco if self.coco else None, "stamp": stamp(files.image)})
         if not self.is_quiet:
             print(f"{files.image}: {counted(row['n_instances'], 'cell')} in {row['seconds']:.2f} s")
 
@@ -178,7 +177,7 @@ class Segmenting:
         if self.coco is None or not done:
             return None
         write_json(self.coco, joined(d["coco"] for d in done))
-        self.noted.note(_COCO, _stamp(self.coco))
+        self.noted.note(_COCO, stamp(self.coco))
         return self.coco
 
     def _report(self, engine: AnySegmenter, coco: Path | None) -> None:
@@ -213,19 +212,10 @@ def _key(files: ImageFiles) -> str:
     return str(files.image.resolve())
 
 
-def _stamp(path: Path) -> list[int] | None:
-    """Size and time of a file; None if there is none."""
-    try:
-        now = path.stat()
-    except OSError:
-        return None
-    return [now.st_size, now.st_mtime_ns]
-
-
 def _is_done(files: ImageFiles, noted: RunFile) -> bool:
     """Whether an image was segmented as it is now, and its files are there."""
     done = noted.done.get(_key(files))
-    return done is not None and done["stamp"] == _stamp(files.image) and all(map(_stamp, files.outputs))
+    return done is not None and done["stamp"] == stamp(files.image) and all(map(stamp, files.outputs))
 
 
 def _formats(text: str) -> list[str]:

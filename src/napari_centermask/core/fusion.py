@@ -16,9 +16,8 @@ SAME = 0.5
 """IoU from which two masks are one cell: the usual one. A choice."""
 SAME_ACROSS = 0.7
 """The same for two categories, as at the seams of tiles (`core.tiles`): a nucleus and its cell are two."""
-_LEAST_BOX = (
-    0.3  # IoU of boxes from which masks are compared; masks of cells with an IoU of a half have no less in practice
-)
+# IoU of boxes from which masks are compared; masks of cells with an IoU of a half have no less in practice
+_LEAST_BOX = 0.3
 _MARGIN = 2  # pixels around masks in which their distances are measured
 
 

@@ -13,13 +13,10 @@ from types import FrameType
 from typing import Any, Generic, Self, TypeVar
 
 from napari_centermask.core.errors import Cancelled, UserError
+from napari_centermask.core.progress import silent
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
-
-
-def _silent(text: str) -> None:
-    """Say nothing."""
 
 
 class _HeldInterrupts:
@@ -72,7 +69,7 @@ class LeftOut(Generic[Key]):
         Whether a person stopped `until_stopped`.
     """
 
-    def __init__(self, say: Callable[[str], None] = _silent, *, but: tuple[type[Exception], ...] = ()) -> None:
+    def __init__(self, say: Callable[[str], None] = silent, *, but: tuple[type[Exception], ...] = ()) -> None:
         self.why: dict[Key, str] = {}
         self.stopped = False
         self._say = say

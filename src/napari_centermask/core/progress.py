@@ -11,7 +11,7 @@ Advance = Callable[[int, int], None]
 _STEP = 500
 
 
-def silent(done: int, total: int) -> None:
+def silent(*_: object) -> None:
     """Say nothing."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from napari_centermask.core.errors import BadAnnotations, BadImage
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.left_out import LeftOut
+from napari_centermask.core.progress import silent
 from napari_centermask.core.result import Index
 from napari_centermask.engines import AnyEngine
 from napari_centermask.engines.ensemble import AnySegmenter
@@ -31,17 +32,11 @@ from napari_centermask.settings import LOWEST_SCORE, SegmentSettings
 Predict = Callable[[ImageData, Sequence[Index]], Sequence[Instances]]
 """The cells of some planes of an image, including low scores for the COCO metrics."""
 Watch = Callable[[ImageRecord, Instances, int, int], None]
-
-
 Say = Callable[[str], None]
 
 
-def _silent(text: str) -> None:
-    """Say nothing."""
-
-
 def read_truth(
-    folder: Path, split: str | None, left_out: LeftOut[str] | None = None, *, say: Say = _silent
+    folder: Path, split: str | None, left_out: LeftOut[str] | None = None, *, say: Say = silent
 ) -> list[ImageRecord]:
     """The annotated images of `annotations_<split>.json`, or of `annotations.json` without a split.
 
@@ -199,7 +194,7 @@ def evaluate_folder(
     class_maps: Callable[[ImageRecord], ClassMap] | None = None,
     watch: Watch | None = None,
     left_out: LeftOut[str] | None = None,
-    say: Say = _silent,
+    say: Say = silent,
 ) -> Report:
     """Predict every image of a folder and compare.
 
@@ -266,7 +261,7 @@ def evaluate_predictions(
     max_detections: int = MOST_DETECTIONS,
     watch: Watch | None = None,
     left_out: LeftOut[str] | None = None,
-    say: Say = _silent,
+    say: Say = silent,
 ) -> Report:
     """Compare a COCO file of predictions with a folder's annotations, image by image by file name and plane.
 
@@ -315,7 +310,7 @@ def image_name(record: ImageRecord) -> str:
 
 
 def of_same_images(
-    records: Sequence[ImageRecord], path: Path, say: Say = _silent
+    records: Sequence[ImageRecord], path: Path, say: Say = silent
 ) -> tuple[dict[int, ImageRecord], list[str]]:
     """Read a COCO file of cells in annotated images.
 

@@ -155,9 +155,8 @@ class Journal:
         self._spared: set[int] = set()  # numbers of the records in the spare file
         self._open()
         self._waiting: deque[tuple[int, bytes]] = deque()  # records that could not be written yet
-        self._unsynced: deque[tuple[int, bytes]] = (
-            deque()
-        )  # records that were written, perhaps only to the system's memory
+        # Records that were written, perhaps only to the system's memory.
+        self._unsynced: deque[tuple[int, bytes]] = deque()
         self._written = self._synced = start
         self._changed = threading.Condition()
         self._file_lock = threading.Lock()  # held while the descriptor must not change

@@ -16,6 +16,15 @@ from napari_centermask.io.whole_file import cannot_save
 RUN_FILE = ".centermask-run.jsonl"
 
 
+def stamp(path: Path) -> list[int] | None:
+    """Size and time of a file, by which a run sees that it was changed; None if there is none."""
+    try:
+        now = path.stat()
+    except OSError:
+        return None
+    return [now.st_size, now.st_mtime_ns]
+
+
 class RunFile:
     """The items that are done: a JSON line for each, appended at once; made by `open_run` for a folder of files.
 

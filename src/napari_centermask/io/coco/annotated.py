@@ -6,18 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari_centermask.core.collection import paused_collection
+from napari_centermask.core.progress import silent
 from napari_centermask.io.coco.document import load_json, parse_coco
 from napari_centermask.io.coco.extension import KEY
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.importing import import_coco
 
 
-def _silent(text: str) -> None:
-    """Say nothing."""
-
-
 def read_annotated(
-    path: Path, *, images_root: Path | None = None, say: Callable[[str], None] = _silent
+    path: Path, *, images_root: Path | None = None, say: Callable[[str], None] = silent
 ) -> list[ImageRecord]:
     """Read a COCO instances file: our own strictly, those of other programs repaired as in an import.
 

@@ -56,6 +56,7 @@ def measured_layer(shown: Shown, dead: int | None) -> Measured:
         axis_names(source, planes.axes),
         size,
         dead,
+        Path(source.source.path) if source.source.path else None,
     )
 
 

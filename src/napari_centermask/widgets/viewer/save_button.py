@@ -13,7 +13,8 @@ from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import UserError
 from napari_centermask.io.files import check_path
 from napari_centermask.widgets.parts.pickers import show_control
-from napari_centermask.widgets.viewer.saving import Saved, Snapshot, chosen, filters, save, save_control
+from napari_centermask.widgets.viewer.measured import measured_layer
+from napari_centermask.widgets.viewer.saving import Saved, chosen, filters, save, save_control
 from napari_centermask.widgets.viewer.state import note_saved
 from napari_centermask.widgets.work.connections import Connections
 from napari_centermask.widgets.work.runner import Runner
@@ -37,7 +38,7 @@ class _Saving:
     """
 
     def __init__(self, shown: Shown) -> None:
-        self.cells, self.result, self.is_current = Snapshot.of(shown), shown.result, True
+        self.cells, self.result, self.is_current = measured_layer(shown, None), shown.result, True
         self._history = shown.history
         self._history.listen(self._on_edit)
 

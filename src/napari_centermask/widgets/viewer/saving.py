@@ -12,18 +12,15 @@ from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.records import records_of
 from napari_centermask.io.formats import FORMATS
-from napari_centermask.io.formats.loss import only_shown
 from napari_centermask.io.own_files import check_targets
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.widgets.parts.control import Control, control
-from napari_centermask.widgets.viewer.measured import Written, measure_all, measured_layer
-from napari_centermask.widgets.viewer.writer import file_name_of, pixel_size
+from napari_centermask.widgets.viewer.measured import Written, measure_all
+from napari_centermask.widgets.viewer.writer import file_name_of
 from napari_centermask.widgets.work.tasks import Failed
 
 if TYPE_CHECKING:
-    from napari_centermask.core.result import Result
     from napari_centermask.io.measurements import Measured
-    from napari_centermask.widgets.viewer.shown import Shown
 
 MEASURES = "measures"
 _ENDINGS = {name: format.ending for name, format in FORMATS.items()} | {MEASURES: ".csv"}
@@ -46,24 +43,6 @@ class Saved:
     cells: int
     loss: str = ""
     holds_cells: bool = True
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The shown cells of an image at the moment of saving; later edits do not change them."""
-
-    result: Result
-    measured: Measured
-    pixel_size: dict[str, float]
-    image: Path | None = None
-
-    @classmethod
-    def of(cls, shown: Shown) -> Snapshot:
-        """A snapshot of an image in a viewer."""
-        source = shown.source()
-        size = pixel_size({"units": getattr(source, "units", ()), "scale": getattr(source, "scale", None)})
-        path = None if source is None else source.source.path
-        return cls(only_shown(shown.result), measured_layer(shown, None), size, Path(path) if path else None)
 
 
 def save_control(image: str, n_cells: int) -> Control:
@@ -103,10 +82,10 @@ def chosen(path: str, filter: str) -> tuple[Path, str]:
     return Path(path), name
 
 
-def save(path: Path, format: str, cells: Snapshot) -> Generator[Progress, None, Saved | Failed]:
+def save(path: Path, format: str, cells: Measured) -> Generator[Progress, None, Saved | Failed]:
     """Write the cells; for the worker thread."""
     if format == MEASURES:
-        done = yield from measure_all(path, [cells.measured], LeftOut[str]())
+        done = yield from measure_all(path, [cells], LeftOut[str]())
         return Saved(done.paths, done.cells, holds_cells=False) if isinstance(done, Written) else done
     yield Progress(0, 0, f"Saving {path.name}")
     try:
@@ -115,12 +94,13 @@ def save(path: Path, format: str, cells: Snapshot) -> Generator[Progress, None, 
         return Failed(str(error))
 
 
-def _write(path: Path, format: str, cells: Snapshot) -> Saved:
+def _write(path: Path, format: str, cells: Measured) -> Saved:
     result, of = cells.result, FORMATS[format]
-    check_targets([path], [] if cells.image is None else [cells.image])
+    check_targets([path], [] if cells.path is None else [cells.path])
     loss = of.loss([result])
     if format == "coco":
-        write_coco(path, records_of(result, file_name_of(result), extra=cells.pixel_size, shown=True))
+        extra = {} if cells.pixel_size_um is None else {"pixel_size_um": cells.pixel_size_um}
+        write_coco(path, records_of(result, file_name_of(result), extra=extra, shown=True))
     else:
         of.write(path, [result])
     return Saved((path,), result.n_visible(), f"{loss.text()} COCO keeps everything." if loss else "")
