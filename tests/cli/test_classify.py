@@ -63,6 +63,22 @@ def test_a_stopped_run_keeps_what_is_done_and_the_same_command_continues(damaged
     assert cli.run(tokens) == 2  # it is finished: nothing is replaced unasked
 
 
+def test_a_classifier_that_was_trained_again_does_not_continue_a_stopped_run(
+    damaged, tmp_path, capsys, classified, monkeypatch
+):
+    file = tmp_path / "mine.classifier.onnx"
+    file.write_bytes(b"first")
+    monkeypatch.setattr("napari_centermask.models.store.classifier_card.find_classifier", lambda _: file)
+    Image.fromarray(np.ones((128, 160), np.uint8)).save(damaged / "images" / "2.png")
+    tokens = ["classify", str(damaged / "annotations_test.json"), "--out", str(tmp_path / "c.json")]
+    classified.stop_at = 2
+    assert cli.run(tokens) == 130
+    file.write_bytes(b"trained again")
+    classified.stop_at = None
+    assert cli.run(tokens) == 2
+    assert "already exists" in capsys.readouterr().err
+
+
 def test_a_stopped_run_does_not_replace_what_was_changed_since(damaged, tmp_path, capsys, classified):
     Image.fromarray(np.ones((128, 160), np.uint8)).save(damaged / "images" / "2.png")
     tokens = ["classify", str(damaged / "annotations_test.json"), "--out", str(tmp_path / "c.json")]

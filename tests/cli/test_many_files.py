@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from napari_centermask.io import images as images_module
 from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.formats.files import read_files
 from napari_centermask.io.lock import lock_for_run
+from napari_centermask.models.store import zoo
 
 pytestmark = pytest.mark.usefixtures("network")
 
@@ -135,6 +137,18 @@ def test_another_command_does_not_mix_with_a_stopped_run(plate, tmp_path, failin
     assert "Another command was stopped" in capsys.readouterr().err
     assert segment(plate, tmp_path / "out", "--score", "0.7", "--overwrite") == 0
     assert len(names_in(tmp_path / "out" / "annotations.json")) == 4
+
+
+def test_a_model_that_was_trained_again_does_not_mix_with_a_stopped_run(plate, tmp_path, failing, capsys, monkeypatch):
+    weights = tmp_path / "mine.safetensors"
+    weights.write_bytes(b"first")
+    monkeypatch.setattr(zoo, "find_model", lambda _: SimpleNamespace(paths=[weights]))
+    failing[0]["c.png"] = KeyboardInterrupt()
+    assert segment(plate, tmp_path / "out", "--model", "mine") == 130
+    failing[0].clear()
+    weights.write_bytes(b"trained again")
+    assert segment(plate, tmp_path / "out", "--model", "mine") == 2
+    assert "Another command was stopped" in capsys.readouterr().err
 
 
 def test_a_stopped_run_does_not_replace_what_was_changed_since(plate, tmp_path, failing, capsys):

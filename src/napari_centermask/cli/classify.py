@@ -66,11 +66,12 @@ def classify(
     from napari_centermask.io.coco.annotated import read_annotated
     from napari_centermask.io.coco.document import write_coco
     from napari_centermask.io.formats.reading import find_image
+    from napari_centermask.models.store.classifier_card import find_classifier
 
     records = read_annotated(cells, images_root=images, say=notice)
     image_paths = [find_image(cells, images, r.file_name) for r in records]
     command: dict[str, Any] = {"command": "classify", "version": __version__, "classifier": classifier}
-    command["cells"] = [str(cells.resolve()), stamp(cells)]
+    command["files"] = [[str(path.resolve()), stamp(path)] for path in (cells, find_classifier(classifier))]
     noted = RunFile(out.parent, command, [out], name=f".{out.name[:200]}.run.jsonl")
     is_ours = noted.is_continued and noted.done.get(_WRITTEN) == stamp(out)
     check_free([out], overwrite=overwrite or is_ours, inputs=[cells, *image_paths])

@@ -71,17 +71,22 @@ def segment(
         Print a summary as JSON.
     """
 
+    from napari_centermask.models.store.zoo import find_model
+
     formats = _formats(format)
     plans = plan(images, out, [*formats, "classes"] if maps else formats)
     coco = out / "annotations.json" if "coco" in formats else None
     outputs = [path for files in plans for path in files.outputs] + ([coco] if coco else [])
     check_writable(outputs, inputs=[f.image for f in plans])
+    models = [find_model(name) for name in (settings.model, *settings.more_models)]
     command = {
         "command": "segment",
         "version": __version__,
         "images": [str(path.resolve()) for path in images],
         "kinds": {"format": formats, "maps": maps, "axes": axes, "overwrite": overwrite},
         "settings": settings.model_dump(mode="json", exclude_unset=True),
+        # A model that was trained again under its name is another one: its cells do not go into one file with the former's.
+        "models": [[str(path), stamp(path)] for files in models for path in files.paths],
     }
     with open_run(out, command, outputs, overwrite=overwrite) as run:
         segmenting = Segmenting(plans, coco, run, settings, axes=axes, is_quiet=json)
