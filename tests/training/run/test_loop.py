@@ -84,6 +84,18 @@ def test_a_resumed_run_continues_where_it_stopped(settings):
     assert run[-1].step == 8
 
 
+def test_two_trainings_never_write_to_one_run_folder(settings):
+    first = train(settings, evaluate=zero)
+    next(first)
+    before = {p.name: p.read_bytes() for p in settings.out.glob("*.json")}
+    with pytest.raises(CannotSave, match=r"Another run \(process \d+\) is writing to"):
+        events(settings.model_copy(update={"resume": True, "steps": 8}), evaluate=zero)
+    assert {p.name: p.read_bytes() for p in settings.out.glob("*.json")} == before
+    first.close()
+    assert events(settings, evaluate=zero)[-1].step == settings.steps
+    assert not list(settings.out.glob(".*"))
+
+
 def test_a_run_that_its_time_limit_ends_says_so_and_can_go_on_without_the_limit(settings):
     short = settings.model_copy(update={"minutes": 1e-6, "steps": 8})
     run = events(short, evaluate=lambda *_: {"AP": 0.0})

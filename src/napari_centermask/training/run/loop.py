@@ -26,6 +26,7 @@ from napari_centermask.events import (
     StartEvent,
     StepEvent,
 )
+from napari_centermask.io.lock import lock_for_run
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.models.nets.network import Network
 from napari_centermask.settings import TrainSettings
@@ -71,6 +72,8 @@ def train(settings: TrainSettings, *, evaluate: Evaluate | None = None) -> Event
     ------
     TrainingFailed, BadSettings, BadAnnotations
         The message says what to change.
+    CannotSave
+        If another training is writing to the run folder.
     """
     run = None
     try:
@@ -79,8 +82,9 @@ def train(settings: TrainSettings, *, evaluate: Evaluate | None = None) -> Event
             if run.trainer.world.is_first:
                 yield one
     except CannotSave as error:
-        cause = error.__cause__
-        raise _explain_os(cause if isinstance(cause, OSError) else OSError(str(error)), settings) from error
+        if not isinstance(error.__cause__, OSError):
+            raise
+        raise _explain_os(error.__cause__, settings) from error
     except (OSError, RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
             stage = "starting" if run is None else run.stage
@@ -104,7 +108,9 @@ class _Run:
         self.prepare = validate.prepare if evaluate is None else lambda settings: None
         self.trainer = Trainer(settings)
         self.settings = settings = self.trainer.settings
-        self.board = EventFile(settings.out) if settings.tensorboard and self.trainer.world.is_first else None
+        is_first = self.trainer.world.is_first
+        self.lock = lock_for_run(settings.out) if is_first else None
+        self.board = EventFile(settings.out) if settings.tensorboard and is_first else None
         self.control = Control(settings.out)
         self.values: dict[str, list[float]] = {}  # of each loss, since the last report
         self.reported = self.saved = time.monotonic()
@@ -196,6 +202,8 @@ class _Run:
         if self.board is not None:
             self.board.close()
         self.trainer.world.leave()
+        if self.lock is not None:
+            self.lock.release()
 
     def _is_over(self) -> bool:
         """Whether training is over."""
