@@ -1,9 +1,9 @@
-"""Cut the sample of training data that comes with `nuclei`, which fine-tuning uses again against forgetting.
+"""Cut the sample of training data that comes with a model, which fine-tuning uses again against forgetting.
 
-    python scripts/make_replay.py --data ../shared/data --out resources/models/nuclei/replay
+    python scripts/make_replay.py nuclei --data ../shared/data --out resources/models/nuclei/replay
 
-From each data set of scripts/train_nuclei.json, evenly over its sources, a window of about seven cells in a row where cells are
-dense; `train` from `train`, `val` from `val`, the bit depth kept. README.md in the folder names the sources.
+From the data sets of the model's run file (scripts/train_MODEL.json), evenly over their sources, a window of about seven cells in a row
+where cells are dense; `train` from `train`, `val` from `val`, the bit depth kept. README.md in the folder names the sources.
 """
 
 from __future__ import annotations
@@ -20,14 +20,29 @@ from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.groups import group_of
 
-# About the parts that they have in scripts/train_nuclei.json.
+# About the parts that they have in the models' run files. No `val`: the data set has none, or its masks are weak.
 TILES = {
-    "dsb2018_fluo": {"train": 36, "val": 9},
-    "dsb_overlap_composite": {"train": 14, "val": 4},
-    "dsb2018_histo": {"train": 10, "val": 3},
-    "bbbc039_fluo16": {"train": 8, "val": 2},
-    "aits_nuclei": {"train": 6, "val": 2},
+    "nuclei": {
+        "dsb2018_fluo": (36, 9),
+        "dsb_overlap_composite": (14, 4),
+        "dsb2018_histo": (10, 3),
+        "bbbc039_fluo16": (8, 2),
+        "aits_nuclei": (6, 2),
+    },
+    "cells": {
+        "usiigaci_phase": (16, 5),
+        "yeastvision_phase": (5, 0),
+        "cellsium_bacteria_synth": (6, 2),
+        "dsb2018_fluo": (16, 4),
+        "dsb_overlap_composite": (10, 3),
+        "dsb2018_histo": (8, 2),
+        "bbbc039_fluo16": (3, 1),
+        "aits_nuclei": (3, 1),
+        "sbsst265_neuroblastoma": (2, 1),
+        "dsb2018_brightfield": (3, 1),
+    },
 }
+CATEGORIES = {"nuclei": "nucleus", "cells": "cell"}
 CELLS_IN_A_ROW = 7
 SIDES = (128, 320)
 SMALLEST = 8
@@ -61,13 +76,13 @@ def dense_window(record: ImageRecord) -> Box:
     return y0, x0, y0 + h, x0 + w
 
 
-def cut(record: ImageRecord, window: Box, out: Path, *, id: int, prefix: str) -> ImageRecord:
+def cut(record: ImageRecord, window: Box, out: Path, *, id: int, prefix: str, category: str) -> ImageRecord:
     """Write the window of the image, and return its record with the cells as far as they lie in it."""
     y0, x0, y1, x1 = window
     name = f"{prefix}_{Path(record.file_name).stem}.png"
     Image.fromarray(np.asarray(Image.open(record.path))[y0:y1, x0:x1]).save(out / "images" / name, optimize=True)
     shape = (y1 - y0, x1 - x0)
-    cells = Instances(shape, categories=record.instances.categories)
+    cells = Instances(shape, categories={1: category})
     for cell in record.instances:
         full = np.zeros(record.shape, bool)
         a, b, c, d = cell.box
@@ -83,17 +98,20 @@ def cut(record: ImageRecord, window: Box, out: Path, *, id: int, prefix: str) ->
 def main() -> None:
     """Cut and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", choices=TILES)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     (options.out / "images").mkdir(parents=True, exist_ok=True)
-    for split in ("train", "val"):
+    category = CATEGORIES[options.model]
+    for k, split in enumerate(("train", "val")):
         written: list[ImageRecord] = []
-        for name, numbers in TILES.items():
+        for name, numbers in TILES[options.model].items():
             folder = options.data / name
-            records = read_coco(folder / f"annotations_{split}.json", images_root=folder / "images")
-            for record in choose(records, numbers[split]):
-                written.append(cut(record, dense_window(record), options.out, id=len(written) + 1, prefix=name))
+            records = read_coco(folder / f"annotations_{split}.json", images_root=folder / "images") if numbers[k] else []
+            for record in choose(records, numbers[k]):
+                window, id = dense_window(record), len(written) + 1
+                written.append(cut(record, window, options.out, id=id, prefix=name, category=category))
         write_coco(options.out / f"annotations_{split}.json", written)
         print(split, len(written), "images", sum(len(r.instances) for r in written), "cells")
 
