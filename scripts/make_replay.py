@@ -2,8 +2,8 @@
 
     python scripts/make_replay.py nuclei --data ../shared/data --out resources/models/nuclei/replay
 
-From the data sets of the model's run file (scripts/train_MODEL.json), evenly over their sources, a window of about seven cells in a row
-where cells are dense; `train` from `train`, `val` from `val`, the bit depth kept. README.md in the folder names the sources.
+From the data sets of the model's run file (scripts/train_MODEL.json), evenly over their sources, a window of about seven cells
+in a row where cells are dense; `train` from `train`, `val` from `val`, the bit depth kept. README.md there names the sources.
 """
 
 from __future__ import annotations
@@ -108,7 +108,9 @@ def main() -> None:
         written: list[ImageRecord] = []
         for name, numbers in TILES[options.model].items():
             folder = options.data / name
-            records = read_coco(folder / f"annotations_{split}.json", images_root=folder / "images") if numbers[k] else []
+            records = (
+                read_coco(folder / f"annotations_{split}.json", images_root=folder / "images") if numbers[k] else []
+            )
             for record in choose(records, numbers[k]):
                 window, id = dense_window(record), len(written) + 1
                 written.append(cut(record, window, options.out, id=id, prefix=name, category=category))

@@ -20,6 +20,10 @@ SAMPLES = {
     "nuclei_screen": (520, 696),
     "nuclei_overlapping": (256, 256),
     "cells_phase": (512, 512),
+    "yeast_brightfield": (117, 117),
+    "livedead_brightfield": (220, 220),
+    "bacteria_phase": (320, 320),
+    "nuclei_brightfield": (1024, 1024),
 }
 
 

@@ -76,3 +76,23 @@ def nuclei_overlapping() -> list[LayerData]:
 def cells_phase() -> list[LayerData]:
     """T98G cells, phase contrast, 16 bit (Usiigaci, MIT)."""
     return _sample("cells_phase_16bit", "phase contrast")
+
+
+def yeast_brightfield() -> list[LayerData]:
+    """Budding yeast, bright field, 16 bit (BABY, MIT)."""
+    return _sample("yeast_brightfield_16bit", "yeast")
+
+
+def livedead_brightfield() -> list[LayerData]:
+    """Living and dead cells in a counting chamber, bright field (Cell-Dataset, MIT)."""
+    return _sample("livedead_brightfield", "living and dead")
+
+
+def bacteria_phase() -> list[LayerData]:
+    """Rod-shaped bacteria, phase contrast; synthetic (CellSium, CC0)."""
+    return _sample("bacteria_phase_synthetic", "bacteria")
+
+
+def nuclei_brightfield() -> list[LayerData]:
+    """Cervical cytology, bright field, 1024 x 1024 (BBBC038, CC0)."""
+    return _sample("nuclei_brightfield", "cytology")
