@@ -23,6 +23,7 @@ def many_changes(n=3 * MANY):
         probabilities = () if k % 3 else (np.float32(0.25), 0.75)
         cell = Instance(np.int64(k), k % 30, np.int32(k % 40), mask, k % 4 + 1, float(rng.random()), 0.5, order=k / 7)
         cell = replace(cell, source=f"a “name” {k % 2}", status="corrected", probabilities=probabilities)
+        cell = replace(cell, track=np.int64(k % 7), parent=k % 2)
         yield Change((k % 2,), k, None, None if k % 5 == 0 else cell)
 
 

@@ -21,7 +21,7 @@ from napari_centermask.io.packed_cells import pack
 @st.composite
 def broken_records(draw):
     """A good record in which one value anywhere is something else."""
-    cell = Instance(0, 3, 4, np.ones((5, 6), bool))
+    cell = Instance(0, 3, 4, np.ones((5, 6), bool), track=2, parent=1)
     record = {
         "n": 1,
         "image": 1,

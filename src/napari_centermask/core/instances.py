@@ -15,6 +15,10 @@ import numpy as np
 Box = tuple[int, int, int, int]
 ASKED = (" by box", " by click")
 """Ends of the source of a cell that a model drew where a person asked for one."""
+_COMPARED = (
+    *("id", "y0", "x0", "category", "score", "mask_quality", "status", "source", "order", "probabilities"),
+    *("track", "parent"),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +47,11 @@ class Instance:
         Stacking order in views; higher is on top.
     probabilities
         Probability of each category in the order of the ids, summing to 1; empty if there are none.
+    track
+        Which cell it is through time and depth: cells of other planes with this number are the same one; 0 if that is not
+        known. See `core.tracks`.
+    parent
+        The track that divided into this one; 0 if there is none.
     """
 
     id: int
@@ -56,6 +65,8 @@ class Instance:
     source: str = ""
     order: float = 0.0
     probabilities: tuple[float, ...] = ()
+    track: int = 0
+    parent: int = 0
     _area: int = field(default=0, init=False, repr=False)  # once it was counted
 
     @classmethod
@@ -109,9 +120,8 @@ class Instance:
 
     def equals(self, other: Instance) -> bool:
         """Same id, fields and pixels."""
-        fields = ("id", "y0", "x0", "category", "score", "mask_quality", "status", "source", "order", "probabilities")
         same_mask = self.mask is other.mask or np.array_equal(self.mask, other.mask)
-        return same_mask and all(getattr(self, f) == getattr(other, f) for f in fields)
+        return same_mask and all(getattr(self, f) == getattr(other, f) for f in _COMPARED)
 
 
 def intersection(a: Instance, b: Instance) -> int:

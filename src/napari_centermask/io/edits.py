@@ -18,7 +18,7 @@ from napari_centermask.core.history import Edit
 from napari_centermask.core.instances import Box, Instance
 from napari_centermask.core.result import Index, Result
 from napari_centermask.io.coco.extension import LARGEST_ID, are_probabilities
-from napari_centermask.io.packed_cells import Cells, pack, unpack
+from napari_centermask.io.packed_cells import Cells, pack, unpack, unpack_tracks
 
 STATUSES = ("predicted", "accepted", "corrected", "rejected")
 LARGEST_CROP = 2**28  # pixels of a cell's box, as `io.rle.LARGEST_MASK`
@@ -75,7 +75,8 @@ def _ints(values: Iterable[int]) -> list[int]:
 def cell_record(cell: Instance) -> dict[str, Any]:
     """A cell without its id as JSON values; the mask as packed bits, deflated, in base 64."""
     packed = zlib.compress(np.packbits(cell.mask).tobytes(), 1)
-    own = {"probabilities": [float(p) for p in cell.probabilities]} if cell.probabilities else {}
+    own: dict[str, Any] = {"probabilities": [float(p) for p in cell.probabilities]} if cell.probabilities else {}
+    own |= {name: int(n) for name, n in (("track", cell.track), ("parent", cell.parent)) if n}
     return own | {
         "at": _ints((cell.y0, cell.x0, *cell.mask.shape)),
         "mask": base64.b64encode(packed).decode("ascii"),
@@ -123,16 +124,17 @@ def _packed(parts: list[Any], result: Result) -> Cells:
         planes, texts = [_plane(p, result) for p in part["planes"]], [_text(t) for t in part["texts"]]
         try:
             rows, all_probabilities, masks = unpack(part)
+            tracks = unpack_tracks(part)
         except ValueError as error:
             raise BadRecord(str(error)) from None
-        for row, probabilities, mask in zip(rows.tolist(), all_probabilities, masks, strict=True):
+        for row, probabilities, mask, of_track in zip(rows.tolist(), all_probabilities, masks, tracks, strict=True):
             id, category, plane, y0, x0, _, _, status, source, _, score, quality, order = row
             index, id = planes[_integer(plane, 0, len(planes) - 1)], _integer(id, 1, LARGEST_ID)
             if mask is None:
                 cells.append((index, id, None))
                 continue
             of = [_integer(k, 0, len(texts) - 1) for k in (status, source)]
-            fields = category, score, quality, texts[of[0]], texts[of[1]], order, list(probabilities)
+            fields = category, score, quality, texts[of[0]], texts[of[1]], order, list(probabilities), *of_track
             cells.append((index, id, _instance(id, (y0, x0), mask, fields, result.shape)))
     return cells
 
@@ -146,7 +148,8 @@ def _cell(record: object, id: int, shape: tuple[int, int]) -> Instance:
     y0, x0 = _integer(at[0], 0, shape[0] - 1), _integer(at[1], 0, shape[1] - 1)
     mask = _mask(record.get("mask"), _integer(at[2], 1, shape[0] - y0), _integer(at[3], 1, shape[1] - x0))
     names = "category", "score", "quality", "status", "source", "order"
-    fields = (*map(record.get, names), record.get("probabilities", []))
+    tracks = record.get("track", 0), record.get("parent", 0)
+    fields = (*map(record.get, names), record.get("probabilities", []), *tracks)
     return _instance(id, (y0, x0), mask, fields, shape)
 
 
@@ -154,7 +157,7 @@ def _instance(
     id: int, at: tuple[int, int], mask: np.ndarray, fields: Sequence[Any], shape: tuple[int, int]
 ) -> Instance:
     """Make a cell from values that may be anything; checks them."""
-    category, score, quality, status, source, order, probabilities = fields
+    category, score, quality, status, source, order, probabilities, track, parent = fields
     if not (mask[0].any() and mask[-1].any() and mask[:, 0].any() and mask[:, -1].any()):
         raise BadRecord("a mask has empty borders")
     cell = Instance(
@@ -169,6 +172,8 @@ def _instance(
         _text(source),
         _number(order, -1e300, 1e300),
         _probabilities(probabilities),
+        _integer(track, 0, LARGEST_ID),
+        _integer(parent, 0, LARGEST_ID),
     )
     if cell.status not in STATUSES:
         raise BadRecord(f"there is no status {cell.status!r}")

@@ -27,6 +27,7 @@ _ROW = np.dtype(
         *((name, "<f8") for name in ("score", "quality", "order")),
     ]
 )
+_TRACKS = np.dtype("<i8")
 _DELETED = (0,) * 7 + (0.0,) * 3
 
 Cells = list[tuple[Index, int, Instance | None]]
@@ -56,12 +57,43 @@ def _pack(changes: Sequence[Change]) -> dict[str, Any]:
     probabilities = [p for cell in cells for p in cell.probabilities]
     bits = np.packbits(np.concatenate([cell.mask.ravel() for cell in cells])) if cells else np.zeros(0, np.uint8)
     data = b"".join((rows.tobytes(), np.array(probabilities, "<f8").tobytes(), bits.tobytes()))
-    return {
+    return _tracks_text(changes) | {
         "n": len(rows),
         "planes": [[int(i) for i in plane] for plane in planes],
         "texts": list(map(str, texts)),
         "data": base64.b64encode(zlib.compress(data, 1)).decode("ascii"),
     }
+
+
+def _tracks_text(changes: Sequence[Change]) -> dict[str, Any]:
+    """The tracks of the cells and their parents, if there are any: versions that know no tracks read the rest."""
+    pairs = [(0, 0) if c.after is None else (c.after.track, c.after.parent) for c in changes]
+    if not any(map(any, pairs)):
+        return {}
+    return {"tracks": base64.b64encode(zlib.compress(np.array(pairs, _TRACKS).tobytes(), 1)).decode("ascii")}
+
+
+def unpack_tracks(text: dict[str, Any]) -> list[tuple[int, int]]:
+    """Track and parent of each cell that `pack` wrote; the caller must check the numbers.
+
+    Raises
+    ------
+    ValueError
+        If they are damaged.
+    """
+    n = text.get("n")
+    if type(n) is not int or not 0 < n <= MOST_CELLS or not isinstance(text.get("tracks", ""), str):
+        raise ValueError("packed cells need a number of cells, and tracks as text")
+    if "tracks" not in text:
+        return [(0, 0)] * n
+    size = n * 2 * _TRACKS.itemsize
+    try:
+        data = zlib.decompressobj().decompress(base64.b64decode(text["tracks"], validate=True), size + 1)
+    except zlib.error as error:
+        raise ValueError(f"packed tracks are damaged: {error}") from None
+    if len(data) != size:
+        raise ValueError("packed tracks are damaged")
+    return [(track, parent) for track, parent in np.frombuffer(data, _TRACKS).reshape(n, 2).tolist()]
 
 
 def _row(change: Change, planes: dict[Index, int], texts: dict[str, int]) -> tuple[float, ...]:

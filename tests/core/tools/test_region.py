@@ -106,3 +106,20 @@ def test_copies_get_new_ids_and_are_cut():
     assert none is None
     assert (copy.id, copy.category, copy.score, copy.status) == (0, 2, 0.7, "corrected")
     assert copy.mask is not source[1].mask
+
+
+def test_a_merged_cell_goes_on_as_the_track_of_the_largest_part_that_has_one():
+    cells = plane(square(2, 2, 9, 9), square(2, 9, 6, 12))
+    for id, track, parent in ((1, 0, 0), (2, 5, 3)):
+        cells.set(id, replace(cells[id], track=track, parent=parent))
+    ((_, after), (_, gone)) = tools.merge(cells, [1, 2])
+    assert (after.id, after.track, after.parent, gone) == (1, 5, 3, None)
+    cells.set(1, replace(cells[1], track=4))
+    assert tools.merge(cells, [1, 2])[0][1].track == 4
+
+
+def test_a_copy_in_the_next_frame_is_the_same_cell_unless_one_there_is_it_already():
+    there = plane(square(10, 10, 14, 14))
+    there.set(1, replace(there[1], track=6))
+    copied = [replace(there[1], track=track, parent=1) for track in (5, 6, 5, 0)]
+    assert [after.track for _, after in tools.copy_to(there, copied)] == [5, 0, 0, 0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from drawn import SHAPE, blob, disk, full, plane, square
@@ -124,3 +126,10 @@ def test_no_split_loses_or_doubles_a_pixel(seed):
         ):
             if pairs:
                 assert len(assert_parts(pairs, cells[1])) > 1
+
+
+def test_one_part_of_a_divided_cell_stays_on_its_track():
+    cells = plane(square(2, 2, 12, 12))
+    cells.set(1, replace(cells[1], track=8, parent=2))
+    parts = [after for _, after in tools.split_line(cells, 1, [(0, 5), (19, 5)])]
+    assert [(p.track, p.parent) for p in parts] == [(8, 2), (0, 0)]

@@ -13,6 +13,7 @@ def test_a_file_is_what_json_makes_of_its_records_to_the_byte(tmp_path, cells):
     given = list(cells(n=12, overlap=0.4, seed=3))
     given[0] = replace(given[0], score=np.float32(0.3), source='a "b"\\\n\u20ac', status="rejected", order=-1e20)
     given[1] = replace(given[1], probabilities=(0.25, 0.75), mask_quality=1, category=3)
+    given[2] = replace(given[2], track=7, parent=3)
     instances = Instances((256, 256), given, categories={1: "cell", 3: "\u03b2"})
     empty = Instances((7, 9))
     records = [

@@ -2,11 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from napari_centermask.core.errors import BadAnnotations
-from napari_centermask.io.coco.document import read_coco
+from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.coco.extension import KEY
+from napari_centermask.io.coco.image_record import ImageRecord
 
 
 @pytest.mark.parametrize(
@@ -42,6 +45,8 @@ def test_a_damaged_image_key_is_named(tmp_path, own, message):
         ({"score": float("nan")}, "a number as score"),
         ({"order": float("inf")}, "order from"),
         ({"mask_quality": "good"}, "mask_quality"),
+        ({"track": -1}, "a track up to"),
+        ({"track": 1, "parent": 2.5}, "a parent up to"),
         (3, "an object"),
     ],
 )
@@ -51,3 +56,13 @@ def test_a_damaged_cell_key_is_named(tmp_path, own, message):
     (tmp_path / "c.json").write_text(json.dumps({"images": [image], "annotations": [cell]}))
     with pytest.raises(BadAnnotations, match=f"Annotation 9 of c.json: .*{message}"):
         read_coco(tmp_path / "c.json")
+
+
+def test_the_track_and_the_parent_of_a_cell_come_back_and_files_without_them_open(tmp_path):
+    cells = [Instance(n, 4 * n, 2, np.ones((3, 3), bool), track=t, parent=p) for n, t, p in ((1, 7, 3), (2, 0, 0))]
+    write_coco(tmp_path / "c.json", [ImageRecord(1, "a.png", None, (20, 20), Instances((20, 20), cells))])
+    own = [item[KEY] for item in json.loads((tmp_path / "c.json").read_text())["annotations"]]
+    assert (own[0]["track"], own[0]["parent"]) == (7, 3)
+    assert own[1].keys().isdisjoint({"track", "parent"})  # as files of before have it
+    (record,) = read_coco(tmp_path / "c.json")
+    assert [(c.track, c.parent) for c in record.instances] == [(7, 3), (0, 0)]

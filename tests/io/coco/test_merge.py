@@ -107,3 +107,11 @@ def test_planes_of_a_stack(cells):
     assert len({c.id for c in plan.changes}) == 4
     with pytest.raises(BadAnnotations):
         merge(result, [record(plane=(0, 3), leading=(2, 4))])
+
+
+def test_tracks_of_a_file_do_not_join_those_of_the_result(result):
+    before = result.get((), 5)
+    result.set((), 5, replace(before, track=4, parent=2))
+    tracked = [square(0, 40, status="accepted", track=4), square(12, 0, status="accepted", track=1, parent=4)]
+    apply(result, merge(result, [record(*tracked)]))
+    assert sorted((c.track, c.parent) for c in result if c.status == "accepted") == [(5, 8), (8, 0)]

@@ -34,6 +34,8 @@ def result(cells):
                     "source": 'a\nb: "c" \\ü %20',
                     "order": id / 7,
                     "probabilities": (0.25, 0.75) if id % 3 else (),
+                    "track": 100 + id % 4,
+                    "parent": 7 if id % 4 else 0,
                 }
                 made.set(index, id, Instance.from_mask(mask, (cell.y0, cell.x0), id=id, **fields))
             made.set_reviewed(index, [(1, 2, 30, 40)])

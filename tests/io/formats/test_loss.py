@@ -50,14 +50,14 @@ def test_what_labels_have_no_place_for_is_counted_by_kind():
     result.categories = {1: "cell", 2: "dead"}
     mask = np.ones((3, 3), bool)
     result.set((), 1, Instance(1, 2, 2, mask, 1, 1.0, 1.0, "accepted"))
-    result.set((), 2, Instance(2, 8, 8, mask, 2, 0.4, 1.0, "corrected", probabilities=(0.25, 0.75)))
+    result.set((), 2, Instance(2, 8, 8, mask, 2, 0.4, 1.0, "corrected", probabilities=(0.25, 0.75), track=4))
     result.set((), 3, Instance(3, 14, 14, mask, 2, 1.0, 0.5, "predicted"))
     result.set_reviewed((), [(0, 0, 5, 5)])
     loss = flat_loss([result])
     assert (loss.categories, loss.scores, loss.statuses, loss.probabilities, loss.regions) == (2, 2, 2, 1, 1)
     assert loss.text() == (
         "lost: the category of 2 cells, the score of 2 cells, the status of 2 cells, the probabilities of 1 cell, "
-        "1 reviewed region."
+        "the track of 1 cell, 1 reviewed region."
     )
 
 

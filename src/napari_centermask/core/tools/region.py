@@ -141,7 +141,10 @@ def delete(cells: Instances, ids: Iterable[int]) -> list[Pair]:
 
 
 def merge(cells: Instances, ids: Iterable[int]) -> list[Pair]:
-    """Merge cells into one, with the id and fields of the largest, at the level of the topmost."""
+    """Merge cells into one, with the id and fields of the largest, at the level of the topmost.
+
+    It goes on as the largest one's track; if that has none, as that of the next.
+    """
     parts = sorted(chosen(cells, ids), key=lambda i: -i.area)
     if len(parts) < 2:
         return []
@@ -151,7 +154,9 @@ def merge(cells: Instances, ids: Iterable[int]) -> list[Pair]:
         y0, x0, y1, x1 = part.box
         canvas[y0 - box[0] : y1 - box[0], x0 - box[1] : x1 - box[1]] |= part.mask
     largest, *rest = parts
-    lifted = replace(largest, order=max(i.order for i in parts), status="corrected")
+    tracked = next((part for part in parts if part.track), largest)
+    top = max(i.order for i in parts)
+    lifted = replace(largest, order=top, status="corrected", track=tracked.track, parent=tracked.parent)
     return [(largest, reshaped(lifted, canvas, box[:2])), *((part, None) for part in rest)]
 
 
@@ -179,11 +184,17 @@ def make_exclusive(
 
 
 def copy_to(cells: Instances, instances: Iterable[Instance]) -> list[Pair]:
-    """Add copies of cells, for instance from the previous frame; they count as corrected and are cropped to the image."""
+    """Add copies of cells, for instance from the previous frame; they count as corrected and are cropped to the image.
+
+    A copy stays on the track of its cell, unless another cell of the plane is on it.
+    """
     pairs: list[Pair] = []
+    taken = {cell.track for cell in cells}
     for instance in instances:
         cropped = cut(instance.mask, (instance.y0, instance.x0), cells.shape)
         if cropped is not None:
             crop, (y0, x0) = cropped
-            pairs.append((None, replace(instance, id=0, y0=y0, x0=x0, mask=crop.copy(), status="corrected")))
+            copy = replace(instance, id=0, y0=y0, x0=x0, mask=crop.copy(), status="corrected")
+            pairs.append((None, replace(copy, track=0, parent=0) if instance.track in taken else copy))
+            taken.add(instance.track)
     return pairs

@@ -178,7 +178,7 @@ def _nearest(mask: np.ndarray, parts: np.ndarray) -> np.ndarray:
 
 
 def _divided(cell: Instance, parts: np.ndarray | None, origin: tuple[int, int]) -> list[Pair]:
-    """The cell as its largest part, and new cells for the others."""
+    """The cell as its largest part, which stays on its track, and new cells for the others."""
     if parts is None:
         return []
     areas = np.bincount(parts.ravel())
@@ -187,4 +187,5 @@ def _divided(cell: Instance, parts: np.ndarray | None, origin: tuple[int, int]) 
     if len(numbers) < 2:
         return []
     largest, *others = (reshaped(cell, parts == k, origin) for k in numbers)
-    return [(cell, largest), *((None, replace(other, id=0)) for other in others if other is not None)]
+    new = (replace(other, id=0, track=0, parent=0) for other in others if other is not None)
+    return [(cell, largest), *((None, other) for other in new)]

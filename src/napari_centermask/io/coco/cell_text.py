@@ -47,9 +47,10 @@ def own_text(cell: Instance, quoted: dict[str, str]) -> str:
     probabilities = ""
     if cell.probabilities:
         probabilities = f'"probabilities": {json.dumps([float(p) for p in cell.probabilities], allow_nan=False)}, '
+    tracks = (f'"track": {cell.track}, ' if cell.track else "") + (f'"parent": {cell.parent}, ' if cell.parent else "")
     status = quoted.get(cell.status) or quoted.setdefault(cell.status, json.dumps(cell.status))
     source = quoted.get(cell.source) or quoted.setdefault(cell.source, json.dumps(cell.source))
     return (
-        f'{{{probabilities}"id": {cell.id}, "score": {score!r}, "mask_quality": {quality!r}, "status": {status}, '
+        f'{{{probabilities}{tracks}"id": {cell.id}, "score": {score!r}, "mask_quality": {quality!r}, "status": {status}, '
         f'"source": {source}, "order": {order!r}}}'
     )

@@ -15,6 +15,7 @@ STATUSES = ("predicted", "accepted", "corrected", "rejected")
 LARGEST_ID = 2**31 - 1  # int32, as in label images
 MOST_PLANES = 2**31  # a choice: a product of axes that a file claims must not overflow
 Bad = Callable[[str], None]
+_NOT_PLAIN = ("probabilities", "track", "parent")
 _WRITTEN = itemgetter("id", "score", "mask_quality", "status", "source", "order")
 
 
@@ -25,7 +26,10 @@ def refuse(message: str) -> None:
 
 def cell_key(instance: Instance) -> dict[str, Any]:
     """The extension of a cell's annotation."""
-    own = {"probabilities": [float(p) for p in instance.probabilities]} if instance.probabilities else {}
+    own: dict[str, Any] = {}
+    if instance.probabilities:
+        own["probabilities"] = [float(p) for p in instance.probabilities]
+    own |= {name: n for name, n in (("track", instance.track), ("parent", instance.parent)) if n}
     return own | {
         "id": instance.id,
         "score": float(instance.score),
@@ -69,6 +73,8 @@ def cell_fields(item: dict[str, Any], source: str, *, bad: Bad = refuse) -> dict
         "source": name,
         "order": _number(own, "order", 0.0, bad, low=-1e300, high=1e300),
         "probabilities": _probabilities(own, bad),
+        "track": _track(own, "track", bad),
+        "parent": _track(own, "parent", bad),
     }
 
 
@@ -83,7 +89,7 @@ def _as_written(item: dict[str, Any], own: dict[str, Any]) -> dict[str, Any] | N
         type(id) is int
         and all(type(value) in (float, int) for value in (score, quality, outer, order))
         and type(status) is type(source) is str
-        and "probabilities" not in own
+        and own.keys().isdisjoint(_NOT_PLAIN)
     )
     is_fine = (
         is_plain
@@ -216,6 +222,14 @@ def _number(own: dict[str, Any], key: str, default: float, bad: Bad, *, low: flo
     if not low <= value <= high:
         bad(f"expected a {key} from {low:g} to {high:g}, got {_short(value)}")
     return float(min(max(value, low), high))
+
+
+def _track(own: dict[str, Any], key: str, bad: Bad) -> int:
+    number = own.get(key, 0)
+    if _is_whole(number) and 0 <= number <= LARGEST_ID:
+        return number
+    bad(f"expected a {key} up to {LARGEST_ID}, got {_short(number)}")
+    return 0
 
 
 def _probabilities(own: dict[str, Any], bad: Bad) -> tuple[float, ...]:

@@ -78,6 +78,7 @@ class _Plan:
         self.keep_ids = len(result) == 0 and result.last_id == 0
         self.taken: set[int] = set()
         self.next_id = result.last_id + 1
+        self.first_track = max((max(cell.track, cell.parent) for cell in result), default=0)
         self.duplicates = 0
 
     def add(self, record: ImageRecord) -> None:
@@ -101,16 +102,25 @@ class _Plan:
         boxes = np.array([i.box for i in there], dtype=np.int64).reshape(-1, 4)
         free = np.ones(len(there), dtype=bool)
         for cell in record.instances:
-            cell = renamed(cell, here, record.instances.categories, self.categories)
+            cell = self._own_track(renamed(cell, here, record.instances.categories, self.categories))
             twin = _twin(cell, there, boxes, self.duplicate_iou)
             if twin is None:
                 self.changes.append(Change(record.plane, id := self._id(cell), None, replace(cell, id=id)))
             elif free[twin] and cell.status in _OF_PEOPLE and there[twin].status == "predicted":
                 free[twin] = False
                 old = there[twin]
-                self.changes.append(Change(record.plane, old.id, old, replace(cell, id=old.id)))
+                tracked = old if old.track else cell
+                new = replace(cell, id=old.id, track=tracked.track, parent=tracked.parent)
+                self.changes.append(Change(record.plane, old.id, old, new))
             else:
                 self.duplicates += 1
+
+    def _own_track(self, cell: Instance) -> Instance:
+        """The cell with a track that no cell of the result is on."""
+        if not (self.first_track and (cell.track or cell.parent)):
+            return cell
+        track, parent = (n and n + self.first_track for n in (cell.track, cell.parent))
+        return replace(cell, track=track, parent=parent)
 
     def _id(self, cell: Instance) -> int:
         id = cell.id if self.keep_ids and cell.id not in self.taken else self.next_id

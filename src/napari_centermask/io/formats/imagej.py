@@ -36,7 +36,7 @@ _IMAGE_ENTRY = "napari_centermask.json"
 # Of an archive: choices, so that a small damaged or malicious one does not fill the memory.
 _MOST_ROIS = 1_000_000
 _LARGEST_ROI, _LARGEST_ALL = 1 << 26, 1 << 31  # bytes, unpacked
-_NUMBERS = ("id", "score", "mask_quality", "order", "category_id")
+_NUMBERS = ("id", "score", "mask_quality", "order", "category_id", "track", "parent")
 _LIST = "probabilities"
 _POINTS = {MOVE: 1, LINE: 1, QUADRATIC: 2, CUBIC: 3, CLOSE: 0}
 _ERRORS = (

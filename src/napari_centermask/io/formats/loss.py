@@ -30,9 +30,10 @@ class Loss:
         Cells that lose all their pixels.
     pixels, all_pixels
         Lost pixels, and the pixels of all shown cells.
-    categories, scores, statuses, probabilities, sources, ids
+    categories, scores, statuses, probabilities, sources, tracks, ids
         Shown cells that lose a category other than the first "cell", a score or mask quality other than 1, a status other
-        than "accepted", probabilities of the categories, the source, or their id, where the format numbers cells anew.
+        than "accepted", probabilities of the categories, the source, their track, or their id, where the format numbers
+        cells anew.
     regions
         Reviewed regions.
     """
@@ -48,6 +49,7 @@ class Loss:
     statuses: int = 0
     probabilities: int = 0
     sources: int = 0
+    tracks: int = 0
     ids: int = 0
     regions: int = 0
 
@@ -62,6 +64,7 @@ class Loss:
             (self.statuses, "the status"),
             (self.probabilities, "the probabilities"),
             (self.sources, "the source"),
+            (self.tracks, "the track"),
             (self.ids, "the id"),
         )
         lost = [f"{what} of {counted(n, 'cell')}" for n, what in kinds if n]
@@ -128,6 +131,7 @@ def _of_plane(shown: Instances, categories: Mapping[int, str], left_ids: list[in
         count["scores"] += (cell.score, cell.mask_quality) != (1, 1)
         count["statuses"] += cell.status != "accepted"
         count["probabilities"] += bool(cell.probabilities)
+        count["tracks"] += bool(cell.track)
         count["sources"] += bool(cell.source) and not cell.source.lower().endswith(_LABELS)
     return count
 
