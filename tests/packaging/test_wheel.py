@@ -27,6 +27,9 @@ OPEN = """
 import napari
 viewer = napari.Viewer(show=False)
 dock, widget = viewer.window.add_plugin_dock_widget("napari-centermask")
+from napari_centermask.widgets.parts.help import HelpButton, HelpWindow
+widget.findChild(HelpButton).click()
+print(widget.window().findChild(HelpWindow).windowTitle())
 print(type(widget).__module__)
 import sys
 assert not {"torch", "torchvision"} & set(sys.modules)
@@ -91,6 +94,8 @@ def test_the_wheel_holds_the_manifest_and_all_resources(wheel):
     tracked = call("git", "ls-files", "resources", cwd=REPOSITORY).split()
     assert {f"napari_centermask/{name}" for name in tracked} <= names
     assert "napari_centermask/py.typed" in names
+    pages = {f"napari_centermask/docs/{file.name}" for file in (REPOSITORY / "docs").glob("*.md")}
+    assert {name for name in names if name.startswith("napari_centermask/docs/")} == pages
     assert not [n for n in names if n.startswith(("tests/", "src/", "docs/"))]
 
 
@@ -124,4 +129,6 @@ def test_napari_accepts_the_manifest_of_the_wheel(with_napari, tmp_path):
 @pytest.mark.skipif(not shutil.which("xvfb-run"), reason="needs Xvfb: sudo bash scripts/system_packages.sh")
 def test_napari_opens_the_dock_of_the_wheel(with_napari, tmp_path):
     out = call("xvfb-run", "-a", with_napari.bin / "python", "-c", OPEN, cwd=tmp_path)
-    assert out.strip().splitlines()[-1].startswith("napari_centermask.widgets")
+    *_, page, module = out.strip().splitlines()
+    assert module.startswith("napari_centermask.widgets")
+    assert page == "CenterMask: Segment cells in napari"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 from npe2.manifest.utils import import_python_name
+from qtpy.QtCore import Qt
+
+from napari_centermask.widgets.parts.help import HelpButton, HelpWindow
 
 pytestmark = pytest.mark.usefixtures("plugin")
 PLUGIN = "napari-centermask"
@@ -19,3 +22,19 @@ def test_every_command_of_the_manifest_is_there(plugin):
     commands = plugin.manifest.contributions.commands
     assert len(commands) > 15
     assert all(callable(import_python_name(command.python_name)) for command in commands)
+
+
+def test_the_question_mark_of_every_dock_opens_a_page(viewer, engine, plugin, qtbot):
+    """By a click on the button as a person sees it."""
+    titles = set()
+    for widget in plugin.manifest.contributions.widgets:
+        _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, widget.display_name)
+        dock.window().show()
+        qtbot.waitUntil(dock.isVisible, timeout=30_000)
+        (button,) = dock.findChildren(HelpButton)
+        assert button.isVisible(), widget.display_name
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        shown = button.window().findChild(HelpWindow)
+        assert shown.isVisible(), widget.display_name
+        titles.add(shown.windowTitle())
+    assert len(titles) == len(plugin.manifest.contributions.widgets)

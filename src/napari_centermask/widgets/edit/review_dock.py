@@ -21,7 +21,8 @@ from napari_centermask.widgets.edit.quality_box import QualityBox
 from napari_centermask.widgets.edit.region_layer import RegionLayer
 from napari_centermask.widgets.edit.review import Review, review_of
 from napari_centermask.widgets.edit.review_view import TIPS, JudgeBox, RegionsBox, TableBox
-from napari_centermask.widgets.parts.layout import WIDTH, HelpButton, label, row, scroll_column
+from napari_centermask.widgets.parts.help import HelpButton
+from napari_centermask.widgets.parts.layout import WIDTH, label, row, scroll_column
 from napari_centermask.widgets.parts.message_bar import MessageBar
 from napari_centermask.widgets.parts.pickers import LayerCombo, hint
 from napari_centermask.widgets.segment.scope import view_of
@@ -33,18 +34,6 @@ if TYPE_CHECKING:
     from napari_centermask.core.quality import Finding
     from napari_centermask.widgets.edit.session import EditSession
 
-_HELP = """
-<p><b>Review cells</b></p>
-<ol>
-<li>▶ goes to the most doubtful cell: low score, low mask quality, large overlap, odd shape, cut at a seam.
-"Most useful for training first" starts with the cells that help fine-tuning most: scores near 0.5 and masks of low
-quality.</li>
-<li>Accept it, reject it, or correct it with the tools of "CenterMask: Correct"; corrected cells count as reviewed.</li>
-<li>Where every cell is right and none is missing, mark a region under Regions: training relies on it.</li>
-<li>Before you export, press Check; click a finding to go there.</li>
-</ol>
-<p>Keys go to the canvas, even while you click in the table.</p>
-"""
 _WAIT_MS = 60  # edits in quick succession sort the table once
 
 
@@ -82,7 +71,7 @@ class ReviewDock(Dock):
         self.tabs.setMinimumWidth(WIDTH)  # from the number to the status of a cell
         layout = scroll_column(self)
         layout.setSpacing(8)
-        layout.addWidget(row(label("Layer"), self.image, HelpButton(_HELP), stretch=1))
+        layout.addWidget(row(label("Layer"), self.image, HelpButton("review"), stretch=1))
         layout.addWidget(self.message)
         layout.addWidget(self.judging)
         layout.addWidget(self.tabs, 1)

@@ -39,19 +39,6 @@ _MODES = {
     "take over": ("Take over", "Painted pixels are taken from the other cells."),
     "keep out": ("Keep out", "The brush leaves the pixels of other cells alone."),
 }
-_HELP = """
-<p><b>Correct cells</b></p>
-<ol>
-<li>Click a cell to select it: it moves to the layer "active cell". Click again for the one below, Shift-click to select
-several.</li>
-<li>Paint with napari's own tools: 2 brush, 1 eraser, 3 polygon, 4 bucket, [ and ] its size. Only this cell
-changes, whatever lies over or under it. When you leave the cell, the brush is put away; Control-click selects another cell
-and keeps it, and so does "Keep the tool for the next cell".</li>
-<li>Or use the tools below, by button or key. Every step can be undone, without limit.</li>
-<li>The write mode decides what painting does to the pixels of other cells.</li>
-</ol>
-<p>Esc goes one step back: it cancels a drawing, puts the brush away, deselects.</p>
-"""
 
 
 def _button(action: Action, label: str) -> QPushButton:
@@ -96,7 +83,7 @@ class ActiveBox(QWidget):
         self.category.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.category.setIconSize(QSize(12, 12))
         self.category.activated.connect(lambda _: self.category_picked.emit(self.category.currentData()))
-        form = titled_form(self, "Cell", help=_HELP)
+        form = titled_form(self, "Cell", help="correct")
         form.addRow(label("Layer"), image)
         form.addRow(self.cell)
         form.addRow(label("Category"), self.category)

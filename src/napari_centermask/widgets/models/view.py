@@ -11,7 +11,8 @@ from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QTreeWidget, QTreeWid
 from napari_centermask.events import from_values
 from napari_centermask.widgets.models.controls import Place
 from napari_centermask.widgets.parts.curves import Curves
-from napari_centermask.widgets.parts.layout import HelpButton, column, even, label, quiet_label, row, titled_form
+from napari_centermask.widgets.parts.help import HelpButton
+from napari_centermask.widgets.parts.layout import column, even, label, quiet_label, row, titled_form
 from napari_centermask.widgets.training.comparison import ComparisonBox
 from napari_centermask.widgets.work.run_state import RunState
 
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
 
 ARCHIVED, DELETED = "archived", "deleted"
 _NAME, _DELETED = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
-_HELP = """
-<p><b>Models</b></p>
-<p>The models shipped with the plugin and those that you trained or added. A model's card describes
-what the model is for, which model and data it was made from, and how good it is. A deleted model stays in the list: Bring
-back, or Undo, restores it until you delete it there for good.</p>
-"""
 _SHOWN = (
     ("bioimage_ap_mean", "bioimage AP"),
     ("AP", "AP"),
@@ -57,7 +52,7 @@ class ListBox(QWidget):
         title = QLabel("Models")
         title.setObjectName("heading")
         layout = column(self)
-        layout.addWidget(row(title, HelpButton(_HELP)))
+        layout.addWidget(row(title, HelpButton("models#in-napari")))
         layout.addWidget(self.tree)
         layout.addWidget(even(self.rename, self.archive, self.delete))
         layout.addWidget(even(self.export, self.add, self.undo))

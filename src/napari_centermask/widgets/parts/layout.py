@@ -11,11 +11,11 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QScrollArea,
-    QToolButton,
     QVBoxLayout,
-    QWhatsThis,
     QWidget,
 )
+
+from napari_centermask.widgets.parts.help import HelpButton
 
 WIDTH = 340  # pixels of a dock: a choice, a quarter of a screen of 1280 with the canvas beside it
 STYLE = """
@@ -30,18 +30,8 @@ QProgressBar::chunk { border-radius: 4px; background-color: #2f6fde; }
 """
 
 
-class HelpButton(QToolButton):
-    """A question mark that opens a note."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.setText("?")
-        self.setToolTip("How to use this dock.")
-        self.clicked.connect(lambda: QWhatsThis.showText(self.mapToGlobal(self.rect().bottomLeft()), text, self))
-
-
 def titled_form(parent: QWidget, heading: str, *, help: str | None = None) -> QFormLayout:
-    """A form with a heading, and a note behind a question mark if `help` is given."""
+    """A form with a heading, and a question mark that opens the page `help` of the documentation, if one is given."""
     form = QFormLayout(parent)
     form.setContentsMargins(0, 0, 0, 0)
     form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)

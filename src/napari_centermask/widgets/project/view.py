@@ -5,19 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_centermask.widgets.parts.layout import HelpButton, even, row
-
-_HELP = """
-<p><b>Work on a project</b></p>
-<ol>
-<li>Open a folder of images; it becomes a project. Your images are not changed.</li>
-<li>Click an image, or press ◀ ▶. Segment it with the CenterMask dock, or have the next images predicted in the
-background while you work.</li>
-<li>Many images? Order them by "Most informative first" before you correct some for fine-tuning.</li>
-<li>Correct and review the cells. When an image is finished, press "Reviewed, next".</li>
-<li>Every edit is written to a journal at once. Save writes annotations.json, which any COCO reader opens.</li>
-</ol>
-"""
+from napari_centermask.widgets.parts.help import HelpButton
+from napari_centermask.widgets.parts.layout import even, row
 
 
 class HeadBox(QWidget):
@@ -34,7 +23,7 @@ class HeadBox(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
-        layout.addWidget(row(self.name, HelpButton(_HELP)))
+        layout.addWidget(row(self.name, HelpButton("projects")))
         layout.addWidget(even(self.open, self.save))
         layout.addWidget(even(self.add, self.bring, self.export))
         layout.addWidget(self.samples)

@@ -30,19 +30,6 @@ if TYPE_CHECKING:
 _ADVANCED = ("engine", "device", "tile", "overlap", "percentiles", "min_area", "mask_nms", *specific_fields())
 # torch must not enter this process; see engine_cache.
 _ENGINES = {"engine": ("auto", "openvino", "onnx")}
-_HELP = """
-<p><b>Find cells</b></p>
-<ol>
-<li>Choose the image layer. For an image with channels, tick the one with the cells, or as many as the model takes.</li>
-<li>Enter the typical cell diameter in pixels, or press Estimate and compare with the circle, or leave it automatic.</li>
-<li>Press Run, which names the image. Cells that overlap are kept whole; the part that they share is hatched.</li>
-<li>Move the score threshold until the right cells are shown; you need not run again.</li>
-</ol>
-<p>A U-Net separates touching cells by a watershed, so its cells never overlap; "Advanced" has its settings. Where cells
-overlap, choose a CenterMask.</p>
-<p>To segment a part again, choose "Drawn region" or "What is in view" under Segment.
-"Save cells…" writes them as COCO (all overlaps), as a label image, for ImageJ, QuPath and Cellpose, or as a table.</p>
-"""
 
 
 class ImageBox(QWidget):
@@ -57,7 +44,7 @@ class ImageBox(QWidget):
         self.scope = QComboBox()
         self.scope.setToolTip("Which part of the image to segment. A run on a part only replaces cells centred in it.")
         self.draw = QPushButton("Draw")
-        self._form = titled_form(self, "Image", help=_HELP)
+        self._form = titled_form(self, "Image", help="napari")
         self._form.addRow(label("Layer"), self.layers)
         self.unseen = quiet_label()
         self._form.addRow(self.unseen)

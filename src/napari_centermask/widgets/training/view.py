@@ -24,15 +24,6 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.work.run_state import RunState
 
 _LEVELS = 6  # nested layouts: a label, its row, its box, the column, its scroll area, and one to spare
-_HELP = """
-<p><b>Fine-tune</b></p>
-<ol>
-<li>Review a few images or regions in your project: the model is trained on what you mark as reviewed.</li>
-<li>Press Fine-tune. All settings are computed from your data; Advanced shows them.</li>
-<li>Keep working. The training runs in its own process and can continue after you close napari.</li>
-<li>At the end both models are compared on images that neither was trained on. Install the new one if it is better.</li>
-</ol>
-"""
 
 
 class StartBox(QWidget):
@@ -51,7 +42,7 @@ class StartBox(QWidget):
         self.tiles = QPushButton("Preview tiles")
         self.start = QPushButton("Fine-tune")
         self.start.setObjectName("primary")
-        form = titled_form(self, "Fine-tune", help=_HELP)
+        form = titled_form(self, "Fine-tune", help="training#in-napari")
         form.addRow(label("Train on"), row(self.data, self.folder))
         form.addRow(label("Start from"), self.models)
         form.addRow(self.about)

@@ -17,7 +17,8 @@ from qtpy.QtWidgets import QFileDialog
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import UserError
 from napari_centermask.widgets.edit.correction import edit_session_of
-from napari_centermask.widgets.parts.layout import WIDTH, HelpButton, label, row, scroll_column
+from napari_centermask.widgets.parts.help import HelpButton
+from napari_centermask.widgets.parts.layout import WIDTH, label, row, scroll_column
 from napari_centermask.widgets.parts.pickers import LayerCombo, show_control
 from napari_centermask.widgets.project.session import project_session_of
 from napari_centermask.widgets.viability.classify_part import ClassifyPart
@@ -34,19 +35,6 @@ from napari_centermask.widgets.work.connections import Connections
 
 Value = TypeVar("Value")
 
-_HELP = """
-<p><b>Live and dead</b></p>
-<ol>
-<li>If the cells have no categories yet, "Classify the cells" gives them some with a classifier, in all frames, as one
-edit. Cells that you reviewed keep theirs.</li>
-<li>Choose the category that is dead, and move the threshold: cells from this probability on are dead. Colours and counts
-follow while you drag. When you let go, the cells get their categories, as one edit, which can be undone.</li>
-<li>Cells that you categorised, accepted or corrected keep their category. To change one, click it and press Ctrl+1,
-Ctrl+2 ...</li>
-<li>Click the plot or the table to go to that frame.</li>
-<li>"Measure and save" writes a row for each cell, and the counts of each frame in a second file.</li>
-</ol>
-"""
 _SETTLE_MS = 500  # for keys and the wheel, the threshold is final after this time without a change
 _WAIT_MS = 60  # edits in quick succession are counted once
 
@@ -90,7 +78,7 @@ class ViabilityDock(Dock):
         self.counts.tabs.addTab(self.figures, "Figures")
         layout = scroll_column(self)
         layout.setSpacing(8)
-        layout.addWidget(row(label("Layer"), self.image, HelpButton(_HELP), stretch=1))
+        layout.addWidget(row(label("Layer"), self.image, HelpButton("viability#in-napari"), stretch=1))
         layout.addWidget(self.classification.box)
         layout.addWidget(self.threshold)
         layout.addWidget(self.counts, 1)
