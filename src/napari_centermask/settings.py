@@ -588,7 +588,7 @@ class TrainSettings(Settings):
     )
     seed: int = Field(0, ge=0)
     workers: int = Field(1, ge=0, description="Processes that prepare tiles.")
-    device: str = Field("auto")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
     tensorboard: bool = Field(False, description="Write TensorBoard event files into the run folder.")
     resume: bool = Field(False, description="Continue from the last checkpoint in the run folder.")
 

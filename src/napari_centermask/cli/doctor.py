@@ -15,6 +15,7 @@ from napari_centermask import __version__
 from napari_centermask.cli import probes
 from napari_centermask.cli.output import print_json
 from napari_centermask.cli.probes import Check
+from napari_centermask.cli.roads import roads
 from napari_centermask.cli.segment import Flag
 from napari_centermask.models.store import zoo
 
@@ -78,6 +79,7 @@ def examine() -> dict[str, Any]:
         tasks.append(partial(probes.check_auto, model))
         tasks += [partial(probes.check_engine, e, model) for e in ("openvino", "onnx", "torch")]
         tasks.append(partial(probes.check_cuda, model))
+    tasks += [probes.check_torch_cuda, probes.check_export]
     with ThreadPoolExecutor(2) as pool:
         checks = [*models, *pool.map(lambda task: task(), tasks)]
     return {
@@ -88,6 +90,7 @@ def examine() -> dict[str, Any]:
         "models_folder": str(zoo.user_folder()),
         "packages": _versions(),
         "checks": [asdict(c) for c in checks],
+        "roads": [asdict(road) for road in roads(checks)],
         "can_segment": any(c.ok for c in checks if c.name.startswith("engine")),
     }
 
@@ -120,6 +123,11 @@ def _show(report: dict[str, Any]) -> None:
         print(f"{MARKS[check['ok']]:<4} {check['name']:<24} {check['detail']}")
         if check["remedy"]:
             print(f"     {'':<24} -> {check['remedy']}")
+    print("\nWhat can be done here")
+    for road in report["roads"]:
+        print(f"{'yes' if road['is_open'] else 'no':<4} {road['task']:<8} {road['device']:<9} {road['detail']}")
+        if road["remedy"]:
+            print(f"     {'':<18} -> {road['remedy']}")
     print(
         "\nImages can be segmented."
         if report["can_segment"]

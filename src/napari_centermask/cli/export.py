@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from napari_centermask.cli.output import check_free, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadModel, MissingExtra
+from napari_centermask.core.extras import how_to_install
 from napari_centermask.models.families import family_of
 from napari_centermask.models.store import zoo
 
@@ -82,6 +83,6 @@ def export_files(files: zoo.ModelFiles, folder: Path, *, name: str | None = None
         from napari_centermask.deploy.export import export as export_graphs
         from napari_centermask.models.store.checkpoint import load_model
     except ImportError as error:
-        raise MissingExtra(f"Export needs PyTorch ({error}): pip install 'napari-centermask[train]'") from error
+        raise MissingExtra(f"Export needs PyTorch ({error}): {how_to_install('train')}") from error
     network, card = load_model(files.weights)
     return export_graphs(network, card, folder, name=name or files.name)

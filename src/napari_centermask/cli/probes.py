@@ -11,11 +11,12 @@ import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from napari_centermask.core.extras import how_to_install, how_to_use_gpu, is_installed
+from napari_centermask.engines.devices import PACKAGES, cuda_works
 from napari_centermask.jobs.child import last_words
 
+NO_DRIVER = "no NVIDIA driver on this machine"
 TIMEOUT_S = 90  # a choice: several times what importing torch takes on a slow disk
-ALL = "'napari-centermask[all]'"
-TRAIN = "'napari-centermask[train]'"
 OLDEST_QT = (5, 15)  # napari's own bound
 QT_LIBRARIES = (
     "libgl1 libgl1-mesa-dri libegl1 libopengl0 libdbus-1-3 libfontconfig1 libglib2.0-0 libxkbcommon-x11-0 libxcb-cursor0 "
@@ -44,6 +45,15 @@ _TORCH = """
 import torch, torchvision
 where = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no CUDA device"
 print(json.dumps({"detail": f"torch {torch.__version__}, torchvision {torchvision.__version__}, {where}"}))
+"""
+_TORCH_CUDA = """
+import torch
+float(torch.ones(8, device="cuda").sum())
+print(json.dumps({"detail": torch.cuda.get_device_name(0)}))
+"""
+_EXPORT = """
+import onnx, onnxruntime, onnxscript, torch
+print(json.dumps({"detail": f"onnx {onnx.__version__}, checked with onnxruntime {onnxruntime.__version__}"}))
 """
 _ENGINE = """
 import numpy as np
@@ -117,7 +127,7 @@ def probe_display() -> str:
     if not has_display():
         return "there is no display."
     if find_spec("napari") is None:
-        return f"it is not installed: pip install {ALL}"
+        return f"it is not installed: {how_to_install('all')}"
     worked, detail = probe(_QT)
     return "" if worked else f"Qt does not work ({detail}). Run: napari-centermask doctor"
 
@@ -125,7 +135,7 @@ def probe_display() -> str:
 def check_qt() -> Check:
     """A Qt binding loads and, with a display, opens."""
     if not any(find_spec(name) for name in ("PyQt6", "PySide6", "PyQt5", "PySide2")):
-        return Check("Qt", None, "no Qt binding is installed; only napari needs one", f"pip install {ALL}")
+        return Check("Qt", None, "no Qt binding is installed; only napari needs one", how_to_install("all"))
     worked, detail = probe(_QT if has_display() else _QT_BINDING)
     if not worked:
         return Check("Qt", False, detail, f"On Debian and Ubuntu: apt-get install {QT_LIBRARIES}")
@@ -138,7 +148,7 @@ def check_qt() -> Check:
 def check_napari() -> Check:
     """Whether napari is installed and can be imported."""
     if find_spec("napari") is None:
-        return Check("napari", None, "not installed; the command line does not need it", f"pip install {ALL}")
+        return Check("napari", None, "not installed; the command line does not need it", how_to_install("all"))
     worked, detail = probe(_NAPARI)
     return Check("napari", worked, detail, "" if worked else "pip install --upgrade napari")
 
@@ -146,7 +156,7 @@ def check_napari() -> Check:
 def check_torch() -> Check:
     """Whether training can run."""
     if find_spec("torch") is None:
-        return Check("torch", None, "not installed; only training and export need it", f"pip install {TRAIN}")
+        return Check("torch", None, "not installed; only training and export need it", how_to_install("train"))
     worked, detail = probe(_TORCH)
     return Check("torch", worked, detail, "" if worked else "pip install --upgrade torch torchvision")
 
@@ -156,22 +166,19 @@ def check_clash() -> Check:
     owners = sorted(set(metadata.packages_distributions().get("onnxruntime", [])))
     if len(owners) < 2:
         return Check("ONNX Runtime package", True, owners[0] if owners else "none installed")
-    keep = "onnxruntime-gpu[cuda,cudnn]" if "onnxruntime-gpu" in owners else "onnxruntime"
-    return Check(
-        "ONNX Runtime package",
-        False,
-        f"{' and '.join(owners)} overwrite each other",
-        f"pip uninstall -y {' '.join(owners)} && pip install '{keep}'",
-    )
+    again = f"pip uninstall -y {' '.join(owners)} && pip install onnxruntime"
+    remedy = how_to_use_gpu() if "onnxruntime-gpu" in owners else again
+    return Check("ONNX Runtime package", False, f"{' and '.join(owners)} overwrite each other", remedy)
 
 
 def check_engine(engine: str, model: str, *, device: str = "cpu") -> Check:
     """Load a model on an engine and run it once."""
-    package = {"onnx": "onnxruntime"}.get(engine, engine)
-    title = f"engine {engine} on {device}"
-    extra = {"openvino": "openvino", "onnx": "'napari-centermask[onnx]'", "torch": TRAIN}[engine]
+    package, title = PACKAGES[engine], f"engine {engine} on {device}"
     if find_spec(package) is None:
-        return Check(title, None, f"{package} is not installed", f"pip install {extra}")
+        install = (
+            "pip install openvino" if engine == "openvino" else how_to_install({"torch": "train"}.get(engine, engine))
+        )
+        return Check(title, None, f"{package} is not installed", install)
     worked, detail = probe(_ENGINE.format(model=model, engine=engine, device=device))
     return Check(title, worked, detail, "" if worked else f"pip install --force-reinstall --no-deps {package}")
 
@@ -185,21 +192,31 @@ def check_auto(model: str) -> Check:
 
 def check_cuda(model: str) -> Check:
     """Whether ONNX Runtime uses an NVIDIA GPU. Looks for the driver first, as ONNX Runtime prints errors without it."""
-    from napari_centermask.engines.onnx import cuda_works
-
     title = "engine onnx on cuda"
     if not cuda_works():
-        return Check(title, None, "no NVIDIA driver on this machine")
-    if not _installed("onnxruntime-gpu"):
-        remedy = "pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]'"
-        return Check(title, None, "an NVIDIA driver, but no onnxruntime-gpu", remedy)
+        return Check(title, None, NO_DRIVER)
+    if not is_installed("onnxruntime-gpu"):
+        return Check(title, None, "an NVIDIA driver, but no onnxruntime-gpu", how_to_use_gpu())
     worked, detail = probe(_ENGINE.format(model=model, engine="onnx", device="cuda"))
-    return Check(title, worked, detail, "" if worked else "pip install 'onnxruntime-gpu[cuda,cudnn]'")
+    return Check(title, worked, detail, "" if worked else how_to_use_gpu())
 
 
-def _installed(name: str) -> bool:
-    try:
-        metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+def check_torch_cuda() -> Check:
+    """Whether torch computes on an NVIDIA GPU."""
+    title = "torch on cuda"
+    if not cuda_works():
+        return Check(title, None, NO_DRIVER)
+    if find_spec("torch") is None:
+        return Check(title, None, "torch is not installed", how_to_install("train"))
+    worked, detail = probe(_TORCH_CUDA)
+    remedy = "" if worked else "Install a torch made for CUDA (pytorch.org, Get Started), or a newer NVIDIA driver."
+    return Check(title, worked, detail, remedy)
+
+
+def check_export() -> Check:
+    """Whether the packages with which models are exported can be imported."""
+    missing = [name for name in ("torch", "onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        return Check("export", None, f"without {', '.join(missing)}", how_to_install("train"))
+    worked, detail = probe(_EXPORT)
+    return Check("export", worked, detail, "" if worked else "pip install --upgrade onnx onnxscript")

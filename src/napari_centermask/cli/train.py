@@ -13,6 +13,7 @@ from napari_centermask.cli.flags import check_train_flags
 from napari_centermask.cli.output import annotations_in, check_writable, notice, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings, MissingExtra, UserError
+from napari_centermask.core.extras import how_to_install
 from napari_centermask.events import (
     ComparisonEvent,
     DoneEvent,
@@ -184,7 +185,7 @@ def _steps(settings: TrainSettings) -> Generator[Event, None, None]:
     try:
         from napari_centermask.training.run import device, loop, memory
     except ImportError as error:
-        raise MissingExtra(f"Training needs PyTorch ({error}): pip install 'napari-centermask[train]'") from error
+        raise MissingExtra(f"Training needs PyTorch ({error}): {how_to_install('train')}") from error
     is_compared = settings.compare and settings.start
     for event in loop.train(settings):
         if isinstance(event, StartEvent) and is_compared:

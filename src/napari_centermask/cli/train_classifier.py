@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from napari_centermask.cli.output import annotations_in, check_writable
 from napari_centermask.core.errors import BadSettings, MissingExtra
+from napari_centermask.core.extras import how_to_install
 from napari_centermask.settings import ClassifierTraining
 
 
@@ -30,7 +31,7 @@ def train_classifier(*, settings: Annotated[ClassifierTraining, Parameter(name="
         from napari_centermask.deploy.classifier_export import export_classifier
         from napari_centermask.training.run.classifier import train_classifier as train
     except ImportError as error:
-        raise MissingExtra(f"Training needs PyTorch ({error}): pip install 'napari-centermask[train]'") from error
+        raise MissingExtra(f"Training needs PyTorch ({error}): {how_to_install('train')}") from error
     model, card = train(settings, name=name)
     difference = export_classifier(model, card, settings.out)
     cells = ", ".join(f"{n} {kind}" for kind, n in card.training["cells"].items())

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from napari_centermask.core.errors import MissingExtra, UserError
+from napari_centermask.core.extras import how_to_install
 from napari_centermask.engines.graphs import CARD_KEY
 from napari_centermask.io.whole_file import whole_files
 from napari_centermask.models.families import family_of
@@ -86,7 +87,7 @@ def export(model: nn.Module, card: ModelCard, folder: Path, *, name: str | None 
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise MissingExtra(f"Export needs {error.name}: pip install 'napari-centermask[train,onnx]'") from error
+        raise MissingExtra(f"Export needs {error.name}: {how_to_install('train')}") from error
     name = name or card.name
     model = copy.deepcopy(model).float().cpu().eval()
     family = family_of(card)

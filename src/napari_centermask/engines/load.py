@@ -8,9 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from napari_centermask.core.errors import BadModel, BadSettings, MissingExtra
+from napari_centermask.core.extras import how_to_install
 from napari_centermask.engines import AnyEngine
+from napari_centermask.engines.devices import cuda_works
 from napari_centermask.engines.ensemble import AnySegmenter, Ensemble
-from napari_centermask.engines.onnx import cuda_works, import_runtime
+from napari_centermask.engines.onnx import import_runtime
 from napari_centermask.models.families import family_of
 from napari_centermask.models.store.zoo import ModelFiles, find_model, graph_suffix
 from napari_centermask.settings import SegmentSettings
@@ -128,7 +130,5 @@ def _load_torch(files: ModelFiles, device: str, threads: int | None) -> AnyEngin
     try:
         from napari_centermask.engines.torch import load
     except ImportError as error:
-        raise MissingExtra(
-            f"The engine 'torch' needs PyTorch ({error}): pip install 'napari-centermask[train]'"
-        ) from error
+        raise MissingExtra(f"The engine 'torch' needs PyTorch ({error}): {how_to_install('train')}") from error
     return load(files.weights, device=device, threads=threads)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,21 +9,13 @@ from typing import Any
 import numpy as np
 
 from napari_centermask.core.errors import BadSettings, MissingExtra
+from napari_centermask.core.extras import how_to_install, how_to_use_gpu
 from napari_centermask.engines import Features
+from napari_centermask.engines.devices import cuda_works
 from napari_centermask.engines.graphs import DENSE_INPUT, LOCATIONS, MAPS_OUTPUT, ROI_OUTPUTS, dense_outputs, roi_feed
 from napari_centermask.models.store.card import ModelCard
 
 _NO_CUDA = "ONNX Runtime cannot use CUDA: {why}. Find the remedy with: napari-centermask doctor"
-
-
-def cuda_works() -> bool:
-    """Whether a CUDA driver can be loaded; checked first, as ONNX Runtime prints errors if it cannot."""
-    name = "nvcuda.dll" if os.name == "nt" else "libcuda.so.1"
-    try:
-        ctypes.CDLL(name)
-    except OSError:
-        return False
-    return True
 
 
 def import_runtime() -> ModuleType:
@@ -40,8 +30,8 @@ def import_runtime() -> ModuleType:
         import onnxruntime
     except ImportError as error:
         raise MissingExtra(
-            f"The engine 'onnx' needs ONNX Runtime ({error}): pip install 'napari-centermask[onnx]', "
-            "or 'napari-centermask[gpu]' for an NVIDIA GPU; never both."
+            f"The engine 'onnx' needs ONNX Runtime ({error}): {how_to_install('onnx')}. "
+            f"With an NVIDIA GPU: {how_to_use_gpu()}"
         ) from error
     if not hasattr(onnxruntime, "InferenceSession"):
         raise MissingExtra(
@@ -141,7 +131,7 @@ def _providers(runtime: ModuleType, device: str) -> list[str | tuple[str, dict[s
         if device.startswith("cuda"):
             raise BadSettings(
                 f"device={device!r} needs CUDA, but this machine has no CUDA driver or no onnxruntime-gpu. "
-                "Use device cpu, or pip install 'napari-centermask[gpu]'."
+                f"Use device cpu, or: {how_to_use_gpu()}"
             )
         return ["CPUExecutionProvider"]
     if hasattr(runtime, "preload_dlls"):

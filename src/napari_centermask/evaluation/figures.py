@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_centermask.core.errors import MissingExtra
+from napari_centermask.core.extras import how_to_install
 from napari_centermask.evaluation.viability import Judged, curves_of
 from napari_centermask.io.whole_file import whole_file
 
@@ -61,7 +62,7 @@ def blank(width: float, height: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingExtra("Drawing figures needs matplotlib: pip install 'napari-centermask[figures]'") from error
+        raise MissingExtra(f"Drawing figures needs matplotlib: {how_to_install('figures')}") from error
     return Figure(figsize=(width, height), layout="constrained")
 
 

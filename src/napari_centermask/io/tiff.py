@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from napari_centermask.core.errors import BadImage, MissingExtra
+from napari_centermask.core.extras import how_to_install
 from napari_centermask.io import colours
 from napari_centermask.io.axes import complete_axes, given_axes
 from napari_centermask.io.image_data import ImageData, check_memory, zeros
@@ -174,7 +175,7 @@ def _check_codec(path: Path, series: tifffile.TiffPageSeries) -> None:
         name = getattr(compression, "name", compression)
         if "imagecodecs" in str(error):
             raise MissingExtra(
-                f"{path.name} is compressed with {name}, which needs imagecodecs: pip install 'napari-centermask[formats]'. "
+                f"{path.name} is compressed with {name}, which needs imagecodecs: {how_to_install('formats')}. "
                 "Or save it without compression."
             ) from error
         raise BadImage(

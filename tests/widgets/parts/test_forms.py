@@ -35,3 +35,13 @@ def test_a_value_below_the_least_is_refused_in_words(form):
     typed(form, "tile", "32")
     with pytest.raises(BadSettings, match="greater than or equal to 64"):
         form.value()
+
+
+def test_choices_are_offered_and_a_value_from_another_computer_is_kept(qtbot):
+    form = SettingsForm(TrainSettings, ["device"], choices={"device": ("auto", "cpu")})
+    qtbot.addWidget(form)
+    assert form.rows["device"].control.choices == ("auto", "cpu")
+    form.set_value({"device": "cuda:1"})
+    assert form.value() == {"device": "cuda:1"}
+    form.set_value({"device": "cpu"})
+    assert form.value() == {"device": "cpu"}

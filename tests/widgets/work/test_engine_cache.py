@@ -12,3 +12,11 @@ def test_cells_are_found_under_the_name_that_the_model_is_installed_with(engine,
     engine_cache.cached_engine(SegmentSettings(model="mine"))
     assert loaded[0].card.name == "mine"
     assert files.card.name == "fake"
+
+
+def test_a_gpu_is_used_by_onnx_runtime_as_torch_cannot_run_here(engine, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(engine_cache, "load_engine", lambda files, **kwargs: loaded.append(kwargs) or engine)
+    engine_cache.cached_engine(SegmentSettings(model="nuclei", device="cuda"))
+    assert loaded[0]["engine"] == "onnx"
+    assert loaded[0]["device"] == "cuda"

@@ -21,6 +21,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from napari_centermask.core.errors import MissingExtra
+from napari_centermask.core.extras import how_to_install
 from napari_centermask.core.progress import Advance, counting, silent
 from napari_centermask.core.result import Result
 from napari_centermask.io.formats import fields
@@ -49,7 +50,7 @@ def _roifile() -> Any:
     try:
         import roifile
     except ImportError:
-        raise MissingExtra("ImageJ ROIs need the package roifile: pip install 'napari-centermask[formats]'") from None
+        raise MissingExtra(f"ImageJ ROIs need the package roifile: {how_to_install('formats')}") from None
     logging.getLogger("roifile").setLevel(logging.CRITICAL)  # its warnings repeat our error
     return roifile
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from napari_centermask.core.compose import from_label_image, pack_planes
 from napari_centermask.core.errors import BadAnnotations, BadImage, MissingExtra
+from napari_centermask.core.extras import how_to_install
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.progress import Advance, counting, silent
 from napari_centermask.core.result import Index, Result
@@ -39,7 +40,7 @@ def _zarr() -> Any:
     try:
         import zarr
     except ImportError:
-        raise MissingExtra("OME-Zarr needs the package zarr: pip install 'napari-centermask[formats]'") from None
+        raise MissingExtra(f"OME-Zarr needs the package zarr: {how_to_install('formats')}") from None
     return zarr
 
 

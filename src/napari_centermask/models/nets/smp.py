@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from napari_centermask.core.errors import MissingExtra
+from napari_centermask.core.extras import how_to_install
 from napari_centermask.settings import UNetSettings
 
 CLASSES = {"unet": "Unet", "unet++": "UnetPlusPlus", "fpn": "FPN", "deeplabv3+": "DeepLabV3Plus"}
@@ -32,7 +33,7 @@ def make_smp(settings: UNetSettings) -> nn.Module:
     except ImportError as error:
         raise MissingExtra(
             f"The architecture '{settings.architecture}' needs segmentation-models-pytorch: "
-            "pip install 'napari-centermask[train,unet]'. Or choose architecture plain."
+            f"{how_to_install('train', 'unet')}. Or choose architecture plain."
         ) from error
     make = getattr(smp, CLASSES[settings.architecture])
     if settings.encoder not in smp.encoders.get_encoder_names():

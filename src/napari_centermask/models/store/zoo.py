@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_centermask.core.errors import BadModel
+from napari_centermask.core.extras import how_to_install
 from napari_centermask.models.families import family_of, graph_names
 from napari_centermask.models.store.card import ModelCard, check_shapes
 from napari_centermask.models.store.headers import CARD_KEY, Header, read_onnx, read_safetensors
@@ -213,7 +214,7 @@ def _add_reference(path: Path, name: str | None, complete: Callable[[ModelFiles]
     except ImportError as error:
         from napari_centermask.core.errors import MissingExtra
 
-        raise MissingExtra(f"Reading {path.suffix} needs PyTorch: pip install 'napari-centermask[train]'") from error
+        raise MissingExtra(f"Reading {path.suffix} needs PyTorch: {how_to_install('train')}") from error
     state, card = convert_reference(path)
     card = card.model_copy(update={"name": name or card.name})
     network = build_model(card.model)

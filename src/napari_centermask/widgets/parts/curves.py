@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 
+from napari_centermask.core.extras import how_to_install
 from napari_centermask.widgets.parts.control import control
 from napari_centermask.widgets.parts.pickers import show_control
 from napari_centermask.widgets.work.run_state import Curve
@@ -27,7 +28,7 @@ _COLOURS = ("#4c9be8", "#e8794c", "#5cc27f", "#c95cc2", "#e8c84c", "#5cc2c2", "#
 KNOWN = "AP: on the validation images. AP known: on images like those of the start model; a fall means forgetting."
 OVER_TIME = "Draw over minutes of training instead of steps; evaluations are not counted."
 NO_TIMES = "Nothing recorded when this training made its steps."
-WITHOUT = "Curves need pyqtgraph: pip install 'napari-centermask[train]'"
+WITHOUT = f"Curves need pyqtgraph: {how_to_install('train')}"
 
 
 class Curves(QWidget):

@@ -17,6 +17,7 @@ from napari_centermask.settings import Settings
 from napari_centermask.widgets.parts.layout import show_row
 
 if TYPE_CHECKING:
+    from magicgui.widgets import ComboBox
     from magicgui.widgets.bases import ValueWidget
 
 _LABELS = {"nms": "Box NMS", "soft_nms": "Soft NMS", "mask_nms": "Mask NMS", "max_detections": "Most per tile"}
@@ -104,6 +105,7 @@ class _Row:
     def __init__(self, name: str, field: FieldInfo, *, choices: tuple[str, ...] | None) -> None:
         from magicgui.widgets import CheckBox, create_widget
 
+        self._choices = choices or ()
         self.optional, kind = _without_none(field.annotation)
         options: dict[str, Any] = {"tooltip": field.description or ""}
         if kind in (int, float):
@@ -132,6 +134,9 @@ class _Row:
         return None if self.optional and value == 0 else value
 
     def set_value(self, value: object) -> None:
+        if self._choices and value not in self._choices:  # from a file, perhaps of another computer
+            self._choices = (*self._choices, str(value))
+            cast("ComboBox", self.control).choices = self._choices
         self.control.value = 0 if value is None else value
 
     def explain(self, why_idle: str) -> None:

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_centermask.engines.devices import devices_in_napari, engines_in_napari
 from napari_centermask.models.families import family_of
 from napari_centermask.models.idle_settings import idle_in_segmentation, specific_fields
 from napari_centermask.settings import SegmentSettings
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from napari_centermask.models.store.card import ModelCard
 
 _ADVANCED = ("engine", "device", "tile", "overlap", "percentiles", "min_area", "mask_nms", *specific_fields())
-# torch must not enter this process; see engine_cache.
-_ENGINES = {"engine": ("auto", "openvino", "onnx")}
 
 
 class ImageBox(QWidget):
@@ -144,7 +143,9 @@ class AdvancedBox(QWidget):
         from superqt import QCollapsible
 
         super().__init__()
-        self.form = SettingsForm(SegmentSettings, _ADVANCED, choices=_ENGINES)
+        self.form = SettingsForm(
+            SegmentSettings, _ADVANCED, choices={"engine": engines_in_napari(), "device": devices_in_napari()}
+        )
         fold = QCollapsible("Advanced")
         fold.setDuration(0)
         fold.addWidget(self.form)

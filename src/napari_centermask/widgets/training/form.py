@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.engines.devices import devices_for_training
 from napari_centermask.models.idle_settings import idle_in_training
 from napari_centermask.settings import AugmentSettings, InstanceLossSettings, LossSettings, Settings, TrainSettings
 from napari_centermask.widgets.parts.forms import SettingsForm
@@ -42,7 +43,7 @@ class TrainForm(QWidget):
         super().__init__()
         self._settings: TrainSettings | None = None
         self._shown: dict[str, Any] = {}
-        self.training = SettingsForm(TrainSettings, shown_fields())
+        self.training = SettingsForm(TrainSettings, shown_fields(), choices={"device": devices_for_training()})
         self.groups = {name: SettingsForm(kind, kind.model_fields) for name, (_, kind) in _GROUPS.items()}
         self.boxes = {name: self._box(name) for name in _GROUPS}
         layout = QVBoxLayout(self)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from napari_centermask.core.errors import BadModel, BadSettings, MissingExtra
+from napari_centermask.core.errors import BadModel, MissingExtra
 from napari_centermask.engines.load import load_engine
 from napari_centermask.models.store.zoo import ModelFiles, find_model
 from napari_centermask.settings import SegmentSettings
@@ -31,10 +31,12 @@ def cached_engine(settings: SegmentSettings) -> AnyEngine:
     key = files.name, stamp, settings.engine, settings.device
     if key not in _ENGINES:
         _refuse_torch(settings, files)
+        # `load_engine` may take torch for a GPU.
+        runtime = "onnx" if settings.engine == "auto" and settings.device.startswith("cuda") else settings.engine
         # Cells have the name that users see; the card keeps the one that the model was trained under.
         named = replace(files, card=files.card.model_copy(update={"name": files.name}))
         notes: list[str] = []
-        engine = load_engine(named, engine=settings.engine, device=settings.device, say=notes.append)
+        engine = load_engine(named, engine=runtime, device=settings.device, say=notes.append)
         while len(_ENGINES) >= _MOST:
             del _ENGINES[next(iter(_ENGINES))]
         _ENGINES[key] = engine, notes
@@ -54,10 +56,6 @@ def _refuse_torch(settings: SegmentSettings, files: ModelFiles) -> None:
     if files.graphs is None:
         raise BadModel(
             f"'{files.name}' has only weights; napari needs its graphs. Make them with: napari-centermask export {files.name}"
-        )
-    if settings.engine == "auto" and settings.device.startswith("cuda"):
-        raise BadSettings(
-            f"The device '{settings.device}' needs the engine 'onnx' inside napari. Choose it under Advanced."
         )
     if settings.engine == "auto" and not any(find_spec(name) for name in ("openvino", "onnxruntime")):
         raise MissingExtra(f"Segmenting inside napari needs OpenVINO or ONNX Runtime. {remedy}")

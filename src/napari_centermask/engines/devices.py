@@ -1,0 +1,62 @@
+"""Engines and devices that can work here, found without loading any of them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+from napari_centermask.core.extras import is_installed
+
+PACKAGES = {"openvino": "openvino", "onnx": "onnxruntime", "torch": "torch"}
+"""Engines, and the modules that they need."""
+
+
+def cuda_works() -> bool:
+    """Whether a CUDA driver can be loaded; checked first, as ONNX Runtime prints errors if it cannot."""
+    return _driver() is not None
+
+
+def count_gpus() -> int:
+    """Number of NVIDIA GPUs that the driver shows; 0 without a driver."""
+    driver = _driver()
+    number = ctypes.c_int(0)
+    if driver is None or driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(number)):
+        return 0
+    return number.value
+
+
+def engines_in_napari() -> tuple[str, ...]:
+    """What the setting `engine` can be inside napari, where torch must not be loaded (docs/architecture.md)."""
+    return ("auto", *(name for name in ("openvino", "onnx") if find_spec(PACKAGES[name]) is not None))
+
+
+def devices_in_napari() -> tuple[str, ...]:
+    """What the setting `device` can be for a segmentation inside napari: with GPUs only if ONNX Runtime is made for them."""
+    return ("auto", "cpu", *(_gpus() if is_installed("onnxruntime-gpu") else ()))
+
+
+def devices_for_training() -> tuple[str, ...]:
+    """What the setting `device` can be for a training: with GPUs only if torch is made for them."""
+    return ("auto", "cpu", *(_gpus() if torch_has_cuda() else ()))
+
+
+def torch_has_cuda() -> bool:
+    """Whether the torch that is installed is made for CUDA, by its version, so that it needs not be imported."""
+    try:
+        return not version("torch").endswith("+cpu")
+    except PackageNotFoundError:
+        return False
+
+
+def _gpus() -> tuple[str, ...]:
+    n = count_gpus()
+    return ("cuda",) * (n == 1) or tuple(f"cuda:{k}" for k in range(n))
+
+
+def _driver() -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return None
