@@ -25,8 +25,8 @@ $(READY): pyproject.toml constraints.txt scripts/system_packages.sh
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@# uv takes a minute where pip takes several; pip does it where uv cannot.
 	$(BIN)/python -m pip install -q -c constraints.txt uv || echo "uv is not available here; using pip."
-	if test -x $(BIN)/uv && $(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[all,test]'; then :; \
-	else $(BIN)/python -m pip install -q -c constraints.txt -e '.[all,test]'; fi
+	if test -x $(BIN)/uv && $(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[all,test,test-plugins]'; then :; \
+	else $(BIN)/python -m pip install -q -c constraints.txt -e '.[all,test,test-plugins]'; fi
 	touch $(READY)
 
 demo: setup
@@ -75,7 +75,7 @@ BINDINGS := PySide6 PyQt5
 test-bindings: setup
 	for binding in $(BINDINGS); do \
 	  env=.venv-$$binding; test -x $$env/bin/python || $(PYTHON) -m venv $$env; \
-	  $(BIN)/uv pip install -q --python $$env/bin/python -c constraints.txt -e '.[figures,formats,onnx,test]' "napari>=0.6" pyqtgraph $$binding; \
+	  $(BIN)/uv pip install -q --python $$env/bin/python -c constraints.txt -e '.[figures,formats,onnx,test,test-plugins]' "napari>=0.6" pyqtgraph $$binding; \
 	  $(MAKE) --no-print-directory test-gui BIN=$$env/bin; \
 	done
 

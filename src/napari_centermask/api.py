@@ -156,7 +156,8 @@ class Cells:
         Parameters
         ----------
         format
-            "coco", "labels", "imagej", "geojson", "cellpose" or "ome-zarr"; by default it follows from the name.
+            "coco", "labels", "imagej", "geojson", "cellpose", "ome-zarr" (0.4) or "ome-zarr-0.5"; by default it follows from
+            the name.
 
         Returns
         -------
@@ -255,20 +256,23 @@ def _named_axes(image: Any, axes: str | None, name: str) -> ImageData:
     return ImageData(data, guessed, name, note=note)
 
 
-def read_cells(path: str | Path, format: str | None = None) -> list[Cells]:
+def read_cells(path: str | Path, format: str | None = None, *, labels: Sequence[str] | None = None) -> list[Cells]:
     """The cells of a file in any format, one item for each image.
 
     Parameters
     ----------
     path
         COCO, a label image, ImageJ ROIs, GeoJSON, Cellpose's file, OME-Zarr, LabelMe or YOLO, or a folder of them.
+    labels
+        Names of the label images to read from an OME-Zarr; by default all, each as a category.
 
     Raises
     ------
     BadAnnotations
         If the file cannot be read.
     """
-    _, reading = read_files(Path(path), format_named(format, to_read=True) if format else None)
+    of = format_named(format, to_read=True) if format else None
+    _, reading = read_files(Path(path), of, labels=labels)
     return [Cells(result) for result in reading.results]
 
 

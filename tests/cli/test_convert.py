@@ -29,9 +29,9 @@ def coco(tmp_path, cells):
     return path
 
 
-@pytest.mark.parametrize("to", ["imagej", "geojson", "ome-zarr"])
+@pytest.mark.parametrize("to", ["imagej", "geojson", "ome-zarr", "ome-zarr-0.5"])
 def test_there_and_back_again_is_equal_to_the_bit(coco, tmp_path, to, capsys):
-    pytest.importorskip({"imagej": "roifile", "ome-zarr": "zarr"}.get(to, "json"))
+    pytest.importorskip({"imagej": "roifile", "ome-zarr": "zarr", "ome-zarr-0.5": "zarr"}.get(to, "json"))
     assert cli.run(["convert", str(coco), str(tmp_path / "there"), "--to", to]) == 0
     assert cli.run(["convert", str(tmp_path / "there"), str(tmp_path / "back.json"), "--from", to]) == 0
     before = {r.file_name.split("/")[-1]: r for r in read_coco(coco)}
@@ -197,7 +197,7 @@ def test_a_full_disk_spares_what_fits_into_a_conversion(masks, tmp_path, monkeyp
 
 @pytest.mark.parametrize("to", FORMATS)
 def test_reading_and_writing_count_up_to_all_cells(tmp_path, cells, to):
-    pytest.importorskip({"imagej": "roifile", "ome-zarr": "zarr"}.get(to, "json"))
+    pytest.importorskip({"imagej": "roifile", "ome-zarr": "zarr", "ome-zarr-0.5": "zarr"}.get(to, "json"))
     result, format = Result((256, 256), name="a.png"), FORMATS[to]
     result.put((), cells(n=10, overlap=0), keep_ids=True)
     written, read = [], []
@@ -218,7 +218,7 @@ def test_a_folder_counts_its_files_and_all_cells(coco, tmp_path):
 
 @pytest.mark.parametrize("to", FORMATS)
 def test_stopping_midway_leaves_nothing_half_written(coco, tmp_path, monkeypatch, to):
-    pytest.importorskip({"imagej": "roifile", "ome-zarr": "zarr"}.get(to, "json"))
+    pytest.importorskip({"imagej": "roifile", "ome-zarr": "zarr", "ome-zarr-0.5": "zarr"}.get(to, "json"))
     (result, _) = FORMATS["coco"].read(coco).results
     target = tmp_path / "out" / f"a{FORMATS[to].ending}"
 

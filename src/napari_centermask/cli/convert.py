@@ -23,13 +23,14 @@ def convert(
     from_: Annotated[str | None, Parameter(name="--from")] = None,
     to: str | None = None,
     images: Path | None = None,
+    labels: list[str] | None = None,
     shown: Flag = False,
     overwrite: Flag = False,
     json: Flag = False,
 ) -> int:
     """Convert cells from one format to another.
 
-    Formats: coco, labels, imagej, cellpose, geojson, ome-zarr. A COCO file holds many images; the other formats
+    Formats: coco, labels, imagej, cellpose, geojson, ome-zarr, ome-zarr-0.5. A COCO file holds many images; the other formats
     have one file per image, and several images go into a folder.
 
     For example:
@@ -52,6 +53,8 @@ def convert(
         Format of the target; guessed from its name by default.
     images
         Folder of the images, for their names and sizes; by default looked for beside the source.
+    labels
+        Names of the label images to read from an OME-Zarr; by default all, each as a category.
     shown
         Leave out rejected cells and those below the score of their result.
     overwrite
@@ -68,7 +71,11 @@ def convert(
     unit = "files" if source.is_dir() and source.suffix != ".zarr" else "cells"
     with working(f"Reading {source.name}", unit) as advance:
         given, reading = read_files(
-            source, format_named(from_, to_read=True) if from_ else None, images=images, advance=advance
+            source,
+            format_named(from_, to_read=True) if from_ else None,
+            images=images,
+            labels=labels,
+            advance=advance,
         )
     results = [only_shown(r) for r in reading.results] if shown else list(reading.results)
     loss = wanted.loss(results)

@@ -27,6 +27,7 @@ def measure(
     out: Path = Path("measurements.csv"),
     images: Path | None = None,
     from_: Annotated[str | None, Parameter(name="--from")] = None,
+    labels: list[str] | None = None,
     channel_names: list[str] | None = None,
     background: str = "ring",
     ring_gap: int = 2,
@@ -59,6 +60,8 @@ def measure(
         Folder of the images; by default looked for beside the cells.
     from_
         Format of the cells; guessed from the name by default.
+    labels
+        Names of the label images to read from an OME-Zarr; by default all, each as a category.
     channel_names
         Names of the channels, in order; by default those of the file, or channel0, channel1 ...
     background
@@ -84,7 +87,8 @@ def measure(
 
     ground = Background(background, ring_gap, ring_width)
     check_free([out, counts_path(out)], overwrite=overwrite, inputs=[cells])
-    _, reading = read_files(cells, format_named(from_, to_read=True) if from_ else None, images=images)
+    of = format_named(from_, to_read=True) if from_ else None
+    _, reading = read_files(cells, of, images=images, labels=labels)
     for note in reading.notes:
         notice(note)
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"), but=(BadSettings,))

@@ -9,7 +9,7 @@ from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Result
 from napari_centermask.io.formats import FORMATS
 
-NEEDS = {"imagej": "roifile", "ome-zarr": "zarr"}
+NEEDS = {"imagej": "roifile", "ome-zarr": "zarr", "ome-zarr-0.5": "zarr"}
 """Packages without which a format is left out."""
 STATUSES = ("accepted", "rejected", "predicted", "corrected")
 

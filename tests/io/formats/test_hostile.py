@@ -99,7 +99,7 @@ def files(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("good")
     made = {}
     for name, format in FORMATS.items():
-        made[name] = folder / f"a{format.ending}"
+        made[name] = folder / name / f"a{format.ending}"
         try:
             format.write(made[name], [some_cells()])
         except UserError:
@@ -160,19 +160,20 @@ def test_cellpose_dictionaries_of_anything(data, tmp_path):
     read_or_refuse("cellpose", path)
 
 
+@pytest.mark.parametrize("name", ["ome-zarr", "ome-zarr-0.5"])
 @settings(hostile, max_examples=30)
 @given(data=st.data())
-def test_any_metadata_of_ome_zarr(data, files, tmp_path):
+def test_any_metadata_of_ome_zarr(name, data, files, tmp_path):
     pytest.importorskip("zarr")
     import shutil
 
     path = tmp_path / "x.ome.zarr"
     shutil.rmtree(path, ignore_errors=True)
-    shutil.copytree(files["ome-zarr"], path)
-    described = sorted(p for p in path.rglob(".z*"))
+    shutil.copytree(files[name], path)
+    described = sorted(p for p in path.rglob("*") if p.name.startswith(".z") or p.name == "zarr.json")
     chosen = data.draw(st.sampled_from(described))
     chosen.write_text(json.dumps(mutated(data.draw, json.loads(chosen.read_text()))), encoding="utf-8")
-    read_or_refuse("ome-zarr", path)
+    read_or_refuse(name, path)
 
 
 def bounded(action) -> None:

@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.errors import BadAnnotations, BadSettings
 from napari_centermask.io.formats import FORMATS
-from napari_centermask.io.formats.files import read_files
+from napari_centermask.io.formats.files import read_files, write_files
 
 zarr = pytest.importorskip("zarr")
 
@@ -43,19 +43,102 @@ def test_the_one_image_of_bioformats2raw_is_read(shared):
     assert len(list(reading.results[0])) > 0
 
 
-def test_several_images_are_named_with_the_way(tmp_path, shared):
+def test_several_images_of_bioformats2raw_are_read_each_by_its_name(tmp_path, shared):
     shutil.copytree(shared / "faults" / "bf2raw" / "x.zarr", tmp_path / "x.zarr")
     shutil.copytree(tmp_path / "x.zarr" / "0", tmp_path / "x.zarr" / "1")
-    with pytest.raises(BadAnnotations, match=r"holds 2 images.*x.zarr/0"):
-        read_files(tmp_path / "x.zarr")
-    _, reading = read_files(tmp_path / "x.zarr" / "1")
-    assert len(list(reading.results[0])) > 0
+    _, reading = read_files(tmp_path / "x.zarr")
+    assert [r.name for r in reading.results] == ["x/0", "x/1"]
+    _, one = read_files(tmp_path / "x.zarr" / "1")
+    assert [r.name for r in one.results] == ["x/1"]
+    assert len(list(one.results[0])) > 0
 
 
-def test_a_plate_is_named_with_the_way(tmp_path):
+def plate(path, version, **labels_of_field):
+    """A plate with the wells A/1 and B/2, each with fields 0 and 1; `labels_of_field` by `A1_0`, names of label images."""
+    root = zarr.open_group(store=str(path), mode="w", zarr_format=2 if version == "0.4" else 3)
+    describe(
+        root, version, {"plate": {"version": version, "wells": [{"path": "A/1"}, {"path": "B/2"}, {"path": "C/3"}]}}
+    )
+    for row, column in (("A", "1"), ("B", "2")):
+        well = root.create_group(f"{row}/{column}")
+        describe(well, version, {"well": {"version": version, "images": [{"path": "0"}, {"path": "1"}]}})
+        for field in ("0", "1"):
+            image = well.create_group(field)
+            describe(image, version, {"multiscales": [{"datasets": [{"path": "0"}]}]})
+            add_array(image, "0", np.zeros((20, 20), np.uint8))
+            names = labels_of_field.get(f"{row}{column}_{field}", ())
+            if names:
+                group = image.create_group("labels")
+                describe(group, version, {"labels": list(names)})
+                for n, name in enumerate(names):
+                    label = group.create_group(name)
+                    describe(label, version, {"multiscales": [{"datasets": [{"path": "0"}]}], "image-label": {}})
+                    add_array(label, "0", square(n))
+    return path
+
+
+def describe(group, version, values):
+    group.attrs.update(values if version == "0.4" else {"ome": {"version": version, **values}})
+
+
+def square(n):
+    values = np.zeros((20, 20), np.int32)
+    values[2 : 6 + n, 2 : 6 + n] = 1
+    return values
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_all_fields_of_a_plate_with_labels_are_read(tmp_path, version):
+    path = plate(tmp_path / "p.ome.zarr", version, A1_0=["nuclei"], B2_1=["nuclei", "cells"])
+    _, reading = read_files(path)
+    assert [r.name for r in reading.results] == ["p/A/1/0", "p/B/2/1"]
+    first, second = reading.results
+    assert first.categories == second.categories == {1: "nuclei", 2: "cells"}
+    assert [(c.category, c.area) for c in first] == [(1, 16)]
+    assert [(c.category, c.area) for c in second] == [(1, 16), (2, 25)]
+    assert "2 of 4 images have no labels to read" in " ".join(reading.notes)
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_well_and_a_field_of_a_plate_are_read_alone(tmp_path, version):
+    path = plate(tmp_path / "p.zarr", version, A1_0=["nuclei"], A1_1=["nuclei"], B2_1=["nuclei"])
+    for part, names in {
+        "A/1": ["p/A/1/0", "p/A/1/1"],
+        "B/2/1": ["p/B/2/1"],
+        "B/2/1/labels/nuclei": ["p/B/2/1"],
+    }.items():
+        _, reading = read_files(path / part)
+        assert [r.name for r in reading.results] == names
+
+
+def test_the_fields_of_a_plate_become_a_file_each(tmp_path):
+    path = plate(tmp_path / "p.zarr", "0.5", A1_0=["nuclei"], B2_0=["nuclei"])
+    _, reading = read_files(path)
+    written = write_files(tmp_path / "out", reading.results, FORMATS["geojson"])
+    assert sorted(p.name for p in written) == ["p_A_1_0.geojson", "p_B_2_0.geojson"]
+
+
+def test_label_images_are_chosen_by_name(tmp_path):
+    path = image(tmp_path / "a.zarr", "cytoplasm", "nuclei")
+    _, reading = read_files(path, labels=["nuclei"])
+    (result,) = reading.results
+    assert [(result.categories[c.category], c.area) for c in result] == [("cell", 25)]
+    assert not reading.notes
+    with pytest.raises(BadAnnotations, match=r"no label image yeast\. Choose from: cytoplasm, nuclei"):
+        read_files(path, labels=["yeast"])
+
+
+def test_only_ome_zarr_has_label_images_to_choose_from(tmp_path):
+    (tmp_path / "a.geojson").write_text('{"type": "FeatureCollection", "features": []}')
+    with pytest.raises(BadSettings, match="Leave out --labels"):
+        read_files(tmp_path / "a.geojson", labels=["nuclei"])
+
+
+@pytest.mark.parametrize("way", ["../other", "/etc", "A/../../x", ""])
+def test_a_plate_that_leads_out_of_its_folder_is_refused(tmp_path, way):
     root = zarr.open_group(store=str(tmp_path / "p.zarr"), mode="w", zarr_format=2)
-    root.attrs["plate"] = {"wells": [{"path": "A/1"}]}
-    with pytest.raises(BadAnnotations, match=r"is a plate.*p.zarr/A/1/0"):
+    root.attrs["plate"] = {"wells": [{"path": way}]}
+    with pytest.raises(BadAnnotations, match="outside the folder"):
         read_files(tmp_path / "p.zarr")
 
 
@@ -69,26 +152,6 @@ def test_several_label_images_become_categories_and_it_is_said(tmp_path):
     (result,) = reading.results
     assert {result.categories[c.category]: c.area for c in result} == {"cytoplasm": 16, "nuclei": 25}
     assert "cytoplasm, nuclei" in " ".join(reading.notes)
-
-
-def test_ome_zarr_labels_are_flat_and_described(tmp_path, result):
-    zarr = pytest.importorskip("zarr")
-    before = result((2, 3))
-    FORMATS["ome-zarr"].write(tmp_path / "x.ome.zarr", [before])
-    labels = zarr.open_group(str(tmp_path / "x.ome.zarr"), mode="r")["labels"]
-    names = labels.attrs["labels"]
-    assert len(names) > 1
-    seen = set()
-    for name in names:
-        about = labels[name].attrs
-        (scale,) = about["multiscales"]
-        assert [a["name"] for a in scale["axes"]] == ["t", "z", "y", "x"]
-        array = labels[name][scale["datasets"][0]["path"]]
-        assert array.shape == (2, 3, 120, 140)
-        values = set(np.unique(array[:]).tolist()) - {0}
-        assert values == {p["label-value"] for p in about["image-label"]["properties"]}
-        seen |= values
-    assert seen == {c.id for c in before}
 
 
 def test_ome_zarr_of_other_programs_is_read(tmp_path):
@@ -128,9 +191,9 @@ def test_a_label_image_without_attributes_is_read(tmp_path):
     assert len(reading.results[0]) == 1
 
 
-def test_a_well_and_a_single_array_are_explained(tmp_path):
+def test_an_empty_well_and_a_single_array_are_explained(tmp_path):
     zarr.open_group(store=str(tmp_path / "w.zarr"), mode="w", zarr_format=2).attrs["well"] = {"images": []}
-    with pytest.raises(BadAnnotations, match=r"Choose one of them: w\.zarr/0"):
+    with pytest.raises(BadAnnotations, match=r"w\.zarr has no labels"):
         read_files(tmp_path / "w.zarr")
     array = zarr.create_array(store=str(tmp_path / "a.zarr"), shape=(4, 4), dtype="int32", zarr_format=2)
     array[:] = 1

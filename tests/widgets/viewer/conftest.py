@@ -10,7 +10,7 @@ import pytest
 from napari_centermask.io.formats import FORMATS
 
 sys.path.insert(0, str(Path(__file__).parent))
-NEEDS = {"imagej": "roifile", "ome-zarr": "zarr"}
+NEEDS = {"imagej": "roifile", "ome-zarr": "zarr", "ome-zarr-0.5": "zarr"}
 
 
 @pytest.fixture(params=FORMATS)

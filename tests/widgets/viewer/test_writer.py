@@ -13,7 +13,9 @@ from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.formats import FORMATS
 
 pytestmark = pytest.mark.usefixtures("plugin")
-ENDINGS = {"labels": ".tif", "cellpose": "_seg.npy", "imagej": ".zip", "geojson": ".geojson", "ome-zarr": ".zarr"}
+ENDINGS = {"labels": ".tif", "cellpose": "_seg.npy", "imagej": ".zip", "geojson": ".geojson"} | dict.fromkeys(
+    ("ome-zarr", "ome-zarr-0.5"), ".zarr"
+)
 
 
 @pytest.mark.parametrize("leading", [(), (2,)], ids=str)

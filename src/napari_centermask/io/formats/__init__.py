@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from napari_centermask.core.collection import paused_collection
+from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.progress import Advance, silent
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Format:
         Whether one file holds many images; otherwise each image has a file.
     keeps_ids
         Whether cells keep their ids.
+    version
+        The version of the format that is written; empty if there is only one.
     """
 
     name: str
@@ -53,14 +56,24 @@ class Format:
     exact: bool
     many: bool = False
     keeps_ids: bool = True
+    version: str = ""
 
-    def read(self, path: Path, *, images: Path | None = None, advance: Advance = silent) -> Reading:
+    def read(
+        self,
+        path: Path,
+        *,
+        images: Path | None = None,
+        labels: Sequence[str] | None = None,
+        advance: Advance = silent,
+    ) -> Reading:
         """Read one file.
 
         Parameters
         ----------
         images
             Folder of the images, for formats that do not store the size of an image.
+        labels
+            Names of the label images to read, of those in an OME-Zarr; by default all.
         advance
             Called with the number of cells (of a stack of labels: planes) read so far, and of all.
 
@@ -68,11 +81,18 @@ class Format:
         ------
         BadAnnotations
             If it cannot be read, with the reason and what to do.
+        BadSettings
+            If label images are chosen in a format that has none.
         MissingExtra
             If the format needs a package that is not installed.
         """
+        if labels and self.module != "ome_zarr":
+            raise BadSettings(
+                f"{self.title} has no label images to choose from, only OME-Zarr has. Leave out --labels."
+            )
+        options = {"labels": labels} if labels else {}
         with paused_collection():
-            reading: Reading = self._module.read(Path(path), images, advance)
+            reading: Reading = self._module.read(Path(path), images, advance, **options)
         return reading
 
     def write(self, path: Path, results: Sequence[Result], *, advance: Advance = silent) -> None:
@@ -88,8 +108,9 @@ class Format:
         MissingExtra
             If the format needs a package that is not installed.
         """
+        options = {"version": self.version} if self.version else {}
         with paused_collection():
-            self._module.write(Path(path), results, advance)
+            self._module.write(Path(path), results, advance, **options)
 
     def loss(self, results: Sequence[Result]) -> Loss:
         """Count what writing would lose, without writing anything."""
@@ -108,7 +129,8 @@ _ALL = (
     Format("imagej", "ImageJ ROIs", "imagej", "_rois.zip", (".zip", ".roi"), exact=True),
     Format("cellpose", "Cellpose", "cellpose", "_seg.npy", ("_seg.npy",), exact=False, keeps_ids=False),
     Format("geojson", "QuPath GeoJSON", "geojson", ".geojson", (".geojson", ".geojson.gz", ".json.gz"), exact=True),
-    Format("ome-zarr", "OME-Zarr labels", "ome_zarr", ".ome.zarr", (".zarr",), exact=True),
+    Format("ome-zarr", "OME-Zarr labels", "ome_zarr", ".ome.zarr", (".zarr",), exact=True, version="0.4"),
+    Format("ome-zarr-0.5", "OME-Zarr 0.5 labels", "ome_zarr", ".ome.zarr", (".zarr",), exact=True, version="0.5"),
 )
 FORMATS = {f.name: f for f in _ALL}
 """Formats that are read and written, by name."""

@@ -16,6 +16,7 @@ from napari_centermask.io.formats import FORMATS, READABLE, Format
 from napari_centermask.io.formats.reading import Reading, find_image
 from napari_centermask.io.own_files import check_targets
 from napari_centermask.io.run_file import RunFile, open_run
+from napari_centermask.io.zarr_groups import is_zarr
 
 _SNIFF = 1 << 16  # bytes that tell a format: a choice, beyond the metadata that files begin with
 
@@ -73,7 +74,12 @@ def _json_format(path: Path) -> str:
 
 
 def read_files(
-    path: Path, format: Format | None = None, *, images: Path | None = None, advance: Advance = silent
+    path: Path,
+    format: Format | None = None,
+    *,
+    images: Path | None = None,
+    labels: Sequence[str] | None = None,
+    advance: Advance = silent,
 ) -> tuple[Format, Reading]:
     """Read a file, or all files of one format in a folder.
 
@@ -83,6 +89,8 @@ def read_files(
         By default, it follows from the names.
     images
         Folder of the images; by default beside the files.
+    labels
+        Names of the label images to read, of those in an OME-Zarr; by default all.
     advance
         Called with the number of cells read so far, and of all; of a folder, of files.
 
@@ -93,13 +101,13 @@ def read_files(
     """
     if not path.exists():
         raise BadAnnotations(f"{path} does not exist. Check the path.")
-    if not path.is_dir() or _is_zarr(path):
+    if not path.is_dir() or is_zarr(path):
         format = format or (FORMATS["ome-zarr"] if path.is_dir() else guess(path))
         if format is None:
             raise BadAnnotations(
                 f"The format of {path.name} is not clear. Choose it with --from: {', '.join(READABLE)}."
             )
-        return format, _with_files(format.read(path, images=images, advance=advance), [path], images)
+        return format, _with_files(format.read(path, images=images, labels=labels, advance=advance), [path], images)
     by_format = _files_in(path, format)
     if len(by_format) != 1:
         many = f"files of several formats ({', '.join(sorted(by_format))})" if by_format else "none"
@@ -110,7 +118,7 @@ def read_files(
     for n, file in enumerate(files):
         advance(n, len(files))
         with left_out.unless_done(file.name):
-            readings[file.name] = format.read(file, images=images)
+            readings[file.name] = format.read(file, images=images, labels=labels)
     advance(len(files), len(files))
     if not readings:
         raise BadAnnotations(left_out.sentences[0])
@@ -123,10 +131,6 @@ def _with_files(reading: Reading, files: Sequence[Path], images: Path | None) ->
     """The reading with the files that it came from, and the images that were found."""
     image_paths = (find_image(files[0], images, r.name) for r in reading.results)
     return replace(reading, files=(*files, *(p for p in image_paths if p is not None)))
-
-
-def _is_zarr(path: Path) -> bool:
-    return any((path / name).is_file() for name in (".zgroup", ".zattrs", ".zarray", "zarr.json"))
 
 
 def _files_in(folder: Path, format: Format | None) -> dict[str, list[Path]]:
@@ -245,7 +249,7 @@ def _stamp(path: Path) -> list[str | int]:
 def _targets(path: Path, results: Sequence[Result], format: Format) -> list[Path]:
     """The file for each result, or one for all."""
     folder = path.is_dir() or not path.suffix
-    if format.name == "ome-zarr":  # a file of this format is a folder
+    if format.module == "ome_zarr":  # a file of this format is a folder
         folder = not path.name.endswith(".zarr")
     if format.many:
         return [path / "annotations.json" if folder else path]

@@ -69,7 +69,8 @@ def chosen(path: str, filter: str) -> tuple[Path, str]:
         One of `filters`.
     """
     name, typed = filters().get(filter, "coco"), path.lower()
-    if not typed.endswith(_ENDINGS[name]):
+    is_zarr = name == "ome-zarr-0.5" and typed.endswith(".zarr")  # the ending is that of 0.4, too
+    if not typed.endswith(_ENDINGS[name]) and not is_zarr:
         known = [n for n, ending in _ENDINGS.items() if typed.endswith(ending)]
         loose = {".tif": "labels", ".tiff": "labels", ".zip": "imagej", ".npy": "cellpose", ".zarr": "ome-zarr"}
         known = known or [n for ending, n in loose.items() if typed.endswith(ending)]

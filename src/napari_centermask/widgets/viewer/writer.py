@@ -46,6 +46,7 @@ write_labels = partial(write_as, "labels")
 write_imagej = partial(write_as, "imagej")
 write_geojson = partial(write_as, "geojson")
 write_ome_zarr = partial(write_as, "ome-zarr")
+write_ome_zarr_05 = partial(write_as, "ome-zarr-0.5")
 
 
 def write_cellpose(path: str, data: object, attributes: dict[str, Any]) -> list[str]:
@@ -80,6 +81,7 @@ write_selected_labels = partial(write_selected, write_labels)
 write_selected_imagej = partial(write_selected, write_imagej)
 write_selected_geojson = partial(write_selected, write_geojson)
 write_selected_ome_zarr = partial(write_selected, write_ome_zarr)
+write_selected_ome_zarr_05 = partial(write_selected, write_ome_zarr_05)
 write_selected_cellpose = partial(write_selected, write_cellpose)
 
 
