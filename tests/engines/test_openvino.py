@@ -45,6 +45,7 @@ from napari_centermask.engines.openvino import compile_graph
 graphs = [compile_graph({str(nuclei.graphs[0])!r}, "cpu", 1) for _ in range(2)]
 while graphs:
     del graphs[0]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 try:
     signal.raise_signal(signal.SIGINT)
 except KeyboardInterrupt:

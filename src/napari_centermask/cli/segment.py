@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from napari_centermask.cli.flags import check_class_maps, check_segment_flags
 from napari_centermask.cli.output import check_free, check_writable, follow, notice, print_json, write_labels
 from napari_centermask.cli.plan import ImageFiles, plan
 from napari_centermask.core.counted import counted
-from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.errors import BadModel, BadSettings
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.run_file import RunFile, open_run, stamp
 from napari_centermask.settings import SegmentSettings
@@ -71,14 +72,11 @@ def segment(
         Print a summary as JSON.
     """
 
-    from napari_centermask.models.store.zoo import find_model
-
     formats = _formats(format)
     plans = plan(images, out, [*formats, "classes"] if maps else formats)
     coco = out / "annotations.json" if "coco" in formats else None
     outputs = [path for files in plans for path in files.outputs] + ([coco] if coco else [])
     check_writable(outputs, inputs=[f.image for f in plans])
-    models = [find_model(name) for name in (settings.model, *settings.more_models)]
     command = {
         "command": "segment",
         "version": __version__,
@@ -86,12 +84,23 @@ def segment(
         "kinds": {"format": formats, "maps": maps, "axes": axes, "overwrite": overwrite},
         "settings": settings.model_dump(mode="json", exclude_unset=True),
         # A model that was trained again under its name is another one: its cells do not go into one file with the former's.
-        "models": [[str(path), stamp(path)] for files in models for path in files.paths],
+        "models": [[str(path), stamp(path)] for path in _model_files(settings)],
     }
     with open_run(out, command, outputs, overwrite=overwrite) as run:
         segmenting = Segmenting(plans, coco, run, settings, axes=axes, is_quiet=json)
         segmenting.check(overwrite=overwrite)
         return segmenting.run()
+
+
+def _model_files(settings: SegmentSettings) -> list[Path]:
+    """The files of the models; of one that is missing there are none, and loading it says so."""
+    from napari_centermask.models.store.zoo import find_model
+
+    files: list[Path] = []
+    for name in (settings.model, *settings.more_models):
+        with suppress(BadModel):
+            files += find_model(name).paths
+    return files
 
 
 class Segmenting:
