@@ -70,6 +70,28 @@ class PreprocessSettings(Settings):
         return PreprocessSettings(**({"flat_field": self.flat_field, "dark": self.dark} if self.flat_field else {}))
 
 
+class TrackSettings(Settings):
+    """How cells are followed through time. Defaults were chosen on composed sequences (docs/benchmarks.md, "Tracking")."""
+
+    largest_motion: float | None = Field(
+        None,
+        gt=0,
+        le=10_000,
+        description="Farthest that a cell moves from one frame to the next, in pixels; a cell's diameter if not given.",
+    )
+    longest_gap: int = Field(1, ge=0, le=20, description="Frames in a row in which a cell may be missing.")
+    divisions: bool = Field(True, description="Look for cells that divide.")
+
+
+class StitchSettings(Settings):
+    """How slices are joined to 3-D cells. Defaults were chosen on composed stacks (docs/benchmarks.md, "Tracking")."""
+
+    smallest_iou: float = Field(
+        0.1, gt=0, le=1, description="Smallest overlap (IoU) of the masks of a cell in two neighbouring slices."
+    )
+    longest_gap: int = Field(1, ge=0, le=5, description="Slices in a row in which a cell may be missing.")
+
+
 # On the sample of 126 nuclei that is 264 boxes for the mask heads instead of 129 and a third more time; from 0.1 on it
 # would be 2,454. It is about the root of the reference's 0.05, from which on its detections enter COCO AP.
 LOWEST_SCORE = 0.2

@@ -32,6 +32,8 @@ _COMMANDS = (
     "rank",
     "export",
     "convert",
+    "track",
+    "stitch",
     "classify",
     "train-classifier",
     "viability",

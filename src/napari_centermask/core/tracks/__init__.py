@@ -7,6 +7,20 @@ cell in several frames; on a z axis, they are the slices of one 3-D cell; with b
 
 from napari_centermask.core.tracks.edits import assigned, cut, divide, forget, link
 from napari_centermask.core.tracks.lineage import Lineage, Spot, Track
+from napari_centermask.core.tracks.volumes import Solid, solids
 from napari_centermask.core.tracks.way import TIME, Way
 
-__all__ = ["TIME", "Lineage", "Spot", "Track", "Way", "assigned", "cut", "divide", "forget", "link"]
+__all__ = [
+    "TIME",
+    "Lineage",
+    "Solid",
+    "Spot",
+    "Track",
+    "Way",
+    "assigned",
+    "cut",
+    "divide",
+    "forget",
+    "link",
+    "solids",
+]

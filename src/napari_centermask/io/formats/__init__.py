@@ -139,6 +139,7 @@ READABLE = FORMATS | {
     for f in (
         Format("labelme", "LabelMe", "labelme", "", (".json",), exact=True),
         Format("yolo", "YOLO segmentation", "yolo", "", (".txt",), exact=True),
+        Format("ctc", "Cell Tracking Challenge", "ctc", "", (), exact=False),
     )
 }
-"""All formats that can be read, by name; the others come from programs for annotation."""
+"""All formats that can be read, by name; the others come from programs for annotation, and "ctc" is a folder with tracks."""

@@ -101,13 +101,14 @@ def read_files(
     """
     if not path.exists():
         raise BadAnnotations(f"{path} does not exist. Check the path.")
-    if not path.is_dir() or is_zarr(path):
+    if not path.is_dir() or is_zarr(path) or (format is not None and format.name == "ctc"):
         format = format or (FORMATS["ome-zarr"] if path.is_dir() else guess(path))
         if format is None:
             raise BadAnnotations(
                 f"The format of {path.name} is not clear. Choose it with --from: {', '.join(READABLE)}."
             )
-        return format, _with_files(format.read(path, images=images, labels=labels, advance=advance), [path], images)
+        reading = format.read(path, images=images, labels=labels, advance=advance)
+        return format, _with_files(reading, reading.files or [path], images)
     by_format = _files_in(path, format)
     if len(by_format) != 1:
         many = f"files of several formats ({', '.join(sorted(by_format))})" if by_format else "none"
@@ -123,6 +124,10 @@ def read_files(
     if not readings:
         raise BadAnnotations(left_out.sentences[0])
     notes = tuple(f"{name}: {n}" for name, r in readings.items() for n in r.notes)
+    if format.name == "labels" and any((path / name).is_file() for name in ("res_track.txt", "man_track.txt")):
+        notes += (
+            "Each frame is read as an image of its own. Use --from ctc to read them as one series, with its tracks.",
+        )
     results = tuple(r for reading in readings.values() for r in reading.results)
     return format, _with_files(Reading(results, notes, failed=left_out.why), files, images)
 
