@@ -21,6 +21,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QScrollArea
 
 from napari_centermask.core.instances import intersection
+from napari_centermask.widgets.parts.first_hint import PUT_AWAY
 
 IMAGES = Path(__file__).parent / "images"
 PLUGIN = "napari-centermask"
@@ -280,6 +281,7 @@ def main() -> None:
         if only in (None, name):
             with tempfile.TemporaryDirectory() as home:  # no scene is offered the unsaved work of another
                 os.environ["NAPARI_CENTERMASK_HOME"] = home
+                PUT_AWAY.put_away()  # the hints, which a person sees at first only
                 scene()
 
 

@@ -83,6 +83,16 @@ def _own_home(monkeypatch, tmp_path):
     monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path / "home"))
 
 
+@pytest.fixture(autouse=True)
+def hints(monkeypatch):
+    """No hint for beginners is shown, until a test calls `undo`."""
+    from napari_centermask.widgets.parts.first_hint import PutAway
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PutAway, "__contains__", lambda self, name: True)
+        yield patch
+
+
 @pytest.fixture
 def card() -> ModelCard:
     return make_card()

@@ -6,6 +6,7 @@ import pytest
 from npe2.manifest.utils import import_python_name
 from qtpy.QtCore import Qt
 
+from napari_centermask.widgets.parts.first_hint import FirstHint
 from napari_centermask.widgets.parts.help import HelpButton, HelpWindow
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -38,3 +39,14 @@ def test_the_question_mark_of_every_dock_opens_a_page(viewer, engine, plugin, qt
         assert shown.isVisible(), widget.display_name
         titles.add(shown.windowTitle())
     assert len(titles) == len(plugin.manifest.contributions.widgets)
+
+
+def test_every_dock_of_ours_begins_with_a_hint_that_stays_away(viewer, engine, plugin, qtbot, hints):
+    hints.undo()
+    names = [widget.display_name for widget in plugin.manifest.contributions.widgets]
+    shown = [viewer.window.add_plugin_dock_widget(PLUGIN, name)[1].findChild(FirstHint) for name in names]
+    assert all(hint is not None and not hint.isHidden() for hint in shown)
+    shown[0].done.click()
+    assert [hint.isHidden() for hint in shown] == [True] + [False] * (len(names) - 1)
+    shown[1].none.click()
+    assert all(hint.isHidden() for hint in shown)

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 from napari_centermask.core.columns import Columns
 from napari_centermask.core.counted import counted
 from napari_centermask.core.quality import DUPLICATE_IOU, KINDS, Finding, check
+from napari_centermask.widgets.parts.empty import EmptyNote
 from napari_centermask.widgets.parts.layout import label, row
 
 _FOLDED = "unreviewed"  # often a long list, and not an error
@@ -54,10 +55,13 @@ class QualityBox(QWidget):
         self.start.setObjectName("primary")
         self.summary = QLabel("Not checked yet.")
         self.summary.setWordWrap(True)
+        self.findings: list[Finding] = []
+        self._is_checked = False
         self.tree = QTreeWidget()
         self.tree.setHeaderHidden(True)
         self.tree.setUniformRowHeights(True)
         self.tree.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        EmptyNote(self.tree, self._what_is_missing)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
         layout.addWidget(row(label("Tiny below"), self.tiny, stretch=1))
@@ -65,19 +69,23 @@ class QualityBox(QWidget):
         layout.addWidget(self.start)
         layout.addWidget(self.summary)
         layout.addWidget(self.tree, 1)
-        self.findings: list[Finding] = []
         self.start.clicked.connect(self.wanted.emit)
         self.tree.itemClicked.connect(self._on_clicked)
+
+    def _what_is_missing(self) -> str:
+        about = "Check lists empty planes, tiny cells, duplicates, broken outlines, and cells that are not reviewed."
+        return "" if self._is_checked else about
 
     def check(self, columns: Columns) -> list[Finding]:
         """Check and list; returns the findings."""
         self.findings = check(columns, tiny_area=self.tiny.value() or None, duplicate_iou=self.iou.value())
+        self._is_checked = True
         self._list()
         return self.findings
 
     def clear(self) -> None:
         """Remove the findings, which belong to other cells."""
-        self.findings = []
+        self.findings, self._is_checked = [], False
         self.tree.clear()
         self.summary.setText("Not checked yet.")
 

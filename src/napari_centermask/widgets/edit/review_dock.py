@@ -44,6 +44,10 @@ class ReviewDock(Dock):
     """
 
     title = "Review"
+    hint = (
+        "▶ goes to the most doubtful cell: accept, reject or correct it. Where every cell is right and none "
+        "is missing, mark a region: training relies on it."
+    )
 
     def _set_up(self) -> None:
         self.session = self._state.session

@@ -22,6 +22,7 @@ from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Box
 from napari_centermask.core.review import ReviewCount
 from napari_centermask.widgets.edit.cell_table import CellTable
+from napari_centermask.widgets.parts.empty import EmptyNote
 from napari_centermask.widgets.parts.layout import row
 from napari_centermask.widgets.parts.pickers import hint
 
@@ -134,6 +135,7 @@ class TableBox(QWidget):
         self.text.returnPressed.connect(self.text.clearFocus)
         self.table.picked.connect(lambda _: self.text.clearFocus())
         self.table.cells.modelReset.connect(self._count)
+        EmptyNote(self.table, self._what_is_missing)
 
     def apply(self, plane: tuple[int, ...]) -> None:
         """Apply the filter; an error is shown below, and the rows stay."""
@@ -143,6 +145,12 @@ class TableBox(QWidget):
         except BadSettings as error:
             self.problem.setText(str(error))
             self.problem.show()
+
+    def _what_is_missing(self) -> str:
+        columns = self.table.cells.columns
+        if columns is None or not len(columns.data):
+            return "No cells yet. Segment the image, open a file with its cells, or draw some in the Correct dock."
+        return "No cell of this plane matches." if self.here.isChecked() else "No cell matches the filter."
 
     def _count(self) -> None:
         n = self.table.cells.rowCount()
@@ -167,6 +175,7 @@ class RegionsBox(QWidget):
         self.buttons = {"view": self.view, "draw": self.draw, "whole": self.whole}
         self.list = QListWidget()
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        EmptyNote(self.list, "No region of this plane is reviewed yet. Mark one with the buttons above.")
         self.remove = QPushButton("Remove")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)

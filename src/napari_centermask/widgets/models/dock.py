@@ -38,6 +38,10 @@ class ModelsDock(Dock):
     """
 
     title = "Models"
+    hint = (
+        "Choose a model to see its card: what it is for, what it was trained on, and how good it is. Models "
+        "that you train are listed here, too."
+    )
 
     def _set_up(self) -> None:
         self.projects = project_session_of(self._viewer)

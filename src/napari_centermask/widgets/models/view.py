@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QTreeWidget, QTreeWid
 from napari_centermask.events import from_values
 from napari_centermask.widgets.models.controls import Place
 from napari_centermask.widgets.parts.curves import Curves
+from napari_centermask.widgets.parts.empty import EmptyNote
 from napari_centermask.widgets.parts.help import HelpButton
 from napari_centermask.widgets.parts.layout import column, even, label, quiet_label, row, titled_form
 from napari_centermask.widgets.training.comparison import ComparisonBox
@@ -45,6 +46,7 @@ class ListBox(QWidget):
         self.tree.setHeaderLabels(["Model", "from", "made"])
         self.tree.setRootIsDecorated(False)
         self.tree.setFixedHeight(170)
+        EmptyNote(self.tree, "No model is installed. Add a model file, or train one.")
         self.rename, self.archive = QPushButton("Rename…"), QPushButton("Archive")
         self.delete, self.undo = QPushButton("Delete"), QPushButton("Undo")
         self.export, self.add = QPushButton("Export…"), QPushButton("Add file…")

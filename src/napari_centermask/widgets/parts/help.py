@@ -20,6 +20,8 @@ from qtpy.QtGui import (
 from qtpy.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QPushButton, QTextBrowser, QToolButton, QVBoxLayout, QWidget
 
 from napari_centermask.io.pages import FOLDER, page_file, page_url, slug
+from napari_centermask.widgets.parts.first_hint import PUT_AWAY
+from napari_centermask.widgets.work.gate import guarded
 
 _SIZE = (760, 820)  # pixels: a choice, about 90 letters in a line
 _MARGIN = 14  # pixels between the text and the edge of the window
@@ -67,13 +69,16 @@ class HelpWindow(QDialog):
         self.resize(*_SIZE)
         self.text = _Pages()
         self.back, self.contents = QPushButton("◀ Back"), QPushButton("Contents")
+        self.hints = QPushButton("Show hints")
+        self.hints.setToolTip("Show the hints for beginners in the docks again.")
+        self.hints.clicked.connect(guarded(PUT_AWAY.bring_back))
         self.search = QLineEdit()
         self.search.setPlaceholderText("Find in this page")
         line = QHBoxLayout()
-        for widget in (self.back, self.contents):
+        for widget in (self.back, self.contents, self.hints):
             widget.setAutoDefault(False)  # Enter goes to the next match
             line.addWidget(widget)
-        line.addWidget(self.search, 1)
+        line.insertWidget(2, self.search, 1)
         layout = QVBoxLayout(self)
         layout.addLayout(line)
         layout.addWidget(self.text)

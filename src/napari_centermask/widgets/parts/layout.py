@@ -70,6 +70,12 @@ def scroll_column(dock: QWidget) -> QVBoxLayout:
     return layout
 
 
+def put_first(dock: QWidget, widget: QWidget) -> None:
+    """Put a widget above all others in a dock that has a `scroll_column`."""
+    column = dock.findChild(_Column)
+    cast(QVBoxLayout, column.widget().layout()).insertWidget(0, widget)
+
+
 def stack(dock: QWidget, boxes: tuple[QWidget, ...]) -> None:
     """Lay boxes out one below another in a dock; a low window scrolls."""
     layout = scroll_column(dock)

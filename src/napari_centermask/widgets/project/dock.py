@@ -41,6 +41,7 @@ class ProjectDock(Dock):
     """
 
     title = "Project"
+    hint = "Open a folder of images to make it a project. The images are not changed, and every edit is saved at once."
 
     def _set_up(self) -> None:
         self.session, self.in_use = project_session_of(self._viewer), self._state.in_use

@@ -19,6 +19,8 @@ from qtpy.QtWidgets import (
     QStyleOptionViewItem,
 )
 
+from napari_centermask.widgets.parts.empty import EmptyNote
+
 if TYPE_CHECKING:
     from superqt.utils import GeneratorWorker
 
@@ -88,6 +90,7 @@ class ImageList(QListWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setItemDelegate(_ImageDelegate(self))
+        EmptyNote(self, "No images yet. Open a folder of images, add some, or try it with the sample images.")
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setMouseTracking(True)
         self.setUniformItemSizes(True)

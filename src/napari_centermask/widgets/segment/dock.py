@@ -47,6 +47,10 @@ class SegmentDock(Dock):
     """
 
     title = "Segment"
+    hint = (
+        "Choose the image and press Run. Then move the score threshold until the right cells are shown; you "
+        "need not run again."
+    )
 
     def _set_up(self) -> None:
         self.session = self._state.session

@@ -51,6 +51,10 @@ class TrainDock(Dock):
     """
 
     title = "Fine-tune"
+    hint = (
+        "The model is trained on what you reviewed: review a few images or regions of a project, press "
+        "Fine-tune, and keep working meanwhile."
+    )
 
     def _set_up(self) -> None:
         self.training = training_of(self._viewer)

@@ -76,7 +76,8 @@ class CountsBox(QWidget):
         self._viability: Viability | None = None
         self.summary, self.axis, self.tabs = SummaryBox(), QComboBox(), QTabWidget()
         self.axis.setToolTip("The axis of the plot and of the table of frames; cells are added up over the other axes.")
-        self.plot, self.frames = ViabilityPlot(), CountsTable()
+        self.plot = ViabilityPlot()
+        self.frames = CountsTable("No cells yet. Run a model with categories, or classify the cells above.")
         self.tabs.addTab(self.plot, "Plot")
         self.tabs.addTab(self.frames, "Frames")
         layout = QVBoxLayout(self)

@@ -9,6 +9,8 @@ import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
 from qtpy.QtWidgets import QHeaderView, QTableView
 
+from napari_centermask.widgets.parts.empty import EmptyNote
+
 
 def percent(value: Any) -> str:
     """ "79.4 %", or a dash where there is nothing to divide by."""
@@ -18,6 +20,11 @@ def percent(value: Any) -> str:
 class CountsTable(QTableView):
     """A row for each frame or image: its cells by category, and its viability.
 
+    Parameters
+    ----------
+    missing
+        What an empty table says.
+
     Attributes
     ----------
     picked
@@ -26,10 +33,11 @@ class CountsTable(QTableView):
 
     picked = Signal(int)
 
-    def __init__(self) -> None:
+    def __init__(self, missing: str) -> None:
         super().__init__()
         self.counts = CountsModel()
         self.setModel(self.counts)
+        EmptyNote(self, missing)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setSelectionMode(QTableView.SelectionMode.NoSelection)
         self.verticalHeader().hide()

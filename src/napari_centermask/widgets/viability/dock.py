@@ -46,6 +46,10 @@ class ViabilityDock(Dock):
     """
 
     title = "Viability"
+    hint = (
+        "Choose the category that is dead, and move the threshold. Colours and counts follow while you drag; "
+        "cells change when you let go."
+    )
 
     def _set_up(self) -> None:
         self.session, self.projects = self._state.session, project_session_of(self._viewer)

@@ -37,7 +37,10 @@ class ImageCounts(QWidget):
         self._known: dict[int, Counts] = {}
         self._listed: list[int] = []
         self._waiting: list[int] = []
-        self.table, self.total = CountsTable(), QLabel()
+        self.table = CountsTable(
+            "Each image of a project that has cells gets a row here. Open one in the Project dock."
+        )
+        self.total = QLabel()
         self.total.setObjectName("quiet")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
-from napari_centermask.widgets.parts.layout import STYLE
+from napari_centermask.widgets.parts.first_hint import PUT_AWAY, FirstHint
+from napari_centermask.widgets.parts.layout import STYLE, put_first
 from napari_centermask.widgets.viewer.state import state_of, unwrapped
 from napari_centermask.widgets.work.connections import Connections
 from napari_centermask.widgets.work.gate import attempt
@@ -30,11 +31,14 @@ class Dock(QWidget):
     ----------
     title
         Title of its tab.
+    hint
+        How to begin; it is shown until a person puts it away. Empty for none.
     links
         Connections to signals of objects that outlive the dock.
     """
 
     title = ""
+    hint = ""
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
@@ -45,6 +49,8 @@ class Dock(QWidget):
         share_place(self, self.title, on_left=self.on_left)
         try:
             self._set_up()
+            if self.hint:
+                self._show_hint()
         except BaseException:
             self.links.end()
             self.deleteLater()
@@ -52,6 +58,11 @@ class Dock(QWidget):
 
     def _set_up(self) -> None:
         raise NotImplementedError
+
+    def _show_hint(self) -> None:
+        hint = FirstHint(self.title, self.hint)
+        put_first(self, hint)
+        self.links.add(PUT_AWAY.changed, hint.refresh)
 
     def on_left(self) -> None:
         """Another tab was chosen, or the dock was closed; does nothing unless a dock needs it."""
