@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from npe2.manifest.utils import import_python_name
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QListView, QTableView, QTreeView, QWidget
 
+from napari_centermask.widgets.parts.empty import EmptyNote
 from napari_centermask.widgets.parts.first_hint import FirstHint
 from napari_centermask.widgets.parts.help import HelpButton, HelpWindow
 
@@ -50,3 +52,30 @@ def test_every_dock_of_ours_begins_with_a_hint_that_stays_away(viewer, engine, p
     assert [hint.isHidden() for hint in shown] == [True] + [False] * (len(names) - 1)
     shown[1].none.click()
     assert all(hint.isHidden() for hint in shown)
+
+
+def test_every_empty_list_in_a_dock_says_what_would_fill_it(viewer, engine, plugin):
+    silent = []
+    for widget in plugin.manifest.contributions.widgets:
+        _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, widget.display_name)
+        views = [v for v in dock.findChildren((QListView, QTableView, QTreeView)) if is_ours(v)]
+        silent += [
+            (widget.display_name, v.parentWidget(), v)
+            for v in views
+            if not v.model().rowCount() and not says_something(v)
+        ]
+    assert not silent
+
+
+def is_ours(view):
+    """Not the list that a combo box opens, nor one in a menu of pyqtgraph's plots."""
+    above = view
+    while above := above.parentWidget():
+        if above.metaObject().className() in ("QComboBoxPrivateContainer", "QMenu", "PlotWidget"):
+            return False
+    return isinstance(view.parentWidget(), QWidget)
+
+
+def says_something(view):
+    note = view.viewport().findChild(EmptyNote)
+    return note is not None and not note.isHidden() and note.text()

@@ -12,6 +12,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QTreeWidget, QTreeWidgetItem, QWidget
 
+from napari_centermask.widgets.parts.empty import EmptyNote
 from napari_centermask.widgets.parts.layout import titled_form
 from napari_centermask.widgets.parts.picture import Picture, read_picture
 
@@ -183,6 +184,7 @@ def _chance(verdict: dict[str, Any]) -> str:
 
 def _table(titles: Sequence[str]) -> QTreeWidget:
     tree = QTreeWidget()
+    EmptyNote(tree, "Both models are compared when a training ends, and with Compare in the Models dock.")
     tree.setHeaderLabels(list(titles))
     tree.setRootIsDecorated(False)
     tree.setUniformRowHeights(True)
