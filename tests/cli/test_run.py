@@ -9,6 +9,7 @@ from PIL import Image
 
 from napari_centermask import cli
 from napari_centermask.core.errors import BadImage, Cancelled
+from napari_centermask.io.pages import page_url
 from napari_centermask.models.store import zoo
 
 
@@ -157,3 +158,12 @@ def test_a_command_imports_what_it_needs_itself():
 def test_all_commands_are_there_unless_one_is_named(command):
     names = set(cli.make_app(command)) - {"--help", "-h", "--version"}
     assert names == ({"convert"} if command == "convert" else set(cli._COMMANDS))
+
+
+def test_a_person_at_a_terminal_is_shown_the_page_about_an_error(monkeypatch, capsys, tmp_path):
+    missing = str(tmp_path / "missing.tif")
+    assert cli.run(["segment", missing, "--model", "absent"]) == 2
+    assert "See: https://" not in capsys.readouterr().err
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert cli.run(["segment", missing, "--model", "absent"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"See: {page_url('faq', 'images')}"

@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 from napari_centermask import __version__
 from napari_centermask.cli.output import Lasting
 from napari_centermask.core.errors import BadSettings, Cancelled, UserError
+from napari_centermask.io.pages import page_url
 from napari_centermask.training.run.shortage import is_out_of_memory
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def run(tokens: Sequence[str] | None = None) -> int:
     except CycloptsError as error:
         return _fail(_explain(error) + _hint(tokens))
     except UserError as error:
-        return _fail(str(error))
+        return _fail(str(error) + _where_to_read(error))
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -126,6 +127,12 @@ def _fail(message: str) -> int:
 def _hint(tokens: list[str]) -> str:
     command = " ".join(t for t in tokens[:1] if t in _COMMANDS)
     return f"\nSee: napari-centermask {command + ' ' if command else ''}--help"
+
+
+def _where_to_read(error: UserError) -> str:
+    """The page about such errors, for a person at a terminal; logs and the programs that read them need only the message."""
+    page, _, anchor = error.page.partition("#")
+    return f"\nSee: {page_url(page, anchor)}" if sys.stderr.isatty() else ""
 
 
 def _explain(error: CycloptsError) -> str:

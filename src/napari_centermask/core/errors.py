@@ -2,47 +2,73 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 
 class UserError(Exception):
-    """An error that the user can act on; the message is shown without a traceback."""
+    """An error that the user can act on; the message is shown without a traceback.
+
+    Attributes
+    ----------
+    page
+        The page of the documentation about errors of this kind, with "#section" (`io.pages`).
+    """
+
+    page: ClassVar[str] = "faq"
 
 
 class BadImage(UserError):
     """The image cannot be segmented as it is."""
 
+    page = "faq#images"
+
 
 class BadAnnotations(UserError):
     """The annotation file cannot be read or does not describe the images."""
+
+    page = "faq#annotations-and-files-of-cells"
 
 
 class BadModel(UserError):
     """The model file or its card cannot be used."""
 
+    page = "models"
+
 
 class BadSettings(UserError):
     """A setting is out of range or does not fit the model or the data."""
+
+    page = "faq#settings"
 
 
 class BadProject(UserError):
     """The project's folder or files cannot be used."""
 
+    page = "faq#projects"
+
 
 class ReadOnlyProject(UserError):
     """The project is open elsewhere, or its folder cannot be written."""
+
+    page = "faq#projects"
 
 
 class ChangedOutside(UserError):
     """Another program changed a file that was about to be replaced."""
 
+    page = "faq#projects"
+
 
 class CannotSave(UserError):
     """A file cannot be written: the disk is full, gone or protected, or its name is not possible."""
 
+    page = "faq#annotations-and-files-of-cells"
+
 
 class MissingExtra(UserError):
     """A feature needs packages that are not installed; the message gives the command to install them."""
+
+    page = "install#what-to-install"
 
 
 class TrainingFailed(UserError):
@@ -55,6 +81,8 @@ class TrainingFailed(UserError):
     remedy
         Settings to retry with.
     """
+
+    page = "faq#training"
 
     def __init__(self, message: str, *, reason: str = "settings", remedy: dict[str, Any] | None = None) -> None:
         super().__init__(message)

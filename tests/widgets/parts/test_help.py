@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices, QTextCursor
 from qtpy.QtWidgets import QWidget
 
+from napari_centermask.core.errors import BadImage
 from napari_centermask.io import pages
 from napari_centermask.widgets.parts import help as help_module
 from napari_centermask.widgets.parts.help import HelpButton, show_page
+from napari_centermask.widgets.work.gate import attempt
 
 
 @pytest.fixture
@@ -116,3 +119,17 @@ def test_the_search_goes_to_the_next_match_and_round(qtbot, window):
         seen.append(shown.text.textCursor().selectionStart())
     assert len(set(seen)) > 1
     assert seen[0] in seen[1:]
+
+
+def test_an_error_offers_the_page_about_its_kind(qtbot, window):
+    def fails():
+        raise BadImage("Pixels must be integers.")
+
+    attempt(fails)
+    notification = notification_manager.records[-1]
+    assert notification.message == "Pixels must be integers."
+    ((title, opens),) = notification.actions
+    shown_in = QWidget(window)  # as napari shows it, over the canvas
+    opens(shown_in)
+    assert title == "Help"
+    assert window.findChild(help_module.HelpWindow).windowTitle() == "CenterMask: Errors and what to do"

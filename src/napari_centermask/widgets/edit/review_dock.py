@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QTabWidget
 
@@ -29,6 +29,7 @@ from napari_centermask.widgets.segment.scope import view_of
 from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.view import go_to_plane
 from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.gate import report
 
 if TYPE_CHECKING:
     from napari_centermask.core.quality import Finding
@@ -250,7 +251,7 @@ class ReviewDock(Dock):
         try:
             return change()
         except UserError as error:
-            show_error(str(error))
+            report(error)
             return None
 
     def _on_finding(self, finding: Finding) -> None:

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QPushButton, QTextBr
 
 from napari_centermask.io.pages import FOLDER, page_file, page_url, slug
 from napari_centermask.widgets.parts.first_hint import PUT_AWAY
-from napari_centermask.widgets.work.gate import guarded
+from napari_centermask.widgets.work.gate import guarded, help_with
 
 _SIZE = (760, 820)  # pixels: a choice, about 90 letters in a line
 _MARGIN = 14  # pixels between the text and the edge of the window
@@ -169,3 +169,6 @@ class _Pages(QTextBrowser):
         layout = self.document().documentLayout()
         layout.documentSize()  # lays the whole text out, so that the scroll bar reaches it
         self.verticalScrollBar().setValue(round(layout.blockBoundingRect(heading).top()) - _MARGIN)
+
+
+help_with(show_page)

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import QSize, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QMessageBox
@@ -34,6 +33,7 @@ from napari_centermask.widgets.training.view import (
     settle,
 )
 from napari_centermask.widgets.viewer.dock import Dock
+from napari_centermask.widgets.work.gate import report
 from napari_centermask.widgets.work.run_state import rest_of
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ class TrainDock(Dock):
         try:
             predict_next(self._viewer, self.training.installed)
         except UserError as error:
-            show_error(str(error))
+            report(error)
 
     def _on_listed(self, runs: list[Run]) -> None:
         job = self.training.job

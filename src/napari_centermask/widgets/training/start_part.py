@@ -22,6 +22,7 @@ from napari_centermask.widgets.training.session import Training
 from napari_centermask.widgets.training.tiles import TilesBox, draw_tiles
 from napari_centermask.widgets.training.view import AdvancedBox, StartBox
 from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.gate import report
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed
 
@@ -115,7 +116,7 @@ class StartPart(QWidget):
             self._save_project(self.source)
         except UserError as error:
             self._wanted = ""
-            show_error(str(error))
+            report(error)
             return
         self._forget_tiles()
         self.planner.ask(self.source, self.box.models.currentText())

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 from napari.layers import Image
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QFileDialog
 
@@ -32,6 +32,7 @@ from napari_centermask.widgets.viability.view import FiguresBox, ThresholdBox
 from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.view import go_to_plane
 from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.gate import report
 
 Value = TypeVar("Value")
 
@@ -239,7 +240,7 @@ class ViabilityDock(Dock):
         try:
             return change()
         except UserError as error:
-            show_error(str(error))
+            report(error)
             viability.take_back()
             self.refresh()
             return None

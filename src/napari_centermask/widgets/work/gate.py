@@ -11,18 +11,35 @@ from weakref import WeakMethod
 
 from napari_centermask.core.errors import UserError
 
+_help: list[Callable[[str, Any], object]] = []
+
+
+def help_with(show: Callable[[str, Any], object]) -> None:
+    """Set what shows a page of the documentation in a window, which a higher room does."""
+    _help[:] = [show]
+
+
+def report(error: UserError) -> None:
+    """Notify the user of an error, with a button that opens the page about errors of its kind."""
+    from napari.utils.notifications import Notification, NotificationSeverity, notification_manager
+
+    def show(notification: Any) -> None:
+        for opens in _help:
+            opens(error.page, notification.parentWidget().window())
+
+    actions = (("Help", show),) if _help else ()
+    notification_manager.dispatch(Notification(str(error), NotificationSeverity.ERROR, actions))
+
 
 def attempt(action: Callable[..., object], *args: Any) -> bool:
     """Call a function on behalf of the user; False, with a notification, if it raises a `UserError`.
 
     Any other error is a bug and is passed on.
     """
-    from napari.utils.notifications import show_error
-
     try:
         action(*args)
     except UserError as error:
-        show_error(str(error))
+        report(error)
         return False
     return True
 
