@@ -30,7 +30,7 @@ LONGEST_S = 300
 
 
 class Scene:
-    """A napari window with a sample and the CenterMask dock."""
+    """A napari window with a sample and the dock Segment."""
 
     def __init__(self, sample: str | np.ndarray, **layer: Any) -> None:
         self.viewer = napari.Viewer(show=True)
@@ -39,7 +39,7 @@ class Scene:
             self.layer = self.viewer.open_sample(PLUGIN, sample)[0]
         else:
             self.layer = self.viewer.add_image(sample, **layer)
-        _, self.dock = self.viewer.window.add_plugin_dock_widget(PLUGIN, "CenterMask")
+        _, self.dock = self.viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
         self.settle()
         self.viewer.reset_view()
 
@@ -127,7 +127,7 @@ def review() -> None:
     """The review dock at the most doubtful cell."""
     scene = Scene("nuclei_overlapping")
     scene.run()
-    _, dock = scene.viewer.window.add_plugin_dock_widget(PLUGIN, "CenterMask: Review", tabify=True)
+    _, dock = scene.viewer.window.add_plugin_dock_widget(PLUGIN, "Review", tabify=True)
     QTest.qWait(1500)
     dock.judging.next.click()
     for _ in range(6):
@@ -150,7 +150,7 @@ def project() -> None:
             shutil.copy(path, folder)
         viewer = napari.Viewer(show=True)
         viewer.window.resize(*SIZE)
-        _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "CenterMask: Project")
+        _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Project")
         dock.open(folder)
         dock.session.predictions.follow(0)
         dock.background.wanted.setChecked(True)
@@ -172,7 +172,7 @@ def correct() -> None:
     """One cell of a cluster lifted out of its neighbours, with the tools beside it."""
     scene = Scene("nuclei_overlapping")
     scene.run()
-    _, dock = scene.viewer.window.add_plugin_dock_widget(PLUGIN, "CenterMask: Correct", tabify=True)
+    _, dock = scene.viewer.window.add_plugin_dock_widget(PLUGIN, "Correct", tabify=True)
     edits = dock.edits
     cells = list(edits.result.visible(()))
     crowded = max(cells, key=lambda a: sum(intersection(a, b) for b in cells if b is not a))
@@ -219,7 +219,7 @@ def _chamber() -> tuple[Scene, Any]:
     models.setCurrentIndex(models.findText("live-dead"))
     models.activated.emit(models.currentIndex())
     scene.run()
-    _, dock = scene.viewer.window.add_plugin_dock_widget(PLUGIN, "CenterMask: Viability", tabify=True)
+    _, dock = scene.viewer.window.add_plugin_dock_widget(PLUGIN, "Viability", tabify=True)
     return scene, dock
 
 

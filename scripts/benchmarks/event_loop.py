@@ -169,7 +169,7 @@ def measure(data: Path, seconds: float, picture: Path | None) -> dict:
     viewer = napari.Viewer()
     viewer.window.resize(1500, 1000)
     viewer.open_sample("napari-centermask", "cells_phase")
-    _, dock = viewer.window.add_plugin_dock_widget("napari-centermask", "CenterMask: Fine-tune")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-centermask", "Fine-tune")
     dock.add_folder(data)
     wait(3)
     probe, training = Probe(), dock.training

@@ -92,7 +92,7 @@ def measure(result: Result, repeats: int) -> dict:
     session_of(viewer).attach(source, ImagePlanes.of(source), result)
     session_of(viewer).compose_all()
     dock = ViabilityDock(viewer)
-    viewer.window.add_dock_widget(dock, name="CenterMask: Viability")
+    viewer.window.add_dock_widget(dock, name="Viability")
 
     def draw() -> None:
         for _ in range(3):

@@ -61,6 +61,13 @@ def test_a_qt_that_is_too_old_for_napari_is_named(monkeypatch, version, is_good)
     assert ("too old" in check.detail) is bool(check.remedy) is not is_good
 
 
+@pytest.mark.parametrize(("python", "is_good"), [((3, 11), False), ((3, 12), True)])
+def test_the_pyside_that_ends_napari_is_named(monkeypatch, python, is_good):
+    monkeypatch.setattr(probes, "probe", lambda code, timeout_s=1: (True, "PySide6, Qt 6.12.0, xcb"))
+    monkeypatch.setattr(probes.sys, "version_info", python)
+    assert probes.check_qt().ok is is_good
+
+
 def test_the_packages_that_qt_needs_are_those_that_are_installed_here():
     script = (Path(__file__).parents[2] / "scripts" / "system_packages.sh").read_text()
     needed = script[script.index("(") + 1 : script.index(")")].split()

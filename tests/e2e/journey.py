@@ -37,12 +37,12 @@ from napari_centermask.widgets.training.dock import TrainDock
 from napari_centermask.widgets.viewer.samples import PROJECT
 
 DOCKS = {
-    SegmentDock: ("Segment", "CenterMask"),
-    CorrectDock: ("Correct", "CenterMask: Correct"),
-    ReviewDock: ("Review", "CenterMask: Review"),
-    ProjectDock: ("Project", "CenterMask: Project"),
-    TrainDock: ("Fine-tune", "CenterMask: Fine-tune"),
-    ModelsDock: ("Models", "CenterMask: Models"),
+    SegmentDock: ("Segment", "Segment"),
+    CorrectDock: ("Correct", "Correct"),
+    ReviewDock: ("Review", "Review"),
+    ProjectDock: ("Project", "Project"),
+    TrainDock: ("Fine-tune", "Fine-tune"),
+    ModelsDock: ("Models", "Models"),
 }
 SIZE = (1440, 900)
 REGION = (85, 160, 252, 253)

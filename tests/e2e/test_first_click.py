@@ -29,7 +29,7 @@ def dock(shipped_model, make_napari_viewer, qtbot):
     """The dock as the Plugins menu opens it, beside the sample as File > Open Sample opens it."""
     viewer = make_napari_viewer(show=True)
     viewer.open_sample(PLUGIN, "nuclei_fluorescence")
-    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "CenterMask")
+    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
     yield dock
     dock.session.runner.cancel()
     qtbot.waitUntil(lambda: not dock.session.runner.is_running, timeout=60_000)

@@ -143,7 +143,7 @@ def dock(viewer, engine, qtbot):
     from napari_centermask.widgets.segment.dock import SegmentDock
 
     dock = SegmentDock(viewer)
-    viewer.window.add_dock_widget(dock, name="CenterMask")
+    viewer.window.add_dock_widget(dock, name="Segment")
     dock.model.diameter.setValue(20.0)
     yield dock
     engine.gate.set()

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from npe2.manifest.utils import import_python_name
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QListView, QTableView, QTreeView, QWidget
 
+import napari_centermask
 from napari_centermask.widgets.parts.empty import EmptyNote
 from napari_centermask.widgets.parts.first_hint import FirstHint
 from napari_centermask.widgets.parts.help import HelpButton, HelpWindow
 
 pytestmark = pytest.mark.usefixtures("plugin")
 PLUGIN = "napari-centermask"
+IN_ORDER = ["Segment", "Correct", "Review", "Project", "Viability", "Fine-tune", "Models"]
+
+
+def entries(menu):
+    """Texts of a menu that napari shows, without separators, marks of shortcuts, and "Empty", which it hides."""
+    texts = [a.text().replace("&", "").removesuffix(" (CenterMask)") for a in menu.actions()]
+    return [text for text in texts if text not in ("", "Empty")]
 
 
 def test_the_dock_opens_from_the_plugin(viewer, engine):
-    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "CenterMask")
+    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
     assert type(dock).__name__ == "SegmentDock"
     assert dock.source is None
 
@@ -79,3 +89,32 @@ def is_ours(view):
 def says_something(view):
     note = view.viewport().findChild(EmptyNote)
     return note is not None and not note.isHidden() and note.text()
+
+
+def test_docks_stand_in_the_menu_in_the_order_of_work(make_napari_viewer):
+    window = make_napari_viewer().window._qt_window
+    plugins = next(a for a in window.menuBar().actions() if a.text().replace("&", "") == "Plugins").menu()
+    ours = next(a for a in plugins.actions() if a.text() == "CenterMask").menu()
+    assert entries(ours) == IN_ORDER
+
+
+def test_layers_menus_offer_what_fits_them(make_napari_viewer):
+    window = make_napari_viewer().window._qt_window
+    layers = next(a for a in window.menuBar().actions() if a.text().replace("&", "") == "Layers").menu()
+    offered = {a.text().replace("&", ""): entries(a.menu()) for a in layers.actions() if a.menu()}
+    assert offered["Segment"][:2] == ["Segment the active image", "Segment"]
+    assert offered["Annotate"][-3:] == ["Correct", "Review", "Project"]
+    assert "Viability" in offered["Measure"]
+    assert "Viability" in offered["Classify"]
+
+
+def test_the_palette_greys_out_what_needs_a_path_or_data(plugin):
+    contributed = plugin.manifest.contributions
+    called_by_napari = {c.command for c in (*contributed.readers, *contributed.writers)}
+    assert {c.id for c in contributed.commands if c.enablement == "False"} == called_by_napari
+
+
+def test_the_icon_ships_with_the_package(plugin):
+    package, _, name = plugin.manifest.icon.partition(":")
+    folder = Path(napari_centermask.__file__).parent / package.removeprefix("napari_centermask.")
+    assert (folder / name).read_text(encoding="utf-8").startswith("<svg")

@@ -142,6 +142,8 @@ def check_qt() -> Check:
     version = re.search(r"Qt (\d+)\.(\d+)", detail)
     if version and tuple(map(int, version.groups())) < OLDEST_QT:
         return Check("Qt", False, f"{detail}, which is too old for napari", "pip install --upgrade PyQt6")
+    if "PySide6, Qt 6.12.0" in detail and sys.version_info < (3, 12):  # docs/upstream.md
+        return Check("Qt", False, f"{detail}, which ends napari with Python 3.11", 'pip install "PySide6!=6.12.0"')
     return Check("Qt", True, detail)
 
 

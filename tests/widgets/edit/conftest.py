@@ -92,7 +92,7 @@ def dock(make_napari_viewer, keys_file):
     result.put((0,), Instances(shape, cells, categories=result.categories))
     session_of(viewer).attach(source, ImagePlanes.of(source), result)
     dock = CorrectDock(viewer)
-    viewer.window.add_dock_widget(dock, name="CenterMask: Correct")
+    viewer.window.add_dock_widget(dock, name="Correct")
     viewer.dims.set_current_step(0, 0)
     yield dock
     dock.session.settle()
@@ -130,7 +130,7 @@ def open_dock(viewer, qtbot):
             result.put(index, Instances(SHAPE, cells), keep_ids=True)
         session_of(viewer).attach(image, ImagePlanes.of(image), result)
         dock = ReviewDock(viewer)
-        viewer.window.add_dock_widget(dock, name="CenterMask: Review")
+        viewer.window.add_dock_widget(dock, name="Review")
         qtbot.waitUntil(lambda: not dock.review._timer.isActive(), timeout=5000)
         dock.settle()
         return dock

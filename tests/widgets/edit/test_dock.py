@@ -1,4 +1,4 @@
-"""The dock "CenterMask: Correct": its first cell, closed and opened again."""
+"""The dock "Correct": its first cell, closed and opened again."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import pytest
 from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import QAbstractScrollArea, QPushButton, QScrollArea, QToolButton, QWidget
 
-DOCKS = ("CenterMask", *(f"CenterMask: {name}" for name in "Correct Review Project Fine-tune Viability Models".split()))
+DOCKS = "Segment Correct Review Project Viability Fine-tune Models".split()
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1500, 1000)], ids="{0[0]} x {0[1]}".format)

@@ -33,7 +33,7 @@ def project_dock(viewer, engine, qtbot):
     from napari_centermask.widgets.project.dock import ProjectDock
 
     dock = ProjectDock(viewer)
-    viewer.window.add_dock_widget(dock, name="CenterMask: Project")
+    viewer.window.add_dock_widget(dock, name="Project")
     yield dock
     engine.gate.set()
     dock.images.stop_pictures()

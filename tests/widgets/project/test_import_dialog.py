@@ -21,7 +21,7 @@ def dock(viewer, engine, tmp_path):
         (tmp_path / place).parent.mkdir()
         Image.fromarray(np.zeros((40, 50), np.uint8)).save(tmp_path / place)
     made = ProjectDock(viewer)
-    viewer.window.add_dock_widget(made, name="CenterMask: Project")
+    viewer.window.add_dock_widget(made, name="Project")
     made.open(tmp_path / "project")
     yield made
     made.images.stop_pictures()

@@ -22,7 +22,7 @@ def project_dock(viewer, engine, folder, qtbot):
     from napari_centermask.widgets.project.dock import ProjectDock
 
     dock = ProjectDock(viewer)
-    viewer.window.add_dock_widget(dock, name="CenterMask: Project")
+    viewer.window.add_dock_widget(dock, name="Project")
     dock.open(folder)
     yield dock
     engine.gate.set()

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_centermask.core.errors import BadProject
 from napari_centermask.io.own_files import PROJECT
 from napari_centermask.io.project import Project
 from napari_centermask.widgets.project.reader import get_reader
 from napari_centermask.widgets.project.session import project_session_of
+from napari_centermask.widgets.viewer.reader import get_reader as reader_of_cells
 
 PLUGIN = "napari-centermask"
 
@@ -37,9 +37,10 @@ def test_a_project_opens_as_a_project(viewer, engine, folder, name):
     session.close()
 
 
-def test_another_folder_says_how_to_make_a_project_of_it(tmp_path):
-    with pytest.raises(BadProject, match="choose the folder in 'CenterMask: Project'"):
-        get_reader(str(tmp_path))(str(tmp_path))
+def test_other_folders_are_left_to_other_readers(tmp_path):
+    (tmp_path / "labels").touch()
+    assert get_reader(str(tmp_path)) is None
+    assert reader_of_cells(str(tmp_path)) is None
 
 
 def test_other_files_are_left_to_other_readers(folder):

@@ -41,7 +41,7 @@ def projects(viewer, folder, qtbot):
 @pytest.fixture
 def correct(viewer, projects, qtbot):
     dock = CorrectDock(viewer)
-    viewer.window.add_dock_widget(dock, name="CenterMask: Correct")
+    viewer.window.add_dock_widget(dock, name="Correct")
     yield dock
     if dock.edits is not None:
         dock.edits.deactivate()

@@ -48,7 +48,7 @@ def dock(viewer, unet, qtbot):
     from napari_centermask.widgets.segment.dock import SegmentDock
 
     dock = SegmentDock(viewer)
-    viewer.window.add_dock_widget(dock, name="CenterMask")
+    viewer.window.add_dock_widget(dock, name="Segment")
     dock.model.models.setCurrentText("bright")
     dock.model.diameter.setValue(20.0)
     yield dock
@@ -134,7 +134,7 @@ def test_images_of_a_project_are_predicted_ahead(viewer, unet, qtbot, discs, tmp
     for n in range(3):
         tifffile.imwrite(place / f"field {n}.tif", (touching(discs) * 255).astype(np.uint8))
     dock = ProjectDock(viewer)
-    viewer.window.add_dock_widget(dock, name="CenterMask: Project")
+    viewer.window.add_dock_widget(dock, name="Project")
     dock.open(place)
     dock.background.models.setCurrentText("bright")
     dock.session._last = SegmentSettings(model="bright", diameter=20.0)

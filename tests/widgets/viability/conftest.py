@@ -35,7 +35,7 @@ def open_dock(viewer, qtbot):
         result.categories = dict(categories)
         session_of(viewer).attach(image, ImagePlanes.of(image), result)
         dock = ViabilityDock(viewer)
-        viewer.window.add_dock_widget(dock, name="CenterMask: Viability")
+        viewer.window.add_dock_widget(dock, name="Viability")
         docks.append(dock)
         return dock
 
@@ -74,7 +74,7 @@ def in_project(viewer, project, qtbot):
     projects.open(project)
     projects.show(1)
     dock = ViabilityDock(viewer)
-    viewer.window.add_dock_widget(dock, name="CenterMask: Viability")
+    viewer.window.add_dock_widget(dock, name="Viability")
     yield dock, projects
     dock._settle()
     dock.refresh()
@@ -129,7 +129,7 @@ def open_bright(viewer, qtbot):
         result.categories = dict(categories)
         session_of(viewer).attach(source, ImagePlanes.of(source, channel_axis=None), result)
         docks.append(ViabilityDock(viewer))
-        viewer.window.add_dock_widget(docks[-1], name="CenterMask: Viability")
+        viewer.window.add_dock_widget(docks[-1], name="Viability")
         return docks[-1]
 
     yield opened

@@ -133,7 +133,7 @@ def dock_on(viewer, project):
     projects.open(project)
     projects.show(1)
     dock = ViabilityDock(viewer)
-    viewer.window.add_dock_widget(dock, name="CenterMask: Viability")
+    viewer.window.add_dock_widget(dock, name="Viability")
     return dock, projects
 
 

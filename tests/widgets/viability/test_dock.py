@@ -66,7 +66,7 @@ def test_an_image_without_cells_enables_nothing(viewer, qtbot):
     from napari_centermask.widgets.viability.dock import ViabilityDock
 
     dock = ViabilityDock(viewer)
-    viewer.window.add_dock_widget(dock, name="CenterMask: Viability")
+    viewer.window.add_dock_widget(dock, name="Viability")
     viewer.add_image(np.zeros(SHAPE, np.float32))
     assert not dock.export.isEnabled()
     assert dock.export.toolTip().startswith("There are no cells")
@@ -77,7 +77,7 @@ def test_cells_of_a_run_with_categories_are_coloured_when_they_come(dock, viewer
 
     viewer.add_image(discs(), name="field")
     viability = ViabilityDock(viewer)
-    viewer.window.add_dock_widget(viability, name="CenterMask: Viability")
+    viewer.window.add_dock_widget(viability, name="Viability")
     assert viability.viability is None
     run_to_end()
     cells = viability.viability.cells
@@ -100,7 +100,7 @@ def test_a_read_only_project_shows_the_threshold_and_changes_nothing(viewer, pro
         projects.open(project)
         projects.show(1)
         dock = ViabilityDock(viewer)
-        viewer.window.add_dock_widget(dock, name="CenterMask: Viability")
+        viewer.window.add_dock_widget(dock, name="Viability")
         drag(dock, 0.3, release=False)
         assert shown(dock) == [1, 2, 2, 2, 1, 1]
         drag(dock, 0.3)

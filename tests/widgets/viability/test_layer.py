@@ -21,7 +21,7 @@ def test_the_pixels_of_the_canvas_change_colour_while_the_slider_moves(make_napa
     result.put((), Instances(SHAPE, [disc(1, 60, 80, 0.7, radius=30)], categories=KINDS), keep_ids=True)
     session_of(viewer).attach(image, ImagePlanes.of(image), result)
     dock = ViabilityDock(viewer)
-    viewer.window.add_dock_widget(dock, name="CenterMask: Viability")
+    viewer.window.add_dock_widget(dock, name="Viability")
     viewer.reset_view()
 
     def middle():

@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QLabel, QMainWindow, QWidg
 
 from napari_centermask.core.errors import UserError
 from napari_centermask.widgets.edit.dock import CorrectDock
-from napari_centermask.widgets.viewer.dock import Dock, share_place
+from napari_centermask.widgets.viewer.dock import Dock, open_dock, share_place
 from napari_centermask.widgets.viewer.state import session_of
 
 RIGHT, LEFT = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.LeftDockWidgetArea
@@ -42,6 +42,16 @@ def test_a_dock_that_is_deleted_leaves_nothing_behind(viewer, qtbot):
     qtbot.waitUntil(lambda: listeners(viewer) == before, timeout=5000)
 
 
+@pytest.mark.usefixtures("plugin")
+def test_a_dock_that_was_opened_from_the_menu_is_not_opened_again(make_napari_viewer):
+    viewer = make_napari_viewer()
+    dock = CorrectDock(viewer)
+    frame = viewer.window.add_dock_widget(dock, name="Correct (CenterMask)")
+    frame.hide()
+    assert open_dock(viewer, "Correct") == (frame, dock)
+    assert not frame.isHidden()
+
+
 def test_a_users_error_in_a_slot_of_a_dock_is_a_notification(viewer, qtbot, notices):
     class Failing(Dock):
         title = "Failing"
@@ -69,7 +79,7 @@ def window(qtbot):
 
 
 def opened(window, title, *, area=RIGHT, ours=True):
-    inner, frame = QWidget(), QDockWidget(f"CenterMask: {title} (CenterMask)", window)
+    inner, frame = QWidget(), QDockWidget(f"{title} (CenterMask)", window)
     if ours:
         share_place(inner, title)
     frame.setWidget(inner)
@@ -121,7 +131,7 @@ def test_a_dock_that_got_another_frame_lives_on(window, qtbot):
 
 def test_a_dock_behind_another_tab_is_left(window):
     left = []
-    inner, frame = QWidget(), QDockWidget("CenterMask: Correct", window)
+    inner, frame = QWidget(), QDockWidget("Correct", window)
     share_place(inner, "Correct", on_left=lambda: left.append("Correct"))
     frame.setWidget(inner)
     window.addDockWidget(RIGHT, frame)

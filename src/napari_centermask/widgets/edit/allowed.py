@@ -10,7 +10,7 @@ NOT_FLAT = (
     "with the buttons below the layer list."
 )
 _NO_IMAGE = "There is no image. Open one, or choose File > Open Sample."
-NO_CELLS = "There are no cells: run CenterMask, or draw some with 'CenterMask: Correct'."
+NO_CELLS = "There are no cells: run CenterMask, or draw some in the dock 'Correct'."
 _ALL_REVIEWED = "Every cell is reviewed."
 
 

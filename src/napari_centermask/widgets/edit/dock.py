@@ -1,4 +1,4 @@
-"""The dock "CenterMask: Correct": tools as buttons with their keys, the write mode, undo by name, and the list of keys."""
+"""The dock Correct: tools as buttons with their keys, the write mode, undo by name, and the list of keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dock "CenterMask: Review": doubtful cells first, a table linked to the canvas, regions, and the check."""
+"""The dock Review: doubtful cells first, a table linked to the canvas, regions, and the check."""
 
 from __future__ import annotations
 

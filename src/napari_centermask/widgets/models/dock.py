@@ -1,4 +1,4 @@
-"""The dock "CenterMask: Models": every model with its card and lineage; rename, compare, export, archive, delete, undo."""
+"""The dock Models: every model with its card and lineage; rename, compare, export, archive, delete, undo."""
 
 from __future__ import annotations
 

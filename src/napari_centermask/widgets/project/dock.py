@@ -1,4 +1,4 @@
-"""The dock "CenterMask: Project": images with their status, categories, background predictions, saving and export."""
+"""The dock Project: images with their status, categories, background predictions, saving and export."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class ProjectSession:
             If there is none.
         """
         if self.project is None:
-            raise BadProject("There is no project. Open a folder of images in 'CenterMask: Project'.")
+            raise BadProject("There is no project. Open a folder of images in Plugins > CenterMask > Project.")
         return self.project
 
     def state(self) -> ProjectState:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_centermask.widgets.viewer.dock import open_dock
+
 if TYPE_CHECKING:
     import napari.viewer
     from napari.viewer import Viewer
@@ -11,9 +13,9 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.segment.dock import SegmentDock
 
 
-def open_dock(viewer: Viewer) -> SegmentDock:
-    """Open the CenterMask dock with the active image layer."""
-    _, dock = viewer.window.add_plugin_dock_widget("napari-centermask", "CenterMask")
+def open_on_active(viewer: Viewer) -> SegmentDock:
+    """Open the dock Segment with the active image layer."""
+    dock: SegmentDock = open_dock(viewer, "Segment")[1]
     active = viewer.layers.selection.active
     if active is not None:
         dock.image.layers.layer = active
@@ -22,4 +24,4 @@ def open_dock(viewer: Viewer) -> SegmentDock:
 
 def segment_active(viewer: "napari.viewer.Viewer") -> None:  # noqa: UP037 - napari injects by this very text
     """Segment the active image layer with the dock's settings."""
-    open_dock(viewer).start()
+    open_on_active(viewer).start()

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_info
 
+from napari_centermask.widgets.viewer.dock import open_dock
+
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
@@ -29,9 +31,6 @@ def steps(*, in_project: bool) -> tuple[str, str]:
 def open_fine_tuning(viewer: Viewer, *, in_project: bool) -> None:
     """Open the docks in which cells are drawn and a model is fine-tuned on them, the first one needed in front."""
     first, text = steps(in_project=in_project)
-    frames = {
-        name: viewer.window.add_plugin_dock_widget("napari-centermask", f"CenterMask: {name}")[0]
-        for name in ("Project", "Correct", "Review", "Fine-tune")
-    }
+    frames = {name: open_dock(viewer, name)[0] for name in ("Project", "Correct", "Review", "Fine-tune")}
     frames[first].raise_()
     show_info(text)

@@ -12,7 +12,7 @@ from napari_centermask.models.store.zoo import is_name
 from napari_centermask.widgets.parts.control import Control, control
 
 NO_DATA = (
-    "Open a project with reviewed images (CenterMask: Project), or choose a folder with images and annotations.json."
+    "Open a project with reviewed images in the dock 'Project', or choose a folder with images and annotations.json."
 )
 DRAWING = "Drawing the tiles…"
 

@@ -1,4 +1,4 @@
-"""The dock "CenterMask: Fine-tune": one click starts training; the dock shows its progress and outcome."""
+"""The dock Fine-tune: one click starts training; the dock shows its progress and outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dock "CenterMask: Viability": categories by threshold, counts by frame and image, measurements, figures."""
+"""The dock Viability: categories by threshold, counts by frame and image, measurements, figures."""
 
 from __future__ import annotations
 

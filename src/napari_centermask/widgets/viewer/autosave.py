@@ -87,7 +87,7 @@ class Autosaves:
         recovered = find_recovered(_name(layer), Result(planes.shape, leading=planes.leading, name=layer.name))
         if recovered is not None and _is_by_a_person(recovered.result):
             self._offers[layer] = recovered
-            show_info(f"{self.describe(layer)} Open 'CenterMask: Review' to restore or discard it.")
+            show_info(f"{self.describe(layer)} Open Plugins > CenterMask > Review to restore or discard it.")
             self.offered.emit(layer)
 
     def restore(self, source: Image) -> None:

@@ -10,6 +10,7 @@ from qtpy.QtCore import QTimer
 
 from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.images import read_plane
+from napari_centermask.widgets.viewer.dock import open_dock
 from napari_centermask.widgets.viewer.planes import ImagePlanes
 from napari_centermask.widgets.viewer.state import session_of
 
@@ -22,7 +23,7 @@ def show(image: Path, coco: Path) -> None:
     plane = read_plane(image)
     rgb = len(plane) == 3
     source = viewer.add_image(np.moveaxis(plane, 0, -1) if rgb else plane[0], name=image.stem, rgb=rgb)
-    viewer.window.add_plugin_dock_widget("napari-centermask", "CenterMask")
+    open_dock(viewer, "Segment")
     session = session_of(viewer)
     shown = session.begin(source, ImagePlanes.of(source), threshold=0.0)
     session.put(shown, (), read_coco(coco)[0].instances)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
@@ -18,7 +18,30 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 
+_PLUGIN = "napari-centermask"
 _NAME = "centermask-dock"
+
+
+def open_dock(viewer: Viewer, title: str) -> tuple[QDockWidget, Any]:
+    """Open one of our docks, or bring the open one to the front.
+
+    napari knows a dock that was opened from its menu under another name than one that was opened from code, and would open a
+    second one.
+
+    Parameters
+    ----------
+    title
+        As in the menu: "Project".
+    """
+    window = unwrapped(viewer).window
+    for frame in window._qt_window.findChildren(QDockWidget):
+        inner = frame.widget()
+        if isinstance(inner, Dock) and inner.title == title:
+            frame.show()
+            frame.raise_()
+            return frame, inner
+    frame, inner = window.add_plugin_dock_widget(_PLUGIN, title)
+    return frame, inner
 
 
 class Dock(QWidget):

@@ -134,7 +134,7 @@ def axes_note(layer: Image, *, channel_axis: int | None) -> str:
     if len(shape) > 2 and not named[-1] and is_channels(shape[-1], tuple(shape[-3:-1])):
         return (
             f"The last axis is read as the width, with {shape[-1]} pixels. If it holds channels, open the file in "
-            "'CenterMask: Project', or put that axis first."
+            "the dock 'Project', or put that axis first."
         )
     few = [a for a in range(len(shape) - 2) if not named[a] and 1 < shape[a] <= FEW and a != channel_axis]
     if channel_axis is None and few:

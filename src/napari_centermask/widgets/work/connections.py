@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -58,9 +59,11 @@ class Connections:
         """Disconnect everything; signals can be connected again afterwards."""
         links, self._links = self._links, []
         actions, self._actions = self._actions, []
-        for signal, slot in links:
-            with suppress(ValueError, TypeError, RuntimeError):  # the slot or its sender no longer exists
-                signal.disconnect(slot)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # PySide6's, where PyQt raises an error
+            for signal, slot in links:
+                with suppress(ValueError, TypeError, RuntimeError):  # the slot or its sender no longer exists
+                    signal.disconnect(slot)
         for action in reversed(actions):
             action()
 
