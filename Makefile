@@ -16,7 +16,7 @@ DISPLAYED = -s "-screen 0 1600x1200x24" env LP_NUM_THREADS=1 $(PYTEST) --suite=g
 # Plugins that would import Qt into processes that must do without.
 HEADLESS := -p no:pytest-qt -p no:napari -p no:napari-plugin-engine -p no:npe2
 
-.PHONY: setup demo test test-lowest test-bindings lint coverage test-core test-gui test-gui-editing test-gui-docks test-torch test-packaging constraints clean
+.PHONY: setup demo test test-lowest test-bindings lint coverage test-core test-gui test-gui-editing test-gui-docks test-torch test-packaging constraints clean docs notebook gallery
 
 setup: $(READY)
 
@@ -87,9 +87,32 @@ coverage: setup
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --skip-covered --sort=cover
 
+# The site, in an environment of its own: site/index.html. Broken links and sections are errors.
+DOCS := .venv-docs/bin
+DOCS_READY := .venv-docs/.ready
+
+$(DOCS_READY): pyproject.toml constraints.txt
+	test -x $(DOCS)/python || $(PYTHON) -m venv .venv-docs
+	$(DOCS)/python -m pip install -q -c constraints.txt -e '.[docs]'
+	touch $(DOCS_READY)
+
+docs: $(DOCS_READY)
+	env NO_MKDOCS_2_WARNING=1 $(DOCS)/mkdocs build --strict
+
+# Execute the notebook again, and keep what it shows.
+notebook: $(DOCS_READY)
+	$(DOCS)/python docs/make_notebook.py
+
+# The gallery's pictures and table, from the included models and samples; DATA has the collections with annotations.
+DATA := ../shared/data
+gallery: $(DOCS_READY)
+	$(DOCS)/python docs/make_gallery.py --data $(DATA)
+
 # After a deliberate change of the environment; uv itself is listed too.
-constraints:
-	$(BIN)/uv pip freeze --python $(BIN)/python --exclude-editable | grep -E '^[A-Za-z0-9._-]+==' > constraints.txt
+constraints: $(DOCS_READY)
+	for bin in $(BIN) $(DOCS); do $(BIN)/uv pip freeze -q --python $$bin/python --exclude-editable; done \
+	| grep -E '^[A-Za-z0-9._-]+==' | sort -u > constraints.new
+	mv constraints.new constraints.txt
 
 clean:
-	rm -rf $(VENV) build dist demo_output .coverage .coverage.* .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf $(VENV) .venv-docs .cache site build dist demo_output .coverage .coverage.* .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

@@ -23,3 +23,12 @@ def test_the_recipe_and_the_citation_have_the_present_version():
         assert (
             re.search(r"version(?: = |: )\"?([\d.]+)\"?", text.replace("cff-version: 1.2.0", ""))[1] == __version__
         ), name
+
+
+def test_the_changelog_is_grouped_as_keep_a_changelog_says():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert versions[0] == "[Unreleased]"
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}", version) for version in versions[1:])
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= kinds

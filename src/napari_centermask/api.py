@@ -91,6 +91,12 @@ class Cells:
         """The id of the topmost cell in each pixel: (H, W) int32, or (T, Z, H, W) as far as the image has these axes.
 
         What lies under another cell is lost; `to_coco` and `save` keep it.
+
+        Examples
+        --------
+        >>> labels = ncm.segment(ncm.sample_image()).to_labels()
+        >>> labels.dtype, labels.shape
+        (dtype('int32'), (520, 696))
         """
         labels = np.zeros((*self.result.leading, *self.result.shape), np.int32)
         for index in self.result.planes:

@@ -94,7 +94,8 @@ def test_the_wheel_holds_the_manifest_and_all_resources(wheel):
     tracked = call("git", "ls-files", "resources", cwd=REPOSITORY).split()
     assert {f"napari_centermask/{name}" for name in tracked} <= names
     assert "napari_centermask/py.typed" in names
-    pages = {f"napari_centermask/docs/{file.name}" for file in (REPOSITORY / "docs").glob("*.md")}
+    shown = [*(REPOSITORY / "docs").glob("*.md"), *(REPOSITORY / "docs" / "gallery").iterdir()]
+    pages = {f"napari_centermask/{file.relative_to(REPOSITORY).as_posix()}" for file in shown}
     assert {name for name in names if name.startswith("napari_centermask/docs/")} == pages
     assert not [n for n in names if n.startswith(("tests/", "src/", "docs/"))]
 

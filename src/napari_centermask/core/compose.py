@@ -49,6 +49,14 @@ def label_image(instances: Instances, *, out: np.ndarray | None = None, advance:
     -------
     numpy.ndarray
         (H, W), int32 without `out`; 0 is background. Hidden parts of overlapped cells are lost; see `pack_planes`.
+
+    Examples
+    --------
+    >>> cells = Instances((1, 5))
+    >>> for id, x in ((1, 0), (2, 2)):
+    ...     _ = cells.add(Instance(id, 0, x, np.ones((1, 3), bool), order=id))
+    >>> label_image(cells)
+    array([[1, 1, 2, 2, 2]], dtype=int32)
     """
     labels = np.zeros(instances.shape, np.int32) if out is None else out
     for instance in counting(stacked(instances), len(instances), advance):
@@ -115,6 +123,15 @@ def pack_planes(instances: Instances) -> tuple[list[np.ndarray], dict[int, int]]
         Planes (H, W) int32, at least one; 0 is background, other values are instance ids.
     dict
         Id of each instance -> the number of its plane.
+
+    Examples
+    --------
+    >>> cells = Instances((1, 5))
+    >>> for id, x in ((1, 0), (2, 2)):
+    ...     _ = cells.add(Instance(id, 0, x, np.ones((1, 3), bool), order=id))
+    >>> planes, plane_of = pack_planes(cells)
+    >>> [plane.tolist() for plane in planes]
+    [[[0, 0, 2, 2, 2]], [[1, 1, 1, 0, 0]]]
     """
     planes, plane_of = [np.zeros(instances.shape, np.int32)], {}
     for instance in reversed(stacked(instances)):

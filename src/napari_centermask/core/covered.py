@@ -63,6 +63,13 @@ def without_overlaps(instances: Sequence[Instance]) -> list[Instance]:
     -------
     list of Instance
         In the given order; cells that share nothing are unchanged.
+
+    Examples
+    --------
+    >>> row = np.ones((1, 3), bool)
+    >>> apart = without_overlaps([Instance(1, 0, 0, row, score=0.9), Instance(2, 0, 2, row, score=0.6)])
+    >>> [cell.box for cell in apart]
+    [(0, 0, 1, 3), (0, 3, 1, 5)]
     """
     cells: list[Instance | None] = list(instances)
     i, j = overlapping_pairs(np.array([c.box for c in instances], np.float64).reshape(-1, 4))

@@ -77,6 +77,20 @@ class History:
     ----------
     closed
         Why nothing can be changed, in a sentence for a person; empty if it can. An edit that could not be kept is refused.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_centermask.core.tools import grow, to_changes
+    >>> result = Result((9, 9))
+    >>> _ = result.set((), 1, Instance(1, 4, 4, np.ones((1, 1), bool)))
+    >>> history = History(result)
+    >>> _ = history.do("growth of cell 1", to_changes(grow(result.plane(()), [1], 1), (), result))
+    >>> result.get((), 1).area, history.undo_name
+    (5, 'growth of cell 1')
+    >>> _ = history.undo()
+    >>> result.get((), 1).area
+    1
     """
 
     def __init__(self, result: Result, *, closed: str = "") -> None:

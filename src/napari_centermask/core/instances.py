@@ -84,6 +84,14 @@ class Instance:
         ------
         ValueError
             If the mask has no foreground pixel.
+
+        Examples
+        --------
+        >>> mask = np.zeros((6, 6), bool)
+        >>> mask[1:4, 2:5] = True
+        >>> cell = Instance.from_mask(mask, id=1)
+        >>> cell.box, cell.area
+        ((1, 2, 4, 5), 9)
         """
         mask = np.asarray(mask, dtype=bool)
         rows = np.flatnonzero(mask.any(axis=1))
@@ -125,7 +133,14 @@ class Instance:
 
 
 def intersection(a: Instance, b: Instance) -> int:
-    """Number of pixels that two instances share."""
+    """Number of pixels that two instances share.
+
+    Examples
+    --------
+    >>> square = np.ones((3, 3), bool)
+    >>> intersection(Instance(1, 0, 0, square), Instance(2, 1, 2, square))
+    2
+    """
     y0, x0 = max(a.y0, b.y0), max(a.x0, b.x0)
     y1, x1 = min(a.box[2], b.box[2]), min(a.box[3], b.box[3])
     if y0 >= y1 or x0 >= x1:

@@ -99,6 +99,14 @@ def measure(
     ------
     BadImage
         If the image differs in size from the cells, or in number of channels from the names.
+
+    Examples
+    --------
+    >>> cells = Instances((4, 4))
+    >>> _ = cells.add(Instance(1, 1, 1, np.ones((2, 2), bool)))
+    >>> ((cell, values),) = measure(np.full((1, 4, 4), 7), cells, channels=["DAPI"], background=Background("none"))
+    >>> values["area_px"], values["mean_DAPI"]
+    (4.0, 7.0)
     """
     if tuple(image.shape) != (len(channels), *cells.shape):
         expected = " x ".join(map(str, (len(channels), *cells.shape)))

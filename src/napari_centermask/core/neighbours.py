@@ -80,7 +80,13 @@ def shared_area(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(N,) IoU of box a[n] with box b[n]; 0 for two empty boxes."""
+    """(N,) IoU of box a[n] with box b[n]; 0 for two empty boxes.
+
+    Examples
+    --------
+    >>> box_iou(np.array([[0.0, 0.0, 2.0, 2.0]]), np.array([[0.0, 1.0, 2.0, 3.0]])).round(3)
+    array([0.333])
+    """
     inter = shared_area(a, b)
     union = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1) - inter
     iou: np.ndarray = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)

@@ -13,7 +13,14 @@ Region = tuple[np.ndarray, ...]
 
 
 def contains(polygons: Sequence[np.ndarray], point: tuple[float, float]) -> bool:
-    """Whether (y, x) lies inside one of the polygons, each (n, 2) y, x; even-odd rule."""
+    """Whether (y, x) lies inside one of the polygons, each (n, 2) y, x; even-odd rule.
+
+    Examples
+    --------
+    >>> square = rectangle(0, 0, 4, 4)
+    >>> contains([square], (1, 1)), contains([square], (1, 9))
+    (True, False)
+    """
     return any(_inside(np.asarray(p, float), point) for p in polygons)
 
 

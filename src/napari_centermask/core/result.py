@@ -38,6 +38,14 @@ class Result:
         For planes that were segmented in tiles: (y, x) positions of the seams, in pixels.
     colours
         "#rrggbb" of the categories with a chosen colour.
+
+    Examples
+    --------
+    >>> result = Result((8, 8), threshold=0.5)
+    >>> for id, score in ((1, 0.9), (2, 0.4)):
+    ...     _ = result.set((), id, Instance(id, 0, id, np.ones((2, 2), bool), score=score))
+    >>> len(result), result.n_visible()
+    (2, 1)
     """
 
     def __init__(
