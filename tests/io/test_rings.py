@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from napari_centermask.core.errors import BadAnnotations
-from napari_centermask.io.rings import area, fill, trace
+from napari_centermask.io.rings import area, fill, keyhole, trace
 
 
 def drawn(crop, shape):
@@ -43,6 +43,15 @@ def test_random_masks_come_back_and_their_polygons_are_valid():
             for ring in (outer, *holes):
                 assert len(np.unique(ring, axis=0)) == len(ring), "a ring touches itself"
         assert sum(area(r) for p in polygons for r in p) == mask.sum()
+
+
+def test_a_keyhole_is_one_ring_with_the_pixels_of_a_polygon_with_holes():
+    mask = np.ones((9, 12), bool)
+    mask[2:4, 2:4] = mask[6, 3:9] = mask[1, 8] = False
+    ((polygon),) = trace(mask, (3, 5))
+    assert len(polygon) == 4
+    y0, x0, filled = fill([[keyhole(polygon)]], (40, 40), "a cell")
+    assert np.array_equal(filled[3 - y0 :, 5 - x0 :], mask)
 
 
 def test_pixels_belong_to_a_polygon_if_their_centres_do():

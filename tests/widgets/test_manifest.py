@@ -13,6 +13,7 @@ import napari_centermask
 from napari_centermask.widgets.parts.empty import EmptyNote
 from napari_centermask.widgets.parts.first_hint import FirstHint
 from napari_centermask.widgets.parts.help import HelpButton, HelpWindow
+from napari_centermask.widgets.viewer.state import state_of
 
 pytestmark = pytest.mark.usefixtures("plugin")
 PLUGIN = "napari-centermask"
@@ -103,9 +104,24 @@ def test_layers_menus_offer_what_fits_them(make_napari_viewer):
     layers = next(a for a in window.menuBar().actions() if a.text().replace("&", "") == "Layers").menu()
     offered = {a.text().replace("&", ""): entries(a.menu()) for a in layers.actions() if a.menu()}
     assert offered["Segment"][:2] == ["Segment the active image", "Segment"]
-    assert offered["Annotate"][-3:] == ["Correct", "Review", "Project"]
+    to_cells = "Layers to cells (Shapes, Labels, Points as seeds)"
+    assert offered["Annotate"] == [to_cells, "Correct", "Review", "Project"]
+    assert offered["Layer Type"][-3:] == [to_cells, "Cells to a Labels layer", "Cells to a Shapes layer"]
     assert "Viability" in offered["Measure"]
     assert "Viability" in offered["Classify"]
+
+
+def test_the_context_menu_of_layers_has_the_conversions_from_the_first_use_on(make_napari_viewer):
+    from napari._app_model import get_app_model
+
+    state_of(make_napari_viewer())
+    menu = get_app_model().menus.get_menu("napari/layers/context")
+    titles = [item.command.title for item in menu if hasattr(item, "command")]
+    assert [title.removesuffix(" (CenterMask)") for title in titles if "CenterMask" in title] == [
+        "Layers to cells",
+        "Cells to a Labels layer",
+        "Cells to a Shapes layer",
+    ]
 
 
 def test_the_palette_greys_out_what_needs_a_path_or_data(plugin):

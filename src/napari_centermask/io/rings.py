@@ -57,6 +57,20 @@ def _polygon(rings: list[tuple[float, Ring]], origin: tuple[int, int]) -> Polygo
     return [ring + (origin[1], origin[0]) for _, ring in sorted(rings, key=lambda r: r[0], reverse=True)]
 
 
+def keyhole(polygon: Polygon) -> Ring:
+    """A polygon with holes as one ring, which enters each hole by a line and leaves it by the same line.
+
+    By the even-odd rule such a line holds no pixel, so filling the ring gives the polygon's pixels.
+    """
+    ring, *holes = polygon
+    for hole in holes:
+        apart = np.abs(ring[:, None].astype(np.int64) - hole[None]).sum(axis=2)
+        at, start = np.unravel_index(int(apart.argmin()), apart.shape)
+        inner = np.roll(hole, -int(start), axis=0)
+        ring = np.concatenate([ring[: at + 1], inner, inner[:1], ring[at:]])
+    return ring
+
+
 def area(ring: Ring) -> float:
     """Signed area by the shoelace formula; positive if x turns towards y."""
     x, y = ring[:, 0], ring[:, 1]

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary, finalize
 from psygnal import Signal
 
 from napari_centermask.widgets.viewer.autosave import Autosaves
+from napari_centermask.widgets.viewer.context_menu import extend_context_menu
 from napari_centermask.widgets.viewer.session import Session
 from napari_centermask.widgets.work.owner import Owner
 
@@ -81,6 +82,7 @@ def state_of(viewer: Viewer) -> ViewerState:
     if viewer not in _STATES:
         _STATES[viewer] = state = ViewerState(viewer)
         _when_gone(viewer, state.end)
+        extend_context_menu()
     return _STATES[viewer]
 
 
