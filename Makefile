@@ -93,7 +93,9 @@ DOCS_READY := .venv-docs/.ready
 
 $(DOCS_READY): pyproject.toml constraints.txt
 	test -x $(DOCS)/python || $(PYTHON) -m venv .venv-docs
-	$(DOCS)/python -m pip install -q -c constraints.txt -e '.[docs]'
+	$(DOCS)/python -m pip install -q -c constraints.txt uv || echo "uv is not available here; using pip."
+	if test -x $(DOCS)/uv && $(DOCS)/uv pip install -q --python $(DOCS)/python -c constraints.txt -e '.[docs]'; then :; \
+	else $(DOCS)/python -m pip install -q -c constraints.txt -e '.[docs]'; fi
 	touch $(DOCS_READY)
 
 docs: $(DOCS_READY)

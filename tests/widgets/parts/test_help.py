@@ -98,9 +98,13 @@ def test_links_can_be_read_on_dark_and_light(window, qtbot):
         window.setStyleSheet(f"QTextBrowser {{ {style} }}")
         shown = show_page("index", window)
         shown.text.reload()
-        formats = [part.format for block in _blocks(shown) for part in block.textFormats() if part.format.isAnchor()]
-        assert formats
-        assert all((f.foreground().color().lightness() > 150) == is_dark for f in formats)
+        lightness = []
+        for block in _blocks(shown):
+            for part in block.textFormats():
+                if part.format.isAnchor():
+                    lightness.append(part.format.foreground().color().lightness())
+        assert lightness
+        assert all((value > 150) == is_dark for value in lightness)
 
 
 def _blocks(shown):

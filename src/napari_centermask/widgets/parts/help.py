@@ -15,7 +15,6 @@ from qtpy.QtGui import (
     QTextBlock,
     QTextCharFormat,
     QTextCursor,
-    QTextDocument,
 )
 from qtpy.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QPushButton, QTextBrowser, QToolButton, QVBoxLayout, QWidget
 
@@ -27,7 +26,7 @@ _SIZE = (760, 820)  # pixels: a choice, about 90 letters in a line
 _MARGIN = 14  # pixels between the text and the edge of the window
 _LINKS = ("#1f5fc4", "#7db4ff")  # on light and on dark
 _PICTURE = re.compile(r"!\[([^]]*)\]\(([^)]+)\)")
-_RESOURCE = QTextDocument.ResourceType
+_IMAGE = 2  # QTextDocument.ResourceType.ImageResource, which comes as a number or an enum, depending on the binding
 
 
 class HelpButton(QToolButton):
@@ -134,7 +133,7 @@ class _Pages(QTextBrowser):
     def loadResource(self, type: Any, url: QUrl) -> object:
         """A page, with links in the place of pictures that the package does not bring along; a picture no wider than the text."""
         file = Path(self.source().resolved(url).toLocalFile())
-        if getattr(type, "value", type) == _RESOURCE.ImageResource.value:
+        if getattr(type, "value", type) == _IMAGE:
             picture = QImage(str(file))
             widest = max(self.viewport().width() - 3 * _MARGIN, 1)
             return picture.scaledToWidth(min(widest, picture.width()), Qt.TransformationMode.SmoothTransformation)
