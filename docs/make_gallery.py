@@ -23,13 +23,14 @@ from napari_centermask.engines import AnyEngine
 from napari_centermask.evaluation.matching import match, pair, pair_boxes
 from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.images import read_image
+from napari_centermask.models.store.zoo import list_models
 
 DOCS = Path(__file__).parent
 SAMPLES = DOCS.parent / "resources" / "samples"
-MODELS = ("nuclei", "unet-nuclei", "live-dead")
 SIDE = 256  # pixels of a picture: four beside each other fit a page
 GAP = 4
-COLOURS = {"nucleus": (255, 209, 102), "living": (123, 211, 137), "dead": (242, 90, 120)}
+COLOURS = {"living": (123, 211, 137), "dead": (242, 90, 120)}
+OTHERS = (255, 209, 102)  # the colour of the categories without one
 BEGIN, END = "<!-- made by make_gallery.py -->\n", "<!-- end -->\n"
 
 
@@ -106,7 +107,7 @@ def outlined(picture: Image.Image, cells: ncm.Cells, scale: float) -> Image.Imag
         )
         inner = mask[1:-1, 1:-1] & mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
         rows, columns = np.nonzero(mask[1:-1, 1:-1] & ~inner)
-        colour = COLOURS[cells.categories[cell.category]]
+        colour = COLOURS.get(cells.categories[cell.category], OTHERS)
         at = np.column_stack([columns + round(x * scale), rows + round(y * scale)])
         draw.point([(int(a), int(b)) for a, b in at], fill=colour)
     return drawn
@@ -158,11 +159,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder with the collections")
     data = parser.parse_args().data
-    engines = [ncm.load_engine(name, engine="openvino") for name in MODELS]
+    models = sorted((m.name for m in list_models() if m.shipped), key=lambda name: (name != "nuclei", name))
+    engines = [ncm.load_engine(name, engine="openvino") for name in models]
     (DOCS / "gallery").mkdir(exist_ok=True)
     rows = [
-        "| image | annotated | " + " | ".join(f"`{name}`" for name in MODELS) + " |",
-        "|---|" + "---|" * (len(MODELS) + 1),
+        "| image | annotated | " + " | ".join(f"`{name}`" for name in models) + " |",
+        "|---|" + "---|" * (len(models) + 1),
     ]
     for sample in KINDS:
         path = SAMPLES / f"{sample.name}.png"

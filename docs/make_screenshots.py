@@ -21,7 +21,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QScrollArea
 
 from napari_centermask.core.instances import intersection
-from napari_centermask.widgets.parts.first_hint import PUT_AWAY
+from napari_centermask.widgets.parts.put_away import PUT_AWAY
 
 IMAGES = Path(__file__).parent / "images"
 PLUGIN = "napari-centermask"

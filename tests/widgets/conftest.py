@@ -86,7 +86,7 @@ def _own_home(monkeypatch, tmp_path):
 @pytest.fixture(autouse=True)
 def hints(monkeypatch):
     """No hint for beginners is shown, until a test calls `undo`."""
-    from napari_centermask.widgets.parts.first_hint import PutAway
+    from napari_centermask.widgets.parts.put_away import PutAway
 
     with monkeypatch.context() as patch:
         patch.setattr(PutAway, "__contains__", lambda self, name: True)

@@ -5,8 +5,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QWidget
 
 from napari_centermask.core.errors import CannotSave
-from napari_centermask.widgets.parts.first_hint import PUT_AWAY, FirstHint, PutAway
+from napari_centermask.widgets.parts.first_hint import FirstHint
 from napari_centermask.widgets.parts.help import show_page
+from napari_centermask.widgets.parts.put_away import PUT_AWAY, PutAway
 
 
 @pytest.fixture(autouse=True)

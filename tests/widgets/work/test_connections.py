@@ -33,13 +33,6 @@ class Sender:
     sent = Signal(int)
 
 
-@pytest.fixture
-def messages(monkeypatch):
-    shown = []
-    monkeypatch.setattr("napari.utils.notifications.show_error", shown.append)
-    return shown
-
-
 def test_slots_of_psygnal_qt_and_napari_end_together(qtbot):
     sender, button, events = Sender(), QPushButton(), EmitterGroup(auto_connect=False, removed=None)
     qtbot.addWidget(button)
@@ -56,7 +49,7 @@ def test_slots_of_psygnal_qt_and_napari_end_together(qtbot):
     assert heard == [1, "clicked", "removed"]
 
 
-def test_a_users_error_in_a_slot_is_a_message_and_any_other_error_passes(qtbot, messages):
+def test_a_users_error_in_a_slot_is_a_message_and_any_other_error_passes(qtbot, notices):
     sender, links = Sender(), Connections()
 
     def fail(error):
@@ -64,7 +57,7 @@ def test_a_users_error_in_a_slot_is_a_message_and_any_other_error_passes(qtbot, 
 
     links.add(sender.sent, lambda n: fail(UserError("The disk is full.") if n == 1 else ZeroDivisionError()))
     sender.sent.emit(1)
-    assert messages == ["The disk is full."]
+    assert notices() == ["The disk is full."]
     with pytest.raises(Exception, match="ZeroDivisionError"):
         sender.sent.emit(2)
 

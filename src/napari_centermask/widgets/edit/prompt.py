@@ -229,6 +229,6 @@ def _answer(
             ask: Callable[..., Instance | None] = getattr(prompters[key], request.kind)
             return ask(*request.where)
     except UserError as error:
-        return Failed(str(error))
+        return Failed.of(error)
     except (RuntimeError, MemoryError) as error:
         return Failed(f"The model could not run: {error}. Choose another engine under 'Advanced'.")

@@ -29,7 +29,7 @@ from napari_centermask.widgets.segment.scope import view_of
 from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.view import go_to_plane
 from napari_centermask.widgets.work.connections import Connections
-from napari_centermask.widgets.work.gate import report
+from napari_centermask.widgets.work.gate import notify
 
 if TYPE_CHECKING:
     from napari_centermask.core.quality import Finding
@@ -251,7 +251,7 @@ class ReviewDock(Dock):
         try:
             return change()
         except UserError as error:
-            report(error)
+            notify(str(error), error.page)
             return None
 
     def _on_finding(self, finding: Finding) -> None:

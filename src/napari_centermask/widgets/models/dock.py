@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import QSize
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
@@ -23,6 +22,7 @@ from napari_centermask.widgets.project.session import project_session_of
 from napari_centermask.widgets.training.comparison import Compared
 from napari_centermask.widgets.training.plan import DataFolder, data_folders
 from napari_centermask.widgets.viewer.dock import Dock
+from napari_centermask.widgets.work.gate import notify
 from napari_centermask.widgets.work.runner import Runner
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class ModelsDock(Dock):
         if isinstance(value, Compared):
             self.comparing.result.show_comparison(value)
         elif not worked:
-            show_error(getattr(value, "message", "The comparison was stopped by an error."))
+            notify(getattr(value, "message", "The comparison was stopped by an error."))
         self.look()
         self._refresh()
 

@@ -88,7 +88,7 @@ def change(act: Callable[..., Any], *args: Any) -> Generator[None, None, str | F
     except registry.NotThere as error:
         return Gone(str(error))
     except UserError as error:
-        return Failed(str(error))
+        return Failed.of(error)
     except OSError as error:
         return Failed(f"{error.filename or 'The file'} cannot be written: {error.strerror}.")
     return ""
@@ -100,7 +100,7 @@ def add(file: Path) -> Generator[None, None, str | Failed]:
         for _ in run_child(["models", "add", str(file)]):
             yield
     except UserError as error:
-        return Failed(str(error))
+        return Failed.of(error)
     return ""
 
 
@@ -114,5 +114,5 @@ def compare(old: str, new: str, source: DataFolder) -> Generator[None, None, Com
             for _ in run_child(["compare", old, new, *where, *files]):
                 yield
         except (UserError, OSError) as error:
-            return Failed(str(error))
+            return Failed.of(error)
         return read_comparison(out / "c.json") or Failed("The comparison could not be read. Try again.")

@@ -19,7 +19,7 @@ from qtpy.QtGui import (
 from qtpy.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QPushButton, QTextBrowser, QToolButton, QVBoxLayout, QWidget
 
 from napari_centermask.io.pages import FOLDER, page_file, page_url, slug
-from napari_centermask.widgets.parts.first_hint import PUT_AWAY
+from napari_centermask.widgets.parts.put_away import PUT_AWAY
 from napari_centermask.widgets.work.gate import guarded, help_with
 
 _SIZE = (760, 820)  # pixels: a choice, about 90 letters in a line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QTabWidget, QVBoxLayout, QWidget
 
@@ -23,6 +23,7 @@ from napari_centermask.widgets.project.state import controls, progress_text
 from napari_centermask.widgets.project.view import HeadBox, NavigationBox
 from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.save_button import SaveButton
+from napari_centermask.widgets.work.gate import notify
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -124,7 +125,7 @@ class ProjectDock(Dock):
             QApplication.restoreOverrideCursor()
 
     def _on_load_failed(self, why: str) -> None:
-        show_error(why)
+        notify(why)
         self.images.show_current(self.session.current)
 
     def _on_loading(self, id: int) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
 
 from napari_centermask.core.errors import UserError
+from napari_centermask.widgets.work.gate import notify
 
 if TYPE_CHECKING:
     from napari_centermask.io.coco.report import ImportReport
@@ -28,7 +28,7 @@ def import_annotations(session: ProjectSession, parent: QWidget | None = None) -
     try:
         report = import_into(session.project, Path(path), find=lambda name: _ask(name, parent))
     except UserError as error:
-        show_error(str(error))
+        notify(str(error), error.page)
         return None
     finally:
         QApplication.restoreOverrideCursor()

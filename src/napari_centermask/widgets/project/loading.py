@@ -59,7 +59,7 @@ def read(path: Path, cells: Callable[[], Result]) -> Loaded | Failed:
     try:
         return Loaded(read_image(path), cells())
     except UserError as error:
-        return Failed(str(error))
+        return Failed.of(error)
     except (RuntimeError, MemoryError, OSError) as error:
         return Failed(
             f"{path.name} could not be read: {error or type(error).__name__}. Check the file, or close other images."

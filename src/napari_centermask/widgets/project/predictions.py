@@ -41,7 +41,7 @@ def predict(path: Path, settings: SegmentSettings) -> Generator[Progress | Plane
     try:
         image = read_image(path)
     except BadImage as error:
-        return Failed(str(error))
+        return Failed.of(error)
     names = list(image.channel_names) or settings.channel_names  # those of the file; else those of the current image
     return (yield from run(planes_of(image), settings.model_copy(update={"channel_names": names})))
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFileDialog
 
 from napari_centermask.core.errors import BadSettings
@@ -16,6 +15,7 @@ from napari_centermask.widgets.segment.illumination_box import IlluminationBox
 from napari_centermask.widgets.segment.illumination_view import CorrectedLayer, Preview, save_gain
 from napari_centermask.widgets.viewer.planes import named_channels
 from napari_centermask.widgets.viewer.view import current_index
+from napari_centermask.widgets.work.gate import notify
 from napari_centermask.widgets.work.tasks import Failed
 
 if TYPE_CHECKING:
@@ -152,6 +152,6 @@ class Illumination:
     def _on_estimated(self, outcome: Path | Failed) -> None:
         self.box.status.setText("")
         if isinstance(outcome, Failed):
-            show_error(outcome.message)
+            notify(outcome.message, outcome.page)
         else:
             self.box.set_flat_field(outcome)

@@ -47,7 +47,7 @@ def compute(chosen: Preview) -> tuple[np.ndarray, int, tuple[float, float]] | Fa
         lo, hi = intensity_range(pixels[None])
         return pixels, step, (float(lo[0]), float(max(hi[0], lo[0] + 1e-6)))
     except UserError as error:
-        return Failed(str(error))
+        return Failed.of(error)
 
 
 def save_gain(planes: ImagePlanes, dark: float, path: Path) -> Path | Failed:
@@ -60,7 +60,7 @@ def save_gain(planes: ImagePlanes, dark: float, path: Path) -> Path | Failed:
             tifffile.imwrite(part, gain, photometric="minisblack", compression="zlib")
         return path
     except UserError as error:
-        return Failed(str(error))
+        return Failed.of(error)
 
 
 class CorrectedLayer:

@@ -33,7 +33,7 @@ from napari_centermask.widgets.training.view import (
     settle,
 )
 from napari_centermask.widgets.viewer.dock import Dock
-from napari_centermask.widgets.work.gate import report
+from napari_centermask.widgets.work.gate import notify
 from napari_centermask.widgets.work.run_state import rest_of
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ class TrainDock(Dock):
         try:
             predict_next(self._viewer, self.training.installed)
         except UserError as error:
-            report(error)
+            notify(str(error), error.page)
 
     def _on_listed(self, runs: list[Run]) -> None:
         job = self.training.job

@@ -43,7 +43,7 @@ def install(weights: Path, name: str) -> Generator[None, None, str | Failed]:
     try:
         yield from run_child(["models", "add", str(weights), "--name", name])
     except (UserError, OSError) as error:
-        return Failed(str(error))
+        return Failed.of(error)
     return name
 
 

@@ -89,7 +89,7 @@ def plan(source: DataFolder, model: str) -> Generator[None, None, Plan | Failed]
         settings = TrainSettings.model_validate_json((out / RUN_FILE).read_text(encoding="utf-8"))
         made = Plan(settings, json.loads(printed)["reasons"])
     except (UserError, OSError) as error:
-        return Failed(str(error))
+        return Failed.of(error)
     finally:
         if made is None:
             shutil.rmtree(out, ignore_errors=True)

@@ -58,7 +58,7 @@ def watch(begin: Callable[[], Job | None]) -> Generator[RunUpdate | Job | None, 
     try:
         job = begin()
     except UserError as error:
-        return Failed(str(error))
+        return Failed.of(error)
     if job is None:
         return None
     yield job

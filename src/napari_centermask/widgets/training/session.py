@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from napari.utils.notifications import show_error
 from psygnal import Signal
 
 from napari_centermask.events import StartEvent
@@ -16,6 +15,7 @@ from napari_centermask.widgets.training.new_model import install
 from napari_centermask.widgets.training.run_watch import RunUpdate, watch
 from napari_centermask.widgets.training.runs import RunList
 from napari_centermask.widgets.viewer.state import ModelInUse, state_of
+from napari_centermask.widgets.work.gate import notify
 from napari_centermask.widgets.work.run_state import RunState
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed
@@ -139,7 +139,7 @@ class Training:
     def _is_free(self) -> bool:
         running = self.live
         if running:
-            show_error(f"Another training is running: '{running[0].name}'. Stop it or wait, then try again.")
+            notify(f"Another training is running: '{running[0].name}'. Stop it or wait, then try again.")
         return not running
 
     def pause(self) -> None:
@@ -235,7 +235,7 @@ class Training:
 
     def _on_ended(self, value: object) -> None:
         if isinstance(value, Failed):
-            show_error(value.message)
+            notify(value.message, value.page)
         if self._requests:
             self._begin()
             return

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtGui import QImage
 from qtpy.QtWidgets import QFileDialog, QWidget
@@ -22,7 +21,7 @@ from napari_centermask.widgets.training.session import Training
 from napari_centermask.widgets.training.tiles import TilesBox, draw_tiles
 from napari_centermask.widgets.training.view import AdvancedBox, StartBox
 from napari_centermask.widgets.work.connections import Connections
-from napari_centermask.widgets.work.gate import report
+from napari_centermask.widgets.work.gate import notify
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed
 
@@ -103,7 +102,7 @@ class StartPart(QWidget):
 
     def _compute_for(self, wanted: Literal["training", "tiles"]) -> None:
         if self.source is None:
-            show_error(NO_DATA)
+            notify(NO_DATA)
             return
         self._wanted = wanted
         self.compute()
@@ -116,7 +115,7 @@ class StartPart(QWidget):
             self._save_project(self.source)
         except UserError as error:
             self._wanted = ""
-            report(error)
+            notify(str(error), error.page)
             return
         self._forget_tiles()
         self.planner.ask(self.source, self.box.models.currentText())
@@ -167,7 +166,7 @@ class StartPart(QWidget):
             try:
                 self._show_plan(value)
             except UserError as error:
-                value = Failed(str(error))
+                value = Failed.of(error)
                 self.planner.forget()
         if isinstance(value, Plan) and wanted == "training":
             self._begin()
@@ -175,7 +174,7 @@ class StartPart(QWidget):
             self.drawer.start("", draw_tiles, self.advanced.form.value())
         elif isinstance(value, Failed):
             self.note = value.message
-            show_error(value.message)
+            notify(value.message, value.page)
         self._on_change()
 
     def _show_plan(self, plan: Plan) -> None:
@@ -201,7 +200,7 @@ class StartPart(QWidget):
 
     def _on_drawn(self, value: QImage | Failed | None) -> None:
         if isinstance(value, Failed):
-            show_error(value.message)
+            notify(value.message, value.page)
         elif value is not None:
             self.tiles.set_image(value)
         self._on_change()

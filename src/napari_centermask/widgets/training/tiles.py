@@ -30,7 +30,7 @@ def draw_tiles(settings: TrainSettings) -> Generator[None, None, QImage | Failed
             run.write_text(settings.model_dump_json(), encoding="utf-8")
             yield from run_child(["train", str(run), "--preview-file", str(picture)])
         except (UserError, OSError) as error:
-            return Failed(str(error))
+            return Failed.of(error)
         return read_picture(picture) or Failed("The picture of the tiles cannot be read. Try again.")
 
 

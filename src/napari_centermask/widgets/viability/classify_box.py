@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QVBoxLayout, QWidget
 
@@ -15,6 +14,7 @@ from napari_centermask.models.store.zoo import CLASSIFIER as SUFFIX
 from napari_centermask.widgets.parts.layout import label, row
 from napari_centermask.widgets.parts.pickers import ChannelPicker, can_shrink
 from napari_centermask.widgets.parts.run_box import RunBox
+from napari_centermask.widgets.work.gate import notify
 
 _FILE = "From file…"
 
@@ -87,7 +87,7 @@ class ClassifierCombo(QComboBox):
         try:
             read_classifier_card(path)
         except BadModel as error:
-            show_error(str(error))
+            notify(str(error), error.page)
             return
         if path not in self._files:
             self._files.append(path)

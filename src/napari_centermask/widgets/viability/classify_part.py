@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error
 from psygnal import Signal
 
 from napari_centermask.core.classification import to_classify
@@ -21,6 +20,7 @@ from napari_centermask.widgets.viability.classification import (
 from napari_centermask.widgets.viability.classify_box import ClassifyBox
 from napari_centermask.widgets.viewer.planes import channel_names
 from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.gate import notify
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed
 
@@ -114,10 +114,10 @@ class ClassifyPart:
             try:
                 text = self._apply(value, *run)
             except UserError as error:  # a project that is read-only
-                value = Failed(str(error))
+                value = Failed.of(error)
         if isinstance(value, Failed):
             text = value.message
-            show_error(text)
+            notify(text)
         self.box.run.show_end()
         self.box.report(text)
         self.changed.emit()

@@ -32,7 +32,7 @@ from napari_centermask.widgets.viability.view import FiguresBox, ThresholdBox
 from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.view import go_to_plane
 from napari_centermask.widgets.work.connections import Connections
-from napari_centermask.widgets.work.gate import report
+from napari_centermask.widgets.work.gate import notify
 
 Value = TypeVar("Value")
 
@@ -240,7 +240,7 @@ class ViabilityDock(Dock):
         try:
             return change()
         except UserError as error:
-            report(error)
+            notify(str(error), error.page)
             viability.take_back()
             self.refresh()
             return None

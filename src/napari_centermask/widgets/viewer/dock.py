@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
-from napari_centermask.widgets.parts.first_hint import PUT_AWAY, FirstHint
+from napari_centermask.widgets.parts.first_hint import FirstHint
 from napari_centermask.widgets.parts.layout import STYLE, put_first
+from napari_centermask.widgets.parts.put_away import PUT_AWAY
 from napari_centermask.widgets.viewer.state import state_of, unwrapped
 from napari_centermask.widgets.work.connections import Connections
 from napari_centermask.widgets.work.gate import attempt

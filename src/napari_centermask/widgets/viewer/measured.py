@@ -74,6 +74,6 @@ def measure_all(
         cells = sum(i.result.n_visible() for i in images if i.name not in left_out.why)
         return Written(stop.value, cells, tuple(left_out.sentences))
     except UserError as error:
-        return Failed(str(error))
+        return Failed.of(error)
     finally:
         steps.close()  # also after Cancel: no incomplete file stays

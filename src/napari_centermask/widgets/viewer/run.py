@@ -7,12 +7,13 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.notifications import show_error, show_warning
+from napari.utils.notifications import show_warning
 from psygnal import Signal
 
 from napari_centermask.core.counted import counted
 from napari_centermask.core.misfit import misfit
 from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.gate import notify
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed, Finished, run
 
@@ -93,7 +94,7 @@ class ImageRun:
         shown, self.target = self.target, None
         then, self._then = self._then, None
         if isinstance(value, Failed):
-            show_error(value.message)
+            notify(value.message, value.page)
             self.reported.emit(value.message)
         elif isinstance(value, Finished) and shown is not None:
             if value.left_out:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error, show_info, show_warning
+from napari.utils.notifications import show_info, show_warning
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_centermask.core.counted import counted
@@ -17,6 +17,7 @@ from napari_centermask.widgets.viewer.measured import measured_layer
 from napari_centermask.widgets.viewer.saving import Saved, chosen, filters, save, save_control
 from napari_centermask.widgets.viewer.state import note_saved
 from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.gate import notify
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed
 
@@ -127,7 +128,7 @@ class SaveButton(QPushButton):
         if saving is not None:
             saving.end()
         if isinstance(value, Failed):
-            show_error(value.message)
+            notify(value.message, value.page)
         elif isinstance(value, Saved):
             if saving is not None and saving.is_current and value.holds_cells and not value.loss:
                 note_saved(saving.result)

@@ -92,7 +92,7 @@ def save(path: Path, format: str, cells: Measured) -> Generator[Progress, None, 
     try:
         return _write(path, format, cells)
     except UserError as error:
-        return Failed(str(error))
+        return Failed.of(error)
 
 
 def _write(path: Path, format: str, cells: Measured) -> Saved:

@@ -19,16 +19,16 @@ def help_with(show: Callable[[str, Any], object]) -> None:
     _help[:] = [show]
 
 
-def report(error: UserError) -> None:
+def notify(message: str, page: str = UserError.page) -> None:
     """Notify the user of an error, with a button that opens the page about errors of its kind."""
     from napari.utils.notifications import Notification, NotificationSeverity, notification_manager
 
     def show(notification: Any) -> None:
         for opens in _help:
-            opens(error.page, notification.parentWidget().window())
+            opens(page, notification.parentWidget().window())
 
     actions = (("Help", show),) if _help else ()
-    notification_manager.dispatch(Notification(str(error), NotificationSeverity.ERROR, actions))
+    notification_manager.dispatch(Notification(message, NotificationSeverity.ERROR, actions))
 
 
 def attempt(action: Callable[..., object], *args: Any) -> bool:
@@ -39,7 +39,7 @@ def attempt(action: Callable[..., object], *args: Any) -> bool:
     try:
         action(*args)
     except UserError as error:
-        report(error)
+        notify(str(error), error.page)
         return False
     return True
 

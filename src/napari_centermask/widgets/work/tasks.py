@@ -41,9 +41,15 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """A failed run, with a message for the user."""
+    """A failed run, with a message for the user, and the page of the documentation about such failures."""
 
     message: str
+    page: str = UserError.page
+
+    @classmethod
+    def of(cls, error: Exception) -> Failed:
+        """From an error that the user can correct."""
+        return cls(str(error), getattr(error, "page", UserError.page))
 
 
 def run(planes: list[Plane], settings: SegmentSettings) -> Generator[Progress | PlaneCells, None, Finished | Failed]:
@@ -72,7 +78,7 @@ def answer_for(
     try:
         return (yield from steps)
     except UserError as error:
-        return Failed(str(error))
+        return Failed.of(error)
     except (RuntimeError, MemoryError) as error:
         text = str(error).strip().splitlines() or [type(error).__name__]
         return Failed(f"{who} could not run: {text[0]}. {then}")
