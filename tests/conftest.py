@@ -165,3 +165,20 @@ def _free_place(rng, shape, radius, centres, tries=200):
 def cells():
     """Factory of synthetic cells: `cells(n=12, overlap=0.3, seed=1, shape=(256, 256), radius=14)`."""
     return make_cells
+
+
+@pytest.fixture
+def lif(tmp_path):
+    """Factory of a LIF file with the images Series 1, (C, Z, Y, X) with the channels Green and Red, and Series:2/x, (Y, X)."""
+    pytest.importorskip("bioio_lif")
+    sys.path.insert(0, str(TESTS))
+    from lif_files import write_lif
+
+    def make(path=tmp_path / "slide.lif", shape=(40, 50), **options):
+        rng = np.random.default_rng(3)
+        stack, plane = rng.integers(0, 255, (2, 3, *shape), np.uint8), rng.integers(0, 60_000, shape, np.uint16)
+        images = {"Series 1": (stack, "CZYX"), "Series:2/x": (plane, "YX")}
+        return write_lif(path, images, names=("Green", "Red"), **options), stack, plane
+
+    yield make
+    sys.path.remove(str(TESTS))

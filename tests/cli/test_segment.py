@@ -149,3 +149,47 @@ def test_channels_that_do_not_fit_are_named(capsys, network, tmp_path, stack):
     error = capsys.readouterr().err
     assert "a.tif: The model needs the channels nucleus, cytoplasm, membrane" in error
     assert "cytoplasm is missing" in error
+
+
+def test_images_of_one_lif_are_segmented_each_under_its_name(capsys, lif, tmp_path):
+    path, *_ = lif(shape=(128, 160))
+    report = run_json(capsys, "segment", path, "--out", tmp_path / "out", "--json")
+    assert [row["image"] for row in report["images"]] == [str(path / "Series 1"), str(path / "Series_2_x")]
+    labels = sorted(p.name for p in (tmp_path / "out").glob("*.tif"))
+    assert labels == ["slide_Series 1_labels.tif", "slide_Series_2_x_labels.tif"]
+    records = read_coco(tmp_path / "out" / "annotations.json", images_root=tmp_path)
+    assert {r.file_name for r in records} == {"slide.lif/Series 1", "slide.lif/Series_2_x"}
+    assert all(r.path == tmp_path / r.file_name for r in records)
+    assert records[0].extra["pixel_size_um"] == pytest.approx(0.5)
+    assert find_image(tmp_path / "annotations.json", None, "slide.lif/Series 1") == path / "Series 1"
+
+
+def test_scenes_are_chosen_by_name_or_number(capsys, lif, tmp_path):
+    path, *_ = lif(shape=(128, 160))
+    report = run_json(capsys, "segment", path, "--scenes", "Series_2_x", "--out", tmp_path / "a", "--json")
+    assert [row["image"] for row in report["images"]] == [str(path / "Series_2_x")]
+    report = run_json(capsys, "segment", path, "--scenes", "0", "--out", tmp_path / "b", "--json")
+    assert [row["image"] for row in report["images"]] == [str(path / "Series 1")]
+    assert cli.run(["segment", str(path), "--scenes", "Series 9", "--out", str(tmp_path / "c")]) == 2
+    assert "has no image Series 9, but Series 1, Series_2_x" in capsys.readouterr().err
+
+
+def test_a_stopped_run_segments_again_what_changed_in_a_file(capsys, lif, tmp_path, network):
+    path, *_ = lif(shape=(128, 160))
+    (tmp_path / "bad.png").write_bytes(b"nonsense")
+    command = ["segment", str(path), str(tmp_path / "bad.png"), "--out", str(tmp_path / "out")]
+    assert cli.run(command) == 2
+    assert cli.run(command) == 2
+    assert "2 of 3 images are done" in capsys.readouterr().err
+    lif(shape=(120, 160))
+    assert cli.run(command) == 2
+    assert "0 of 3 images are done" in capsys.readouterr().err
+
+
+def test_cells_of_an_image_in_a_file_are_measured_on_it(lif, tmp_path, capsys):
+    path, _, plane = lif(shape=(128, 160))
+    assert cli.run(["segment", str(path), "--scenes", "1", "--out", str(tmp_path / "out")]) == 0
+    cells, table = tmp_path / "out" / "annotations.json", tmp_path / "cells.csv"
+    assert cli.run(["measure", str(cells), "--images", str(tmp_path), "--out", str(table)]) == 0
+    assert "area_um2" in table.read_text().splitlines()[0]
+    assert len(table.read_text().splitlines()) == 13

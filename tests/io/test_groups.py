@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_centermask.core.errors import BadSettings
-from napari_centermask.io.groups import group_of, split_groups
+from napari_centermask.io.groups import group_of, same_files, split_groups
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,12 @@ def test_splits_are_whole_repeatable_and_about_as_large_as_asked(seed):
     assert set(few) == {"train", "val", "test"}
     with pytest.raises(BadSettings, match="above 0"):
         split_groups(groups, {"train": -1})
+
+
+def test_images_in_one_file_or_its_copy_share_their_file(lif, tmp_path):
+    path, *_ = lif()
+    copy = tmp_path / "copy.lif"
+    copy.write_bytes(path.read_bytes())
+    other = tmp_path / "other.tif"
+    other.write_bytes(b"x")
+    assert same_files([other, path / "Series 1", path / "Series_2_x", copy / "Series 1", tmp_path / "gone"]) == [0, 1, 1, 1, 4]

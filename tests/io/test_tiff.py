@@ -65,8 +65,44 @@ def test_of_images_in_one_file_the_clearly_largest_is_read_aloud(tmp_path, share
     with tifffile.TiffWriter(tmp_path / "two.ome.tif") as file:
         for _ in range(2):
             file.write(grey(), metadata={"axes": "YX"})
-    with pytest.raises(BadImage, match=r"holds 2 images \(40 x 48, 40 x 48\).*Bio-Formats"):
+    with pytest.raises(BadImage, match=r"holds 2 images: .* \(40 x 48\).*Choose one with --scenes"):
         read_image(tmp_path / "two.ome.tif")
+
+
+@pytest.fixture
+def two(tmp_path):
+    """An OME-TIFF with the images `left`, of all axes, and `right`."""
+    path = tmp_path / "two.ome.tif"
+    stack = RNG.integers(0, 255, (2, 3, 4, 40, 48), np.uint8)
+    about = {"Channel": {"Name": ["DAPI", "GFP", "RFP"]}, "PhysicalSizeX": 0.3, "PhysicalSizeY": 0.3}
+    with tifffile.TiffWriter(path) as file:
+        file.write(stack, metadata={"axes": "TCZYX", "Name": "left", **about}, photometric="minisblack")
+        file.write(stack[:, :, ::-1], metadata={"axes": "TCZYX", "Name": "right"}, photometric="minisblack")
+    return path, stack
+
+
+def test_images_in_one_ome_tiff_are_read_by_name_and_number(two):
+    path, stack = two
+    left, right = read_image(path / "left"), read_image(path / "1")
+    np.testing.assert_array_equal(left.data, stack)
+    np.testing.assert_array_equal(right.data, stack[:, :, ::-1])
+    assert (left.axes, left.channel_names, left.pixel_sizes_um) == ("TCZYX", ("DAPI", "GFP", "RFP"), (0.3, 0.3))
+    assert (left.name, left.note) == ("two.ome_left", "")
+    with pytest.raises(BadImage, match="has no image middle, but left, right"):
+        read_image(path / "middle")
+
+
+@pytest.mark.filterwarnings("ignore")  # bioio-ome-tiff 1.4.0 uses what ome-types deprecates
+def test_all_dimensions_of_an_ome_tiff_are_those_that_bioio_reads(two):
+    bioio = pytest.importorskip("bioio")
+    pytest.importorskip("bioio_ome_tiff", reason="bioio-ome-tiff is not installed; our own reader needs none")
+    path, _ = two
+    image = bioio.BioImage(path)
+    ours = read_image(path / "left")
+    assert image.scenes == ("Image:0", "Image:1")
+    np.testing.assert_array_equal(ours.data, image.data)
+    assert list(ours.channel_names) == image.channel_names
+    assert ours.pixel_size_um == image.physical_pixel_sizes.Y
 
 
 def test_a_part_of_an_image_in_several_files_is_not_filled_up_with_zeros(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.io.trained_on import merged, overlap, places_in, places_of
+from napari_centermask.io.trained_on import fingerprint, merged, overlap, places_in, places_of
 
 
 def record(path, cells, **fields):
@@ -40,3 +40,10 @@ def test_places_of_parent_and_child_are_joined_without_doubles():
     joined = merged({"a": [(0, 0, 9, 9)], "b": [[0, 0, 2, 2]]}, {"a": [(0, 0, 3, 3), (5, 5, 12, 12)]})
     assert joined == {"a": [(0, 0, 9, 9), (5, 5, 12, 12)], "b": [(0, 0, 2, 2)]}
     assert not overlap([(0, 0, 4, 4)], [(4, 0, 8, 4)])
+
+
+def test_images_in_one_file_have_a_fingerprint_each(lif):
+    path, *_ = lif()
+    prints = {fingerprint(path), fingerprint(path / "Series 1"), fingerprint(path / "Series_2_x")}
+    assert len(prints) == 3
+    assert fingerprint(path.rename(path.with_name("b.lif")) / "Series 1") in prints

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_centermask.cli.output import notice
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.image_files import image_files
+from napari_centermask.io.scene_paths import flat, split
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,16 @@ class ImageFiles:
         return [p for p in (self.labels, self.classes) if p is not None]
 
 
-def plan(images: list[Path], out: Path, formats: list[str]) -> list[ImageFiles]:
+def plan(images: list[Path], out: Path, formats: list[str], *, scenes: Sequence[str] | None = None) -> list[ImageFiles]:
     """Which files are read and written.
 
     Images of one name in different folders get the names of as many folders in front as tell them apart, those of one
     name but for the ending keep it: `i.png_labels.tif`.
+
+    Parameters
+    ----------
+    scenes
+        As in `image_files`.
 
     Raises
     ------
@@ -40,13 +47,13 @@ def plan(images: list[Path], out: Path, formats: list[str]) -> list[ImageFiles]:
     BadSettings
         If an image is given twice.
     """
-    files = [f for path in images for f in image_files(path, notice)]
+    files = [f for path in images for f in image_files(path, notice, scenes=scenes)]
     places = list(map(_absolute, files))
     if len(set(places)) < len(places):
         twice = next(p for p, n in Counter(places).items() if n > 1)
         raise BadSettings(f"{twice} is given twice. Leave one out.")
     names = output_names(files)
-    coco = ["/".join(parts) for parts in _distinct([p.parts[1:] for p in places])]
+    coco = ["/".join(parts) for parts in _distinct(list(map(_parts, places)))]
     kinds = [kind if kind in formats else None for kind in ("labels", "classes")]
     return [
         ImageFiles(f, own, *(out / f"{n}_{kind}.tif" if kind else None for kind in kinds))
@@ -56,7 +63,7 @@ def plan(images: list[Path], out: Path, formats: list[str]) -> list[ImageFiles]:
 
 def output_names(files: list[Path]) -> list[str]:
     """A name for the output of each image: its stem, with more of its path where others have the same."""
-    places = list(map(_absolute, files))
+    places = [flat(p) for p in map(_absolute, files)]
     bare = [str(p.with_suffix("")).casefold() for p in places]
     counts = Counter(bare)
     parts = [(*p.parts[1:-1], p.stem if counts[b] == 1 else p.name) for p, b in zip(places, bare, strict=True)]
@@ -69,6 +76,12 @@ def output_names(files: list[Path]) -> list[str]:
         taken.add(free.casefold())
         names.append(free)
     return names
+
+
+def _parts(path: Path) -> tuple[str, ...]:
+    """The folders and the file of an image, with its scene."""
+    file, scene = split(path)
+    return (*file.parts[1:-1], f"{file.name}/{scene}" if scene else file.name)
 
 
 def _absolute(path: Path) -> Path:

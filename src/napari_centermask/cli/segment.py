@@ -18,6 +18,7 @@ from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadModel, BadSettings
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.run_file import RunFile, open_run, stamp
+from napari_centermask.io.scene_paths import file_of
 from napari_centermask.settings import SegmentSettings
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def segment(
     format: str = "labels,coco",
     maps: Flag = False,
     axes: str | None = None,
+    scenes: list[str] | None = None,
     overwrite: Flag = False,
     json: Flag = False,
     settings: Annotated[SegmentSettings, Parameter(name="*")] = SegmentSettings(),  # noqa: B008  a frozen default
@@ -57,7 +59,8 @@ def segment(
     Parameters
     ----------
     images
-        Image files (png, tif, jpg, npy), or folders of them. Results of segmentation in a folder are left out.
+        Image files (png, tif, jpg, npy; czi, nd2 and lif with bioio; OME-Zarr), or folders of them. Results of segmentation in a
+        folder are left out.
     out
         Folder for the results; created if missing.
     format
@@ -66,6 +69,8 @@ def segment(
         Write NAME_classes.tif too: the category of each pixel, 0 for background. U-Nets only.
     axes
         What the axes of the images are, a letter for each (T, Z, C, Y, X): ZYX; as their files say when not given.
+    scenes
+        Names or numbers (from 0) of the images to take from files that hold several; by default all.
     overwrite
         Replace existing results.
     json
@@ -73,7 +78,7 @@ def segment(
     """
 
     formats = _formats(format)
-    plans = plan(images, out, [*formats, "classes"] if maps else formats)
+    plans = plan(images, out, [*formats, "classes"] if maps else formats, scenes=scenes)
     coco = out / "annotations.json" if "coco" in formats else None
     outputs = [path for files in plans for path in files.outputs] + ([coco] if coco else [])
     check_writable(outputs, inputs=[f.image for f in plans])
@@ -81,7 +86,8 @@ def segment(
         "command": "segment",
         "version": __version__,
         "images": [str(path.resolve()) for path in images],
-        "kinds": {"format": formats, "maps": maps, "axes": axes, "overwrite": overwrite},
+        "kinds": {"format": formats, "maps": maps, "axes": axes, "overwrite": overwrite}
+        | ({"scenes": scenes} if scenes else {}),
         "settings": settings.model_dump(mode="json", exclude_unset=True),
         # A model that was trained again under its name is another one: its cells do not go into one file with the former's.
         "models": [[str(path), stamp(path)] for path in _model_files(settings)],
@@ -176,7 +182,9 @@ class Segmenting:
 
     def _segment(self, files: ImageFiles, engine: AnySegmenter) -> None:
         row, coco = _one(files, engine, self.settings, axes=self.axes)
-        self.noted.note(_key(files), {"row": row, "coco": coco if self.coco else None, "stamp": stamp(files.image)})
+        self.noted.note(
+            _key(files), {"row": row, "coco": coco if self.coco else None, "stamp": stamp(file_of(files.image))}
+        )
         if not self.is_quiet:
             print(f"{files.image}: {counted(row['n_instances'], 'cell')} in {row['seconds']:.2f} s")
 
@@ -229,7 +237,7 @@ def _key(files: ImageFiles) -> str:
 def _is_done(files: ImageFiles, noted: RunFile) -> bool:
     """Whether an image was segmented as it is now, and its files are there."""
     done = noted.done.get(_key(files))
-    return done is not None and done["stamp"] == stamp(files.image) and all(map(stamp, files.outputs))
+    return done is not None and done["stamp"] == stamp(file_of(files.image)) and all(map(stamp, files.outputs))
 
 
 def _formats(text: str) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from napari_centermask.core.errors import BadProject, BadSettings
+from napari_centermask.io import scene_paths
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.records import records_of
@@ -158,12 +159,17 @@ def _check_free(target: Path) -> None:
 
 def _records(project: Project, images: list[ProjectImage], split: str, copies: Path | None) -> list[ImageRecord]:
     records: list[ImageRecord] = []
-    names = _flat_names([i.file_name for i in images])
-    for image, flat in zip(images, names, strict=True):
+    files = {i.id: scene_paths.split(i.path) for i in images}
+    bases = {
+        i.id: i.file_name.removesuffix(f"/{files[i.id][1]}") for i in images
+    }  # of several images in a file, the file
+    flats = dict(zip(dict.fromkeys(bases.values()), _flat_names(list(dict.fromkeys(bases.values()))), strict=True))
+    for image in images:
         name = image.file_name
         if copies is not None:
-            name = f"{copies.name}/{flat}"
-            _copy(image.path, copies / flat)
+            (file, scene), flat = files[image.id], flats[bases[image.id]]
+            name = "/".join(filter(None, (copies.name, flat, scene)))
+            _copy(file, copies / flat)
         extra = {
             "group": image.group or group_of(image.file_name),
             "pixel_size_um": image.pixel_size_um,
@@ -176,6 +182,10 @@ def _records(project: Project, images: list[ProjectImage], split: str, copies: P
 
 
 def _copy(path: Path, target: Path) -> None:
+    if path.is_dir():
+        raise BadSettings(
+            f"{path.name} is a folder of OME-Zarr and cannot be copied. Export without copies of the images."
+        )
     if not target.exists():
         copy_file(path, target)
     elif same_files([path, target]) != [0, 0]:

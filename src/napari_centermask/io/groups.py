@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.files import sha256_of
+from napari_centermask.io.scene_paths import file_of
 
 if TYPE_CHECKING:
     from napari_centermask.io.coco.image_record import ImageRecord
@@ -29,16 +30,18 @@ def group_of(file_name: str) -> str:
 
 
 def same_files(paths: Sequence[Path]) -> list[int]:
-    """For each file, the position of the first one with the same bytes."""
+    """For each image, the position of the first one in a file with the same bytes."""
+    files = list(map(file_of, paths))
+    places: dict[Path, int] = {}
+    first = [places.setdefault(file, k) for k, file in enumerate(files)]
     sizes: dict[int, list[int]] = {}
-    for k, path in enumerate(paths):
-        sizes.setdefault(path.stat().st_size if path.is_file() else -1 - k, []).append(k)
-    first = list(range(len(paths)))
+    for file, k in places.items():
+        sizes.setdefault(file.stat().st_size if file.is_file() else -1 - k, []).append(k)
     for positions in sizes.values():
         seen: dict[str, int] = {}
         for k in positions if len(positions) > 1 else ():
-            first[k] = seen.setdefault(sha256_of(paths[k]), k)
-    return first
+            places[files[k]] = seen.setdefault(sha256_of(files[k]), k)
+    return [places[files[k]] for k in first]
 
 
 def joined(groups: Sequence[str], same: Sequence[int]) -> list[str]:

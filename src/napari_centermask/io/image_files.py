@@ -11,7 +11,10 @@ import numpy as np
 
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadImage
+from napari_centermask.io.bio import how_to_read, is_bio, readable
 from napari_centermask.io.images import SUFFIXES, read_header, read_image
+from napari_centermask.io.scene_paths import exists, file_of, is_zarr_name, split
+from napari_centermask.io.scenes import choose, images_of
 
 _RESULT = re.compile(
     r"(.+[_\-. ])?(labels?([_\- ]?(image|img|map)s?)?|(cp_)?masks?|cp_\w+|seg|stardist|simple[_\- ]segmentation"
@@ -41,12 +44,15 @@ class FolderImages:
         Label images, masks and other files that were made from images.
     dangling
         Links with the name of an image that lead nowhere.
+    unread
+        Microscopes' files for which the package is missing that reads them.
     """
 
     folder: Path
     images: tuple[Path, ...]
     results: tuple[Path, ...]
     dangling: tuple[Path, ...] = ()
+    unread: tuple[Path, ...] = ()
 
     @property
     def note(self) -> str:
@@ -54,6 +60,14 @@ class FolderImages:
         if not self.results:
             return ""
         return f"Left out of {self.folder.name}: {counted(len(self.results), 'result')} of segmentation {_few(self.results)}."
+
+    @property
+    def missing(self) -> str:
+        """Which files need another package, and how to install it; empty if none do."""
+        if not self.unread:
+            return ""
+        n, command = counted(len(self.unread), "file"), how_to_read(self.unread[0].suffix.lower())
+        return f"Left out of {self.folder.name}: {n} of microscopes {_few(self.unread)}. To read them: {command}"
 
     @property
     def broken(self) -> str:
@@ -72,18 +86,24 @@ def images_in(folder: Path) -> FolderImages:
     """The images directly in a folder, and the results among them; subfolders are ignored."""
     named = sorted((p for p in folder.iterdir() if _is_named_image(p)), key=natural)
     files = [p for p in named if p.is_file()]
+    unread = tuple(p for p in files if is_bio(p) and p.suffix.lower() not in readable())
+    files = [p for p in files if p not in unread]
     left = [p for p in files if not _is_named_result(p)]
     stems = {_stem(p) for p in left}
     images = [p for p in left if not _is_derived(p, stems - {_stem(p)})]
     dangling = tuple(p for p in named if p.is_symlink() and not p.exists())
-    return FolderImages(folder, tuple(images), tuple(p for p in files if p not in images), dangling)
+    return FolderImages(folder, tuple(images), tuple(p for p in files if p not in images), dangling, unread)
 
 
-def image_files(path: Path, say: Callable[[str], None] = lambda text: None) -> list[Path]:
-    """An image file itself, whatever its name, or the images of a folder.
+def image_files(
+    path: Path, say: Callable[[str], None] = lambda text: None, *, scenes: Sequence[str] | None = None
+) -> list[Path]:
+    """An image file itself, whatever its name, the images in it if it holds several, or those of a folder.
 
     Parameters
     ----------
+    scenes
+        Names or numbers of the images to take from a file that holds several; by default all.
     say
         Called with sentences about results, and links that lead nowhere, that are left out.
 
@@ -92,20 +112,33 @@ def image_files(path: Path, say: Callable[[str], None] = lambda text: None) -> l
     BadImage
         If there is none.
     """
-    if path.is_dir():
-        folder = images_in(path)
-        if not folder.images:
-            why = f" {folder.note}{_WAY}" if folder.note else ""
-            broken = f" {folder.broken}" if folder.broken else ""
-            raise BadImage(f"{path} has no images ({', '.join(sorted(SUFFIXES))}).{why}{broken}")
-        if folder.note:
-            say(folder.note + _WAY)
-        if folder.broken:
-            say(folder.broken)
-        return list(folder.images)
-    if not path.is_file():
+    if path.is_dir() and not is_zarr_name(file_of(path)):
+        files = _files_of(path, say)
+        return [image for file in files for image in _images(file, scenes, only_ours=True)]
+    if not exists(path):
         raise BadImage(f"{path} does not exist. Choose an image file or a folder of images.")
-    return [path]
+    return _images(path, scenes)
+
+
+def _files_of(path: Path, say: Callable[[str], None]) -> tuple[Path, ...]:
+    folder = images_in(path)
+    said = [folder.note and folder.note + _WAY, folder.broken, folder.missing]
+    if not folder.images:
+        raise BadImage(" ".join([f"{path} has no images ({', '.join(sorted(SUFFIXES))}).", *filter(None, said)]))
+    for text in filter(None, said):
+        say(text)
+    return folder.images
+
+
+def _images(file: Path, scenes: Sequence[str] | None, *, only_ours: bool = False) -> list[Path]:
+    """The chosen images of a file; of files in folders, only microscopes' are looked into, as there may be many."""
+    if only_ours and not is_bio(file):
+        return [file]
+    if scenes and not split(file)[1]:
+        return choose(file, scenes)
+    if file.suffix.lower() not in SUFFIXES and not is_zarr_name(file):
+        return [file]
+    return images_of(file)
 
 
 def natural(path: Path) -> list[tuple[int, int, str]]:

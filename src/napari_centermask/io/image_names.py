@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy", ".bmp")
+from napari_centermask.io.scene_paths import BIO_ENDINGS, exists
+
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy", ".bmp", *BIO_ENDINGS)
 Find = Callable[[str], Path | None]
 _MOST_FILES = 200_000  # looked at in a folder and those below: a choice
 _LABEL_STUDIO = re.compile(r"^[0-9a-f]{8}-(?=.)")
@@ -124,9 +126,9 @@ class ImageFinder:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is such a file; False for names that the system does not accept."""
+    """Whether there is such an image, also in a file with several; False for names that the system does not accept."""
     try:
-        return Path(path).is_file()
+        return exists(path)
     except OSError:
         return False
 

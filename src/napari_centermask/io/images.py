@@ -1,19 +1,25 @@
-"""Read microscopy images: PNG, JPEG, TIFF and NPY, with their axes; damaged files are an error."""
+"""Read microscopy images: pictures, TIFF, NPY, OME-Zarr and microscopes' own files, with their axes. Damaged ones are refused."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from napari_centermask.core.errors import BadImage
 from napari_centermask.io.axes import given_axes, guess_axes
+from napari_centermask.io.bio import is_bio, read_bio
 from napari_centermask.io.image_data import ImageData
 from napari_centermask.io.image_names import IMAGE_ENDINGS
 from napari_centermask.io.pictures import read_picture
+from napari_centermask.io.scene_paths import file_of, flat, is_zarr_name, split
+from napari_centermask.io.scenes import number_of, only, scene_names
 from napari_centermask.io.tiff import read_tiff
+from napari_centermask.io.zarr_images import read_zarr
 
 SUFFIXES = IMAGE_ENDINGS
+_NAMELESS = {".png", ".jpg", ".jpeg", ".bmp", ".npy"}
 
 
 def read_image(path: Path, *, axes: str | None = None, labels: bool = False) -> ImageData:
@@ -37,19 +43,13 @@ def read_image(path: Path, *, axes: str | None = None, labels: bool = False) -> 
 
 
 def _read(path: Path, *, pixels: bool, axes: str | None = None, labels: bool = False) -> ImageData:
-    if not path.is_file():
-        raise BadImage(f"{path} is {'a folder' if path.is_dir() else 'missing'}, not an image file. Check the path.")
-    if path.stat().st_size == 0:
-        raise BadImage(f"{path.name} is empty. Copy or export it again.")
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise BadImage(f"{path.name} is not one of {', '.join(SUFFIXES)}. Convert it to TIFF.")
-    if suffix == ".npy":
-        image = _read_npy(path, axes)
-    elif suffix in (".tif", ".tiff"):
-        image = read_tiff(path, pixels=pixels, labels=labels, axes=axes)
+    file, scene = split(path)
+    if is_zarr_name(file) and file.is_dir():
+        image = _read_zarr(path, pixels=pixels, axes=axes)
     else:
-        image = read_picture(path, pixels=pixels, labels=labels)
+        _check(file)
+        image = _read_file(file, scene, pixels=pixels, axes=axes, labels=labels)
+        image = replace(image, name=flat(path).stem) if scene else image
     if image.data.size == 0:
         raise BadImage(f"{path.name} has the shape {image.data.shape}: no pixels. Export it again.")
     if image.data.dtype.kind not in "buif":
@@ -57,6 +57,43 @@ def _read(path: Path, *, pixels: bool, axes: str | None = None, labels: bool = F
             f"{path.name} holds {image.data.dtype}; only integer or real intensities can be read. Convert it first."
         )
     return image
+
+
+def _check(path: Path) -> None:
+    if not path.is_file():
+        raise BadImage(f"{path} is {'a folder' if path.is_dir() else 'missing'}, not an image file. Check the path.")
+    if path.stat().st_size == 0:
+        raise BadImage(f"{path.name} is empty. Copy or export it again.")
+    if path.suffix.lower() not in SUFFIXES:
+        raise BadImage(f"{path.name} is not one of {', '.join(SUFFIXES)}. Convert it to TIFF.")
+
+
+def _read_file(path: Path, scene: str, *, pixels: bool, axes: str | None, labels: bool) -> ImageData:
+    suffix = path.suffix.lower()
+    if is_bio(path):
+        return _with_axes(read_bio(path, _number(path, scene), pixels=pixels), axes)
+    if suffix in (".tif", ".tiff"):
+        return read_tiff(path, pixels=pixels, labels=labels, axes=axes, series=_number(path, scene) if scene else None)
+    if scene:
+        raise BadImage(f"{path.name} holds a single image, so there is no {path.name}/{scene}. Choose {path.name}.")
+    if suffix == ".npy":
+        return _read_npy(path, axes)
+    return read_picture(path, pixels=pixels, labels=labels)
+
+
+def _number(path: Path, scene: str) -> int:
+    names = scene_names(path)
+    return number_of(path, names, scene) if scene else only(path, names)
+
+
+def _read_zarr(path: Path, *, pixels: bool, axes: str | None) -> ImageData:
+    names = scene_names(path)
+    within = names[only(path, names)]
+    return read_zarr(path / within if within else path, pixels=pixels, axes=axes)
+
+
+def _with_axes(image: ImageData, axes: str | None) -> ImageData:
+    return image if axes is None else replace(image, axes=given_axes(image.name, image.data.shape, axes))
 
 
 def read_plane(path: Path, index: tuple[int, ...] = (), *, axes: str | None = None) -> np.ndarray:
@@ -92,14 +129,14 @@ def read_header(path: Path, *, axes: str | None = None) -> ImageData:
 
 
 def read_channel_names(path: Path) -> list[str] | None:
-    """Names of an image's channels, from the header of an OME or ImageJ TIFF; None if it has none.
+    """Names of an image's channels, from the header of its file; None if it has none.
 
     Raises
     ------
     BadImage
         As `read_header`.
     """
-    if Path(path).suffix.lower() not in (".tif", ".tiff"):
+    if file_of(Path(path)).suffix.lower() in _NAMELESS:
         return None
     return list(read_header(path).channel_names) or None
 

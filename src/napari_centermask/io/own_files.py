@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.io.scene_paths import file_of
 
 PROJECT = "project.json"
 PREVIOUS_PROJECT = "project.previous.json"
@@ -38,7 +39,7 @@ def check_targets(targets: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
         With the file and what to do.
     """
     keys, folders = set(), set[str]()
-    for path in map(Path, inputs):
+    for path in map(file_of, map(Path, inputs)):
         keys.add(_key(path))
         place = _place(path)
         while place not in folders:  # each folder once, however many files are read from it
@@ -83,7 +84,7 @@ def _belongs(path: Path, folder: Path) -> bool:
     name = path.name.casefold()
     if path.parent == folder and (name in _NAMES or (_COPIES.fullmatch(name) and path.exists())):
         return True
-    return path.exists() and _key(path) in {_key(folder / image) for image in _images(folder)}
+    return path.exists() and _key(path) in {_key(file_of(folder / image)) for image in _images(folder)}
 
 
 def _images(folder: Path) -> list[str]:

@@ -50,6 +50,13 @@ def pixel_sizes(file: tifffile.TiffFile, *, image: int = 0) -> tuple[float, floa
     return None if factor is None else _plausible(factor / per_unit[0], factor / per_unit[1], printed=True)
 
 
+def in_micrometres(size: float, unit: object) -> float | None:
+    """A plausible size in a named unit; None if the unit is no length."""
+    factor = _MICROMETRES.get(str(unit).strip().lower())
+    plausible = None if factor is None else _plausible(size * factor, size * factor)
+    return None if plausible is None else plausible[0]
+
+
 def _of_imagej(metadata: dict[str, Any], per_unit: tuple[float, float]) -> tuple[float, float] | None:
     """Sizes in `unit`, along y in `yunit` if there is one; a resolution in dots per inch or centimetre was a printer's."""
     across = str(metadata.get("unit", "")).strip().lower()

@@ -6,7 +6,8 @@ import logging
 import math
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from napari_centermask.io import colours
 from napari_centermask.io.axes import complete_axes, given_axes
 from napari_centermask.io.image_data import ImageData, check_memory, zeros
 from napari_centermask.io.pixel_sizes import pixel_sizes
+from napari_centermask.io.scene_paths import safe_names
 
 if TYPE_CHECKING:
     import tifffile
@@ -36,11 +38,15 @@ _ALPHA = {1, 2}  # values of ExtraSamples for opacity (TIFF 6.0, p. 31); 0 is "u
 _CLEARLY = 4  # times as many pixels as any other image in the file make it the main one
 
 
-def read_tiff(path: Path, *, pixels: bool, labels: bool, axes: str | None) -> ImageData:
+def read_tiff(
+    path: Path, *, pixels: bool, labels: bool = False, axes: str | None = None, series: int | None = None
+) -> ImageData:
     """Read a TIFF; see `images.read_image`.
 
     Parameters
     ----------
+    series
+        Number of the image, if the file holds several; by default the only or the main one.
     pixels
         If False, return only shape, axes and metadata, with zeros that take no memory.
     labels
@@ -55,14 +61,23 @@ def read_tiff(path: Path, *, pixels: bool, labels: bool, axes: str | None) -> Im
     MissingExtra
         If its compression needs imagecodecs.
     """
+    with _opened(path) as file:
+        number = _chosen(path, file) if series is None else series
+        image = _read_series(path, file, number, pixels=pixels, labels=labels, axes=axes)
+        note = " ".join(filter(None, (image.note, _others(path, file, number) if series is None else "")))
+        return replace(image, note=note)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
+    """An open TIFF; errors on damaged files become `BadImage`."""
     import tifffile
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its warnings repeat our error
     try:
         with tifffile.TiffFile(path) as file:
             _check_chain(path, file)
-            number = _main_series(path, file)
-            return _read_series(path, file, number, pixels=pixels, labels=labels, axes=axes)
+            yield file
     except (BadImage, MissingExtra):
         raise
     except (tifffile.TiffFileError, *_DAMAGED) as error:
@@ -96,32 +111,59 @@ def _read_series(
         data, letters = _coloured(path, data, letters, page)
     names = _channel_names(file, number)
     image = _named(path, data, letters) if axes is None else ImageData(data, letters, path.stem)
-    note = " ".join(filter(None, (image.note, doubt, _others(path, file, number))))
+    note = " ".join(filter(None, (image.note, doubt)))
     image = replace(image, pixel_sizes_um=pixel_sizes(file, image=number), note=note)
     n_channels = image.data.shape[image.axes.index("C")] if "C" in image.axes else 1
     return replace(image, channel_names=names) if len(names) == n_channels else image
 
 
-def _main_series(path: Path, file: tifffile.TiffFile) -> int:
-    """The main image: the only one, or the one that is much larger than labels, thumbnails and previews."""
+def series_names(path: Path) -> tuple[list[str], int | None]:
+    """Names of the images in a TIFF, and the number of the only or the main one; None if several could be meant.
+
+    Raises
+    ------
+    BadImage
+        If it is damaged.
+    """
+    with _opened(path) as file:
+        return _names(file), _main_series(file)
+
+
+def _names(file: tifffile.TiffFile) -> list[str]:
+    """Names of the images in an OME-TIFF, else their numbers."""
+    named = [str(series.name or "") if file.is_ome else "" for series in file.series]
+    return safe_names([name or str(number) for number, name in enumerate(named)])
+
+
+def _main_series(file: tifffile.TiffFile) -> int | None:
+    """The main image: the only one, or the one that is much larger than labels, thumbnails and previews; None without one."""
     sizes = [math.prod(series.shape) for series in file.series]
-    if not sizes:
-        raise BadImage(f"{path.name} holds no image. Export it again.")
-    number = int(np.argmax(sizes))
+    number = int(np.argmax(sizes)) if sizes else 0
     second = max((n for k, n in enumerate(sizes) if k != number), default=0)
-    if sizes[number] < _CLEARLY * second:
-        listed = ", ".join(" x ".join(map(str, series.shape)) for series in file.series[:4])
-        more = ", ..." if len(sizes) > 4 else ""
-        raise BadImage(
-            f"{path.name} holds {len(sizes)} images ({listed}{more}). Save each one as a file of its own: in Fiji, "
-            "File > Import > Bio-Formats with 'Open all series', then File > Save As > Tiff."
-        )
-    return number
+    return number if sizes and sizes[number] >= _CLEARLY * second else None
+
+
+def _chosen(path: Path, file: tifffile.TiffFile) -> int:
+    number = _main_series(file)
+    if number is not None:
+        return number
+    if not file.series:
+        raise BadImage(f"{path.name} holds no image. Export it again.")
+    names = _names(file)
+    sizes = (" x ".join(map(str, series.shape)) for series in file.series)
+    listed = ", ".join(f"{name} ({size})" for name, size in list(zip(names, sizes, strict=True))[:4])
+    more = ", ..." if len(names) > 4 else ""
+    raise BadImage(
+        f"{path.name} holds {len(names)} images: {listed}{more}. Choose one with --scenes {names[0]!r}, or as "
+        f"{path.name}/{names[0]}."
+    )
 
 
 def _others(path: Path, file: tifffile.TiffFile, number: int) -> str:
     n = len(file.series)
-    return "" if n == 1 else f"{path.name} holds {n} images; number {number}, by far the largest, was read."
+    if n == 1:
+        return ""
+    return f"{path.name} holds {n} images; number {number}, by far the largest, was read. --scenes chooses another one."
 
 
 def _check_chain(path: Path, file: tifffile.TiffFile) -> None:

@@ -6,22 +6,45 @@ that no later split holds one of them out, and a comparison says where that coul
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from napari_centermask.core.instances import Box, Instance
 from napari_centermask.core.result import centre
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.files import sha256_of
+from napari_centermask.io.image_names import is_file
 from napari_centermask.io.reviewed import is_partial, truth_of
+from napari_centermask.io.scene_paths import split
 
 TrainedOn = Mapping[str, Sequence[Sequence[int]]]
 """Fingerprint of an image file -> rectangles (y0, x0, y1, x1), half-open, in any of its planes."""
 
 
 def fingerprint(path: Path) -> str:
-    """The first 16 hex digits of the SHA-256 of a file."""
-    return sha256_of(Path(path))[:16]
+    """The first 16 hex digits of the SHA-256 of a file; of an image in a file with several, of the file's and its name in it."""
+    file, scene = split(Path(path))
+    if file.is_dir():  # an OME-Zarr
+        return _of_folder(Path(path))[:16]
+    now = file.stat()
+    whole = _of_file(file, now.st_size, now.st_mtime_ns)
+    return (hashlib.sha256(f"{whole}/{scene}".encode()).hexdigest() if scene else whole)[:16]
+
+
+@lru_cache(maxsize=1)
+def _of_file(path: Path, size: int, mtime_ns: int) -> str:
+    """SHA-256 of a file; kept, as a file may hold many images."""
+    return sha256_of(path)
+
+
+def _of_folder(path: Path) -> str:
+    """SHA-256 of all files in a folder."""
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        digest.update(f"{file.relative_to(path).as_posix()} {sha256_of(file)}\n".encode())
+    return digest.hexdigest()
 
 
 def places_of(records: Sequence[ImageRecord]) -> dict[str, list[Box]]:
@@ -46,7 +69,7 @@ def merged(a: TrainedOn, b: TrainedOn) -> dict[str, list[Box]]:
 
 def places_in(record: ImageRecord, trained_on: TrainedOn) -> list[Box]:
     """The places of an image that a model was trained on; empty if there are none, or the image has no file."""
-    if not trained_on or record.path is None or not Path(record.path).is_file():
+    if not trained_on or record.path is None or not is_file(record.path):
         return []
     return [_box(box) for box in trained_on.get(fingerprint(record.path), ())]
 

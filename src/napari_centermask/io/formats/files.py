@@ -16,6 +16,7 @@ from napari_centermask.io.formats import FORMATS, READABLE, Format
 from napari_centermask.io.formats.reading import Reading, find_image
 from napari_centermask.io.own_files import check_targets
 from napari_centermask.io.run_file import RunFile, open_run
+from napari_centermask.io.scene_paths import file_of
 from napari_centermask.io.zarr_groups import is_zarr
 
 _SNIFF = 1 << 16  # bytes that tell a format: a choice, beyond the metadata that files begin with
@@ -247,7 +248,7 @@ def _check_free(targets: Sequence[Path], *, overwrite: bool) -> None:
 
 def _stamp(path: Path) -> list[str | int]:
     """A file's path, size and time."""
-    now = path.stat()
+    now = file_of(path).stat()
     return [os.path.abspath(path), now.st_size, now.st_mtime_ns]
 
 

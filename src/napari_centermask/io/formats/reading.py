@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.result import Result
+from napari_centermask.io.scene_paths import HOLDERS, exists
 
 if TYPE_CHECKING:
     from napari_centermask.io.image_data import ImageData
@@ -118,10 +119,15 @@ def find_image(path: Path, images: Path | None, name: str) -> Path | None:
     plain = clean_name(name)
     if not plain:
         return None
+    folders = _image_folders(path) if images is None else [images]
+    if any(part.lower().endswith(HOLDERS) for part in plain.split("/")[:-1]):  # an image in a file with several
+        scenes = (folder / n for folder in folders for n in (plain, *_from_file(plain)))
+        if (scene := next(filter(exists, scenes), None)) is not None:
+            return scene
     stem = plain[: -len(Path(plain).suffix)] if Path(plain).suffix.lower() in SUFFIXES else plain
     names = [n for n in dict.fromkeys((plain, *(stem + s for s in SUFFIXES))) if Path(n).suffix.lower() in SUFFIXES]
     names = list(dict.fromkeys(c for n in names for c in (n, n.rsplit("/", 1)[-1])))
-    for folder in _image_folders(path) if images is None else [images]:
+    for folder in folders:
         for name in names if folder.is_dir() else ():
             found = os.path.join(
                 folder, name
@@ -129,6 +135,12 @@ def find_image(path: Path, images: Path | None, name: str) -> Path | None:
             if os.path.isfile(found) and Path(found) != path:
                 return Path(found)
     return None
+
+
+def _from_file(name: str) -> list[str]:
+    """A scene's name from its file on: slide.lif/Series 3."""
+    parts = name.split("/")
+    return ["/".join(parts[k:]) for k, part in enumerate(parts) if k and part.lower().endswith(HOLDERS)]
 
 
 def _image_folders(path: Path) -> list[Path]:

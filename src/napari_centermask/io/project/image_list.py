@@ -9,6 +9,7 @@ from pathlib import Path
 from napari_centermask.core.errors import BadImage
 from napari_centermask.io.project.images import ProjectImage, find_images, measure
 from napari_centermask.io.project.layout import ImageEntry, Status
+from napari_centermask.io.scene_paths import file_of, split
 
 
 class ImageList:
@@ -88,6 +89,9 @@ class ImageList:
             If it is another image, of a different size.
         """
         path = Path(os.path.abspath(path))
+        scene = split(self.folder / self._entries[id].path)[1]
+        if scene and path.is_file():
+            path = path / scene
         inside = path.is_relative_to(self.folder)
         place = path.relative_to(self.folder).as_posix() if inside else str(path)
         entry = self._entries[id].model_copy(update={"path": place})
@@ -99,7 +103,7 @@ class ImageList:
 
     def new_files(self) -> list[Path]:
         """Images in the folder that are not part of the project."""
-        known = {self.folder / e.path for e in self}
+        known = {file_of(self.folder / e.path) for e in self}
         return [p for p in find_images(self.folder).images if p not in known]
 
     def _measure(self, entry: ImageEntry) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from napari_centermask.core.errors import BadProject, CannotSave
+from napari_centermask.core.errors import BadProject, CannotSave, UserError
 from napari_centermask.core.left_out import explain
+from napari_centermask.io.bio import is_bio
 from napari_centermask.io.files import copy_file
 from napari_centermask.io.image_files import FolderImages, images_in
 from napari_centermask.io.images import SUFFIXES, read_header
@@ -23,6 +24,8 @@ from napari_centermask.io.project.layout import (
     new_category,
 )
 from napari_centermask.io.project.store import Store
+from napari_centermask.io.scene_paths import exists, file_of, is_zarr_name, split
+from napari_centermask.io.scenes import images_of
 
 IMAGES = "images"
 
@@ -69,7 +72,7 @@ def find_images(folder: Path) -> FolderImages:
 def measure(entry: ImageEntry, path: Path) -> str:
     """Read an image's size and axes into its entry unless known; returns why it cannot be used, or an empty text."""
     try:
-        stat = path.stat()
+        stat = file_of(path).stat()
     except OSError:
         return f"{entry.file_name} is missing. Put it back, or choose where it is now."
     if entry.shape is not None and (entry.size, entry.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
@@ -106,20 +109,24 @@ def new_entries(
     next_id = max((e.id for e in known), default=0) + 1
     entries: dict[Path, ImageEntry] = {}
     left_out: list[str] = []
-    for given in paths:
+    copies: dict[Path, str] = {}  # files of several images that were copied, with their names here
+    for given in _with_scenes(paths, left_out):
         path = Path(os.path.abspath(given))
-        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        file, scene = split(path)
+        if not (is_zarr_name(file) or file.suffix.lower() in SUFFIXES) or not exists(path):
             raise BadProject(f"{path} is not an image ({', '.join(SUFFIXES)}). Choose image files.")
         if path in places:
             left_out.append(f"{path.name} is already in the project.")
             continue
-        name = _free_name(folder, path, names, copy)
+        name = f"{copies[file]}/{scene}" if file in copies else _free_name(folder, path, names, copy)
         if copy and not path.is_relative_to(folder):
             try:
-                path = copy_file(path, folder / name)
+                path = _copy(file, scene, folder, name) if file not in copies else folder / name
             except CannotSave as error:
                 left_out.append(str(error))
                 continue
+            if scene:
+                copies[file] = name.removesuffix(f"/{scene}")
         inside = path.is_relative_to(folder)
         place = PurePosixPath(path.relative_to(folder)).as_posix() if inside else str(path)
         entries[given] = ImageEntry(id=next_id, file_name=name, path=place)
@@ -127,6 +134,26 @@ def new_entries(
         places.add(path)
         next_id += 1
     return entries, left_out
+
+
+def _with_scenes(paths: Iterable[Path], left_out: list[str]) -> Iterable[Path]:
+    """The images, those of a file that holds several each by itself; TIFFs are not looked into, as there may be many."""
+    for path in paths:
+        if not (is_bio(path) or is_zarr_name(path)):
+            yield path
+            continue
+        try:
+            yield from images_of(path)
+        except UserError as error:
+            left_out.append(str(error))
+
+
+def _copy(file: Path, scene: str, folder: Path, name: str) -> Path:
+    """Copy an image's file into a project; the path of the image there."""
+    if file.is_dir():
+        raise CannotSave(f"{file.name} is a folder of OME-Zarr and cannot be copied. Add it without copying.")
+    copied = copy_file(file, folder / name.removesuffix(f"/{scene}") if scene else folder / name)
+    return copied / scene if scene else copied
 
 
 def _absolute(folder: Path, path: str) -> Path:
@@ -137,9 +164,11 @@ def _free_name(folder: Path, path: Path, names: set[str], copy: bool) -> str:
     if path.is_relative_to(folder):
         return PurePosixPath(path.relative_to(folder)).as_posix()
     prefix = f"{IMAGES}/" if copy else ""
-    candidates = [f"{prefix}{path.name}", f"{prefix}{path.parent.name}_{path.name}"]
-    candidates += [f"{prefix}{path.stem} ({n}){path.suffix}" for n in range(2, len(names) + 4)]
-    return next(c for c in candidates if c not in names and not (folder / c).exists())
+    file, scene = split(path)
+    ending = f"/{scene}" if scene else ""
+    candidates = [f"{prefix}{file.name}", f"{prefix}{file.parent.name}_{file.name}"]
+    candidates += [f"{prefix}{file.stem} ({n}){file.suffix}" for n in range(2, len(names) + 4)]
+    return next(f"{c}{ending}" for c in candidates if f"{c}{ending}" not in names and not (folder / c).exists())
 
 
 def file_of_folder(folder: Path, store: Store) -> ProjectFile:

@@ -17,6 +17,7 @@ from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.files import link_file
 from napari_centermask.io.image_files import image_files
 from napari_centermask.io.images import read_image
+from napari_centermask.io.scene_paths import file_of, split
 from napari_centermask.pipeline import PlaneCells, Progress, planes_of, segment_planes
 from napari_centermask.pipeline.channels import named
 from napari_centermask.settings import LOWEST_SCORE, SegmentSettings, TrainSettings
@@ -89,13 +90,17 @@ def label_images(
     records: list[ImageRecord] = []
     empty = 0
     for number, file in enumerate(files):
-        name = f"{number:05d}_{file.name}"  # folders may have images of the same name
+        holder, scene = split(file)
+        linked = f"{number:05d}_{holder.name}"  # folders may have images of the same name
+        name = f"{linked}/{scene}" if scene else linked
         with left_out.unless_done(str(file)):
+            if holder.is_dir():
+                raise BadImage(f"{file} is in an OME-Zarr, which unlabelled images cannot be. Save it as OME-TIFF.")
             found = yield from _planes(file, name, settings, engine)
             kept = [record for record in found if len(record.instances)]
             empty += len(found) - len(kept)
             if kept:
-                link_file(file, out / "images" / name)
+                link_file(holder, out / "images" / linked)
                 records += kept
     if not records:
         why = f" {left_out.sentences[0]}" if left_out else ""
@@ -111,9 +116,9 @@ def _without_annotated(files: Sequence[Path], settings: TrainSettings) -> list[P
     """The files that are no copies of annotated images: these have a truth, and some of them are held out to judge the model."""
     images = (Path(folder) / "images" for folder in (*settings.data, *settings.replay))
     annotated = [path for folder in images if folder.is_dir() for path in folder.iterdir() if path.is_file()]
-    sizes = {file.stat().st_size for file in files}
+    sizes = {file_of(file).stat().st_size for file in files}
     known = {_digest(path) for path in annotated if path.stat().st_size in sizes}
-    left = [file for file in files if not known or _digest(file) not in known]
+    left = [file for file in files if not known or file.is_dir() or _digest(file_of(file)) not in known]
     if not left:
         raise BadImage("All images in 'unlabelled' are in the annotated data, too. Choose a folder of other images.")
     return left

@@ -188,10 +188,11 @@ def thumbnails(images: Sequence[tuple[int, Path]]) -> Generator[tuple[int, np.nd
     """Yield (id, (h, w, 3) uint8) of the images that can be read; for a worker thread."""
     from napari_centermask.core.errors import BadImage
     from napari_centermask.io.images import read_image
+    from napari_centermask.io.scene_paths import file_of
 
     for id, path in images:
         try:
-            if path.stat().st_size > _LARGEST:
+            if file_of(path).stat().st_size > _LARGEST:
                 continue
             plane = next(read_image(path).planes())[1]
         except (OSError, BadImage, StopIteration):

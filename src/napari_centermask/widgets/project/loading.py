@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_centermask.core.errors import BadImage, UserError
 from napari_centermask.io.images import read_image
+from napari_centermask.io.scene_paths import file_of
 from napari_centermask.widgets.viewer.autosave import IN_PROJECT
 from napari_centermask.widgets.viewer.planes import AXES_NOTE, ImagePlanes
 from napari_centermask.widgets.work.tasks import Failed
@@ -47,7 +48,7 @@ def is_small(image: ProjectImage, cells: int) -> bool:
     if cells > FEW:
         return False
     try:
-        size = image.path.stat().st_size
+        size = file_of(image.path).stat().st_size
     except OSError:
         return True  # reading reports what is wrong with it
     return size <= SMALL and prod((*image.leading, *(image.shape or ()))) <= SMALL
