@@ -187,7 +187,7 @@ def test_a_stopped_run_segments_again_what_changed_in_a_file(capsys, lif, tmp_pa
 
 
 def test_cells_of_an_image_in_a_file_are_measured_on_it(lif, tmp_path, capsys):
-    path, _, plane = lif(shape=(128, 160))
+    path, *_ = lif(shape=(128, 160))
     assert cli.run(["segment", str(path), "--scenes", "1", "--out", str(tmp_path / "out")]) == 0
     cells, table = tmp_path / "out" / "annotations.json", tmp_path / "cells.csv"
     assert cli.run(["measure", str(cells), "--images", str(tmp_path), "--out", str(table)]) == 0

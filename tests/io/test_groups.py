@@ -49,4 +49,10 @@ def test_images_in_one_file_or_its_copy_share_their_file(lif, tmp_path):
     copy.write_bytes(path.read_bytes())
     other = tmp_path / "other.tif"
     other.write_bytes(b"x")
-    assert same_files([other, path / "Series 1", path / "Series_2_x", copy / "Series 1", tmp_path / "gone"]) == [0, 1, 1, 1, 4]
+    assert same_files([other, path / "Series 1", path / "Series_2_x", copy / "Series 1", tmp_path / "gone"]) == [
+        0,
+        1,
+        1,
+        1,
+        4,
+    ]

@@ -83,3 +83,27 @@ def test_links_that_lead_nowhere_are_named_when_a_folder_becomes_a_project(proje
     monkeypatch.setattr("napari_centermask.widgets.project.files.show_info", said.append)
     project_dock.open(folder)
     assert any("1 link to files that do not exist (gone.tif)" in text for text in said)
+
+
+def test_each_image_of_a_file_is_one_of_the_list_and_those_to_add_are_chosen(
+    project_dock, folder, lif, monkeypatch, tmp_path
+):
+    lif(folder / "slide.lif")
+    project_dock.open(folder)
+    names = ["slide.lif/Series 1", "slide.lif/Series_2_x"]
+    assert [i.file_name for i in project_dock.project.images][-2:] == names
+    project_dock.show_image(ids(project_dock)[names[1]])
+    edits_of(project_dock).add(np.ones((9, 9), bool), (10, 10))
+    assert project_dock.save()
+    other, *_ = lif(tmp_path / "other.lif")
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *args, **kwargs: ([str(other)], ""))
+    asked = []
+
+    def choose(path, parent, *, ticked):
+        asked.append((path, ticked))
+        return [path / "Series 1"]
+
+    monkeypatch.setattr("napari_centermask.widgets.project.files.ask_scenes", choose)
+    project_dock.files.add()
+    assert asked == [(other, None)]
+    assert [i.file_name for i in project_dock.project.images][-3:] == [*names, "other.lif/Series 1"]

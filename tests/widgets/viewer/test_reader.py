@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("plugin")
 @pytest.fixture
 def others(monkeypatch):
     """Another plugin reads the same files."""
-    monkeypatch.setattr(reader, "_is_for_us_alone", lambda path: False)
+    monkeypatch.setattr(reader, "is_for_us_alone", lambda path: False)
 
 
 def test_every_format_opens_with_its_image_and_can_be_corrected(viewer, format, tmp_path, qtbot):

@@ -11,8 +11,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
 
 from napari_centermask.core.errors import ChangedOutside, ReadOnlyProject, UserError
+from napari_centermask.io.bio import is_bio
 from napari_centermask.io.own_files import PROJECT as PROJECT_FILE
 from napari_centermask.io.project.images import find_images
+from napari_centermask.widgets.parts.scenes import ask_scenes
 from napari_centermask.widgets.project.import_dialog import import_annotations
 from napari_centermask.widgets.viewer.samples import PROJECT, copy_samples
 from napari_centermask.widgets.work.gate import attempt
@@ -60,8 +62,8 @@ class ProjectFiles:
                 found = find_images(folder)
                 if found.note:
                     show_info(f"{found.note} To use them anyway, add them with 'Add images'.")
-                if found.broken:
-                    show_info(found.broken)
+                for text in filter(None, (found.broken, found.missing)):
+                    show_info(text)
         finally:
             QApplication.restoreOverrideCursor()
 
@@ -93,8 +95,14 @@ class ProjectFiles:
 
         kinds = " ".join(f"*{s}" for s in SUFFIXES)
         files, _ = QFileDialog.getOpenFileNames(self._parent, "Add images", filter=f"Images ({kinds})")
-        if files:
-            self._add(list(map(Path, files)))
+        images: list[Path] = []
+        for file in map(Path, files):
+            try:
+                images += ask_scenes(file, self._parent, ticked=None) if is_bio(file) else [file]
+            except UserError as error:
+                show_info(str(error))
+        if images:
+            self._add(images)
 
     def _add(self, paths: list[Path]) -> None:
         for text in self._session.require().add_images(paths):

@@ -13,6 +13,7 @@ from napari_centermask.core.errors import BadImage
 from napari_centermask.core.result import Result
 from napari_centermask.io.recovery import Autosave, Recovered, find_recovered
 from napari_centermask.widgets.viewer.planes import ImagePlanes, guess_channel_axis
+from napari_centermask.widgets.viewer.shown import image_path
 from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Autosaves:
 
 
 def _name(source: Image) -> str:
-    return str(source.source.path or source.name)
+    return image_path(source) or str(source.name)
 
 
 def _is_by_a_person(result: Result) -> bool:

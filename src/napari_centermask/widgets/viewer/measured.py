@@ -15,6 +15,7 @@ from napari_centermask.io.formats.loss import only_shown
 from napari_centermask.io.measurements import Measured, write_measurements
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.widgets.viewer.planes import channel_names
+from napari_centermask.widgets.viewer.shown import image_path
 from napari_centermask.widgets.viewer.writer import pixel_size
 from napari_centermask.widgets.work.tasks import Failed
 
@@ -56,7 +57,7 @@ def measured_layer(shown: Shown, dead: int | None) -> Measured:
         axis_names(source, planes.axes),
         size,
         dead,
-        Path(source.source.path) if source.source.path else None,
+        Path(path) if (path := image_path(source)) else None,
     )
 
 

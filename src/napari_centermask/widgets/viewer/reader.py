@@ -58,11 +58,11 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None
         known = _LOOKS_RIGHT[format.name](Path(path))
     except (OSError, EOFError, zlib.error):
         return None
-    explains = not known and format.name in _EXPLAINED and Path(path).is_file() and _is_for_us_alone(path)
+    explains = not known and format.name in _EXPLAINED and Path(path).is_file() and is_for_us_alone(path)
     return partial(read, format=format) if known or explains else None
 
 
-def _is_for_us_alone(path: str) -> bool:
+def is_for_us_alone(path: str) -> bool:
     """Whether no other plugin reads files of this name."""
     from npe2 import PluginManager
 
@@ -269,7 +269,7 @@ def _planes_for(layer: Layer, result: Result) -> ImagePlanes | None:
     wanted = Path(result.name)
     if not isinstance(layer, Image) or IN_PROJECT in layer.metadata:
         return None
-    if file_name(layer) not in (wanted.name, *([] if layer.source.path else [wanted.stem])):
+    if file_name(layer) not in (result.name, wanted.name, *([] if layer.source.path else [wanted.stem])):
         return None
     try:
         planes = ImagePlanes.of(layer, channel_axis=guess_channel_axis(layer))

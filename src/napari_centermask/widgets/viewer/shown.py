@@ -15,6 +15,7 @@ from napari_centermask.core.history import History
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.predictions import replace_predictions
 from napari_centermask.core.viability import renamed
+from napari_centermask.io.scene_paths import split
 from napari_centermask.widgets.viewer.label_layers import MakesLabels, label_layer
 from napari_centermask.widgets.viewer.layers import ResultLayers, place_of
 from napari_centermask.widgets.viewer.view import current_index, shows_planes
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from napari_centermask.pipeline.plane_cells import Seams
     from napari_centermask.settings import SegmentSettings
     from napari_centermask.widgets.viewer.planes import ImagePlanes
+
+
+IMAGE_PATH = "napari_centermask_image"
+"""Key of the metadata of a layer that shows one of several images in a file: its path, slide.lif/Series 3."""
 
 
 class Correction(Protocol):
@@ -202,9 +207,18 @@ class Shown(Owner):
             new.opacity, new.visible, new.blending = old.opacity, old.visible, old.blending
 
 
+def image_path(source: Image) -> str:
+    """The path of an image's file, with its scene if the file holds several; empty without a file."""
+    return str(source.metadata.get(IMAGE_PATH) or source.source.path or "")
+
+
 def file_name(source: Image) -> str:
-    """The name of an image: that of its file if it has one."""
-    return Path(source.source.path).name if source.source.path else source.name
+    """The name of an image: that of its file, with its scene, if it has one."""
+    path = image_path(source)
+    if not path:
+        return str(source.name)
+    file, scene = split(Path(path))
+    return f"{file.name}/{scene}" if scene else file.name
 
 
 def same_form(a: ImagePlanes, b: ImagePlanes) -> bool:
