@@ -49,6 +49,6 @@ def test_the_ticked_images_are_returned_and_none_after_cancel(two, monkeypatch, 
 
 
 def test_a_file_with_one_image_needs_no_question(tmp_path, monkeypatch):
-    monkeypatch.delattr(SceneDialog, "exec")
+    monkeypatch.setattr(SceneDialog, "exec", None)
     np.save(tmp_path / "a.npy", np.zeros((20, 20), np.uint8))
     assert ask_scenes(tmp_path / "a.npy") == [tmp_path / "a.npy"]

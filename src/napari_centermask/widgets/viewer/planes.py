@@ -148,7 +148,7 @@ def channel_names(layer: Image, *, channel_axis: int | None) -> list[str]:
     if layer.rgb:
         return ["Red", "Green", "Blue"][: ImagePlanes.of(layer).n_channels]
     if channel_axis is None:
-        return ["Grey"]
+        return named_channels(layer, 1) or ["Grey"]
     shape = layer.data[0].shape if layer.multiscale else layer.data.shape
     return named_channels(layer, shape[channel_axis]) or [f"Channel {i}" for i in range(shape[channel_axis])]
 

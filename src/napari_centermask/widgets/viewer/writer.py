@@ -16,6 +16,7 @@ from napari_centermask.io.coco.document import write_coco as _write_coco
 from napari_centermask.io.coco.records import records_of
 from napari_centermask.io.formats import FORMATS
 from napari_centermask.io.formats.loss import only_shown
+from napari_centermask.io.scene_paths import HOLDERS
 from napari_centermask.widgets.viewer.layers import KEY, PAINTED
 from napari_centermask.widgets.viewer.state import note_saved
 
@@ -104,6 +105,9 @@ def _result(data: object, attributes: dict[str, Any]) -> Result:
 def file_name_of(result: Result) -> str:
     """Name of the image's file; for layers without a file, the name that saving the image would give."""
     path = Path(result.name)
+    holder = next((k for k, part in enumerate(path.parts[:-1]) if part.lower().endswith(HOLDERS)), None)
+    if holder is not None:  # one of several images in a file
+        return "/".join(path.parts[holder:])
     return path.name if path.suffix else f"{path.name}.{'tif' if result.leading else 'png'}"
 
 
