@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from played_job import OUTLIVES, state
 
 from napari_centermask.jobs.process import Job
+from napari_centermask.widgets.work import task_status
 
 pytestmark = OUTLIVES
 
 
+@pytest.fixture
+def tasks(monkeypatch):
+    """napari's list of tasks."""
+    tasks = pytest.importorskip("napari.utils.task_status").TaskStatusManager()
+    window = SimpleNamespace(
+        _register_task_status=tasks.register_task_status, _update_task_status=tasks.update_task_status
+    )
+    monkeypatch.setattr(task_status, "_window", lambda: window)
+    return tasks
+
+
 @pytest.mark.parametrize(("answer", "closes"), [("go on", True), ("stop", True), ("stay", False)])
-def test_closing_the_window_asks_what_becomes_of_the_job(train, wait, monkeypatch, answer, closes):
+def test_closing_the_window_asks_what_becomes_of_the_job(train, wait, monkeypatch, tasks, answer, closes):
     from qtpy.QtGui import QCloseEvent
     from qtpy.QtWidgets import QApplication
 
@@ -21,8 +35,10 @@ def test_closing_the_window_asks_what_becomes_of_the_job(train, wait, monkeypatc
     wait(lambda: state(train) == "running")
     monkeypatch.setattr(close_guard, "ask", lambda window: answer)
     (guard,) = train.window().findChildren(close_guard.CloseGuard)
+    assert tasks.get_status() == [f"CenterMask: fine-tuning {train.training.job.name}"]
     event = QCloseEvent()
     assert guard.eventFilter(train.window(), event) is not closes
+    assert tasks.is_busy() is not closes  # or napari would ask again
     QApplication.processEvents()
     if answer == "stop":
         wait(lambda: state(train) == "stopped")

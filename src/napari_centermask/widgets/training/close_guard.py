@@ -42,6 +42,7 @@ class CloseGuard(QObject):
         if answer == "stay":
             event.ignore()
             return True
+        self._training.leave_tasks()  # napari would ask again
         if answer == "stop":
             self._training.stop_all()
         return False

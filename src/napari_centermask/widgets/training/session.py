@@ -18,6 +18,7 @@ from napari_centermask.widgets.viewer.state import ModelInUse, state_of
 from napari_centermask.widgets.work.gate import notify
 from napari_centermask.widgets.work.run_state import RunState
 from napari_centermask.widgets.work.runner import Runner
+from napari_centermask.widgets.work.task_status import TaskStatus
 from napari_centermask.widgets.work.tasks import Failed
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Training:
 
     def __init__(self, in_use: ModelInUse) -> None:
         self.in_use = in_use
+        self._task: TaskStatus | None = None
         self.watcher, self.installer, self.runs = Runner(), Runner(), RunList()
         self._forget()
         self._requests: list[_Request] = []
@@ -95,6 +97,7 @@ class Training:
 
     def _forget(self) -> None:
         """Clear the data of the shown job."""
+        self.leave_tasks()
         self.job: Job | None = None
         self.state = RunState()
         self.latest: RunUpdate | None = None
@@ -177,8 +180,15 @@ class Training:
         if self.job is not None:
             self._request(partial(_discarded, self.job))
 
+    def leave_tasks(self) -> None:
+        """Take the job out of napari's list of tasks: it has ended, or a person chose what becomes of it when napari closes."""
+        if self._task is not None:
+            self._task.end()
+            self._task = None
+
     def end(self) -> None:
         """Stop watching; the job continues."""
+        self.leave_tasks()
         self._requests, self.job = [], None
         self.runs.close()
         self.watcher.cancel()
@@ -214,6 +224,7 @@ class Training:
                 self.changed.emit()
         elif item is not None:
             self.job, self._has_begun = item, True
+            self._task = TaskStatus(f"fine-tuning {item.name}")
             if self._requests:
                 self.watcher.cancel()
             self.run_changed.emit()
@@ -223,6 +234,8 @@ class Training:
         for event in update.events:
             self.state.feed(event)
         self.state.state = update.state
+        if update.state not in ALIVE:
+            self.leave_tasks()
         self.is_pausing = self.is_pausing and update.state in ("starting", "running")
         self.installed = update.installed or self.installed
         if update.pictures:

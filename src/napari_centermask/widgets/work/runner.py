@@ -1,4 +1,4 @@
-"""One run at a time off the GUI thread: napari's worker, its progress in the activity dock, and Cancel."""
+"""One run at a time off the GUI thread: napari's worker, its progress in the activity dock and the list of tasks, and Cancel."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from psygnal import Signal
 
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.widgets.work.gate import attempt
+from napari_centermask.widgets.work.task_status import TaskStatus
 
 if TYPE_CHECKING:
     from superqt.utils import GeneratorWorker
@@ -37,6 +38,7 @@ class Runner:
     def __init__(self) -> None:
         self._worker: GeneratorWorker[object, object, object] | None = None
         self._bar: Any = None
+        self._task: TaskStatus | None = None
         self._value: Any = None
         self._inbox: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._delivering = False
@@ -54,25 +56,28 @@ class Runner:
         *args: Any,
         on_yield: Callable[[Any], None] | None = None,
     ) -> None:
-        """Run `work(*args)`; what it yields apart from `Progress` goes to `on_yield`. Without a title, no bar is shown.
+        """Run `work(*args)`; what it yields apart from `Progress` goes to `on_yield`. Without a title, no bar and no task
+        are shown.
 
         Raises
         ------
         RuntimeError
             If a run is in progress.
         """
-        from napari.qt.threading import create_worker
+        from napari.qt.threading import GeneratorWorker
+        from superqt.utils import create_worker  # napari's would list each worker by the name of its function
 
         if self.is_running:
             raise RuntimeError("A run is in progress; cancel it or wait.")
         self.cancelled, self._value = False, None
-        worker = create_worker(work, *args, _start_thread=False)
+        worker = create_worker(work, *args, _start_thread=False, _worker_class=GeneratorWorker)
         worker.yielded.connect(lambda item: self._deliver(self._on_yielded, item, on_yield))
         worker.returned.connect(lambda value: self._deliver(self._on_returned, value))
         worker.finished.connect(lambda: self._deliver(self._on_finished))
         self._worker = worker
         if title:
             self._open_bar(title)
+            self._task = TaskStatus(title.removeprefix("CenterMask: "), self.cancel)
         self.started.emit(title)
         worker.start()
 
@@ -122,4 +127,7 @@ class Runner:
             self._bar.close()
             self._bar = None
         value, self._value = self._value, None
+        if self._task is not None:
+            self._task.end("CANCELLED" if self.cancelled else "FAILED" if value is None else "COMPLETED")
+            self._task = None
         self.ended.emit(None if self.cancelled else value)
