@@ -70,7 +70,7 @@ class Runner:
         if self.is_running:
             raise RuntimeError("A run is in progress; cancel it or wait.")
         self.cancelled, self._value = False, None
-        worker = create_worker(work, *args, _start_thread=False, _worker_class=GeneratorWorker)
+        worker: Any = create_worker(work, *args, _start_thread=False, _worker_class=GeneratorWorker)
         worker.yielded.connect(lambda item: self._deliver(self._on_yielded, item, on_yield))
         worker.returned.connect(lambda value: self._deliver(self._on_returned, value))
         worker.finished.connect(lambda: self._deliver(self._on_finished))
