@@ -182,3 +182,18 @@ def lif(tmp_path):
 
     yield make
     sys.path.remove(str(TESTS))
+
+
+@pytest.fixture
+def nd2(tmp_path):
+    """Factory of an ND2 file with a stack (Z, C, Y, X) of the channels DAPI and GFP."""
+    pytest.importorskip("bioio_nd2")
+    sys.path.insert(0, str(TESTS))
+    from nd2_files import write_nd2
+
+    def make(path=tmp_path / "cells.nd2", shape=(40, 50), **options):
+        stack = np.random.default_rng(4).integers(0, 60_000, (3, 2, *shape), np.uint16)
+        return write_nd2(path, stack, names=("DAPI", "GFP"), **options), stack
+
+    yield make
+    sys.path.remove(str(TESTS))

@@ -1,4 +1,4 @@
-"""Microscopes' own files through bioio: real LIF files that are made here, and images that stand for those of other plugins."""
+"""Microscopes' files through bioio: LIF and ND2 that are made here, and images that stand for those of other plugins."""
 
 from __future__ import annotations
 
@@ -24,6 +24,22 @@ def test_images_of_a_lif_are_read_with_channels_and_pixel_sizes(lif):
     assert (one.axes, one.channel_names, one.pixel_size_um) == ("CZYX", ("Green", "Red"), pytest.approx(0.25))
     assert (two.axes, two.name) == ("YX", "slide_Series_2_x")
     assert read_channel_names(path / "Series 1") == ["Green", "Red"]
+
+
+def test_a_stack_of_an_nd2_is_read_with_channels_and_pixel_size(nd2):
+    path, stack = nd2(pixel_um=0.25)
+    assert image_files(path) == [path]
+    image = read_image(path)
+    np.testing.assert_array_equal(image.data, stack.transpose(1, 0, 2, 3))
+    assert (image.axes, image.name, image.channel_names) == ("CZYX", "cells", ("DAPI", "GFP"))
+    assert image.pixel_sizes_um == (0.25, 0.25)
+    header = read_header(path)
+    assert (header.data.shape, header.data.dtype) == (image.data.shape, np.uint16)
+    assert not any(header.data.strides)
+
+
+def test_an_nd2_without_calibration_has_no_pixel_size(nd2):
+    assert read_image(nd2(pixel_um=None)[0]).pixel_sizes_um is None
 
 
 def test_a_header_takes_no_pixels_and_agrees(lif):

@@ -122,7 +122,7 @@ def _read(path: Path, image: Any, *, pixels: bool) -> ImageData:
         data, axes = _colours(data, axes)
     n_channels = data.shape[axes.index("C")] if "C" in axes else 1
     own = names if len(names) == n_channels and len(set(names)) == n_channels and "S" not in axes else ()
-    return ImageData(data, axes, path.stem, _pixel_sizes(image), own, _left_out(path, image))
+    return ImageData(data, axes, path.stem, _pixel_sizes(path, image), own, _left_out(path, image))
 
 
 def _colours(data: np.ndarray, axes: str) -> tuple[np.ndarray, str]:
@@ -134,9 +134,11 @@ def _colours(data: np.ndarray, axes: str) -> tuple[np.ndarray, str]:
     return (data[..., :3], axes) if n in (3, 4) else (data, axes.replace("S", "C"))
 
 
-def _pixel_sizes(image: Any) -> tuple[float, float] | None:
+def _pixel_sizes(path: Path, image: Any) -> tuple[float, float] | None:
     """Height and width in micrometres, the unit of bioio's plugins for these files."""
     sizes = image.physical_pixel_sizes
+    if path.suffix.lower() == ".nd2" and sizes.Y == sizes.X == 1:  # what the package nd2 says without a calibration
+        return None
     if not sizes.Y or not sizes.X or not (np.isfinite(sizes.Y) and np.isfinite(sizes.X)):
         return None
     return abs(float(sizes.Y)), abs(float(sizes.X))
