@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__: str
 __all__ = [
     "Cells",
     "FineTuned",
@@ -37,9 +37,21 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
+    if name == "__version__":
+        return _version()
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES.get(name, "napari_centermask.api")), name)
+
+
+def _version() -> str:
+    """The version that was installed: that of the git tag, see pyproject.toml."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("napari-centermask")
+    except PackageNotFoundError:  # run from its source without an installation
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:
