@@ -124,7 +124,7 @@ def threshold() -> None:
 
 
 def review() -> None:
-    """The review dock at the most doubtful cell."""
+    """The review dock at the most uncertain cell."""
     scene = Scene("nuclei_overlapping")
     scene.run()
     _, dock = scene.viewer.window.add_plugin_dock_widget(PLUGIN, "Review", tabify=True)

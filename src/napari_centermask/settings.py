@@ -20,6 +20,7 @@ from pydantic import (
     WrapValidator,
     field_validator,
 )
+from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails
 
 
@@ -35,6 +36,11 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
 
+def shown(unit: str = "", *, zero: str = "", range: str = "") -> JsonDict:
+    """How a form shows a field: its unit, what 0 stands for, and its range where the limits of the field do not say it."""
+    return {"unit": unit, "zero": zero, "range": range}
+
+
 class PreprocessSettings(Settings):
     """How intensities are corrected before they are normalised; the same in training and in use.
 
@@ -43,19 +49,42 @@ class PreprocessSettings(Settings):
     """
 
     flat_field: Path | None = Field(
-        None, description="Image of the illumination; images are divided by it. It belongs to one microscope."
+        None,
+        title="Flat field",
+        description="Image of the illumination; images are divided by it. It belongs to one microscope.",
     )
-    dark: float = Field(0.0, description="Grey level of the camera without light; subtracted before the division.")
+    dark: float = Field(
+        0.0,
+        title="Dark level",
+        json_schema_extra=shown("grey levels"),
+        description="Grey level of the camera without light; subtracted before the division.",
+    )
     background: Literal["none", "gaussian", "rolling_ball", "tophat"] = Field(
-        "none", description="How to estimate the background, which is then subtracted."
+        "none", title="Background", description="How to estimate the background, which is then subtracted."
     )
     background_size: float = Field(
-        100.0, ge=8, le=2000, description="Structures wider than this are background; at least two cells wide."
+        100.0,
+        ge=8,
+        le=2000,
+        title="Background size",
+        json_schema_extra=shown("px"),
+        description="Structures wider than this are background; at least two cells wide. In pixels at the model's "
+        "cell size.",
     )
-    denoise: Literal["none", "gaussian", "median"] = Field("none", description="Filter that removes noise.")
-    denoise_size: float = Field(1.0, gt=0, le=5, description="Sigma of the Gaussian, or radius of the median.")
+    denoise: Literal["none", "gaussian", "median"] = Field(
+        "none", title="Noise filter", description="Filter that removes noise."
+    )
+    denoise_size: float = Field(
+        1.0,
+        gt=0,
+        le=5,
+        title="Filter size",
+        json_schema_extra=shown("px"),
+        description="Sigma of the Gaussian, or radius of the median, in pixels at the model's cell size.",
+    )
     ignore_specks: bool = Field(
         False,
+        title="Ignore specks",
         description="Leave bright specks, such as dust, out when the intensity range is measured.",
     )
 
@@ -111,78 +140,144 @@ class SegmentSettings(Settings):
     case. `min_area` is a choice: fewer pixels have no shape.
     """
 
-    model: str = Field("nuclei", description="Name of an installed model, or a model file.")
+    model: str = Field("nuclei", title="Model", description="Name of an installed model, or a model file.")
     score: float = Field(
-        0.4, ge=0, le=1, description="Cells below this score are left out; each model has its own default."
+        0.4,
+        ge=0,
+        le=1,
+        title="Score threshold",
+        description="Cells below this score are left out; each model has its own default.",
     )
     diameter: float | None = Field(
-        None, gt=0, le=10_000, description="Typical cell diameter in pixels; estimated from the image if not given."
+        None,
+        gt=0,
+        le=10_000,
+        title="Cell diameter",
+        json_schema_extra=shown("px", zero="automatic"),
+        description="Typical cell diameter in pixels; estimated from the image if not given.",
     )
-    channels: list[int] | None = Field(None, description="Channels to use, in the model's order; all if not given.")
+    channels: list[int] | None = Field(
+        None, title="Channels", description="Channels to use, in the model's order; all if not given."
+    )
     channel_names: list[str] | None = Field(
-        None, description="Names of the image's channels, in its order; used to sort them into the model's order."
+        None,
+        title="Channel names",
+        description="Names of the image's channels, in its order; used to sort them into the model's order.",
     )
     preprocess: PreprocessSettings = Field(
         default_factory=PreprocessSettings,
+        title="Intensities",
         description="Correction of intensities; replaces the one that the model was trained with.",
     )
-    tile: int = Field(1024, ge=128, le=4096, description="Largest side of a tile, in pixels of the network.")
-    overlap: int = Field(64, ge=0, le=1024, description="Smallest overlap of neighbouring tiles, in pixels.")
-    engine: Literal["auto", "openvino", "onnx", "torch"] = Field(
-        "auto", description="The library that runs the network."
+    tile: int = Field(
+        1024,
+        ge=128,
+        le=4096,
+        title="Tile side",
+        json_schema_extra=shown("px"),
+        description="Largest side of a tile, in pixels of the network; smaller tiles need less memory.",
     )
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
+    overlap: int = Field(
+        64,
+        ge=0,
+        le=1024,
+        title="Tile overlap",
+        json_schema_extra=shown("px"),
+        description="Smallest overlap of neighbouring tiles, in pixels; it is at least as wide as a cell in any case.",
+    )
+    engine: Literal["auto", "openvino", "onnx", "torch"] = Field(
+        "auto",
+        title="Engine",
+        description="The library that runs the network; auto takes the fastest one that works here.",
+    )
+    device: str = Field(
+        "auto", title="Device", description="Processor that runs the network: auto, cpu, cuda, cuda:1, ..."
+    )
     nms: float = Field(
         0.6,
         gt=0,
         le=1,
-        description="Boxes that overlap more than this (IoU) are one cell; each model has its own default.",
+        title="Duplicates: box IoU",
+        description="Of boxes that overlap more than this (IoU), the one with the highest score is kept; each "
+        "model has its own default.",
     )
     soft_nms: float = Field(
         0.0,
         ge=0,
         le=10,
-        description="Sigma of soft-NMS, which lowers the scores of overlapping boxes instead of dropping them; 0 for none.",
+        title="Soft-NMS sigma",
+        json_schema_extra=shown(zero="off"),
+        description="Sigma of soft-NMS, which lowers the scores of overlapping boxes instead of dropping them; 0 "
+        "for none.",
     )
     mask_nms: float = Field(
         0.7,
         gt=0,
         le=1,
-        description="A mask covered more than this by a better one is removed; each model has its own default.",
+        title="Duplicates: overlap",
+        description="A mask of which a better one covers more than this fraction is a duplicate and is removed; "
+        "each model has its own default.",
     )
-    percentiles: tuple[float, float] = Field((1.0, 99.8), description="Intensities mapped to 0 and 1, per channel.")
-    min_area: int = Field(8, ge=1, description="Cells with fewer pixels are left out.")
+    percentiles: tuple[float, float] = Field(
+        (1.0, 99.8),
+        title="Intensity range",
+        json_schema_extra=shown("%", range="0 to 100 %, the smaller first"),
+        description="Percentiles of the intensities that become 0 and 1, for each channel.",
+    )
+    min_area: int = Field(
+        8,
+        ge=1,
+        title="Smallest area",
+        json_schema_extra=shown("px"),
+        description="Cells with fewer pixels are left out.",
+    )
     max_detections: int | None = Field(
-        None, ge=1, description="Largest number of cells per tile; no limit if not given."
+        None,
+        ge=1,
+        title="Most cells per tile",
+        json_schema_extra=shown(zero="no limit"),
+        description="Largest number of cells per tile; no limit if not given.",
     )
     foreground: float = Field(
         0.5,
         gt=0,
         lt=1,
+        title="Foreground",
         description="U-Net: pixels with at least this probability belong to cells; lower values make cells larger.",
     )
     seed: float = Field(
         0.4,
         ge=0,
         le=1,
-        description="U-Net: depth at which a cell starts, from 0 (edge) to 1 (middle); higher values separate more cells.",
+        title="Seed depth",
+        description="U-Net: depth at which a cell starts, from 0 (edge) to 1 (middle); higher values separate "
+        "more cells.",
     )
     smoothing: float = Field(
         1.0,
         ge=0,
         le=20,
-        description="U-Net: blur before cells are separated, in pixels of the network; more blur separates fewer cells.",
+        title="Smoothing",
+        json_schema_extra=shown("px", zero="off"),
+        description="U-Net: blur before cells are separated, in pixels of the network; more blur separates fewer "
+        "cells.",
     )
-    flips: bool = Field(False, description="Average over mirrored copies of the image; takes four times as long.")
+    flips: bool = Field(
+        False,
+        title="Average mirrored",
+        description="Average over mirrored copies of the image; takes four times as long.",
+    )
     scales: list[float] = Field(
         [1.0],
         min_length=1,
         max_length=9,
-        description="Sizes at which to look at the image, relative to the usual one, such as 0.8 1 1.25; the cells that they "
-        "find are matched and averaged. Time grows with the squares of the sizes.",
+        title="Scales",
+        description="Sizes at which to look at the image, relative to the usual one, such as 0.8 1 1.25; the "
+        "cells that they find are matched and averaged. Time grows with the squares of the sizes.",
     )
     more_models: list[str] = Field(
         default_factory=list,
+        title="More models",
         description="Further models of any family with the same categories; the cells of all are matched and averaged.",
     )
 
@@ -211,76 +306,204 @@ class AugmentSettings(Settings):
     (scripts/train_nuclei.json); changes that are off by default suit some microscopes only.
     """
 
-    flip: bool = Field(True, description="Flips and quarter turns.")
-    scale: tuple[float, float] = Field((0.5, 1.6), description="Range of the random zoom around the model's diameter.")
-    rotate: float = Field(0.0, ge=0, le=180, description="Largest free rotation in degrees.")
-    intensity: float = Field(0.3, ge=0, le=1, description="Strength of brightness, contrast and gamma changes.")
-    blur: float = Field(1.0, ge=0, description="Largest Gaussian blur, sigma in pixels.")
-    noise: float = Field(0.05, ge=0, le=1, description="Largest Gaussian noise, as a fraction of the intensity range.")
-    invert: float = Field(0.0, ge=0, le=1, description="Probability of inverting the intensities.")
-    gradient: float = Field(0.2, ge=0, le=1, description="Strength of an uneven illumination.")
-    grey: float = Field(0.2, ge=0, le=1, description="Probability of turning a colour tile grey.")
+    flip: bool = Field(True, title="Flips and turns", description="Mirror the tile and turn it by quarter turns.")
+    scale: tuple[float, float] = Field(
+        (0.5, 1.6),
+        title="Zoom",
+        json_schema_extra=shown("x", range="above 0, the smaller first"),
+        description="Range of the random zoom around the model's diameter.",
+    )
+    rotate: float = Field(
+        0.0,
+        ge=0,
+        le=180,
+        title="Free rotation",
+        json_schema_extra=shown("°", zero="off"),
+        description="Largest free rotation, in degrees.",
+    )
+    intensity: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        title="Brightness, contrast",
+        json_schema_extra=shown(zero="off"),
+        description="Strength of brightness, contrast and gamma changes.",
+    )
+    blur: float = Field(
+        1.0,
+        ge=0,
+        title="Blur",
+        json_schema_extra=shown("px", zero="off"),
+        description="Largest Gaussian blur, sigma in pixels.",
+    )
+    noise: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        title="Noise",
+        json_schema_extra=shown(zero="off"),
+        description="Largest Gaussian noise, as a fraction of the intensity range.",
+    )
+    invert: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        title="Invert",
+        json_schema_extra=shown(zero="off"),
+        description="Probability of inverting the intensities.",
+    )
+    gradient: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        title="Uneven light",
+        json_schema_extra=shown(zero="off"),
+        description="Strength of an uneven illumination.",
+    )
+    grey: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        title="Colour to grey",
+        json_schema_extra=shown(zero="off"),
+        description="Probability of turning a colour tile grey.",
+    )
     specks: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="Probability of adding a few bright specks, which make everything else look dim, as in real images.",
+        title="Bright specks",
+        json_schema_extra=shown(zero="off"),
+        description="Probability of adding a few bright specks, which make everything else look dim, as in real "
+        "images.",
     )
-    elastic: float = Field(0.0, ge=0, le=20, description="Largest shift of an elastic deformation in pixels.")
+    elastic: float = Field(
+        0.0,
+        ge=0,
+        le=20,
+        title="Deformation",
+        json_schema_extra=shown("px", zero="off"),
+        description="Largest shift of an elastic deformation, in pixels.",
+    )
     copy_paste: float = Field(
         0.3,
         ge=0,
         le=1,
+        title="Paste cells",
+        json_schema_extra=shown(zero="off"),
         description="Probability of pasting cells onto others, in images that do not have three channels.",
     )
     drop_channel: float = Field(
-        0.0, ge=0, le=1, description="Probability of blanking one channel, so that the model works without it."
+        0.0,
+        ge=0,
+        le=1,
+        title="Blank a channel",
+        json_schema_extra=shown(zero="off"),
+        description="Probability of blanking one channel, so that the model works without it.",
     )
     dim: float = Field(
-        0.0, ge=0, le=1, description="Probability of dimming the image to a part of the intensity range."
+        0.0,
+        ge=0,
+        le=1,
+        title="Dim image",
+        json_schema_extra=shown(zero="off"),
+        description="Probability of dimming the image to a part of the intensity range.",
     )
-    dim_light: tuple[float, float] = Field((0.05, 0.5), description="Range of that part.")
+    dim_light: tuple[float, float] = Field(
+        (0.05, 0.5),
+        title="Dimmed range",
+        json_schema_extra=shown(range="above 0 to 1, the smaller first"),
+        description="Part of the intensity range that a dimmed image keeps, from the first number to the second.",
+    )
     photon_noise: float = Field(
-        0.0, ge=0, le=1, description="Probability of adding the noise of a short exposure, which can be very strong."
+        0.0,
+        ge=0,
+        le=1,
+        title="Photon noise",
+        json_schema_extra=shown(zero="off"),
+        description="Probability of adding the noise of a short exposure, which can be very strong.",
     )
     photons: tuple[float, float] = Field(
-        (5.0, 100.0), description="Range of the photons in the brightest cells; fewer are noisier."
+        (5.0, 100.0),
+        title="Photons",
+        json_schema_extra=shown(range="above 0, the smaller first"),
+        description="Range of the photons in the brightest cells; fewer are noisier.",
     )
     stain: float = Field(
-        0.0, ge=0, le=1, description="Probability of changing the stains of an H&E image, in optical density."
+        0.0,
+        ge=0,
+        le=1,
+        title="Vary H&E stains",
+        json_schema_extra=shown(zero="off"),
+        description="Probability of changing the stains of an H&E image, in optical density.",
     )
     stain_strength: float = Field(
-        0.3, gt=0, le=1, description="Largest change of each stain, as a part of what there is."
+        0.3, gt=0, le=1, title="Stain change", description="Largest change of each stain, as a part of what there is."
     )
     clahe: float = Field(
-        0.0, ge=0, le=1, description="Probability of equalising the contrast everywhere in the tile (CLAHE)."
+        0.0,
+        ge=0,
+        le=1,
+        title="Equalise (CLAHE)",
+        json_schema_extra=shown(zero="off"),
+        description="Probability of equalising the contrast everywhere in the tile (CLAHE).",
     )
     clahe_limit: tuple[float, float] = Field(
-        (0.005, 0.03), description="Range of its limit, from 0 to 1; higher values give more contrast."
+        (0.005, 0.03),
+        title="CLAHE limit",
+        json_schema_extra=shown(range="above 0 to 1, the smaller first"),
+        description="Range of the limit of CLAHE, from 0 to 1; higher values give more contrast.",
     )
     paste_colour: float = Field(
-        0.0, ge=0, le=1, description="As copy_paste, for images with three channels; dark cells absorb light."
+        0.0,
+        ge=0,
+        le=1,
+        title="Paste, in colour",
+        json_schema_extra=shown(zero="off"),
+        description="Probability of pasting cells onto others, in images with three channels; dark cells absorb light.",
     )
     paste_light: tuple[float, float] = Field(
         (0.6, 1.2),
+        title="Pasted light",
+        json_schema_extra=shown("x", range="above 0, the smaller first"),
         description="Range of the factor on the light of pasted cells; from 0.1 on, dim cells lie under bright ones.",
     )
     mixup: float = Field(
-        0.0, ge=0, le=1, description="Probability of adding a second tile with its cells, as in a thick sample (MixUp)."
+        0.0,
+        ge=0,
+        le=1,
+        title="Add a second tile",
+        json_schema_extra=shown(zero="off"),
+        description="Probability of adding a second tile with its cells, as in a thick sample (MixUp).",
     )
     mixup_light: tuple[float, float] = Field(
-        (0.3, 1.0), description="Range of the factor on the light of the second tile."
+        (0.3, 1.0),
+        title="Second tile's light",
+        json_schema_extra=shown("x", range="above 0, the smaller first"),
+        description="Range of the factor on the light of the second tile.",
     )
     empty: float = Field(
         0.0,
         ge=0,
         le=1,
+        title="Empty field",
+        json_schema_extra=shown(zero="off"),
         description="Probability of an empty field instead of the tile: noise of its background over the whole range.",
     )
     defocus: float = Field(
-        0.0, ge=0, le=1, description="Probability of blurring the tile so much that no cell can be found in it."
+        0.0,
+        ge=0,
+        le=1,
+        title="Defocus",
+        json_schema_extra=shown(zero="off"),
+        description="Probability of blurring the tile so much that no cell can be found in it.",
     )
-    defocus_blur: tuple[float, float] = Field((8.0, 20.0), description="Range of its blur, sigma in pixels.")
+    defocus_blur: tuple[float, float] = Field(
+        (8.0, 20.0),
+        title="Defocus blur",
+        json_schema_extra=shown("px", range="above 0 px, the smaller first"),
+        description="Range of the blur of a defocused tile, sigma in pixels.",
+    )
 
     @field_validator("dim_light", "photons", "clahe_limit", "paste_light", "mixup_light", "defocus_blur")
     @classmethod
@@ -464,21 +687,64 @@ class LossSettings(Settings):
     choices: cross-entropy and Dice alike, as in nnU-Net, and the two maps beside them.
     """
 
-    cross_entropy: float = Field(1.0, ge=0, description="Cross-entropy of the classes.")
-    focal: float = Field(0.0, ge=0, description="Focal loss: pixels that are already right count less.")
-    focal_gamma: float = Field(2.0, ge=0, le=10, description="How much less; 0 is the cross-entropy.")
-    dice: float = Field(1.0, ge=0, description="Soft Dice of the categories; independent of their size.")
-    tversky: float = Field(0.0, ge=0, description="Dice with different weights for false and missed pixels.")
+    cross_entropy: float = Field(
+        1.0,
+        ge=0,
+        title="Cross-entropy",
+        json_schema_extra=shown(zero="off"),
+        description="Factor of the cross-entropy of the classes.",
+    )
+    focal: float = Field(
+        0.0,
+        ge=0,
+        title="Focal loss",
+        json_schema_extra=shown(zero="off"),
+        description="Factor of the focal loss, in which pixels that are already right count less.",
+    )
+    focal_gamma: float = Field(
+        2.0,
+        ge=0,
+        le=10,
+        title="Focal gamma",
+        description="How much less such pixels count in the focal loss; 0 is the cross-entropy.",
+    )
+    dice: float = Field(
+        1.0,
+        ge=0,
+        title="Dice",
+        json_schema_extra=shown(zero="off"),
+        description="Factor of the soft Dice of the categories; independent of their size.",
+    )
+    tversky: float = Field(
+        0.0,
+        ge=0,
+        title="Tversky",
+        json_schema_extra=shown(zero="off"),
+        description="Factor of the Tversky loss: Dice with different weights for false positive and false "
+        "negative pixels.",
+    )
     tversky_alpha: float = Field(
-        0.3, ge=0, le=1, description="Weight of a false pixel; that of a missed one is 1 minus this."
+        0.3,
+        ge=0,
+        le=1,
+        title="Tversky alpha",
+        description="Weight of a false positive pixel; that of a false negative one is 1 minus this.",
     )
     boundary: float = Field(
-        0.0, ge=0, description="Boundary loss: wrong pixels count by their distance to the edge of the foreground."
+        0.0,
+        ge=0,
+        title="Boundary",
+        json_schema_extra=shown(zero="off"),
+        description="Factor of the boundary loss: wrong pixels count by their distance to the edge of the foreground.",
     )
-    border: float = Field(1.0, ge=0, description="Factor of the border map.")
-    distance: float = Field(1.0, ge=0, description="Factor of the distance map.")
+    border: float = Field(
+        1.0, ge=0, title="Border map", json_schema_extra=shown(zero="off"), description="Factor of the border map."
+    )
+    distance: float = Field(
+        1.0, ge=0, title="Distance map", json_schema_extra=shown(zero="off"), description="Factor of the distance map."
+    )
     class_weights: Literal["none", "balanced"] = Field(
-        "none", description="balanced: classes with fewer pixels weigh more."
+        "none", title="Class weights", description="balanced: classes with fewer pixels weigh more."
     )
 
 
@@ -489,26 +755,70 @@ class InstanceLossSettings(Settings):
     smooth L1, arXiv 1504.08083. docs/training.md says how each is computed.
     """
 
-    classification: float = Field(1.0, ge=0, description="Factor of the classes at each location.")
+    classification: float = Field(
+        1.0,
+        ge=0,
+        title="Classes",
+        json_schema_extra=shown(zero="off"),
+        description="Factor of the classes at each location.",
+    )
     classification_loss: Literal["focal", "quality"] = Field(
         "focal",
-        description="focal is the reference; quality: the probability of a class learns the IoU of its box.",
+        title="Class loss",
+        description="focal is the reference; quality: the probability of a class predicts the IoU of its box.",
     )
     class_weights: Literal["none", "balanced"] = Field(
-        "none", description="balanced: categories with fewer cells weigh more."
+        "none", title="Class weights", description="balanced: categories with fewer cells weigh more."
     )
-    box: float = Field(1.0, ge=0, description="Factor of the boxes.")
-    box_loss: Literal["giou", "iou", "smooth_l1"] = Field("giou", description="giou is the reference.")
-    box_quality: float = Field(1.0, ge=0, description="Factor of the centerness, or of what takes its place.")
-    mask: float = Field(1.0, ge=0, description="Factor of the pixels of the masks (cross-entropy).")
-    mask_dice: float = Field(0.0, ge=0, description="Factor of the soft Dice of the masks; independent of their size.")
+    box: float = Field(
+        1.0, ge=0, title="Boxes", json_schema_extra=shown(zero="off"), description="Factor of the boxes."
+    )
+    box_loss: Literal["giou", "iou", "smooth_l1"] = Field(
+        "giou", title="Box loss", description="How boxes are compared with the true ones; giou is the reference."
+    )
+    box_quality: float = Field(
+        1.0,
+        ge=0,
+        title="Box quality",
+        json_schema_extra=shown(zero="off"),
+        description="Factor of the centerness, or of what takes its place.",
+    )
+    mask: float = Field(
+        1.0,
+        ge=0,
+        title="Masks",
+        json_schema_extra=shown(zero="off"),
+        description="Factor of the pixels of the masks (cross-entropy).",
+    )
+    mask_dice: float = Field(
+        0.0,
+        ge=0,
+        title="Masks, Dice",
+        json_schema_extra=shown(zero="off"),
+        description="Factor of the soft Dice of the masks; independent of their size.",
+    )
     mask_boundary: float = Field(
-        0.0, ge=0, description="Factor of the cross-entropy of the pixels along the masks' edges."
+        0.0,
+        ge=0,
+        title="Mask edges",
+        json_schema_extra=shown(zero="off"),
+        description="Factor of the cross-entropy of the pixels along the masks' edges.",
     )
     small_cells: float = Field(
-        0.0, ge=0, le=1, description="How much more small cells weigh: the inverse of their area to this power."
+        0.0,
+        ge=0,
+        le=1,
+        title="Favour small cells",
+        json_schema_extra=shown(zero="off"),
+        description="How much more small cells weigh: the inverse of their area to this power.",
     )
-    mask_iou: float = Field(1.0, ge=0, description="Factor of the predicted IoU of the masks.")
+    mask_iou: float = Field(
+        1.0,
+        ge=0,
+        title="Mask IoU",
+        json_schema_extra=shown(zero="off"),
+        description="Factor of the predicted IoU of the masks.",
+    )
 
 
 class TrainSettings(Settings):
@@ -522,97 +832,214 @@ class TrainSettings(Settings):
     """
 
     data: list[Path] = Field(
-        ..., description="Folders with images/ and annotations_train.json; at least one also has annotations_val.json."
+        ...,
+        title="Data",
+        description="Folders with images/ and annotations_train.json; at least one also has annotations_val.json.",
     )
-    out: Path = Field(..., description="Run folder: settings, events, checkpoints, the model.")
-    start: str | None = Field(None, description="Model to fine-tune; train from scratch if not given.")
+    out: Path = Field(..., title="Run folder", description="Run folder: settings, events, checkpoints, the model.")
+    start: str | None = Field(
+        None, title="Start model", description="Model to fine-tune; train from scratch if not given."
+    )
     pretrained: str | None = Field(
-        None, description="Model whose weights a new network starts with, where names and shapes are the same."
+        None,
+        title="Weights from",
+        description="Model whose weights a new network starts with, where names and shapes are the same.",
     )
     weights: list[float] | None = Field(
-        None, description="How often each data folder is sampled, relative to its number of tiles."
+        None,
+        title="Folder weights",
+        description="How often each data folder is sampled, relative to its number of tiles.",
     )
     model: AnyModel = Field(default_factory=ModelSettings)
     channel_names: list[str] = Field(
         default_factory=list,
+        title="Channel names",
         description="Names of the model's channels; the channels of images that have names are sorted by them.",
     )
-    normalisation: Literal["percentile", "zscore"] = Field("percentile", description="How intensities are scaled.")
+    normalisation: Literal["percentile", "zscore"] = Field(
+        "percentile", title="Intensity scaling", description="How intensities are scaled."
+    )
     preprocess: PreprocessSettings = Field(default_factory=PreprocessSettings)
     augment: AugmentSettings = Field(default_factory=AugmentSettings)
     losses: LossSettings = Field(default_factory=LossSettings, description="Losses of a U-Net.")
     instance_losses: InstanceLossSettings = Field(
         default_factory=InstanceLossSettings, description="Losses of a CenterMask."
     )
-    diameter: float = Field(40.0, gt=0, description="Images are rescaled so that cells have this diameter, in pixels.")
+    diameter: float = Field(
+        40.0,
+        gt=0,
+        title="Cell diameter",
+        json_schema_extra=shown("px"),
+        description="Images are rescaled so that cells have this diameter, in pixels.",
+    )
     diameters: Literal["one", "per-category"] = Field(
         "one",
-        description="per-category: categories that differ in size by more than three times have a scale each, in training and in "
-        "use; one: all are seen at the scale of the median cell.",
+        title="Cell sizes",
+        description="per-category: categories that differ in size by more than three times have a scale each, in "
+        "training and in use; one: all are seen at the scale of the median cell.",
     )
-    tile: int = Field(256, ge=64, multiple_of=32, description="Side of the training tiles.")
-    batch: int = Field(8, ge=1, description="Tiles per step.")
-    steps: int = Field(20_000, ge=1, description="Total number of steps.")
-    minutes: float | None = Field(None, gt=0, description="Longest time in minutes; the schedule is fitted to it.")
-    optimiser: Literal["sgd", "adamw"] = Field("adamw")
-    learning_rate: float = Field(1e-3, gt=0)
-    find_rate: bool = Field(False, description="Find the learning rate before the first step, in 60 trial steps.")
-    weight_decay: float = Field(0.05, ge=0)
+    tile: int = Field(
+        256,
+        ge=64,
+        multiple_of=32,
+        title="Tile side",
+        json_schema_extra=shown("px"),
+        description="Side of the training tiles, in pixels; a multiple of 32.",
+    )
+    batch: int = Field(
+        8,
+        ge=1,
+        title="Tiles per step",
+        description="Tiles per step; more give a steadier training, and need more memory.",
+    )
+    steps: int = Field(
+        20_000, ge=1, title="Steps", description="Total number of steps; in each, the weights change once."
+    )
+    minutes: float | None = Field(
+        None,
+        gt=0,
+        title="Time limit",
+        json_schema_extra=shown("min", zero="no limit"),
+        description="Longest time of the training, in minutes; the schedule is fitted to it.",
+    )
+    optimiser: Literal["sgd", "adamw"] = Field(
+        "adamw", title="Optimiser", description="The method that changes the weights."
+    )
+    learning_rate: float = Field(
+        1e-3,
+        gt=0,
+        title="Learning rate",
+        description="How much the weights change in a step, at the highest point of the schedule.",
+    )
+    find_rate: bool = Field(
+        False,
+        title="Find learning rate",
+        description="Find the learning rate before the first step, in 60 trial steps.",
+    )
+    weight_decay: float = Field(
+        0.05,
+        ge=0,
+        title="Weight decay",
+        json_schema_extra=shown(zero="off"),
+        description="How strongly weights are pulled towards 0, against overfitting.",
+    )
     schedule: Literal["cosine", "step", "plateau", "one-cycle"] = Field(
         "cosine",
-        description="Of the learning rate. plateau: halved after 2 evaluations without a better AP; one-cycle: up, then down.",
+        title="Schedule",
+        description="How the learning rate changes. plateau: halved after 2 evaluations without a better AP; "
+        "one-cycle: up, then down.",
     )
-    warmup: int = Field(500, ge=0, description="Steps of linear warm-up.")
-    clip: float = Field(10.0, gt=0, description="Largest gradient norm.")
-    ema: float = Field(0.999, ge=0, lt=1, description="Decay of the averaged weights; 0 for none.")
+    warmup: int = Field(
+        500,
+        ge=0,
+        title="Warm-up",
+        json_schema_extra=shown("steps"),
+        description="Steps in which the learning rate rises from 0 to its full value.",
+    )
+    clip: float = Field(
+        10.0,
+        gt=0,
+        title="Gradient limit",
+        description="Largest norm of the gradient; larger ones are scaled down to it.",
+    )
+    ema: float = Field(
+        0.999,
+        ge=0,
+        lt=1,
+        title="Weight averaging",
+        json_schema_extra=shown(zero="off"),
+        description="Decay of the running mean of the weights, which is what is saved; 0 for none.",
+    )
     keep: float = Field(
         0.0,
         ge=0,
         lt=1,
+        title="Keep start model",
+        json_schema_extra=shown(zero="nothing"),
         description="Fraction of the start model's weights in the result, against forgetting; 0 for none.",
     )
     amp: Literal["auto", "off", "bf16", "fp16"] = Field(
-        "auto", description="Mixed precision; auto: where the hardware supports it."
+        "auto", title="Mixed precision", description="Mixed precision; auto: where the hardware supports it."
     )
     freeze: Literal["none", "stem", "early", "backbone"] = Field(
-        "none", description="Layers that are not trained: the first ones, the first two stages, or the whole backbone."
+        "none",
+        title="Frozen layers",
+        description="Layers that are not trained: the first ones, the first two stages, or the whole backbone.",
     )
     layer_decay: float = Field(
-        1.0, gt=0, le=1, description="Factor on the learning rate from each stage to the one before it; 1 for none."
+        1.0,
+        gt=0,
+        le=1,
+        title="Layer decay",
+        description="Factor on the learning rate from each stage to the one before it; 1 for none.",
     )
-    patience: int = Field(0, ge=0, description="Stop after this many evaluations without a better AP; 0 for never.")
+    patience: int = Field(
+        0,
+        ge=0,
+        title="Stop early after",
+        json_schema_extra=shown("evaluations", zero="never"),
+        description="Stop after this many evaluations without a better AP; 0 for never.",
+    )
     oversample: float = Field(
-        0.0, ge=0, le=1, description="How much more often rare categories are sampled; 1 makes all equally frequent."
+        0.0,
+        ge=0,
+        le=1,
+        title="Favour rare categories",
+        json_schema_extra=shown(zero="off"),
+        description="How much more often rare categories are sampled; 1 makes all equally frequent.",
     )
     replay: list[Path] = Field(
         default_factory=list,
+        title="Earlier data",
         description="Folders like 'data' with images from the model's earlier training, against forgetting.",
     )
     replay_part: float = Field(
         0.25,
         ge=0,
         lt=1,
+        title="Part of earlier data",
         description="Fraction of the tiles that come from 'replay', the start model's own data; 0 for none.",
     )
     unlabelled: list[Path] = Field(
         default_factory=list,
-        description="Folders of images without annotations: cells of which the start model is sure are taken for true, doubtful "
-        "ones are ignored.",
+        title="Unlabelled images",
+        description="Folders of images without annotations: cells of which the start model is certain are taken "
+        "for true, low-confidence ones are ignored.",
     )
-    unlabelled_part: float = Field(0.25, ge=0, lt=1, description="Fraction of the tiles that come from 'unlabelled'.")
+    unlabelled_part: float = Field(
+        0.25, ge=0, lt=1, title="Unlabelled part", description="Fraction of the tiles that come from 'unlabelled'."
+    )
     unlabelled_score: float = Field(
-        0.75, ge=0.2, le=1, description="Lowest score of the cells in 'unlabelled' that are taken for true."
+        0.75,
+        ge=0.2,
+        le=1,
+        title="Unlabelled score",
+        description="Lowest score of the cells in 'unlabelled' that are taken for true.",
     )
-    evaluate_every: int = Field(1000, ge=1, description="Steps between evaluations on the validation images.")
-    evaluate_first: bool = Field(False, description="Evaluate the start model too, before the first step.")
+    evaluate_every: int = Field(
+        1000,
+        ge=1,
+        title="Evaluate every",
+        json_schema_extra=shown("steps"),
+        description="Steps between evaluations on the validation images.",
+    )
+    evaluate_first: bool = Field(
+        False, title="Evaluate at start", description="Evaluate the start model too, before the first step."
+    )
     compare: bool = Field(
-        False, description="At the end, compare the new model with the start model on the held-out images."
+        False,
+        title="Compare at end",
+        description="At the end, compare the new model with the start model on the held-out images.",
     )
-    seed: int = Field(0, ge=0)
-    workers: int = Field(1, ge=0, description="Processes that prepare tiles.")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
-    tensorboard: bool = Field(False, description="Write TensorBoard event files into the run folder.")
-    resume: bool = Field(False, description="Continue from the last checkpoint in the run folder.")
+    seed: int = Field(
+        0, ge=0, title="Random seed", description="Start of the random numbers; the same seed repeats a training."
+    )
+    workers: int = Field(1, ge=0, title="Tile processes", description="Processes that prepare tiles.")
+    device: str = Field("auto", title="Device", description="Processor that trains: auto, cpu, cuda, cuda:1, ...")
+    tensorboard: bool = Field(
+        False, title="TensorBoard", description="Write TensorBoard event files into the run folder."
+    )
+    resume: bool = Field(False, title="Resume", description="Continue from the last checkpoint in the run folder.")
 
 
 class ClassifierSettings(Settings):

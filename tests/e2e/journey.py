@@ -178,7 +178,7 @@ class Journey:
         assert self.cell(self.first.id).equals(self.first)
 
     def accept(self) -> None:
-        """The review dock's button; the queue goes on to the next doubtful cell."""
+        """The review dock's button; the queue goes on to the next uncertain cell."""
         dock = self.dock(ReviewDock)
         if self.edits.selected != (self.first.id,):
             self.hands.click(*own_pixel(self.first, self.neighbour))
@@ -234,6 +234,8 @@ class Journey:
         assert dock.source.is_project
         press(dock.advanced.fold.toggleButton())
         until(lambda: dock.plan is not None, what=dock.start.about.text())
+        for fold in dock.advanced.form.training.folds.values():
+            press(fold.toggleButton())
         for name, value in self.settings.items():
             write(dock.advanced.form.training.rows[name].control.native, str(value))
         self.picture("settings")

@@ -173,7 +173,7 @@ def test_keys_of_the_tools(hands):
     hands.key("Escape")
     hands.click(40, 48)
     hands.key("U")
-    assert edits.history.undo_name.startswith("assignment of shared pixels")
+    assert edits.history.undo_name.startswith("transfer of the overlap")
     hands.key("Delete")
     assert 1 not in plane(hands)
     if edits.current_plane:

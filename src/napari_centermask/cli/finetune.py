@@ -76,7 +76,7 @@ def finetune(
     replay_part
         Fraction of the tiles taken from there; 0 for none.
     unlabelled
-        Folders of images without annotations. Cells of which the start model is sure are taken for true, doubtful ones are
+        Folders of images without annotations. Cells of which the start model is sure are taken for true, low-confidence ones are
         ignored.
     unlabelled_part
         Fraction of the tiles taken from there.

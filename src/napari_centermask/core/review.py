@@ -84,7 +84,7 @@ def _cut(columns: Columns, rows: np.ndarray) -> np.ndarray:
 
 
 def doubts(columns: Columns, rows: np.ndarray, *, measure: bool = True) -> np.ndarray:
-    """(n,) float in [0, 1]: how doubtful each cell is; `measure` as in `grounds`."""
+    """(n,) float in [0, 1]: how uncertain each cell is; `measure` as in `grounds`."""
     rows = np.asarray(rows, np.int64)
     sure = np.ones(len(rows))
     for ground, value in grounds(columns, rows, measure=measure).items():
@@ -93,7 +93,7 @@ def doubts(columns: Columns, rows: np.ndarray, *, measure: bool = True) -> np.nd
 
 
 def reason(columns: Columns, row: int) -> str:
-    """The strongest doubts about a cell, in words; empty if there are none."""
+    """The strongest reasons why a cell is uncertain, in words; empty if there are none."""
     rows = np.array([row])
     weighed = {k: _WEIGHTS[k] * float(v[0]) for k, v in grounds(columns, rows).items()}
     data = columns.data[row]
@@ -109,7 +109,7 @@ def reason(columns: Columns, row: int) -> str:
 
 
 def order(columns: Columns, rows: np.ndarray, *, by: By = "doubt", measure: bool = True) -> np.ndarray:
-    """The rows, most doubtful first, or those that help training most; of equals the smaller id. `measure` as in `grounds`."""
+    """The rows, most uncertain first, or those that help training most; of equals the smaller id. `measure` as in `grounds`."""
     rows = np.asarray(rows, np.int64)
     data = columns.data[rows]
     if by == "training_value":
@@ -120,7 +120,7 @@ def order(columns: Columns, rows: np.ndarray, *, by: By = "doubt", measure: bool
 
 
 def queue(columns: Columns, id: int | None = None, *, by: By = "doubt", measure: bool = True) -> list[int]:
-    """The ids to visit, most doubtful or most useful for training first: of all cells that nobody judged yet.
+    """The ids to visit, most uncertain or most useful for training first: of all cells that nobody judged yet.
 
     Parameters
     ----------

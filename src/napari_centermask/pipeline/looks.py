@@ -55,7 +55,7 @@ def look(
     ys: set[float] = set()
     xs: set[float] = set()
     for n, (member, scale) in enumerate(looks):
-        # A cell of which one look is sure counts even where another is not: so they all look for doubtful cells.
+        # A cell of which one look is sure counts even where another is not: so they all look for low-confidence cells.
         steps = _one(plane, number, member, scale, min(min_score, LOWEST_SCORE))
         cells, seams = yield from scaled_to(steps, n, len(looks), f"Look {n + 1} of {len(looks)}: ")
         found.append(cells)

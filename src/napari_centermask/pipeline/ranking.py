@@ -54,7 +54,7 @@ class Ranking(Generic[Key]):
 def signs_steps(
     image: np.ndarray, engine: AnyEngine, settings: SegmentSettings
 ) -> Generator[Progress, None, tuple[ImageSigns, Instances]]:
-    """The measures of an image and its cells, including doubtful ones; yields between tiles.
+    """The measures of an image and its cells, including low-confidence ones; yields between tiles.
 
     Runs the model three times, at the same diameter.
     """

@@ -56,7 +56,7 @@ def test_sure_cells_are_truth_and_doubtful_ones_are_unknown(unlabelled):
     counts, left_out = labelled(unlabelled)
     assert counts == Counts(images=2, empty=1, sure=6, doubtful=4)
     assert counts.sentence == (
-        "Of 3 unlabelled images, 2 are used: the model is sure of 6 cells, and 4 doubtful ones are ignored. "
+        "Of 3 unlabelled images, 2 are used: the model is sure of 6 cells, and 4 low-confidence ones are ignored. "
         "1 without a sure cell is left out."
     )
     assert [name.rsplit("/", 1)[-1] for name in left_out.why] == ["damaged.png"]

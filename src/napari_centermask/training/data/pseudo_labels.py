@@ -52,7 +52,7 @@ class Counts:
         text = (
             f"Of {counted(self.images + self.empty, 'unlabelled image')}, {self.images} "
             f"{'is' if self.images == 1 else 'are'} used: the model is sure of {counted(self.sure, 'cell')}, and "
-            f"{counted(self.doubtful, 'doubtful one')} {'is' if self.doubtful == 1 else 'are'} ignored."
+            f"{counted(self.doubtful, 'low-confidence one')} {'is' if self.doubtful == 1 else 'are'} ignored."
         )
         return text + (
             f" {self.empty} without a sure cell {'is' if self.empty == 1 else 'are'} left out." * bool(self.empty)

@@ -171,13 +171,14 @@ def _tools() -> None:
     nothing = "It shares no pixels with other cells."
     _tool(
         "Overlap",
-        "Take",
+        "To cell",
         "take_shared",
         "U",
-        "Keep the shared pixels; take them from the other cells.",
+        "Transfer the overlap to this cell: the other cells lose the shared pixels.",
         nothing=nothing,
     )
-    _tool("Overlap", "Give", "give_shared", "Shift-U", "Give the shared pixels to the other cells.", nothing=nothing)
+    tip = "Transfer the overlap to the other cells: this one loses the shared pixels."
+    _tool("Overlap", "To others", "give_shared", "Shift-U", tip, nothing=nothing)
     tip = "Copy the cell to the next frame and go there."
     _button("Cell", "To next frame", "copy_next", "W", TOOLS["copy_to"].title, tip, copy_next, needs=1)
 

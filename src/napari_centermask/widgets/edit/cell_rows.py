@@ -19,9 +19,9 @@ COLUMNS = (
     ("id", "Id", 44, "Number of the cell. It is never reused."),
     (
         "doubt",
-        "Doubt",
-        50,
-        "How doubtful it is: low score or mask quality, overlap, odd shape, cut at a seam. Empty once reviewed.",
+        "Uncertainty",
+        80,
+        "How uncertain it is, from 0 to 1: low score or mask quality, overlap, odd shape, cut at a seam. Empty once reviewed.",
     ),
     ("score", "Score", 48, "Confidence of the detection."),
     ("mask_quality", "Quality", 54, "Predicted IoU of the mask."),

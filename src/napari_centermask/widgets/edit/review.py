@@ -1,4 +1,4 @@
-"""The review of an image: its cells as columns, updated with every edit, and the queue of doubtful ones."""
+"""The review of an image: its cells as columns, updated with every edit, and the queue of uncertain ones."""
 
 from __future__ import annotations
 
@@ -97,12 +97,12 @@ class Review:
         return review.queue(self.columns, self.active, by=self.by, measure=False)
 
     def reason(self) -> str:
-        """Why the active cell is doubtful; empty if it is not, or there is none."""
+        """Why the active cell is uncertain; empty if it is not, or there is none."""
         row = self.columns.row(self.active)
         return "" if row is None else review.reason(self.columns, row)
 
     def go_on(self, *, step: int = 1) -> bool:
-        """Select and centre the next doubtful cell; False if none is left."""
+        """Select and centre the next uncertain cell; False if none is left."""
         waiting = review.unreviewed(self.columns, self.columns.alive())
         if len(waiting):
             select_next(self.edits, step=step)

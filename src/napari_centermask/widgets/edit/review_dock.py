@@ -1,4 +1,4 @@
-"""The dock Review: doubtful cells first, a table linked to the canvas, regions, and the check."""
+"""The dock Review: uncertain cells first, a table linked to the canvas, regions, and the check."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ReviewDock(Dock):
 
     title = "Review"
     hint = (
-        "▶ goes to the most doubtful cell: accept, reject or correct it. Where every cell is right and none "
+        "▶ goes to the most uncertain cell: accept, reject or correct it. Where every cell is right and none "
         "is missing, mark a region: training relies on it."
     )
 

@@ -33,10 +33,10 @@ _FILTER_HELP = (
 
 
 TIPS = {
-    "previous": "Go back to the previous doubtful cell.",
-    "next": "Go to the next doubtful cell.",
-    "accept": "The selected cell is right. Go to the next doubtful one.",
-    "reject": "The selected cell is not a cell. Go to the next doubtful one.",
+    "previous": "Go back to the previous uncertain cell.",
+    "next": "Go to the next uncertain cell.",
+    "accept": "The selected cell is right. Go to the next uncertain one.",
+    "reject": "The selected cell is not a cell. Go to the next uncertain one.",
     "view": "Everything on the canvas is right and complete; its cells are accepted.",
     "draw": "Drag a rectangle in which everything is right and complete. Esc cancels.",
     "whole": "The whole plane is right and complete.",
@@ -47,7 +47,7 @@ TIPS = {
 
 
 class JudgeBox(QWidget):
-    """Progress, the active cell's doubts, and the buttons of the queue."""
+    """Progress, why the active cell is uncertain, and the buttons of the queue."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class JudgeBox(QWidget):
         self.why.setMinimumHeight(self.why.fontMetrics().height() * 2 + 2)
         self.why.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.first = QComboBox()
-        self.first.addItem("Most doubtful first", "doubt")
+        self.first.addItem("Uncertain first", "doubt")
         self.first.addItem("Most useful for training first", "training_value")
         self.first.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.first.setMinimumContentsLength(16)
@@ -95,7 +95,7 @@ class JudgeBox(QWidget):
         self.bar.setValue(progress.done)
 
     def show_cell(self, id: int | None, why: str) -> None:
-        """Show the active cell and why it is doubtful."""
+        """Show the active cell and why it is uncertain."""
         if id is None:
             self.why.setText("Press ▶ to start with the first cell.")
         else:

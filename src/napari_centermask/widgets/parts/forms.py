@@ -1,4 +1,4 @@
-"""Forms made from settings classes: one row for each field, with its limits and its description."""
+"""Forms made from settings classes: one row for each field, with its title, unit, limits and description."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origi
 from psygnal import Signal
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
-from qtpy.QtWidgets import QAbstractSpinBox, QFormLayout, QLabel, QWidget
+from qtpy.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_centermask.core.errors import BadSettings
-from napari_centermask.settings import Settings
+from napari_centermask.settings import Settings, fault_text
+from napari_centermask.widgets.parts.field_text import about, in_titles, label_of, limits_of, shown_of
+from napari_centermask.widgets.parts.fold import Fold
 from napari_centermask.widgets.parts.layout import show_row
 
 if TYPE_CHECKING:
     from magicgui.widgets import ComboBox
     from magicgui.widgets.bases import ValueWidget
 
-_LABELS = {"nms": "Box NMS", "soft_nms": "Soft NMS", "mask_nms": "Mask NMS", "max_detections": "Most per tile"}
 _LIMITS = {"ge": "min", "gt": "min", "le": "max", "lt": "max", "multiple_of": "step"}
 
 
@@ -33,6 +34,8 @@ class SettingsForm(QWidget):
         The settings class.
     fields
         Names of the fields to show, in order.
+    folded
+        Heading -> names of further fields, each group folded under its heading.
     choices
         Values to offer, if only some of those that the field allows make sense here.
     """
@@ -41,24 +44,46 @@ class SettingsForm(QWidget):
     shown = Signal()
 
     def __init__(
-        self, kind: type[Settings], fields: Iterable[str], *, choices: Mapping[str, tuple[str, ...]] | None = None
+        self,
+        kind: type[Settings],
+        fields: Iterable[str],
+        *,
+        folded: Mapping[str, Iterable[str]] | None = None,
+        choices: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         super().__init__()
         self._kind = kind
+        self._choices = choices or {}
         self.rows: dict[str, _Row] = {}
-        self._layout = layout = QFormLayout(self)
+        self.folds: dict[str, Fold] = {}
+        self._layouts: dict[str, QFormLayout] = {}
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setVerticalSpacing(4)
-        for name in fields:
-            field = kind.model_fields[name]
-            row = _Row(name, field, choices=(choices or {}).get(name))
-            row.control.changed.connect(self._on_changed)
-            label = QLabel(_LABELS.get(name, name.replace("_", " ").capitalize()))
-            label.setToolTip(field.description or "")
-            layout.addRow(label, row.control.native)
-            self.rows[name] = row
+        layout.setSpacing(2)
+        layout.addWidget(self._rows_of(fields))
+        for heading, names in (folded or {}).items():
+            fold = self.folds[heading] = Fold(heading)
+            fold.addWidget(self._rows_of(names))
+            layout.addWidget(fold)
         self._silent = False
         self._idle: dict[str, str] = {}
+
+    def _rows_of(self, names: Iterable[str]) -> QWidget:
+        """The rows of some fields."""
+        holder = QWidget()
+        layout = QFormLayout(holder)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setVerticalSpacing(4)
+        layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for name in names:
+            field = self._kind.model_fields[name]
+            row = self.rows[name] = _Row(name, field, choices=self._choices.get(name))
+            self._layouts[name] = layout
+            row.control.changed.connect(self._on_changed)
+            label = QLabel(label_of(field))
+            label.setToolTip(row.about)
+            layout.addRow(label, row.control.native)
+        return holder
 
     def value(self) -> dict[str, Any]:
         """The values of fields that have an effect, checked.
@@ -73,7 +98,9 @@ class SettingsForm(QWidget):
             try:
                 self._kind.__pydantic_validator__.validate_assignment(self._kind.model_construct(), name, value)
             except ValidationError as error:
-                raise BadSettings(f"{name.replace('_', ' ').capitalize()}: {error.errors()[0]['msg']}.") from error
+                raise BadSettings(
+                    _out_of_range(self._kind.model_fields[name], fault_text(error.errors()[0]))
+                ) from error
         return values
 
     def set_value(self, values: dict[str, Any]) -> None:
@@ -92,7 +119,12 @@ class SettingsForm(QWidget):
         self._idle = {name: why for name, why in reasons.items() if name in self.rows}
         for name, row in self.rows.items():
             row.explain(self._idle.get(name, ""))
-            show_row(self._layout, row.control.native, not (hide and name in self._idle))
+            show_row(self._layouts[name], row.control.native, not (hide and name in self._idle))
+        for fold in self.folds.values():
+            fold.setVisible(any(not row.control.native.isHidden() for row in self._rows_in(fold)))
+
+    def _rows_in(self, fold: Fold) -> list[_Row]:
+        return [row for row in self.rows.values() if fold.isAncestorOf(row.control.native)]
 
     def _on_changed(self) -> None:
         if not self._silent:
@@ -107,7 +139,8 @@ class _Row:
 
         self._choices = choices or ()
         self.optional, kind = _without_none(field.annotation)
-        options: dict[str, Any] = {"tooltip": field.description or ""}
+        self.about = about(field)
+        options: dict[str, Any] = {"tooltip": self.about}
         if kind in (int, float):
             options |= _limits(field, kind)
         if choices is not None:
@@ -116,10 +149,8 @@ class _Row:
         elif get_origin(kind) is Literal:
             options["choices"] = get_args(kind)
         if self.optional:
-            options["tooltip"] += " 0 means not set."
             options |= {"min": 0, "widget_type": "SpinBox" if kind is int else "FloatSpinBox"}
         value = 0 if self.optional and field.default is None else field.default
-        self.about = options["tooltip"]
         control = create_widget(value=value, annotation=kind, name=name, options=options)
         self.control = cast("ValueWidget[Any]", control)  # all types of our settings have a value
         if isinstance(control, CheckBox):
@@ -128,6 +159,8 @@ class _Row:
             self.control.native.setDecimals(places + 3)
             self.control.native.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
             self.control.value = value
+        if (zero := shown_of(field, "zero")) and isinstance(control.native, QDoubleSpinBox):
+            control.native.setSpecialValueText(zero)
 
     def value(self) -> Any:
         value = self.control.value
@@ -142,7 +175,13 @@ class _Row:
     def explain(self, why_idle: str) -> None:
         """Enable the control, or disable it with the reason as tooltip."""
         self.control.enabled = not why_idle
-        self.control.tooltip = f"No effect: {why_idle}." if why_idle else self.about
+        self.control.tooltip = f"No effect: {in_titles(why_idle)}." if why_idle else self.about
+
+
+def _out_of_range(field: FieldInfo, fault: str) -> str:
+    """What is wrong with a value, and what is right."""
+    limits = limits_of(field)
+    return f"'{field.title}': {fault}." + (f" Choose a value in its range: {limits}." if limits else "")
 
 
 def _without_none(annotation: object) -> tuple[bool, Any]:

@@ -17,8 +17,9 @@ from qtpy.QtWidgets import (
 
 from napari_centermask.engines.devices import devices_in_napari, engines_in_napari
 from napari_centermask.models.families import family_of
-from napari_centermask.models.idle_settings import idle_in_segmentation, specific_fields
+from napari_centermask.models.idle_settings import idle_in_segmentation
 from napari_centermask.settings import SegmentSettings
+from napari_centermask.widgets.parts.fold import Fold
 from napari_centermask.widgets.parts.forms import SettingsForm
 from napari_centermask.widgets.parts.layout import label, quiet_label, row, show_row, titled_form
 from napari_centermask.widgets.parts.pickers import ChannelPicker, LayerCombo, ModelCombo
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
 
     from napari_centermask.models.store.card import ModelCard
 
-_ADVANCED = ("engine", "device", "tile", "overlap", "percentiles", "min_area", "mask_nms", *specific_fields())
+_USUAL = ("min_area", "mask_nms", "percentiles", "tile", "device")
+_FOLDED = {
+    "Boxes and duplicates": ("nms", "soft_nms", "max_detections"),
+    "Separate touching cells": ("foreground", "seed", "smoothing"),
+    "Computation": ("engine", "overlap", "flips"),
+}
+"""Settings that rarely change; those that the model does not use are hidden."""
 
 
 class ImageBox(QWidget):
@@ -140,18 +147,17 @@ class AdvancedBox(QWidget):
     """Settings that rarely change, collapsed at first."""
 
     def __init__(self) -> None:
-        from superqt import QCollapsible
-
         super().__init__()
         self.form = SettingsForm(
-            SegmentSettings, _ADVANCED, choices={"engine": engines_in_napari(), "device": devices_in_napari()}
+            SegmentSettings,
+            _USUAL,
+            folded=_FOLDED,
+            choices={"engine": engines_in_napari(), "device": devices_in_napari()},
         )
-        fold = QCollapsible("Advanced")
-        fold.setDuration(0)
+        fold = Fold("Advanced")
         fold.addWidget(self.form)
         self.classes = QPushButton("Class map")
         fold.addWidget(self.classes)
-        fold.layout().setContentsMargins(0, 0, 0, 0)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(fold)

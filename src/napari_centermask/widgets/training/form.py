@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_centermask.core.errors import BadSettings
@@ -12,28 +12,40 @@ from napari_centermask.engines.devices import devices_for_training
 from napari_centermask.models.idle_settings import idle_in_training
 from napari_centermask.settings import AugmentSettings, InstanceLossSettings, LossSettings, Settings, TrainSettings
 from napari_centermask.widgets.parts.forms import SettingsForm
-from napari_centermask.widgets.parts.layout import titled_form
 
-_ELSEWHERE = {"data", "out", "start", "model", "resume", "weights", "replay"}
-_ELSEWHERE |= {"unlabelled", "unlabelled_part", "unlabelled_score"}
-_ELSEWHERE |= {"channel_names", "preprocess", "normalisation"}  # the start model's
-"""Fields that the dock asks for by other means, or that a person cannot judge while fine-tuning."""
-_GROUPS: dict[str, tuple[str, type[Settings]]] = {
-    "augment": ("Augmentation", AugmentSettings),
-    "losses": ("Losses of the maps", LossSettings),
-    "instance_losses": ("Losses of boxes and masks", InstanceLossSettings),
+_USUAL = ("minutes", "steps", "batch", "tile", "learning_rate")
+_FOLDED = {
+    "Start model": ("keep", "freeze", "layer_decay", "replay_part", "pretrained"),
+    "Cells": ("diameter", "diameters", "oversample"),
+    "Learning rate and weights": ("find_rate", "schedule", "warmup", "optimiser", "weight_decay", "clip", "ema"),
+    "Evaluation and end": ("evaluate_every", "evaluate_first", "patience", "compare"),
+    "Computation": ("device", "amp", "workers", "seed", "tensorboard"),
 }
-"""Groups of settings with a heading; of the losses, those of the model's family are shown."""
-
-
-def shown_fields() -> list[str]:
-    """The training settings that the form shows, in the order of the class, without groups."""
-    fields = TrainSettings.model_fields.items()
-    return [name for name, field in fields if name not in _ELSEWHERE and not _is_group(field.annotation)]
-
-
-def _is_group(annotation: object) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+"""The training settings that no other control has; the rest is asked for elsewhere, or nobody can judge it in fine-tuning."""
+_GROUPS: dict[str, tuple[type[Settings], dict[str, tuple[str, ...]]]] = {
+    "augment": (
+        AugmentSettings,
+        {
+            "Augmentation: shape": ("flip", "rotate", "scale", "elastic"),
+            "Augmentation: light and colour": (
+                *("intensity", "gradient", "dim", "dim_light", "invert", "clahe", "clahe_limit"),
+                *("grey", "stain", "stain_strength", "drop_channel"),
+            ),
+            "Augmentation: noise and blur": (
+                *("blur", "noise", "photon_noise", "photons", "specks", "defocus", "defocus_blur"),
+            ),
+            "Augmentation: more and fewer cells": (
+                *("copy_paste", "paste_colour", "paste_light", "mixup", "mixup_light", "empty"),
+            ),
+        },
+    ),
+    "losses": (LossSettings, {"Losses of the maps": tuple(LossSettings.model_fields)}),
+    "instance_losses": (
+        InstanceLossSettings,
+        {"Losses of boxes and masks": tuple(InstanceLossSettings.model_fields)},
+    ),
+}
+"""Groups of settings by headings; of the losses, those of the model's family are shown."""
 
 
 class TrainForm(QWidget):
@@ -43,25 +55,14 @@ class TrainForm(QWidget):
         super().__init__()
         self._settings: TrainSettings | None = None
         self._shown: dict[str, Any] = {}
-        self.training = SettingsForm(TrainSettings, shown_fields(), choices={"device": devices_for_training()})
-        self.groups = {name: SettingsForm(kind, kind.model_fields) for name, (_, kind) in _GROUPS.items()}
-        self.boxes = {name: self._box(name) for name in _GROUPS}
+        self.training = SettingsForm(TrainSettings, _USUAL, folded=_FOLDED, choices={"device": devices_for_training()})
+        self.groups = {name: SettingsForm(kind, (), folded=folded) for name, (kind, folded) in _GROUPS.items()}
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for part in (self.training, *self.boxes.values()):
-            layout.addWidget(part)
+        layout.setSpacing(2)
         for form in (self.training, *self.groups.values()):
+            layout.addWidget(form)
             form.changed.connect(self._show_idle)
-
-    def _box(self, name: str) -> QWidget:
-        """A group of settings under its heading."""
-        box, heading = QWidget(), QWidget()
-        titled_form(heading, _GROUPS[name][0])
-        layout = QVBoxLayout(box)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(heading)
-        layout.addWidget(self.groups[name])
-        return box
 
     def set_value(self, settings: TrainSettings) -> None:
         """Show settings."""
@@ -75,9 +76,8 @@ class TrainForm(QWidget):
 
     def _show_all(self) -> None:
         """Show all fields as if they had an effect."""
-        for box in self.boxes.values():
-            box.setVisible(True)
         for form in (self.training, *self.groups.values()):
+            form.setVisible(True)
             form.set_idle({})
 
     def _show_idle(self) -> None:
@@ -88,7 +88,7 @@ class TrainForm(QWidget):
             return
         self.training.set_idle(reasons)
         for name, form in self.groups.items():
-            self.boxes[name].setVisible(name not in reasons)
+            form.setVisible(name not in reasons)
             own = {key.removeprefix(f"{name}."): why for key, why in reasons.items() if key.startswith(f"{name}.")}
             form.set_idle(own)
 
@@ -127,7 +127,7 @@ class TrainForm(QWidget):
         return changed(self._settings, self.changes())
 
     def _values(self) -> dict[str, Any]:
-        shown = {name: form for name, form in self.groups.items() if not self.boxes[name].isHidden()}
+        shown = {name: form for name, form in self.groups.items() if not form.isHidden()}
         groups = {f"{group}.{name}": v for group, form in shown.items() for name, v in form.value().items()}
         return self.training.value() | groups
 

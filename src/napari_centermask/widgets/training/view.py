@@ -11,6 +11,7 @@ from qtpy.QtCore import QCoreApplication, QEvent, QSignalBlocker, Qt
 from qtpy.QtWidgets import QComboBox, QLineEdit, QProgressBar, QPushButton, QWidget
 
 from napari_centermask.widgets.parts.curves import Curves
+from napari_centermask.widgets.parts.fold import Fold
 from napari_centermask.widgets.parts.layout import column, even, label, quiet_label, row, titled_form, wrapped_label
 from napari_centermask.widgets.parts.pickers import ModelCombo
 from napari_centermask.widgets.parts.picture import Picture
@@ -155,14 +156,10 @@ class AdvancedBox(QWidget):
     """All training settings, collapsed at first."""
 
     def __init__(self) -> None:
-        from superqt import QCollapsible
-
         super().__init__()
         self.form = TrainForm()
-        self.fold = QCollapsible("Advanced")
-        self.fold.setDuration(0)
+        self.fold = Fold("Advanced")
         self.fold.addWidget(self.form)
-        self.fold.layout().setContentsMargins(0, 0, 0, 0)
         column(self).addWidget(self.fold)
 
 
