@@ -976,8 +976,8 @@ class TrainSettings(Settings):
     patience: int = Field(
         0,
         ge=0,
-        title="Stop early after",
-        json_schema_extra=shown("evaluations", zero="never"),
+        title="Early stopping",
+        json_schema_extra=shown(zero="never"),
         description="Stop after this many evaluations without a better AP; 0 for never.",
     )
     oversample: float = Field(

@@ -64,6 +64,16 @@ def test_what_zero_stands_for_is_shown_in_its_place(qtbot):
     assert form.value() == {"minutes": None}
 
 
+def test_an_optional_name_is_a_text(qtbot):
+    form = SettingsForm(TrainSettings, ["pretrained"])
+    qtbot.addWidget(form)
+    assert form.value() == {"pretrained": None}
+    form.set_value({"pretrained": "nuclei"})
+    assert form.value() == {"pretrained": "nuclei"}
+    form.set_value({"pretrained": None})
+    assert form.value() == {"pretrained": None}
+
+
 def test_a_group_is_folded_under_its_heading_and_gone_with_its_last_row(qtbot):
     form = SettingsForm(TrainSettings, ["steps"], folded={"Against forgetting": ["keep", "freeze"]})
     qtbot.addWidget(form)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origi
 from psygnal import Signal
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
-from qtpy.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QDoubleSpinBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.settings import Settings, fault_text
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from magicgui.widgets import ComboBox
     from magicgui.widgets.bases import ValueWidget
 
+_FEW = 6  # characters that a choice has room for at least
 _LIMITS = {"ge": "min", "gt": "min", "le": "max", "lt": "max", "multiple_of": "step"}
 
 
@@ -132,7 +133,7 @@ class SettingsForm(QWidget):
 
 
 class _Row:
-    """One field: magicgui's control for its type, or an optional number."""
+    """One field: magicgui's control for its type; 0 or an empty text stands for None."""
 
     def __init__(self, name: str, field: FieldInfo, *, choices: tuple[str, ...] | None) -> None:
         from magicgui.widgets import CheckBox, create_widget
@@ -149,8 +150,11 @@ class _Row:
         elif get_origin(kind) is Literal:
             options["choices"] = get_args(kind)
         if self.optional:
-            options |= {"min": 0, "widget_type": "SpinBox" if kind is int else "FloatSpinBox"}
-        value = 0 if self.optional and field.default is None else field.default
+            options |= (
+                {"min": 0, "widget_type": "SpinBox" if kind is int else "FloatSpinBox"} if kind is not str else {}
+            )
+        self._nothing: str | int = "" if kind is str else 0
+        value = self._nothing if self.optional and field.default is None else field.default
         control = create_widget(value=value, annotation=kind, name=name, options=options)
         self.control = cast("ValueWidget[Any]", control)  # all types of our settings have a value
         if isinstance(control, CheckBox):
@@ -159,23 +163,34 @@ class _Row:
             self.control.native.setDecimals(places + 3)
             self.control.native.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
             self.control.value = value
+        _fit(control.native)
         if (zero := shown_of(field, "zero")) and isinstance(control.native, QDoubleSpinBox):
             control.native.setSpecialValueText(zero)
 
     def value(self) -> Any:
         value = self.control.value
-        return None if self.optional and value == 0 else value
+        return None if self.optional and value == self._nothing else value
 
     def set_value(self, value: object) -> None:
         if self._choices and value not in self._choices:  # from a file, perhaps of another computer
             self._choices = (*self._choices, str(value))
             cast("ComboBox", self.control).choices = self._choices
-        self.control.value = 0 if value is None else value
+        self.control.value = self._nothing if value is None else value
 
     def explain(self, why_idle: str) -> None:
         """Enable the control, or disable it with the reason as tooltip."""
         self.control.enabled = not why_idle
         self.control.tooltip = f"No effect: {in_titles(why_idle)}." if why_idle else self.about
+
+
+def _fit(control: QWidget) -> None:
+    """Make a control as narrow as a dock needs it; two numbers in a row have no room for buttons."""
+    if isinstance(control, QComboBox):
+        control.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        control.setMinimumContentsLength(_FEW)
+    for number in control.findChildren(QAbstractSpinBox):
+        number.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+        number.setStyleSheet("min-width: 44px; padding: 1px 4px;")  # napari's has room for buttons
 
 
 def _out_of_range(field: FieldInfo, fault: str) -> str:

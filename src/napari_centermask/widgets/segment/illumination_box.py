@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QPushButton, QVBoxLay
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.settings import PreprocessSettings
+from napari_centermask.widgets.parts.fold import Fold
 from napari_centermask.widgets.parts.forms import SettingsForm
 from napari_centermask.widgets.parts.layout import label, row, show_row, titled_form
 from napari_centermask.widgets.parts.pickers import hint
@@ -24,8 +25,6 @@ class IlluminationBox(QWidget):
     changed = Signal()
 
     def __init__(self) -> None:
-        from superqt import QCollapsible
-
         super().__init__()
         self.names = QLineEdit()
         self.names.setToolTip(
@@ -41,18 +40,17 @@ class IlluminationBox(QWidget):
         self.status = QLabel()
         self.status.setObjectName("quiet")
         self.status.setWordWrap(True)
-        self.fold = QCollapsible("Illumination and noise")
-        self.fold.setDuration(0)
+        self.fold = Fold("Illumination and noise")
         self._rows = QWidget()
         form = titled_form(self._rows, "Correction of intensities")
         form.addRow(label("Names"), self.names)
         form.addRow(self.form)
-        form.addRow(label("Flat field"), row(self.flat, self.choose, self.estimate, self.clear))
+        form.addRow(label("Flat field"), self.flat)
+        form.addRow(row(self.choose, self.estimate, self.clear))
         form.addRow(row(self.show_corrected, self.before))
         form.addRow(self.status)
         self._layout = form
         self.fold.addWidget(self._rows)
-        self.fold.layout().setContentsMargins(0, 0, 0, 0)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.fold)
