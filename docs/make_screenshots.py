@@ -20,8 +20,11 @@ import numpy as np
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QScrollArea
 
-from napari_centermask.core.instances import intersection
+from napari_centermask.core.instances import Instance, Instances, intersection
+from napari_centermask.core.result import Result
 from napari_centermask.widgets.parts.put_away import PUT_AWAY
+from napari_centermask.widgets.viewer.planes import ImagePlanes
+from napari_centermask.widgets.viewer.state import session_of
 
 IMAGES = Path(__file__).parent / "images"
 PLUGIN = "napari-centermask"
@@ -253,6 +256,56 @@ def classify() -> None:
     scene.save("classify")
 
 
+def tracks() -> None:
+    """Cells that move and divide, with their tracks."""
+    image, result = _series()
+    scene = Scene(image, name="series", axis_labels=("t", "y", "x"))
+    session_of(scene.viewer).attach(scene.layer, ImagePlanes.of(scene.layer), result)
+    _, dock = scene.viewer.window.add_plugin_dock_widget(PLUGIN, "Tracks", tabify=True)
+    scene.settle()
+    dock.follow.follow.click()
+    while dock.following.runner.is_running:
+        QTest.qWait(20)
+    scene.viewer.dims.set_current_step(0, 14)
+    dock.correct.tools["link"].click()
+    QTest.qWait(1500)
+    dock.parent().raise_()
+    scene.viewer.reset_view()
+    scene.save("tracks")
+
+
+def _series() -> tuple[np.ndarray, Result]:
+    """Drawn cells that move, overlap and divide: image and cells of 24 frames."""
+    rng = np.random.default_rng(5)
+    size, frames = 360, 24
+    result = Result((size, size), leading=(frames,), name="series.tif")
+    image = np.zeros((frames, size, size), np.float32)
+    yy, xx = np.mgrid[:size, :size]
+    places, speeds = rng.uniform(30, size - 30, (26, 2)), rng.normal(0, 3, (26, 2))
+    radii, split = rng.uniform(9, 15, (26, 2)), {4: 9, 11: 6, 17: 12}
+    ids = list(range(26))
+    for at in range(frames):
+        plane = Instances(result.shape)
+        for n in ids:
+            (y, x), (a, b) = places[n], radii[n]
+            mask = ((yy - y) / a) ** 2 + ((xx - x) / b) ** 2 <= 1
+            if mask.any():
+                image[at] += 0.6 * np.clip(1.4 - np.hypot((yy - y) / a, (xx - x) / b), 0, 1)
+                plane.add(Instance.from_mask(mask, id=result.new_id(), status="accepted"))
+        result.put((at,), plane, keep_ids=True)
+        image[at] += rng.normal(0.1, 0.02, (size, size))
+        for mother in [n for n, when in split.items() if when == at]:
+            radii[mother] *= 0.72
+            places = np.vstack([places, places[mother] + (0, 9)])
+            places[mother] -= (0, 9)
+            speeds, radii = np.vstack([speeds, (0, 2)]), np.vstack([radii, radii[mother]])
+            speeds[mother] = 0, -2
+            ids.append(len(places) - 1)
+        speeds = 0.8 * speeds + rng.normal(0, 1.5, speeds.shape)
+        places = np.clip(places + speeds, 14, size - 14)
+    return image, result
+
+
 SCENES: dict[str, Callable[[], None]] = {
     s.__name__: s
     for s in (
@@ -267,6 +320,7 @@ SCENES: dict[str, Callable[[], None]] = {
         illumination,
         viability,
         classify,
+        tracks,
     )
 }
 

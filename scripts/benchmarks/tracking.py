@@ -95,10 +95,10 @@ def laptrack(sequence: Sequence) -> Tracks:
 def main() -> None:
     """Print a table for each set of cut-outs."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--laptrack", action="store_true")
     parser.add_argument("--split", default="test")
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=list(SEQUENCES))
     given = parser.parse_args()
     methods: dict[str, Callable[[Sequence], Tracks]] = {"ours": ours}

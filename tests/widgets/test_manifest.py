@@ -17,7 +17,7 @@ from napari_centermask.widgets.viewer.state import state_of
 
 pytestmark = pytest.mark.usefixtures("plugin")
 PLUGIN = "napari-centermask"
-IN_ORDER = ["Segment", "Correct", "Review", "Project", "Viability", "Fine-tune", "Models"]
+IN_ORDER = ["Segment", "Correct", "Review", "Project", "Viability", "Tracks", "Fine-tune", "Models"]
 
 
 def entries(menu):
@@ -109,6 +109,7 @@ def test_layers_menus_offer_what_fits_them(make_napari_viewer):
     assert offered["Layer Type"][-3:] == [to_cells, "Cells to a Labels layer", "Cells to a Shapes layer"]
     assert "Viability" in offered["Measure"]
     assert "Viability" in offered["Classify"]
+    assert offered["Track"] == ["Tracks"]
 
 
 def test_the_context_menu_of_layers_has_the_conversions_from_the_first_use_on(make_napari_viewer):

@@ -143,12 +143,14 @@ def redo(edits: EditSession) -> None:
 
 
 def escape(edits: EditSession) -> None:
-    """Cancel one thing: a drawing, a polygon or stroke, the brush, or the selection."""
+    """Cancel one thing: a drawing, a polygon or stroke, the tool in hand, or the selection."""
     if cancel_drawing(edits.session.viewer) or edits.cancel():
         return
     layer = edits.session.viewer.layers.selection.active
     if layer is edits.active.layer and str(layer.mode) != "pan_zoom":
         layer.mode = "pan_zoom"
+    elif edits.click_tool is not None:
+        edits.drop_tool()
     else:
         edits.select(())
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_centermask.widgets.edit.drawing import STILL
+from napari_centermask.widgets.work.gate import attempt
 
 if TYPE_CHECKING:
     from napari.utils.events import Event
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def click(edits: EditSession, position: object, *, several: bool = False) -> None:
-    """Select the next cell under a world position; none if there is none.
+    """Select the next cell under a world position, none if there is none; or give the cells there to the tool in hand.
 
     Parameters
     ----------
@@ -26,7 +27,9 @@ def click(edits: EditSession, position: object, *, several: bool = False) -> Non
     """
     edits.finish()
     stack, selected = _stack(edits, position), edits.selected
-    if several:
+    if edits.click_tool is not None:
+        attempt(edits.click_tool.take, stack)
+    elif several:
         new = next((i for i in stack if i not in selected), None)
         if new is not None:
             edits.select((*selected, new))

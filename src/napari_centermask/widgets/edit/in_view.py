@@ -170,7 +170,8 @@ class CellsInView:
             return self._plane
         return next((index for index, plane in self.result.planes.items() if id in plane), None)
 
-    def _go_to(self, plane: Index) -> None:
+    def go_to(self, plane: Index) -> None:
+        """Move the sliders to a plane; the selection is cleared where it is another one."""
         if plane != self._plane:
             go_to_plane(self.session.viewer, self.source, self.planes, plane)
             self.follow_view()

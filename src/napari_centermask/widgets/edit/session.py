@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
     from napari_centermask.core.result import Index
     from napari_centermask.widgets.viewer.session import Session
     from napari_centermask.widgets.viewer.shown import Shown
+
+
+@dataclass(frozen=True)
+class ClickTool:
+    """A tool that clicks on cells go to.
+
+    Attributes
+    ----------
+    label
+        Its name in a word or two, shown beside the pointer.
+    take
+        Called with the ids of the cells under a click, top-most first; none beside all cells.
+    """
+
+    label: str
+    take: Callable[[list[int]], object]
 
 
 class EditSession(CellsInView):
@@ -38,6 +55,8 @@ class EditSession(CellsInView):
         Emitted when the tool in hand is put away: the brush and napari's other modes, or a drawing.
     tool_changed
         Emitted when a tool was taken in hand or put away.
+    click_tool
+        The tool that clicks on cells go to instead of selecting them; None if there is none.
     keeps_tool
         Whether the tool stays in hand when you go on to another cell.
     amount
@@ -55,6 +74,7 @@ class EditSession(CellsInView):
     def __init__(self, session: Session, shown: Shown) -> None:
         super().__init__(session, shown)
         self.attached: tuple[object, ...] = ()
+        self.click_tool: ClickTool | None = None
         self.amount, self.debris_area, self.keeps_tool = 1.0, 20, False
         self._more_layers: list[Layer] = []
         self.active.layer.events.mode.connect(self._on_mode)
@@ -101,14 +121,34 @@ class EditSession(CellsInView):
         self.session.canvas.take_out_soon(self.active.layer)
 
     def _on_mode(self, event: object) -> None:
+        if str(self.active.layer.mode) != "pan_zoom":
+            self.click_tool = None
+        self.tool_changed.emit()
+
+    def take_clicks(self, tool: ClickTool) -> None:
+        """Take a tool in hand that clicks on cells go to, until `drop_tool`.
+
+        Raises
+        ------
+        NotInView
+            In 3D and with rolled axes.
+        """
+        self.require_flat()
+        self.activate()
+        self.drop_tool()
+        self.click_tool = tool
+        self.session.viewer.layers.selection.active = self.active.layer
         self.tool_changed.emit()
 
     def drop_tool(self) -> None:
         """Put the tool in hand away: from now on, a click selects."""
         self.finish()
+        had_tool, self.click_tool = self.click_tool is not None, None
         if str(self.active.layer.mode) != "pan_zoom":
             self.active.layer.mode = "pan_zoom"
         self.tool_dropped.emit()
+        if had_tool:
+            self.tool_changed.emit()
 
     def _on_cells_left(self) -> None:
         if self._selected and not self.keeps_tool and str(self.active.layer.mode) != "pan_zoom":
@@ -152,7 +192,7 @@ class EditSession(CellsInView):
             self.drop_tool()
         plane = self.plane_of(ids[0]) if ids else None
         if plane is not None:
-            self._go_to(plane)
+            self.go_to(plane)
         ids = tuple(i for i in ids if self.result.get(self._plane, i) is not None)
         if ids:
             self.activate()
@@ -186,7 +226,7 @@ class EditSession(CellsInView):
     def _look_at(self, edit: Edit | None) -> Edit | None:
         planes = [] if edit is None else [*(c.plane for c in edit.changes), *(r.plane for r in edit.regions)]
         if planes and self._plane not in planes:
-            self._go_to(planes[0])
+            self.go_to(planes[0])
         return edit
 
     def run_tool(

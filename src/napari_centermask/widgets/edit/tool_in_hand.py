@@ -62,6 +62,8 @@ def tool_in_hand(edits: EditSession) -> InHand:
         return in_hand("", drawing=drawing.action, kind=drawing.kind)
     layer = edits.active.layer
     is_active = viewer is not None and viewer.layers.selection.active is layer
+    if edits.click_tool is not None and is_active:
+        return InHand("", edits.click_tool.label)
     return in_hand(str(layer.mode) if is_active else "")
 
 

@@ -35,7 +35,12 @@ class CellsBox(QWidget):
         self.count = QLabel()
         self.count.setWordWrap(True)
         self.colours = QComboBox()
-        for key, text in (("cell", "by cell"), ("category", "by category"), ("score", "by score")):
+        for key, text in (
+            ("cell", "by cell"),
+            ("category", "by category"),
+            ("score", "by score"),
+            ("track", "by track"),
+        ):
             self.colours.addItem(text, key)
         self.outlines = QCheckBox("Outlines")
         self.outlines.setChecked(True)

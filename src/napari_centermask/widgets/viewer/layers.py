@@ -318,7 +318,7 @@ class ResultLayers:
         return tuple(self.result.categories), tuple(sorted(self.result.colours.items()))
 
     def set_colours(self, mode: str) -> None:
-        """Colour cells by "cell", "category" or "score"; with ids beyond 16 bits always by "cell".
+        """Colour cells by "cell", "category", "score" or "track"; with ids beyond 16 bits always by "cell".
 
         napari only maps wider labels to given colours if numba is installed.
         """

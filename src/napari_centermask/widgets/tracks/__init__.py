@@ -1,0 +1,1 @@
+"""The dock that follows cells through time and depth, and corrects their tracks."""
