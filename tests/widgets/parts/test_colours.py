@@ -46,3 +46,13 @@ def test_each_id_has_its_cells_colour(result, mode):
 
 def test_without_cells_there_is_a_colormap_too():
     assert cells_colormap(Result((20, 20)), "category").map(0)[3] == 0
+
+
+def test_a_track_has_one_colour_in_all_frames_and_cells_on_none_are_grey():
+    result = Result((20, 20), leading=(2,))
+    for at, id, track in ((0, 1, 7), (0, 2, 8), (1, 3, 7), (1, 4, 0)):
+        result.set((at,), id, Instance(id, 2 * id, 2, np.ones((2, 2), bool), track=track))
+    colours = cells_colormap(result, "track").colors
+    np.testing.assert_allclose(colours[1], colours[3])
+    assert np.abs(colours[1] - colours[2]).max() > 0.2
+    assert len(set(colours[4][:3].tolist())) == 1
