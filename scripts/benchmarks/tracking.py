@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from composed_sequence import How, Key, Sequence, compose, compose_stack, cut_outs
 
-from napari_centermask.core.result import centre
+from napari_centermask.core.result import Result, centre
 from napari_centermask.core.tracks import TIME, Way
+from napari_centermask.io.coco.document import read_coco
 from napari_centermask.pipeline.progress import run_through
 from napari_centermask.pipeline.tracking import join_slices, track_cells
 from napari_centermask.settings import StitchSettings, TrackSettings
@@ -100,11 +101,12 @@ def main() -> None:
     parser.add_argument("--split", default="test")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=list(SEQUENCES))
+    parser.add_argument("--sets", nargs="*", default=["dsb2018_fluo", "usiigaci_phase"])
     given = parser.parse_args()
     methods: dict[str, Callable[[Sequence], Tracks]] = {"ours": ours}
     if given.laptrack:
         methods["laptrack"] = laptrack
-    for name in ("dsb2018_fluo", "usiigaci_phase"):
+    for name in given.sets:
         masks = cut_outs(given.data / name / f"annotations_{given.split}.json")
         side = 1024 if name == "dsb2018_fluo" else 1800
         print(f"\n{name} ({given.split}), {len(masks)} cut-outs\n")
@@ -115,7 +117,20 @@ def main() -> None:
             made = [compose(masks, how, seed=seed) for seed in range(given.seeds)]
             for method, track in methods.items():
                 print(f"| {title} | {method} | {' | '.join(_row(made, track))} |", flush=True)
+    movie(given.data / "yeastvision_phase" / "annotations.json")
     stacks(cut_outs(given.data / "dsb2018_fluo" / f"annotations_{given.split}.json"), given.seeds)
+
+
+def movie(coco: Path) -> None:
+    """Print how many annotated cells of a real movie go on in the next frame; it has no truth about tracks."""
+    frames = sorted(read_coco(coco), key=lambda record: record.file_name)
+    result = Result(frames[0].shape, leading=(len(frames),))
+    for at, record in enumerate(frames):
+        result.put((at,), record.instances)
+    found = run_through(track_cells(result, TrackSettings(), way=TIME)).tracks
+    here = [{track for (index, _), (track, _) in found.items() if index == (at,)} for at in range(len(frames))]
+    on = sum(len(a & b) for a, b in zip(here, here[1:], strict=False))
+    print(f"\n{coco.parent.name}: {[len(tracks) for tracks in here]} cells, {on} of {sum(map(len, here[:-1]))} go on")
 
 
 def _row(made: list[Sequence], track: Callable[[Sequence], Tracks]) -> list[str]:

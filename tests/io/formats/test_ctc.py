@@ -90,12 +90,14 @@ def test_a_real_single_daughter_stays_a_daughter(tmp_path):
 
 def test_ground_truth_names_its_files_otherwise(tmp_path):
     written = ctc.write_series(tmp_path / "a", series(ROWS), TIME)
-    (tmp_path / "TRA").mkdir()
+    folder = tmp_path / "02_GT" / "TRA"
+    folder.mkdir(parents=True)
     for path in written.files:
-        path.rename(tmp_path / "TRA" / path.name.replace("mask", "man_track").replace("res_", "man_"))
-    (after,) = ctc.read(tmp_path / "TRA").results
+        path.rename(folder / path.name.replace("mask", "man_track").replace("res_", "man_"))
+    (after,) = ctc.read(folder).results
     assert drawn(after) == drawn(series(ROWS))
-    _, reading = read_files(tmp_path / "TRA")  # as before, frame by frame
+    assert after.name == "02"
+    _, reading = read_files(folder)  # as before, frame by frame
     assert len(reading.results) == 5
     assert any("--from ctc" in note for note in reading.notes)
 

@@ -41,6 +41,5 @@ def open_dock(viewer, qtbot):
     for dock in docks:
         dock.tool.end()
         dock.refresh()
-        if dock._layer is not None:
-            dock._layer.draw()
+        qtbot.waitUntil(lambda dock=dock: not dock.overview.is_busy, timeout=30_000)
         session_of(viewer).settle()

@@ -40,7 +40,7 @@ def test_one_button_tracks_and_one_undo_takes_it_back(open_dock, qtbot):
     found = followed(dock, qtbot)
     assert set(found.values()) == {(1, 0), (2, 0)}
     assert dock.follow.status.text().startswith("2 tracks, 0 divisions, 0 gaps closed")
-    assert dock.list.count.text() == "2 tracks"
+    qtbot.waitUntil(lambda: dock.list.count.text() == "2 tracks", timeout=30_000)
     assert dock.list.table.rows.data(dock.list.table.rows.index(0, 1)) == "0–3"
     qtbot.waitUntil(lambda: dock._layer.layer is not None, timeout=30_000)
     layer = dock._layer.layer
@@ -52,7 +52,7 @@ def test_one_button_tracks_and_one_undo_takes_it_back(open_dock, qtbot):
     np.testing.assert_array_equal(colours[1], colours[3])  # the same cell in two frames
     dock.edits.undo()
     assert {cell.track for cell in dock.edits.result} == {0}
-    qtbot.waitUntil(lambda: dock.list.count.text() == "No tracks yet.", timeout=30_000)
+    qtbot.waitUntil(lambda: dock.list.table.missing.startswith("No tracks yet."), timeout=30_000)
     qtbot.waitUntil(lambda: dock._layer.layer is None, timeout=30_000)
 
 
@@ -127,8 +127,6 @@ def test_a_division_is_marked_by_three_clicks_and_a_cut_by_one(open_dock, qtbot)
     (mother,) = Lineage(dock.edits.result).divisions()
     tracks = Lineage(dock.edits.result).tracks
     assert sorted([s.cell.id for s in tracks[child].spots] for child in mother.children) == [[2, 4], [3, 5]]
-    dock.refresh()
-    assert "2 tracks" not in dock.list.count.text()
     press(dock.correct.tools["cut"])
     assert not dock.correct.tools["divide"].isChecked()
     pointed(dock, (2,), 5)
@@ -175,6 +173,7 @@ def test_slices_are_joined_and_have_volumes(open_dock, qtbot):
     followed(dock, qtbot)
     assert dock.follow.status.text() == "2 3-D cells."
     rows = dock.list.table.rows
+    qtbot.waitUntil(lambda: rows.rowCount() == 2, timeout=30_000)
     assert [rows.data(rows.index(0, c)) for c in range(3)] == ["1", "0–2", "591"]
     dock.settings.pixel.setValue(0.5)
     dock.settings.slice.setValue(2.0)
@@ -201,12 +200,13 @@ def test_time_and_depth_offer_both(open_dock, qtbot):
     qtbot.waitUntil(lambda: not dock.following.runner.is_running, timeout=30_000)
     assert {cell.track for cell in dock.edits.result} == {1}
     whole = [[1, 0, 0.5, 30, 30], [1, 1, 0.5, 30, 34]]  # one line for both slices
-    qtbot.waitUntil(lambda: dock._layer.layer.data.tolist() == whole, timeout=30_000)
+    qtbot.waitUntil(lambda: dock._layer.layer is not None and dock._layer.layer.data.tolist() == whole, timeout=30_000)
 
 
 def test_a_click_in_the_table_goes_to_the_cell(open_dock, viewer, qtbot):
     dock = open_dock([], *MOVING[1:])
     followed(dock, qtbot)
+    qtbot.waitUntil(lambda: dock.list.table.rows.rowCount() == 2, timeout=30_000)
     dock._on_picked(1)
     assert dock.edits.selected == (2,)
     assert viewer.dims.current_step[0] == 1
@@ -251,7 +251,7 @@ def test_an_image_without_cells_enables_nothing(viewer, qtbot):
     viewer.window.add_dock_widget(dock, name="Tracks")
     viewer.add_image(np.zeros((3, 20, 20), np.float32))
     assert not dock.follow.follow.isEnabled()
-    assert dock.list.count.text() == "Segment all planes, then track the cells here."
+    assert dock.list.table.missing == "Segment all planes, then track the cells here."
 
 
 def test_the_dock_fits_a_small_screen(open_dock, qtbot):
@@ -265,6 +265,7 @@ def test_the_dock_fits_a_small_screen(open_dock, qtbot):
 def test_closing_the_dock_removes_its_layer_and_puts_its_tool_away(open_dock, viewer, qtbot):
     dock = open_dock(*MOVING)
     followed(dock, qtbot)
+    qtbot.waitUntil(lambda: dock._layer.layer is not None, timeout=30_000)
     press(dock.correct.tools["link"])
     edits = dock.edits
     dock.links.end()

@@ -32,6 +32,7 @@ from napari_centermask.io.whole_file import whole_files
 
 TEXTS = ("res_track.txt", "man_track.txt")
 _FRAME = re.compile(r"(?:mask|man_track)(\d{3,6})\.tiff?", re.IGNORECASE)
+_RESULT = re.compile(r"(\d\d)_(?:GT|ST|ERR_SEG|RES)")
 _LARGEST = 2**16 - 1  # the challenge reads 16 bits
 _MOST_LINES = 1_000_000  # a choice; a file that claims more is not believed
 
@@ -113,7 +114,7 @@ def _result(
         leading = (n, *stack.shape[:-2])
         if result is None:
             check_size(path, stack.shape[-2:], leading)
-            result = Result(stack.shape[-2:], leading=leading, name=folder.name)
+            result = Result(stack.shape[-2:], leading=leading, name=_sequence(folder))
         if (leading, stack.shape[-2:]) != (result.leading, result.shape):
             raise BadAnnotations(f"{path.name} is of another size than the frames before. Export all frames again.")
         for rest in np.ndindex(*stack.shape[:-2]):
@@ -127,6 +128,12 @@ def _result(
     assert result is not None
     place(result, cells)
     return result, len(wrong)
+
+
+def _sequence(folder: Path) -> str:
+    """The name of the images: 01 for 01_RES and 01_GT/TRA, else that of the folder."""
+    found = (_RESULT.fullmatch(part) for part in reversed(folder.absolute().parts))
+    return next((match[1] for match in found if match), folder.name)
 
 
 def _rejoin(result: Result) -> None:

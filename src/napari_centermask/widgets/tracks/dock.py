@@ -20,7 +20,8 @@ from napari_centermask.widgets.tracks.controls import Axes, DockState, axes_of, 
 from napari_centermask.widgets.tracks.export import Export, challenge, solids_table, tracks_table
 from napari_centermask.widgets.tracks.following import Following
 from napari_centermask.widgets.tracks.layer import TracksLayer
-from napari_centermask.widgets.tracks.rows import Rows, solid_rows, track_rows
+from napari_centermask.widgets.tracks.overview import Form, Overview, Seen
+from napari_centermask.widgets.tracks.rows import Rows
 from napari_centermask.widgets.tracks.tool import Kind, TrackTool
 from napari_centermask.widgets.tracks.view import CorrectBox, FollowBox, ListBox, SettingsBox
 from napari_centermask.widgets.viewer.dock import Dock
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.edit.session import EditSession
 
 _WAIT_MS = 120  # edits in quick succession are listed once
+NOTHING = Seen(Rows((), (), ()), None, 0)
 _KINDS: tuple[Kind, ...] = ("link", "cut", "divide")
 
 
@@ -39,16 +41,16 @@ class TracksDock(Dock):
     """Tracks of an image. The dock is a view: the cells hold their tracks."""
 
     title = "Tracks"
+    hint = "Segment all frames or slices first. Track them with one button, then correct links by clicks on the canvas."
 
     def _set_up(self) -> None:
         self.session = self._state.session
         self.edits: EditSession | None = None
         self.axes = Axes()
         self._letters = ""
-        self._rows = Rows((), (), ())
+        self._seen = NOTHING
         self._layer: TracksLayer | None = None
-        self._had_colours = "cell"
-        self.following, self.tool, self.export = Following(), TrackTool(), Export(self)
+        self.following, self.tool, self.export, self.overview = Following(), TrackTool(), Export(self), Overview()
         self._cell_links = Connections()
         self._later = QTimer(self)
         self._later.setSingleShot(True)
@@ -87,6 +89,7 @@ class TracksDock(Dock):
         add(self.following.changed, self.refresh)
         add(self.following.advanced, lambda part, text: self.follow.report(text, part=part))
         add(self.following.reported, self._on_reported)
+        add(self.overview.seen, self._on_seen)
         for kind in _KINDS:
             add(self.correct.tools[kind].clicked, partial(self._on_tool, kind))
         add(self.tool.changed, self._show_tool)
@@ -100,8 +103,9 @@ class TracksDock(Dock):
         for field in (self.settings.pixel, self.settings.slice):
             add(field.valueChanged, self._on_edited)
         add(self.session.changed, self._on_result_changed)
-        for end in (self._cell_links.end, self.following.end, self.tool.end, self.export.end, self._drop_layer):
+        for end in (self._cell_links.end, self.following.end, self.tool.end, self.export.end, self.overview.end):
             self.links.on_end(end)
+        self.links.on_end(self._drop_layer)
         self.links.on_end(partial(self.session.canvas.drop, self._bind))
 
     def on_left(self) -> None:
@@ -123,6 +127,8 @@ class TracksDock(Dock):
 
     def _leave(self) -> None:
         self.tool.end()
+        self.overview.drop()
+        self._seen = NOTHING
         self._cell_links.end()
         self._drop_layer()
 
@@ -153,8 +159,8 @@ class TracksDock(Dock):
         for part in (self.follow, self.settings, self.list):
             part.show_axes(self.axes)
         if self.edits is not None and self.axes.time is not None:
-            self._layer = TracksLayer(self.session, self.edits.shown, self.axes.time)
-            self._layer.want(self.list.lines.isChecked())
+            self._layer = TracksLayer(self.session, self.edits.shown)
+            self._layer.is_wanted = self.list.lines.isChecked()
 
     def _on_edited(self) -> None:
         self._later.start()
@@ -212,28 +218,29 @@ class TracksDock(Dock):
         self.follow.show_controls(shown, is_running=state.is_running)
         self.correct.show_controls(shown)
         self.list.show_controls(shown)
-        self._rows = self._list()
-        self.list.table.rows.show_rows(self._rows.titles, self._rows.texts)
-        alone = "" if self.edits is None else self._alone(state)
-        what = "3-D cell" if self.axes.time is None and self.axes.depth is not None else "track"
-        self.list.count.setText(f"{counted(len(self._rows.texts), what)}{alone}" if self._rows.texts else _empty(state))
+        if self.edits is not None:
+            source = self.edits.source
+            form = Form(self.axes, self.edits.planes.axes, 0 if source is None else source.ndim, self.settings.sizes)
+            self.overview.ask(self.edits.result, form)
         mode = self.edits.shown.layers.mode if self.edits is not None and self.edits.shown.has_layers else "cell"
         self.list.colours.setChecked(mode == "track")
+        self._show_seen(state)
         self._show_tool()
 
-    def _alone(self, state: DockState) -> str:
-        """How many cells are on no track."""
-        result = self.edits.result
-        n = sum(not cell.track for cell in result if result.shows(cell))
-        return f", {counted(n, 'cell')} on none" if n else ""
+    def _on_seen(self, seen: Seen) -> None:
+        self._seen = seen
+        if self._layer is not None:
+            self._layer.draw(seen.lines)
+        self._show_seen(self.state())
 
-    def _list(self) -> Rows:
-        if self.edits is None:
-            return Rows((), (), ())
-        if self.axes.time is None and self.axes.depth is not None:
-            pixel, step = self.settings.sizes
-            return solid_rows(self.edits.result, self.axes.depth, pixel_um=pixel, slice_um=step)
-        return track_rows(self.edits.result, self.axes.time) if self.axes.time else Rows((), (), ())
+    def _show_seen(self, state: DockState) -> None:
+        """Show the tracks as they were seen last."""
+        rows, alone = self._seen.rows, self._seen.n_alone
+        self.list.table.missing = _empty(state)
+        self.list.table.rows.show_rows(rows.titles, rows.texts)
+        what = "3-D cell" if self.axes.time is None and self.axes.depth is not None else "track"
+        others = f", {counted(alone, 'cell')} on none" if alone else ""
+        self.list.count.setText(f"{counted(len(rows.texts), what)}{others}" if rows.texts else "")
 
     def _show_tool(self) -> None:
         self.correct.show_tool(self.tool.kind, self.tool.text)
@@ -267,7 +274,7 @@ class TracksDock(Dock):
             self._show_tool()
 
     def _on_picked(self, number: int) -> None:
-        plane, id = self._rows.places[number]
+        plane, id = self._seen.rows.places[number]
         if self.edits is not None and self.edits.result.get(plane, id) is not None:
             self.edits.select((id,), centre=True)
 
@@ -317,4 +324,4 @@ def _empty(state: DockState) -> str:
         return "Segment all planes, then track the cells here."
     if state.axes.time is None and state.axes.depth is None:
         return "This image has one plane, so there is nothing to follow."
-    return "No tracks yet."
+    return "No tracks yet. The button above finds them."

@@ -23,9 +23,9 @@ class Rows:
     places: Sequence[tuple[Index, int]]
 
 
-def track_rows(result: Result, way: Way) -> Rows:
+def track_rows(lineage: Lineage) -> Rows:
     """A row for each track: its frames, the track that it came from, and those that it divides into."""
-    lineage, texts, places = Lineage(result, way), [], []
+    texts, places = [], []
     for track in lineage:
         first, last = lineage.first(track), lineage.last(track)
         frames = str(first) if first == last else f"{first}–{last}"

@@ -8,6 +8,8 @@ from typing import Any
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
 from qtpy.QtWidgets import QHeaderView, QTableView
 
+from napari_centermask.widgets.parts.empty import EmptyNote
+
 Row = tuple[str, ...]
 
 
@@ -18,14 +20,17 @@ class TrackTable(QTableView):
     ----------
     picked
         Emitted with the number of the clicked row.
+    missing
+        What would fill an empty table.
     """
 
     picked = Signal(int)
 
     def __init__(self) -> None:
         super().__init__()
-        self.rows = TrackRows()
+        self.rows, self.missing = TrackRows(), ""
         self.setModel(self.rows)
+        EmptyNote(self, lambda: self.missing)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setSelectionMode(QTableView.SelectionMode.NoSelection)
         self.setMinimumHeight(90)
@@ -45,7 +50,7 @@ class TrackRows(QAbstractTableModel):
 
     def show_rows(self, titles: Row, rows: Sequence[Row]) -> None:
         """Show other rows."""
-        if (titles, list(rows)) == (self._titles, list(self._rows)):
+        if rows and (titles, list(rows)) == (self._titles, list(self._rows)):
             return
         self.beginResetModel()
         self._titles, self._rows = titles, list(rows)

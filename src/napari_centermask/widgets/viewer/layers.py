@@ -177,7 +177,8 @@ class ResultLayers:
         by_plane: dict[Index, list[Change]] = {}
         for change in edit.changes:
             self._changed[change.id] = change.plane
-            by_plane.setdefault(change.plane, []).append(change)
+            if not _looks_same(change):
+                by_plane.setdefault(change.plane, []).append(change)
         for index, changes in by_plane.items():
             boxes = None
             if self._is_much(index, changes):
@@ -346,6 +347,14 @@ class ResultLayers:
         self._hatch = hatch
         self._views.clear()
         self._drawn.clear()
+
+
+def _looks_same(change: Change) -> bool:
+    """Whether only such values of a cell changed as no plane shows: its track, its source."""
+    a, b = change.before, change.after
+    if a is None or b is None or a.mask is not b.mask:
+        return False
+    return all(getattr(a, name) == getattr(b, name) for name in ("y0", "x0", "category", "score", "status", "order"))
 
 
 def _same_colours(a: object, b: object) -> bool:
