@@ -53,7 +53,7 @@ class Hands:
     def move(self, point: QPoint, button=Qt.MouseButton.NoButton, modifier=NO_KEY) -> None:
         """Move the mouse, with a button down or not."""
         where = QPointF(point)
-        event = QMouseEvent(QEvent.Type.MouseMove, where, self.native.mapToGlobal(where), button, button, modifier)
+        event = QMouseEvent(QEvent.Type.MouseMove, where, on_screen(self.native, where), button, button, modifier)
         QTest.qWait(15)  # vispy leaves out moves in quick succession
         QApplication.sendEvent(self.native, event)
 
@@ -73,7 +73,7 @@ class Hands:
             turn = QPoint(0, 120 if steps > 0 else -120)
             scroll = QWheelEvent(
                 where,
-                self.native.mapToGlobal(where),
+                on_screen(self.native, where),
                 QPoint(),
                 turn,
                 Qt.MouseButton.NoButton,
@@ -131,6 +131,11 @@ def until(condition: Callable[[], Any], *, seconds: float = 400, what: str = "")
     while not condition():
         assert time.monotonic() < end, f"waited {seconds} s in vain{': ' + what if what else ''}"
         QTest.qWait(30)
+
+
+def on_screen(widget: QWidget, where: QPointF) -> QPointF:
+    """Where a point of a widget lies on the screen; Qt 5 maps whole pixels only."""
+    return QPointF(widget.mapToGlobal(where.toPoint()))
 
 
 def press(widget: QWidget, *, at: QPoint | None = None) -> None:

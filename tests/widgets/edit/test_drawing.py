@@ -66,7 +66,8 @@ def test_a_box_drawn_with_the_mouse_after_a_key_becomes_a_cell(make_napari_viewe
         qtbot.wait(15)  # vispy leaves out moves in quick succession
         where = QPointF(at(y, x))
         QApplication.sendEvent(
-            native, QMouseEvent(QEvent.Type.MouseMove, where, native.mapToGlobal(where), left, left, none)
+            native,
+            QMouseEvent(QEvent.Type.MouseMove, where, QPointF(native.mapToGlobal(where.toPoint())), left, left, none),
         )
     QTest.mouseRelease(native, left, none, at(102, 62))
     qtbot.waitUntil(lambda: not prompts_of(edits).is_busy, timeout=20_000)

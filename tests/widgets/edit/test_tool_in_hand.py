@@ -99,7 +99,7 @@ def test_the_tool_is_named_beside_the_pointer(begin):
     def move(x, y):
         where, none = QPointF(x, y), Qt.MouseButton.NoButton
         key = Qt.KeyboardModifier.NoModifier
-        move = QMouseEvent(QEvent.Type.MouseMove, where, canvas.mapToGlobal(where), none, none, key)
+        move = QMouseEvent(QEvent.Type.MouseMove, where, QPointF(canvas.mapToGlobal(where.toPoint())), none, none, key)
         QApplication.sendEvent(canvas, move)
 
     move(50, 50)

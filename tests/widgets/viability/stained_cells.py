@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QStyle, QStyleOptionSlider
+from qtpy.QtWidgets import QApplication, QStyle, QStyleOptionSlider
 
 from napari_centermask.core.instances import Instance
 from napari_centermask.widgets.parts.colours import category_colour
@@ -40,6 +41,13 @@ def kinds(dock, plane=()):
     return [c.category for c in dock.viability.edits.result.plane(plane)]
 
 
+def _move(slider, place):
+    """Move the mouse with the button down; with Qt 5, `QTest.mouseMove` moves the screen's cursor alone."""
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    where, on_screen = QPointF(place), QPointF(slider.mapToGlobal(place))
+    QApplication.sendEvent(slider, QMouseEvent(QEvent.Type.MouseMove, where, on_screen, left, left, none))
+
+
 def handle(slider):
     """The middle of a slider's handle."""
     option = QStyleOptionSlider()
@@ -60,7 +68,7 @@ def drag(dock, *values, release=True):
             if slider.value() == round(value * 100):
                 break
             place += QPoint(step, 0)
-            QTest.mouseMove(slider, place)
+            _move(slider, place)
         assert slider.value() == pytest.approx(100 * value, abs=2)
     if release:
         QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, pos=place)
