@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from napari_centermask.io.image_names import clean_name
-from napari_centermask.io.scene_paths import exists, file_of, flat, safe_names, split
+from napari_centermask.io.scene_paths import exists, file_of, flat, flat_name, safe_names, split
 
 
 @pytest.fixture
@@ -47,6 +47,20 @@ def test_an_image_in_an_ome_zarr_is_one_of_its_scenes(tmp_path):
     assert split(plate / "A" / "1" / "0") == (plate, "A/1/0")
     assert exists(plate)
     assert flat(plate / "A" / "1" / "0").name == "plate.ome_A_1_0.zarr"
+
+
+@pytest.mark.parametrize(
+    ("name", "flat"),
+    [
+        ("p.zarr/A/1/0", "p_A_1_0"),
+        ("x/slide.lif/Series 1.5", "slide_Series 1.5"),
+        ("a/b.png", "b"),
+        ("b", "b"),
+        ("a/b", "b"),
+    ],
+)
+def test_a_name_becomes_one_without_folders(name, flat):
+    assert flat_name(name) == flat
 
 
 def test_names_of_scenes_can_be_parts_of_paths_and_differ():

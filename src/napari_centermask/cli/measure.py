@@ -84,6 +84,7 @@ def measure(
     from napari_centermask.core.measure import Background
     from napari_centermask.io.formats.files import format_named, read_files
     from napari_centermask.io.measurements import counts_path, write_measurements
+    from napari_centermask.io.scene_paths import is_zarr_name
 
     ground = Background(background, ring_gap, ring_width)
     check_free([out, counts_path(out)], overwrite=overwrite, inputs=[cells])
@@ -94,7 +95,7 @@ def measure(
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"), but=(BadSettings,))
     for name, why in reading.failed.items():
         left_out.add(name, why)
-    beside = cells / "cells" if cells.is_dir() else cells
+    beside = cells / "cells" if cells.is_dir() and not is_zarr_name(cells) else cells
     measured = []
     for result in reading.results:
         with left_out.unless_done(result.name):

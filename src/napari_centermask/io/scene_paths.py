@@ -58,6 +58,13 @@ def flat(path: Path) -> Path:
     return file.with_name(f"{file.stem}_{scene.replace('/', '_')}{file.suffix}") if scene else path
 
 
+def flat_name(name: str) -> str:
+    """A name of an image without folders in it: p_A_1_0 for plates/p.zarr/A/1/0, else the last part without its ending."""
+    parts = name.split("/")
+    holder = next((k for k, part in enumerate(parts[:-1]) if part.lower().endswith(HOLDERS)), len(parts) - 1)
+    return "_".join((Path(parts[holder]).stem, *parts[holder + 1 :]))
+
+
 def safe_names(names: list[str]) -> list[str]:
     """A name for each scene that can be part of a path, and is no other scene's."""
     safe: list[str] = []

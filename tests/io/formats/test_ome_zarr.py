@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from napari_centermask import cli
 from napari_centermask.core.errors import BadAnnotations, BadSettings
 from napari_centermask.io.formats import FORMATS
 from napari_centermask.io.formats.files import read_files, write_files
@@ -47,9 +48,9 @@ def test_several_images_of_bioformats2raw_are_read_each_by_its_name(tmp_path, sh
     shutil.copytree(shared / "faults" / "bf2raw" / "x.zarr", tmp_path / "x.zarr")
     shutil.copytree(tmp_path / "x.zarr" / "0", tmp_path / "x.zarr" / "1")
     _, reading = read_files(tmp_path / "x.zarr")
-    assert [r.name for r in reading.results] == ["x/0", "x/1"]
+    assert [r.name for r in reading.results] == ["x.zarr/0", "x.zarr/1"]
     _, one = read_files(tmp_path / "x.zarr" / "1")
-    assert [r.name for r in one.results] == ["x/1"]
+    assert [r.name for r in one.results] == ["x.zarr/1"]
     assert len(list(one.results[0])) > 0
 
 
@@ -91,7 +92,7 @@ def square(n):
 def test_all_fields_of_a_plate_with_labels_are_read(tmp_path, version):
     path = plate(tmp_path / "p.ome.zarr", version, A1_0=["nuclei"], B2_1=["nuclei", "cells"])
     _, reading = read_files(path)
-    assert [r.name for r in reading.results] == ["p/A/1/0", "p/B/2/1"]
+    assert [r.name for r in reading.results] == ["p.ome.zarr/A/1/0", "p.ome.zarr/B/2/1"]
     first, second = reading.results
     assert first.categories == second.categories == {1: "nuclei", 2: "cells"}
     assert [(c.category, c.area) for c in first] == [(1, 16)]
@@ -103,12 +104,12 @@ def test_all_fields_of_a_plate_with_labels_are_read(tmp_path, version):
 def test_a_well_and_a_field_of_a_plate_are_read_alone(tmp_path, version):
     path = plate(tmp_path / "p.zarr", version, A1_0=["nuclei"], A1_1=["nuclei"], B2_1=["nuclei"])
     for part, names in {
-        "A/1": ["p/A/1/0", "p/A/1/1"],
-        "B/2/1": ["p/B/2/1"],
-        "B/2/1/labels/nuclei": ["p/B/2/1"],
+        "A/1": ["A/1/0", "A/1/1"],
+        "B/2/1": ["B/2/1"],
+        "B/2/1/labels/nuclei": ["B/2/1"],
     }.items():
         _, reading = read_files(path / part)
-        assert [r.name for r in reading.results] == names
+        assert [r.name for r in reading.results] == [f"p.zarr/{name}" for name in names]
 
 
 def test_the_fields_of_a_plate_become_a_file_each(tmp_path):
@@ -116,6 +117,13 @@ def test_the_fields_of_a_plate_become_a_file_each(tmp_path):
     _, reading = read_files(path)
     written = write_files(tmp_path / "out", reading.results, FORMATS["geojson"])
     assert sorted(p.name for p in written) == ["p_A_1_0.geojson", "p_B_2_0.geojson"]
+
+
+def test_cells_of_a_plate_are_measured_on_their_fields(tmp_path):
+    path = plate(tmp_path / "p.zarr", "0.5", A1_0=["nuclei"], B2_0=["nuclei"])
+    assert cli.run(["measure", str(path), "--out", str(tmp_path / "cells.csv")]) == 0
+    rows = (tmp_path / "cells.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows[1:]] == ["p.zarr/A/1/0", "p.zarr/B/2/0"]
 
 
 def test_label_images_are_chosen_by_name(tmp_path):

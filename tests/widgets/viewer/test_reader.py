@@ -132,3 +132,25 @@ def test_cells_do_not_go_onto_an_image_of_another_form(viewer, tmp_path, shape):
     image = viewer.add_image(np.zeros(shape, np.uint8), name="field").__wrapped__
     assert len(viewer.open(tmp_path / "cells.json", plugin=PLUGIN)) == 2
     assert session_of(viewer).result(image) is None
+
+
+def test_the_fields_of_a_plate_open_with_their_cells(viewer, tmp_path):
+    zarr = pytest.importorskip("zarr")
+    root = zarr.open_group(store=str(tmp_path / "p.zarr"), mode="w", zarr_format=2)
+    root.attrs["plate"] = {"wells": [{"path": "A/1"}]}
+    assert get_reader(str(tmp_path / "p.zarr")) is None  # damaged: its well is missing
+    well = root.create_group("A/1")
+    well.attrs["well"] = {"images": [{"path": "0"}, {"path": "1"}]}
+    for name, value in (("0", 3), ("1", 0)):
+        image = well.create_group(name)
+        image.attrs["multiscales"] = [{"datasets": [{"path": "0"}]}]
+        image.create_array("0", shape=(20, 24), dtype="uint8")[:] = 7
+        if not value:
+            continue
+        label = image.create_group("labels").create_group("cells")
+        label.attrs.update({"multiscales": [{"datasets": [{"path": "0"}]}], "image-label": {}})
+        label.create_array("0", shape=(20, 24), dtype="int32")[2:5, 2:6] = value
+    image, cells, _ = viewer.open(tmp_path / "p.zarr", plugin=PLUGIN)
+    assert int(image.data.max()) == 7
+    assert cells.metadata[KEY].name == "p.zarr/A/1/0"
+    assert [c.area for c in cells.metadata[KEY]] == [12]

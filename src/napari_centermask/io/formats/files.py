@@ -16,7 +16,7 @@ from napari_centermask.io.formats import FORMATS, READABLE, Format
 from napari_centermask.io.formats.reading import Reading, find_image
 from napari_centermask.io.own_files import check_targets
 from napari_centermask.io.run_file import RunFile, open_run
-from napari_centermask.io.scene_paths import file_of
+from napari_centermask.io.scene_paths import file_of, flat_name
 from napari_centermask.io.zarr_groups import is_zarr
 
 _SNIFF = 1 << 16  # bytes that tell a format: a choice, beyond the metadata that files begin with
@@ -265,7 +265,7 @@ def _targets(path: Path, results: Sequence[Result], format: Format) -> list[Path
         raise BadSettings(
             f"{path} is a file, but there are {len(results)} images. A file of {format.title} holds one image: choose a folder."
         )
-    names = [Path(r.name).stem or "image" for r in results]
+    names = [flat_name(r.name) or "image" for r in results]
     if len(set(names)) < len(names):
         names = ["_".join((*Path(r.name).parent.parts, n)) for r, n in zip(results, names, strict=True)]
     if len(set(names)) < len(names):

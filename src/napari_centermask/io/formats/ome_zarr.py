@@ -146,9 +146,10 @@ def _read_image(path: Path, image: _Labelled, several: list[str], advance: Advan
 
 
 def _image_name(path: Path, inside: str) -> str:
-    """Name of the image: that of the file, with the way to the image in it, as "plate/A/1/0"."""
+    """Name of the image: that of the file, or its path in the file, as "plate.zarr/A/1/0"."""
     file, way = outer(path)
-    return "/".join(filter(None, (image_name(file), _LABELS.sub("", way), inside)))
+    way = "/".join(filter(None, (_LABELS.sub("", way), inside)))
+    return f"{file.name}/{way}" if way else image_name(file)
 
 
 def _stack(path: Path, label: Any) -> _Stack:

@@ -17,13 +17,14 @@ import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
-from napari_centermask.core.errors import BadImage, UserError
+from napari_centermask.core.errors import BadImage, MissingExtra, UserError
 from napari_centermask.core.result import Result
 from napari_centermask.io.formats import FORMATS, Format
 from napari_centermask.io.formats.files import guess
 from napari_centermask.io.formats.reading import Reading, find_image
 from napari_centermask.io.images import read_image
 from napari_centermask.io.own_files import PROJECT, is_project
+from napari_centermask.io.zarr_groups import image_names, open_group
 from napari_centermask.widgets.viewer.autosave import IN_PROJECT
 from napari_centermask.widgets.viewer.layers import KEY, ResultLayers
 from napari_centermask.widgets.viewer.planes import ImagePlanes, guess_channel_axis
@@ -38,6 +39,7 @@ NO_LAYERS: list[Any] = [(None,)]
 """What a reader returns that has shown everything itself: npe2's sentinel."""
 _PLUGIN = "napari-centermask"
 _EXPLAINED = ("coco", "geojson", "imagej")
+_MOST_FIELDS = 100  # of a plate that are looked into for labels: a choice
 _SNIFF = 1 << 16  # bytes at the beginning and at the end that tell a format: a choice
 _MOST_IMAGES = 20  # of one file that open as layers: a choice; more layers are slow in napari
 
@@ -102,7 +104,12 @@ def _is_labels(path: Path) -> bool:
 
 
 def _is_ome_zarr(path: Path) -> bool:
-    return path.is_dir() and ((path / "labels").is_dir() or path.name == "labels")
+    if not path.is_dir() or (path / "labels").is_dir() or path.name == "labels":
+        return path.is_dir()
+    try:
+        return any((path / name / "labels").is_dir() for name in image_names(open_group(path))[:_MOST_FIELDS])
+    except (LookupError, MissingExtra, OSError, RuntimeError, TypeError, ValueError):
+        return False
 
 
 _LOOKS_RIGHT: dict[str, Callable[[Path], bool]] = {
