@@ -9,6 +9,7 @@ from napari_centermask.core.errors import (
     ReadOnlyProject,
 )
 from napari_centermask.core.instances import Instances
+from napari_centermask.core.tracks import divide
 from napari_centermask.io.project import Project
 
 
@@ -44,6 +45,23 @@ def test_saved_cells_of_all_planes_read_back_equal_to_the_bit(folder, cells):
         assert_same(state(again), before)
         assert [i.status for i in again.images] == ["in work", "predicted", "untouched", "in work"]
         assert again.result(1).reviewed(()) == ((0, 0, *SHAPE),)
+
+
+@pytest.mark.parametrize("is_saved", [True, False], ids=["saved", "journal"])
+def test_tracks_come_back_from_the_file_and_from_the_journal(folder, is_saved):
+    with Project.open(folder) as project:
+        for plane in ((0, 1), (1, 1)):
+            draw(project, 4, square(1, 1, 9, 9), plane=plane)
+        result = project.result(4)
+        (a,), (b,) = ([cell.id for cell in result.plane(index)] for index in ((0, 1), (1, 1)))
+        project.history(4).do("division", divide(result, ((0, 1), a), ((1, 1), b)))
+        before = state(project)
+        assert {cell.id: (cell.track, cell.parent) for cell in result} == {a: (1, 0), b: (2, 1)}
+        if is_saved:
+            project.save()
+    with Project.open(folder) as again:
+        assert_same(state(again), before)
+        assert {cell.id: (cell.track, cell.parent) for cell in again.result(4)} == {a: (1, 0), b: (2, 1)}
 
 
 def test_what_another_thread_encoded_is_saved_if_it_is_still_the_present_state(folder, cells, monkeypatch):
