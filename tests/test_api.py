@@ -167,3 +167,16 @@ def test_a_name_that_is_taken_is_refused_before_the_training(annotated, monkeypa
     monkeypatch.setattr(api, "prepare", None)
     with pytest.raises(UserError, match="nuclei"):
         ncm.fine_tune(annotated, install="nuclei")
+
+
+def test_label_images_of_an_ome_zarr_are_chosen_and_0_5_is_written_on_request(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    labels = zarr.open_group(store=str(tmp_path / "a.zarr"), mode="w", zarr_format=2).create_group("labels")
+    for n, name in enumerate(("cells", "nuclei")):
+        labels.create_group(name).create_array("0", shape=(20, 24), dtype="int32")[2 : 5 + n, 2:6] = 1
+    (cells,) = ncm.read_cells(tmp_path / "a.zarr", labels=["nuclei"])
+    assert [c.area for c in cells] == [16]
+    (cells,) = ncm.read_cells(tmp_path / "a.zarr")
+    assert set(cells.categories.values()) == {"cells", "nuclei"}
+    cells.save(tmp_path / "b.ome.zarr", "ome-zarr-0.5")
+    assert (tmp_path / "b.ome.zarr" / "zarr.json").is_file()
