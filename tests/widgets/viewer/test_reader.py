@@ -9,7 +9,11 @@ import pytest
 from cell_files import PLUGIN, overlapping, save_image, write_both
 
 from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.instances import Instance
+from napari_centermask.core.result import Result
+from napari_centermask.core.tracks import TIME
 from napari_centermask.io.formats import FORMATS
+from napari_centermask.io.formats.ctc import write_series
 from napari_centermask.widgets.viewer import reader
 from napari_centermask.widgets.viewer.layers import KEY
 from napari_centermask.widgets.viewer.reader import get_reader
@@ -154,3 +158,13 @@ def test_the_fields_of_a_plate_open_with_their_cells(viewer, tmp_path):
     assert int(image.data.max()) == 7
     assert cells.metadata[KEY].name == "p.zarr/A/1/0"
     assert [c.area for c in cells.metadata[KEY]] == [12]
+
+
+def test_a_result_of_the_cell_tracking_challenge_opens_on_its_image_with_its_tracks(viewer, tmp_path):
+    series = Result((40, 40), leading=(2,))
+    for at in range(2):
+        series.set((at,), at + 1, Instance(at + 1, 5, 5, np.ones((6, 6), bool), status="accepted", track=3))
+    write_series(tmp_path / "01_RES", series, TIME)
+    image = viewer.add_image(np.zeros((2, 40, 40), np.uint8), name="01").__wrapped__
+    viewer.open(tmp_path / "01_RES", plugin=PLUGIN)
+    assert [cell.track for cell in session_of(viewer).result(image)] == [3, 3]

@@ -56,6 +56,11 @@ class Written:
     notes: tuple[str, ...]
 
 
+def is_result(path: Path) -> bool:
+    """Whether a folder has tracks of the challenge."""
+    return path.is_dir() and any((path / name).is_file() for name in TEXTS)
+
+
 def read(path: Path, images: Path | None = None, advance: Advance = silent) -> Reading:
     """The cells of a folder as one time series, with their tracks.
 

@@ -125,12 +125,18 @@ def read_files(
     if not readings:
         raise BadAnnotations(left_out.sentences[0])
     notes = tuple(f"{name}: {n}" for name, r in readings.items() for n in r.notes)
-    if format.name == "labels" and any((path / name).is_file() for name in ("res_track.txt", "man_track.txt")):
+    if format.name == "labels" and _has_tracks(path):
         notes += (
             "Each frame is read as an image of its own. Use --from ctc to read them as one series, with its tracks.",
         )
     results = tuple(r for reading in readings.values() for r in reading.results)
     return format, _with_files(Reading(results, notes, failed=left_out.why), files, images)
+
+
+def _has_tracks(folder: Path) -> bool:
+    from napari_centermask.io.formats.ctc import is_result
+
+    return is_result(folder)
 
 
 def _with_files(reading: Reading, files: Sequence[Path], images: Path | None) -> Reading:

@@ -19,7 +19,8 @@ from qtpy.QtWidgets import QApplication
 
 from napari_centermask.core.errors import BadImage, MissingExtra, UserError
 from napari_centermask.core.result import Result
-from napari_centermask.io.formats import FORMATS, Format
+from napari_centermask.io.formats import FORMATS, READABLE, Format
+from napari_centermask.io.formats.ctc import is_result
 from napari_centermask.io.formats.files import guess
 from napari_centermask.io.formats.reading import Reading, find_image
 from napari_centermask.io.images import read_image
@@ -53,7 +54,7 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None
     """
     if not isinstance(path, str) or (Path(path).name == PROJECT and is_project(Path(path).parent)):
         return None  # the project's own reader opens that
-    format = guess(Path(path))
+    format = READABLE["ctc"] if is_result(Path(path)) else guess(Path(path))
     if format is None:
         return None
     try:
@@ -121,6 +122,7 @@ _LOOKS_RIGHT: dict[str, Callable[[Path], bool]] = {
     "ome-zarr": _is_ome_zarr,
     "labelme": Path.is_file,
     "yolo": Path.is_file,
+    "ctc": is_result,
 }
 
 
