@@ -27,7 +27,7 @@ def home(tmp_path, monkeypatch):
 def network(monkeypatch, cells):
     """The engine and the pipeline, replaced: every image holds the same 12 cells."""
     inputs = {"model": SimpleNamespace(in_channels=3), "channel_names": [], "preprocess": PreprocessSettings()}
-    inputs |= {"name": "fake", "kind": "centermask", "normalisation": "percentile"}
+    inputs |= {"name": "fake", "kind": "centermask", "normalisation": "percentile", "images": ()}
     card = SimpleNamespace(defaults={}, percentiles=(1.0, 99.8), bears_missing=True, **inputs)
     seen = SimpleNamespace(images=[], settings=[], card=card, classes=None)
 
@@ -46,7 +46,7 @@ def network(monkeypatch, cells):
             yield PlaneCells(plane, instances, 20.0, problem=problem, classes=seen.classes if classes else None)
 
     monkeypatch.setattr("napari_centermask.engines.load.load_engine", load_engine)
-    for module in ("pipeline", "pipeline.segmentation", "evaluation.folder"):
+    for module in ("pipeline", "pipeline.segmentation", "pipeline.image_file", "evaluation.folder"):
         monkeypatch.setattr(f"napari_centermask.{module}.segment_planes", segment_planes)
     return seen
 

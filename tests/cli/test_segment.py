@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -193,3 +194,22 @@ def test_cells_of_an_image_in_a_file_are_measured_on_it(lif, tmp_path, capsys):
     assert cli.run(["measure", str(cells), "--images", str(tmp_path), "--out", str(table)]) == 0
     assert "area_um2" in table.read_text().splitlines()[0]
     assert len(table.read_text().splitlines()) == 13
+
+
+def test_a_model_of_another_kind_of_images_is_doubted_once_on_one_line(capsys, network, tmp_path, monkeypatch):
+    network.card.images = ("fluorescence",)
+    through = SimpleNamespace(images=("transmitted",), name="through", model=SimpleNamespace(categories=["cell"]))
+    network.card.model.categories = ["nucleus"]
+    models = [SimpleNamespace(name="through", card=through)]
+    monkeypatch.setattr("napari_centermask.models.store.zoo.list_models", lambda: models)
+    y, x = np.mgrid[:128, :160]
+    for name in ("a", "b"):
+        grey = 200 - 80 * (np.hypot(y % 40 - 20, x % 40 - 20) < 9)
+        Image.fromarray(grey.astype(np.uint8)).save(tmp_path / f"{name}.png")
+    assert cli.run(["segment", str(tmp_path / "a.png"), str(tmp_path / "b.png"), "--out", str(tmp_path / "out")]) == 0
+    warnings = [line for line in capsys.readouterr().err.splitlines() if "looks like" in line]
+    (warning,) = warnings
+    assert warning == (
+        "Warning: a.png looks like transmitted light (phase contrast, bright field); 'fake' was trained on fluorescence. "
+        "Try --model through."
+    )

@@ -51,6 +51,12 @@ def by_worker(steps):
             by_plane[step.plane.index] = step.cells
 
 
+def by_prediction(path):
+    """The cells by plane of a prediction in a project, and of all images of one."""
+    _, done = by_worker(predict(path, SETTINGS))
+    return {plane.plane.index: plane.cells for plane in done.planes}
+
+
 def of_dock(path, **region):
     planes = ImagePlanes(tifffile.imread(path))
     return [Plane(index, planes.plane(index), **region) for index in planes.indices()]
@@ -68,7 +74,7 @@ def test_a_stack_with_a_blank_plane_has_the_same_cells_by_every_entry(stack, tmp
     expected = by_command(stack, tmp_path / "out")
     assert [len(expected[z,]) > 20 for z in range(7)] == [z != BLANK for z in range(7)]
     docked, end = by_worker(tasks.run(of_dock(stack), SETTINGS))
-    predicted, _ = by_worker(predict(stack, SETTINGS))
+    predicted = by_prediction(stack)
     image, indices = read_image(stack), [(z,) for z in range(7)]
     evaluated = dict(zip(indices, predictor(fake.engine(), SETTINGS)(image, indices), strict=True))
     for entry in (docked, predicted, evaluated):
@@ -91,7 +97,7 @@ def test_planes_that_cannot_be_used_have_no_cells_by_every_entry(stack, tmp_path
     expected = by_command(stack, tmp_path / "out")
     assert [z for z in range(7) if not len(expected[z,])] == empty
     docked, _ = by_worker(tasks.run(of_dock(stack), SETTINGS))
-    predicted, _ = by_worker(predict(stack, SETTINGS))
+    predicted = by_prediction(stack)
     indices = [(z,) for z in range(7)]
     evaluated = dict(zip(indices, predictor(fake.engine(), SETTINGS)(read_image(stack), indices), strict=True))
     for entry in (docked, predicted, evaluated):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,8 +21,11 @@ from napari_centermask.io.scene_paths import file_of
 from napari_centermask.settings import SegmentSettings
 
 if TYPE_CHECKING:
+    from napari_centermask.core.image_kind import Kind
     from napari_centermask.engines.ensemble import AnySegmenter
-    from napari_centermask.pipeline import Plane, PlaneCells, Progress
+    from napari_centermask.models.store.card import ModelCard
+    from napari_centermask.pipeline import PlaneCells, Progress
+    from napari_centermask.pipeline.image_file import FileCells, OpenedFile
 
 FORMATS = ("labels", "coco")
 Flag = Annotated[bool, Parameter(negative=())]
@@ -137,6 +139,7 @@ class Segmenting:
         self.plans, self.coco, self.noted = plans, coco, noted
         self.settings, self.axes, self.is_quiet = settings, axes, is_quiet
         self.left_out = LeftOut[str](lambda why: notice(f"Error: {why}"))
+        self._doubts: set[Kind | None] = set()
         self.waiting = [f for f in plans if not _is_done(f, noted)]
 
     def check(self, *, overwrite: bool) -> None:
@@ -181,12 +184,50 @@ class Segmenting:
         return 2 if self.left_out else 0
 
     def _segment(self, files: ImageFiles, engine: AnySegmenter) -> None:
-        row, coco = _one(files, engine, self.settings, axes=self.axes)
+        from napari_centermask.pipeline.image_file import segment_file
+
+        wants_classes = files.classes is not None
+        steps = segment_file(files.image, engine, self.settings, axes=self.axes, classes=wants_classes)
+        done = follow(self._noticing(steps, files, engine), files.image.name)
+        row, coco = _written(files, done, self.coco)
         self.noted.note(
             _key(files), {"row": row, "coco": coco if self.coco else None, "stamp": stamp(file_of(files.image))}
         )
         if not self.is_quiet:
             print(f"{files.image}: {counted(row['n_instances'], 'cell')} in {row['seconds']:.2f} s")
+
+    def _noticing(
+        self, steps: Generator[Progress | OpenedFile, None, FileCells], files: ImageFiles, engine: AnySegmenter
+    ) -> Generator[Progress, None, FileCells]:
+        """The progress of an image; what is to be known about the file is printed before it is segmented."""
+        from napari_centermask.pipeline.progress import Progress
+
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                done: FileCells = end.value
+                return done
+            if isinstance(step, Progress):
+                yield step
+                continue
+            if step.image.note:
+                notice(step.image.note)
+            if step.missing:
+                notice(f"{files.image.name} has no {', '.join(step.missing)}: the model gets an empty channel.")
+            self._doubt(step.kind, files.image.name, engine.card)
+
+    def _doubt(self, kind: Kind | None, name: str, card: ModelCard) -> None:
+        """Say, once for each kind, that the model was trained on other kinds of images."""
+        from napari_centermask.models.store.zoo import list_models
+        from napari_centermask.pipeline.suitability import proposed, unsuited
+
+        if kind in self._doubts or not (doubt := unsuited(card, kind, image=name)):
+            return
+        self._doubts.add(kind)
+        other = proposed(card, kind, {m.name: m.card for m in list_models()})
+        way = f"Try --model {other}" if other else "Correct about 20 cells of such images and fine-tune the model"
+        notice(f"Warning: {doubt} {way}.")
 
     def _done(self) -> list[dict[str, Any]]:
         """What is noted of each image that is done, in the order of the command."""
@@ -247,68 +288,40 @@ def _formats(text: str) -> list[str]:
     return formats
 
 
-def _one(
-    files: ImageFiles, engine: AnySegmenter, settings: SegmentSettings, *, axes: str | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Segment one image, all its planes, and write its files; returns its row of the report and its cells as COCO."""
+def _written(files: ImageFiles, done: FileCells, coco: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Write the files of an image; returns its row of the report and its cells as COCO."""
     from napari_centermask.io.coco.document import to_coco
+    from napari_centermask.io.coco.image_place import with_place
     from napari_centermask.io.coco.image_record import ImageRecord
-    from napari_centermask.io.images import read_image
-    from napari_centermask.pipeline import planes_of
-    from napari_centermask.pipeline.channels import missing_channels, named
 
-    start = time.perf_counter()
-    image = read_image(files.image, axes=axes)
-    if image.note:
-        notice(image.note)
-    settings = named(settings, image.channel_names)
-    planes = planes_of(image)
-    if missing := missing_channels(planes[0].pixels.shape[0], engine.card, settings):
-        notice(f"{files.image.name} has no {', '.join(missing)}: the model gets an empty channel.")
-    done = follow(_segmented(planes, engine, settings, classes=files.classes is not None), files.image.name)
-    labels = [label for label, _ in image.planes()]
-    left_out = [f"{label}: {d.problem}" for label, d in zip(labels, done, strict=True) if d.problem]
-    for why in left_out:
+    image, planes = done.image, done.planes
+    for why in done.left_out:
         notice(f"{files.image.name} has no cells in {why}")
-    extra = {"pixel_size_um": image.pixel_size_um} if image.pixel_size_um else {}
+    size = {"pixel_size_um": image.pixel_size_um} if image.pixel_size_um else {}
+    extra = size if coco is None else with_place(size, files.image, coco)
     records = [
         ImageRecord(
             *(number, files.name, files.image, d.cells.shape, d.cells, extra),
             plane=d.plane.index,
             leading=image.leading,
         )
-        for number, d in enumerate(done, start=1)
+        for number, d in enumerate(planes, start=1)
     ]
-    _write(files, done)
+    _write(files, planes)
     row = {
         "image": str(files.image),
         "labels": str(files.labels) if files.labels else None,
         "classes": str(files.classes) if files.classes else None,
         "n_instances": sum(len(r.instances) for r in records),
         "shape": list(records[0].shape),
-        "diameter": round(done[0].diameter, 2),
-        "left_out": left_out,
-        "seconds": round(time.perf_counter() - start, 4),
+        "diameter": round(planes[0].diameter, 2),
+        "left_out": done.left_out,
+        "seconds": round(done.seconds, 4),
     }
     return row, to_coco(records)
 
 
-def _segmented(
-    planes: list[Plane], engine: AnySegmenter, settings: SegmentSettings, *, classes: bool
-) -> Generator[Progress, None, list[PlaneCells]]:
-    """The cells of all planes."""
-    from napari_centermask.pipeline import PlaneCells, segment_planes
-
-    done = []
-    for step in segment_planes(planes, engine, settings, classes=classes):
-        if isinstance(step, PlaneCells):
-            done.append(step)
-        else:
-            yield step
-    return done
-
-
-def _write(files: ImageFiles, done: list[PlaneCells]) -> None:
+def _write(files: ImageFiles, done: Sequence[PlaneCells]) -> None:
     """The label image and the class image, each a stack if there are several planes."""
     import numpy as np
 

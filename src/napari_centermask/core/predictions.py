@@ -55,6 +55,16 @@ def replace_predictions(
     return changes
 
 
+def clear_predictions(result: Result) -> list[Change]:
+    """Changes that remove all predicted cells of an image, for `History.do`; decided cells and drafts are kept."""
+    return [
+        Change(index, cell.id, cell, None)
+        for index, plane in result.planes.items()
+        for cell in plane
+        if cell.status == "predicted" and not cell.is_draft
+    ]
+
+
 def without_known(cells: Instances, kept: Sequence[Instance]) -> list[Instance]:
     """The cells without those that match a kept one: a mask IoU above 0.5."""
     if not kept:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from napari_centermask.core.errors import BadProject, BadSettings
 from napari_centermask.io import scene_paths
 from napari_centermask.io.coco.document import write_coco
+from napari_centermask.io.coco.image_place import with_place
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.records import records_of
 from napari_centermask.io.files import check_path, copy_file
@@ -64,7 +65,7 @@ def export(
     per_image
         A file for each image; with splits, in a folder for each split.
     copy_images
-        Copy the images into the folder images/ beside the files.
+        Copy the images into the folder images/ beside the files; otherwise the files say where the images are.
     splits
         Fractions by name, {"train": 0.7, "val": 0.15, "test": 0.15}; images of one source (`groups.group_of`, the group of
         an image, equal files) stay together.
@@ -92,7 +93,7 @@ def export(
     check_targets([target for target, _, _ in planned], [i.path for i in images])
     for target, split, members in planned:
         _check_free(target)
-        records = _records(project, members, split, target.parent / "images" if copy_images else None)
+        records = _records(project, members, split, target, target.parent / "images" if copy_images else None)
         write_coco(target, records, polygons=polygons)
         exported.files.append(target)
         exported.images[split] = exported.images.get(split, 0) + len(members)
@@ -157,7 +158,9 @@ def _check_free(target: Path) -> None:
             )
 
 
-def _records(project: Project, images: list[ProjectImage], split: str, copies: Path | None) -> list[ImageRecord]:
+def _records(
+    project: Project, images: list[ProjectImage], split: str, target: Path, copies: Path | None
+) -> list[ImageRecord]:
     records: list[ImageRecord] = []
     files = {i.id: scene_paths.split(i.path) for i in images}
     bases = {
@@ -175,7 +178,7 @@ def _records(project: Project, images: list[ProjectImage], split: str, copies: P
             "pixel_size_um": image.pixel_size_um,
             "split": split,
         }
-        known = {k: v for k, v in extra.items() if v}
+        known = with_place({k: v for k, v in extra.items() if v}, None if copies else image.path, target)
         result, crowds = project.result(image.id), project.crowds(image.id)
         records += records_of(result, name, first_id=len(records) + 1, extra=known, shown=True, crowds=crowds)
     return records

@@ -25,6 +25,15 @@ def stamp(path: Path) -> list[int] | None:
     return [now.st_size, now.st_mtime_ns]
 
 
+def unfinished(folder: Path, *, name: str = RUN_FILE) -> tuple[dict[str, Any], set[str]] | None:
+    """The command of a run that was stopped in a folder, and the keys of what it has done; None if there is none."""
+    try:
+        first, *noted = [json.loads(line) for line in (folder / name).read_bytes().split(b"\n")[:-1]]
+        return dict(first["command"]), {line["key"] for line in noted}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 class RunFile:
     """The items that are done: a JSON line for each, appended at once; made by `open_run` for a folder of files.
 

@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+from PIL import Image
 
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
@@ -28,6 +29,16 @@ def test_diameters_are_those_of_whole_cells_of_the_data_and_not_of_the_replay(se
     assert set(facts["data"]) == {"data", "known"}
     assert "before" in facts["learned"]
     assert len(facts["learned"]) == 3  # two images of the data, one of which is the replay's too, and what was before
+
+
+def test_the_card_lists_the_kinds_of_images(settings, tmp_path, cells):
+    dark, (truth,) = tmp_path / "dark", [cells(n=12, overlap=0.0, seed=3, shape=(160, 200))]
+    (dark / "images").mkdir(parents=True)
+    light = sum(np.pad(c.mask, ((c.box[0], 160 - c.box[2]), (c.box[1], 200 - c.box[3]))) for c in truth)
+    Image.fromarray((200 * light + 9).astype(np.uint8)).save(dark / "images" / "a.png")
+    for split in ("train", "val"):
+        write_coco(dark / f"annotations_{split}.json", [ImageRecord(1, "a.png", None, truth.shape, truth)])
+    assert data_facts(settings.model_copy(update={"data": [dark], "replay": []}), {})["images"] == ["fluorescence"]
 
 
 def test_the_hash_changes_with_a_pixel(folder):

@@ -80,3 +80,13 @@ def test_a_model_that_does_not_suit_is_doubted_with_a_way_on():
     )
     assert "try 'cells', or draw" in controls(replace(poor, other_model="cells")).doubt
     assert controls(replace(poor, is_running=True)).doubt == ""
+
+
+def test_a_model_of_other_images_is_doubted_before_a_run():
+    other = replace(READY, unsuited="This image looks like A; 'nuclei' was trained on B.")
+    assert controls(other).doubt == (
+        "This image looks like A; 'nuclei' was trained on B. Draw about 20 cells and fine-tune."
+    )
+    assert controls(replace(other, other_model="cells")).doubt.endswith(
+        ". Try 'cells', or draw about 20 cells and fine-tune."
+    )

@@ -214,3 +214,57 @@ def test_an_answered_doubt_does_not_come_back_with_the_image(
     for image in (good, poor):
         viewer.layers.selection.active = image
         assert dock.doubt.isHidden()
+
+
+@pytest.fixture
+def trained_on_fluorescence(dock, card, monkeypatch):
+    """The model in use was trained on fluorescence, and another one on transmitted light."""
+    from napari_centermask.models.store import zoo
+
+    cards = {
+        name: card.model_copy(update={"name": name, "training": {"images": [kind]}})
+        for name, kind in (("fake", "fluorescence"), ("through", "transmitted"))
+    }
+    files = [zoo.ModelFiles(name, card, weights=None, graphs=()) for name, card in cards.items()]
+    monkeypatch.setattr(zoo, "list_models", lambda: files)
+    dock.model.models.reload()
+    dock.model.describe()
+
+
+def grey_ground(discs):
+    """Cells that are darker than their ground."""
+    return 0.8 - 0.5 * discs()
+
+
+@pytest.mark.usefixtures("trained_on_fluorescence")
+def test_a_model_of_another_kind_of_images_is_doubted_before_the_run_and_the_right_one_proposed(
+    viewer, dock, qtbot, discs
+):
+    viewer.add_image(grey_ground(discs), name="phase")
+    qtbot.waitUntil(lambda: not dock.doubt.isHidden(), timeout=30_000)
+    assert dock.doubt.text.text() == (
+        "This image looks like transmitted light (phase contrast, bright field); 'fake' was trained on fluorescence. "
+        "Try 'through', or draw about 20 cells and fine-tune."
+    )
+    assert dock.model.models.currentText() == "fake"  # it proposes, and never switches by itself
+    next(button for button in dock.doubt.buttons if button.text() == "Try through").click()
+    assert dock.model.models.currentText() == "through"
+    assert dock.doubt.isHidden()
+    assert dock.model.fit.text() == (
+        "Looks like transmitted light (phase contrast, bright field), which this model was trained on."
+    )
+
+
+@pytest.mark.usefixtures("trained_on_fluorescence")
+def test_the_proposal_follows_the_image_and_stays_away_once_it_was_answered(viewer, dock, qtbot, discs):
+    phase = viewer.add_image(grey_ground(discs), name="phase")
+    qtbot.waitUntil(lambda: not dock.doubt.isHidden(), timeout=30_000)
+    dark = viewer.add_image(discs(), name="dark")
+    qtbot.waitUntil(lambda: bool(dock.model.fit.text()), timeout=30_000)
+    assert dock.doubt.isHidden()
+    viewer.layers.selection.active = phase
+    assert not dock.doubt.isHidden()
+    next(button for button in dock.doubt.buttons if button.text() == "Close").click()
+    for layer in (dark, phase):
+        viewer.layers.selection.active = layer
+        assert dock.doubt.isHidden()

@@ -9,6 +9,7 @@ from napari_centermask.core.progress import Advance, silent
 from napari_centermask.core.result import Result
 from napari_centermask.io.coco.document import load_json, parse_coco, write_coco
 from napari_centermask.io.coco.extension import KEY
+from napari_centermask.io.coco.image_place import place_of
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.importing import import_coco
 from napari_centermask.io.coco.records import by_image, records_of, result_of
@@ -26,13 +27,18 @@ def read(path: Path, images: Path | None = None, advance: Advance = silent) -> R
     data = load_json(path)
     info = data.get("info")
     if isinstance(info, dict) and KEY in info:
-        return _reading(parse_coco(data, path, advance=advance))
+        return _reading(path, parse_coco(data, path, advance=advance))
     imported = import_coco(path, images_root=images, data=data, advance=advance)
-    return _reading(imported.records, tuple(imported.report.sentences()))
+    return _reading(path, imported.records, tuple(imported.report.sentences()))
 
 
-def _reading(records: list[ImageRecord], notes: tuple[str, ...] = ()) -> Reading:
-    return Reading(tuple(result_of(planes) for planes in by_image(records).values()), notes)
+def _reading(path: Path, records: list[ImageRecord], notes: tuple[str, ...] = ()) -> Reading:
+    images = by_image(records)
+    results = tuple(result_of(planes) for planes in images.values())
+    found = (
+        (result.name, place_of(planes[0].extra, path)) for result, planes in zip(results, images.values(), strict=True)
+    )
+    return Reading(results, notes, places={name: place for name, place in found if place is not None})
 
 
 def write(path: Path, results: Sequence[Result], advance: Advance = silent) -> None:

@@ -38,6 +38,8 @@ class Reading:
         What was left out, repaired or assumed, as sentences.
     files
         The files that were read, with the images that the cells belong to.
+    places
+        Where the file says that the images are, by name of the result, as far as they are there.
     failed
         Name of each file of a folder that could not be read -> why.
     """
@@ -45,6 +47,7 @@ class Reading:
     results: tuple[Result, ...]
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    places: Mapping[str, Path] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
 
 

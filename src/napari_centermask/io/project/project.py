@@ -450,6 +450,8 @@ class Project:
         if _is_prediction(edit):
             after: dict[Status, Status] = {"untouched": "predicted", "reviewed": "in work"}
             self._set_status(id, after.get(status, status))
+        elif status == "predicted" and _only_removes_predictions(edit):
+            self._set_status(id, "predicted" if len(self._cells.result(id)) else "untouched")
         elif status != "reviewed":
             self._set_status(id, "in work")
         self._writing().append(id, edit)
@@ -652,6 +654,14 @@ class Project:
 
 def _encoded(state: State, store: Store, names: list[str], categories: list[dict[str, Any]]) -> Encoded:
     return state, b"".join(store.encoded(names, categories, state[0]))
+
+
+def _only_removes_predictions(edit: Edit) -> bool:
+    """Whether an edit takes a model's cells away, and nothing that a person decided on."""
+    is_theirs = all(
+        c.before is not None and c.before.status == "predicted" and not c.before.is_draft for c in edit.changes
+    )
+    return is_theirs and not edit.regions and all(c.after is None for c in edit.changes)
 
 
 def _is_prediction(edit: Edit) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_centermask.core.errors import BadModel
+from napari_centermask.core.image_kind import KINDS, Kind
 from napari_centermask.core.normalise import RANGE
 from napari_centermask.core.size_levels import SizeLevel
 from napari_centermask.models.families import FAMILIES, Shapes, family_of
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
 
 
 LARGEST_DIAMETER = 10_000.0  # pixels; larger cells do not occur
+_IMAGES_OF: dict[str, Kind] = {
+    "dsb2018_fluo": "fluorescence",
+    "bbbc039_fluo16": "fluorescence",
+    "aits_nuclei": "fluorescence",
+    "dsb_overlap_composite": "fluorescence",
+    "mnfinder_nuclei": "fluorescence",
+    "sbsst265_neuroblastoma": "fluorescence",
+    "dsb2018_histo": "stained",
+    "dsb2018_brightfield": "transmitted",
+    "ldc_livedead": "transmitted",
+    "usiigaci_phase": "transmitted",
+    "yeastvision_phase": "transmitted",
+    "cellsium_bacteria_synth": "transmitted",
+    "pfc_neuron_brightfield": "transmitted",
+}
+"""The kind of images in public data sets, for cards from before kinds were noted: they name their data."""
 
 
 class ModelCard(BaseModel):
@@ -118,6 +135,14 @@ class ModelCard(BaseModel):
         sizes = self.training.get("diameters")
         rows = sizes.items() if isinstance(sizes, dict) else ()
         return {name: (low, middle, high) for name, row in rows if _are_sizes(row) for low, middle, high in [row]}
+
+    @property
+    def images(self) -> tuple[Kind, ...]:
+        """The kinds of images that the model was trained on; () if the card does not say."""
+        kinds, data = self.training.get("images"), self.training.get("data")
+        if not isinstance(kinds, list):
+            kinds = [_IMAGES_OF.get(name) for name in data] if isinstance(data, dict) else []
+        return tuple(kind for kind in KINDS if kind in kinds)
 
     @property
     def levels(self) -> tuple[SizeLevel, ...]:

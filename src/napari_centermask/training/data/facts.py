@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from napari_centermask.core.image_kind import KINDS, Kind, image_kind
 from napari_centermask.core.instances import Instances
 from napari_centermask.io.coco.annotated import read_annotated
+from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.images import read_image
 from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.io.trained_on import TrainedOn, merged, places_of
 from napari_centermask.settings import TrainSettings
@@ -22,6 +25,8 @@ from napari_centermask.training.data.scales import levels_of, whole_diameters
 
 PERCENTILES = (10, 50, 90)
 """Percentiles of the cell diameters that a card keeps, per category: the median, and a choice of what is usual beside it."""
+_LOOKED_AT = 20  # images of a folder whose kind is looked at: a choice, half a second
+_COUNTS = 0.2  # of these that a kind needs, so that a single odd image does not count: a choice
 
 
 def data_facts(settings: TrainSettings, before: TrainedOn) -> dict[str, Any]:
@@ -38,14 +43,16 @@ def data_facts(settings: TrainSettings, before: TrainedOn) -> dict[str, Any]:
     -------
     dict
         "data": hashes, see `data_hashes`; "learned": all places that the model was trained on, see `io.trained_on`;
+        "images": the kinds of images, see `core.image_kind`;
         "diameters": {category: 10th, 50th and 90th percentile of the diameters in image pixels}, of `data` only;
         "unlabelled": the counts of the pseudo-labelled images, if there are some;
         "levels": see `scales.levels_of`, as `ModelCard.levels` reads them; only if there are several.
     """
-    trained_on, images = before, list[list[Instances]]()
+    trained_on, images, kinds = before, list[list[Instances]](), set[Kind]()
     for folder in map(Path, (*settings.data, *settings.replay)):
         records = read_annotated(annotation_file(folder, "train"), images_root=folder / "images")
         trained_on = merged(trained_on, places_of(records))
+        kinds |= image_kinds(records)
         partial = is_partial(records)
         images.append([truth_of(record, partial=partial).instances for record in records])
     pseudo: dict[str, Any] = {}
@@ -61,10 +68,27 @@ def data_facts(settings: TrainSettings, before: TrainedOn) -> dict[str, Any]:
             sizes[name].append(diameter)
     known = {name: np.percentile(diameters, PERCENTILES).round(1).tolist() for name, diameters in sizes.items()}
     hashes = data_hashes([*settings.data, *settings.replay])
-    facts = {"data": hashes, "learned": dict(trained_on), "diameters": known}
+    facts = {
+        "data": hashes,
+        "learned": dict(trained_on),
+        "diameters": known,
+        "images": [k for k in KINDS if k in kinds],
+    }
     levels = levels_of(images, settings)
     rows = [{"categories": list(level.categories), "diameter": round(level.diameter, 1)} for level in levels]
     return facts | ({"levels": rows} if rows else {}) | pseudo
+
+
+def image_kinds(records: Sequence[ImageRecord]) -> set[Kind]:
+    """The kinds of the images in a folder, by a look at some of them."""
+    some = [r for r in records if r.path is not None][:: max(1, len(records) // _LOOKED_AT)]
+    found = Counter[Kind]()
+    for record in some:
+        image = read_image(record.path)
+        _, plane = next(image.planes())
+        kind = image_kind(plane, is_rgb="S" in image.axes)
+        found.update([kind] if kind else [])
+    return {kind for kind, n in found.items() if n >= _COUNTS * len(some)}
 
 
 def data_hash(folder: Path, split: str) -> str:

@@ -208,6 +208,11 @@ class ModelCombo(QComboBox):
         return self._cards.get(self.currentText())
 
     @property
+    def cards(self) -> dict[str, ModelCard]:
+        """The cards of the models on offer, by name."""
+        return dict(self._cards)
+
+    @property
     def categories(self) -> dict[str, list[str]]:
         """The categories of each model on offer."""
         return {name: list(card.model.categories) for name, card in self._cards.items()}

@@ -98,6 +98,7 @@ class ProjectDock(Dock):
         add(self.navigation.next.clicked, lambda: self.show_image(session.neighbour(1)))
         add(self.navigation.done.clicked, self._on_done)
         add(self.images.picked, self.show_image)
+        add(self.images.selection, self._on_selection)
         add(self.images.unwanted, lambda id: files.remove(id))
         add(self.tabs.currentChanged, self._categories.show)
         add(self.in_use.changed, self.background.models.choose)
@@ -123,6 +124,9 @@ class ProjectDock(Dock):
             self._on_load_failed(str(error))
         finally:
             QApplication.restoreOverrideCursor()
+
+    def _on_selection(self, ids: tuple[int, ...]) -> None:
+        self.session.segment_all.select(ids)
 
     def _on_load_failed(self, why: str) -> None:
         notify(why)

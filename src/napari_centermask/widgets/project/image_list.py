@@ -80,11 +80,14 @@ class ImageList(QListWidget):
     ----------
     picked
         Emitted with the id of the image that was clicked.
+    selection
+        Emitted with the ids of the images that are selected; Ctrl or Shift selects several.
     unwanted
         Emitted with the id of the image to remove from the project, from the context menu.
     """
 
     picked = Signal(int)
+    selection = Signal(tuple)
     unwanted = Signal(int)
 
     def __init__(self) -> None:
@@ -98,9 +101,19 @@ class ImageList(QListWidget):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._items: dict[int, QListWidgetItem] = {}
         self._worker: GeneratorWorker[tuple[int, np.ndarray], object, object] | None = None
-        self.itemClicked.connect(lambda item: self.picked.emit(item.data(_ID)))
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.itemClicked.connect(self._on_clicked)
+        self.itemSelectionChanged.connect(lambda: self.selection.emit(self.selected()))
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(self._on_menu)
+
+    def selected(self) -> tuple[int, ...]:
+        """Ids of the selected images."""
+        return tuple(item.data(_ID) for item in self.selectedItems())
+
+    def _on_clicked(self, item: QListWidgetItem) -> None:
+        if len(self.selectedItems()) == 1:  # with Ctrl or Shift, images are selected, and the current one stays in view
+            self.picked.emit(item.data(_ID))
 
     def menu(self, id: int) -> QMenu:
         """The context menu of an image."""
@@ -169,7 +182,7 @@ class ImageList(QListWidget):
         if item is None:
             self.clearSelection()
             self.setCurrentItem(None)
-        else:
+        elif item not in self.selectedItems():  # several that are selected stay so
             self.setCurrentItem(item)
             self.scrollToItem(item)
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_centermask.core.errors import BadImage
-from napari_centermask.io.images import read_image
-from napari_centermask.pipeline import PlaneCells, Progress, planes_of, with_card_defaults
+from napari_centermask.pipeline import Progress, with_card_defaults
+from napari_centermask.pipeline.image_file import FileCells
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.work.runner import Runner
-from napari_centermask.widgets.work.tasks import Failed, Finished, run
+from napari_centermask.widgets.work.tasks import Failed, segment_image
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -25,25 +24,22 @@ if TYPE_CHECKING:
 HOW_MANY = 3  # images ahead: a choice; more would be predicted with a model that corrections may soon replace
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Task:
     """An image to predict."""
 
     project: Project
     id: int
     settings: SegmentSettings
-    done: list[PlaneCells] = field(default_factory=list)
 
 
-def predict(path: Path, settings: SegmentSettings) -> Generator[Progress | PlaneCells, None, Finished | Failed]:
-    """Read an image and segment all its planes; for the worker thread."""
-    yield Progress(0, 0, f"Reading {path.name}")
-    try:
-        image = read_image(path)
-    except BadImage as error:
-        return Failed.of(error)
-    names = list(image.channel_names) or settings.channel_names  # those of the file; else those of the current image
-    return (yield from run(planes_of(image), settings.model_copy(update={"channel_names": names})))
+def predict(path: Path, settings: SegmentSettings) -> Generator[Progress, None, FileCells | Failed]:
+    """Read an image and segment all its planes; for the worker thread.
+
+    Channels have the names of the file, else those of the current image.
+    """
+    unnamed = settings.model_copy(update={"channel_names": None})
+    return (yield from segment_image(path, unnamed, names=settings.channel_names or ()))
 
 
 class Predictions:
@@ -114,7 +110,7 @@ class Predictions:
         task = self._task = _Task(self._project, waiting[0], settings)
         path = task.project.image(task.id).path
         self.changed.emit(f"Predicting {path.name} in the background.")
-        self.runner.start(f"CenterMask: {path.name}", predict, path, settings, on_yield=task.done.append)
+        self.runner.start(f"CenterMask: {path.name}", predict, path, settings)
 
     def _last_failure(self) -> str:
         if not self.failed:
@@ -124,10 +120,10 @@ class Predictions:
 
     def _on_ended(self, value: object) -> None:
         task, self._task = self._task, None
-        if isinstance(value, Finished):
+        if isinstance(value, FileCells):
             there = task.project is self._project and task.id in task.project
             if there and task.project.status(task.id) == "untouched":
-                _take(task)
+                take(task.project, task.id, task.settings, value)
         elif not self.runner.cancelled:
             self.failed[task.id] = (
                 value.message if isinstance(value, Failed) else "The prediction was stopped by an error."
@@ -135,13 +131,13 @@ class Predictions:
         self._go_on()
 
 
-def _take(task: _Task) -> None:
-    """Put the predicted cells into the project."""
-    result = task.project.result(task.id)
-    result.threshold = task.settings.score
-    cells = {done.plane.index: done.cells for done in task.done}
-    task.project.set_predictions(task.id, cells, model=Path(task.settings.model).stem)
-    result.seams.update({done.plane.index: done.seams for done in task.done})
+def take(project: Project, id: int, settings: SegmentSettings, done: FileCells) -> None:
+    """Put the predicted cells of an image into its project, as an edit; what a person decided on stays."""
+    result = project.result(id)
+    result.threshold = settings.score
+    cells = {plane.plane.index: plane.cells for plane in done.planes}
+    project.set_predictions(id, cells, model=Path(settings.model).stem)
+    result.seams.update({plane.plane.index: plane.seams for plane in done.planes})
 
 
 def settings_for(card: ModelCard, *, last: SegmentSettings | None, layer: Image | None) -> SegmentSettings:

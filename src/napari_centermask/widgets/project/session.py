@@ -26,7 +26,9 @@ from napari_centermask.widgets.project.loading import (
 )
 from napari_centermask.widgets.project.predictions import Predictions, settings_for
 from napari_centermask.widgets.project.ranking import ImageRanking
+from napari_centermask.widgets.project.segment_all import SegmentAll
 from napari_centermask.widgets.project.state import ProjectState, neighbour
+from napari_centermask.widgets.segment.many import ManySlot
 from napari_centermask.widgets.viewer.session import Session
 from napari_centermask.widgets.viewer.state import session_of, state_of, unwrapped
 from napari_centermask.widgets.work.connections import Connections
@@ -74,6 +76,8 @@ class ProjectSession:
         Predicts the next images in the background.
     ranking
         Ranks the images that would improve a model most.
+    segment_all
+        Segments many images, as the Segment dock asks.
     images
         All images in the order of the list: as ranked if that was chosen, else as in the project.
     """
@@ -98,6 +102,7 @@ class ProjectSession:
         self._links.add(self.loader.loaded, self._on_loaded)
         self._links.add(viewer.layers.events.removed, self._on_removed)
         self.in_use = state_of(viewer).in_use
+        self.segment_all = SegmentAll(self, state_of(viewer).part(ManySlot, ManySlot))
         self._links.add(self.in_use.changed, self._use_categories)
 
     @property
@@ -176,6 +181,7 @@ class ProjectSession:
         if self.project is None:
             return
         self.predictions.stop()
+        self.segment_all.cancel()
         self.ranking.stop()
         self.loader.cancel()
         self.leave()

@@ -36,10 +36,14 @@ class DockState:
         Whether a diameter is given.
     has_result
         Whether the image has cells.
+    has_predictions
+        Whether a model's cells are among them that nobody decided on.
     model, misfit
         The chosen model, and why the one of the last run does not seem to suit the image; empty if it does.
+    unsuited
+        That the chosen model was trained on other kinds of images than this one; empty if it was not, or nobody knows.
     other_model
-        A model of another kind of cells to try; empty if there is none.
+        Another model to try; empty if there is none.
     """
 
     image: str = ""
@@ -52,8 +56,10 @@ class DockState:
     scope: str = PLANE
     has_diameter: bool = False
     has_result: bool = False
+    has_predictions: bool = False
     model: str = ""
     misfit: str = ""
+    unsuited: str = ""
     other_model: str = ""
 
 
@@ -75,6 +81,8 @@ class Controls:
         Shows the class map of a U-Net.
     colours, outlines, hatch
         How cells are shown.
+    clear
+        Removes the predicted cells of the image.
     """
 
     run: Control
@@ -86,6 +94,7 @@ class Controls:
     colours: Control
     outlines: Control
     hatch: Control
+    clear: Control
     shows_draw: bool
     note: str = ""
     doubt: str = ""
@@ -114,6 +123,12 @@ def controls(state: DockState) -> Controls:
         colours=control("What the colours of the cells mean.", no_cells),
         outlines=control("Outlines of all cells, even where they lie under others.", no_cells),
         hatch=control("Hatch the pixels that several cells share.", no_cells),
+        clear=control(
+            "Remove the predicted cells of this image; those that you accepted or corrected stay. Undo brings them back.",
+            "A run is in progress. Cancel it or wait." if state.is_running else "",
+            "" if state.has_predictions else "The image has no predicted cells.",
+            state.closed,
+        ),
         shows_draw=state.scope == REGION,
         note=f"{state.unseen} Run brings it into view." if state.unseen else "",
         doubt=_doubt(state),
@@ -121,12 +136,14 @@ def controls(state: DockState) -> Controls:
 
 
 def _doubt(state: DockState) -> str:
-    if not state.misfit or state.is_running:
+    if state.is_running or not (state.misfit or state.unsuited):
         return ""
     other = f"try '{state.other_model}', or " if state.other_model else ""
+    way = f"{other}draw about 20 cells and fine-tune."
+    if state.unsuited:
+        return f"{state.unsuited} {way[0].upper()}{way[1:]}"
     return (
-        f"'{state.model}' does not seem to suit this image. {state.misfit} Compare the diameter with the circle, {other}"
-        "draw about 20 cells and fine-tune."
+        f"'{state.model}' does not seem to suit this image. {state.misfit} Compare the diameter with the circle, {way}"
     )
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from napari.layers import Image
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QSignalBlocker, QSize
+from qtpy.QtWidgets import QDockWidget
 
 from napari_centermask.core.errors import BadImage, UserError
 from napari_centermask.core.misfit import other_model
 from napari_centermask.pipeline import Plane, with_card_defaults
 from napari_centermask.pipeline.channels import missing_channels
+from napari_centermask.pipeline.suitability import proposed, suited, unsuited
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.parts.layout import WIDTH, stack
 from napari_centermask.widgets.parts.pickers import LayerCombo, show_control
@@ -21,6 +24,9 @@ from napari_centermask.widgets.segment.controls import ALL, PLANE, DockState, co
 from napari_centermask.widgets.segment.doubt_bar import DoubtBar
 from napari_centermask.widgets.segment.illumination import Illumination
 from napari_centermask.widgets.segment.layers import DiameterCircle, show_classes
+from napari_centermask.widgets.segment.look import ImageLooks
+from napari_centermask.widgets.segment.many import ManySlot
+from napari_centermask.widgets.segment.many_box import ManyPart
 from napari_centermask.widgets.segment.result_part import ResultPart
 from napari_centermask.widgets.segment.scope import chosen_planes, draw_region, scopes
 from napari_centermask.widgets.segment.view import AdvancedBox, ImageBox, ModelBox
@@ -69,10 +75,30 @@ class SegmentDock(Dock):
         self.cells = self.result.box
         self.save = SaveButton(self.session, lambda: self.source)
         self.cells.form.addRow(self.save)
+        self.many = ManyPart(
+            self._state.part(ManySlot, ManySlot),
+            self.links,
+            settings=self.value,
+            model=lambda: "" if self.model.models.card is None else self.model.models.currentText(),
+            open_project=self._open_project,
+        )
         self.illumination = Illumination(self._viewer, lambda: (self.source, self._planes_or_none()))
         self.advanced = AdvancedBox()
-        self.doubt = DoubtBar()
-        stack(self, (self.image, self.model, self.run, self.doubt, self.cells, self.illumination.box, self.advanced))
+        self.doubt, self.looks = DoubtBar(), ImageLooks()
+        self._put_away = WeakKeyDictionary[Image, set[str]]()
+        stack(
+            self,
+            (
+                self.image,
+                self.model,
+                self.doubt,
+                self.run,
+                self.cells,
+                self.many.box,
+                self.illumination.box,
+                self.advanced,
+            ),
+        )
 
     def sizeHint(self) -> QSize:
         """Wide enough for its rows, and no wider than it needs beside an image."""
@@ -83,7 +109,8 @@ class SegmentDock(Dock):
         add(self.image.layers.picked, self._on_image_picked)
         add(self.image.layers.look_changed, self._refresh)
         add(self.image.axis.currentIndexChanged, self._on_axis_picked)
-        add(self.image.channels.picked, self._refresh)
+        add(self.image.channels.picked, self._look)
+        add(self.looks.changed, self._on_looked)
         add(self.image.scope.currentIndexChanged, self._refresh)
         add(self.image.draw.clicked, lambda: draw_region(self._viewer, self.source))
         add(self.model.models.currentIndexChanged, self._on_model_picked)
@@ -94,6 +121,7 @@ class SegmentDock(Dock):
         add(self.doubt.tried, self._try_other)
         add(self.doubt.way_wanted, self._open_way)
         add(self.doubt.put_away, self._forget_doubt)
+        add(self.cells.clear.clicked, lambda: self.session.clear_predictions(self.source))
         add(self.run.start.clicked, self.start)
         add(self.run.cancel.clicked, runner.cancel)
         add(runner.started, self._on_started)
@@ -185,7 +213,16 @@ class SegmentDock(Dock):
         self.image.set_scopes(scopes(self._planes_or_none()))
         self.illumination.show_image()
         self.result.show_image(self.source)
+        self._look()
+
+    def _look(self) -> None:
+        """Look at what kind of image this is, and update the buttons."""
+        self.looks.look(self.source, self._planes_or_none(), self.image.channels.value())
         self._refresh()
+
+    def _on_looked(self, source: Image) -> None:
+        if source is self.source:
+            self._refresh()
 
     def _planes_or_none(self) -> ImagePlanes | None:
         try:
@@ -266,16 +303,25 @@ class SegmentDock(Dock):
         shown = self.session.shown(self.source)
         open_fine_tuning(self._viewer, in_project=shown is not None and shown.in_project)
 
+    def _open_project(self) -> None:
+        """Open the dock of projects behind this one."""
+        own = self.parent()
+        self._viewer.window.add_plugin_dock_widget("napari-centermask", "CenterMask: Project")
+        if isinstance(own, QDockWidget):
+            own.raise_()
+
     def _forget_doubt(self) -> None:
-        shown = self.session.shown(self.source)
+        source, shown = self.source, self.session.shown(self.source)
         if shown is not None:
             shown.misfit = ""
+        if source is not None:
+            self._put_away.setdefault(source, set()).add(self.model.models.currentText())
         self._refresh()
 
     def state(self) -> DockState:
         """The state that the buttons depend on."""
         shown, active = self.session.shown(self.source), self._viewer.layers.selection.active
-        problem = ""
+        problem, unsuitable, other = "", *self._suitability()
         try:
             self.planes()
         except BadImage as error:
@@ -291,10 +337,24 @@ class SegmentDock(Dock):
             scope=self.image.scope.currentData(),
             has_diameter=self.diameter is not None,
             has_result=shown is not None,
+            has_predictions=self.result.has_predictions,
             model="" if shown is None or shown.settings is None else shown.settings.model,
             misfit="" if shown is None else shown.misfit,
-            other_model=other_model(self.model.models.currentText(), self.model.models.categories),
+            unsuited=unsuitable,
+            other_model=other,
         )
+
+    def _suitability(self) -> tuple[str, str]:
+        """That the chosen model was trained on other kinds of images, empty if it was not, and another model to try."""
+        models, source = self.model.models, self.source
+        card = models.card
+        if card is None or source is None:
+            return "", ""
+        kind, is_put_away = self.looks.kind(source), card.name in self._put_away.get(source, ())
+        other = proposed(card, kind, models.cards) or (
+            "" if unsuited(card, kind) else other_model(card.name, models.categories)
+        )
+        return "" if is_put_away else unsuited(card, kind), other
 
     def _refresh(self) -> None:
         """Update the buttons; the tooltips of disabled ones say why."""
@@ -310,7 +370,10 @@ class SegmentDock(Dock):
         ):
             show_control(button, control)
         self.image.show_unseen(shown.note)
+        card = self.model.models.card
+        self.model.show_fit("" if card is None else suited(card, self.looks.kind(self.source)))
         self.doubt.show_doubt(shown.doubt, other_model=state.other_model)
         self.image.draw.setVisible(shown.shows_draw)
         self.cells.show_controls(shown)
         self.save.refresh()
+        self.many.refresh()

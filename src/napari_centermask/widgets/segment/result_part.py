@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QPushButton, QWidget
 
 from napari_centermask.core.counted import counted
 from napari_centermask.core.predictions import has_predictions
@@ -54,7 +54,9 @@ class CellsBox(QWidget):
         form.addRow(self.count)
         form.addRow(label("Colours"), self.colours)
         form.addRow(self.legend)
+        self.clear = QPushButton("Clear predictions")
         form.addRow(row(self.outlines, self.hatch, stretch=1))
+        form.addRow(self.clear)
         self.form = form
         self.show_none()
 
@@ -74,6 +76,7 @@ class CellsBox(QWidget):
         hint(self.colours, controls.colours.tooltip, enabled=controls.colours.enabled)
         show_control(self.outlines, controls.outlines)
         show_control(self.hatch, controls.hatch)
+        show_control(self.clear, controls.clear)
 
     def show_look(self, layers: ResultLayers, *, legend: dict[int, str]) -> None:
         """Show how the result is drawn."""

@@ -111,6 +111,7 @@ class ModelBox(QWidget):
         self.about = QLabel()
         self.about.setObjectName("quiet")
         self.about.setWordWrap(True)
+        self.fit = quiet_label()
         self.diameter = QDoubleSpinBox()
         self.diameter.setRange(0.0, 10_000.0)
         self.diameter.setDecimals(1)
@@ -124,10 +125,16 @@ class ModelBox(QWidget):
         self.circle = QPushButton("◯")
         self.circle.setCheckable(True)
         self.circle.setFixedWidth(30)
-        form = titled_form(self, "Model")
+        self._form = form = titled_form(self, "Model")
         form.addRow(label("Name"), self.models)
         form.addRow(self.about)
+        form.addRow(self.fit)
         form.addRow(label("Diameter"), row(self.diameter, self.estimate, self.circle))
+
+    def show_fit(self, text: str) -> None:
+        """Show why the chosen model suits the image."""
+        self.fit.setText(text)
+        show_row(self._form, self.fit, bool(text))
 
     def describe(self) -> None:
         """Describe the chosen model."""

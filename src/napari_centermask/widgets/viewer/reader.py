@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
-from napari_centermask.core.errors import BadImage, MissingExtra, UserError
+from napari_centermask.core.errors import MissingExtra, UserError
 from napari_centermask.core.result import Result
 from napari_centermask.io.formats import FORMATS, READABLE, Format
 from napari_centermask.io.formats.ctc import is_result
@@ -26,14 +26,13 @@ from napari_centermask.io.formats.reading import Reading, find_image
 from napari_centermask.io.images import read_image
 from napari_centermask.io.own_files import PROJECT, is_project
 from napari_centermask.io.zarr_groups import image_names, open_group
-from napari_centermask.widgets.viewer.autosave import IN_PROJECT
 from napari_centermask.widgets.viewer.layers import KEY, ResultLayers
-from napari_centermask.widgets.viewer.planes import ImagePlanes, guess_channel_axis
+from napari_centermask.widgets.viewer.planes import ImagePlanes
 from napari_centermask.widgets.viewer.samples import LayerData
-from napari_centermask.widgets.viewer.shown import file_name
+from napari_centermask.widgets.viewer.state import session_of, state_of, unwrapped
+from napari_centermask.widgets.viewer.waiting import WaitingCells, join
 
 if TYPE_CHECKING:
-    from napari.layers import Layer
     from napari.viewer import Viewer
 
 NO_LAYERS: list[Any] = [(None,)]
@@ -145,12 +144,13 @@ def read(path: str, *, format: Format = FORMATS["coco"]) -> list[LayerData]:
         return NO_LAYERS
     if len(results) > _MOST_IMAGES:
         show_info(f"{Path(path).name} has {len(results)} images; only the first {_MOST_IMAGES} were opened.")
-        results = results[:_MOST_IMAGES]
-    pixels = [_image(r, Path(path)) for r in results]
+        later, results = results[_MOST_IMAGES:], results[:_MOST_IMAGES]
+        expect(later, Path(path))
+    pixels = [_image(r, Path(path), reading.places.get(r.name)) for r in results]
+    expect([r for r, image in zip(results, pixels, strict=True) if image is None], Path(path))
     forms = {_form(r, p) for r, p in zip(results, pixels, strict=True)}
-    if len(results) > 1 and len(forms) == 1 and not results[0].leading:
-        stack = None if pixels[0] is None else np.stack(pixels)
-        return _layers(_stacked(results), stack, name=Path(path).stem)
+    if len(results) > 1 and len(forms) == 1 and not results[0].leading and pixels[0] is not None:
+        return _layers(_stacked(results), np.stack(pixels), name=Path(path).stem)
     layers: list[LayerData] = []
     for result, image in zip(results, pixels, strict=True):
         layers += _layers(result, image, name=Path(result.name).stem)
@@ -179,13 +179,16 @@ def _stacked(results: list[Result]) -> Result:
     return stack
 
 
-def _image(result: Result, path: Path) -> np.ndarray | None:
-    """The image beside the file or in its folder images/: (*leading, H, W) or (..., 3); None if it cannot be read."""
-    beside = find_image(path, None, result.name)
-    if beside is None:
+def _image(result: Result, path: Path, place: Path | None = None) -> np.ndarray | None:
+    """The image where the file says, beside the file or in its folder images/: (*leading, H, W) or (..., 3).
+
+    None if it cannot be read.
+    """
+    found = place or find_image(path, None, result.name)
+    if found is None:
         return None
     try:
-        image = read_image(beside)
+        image = read_image(found)
     except UserError:
         return None
     planes = [plane for _, plane in image.planes()] if image.leading == result.leading else []
@@ -235,8 +238,6 @@ def attach(viewer: Viewer, result: Result) -> bool:
     """
     from napari.layers import Image
 
-    from napari_centermask.widgets.viewer.state import session_of, unwrapped
-
     viewer = unwrapped(viewer)
     mine = [layer for layer in viewer.layers if layer.metadata.get(KEY) is result]
     image = next((layer for layer in mine if isinstance(layer, Image)), None)
@@ -251,37 +252,20 @@ def attach(viewer: Viewer, result: Result) -> bool:
 
 
 def attach_to_open(result: Result) -> bool:
-    """Show cells on their image if it is open in napari and has no cells; False if there is none.
+    """Show cells on their image if it is open in napari and has no cells; False if there is none."""
+    viewer = _viewer()
+    return viewer is not None and any(join(viewer, layer, result) for layer in list(viewer.layers))
 
-    The image is known by its name, that of its file if it has one, and by its size.
-    """
+
+def expect(results: Sequence[Result], path: Path) -> None:
+    """Show cells on their images as soon as these are opened, and say so."""
+    viewer = _viewer()
+    if viewer is not None and results:
+        state_of(viewer).part(WaitingCells, lambda: WaitingCells(viewer)).expect(results, path.name)
+
+
+def _viewer() -> Viewer | None:
     from napari import current_viewer
 
-    from napari_centermask.widgets.viewer.state import session_of
-
     viewer = current_viewer() if QApplication.instance() is not None else None
-    if viewer is None or not result.planes:
-        return False
-    session = session_of(viewer)
-    for layer in list(viewer.layers):
-        planes = _planes_for(layer, result)
-        if planes is not None and session.result(layer) is None:
-            session.attach(layer, planes, result)
-            return True
-    return False
-
-
-def _planes_for(layer: Layer, result: Result) -> ImagePlanes | None:
-    """The planes of a layer if it shows the image of these cells."""
-    from napari.layers import Image
-
-    wanted = Path(result.name)
-    if not isinstance(layer, Image) or IN_PROJECT in layer.metadata:
-        return None
-    if file_name(layer) not in (result.name, wanted.name, *([] if layer.source.path else [wanted.stem])):
-        return None
-    try:
-        planes = ImagePlanes.of(layer, channel_axis=guess_channel_axis(layer))
-    except BadImage:
-        return None
-    return planes if (planes.shape, planes.leading) == (result.shape, result.leading) else None
+    return None if viewer is None else unwrapped(viewer)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.coco.document import write_coco
+from napari_centermask.io.coco.image_place import with_place
 from napari_centermask.io.coco.records import records_of
 from napari_centermask.io.formats import FORMATS
 from napari_centermask.io.own_files import check_targets
@@ -100,7 +101,8 @@ def _write(path: Path, format: str, cells: Measured) -> Saved:
     check_targets([path], [] if cells.path is None else [cells.path])
     loss = of.loss([result])
     if format == "coco":
-        extra = {} if cells.pixel_size_um is None else {"pixel_size_um": cells.pixel_size_um}
+        size = {} if cells.pixel_size_um is None else {"pixel_size_um": cells.pixel_size_um}
+        extra = with_place(size, cells.path, path)
         write_coco(path, records_of(result, file_name_of(result), extra=extra, shown=True))
     else:
         of.write(path, [result])

@@ -10,7 +10,7 @@ from napari.utils.notifications import show_info
 from psygnal import Signal
 
 from napari_centermask.core.errors import ReadOnlyProject
-from napari_centermask.core.predictions import has_predictions
+from napari_centermask.core.predictions import clear_predictions, has_predictions
 from napari_centermask.core.result import Result
 from napari_centermask.widgets.viewer.canvas import Canvas
 from napari_centermask.widgets.viewer.run import ImageRun
@@ -96,6 +96,10 @@ class Session:
                 shown.edits.flush()
         self._upkeep.end()
         self.canvas.end()
+
+    def source_of(self, result: Result) -> Image | None:
+        """The image that a result belongs to; None if it is not shown here."""
+        return next((source for source, shown in self._shown.items() if shown.result is result), None)
 
     def image_of(self, layer: Layer) -> Layer | None:
         """The image that a layer shows, or whose cells it shows; None for other layers, and while we add one.
@@ -283,6 +287,17 @@ class Session:
         if shown is not None and (threshold != shown.result.threshold or shown is target):
             shown.result.threshold = threshold
             self._compose(shown)
+
+    def clear_predictions(self, source: Image | None) -> None:
+        """Remove the predicted cells of an image, as one edit; decided cells and drafts stay."""
+        shown = self.shown(source)
+        if shown is None:
+            return
+        if shown.edits is not None:
+            shown.edits.flush()
+        if changes := clear_predictions(shown.result):
+            shown.history.do("clear predictions", changes)
+            self.changed.emit(source)
 
     def set_hatch(self, source: Image, hatch: bool) -> None:
         """Hatch overlaps, or not."""

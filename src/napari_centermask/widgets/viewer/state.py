@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, finalize
 
@@ -11,6 +12,7 @@ from psygnal import Signal
 from napari_centermask.widgets.viewer.autosave import Autosaves
 from napari_centermask.widgets.viewer.context_menu import extend_context_menu
 from napari_centermask.widgets.viewer.session import Session
+from napari_centermask.widgets.viewer.shown import image_path
 from napari_centermask.widgets.work.owner import Owner
 
 if TYPE_CHECKING:
@@ -97,6 +99,13 @@ def _when_gone(viewer: Viewer, end: Callable[[], None]) -> None:
 def session_of(viewer: Viewer) -> Session:
     """The viewer's session."""
     return state_of(viewer).session
+
+
+def image_file_of(result: Result) -> Path | None:
+    """The file of the image that these cells belong to; None if no viewer shows it, or it has no file."""
+    images = (state.session.source_of(result) for state in list(_STATES.values()))
+    paths = (image_path(image) for image in images if image is not None)
+    return next((Path(path) for path in paths if path), None)
 
 
 def note_saved(result: Result) -> None:

@@ -13,18 +13,20 @@ from napari_centermask.core.compose import from_label_image
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.result import Result
 from napari_centermask.io.coco.document import write_coco as _write_coco
+from napari_centermask.io.coco.image_place import with_place
 from napari_centermask.io.coco.records import records_of
 from napari_centermask.io.formats import FORMATS
 from napari_centermask.io.formats.loss import only_shown
 from napari_centermask.io.scene_paths import HOLDERS
 from napari_centermask.widgets.viewer.layers import KEY, PAINTED
-from napari_centermask.widgets.viewer.state import note_saved
+from napari_centermask.widgets.viewer.state import image_file_of, note_saved
 
 
 def write_coco(path: str, data: object, attributes: dict[str, Any]) -> list[str]:
     """Write the cells above the threshold, including hidden parts, as COCO instances."""
     result = _result(data, attributes)
-    records = records_of(result, file_name_of(result), extra=pixel_size(attributes), shown=True)
+    extra = with_place(pixel_size(attributes), image_file_of(result), Path(path))
+    records = records_of(result, file_name_of(result), extra=extra, shown=True)
     _write_coco(Path(path), records)
     note_saved(result)
     return [path]

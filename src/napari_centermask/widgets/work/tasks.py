@@ -6,7 +6,7 @@ The pipeline does the work. This module adds the engine's lock and cache, and tu
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 from napari_centermask.core.errors import UserError
 from napari_centermask.pipeline import Plane, PlaneCells, Progress, diameter_steps, map_classes, segment_planes
 from napari_centermask.pipeline.class_maps import class_image
+from napari_centermask.pipeline.image_file import FileCells, OpenedFile, segment_file
 from napari_centermask.pipeline.ranking import Ranking, ranking_steps
 from napari_centermask.settings import LOWEST_SCORE, SegmentSettings
 from napari_centermask.widgets.work.engine_cache import cached_engine, engine_notes
@@ -111,6 +112,32 @@ def _run(planes: list[Plane], settings: SegmentSettings) -> Generator[Progress |
             left_out += [f"{', '.join(map(str, step.plane.index))}: {step.problem}"] if step.problem else []
         yield step
     return Finished(engine.name, engine.device, diameter, len(planes), tuple(left_out), engine_notes(engine))
+
+
+def segment_image(
+    path: Path, settings: SegmentSettings, *, names: Sequence[str] = ()
+) -> Generator[Progress, None, FileCells | Failed]:
+    """Read an image and segment all its planes, the weak candidates included; for the worker thread.
+
+    Parameters
+    ----------
+    names
+        Names of the channels if the file has none.
+    """
+    return (yield from answer_for(_segment_image(path, settings, names)))
+
+
+def _segment_image(path: Path, settings: SegmentSettings, names: Sequence[str]) -> Generator[Progress, None, FileCells]:
+    yield _loading(settings)
+    steps = _locked(segment_file(path, cached_engine(settings), settings, names=names, min_score=LOWEST_SCORE))
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            done: FileCells = end.value
+            return done
+        if not isinstance(step, OpenedFile):
+            yield step
 
 
 def estimate_diameter(planes: list[Plane], settings: SegmentSettings) -> Generator[Progress, None, float | Failed]:

@@ -1,0 +1,179 @@
+"""Many images of a project are segmented from the Segment dock, whatever becomes of single ones or of the run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from project_cells import statuses
+
+from napari_centermask.io.project import Project
+from napari_centermask.settings import SegmentSettings
+from napari_centermask.widgets.project.segment_all import RUN_NAME
+from napari_centermask.widgets.segment.many import EVERY, NOT_REVIEWED, SELECTED, UNTOUCHED
+
+SETTINGS = SegmentSettings(model="fake", score=0.3, diameter=20.0, percentiles=(0, 100), channels=[0])
+USABLE = 5  # of the folder's six
+
+
+@pytest.fixture
+def many(project_dock, folder):
+    """The run over the images of the open folder."""
+    project_dock.open(folder)
+    return project_dock.session.segment_all
+
+
+@pytest.fixture
+def wait(many, qtbot):
+    def wait():
+        qtbot.waitUntil(lambda: not many.runner.is_running, timeout=60_000)
+
+    return wait
+
+
+def count(many, choice, *, with_corrected=False):
+    return many.state(with_corrected=with_corrected).counts[choice]
+
+
+def accept_one(project, id):
+    """A person accepts a cell."""
+    from dataclasses import replace
+
+    from napari_centermask.core.history import Change
+
+    result = project.result(id)
+    cell = next(iter(result.plane(())))
+    project.history(id).do("accept", [Change((), cell.id, cell, replace(cell, status="accepted"))])
+
+
+def test_untouched_images_are_segmented_as_predictions_and_a_bad_file_is_named(many, project_dock, wait, folder):
+    (folder / "field 2.tif").write_bytes(b"II*\0 damaged since")
+    many.start(UNTOUCHED, SETTINGS, with_corrected=False)
+    wait()
+    state = many.state(with_corrected=False)
+    assert statuses(project_dock)[:5] == ["predicted", "predicted", "untouched", "predicted", "predicted"]
+    assert state.message.startswith("Done: ")
+    assert "in 4 of 5 images" in state.message
+    (why,) = state.details
+    assert "field 2.tif" in why
+    assert not (folder / RUN_NAME).exists()
+    assert count(many, UNTOUCHED) == (1, 0)
+
+
+def test_progress_is_of_each_image_and_of_all(many, wait, engine):
+    seen = []
+    many.runner.advanced.connect(lambda progress: seen.append((progress.part, progress.message)))
+    many.start(UNTOUCHED, SETTINGS, with_corrected=False)
+    wait()
+    assert [part for part, _ in seen] == sorted(part for part, _ in seen)
+    assert any("field 3.tif (4 of 5): " in message for _, message in seen)
+
+
+def test_images_with_corrected_cells_are_left_alone_unless_asked(many, project_dock, wait):
+    many.start(EVERY, SETTINGS, with_corrected=False)
+    wait()
+    project = project_dock.project
+    accept_one(project, 1)
+    assert count(many, EVERY) == (USABLE - 1, 1)
+    assert count(many, EVERY, with_corrected=True) == (USABLE, 0)
+    n = len(project.result(1))
+    many.start(EVERY, SETTINGS, with_corrected=True)
+    wait()
+    assert "in 5 of 5 images" in many.state(with_corrected=True).message
+    assert [cell.status for cell in project.result(1)].count("accepted") == 1
+    assert len(project.result(1)) == n
+
+
+def test_the_selected_images_are_those_of_the_list(many, project_dock, wait):
+    assert many.state(with_corrected=False).counts[SELECTED][0] <= 1
+    project_dock.images.item(1).setSelected(True)
+    project_dock.images.item(2).setSelected(True)
+    assert set(many.selected) >= {2, 3}
+    many.start(SELECTED, SETTINGS, with_corrected=False)
+    wait()
+    assert statuses(project_dock)[1:4] == ["predicted", "predicted", "untouched"]
+
+
+def stop_after_two(many, project_dock, engine, qtbot, wait):
+    """Cancel while the third image is segmented."""
+    many.start(UNTOUCHED, SETTINGS, with_corrected=False)
+    qtbot.waitUntil(lambda: statuses(project_dock)[:2] == ["predicted"] * 2, timeout=60_000)
+    engine.gate.clear()
+    many.cancel()
+    engine.gate.set()
+    wait()
+
+
+def test_what_is_done_stays_after_a_cancel_and_going_on_does_the_rest(many, project_dock, engine, qtbot, wait, folder):
+    stop_after_two(many, project_dock, engine, qtbot, wait)
+    state = many.state(with_corrected=False)
+    done = statuses(project_dock)[:5].count("predicted")
+    assert state.message.startswith("Cancelled: ")
+    assert done >= 2
+    assert state.left == USABLE - done
+    many.go_on()
+    wait()
+    assert statuses(project_dock)[:5] == ["predicted"] * 5
+    assert many.state(with_corrected=False).left == 0
+    assert not (folder / RUN_NAME).exists()
+
+
+def test_a_killed_run_goes_on_when_the_project_is_opened_again(many, project_dock, wait, folder):
+    names = [image.file_name for image in project_dock.project.images if not image.problem]
+    project_dock.session.close()
+    command = {"settings": SETTINGS.model_dump(mode="json", exclude_unset=True), "images": names}
+    lines = [{"command": command, "planned": []}, {"key": names[0], "value": {"cells": 3}}]
+    killed = "".join(json.dumps(line) + "\n" for line in lines) + '{"key": "fiel'
+    (folder / RUN_NAME).write_text(killed)
+    project_dock.open(folder)
+    assert many.state(with_corrected=False).left == USABLE - 1
+    many.go_on()
+    wait()
+    assert statuses(project_dock)[:5] == ["untouched"] + ["predicted"] * 4  # the first one counted as done
+
+
+def test_an_image_that_was_corrected_meanwhile_is_left_alone(many, project_dock, engine, qtbot, wait):
+    project = project_dock.project
+    engine.gate.clear()
+    many.start(UNTOUCHED, SETTINGS, with_corrected=False)
+    assert engine.entered.wait(30)
+    project.set_status(1, "in work")
+    engine.gate.set()
+    wait()
+    assert len(project.result(1)) == 0
+    assert "you corrected it meanwhile" in many.state(with_corrected=False).details[0]
+
+
+def test_predictions_are_in_the_project_after_a_crash(many, project_dock, wait, folder):
+    many.start(UNTOUCHED, SETTINGS, with_corrected=False)
+    wait()
+    n = len(project_dock.project.result(1))
+    project_dock.project._lock.release()  # what the end of a killed process does
+    with Project.open(folder) as again:
+        assert len(again.result(1)) == n > 0
+        assert again.status(1) == "predicted"
+
+
+def test_predictions_are_cleared_as_one_edit_of_each_image_and_come_back(many, project_dock, wait):
+    many.start(UNTOUCHED, SETTINGS, with_corrected=False)
+    wait()
+    project = project_dock.project
+    accept_one(project, 2)
+    before = [len(project.result(id)) for id in (1, 2)]
+    many.clear(NOT_REVIEWED)
+    assert [len(project.result(id)) for id in (1, 2)] == [0, 1]
+    assert statuses(project_dock)[:2] == ["untouched", "in work"]
+    for id in (1, 2):
+        assert project.history(id).undo() is not None
+    assert [len(project.result(id)) for id in (1, 2)] == before
+    assert statuses(project_dock)[:2] == ["predicted", "in work"]
+
+
+def test_a_closed_project_stops_its_run(many, project_dock, engine, qtbot, wait):
+    engine.gate.clear()
+    many.start(UNTOUCHED, SETTINGS, with_corrected=False)
+    assert engine.entered.wait(30)
+    project_dock.session.close()
+    engine.gate.set()
+    wait()
+    assert many.state(with_corrected=False).project == ""
