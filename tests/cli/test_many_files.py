@@ -16,6 +16,7 @@ from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.formats.files import read_files
 from napari_centermask.io.lock import lock_for_run
 from napari_centermask.models.store import zoo
+from napari_centermask.pipeline import image_file
 
 pytestmark = pytest.mark.usefixtures("network")
 
@@ -39,7 +40,8 @@ def failing(monkeypatch):
             raise errors[path.name]
         return real(path, **options)
 
-    monkeypatch.setattr(images_module, "read_image", read_image)
+    for module in (images_module, image_file):
+        monkeypatch.setattr(module, "read_image", read_image)
     return errors, read
 
 

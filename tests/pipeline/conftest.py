@@ -36,6 +36,7 @@ def make_card(channels=1, diameter=40.0, **fields):
         "bears_missing": False,
         "diameters": {},
         "levels": (),
+        "images": (),
     }
     return SimpleNamespace(**(defaults | fields))
 

@@ -42,6 +42,8 @@ def image_kind(plane: Array, *, is_rgb: bool) -> Kind | None:
     is_rgb
         Whether its three channels are the colours of a camera, not stains.
     """
+    if not min(plane.shape):
+        return None
     height, width = plane.shape[-2:]
     step = max(1, -(-max(height, width) // _SIDE))
     part = _numbers(plane, is_rgb, slice(None, None, step), slice(None, None, step))

@@ -42,7 +42,9 @@ def test_an_absolute_place_is_found(image, tmp_path):
     assert place_of({KEY: {"image": image.as_posix()}}, tmp_path / "cells.json") == image
 
 
-@pytest.mark.parametrize("place", ["", 7, None, "gone.png", "//server/a.png", "\\\\server\\a.png", "data/a.txt", "a\0.png"])
+@pytest.mark.parametrize(
+    "place", ["", 7, None, "gone.png", "//server/a.png", "\\\\server\\a.png", "data/a.txt", "a\0.png"]
+)
 def test_what_is_no_image_that_is_there_is_not_taken(image, tmp_path, place):
     image.with_suffix(".txt").touch()
     assert place_of({KEY: {"image": place}}, tmp_path / "cells.json") is None

@@ -42,7 +42,8 @@ class BackgroundBox(QWidget):
         layout.setSpacing(4)
         layout.addWidget(row(label("Order"), self.order, stretch=1))
         layout.addWidget(self.ranking)
-        layout.addWidget(row(self.wanted, self.models, stretch=1))
+        layout.addWidget(row(label("Model"), self.models, stretch=1))
+        layout.addWidget(self.wanted)
         layout.addWidget(self.status)
 
 

@@ -195,7 +195,8 @@ class SegmentAll:
         self._run.begin()
         self._project, self._settings = project, settings
         self._with_corrected = bool(command.get("with_corrected"))
-        self._began, self._part, self._why = time.monotonic(), 0.0, {}
+        self._began, self._part = time.monotonic(), 0.0
+        self._why = {i.id: i.problem for i in self._session.images if i.problem}
         self._n_images, self._n_cells, self._n_wanted = 0, 0, len(images)
         self._message = f"Starting with {counted(len(images), 'image')}."
         wanted = [(i.id, i.path) for i in images]

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from napari.layers import Image
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QSignalBlocker, QSize
+from qtpy.QtCore import QSignalBlocker, QSize, QTimer
 from qtpy.QtWidgets import QDockWidget
 
 from napari_centermask.core.errors import BadImage, UserError
@@ -129,6 +129,7 @@ class SegmentDock(Dock):
         add(runner.ended, self._on_ended)
         add(self.session.run.reported, self._on_reported)
         add(self.session.changed, self._on_result_changed)
+        add(self.session.settled, self._on_result_changed)
         add(self.in_use.changed, self.model.models.choose)
 
     @property
@@ -307,8 +308,8 @@ class SegmentDock(Dock):
         """Open the dock of projects behind this one."""
         own = self.parent()
         self._viewer.window.add_plugin_dock_widget("napari-centermask", "CenterMask: Project")
-        if isinstance(own, QDockWidget):
-            own.raise_()
+        if isinstance(own, QDockWidget):  # after the new dock has come to the front when it was first shown
+            QTimer.singleShot(0, own.raise_)
 
     def _forget_doubt(self) -> None:
         source, shown = self.source, self.session.shown(self.source)
