@@ -54,8 +54,7 @@ def test_untouched_images_are_segmented_as_predictions_and_a_bad_file_is_named(m
     assert statuses(project_dock)[:5] == ["predicted", "predicted", "untouched", "predicted", "predicted"]
     assert state.message.startswith("Done: ")
     assert "in 4 of 5 images" in state.message
-    (why,) = state.details
-    assert "field 2.tif" in why
+    assert [any(f"field {n}.tif" in why for why in state.details) for n in range(6)] == [n in (2, 5) for n in range(6)]
     assert not (folder / RUN_NAME).exists()
     assert count(many, UNTOUCHED) == (1, 0)
 
@@ -141,7 +140,7 @@ def test_an_image_that_was_corrected_meanwhile_is_left_alone(many, project_dock,
     engine.gate.set()
     wait()
     assert len(project.result(1)) == 0
-    assert "you corrected it meanwhile" in many.state(with_corrected=False).details[0]
+    assert "field 0.tif: you corrected it meanwhile, so it was left alone." in many.state(with_corrected=False).details
 
 
 def test_predictions_are_in_the_project_after_a_crash(many, project_dock, wait, folder):
@@ -177,3 +176,34 @@ def test_a_closed_project_stops_its_run(many, project_dock, engine, qtbot, wait)
     engine.gate.set()
     wait()
     assert many.state(with_corrected=False).project == ""
+
+
+def test_a_stopped_run_does_not_go_on_with_a_model_that_was_trained_again(many, project_dock, folder, monkeypatch):
+    names = [image.file_name for image in project_dock.project.images if not image.problem]
+    command = {
+        "settings": SETTINGS.model_dump(mode="json", exclude_unset=True),
+        "images": names,
+        "model": [["a", [1, 1]]],
+    }
+    (folder / RUN_NAME).write_text(json.dumps({"command": command, "planned": []}) + "\n")
+    assert many.state(with_corrected=False).left == 0
+
+
+def test_the_dock_segments_a_folder_and_shows_what_comes(dock, viewer, project_dock, folder, qtbot):
+    """The whole way of the button: the folder becomes a project, its images are segmented, the list follows."""
+    dock._open_project = lambda: None  # it is open
+    dock.model.diameter.setValue(20)
+    dock.image.channels.set_value([0])
+    dock.many.segment_folder(folder)
+    many = project_dock.session.segment_all
+    qtbot.waitUntil(lambda: not many.runner.is_running, timeout=60_000)
+    assert statuses(project_dock)[:4] == ["predicted"] * 4
+    box = dock.many.box
+    assert not box.project.isHidden()
+    assert "field 5.tif" in box.status.toolTip()
+    dock.image.layers.layer = project_dock.session.layer
+    qtbot.waitUntil(lambda: dock.cells.count.text().startswith("<b>3</b>"), timeout=30_000)
+    assert dock.cells.clear.isEnabled()
+    dock.cells.clear.click()
+    assert project_dock.project.status(project_dock.session.current) == "untouched"
+    qtbot.waitUntil(lambda: dock.cells.count.text().startswith("<b>0</b>"), timeout=30_000)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cell_files import PLUGIN, overlapping, save_image
-from PIL import Image
 
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_place import with_place
@@ -19,6 +18,10 @@ BOTH = ["field", "field cells", "field outlines"]
 
 def names(viewer):
     return [layer.name for layer in viewer.layers]
+
+
+def open_image(viewer, name="field", shape=(40, 50)):
+    return viewer.add_image(np.zeros(shape, np.uint8), name=name).__wrapped__
 
 
 def session(viewer):
@@ -42,9 +45,7 @@ def test_an_image_that_is_opened_later_gets_its_waiting_cells_and_that_is_said(v
     viewer.open(tmp_path / "cells.json", plugin=PLUGIN)
     assert names(viewer) == ["field cells", "field outlines", "other cells", "other outlines"]
     assert "field.png, other.png not found" in notices()[-1]
-    (tmp_path / "elsewhere").mkdir()
-    save_image(tmp_path / "elsewhere")
-    viewer.open(tmp_path / "elsewhere" / "field.png", plugin="napari")
+    open_image(viewer)
     qtbot.waitUntil(lambda: session(viewer).result(viewer.layers["field"].__wrapped__) is not None, timeout=60_000)
     assert sorted(names(viewer)) == sorted([*BOTH, "other cells", "other outlines"])
     assert notices()[-1] == "'field' is shown with its 2 cells from cells.json."
@@ -55,21 +56,17 @@ def test_an_image_that_is_opened_later_gets_its_waiting_cells_and_that_is_said(v
 def test_another_image_leaves_the_cells_waiting(viewer, tmp_path, qtbot, name, shape):
     FORMATS["coco"].write(tmp_path / "cells.json", [overlapping()])
     viewer.open(tmp_path / "cells.json", plugin=PLUGIN)
-    viewer.add_image(np.zeros(shape, np.uint8), name=name)
-    Image.fromarray(np.zeros((40, 50), np.uint8)).save(tmp_path / "field.png")
-    viewer.open(tmp_path / "field.png", plugin="napari")  # the one of the cells, opened last
-    qtbot.waitUntil(lambda: len(session(viewer)._shown) == 1, timeout=60_000)
-    (source,) = session(viewer)._shown
-    assert source.source.path
-    assert source.source.path.endswith("field.png")
+    other = open_image(viewer, name, shape)
+    right = open_image(viewer, "field.png")
+    qtbot.waitUntil(lambda: session(viewer).result(right) is not None, timeout=60_000)
+    assert session(viewer).result(other) is None
 
 
 def test_an_image_that_already_has_cells_keeps_them(viewer, tmp_path):
-    save_image(tmp_path)
-    viewer.open(tmp_path / "field.png", plugin="napari")
+    image = open_image(viewer)
     FORMATS["coco"].write(tmp_path / "cells.json", [overlapping()])
     viewer.open(tmp_path / "cells.json", plugin=PLUGIN)  # joined to the open image
-    first = session(viewer).result(viewer.layers["field"].__wrapped__)
+    first = session(viewer).result(image)
     assert first is not None
     viewer.open(tmp_path / "cells.json", plugin=PLUGIN)
-    assert session(viewer).result(viewer.layers["field"].__wrapped__) is first
+    assert session(viewer).result(image) is first

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_centermask.core.counted import counted
-from napari_centermask.core.errors import UserError
+from napari_centermask.core.errors import BadModel, UserError
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.core.predictions import clear_predictions
-from napari_centermask.io.run_file import RunFile, unfinished
+from napari_centermask.io.run_file import RunFile, stamp, unfinished
+from napari_centermask.models.store.zoo import find_model
 from napari_centermask.pipeline.image_file import FileCells
 from napari_centermask.pipeline.progress import Progress, scaled_to
 from napari_centermask.settings import SegmentSettings
@@ -77,6 +78,14 @@ def segment_images(
             left_out.add(id, done.message, path.name)
         yield Segmented(id, done if isinstance(done, FileCells) else None, left_out.why.get(id, ""))
     return True
+
+
+def _stamps(settings: SegmentSettings) -> list[list[Any]]:
+    """The files of the model with their sizes and times; none if it is missing, which loading it says."""
+    try:
+        return [[path.name, stamp(path)] for path in find_model(settings.model).paths]
+    except BadModel:
+        return []
 
 
 class SegmentAll:
@@ -165,7 +174,11 @@ class SegmentAll:
             If a run is in progress.
         """
         images, _ = self.images(choice, with_corrected=with_corrected)
-        command = {"settings": settings.model_dump(mode="json", exclude_unset=True), "with_corrected": with_corrected}
+        command = {
+            "settings": settings.model_dump(mode="json", exclude_unset=True),
+            "with_corrected": with_corrected,
+            "model": _stamps(settings),
+        }
         self._begin(images, settings, command | {"images": [i.file_name for i in images]})
 
     def _left(self) -> tuple[list[ProjectImage], dict[str, Any]]:
@@ -175,6 +188,9 @@ class SegmentAll:
         if stopped is None:
             return [], {}
         command, done = stopped
+        settings = SegmentSettings.model_validate(command.get("settings", {}))
+        if command.get("model", _stamps(settings)) != _stamps(settings):
+            return [], {}  # trained again under its name: its cells are not those of the images that are done
         may = () if command.get("with_corrected") else _CORRECTED
         wanted = set(command.get("images", ())) - done
         usable = [i for i in self._session.images if not i.problem and i.status not in may]

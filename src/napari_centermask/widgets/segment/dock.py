@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from napari.layers import Image
 from napari.utils.notifications import show_info
@@ -85,7 +84,7 @@ class SegmentDock(Dock):
         self.illumination = Illumination(self._viewer, lambda: (self.source, self._planes_or_none()))
         self.advanced = AdvancedBox()
         self.doubt, self.looks = DoubtBar(), ImageLooks()
-        self._put_away = WeakKeyDictionary[Image, set[str]]()
+        self._put_away = set[tuple[str, str | None]]()  # models, and the kinds of images for which they are used anyway
         stack(
             self,
             (
@@ -315,8 +314,7 @@ class SegmentDock(Dock):
         source, shown = self.source, self.session.shown(self.source)
         if shown is not None:
             shown.misfit = ""
-        if source is not None:
-            self._put_away.setdefault(source, set()).add(self.model.models.currentText())
+        self._put_away.add((self.model.models.currentText(), self.looks.kind(source)))
         self._refresh()
 
     def state(self) -> DockState:
@@ -351,7 +349,7 @@ class SegmentDock(Dock):
         card = models.card
         if card is None or source is None:
             return "", ""
-        kind, is_put_away = self.looks.kind(source), card.name in self._put_away.get(source, ())
+        kind, is_put_away = self.looks.kind(source), (card.name, kind) in self._put_away
         other = proposed(card, kind, models.cards) or (
             "" if unsuited(card, kind) else other_model(card.name, models.categories)
         )
