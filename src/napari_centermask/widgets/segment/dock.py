@@ -11,10 +11,8 @@ from qtpy.QtCore import QSignalBlocker, QSize, QTimer
 from qtpy.QtWidgets import QDockWidget
 
 from napari_centermask.core.errors import BadImage, UserError
-from napari_centermask.core.misfit import other_model
 from napari_centermask.pipeline import Plane, with_card_defaults
 from napari_centermask.pipeline.channels import missing_channels
-from napari_centermask.pipeline.suitability import proposed, suited, unsuited
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.parts.layout import WIDTH, stack
 from napari_centermask.widgets.parts.pickers import LayerCombo, show_control
@@ -23,11 +21,11 @@ from napari_centermask.widgets.segment.controls import ALL, PLANE, DockState, co
 from napari_centermask.widgets.segment.doubt_bar import DoubtBar
 from napari_centermask.widgets.segment.illumination import Illumination
 from napari_centermask.widgets.segment.layers import DiameterCircle, show_classes
-from napari_centermask.widgets.segment.look import ImageLooks
 from napari_centermask.widgets.segment.many import ManySlot
 from napari_centermask.widgets.segment.many_box import ManyPart
 from napari_centermask.widgets.segment.result_part import ResultPart
 from napari_centermask.widgets.segment.scope import chosen_planes, draw_region, scopes
+from napari_centermask.widgets.segment.suitability import Suitability
 from napari_centermask.widgets.segment.view import AdvancedBox, ImageBox, ModelBox
 from napari_centermask.widgets.segment.way_to_own_model import open_fine_tuning
 from napari_centermask.widgets.viewer.dock import Dock
@@ -83,8 +81,7 @@ class SegmentDock(Dock):
         )
         self.illumination = Illumination(self._viewer, lambda: (self.source, self._planes_or_none()))
         self.advanced = AdvancedBox()
-        self.doubt, self.looks = DoubtBar(), ImageLooks()
-        self._put_away = set[tuple[str, str | None]]()  # models, and the kinds of images for which they are used anyway
+        self.doubt, self.suitability = DoubtBar(), Suitability(self.model.models)
         stack(
             self,
             (
@@ -109,7 +106,7 @@ class SegmentDock(Dock):
         add(self.image.layers.look_changed, self._refresh)
         add(self.image.axis.currentIndexChanged, self._on_axis_picked)
         add(self.image.channels.picked, self._look)
-        add(self.looks.changed, self._on_looked)
+        add(self.suitability.looks.changed, self._on_looked)
         add(self.image.scope.currentIndexChanged, self._refresh)
         add(self.image.draw.clicked, lambda: draw_region(self._viewer, self.source))
         add(self.model.models.currentIndexChanged, self._on_model_picked)
@@ -217,7 +214,7 @@ class SegmentDock(Dock):
 
     def _look(self) -> None:
         """Look at what kind of image this is, and update the buttons."""
-        self.looks.look(self.source, self._planes_or_none(), self.image.channels.value())
+        self.suitability.looks.look(self.source, self._planes_or_none(), self.image.channels.value())
         self._refresh()
 
     def _on_looked(self, source: Image) -> None:
@@ -311,16 +308,16 @@ class SegmentDock(Dock):
             QTimer.singleShot(0, own.raise_)
 
     def _forget_doubt(self) -> None:
-        source, shown = self.source, self.session.shown(self.source)
+        shown = self.session.shown(self.source)
         if shown is not None:
             shown.misfit = ""
-        self._put_away.add((self.model.models.currentText(), self.looks.kind(source)))
+        self.suitability.put_away(self.source)
         self._refresh()
 
     def state(self) -> DockState:
         """The state that the buttons depend on."""
         shown, active = self.session.shown(self.source), self._viewer.layers.selection.active
-        problem, unsuitable, other = "", *self._suitability()
+        problem = ""
         try:
             self.planes()
         except BadImage as error:
@@ -339,21 +336,9 @@ class SegmentDock(Dock):
             has_predictions=self.result.has_predictions,
             model="" if shown is None or shown.settings is None else shown.settings.model,
             misfit="" if shown is None else shown.misfit,
-            unsuited=unsuitable,
-            other_model=other,
+            unsuited=self.suitability.doubt(self.source),
+            other_model=self.suitability.other_model(self.source),
         )
-
-    def _suitability(self) -> tuple[str, str]:
-        """That the chosen model was trained on other kinds of images, empty if it was not, and another model to try."""
-        models, source = self.model.models, self.source
-        card = models.card
-        if card is None or source is None:
-            return "", ""
-        kind, is_put_away = self.looks.kind(source), (card.name, kind) in self._put_away
-        other = proposed(card, kind, models.cards) or (
-            "" if unsuited(card, kind) else other_model(card.name, models.categories)
-        )
-        return "" if is_put_away else unsuited(card, kind), other
 
     def _refresh(self) -> None:
         """Update the buttons; the tooltips of disabled ones say why."""
@@ -369,8 +354,7 @@ class SegmentDock(Dock):
         ):
             show_control(button, control)
         self.image.show_unseen(shown.note)
-        card = self.model.models.card
-        self.model.show_fit("" if card is None else suited(card, self.looks.kind(self.source)))
+        self.model.show_fit(self.suitability.fit(self.source))
         self.doubt.show_doubt(shown.doubt, other_model=state.other_model)
         self.image.draw.setVisible(shown.shows_draw)
         self.cells.show_controls(shown)
