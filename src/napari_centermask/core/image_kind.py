@@ -61,7 +61,7 @@ def image_kind(plane: Array, *, is_rgb: bool) -> Kind | None:
         return None
     tail = float((high - middle) / max(middle - low, (high - low) / 100))
     if tail >= _BRIGHT_TAIL:
-        has_halos = tail < _SURE_TAIL and _dark_lines((near - low) / (high - low)) > _DARK_LINES
+        has_halos = tail < _SURE_TAIL and _dark_lines((grey - low) / (high - low)) > _DARK_LINES
         return "transmitted" if has_halos else "fluorescence"
     return "stained" if is_rgb and _colour(part) > _COLOURED else "transmitted"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from project_cells import statuses
@@ -93,23 +94,27 @@ def test_the_selected_images_are_those_of_the_list(many, project_dock, wait):
     assert statuses(project_dock)[1:4] == ["predicted", "predicted", "untouched"]
 
 
-def stop_after_two(many, project_dock, engine, qtbot, wait):
-    """Cancel while the third image is segmented."""
-    many.start(UNTOUCHED, SETTINGS, with_corrected=False)
-    qtbot.waitUntil(lambda: statuses(project_dock)[:2] == ["predicted"] * 2, timeout=60_000)
-    engine.gate.clear()
-    many.cancel()
-    engine.gate.set()
-    wait()
+class Gate(threading.Semaphore):
+    """Lets the engine through for some tiles; `set` opens it."""
+
+    def wait(self, timeout):
+        return self.acquire(timeout=timeout)
+
+    def set(self):
+        self.release(1000)
 
 
 def test_what_is_done_stays_after_a_cancel_and_going_on_does_the_rest(many, project_dock, engine, qtbot, wait, folder):
-    stop_after_two(many, project_dock, engine, qtbot, wait)
+    engine.gate = Gate(2)  # each of the first images has one tile
+    many.start(UNTOUCHED, SETTINGS, with_corrected=False)
+    qtbot.waitUntil(lambda: statuses(project_dock)[:2] == ["predicted"] * 2, timeout=60_000)
+    many.cancel()
+    engine.gate.set()
+    wait()
     state = many.state(with_corrected=False)
-    done = statuses(project_dock)[:5].count("predicted")
+    assert statuses(project_dock)[:5] == ["predicted"] * 2 + ["untouched"] * 3
     assert state.message.startswith("Cancelled: ")
-    assert done >= 2
-    assert state.left == USABLE - done
+    assert state.left == USABLE - 2
     many.go_on()
     wait()
     assert statuses(project_dock)[:5] == ["predicted"] * 5
