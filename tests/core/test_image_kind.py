@@ -65,15 +65,22 @@ def test_nothing_is_claimed_of_a_blank_field_or_of_noise():
     assert image_kind(np.full((1, 64, 64), np.nan, np.float32), is_rgb=False) is None
 
 
-def test_little_of_a_large_image_is_read():
-    class Watched:
-        shape, dtype, read = (1, 4000, 4000), np.dtype(np.float32), 0
+class Watched:
+    """A large image that counts the pixels that are read."""
 
-        def __getitem__(self, index):
-            part = np.tile(noisy(one, 10), (14, 14))[None, :4000, :4000][index]
-            self.read += part.size
-            return part
+    def __init__(self, side):
+        self.shape, self.dtype, self.read, self.strides = (1, side, side), np.dtype(np.float32), 0, set()
 
-    one, image = blobs() * 3000 + 120, Watched()
-    assert image_kind(image, is_rgb=False) == "fluorescence"
-    assert image.read < 600_000
+    def __getitem__(self, index):
+        one = fluorescence()
+        rows, columns = (np.arange(*part.indices(self.shape[1])) % 300 for part in index[1:])
+        self.read += len(rows) * len(columns)
+        self.strides.add(index[1].step)
+        return one[None, rows][:, :, columns]
+
+
+def test_little_of_a_large_image_is_read_and_of_a_huge_one_only_the_middle():
+    large, huge = Watched(4000), Watched(50_000)
+    assert image_kind(large, is_rgb=False) == image_kind(huge, is_rgb=False) == "fluorescence"
+    assert large.read < 600_000 > huge.read
+    assert (large.strides, huge.strides) == ({8, None}, {None})

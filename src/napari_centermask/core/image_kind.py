@@ -21,6 +21,7 @@ WORDS: dict[Kind, str] = {
 
 # Chosen on train and val of the sets in docs/benchmarks.md ("The look at an image"), which has the shares that are recognised.
 _SIDE = 512  # pixels of the longer side that are looked at
+_WHOLE = 1 << 26  # pixels; of larger images only the middle is read: a choice
 _COLOURED = 0.03  # of the brightest, the difference of the colours in half of the pixels: H&E has 0.035 and more
 _BRIGHT_TAIL = (
     3.5  # times as far above the median as below it: 3.6 and more in fluorescence, at most 3.4 in transmitted light
@@ -44,26 +45,34 @@ def image_kind(plane: Array, *, is_rgb: bool) -> Kind | None:
     """
     if not min(plane.shape):
         return None
-    height, width = plane.shape[-2:]
-    step = max(1, -(-max(height, width) // _SIDE))
-    part = _numbers(plane, is_rgb, slice(None, None, step), slice(None, None, step))
+    part = _numbers(plane, is_rgb, *_window(plane.shape))
     grey = part.mean(axis=0)
     low, middle, high = np.percentile(grey, (1, 50, 99))
     if not high > low:
         return None
-    y, x = (height - _SIDE) // 2, (width - _SIDE) // 2  # fine structures are lost between the pixels of a stride
-    near = (
-        grey
-        if step == 1
-        else _numbers(plane, is_rgb, slice(max(y, 0), y + _SIDE), slice(max(x, 0), x + _SIDE)).mean(axis=0)
-    )
-    if _is_noise(np.clip(near, low, high)) and (step == 1 or _is_noise(np.clip(grey, low, high))):
+    near = _numbers(plane, is_rgb, *_middle(plane.shape)).mean(
+        axis=0
+    )  # fine structures are lost between strided pixels
+    if all(_is_noise(np.clip(seen, low, high)) for seen in (near, grey)):
         return None
     tail = float((high - middle) / max(middle - low, (high - low) / 100))
     if tail >= _BRIGHT_TAIL:
         has_halos = tail < _SURE_TAIL and _dark_lines((grey - low) / (high - low)) > _DARK_LINES
         return "transmitted" if has_halos else "fluorescence"
     return "stained" if is_rgb and _colour(part) > _COLOURED else "transmitted"
+
+
+def _window(shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns with a stride; of an image that would take long to read, those of its middle."""
+    height, width = shape[-2:]
+    step = slice(None, None, max(1, -(-max(height, width) // _SIDE)))
+    return (step, step) if height * width <= _WHOLE else _middle(shape)
+
+
+def _middle(shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of the middle at full resolution."""
+    y, x = (max(0, (n - _SIDE) // 2) for n in shape[-2:])
+    return slice(y, y + _SIDE), slice(x, x + _SIDE)
 
 
 def _numbers(plane: Array, is_rgb: bool, rows: slice, columns: slice) -> np.ndarray:

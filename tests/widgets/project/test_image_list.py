@@ -23,6 +23,20 @@ def test_the_list_takes_no_focus_and_clicks_pick(project_dock, folder, qtbot):
     assert project_dock.images.focusPolicy() == Qt.FocusPolicy.NoFocus
 
 
+def test_ctrl_selects_more_images_and_leaves_the_current_one_in_view(project_dock, folder):
+    project_dock.open(folder)
+    project_dock.show()
+    images = project_dock.images
+    for row, key in ((0, Qt.KeyboardModifier.NoModifier), (2, Qt.KeyboardModifier.ControlModifier)):
+        at = images.visualItemRect(images.item(row)).center()
+        QTest.mouseClick(images.viewport(), Qt.MouseButton.LeftButton, key, at)
+    chosen = {ids(project_dock)[f"field {n}.tif"] for n in (0, 2)}
+    assert set(images.selected()) == set(project_dock.session.segment_all.selected) == chosen
+    assert project_dock.session.current == ids(project_dock)["field 0.tif"]
+    project_dock.session.save()
+    assert set(images.selected()) == chosen
+
+
 def test_pictures_are_small_and_stretched():
     ramp = np.linspace(100, 4000, 300 * 200).reshape(1, 300, 200).astype(np.uint16)
     picture = small(ramp)

@@ -112,7 +112,7 @@ class ImageList(QListWidget):
         return tuple(item.data(_ID) for item in self.selectedItems())
 
     def _on_clicked(self, item: QListWidgetItem) -> None:
-        if len(self.selectedItems()) == 1:  # with Ctrl or Shift, images are selected, and the current one stays in view
+        if len(self.selectedItems()) <= 1:  # with Ctrl or Shift, images are selected, and the current one stays in view
             self.picked.emit(item.data(_ID))
 
     def menu(self, id: int) -> QMenu:
@@ -127,7 +127,8 @@ class ImageList(QListWidget):
             self.menu(item.data(_ID)).exec(self.viewport().mapToGlobal(at))
 
     def set_images(self, images: Sequence[ProjectImage]) -> None:
-        """List these images; the thumbnails of those listed before stay."""
+        """List these images; the thumbnails of those listed before stay, and several that are selected."""
+        selected = self.selected()
         pictures = {id: item.data(_PICTURE) for id, item in self._items.items()}
         self.clear()
         self._items = {}
@@ -138,6 +139,7 @@ class ImageList(QListWidget):
             self.addItem(item)
             self._items[image.id] = item
             self.update_image(image)
+            item.setSelected(len(selected) > 1 and image.id in selected)
 
     def update_image(self, image: ProjectImage) -> None:
         """Update an image's status."""
