@@ -28,7 +28,7 @@ from napari_centermask.widgets.segment.scope import chosen_planes, draw_region, 
 from napari_centermask.widgets.segment.suitability import Suitability
 from napari_centermask.widgets.segment.view import AdvancedBox, ImageBox, ModelBox
 from napari_centermask.widgets.segment.way_to_own_model import open_fine_tuning
-from napari_centermask.widgets.viewer.dock import Dock
+from napari_centermask.widgets.viewer.dock import Dock, open_dock
 from napari_centermask.widgets.viewer.planes import ImagePlanes, axes_note, channel_names, guess_channel_axis
 from napari_centermask.widgets.viewer.save_button import SaveButton
 from napari_centermask.widgets.viewer.sight import bring_into_view, why_unseen
@@ -303,7 +303,7 @@ class SegmentDock(Dock):
     def _open_project(self) -> None:
         """Open the dock of projects behind this one."""
         own = self.parent()
-        self._viewer.window.add_plugin_dock_widget("napari-centermask", "CenterMask: Project")
+        open_dock(self._viewer, "Project")
         if isinstance(own, QDockWidget):  # after the new dock has come to the front when it was first shown
             QTimer.singleShot(0, own.raise_)
 
