@@ -94,6 +94,14 @@ def hints(monkeypatch):
 
 
 @pytest.fixture
+def qtbot(qtbot):
+    """pytest-qt's, which waits 30 s for a condition: on a machine with much to do, 5 s are not enough."""
+    wait = qtbot.waitUntil
+    qtbot.waitUntil = lambda condition, *, timeout=30_000: wait(condition, timeout=timeout)
+    return qtbot
+
+
+@pytest.fixture
 def card() -> ModelCard:
     return make_card()
 

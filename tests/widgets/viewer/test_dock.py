@@ -37,8 +37,7 @@ def test_a_dock_that_is_deleted_leaves_nothing_behind(viewer, qtbot):
     before = listeners(viewer)
     dock = CorrectDock(viewer)
     assert listeners(viewer) != before
-    with qtbot.waitSignal(dock.destroyed):
-        dock.deleteLater()
+    dock.deleteLater()
     qtbot.waitUntil(lambda: listeners(viewer) == before, timeout=5000)
 
 
@@ -112,10 +111,12 @@ def test_a_dock_on_another_side_or_in_a_separate_window_is_left_there(window):
 def test_a_dock_ends_when_a_person_closes_it(window, qtbot):
     frame = opened(window, "Segment")
     inner = frame.widget()
-    with qtbot.waitSignal(inner.destroyed):
-        inner.setParent(None)  # as napari does when its X is clicked
-        window.removeDockWidget(frame)
-        frame.deleteLater()
+    ended = []
+    inner.destroyed.connect(lambda: ended.append(True))
+    inner.setParent(None)  # as napari does when its X is clicked
+    window.removeDockWidget(frame)
+    frame.deleteLater()
+    qtbot.waitUntil(lambda: bool(ended))
 
 
 def test_a_dock_that_got_another_frame_lives_on(window, qtbot):
@@ -123,8 +124,10 @@ def test_a_dock_that_got_another_frame_lives_on(window, qtbot):
     inner = frame.widget()
     other = QDockWidget("Segment", window)
     other.setWidget(inner)
-    with qtbot.waitSignal(frame.destroyed):
-        frame.deleteLater()
+    ended = []
+    frame.destroyed.connect(lambda: ended.append(True))
+    frame.deleteLater()
+    qtbot.waitUntil(lambda: bool(ended))
     qtbot.wait(50)
     assert other.widget() is inner
 

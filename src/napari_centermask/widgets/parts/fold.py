@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qtpy.QtGui import QIcon
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QIcon, QPixmap
 from qtpy.QtWidgets import QWidget
 from superqt import QCollapsible
 
@@ -19,7 +20,10 @@ class Fold(QCollapsible):
     """
 
     def __init__(self, title: str) -> None:
-        super().__init__(f"▸  {title}", expandedIcon=QIcon(), collapsedIcon=QIcon())
+        nothing = QPixmap(1, 1)  # with PySide6, an empty icon counts as none, which superqt cannot take
+        nothing.fill(Qt.GlobalColor.transparent)
+        super().__init__(f"▸  {title}", expandedIcon=QIcon(nothing), collapsedIcon=QIcon(nothing))
+        self.toggleButton().setIconSize(QSize(0, 0))
         self.title = title
         self.setDuration(0)
         self.layout().setContentsMargins(0, 0, 0, 0)
