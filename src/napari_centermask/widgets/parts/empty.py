@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MethodType
+from weakref import WeakMethod
 
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QAbstractItemView, QLabel
@@ -18,12 +20,14 @@ class EmptyNote(QLabel):
     view
         A list, table or tree.
     text
-        What would fill it and how, or a function that says so; it is asked whenever the rows change.
+        What would fill it and how, or a method that says so; it is asked whenever the rows change. Neither the view nor the
+        object of the method is kept alive: widgets in a circle are freed by the garbage collector, in whatever thread that runs.
     """
 
     def __init__(self, view: QAbstractItemView, text: str | Callable[[], str]) -> None:
         super().__init__(view.viewport())
-        self._view, self._text = view, text
+        self._text: Callable[[], str | Callable[[], str] | None]
+        self._text = WeakMethod(text) if isinstance(text, MethodType) else lambda: text
         self.setObjectName("quiet")
         self.setWordWrap(True)
         self.setMargin(_MARGIN)
@@ -37,12 +41,14 @@ class EmptyNote(QLabel):
 
     def refresh(self, *_: object) -> None:
         """Show the text if the view is empty, and hide it if not."""
-        is_empty = not self._view.model().rowCount()
+        view = self.parentWidget().parentWidget()
+        text = self._text()
+        is_empty = isinstance(view, QAbstractItemView) and not view.model().rowCount()
         if is_empty:
-            self.setText(self._text if isinstance(self._text, str) else self._text())
+            self.setText(text if isinstance(text, str) else text() if text is not None else "")
         self.setVisible(is_empty)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Resize:
-            self.resize(self._view.viewport().size())
+            self.resize(self.parentWidget().size())
         return False

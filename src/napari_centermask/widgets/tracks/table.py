@@ -30,7 +30,7 @@ class TrackTable(QTableView):
         super().__init__()
         self.rows, self.missing = TrackRows(), ""
         self.setModel(self.rows)
-        EmptyNote(self, lambda: self.missing)
+        EmptyNote(self, self._what_is_missing)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setSelectionMode(QTableView.SelectionMode.NoSelection)
         self.setMinimumHeight(90)
@@ -38,6 +38,9 @@ class TrackTable(QTableView):
         self.verticalHeader().setDefaultSectionSize(22)
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.clicked.connect(lambda index: self.picked.emit(index.row()))
+
+    def _what_is_missing(self) -> str:
+        return self.missing
 
 
 class TrackRows(QAbstractTableModel):
