@@ -26,6 +26,11 @@ _LOW_STRIP = 32  # rows of a part where cells are dense
 _SCANNED = 8192  # cells, compared with what is shown in some milliseconds
 
 
+def category_rim(cell: Instance) -> int:
+    """The value of the cell's outline if outlines show categories."""
+    return min(cell.category, _MAX_CATEGORY)
+
+
 def stacked(instances: Iterable[Instance]) -> list[Instance]:
     """Instances from bottom to top: by order, then score; of equals, the smaller id is on top."""
     return sorted(instances, key=_height)
@@ -172,7 +177,7 @@ class Views:
     count
         (H, W) uint8, number of cells at the pixel.
     outlines
-        (H, W) uint8: the category on each cell's inner edge, hidden cells too; 200 on a hatching where cells overlap.
+        (H, W) uint8: the cell's `rim` on its inner edge, hidden cells too; 200 on a hatching where cells overlap.
     ids
         (slots,) int64, id of the cell in each slot, 0 for free slots. Slots are reused, ids never.
 
@@ -186,6 +191,8 @@ class Views:
         Whether overlaps are hatched.
     shows
         Which of the instances are shown, for instance `Result.shows`; all by default.
+    rim
+        The value of a cell's inner edge, from 1 to 199; by default its category.
     later
         Compose nothing yet: `steps` does.
     """
@@ -197,8 +204,10 @@ class Views:
         active: int | None = None,
         hatch: bool = True,
         shows: Callable[[Instance], bool] | None = None,
+        rim: Callable[[Instance], int] | None = None,
         later: bool = False,
     ) -> None:
+        self._rim = rim or category_rim
         self.top = np.zeros(instances.shape, np.uint16)
         self.count = np.zeros(instances.shape, np.uint8)
         self.outlines = np.zeros(instances.shape, np.uint8)
@@ -422,7 +431,7 @@ class Views:
             striped = (y + x + box[0] + box[1]) % _HATCH_STEP == 0
             outlines[y[striped], x[striped]] = HATCH
         for instance, inside, window in parts:
-            outlines[window][edges[instance.id][inside]] = min(instance.category, _MAX_CATEGORY)
+            outlines[window][edges[instance.id][inside]] = self._rim(instance)
         return len(parts)
 
 

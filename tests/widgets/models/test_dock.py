@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from installed_models import choose, described, names
+from napari.components import ViewerModel
+from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import QMessageBox
 
 from napari_centermask.models.store import registry
+from napari_centermask.widgets.models.dock import ModelsDock
+from napari_centermask.widgets.viewer.state import state_of
 
 
 def test_rename_archive_and_delete_are_undone_one_after_the_other(dock, done, home):
@@ -153,3 +157,25 @@ def test_shipped_models_cannot_be_changed(home, qtbot, dock, done):
     choose(dock, "first")
     assert not dock.list.delete.isEnabled()
     assert "part of the plugin" in dock.list.delete.toolTip()
+
+
+def test_it_opens_on_the_model_in_use_and_makes_another_one_the_one_in_use(home, qtbot):
+    viewer = ViewerModel()
+    in_use = state_of(viewer).in_use
+    in_use.choose("second")
+    dock = ModelsDock(viewer)
+    qtbot.addWidget(dock)
+    qtbot.waitUntil(lambda: len(dock.inventory.entries) == 2, timeout=30_000)
+    tree, use = dock.list.tree, dock.list.use
+    assert dock.list.chosen == "second"
+    assert not use.isEnabled()
+    choose(dock, "first")
+    use.click()
+    assert in_use.name == "first"
+    assert [tree.topLevelItem(i).text(0) for i in range(2) if tree.topLevelItem(i).font(0).bold()] == ["first"]
+    assert "in use already" in use.toolTip()
+    qtbot.waitUntil(lambda: not dock.looker.is_running, timeout=30_000)
+
+
+def test_a_comparison_starts_above_the_long_card(dock):
+    assert dock.comparing.start.mapTo(dock, QPoint()).y() < dock.card.mapTo(dock, QPoint()).y()

@@ -7,8 +7,8 @@ import pytest
 from napari_centermask.widgets.segment.controls import REGION, DockState, controls
 
 READY = DockState(image="cells", has_model=True)
-ALL = {"run", "cancel", "estimate", "circle", "draw", "classes", "colours", "outlines", "hatch"}
-LOOK = {"colours", "outlines", "hatch"}
+ALL = {"run", "cancel", "estimate", "circle", "draw", "classes", "colours", "outlines", "own_outlines", "hatch"}
+LOOK = {"colours", "outlines", "own_outlines", "hatch"}
 MODEL = {"run", "estimate", "classes"}
 
 

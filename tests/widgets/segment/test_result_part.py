@@ -37,3 +37,26 @@ def test_an_image_whose_cells_are_all_drawn_is_run_with_the_models_score(viewer,
         assert dock.session.result(layer).threshold == wanted
         assert dock.session.result(layer).n_visible() == 3
         assert len(dock.session.result(layer)) == 4
+
+
+def test_outlines_get_the_colours_of_the_cells_on_request(viewer, dock, run_to_end, discs):
+    viewer.add_image(discs(), name="discs")
+    run_to_end()
+    cells, outlines = viewer.layers["discs cells"], viewer.layers["discs outlines"]
+    box = dock.cells
+
+    def pairs():
+        """(id, value of the outline) where a cell's edge is seen."""
+        edge = outlines.data > 0
+        return set(zip(cells.data[edge].tolist(), outlines.data[edge].tolist(), strict=True))
+
+    assert {value for _, value in pairs()} == {1}  # the category
+    box.own_outlines.click()
+    assert len({value for _, value in pairs()}) == 3
+    for mode in ("cell", "score", "category"):
+        box.colours.setCurrentIndex(box.colours.findData(mode))
+        for id, value in pairs():
+            np.testing.assert_allclose(outlines.colormap.map(value), cells.colormap.map(id), atol=0.02)
+    box.colours.setCurrentIndex(box.colours.findData("cell"))
+    box.own_outlines.click()
+    assert {value for _, value in pairs()} == {1}

@@ -13,6 +13,7 @@ from psygnal import Signal
 
 from napari_centermask.core.compose import inner_edge
 from napari_centermask.core.instances import Box, Instance
+from napari_centermask.widgets.parts.colours import SELECTED
 from napari_centermask.widgets.viewer.layers import PAINTED, flat_place, redraw
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _CELL, _OTHER = 1, 2
 _PAINTING = ("paint", "erase", "fill", "polygon")
 _MOST_FILLED = 0.05  # of the plane: a bucket that fills more was used outside the cell
-_COLOURS = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0), _CELL: (0.0, 0.9, 1.0, 0.75), _OTHER: (0.0, 0.9, 1.0, 1.0)}
+_COLOURS = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0), _CELL: (*SELECTED, 0.75), _OTHER: (*SELECTED, 1.0)}
 
 
 class ActiveCell:

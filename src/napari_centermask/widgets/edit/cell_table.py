@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QRectF, Qt, Signal
-from qtpy.QtGui import QColor, QPainter
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegate, QStyleOptionViewItem, QTableView
+from qtpy.QtGui import QColor, QPainter, QPalette
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
 
 from napari_centermask.widgets.edit.cell_rows import BAR, COLUMNS, KEYS, CellModel
+from napari_centermask.widgets.parts.theme import readable
 
 if TYPE_CHECKING:
     from napari_centermask.core.columns import Columns
@@ -24,6 +32,12 @@ QHeaderView::section { padding: 2px 3px; }
 
 class _BarDelegate(QStyledItemDelegate):
     """Draws a thin bar under numbers between 0 and 1."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+        super().initStyleOption(option, index)
+        colour = index.data(Qt.ItemDataRole.ForegroundRole)
+        if colour is not None:
+            option.palette.setColor(QPalette.ColorRole.Text, readable(colour, cast(QWidget, self.parent()).palette()))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         super().paint(painter, option, index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence
+from qtpy.QtGui import QColor, QKeySequence
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 from napari_centermask.widgets.edit.key_names import napari_name, pretty_key
 from napari_centermask.widgets.edit.keys import KEYS, BadKey
 from napari_centermask.widgets.parts.layout import row
+from napari_centermask.widgets.parts.theme import readable
 
 _ROWS = 12  # of the list that are seen without scrolling: a choice
 
@@ -108,7 +109,8 @@ class KeysBox(QWidget):
         try:
             KEYS.set_key(name, key)
         except BadKey as error:
-            self.note.setText(f'<span style="color: #ff9f5a">{error}</span>')
+            colour = readable(QColor("#ff9f5a"), self.note.palette()).name()
+            self.note.setText(f'<span style="color: {colour}">{error}</span>')
         else:
             self.note.setText(f"{KEYS.actions[name].title}: {pretty_key(key) or 'no key'}. Saved.")
         self.show_keys()

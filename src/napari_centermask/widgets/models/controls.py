@@ -30,6 +30,8 @@ class DockState:
         The model to compare with.
     has_data
         Whether there are data to compare on.
+    in_use
+        Name of the model in use; empty until one is chosen in a dock.
     """
 
     chosen: str = ""
@@ -39,12 +41,14 @@ class DockState:
     last_change: str = ""
     other: str = ""
     has_data: bool = False
+    in_use: str = ""
 
 
 @dataclass(frozen=True)
 class Controls:
     """The buttons; `archive` restores an archived or deleted model, and `delete` removes a deleted one for good."""
 
+    use: Control
     rename: Control
     archive: Control
     delete: Control
@@ -61,6 +65,7 @@ def controls(state: DockState) -> Controls:
     fixed = "This model is part of the plugin and cannot be changed." if state.is_shipped else ""
     away = "" if state.place == "offered" else "Bring it back first."
     return Controls(
+        use=control("Segment and fine-tune with this model, in all docks.", nothing, away, _is_used(state)),
         rename=control("Rename the model.", busy, nothing, fixed, away),
         archive=_archive(state, busy, nothing, fixed),
         delete=_delete(state, busy, nothing, fixed),
@@ -82,6 +87,10 @@ def _delete(state: DockState, *reasons: str) -> Control:
         return control("Delete its files. This cannot be undone.", *reasons, text="Delete for good…")
     archived = "Bring it back first." if state.place == "archived" else ""
     return control("Delete the model. Undo brings it back.", *reasons, archived, text="Delete")
+
+
+def _is_used(state: DockState) -> str:
+    return "This model is in use already." if state.chosen and state.chosen == state.in_use else ""
 
 
 def _no_comparison(state: DockState) -> str:

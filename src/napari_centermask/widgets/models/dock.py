@@ -44,7 +44,7 @@ class ModelsDock(Dock):
     )
 
     def _set_up(self) -> None:
-        self.projects = project_session_of(self._viewer)
+        self.projects, self.in_use = project_session_of(self._viewer), self._state.in_use
         self.looker, self.worker = Runner(), Runner()
         self.inventory = Inventory((), (), (), ())
         self.history = History()
@@ -58,7 +58,7 @@ class ModelsDock(Dock):
 
     def _build(self) -> None:
         self.list, self.card, self.comparing = ListBox(), CardBox(), CompareBox()
-        stack(self, (self.list, self.card, self.comparing))
+        stack(self, (self.list, self.comparing, self.card))
 
     def sizeHint(self) -> QSize:
         """Room for a card."""
@@ -67,6 +67,8 @@ class ModelsDock(Dock):
     def _connect(self) -> None:
         box = self.list
         self.links.add(box.tree.currentItemChanged, self._on_chosen)
+        self.links.add(box.use.clicked, self.use)
+        self.links.add(self.in_use.changed, self._on_use_changed)
         self.links.add(box.rename.clicked, self._on_rename)
         self.links.add(box.archive.clicked, self.archive)
         self.links.add(box.delete.clicked, self.delete)
@@ -94,11 +96,13 @@ class ModelsDock(Dock):
             last_change=self.history.last,
             other=self.comparing.other.currentText(),
             has_data=self.comparing.data.currentData() is not None,
+            in_use=self.in_use.name,
         )
 
     def _refresh(self, *_: object) -> None:
         """Update the buttons from the state."""
         box, shown = self.list, controls(self.state)
+        show_control(box.use, shown.use)
         show_control(box.rename, shown.rename)
         show_control(box.archive, shown.archive)
         show_control(box.delete, shown.delete)
@@ -120,6 +124,14 @@ class ModelsDock(Dock):
             self._looks_again = True
         else:
             self.looker.start("", tasks.look)
+
+    def use(self) -> None:
+        """Make the chosen model the one in use."""
+        self.in_use.choose(self.list.chosen)
+
+    def _on_use_changed(self, *_: object) -> None:
+        self.list.show_in_use(self.in_use.name)
+        self._refresh()
 
     def rename(self, new: str) -> None:
         """Give the chosen model another name."""
@@ -185,7 +197,8 @@ class ModelsDock(Dock):
     def _on_looked(self, value: object) -> None:
         if isinstance(value, Inventory):
             self.inventory = value
-            self.list.show_inventory(value)
+            self.list.show_inventory(value, in_use=self.in_use.name)
+            self.list.show_in_use(self.in_use.name)
             self.comparing.set_models([e.model.name for e in value.entries])
             if value.broken:
                 self.list.status.setText("Left out: " + " ".join(value.broken))

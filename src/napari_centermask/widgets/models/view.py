@@ -12,6 +12,7 @@ from napari_centermask.events import from_values
 from napari_centermask.widgets.models.controls import Place
 from napari_centermask.widgets.parts.curves import Curves
 from napari_centermask.widgets.parts.empty import EmptyNote
+from napari_centermask.widgets.parts.fold import Fold
 from napari_centermask.widgets.parts.help import HelpButton
 from napari_centermask.widgets.parts.layout import column, even, label, quiet_label, row, titled_form
 from napari_centermask.widgets.training.comparison import ComparisonBox
@@ -45,8 +46,10 @@ class ListBox(QWidget):
         self.tree = QTreeWidget()
         self.tree.setHeaderLabels(["Model", "from", "made"])
         self.tree.setRootIsDecorated(False)
-        self.tree.setFixedHeight(170)
+        self.tree.setFixedHeight(140)
         EmptyNote(self.tree, "No model is installed. Add a model file, or train one.")
+        self.use = QPushButton("Use")
+        self.use.setObjectName("primary")
         self.rename, self.archive = QPushButton("Rename…"), QPushButton("Archive")
         self.delete, self.undo = QPushButton("Delete"), QPushButton("Undo")
         self.export, self.add = QPushButton("Export…"), QPushButton("Add file…")
@@ -56,8 +59,8 @@ class ListBox(QWidget):
         layout = column(self)
         layout.addWidget(row(title, HelpButton("models#in-napari")))
         layout.addWidget(self.tree)
-        layout.addWidget(even(self.rename, self.archive, self.delete))
-        layout.addWidget(even(self.export, self.add, self.undo))
+        layout.addWidget(even(self.use, self.export, self.add))
+        layout.addWidget(even(self.rename, self.archive, self.delete, self.undo))
         layout.addWidget(self.status)
 
     @property
@@ -80,10 +83,10 @@ class ListBox(QWidget):
             return "offered"
         return "archived" if item.data(0, _DELETED) is None else "deleted"
 
-    def show_inventory(self, inventory: Inventory) -> None:
-        """List the models; the chosen one stays chosen, or else another one of the same name."""
+    def show_inventory(self, inventory: Inventory, *, in_use: str = "") -> None:
+        """List the models; the chosen one stays chosen, or else another one of the same name; at first, it is the one in use."""
         item = self.tree.currentItem()
-        before, identity = self.chosen, "" if item is None else _identity(item)
+        before, identity = self.chosen or in_use, "" if item is None else _identity(item)
         with QSignalBlocker(self.tree):
             self.tree.clear()
             for entry in inventory.entries:
@@ -102,6 +105,16 @@ class ListBox(QWidget):
             for at in (0, 1):
                 self.tree.resizeColumnToContents(at)
 
+    def show_in_use(self, name: str) -> None:
+        """Show the model in use in bold."""
+        for i in range(self.tree.topLevelItemCount()):
+            item = self.tree.topLevelItem(i)
+            is_used = item.data(0, _NAME) == name and not _identity(item)
+            font = item.font(0)
+            font.setBold(is_used)
+            item.setFont(0, font)
+            item.setToolTip(0, "The model in use." if is_used else "")
+
     def _add(self, texts: tuple[str, str, str]) -> QTreeWidgetItem:
         item = QTreeWidgetItem(list(texts))
         item.setData(0, _NAME, texts[0])
@@ -118,16 +131,13 @@ class CardBox(QWidget):
     """One model's card, its lineage and the curves of its training."""
 
     def __init__(self) -> None:
-        from superqt import QCollapsible
-
         super().__init__()
         self.text = QLabel()
         self.text.setWordWrap(True)
         self.text.setTextFormat(Qt.TextFormat.RichText)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.curves: Curves | None = None
-        self.fold = QCollapsible("Curves of its training")
-        self.fold.setDuration(0)
+        self.fold = Fold("Curves of its training")
         self.fold.toggled.connect(self._on_fold)
         self._state = RunState()
         form = titled_form(self, "Card")

@@ -18,16 +18,6 @@ from qtpy.QtWidgets import (
 from napari_centermask.widgets.parts.help import HelpButton
 
 WIDTH = 340  # pixels of a dock: a choice, a quarter of a screen of 1280 with the canvas beside it
-STYLE = """
-QLabel#heading { font-weight: 600; padding: 4px 0 2px 0; border-bottom: 1px solid rgba(128, 128, 128, 90); }
-QPushButton#primary { background-color: #2f6fde; color: white; font-weight: 600; padding: 6px 10px; }
-QPushButton#primary:hover { background-color: #4a86ee; }
-QPushButton#primary:disabled { background-color: rgba(128, 128, 128, 60); color: rgba(160, 160, 160, 160); }
-QToolButton { border-radius: 4px; padding: 2px 6px; }
-QLabel#quiet { color: rgba(150, 150, 150, 255); }
-QProgressBar { max-height: 8px; min-height: 8px; border-radius: 4px; text-align: center; }
-QProgressBar::chunk { border-radius: 4px; background-color: #2f6fde; }
-"""
 
 
 def titled_form(parent: QWidget, heading: str, *, help: str | None = None) -> QFormLayout:

@@ -7,6 +7,7 @@ from functools import partial
 
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
+from napari_centermask.widgets.parts.theme import ON_COLOUR
 from napari_centermask.widgets.work.gate import guarded
 
 
@@ -33,7 +34,9 @@ class MessageBar(QFrame):
         self.clear()
         self.text.setText(text)
         colour = "#8a2f3a" if grave else "#5c4a1e"
-        self.setStyleSheet(f"QFrame#message {{ background-color: {colour}; border-radius: 4px; }}")
+        self.setStyleSheet(
+            f"QFrame#message {{ background-color: {colour}; border-radius: 4px; }} QFrame#message QLabel {{ {ON_COLOUR} }}"
+        )
         for title, act in answers or [("Close", lambda: None)]:
             button = QPushButton(title)
             button.clicked.connect(guarded(partial(self._answer, act)))

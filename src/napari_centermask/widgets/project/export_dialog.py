@@ -28,8 +28,9 @@ from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.quality import KINDS, Finding, check
 from napari_centermask.io.export import EXPORTED, export
-from napari_centermask.widgets.parts.layout import STYLE, label, row
+from napari_centermask.widgets.parts.layout import label, row
 from napari_centermask.widgets.parts.pickers import show_control
+from napari_centermask.widgets.parts.theme import ThemedStyle
 from napari_centermask.widgets.project.state import export_control
 from napari_centermask.widgets.work.connections import Connections
 
@@ -67,7 +68,7 @@ class ExportDialog(QDialog):
         self.project = project
         self.wanted: tuple[int, Finding] | None = None
         self.setWindowTitle(f"Export {project.folder.name}")
-        self.setStyleSheet(STYLE)
+        ThemedStyle(self)
         self._build()
         self._connect()
         self._list(check_project(project))

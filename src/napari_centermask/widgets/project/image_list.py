@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_centermask.widgets.parts.empty import EmptyNote
+from napari_centermask.widgets.parts.theme import readable
 
 if TYPE_CHECKING:
     from superqt.utils import GeneratorWorker
@@ -58,7 +59,7 @@ class _ImageDelegate(QStyledItemDelegate):
         painter.setBrush(colour)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.drawEllipse(left, middle - 9, 9, 9)
-        painter.setPen(colour)
+        painter.setPen(readable(colour, palette))
         text = "opening…" if index.data(_LOADING) else "cannot be used" if problem else status
         painter.drawText(left + 15, middle, text)
         painter.restore()

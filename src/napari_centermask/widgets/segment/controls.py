@@ -79,7 +79,7 @@ class Controls:
         Adds a layer to draw a region in; shown only if a region is to be segmented.
     classes
         Shows the class map of a U-Net.
-    colours, outlines, hatch
+    colours, outlines, own_outlines, hatch
         How cells are shown.
     clear
         Removes the predicted cells of the image.
@@ -93,6 +93,7 @@ class Controls:
     classes: Control
     colours: Control
     outlines: Control
+    own_outlines: Control
     hatch: Control
     clear: Control
     shows_draw: bool
@@ -122,6 +123,7 @@ def controls(state: DockState) -> Controls:
         classes=control("Show the category of each pixel of this plane, before cells are separated.", problem),
         colours=control("What the colours of the cells mean.", no_cells),
         outlines=control("Outlines of all cells, even where they lie under others.", no_cells),
+        own_outlines=control("Outline cells in the colours of the cells, not of their categories.", no_cells),
         hatch=control("Hatch the pixels that several cells share.", no_cells),
         clear=control(
             "Remove the predicted cells of this image; those that you accepted or corrected stay. Undo brings them back.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +45,7 @@ class CellsBox(QWidget):
             self.colours.addItem(text, key)
         self.outlines = QCheckBox("Outlines")
         self.outlines.setChecked(True)
+        self.own_outlines = QCheckBox("Outlines in the cells' colours")
         self.hatch = QCheckBox("Hatch overlaps")
         self.hatch.setChecked(True)
         self.legend = QLabel()
@@ -56,6 +58,7 @@ class CellsBox(QWidget):
         form.addRow(self.legend)
         self.clear = QPushButton("Clear predictions")
         form.addRow(row(self.outlines, self.hatch, stretch=1))
+        form.addRow(self.own_outlines)
         form.addRow(self.clear)
         self.form = form
         self.show_none()
@@ -75,12 +78,17 @@ class CellsBox(QWidget):
         """Enable the controls; the tooltips of disabled ones say why."""
         hint(self.colours, controls.colours.tooltip, enabled=controls.colours.enabled)
         show_control(self.outlines, controls.outlines)
+        show_control(self.own_outlines, controls.own_outlines)
         show_control(self.hatch, controls.hatch)
         show_control(self.clear, controls.clear)
 
     def show_look(self, layers: ResultLayers, *, legend: dict[int, str]) -> None:
         """Show how the result is drawn."""
-        with QSignalBlocker(self.colours), QSignalBlocker(self.hatch), QSignalBlocker(self.outlines):
+        boxes = self.colours, self.hatch, self.outlines, self.own_outlines
+        with ExitStack() as silent:
+            for box in boxes:
+                silent.enter_context(QSignalBlocker(box))
+            self.own_outlines.setChecked(layers.own_outlines)
             self.colours.setCurrentIndex(self.colours.findData(layers.mode))
             self.hatch.setChecked(layers.hatch)
             self.outlines.setChecked(layers.outlines.visible)
@@ -112,6 +120,7 @@ class ResultPart:
         links.add(box.colours.currentIndexChanged, self._on_look_changed)
         links.add(box.hatch.toggled, self._on_look_changed)
         links.add(box.outlines.toggled, self._on_look_changed)
+        links.add(box.own_outlines.toggled, self._on_look_changed)
 
     @property
     def has_predictions(self) -> bool:
@@ -140,6 +149,10 @@ class ResultPart:
         shown = self._session.shown(source)
         if source is None or shown is None:
             return
-        shown.layers.set_colours(self.box.colours.currentData())
         shown.layers.outlines.visible = self.box.outlines.isChecked()
-        self._session.set_hatch(source, self.box.hatch.isChecked())
+        self._session.set_look(
+            source,
+            colours=self.box.colours.currentData(),
+            own_outlines=self.box.own_outlines.isChecked(),
+            hatch=self.box.hatch.isChecked(),
+        )

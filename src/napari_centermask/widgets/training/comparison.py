@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QTreeWidget, 
 from napari_centermask.widgets.parts.empty import EmptyNote
 from napari_centermask.widgets.parts.layout import titled_form
 from napari_centermask.widgets.parts.picture import Picture, read_picture
+from napari_centermask.widgets.parts.theme import ON_COLOUR
 
 FIGURES = (
     ("Bioimage AP, mean .50–.90", ("bioimage_ap_mean",)),
@@ -142,7 +143,7 @@ class ComparisonBox(QWidget):
         verdict = compared.values["verdict"]
         better = (verdict.get("difference") or 0) > 0
         colour = _GOOD if compared.is_recommended else _OPEN if better else _BAD
-        self.verdict.setStyleSheet(f"background-color: {colour}; border-radius: 4px; padding: 6px;")
+        self.verdict.setStyleSheet(f"background-color: {colour}; {ON_COLOUR} border-radius: 4px; padding: 6px;")
         self.verdict.setText(compared.sentence)
         self.chance.setText(_chance(verdict))
         rows = figures(compared.values)

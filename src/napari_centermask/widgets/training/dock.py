@@ -75,7 +75,7 @@ class TrainDock(Dock):
         self.part = StartPart(self.training, self.projects, on_change=self._refresh)
         self.start, self.advanced = self.part.box, self.part.advanced
         upper = (self.part, self.runs, self.progress, self.failure)
-        stack(self, (*upper, self.comparison, self.new_model, self.progress_curves))
+        stack(self, (*upper, self.new_model, self.comparison, self.progress_curves))
 
     def sizeHint(self) -> QSize:
         """Room for the curves."""

@@ -15,6 +15,7 @@ from napari_centermask.widgets.parts.fold import Fold
 from napari_centermask.widgets.parts.layout import column, even, label, quiet_label, row, titled_form, wrapped_label
 from napari_centermask.widgets.parts.pickers import ModelCombo
 from napari_centermask.widgets.parts.picture import Picture
+from napari_centermask.widgets.parts.theme import ON_COLOUR
 from napari_centermask.widgets.training.form import TrainForm
 from napari_centermask.widgets.work.run_state import STATES
 
@@ -169,7 +170,7 @@ class FailureBox(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.text = wrapped_label()
-        self.text.setStyleSheet("background-color: #8a2f3a; border-radius: 4px; padding: 6px;")
+        self.text.setStyleSheet(f"background-color: #8a2f3a; {ON_COLOUR} border-radius: 4px; padding: 6px;")
         self.buttons: list[QPushButton] = []
         self._layout = column(self)
         self._layout.addWidget(self.text)

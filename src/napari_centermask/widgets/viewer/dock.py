@@ -9,8 +9,9 @@ from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_centermask.widgets.parts.first_hint import FirstHint
-from napari_centermask.widgets.parts.layout import STYLE, put_first
+from napari_centermask.widgets.parts.layout import put_first
 from napari_centermask.widgets.parts.put_away import PUT_AWAY
+from napari_centermask.widgets.parts.theme import ThemedStyle
 from napari_centermask.widgets.viewer.state import state_of, unwrapped
 from napari_centermask.widgets.work.connections import Connections
 from napari_centermask.widgets.work.gate import attempt
@@ -69,7 +70,7 @@ class Dock(QWidget):
         self._viewer = unwrapped(napari_viewer)
         self._state = state_of(napari_viewer)
         self.links = Connections(self)
-        self.setStyleSheet(STYLE)
+        ThemedStyle(self)
         share_place(self, self.title, on_left=self.on_left)
         try:
             self._set_up()

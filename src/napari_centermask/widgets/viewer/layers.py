@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_centermask.core.cell_rows import CellRows
 from napari_centermask.core.compose import Views
-from napari_centermask.widgets.parts.colours import cell_colour, cells_colormap, outlines_colormap
+from napari_centermask.widgets.parts.colours import cell_colour, cells_colormap, outlines_colormap, rim_of
 from napari_centermask.widgets.viewer.label_layers import MakesLabels, label_layer
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class ResultLayers:
         self._drawn: dict[Index, Instances] = {}  # what each of the views shows
         self.behind: set[Index] = set()
         self._lifted: tuple[Index, int | None] = ((), None)
-        self._hatch, self._mode = True, "cell"
+        self._hatch, self._mode, self._own_outlines = True, "cell", False
         self._wide = False
         self._rows: CellRows | None = None
         self._changed: dict[int, Index] = {}  # cells whose rows are outdated
@@ -146,7 +146,8 @@ class ResultLayers:
         views, plane = self._views.pop(index, None), self.result.plane(index)
         if views is None:
             active = self._lifted[1] if self._lifted[0] == index else None
-            views = Views(plane, active=active, hatch=self._hatch, shows=self.result.shows, later=True)
+            rim = rim_of(self._rims)
+            views = Views(plane, active=active, hatch=self._hatch, shows=self.result.shows, rim=rim, later=True)
         views.show(plane)
         self._views[index], self._drawn[index] = views, plane
         while len(self._views) > _KEPT_VIEWS:
@@ -177,7 +178,7 @@ class ResultLayers:
         by_plane: dict[Index, list[Change]] = {}
         for change in edit.changes:
             self._changed[change.id] = change.plane
-            if not _looks_same(change):
+            if self._rims == "track" or not _looks_same(change):
                 by_plane.setdefault(change.plane, []).append(change)
         for index, changes in by_plane.items():
             boxes = None
@@ -316,7 +317,7 @@ class ResultLayers:
 
     def _categories(self) -> tuple[object, ...]:
         """The values that determine the colours of the outlines."""
-        return tuple(self.result.categories), tuple(sorted(self.result.colours.items()))
+        return self._rims, tuple(self.result.categories), tuple(sorted(self.result.colours.items()))
 
     def set_colours(self, mode: str) -> None:
         """Colour cells by "cell", "category", "score" or "track"; with ids beyond 16 bits always by "cell".
@@ -330,7 +331,7 @@ class ResultLayers:
             self.cells.colormap = colours
         if self._outline_colours != self._categories():
             self._outline_colours = self._categories()
-            self.outlines.colormap = outlines_colormap(self.result)
+            self.outlines.colormap = outlines_colormap(self.result, self._rims)
 
     @property
     def mode(self) -> str:
@@ -342,11 +343,26 @@ class ResultLayers:
         """Whether overlaps are hatched."""
         return self._hatch
 
-    def set_hatch(self, hatch: bool) -> None:
-        """Hatch overlaps or not, from the next `compose` of a plane on."""
-        self._hatch = hatch
+    @property
+    def own_outlines(self) -> bool:
+        """Whether the outlines have the colours of the cells, instead of those of the categories."""
+        return self._own_outlines
+
+    def set_look(self, *, colours: str, own_outlines: bool, hatch: bool) -> bool:
+        """Choose what the colours mean, and what is hatched; whether planes have to be composed again."""
+        before = self._rims, self._hatch
+        self._own_outlines, self._hatch = own_outlines, hatch
+        self.set_colours(colours)
+        if before == (self._rims, self._hatch):
+            return False
         self._views.clear()
         self._drawn.clear()
+        return True
+
+    @property
+    def _rims(self) -> str:
+        """What the colours of the outlines mean."""
+        return self._mode if self._own_outlines else "category"
 
 
 def _looks_same(change: Change) -> bool:

@@ -299,11 +299,10 @@ class Session:
             shown.history.do("clear predictions", changes)
             self.changed.emit(source)
 
-    def set_hatch(self, source: Image, hatch: bool) -> None:
-        """Hatch overlaps, or not."""
+    def set_look(self, source: Image, *, colours: str, own_outlines: bool, hatch: bool) -> None:
+        """Choose how the cells of an image are drawn; see `ResultLayers.set_look`."""
         shown = self._shown[source]
-        if hatch != shown.layers.hatch:
-            shown.layers.set_hatch(hatch)
+        if shown.layers.set_look(colours=colours, own_outlines=own_outlines, hatch=hatch):
             self._compose(shown)
 
     def _compose(self, shown: Shown) -> None:
