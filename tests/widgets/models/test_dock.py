@@ -177,5 +177,9 @@ def test_it_opens_on_the_model_in_use_and_makes_another_one_the_one_in_use(home,
     qtbot.waitUntil(lambda: not dock.looker.is_running, timeout=30_000)
 
 
-def test_a_comparison_starts_above_the_long_card(dock):
+def test_a_comparison_is_with_another_model_and_above_the_long_card(dock):
+    choose(dock, "second")
+    assert dock.comparing.other.currentText() == "first"
+    choose(dock, "first")
+    assert dock.comparing.other.currentText() == "second"
     assert dock.comparing.start.mapTo(dock, QPoint()).y() < dock.card.mapTo(dock, QPoint()).y()

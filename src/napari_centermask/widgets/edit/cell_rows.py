@@ -20,7 +20,7 @@ COLUMNS = (
     (
         "doubt",
         "Uncertainty",
-        80,
+        94,
         "How uncertain it is, from 0 to 1: low score or mask quality, overlap, odd shape, cut at a seam. Empty once reviewed.",
     ),
     ("score", "Score", 48, "Confidence of the detection."),

@@ -11,6 +11,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
 
 from napari_centermask.models.store.registry import Deleted
+from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.models import changes, tasks
 from napari_centermask.widgets.models.changes import Change, History
 from napari_centermask.widgets.models.controls import DockState, controls
@@ -96,7 +97,7 @@ class ModelsDock(Dock):
             last_change=self.history.last,
             other=self.comparing.other.currentText(),
             has_data=self.comparing.data.currentData() is not None,
-            in_use=self.in_use.name,
+            in_use=self._used,
         )
 
     def _refresh(self, *_: object) -> None:
@@ -110,6 +111,11 @@ class ModelsDock(Dock):
         show_control(box.export, shown.export)
         show_control(box.add, shown.add)
         show_control(self.comparing.start, shown.compare)
+
+    @property
+    def _used(self) -> str:
+        """Name of the model in use: until one is chosen, the one that Segment begins with."""
+        return self.in_use.name or str(SegmentSettings.model_fields["model"].default)
 
     @property
     def entry(self) -> Entry | None:
@@ -130,7 +136,7 @@ class ModelsDock(Dock):
         self.in_use.choose(self.list.chosen)
 
     def _on_use_changed(self, *_: object) -> None:
-        self.list.show_in_use(self.in_use.name)
+        self.list.show_in_use(self._used)
         self._refresh()
 
     def rename(self, new: str) -> None:
@@ -197,8 +203,8 @@ class ModelsDock(Dock):
     def _on_looked(self, value: object) -> None:
         if isinstance(value, Inventory):
             self.inventory = value
-            self.list.show_inventory(value, in_use=self.in_use.name)
-            self.list.show_in_use(self.in_use.name)
+            self.list.show_inventory(value, in_use=self._used)
+            self.list.show_in_use(self._used)
             self.comparing.set_models([e.model.name for e in value.entries])
             if value.broken:
                 self.list.status.setText("Left out: " + " ".join(value.broken))
@@ -209,6 +215,7 @@ class ModelsDock(Dock):
 
     def _on_chosen(self, *_: object) -> None:
         self.card.show_entry(self.entry)
+        self.comparing.offer_other(self.list.chosen)
         self._refresh()
 
     def _on_rename(self) -> None:

@@ -193,6 +193,12 @@ class CompareBox(QWidget):
             self.other.addItems(names)
             self.other.setCurrentIndex(max(self.other.findText(before), 0))
 
+    def offer_other(self, chosen: str) -> None:
+        """Compare with another model than the chosen one, if there is one."""
+        if self.other.currentText() == chosen:
+            others = (i for i in range(self.other.count()) if self.other.itemText(i) != chosen)
+            self.other.setCurrentIndex(next(others, self.other.currentIndex()))
+
 
 def card_text(entry: Entry) -> str:
     """A card as rich text."""
