@@ -1,9 +1,10 @@
-"""What mkdocs adds to the pages: the reference of the command line, made from the commands themselves."""
+"""What mkdocs adds to the pages: the menu, and the reference of the command line, made from the commands themselves."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from napari_centermask.cli import make_app
 
@@ -25,6 +26,23 @@ def commands_page() -> str:
     body = text[text.index("\n## napari-centermask segment") :]
     examples = re.sub(r"^ {2,}(napari-centermask .*)$", r"    \1", body, flags=re.MULTILINE)
     return _HEAD + re.sub(r"^(#+) napari-centermask ", r"\1 ", examples, flags=re.MULTILINE)
+
+
+def menu(contents: str) -> list[dict[str, Any]]:
+    """The sections of docs/index.md with their links, as mkdocs' `nav`."""
+    found: list[dict[str, Any]] = [{"Overview": "index.md"}]
+    for section in re.split(r"^## ", contents, flags=re.MULTILINE)[1:]:
+        title, _, text = section.partition("\n")
+        pages = re.findall(r"^- \[(.+?)\]\(([^)#]+)\)", text, re.MULTILINE)
+        if pages:
+            found.append({title: [{name: page} for name, page in pages]})
+    return found
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Set the menu."""
+    config.nav = menu((Path(config.docs_dir) / "index.md").read_text(encoding="utf-8"))
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
