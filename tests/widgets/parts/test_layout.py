@@ -7,6 +7,8 @@ import pytest
 from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import QAbstractScrollArea, QPushButton, QScrollArea, QToolButton, QWidget
 
+from napari_centermask.widgets.parts.layout import FittedLabel
+
 DOCKS = "Segment Correct Review Project Viability Fine-tune Models".split()
 
 
@@ -36,3 +38,17 @@ def _assert_no_button_is_cut(dock: QWidget, area: QScrollArea) -> None:
         if not isinstance(button.parent().parent(), QAbstractScrollArea):
             right = button.mapTo(area.widget(), QPoint(button.width(), 0)).x()
             assert right <= area.viewport().width(), button.text()
+
+
+def test_a_fitted_label_grows_with_its_text_and_shrinks_with_its_width(qtbot):
+    label = FittedLabel()
+    qtbot.addWidget(label)
+    label.resize(300, 20)
+    label.show()
+    label.setText("one line")
+    low = label.minimumHeight()
+    label.setText("as many words as need several lines of this width " * 3)
+    high = label.minimumHeight()
+    assert high > 2 * low > 0
+    label.resize(150, label.height())
+    assert label.minimumHeight() > high

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QFormLayout,
     QFrame,
@@ -112,6 +113,28 @@ def column(widget: QWidget) -> QVBoxLayout:
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(6)
     return layout
+
+
+class FittedLabel(QLabel):
+    """A dimmed text of several lines whose row grows with it; a form keeps the height of the text before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("quiet")
+        self.setWordWrap(True)
+
+    def setText(self, text: str | None) -> None:
+        """Show a text."""
+        super().setText(text)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Fit the height to the new width."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
 
 
 def wrapped_label(text: str = "") -> QLabel:

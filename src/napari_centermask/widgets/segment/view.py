@@ -8,7 +8,6 @@ from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
-    QLabel,
     QPushButton,
     QSizePolicy,
     QVBoxLayout,
@@ -21,7 +20,7 @@ from napari_centermask.models.idle_settings import idle_in_segmentation
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.parts.fold import Fold
 from napari_centermask.widgets.parts.forms import SettingsForm
-from napari_centermask.widgets.parts.layout import label, quiet_label, row, show_row, titled_form
+from napari_centermask.widgets.parts.layout import FittedLabel, label, quiet_label, row, show_row, titled_form
 from napari_centermask.widgets.parts.pickers import ChannelPicker, LayerCombo, ModelCombo
 
 if TYPE_CHECKING:
@@ -108,15 +107,13 @@ class ModelBox(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.models = ModelCombo()
-        self.about = QLabel()
-        self.about.setObjectName("quiet")
-        self.about.setWordWrap(True)
-        self.fit = quiet_label()
+        self.about = FittedLabel()
+        self._about, self._fit = "", ""
         self.diameter = QDoubleSpinBox()
         self.diameter.setRange(0.0, 10_000.0)
         self.diameter.setDecimals(1)
         self.diameter.setSuffix(" px")
-        self.diameter.setSpecialValueText("automatic")
+        self.diameter.setSpecialValueText("auto")
         self.diameter.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.diameter.setToolTip(
             "Typical cell diameter in pixels, of the largest cells if a model finds several sizes; at 0, each run estimates it."
@@ -125,28 +122,32 @@ class ModelBox(QWidget):
         self.circle = QPushButton("◯")
         self.circle.setCheckable(True)
         self.circle.setFixedWidth(30)
-        self._form = form = titled_form(self, "Model")
+        form = titled_form(self, "Model")
         form.addRow(label("Name"), self.models)
         form.addRow(self.about)
-        form.addRow(self.fit)
         form.addRow(label("Diameter"), row(self.diameter, self.estimate, self.circle))
 
     def show_fit(self, text: str) -> None:
         """Show why the chosen model suits the image."""
-        self.fit.setText(text)
-        show_row(self._form, self.fit, bool(text))
+        self._fit = text
+        self._show_about()
+
+    def _show_about(self) -> None:
+        self.about.setText("\n".join(filter(None, [self._about, self._fit])))
 
     def describe(self) -> None:
         """Describe the chosen model."""
         card = self.models.card
         if card is None:
-            self.about.setText("No model is installed.")
+            self._about = "No model is installed."
+            self._show_about()
             return
         sizes = (f"{', '.join(level.categories)} (about {level.diameter:.0f} px)" for level in card.levels)
         names = (", ".join(sizes) or ", ".join(card.model.categories)) + (
             "" if family_of(card).overlaps else ", no overlaps"
         )
-        self.about.setText(f"finds {names} · trained at {card.diameter:.0f} px · {card.licence}")
+        self._about = f"finds {names} · trained at {card.diameter:.0f} px · {card.licence}"
+        self._show_about()
         self.models.setToolTip(card.description or card.name)
 
 
