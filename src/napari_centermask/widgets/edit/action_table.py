@@ -180,7 +180,7 @@ def _tools() -> None:
     tip = "Transfer the overlap to the other cells: this one loses the shared pixels."
     _tool("Overlap", "To others", "give_shared", "Shift-U", tip, nothing=nothing)
     tip = "Copy the cell to the next frame and go there."
-    _button("Cell", "To next frame", "copy_next", "W", TOOLS["copy_to"].title, tip, copy_next, needs=1)
+    _button("Cell", "Copy to next", "copy_next", "W", TOOLS["copy_to"].title, tip, copy_next, needs=1)
 
 
 def _others() -> None:
