@@ -69,7 +69,8 @@ def test_every_empty_list_in_a_dock_says_what_would_fill_it(viewer, engine, plug
     silent = []
     for widget in plugin.manifest.contributions.widgets:
         _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, widget.display_name)
-        views = [v for v in dock.findChildren((QListView, QTableView, QTreeView)) if is_ours(v)]
+        kinds = QListView, QTableView, QTreeView
+        views = [v for kind in kinds for v in dock.findChildren(kind) if is_ours(v)]
         silent += [
             (widget.display_name, v.parentWidget(), v)
             for v in views
