@@ -30,7 +30,7 @@ from napari_centermask.core.result import Result
 from napari_centermask.engines import AnyEngine
 from napari_centermask.engines.load import load_engine
 from napari_centermask.events import ComparisonEvent, Event
-from napari_centermask.io.axes import given_axes, guess_axes
+from napari_centermask.io.axes import doubt, given_axes, guess_axes
 from napari_centermask.io.coco.document import to_coco
 from napari_centermask.io.coco.records import records_of
 from napari_centermask.io.formats.files import format_named, guess_target, read_files, write_files
@@ -258,8 +258,8 @@ def _named_axes(image: Any, axes: str | None, name: str) -> ImageData:
         raise BadImage(f"An image holds whole or real numbers, not {data.dtype} of shape {data.shape}.")
     if axes is not None:
         return ImageData(data, given_axes(name, data.shape, axes), name)
-    guessed, note = guess_axes(name, data.shape)
-    return ImageData(data, guessed, name, note=note)
+    guessed, other = guess_axes(name, data.shape)
+    return ImageData(data, guessed, name, note=doubt(name, data.shape, guessed, other), other_axes=other)
 
 
 def read_cells(path: str | Path, format: str | None = None, *, labels: Sequence[str] | None = None) -> list[Cells]:

@@ -26,7 +26,8 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture
 def network(monkeypatch, cells):
     """The engine and the pipeline, replaced: every image holds the same 12 cells."""
-    inputs = {"model": SimpleNamespace(in_channels=3), "channel_names": [], "preprocess": PreprocessSettings()}
+    model = SimpleNamespace(in_channels=3, categories=["cell"])
+    inputs = {"model": model, "channel_names": [], "preprocess": PreprocessSettings(), "parent": None}
     inputs |= {"name": "fake", "kind": "centermask", "normalisation": "percentile", "images": ()}
     card = SimpleNamespace(defaults={}, percentiles=(1.0, 99.8), bears_missing=True, **inputs)
     seen = SimpleNamespace(images=[], settings=[], card=card, classes=None)

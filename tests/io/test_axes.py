@@ -10,7 +10,7 @@ import tifffile
 from made_images import grey
 
 from napari_centermask.core.errors import BadImage
-from napari_centermask.io.images import read_header, read_image
+from napari_centermask.io.images import read_header, read_image, read_plane
 
 
 @pytest.mark.parametrize(
@@ -97,3 +97,32 @@ def test_axes_that_are_given_go_before_everything(tmp_path, name):
         read_image(tmp_path / name, axes="YX")
     with pytest.raises(BadImage, match="one letter"):
         read_image(tmp_path / name, axes="QYX")
+
+
+@pytest.mark.parametrize(("n", "axes"), [(2, "CYX"), (3, "CYX"), (5, "CYX"), (6, "ZYX"), (20, "ZYX")])
+def test_a_tiff_of_few_unnamed_planes_has_channels_and_says_so(tmp_path, n, axes):
+    tifffile.imwrite(tmp_path / "a.tif", grey((n, 40, 48)), photometric="minisblack")
+    read = read_image(tmp_path / "a.tif")
+    assert read.axes == axes
+    assert ("use --axes ZYX" in read.note) == (axes == "CYX")
+    assert read.other_axes == {2: "ZYX", 3: "ZYX", 5: "ZYX", 6: "CYX", 20: ""}[n]
+
+
+def test_a_stack_that_its_file_names_remains_a_stack(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", grey((3, 40, 48)), imagej=True, metadata={"axes": "ZYX"})
+    read = read_image(tmp_path / "a.tif")
+    assert (read.axes, read.note, read.leading) == ("ZYX", "", (3,))
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.tif"])
+def test_cells_that_were_drawn_on_planes_find_planes(tmp_path, name):
+    image = grey((3, 40, 48))
+    np.save(tmp_path / "a.npy", image)
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="minisblack")
+    path = tmp_path / name
+    assert read_image(path).leading == ()
+    assert read_image(path, leading=(3,)).leading == (3,)
+    assert read_header(path, leading=(3,)).leading == (3,)
+    assert read_image(path, leading=(7,)).leading == ()
+    assert np.array_equal(read_plane(path, (2,)), image[2:])
+    assert np.array_equal(read_plane(path), image)

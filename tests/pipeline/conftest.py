@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # modules beside the tests
 STRIDES = (8, 16, 32, 64, 128)
 
 
-def make_card(channels=1, diameter=40.0, **fields):
-    model = SimpleNamespace(in_channels=channels, categories=["cell"])
+def make_card(channels=1, diameter=40.0, categories=("cell",), **fields):
+    model = SimpleNamespace(in_channels=channels, categories=list(categories))
     defaults = {
         "name": "fake",
         "model": model,
@@ -32,6 +32,7 @@ def make_card(channels=1, diameter=40.0, **fields):
         "strides": STRIDES,
         "kind": "centermask",
         "channel_names": [],
+        "parent": None,
         "preprocess": PreprocessSettings(),
         "bears_missing": False,
         "diameters": {},

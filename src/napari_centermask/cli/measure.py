@@ -132,7 +132,7 @@ def _measured(
     if path is None:
         where = images or cells.parent
         raise BadImage(f"Image {result.name} not found in {where}. Choose its folder with --images.")
-    note = read_header(path, axes=axes).note
+    note = read_header(path, axes=axes, leading=result.leading).note
     if note:
         notice(note)
     return Measured.of_file(result, path, channels=names, dead=_category(result, dead), axes=axes)

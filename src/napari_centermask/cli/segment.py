@@ -215,6 +215,8 @@ class Segmenting:
                 notice(step.image.note)
             if step.missing:
                 notice(f"{files.image.name} has no {', '.join(step.missing)}: the model gets an empty channel.")
+            if step.stained:
+                notice(f"{files.image.name}: only the channel {step.stained} is used. Choose others with --channels.")
             self._doubt(step.kind, files.image.name, engine.card)
 
     def _doubt(self, kind: Kind | None, name: str, card: ModelCard) -> None:

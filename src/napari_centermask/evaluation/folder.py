@@ -140,7 +140,7 @@ def class_mapper(engine: AnyEngine, settings: SegmentSettings) -> Callable[[Imag
     """A function that gives the class map of a U-Net for an annotated image, as `segment --maps` does."""
 
     def class_map_of(record: ImageRecord) -> ClassMap:
-        image = read_image(Path(record.path or record.file_name))
+        image = read_image(Path(record.path or record.file_name), leading=record.leading)
         planes, own = planes_of(image), named(settings, image.channel_names)
         only, check = {image.index(record.plane)}, len(planes) > 1
         steps = segment_planes(planes, engine, own, only=only, check=check, classes=True)
@@ -174,7 +174,7 @@ def predict_records(
         planes = list(group)
         predicted: Sequence[Instances] = ()
         with nullcontext() if left_out is None else left_out.unless_done(planes[0].file_name):
-            image = read_image(Path(path or planes[0].file_name))
+            image = read_image(Path(path or planes[0].file_name), leading=planes[0].leading)
             for record in planes:
                 check_shape(record, image.plane_shape)
             start = time.perf_counter()

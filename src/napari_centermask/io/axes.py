@@ -6,6 +6,8 @@ from napari_centermask.core.errors import BadImage
 
 FEW = 8
 """An axis up to this long may be channels: more dyes are not imaged at once."""
+CHANNELS = 5
+"""A third axis up to this long is channels if nothing names it: stacks that short are rare, images of up to five dyes are not."""
 KNOWN = "TZCYXS"
 
 
@@ -21,8 +23,8 @@ def complete_axes(name: str, shape: tuple[int, ...], axes: str) -> tuple[str, st
 
     Returns
     -------
-    axes, note
-        The note says what was assumed and how to change it; empty if nothing was ambiguous.
+    axes, other
+        The axes, and those that they can also be; empty if nothing was ambiguous. `doubt` says so.
 
     Raises
     ------
@@ -37,10 +39,10 @@ def complete_axes(name: str, shape: tuple[int, ...], axes: str) -> tuple[str, st
     if "S" not in axes and "C" not in axes and is_channels(shape[-1], shape[-3:-1]):
         last = "S" if shape[-1] in (3, 4) else "C"
         return _leading(len(shape) - 3) + "YX" + last, ""  # nobody images such narrow strips
-    return _stacked(name, shape, axes, unnamed)
+    return _stacked(shape, axes, unnamed)
 
 
-def _stacked(name: str, shape: tuple[int, ...], axes: str, unnamed: list[str]) -> tuple[str, str]:
+def _stacked(shape: tuple[int, ...], axes: str, unnamed: list[str]) -> tuple[str, str]:
     """Height and width come last, after planes, or channels if there are few."""
     free = [a for a in "ZT" if a not in axes]
     if len(unnamed) > len(free):
@@ -49,25 +51,25 @@ def _stacked(name: str, shape: tuple[int, ...], axes: str, unnamed: list[str]) -
         at = axes.rindex(letter)
         axes = axes[:at] + new + axes[at + 1 :]
     if axes == "CTZYX":
-        return _of_five(name, shape)
+        return _of_five(shape)
     if axes[:-2].count("Z") == 1 and "C" not in axes and "S" not in axes:
         at = axes.index("Z")
         if 1 < shape[at] <= FEW:
-            return axes, _doubt(name, shape, axes, axes.replace("Z", "C"))
+            as_channels = axes.replace("Z", "C")
+            return (as_channels, axes) if axes == "ZYX" and shape[at] <= CHANNELS else (axes, as_channels)
         if axes == "TZYX" and 1 < shape[0] <= FEW:
-            return axes, _doubt(name, shape, axes, "CZYX")
+            return axes, "CZYX"
     return axes, ""
 
 
-def _of_five(name: str, shape: tuple[int, ...]) -> tuple[str, str]:
+def _of_five(shape: tuple[int, ...]) -> tuple[str, str]:
     """Channels come third, as in ImageJ, or first where only that axis is short enough; aloud, as both are in use."""
     third, first = "TZCYX", "CTZYX"
-    axes, other = (first, third) if shape[2] > FEW >= shape[0] else (third, first)
-    return axes, _doubt(name, shape, axes, other)
+    return (first, third) if shape[2] > FEW >= shape[0] else (third, first)
 
 
 def guess_axes(name: str, shape: tuple[int, ...]) -> tuple[str, str]:
-    """The axes of an array without any names, and a note as in `complete_axes`.
+    """The axes of an array without any names, and those that they can also be, as in `complete_axes`.
 
     Height and width are the last two; a last axis of 8 or less is channels (of 3 or 4 colours), and so is a short first one.
 
@@ -83,13 +85,13 @@ def guess_axes(name: str, shape: tuple[int, ...]) -> tuple[str, str]:
     if is_channels(shape[-1], shape[-3:-1]):
         return _leading(len(shape) - 3) + "YX" + ("S" if shape[-1] in (3, 4) else "C"), ""
     if len(shape) == 5:
-        return _of_five(name, shape)
+        return _of_five(shape)
     stacked = _leading(len(shape) - 2)
     if shape[-3] > FEW:
         is_first = len(shape) == 4 and 1 < shape[0] <= FEW
-        return ("CZYX", _doubt(name, shape, "CZYX", "TZYX")) if is_first else (stacked + "YX", "")
+        return ("CZYX", "TZYX") if is_first else (stacked + "YX", "")
     channels = {3: "CYX", 4: "TCYX"}[len(shape)]
-    return channels, _doubt(name, shape, channels, stacked + "YX") if shape[-3] > 1 else ""
+    return channels, stacked + "YX" if shape[-3] > 1 else ""
 
 
 def given_axes(name: str, shape: tuple[int, ...], axes: str) -> str:
@@ -119,6 +121,9 @@ def _leading(n: int) -> str:
     return {0: "", 1: "Z", 2: "TZ"}[n]
 
 
-def _doubt(name: str, shape: tuple[int, ...], axes: str, other: str) -> str:
+def doubt(name: str, shape: tuple[int, ...], axes: str, other: str) -> str:
+    """What was assumed about the axes of a file, and how to change it; empty without other axes that they can be."""
+    if not other:
+        return ""
     size = " x ".join(map(str, shape))
     return f"{name} does not name its axes: {size} was read as {axes}. If that is wrong, use --axes {other}."

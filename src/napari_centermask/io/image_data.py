@@ -31,6 +31,8 @@ class ImageData:
         Names along the axis C; empty if the file has none.
     note
         How an ambiguous file was read and how to change that; empty if the file was clear.
+    other_axes
+        Axes that an ambiguous file can also be read with; empty if there are none.
     """
 
     data: np.ndarray
@@ -39,6 +41,7 @@ class ImageData:
     pixel_sizes_um: tuple[float, float] | None = None
     channel_names: tuple[str, ...] = ()
     note: str = ""
+    other_axes: str = ""
 
     @property
     def reading(self) -> str:

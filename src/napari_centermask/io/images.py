@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_centermask.core.errors import BadImage
-from napari_centermask.io.axes import given_axes, guess_axes
+from napari_centermask.io.axes import doubt, given_axes, guess_axes
 from napari_centermask.io.bio import is_bio, read_bio
 from napari_centermask.io.image_data import ImageData
 from napari_centermask.io.image_names import IMAGE_ENDINGS
@@ -22,13 +22,18 @@ SUFFIXES = IMAGE_ENDINGS
 _NAMELESS = {".png", ".jpg", ".jpeg", ".bmp", ".npy"}
 
 
-def read_image(path: Path, *, axes: str | None = None, labels: bool = False) -> ImageData:
+def read_image(
+    path: Path, *, axes: str | None = None, leading: tuple[int, ...] | None = None, labels: bool = False
+) -> ImageData:
     """Read an image file.
 
     Parameters
     ----------
     axes
         A letter for each axis (T, Z, C, Y, X); by default as the file says, or a guess.
+    leading
+        Sizes of the axes of planes if they are known, for instance because cells were drawn on them: if a file can be read in
+        two ways, the one that has them is used.
     labels
         The file holds labels: the indices of a palette are used, not its colours.
 
@@ -39,7 +44,16 @@ def read_image(path: Path, *, axes: str | None = None, labels: bool = False) -> 
     MissingExtra
         If its compression needs imagecodecs.
     """
-    return _read(Path(path), pixels=True, axes=axes, labels=labels)
+    image = _read(Path(path), pixels=True, axes=axes, labels=labels)
+    return _with_planes(image, Path(path), leading, pixels=True)
+
+
+def _with_planes(image: ImageData, path: Path, leading: tuple[int, ...] | None, *, pixels: bool) -> ImageData:
+    """An ambiguous image read the other way, if that has the planes that are wanted."""
+    if leading is None or image.leading == leading or not image.other_axes:
+        return image
+    other = _read(path, pixels=pixels, axes=image.other_axes)
+    return other if other.leading == leading else image
 
 
 def _read(path: Path, *, pixels: bool, axes: str | None = None, labels: bool = False) -> ImageData:
@@ -112,12 +126,15 @@ def read_plane(path: Path, index: tuple[int, ...] = (), *, axes: str | None = No
         As `read_image`, and if the file has no such plane, or has several and no position is given.
     """
     image = read_image(path, axes=axes)
+    if len(index) != len(image.leading) and image.other_axes:
+        other = read_image(path, axes=image.other_axes)
+        image = other if len(index) == len(other.leading) else image
     wanted = image.index(index)
     planes = zip(np.ndindex(*image.leading), image.planes(), strict=True)
     return next(plane for place, (_, plane) in planes if place == wanted)
 
 
-def read_header(path: Path, *, axes: str | None = None) -> ImageData:
+def read_header(path: Path, *, axes: str | None = None, leading: tuple[int, ...] | None = None) -> ImageData:
     """An image file as `read_image` gives it, but without its pixels, which are all zero.
 
     Raises
@@ -125,7 +142,7 @@ def read_header(path: Path, *, axes: str | None = None) -> ImageData:
     BadImage
         As `read_image`, as far as the file's header shows.
     """
-    return _read(Path(path), pixels=False, axes=axes)
+    return _with_planes(_read(Path(path), pixels=False, axes=axes), Path(path), leading, pixels=False)
 
 
 def read_channel_names(path: Path) -> list[str] | None:
@@ -159,9 +176,10 @@ def _read_npy(path: Path, axes: str | None) -> ImageData:
         raise BadImage(
             f"{path.name} cannot be read as an array of numbers: {error}. Save it again with numpy.save."
         ) from error
-    read, note = (
+    read, other = (
         (given_axes(path.name, data.shape, axes), "") if axes is not None else guess_axes(path.name, data.shape)
     )
+    note = doubt(path.name, data.shape, read, other)
     at = read.find("S")
     if at >= 0 and data.shape[at] == 4:  # RGBA: opacity is no channel
         if axes is None:
@@ -171,4 +189,4 @@ def _read_npy(path: Path, axes: str | None) -> ImageData:
             )
         data = np.moveaxis(data, at, -1)[..., :3]
         read = read.replace("S", "") + "S"
-    return ImageData(data, read, path.stem, note=note)
+    return ImageData(data, read, path.stem, note=note, other_axes=other)

@@ -93,7 +93,7 @@ class Measured:
             If it is not an image, its planes are not those of the cells, the number of names is not that of the channels, or
             two names are the same.
         """
-        header = read_header(path, axes=axes)
+        header = read_header(path, axes=axes, leading=result.leading)
         n, *shape = next(iter(header.planes()))[1].shape
         if channels is not None and len(channels) != n:
             raise BadImage(
@@ -112,13 +112,13 @@ class Measured:
         letters = tuple(a.lower() for a in header.axes if a not in "CSYX")
         numbers = {index: k for k, index in enumerate(np.ndindex(*result.leading))}
         names, size = tuple(channels or own), header.pixel_size_um
-        return cls(result, lambda i: _planes(path, axes)[numbers[i]], names, letters, size, dead, path)
+        return cls(result, lambda i: _planes(path, axes, result.leading)[numbers[i]], names, letters, size, dead, path)
 
 
 @lru_cache(maxsize=1)
-def _planes(path: Path, axes: str | None) -> list[np.ndarray]:
+def _planes(path: Path, axes: str | None, leading: tuple[int, ...]) -> list[np.ndarray]:
     """The planes of the image being measured; a stack is read once."""
-    return [plane for _, plane in read_image(path, axes=axes).planes()]
+    return [plane for _, plane in read_image(path, axes=axes, leading=leading).planes()]
 
 
 def counts_path(path: Path) -> Path:

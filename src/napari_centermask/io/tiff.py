@@ -18,7 +18,7 @@ import numpy as np
 from napari_centermask.core.errors import BadImage, MissingExtra
 from napari_centermask.core.extras import how_to_install
 from napari_centermask.io import colours
-from napari_centermask.io.axes import complete_axes, given_axes
+from napari_centermask.io.axes import complete_axes, doubt, given_axes
 from napari_centermask.io.image_data import ImageData, check_memory, zeros
 from napari_centermask.io.pixel_sizes import pixel_sizes
 from napari_centermask.io.scene_paths import safe_names
@@ -101,17 +101,17 @@ def _read_series(
         _check_codec(path, series)
         data = tifffile.memmap(path, mode="r", series=number) if is_plain else series.asarray()
     page = series.keyframe
-    letters, doubt = series.axes, ""
+    letters, more = series.axes, ""
     if axes is not None:
         data = data if data.ndim == len(axes) else data.squeeze()
         letters = given_axes(path.name, data.shape, axes)
     data, letters = _without_alpha(data, letters, page)
     if not labels or getattr(page.photometric, "name", "") not in ("PALETTE", "MINISWHITE"):
-        doubt = _more_than_colours(path, series, letters)
+        more = _more_than_colours(path, series, letters)
         data, letters = _coloured(path, data, letters, page)
     names = _channel_names(file, number)
     image = _named(path, data, letters) if axes is None else ImageData(data, letters, path.stem)
-    note = " ".join(filter(None, (image.note, doubt)))
+    note = " ".join(filter(None, (image.note, more)))
     image = replace(image, pixel_sizes_um=pixel_sizes(file, image=number), note=note)
     n_channels = image.data.shape[image.axes.index("C")] if "C" in image.axes else 1
     return replace(image, channel_names=names) if len(names) == n_channels else image
@@ -288,12 +288,12 @@ def _named(path: Path, data: np.ndarray, axes: str) -> ImageData:
     """The image with named axes, without those of length 1."""
     keep = [letter in "YX" or length != 1 for letter, length in zip(axes, data.shape, strict=True)]
     data = data[tuple(slice(None) if k else 0 for k in keep)]
-    kept, note = complete_axes(path.name, data.shape, "".join(a for a, k in zip(axes, keep, strict=True) if k))
+    kept, other = complete_axes(path.name, data.shape, "".join(a for a, k in zip(axes, keep, strict=True) if k))
     if kept.count("Y") != 1 or kept.count("X") != 1 or len(set(kept)) != len(kept):
         raise BadImage(
             f"{path.name} has the axes {axes}; the axes T, Z, C, Y and X can be read. Save it as an ImageJ or OME-TIFF."
         )
-    return ImageData(data, kept, path.stem, note=note)
+    return ImageData(data, kept, path.stem, note=doubt(path.name, data.shape, kept, other), other_axes=other)
 
 
 def _channel_names(file: tifffile.TiffFile, number: int) -> tuple[str, ...]:

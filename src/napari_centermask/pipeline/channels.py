@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Protocol
 
 from napari_centermask.core.errors import BadImage, BadSettings
+from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import NetworkSettings, SegmentSettings
 
 MISSING = -1
 """Stands for a channel that the image lacks; the model gets an empty one."""
+
+_NUCLEUS = re.compile(r"nucle(us|i)\b", re.IGNORECASE)
+_NUCLEAR_STAIN = re.compile(
+    r"dapi|hoechst|draq|sytox|h2b|h3k|histone|propidium|7-?aad|(?<![a-z])(nuc|nucle(i|us|ar)|dna|pi)(?![a-z])",
+    re.IGNORECASE,
+)
 
 
 class WantsChannels(Protocol):
@@ -66,6 +74,42 @@ def choose_channels(available: int, card: WantsChannels, settings: SegmentSettin
         f"This model needs {some}, but {what}. Choose channels: 'Channels' in napari, --channels on the command "
         "line. Axes are (channels, height, width)."
     )
+
+
+def stained_channel(names: Sequence[str], card: ModelCard) -> int | None:
+    """The only channel whose name says that it shows nuclei, for a model that finds nuclei and was not fine-tuned.
+
+    A model that was fine-tuned may need all channels, in the order of its images.
+
+    Returns
+    -------
+    int or None
+        None if several channels or none are named so, or for other models.
+    """
+    stained = [c for c, name in enumerate(names) if _NUCLEAR_STAIN.search(name)]
+    if len(stained) != 1 or len(names) == 1 or card.channel_names or card.parent is not None:
+        return None
+    return stained[0] if all(map(_NUCLEUS.match, card.model.categories)) else None
+
+
+def default_channels(names: Sequence[str], card: ModelCard) -> list[int] | None:
+    """The channels to offer for a model before anybody chooses; None for all.
+
+    The one with nuclei for a model of nuclei; all where the model takes as many, or finds them by name; else the first.
+    """
+    stained = stained_channel(names, card)
+    if stained is not None:
+        return [stained]
+    fits = len(names) in (1, card.model.in_channels) or bool(card.channel_names)
+    return None if fits else [0]
+
+
+def with_stained_channel(settings: SegmentSettings, card: ModelCard) -> SegmentSettings:
+    """The settings with the channel that shows nuclei, where the image's channels have names and nobody chose any."""
+    if settings.channels is not None or settings.channel_names is None:
+        return settings
+    stained = stained_channel(settings.channel_names, card)
+    return settings if stained is None else settings.model_copy(update={"channels": [stained]})
 
 
 def named(settings: SegmentSettings, names: Sequence[str] | None) -> SegmentSettings:

@@ -11,7 +11,7 @@ from napari_centermask.core.image_kind import Kind, image_kind
 from napari_centermask.engines.ensemble import AnySegmenter
 from napari_centermask.io.image_data import ImageData
 from napari_centermask.io.images import read_image
-from napari_centermask.pipeline.channels import missing_channels, named
+from napari_centermask.pipeline.channels import missing_channels, named, with_stained_channel
 from napari_centermask.pipeline.planes import Plane, planes_of
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.pipeline.segmentation import PlaneCells, segment_planes
@@ -30,11 +30,14 @@ class OpenedFile:
         What kind of image it is; None if that cannot be seen.
     missing
         Channels that the model knows and the image lacks.
+    stained
+        Name of the only channel that is used because it shows nuclei; empty if all or chosen ones are.
     """
 
     image: ImageData
     kind: Kind | None
     missing: tuple[str, ...]
+    stained: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ def segment_file(
     settings: SegmentSettings,
     *,
     axes: str | None = None,
+    leading: tuple[int, ...] | None = None,
     names: Sequence[str] = (),
     min_score: float | None = None,
     classes: bool = False,
@@ -79,8 +83,8 @@ def segment_file(
 
     Parameters
     ----------
-    axes
-        What the axes are, as in `io.images.read_image`.
+    axes, leading
+        What the axes are, and the planes if they are known, as in `io.images.read_image`.
     names
         Names of the channels if the file has none.
     min_score, classes
@@ -93,12 +97,15 @@ def segment_file(
     """
     start = time.perf_counter()
     yield Progress(0, 0, f"Reading {path.name}")
-    image = read_image(path, axes=axes)
+    image = read_image(path, axes=axes, leading=leading)
     settings = named(settings, image.channel_names or names)
     planes = planes_of(image)
     missing = missing_channels(planes[0].pixels.shape[0], engine.card, settings)
+    chosen = with_stained_channel(settings, engine.card)
+    stained = "" if chosen is settings else (chosen.channel_names or [])[(chosen.channels or [0])[0]]
+    settings = chosen
     kind = _kind(image, planes, settings)
-    yield OpenedFile(image, kind, tuple(missing))
+    yield OpenedFile(image, kind, tuple(missing), stained)
     done = []
     for step in segment_planes(planes, engine, settings, min_score=min_score, classes=classes):
         if isinstance(step, PlaneCells):

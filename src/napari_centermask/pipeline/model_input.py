@@ -13,7 +13,7 @@ from napari_centermask.core.illumination import corrected
 from napari_centermask.core.instances import Box
 from napari_centermask.core.normalise import intensity_range, normalise
 from napari_centermask.models.store.card import ModelCard
-from napari_centermask.pipeline.channels import MISSING, choose_channels
+from napari_centermask.pipeline.channels import MISSING, choose_channels, with_stained_channel
 from napari_centermask.pipeline.correction import correction_of, own_preprocess
 from napari_centermask.settings import SegmentSettings
 
@@ -230,7 +230,7 @@ def check_form(image: Array, card: ModelCard, settings: SegmentSettings) -> tupl
         See `ModelInput.of`.
     """
     image = _checked(image)
-    return image, choose_channels(image.shape[0], card, settings)
+    return image, choose_channels(image.shape[0], card, with_stained_channel(settings, card))
 
 
 def _checked(image: Array) -> Array:

@@ -38,21 +38,30 @@ def test_what_a_run_sends_arrives_in_its_order_and_in_the_gui_thread(runner, qtb
     assert threads == {threading.main_thread()}
 
 
-def test_a_run_that_is_cancelled_ends_without_a_value_and_no_second_one_starts_beside_it(runner, qtbot):
-    ended, gate, entered = [], threading.Event(), threading.Event()
+def test_cancel_answers_at_once_while_its_thread_is_still_busy_and_ignores_what_that_sends(runner, qtbot):
+    ended, taken, gate, entered, left = [], [], threading.Event(), threading.Event(), threading.Event()
 
     def work():
         entered.set()
-        gate.wait(10)
-        yield
-        return "never"
+        gate.wait(30)
+        left.set()
+        yield "late"
+
+    def quick():
+        yield "new"
+        return "done"
 
     runner.ended.connect(ended.append)
-    runner.start("", work)
-    qtbot.waitUntil(entered.is_set, timeout=10_000)
+    runner.start("", work, on_yield=taken.append)
+    qtbot.waitUntil(entered.is_set, timeout=30_000)
     with pytest.raises(RuntimeError, match="in progress"):
         runner.start("", work)
     runner.cancel()
+    assert (ended, runner.is_running, runner.cancelled) == ([None], False, True)
+    runner.cancel()
+    runner.start("", quick, on_yield=taken.append)
+    qtbot.waitUntil(lambda: not runner.is_running, timeout=30_000)
     gate.set()
-    qtbot.waitUntil(lambda: not runner.is_running, timeout=10_000)
-    assert ended == [None]
+    qtbot.waitUntil(left.is_set, timeout=30_000)
+    qtbot.wait(1)
+    assert (ended, taken) == ([None, "done"], ["new"])

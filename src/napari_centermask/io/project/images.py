@@ -78,7 +78,7 @@ def measure(entry: ImageEntry, path: Path) -> str:
     if entry.shape is not None and (entry.size, entry.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
         return ""
     try:
-        header = read_header(path)
+        header = read_header(path, leading=None if entry.shape is None else entry.leading)
     except Exception as error:  # one bad file must not keep a project from opening
         return explain(error)
     sizes = dict(zip(header.axes, header.data.shape, strict=True))

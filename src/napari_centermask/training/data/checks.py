@@ -91,7 +91,7 @@ def _checked(
 
 
 def _check_image(record: ImageRecord, path: Path, settings: TrainSettings) -> None:
-    header = read_header(record.path)
+    header = read_header(record.path, leading=record.leading)
     sizes = dict(zip(header.axes, header.data.shape, strict=True))
     of_file = sizes["Y"], sizes["X"]
     if of_file != tuple(record.shape):

@@ -54,11 +54,11 @@ def is_small(image: ProjectImage, cells: int) -> bool:
     return size <= SMALL and prod((*image.leading, *(image.shape or ()))) <= SMALL
 
 
-def read(path: Path, cells: Callable[[], Result]) -> Loaded | Failed:
-    """An image's pixels, and its cells by the project's reader; for the worker thread."""
+def read(path: Path, leading: tuple[int, ...], cells: Callable[[], Result]) -> Loaded | Failed:
+    """An image's pixels, with these planes, and its cells by the project's reader; for the worker thread."""
 
     try:
-        return Loaded(read_image(path), cells())
+        return Loaded(read_image(path, leading=leading), cells())
     except UserError as error:
         return Failed.of(error)
     except (RuntimeError, MemoryError, OSError) as error:
@@ -87,7 +87,7 @@ class ImageLoader:
     def __init__(self) -> None:
         self.id = 0
         self._worker: Any = None
-        self._wanted: tuple[Path, Callable[[], Result]] | None = None
+        self._wanted: tuple[Path, tuple[int, ...], Callable[[], Result]] | None = None
         self._turn = 0  # counts the requests: an answer to an earlier one is dropped
 
     @property
@@ -95,10 +95,10 @@ class ImageLoader:
         """Whether a thread is reading, perhaps for a cancelled request."""
         return self._worker is not None
 
-    def start(self, id: int, path: Path, cells: Callable[[], Result]) -> None:
+    def start(self, id: int, path: Path, leading: tuple[int, ...], cells: Callable[[], Result]) -> None:
         """Load an image; an earlier request is cancelled."""
         self._turn += 1
-        self._wanted = path, cells
+        self._wanted = path, leading, cells
         self._set(id)
         if self._worker is None:
             self._next()

@@ -33,13 +33,15 @@ class _Task:
     settings: SegmentSettings
 
 
-def predict(path: Path, settings: SegmentSettings) -> Generator[Progress, None, FileCells | Failed]:
-    """Read an image and segment all its planes; for the worker thread.
+def predict(
+    path: Path, settings: SegmentSettings, leading: tuple[int, ...] | None = None
+) -> Generator[Progress, None, FileCells | Failed]:
+    """Read an image, with these planes if they are known, and segment them all; for the worker thread.
 
     Channels have the names of the file, else those of the current image.
     """
     unnamed = settings.model_copy(update={"channel_names": None})
-    return (yield from segment_image(path, unnamed, names=settings.channel_names or ()))
+    return (yield from segment_image(path, unnamed, names=settings.channel_names or (), leading=leading))
 
 
 class Predictions:
@@ -108,9 +110,10 @@ class Predictions:
             self.changed.emit(self._last_failure() if self._project is not None else "")
             return
         task = self._task = _Task(self._project, waiting[0], settings)
-        path = task.project.image(task.id).path
+        image = task.project.image(task.id)
+        path = image.path
         self.changed.emit(f"Predicting {path.name} in the background.")
-        self.runner.start(f"CenterMask: {path.name}", predict, path, settings)
+        self.runner.start(f"CenterMask: {path.name}", predict, path, settings, image.leading)
 
     def _last_failure(self) -> str:
         if not self.failed:

@@ -65,15 +65,15 @@ class Segmented:
 
 
 def segment_images(
-    images: Sequence[tuple[int, Path]], settings: SegmentSettings
+    images: Sequence[tuple[int, Path, tuple[int, ...]]], settings: SegmentSettings
 ) -> Generator[Progress | Segmented, None, bool]:
     """Segment image files one after another; for the worker thread, which stops between tiles."""
     left_out = LeftOut[int]()
-    for n, (id, path) in enumerate(images):
+    for n, (id, path, leading) in enumerate(images):
         done: FileCells | Failed | None = None
         title = f"{path.name} ({n + 1} of {len(images)}): "
         with left_out.unless_done(id, path.name):
-            done = yield from scaled_to(segment_image(path, settings), n, len(images), title)
+            done = yield from scaled_to(segment_image(path, settings, leading=leading), n, len(images), title)
         if isinstance(done, Failed):
             left_out.add(id, done.message, path.name)
         yield Segmented(id, done if isinstance(done, FileCells) else None, left_out.why.get(id, ""))
@@ -215,7 +215,7 @@ class SegmentAll:
         self._why = {i.id: i.problem for i in self._session.images if i.problem}
         self._n_images, self._n_cells, self._n_wanted = 0, 0, len(images)
         self._message = f"Starting with {counted(len(images), 'image')}."
-        wanted = [(i.id, i.path) for i in images]
+        wanted = [(i.id, i.path, i.leading) for i in images]
         self.runner.start(
             f"CenterMask: {counted(len(images), 'image')}", segment_images, wanted, settings, on_yield=self._on_done
         )

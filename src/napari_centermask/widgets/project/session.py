@@ -223,7 +223,7 @@ class ProjectSession:
         """
         image = self._usable(id)
         if id != self.current:
-            self._enter(id, read_image(image.path))
+            self._enter(id, read_image(image.path, leading=image.leading))
 
     def show_soon(self, id: int) -> None:
         """The same, but a large image, or one with many cells, is loaded by a thread and shown when it is ready.
@@ -234,7 +234,7 @@ class ProjectSession:
         if id == self.current or is_small(image, self.project.unread(id)):
             self.show(id)
         else:
-            self.loader.start(id, image.path, self.project.reader(id))
+            self.loader.start(id, image.path, image.leading, self.project.reader(id))
 
     def _usable(self, id: int) -> ProjectImage:
         """An image's entry; cancels the loading of another one."""

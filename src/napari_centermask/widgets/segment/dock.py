@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QDockWidget
 
 from napari_centermask.core.errors import BadImage, UserError
 from napari_centermask.pipeline import Plane, with_card_defaults
-from napari_centermask.pipeline.channels import missing_channels
+from napari_centermask.pipeline.channels import default_channels, missing_channels
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.parts.layout import WIDTH, stack
 from napari_centermask.widgets.parts.pickers import LayerCombo, show_control
@@ -29,7 +29,15 @@ from napari_centermask.widgets.segment.suitability import Suitability
 from napari_centermask.widgets.segment.view import AdvancedBox, ImageBox, ModelBox
 from napari_centermask.widgets.segment.way_to_own_model import open_fine_tuning
 from napari_centermask.widgets.viewer.dock import Dock, open_dock
-from napari_centermask.widgets.viewer.planes import ImagePlanes, axes_note, channel_names, guess_channel_axis
+from napari_centermask.widgets.viewer.planes import (
+    CHANNEL_AXIS,
+    ImagePlanes,
+    axes_note,
+    channel_names,
+    guess_channel_axis,
+    last_is_channels,
+    put_channels_first,
+)
 from napari_centermask.widgets.viewer.save_button import SaveButton
 from napari_centermask.widgets.viewer.sight import bring_into_view, why_unseen
 from napari_centermask.widgets.viewer.view import current_index
@@ -59,6 +67,7 @@ class SegmentDock(Dock):
         self.session = self._state.session
         self.in_use = self._state.in_use
         self.circle = DiameterCircle(self._viewer)
+        self._ticked_by_hand: tuple[str, ...] = ()
         self._build()
         self.model.models.choose(self.in_use.name)
         self._connect()
@@ -104,9 +113,11 @@ class SegmentDock(Dock):
         add, runner = self.links.add, self.session.runner
         add(self.image.layers.picked, self._on_image_picked)
         add(self.image.layers.look_changed, self._refresh)
+        add(self.image.axis.activated, self._on_axis_chosen)
         add(self.image.axis.currentIndexChanged, self._on_axis_picked)
-        add(self.image.channels.picked, self._look)
+        add(self.image.channels.picked, self._on_channels_picked)
         add(self.suitability.looks.changed, self._on_looked)
+        add(self.image.turn.clicked, self._on_turn)
         add(self.image.scope.currentIndexChanged, self._refresh)
         add(self.image.draw.clicked, lambda: draw_region(self._viewer, self.source))
         add(self.model.models.currentIndexChanged, self._on_model_picked)
@@ -196,17 +207,47 @@ class SegmentDock(Dock):
 
     def _on_image_picked(self) -> None:
         source = self.source
-        guess = None if source is None else guess_channel_axis(source)
+        shown = self.session.shown(source)
+        of_cells = None if shown is None else shown.planes.channel_axis
+        guess = None if source is None else guess_channel_axis(source) if shown is None else of_cells
         with QSignalBlocker(self.image.axis):
             self.image.set_axes(source, guess=guess)
         self._on_axis_picked()
         if self.circle.layer is not None:
             self._on_diameter_changed()
 
+    def _on_axis_chosen(self) -> None:
+        """The choice belongs to the image, and all docks follow it."""
+        if self.source is not None:
+            self.source.metadata[CHANNEL_AXIS] = self.image.channel_axis
+            self._on_axis_picked()
+
+    def _on_turn(self) -> None:
+        if self.source is not None:
+            put_channels_first(self.source)
+            self._viewer.reset_view()
+            self._on_image_picked()
+
+    def _on_channels_picked(self) -> None:
+        self._ticked_by_hand = tuple(self._names())
+        self._look()
+
+    def _names(self) -> list[str]:
+        """Names of the channels of the chosen image."""
+        return [] if self.source is None else channel_names(self.source, channel_axis=self.image.channel_axis)
+
+    def _offer_channels(self) -> None:
+        """Tick the channels that suit the model, unless you ticked others for images with the same channels."""
+        names, card = self._names(), self.model.models.card
+        self.image.set_channels(names)
+        if card is not None and names and tuple(names) != self._ticked_by_hand:
+            self.image.channels.set_value(default_channels(names, card))
+
     def _on_axis_picked(self) -> None:
         source, axis = self.source, self.image.channel_axis
-        self.image.set_channels([] if source is None else channel_names(source, channel_axis=axis))
-        self.image.set_note("" if source is None else axes_note(source, channel_axis=axis))
+        self._offer_channels()
+        can_turn = source is not None and last_is_channels(source)
+        self.image.set_note("" if source is None else axes_note(source, channel_axis=axis), can_turn=can_turn)
         self.image.set_scopes(scopes(self._planes_or_none()))
         self.illumination.show_image()
         self.result.show_image(self.source)
@@ -237,6 +278,7 @@ class SegmentDock(Dock):
             self.illumination.show_model(card)
             self.advanced.form.set_value(settings.model_dump())
             self.advanced.show_model(card)
+            self._offer_channels()
             if not self.result.has_predictions:
                 self.cells.score.set_value(settings.score)
         self._refresh()

@@ -58,6 +58,9 @@ class ImageBox(QWidget):
         self._form.addRow(label("Segment"), row(self.scope, self.draw))
         self.note = quiet_label()
         self._form.addRow(self.note)
+        self.turn = QPushButton("Show its channels")
+        self.turn.setToolTip("Put the last axis before height and width, as channels. The file stays as it is.")
+        self._form.addRow(self.turn)
 
     @property
     def channel_axis(self) -> int | None:
@@ -85,10 +88,11 @@ class ImageBox(QWidget):
         self.unseen.setText(text)
         show_row(self._form, self.unseen, bool(text))
 
-    def set_note(self, text: str) -> None:
-        """Show how the image was read."""
+    def set_note(self, text: str, *, can_turn: bool = False) -> None:
+        """Show how the image was read, and the button for channels that come last."""
         self.note.setText(text)
         show_row(self._form, self.note, bool(text))
+        self.turn.setVisible(can_turn)
 
     def set_scopes(self, scopes: dict[str, str]) -> None:
         """Offer these scopes; the choice stays if it is still offered."""

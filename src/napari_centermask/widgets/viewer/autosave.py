@@ -12,7 +12,7 @@ from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadImage
 from napari_centermask.core.result import Result
 from napari_centermask.io.recovery import Autosave, Recovered, find_recovered
-from napari_centermask.widgets.viewer.planes import ImagePlanes, guess_channel_axis
+from napari_centermask.widgets.viewer.planes import ImagePlanes, readings
 from napari_centermask.widgets.viewer.shown import image_path
 from napari_centermask.widgets.work.connections import Connections
 
@@ -40,7 +40,7 @@ class Autosaves:
     def __init__(self, session: Session) -> None:
         self._session = ref(session)
         self._kept: WeakKeyDictionary[Image, tuple[Shown, Autosave]] = WeakKeyDictionary()
-        self._offers: WeakKeyDictionary[Image, Recovered] = WeakKeyDictionary()
+        self._offers: WeakKeyDictionary[Image, tuple[Recovered, ImagePlanes]] = WeakKeyDictionary()
         self._links = Connections()
         self._links.add(session.changed, self._on_changed)
         self._links.add(session.viewer.layers.events.inserted, self._on_inserted)
@@ -63,11 +63,12 @@ class Autosaves:
 
     def offer(self, source: Image | None) -> Recovered | None:
         """Unsaved work on an image."""
-        return None if source is None else self._offers.get(source)
+        offer = None if source is None else self._offers.get(source)
+        return None if offer is None else offer[0]
 
     def describe(self, source: Image) -> str:
         """The offer as a sentence."""
-        offer = self._offers[source]
+        offer, _ = self._offers[source]
         when = time.strftime("%d %B %Y, %H:%M", time.localtime(offer.time)).lstrip("0")
         return f"'{source.name}' has unsaved work from {when}: {counted(len(offer.result), 'cell')}."
 
@@ -82,20 +83,21 @@ class Autosaves:
         if not isinstance(layer, Image) or IN_PROJECT in layer.metadata:
             return
         try:
-            planes = ImagePlanes.of(layer, channel_axis=guess_channel_axis(layer))
+            likely = readings(layer)
         except BadImage:
             return
-        recovered = find_recovered(_name(layer), Result(planes.shape, leading=planes.leading, name=layer.name))
-        if recovered is not None and _is_by_a_person(recovered.result):
-            self._offers[layer] = recovered
-            show_info(f"{self.describe(layer)} Open Plugins > CenterMask > Review to restore or discard it.")
-            self.offered.emit(layer)
+        for planes in likely:
+            recovered = find_recovered(_name(layer), Result(planes.shape, leading=planes.leading, name=layer.name))
+            if recovered is not None and _is_by_a_person(recovered.result):
+                self._offers[layer] = recovered, planes
+                show_info(f"{self.describe(layer)} Open Plugins > CenterMask > Review to restore or discard it.")
+                self.offered.emit(layer)
+                return
 
     def restore(self, source: Image) -> None:
         """Restore the unsaved work on an image, as one edit that can be undone."""
-        offer = self._offers.pop(source)
+        offer, planes = self._offers.pop(source)
         session = self._session()
-        planes = ImagePlanes.of(source, channel_axis=guess_channel_axis(source))
         shown = session.shown(source) or session.attach(source, planes)
         offer.restore(shown.history)
         session.changed.emit(source)
@@ -103,7 +105,7 @@ class Autosaves:
 
     def discard(self, source: Image) -> None:
         """Discard the unsaved work on an image."""
-        self._offers.pop(source).discard()
+        self._offers.pop(source)[0].discard()
         self.offered.emit(source)
 
     def _on_changed(self, source: Layer) -> None:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
+from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_centermask.core.errors import BadImage
+from napari_centermask.core.errors import BadImage, MissingExtra
 from napari_centermask.io.axes import FEW, is_channels
+from napari_centermask.io.images import SUFFIXES, read_header
 
 if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_centermask.core.result import Index
+    from napari_centermask.io.image_data import ImageData
 
 _CHANNEL_NAMES = {"c", "ch", "channel", "channels"}
 AXES_NOTE = "axes_note"  # key of the metadata of layers whose file was ambiguous
+CHANNEL_AXIS = "channel_axis"
+"""Key of the metadata of layers whose channel axis somebody chose; None for planes only."""
+_MOST_PAGES = 2000  # of a file whose header is read while the dock waits: 60 ms
 
 
 @dataclass(frozen=True)
@@ -113,11 +121,79 @@ def _sliceable(data: object) -> Any:
 
 
 def guess_channel_axis(layer: Image) -> int | None:
-    """The axis that the layer's axis labels call a channel axis; None if there is none."""
+    """The axis of an image's channels: the one that was chosen, or that its labels or its file call so; None for planes only."""
     if layer.rgb:
         return None
-    labels = tuple(getattr(layer, "axis_labels", ()))[:-2]
-    return next((a for a, label in enumerate(labels) if str(label).lower() in _CHANNEL_NAMES), None)
+    if CHANNEL_AXIS in layer.metadata:
+        return layer.metadata[CHANNEL_AXIS]
+    labels = _named_axes(layer)[:-2]
+    if any(labels):
+        return next((a for a, label in enumerate(labels) if label.lower() in _CHANNEL_NAMES), None)
+    header = _header_of(layer)
+    axis = -1 if header is None else _axis_in(header, _full_shape(layer))
+    return axis if 0 <= axis < len(_full_shape(layer)) - 2 else None
+
+
+def readings(layer: Image) -> list[ImagePlanes]:
+    """The planes of an image in the order in which they are likely: with its channels, and with every axis as planes.
+
+    Raises
+    ------
+    BadImage
+        If the layer is not an image with height and width.
+    """
+    guess = guess_channel_axis(layer)
+    return [ImagePlanes.of(layer, channel_axis=axis) for axis in dict.fromkeys((guess, None))]
+
+
+def last_is_channels(layer: Image) -> bool:
+    """Whether channels come last, where napari shows the width."""
+    shape = _full_shape(layer)
+    return not layer.rgb and not _named_axes(layer)[-1] and len(shape) > 2 and is_channels(shape[-1], shape[-3:-1])
+
+
+def put_channels_first(layer: Image) -> None:
+    """Show an image whose channels come last: they come before height and width, without copying the pixels."""
+    data = layer.data
+    layer.data = [np.moveaxis(part, -1, -3) for part in data] if layer.multiscale else np.moveaxis(data, -1, -3)
+    layer.metadata[CHANNEL_AXIS] = len(_full_shape(layer)) - 3
+
+
+def _full_shape(layer: Image) -> tuple[int, ...]:
+    return tuple(map(int, (layer.data[0] if layer.multiscale else layer.data).shape))
+
+
+def _named_axes(layer: Image) -> list[str]:
+    """The labels of a layer's axes; empty for those without a name, which napari numbers."""
+    labels = [str(label) for label in getattr(layer, "axis_labels", ())]
+    return [label if label.isalpha() else "" for label in labels] or [""] * layer.ndim
+
+
+def _header_of(layer: Image) -> ImageData | None:
+    """The header of the file that a layer shows; None if there is none, or it holds another image."""
+    shape, path = _full_shape(layer), Path(layer.source.path or "")
+    if len(shape) < 3 or prod(shape[:-2]) > _MOST_PAGES or path.suffix.lower() not in SUFFIXES or not path.is_file():
+        return None
+    header = _cached_header(path, path.stat().st_mtime_ns)
+    return header if header is not None and _without_ones(header.data.shape) == _without_ones(shape) else None
+
+
+@lru_cache(maxsize=16)
+def _cached_header(path: Path, changed_ns: int) -> ImageData | None:
+    try:
+        return read_header(path)
+    except (BadImage, MissingExtra):
+        return None
+
+
+def _axis_in(header: ImageData, shape: tuple[int, ...]) -> int:
+    """Where the channels of a file are in a shape that may have more or fewer axes of length 1; -1 if it has none."""
+    letters = iter(a for a, n in zip(header.axes, header.data.shape, strict=True) if n != 1)
+    return "".join("." if n == 1 else next(letters) for n in shape).find("C")
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n in shape if n != 1)
 
 
 def axes_note(layer: Image, *, channel_axis: int | None) -> str:
@@ -129,13 +205,16 @@ def axes_note(layer: Image, *, channel_axis: int | None) -> str:
         return ""
     if AXES_NOTE in layer.metadata:
         return str(layer.metadata[AXES_NOTE])
-    shape = (layer.data[0] if layer.multiscale else layer.data).shape
-    named = [str(label).isalpha() for label in getattr(layer, "axis_labels", ("",) * len(shape))]
-    if len(shape) > 2 and not named[-1] and is_channels(shape[-1], tuple(shape[-3:-1])):
-        return (
-            f"The last axis is read as the width, with {shape[-1]} pixels. If it holds channels, open the file in "
-            "the dock 'Project', or put that axis first."
-        )
+    if CHANNEL_AXIS in layer.metadata:
+        return ""
+    shape, named = _full_shape(layer), _named_axes(layer)
+    if last_is_channels(layer):
+        return f"The last axis is read as the width, with {shape[-1]} pixels. It seems to hold channels."
+    header = None if any(named) else _header_of(layer)
+    if header is not None:
+        is_guess = channel_axis is not None and bool(header.other_axes)
+        n = shape[channel_axis] if channel_axis is not None else 0
+        return f"Its {n} planes are read as channels. If they are a stack, choose 'none' above." if is_guess else ""
     few = [a for a in range(len(shape) - 2) if not named[a] and 1 < shape[a] <= FEW and a != channel_axis]
     if channel_axis is None and few:
         axis = few[-1]
@@ -146,7 +225,8 @@ def axes_note(layer: Image, *, channel_axis: int | None) -> str:
 def channel_names(layer: Image, *, channel_axis: int | None) -> list[str]:
     """Labels of the channels: the names in the layer's metadata (`channel_names`) if it has them."""
     if layer.rgb:
-        return ["Red", "Green", "Blue"][: ImagePlanes.of(layer).n_channels]
+        n = ImagePlanes.of(layer).n_channels
+        return named_channels(layer, n) or ["Red", "Green", "Blue"][:n]
     if channel_axis is None:
         return named_channels(layer, 1) or ["Grey"]
     shape = layer.data[0].shape if layer.multiscale else layer.data.shape
@@ -154,6 +234,8 @@ def channel_names(layer: Image, *, channel_axis: int | None) -> list[str]:
 
 
 def named_channels(layer: Image, n: int) -> list[str]:
-    """Names of the n channels from the layer's metadata; empty if it has none, or a different number."""
+    """Names of the n channels from the layer's metadata or its file; empty if they have none, or a different number."""
     names = layer.metadata.get("channel_names") or []
+    if not names and (header := _header_of(layer)) is not None:
+        names = header.channel_names
     return [str(name) for name in names] if len(names) == n else []

@@ -188,7 +188,7 @@ def _image(result: Result, path: Path, place: Path | None = None) -> np.ndarray 
     if found is None:
         return None
     try:
-        image = read_image(found)
+        image = read_image(found, leading=result.leading)
     except UserError:
         return None
     planes = [plane for _, plane in image.planes()] if image.leading == result.leading else []

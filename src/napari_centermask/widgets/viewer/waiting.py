@@ -16,7 +16,7 @@ from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadImage
 from napari_centermask.widgets.viewer.autosave import IN_PROJECT
 from napari_centermask.widgets.viewer.layers import KEY
-from napari_centermask.widgets.viewer.planes import ImagePlanes, guess_channel_axis
+from napari_centermask.widgets.viewer.planes import ImagePlanes, readings
 from napari_centermask.widgets.viewer.shown import file_name
 from napari_centermask.widgets.viewer.state import session_of
 from napari_centermask.widgets.work.connections import Connections
@@ -93,7 +93,8 @@ def _planes_for(layer: Layer, result: Result) -> ImagePlanes | None:
     if name not in (result.name, wanted.name) and not same_stem:
         return None
     try:
-        planes = ImagePlanes.of(layer, channel_axis=guess_channel_axis(layer))
+        likely = readings(layer)
     except BadImage:
         return None
-    return planes if (planes.shape, planes.leading) == (result.shape, result.leading) else None
+    form = result.shape, result.leading
+    return next((planes for planes in likely if (planes.shape, planes.leading) == form), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from napari_centermask.engines import AnyEngine
 
 _MOST = 2  # a choice: the model in use, and the one that it is compared with
+_LOADING = threading.Lock()  # the thread of a cancelled run may still be loading
 _ENGINES: dict[tuple[object, ...], tuple[AnyEngine, list[str]]] = {}
 
 
@@ -29,6 +31,11 @@ def cached_engine(settings: SegmentSettings) -> AnyEngine:
     files = find_model(settings.model)
     stamp = tuple((p, p.stat().st_mtime_ns) for p in files.paths)
     key = files.name, stamp, settings.engine, settings.device
+    with _LOADING:
+        return _loaded(key, files, settings)
+
+
+def _loaded(key: tuple[object, ...], files: ModelFiles, settings: SegmentSettings) -> AnyEngine:
     if key not in _ENGINES:
         _refuse_torch(settings, files)
         # `load_engine` may take torch for a GPU.

@@ -40,7 +40,8 @@ class Runner:
         self._bar: Any = None
         self._task: TaskStatus | None = None
         self._value: Any = None
-        self._inbox: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._turn = 0  # counts the runs
+        self._inbox: deque[tuple[int, Callable[..., None], tuple[Any, ...]]] = deque()
         self._delivering = False
         self.cancelled = False
 
@@ -70,10 +71,12 @@ class Runner:
         if self.is_running:
             raise RuntimeError("A run is in progress; cancel it or wait.")
         self.cancelled, self._value = False, None
+        self._turn += 1
+        turn = self._turn
         worker: Any = create_worker(work, *args, _start_thread=False, _worker_class=GeneratorWorker)
-        worker.yielded.connect(lambda item: self._deliver(self._on_yielded, item, on_yield))
-        worker.returned.connect(lambda value: self._deliver(self._on_returned, value))
-        worker.finished.connect(lambda: self._deliver(self._on_finished))
+        worker.yielded.connect(lambda item: self._deliver(turn, self._on_yielded, item, on_yield))
+        worker.returned.connect(lambda value: self._deliver(turn, self._on_returned, value))
+        worker.finished.connect(lambda: self._deliver(turn, self._on_finished))
         self._worker = worker
         if title:
             self._open_bar(title)
@@ -82,29 +85,31 @@ class Runner:
         worker.start()
 
     def cancel(self) -> None:
-        """Stop at the next yield: within one tile."""
+        """End the run at once. Its thread stops at its next yield, within one tile, and whatever it still sends is ignored."""
         if self._worker is not None:
             self.cancelled = True
             self._worker.quit()
+            self._deliver(self._turn, self._on_finished)
 
     def _open_bar(self, title: str) -> None:
         from napari.utils import progress
 
         self._bar = progress(total=_STEPS, desc=title)
 
-    def _deliver(self, kind: Callable[..., None], *args: Any) -> None:
-        """Handle messages from the worker, one after another.
+    def _deliver(self, turn: int, kind: Callable[..., None], *args: Any) -> None:
+        """Handle messages from the worker, one after another; those of a cancelled one are ignored.
 
         Adding a layer to a visible viewer runs the event loop, which would handle the next message within this one.
         """
-        self._inbox.append((kind, args))
+        self._inbox.append((turn, kind, args))
         if self._delivering:
             return
         self._delivering = True
         try:
             while self._inbox:
-                kind, args = self._inbox.popleft()
-                attempt(kind, *args)
+                turn, kind, args = self._inbox.popleft()
+                if turn == self._turn and self.is_running:
+                    attempt(kind, *args)
         finally:
             self._delivering = False
 

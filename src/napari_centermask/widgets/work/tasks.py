@@ -115,7 +115,7 @@ def _run(planes: list[Plane], settings: SegmentSettings) -> Generator[Progress |
 
 
 def segment_image(
-    path: Path, settings: SegmentSettings, *, names: Sequence[str] = ()
+    path: Path, settings: SegmentSettings, *, names: Sequence[str] = (), leading: tuple[int, ...] | None = None
 ) -> Generator[Progress, None, FileCells | Failed]:
     """Read an image and segment all its planes, the weak candidates included; for the worker thread.
 
@@ -123,13 +123,18 @@ def segment_image(
     ----------
     names
         Names of the channels if the file has none.
+    leading
+        Its planes if they are known, as of `io.images.read_image`.
     """
-    return (yield from answer_for(_segment_image(path, settings, names)))
+    return (yield from answer_for(_segment_image(path, settings, names, leading)))
 
 
-def _segment_image(path: Path, settings: SegmentSettings, names: Sequence[str]) -> Generator[Progress, None, FileCells]:
+def _segment_image(
+    path: Path, settings: SegmentSettings, names: Sequence[str], leading: tuple[int, ...] | None
+) -> Generator[Progress, None, FileCells]:
     yield _loading(settings)
-    steps = _locked(segment_file(path, cached_engine(settings), settings, names=names, min_score=LOWEST_SCORE))
+    engine = cached_engine(settings)
+    steps = _locked(segment_file(path, engine, settings, names=names, leading=leading, min_score=LOWEST_SCORE))
     while True:
         try:
             step = next(steps)
