@@ -107,6 +107,8 @@ def test_columns_name_what_is_measured_in_order(crowd):
         assert all(list(v) == columns(["c0", "c1"], background, pixel_size_um=size) for v in values.values())
     some = next(iter(of(image, cells, pixel_size_um=0.5).values()))
     assert some["area_um2"] == some["area_px"] / 4
+    for name in ("perimeter", "major_axis", "minor_axis", "equivalent_diameter", "feret_max", "nearest_centre"):
+        assert some[f"{name}_um"] == some[f"{name}_px"] / 2
 
 
 def test_sixteen_bits_do_not_run_over_and_values_stay_as_they_are():

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_centermask.core.errors import BadImage, CannotSave
+from napari_centermask.core.errors import BadImage, CannotSave, MissingExtra
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.measure import Background, measure
 from napari_centermask.core.result import Result
 from napari_centermask.io.measurements import CELL, Measured, counts_path, write_measurements
+from napari_centermask.io.tables import as_text
 
 SHAPE = (80, 90)
 
@@ -131,3 +132,28 @@ def test_an_image_that_does_not_fit_is_named_and_nothing_is_written(stack, tmp_p
     assert not counts_path(out).exists()
     with pytest.raises(CannotSave, match="Cannot write"):
         list(write_measurements(path / "under a file" / "x.csv", [good]))
+
+
+def test_parquet_holds_the_values_of_the_csv(stack, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path, result, _ = stack
+    image = Measured.of_file(result, path, channels=("DAPI", "PI"))
+    table, counts = write(tmp_path / "cells.csv", image)
+    *_, _ = write_measurements(tmp_path / "cells.parquet", [image])
+    assert counts_path(tmp_path / "cells.parquet").name == "cells_counts.parquet"
+    for name, expected in (("cells", table), ("cells_counts", counts)):
+        read = parquet.read_table(tmp_path / f"{name}.parquet").to_pylist()
+        assert len(read) == len(expected)
+        for row, texts in zip(read, expected, strict=True):
+            assert list(row) == list(texts)
+            assert {k: as_text(v) if v is not None else "" for k, v in row.items()} == texts
+
+
+def test_without_pyarrow_nothing_is_measured_for_parquet(stack, tmp_path, monkeypatch):
+    from napari_centermask.io import tables
+
+    monkeypatch.setattr(tables, "find_spec", lambda name: None)
+    path, result, _ = stack
+    with pytest.raises(MissingExtra, match="pyarrow"):
+        next(write_measurements(tmp_path / "cells.parquet", [Measured.of_file(result, path)]))
+    assert list(tmp_path.glob("cells*")) == []

@@ -1,4 +1,4 @@
-"""Shape and intensities of each cell on its own mask, so that overlapping cells are measured whole."""
+"""Shape, neighbours and intensities of each cell on its own mask, so that overlapping cells are measured whole."""
 
 from __future__ import annotations
 
@@ -9,24 +9,13 @@ from itertools import groupby
 import numpy as np
 
 from napari_centermask.core.array import Array
-from napari_centermask.core.columns import solidity
+from napari_centermask.core.cell_shape import LENGTHS, SHAPE, shape_of
 from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.instances import Box, Instance, Instances
-from napari_centermask.core.result import centre
+from napari_centermask.core.surroundings import SURROUNDINGS, surroundings
 from napari_centermask.core.tools.pairs import around, drawn
 
 BACKGROUNDS = ("ring", "image", "none")
-SHAPE = (
-    "area_px",
-    "centre_y",
-    "centre_x",
-    "equivalent_diameter_px",
-    "major_axis_px",
-    "minor_axis_px",
-    "eccentricity",
-    "perimeter_px",
-    "solidity",
-)
 INTENSITY = ("mean", "std", "min", "max", "integrated")
 CORRECTED = ("background", "corrected_mean", "corrected_integrated")
 # Pixels of a ring: the median of 12 normal values has a standard error of 0.34 of their spread, of 6 of 0.46
@@ -65,8 +54,8 @@ class Background:
 def columns(channels: Sequence[str], background: Background, *, pixel_size_um: float | None = None) -> list[str]:
     """Names of the values of `measure`, in order; intensities once per channel: "mean_DAPI"."""
     measures = INTENSITY + (CORRECTED if background.kind != "none" else ())
-    size = ["area_um2"] if pixel_size_um else []
-    return [*SHAPE, *size, *(f"{m}_{name}" for name in channels for m in measures)]
+    size = ["area_um2", *(f"{name}_um" for name in (*LENGTHS, "nearest_centre"))] if pixel_size_um else []
+    return [*SHAPE, *SURROUNDINGS, *size, *(f"{m}_{name}" for name in channels for m in measures)]
 
 
 def measure(
@@ -117,6 +106,7 @@ def measure(
     ground = None if background.kind == "none" else _ground(image, cells, background.gap)
     margin = 2 * background.gap + background.width + 1  # what is near the ring counts too
     ordered = sorted(cells, key=lambda c: (c.y0, c.x0))
+    others = surroundings(cells)
     for _, some in groupby(ordered, key=lambda c: c.y0 // _STRIP):
         strip = list(some)
         low, high = max(0, strip[0].y0 - margin), max(c.box[2] for c in strip) + margin
@@ -124,20 +114,18 @@ def measure(
         for cell in strip:
             box = around(cell.box, margin, cells.shape)
             seen = pixels[:, box[0] - low : box[2] - low, box[1] : box[3]]
-            values = _shape(cell) | ({"area_um2": cell.area * pixel_size_um**2} if pixel_size_um else {})
+            values = shape_of(cell) | others[cell.id]
+            values |= _in_um(values, pixel_size_um)
             yield cell, values | _intensities(cell, seen, box, cells, channels, background, ground)
 
 
-def _shape(cell: Instance) -> dict[str, float]:
-    from skimage.measure import regionprops
-
-    (region,) = regionprops(cell.mask.astype(np.uint8))
-    y, x = centre(cell)
-    values = (
-        *(cell.area, y, x, cell.diameter, region.axis_major_length, region.axis_minor_length),
-        *(region.eccentricity, region.perimeter, solidity(cell.mask)),
-    )
-    return dict(zip(SHAPE, map(float, values), strict=True))
+def _in_um(values: dict[str, float], pixel_size_um: float | None) -> dict[str, float]:
+    """Area and lengths in micrometres; nothing if the size of a pixel is unknown."""
+    if not pixel_size_um:
+        return {}
+    lengths = (*LENGTHS, "nearest_centre")
+    area = {"area_um2": values["area_px"] * pixel_size_um**2}
+    return area | {f"{name}_um": values[f"{name}_px"] * pixel_size_um for name in lengths}
 
 
 def _intensities(

@@ -1,15 +1,13 @@
-"""Measurements as CSV: a table with a row for each cell, and one with a row for each image and frame."""
+"""Measurements as CSV or Parquet: a table with a row for each cell, and one with a row for each image and frame."""
 
 from __future__ import annotations
 
-import csv
-import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +19,16 @@ from napari_centermask.core.result import Index, Result
 from napari_centermask.core.viability import CellProbabilities, dead_category
 from napari_centermask.io.images import read_header, read_image
 from napari_centermask.io.own_files import check_targets
+from napari_centermask.io.tables import PARQUET, Row, Value, Write, check_table, table
 from napari_centermask.io.whole_file import whole_files
 
 CELL = ("id", "category", "category_id", "status", "score", "mask_quality", "source")
-_DIGITS = 7  # what float32 holds
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+_TYPES: dict[str, type[Value]] = {
+    "category_id": int,
+    "id": int,
+    "score": float,
+    "mask_quality": float,
+}  # others are text
 _COLOURS = ("red", "green", "blue", "alpha")
 
 
@@ -122,8 +125,8 @@ def _planes(path: Path, axes: str | None, leading: tuple[int, ...]) -> list[np.n
 
 
 def counts_path(path: Path) -> Path:
-    """Path of the counts of each frame, beside the measurements."""
-    return path.with_name(f"{path.stem}_counts.csv")
+    """Path of the counts of each frame, beside the measurements and of the same kind."""
+    return path.with_name(f"{path.stem}_counts{PARQUET if path.suffix.lower() == PARQUET else '.csv'}")
 
 
 def write_measurements(
@@ -151,91 +154,98 @@ def write_measurements(
         If an image does not fit its cells, or none can be measured.
     CannotSave
         If the files cannot be written.
+    MissingExtra
+        For Parquet without pyarrow.
     """
     path = Path(path)
+    check_table(path)
     total, done = sum(i.result.n_visible() for i in images), 0
     check_targets([path, counts_path(path)], [i.path for i in images if i.path is not None])
     try:
         with whole_files([path, counts_path(path)]) as (cells, counts):
-            with cells.open("w", encoding="utf-8", newline="") as stream:
-                rows = _Rows(stream, images, background)
+            with table(cells, cell_columns(images, background), kind=path.suffix) as write:
                 for image in images:
                     with nullcontext() if left_out is None else left_out.unless_done(image.name):
-                        written = []
-                        for row in rows.measured(image, background):
+                        written: list[Row] = []
+                        for row in cell_rows(image, background):
                             written.append(row)
                             done += 1
                             yield Done(done, total)
-                        rows.writer.writerows(written)
+                        write(written)
             images = [i for i in images if left_out is None or i.name not in left_out.why]
             if left_out and not images:
                 raise BadImage(f"None of the images can be measured. {left_out.sentences[0]}")
-            with counts.open("w", encoding="utf-8", newline="") as stream:
-                _write_counts(stream, images)
+            with table(counts, _count_columns(images), kind=path.suffix) as write:
+                _write_counts(write, images)
     finally:
         _planes.cache_clear()
     return path, counts_path(path)
 
 
-class _Rows:
-    """The table of cells: the same columns for all images, with gaps where one lacks a channel or a category."""
-
-    def __init__(self, stream: TextIO, images: Sequence[Measured], background: Background) -> None:
-        size = next((i.pixel_size_um for i in images if i.pixel_size_um), None)
-        channels = tuple(dict.fromkeys(c for i in images for c in i.channels))
-        self.axes = _axes(images)
-        self.kinds = _names(images) if any(c.probabilities for i in images for c in i.result) else ()
-        measures = columns(channels, background, pixel_size_um=size)
-        self.heading = ["image", *self.axes, *CELL, *(f"p_{k}" for k in self.kinds), *measures]
-        self.writer = csv.DictWriter(stream, self.heading, restval="", lineterminator="\n")
-        self.writer.writerow({name: _text(name) for name in self.heading})
-
-    def measured(self, image: Measured, background: Background) -> Iterator[dict[str, Any]]:
-        """The rows of an image's cells, plane by plane."""
-        result = image.result
-        for index in result.planes:
-            shown = result.visible(index)
-            if not len(shown):
-                continue
-            place = {"image": _text(image.name)} | dict(zip(image.axes, index, strict=True))
-            measures = measure(
-                image.plane(index),
-                shown,
-                channels=image.channels,
-                background=background,
-                pixel_size_um=image.pixel_size_um,
-            )
-            for cell, values in measures:
-                yield place | _fields(cell, result) | {k: _number(v) for k, v in values.items()}
+def cell_columns(images: Sequence[Measured], background: Background = Background()) -> dict[str, type[Value]]:  # noqa: B008
+    """The columns of the table of cells with their types: the same for all images, which may lack a channel or a category."""
+    size = next((i.pixel_size_um for i in images if i.pixel_size_um), None)
+    channels = tuple(dict.fromkeys(c for i in images for c in i.channels))
+    kinds = _names(images) if any(c.probabilities for i in images for c in i.result) else ()
+    measures = columns(channels, background, pixel_size_um=size)
+    numbers = dict.fromkeys((*(f"p_{kind}" for kind in kinds), *measures), float)
+    return {"image": str, **dict.fromkeys(_axes(images), int), **{c: _TYPES.get(c, str) for c in CELL}, **numbers}
 
 
-def _fields(cell: Instance, result: Result) -> dict[str, Any]:
+def cell_rows(image: Measured, background: Background = Background()) -> Iterator[Row]:  # noqa: B008  frozen
+    """The rows of an image's cells, plane by plane, by the names of `cell_columns`; for files, and for whoever shows them.
+
+    Raises
+    ------
+    BadImage
+        If the image does not fit its cells, or cannot be read.
+    """
+    result = image.result
+    for index in result.planes:
+        shown = result.visible(index)
+        if not len(shown):
+            continue
+        place = {"image": image.name} | dict(zip(image.axes, index, strict=True))
+        measures = measure(
+            image.plane(index),
+            shown,
+            channels=image.channels,
+            background=background,
+            pixel_size_um=image.pixel_size_um,
+        )
+        for cell, values in measures:
+            yield place | _fields(cell, result) | values
+
+
+def _fields(cell: Instance, result: Result) -> dict[str, Value]:
     """The columns of a cell that need no pixels."""
     name = result.categories.get(cell.category, str(cell.category))
     probabilities = zip(sorted(result.categories), cell.probabilities, strict=False)
-    values = (
-        *(cell.id, _text(name), cell.category, cell.status, _number(cell.score), _number(cell.mask_quality)),
-        _text(cell.source),
-    )
-    return dict(zip(CELL, values, strict=True)) | {f"p_{result.categories[id]}": _number(p) for id, p in probabilities}
+    values: dict[str, Value] = {"id": cell.id, "category": name, "category_id": cell.category, "status": cell.status}
+    values |= {"score": float(cell.score), "mask_quality": float(cell.mask_quality), "source": cell.source}
+    return values | {f"p_{result.categories[id]}": float(p) for id, p in probabilities}
 
 
-def _write_counts(stream: TextIO, images: Sequence[Measured]) -> None:
-    axes, kinds = _axes(images), _names(images)
-    heading = ["image", *axes, "cells", *(f"n_{k}" for k in kinds), "viability_percent"]
-    writer = csv.DictWriter(stream, heading, restval="", lineterminator="\n")
-    writer.writerow({name: _text(name) for name in heading})
+def _count_columns(images: Sequence[Measured]) -> dict[str, type[Value]]:
+    numbers = (*_axes(images), "cells", *(f"n_{kind}" for kind in _names(images)))
+    return {"image": str, **dict.fromkeys(numbers, int), "viability_percent": float}
+
+
+def _write_counts(write: Write, images: Sequence[Measured]) -> None:
     for image in images:
         result = image.result
         dead = image.dead if image.dead is not None else dead_category(result.categories)
         counts = CellProbabilities(result, dead).counts()
+        rows: list[Row] = []
         for index in np.ndindex(*result.leading):
             numbers = counts.of(index)
             named = {
                 f"n_{result.categories.get(c, c)}": int(n) for c, n in zip(counts.categories, numbers, strict=True)
             }
-            row = {"image": _text(image.name), "cells": int(numbers.sum())} | dict(zip(image.axes, index, strict=True))
-            writer.writerow(row | named | {"viability_percent": _number(float(counts.viability(numbers)))})
+            row: dict[str, Value] = {"image": image.name, "cells": int(numbers.sum())}
+            row |= dict(zip(image.axes, map(int, index), strict=True))
+            rows.append(row | named | {"viability_percent": float(counts.viability(numbers))})
+        write(rows)
 
 
 def _axes(images: Sequence[Measured]) -> list[str]:
@@ -250,13 +260,3 @@ def _names(images: Sequence[Measured]) -> tuple[str, ...]:
 
 def _categories(result: Result) -> dict[int, str]:
     return {c.category: str(c.category) for c in result} | result.categories
-
-
-def _number(value: float) -> str:
-    """A number with seven digits; empty for NaN."""
-    return f"{value:.{_DIGITS}g}" if math.isfinite(value) else ""
-
-
-def _text(text: str) -> str:
-    """Text that no spreadsheet takes for a formula, whatever the name of the image or category."""
-    return f"'{text}" if text.startswith(_FORMULAS) else text

@@ -97,10 +97,10 @@ def test_an_image_that_cannot_be_copied_keeps_no_other_one_out(tmp_path, folder,
 def test_an_image_whose_header_raises_anything_does_not_keep_a_project_from_opening(folder, monkeypatch, error):
     from napari_centermask.io.project import images
 
-    def read_header(path):
+    def read_header(path, **options):
         if path.name == "a1.png":
             raise error
-        return real(path)
+        return real(path, **options)
 
     real = images.read_header
     monkeypatch.setattr(images, "read_header", read_header)
