@@ -59,14 +59,16 @@ def by_hand(cell, categories, dead, threshold):
         (("live", "dead"), 2),
         (("Dead cell", "live"), 1),
         (("tot", "lebend"), 1),
-        (("total stain", "cell"), 2),
+        (("total stain", "cell"), None),
         (("non-viable", "viable", "debris"), 1),
         (("alive", "apoptotic", "debris"), 2),
         (("not viable", "viable"), 1),
         (("non-living", "living"), 1),
         (("stained", "live"), 1),
         (("alive", "living"), 2),
-        (("A", "B"), 2),
+        (("A", "B"), None),
+        (("nucleus", "cell"), None),
+        (("nucleus",), None),
     ],
 )
 def test_the_dead_category_is_known_by_its_name(names, dead):

@@ -155,6 +155,9 @@ def _apply(image: Measured, threshold: float) -> None:
     if not 0 <= threshold <= 1:
         raise BadSettings(f"--threshold must be a probability from 0 to 1, not {threshold}.")
     dead = image.dead if image.dead is not None else dead_category(image.result.categories)
+    if dead is None and len(image.result.categories) > 1:
+        known = ", ".join(image.result.categories.values())
+        raise BadSettings(f"--threshold: no category of {image.name} is called dead. Name it with --dead: {known}.")
     cells = CellProbabilities(image.result, dead)
     if not cells.free.any():
         notice(f"{image.name}: the threshold changes no cell, as no unreviewed cell has probabilities.")

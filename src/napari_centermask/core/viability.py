@@ -23,12 +23,17 @@ _SLACK = 1e-6  # more than float32 rounds a probability by (6e-8)
 
 
 def dead_category(categories: Mapping[int, str]) -> int | None:
-    """The category whose name means dead; or else the last one whose name does not mean alive. None for a single category."""
+    """The category whose name means dead; or else, if one is called alive, the last one that is not.
+
+    None for a single category, and if no name says anything about it: nuclei and cells are neither.
+    """
     if len(categories) < 2:
         return None
     dead = [id for id, name in sorted(categories.items()) if _DEAD.search(name)]
     others = [id for id, name in sorted(categories.items()) if not _ALIVE.search(name)]
-    return dead[0] if dead else (others or sorted(categories))[-1]
+    if dead or len(others) == len(categories):
+        return next(iter(dead), None)
+    return (others or sorted(categories))[-1]
 
 
 def renamed(cell: Instance, here: Mapping[int, int], theirs: Iterable[int], ours: Iterable[int]) -> Instance:

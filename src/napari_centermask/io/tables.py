@@ -10,12 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from napari_centermask.core.errors import MissingExtra
+from napari_centermask.core.extras import how_to_install
 
 Value = str | int | float
 Row = Mapping[str, Value]
 Write = Callable[[Sequence[Row]], None]
 PARQUET = ".parquet"
-NO_PARQUET = "Parquet needs pyarrow: pip install 'napari-centermask[measure]'. Or save as CSV."
+NO_PARQUET = f"Parquet needs pyarrow: {how_to_install('measure')}. Or save as CSV."
 _DIGITS = 7  # what float32 holds
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 

@@ -26,7 +26,7 @@ def test_names_are_asked_where_the_model_has_some_and_filled_from_the_image(view
     model = ModelSettings(in_channels=2)
     dock.illumination.show_model(ModelCard(name="x", licence="C", model=model, diameter=20, channel_names=NAMES))
     assert dock.value().channel_names == ["membrane", "nucleus"]
-    assert dock.image.channels.text() == "membrane, nucleus"
+    assert [action.text() for action in dock.image.channels.menu().actions()] == ["membrane", "nucleus"]
     box.names.setText(" nucleus ,membrane")
     assert dock.value().channel_names == NAMES
 

@@ -1,5 +1,7 @@
 """Counts along an axis."""
 
+from dataclasses import replace
+
 from stained_cells import field, kinds, shown
 
 
@@ -15,3 +17,21 @@ def test_time_and_depth_are_counted_along_either(viewer, open_dock):
     dock.counts.frames.picked.emit(1)
     assert viewer.dims.current_step[:2] == (1, 1)  # napari begins in the middle
     assert shown(dock, (1, 1)) == kinds(dock, (1, 1)) == [1, 1, 2, 2]
+
+
+def test_plain_nuclei_are_counted_in_words_without_a_viability(open_dock):
+    nuclei = {(): [replace(cell, category=1, probabilities=()) for cell in field()]}
+    dock = open_dock(nuclei, categories={1: "nucleus"})
+    assert dock.counts.summary.image.text() == f"Image: {len(nuclei[()])} nuclei."
+
+
+def test_two_categories_of_which_none_is_called_dead_have_a_viability_once_you_choose(open_dock):
+    dock = open_dock({(): field()}, categories={1: "nucleus", 2: "cell"})
+    assert "Viability" not in dock.counts.summary.image.text()
+    assert "Choose under 'Dead is'" in dock.threshold.note.text()
+    assert dock.threshold.category.isEnabled()
+    assert dock.threshold.category.currentIndex() == -1
+    assert not dock.threshold.slider.isEnabled()
+    dock.threshold.picked.emit(2)
+    assert "Viability" in dock.counts.summary.image.text()
+    assert dock.threshold.slider.isEnabled()

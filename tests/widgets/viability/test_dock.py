@@ -22,10 +22,10 @@ def test_while_the_slider_is_dragged_colours_and_counts_follow_and_no_cell_chang
     dock = open_dock({(): field()})
     result = dock.viability.edits.result
     assert shown(dock) == kinds(dock) == [1, 1, 2, 2, 1, 1]
-    assert dock.counts.summary.image.text() == "Image: 4 live, 2 dead. Viability <b>66.7 %</b>"
+    assert dock.counts.summary.image.text() == "Image: 4 live cells, 2 dead cells. Viability <b>66.7 %</b>"
     slider, place = dock.threshold.slider._slider, drag(dock, 0.3, release=False)
     assert shown(dock) == [1, 2, 2, 2, 1, 1]
-    assert dock.counts.summary.image.text() == "Image: 3 live, 3 dead. Viability <b>50.0 %</b>"
+    assert dock.counts.summary.image.text() == "Image: 3 live cells, 3 dead cells. Viability <b>50.0 %</b>"
     assert kinds(dock) == [1, 1, 2, 2, 1, 1]
     assert dock.viability.edits.history.undo_name is None
     QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, pos=place)

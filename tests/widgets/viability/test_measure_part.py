@@ -13,7 +13,7 @@ def test_measurements_of_the_image_are_written_with_the_categories_as_they_are_s
     drag(dock, 0.3)
     path = tmp_path / "cells.csv"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: (str(path), ""))
-    dock.export.this.trigger()
+    dock.measuring.this.trigger()
     assert not dock.export.isEnabled()
     qtbot.waitUntil(lambda: not dock.measuring.runner.is_running, timeout=20_000)
     with path.open() as stream:

@@ -8,11 +8,13 @@ from math import log10
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QColor, QPen
 from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 
 from napari_centermask.core.extras import how_to_install
 from napari_centermask.widgets.parts.control import control
 from napari_centermask.widgets.parts.pickers import show_control
+from napari_centermask.widgets.parts.plot_colours import ThemeColours, tone
 from napari_centermask.widgets.work.run_state import Curve
 
 if TYPE_CHECKING:
@@ -135,7 +137,31 @@ class Plot:
         if limits is not None:
             item.setLimits(yMin=limits[0], yMax=limits[1])
         self.lines: dict[str, PlotDataItem] = {}
+        self._names: list[str] = []
         self._drawn: tuple[object, ...] | None = None
+        self._theme = ThemeColours(self.widget, self._recolour)
+
+    def _recolour(self) -> None:
+        """Another theme: the lines are drawn in tones for it."""
+        for n, name in enumerate(self._names):
+            self.lines[name].setPen(self._pen(n))
+            self.lines[name].setSymbolBrush(self._colour(n))
+        self._write_legend()
+
+    def _colour(self, n: int) -> QColor:
+        return tone(_COLOURS[n % len(_COLOURS)], self.widget)
+
+    def _pen(self, n: int) -> QPen:
+        return self._graph.mkPen(self._colour(n), width=2)
+
+    def _write_legend(self) -> None:
+        parts = (
+            f"<span style='color: {self._colour(n).name()}'>●&nbsp;{name.replace('_', '&nbsp;')}</span>"
+            for n, name in enumerate(self._names)
+        )
+        text = f"{self._title}: {' '.join(parts)}"
+        if text != self.legend.text():
+            self.legend.setText(text)
 
     def prepare(self) -> None:
         """Fit the ranges before drawing, which would otherwise cause a second redraw."""
@@ -159,7 +185,7 @@ class Plot:
             item.removeItem(self.lines.pop(name))
         for n, (name, curve) in enumerate(curves.items()):
             if name not in self.lines:
-                pen = self._graph.mkPen(_COLOURS[n % len(_COLOURS)], width=2)
+                pen = self._pen(n)
                 few = {"symbol": "o", "symbolSize": 5, "symbolBrush": pen.color(), "symbolPen": None}
                 self.lines[name] = item.plot(pen=pen, **(few if len(curves) <= 3 else {}))
             self.lines[name].setData(x[name], curve.values)
@@ -167,13 +193,8 @@ class Plot:
         if self._is_log:
             item.getAxis("left").setStyle(maxTextLevel=0 if _decades(curves) > 1.5 else 2)
         self.prepare()
-        names = (
-            f"<span style='color: {_COLOURS[n % len(_COLOURS)]}'>●&nbsp;{name.replace('_', '&nbsp;')}</span>"
-            for n, name in enumerate(curves)
-        )
-        text = f"{self._title}: {' '.join(names)}"
-        if text != self.legend.text():
-            self.legend.setText(text)
+        self._names = list(curves)
+        self._write_legend()
 
 
 def _decades(curves: dict[str, Curve]) -> float:

@@ -23,6 +23,8 @@ class DockState:
         Number of its cells, including those below the score threshold.
     categories_problem
         Why its categories do not allow a threshold; empty if they do.
+    can_choose
+        Whether there are categories of which one can be the dead one.
     n_following, n_fixed
         Number of cells that follow the threshold, and of those that keep their category.
     fits
@@ -40,6 +42,7 @@ class DockState:
     has_result: bool = False
     n_cells: int = 0
     categories_problem: str = ""
+    can_choose: bool = False
     n_following: int = 0
     n_fixed: int = 0
     fits: bool = True
@@ -83,10 +86,13 @@ class Controls:
 def controls(state: DockState) -> Controls:
     """What the dock shows and offers in a state."""
     unset = _why_no_threshold(state)
+    may_choose = state.can_choose and bool(state.categories_problem)
     return Controls(
         note=unset or _follow(state),
         threshold=control("Cells from this probability on are dead.", unset),
-        category=control("The category that the threshold is for: cells that are not viable.", unset),
+        category=control(
+            "The category that the threshold is for: cells that are not viable.", "" if may_choose else unset
+        ),
         colours=control("What the colours of the cells mean.", unset),
         everywhere=control(
             "Apply this threshold to the cells of all images: one edit in each image.", unset, state.read_only

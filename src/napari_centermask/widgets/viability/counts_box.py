@@ -9,6 +9,7 @@ import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QTabWidget, QVBoxLayout, QWidget
 
+from napari_centermask.core.counted import counted_category
 from napari_centermask.widgets.viability.counts_table import CountsTable, percent
 from napari_centermask.widgets.viability.plot import ViabilityPlot
 from napari_centermask.widgets.viewer.measured import axis_names
@@ -49,13 +50,13 @@ class SummaryBox(QWidget):
 
 
 def _sentence(what: str, counts: Counts, numbers: np.ndarray, names: Mapping[int, str]) -> str:
-    few = len(counts.categories) <= 2
     kinds = ", ".join(
-        f"{int(n):,} {names.get(c, str(c))}"
+        counted_category(int(n), names.get(c, str(c)))
         for c, n, total in zip(counts.categories, numbers, counts.total, strict=True)
-        if total or c == counts.dead or few
+        if total or counts.dead is not None and (c == counts.dead or len(counts.categories) <= 2)
     )
-    return f"{what}: {kinds}. Viability <b>{percent(counts.viability(numbers))}</b>"
+    text = f"{what}: {kinds or 'no cells'}."
+    return text if counts.dead is None else f"{text} Viability <b>{percent(counts.viability(numbers))}</b>"
 
 
 class CountsBox(QWidget):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from napari.layers import Image
@@ -17,6 +17,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import UserError
 from napari_centermask.widgets.edit.correction import edit_session_of
+from napari_centermask.widgets.measure.export_part import ExportPart
 from napari_centermask.widgets.parts.help import HelpButton
 from napari_centermask.widgets.parts.layout import WIDTH, label, row, scroll_column
 from napari_centermask.widgets.parts.pickers import LayerCombo, show_control
@@ -25,14 +26,16 @@ from napari_centermask.widgets.viability.classify_part import ClassifyPart
 from napari_centermask.widgets.viability.controls import Controls, DockState, controls
 from napari_centermask.widgets.viability.counts_box import CountsBox
 from napari_centermask.widgets.viability.image_counts import ImageCounts
-from napari_centermask.widgets.viability.layer import AS_BEFORE
-from napari_centermask.widgets.viability.measure_part import MeasurePart
+from napari_centermask.widgets.viability.layer import AS_BEFORE, MOST_CATEGORIES
 from napari_centermask.widgets.viability.threshold import Viability, viability_of
 from napari_centermask.widgets.viability.view import FiguresBox, ThresholdBox
 from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.view import go_to_plane
 from napari_centermask.widgets.work.connections import Connections
 from napari_centermask.widgets.work.gate import notify
+
+if TYPE_CHECKING:
+    from napari_centermask.widgets.viewer.shown import Shown
 
 Value = TypeVar("Value")
 
@@ -77,7 +80,7 @@ class ViabilityDock(Dock):
         self.classification = ClassifyPart(self._settle)
         self.threshold, self.counts = ThresholdBox(), CountsBox()
         self.images, self.figures = ImageCounts(self.projects), FiguresBox()
-        self.measuring = MeasurePart(self.projects, self._settle)
+        self.measuring = ExportPart(self.projects, self._ready_to_measure)
         self.export = self.measuring.button
         self.counts.tabs.addTab(self.images, "Images")
         self.counts.tabs.addTab(self.figures, "Figures")
@@ -137,7 +140,7 @@ class ViabilityDock(Dock):
             self.viability.show(AS_BEFORE)
 
     def _turn_to(self, viability: Viability | None) -> None:
-        self.viability = self.measuring.viability = viability
+        self.viability = viability
         self._coloured[:] = [] if viability is None else [viability]
         if viability is not None:
             viability.edits.activate(soon=True)
@@ -178,6 +181,7 @@ class ViabilityDock(Dock):
             has_result=True,
             n_cells=len(viability.edits.result),
             categories_problem=viability.problem,
+            can_choose=2 <= len(viability.edits.result.categories) <= MOST_CATEGORIES,
             n_following=n_following,
             n_fixed=int(np.count_nonzero(in_view)) - n_following,
             fits=viability.threshold is not None,
@@ -200,7 +204,7 @@ class ViabilityDock(Dock):
         self.threshold.show_controls(shown)
         self.classification.show_controls(shown)
         show_control(self.export, shown.export)
-        self.export.all.setVisible(shown.shows_project)
+        self.measuring.all.setVisible(shown.shows_project)
         self.counts.tabs.setTabVisible(self.counts.tabs.indexOf(self.images), shown.shows_project)
         return shown
 
@@ -215,6 +219,12 @@ class ViabilityDock(Dock):
         self._settle_later.stop()
         if self.viability is not None:
             self._try(self.viability, self.viability.settle)
+
+    def _ready_to_measure(self) -> tuple[Shown | None, int | None]:
+        """The cells with the categories that they are shown with, and the one that is dead."""
+        self._settle()
+        viability = self.viability
+        return (None, None) if viability is None else (viability.edits.shown, viability.cells.category)
 
     def _on_category(self, category: int) -> None:
         self._settle()

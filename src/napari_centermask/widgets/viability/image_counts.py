@@ -112,10 +112,11 @@ class ImageCounts(QWidget):
         names = [project.categories[c].name if c in project.categories else str(c) for c in ids]
         lines = [i.file_name for i in images]
         self.table.counts.show_counts("Image", lines, names, numbers, together.viability(numbers))
-        viability = percent(together.viability(together.total)) if ids else "–"
-        self.total.setText(
-            f"{counted(int(numbers.sum()), 'cell')} in {counted(len(lines), 'image')}, viability {viability}"
+        text = f"{counted(int(numbers.sum()), 'cell')} in {counted(len(lines), 'image')}"
+        viability = (
+            "" if self._dead is None or not ids else f", viability {percent(together.viability(together.total))}"
         )
+        self.total.setText(text + viability)
 
     def _of(self, id: int, ids: list[int]) -> list[int]:
         own = dict(zip(self._known[id].categories, self._known[id].total.tolist(), strict=True))

@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_centermask.widgets.parts.curves import WITHOUT, Plot
+from napari_centermask.widgets.parts.plot_colours import ThemeColours, tone
 from napari_centermask.widgets.work.run_state import Curve
 
 _HEIGHT = 220  # pixels: a choice, so that the dock fits a screen of 720
@@ -49,12 +50,17 @@ class ViabilityPlot(QWidget):
         plot.widget.setMouseEnabled(x=False, y=False)
         plot.widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         plot.widget.setToolTip("Click to go to that frame.")
-        self.here = pyqtgraph.InfiniteLine(angle=90, pen=pyqtgraph.mkPen("#ffd166", width=1))
+        self.here = pyqtgraph.InfiniteLine(angle=90)
         plot.widget.addItem(self.here)
+        self._theme = ThemeColours(plot.widget, self._recolour)
         plot.widget.scene().sigMouseClicked.connect(self._on_clicked)
         layout.addWidget(plot.legend)
         layout.addWidget(plot.widget)
         layout.addStretch(1)
+
+    def _recolour(self) -> None:
+        """The line at the current frame is yellow, and brown on a light theme."""
+        self.here.setPen(tone("#ffd166", self.plot.widget))
 
     def show_viability(self, percent: np.ndarray, here: int, *, along: str) -> None:
         """Draw (n,) percentages of the frames and mark the current one; frames without cells leave a gap."""

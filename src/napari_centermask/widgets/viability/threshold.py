@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_centermask.io.project import Project
     from napari_centermask.widgets.edit.session import EditSession
 
+NO_DEAD = "No category is called dead. Choose under 'Dead is' which cells are not viable."
 _DEFAULT = 0.5  # more likely dead than not
 
 
@@ -74,7 +75,7 @@ class Viability:
             return (
                 f"There are {n} categories; a threshold allows at most {MOST_CATEGORIES}. Remove those without cells."
             )
-        return ""
+        return NO_DEAD if self.cells.category is None else ""
 
     def end(self) -> None:
         """The image's result is no longer shown."""

@@ -11,7 +11,6 @@ from qtpy.QtGui import QColor, QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QLabel,
-    QMenu,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -43,6 +42,7 @@ class ThresholdBox(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.category, self.colours = QComboBox(), QComboBox()
+        self.category.setPlaceholderText("choose…")
         for text, mode, tip in _COLOURS:
             self.colours.addItem(text, mode)
             self.colours.setItemData(self.colours.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
@@ -67,7 +67,7 @@ class ThresholdBox(QWidget):
             self.category.clear()
             for id, name in sorted(categories.items()):
                 self.category.addItem(name, id)
-            self.category.setCurrentIndex(max(self.category.findData(chosen), 0))
+            self.category.setCurrentIndex(self.category.findData(chosen))
 
     def show_cells(self, cells: CellProbabilities, colours: Mapping[int, str]) -> None:
         """Draw the histogram of probabilities in the colours of the category and of the most frequent other one."""
@@ -146,18 +146,3 @@ class FiguresBox(QWidget):
         """Fit the picture to the new width."""
         super().resizeEvent(event)
         self._fit()
-
-
-class ExportButton(QPushButton):
-    """Measurements of this image, or of all of the project."""
-
-    wanted = Signal(bool)
-
-    def __init__(self) -> None:
-        super().__init__("Measure and save…")
-        menu = QMenu(self)
-        self.this = menu.addAction("This image…")
-        self.all = menu.addAction("All images of the project…")
-        self.this.triggered.connect(lambda: self.wanted.emit(False))
-        self.all.triggered.connect(lambda: self.wanted.emit(True))
-        self.setMenu(menu)

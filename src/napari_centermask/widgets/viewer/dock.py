@@ -71,7 +71,7 @@ class Dock(QWidget):
         self._state = state_of(napari_viewer)
         self.links = Connections(self)
         ThemedStyle(self)
-        share_place(self, self.title, on_left=self.on_left)
+        share_place(self, self.title, on_left=self.on_left, on_entered=self.on_entered)
         try:
             self._set_up()
             if self.hint:
@@ -92,8 +92,17 @@ class Dock(QWidget):
     def on_left(self) -> None:
         """Another tab was chosen, or the dock was closed; does nothing unless a dock needs it."""
 
+    def on_entered(self) -> None:
+        """Its tab was chosen, or it was opened; does nothing unless a dock needs it."""
 
-def share_place(dock: QWidget, title: str, *, on_left: Callable[[], object] = lambda: None) -> None:
+
+def share_place(
+    dock: QWidget,
+    title: str,
+    *,
+    on_left: Callable[[], object] = lambda: None,
+    on_entered: Callable[[], object] = lambda: None,
+) -> None:
     """Let a dock become a tab beside those of ours that are open when it is first shown, and end when a person closes it.
 
     If you move it (to another side, or into a window), it stays there. When a dock is closed, napari only deletes the frame
@@ -103,19 +112,22 @@ def share_place(dock: QWidget, title: str, *, on_left: Callable[[], object] = la
     ----------
     title
         Title of its tab; napari's own names are too long for six tabs.
-    on_left
-        Called when another tab is chosen, or the dock is closed.
+    on_left, on_entered
+        Called when another tab is chosen, or the dock is closed; and when its own is chosen.
     """
     dock.setObjectName(_NAME)
-    _FirstShow(dock, title, on_left)
+    _FirstShow(dock, title, on_left, on_entered)
 
 
 class _FirstShow(QObject):
     """Waits for the first time that the dock is shown, and for its closing."""
 
-    def __init__(self, dock: QWidget, title: str, on_left: Callable[[], object]) -> None:
+    def __init__(
+        self, dock: QWidget, title: str, on_left: Callable[[], object], on_entered: Callable[[], object]
+    ) -> None:
         super().__init__(dock)
-        self._dock, self._title, self._on_left = dock, title, on_left
+        self._dock, self._title = dock, title
+        self._on_left, self._on_entered = on_left, on_entered
         dock.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -132,7 +144,9 @@ class _FirstShow(QObject):
 
     def _on_visibility(self, is_visible: bool) -> None:
         """Qt does not hide a dock behind another tab, so it gets no event."""
-        if not is_visible and not self._dock.window().isMinimized():
+        if is_visible:
+            attempt(self._on_entered)
+        elif not self._dock.window().isMinimized():
             attempt(self._on_left)
 
     def _on_frame_gone(self) -> None:

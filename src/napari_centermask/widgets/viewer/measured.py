@@ -46,16 +46,26 @@ def axis_names(source: Image, axes: Sequence[int]) -> tuple[str, ...]:
     )
 
 
+def channels_of(shown: Shown) -> tuple[str, ...]:
+    """Names of the channels of an image with cells."""
+    return tuple(channel_names(shown.source(), channel_axis=shown.planes.channel_axis))
+
+
+def pixel_size_of(shown: Shown) -> float | None:
+    """Side of a pixel in micrometres of an image with cells; None if it is unknown."""
+    source = shown.source()
+    return pixel_size({"units": getattr(source, "units", ()), "scale": source.scale}).get("pixel_size_um")
+
+
 def measured_layer(shown: Shown, dead: int | None) -> Measured:
     """A snapshot of an image layer and its cells; later edits do not change it."""
     source, planes = shown.source(), shown.planes
-    size = pixel_size({"units": getattr(source, "units", ()), "scale": source.scale}).get("pixel_size_um")
     return Measured(
         only_shown(shown.result),
         lambda index: np.asarray(planes.plane(index)),
-        tuple(channel_names(source, channel_axis=planes.channel_axis)),
+        channels_of(shown),
         axis_names(source, planes.axes),
-        size,
+        pixel_size_of(shown),
         dead,
         Path(path) if (path := image_path(source)) else None,
     )
