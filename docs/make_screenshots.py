@@ -238,6 +238,27 @@ def viability() -> None:
     scene.save("viability")
 
 
+def measure() -> None:
+    """Nuclei that are selected in a scatter plot, marked in the image."""
+    scene = Scene("nuclei_fluorescence")
+    scene.layer.scale, scene.layer.units = (0.65, 0.65), ("um", "um")
+    scene.viewer.reset_view()
+    scene.run()
+    frame, dock = scene.viewer.window.add_plugin_dock_widget(PLUGIN, "Measure")
+    frame.raise_()
+    end = time.monotonic() + LONGEST_S
+    while dock.runner.is_running or not len(dock.measured.ids):
+        QTest.qWait(50)
+        if time.monotonic() > end:
+            raise TimeoutError("The cells were not measured.")
+    dock.tabs.setCurrentWidget(dock.scatter)
+    scene.settle()
+    areas = dock.measured.columns["area_um2"]
+    dock.select(dock.measured.ids[areas < np.percentile(areas, 12)].tolist())
+    QTest.qWait(800)
+    scene.save("measure")
+
+
 def classify() -> None:
     """The same cells by model and classifier together."""
     scene, dock = _chamber()
@@ -318,6 +339,7 @@ SCENES: dict[str, Callable[[], None]] = {
         review,
         project,
         illumination,
+        measure,
         viability,
         classify,
         tracks,

@@ -55,7 +55,7 @@ def measure(
     cells
         File of cells in any format, a folder of such files, or a project.
     out
-        CSV to write; the counts go to NAME_counts.csv beside it.
+        CSV to write, or Parquet for a name that ends with .parquet; the counts go to NAME_counts beside it.
     images
         Folder of the images; by default looked for beside the cells.
     from_

@@ -48,12 +48,12 @@ def slow(monkeypatch):
 
     gate = threading.Event()
 
-    def read(path):
+    def read(path, **options):
         if path.stem == "field 1":
             gate.wait(10)
         if path.stem == "field 2":
             raise RuntimeError("the disk is gone")
-        return read_image(path)
+        return read_image(path, **options)
 
     monkeypatch.setattr(loading, "SMALL", 0)
     monkeypatch.setattr(loading, "read_image", read)

@@ -37,7 +37,7 @@ def test_a_stack_is_classified_as_one_edit_and_undo_restores_every_cell(viewer, 
     assert reported(dock) == "6 cells classified with bright; 4 stay as they are."
     assert dock.threshold.category.currentText() == "dead"
     assert dock.threshold.slider.value() == 0.5
-    assert dock.counts.summary.image.text() == "Image: 4 cell, 4 living, 2 dead. Viability <b>80.0 %</b>"
+    assert dock.counts.summary.image.text() == "Image: 4 cells, 4 living cells, 2 dead cells. Viability <b>80.0 %</b>"
     qtbot.waitUntil(lambda: dock.viability.layer is not None)
     edits.undo()
     assert edits.history.undo_name is None
@@ -51,7 +51,7 @@ def test_a_stack_is_classified_as_one_edit_and_undo_restores_every_cell(viewer, 
     assert [c.category for c in edits.result.plane((2,))] == [3, 2, 1, 1, 1, 2]
     assert edits.result.categories == {1: "cell", 2: "living", 3: "dead"}
     assert dock.threshold.category.currentText() == "dead"
-    assert dock.counts.summary.image.text() == "Image: 4 cell, 4 living, 2 dead. Viability <b>80.0 %</b>"
+    assert dock.counts.summary.image.text() == "Image: 4 cells, 4 living cells, 2 dead cells. Viability <b>80.0 %</b>"
     assert "torch" not in sys.modules
 
 

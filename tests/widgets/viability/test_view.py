@@ -12,7 +12,7 @@ def test_without_probabilities_or_with_one_category_the_dock_says_what_to_do(vie
     assert dock.threshold.note.text().startswith("The cells have no probabilities: run a model")
     assert not dock.threshold.slider.isEnabled()
     assert dock.viability.layer is None
-    assert dock.counts.summary.image.text() == "Image: 1 live, 0 dead. Viability <b>100.0 %</b>"
+    assert dock.counts.summary.image.text() == "Image: 1 live cell, 0 dead cells. Viability <b>100.0 %</b>"
     other = open_dock({(): [disc(1, 20, 20)]}, categories={1: "cell"})
     assert other.threshold.note.text().startswith("A threshold needs two categories; there is only one.")
 

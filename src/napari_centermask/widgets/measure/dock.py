@@ -23,7 +23,7 @@ from napari_centermask.widgets.parts.help import HelpButton
 from napari_centermask.widgets.parts.layout import WIDTH, even, label, quiet_label, row, scroll_column
 from napari_centermask.widgets.parts.pickers import LayerCombo, show_control
 from napari_centermask.widgets.project.session import project_session_of
-from napari_centermask.widgets.viewer.dock import Dock
+from napari_centermask.widgets.viewer.dock import Dock, open_dock
 from napari_centermask.widgets.viewer.measured import channels_of, measured_layer, pixel_size_of
 from napari_centermask.widgets.work.connections import Connections
 from napari_centermask.widgets.work.runner import Runner
@@ -202,8 +202,7 @@ class MeasureDock(Dock):
         self.selection.pick(ids)
 
     def _open_viability(self) -> None:
-        frame, _ = self._viewer.window.add_plugin_dock_widget("napari-centermask", "CenterMask: Viability")
-        frame.raise_()
+        open_dock(self._viewer, "Viability")
 
     def state(self) -> DockState:
         """The state that the buttons depend on."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error, show_info, show_warning
+from napari.utils.notifications import show_info, show_warning
 from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog, QMenu, QPushButton
 
@@ -17,6 +17,7 @@ from napari_centermask.io.tables import PARQUET, check_table
 from napari_centermask.widgets.measure.project_images import measured_project
 from napari_centermask.widgets.viewer.measured import Written, measure_all, measured_layer
 from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.gate import notify
 from napari_centermask.widgets.work.runner import Runner
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class ExportPart:
             if value.left_out:
                 show_warning(f"Left out {counted(len(value.left_out), 'image')}. {' '.join(value.left_out)}")
         elif value is not None:
-            show_error(value.message)
+            notify(value.message, value.page)
         self.changed.emit()
 
 
