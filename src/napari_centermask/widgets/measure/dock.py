@@ -42,6 +42,10 @@ class MeasureDock(Dock):
     """The measurements of the cells of an image, made off the GUI thread."""
 
     title = "Measure"
+    hint = (
+        "Cells are measured when this dock opens. Select them in the table, in a plot or in the image: "
+        "they are marked in all of them."
+    )
 
     def _set_up(self) -> None:
         self.session, self.projects = self._state.session, project_session_of(self._viewer)

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from napari_centermask.widgets.measure.measurements import Measurements
 from napari_centermask.widgets.measure.rows import MeasureModel
+from napari_centermask.widgets.parts.empty import EmptyNote
 
 _STYLE = """
 QTableView { border: none; }
@@ -51,6 +52,7 @@ class MeasureTable(QTableView):
         self.horizontalHeader().setSectionsMovable(True)
         self.horizontalHeader().setSortIndicator(0, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
+        EmptyNote(self, "A row for each cell: its size, shape, neighbours and intensities.")
         self._own = False
         self._selected: tuple[int, ...] = ()
         self.cells.layoutChanged.connect(lambda: self.show_selection(self._selected, scroll=False))
