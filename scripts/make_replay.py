@@ -30,7 +30,7 @@ TILES = {
         "aits_nuclei": (6, 2),
     },
     "cells": {
-        "usiigaci_phase": (16, 5),
+        "usiigaci_phase": (10, 3),
         "yeastvision_phase": (5, 0),
         "cellsium_bacteria_synth": (6, 2),
         "dsb2018_fluo": (16, 4),

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from napari_centermask.core.covered import drop_covered
 from napari_centermask.core.instances import Instances
 from napari_centermask.engines.load import load_engine
-from napari_centermask.engines.suppress import SoftNms
 from napari_centermask.evaluation.folder import read_truth
 from napari_centermask.evaluation.report import evaluate
 from napari_centermask.io.images import read_plane
-from napari_centermask.pipeline import plane_cells, segment
+from napari_centermask.pipeline import segment
 from napari_centermask.settings import SegmentSettings
 
 BOX = (0.5, 0.6, 0.7, 0.8, 0.9)
 COVERED = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 SCORES = (0.3, 0.4, 0.5, 0.6)
+SIGMA = 0.5  # of soft-NMS, as its paper has it (arXiv 1704.04503)
 
 
 def main() -> None:
@@ -37,10 +36,8 @@ def main() -> None:
     records = read_truth(arguments.data, "val")
     images = [read_plane(r.path) for r in records]
     print(f"{'box NMS':>9}{'covered':>9}{'score':>7}{'AP50':>8}{'AP mean':>9}{'overlap recall':>16}{'overlap IoU':>13}")
-    detect = plane_cells.detect
-    for name, soft in [(f"{b:.1f}", None) for b in BOX] + [("soft", SoftNms())]:
-        plane_cells.detect = partial(detect, soft=soft) if soft else detect
-        settings = SegmentSettings(nms=0.6 if soft else float(name), mask_nms=1.0, score=min(SCORES))
+    for name, soft in [(f"{b:.1f}", 0.0) for b in BOX] + [("soft", SIGMA)]:
+        settings = SegmentSettings(nms=0.6 if soft else float(name), soft_nms=soft, mask_nms=1.0, score=min(SCORES))
         predictions = [segment(image, engine, settings) for image in images]
         for covered in COVERED:
             for score in SCORES:
@@ -51,7 +48,6 @@ def main() -> None:
                 values = data["bioimage_ap"]["0.50"], data["bioimage_ap_mean"], data["overlap"]["recall50"]
                 row = f"{name:>9}{covered:>9.1f}{score:>7.1f}{values[0]:>8.4f}{values[1]:>9.4f}{values[2]:>16.4f}"
                 print(row + f"{data['overlap']['mean_iou']:>13.4f}", flush=True)
-    plane_cells.detect = detect
 
 
 def _kept(instances: Instances, covered: float, score: float) -> Instances:
