@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.edit.session import EditSession
 
 MOST = 300
-"""Cells that are marked on the canvas, which draws each: more take longer than a tenth of a second."""
+"""Cells that are marked on the canvas, which draws the rim of each."""
 
 
 class View(Protocol):
