@@ -18,7 +18,9 @@ def plate(tmp_path):
     (tmp_path / "plate").mkdir()
     for number in range(11):
         planes = rng.uniform(900, 1100, (2 if number == 0 else 1, 48, 64)) * light + 100
-        tifffile.imwrite(tmp_path / "plate" / f"{number}.tif", planes.squeeze().astype(np.uint16))
+        stack = planes.squeeze().astype(np.uint16)
+        axes = "ZYX"[-stack.ndim :]
+        tifffile.imwrite(tmp_path / "plate" / f"{number}.tif", stack, metadata={"axes": axes})
     return tmp_path / "plate", light
 
 
