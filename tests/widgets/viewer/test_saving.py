@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from qtpy.QtCore import qInstallMessageHandler
 from qtpy.QtWidgets import QFileDialog
 
 from napari_centermask.core.errors import BadSettings
@@ -15,7 +16,9 @@ from napari_centermask.io.formats import FORMATS
 from napari_centermask.io.recovery import recovery_folder
 from napari_centermask.widgets.edit.correction import edit_session_of
 from napari_centermask.widgets.viewer import saving
+from napari_centermask.widgets.viewer.save_button import SaveButton
 from napari_centermask.widgets.viewer.saving import MEASURES, chosen, filters, save_control
+from napari_centermask.widgets.viewer.state import session_of
 
 FILTER = {name: text for text, name in filters().items()}
 
@@ -171,3 +174,15 @@ def test_the_cells_that_were_there_before_the_dialog_are_saved(viewer, segmented
     qtbot.waitUntil(lambda: not segmented.save.runner.is_running, timeout=20_000)
     assert segmented.source.name == "other"
     assert len(read_coco(tmp_path / "discs.json")[0].instances) == 3
+
+
+def test_a_button_that_qt_deletes_ends_without_a_warning(viewer, qtbot):
+    button, gone, said = SaveButton(session_of(viewer), lambda: None), [], []
+    button.destroyed.connect(lambda: gone.append(True))
+    before = qInstallMessageHandler(lambda *message: said.append(message[-1]))
+    try:
+        button.deleteLater()
+        qtbot.waitUntil(lambda: bool(gone), timeout=30_000)
+    finally:
+        qInstallMessageHandler(before)
+    assert said == []

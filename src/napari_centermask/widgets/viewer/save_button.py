@@ -17,7 +17,7 @@ from napari_centermask.widgets.viewer.measured import measured_layer
 from napari_centermask.widgets.viewer.saving import Saved, chosen, filters, save, save_control
 from napari_centermask.widgets.viewer.state import note_saved
 from napari_centermask.widgets.work.connections import Connections
-from napari_centermask.widgets.work.gate import notify
+from napari_centermask.widgets.work.gate import guarded, notify
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed
 
@@ -70,8 +70,8 @@ class SaveButton(QPushButton):
         self._session, self._source = session, source
         self._saving: _Saving | None = None
         self.runner = Runner()
+        self.clicked.connect(guarded(self.ask))  # its own signal, so not in its `links`
         links = Connections(self)
-        links.add(self.clicked, self.ask)
         links.add(self.runner.ended, self._on_ended)
         links.on_end(self.runner.cancel)
 

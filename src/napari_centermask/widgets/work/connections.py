@@ -30,7 +30,8 @@ class Connections:
     Parameters
     ----------
     owner
-        Ends the connections when Qt deletes it, because slots of a deleted widget must not be called.
+        Ends the connections when Qt deletes it, because slots of a deleted widget must not be called. Connect signals of the
+        owner itself directly: at that moment Qt has ended them, and would warn that there is no such signal.
     """
 
     def __init__(self, owner: QObject | None = None) -> None:
