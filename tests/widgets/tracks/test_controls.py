@@ -57,6 +57,7 @@ def test_everything_can_be_done_with_tracked_cells():
         ({"is_running": True}, "follow", "A run is in progress"),
         ({"n_tracks": 0}, "cut", "No cell is on a track"),
         ({"n_tracks": 0}, "export", "No cell is on a track"),
+        ({"is_exporting": True}, "export", "A file is being saved"),
         ({"n_tracks": 0}, "clear", "No cell is on a track"),
     ],
 )

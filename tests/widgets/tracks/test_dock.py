@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import threading
 
 import numpy as np
 import pytest
@@ -180,6 +181,28 @@ def test_slices_are_joined_and_have_volumes(open_dock, qtbot):
     qtbot.waitUntil(lambda: rows.columnCount() == 4, timeout=30_000)
     assert rows.data(rows.index(0, 3)) == "295.5"
     assert not dock.correct.tools["divide"].isEnabled()
+
+
+def test_the_distance_of_slices_is_known_only_in_micrometres(open_dock):
+    for unit, expected in (("um", (0.5, 3.0)), ("pixel", (0.5, None))):
+        dock = open_dock(*[[(30, 30, 8)]] * 3, axis_labels=("z", "y", "x"), scale=(3, 0.5, 0.5), units=(unit, "um", "um"))
+        assert dock.settings.sizes == expected
+
+
+def test_nothing_else_is_exported_while_a_file_is_being_written(open_dock, qtbot, tmp_path):
+    from napari_centermask.widgets.tracks.export import Exported
+
+    dock, may_end = open_dock(*MOVING), threading.Event()
+    followed(dock, qtbot)
+
+    def write(path):
+        assert may_end.wait(30)
+        return Exported(path, "nothing")
+
+    dock.export.start(tmp_path / "t.csv", write)
+    assert not dock.list.export.isEnabled()
+    may_end.set()
+    qtbot.waitUntil(dock.list.export.isEnabled, timeout=30_000)
 
 
 def test_the_meaning_of_an_axis_can_be_changed(open_dock, qtbot):

@@ -65,6 +65,8 @@ class DockState:
         Whether cells are being followed.
     is_flat
         Whether planes are shown in 2D.
+    is_exporting
+        Whether a file is being written.
     """
 
     axes: Axes = Axes()
@@ -75,6 +77,7 @@ class DockState:
     closed: str = ""
     is_running: bool = False
     is_flat: bool = True
+    is_exporting: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ def controls(state: DockState) -> Controls:
     few_frames = _ONE_PLANE.format(unit="frame") if state.n_frames < 2 else ""
     few_slices = _ONE_PLANE.format(unit="slice") if state.n_slices < 2 else ""
     tool = single, nothing, running, state.closed, "" if state.is_flat else NOT_FLAT
+    saving = "A file is being saved." if state.is_exporting else ""
     no_tracks = "" if state.n_tracks else "No cell is on a track yet."
     no_time = "" if axes.time else "Cells divide in time, and this image has no time axis."
     return Controls(
@@ -124,5 +128,5 @@ def controls(state: DockState) -> Controls:
         cut=control("Click the cell that begins a track of its own. Esc ends.", *tool, no_tracks),
         divide=control("Click the mother, then her daughters in a later frame. Esc ends.", *tool, no_time),
         clear=control("Take all cells off their tracks, as one edit.", no_tracks, running, state.closed),
-        export=control("Save tracks as a table or for the Cell Tracking Challenge.", no_tracks, running),
+        export=control("Save tracks as a table or for the Cell Tracking Challenge.", no_tracks, running, saving),
     )

@@ -26,7 +26,7 @@ from napari_centermask.widgets.tracks.tool import Kind, TrackTool
 from napari_centermask.widgets.tracks.view import CorrectBox, FollowBox, ListBox, SettingsBox
 from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.measured import axis_names
-from napari_centermask.widgets.viewer.writer import pixel_size
+from napari_centermask.widgets.viewer.writer import step_um
 from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class TracksDock(Dock):
         add(self.following.changed, self.refresh)
         add(self.following.advanced, lambda part, text: self.follow.report(text, part=part))
         add(self.following.reported, self._on_reported)
+        add(self.export.changed, self.refresh)
         add(self.overview.seen, self._on_seen)
         for kind in _KINDS:
             add(self.correct.tools[kind].clicked, partial(self._on_tool, kind))
@@ -143,10 +144,9 @@ class TracksDock(Dock):
                 self.axis.addItem(title, letters)
             self.axis.setCurrentIndex(max(0, self.axis.findData(self._letters)))
         self._show_axes()
-        is_um = pixel_size({"units": getattr(source, "units", ()), "scale": source.scale}).get("pixel_size_um")
-        depth = self.axes.depth
-        step = float(source.scale[planes.axes[depth.axis]]) if is_um and depth is not None else None
-        self.settings.set_sizes(is_um, step)
+        scale, depth = {"units": getattr(source, "units", ()), "scale": source.scale}, self.axes.depth
+        step = None if depth is None else step_um(scale, planes.axes[depth.axis])  # files may say only how wide a pixel is
+        self.settings.set_sizes(step_um(scale, -1), step)
         self._cell_links.add(edits.edited, self._on_edited)
         self._cell_links.add(edits.flat_changed, self._on_edited)
         self.follow.report("")
@@ -207,6 +207,7 @@ class TracksDock(Dock):
             edits.history.closed,
             running,
             edits.is_flat,
+            self.export.runner.is_running,
         )
 
     def refresh(self) -> None:

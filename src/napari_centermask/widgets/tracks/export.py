@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari.utils.notifications import show_error, show_info, show_warning
+from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_centermask.core.counted import counted
@@ -72,7 +73,15 @@ def _export(path: Path, write: Writes) -> Generator[Progress, None, Exported | F
 
 
 class Export:
-    """Asks for a place, and writes there one file at a time."""
+    """Asks for a place, and writes there one file at a time.
+
+    Attributes
+    ----------
+    changed
+        Emitted when writing starts or ends.
+    """
+
+    changed = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         self._parent, self.runner = parent, Runner()
@@ -109,8 +118,10 @@ class Export:
         if not path.is_dir():
             check_path(path)
         self.runner.start(f"CenterMask: saving {path.name}", _export, path, write)
+        self.changed.emit()
 
     def _on_ended(self, value: object) -> None:
+        self.changed.emit()
         if isinstance(value, Failed):
             show_error(value.message)
         elif isinstance(value, Exported):

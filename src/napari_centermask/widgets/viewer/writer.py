@@ -115,8 +115,14 @@ def file_name_of(result: Result) -> str:
 
 def pixel_size(attributes: dict[str, Any]) -> dict[str, float]:
     """The side of a pixel, if the layer has it in micrometres."""
+    size = step_um(attributes, -1)
+    return {} if size is None else {"pixel_size_um": size}
+
+
+def step_um(attributes: dict[str, Any], axis: int) -> float | None:
+    """The step along an axis of a layer, if it has it in micrometres."""
     units: Sequence[object] = attributes.get("units") or ()
     scale = attributes.get("scale")
-    if len(units) and scale is not None and str(units[-1]) in ("um", "µm", "micrometer"):
-        return {"pixel_size_um": float(scale[-1])}
-    return {}
+    if len(units) and scale is not None and str(units[axis]) in ("um", "µm", "micrometer"):
+        return float(scale[axis])
+    return None
