@@ -206,6 +206,8 @@ def bins(values: np.ndarray) -> np.ndarray:
     if not len(values):
         return np.array([0.0, 1.0])
     low, high = float(values.min()), float(values.max())
+    if low == high:
+        return np.array([low - 0.5, low + 0.5])  # a bar of no width would not be seen
     if high - low <= 40 and (values == np.round(values)).all():
         return np.arange(low - 0.5, high + 1.5)
     quarters = np.subtract(*np.percentile(values, [75, 25]))
