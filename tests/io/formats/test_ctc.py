@@ -88,6 +88,13 @@ def test_a_real_single_daughter_stays_a_daughter(tmp_path):
     assert {t.id: t.parent for t in Lineage(after)} == {1: 0, 2: 1}
 
 
+def test_mothers_and_daughters_with_gaps_come_back(tmp_path):
+    mother = [(0, 1, 4, 1, 0), (2, 2, 4, 1, 0)]
+    ctc.write_series(tmp_path, series([*mother, (3, 3, 4, 2, 1), (5, 4, 4, 2, 1), (3, 5, 20, 3, 1)], (6,)), TIME)
+    (after,) = ctc.read(tmp_path).results
+    assert {(cell.track, cell.parent) for cell in after} == {(1, 0), (2, 1), (3, 1)}
+
+
 def test_ground_truth_names_its_files_otherwise(tmp_path):
     written = ctc.write_series(tmp_path / "a", series(ROWS), TIME)
     folder = tmp_path / "02_GT" / "TRA"

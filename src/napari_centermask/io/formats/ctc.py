@@ -155,8 +155,8 @@ def _rejoin(result: Result) -> None:
     for index, cell in result.placed():
         if cell.track in joined or cell.parent in joined:
             whole = _whole(cell.track, joined)
-            parent = lineage.tracks[whole].parent if cell.track in joined else _whole(cell.parent, joined)
-            result.set(index, cell.id, replace(cell, track=whole, parent=parent))
+            parent = lineage.tracks[whole].parent if cell.track in joined else cell.parent
+            result.set(index, cell.id, replace(cell, track=whole, parent=_whole(parent, joined)))
 
 
 def _whole(track: int, joined: dict[int, int]) -> int:
