@@ -145,7 +145,8 @@ def test_without_pyqtgraph_the_plot_says_what_to_install(qtbot, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("values", "n"), [([], 1), ([3.0], 1), ([113.2], 1), ([1, 2, 2, 5], 5), (np.linspace(0, 1, 500), 8), ([0.1] * 9 + [0.7], 20)]
+    ("values", "n"),
+    [([], 1), ([3.0], 1), ([113.2], 1), ([1, 2, 2, 5], 5), (np.linspace(0, 1, 500), 8), ([0.1] * 9 + [0.7], 20)],
 )
 def test_bars_hold_every_value(values, n):
     edges = bins(np.asarray(values, float))

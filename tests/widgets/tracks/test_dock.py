@@ -185,7 +185,9 @@ def test_slices_are_joined_and_have_volumes(open_dock, qtbot):
 
 def test_the_distance_of_slices_is_known_only_in_micrometres(open_dock):
     for unit, expected in (("um", (0.5, 3.0)), ("pixel", (0.5, None))):
-        dock = open_dock(*[[(30, 30, 8)]] * 3, axis_labels=("z", "y", "x"), scale=(3, 0.5, 0.5), units=(unit, "um", "um"))
+        dock = open_dock(
+            *[[(30, 30, 8)]] * 3, axis_labels=("z", "y", "x"), scale=(3, 0.5, 0.5), units=(unit, "um", "um")
+        )
         assert dock.settings.sizes == expected
 
 

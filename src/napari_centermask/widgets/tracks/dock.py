@@ -145,7 +145,9 @@ class TracksDock(Dock):
             self.axis.setCurrentIndex(max(0, self.axis.findData(self._letters)))
         self._show_axes()
         scale, depth = {"units": getattr(source, "units", ()), "scale": source.scale}, self.axes.depth
-        step = None if depth is None else step_um(scale, planes.axes[depth.axis])  # files may say only how wide a pixel is
+        step = (
+            None if depth is None else step_um(scale, planes.axes[depth.axis])
+        )  # files may say only how wide a pixel is
         self.settings.set_sizes(step_um(scale, -1), step)
         self._cell_links.add(edits.edited, self._on_edited)
         self._cell_links.add(edits.flat_changed, self._on_edited)
