@@ -59,6 +59,17 @@ def test_a_link_crosses_two_tracks_and_what_was_there_goes_its_own_way():
     assert after[2][0] not in (0, 1, 2, 3)
 
 
+def test_a_mother_that_is_linked_on_does_not_divide_any_more():
+    result = series((0, 1, 1, 0), (1, 2, 2, 1), (1, 3, 3, 1), (2, 4, 2, 1), (2, 5, 3, 1))
+    after = done(result, link(result, ((0,), 1), ((1,), 2)))
+    assert after == {1: (1, 0), 2: (1, 0), 4: (1, 0), 3: (3, 0), 5: (3, 0)}
+
+
+def test_a_missing_frame_of_a_mother_is_filled_and_she_divides_as_before():
+    result = series((0, 1, 1, 0), (1, 6, 0, 0), (2, 2, 2, 1), (2, 3, 3, 1))
+    assert done(result, link(result, ((0,), 1), ((1,), 6))) == {1: (1, 0), 6: (1, 0), 2: (2, 1), 3: (3, 1)}
+
+
 def test_a_track_is_cut_before_a_cell_and_its_daughters_go_with_the_later_part():
     result = series((0, 1, 1, 0), (1, 2, 1, 0), (2, 3, 2, 1), (2, 4, 3, 1))
     after = done(result, cut(result, ((1,), 2)))

@@ -17,7 +17,8 @@ Key = tuple[Index, int]
 def link(result: Result, a: Key, b: Key, way: Way = TIME) -> list[Change]:
     """Say that two cells of different frames are one: from the later one on, the track of the earlier one goes on.
 
-    What followed the earlier one before, and what came before the later one, become tracks of their own.
+    What followed the earlier one before, and what came before the later one, become tracks of their own; so do daughters that
+    begin before the track now ends.
 
     Raises
     ------
@@ -33,7 +34,9 @@ def link(result: Result, a: Key, b: Key, way: Way = TIME) -> list[Change]:
         return []
     earlier = book.track(a) or book.start([a])
     book.end_after(a, parent=0)
+    daughters = book.children(earlier)
     book.join(book.part(b, parent=0), earlier)
+    book.let_go(daughters, earlier)
     return book.changes()
 
 
@@ -172,6 +175,11 @@ class _Book:
         for k in self.members(later):
             self.of[k] = (earlier, parent)
         self._give(children, earlier)
+
+    def let_go(self, daughters: Iterable[int], mother: int) -> None:
+        """Take those daughters from a mother that begin before she ends: she goes on, and does not divide into them."""
+        last = max(self.way.at(k[0]) for k in self.members(mother))
+        self._give([d for d in daughters if any(self.way.at(k[0]) <= last for k in self.members(d))], 0)
 
     def rejoin(self, mother: int) -> None:
         """Let the only daughter that is left go on as her mother."""
