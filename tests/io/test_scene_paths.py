@@ -63,6 +63,10 @@ def test_a_name_becomes_one_without_folders(name, flat):
     assert flat_name(name) == flat
 
 
+def test_a_number_for_a_scene_of_the_same_name_is_no_other_scenes_name():
+    assert safe_names(["a (2)", "a", "a"]) == ["a (2)", "a", "a (3)"]
+
+
 def test_names_of_scenes_can_be_parts_of_paths_and_differ():
     names = safe_names(["Series 1", "A/1", "A:1", "Series 1", "..", "", "a\nb", "end."])
     assert names == ["Series 1", "A_1", "A_1 (2)", "Series 1 (3)", "4", "5", "ab", "end"]

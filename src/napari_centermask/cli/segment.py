@@ -300,7 +300,7 @@ def _written(files: ImageFiles, done: FileCells, coco: Path | None) -> tuple[dic
     for why in done.left_out:
         notice(f"{files.image.name} has no cells in {why}")
     size = {"pixel_size_um": image.pixel_size_um} if image.pixel_size_um else {}
-    extra = size if coco is None else with_place(size, files.image, coco)
+    extra = size if coco is None else with_place(size, files.image, coco, files.name)
     records = [
         ImageRecord(
             *(number, files.name, files.image, d.cells.shape, d.cells, extra),

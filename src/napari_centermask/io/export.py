@@ -178,7 +178,7 @@ def _records(
             "pixel_size_um": image.pixel_size_um,
             "split": split,
         }
-        known = with_place({k: v for k, v in extra.items() if v}, None if copies else image.path, target)
+        known = with_place({k: v for k, v in extra.items() if v}, None if copies else image.path, target, name)
         result, crowds = project.result(image.id), project.crowds(image.id)
         records += records_of(result, name, first_id=len(records) + 1, extra=known, shown=True, crowds=crowds)
     return records

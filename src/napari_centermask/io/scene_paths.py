@@ -71,8 +71,8 @@ def safe_names(names: list[str]) -> list[str]:
     for number, name in enumerate(names):
         plain = "".join("_" if c in _NOT_IN_NAMES else c for c in name if c.isprintable()).strip().rstrip(".")
         plain = plain if plain.strip(".") else str(number)
-        free = plain if plain not in safe else f"{plain} ({number})"
-        safe.append(free)
+        free = (plain, *(f"{plain} ({n})" for n in range(number, number + len(names))))
+        safe.append(next(name for name in free if name not in safe))
     return safe
 
 

@@ -21,7 +21,7 @@ def image(tmp_path):
 def test_the_place_is_relative_and_moves_with_both(image, tmp_path, cells):
     file = tmp_path / "results" / "cells.json"
     file.parent.mkdir()
-    extra = with_place({"group": "x"}, image, file)
+    extra = with_place({"group": "x"}, image, file, "a.png")
     assert extra == {"group": "x", KEY: {"image": "../data/a.png"}}
     truth = cells(n=3, shape=(64, 64), radius=6)
     write_coco(file, [ImageRecord(1, "a.png", image, truth.shape, truth, extra)])
@@ -34,8 +34,16 @@ def test_the_place_is_relative_and_moves_with_both(image, tmp_path, cells):
 
 
 def test_an_image_beside_the_file_needs_no_place(image):
-    assert with_place({}, image, image.with_name("cells.json")) == {}
-    assert with_place({}, None, image) == {}
+    assert with_place({}, image, image.with_name("cells.json"), "a.png") == {}
+    assert with_place({}, image, image.with_name("cells.json"), "data/a.png") == {}
+    assert with_place({}, None, image, "a.png") == {}
+
+
+def test_an_image_beside_the_file_has_a_place_if_its_record_has_another_name(image):
+    """As a project names the second of two images a.png that are linked."""
+    file = image.with_name("cells.json")
+    extra = with_place({}, image, file, "data_a.png")
+    assert place_of(extra, file) == image
 
 
 def test_an_absolute_place_is_found(image, tmp_path):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt, QUrl
@@ -49,6 +52,16 @@ def test_a_button_opens_its_page_and_a_second_one_the_same_window(qtbot, window)
     qtbot.mouseClick(buttons[1], Qt.MouseButton.LeftButton)
     assert len(window.findChildren(help_module.HelpWindow)) == 1
     assert "Review" in shown.windowTitle()
+
+
+def test_a_button_is_freed_where_it_is_dropped(window):
+    """Not by the garbage collector, perhaps in another thread, where Qt crashes."""
+    gc.disable()
+    try:
+        button = weakref.ref(HelpButton("correct"))
+        assert button() is None
+    finally:
+        gc.enable()
 
 
 def test_a_button_for_a_page_that_is_not_there_is_refused(window):

@@ -1,5 +1,7 @@
 """Which images are predicted next, and which are left alone."""
 
+import numpy as np
+import tifffile
 from project_cells import statuses
 
 from napari_centermask.settings import SegmentSettings
@@ -18,6 +20,17 @@ def test_an_image_that_was_opened_meanwhile_is_left_alone(project_dock, folder, 
     engine.gate.set()
     qtbot.waitUntil(lambda: not project_dock.session.predictions.runner.is_running, timeout=10_000)
     assert statuses(project_dock)[1] == "untouched"
+
+
+def test_an_image_whose_file_was_replaced_is_left_out_and_the_next_ones_follow(project_dock, folder, discs, qtbot):
+    project_dock.open(folder)
+    project_dock.session._last = SegmentSettings(model="fake", score=0.3, diameter=20.0, percentiles=(0, 100))
+    tifffile.imwrite(folder / "field 1.tif", (discs(shape=(96, 128)) * 255).astype(np.uint8))
+    project_dock.background.wanted.setChecked(True)
+    wanted = ["untouched", "untouched", "predicted", "predicted"]
+    qtbot.waitUntil(lambda: statuses(project_dock)[:4] == wanted)
+    (why,) = project_dock.session.predictions.failed.values()
+    assert "(128, 144)" in why, why
 
 
 def test_nothing_is_predicted_without_a_project():

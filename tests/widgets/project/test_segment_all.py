@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import threading
 
+import numpy as np
 import pytest
-from project_cells import statuses
+from project_cells import edits_of, statuses
 
 from napari_centermask.io.project import Project
 from napari_centermask.settings import SegmentSettings
@@ -146,6 +147,40 @@ def test_an_image_that_was_corrected_meanwhile_is_left_alone(many, project_dock,
     wait()
     assert len(project.result(1)) == 0
     assert "field 0.tif: you corrected it meanwhile, so it was left alone." in many.state(with_corrected=False).details
+
+
+def test_what_is_being_painted_when_predictions_come_is_kept(many, project_dock, engine, wait):
+    """Before the stroke is applied, the image does not count as corrected."""
+    many.start(UNTOUCHED, SETTINGS, with_corrected=False)
+    wait()
+    engine.gate.clear()
+    engine.entered.clear()
+    many.start(EVERY, SETTINGS.model_copy(update={"min_area": 10_000}), with_corrected=False)  # finds none
+    assert engine.entered.wait(30)
+    edits = edits_of(project_dock)
+    cell = next(iter(edits.result.plane(())))
+    edits.select([cell.id])
+    edits.active.layer.data_setitem((np.array([cell.y0 - 1]), np.array([cell.x0 + 10])), 1)
+    edits._later.stop()  # the answer comes in the same turn of the event loop
+    engine.gate.set()
+    wait()
+    assert edits.result.get((), cell.id).status == "corrected"
+    assert edits.result.get((), cell.id).area > cell.area
+    assert statuses(project_dock)[0] == "in work"
+
+
+@pytest.mark.parametrize("command", [{}, {"settings": {"gone": 1}}, {"settings": None}, {"settings": {"score": "x"}}])
+def test_a_stopped_run_that_cannot_be_read_is_not_offered(many, folder, command):
+    (folder / RUN_NAME).write_text(json.dumps({"command": command, "planned": []}) + "\n")
+    assert many.state(with_corrected=False).left == 0
+
+
+def test_a_run_over_no_image_says_so(many, folder):
+    many.select(())
+    many.start(SELECTED, SETTINGS, with_corrected=False)
+    assert not many.runner.is_running
+    assert many.state(with_corrected=False).message == "There was no image to segment."
+    assert not (folder / RUN_NAME).exists()
 
 
 def test_predictions_are_in_the_project_after_a_crash(many, project_dock, wait, folder):

@@ -33,7 +33,7 @@ def test_cells_in_another_folder_open_on_the_image_that_the_file_names(viewer, t
     (tmp_path / "results").mkdir()
     file = tmp_path / "results" / "cells.json"
     result = overlapping()
-    write_coco(file, records_of(result, "field.png", extra=with_place({}, tmp_path / "field.png", file)))
+    write_coco(file, records_of(result, "field.png", extra=with_place({}, tmp_path / "field.png", file, "field.png")))
     viewer.open(file, plugin=PLUGIN)
     qtbot.waitUntil(lambda: session(viewer).result(viewer.layers["field"].__wrapped__) is not None, timeout=60_000)
     assert names(viewer) == BOTH

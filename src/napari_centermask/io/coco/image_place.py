@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from napari_centermask.io.coco.extension import KEY
@@ -15,11 +15,11 @@ PLACE = "image"
 """Under `napari_centermask` of an image: its place relative to the COCO file, or absolute on another drive."""
 
 
-def with_place(extra: Mapping[str, Any], image: Path | None, file: Path) -> dict[str, Any]:
-    """Fields of an image record with the place of the image; None and images beside the file need none."""
+def with_place(extra: Mapping[str, Any], image: Path | None, file: Path, name: str) -> dict[str, Any]:
+    """Fields of the record `name` with the place of its image; None, and an image of this name beside the file, need none."""
     image = None if image is None else Path(os.path.abspath(image))
     folder = Path(os.path.abspath(file)).parent
-    if image is None or image.parent == folder:
+    if image is None or image == folder / PurePosixPath(name).name:
         return dict(extra)
     try:
         place = Path(os.path.relpath(image, folder)).as_posix()

@@ -49,7 +49,10 @@ class HelpButton(QToolButton):
         self.page = page
         self.setText("?")
         self.setToolTip("Open the page about this dock. It works offline.")
-        self.clicked.connect(lambda: show_page(self.page, self.window()))
+        self.clicked.connect(self._on_clicked)  # a function would keep the button alive, until any thread collects it
+
+    def _on_clicked(self) -> None:
+        show_page(self.page, self.window())
 
 
 def show_page(page: str, window: QWidget) -> HelpWindow:
@@ -84,7 +87,7 @@ class HelpWindow(QDialog):
         self.back.clicked.connect(self.text.backward)
         self.back.setEnabled(False)
         self.text.backwardAvailable.connect(self.back.setEnabled)
-        self.contents.clicked.connect(lambda: self.go_to("index"))
+        self.contents.clicked.connect(self._on_contents)
         self.search.returnPressed.connect(self._on_find)
         self.text.sourceChanged.connect(self._on_page)
 
@@ -100,6 +103,9 @@ class HelpWindow(QDialog):
 
     def _on_page(self) -> None:
         self.setWindowTitle(f"CenterMask: {self.text.document().firstBlock().text()}")
+
+    def _on_contents(self) -> None:
+        self.go_to("index")
 
     def _on_find(self) -> None:
         """Go to the next match, from the top again after the last one."""

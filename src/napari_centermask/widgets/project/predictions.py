@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
+from napari_centermask.core.errors import UserError
 from napari_centermask.pipeline import Progress, with_card_defaults
 from napari_centermask.pipeline.image_file import FileCells
 from napari_centermask.settings import SegmentSettings
@@ -126,12 +127,18 @@ class Predictions:
         if isinstance(value, FileCells):
             there = task.project is self._project and task.id in task.project
             if there and task.project.status(task.id) == "untouched":
-                take(task.project, task.id, task.settings, value)
+                self._take(task, value)
         elif not self.runner.cancelled:
             self.failed[task.id] = (
                 value.message if isinstance(value, Failed) else "The prediction was stopped by an error."
             )
         self._go_on()
+
+    def _take(self, task: _Task, done: FileCells) -> None:
+        try:
+            take(task.project, task.id, task.settings, done)
+        except (UserError, ValueError) as error:  # such as a file that has another size by now
+            self.failed[task.id] = str(error)
 
 
 def take(project: Project, id: int, settings: SegmentSettings, done: FileCells) -> None:

@@ -130,8 +130,8 @@ class SegmentAll:
     def images(self, choice: str, *, with_corrected: bool) -> tuple[list[ProjectImage], int]:
         """The images that a run takes, and how many with corrected cells it leaves alone."""
         chosen = self._chosen(choice)
-        corrected = [i for i in chosen if i.status in _CORRECTED]
-        return (chosen, 0) if with_corrected else ([i for i in chosen if i not in corrected], len(corrected))
+        free = chosen if with_corrected else [i for i in chosen if i.status not in _CORRECTED]
+        return free, len(chosen) - len(free)
 
     def _chosen(self, choice: str) -> list[ProjectImage]:
         usable = [i for i in self._session.images if not i.problem]
@@ -188,7 +188,10 @@ class SegmentAll:
         if stopped is None:
             return [], {}
         command, done = stopped
-        settings = SegmentSettings.model_validate(command.get("settings", {}))
+        try:
+            settings = SegmentSettings.model_validate(command["settings"])
+        except (KeyError, ValueError):  # written by another version, or damaged: there is nothing to go on with
+            return [], {}
         if command.get("model", _stamps(settings)) != _stamps(settings):
             return [], {}  # trained again under its name: its cells are not those of the images that are done
         may = () if command.get("with_corrected") else _CORRECTED
@@ -205,6 +208,8 @@ class SegmentAll:
     def _begin(self, images: list[ProjectImage], settings: SegmentSettings, command: dict[str, Any]) -> None:
         project = self._session.require()
         if not images:
+            self._message, self._why = "There was no image to segment.", {}
+            self._slot.changed.emit()
             return
         self._session.flush()
         self._run = RunFile(project.folder, command, (), name=RUN_NAME)
@@ -251,6 +256,7 @@ class SegmentAll:
         project = self._project
         if project is None or project is not self._session.project or done.id not in project:
             return
+        self._session.flush()  # what is being painted counts as a correction, and new predictions would wipe it away
         image = project.image(done.id)
         if done.cells is None:
             self._why[done.id] = done.why

@@ -102,7 +102,7 @@ def _write(path: Path, format: str, cells: Measured) -> Saved:
     loss = of.loss([result])
     if format == "coco":
         size = {} if cells.pixel_size_um is None else {"pixel_size_um": cells.pixel_size_um}
-        extra = with_place(size, cells.path, path)
+        extra = with_place(size, cells.path, path, file_name_of(result))
         write_coco(path, records_of(result, file_name_of(result), extra=extra, shown=True))
     else:
         of.write(path, [result])

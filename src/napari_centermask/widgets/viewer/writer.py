@@ -25,7 +25,7 @@ from napari_centermask.widgets.viewer.state import image_file_of, note_saved
 def write_coco(path: str, data: object, attributes: dict[str, Any]) -> list[str]:
     """Write the cells above the threshold, including hidden parts, as COCO instances."""
     result = _result(data, attributes)
-    extra = with_place(pixel_size(attributes), image_file_of(result), Path(path))
+    extra = with_place(pixel_size(attributes), image_file_of(result), Path(path), file_name_of(result))
     records = records_of(result, file_name_of(result), extra=extra, shown=True)
     _write_coco(Path(path), records)
     note_saved(result)
