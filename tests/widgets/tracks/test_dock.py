@@ -76,6 +76,27 @@ def test_cancel_leaves_the_tracks_as_they_were(open_dock, qtbot, monkeypatch):
     assert dock.edits.history.undo_name is None
 
 
+@pytest.mark.parametrize(("name", "axis"), [("track_cells", "t"), ("join_slices", "z")])
+def test_a_run_sees_no_edit_before_its_thread_has_begun(open_dock, qtbot, monkeypatch, name, axis):
+    from napari_centermask.pipeline import tracking
+    from napari_centermask.widgets.tracks import following
+
+    may_begin, seen, work = threading.Event(), [], getattr(tracking, name)
+
+    def late(result, settings, *, way):
+        assert may_begin.wait(30)
+        seen.append(len(result))
+        return (yield from work(result, settings, way=way))
+
+    monkeypatch.setattr(following, name, late)
+    dock = open_dock(*MOVING, axis_labels=(axis, "y", "x"))
+    press(dock.follow.follow if axis == "t" else dock.follow.join)
+    dock.edits.run_tool("delete", [1], plane=(0,))
+    may_begin.set()
+    qtbot.waitUntil(lambda: not dock.following.runner.is_running, timeout=30_000)
+    assert seen == [8]
+
+
 def test_edits_during_a_run_are_not_overwritten(open_dock, qtbot, monkeypatch):
     from napari_centermask.pipeline.tracking import track_cells
     from napari_centermask.widgets.tracks import following

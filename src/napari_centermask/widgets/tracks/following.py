@@ -12,6 +12,7 @@ from psygnal import Signal
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.tracks import Way, assigned
+from napari_centermask.io.formats.loss import only_shown
 from napari_centermask.pipeline.tracking import Joined, Tracked, join_slices, track_cells
 from napari_centermask.widgets.work.connections import Connections
 from napari_centermask.widgets.work.runner import Runner
@@ -27,12 +28,12 @@ _CHANGED = "The cells have changed in the meantime, so nothing was tracked. Star
 
 
 def track(result: Result, settings: TrackSettings, way: Way) -> Generator[Progress, None, Tracked | Failed]:
-    """Follow cells through time; for the worker thread."""
+    """Follow the cells of a result that nobody changes meanwhile; for the worker thread."""
     return (yield from answer_for(track_cells(result, settings, way=way), who="Tracking", then="Close other programs."))
 
 
 def join(result: Result, settings: StitchSettings, way: Way) -> Generator[Progress, None, Joined | Failed]:
-    """Join slices; for the worker thread."""
+    """Join the slices of a result that nobody changes meanwhile; for the worker thread."""
     return (yield from answer_for(join_slices(result, settings, way=way), who="Joining", then="Close other programs."))
 
 
@@ -71,13 +72,13 @@ class Following:
     def track(self, edits: EditSession, settings: TrackSettings, way: Way) -> None:
         """Follow the cells of an image through time."""
         self._watch(edits)
-        self.runner.start("CenterMask: tracking", track, edits.result, settings, way)
+        self.runner.start("CenterMask: tracking", track, only_shown(edits.result), settings, way)
         self.changed.emit()
 
     def join(self, edits: EditSession, settings: StitchSettings, way: Way) -> None:
         """Join the slices of an image."""
         self._watch(edits)
-        self.runner.start("CenterMask: joining slices", join, edits.result, settings, way)
+        self.runner.start("CenterMask: joining slices", join, only_shown(edits.result), settings, way)
         self.changed.emit()
 
     def _watch(self, edits: EditSession) -> None:
