@@ -9,6 +9,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QDockWidget
 
 from napari_centermask import cli
+from napari_centermask.core.errors import UserError
 from napari_centermask.core.history import Change
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.records import records_of
@@ -114,6 +115,18 @@ def test_slow_measuring_waits_for_a_click_and_a_dock_behind_another_for_its_turn
     dock.on_entered()
     open_measure.wait(dock)
     assert id in dock.measured.ids
+
+
+def test_painting_that_cannot_be_applied_is_a_message_when_cells_are_measured(open_measure, monkeypatch, notices):
+    def fail():
+        raise UserError("The project is read-only.")
+
+    dock = open_measure()
+    with monkeypatch.context() as patch:
+        patch.setattr(dock.shown.edits, "flush", fail)
+        dock._on_cells_changed()
+        open_measure.wait(dock)
+    assert notices() == ["The project is read-only."]
 
 
 def test_without_cells_the_dock_says_what_would_fill_it(viewer, qtbot):

@@ -26,6 +26,7 @@ from napari_centermask.widgets.project.session import project_session_of
 from napari_centermask.widgets.viewer.dock import Dock, open_dock
 from napari_centermask.widgets.viewer.measured import channels_of, measured_layer, pixel_size_of
 from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.gate import guarded
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed
 
@@ -63,7 +64,7 @@ class MeasureDock(Dock):
         timer = QTimer(self)
         timer.setSingleShot(True)
         timer.setInterval(interval_ms)
-        timer.timeout.connect(slot)
+        timer.timeout.connect(guarded(slot))
         return timer
 
     def _build(self) -> None:
