@@ -43,6 +43,7 @@ class Runner:
         self._turn = 0  # counts the runs
         self._inbox: deque[tuple[int, Callable[..., None], tuple[Any, ...]]] = deque()
         self._delivering = False
+        self._signals: list[object] = []  # of workers whose messages may be in delivery
         self.cancelled = False
 
     @property
@@ -78,6 +79,7 @@ class Runner:
         worker.returned.connect(lambda value: self._deliver(turn, self._on_returned, value))
         worker.finished.connect(lambda: self._deliver(turn, self._on_finished))
         self._worker = worker
+        self._signals.append(worker.signals)
         if title:
             self._open_bar(title)
             self._task = TaskStatus(title.removeprefix("CenterMask: "), self.cancel)
@@ -99,7 +101,9 @@ class Runner:
     def _deliver(self, turn: int, kind: Callable[..., None], *args: Any) -> None:
         """Handle messages from the worker, one after another; those of a cancelled one are ignored.
 
-        Adding a layer to a visible viewer runs the event loop, which would handle the next message within this one.
+        Adding a layer to a visible viewer runs the event loop, which would handle the next message within this one. If the last
+        message came there, Qt would free the signals, and crash on the way back into the slot that they are still in: so they are
+        kept until then.
         """
         self._inbox.append((turn, kind, args))
         if self._delivering:
@@ -112,6 +116,7 @@ class Runner:
                     attempt(kind, *args)
         finally:
             self._delivering = False
+            self._signals = [] if self._worker is None else [self._worker.signals]
 
     def _on_yielded(self, item: object, on_yield: Callable[[Any], None] | None) -> None:
         if self.cancelled:
