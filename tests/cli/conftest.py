@@ -26,6 +26,8 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture
 def network(monkeypatch, cells):
     """The engine and the pipeline, replaced: every image holds the same 12 cells."""
+    import napari_centermask.pipeline.image_file  # noqa: F401 - first met in a patch, it would keep what stands in
+
     model = SimpleNamespace(in_channels=3, categories=["cell"])
     inputs = {"model": model, "channel_names": [], "preprocess": PreprocessSettings(), "parent": None}
     inputs |= {"name": "fake", "kind": "centermask", "normalisation": "percentile", "images": ()}
