@@ -142,7 +142,10 @@ def press(widget: QWidget, *, at: QPoint | None = None) -> None:
     """Click on a widget that can be seen and used; a low dock is scrolled first."""
     bring_into_view(widget)
     assert widget.isEnabled(), f"'{_text(widget)}' is disabled: {widget.toolTip()}"
-    assert is_seen(widget), f"'{_text(widget)}' cannot be seen"
+    end = time.monotonic() + 30  # what was opened above it may not be laid out yet
+    while not is_seen(widget):
+        assert time.monotonic() < end, f"'{_text(widget)}' cannot be seen"
+        bring_into_view(widget)
     QTest.mouseMove(widget, at or QPoint())
     QTest.mouseClick(widget, LEFT, NO_KEY, at or widget.rect().center())
     QTest.qWait(20)

@@ -13,7 +13,7 @@ def test_a_stack_has_counts_by_frame_a_plot_and_a_table_that_lead_to_frames(view
     lines = [[model.data(model.index(r, c)) for c in range(4)] for r in range(4)]
     assert lines == [["0", "4", "2", "66.7 %"], ["1", "0", "0", "–"], ["2", "2", "1", "66.7 %"], ["3", "0", "0", "–"]]
     viewer.dims.set_current_step(0, 2)
-    assert dock.counts.summary.frame.text() == "t 2: 2 live, 1 dead. Viability <b>66.7 %</b>"
+    assert dock.counts.summary.frame.text() == "t 2: 2 live cells, 1 dead cell. Viability <b>66.7 %</b>"
     assert shown(dock, (2,)) == [1, 1, 2]
     drag(dock, 0.3, release=False)
     assert model.data(model.index(2, 3)) == "33.3 %"

