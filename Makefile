@@ -49,7 +49,7 @@ test-gui: setup
 	@command -v xvfb-run >/dev/null || { echo "Tests that draw need Xvfb: sudo bash scripts/system_packages.sh"; exit 1; }
 	$(MAKE) --no-print-directory -j2 --output-sync=target test-gui-editing test-gui-docks
 
-EDITING := tests/e2e/ tests/widgets/edit/ tests/widgets/viability/
+EDITING := tests/e2e/ tests/widgets/edit/ tests/widgets/viability/ tests/widgets/measure/ tests/widgets/tracks/
 DOCKS := $(filter-out $(EDITING) %/__pycache__/,$(wildcard tests/widgets/*/ tests/widgets/test_*.py))
 
 test-gui-editing:

@@ -47,7 +47,6 @@ class ThemedStyle(QObject):
 
     def __init__(self, widget: QWidget) -> None:
         super().__init__(widget)
-        self._widget = widget
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.setInterval(0)
@@ -61,6 +60,8 @@ class ThemedStyle(QObject):
         return False
 
     def _refresh(self) -> None:
-        wanted = style(self._widget.palette())
-        if wanted != self._widget.styleSheet():
-            self._widget.setStyleSheet(wanted)
+        widget = self.parent()  # kept in an attribute, it would keep a dialog alive
+        assert isinstance(widget, QWidget)
+        wanted = style(widget.palette())
+        if wanted != widget.styleSheet():
+            widget.setStyleSheet(wanted)
