@@ -84,3 +84,12 @@ def test_what_cannot_be_done_is_said_before_the_work(coco, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert cli.run(["track", "cells.json", *flags]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_frames_of_a_longer_series_are_in_the_way_whatever_may_be_replaced(coco, tmp_path, capsys):
+    folder = tmp_path / "01_RES"
+    folder.mkdir()
+    (folder / "mask005.tif").touch()
+    assert cli.run(["track", str(coco), "--ctc", str(folder), "--overwrite"]) == 2
+    assert "frames of another series: mask005.tif." in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["mask005.tif"]

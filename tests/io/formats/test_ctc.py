@@ -148,3 +148,19 @@ def test_what_the_challenge_cannot_hold_is_refused_and_nothing_is_written(tmp_pa
     with pytest.raises(BadSettings, match="labels up to 65,535"):
         ctc.write_series(tmp_path, series([(0, 1, 4, 70_000, 0)]), TIME)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_frames_of_a_longer_series_is_refused_and_stays_as_it_was(tmp_path):
+    longer = ctc.write_series(tmp_path, series(ROWS, (7,)), TIME).files
+    before = {path: path.read_bytes() for path in longer}
+    with pytest.raises(BadSettings, match=r"frames of another series: mask005\.tif and 1 more"):
+        ctc.write_series(tmp_path, series(ROWS), TIME)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    ctc.write_series(tmp_path, series(ROWS, (7,)), TIME)  # the same frames are replaced
+
+
+@pytest.mark.parametrize("name", ["mask0000.tif", "man_track004.tif", "mask004.tiff"])
+def test_frames_with_other_names_are_in_the_way(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(BadSettings, match="Choose another folder, or delete them"):
+        ctc.series_files(tmp_path, series(ROWS), TIME)

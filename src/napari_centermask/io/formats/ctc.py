@@ -71,7 +71,7 @@ def read(path: Path, images: Path | None = None, advance: Advance = silent) -> R
     """
     folder = path if path.is_dir() else path.parent
     text = next((folder / name for name in TEXTS if (folder / name).is_file()), None)
-    frames = {int(m[1]): p for p in sorted(folder.iterdir()) if (m := _FRAME.fullmatch(p.name))}
+    frames = {at: folder / name for name, at in sorted(_frame_names(folder).items())}
     if text is None or not frames:
         raise BadAnnotations(
             f"{folder} is not a result of the Cell Tracking Challenge: it needs res_track.txt with mask000.tif ..., or "
@@ -84,6 +84,11 @@ def read(path: Path, images: Path | None = None, advance: Advance = silent) -> R
         wrong > 0
     )
     return Reading((result,), tuple(notes), (text, *frames.values()))
+
+
+def _frame_names(folder: Path) -> dict[str, int]:
+    """Names of the label images in a folder, and their frames."""
+    return {p.name: int(m[1]) for p in folder.iterdir() if (m := _FRAME.fullmatch(p.name))}
 
 
 def _lines(path: Path) -> dict[int, tuple[int, int, int]]:
@@ -166,10 +171,23 @@ def _whole(track: int, joined: dict[int, int]) -> int:
 
 
 def series_files(folder: Path, result: Result, way: Way) -> list[Path]:
-    """The files that `write_series` writes."""
+    """The files that `write_series` writes.
+
+    Raises
+    ------
+    BadSettings
+        If the folder has other frames, such as those of a longer series, which would be read back as frames of this one.
+    """
     n = result.leading[way.axis]
     digits = 3 if n <= 1000 else 4 if n <= 10_000 else 6
-    return [folder / TEXTS[0], *(folder / f"mask{at:0{digits}}.tif" for at in range(n))]
+    names = [f"mask{at:0{digits}}.tif" for at in range(n)]
+    others = sorted(set(_frame_names(folder)) - set(names)) if folder.is_dir() else []
+    if others:
+        more = f" and {len(others) - 1:,} more" if len(others) > 1 else ""
+        raise BadSettings(
+            f"{folder} already has frames of another series: {others[0]}{more}. Choose another folder, or delete them."
+        )
+    return [folder / name for name in (TEXTS[0], *names)]
 
 
 def write_series(folder: Path, result: Result, way: Way, advance: Advance = silent) -> Written:
@@ -178,7 +196,7 @@ def write_series(folder: Path, result: Result, way: Way, advance: Advance = sile
     Raises
     ------
     BadSettings
-        If the way is not time, or there are more tracks than 16 bits hold.
+        If the way is not time, there are more tracks than 16 bits hold, or the folder has frames of another series.
     CannotSave
         If a file cannot be written; then none is.
     """
