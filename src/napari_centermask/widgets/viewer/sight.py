@@ -30,7 +30,7 @@ def covering(viewer: Viewer, source: Image) -> list[Image]:
 
 def hiding(viewer: Viewer, source: Image) -> list[Image]:
     """The images over most of an image that hide it while they are visible; the lowest one first."""
-    layers = viewer.layers
+    layers = list(viewer.layers)  # a slice of napari's list is another one, with events, which takes milliseconds
     above = layers[layers.index(source) + 1 :] if source in layers else ()
     opaque = [x for x in above if isinstance(x, Image) and str(x.blending) in _HIDING and x.opacity >= _CLEAR]
     return [x for x in opaque if _covered_part(source, x) > _MOST]
