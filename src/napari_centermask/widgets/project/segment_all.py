@@ -80,6 +80,11 @@ def segment_images(
     return True
 
 
+def _free(images: list[ProjectImage], *, with_corrected: bool) -> list[ProjectImage]:
+    """Those whose cells nobody corrected, or all."""
+    return images if with_corrected else [i for i in images if i.status not in _CORRECTED]
+
+
 def _stamps(settings: SegmentSettings) -> list[list[Any]]:
     """The files of the model with their sizes and times; none if it is missing, which loading it says."""
     try:
@@ -129,12 +134,14 @@ class SegmentAll:
 
     def images(self, choice: str, *, with_corrected: bool) -> tuple[list[ProjectImage], int]:
         """The images that a run takes, and how many with corrected cells it leaves alone."""
-        chosen = self._chosen(choice)
-        free = chosen if with_corrected else [i for i in chosen if i.status not in _CORRECTED]
+        chosen = self._chosen(choice, self._usable())
+        free = _free(chosen, with_corrected=with_corrected)
         return free, len(chosen) - len(free)
 
-    def _chosen(self, choice: str) -> list[ProjectImage]:
-        usable = [i for i in self._session.images if not i.problem]
+    def _usable(self) -> list[ProjectImage]:
+        return [i for i in self._session.images if not i.problem]
+
+    def _chosen(self, choice: str, usable: list[ProjectImage]) -> list[ProjectImage]:
         if choice == SELECTED:
             return [i for i in usable if i.id in self.selected]
         if choice == UNTOUCHED:
@@ -142,15 +149,16 @@ class SegmentAll:
         return [i for i in usable if choice != NOT_REVIEWED or i.status != "reviewed"]
 
     def state(self, *, with_corrected: bool) -> ManyState:
-        """What the Segment dock shows."""
+        """What the Segment dock shows; it is asked after every edit."""
         project = self._session.project
         if project is None:
             return ManyState()
-        counts, predicted = {}, {}
+        counts, predicted, usable = {}, {}, self._usable()
         for choice in CHOICES:
-            images, left_alone = self.images(choice, with_corrected=with_corrected)
-            counts[choice] = len(images), left_alone
-            predicted[choice] = sum(i.status != "untouched" for i in self._chosen(choice))
+            chosen = self._chosen(choice, usable)
+            n = len(_free(chosen, with_corrected=with_corrected))
+            counts[choice] = n, len(chosen) - n
+            predicted[choice] = sum(i.status != "untouched" for i in chosen)
         return ManyState(
             project=project.folder.name,
             closed=project.read_only,
@@ -192,12 +200,11 @@ class SegmentAll:
             settings = SegmentSettings.model_validate(command["settings"])
         except (KeyError, ValueError):  # written by another version, or damaged: there is nothing to go on with
             return [], {}
-        if command.get("model", _stamps(settings)) != _stamps(settings):
+        if "model" in command and command["model"] != _stamps(settings):
             return [], {}  # trained again under its name: its cells are not those of the images that are done
-        may = () if command.get("with_corrected") else _CORRECTED
         wanted = set(command.get("images", ())) - done
-        usable = [i for i in self._session.images if not i.problem and i.status not in may]
-        return [i for i in usable if i.file_name in wanted], command
+        free = _free(self._usable(), with_corrected=bool(command.get("with_corrected")))
+        return [i for i in free if i.file_name in wanted], command
 
     def go_on(self) -> None:
         """Go on with a stopped run, with its own settings; raises as `start`."""
@@ -234,7 +241,7 @@ class SegmentAll:
         """Remove the predictions of images, in each as one edit, which can be undone there or for all of them."""
         project, edits = self._session.require(), 0
         self._session.flush()
-        for image in self._chosen(choice):
+        for image in self._chosen(choice, self._usable()):
             if image.status != "untouched" and (changes := clear_predictions(project.result(image.id))):
                 project.history(image.id).do("clear predictions", changes)
                 edits += 1
