@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QProgressBar, QPushButton, QVBoxLayout, QWidget
-from superqt import QCollapsible
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QProgressBar, QPushButton, QWidget
 
+from napari_centermask.widgets.parts.fold import Fold
 from napari_centermask.widgets.parts.layout import column, even, label, quiet_label, row
 from napari_centermask.widgets.parts.pickers import can_shrink, hint, show_control
 from napari_centermask.widgets.segment.many import CHOICES, ManySlot, ManyState, many_controls
@@ -51,13 +51,9 @@ class ManyBox(QWidget):
         layout = column(content)
         for part in (self.project, self.status, self.folder):
             layout.addWidget(part)
-        self.fold = QCollapsible("Many images")
-        self.fold.setDuration(0)
+        self.fold = Fold("Many images")
         self.fold.addWidget(content)
-        self.fold.layout().setContentsMargins(0, 0, 0, 0)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(self.fold)
+        column(self).addWidget(self.fold)
 
 
 class ManyPart:
