@@ -54,9 +54,11 @@ def test_joined_cells_are_tracked_through_time(coco, tmp_path, capsys):
         ([], "Nothing to write"),
         (["--csv", "v.csv", "--pixel-size", "0.2"], "need both --pixel-size and --slice-distance"),
         (["--out", "o.json", "--axis", "2"], "Expected a z stack"),
+        (["--out", "labels.tif"], "cannot keep tracks"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_the_work(coco, tmp_path, monkeypatch, capsys, flags, message):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("napari_centermask.cli.stitch.set_tracks", lambda *_: pytest.fail("It worked first."))
     assert cli.run(["stitch", "cells.json", *flags]) == 2
     assert message in capsys.readouterr().err

@@ -82,6 +82,7 @@ def test_tracks_of_a_file_can_be_kept_and_exported(coco, tmp_path):
 )
 def test_what_cannot_be_done_is_said_before_the_work(coco, tmp_path, monkeypatch, capsys, flags, message):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("napari_centermask.cli.track.set_tracks", lambda *_: pytest.fail("It worked first."))
     assert cli.run(["track", "cells.json", *flags]) == 2
     assert message in capsys.readouterr().err
 

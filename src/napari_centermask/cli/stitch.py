@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from napari_centermask.cli.output import check_free, follow, print_json
-from napari_centermask.cli.track import read_series, write_cells
+from napari_centermask.cli.series import check_outputs, read_series, report, set_tracks, write_cells
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.settings import StitchSettings
-
-if TYPE_CHECKING:
-    from napari_centermask.core.result import Result
-    from napari_centermask.core.tracks import Way
 
 Flag = Annotated[bool, Parameter(negative=())]
 
@@ -70,33 +65,20 @@ def stitch(
     """
     from napari_centermask.core.tracks import Way, solids
     from napari_centermask.io.track_tables import write_solids
+    from napari_centermask.pipeline.tracking import join_slices
 
     if (pixel_size is None) != (slice_distance is None):
         raise BadSettings("Volumes in cubic micrometres need both --pixel-size and --slice-distance.")
     results, inputs = read_series(cells, from_, Way(axis or 0, is_depth=True), alone=[csv])
-    targets = [path for path in (out, csv) if path is not None]
-    if not targets:
-        raise BadSettings("Nothing to write. Name a file with --out or --csv.")
-    check_free(targets, overwrite=overwrite, inputs=inputs)
+    tables = [csv] if csv else []
+    check_outputs(out, tables, flags="a file with --out or --csv", overwrite=overwrite, inputs=inputs)
     ways = [Way(len(result.leading) - 1 if axis is None else axis, is_depth=True) for result in results]
     if not keep:
         for result, way in zip(results, ways, strict=True):
-            _join(result, settings or StitchSettings(), way)
+            set_tracks(result, join_slices(result, settings or StitchSettings(), way=way), "joining of slices")
     n = sum(len(solids(result, way)) for result, way in zip(results, ways, strict=True))
     write_cells(out, results, overwrite=overwrite, inputs=inputs)
     if csv is not None:
         write_solids(csv, results[0], ways[0], pixel_um=pixel_size, slice_um=slice_distance)
-    if json:
-        print_json({"stacks": len(results), "cells": n, "written": targets})
-    else:
-        print(f"{counted(n, '3-D cell')}: {', '.join(map(str, targets))}")
+    report({"stacks": len(results), "cells": n}, counted(n, "3-D cell"), out, csv, json=json)
     return 0
-
-
-def _join(result: Result, settings: StitchSettings, way: Way) -> None:
-    from napari_centermask.core.history import History
-    from napari_centermask.core.tracks import assigned
-    from napari_centermask.pipeline.tracking import join_slices
-
-    found = follow(join_slices(result, settings, way=way), result.name)
-    History(result).do("joining of slices", assigned(result, found.tracks))
