@@ -14,6 +14,7 @@ from napari_centermask.io.lock import lock_for_run
 from napari_centermask.io.whole_file import cannot_save
 
 RUN_FILE = ".centermask-run.jsonl"
+_DAMAGED = (OSError, ValueError, KeyError, TypeError)
 
 
 def stamp(path: Path) -> list[int] | None:
@@ -28,10 +29,16 @@ def stamp(path: Path) -> list[int] | None:
 def unfinished(folder: Path, *, name: str = RUN_FILE) -> tuple[dict[str, Any], set[str]] | None:
     """The command of a run that was stopped in a folder, and the keys of what it has done; None if there is none."""
     try:
-        first, *noted = [json.loads(line) for line in (folder / name).read_bytes().split(b"\n")[:-1]]
-        return dict(first["command"]), {line["key"] for line in noted}
-    except (OSError, ValueError, KeyError, TypeError):
+        first, noted = _lines(folder / name)
+        return dict(first["command"]), set(noted)
+    except _DAMAGED:
         return None
+
+
+def _lines(path: Path) -> tuple[Any, dict[str, Any]]:
+    """The header of a run's file, and what is noted by key; raises one of `_DAMAGED`."""
+    first, *noted = [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+    return first, {line["key"]: line["value"] for line in noted}
 
 
 class RunFile:
@@ -68,13 +75,11 @@ class RunFile:
 
     def _read(self) -> None:
         try:
-            lines = self.path.read_bytes().split(b"\n")[:-1]
-            first, *noted = [json.loads(line) for line in lines]
-            known = {line["key"]: line["value"] for line in noted}
+            first, known = _lines(self.path)
             is_same = first["command"] == self._command
         except FileNotFoundError:
             return
-        except (OSError, ValueError, KeyError, TypeError):
+        except _DAMAGED:
             self.other = 0
             return
         if is_same:
