@@ -15,23 +15,9 @@ import numpy as np
 from napari_centermask.core.image_kind import image_kind
 from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.images import read_image
+from napari_centermask.models.store.card import IMAGES_OF
 
-KINDS = {
-    "dsb2018_fluo": "fluorescence",
-    "bbbc039_fluo16": "fluorescence",
-    "aits_nuclei": "fluorescence",
-    "dsb_overlap_composite": "fluorescence",
-    "mnfinder_nuclei": "fluorescence",
-    "sbsst265_neuroblastoma": "fluorescence",
-    "dsb2018_histo": "stained",
-    "dsb2018_brightfield": "transmitted",
-    "ldc_livedead": "transmitted",
-    "usiigaci_phase": "transmitted",
-    "baby_yeast": "transmitted",
-    "yeastvision_phase": "transmitted",
-    "cellsium_bacteria_synth": "transmitted",
-    "pfc_neuron_brightfield": "transmitted",
-}
+KINDS = {**IMAGES_OF, "baby_yeast": "transmitted"}  # which no model was trained on
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 LARGEST_DIAMETER = 10_000.0  # pixels; larger cells do not occur
-_IMAGES_OF: dict[str, Kind] = {
+IMAGES_OF: dict[str, Kind] = {
     "dsb2018_fluo": "fluorescence",
     "bbbc039_fluo16": "fluorescence",
     "aits_nuclei": "fluorescence",
@@ -141,7 +141,7 @@ class ModelCard(BaseModel):
         """The kinds of images that the model was trained on; () if the card does not say."""
         kinds, data = self.training.get("images"), self.training.get("data")
         if not isinstance(kinds, list):
-            kinds = [_IMAGES_OF.get(name) for name in data] if isinstance(data, dict) else []
+            kinds = [IMAGES_OF.get(name) for name in data] if isinstance(data, dict) else []
         return tuple(kind for kind in KINDS if kind in kinds)
 
     @property
