@@ -117,9 +117,13 @@ def copy_file(path: Path, target: Path) -> Path:
 
 
 def link_file(path: Path, target: Path) -> None:
-    """Link a file to a second name, replacing what is there; copy it if the file system has no hard links."""
+    """Link a file, or all files of a folder, to a second name, replacing what is there; copy where there are no hard links."""
+    path = path.resolve()
     with whole_file(target) as part:
-        link_or_copy(path.resolve(), part)
+        if path.is_dir():
+            shutil.copytree(path, part, copy_function=lambda file, copy: link_or_copy(Path(file), Path(copy)))
+        else:
+            link_or_copy(path, part)
 
 
 def remove_parts(folder: Path, names: Iterable[str]) -> None:

@@ -6,17 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from recorded import record
 
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instances
 from napari_centermask.io.coco.document import read_coco, write_coco
+from napari_centermask.io.images import read_plane
 from napari_centermask.io.project import Project
 from napari_centermask.io.project_import import import_into
 from napari_centermask.io.reviewed import is_partial, truth_of
-from napari_centermask.io.trained_on import merged, places_in, places_of
+from napari_centermask.io.trained_on import fingerprint, merged, places_in, places_of
 from napari_centermask.training.data.dataset import freeze_dataset, read_records
+from napari_centermask.training.data.facts import data_hash
 from napari_centermask.training.run.defaults import facts_of
 
 
@@ -169,3 +172,46 @@ def test_crowd_regions_of_a_project_are_ignored_in_the_frozen_data(source, tmp_p
     for part in ("train", "val"):
         for kept in read_coco(tmp_path / "data" / f"annotations_{part}.json"):
             assert [c.box for c in kept.crowds] == [region.box]
+
+
+def _ome_tiff(folder, planes):
+    """An image for each plane, all in one file."""
+    with tifffile.TiffWriter(folder / "slide.ome.tif", ome=True) as file:
+        for name, plane in planes.items():
+            file.write(plane, metadata={"Name": name})
+    return "slide.ome.tif", "slide.ome.tif/"
+
+
+def _plate(folder, planes):
+    """A field of an OME-Zarr for each plane."""
+    zarr = pytest.importorskip("zarr")
+    plate = zarr.open_group(store=str(folder / "plate.zarr"), mode="w", zarr_format=2)
+    plate.attrs["plate"] = {"wells": [{"path": "A/1"}]}
+    well = plate.create_group("A/1")
+    well.attrs["well"] = {"images": [{"path": name} for name in planes]}
+    for name, plane in planes.items():
+        field = well.create_group(name)
+        field.attrs["multiscales"] = [{"axes": ["y", "x"], "datasets": [{"path": "0"}]}]
+        field.create_array("0", shape=plane.shape, dtype=plane.dtype)[...] = plane
+    return "plate.zarr/A/1", "plate_A_1_"
+
+
+@pytest.mark.parametrize("kind", [_ome_tiff, _plate])
+def test_images_in_a_file_with_several_are_frozen_with_their_pixels_and_fingerprints(tmp_path, cells, kind):
+    (tmp_path / "images").mkdir()
+    planes = {str(k): np.full((120, 160), k, np.uint8) for k in range(4)}
+    holder, start = kind(tmp_path / "images", planes)
+    records = [replace(record(f"{holder}/{name}", cells, n=8), id=k) for k, name in enumerate(planes, start=1)]
+    write_coco(tmp_path / "annotations.json", records)
+    out = tmp_path / "data"
+    for _ in range(2):  # the second time over the first
+        freeze_dataset(tmp_path, out)
+    files = [out / f"annotations_{part}.json" for part in ("train", "val")]
+    frozen = {r.file_name: r.path for file in files for r in read_coco(file, images_root=out / "images")}
+    assert all(name.startswith(start) for name in frozen)
+    for name, plane in planes.items():
+        (path,) = (p for n, p in frozen.items() if n.removesuffix(".zarr") == start + name)
+        assert path.is_relative_to(out)
+        np.testing.assert_array_equal(read_plane(path), plane[None])
+        assert fingerprint(path) == fingerprint(tmp_path / "images" / holder / name)
+    assert len(data_hash(out, "train")) == 64

@@ -18,6 +18,8 @@ from napari_centermask.io.formats.reading import find_image
 from napari_centermask.io.groups import sources_of
 from napari_centermask.io.image_names import is_file
 from napari_centermask.io.reviewed import PARTIAL, is_partial, truth_of
+from napari_centermask.io.scene_paths import file_of, flat, is_zarr_name
+from napari_centermask.io.scene_paths import split as split_path
 from napari_centermask.io.trained_on import TrainedOn
 from napari_centermask.training.data.split import Split, hold_out
 
@@ -158,8 +160,8 @@ def freeze_dataset(
         halves = hold_out(parts.val, val_part=0.5, seed=seed)
         parts, test = replace(parts, val=halves.train), halves.val
     (out / "images").mkdir(parents=True, exist_ok=True)
-    for record in {r.file_name: r for r in [*parts.train, *parts.val, *test]}.values():
-        link_file(record.path, out / "images" / record.file_name)
+    for target, file in dict(_linked(r, out / "images") for r in [*parts.train, *parts.val, *test]).items():
+        link_file(file, target)
     write_coco(out / "annotations_train.json", parts.train)
     write_coco(out / "annotations_val.json", parts.val)
     (out / "annotations_test.json").unlink(missing_ok=True)  # an earlier one may list images that are now in train
@@ -170,4 +172,20 @@ def freeze_dataset(
 
 def _unique(records: Sequence[ImageRecord]) -> list[ImageRecord]:
     """Unique flat file names: folders become part of the name."""
-    return [replace(r, file_name=r.file_name.replace("\\", "/").replace("/", "__")) for r in records]
+    return [replace(r, file_name=_flat(r)) for r in records]
+
+
+def _flat(record: ImageRecord) -> str:
+    """The name of an image without folders; one in a file with several stays there, one in an OME-Zarr gets a folder of its own."""
+    name = record.file_name.replace("\\", "/")
+    file, scene = split_path(record.path) if record.path is not None else (Path(name), "")
+    if not scene:
+        return name.replace("/", "__")
+    holder = name.removesuffix(f"/{scene}").replace("/", "__")
+    return flat(Path(holder, scene)).name if is_zarr_name(file) else f"{holder}/{scene}"
+
+
+def _linked(record: ImageRecord, images: Path) -> tuple[Path, Path]:
+    """Where the file of an image is linked to, and the file: of several images in one, their file; of an OME-Zarr, its folder."""
+    target, path = images / record.file_name, Path(record.path or record.file_name)
+    return (target, path) if is_zarr_name(file_of(path)) else (file_of(target), file_of(path))

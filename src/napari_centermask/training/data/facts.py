@@ -17,7 +17,7 @@ from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.images import read_image
 from napari_centermask.io.reviewed import is_partial, truth_of
-from napari_centermask.io.trained_on import TrainedOn, merged, places_of
+from napari_centermask.io.trained_on import TrainedOn, fingerprint, merged, places_of
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.loader import annotation_file, folders_by_name, judging
 from napari_centermask.training.data.pseudo_labels import count, labelled_folder, read_labelled
@@ -99,8 +99,13 @@ def data_hash(folder: Path, split: str) -> str:
     records = read_annotated(path, images_root=Path(folder) / "images")
     for record in sorted(records, key=lambda r: r.file_name):
         digest.update(record.file_name.encode())
-        digest.update(Path(record.path or "").read_bytes())
+        digest.update(_content(Path(record.path or "")))
     return digest.hexdigest()
+
+
+def _content(image: Path) -> bytes:
+    """The bytes of an image's file; of an image in a file with several, or in an OME-Zarr, what stands for them."""
+    return image.read_bytes() if image.is_file() else fingerprint(image).encode()
 
 
 def data_hashes(folders: Sequence[Path]) -> dict[str, dict[str, str]]:
