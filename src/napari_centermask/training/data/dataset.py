@@ -176,7 +176,7 @@ def _unique(records: Sequence[ImageRecord]) -> list[ImageRecord]:
 
 
 def _flat(record: ImageRecord) -> str:
-    """The name of an image without folders; one in a file with several stays there, one in an OME-Zarr gets a folder of its own."""
+    """The name without folders; an image in a file with several stays in it, one in an OME-Zarr gets a folder of its own."""
     name = record.file_name.replace("\\", "/")
     file, scene = split_path(record.path) if record.path is not None else (Path(name), "")
     if not scene:
