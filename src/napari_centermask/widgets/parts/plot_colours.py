@@ -9,11 +9,14 @@ from qtpy.QtCore import QEvent, QObject
 from qtpy.QtGui import QColor, QPalette
 from qtpy.QtWidgets import QWidget
 
+from napari_centermask.widgets.parts.theme import CHANGES, readable
+
 if TYPE_CHECKING:
     from pyqtgraph import PlotWidget
 
-_DARKER = 150  # percent: bright colours are seen on white, too
-_CHANGES = (QEvent.Type.StyleChange, QEvent.Type.PaletteChange, QEvent.Type.Show)
+_DARKER = (
+    150  # percent: enough for the lines and bars of a plot, whose hues are easier to tell apart than as dark as text
+)
 
 
 def text_colour(widget: QWidget) -> QColor:
@@ -21,18 +24,13 @@ def text_colour(widget: QWidget) -> QColor:
     return widget.palette().color(QPalette.ColorRole.WindowText)
 
 
-def is_light(widget: QWidget) -> bool:
-    """Whether the theme is light: its text is dark."""
-    return text_colour(widget).lightness() < 128
-
-
 def tone(colour: str | QColor, widget: QWidget) -> QColor:
-    """A bright colour as it is on a dark theme, and darker on a light one."""
-    return QColor(colour).darker(_DARKER) if is_light(widget) else QColor(colour)
+    """The colour of a line or bar in a widget: as it is on a dark theme, and darker on a light one."""
+    return readable(QColor(colour), widget.palette(), darker=_DARKER)
 
 
 class ThemeColours(QObject):
-    """Draws the axes of a plot in the colour of its text, and tells its owner when that changed.
+    """Draws the axes of a plot in the colour of its text, and calls its owner when that changed.
 
     Parameters
     ----------
@@ -48,7 +46,7 @@ class ThemeColours(QObject):
         self.refresh()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self._plot and event.type() in _CHANGES:
+        if watched is self._plot and event.type() in CHANGES:
             self.refresh()
         return False
 

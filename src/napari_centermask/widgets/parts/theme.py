@@ -19,8 +19,9 @@ QProgressBar::chunk { border-radius: 4px; background-color: #2f6fde; }
 _QUIET = ("#9a9ca0", "#5f6166")  # on dark and on light: a contrast of more than 4.5, as WCAG 2 wants for text
 ON_COLOUR = "color: #f0f1f2;"
 """Style of a text on our dark red, green or brown, which the themes share."""
-_DARKER = 180  # percent: bright colours are read on white, too
-_CHANGES = (QEvent.Type.StyleChange, QEvent.Type.PaletteChange, QEvent.Type.Show)
+_DARKER = 180  # percent, for words: WCAG 2 wants a contrast of 4.5 of them, and 3 of lines and bars
+CHANGES = (QEvent.Type.StyleChange, QEvent.Type.PaletteChange, QEvent.Type.Show)
+"""Events after which a widget may be in another theme."""
 
 
 def is_light(palette: QPalette) -> bool:
@@ -28,9 +29,9 @@ def is_light(palette: QPalette) -> bool:
     return palette.color(QPalette.ColorRole.WindowText).lightness() < 128
 
 
-def readable(colour: QColor, palette: QPalette) -> QColor:
-    """A bright colour for text: as it is on a dark theme, and darker on a light one."""
-    return colour.darker(_DARKER) if is_light(palette) else colour
+def readable(colour: QColor, palette: QPalette, *, darker: int = _DARKER) -> QColor:
+    """A bright colour, by default for text: as it is on a dark theme, and darker, in percent, on a light one."""
+    return colour.darker(darker) if is_light(palette) else colour
 
 
 def style(palette: QPalette) -> str:
@@ -55,7 +56,7 @@ class ThemedStyle(QObject):
         widget.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() in _CHANGES:
+        if event.type() in CHANGES:
             self._later.start()
         return False
 
