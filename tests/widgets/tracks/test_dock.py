@@ -228,6 +228,22 @@ def test_nothing_else_is_exported_while_a_file_is_being_written(open_dock, qtbot
     qtbot.waitUntil(dock.list.export.isEnabled, timeout=30_000)
 
 
+def test_a_failed_export_names_the_page_about_its_error(open_dock, qtbot, tmp_path, monkeypatch):
+    from napari_centermask.core.errors import CannotSave
+    from napari_centermask.widgets.tracks import export
+
+    shown = []
+    monkeypatch.setattr(export, "notify", lambda *message: shown.append(message))
+
+    def write(path):
+        raise CannotSave("The disk is full.")
+
+    dock = open_dock(*MOVING)
+    dock.export.start(tmp_path / "t.csv", write)
+    qtbot.waitUntil(lambda: not dock.export.runner.is_running, timeout=30_000)
+    assert shown == [("The disk is full.", CannotSave.page)]
+
+
 def test_the_meaning_of_an_axis_can_be_changed(open_dock, qtbot):
     dock = open_dock(*MOVING)
     assert dock.axis.currentData() == "t"

@@ -88,7 +88,7 @@ def measure_cells(image: Measured) -> Generator[Progress, None, Measurements | F
             if len(rows) % _EVERY == 0:
                 yield Progress(len(rows), total, f"Measuring cell {len(rows):,} of {total:,} …")
     except UserError as error:
-        return Failed(str(error))
+        return Failed.of(error)
     return Measurements(_columns(rows, cell_columns([image])), time.perf_counter() - began)
 
 

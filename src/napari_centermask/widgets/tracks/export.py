@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari.utils.notifications import show_error, show_info, show_warning
+from napari.utils.notifications import show_info, show_warning
 from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
@@ -21,6 +21,7 @@ from napari_centermask.io.own_files import check_targets
 from napari_centermask.io.track_tables import write_solids, write_tracks
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.gate import notify
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed
 
@@ -69,7 +70,7 @@ def _export(path: Path, write: Writes) -> Generator[Progress, None, Exported | F
     try:
         return write(path)
     except UserError as error:
-        return Failed(str(error))
+        return Failed.of(error)
 
 
 class Export:
@@ -123,7 +124,7 @@ class Export:
     def _on_ended(self, value: object) -> None:
         self.changed.emit()
         if isinstance(value, Failed):
-            show_error(value.message)
+            notify(value.message, value.page)
         elif isinstance(value, Exported):
             show_info(f"Saved {value.what} in {value.path}.")
             for note in value.notes:

@@ -6,7 +6,6 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 from weakref import ref
 
-from napari.utils.notifications import show_error
 from psygnal import Signal
 
 from napari_centermask.core.counted import counted
@@ -15,6 +14,7 @@ from napari_centermask.core.tracks import Way, assigned
 from napari_centermask.io.formats.loss import only_shown
 from napari_centermask.pipeline.tracking import Joined, Tracked, join_slices, track_cells
 from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.gate import notify
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed, answer_for
 
@@ -98,10 +98,10 @@ class Following:
             try:
                 text = self._apply(edits, value)
             except UserError as error:  # a project that is read-only
-                value = Failed(str(error))
+                value = Failed.of(error)
         if isinstance(value, Failed):
             text = value.message
-            show_error(text)
+            notify(text, value.page)
         self.reported.emit(text)
         self.changed.emit()
 

@@ -117,7 +117,7 @@ class ClassifyPart:
                 value = Failed.of(error)
         if isinstance(value, Failed):
             text = value.message
-            notify(text)
+            notify(text, value.page)
         self.box.run.show_end()
         self.box.report(text)
         self.changed.emit()
