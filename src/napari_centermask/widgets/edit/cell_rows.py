@@ -133,6 +133,14 @@ class CellModel(QAbstractTableModel):
         places = self.places([] if row is None else [row])
         return int(places[0]) if len(places) else None
 
+    def places_of(self, ids: Iterable[int]) -> np.ndarray:
+        """(k,) int64, positions of those cells that are listed, in the order of the ids."""
+        return np.array([place for place in map(self.place, ids) if place is not None], np.int64)
+
+    def ids_at(self, places: Iterable[int]) -> list[int]:
+        """The cells at positions of the table."""
+        return list(map(self.id, places))
+
     def id(self, place: int) -> int:
         """The cell at a position of the table."""
         return int(self.columns.data["id"][self.rows[place]])

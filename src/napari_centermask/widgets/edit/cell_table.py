@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
-from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QRectF, Qt, Signal
+from qtpy.QtCore import QItemSelectionModel, QModelIndex, QRectF, Qt
 from qtpy.QtGui import QColor, QPainter, QPalette
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QHeaderView,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QTableView,
-    QWidget,
-)
+from qtpy.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from napari_centermask.widgets.edit.cell_rows import BAR, COLUMNS, KEYS, CellModel
+from napari_centermask.widgets.parts.tables import LinkedTable
 from napari_centermask.widgets.parts.theme import readable
 
 if TYPE_CHECKING:
     from napari_centermask.core.columns import Columns
-
-
-_STYLE = """
-QTableView { border: none; }
-QTableView::item:selected { background-color: rgba(47, 111, 222, 150); color: white; }
-QHeaderView::section { padding: 2px 3px; }
-"""
 
 
 class _BarDelegate(QStyledItemDelegate):
@@ -50,49 +36,16 @@ class _BarDelegate(QStyledItemDelegate):
             painter.fillRect(room, colour)
 
 
-class CellTable(QTableView):
-    """A view of a `CellModel` that leaves all keys to the canvas.
-
-    Attributes
-    ----------
-    picked
-        Emitted with the ids that the user selected with the mouse; the one clicked last comes first.
-    """
-
-    picked = Signal(list)
+class CellTable(LinkedTable):
+    """A view of a `CellModel`."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.cells = CellModel()
-        self.setModel(self.cells)
+        super().__init__(self.cells, sorted_by=KEYS.index("doubt"), order=Qt.SortOrder.DescendingOrder)
         self.setItemDelegate(_BarDelegate(self))
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setWordWrap(False)
-        self.setShowGrid(False)
-        self.setStyleSheet(_STYLE)
-        for part in (self, self.viewport(), self.horizontalHeader(), self.verticalScrollBar()):
-            part.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._set_up_headers()
-        self.setSortingEnabled(True)
-        self._own = False
-        self._selected: tuple[int, ...] = ()
-        self.cells.modelReset.connect(lambda: self.show_selection(self._selected, scroll=False))
-        self.selectionModel().selectionChanged.connect(self._on_selection_changed)
-
-    def _set_up_headers(self) -> None:
-        rows, columns = self.verticalHeader(), self.horizontalHeader()
-        rows.hide()
-        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        rows.setDefaultSectionSize(22)
-        columns.setHighlightSections(False)
-        columns.setSortIndicator(KEYS.index("doubt"), Qt.SortOrder.DescendingOrder)
-        columns.setSectionsMovable(True)
         for number, (_, _, width, _) in enumerate(COLUMNS):
             self.setColumnWidth(number, width)
+        self.cells.modelReset.connect(self._show_selection_again)
 
     def set_columns(self, columns: Columns | None) -> None:
         """Show these cells."""
@@ -101,31 +54,8 @@ class CellTable(QTableView):
         stack = columns is not None and bool(columns.result.leading)
         self.setColumnHidden(KEYS.index("plane"), not stack)
 
-    def show_selection(self, ids: Iterable[int], *, scroll: bool = True) -> None:
-        """Select these cells, the first as the current one, without `picked`."""
-        self._selected = tuple(ids)
-        places = [p for p in map(self.cells.place, self._selected) if p is not None]
-        chosen = QItemSelection()
-        for place in places:
-            at = self.cells.index(place, 0)
-            chosen.select(at, at)
+    def _go_to(self, place: int, *, scroll: bool) -> None:
+        """The first cell also becomes the current one."""
         flags = QItemSelectionModel.SelectionFlag
-        self._own = True
-        try:
-            model = self.selectionModel()
-            model.select(chosen, flags.ClearAndSelect | flags.Rows)
-            if places:
-                model.setCurrentIndex(self.cells.index(places[0], 0), flags.NoUpdate)
-                if scroll:
-                    self.scrollTo(self.cells.index(places[0], 0), QAbstractItemView.ScrollHint.EnsureVisible)
-        finally:
-            self._own = False
-
-    def _on_selection_changed(self, *_: object) -> None:
-        if self._own:
-            return
-        places = [index.row() for index in self.selectionModel().selectedRows()]
-        current = self.selectionModel().currentIndex().row()
-        places.sort(key=lambda place: (place != current, place))
-        self._selected = tuple(map(self.cells.id, places))
-        self.picked.emit(list(self._selected))
+        self.selectionModel().setCurrentIndex(self.cells.index(place, 0), flags.NoUpdate)
+        super()._go_to(place, scroll=scroll)
