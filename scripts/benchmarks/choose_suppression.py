@@ -31,22 +31,25 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", default="nuclei")
     parser.add_argument("--engine", default="auto")
+    parser.add_argument("--scores", type=float, nargs="+", default=SCORES)
     arguments = parser.parse_args()
     engine = load_engine(arguments.model, engine=arguments.engine)
     records = read_truth(arguments.data, "val")
     images = [read_plane(r.path) for r in records]
     print(f"{'box NMS':>9}{'covered':>9}{'score':>7}{'AP50':>8}{'AP mean':>9}{'overlap recall':>16}{'overlap IoU':>13}")
     for name, soft in [(f"{b:.1f}", 0.0) for b in BOX] + [("soft", SIGMA)]:
-        settings = SegmentSettings(nms=0.6 if soft else float(name), soft_nms=soft, mask_nms=1.0, score=min(SCORES))
+        settings = SegmentSettings(
+            nms=0.6 if soft else float(name), soft_nms=soft, mask_nms=1.0, score=min(arguments.scores)
+        )
         predictions = [segment(image, engine, settings) for image in images]
         for covered in COVERED:
-            for score in SCORES:
+            for score in arguments.scores:
                 pairs = [
                     (r.instances, _kept(f, covered, score), None) for r, f in zip(records, predictions, strict=True)
                 ]
                 data = evaluate(pairs).to_json()
                 values = data["bioimage_ap"]["0.50"], data["bioimage_ap_mean"], data["overlap"]["recall50"]
-                row = f"{name:>9}{covered:>9.1f}{score:>7.1f}{values[0]:>8.4f}{values[1]:>9.4f}{values[2]:>16.4f}"
+                row = f"{name:>9}{covered:>9.1f}{score:>7.2f}{values[0]:>8.4f}{values[1]:>9.4f}{values[2]:>16.4f}"
                 print(row + f"{data['overlap']['mean_iou']:>13.4f}", flush=True)
 
 

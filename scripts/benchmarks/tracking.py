@@ -1,7 +1,7 @@
 """Measure tracking and the joining of slices on composed sequences: docs/benchmarks.md, "Tracking".
 
-python scripts/benchmark_tracking.py DATA            # DATA: a folder with dsb2018_fluo and usiigaci_phase
-python scripts/benchmark_tracking.py DATA --laptrack # beside the package laptrack, where it is installed
+python scripts/benchmarks/tracking.py --data ../shared/data              # a folder with dsb2018_fluo and usiigaci_phase
+python scripts/benchmarks/tracking.py --data ../shared/data --laptrack   # beside the package laptrack, where it is installed
 """
 
 from __future__ import annotations
