@@ -147,7 +147,7 @@ def viewer(make_napari_viewer_proxy):
 
 @pytest.fixture
 def dock(viewer, engine, qtbot):
-    """The CenterMask dock in a viewer, with the fake engine; runs have ended when the test ends."""
+    """The Segment dock in a viewer, with the fake engine; runs have ended when the test ends."""
     from napari_centermask.widgets.segment.dock import SegmentDock
 
     dock = SegmentDock(viewer)

@@ -1,4 +1,4 @@
-"""What the CenterMask dock offers follows from its state alone."""
+"""What the Segment dock offers follows from its state alone."""
 
 from dataclasses import replace
 

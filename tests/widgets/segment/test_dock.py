@@ -1,4 +1,4 @@
-"""The CenterMask dock with a small engine: what the user does, and what the viewer shows."""
+"""The Segment dock with a small engine: what the user does, and what the viewer shows."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class ProjectDock(Dock):
         layout.addWidget(self.save_cells)
 
     def sizeHint(self) -> QSize:
-        """As wide as the CenterMask dock."""
+        """As wide as the Segment dock."""
         return QSize(WIDTH, 640)
 
     def _connect(self) -> None:

@@ -1,4 +1,4 @@
-"""What the CenterMask dock offers: a pure function of its state, without Qt."""
+"""What the Segment dock offers: a pure function of its state, without Qt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The CenterMask dock: choose, run, and view the result at any threshold."""
+"""The Segment dock: choose, run, and view the result at any threshold."""
 
 from __future__ import annotations
 

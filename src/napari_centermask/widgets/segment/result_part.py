@@ -1,4 +1,4 @@
-"""The part of the CenterMask dock that shows the result of the chosen image."""
+"""The part of the Segment dock that shows the result of the chosen image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The upper parts of the CenterMask dock; they show its state."""
+"""The upper parts of the Segment dock; they show its state."""
 
 from __future__ import annotations
 

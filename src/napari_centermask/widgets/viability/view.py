@@ -29,7 +29,7 @@ from napari_centermask.widgets.viability.layer import AS_BEFORE, BY_CATEGORY, BY
 _COLOURS = (
     ("Category", BY_CATEGORY, "Cells have the colour of the category that the threshold gives them."),
     ("Probability", BY_PROBABILITY, "From the colour of one category through white to that of the other."),
-    ("As before", AS_BEFORE, "The colours of the CenterMask dock; they follow when you let go of the slider."),
+    ("As before", AS_BEFORE, "The colours of the Segment dock; they follow when you let go of the slider."),
 )
 _FIGURES = (".png", ".jpg", ".jpeg")
 

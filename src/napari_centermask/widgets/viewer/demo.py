@@ -16,7 +16,7 @@ from napari_centermask.widgets.viewer.state import session_of
 
 
 def show(image: Path, coco: Path) -> None:
-    """Show the image, its cells and the CenterMask dock; returns when the window is closed."""
+    """Show the image, its cells and the Segment dock; returns when the window is closed."""
     import napari
 
     viewer = napari.Viewer(title="CenterMask")
