@@ -268,7 +268,8 @@ def read_cells(path: str | Path, format: str | None = None, *, labels: Sequence[
     Parameters
     ----------
     path
-        COCO, a label image, ImageJ ROIs, GeoJSON, Cellpose's file, OME-Zarr, LabelMe or YOLO, or a folder of them.
+        COCO, a label image, ImageJ ROIs, GeoJSON, Cellpose's file, OME-Zarr, LabelMe or YOLO, or a folder of them; with "ctc" as
+        `format`, a folder of the Cell Tracking Challenge as one series.
     labels
         Names of the label images to read from an OME-Zarr; by default all, each as a category.
 

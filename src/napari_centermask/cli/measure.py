@@ -73,7 +73,7 @@ def measure(
     dead
         Name of the category that is not viable; guessed from the names by default.
     threshold
-        Cells that nobody judged are of that category from this probability on; as they are when not given.
+        Unreviewed cells are of that category from this probability on; as they are when not given.
     axes
         What the axes of the images are, a letter for each (T, Z, C, Y, X): ZYX; as their files say when not given.
     overwrite

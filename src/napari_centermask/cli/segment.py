@@ -61,8 +61,8 @@ def segment(
     Parameters
     ----------
     images
-        Image files (png, tif, jpg, npy; czi, nd2 and lif with bioio; OME-Zarr), or folders of them. Results of segmentation in a
-        folder are left out.
+        Image files (png, tif, jpg, npy; lif and nd2 with the extra bioio, czi with bioio-czi too; OME-Zarr), or folders of them.
+        Results of segmentation in a folder are left out.
     out
         Folder for the results; created if missing.
     format

@@ -120,7 +120,7 @@ def order(columns: Columns, rows: np.ndarray, *, by: By = "doubt", measure: bool
 
 
 def queue(columns: Columns, id: int | None = None, *, by: By = "doubt", measure: bool = True) -> list[int]:
-    """The ids to visit, most uncertain or most useful for training first: of all cells that nobody judged yet.
+    """The ids to visit, most uncertain or most useful for training first: of all cells that are not reviewed yet.
 
     Parameters
     ----------
