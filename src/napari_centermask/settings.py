@@ -41,6 +41,13 @@ def shown(unit: str = "", *, zero: str = "", range: str = "") -> JsonDict:
     return {"unit": unit, "zero": zero, "range": range}
 
 
+def _off_at_zero(default: float, title: str, description: str, *, most: float | None = None, unit: str = "") -> float:
+    """A field for how much of something there is, from 0, which forms show as off, to `most`."""
+    return Field(
+        default, ge=0, le=most, title=title, json_schema_extra=shown(unit, zero="off"), description=description
+    )
+
+
 class PreprocessSettings(Settings):
     """How intensities are corrected before they are normalised; the same in training and in use.
 
@@ -201,14 +208,11 @@ class SegmentSettings(Settings):
         description="Of boxes that overlap more than this (IoU), the one with the highest score is kept; each "
         "model has its own default.",
     )
-    soft_nms: float = Field(
+    soft_nms: float = _off_at_zero(
         0.0,
-        ge=0,
-        le=10,
-        title="Soft-NMS sigma",
-        json_schema_extra=shown(zero="off"),
-        description="Sigma of soft-NMS, which lowers the scores of overlapping boxes instead of dropping them; 0 "
-        "for none.",
+        "Soft-NMS sigma",
+        "Sigma of soft-NMS, which lowers the scores of overlapping boxes instead of dropping them; 0 for none.",
+        most=10,
     )
     mask_nms: float = Field(
         0.7,
@@ -253,14 +257,12 @@ class SegmentSettings(Settings):
         description="U-Net: depth at which a cell starts, from 0 (edge) to 1 (middle); higher values separate "
         "more cells.",
     )
-    smoothing: float = Field(
+    smoothing: float = _off_at_zero(
         1.0,
-        ge=0,
-        le=20,
-        title="Smoothing",
-        json_schema_extra=shown("px", zero="off"),
-        description="U-Net: blur before cells are separated, in pixels of the network; more blur separates fewer "
-        "cells.",
+        "Smoothing",
+        "U-Net: blur before cells are separated, in pixels of the network; more blur separates fewer cells.",
+        most=20,
+        unit="px",
     )
     flips: bool = Field(
         False,
@@ -313,101 +315,35 @@ class AugmentSettings(Settings):
         json_schema_extra=shown("x", range="above 0, the smaller first"),
         description="Range of the random zoom around the model's diameter.",
     )
-    rotate: float = Field(
-        0.0,
-        ge=0,
-        le=180,
-        title="Free rotation",
-        json_schema_extra=shown("°", zero="off"),
-        description="Largest free rotation, in degrees.",
+    rotate: float = _off_at_zero(0.0, "Free rotation", "Largest free rotation, in degrees.", most=180, unit="°")
+    intensity: float = _off_at_zero(
+        0.3, "Brightness, contrast", "Strength of brightness, contrast and gamma changes.", most=1
     )
-    intensity: float = Field(
+    blur: float = _off_at_zero(1.0, "Blur", "Largest Gaussian blur, sigma in pixels.", unit="px")
+    noise: float = _off_at_zero(0.05, "Noise", "Largest Gaussian noise, as a fraction of the intensity range.", most=1)
+    invert: float = _off_at_zero(0.0, "Invert", "Probability of inverting the intensities.", most=1)
+    gradient: float = _off_at_zero(0.2, "Uneven light", "Strength of an uneven illumination.", most=1)
+    grey: float = _off_at_zero(0.2, "Colour to grey", "Probability of turning a colour tile grey.", most=1)
+    specks: float = _off_at_zero(
+        0.0,
+        "Bright specks",
+        "Probability of adding a few bright specks, which make everything else look dim, as in real images.",
+        most=1,
+    )
+    elastic: float = _off_at_zero(
+        0.0, "Deformation", "Largest shift of an elastic deformation, in pixels.", most=20, unit="px"
+    )
+    copy_paste: float = _off_at_zero(
         0.3,
-        ge=0,
-        le=1,
-        title="Brightness, contrast",
-        json_schema_extra=shown(zero="off"),
-        description="Strength of brightness, contrast and gamma changes.",
+        "Paste cells",
+        "Probability of pasting cells onto others, in images that do not have three channels.",
+        most=1,
     )
-    blur: float = Field(
-        1.0,
-        ge=0,
-        title="Blur",
-        json_schema_extra=shown("px", zero="off"),
-        description="Largest Gaussian blur, sigma in pixels.",
+    drop_channel: float = _off_at_zero(
+        0.0, "Blank a channel", "Probability of blanking one channel, so that the model works without it.", most=1
     )
-    noise: float = Field(
-        0.05,
-        ge=0,
-        le=1,
-        title="Noise",
-        json_schema_extra=shown(zero="off"),
-        description="Largest Gaussian noise, as a fraction of the intensity range.",
-    )
-    invert: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        title="Invert",
-        json_schema_extra=shown(zero="off"),
-        description="Probability of inverting the intensities.",
-    )
-    gradient: float = Field(
-        0.2,
-        ge=0,
-        le=1,
-        title="Uneven light",
-        json_schema_extra=shown(zero="off"),
-        description="Strength of an uneven illumination.",
-    )
-    grey: float = Field(
-        0.2,
-        ge=0,
-        le=1,
-        title="Colour to grey",
-        json_schema_extra=shown(zero="off"),
-        description="Probability of turning a colour tile grey.",
-    )
-    specks: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        title="Bright specks",
-        json_schema_extra=shown(zero="off"),
-        description="Probability of adding a few bright specks, which make everything else look dim, as in real "
-        "images.",
-    )
-    elastic: float = Field(
-        0.0,
-        ge=0,
-        le=20,
-        title="Deformation",
-        json_schema_extra=shown("px", zero="off"),
-        description="Largest shift of an elastic deformation, in pixels.",
-    )
-    copy_paste: float = Field(
-        0.3,
-        ge=0,
-        le=1,
-        title="Paste cells",
-        json_schema_extra=shown(zero="off"),
-        description="Probability of pasting cells onto others, in images that do not have three channels.",
-    )
-    drop_channel: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        title="Blank a channel",
-        json_schema_extra=shown(zero="off"),
-        description="Probability of blanking one channel, so that the model works without it.",
-    )
-    dim: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        title="Dim image",
-        json_schema_extra=shown(zero="off"),
-        description="Probability of dimming the image to a part of the intensity range.",
+    dim: float = _off_at_zero(
+        0.0, "Dim image", "Probability of dimming the image to a part of the intensity range.", most=1
     )
     dim_light: tuple[float, float] = Field(
         (0.05, 0.5),
@@ -415,13 +351,8 @@ class AugmentSettings(Settings):
         json_schema_extra=shown(range="above 0 to 1, the smaller first"),
         description="Part of the intensity range that a dimmed image keeps, from the first number to the second.",
     )
-    photon_noise: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        title="Photon noise",
-        json_schema_extra=shown(zero="off"),
-        description="Probability of adding the noise of a short exposure, which can be very strong.",
+    photon_noise: float = _off_at_zero(
+        0.0, "Photon noise", "Probability of adding the noise of a short exposure, which can be very strong.", most=1
     )
     photons: tuple[float, float] = Field(
         (5.0, 100.0),
@@ -429,24 +360,14 @@ class AugmentSettings(Settings):
         json_schema_extra=shown(range="above 0, the smaller first"),
         description="Range of the photons in the brightest cells; fewer are noisier.",
     )
-    stain: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        title="Vary H&E stains",
-        json_schema_extra=shown(zero="off"),
-        description="Probability of changing the stains of an H&E image, in optical density.",
+    stain: float = _off_at_zero(
+        0.0, "Vary H&E stains", "Probability of changing the stains of an H&E image, in optical density.", most=1
     )
     stain_strength: float = Field(
         0.3, gt=0, le=1, title="Stain change", description="Largest change of each stain, as a part of what there is."
     )
-    clahe: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        title="Equalise (CLAHE)",
-        json_schema_extra=shown(zero="off"),
-        description="Probability of equalising the contrast everywhere in the tile (CLAHE).",
+    clahe: float = _off_at_zero(
+        0.0, "Equalise (CLAHE)", "Probability of equalising the contrast everywhere in the tile (CLAHE).", most=1
     )
     clahe_limit: tuple[float, float] = Field(
         (0.005, 0.03),
@@ -454,13 +375,11 @@ class AugmentSettings(Settings):
         json_schema_extra=shown(range="above 0 to 1, the smaller first"),
         description="Range of the limit of CLAHE, from 0 to 1; higher values give more contrast.",
     )
-    paste_colour: float = Field(
+    paste_colour: float = _off_at_zero(
         0.0,
-        ge=0,
-        le=1,
-        title="Paste, in colour",
-        json_schema_extra=shown(zero="off"),
-        description="Probability of pasting cells onto others, in images with three channels; dark cells absorb light.",
+        "Paste, in colour",
+        "Probability of pasting cells onto others, in images with three channels; dark cells absorb light.",
+        most=1,
     )
     paste_light: tuple[float, float] = Field(
         (0.6, 1.2),
@@ -468,13 +387,11 @@ class AugmentSettings(Settings):
         json_schema_extra=shown("x", range="above 0, the smaller first"),
         description="Range of the factor on the light of pasted cells; from 0.1 on, dim cells lie under bright ones.",
     )
-    mixup: float = Field(
+    mixup: float = _off_at_zero(
         0.0,
-        ge=0,
-        le=1,
-        title="Add a second tile",
-        json_schema_extra=shown(zero="off"),
-        description="Probability of adding a second tile with its cells, as in a thick sample (MixUp).",
+        "Add a second tile",
+        "Probability of adding a second tile with its cells, as in a thick sample (MixUp).",
+        most=1,
     )
     mixup_light: tuple[float, float] = Field(
         (0.3, 1.0),
@@ -482,21 +399,14 @@ class AugmentSettings(Settings):
         json_schema_extra=shown("x", range="above 0, the smaller first"),
         description="Range of the factor on the light of the second tile.",
     )
-    empty: float = Field(
+    empty: float = _off_at_zero(
         0.0,
-        ge=0,
-        le=1,
-        title="Empty field",
-        json_schema_extra=shown(zero="off"),
-        description="Probability of an empty field instead of the tile: noise of its background over the whole range.",
+        "Empty field",
+        "Probability of an empty field instead of the tile: noise of its background over the whole range.",
+        most=1,
     )
-    defocus: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        title="Defocus",
-        json_schema_extra=shown(zero="off"),
-        description="Probability of blurring the tile so much that no cell can be found in it.",
+    defocus: float = _off_at_zero(
+        0.0, "Defocus", "Probability of blurring the tile so much that no cell can be found in it.", most=1
     )
     defocus_blur: tuple[float, float] = Field(
         (8.0, 20.0),
@@ -687,19 +597,9 @@ class LossSettings(Settings):
     choices: cross-entropy and Dice alike, as in nnU-Net, and the two maps beside them.
     """
 
-    cross_entropy: float = Field(
-        1.0,
-        ge=0,
-        title="Cross-entropy",
-        json_schema_extra=shown(zero="off"),
-        description="Factor of the cross-entropy of the classes.",
-    )
-    focal: float = Field(
-        0.0,
-        ge=0,
-        title="Focal loss",
-        json_schema_extra=shown(zero="off"),
-        description="Factor of the focal loss, in which pixels that are already right count less.",
+    cross_entropy: float = _off_at_zero(1.0, "Cross-entropy", "Factor of the cross-entropy of the classes.")
+    focal: float = _off_at_zero(
+        0.0, "Focal loss", "Factor of the focal loss, in which pixels that are already right count less."
     )
     focal_gamma: float = Field(
         2.0,
@@ -708,20 +608,11 @@ class LossSettings(Settings):
         title="Focal gamma",
         description="How much less such pixels count in the focal loss; 0 is the cross-entropy.",
     )
-    dice: float = Field(
-        1.0,
-        ge=0,
-        title="Dice",
-        json_schema_extra=shown(zero="off"),
-        description="Factor of the soft Dice of the categories; independent of their size.",
-    )
-    tversky: float = Field(
+    dice: float = _off_at_zero(1.0, "Dice", "Factor of the soft Dice of the categories; independent of their size.")
+    tversky: float = _off_at_zero(
         0.0,
-        ge=0,
-        title="Tversky",
-        json_schema_extra=shown(zero="off"),
-        description="Factor of the Tversky loss: Dice with different weights for false positive and false "
-        "negative pixels.",
+        "Tversky",
+        "Factor of the Tversky loss: Dice with different weights for false positive and false negative pixels.",
     )
     tversky_alpha: float = Field(
         0.3,
@@ -730,19 +621,13 @@ class LossSettings(Settings):
         title="Tversky alpha",
         description="Weight of a false positive pixel; that of a false negative one is 1 minus this.",
     )
-    boundary: float = Field(
+    boundary: float = _off_at_zero(
         0.0,
-        ge=0,
-        title="Boundary",
-        json_schema_extra=shown(zero="off"),
-        description="Factor of the boundary loss: wrong pixels count by their distance to the edge of the foreground.",
+        "Boundary",
+        "Factor of the boundary loss: wrong pixels count by their distance to the edge of the foreground.",
     )
-    border: float = Field(
-        1.0, ge=0, title="Border map", json_schema_extra=shown(zero="off"), description="Factor of the border map."
-    )
-    distance: float = Field(
-        1.0, ge=0, title="Distance map", json_schema_extra=shown(zero="off"), description="Factor of the distance map."
-    )
+    border: float = _off_at_zero(1.0, "Border map", "Factor of the border map.")
+    distance: float = _off_at_zero(1.0, "Distance map", "Factor of the distance map.")
     class_weights: Literal["none", "balanced"] = Field(
         "none", title="Class weights", description="balanced: classes with fewer pixels weigh more."
     )
@@ -755,13 +640,7 @@ class InstanceLossSettings(Settings):
     smooth L1, arXiv 1504.08083. docs/training.md says how each is computed.
     """
 
-    classification: float = Field(
-        1.0,
-        ge=0,
-        title="Classes",
-        json_schema_extra=shown(zero="off"),
-        description="Factor of the classes at each location.",
-    )
+    classification: float = _off_at_zero(1.0, "Classes", "Factor of the classes at each location.")
     classification_loss: Literal["focal", "quality"] = Field(
         "focal",
         title="Class loss",
@@ -770,55 +649,22 @@ class InstanceLossSettings(Settings):
     class_weights: Literal["none", "balanced"] = Field(
         "none", title="Class weights", description="balanced: categories with fewer cells weigh more."
     )
-    box: float = Field(
-        1.0, ge=0, title="Boxes", json_schema_extra=shown(zero="off"), description="Factor of the boxes."
-    )
+    box: float = _off_at_zero(1.0, "Boxes", "Factor of the boxes.")
     box_loss: Literal["giou", "iou", "smooth_l1"] = Field(
         "giou", title="Box loss", description="How boxes are compared with the true ones; giou is the reference."
     )
-    box_quality: float = Field(
-        1.0,
-        ge=0,
-        title="Box quality",
-        json_schema_extra=shown(zero="off"),
-        description="Factor of the centerness, or of what takes its place.",
+    box_quality: float = _off_at_zero(1.0, "Box quality", "Factor of the centerness, or of what takes its place.")
+    mask: float = _off_at_zero(1.0, "Masks", "Factor of the pixels of the masks (cross-entropy).")
+    mask_dice: float = _off_at_zero(
+        0.0, "Masks, Dice", "Factor of the soft Dice of the masks; independent of their size."
     )
-    mask: float = Field(
-        1.0,
-        ge=0,
-        title="Masks",
-        json_schema_extra=shown(zero="off"),
-        description="Factor of the pixels of the masks (cross-entropy).",
+    mask_boundary: float = _off_at_zero(
+        0.0, "Mask edges", "Factor of the cross-entropy of the pixels along the masks' edges."
     )
-    mask_dice: float = Field(
-        0.0,
-        ge=0,
-        title="Masks, Dice",
-        json_schema_extra=shown(zero="off"),
-        description="Factor of the soft Dice of the masks; independent of their size.",
+    small_cells: float = _off_at_zero(
+        0.0, "Favour small cells", "How much more small cells weigh: the inverse of their area to this power.", most=1
     )
-    mask_boundary: float = Field(
-        0.0,
-        ge=0,
-        title="Mask edges",
-        json_schema_extra=shown(zero="off"),
-        description="Factor of the cross-entropy of the pixels along the masks' edges.",
-    )
-    small_cells: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        title="Favour small cells",
-        json_schema_extra=shown(zero="off"),
-        description="How much more small cells weigh: the inverse of their area to this power.",
-    )
-    mask_iou: float = Field(
-        1.0,
-        ge=0,
-        title="Mask IoU",
-        json_schema_extra=shown(zero="off"),
-        description="Factor of the predicted IoU of the masks.",
-    )
+    mask_iou: float = _off_at_zero(1.0, "Mask IoU", "Factor of the predicted IoU of the masks.")
 
 
 class TrainSettings(Settings):
@@ -916,12 +762,8 @@ class TrainSettings(Settings):
         title="Find learning rate",
         description="Find the learning rate before the first step, in 60 trial steps.",
     )
-    weight_decay: float = Field(
-        0.05,
-        ge=0,
-        title="Weight decay",
-        json_schema_extra=shown(zero="off"),
-        description="How strongly weights are pulled towards 0, against overfitting.",
+    weight_decay: float = _off_at_zero(
+        0.05, "Weight decay", "How strongly weights are pulled towards 0, against overfitting."
     )
     schedule: Literal["cosine", "step", "plateau", "one-cycle"] = Field(
         "cosine",
@@ -980,13 +822,11 @@ class TrainSettings(Settings):
         json_schema_extra=shown(zero="never"),
         description="Stop after this many evaluations without a better AP; 0 for never.",
     )
-    oversample: float = Field(
+    oversample: float = _off_at_zero(
         0.0,
-        ge=0,
-        le=1,
-        title="Favour rare categories",
-        json_schema_extra=shown(zero="off"),
-        description="How much more often rare categories are sampled; 1 makes all equally frequent.",
+        "Favour rare categories",
+        "How much more often rare categories are sampled; 1 makes all equally frequent.",
+        most=1,
     )
     replay: list[Path] = Field(
         default_factory=list,
