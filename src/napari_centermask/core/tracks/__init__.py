@@ -5,13 +5,14 @@ category, so that masks may overlap, every edit can be undone, and files keep th
 cell in several frames; on a z axis, they are the slices of one 3-D cell; with both axes, they are both.
 """
 
-from napari_centermask.core.tracks.edits import assigned, cut, divide, forget, link
+from napari_centermask.core.tracks.edits import Key, assigned, cut, divide, forget, link
 from napari_centermask.core.tracks.lineage import Lineage, Spot, Track
 from napari_centermask.core.tracks.volumes import Solid, solids
 from napari_centermask.core.tracks.way import TIME, Way
 
 __all__ = [
     "TIME",
+    "Key",
     "Lineage",
     "Solid",
     "Spot",

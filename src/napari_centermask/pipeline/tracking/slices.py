@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_centermask.core.errors import BadSettings
-from napari_centermask.core.instances import Instance
+from napari_centermask.core.instances import Instance, intersection
+from napari_centermask.core.neighbours import near_pairs
 from napari_centermask.core.result import Index, Result
-from napari_centermask.core.tracks import Way
+from napari_centermask.core.tracks import Key, Way
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.pipeline.tracking.assignment import best_pairs
-from napari_centermask.pipeline.tracking.things import Key, Snapshot, shared, snapshot
+from napari_centermask.pipeline.tracking.things import Snapshot, snapshot
 from napari_centermask.settings import StitchSettings
 
 
@@ -106,13 +107,13 @@ def _continued(
 def _overlapping(below: list[Instance], above: list[Instance], settings: StitchSettings) -> list[tuple[int, int]]:
     if not below or not above:
         return []
-    boxes_below, boxes_above = (np.array([cell.box for cell in cells]) for cells in (below, above))
-    meet = (boxes_below[:, None, :2] < boxes_above[None, :, 2:]).all(-1)
-    meet &= (boxes_below[:, None, 2:] > boxes_above[None, :, :2]).all(-1)
-    rows, columns = np.nonzero(meet)
+    boxes = np.array([cell.box for cell in (*below, *above)], np.float64)
+    numbers = np.arange(len(boxes))
+    rows, columns = near_pairs(boxes, numbers[: len(below)], numbers[len(below) :], iou=0.0)
+    columns = columns - len(below)
     ious = np.zeros(len(rows))
     for n, (i, j) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
-        common = shared(below[i], above[j], (0, 0))
+        common = intersection(below[i], above[j])
         ious[n] = common / (below[i].area + above[j].area - common)
     best = best_pairs(rows, columns, 1 - ious, limit=1 - settings.smallest_iou + 1e-9)
     return [(int(rows[k]), int(columns[k])) for k in best]

@@ -11,10 +11,8 @@ from scipy.spatial import KDTree
 
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Index, Result, centre
-from napari_centermask.core.tracks import Way
+from napari_centermask.core.tracks import Key, Way
 
-Key = tuple[Index, int]
-"""Plane and id of a cell."""
 Frame = list["Thing"]
 
 
@@ -93,7 +91,7 @@ def within(places: np.ndarray, things: Frame, reach: float) -> list[list[int]]:
     return [sorted(numbers) for numbers in found]
 
 
-def shared(a: Instance, b: Instance, shift: tuple[int, int]) -> int:
+def _shared(a: Instance, b: Instance, shift: tuple[int, int]) -> int:
     """Number of pixels that two cells share after the first was moved by (y, x)."""
     ay, ax = a.y0 + shift[0], a.x0 + shift[1]
     y0, x0 = max(ay, b.y0), max(ax, b.x0)
@@ -108,4 +106,4 @@ def shared(a: Instance, b: Instance, shift: tuple[int, int]) -> int:
 def overlap(a: Thing, b: Thing, shift: tuple[float, float]) -> int:
     """Number of pixels that two things share on the same slices, after the first was moved by (y, x)."""
     moved = round(shift[0]), round(shift[1])
-    return sum(shared(cell, b.parts[rest][1], moved) for rest, (_, cell) in a.parts.items() if rest in b.parts)
+    return sum(_shared(cell, b.parts[rest][1], moved) for rest, (_, cell) in a.parts.items() if rest in b.parts)

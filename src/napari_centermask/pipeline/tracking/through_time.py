@@ -9,11 +9,11 @@ import numpy as np
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.result import Result
-from napari_centermask.core.tracks import Way
+from napari_centermask.core.tracks import Key, Way
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.pipeline.tracking.links import drift_of, linked
 from napari_centermask.pipeline.tracking.segments import joined
-from napari_centermask.pipeline.tracking.things import Frame, Key, Snapshot, frames_of, snapshot
+from napari_centermask.pipeline.tracking.things import Frame, Snapshot, frames_of, snapshot
 from napari_centermask.settings import TrackSettings
 
 _REACH = 1.0

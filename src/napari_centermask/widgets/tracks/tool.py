@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from psygnal import Signal
 
 from napari_centermask.core.errors import BadSettings
-from napari_centermask.core.instances import Instance
+from napari_centermask.core.instances import Instance, intersection
 from napari_centermask.core.tracks import Way, cut, divide, link
-from napari_centermask.pipeline.tracking.things import shared
 from napari_centermask.widgets.edit.session import ClickTool
 from napari_centermask.widgets.work.connections import Connections
 
@@ -159,5 +158,5 @@ def _likest(edits: EditSession, start: _Start, ids: list[int]) -> int:
 def _iou(a: Instance, b: Instance | None) -> float:
     if b is None:
         raise BadSettings("This cell is gone. Click another one.")
-    common = shared(a, b, (0, 0))
+    common = intersection(a, b)
     return common / (a.area + b.area - common)
