@@ -92,3 +92,8 @@ class TrainingFailed(UserError):
 
 class Cancelled(Exception):
     """The user cancelled; not an error."""
+
+
+def reason(error: Exception) -> str:
+    """Why a library failed, for a sentence of ours: the first line of its error, or its kind if it says nothing."""
+    return (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")

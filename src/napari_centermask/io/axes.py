@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from napari_centermask.core.errors import BadImage
 
 FEW = 8
@@ -9,6 +11,13 @@ FEW = 8
 CHANNELS = 5
 """A third axis up to this long is channels if nothing names it: stacks that short are rare, images of up to five dyes are not."""
 KNOWN = "TZCYXS"
+
+
+def without_single(data: np.ndarray, axes: str) -> tuple[np.ndarray, str]:
+    """The array and its axes without those of length 1, but for height and width."""
+    kept = [letter in "YX" or length != 1 for letter, length in zip(axes, data.shape, strict=True)]
+    data = data[tuple(slice(None) if k else 0 for k in kept)]
+    return data, "".join(letter for letter, k in zip(axes, kept, strict=True) if k)
 
 
 def complete_axes(name: str, shape: tuple[int, ...], axes: str) -> tuple[str, str]:

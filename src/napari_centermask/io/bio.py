@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from napari_centermask.core.errors import BadImage, MissingExtra
+from napari_centermask.core.errors import BadImage, MissingExtra, reason
 from napari_centermask.core.extras import how_to_install
+from napari_centermask.io.axes import without_single
 from napari_centermask.io.image_data import ImageData, check_memory, zeros
 from napari_centermask.io.scene_paths import BIO_ENDINGS, safe_names
 
@@ -105,8 +106,7 @@ def _opened(path: str, mtime_ns: int, size: int) -> Any:
 
 
 def _unreadable(path: Path, error: Exception) -> str:
-    reason = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
-    return f"{path.name} cannot be read: {reason}. Copy it again, or save it as OME-TIFF."
+    return f"{path.name} cannot be read: {reason(error)}. Copy it again, or save it as OME-TIFF."
 
 
 def _read(path: Path, image: Any, *, pixels: bool) -> ImageData:
@@ -115,9 +115,7 @@ def _read(path: Path, image: Any, *, pixels: bool) -> ImageData:
     check_memory(path, shape, dtype.itemsize)
     data: np.ndarray = np.asarray(lazy.data.compute()) if pixels else zeros(shape, dtype)
     names = tuple(map(str, image.channel_names or ()))
-    kept = [letter in "YX" or length != 1 for letter, length in zip(axes, shape, strict=True)]
-    data = data[tuple(slice(None) if k else 0 for k in kept)]
-    axes = "".join(a for a, k in zip(axes, kept, strict=True) if k)
+    data, axes = without_single(data, axes)
     if "S" in axes:
         data, axes = _colours(data, axes)
     n_channels = data.shape[axes.index("C")] if "C" in axes else 1

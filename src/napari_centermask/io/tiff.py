@@ -18,7 +18,7 @@ import numpy as np
 from napari_centermask.core.errors import BadImage, MissingExtra
 from napari_centermask.core.extras import how_to_install
 from napari_centermask.io import colours
-from napari_centermask.io.axes import complete_axes, doubt, given_axes
+from napari_centermask.io.axes import complete_axes, doubt, given_axes, without_single
 from napari_centermask.io.image_data import ImageData, check_memory, zeros
 from napari_centermask.io.pixel_sizes import pixel_sizes
 from napari_centermask.io.scene_paths import safe_names
@@ -286,9 +286,8 @@ def _converted(
 
 def _named(path: Path, data: np.ndarray, axes: str) -> ImageData:
     """The image with named axes, without those of length 1."""
-    keep = [letter in "YX" or length != 1 for letter, length in zip(axes, data.shape, strict=True)]
-    data = data[tuple(slice(None) if k else 0 for k in keep)]
-    kept, other = complete_axes(path.name, data.shape, "".join(a for a, k in zip(axes, keep, strict=True) if k))
+    data, letters = without_single(data, axes)
+    kept, other = complete_axes(path.name, data.shape, letters)
     if kept.count("Y") != 1 or kept.count("X") != 1 or len(set(kept)) != len(kept):
         raise BadImage(
             f"{path.name} has the axes {axes}; the axes T, Z, C, Y and X can be read. Save it as an ImageJ or OME-TIFF."

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_centermask.core.errors import BadImage
-from napari_centermask.io.axes import given_axes
+from napari_centermask.core.errors import BadImage, reason
+from napari_centermask.io.axes import given_axes, without_single
 from napari_centermask.io.image_data import ImageData, check_memory, zeros
 from napari_centermask.io.pixel_sizes import in_micrometres
 from napari_centermask.io.scene_paths import flat
@@ -60,8 +60,7 @@ def read_zarr(path: Path, *, pixels: bool, axes: str | None = None) -> ImageData
 
 
 def _unreadable(path: Path, error: Exception) -> str:
-    reason = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
-    return f"{path.name} cannot be read as an OME-Zarr image: {reason}. Export it again."
+    return f"{path.name} cannot be read as an OME-Zarr image: {reason(error)}. Export it again."
 
 
 def _read(path: Path, group: Any, *, pixels: bool, given: str | None) -> ImageData:
@@ -73,9 +72,7 @@ def _read(path: Path, group: Any, *, pixels: bool, given: str | None) -> ImageDa
     letters = _axes(scales, len(shape))
     data: np.ndarray = np.asarray(array[...]) if pixels else zeros(shape, dtype)
     sizes = _pixel_sizes(scales, letters)
-    kept = [letter in "YX" or length != 1 for letter, length in zip(letters, shape, strict=True)]
-    data = data[tuple(slice(None) if k else 0 for k in kept)]
-    letters = "".join(a for a, k in zip(letters, kept, strict=True) if k)
+    data, letters = without_single(data, letters)
     if given is not None:
         letters = given_axes(path.name, data.shape, given)
     names = _channel_names(about, data.shape[letters.index("C")] if "C" in letters else 1)

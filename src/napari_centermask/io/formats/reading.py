@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.errors import BadAnnotations, reason
 from napari_centermask.core.result import Result
 from napari_centermask.io.scene_paths import HOLDERS, exists
 
@@ -104,8 +104,7 @@ def refusing(path: Path, what: str, *errors: type[Exception]) -> Iterator[None]:
     except FileNotFoundError:
         raise BadAnnotations(f"There is no {what} at {path}. Check the path.") from None
     except (OSError, *errors) as error:  # type: ignore[misc]  # a tuple of classes
-        reason = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
-        raise BadAnnotations(f"{path.name} cannot be read as {what}: {reason}. Export it again.") from error
+        raise BadAnnotations(f"{path.name} cannot be read as {what}: {reason(error)}. Export it again.") from error
 
 
 def find_image(path: Path, images: Path | None, name: str) -> Path | None:
