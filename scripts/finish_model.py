@@ -3,11 +3,11 @@
     python scripts/finish_model.py runs/nuclei/best.safetensors --name nuclei --out resources/models/nuclei \
         --default score=0.5 nms=0.6 mask_nms=0.7 --data ../shared/data/dsb2018_fluo ../shared/data/dsb2018_histo
 
-Writes NAME.safetensors (float16) and the graphs of its family. The operating point is chosen on `val` before (of a
-CenterMask by scripts/benchmarks/choose_suppression.py, of a U-Net by choose_watershed.py); `--data` is measured on its
-`test` split with the diameter estimated. Where masks are weak, `--boxes` measures boxes and categories instead, and
-fits the temperature of the probabilities on `val`; `--last` takes the run's last averaged weights, as the best ones were
-chosen by the AP of such masks.
+Writes NAME.safetensors and the graphs of its family, with float16 weights (`store_half`). The operating point is chosen
+on `val` before (of a CenterMask by scripts/benchmarks/choose_suppression.py, of a U-Net by choose_watershed.py); `--data` is
+measured on its `test` split with the diameter estimated. Where masks are weak, `--boxes` measures boxes and categories
+instead, and fits the temperature of the probabilities on `val`; `--last` takes the run's last averaged weights, as the best
+ones were chosen by the AP of such masks.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import torch
 
 from napari_centermask.deploy.benchmark import machine
 from napari_centermask.deploy.export import export
+from napari_centermask.deploy.half_storage import store_half
 from napari_centermask.engines.graphs import CARD_KEY
 from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.folder import evaluate_folder, predictor, read_truth
@@ -68,6 +69,9 @@ def main() -> None:
     weights = arguments.out / f"{arguments.name}.safetensors"
     save_model(weights, model, card)
     parity = export(model, card, arguments.out, name=arguments.name)
+    stored = [parameter.detach().numpy() for parameter in model.parameters()]
+    for kind in family_of(card).graphs:
+        store_half(arguments.out / f"{arguments.name}.{kind}.onnx", stored)
     metrics = {folder.name: measure(weights, folder, arguments.engine) for folder in arguments.data}
     temperature = card.temperature
     if arguments.boxes:
