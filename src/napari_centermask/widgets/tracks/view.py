@@ -13,11 +13,11 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_centermask.settings import StitchSettings, TrackSettings
+from napari_centermask.widgets.parts.fold import Fold
 from napari_centermask.widgets.parts.layout import column, even, label, quiet_label, row
 from napari_centermask.widgets.parts.pickers import show_control
 from napari_centermask.widgets.parts.run_box import ElidedButton
@@ -73,8 +73,6 @@ class SettingsBox(QWidget):
     """How cells are followed and slices are joined; collapsed at first."""
 
     def __init__(self) -> None:
-        from superqt import QCollapsible
-
         super().__init__()
         self.motion = QDoubleSpinBox()
         self.motion.setRange(0, 10_000)
@@ -101,18 +99,13 @@ class SettingsBox(QWidget):
             _line("Slice distance", self.slice),
         ]
         rows = QWidget()
-        lines = QVBoxLayout(rows)
+        lines = column(rows)
         lines.setContentsMargins(0, 4, 0, 0)
-        lines.setSpacing(6)
         for part in (*self._time, *self._depth, _line("Longest gap", self.gap)):
             lines.addWidget(part)
-        self.fold = QCollapsible("Settings")
-        self.fold.setDuration(0)
+        self.fold = Fold("Settings")
         self.fold.addWidget(rows)
-        self.fold.layout().setContentsMargins(0, 0, 0, 0)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.fold)
+        column(self).addWidget(self.fold)
 
     def show_axes(self, axes: Axes) -> None:
         """Show what concerns the axes."""

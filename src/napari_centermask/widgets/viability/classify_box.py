@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QWidget
 
 from napari_centermask.core.errors import BadModel
 from napari_centermask.models.store.classifier_card import list_classifiers, read_classifier_card
 from napari_centermask.models.store.zoo import CLASSIFIER as SUFFIX
-from napari_centermask.widgets.parts.layout import label, row
+from napari_centermask.widgets.parts.fold import Fold
+from napari_centermask.widgets.parts.layout import column, label, row
 from napari_centermask.widgets.parts.pickers import ChannelPicker, can_shrink
 from napari_centermask.widgets.parts.run_box import RunBox
 from napari_centermask.widgets.work.gate import notify
@@ -101,8 +102,6 @@ class ClassifyBox(QWidget):
     """The classifier, its channels, the cells that it may change, and its progress; collapsed at first."""
 
     def __init__(self) -> None:
-        from superqt import QCollapsible
-
         super().__init__()
         self.classifier, self.channels = ClassifierCombo(), ChannelPicker()
         self.classifier.setToolTip("What gives each cell its category, from a square of pixels around it.")
@@ -118,9 +117,8 @@ class ClassifyBox(QWidget):
         self.run.start.setText("Classify")
         self._channels = row(label("Channels"), self.channels, stretch=1)
         rows = QWidget()
-        column = QVBoxLayout(rows)
-        column.setContentsMargins(0, 4, 0, 0)
-        column.setSpacing(6)
+        inside = column(rows)
+        inside.setContentsMargins(0, 4, 0, 0)
         for part in (
             row(label("Classifier"), self.classifier, stretch=1),
             self._channels,
@@ -128,14 +126,10 @@ class ClassifyBox(QWidget):
             self.judged,
             self.run,
         ):
-            column.addWidget(part)
-        self.fold = QCollapsible("Classify the cells")
-        self.fold.setDuration(0)
+            inside.addWidget(part)
+        self.fold = Fold("Classify the cells")
         self.fold.addWidget(rows)
-        self.fold.layout().setContentsMargins(0, 0, 0, 0)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.fold)
+        column(self).addWidget(self.fold)
         self.set_channels([])
         self.report("")
 
