@@ -13,7 +13,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_centermask.core.errors import UserError
-from napari_centermask.widgets.work.connections import Connections, stop_timer
+from napari_centermask.widgets.work.connections import Connections, single_shot, stop_timer
 
 # The window is deleted with the program: no event loop ran after `close`.
 SCRIPT = """
@@ -98,3 +98,20 @@ def test_a_running_timer_is_stopped(qtbot):
 def test_a_program_that_ends_with_an_open_viewer_does_not_abort(qapp):
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout.strip()) == (0, "ended"), done.stderr[-2000:]
+
+
+def test_a_single_shot_comes_once_after_its_last_start_and_shows_the_error_of_a_user(qtbot, notices):
+    owner, calls = QWidget(), []
+    qtbot.addWidget(owner)
+
+    def fail():
+        calls.append(1)
+        raise UserError("Choose another file.")
+
+    timer = single_shot(owner, 20, fail)
+    timer.start()
+    timer.start()
+    qtbot.waitUntil(lambda: bool(calls), timeout=30_000)
+    assert not timer.isActive()
+    assert calls == [1]
+    assert notices() == ["Choose another file."]

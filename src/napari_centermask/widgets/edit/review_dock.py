@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QSize, QTimer
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QTabWidget
 
 from napari_centermask.core.counted import counted
@@ -28,7 +28,7 @@ from napari_centermask.widgets.parts.pickers import LayerCombo, hint
 from napari_centermask.widgets.segment.scope import view_of
 from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.view import go_to_plane
-from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.connections import Connections, single_shot
 from napari_centermask.widgets.work.gate import notify
 
 if TYPE_CHECKING:
@@ -56,10 +56,7 @@ class ReviewDock(Dock):
         self.review: Review | None = None
         self.region_layer = RegionLayer(self._viewer)
         self._changed: set[int] | None = set()
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.setInterval(_WAIT_MS)
-        self._later.timeout.connect(self.settle)
+        self._later = single_shot(self, _WAIT_MS, self.settle)
         self._review_links = Connections()
         self._build()
         self._connect()

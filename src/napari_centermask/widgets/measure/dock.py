@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
-from qtpy.QtCore import QSize, QTimer
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QPushButton, QTabWidget
 
 from napari_centermask.core.viability import dead_category
@@ -25,8 +25,7 @@ from napari_centermask.widgets.parts.pickers import LayerCombo, show_control
 from napari_centermask.widgets.project.session import project_session_of
 from napari_centermask.widgets.viewer.dock import Dock, open_dock
 from napari_centermask.widgets.viewer.measured import channels_of, measured_layer, pixel_size_of
-from napari_centermask.widgets.work.connections import Connections
-from napari_centermask.widgets.work.gate import guarded
+from napari_centermask.widgets.work.connections import Connections, single_shot
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed
 
@@ -55,17 +54,10 @@ class MeasureDock(Dock):
         self._is_stale, self._in_front = False, True
         self._cell_links = Connections()
         self.runner = Runner()
-        self._later = self._timer(_WAIT_MS, self._on_time)
+        self._later = single_shot(self, _WAIT_MS, self._on_time)
         self._build()
         self._connect()
         self._bind()
-
-    def _timer(self, interval_ms: int, slot: Callable[[], None]) -> QTimer:
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.setInterval(interval_ms)
-        timer.timeout.connect(guarded(slot))
-        return timer
 
     def _build(self) -> None:
         self.image = LayerCombo(self._viewer, kinds=(Image,), meant=self.session.image_of)

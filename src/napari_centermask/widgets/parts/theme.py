@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtCore import QEvent, QObject
 from qtpy.QtGui import QColor, QPalette
 from qtpy.QtWidgets import QWidget
+
+from napari_centermask.widgets.work.connections import single_shot
 
 _STYLE = """
 QLabel#heading { font-weight: 600; padding: 4px 0 2px 0; border-bottom: 1px solid rgba(128, 128, 128, 90); }
@@ -48,10 +50,7 @@ class ThemedStyle(QObject):
 
     def __init__(self, widget: QWidget) -> None:
         super().__init__(widget)
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.setInterval(0)
-        self._later.timeout.connect(self._refresh)
+        self._later = single_shot(self, 0, self._refresh)
         self._refresh()
         widget.installEventFilter(self)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
-from qtpy.QtCore import QSignalBlocker, QSize, QTimer
+from qtpy.QtCore import QSignalBlocker, QSize
 from qtpy.QtWidgets import QComboBox
 
 from napari_centermask.core.counted import counted
@@ -27,7 +27,7 @@ from napari_centermask.widgets.tracks.view import CorrectBox, FollowBox, ListBox
 from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.measured import axis_names
 from napari_centermask.widgets.viewer.writer import step_um
-from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.connections import Connections, single_shot
 
 if TYPE_CHECKING:
     from napari_centermask.widgets.edit.session import EditSession
@@ -52,10 +52,7 @@ class TracksDock(Dock):
         self._layer: TracksLayer | None = None
         self.following, self.tool, self.export, self.overview = Following(), TrackTool(), Export(self), Overview()
         self._cell_links = Connections()
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.setInterval(_WAIT_MS)
-        self._later.timeout.connect(self.refresh)
+        self._later = single_shot(self, _WAIT_MS, self.refresh)
         self._build()
         self._connect()
         self._bind()

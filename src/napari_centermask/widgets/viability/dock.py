@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QSize, QTimer
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QFileDialog
 
 from napari_centermask.core.counted import counted
@@ -31,7 +31,7 @@ from napari_centermask.widgets.viability.threshold import Viability, viability_o
 from napari_centermask.widgets.viability.view import FiguresBox, ThresholdBox
 from napari_centermask.widgets.viewer.dock import Dock
 from napari_centermask.widgets.viewer.view import go_to_plane
-from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.work.connections import Connections, single_shot
 from napari_centermask.widgets.work.gate import notify
 
 if TYPE_CHECKING:
@@ -60,20 +60,11 @@ class ViabilityDock(Dock):
         self.viability: Viability | None = None
         self._cell_links = Connections()
         self._coloured: list[Viability] = []  # the one above, after the dock was closed
-        self._settle_later, self._refresh_later = (
-            self._timer(_SETTLE_MS, self._settle),
-            self._timer(_WAIT_MS, self.refresh),
-        )
+        self._settle_later = single_shot(self, _SETTLE_MS, self._settle)
+        self._refresh_later = single_shot(self, _WAIT_MS, self.refresh)
         self._build()
         self._connect()
         self._bind()
-
-    def _timer(self, interval_ms: int, slot: Callable[[], None]) -> QTimer:
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.setInterval(interval_ms)
-        timer.timeout.connect(slot)
-        return timer
 
     def _build(self) -> None:
         self.image = LayerCombo(self._viewer, kinds=(Image,), meant=self.session.image_of)

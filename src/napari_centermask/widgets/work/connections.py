@@ -69,6 +69,15 @@ class Connections:
             action()
 
 
+def single_shot(parent: QObject, interval_ms: int, slot: Callable[[], object]) -> QTimer:
+    """A timer of `parent` that calls `slot` once, so long after its last start; a `UserError` is shown, as by `Connections`."""
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(interval_ms)
+    timer.timeout.connect(guarded(slot))
+    return timer
+
+
 def stop_timer(timer: QTimer) -> None:
     """Stop a timer; when the program ends without an event loop, Qt has deleted it before its owner ends."""
     try:
