@@ -144,7 +144,7 @@ class TracksDock(Dock):
         scale, depth = {"units": getattr(source, "units", ()), "scale": source.scale}, self.axes.depth
         step = (
             None if depth is None else step_um(scale, planes.axes[depth.axis])
-        )  # files may say only how wide a pixel is
+        )  # files may only say how wide a pixel is
         self.settings.set_sizes(step_um(scale, -1), step)
         self._cell_links.add(edits.edited, self._on_edited)
         self._cell_links.add(edits.flat_changed, self._on_edited)
@@ -224,19 +224,19 @@ class TracksDock(Dock):
             self.overview.ask(self.edits.result, form)
         mode = self.edits.shown.layers.mode if self.edits is not None and self.edits.shown.has_layers else "cell"
         self.list.colours.setChecked(mode == "track")
-        self._show_seen(state)
+        self.list.table.missing = _empty(state)
+        self._show_seen()
         self._show_tool()
 
     def _on_seen(self, seen: Seen) -> None:
         self._seen = seen
         if self._layer is not None:
             self._layer.draw(seen.lines)
-        self._show_seen(self.state())
+        self._show_seen()
 
-    def _show_seen(self, state: DockState) -> None:
+    def _show_seen(self) -> None:
         """Show the tracks as they were seen last."""
         rows, alone = self._seen.rows, self._seen.n_alone
-        self.list.table.missing = _empty(state)
         self.list.table.rows.show_rows(rows.titles, rows.texts)
         what = "3-D cell" if self.axes.time is None and self.axes.depth is not None else "track"
         others = f", {counted(alone, 'cell')} on none" if alone else ""
