@@ -875,6 +875,13 @@ class TrainSettings(Settings):
         0, ge=0, title="Random seed", description="Start of the random numbers; the same seed repeats a training."
     )
     workers: int = Field(1, ge=0, title="Tile processes", description="Processes that prepare tiles.")
+    images_in_memory_mb: float = Field(
+        1000,
+        ge=0,
+        title="Images in memory",
+        json_schema_extra=shown("MB"),
+        description="Decoded images up to this size stay in memory; of the others, tiles are read from the run folder.",
+    )
     device: str = Field("auto", title="Device", description="Processor that trains: auto, cpu, cuda, cuda:1, ...")
     tensorboard: bool = Field(
         False, title="TensorBoard", description="Write TensorBoard event files into the run folder."

@@ -12,6 +12,7 @@ from napari_centermask.core.errors import CannotSave, TrainingFailed
 from napari_centermask.evaluation.training_curve import ap_points
 from napari_centermask.events import write
 from napari_centermask.models.store.checkpoint import load_model
+from napari_centermask.training.data.image_store import DECODED
 from napari_centermask.training.run import loop, trainer
 from napari_centermask.training.run.loop import train
 from napari_centermask.training.run.optimise import learning_rate
@@ -148,7 +149,7 @@ def zero(*_):
 
 
 def test_stop_ends_with_a_model_and_is_not_remembered(settings):
-    steps = settings.model_copy(update={"steps": 1000})
+    steps = settings.model_copy(update={"steps": 1000, "images_in_memory_mb": 0})
     seen = []
     for event in train(steps, evaluate=zero):
         seen.append(event)
@@ -162,6 +163,7 @@ def test_stop_ends_with_a_model_and_is_not_remembered(settings):
     assert seen[-1].step == 1
     assert (settings.out / "best.safetensors").exists()
     assert not (settings.out / "stop").exists()
+    assert list((settings.out / DECODED).iterdir())  # for when it is resumed
 
 
 def test_a_stopped_run_is_saved_before_it_is_evaluated(settings, monkeypatch):
@@ -237,11 +239,14 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(settings):
     assert run[-1].step == settings.steps
 
 
-def test_a_data_folder_that_goes_away_does_not_matter_while_training(settings, folder):
+@pytest.mark.parametrize("mb", [0, 1000])
+def test_a_data_folder_that_goes_away_does_not_matter_while_training(settings, folder, mb):
+    settings = settings.model_copy(update={"images_in_memory_mb": mb})
     for event in train(settings, evaluate=zero):
         if event.event == "stage" and event.name == "training" and folder.exists():
             folder.rename(folder.with_name("unplugged"))
     assert event.event == "done"
+    assert not (settings.out / DECODED).exists()
 
 
 def test_steps_tell_time_memory_and_rate(settings):

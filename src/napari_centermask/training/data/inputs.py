@@ -15,6 +15,7 @@ from napari_centermask.pipeline.channels import choose_channels
 from napari_centermask.pipeline.correction import correction_of
 from napari_centermask.pipeline.model_input import nominal_scale
 from napari_centermask.settings import NetworkSettings, SegmentSettings, TrainSettings
+from napari_centermask.training.data.image_store import ImageStore
 from napari_centermask.training.data.sample import Sample, folder_diameter
 
 
@@ -69,8 +70,18 @@ def check_inputs(settings: TrainSettings) -> None:
         raise BadSettings(f"{error}. Give one name for each of 'model.in_channels', in the model's order.") from None
 
 
-def prepared(samples: list[Sample], settings: TrainSettings) -> list[Sample]:
+def stored(sample: Sample, store: ImageStore, *, corrections: str = "") -> Sample:
+    """The sample with its image where the store keeps it; `corrections` says what was done to the image of the file."""
+    image = sample.image
+    if not isinstance(image, np.ndarray):
+        return sample
+    return replace(sample, image=store.keep(image, f"{sample.source} {corrections}"))
+
+
+def prepared(samples: list[Sample], settings: TrainSettings, store: ImageStore | None = None) -> list[Sample]:
     """The images of a data folder for the sampler, read by the same code as in segmentation (`pipeline.model_input`).
+
+    Corrected images go into the store, if one is given.
 
     Raises
     ------
@@ -79,22 +90,28 @@ def prepared(samples: list[Sample], settings: TrainSettings) -> list[Sample]:
     """
     check_inputs(settings)
     typical = folder_diameter(samples, settings.diameter)
-    return [_prepared(sample, settings, sample.diameter or typical) for sample in samples]
+    return [_prepared(sample, settings, sample.diameter or typical, store) for sample in samples]
 
 
-def _prepared(sample: Sample, settings: TrainSettings, diameter: float) -> Sample:
-    image, where = sample.image, f"{sample.folder}/{sample.name}"
+def _prepared(sample: Sample, settings: TrainSettings, diameter: float, store: ImageStore | None) -> Sample:
+    image, where, order = sample.image, f"{sample.folder}/{sample.name}", None
     if settings.channel_names:
-        image = image[list(order_of(len(image), sample.names, settings, where=where))]
+        order = list(order_of(image.shape[0], sample.names, settings, where=where))
+        image = image[order]
     try:
         correction = correction_of(settings.preprocess, nominal_scale(settings.diameter / diameter))
-        image = np.asarray(corrected(image, correction))
+        image = corrected(image, correction)
+        if not correction.is_empty:
+            image = np.asarray(image)
     except (BadImage, BadSettings) as error:
         raise BadImage(f"{where}: {error}") from error
     lo, hi = intensity_range(
         image, zscore=settings.normalisation == "zscore", specks=not settings.preprocess.ignore_specks
     )
-    return replace(sample, image=image, lo=lo, hi=hi)
+    changed = replace(sample, image=image, lo=lo, hi=hi)
+    if store is None or image is sample.image:
+        return changed
+    return stored(changed, store, corrections=f"{order} {settings.preprocess.model_dump_json()} {diameter}")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Batches of training tiles from annotated folders: decoded once, cropped and augmented by worker processes."""
+"""Batches of training tiles from annotated folders: decoded once, cropped and augmented by worker processes.
+
+Images are decoded into memory; those beyond `images_in_memory_mb` into files, from which each tile reads its part.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,13 @@ import numpy as np
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.normalise import intensity_range
 from napari_centermask.io.coco.annotated import read_annotated
+from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.images import read_channel_names, read_plane
-from napari_centermask.io.reviewed import is_partial, truth_of
+from napari_centermask.io.reviewed import Truth, is_partial, truth_of
+from napari_centermask.io.scene_paths import file_of
 from napari_centermask.settings import SegmentSettings, TrainSettings
-from napari_centermask.training.data.inputs import for_sampler, prepared
+from napari_centermask.training.data.image_store import DECODED, ImageStore
+from napari_centermask.training.data.inputs import for_sampler, prepared, stored
 from napari_centermask.training.data.parts import TrainBatch, TrainingParts, parts_of
 from napari_centermask.training.data.pseudo_labels import labelled_folder
 from napari_centermask.training.data.sample import Sample
@@ -52,47 +58,68 @@ def judging(folders: Sequence[Path]) -> list[Path]:
     return [path for path in paths if (path / "annotations_val.json").is_file()] or paths
 
 
-def load_split(folder: Path, split: str, *, percentiles: tuple[float, float] = PERCENTILES) -> list[Sample]:
-    """Decode all images and cells of one split into memory; images without any review are left out.
+def load_split(folder: Path, split: str, store: ImageStore | None = None) -> list[Sample]:
+    """All images and cells of one split, as `read_split` gives them.
+
+    Parameters
+    ----------
+    store
+        Decides which of the decoded images stay in memory; all, if it is not given.
+    """
+    samples = []
+    for sample in read_split(folder, split):
+        samples.append(sample if store is None else stored(sample, store))
+    return samples
+
+
+def read_split(folder: Path, split: str) -> Iterator[Sample]:
+    """Decode the images of one split one after the other; images without any review are left out.
 
     Parameters
     ----------
     folder
         Holds images/ and annotations_<split>.json (COCO).
-    percentiles
-        Intensities that become 0 and 1.
 
     Raises
     ------
     BadAnnotations, BadImage
         If a file is missing or cannot be read.
     """
-    folder = Path(folder)
+    for record, truth in _annotated(Path(folder), split):
+        yield _decoded(Path(folder).name, record, truth)
+
+
+def validation_images(folder: Path, most: int, store: ImageStore) -> list[Sample]:
+    """Whole images with their cells, for evaluation by AP: at most so many of `val`, evenly spaced."""
+    known = _annotated(Path(folder), "val")
+    known = [(record, truth) for record, truth in known if truth.reviewed != ()]  # else nothing could count as wrong
+    step = max(1, -(-len(known) // most))
+    return [stored(_decoded(Path(folder).name, record, truth), store) for record, truth in known[::step]]
+
+
+def _annotated(folder: Path, split: str) -> list[tuple[ImageRecord, Truth]]:
+    """What is known of the images of a split, without those of which nothing is known."""
     records = read_annotated(annotation_file(folder, split), images_root=folder / "images")
     partial = is_partial(records)
-    samples = []
-    for record in records:
-        truth = truth_of(record, partial=partial)
-        if truth.is_empty:
-            continue
-        image = np.asarray(read_plane(record.path, record.plane))
-        if image.dtype not in (np.uint8, np.uint16):
-            image = image.astype(np.float32)
-        if image.shape[1:] != record.instances.shape:
-            raise BadAnnotations(
-                f"{record.path.name} is annotated as {record.instances.shape} (height, width), but "
-                f"it has {image.shape[1:]}. Correct the size in the annotation file."
-            )
-        lo, hi = intensity_range(image, percentiles)
-        names = tuple(read_channel_names(record.path) or ())
-        where = folder.name, record.path.name
-        samples.append(Sample(image, truth.instances, lo, hi, *where, truth.reviewed, truth.doubtful, names))
-    return samples
+    truths = ((record, truth_of(record, partial=partial)) for record in records)
+    return [(record, truth) for record, truth in truths if not truth.is_empty]
 
 
-def validation_images(folder: Path, split: str = "val") -> list[Sample]:
-    """Whole images with their cells, for evaluation by AP; the same objects as `load_split`."""
-    return load_split(folder, split)
+def _decoded(folder: str, record: ImageRecord, truth: Truth) -> Sample:
+    image = np.asarray(read_plane(record.path, record.plane))
+    if image.dtype not in (np.uint8, np.uint16):
+        image = image.astype(np.float32)
+    if image.shape[1:] != record.instances.shape:
+        raise BadAnnotations(
+            f"{record.path.name} is annotated as {record.instances.shape} (height, width), but "
+            f"it has {image.shape[1:]}. Correct the size in the annotation file."
+        )
+    lo, hi = intensity_range(image, PERCENTILES)
+    names = tuple(read_channel_names(record.path) or ())
+    about = file_of(record.path).stat()
+    source = f"{record.path.resolve()} {about.st_mtime_ns} {about.st_size} {record.plane}"
+    where = folder, record.path.name
+    return Sample(image, truth.instances, lo, hi, *where, truth.reviewed, truth.doubtful, names, source)
 
 
 def folders_by_name(folders: Sequence[Path]) -> dict[str, Path]:
@@ -142,7 +169,10 @@ def tiles_of(settings: TrainSettings, *, split: str = "train") -> TileSampler:
     prepare = [settings] * len(settings.data) + [known] * len(settings.replay)
     if split == "train" and (labelled := labelled_folder(settings)) is not None:
         folders, prepare = [*folders, labelled], [*prepare, settings]
-    samples = [prepared(load_split(folder, split), how) for folder, how in zip(folders, prepare, strict=True)]
+    store = ImageStore(settings.out / DECODED, settings.images_in_memory_mb)
+    samples = [
+        prepared(load_split(folder, split, store), how, store) for folder, how in zip(folders, prepare, strict=True)
+    ]
     annotated = samples[: len(settings.data) + len(settings.replay)]
     levels = levels_of(([sample.instances for sample in folder] for folder in annotated), settings)
     return TileSampler(samples, for_sampler(settings), levels)

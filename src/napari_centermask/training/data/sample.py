@@ -1,4 +1,4 @@
-"""Annotated images in memory, for training."""
+"""Annotated images for training."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from functools import cached_property
 
 import numpy as np
 
+from napari_centermask.core.array import Array
 from napari_centermask.core.instances import Box, Instance, Instances
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One annotated image, decoded.
+    """One annotated image, decoded: in memory, or in a file of an `ImageStore`.
 
     Attributes
     ----------
     image
-        (C, H, W) uint8, uint16 or float32.
+        (C, H, W) array-like of uint8, uint16 or float32.
     instances
         Its cells.
     lo, hi
@@ -30,9 +31,11 @@ class Sample:
         Cells that nobody reviewed.
     names
         Channel names in the file; empty if it has none.
+    source
+        The image's file, when it was written, and its plane: what `ImageStore.keep` needs to know.
     """
 
-    image: np.ndarray
+    image: Array
     instances: Instances
     lo: np.ndarray
     hi: np.ndarray
@@ -41,6 +44,12 @@ class Sample:
     reviewed: tuple[Box, ...] | None = None
     doubtful: tuple[Instance, ...] = ()
     names: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def area(self) -> int:
+        """Number of pixels of a channel."""
+        return int(np.prod(self.image.shape[1:]))
 
     @cached_property
     def known_part(self) -> float:
@@ -49,7 +58,7 @@ class Sample:
             return 1.0
         boxes = np.concatenate([self.boxes, np.array(self.reviewed, np.int64).reshape(-1, 4)])
         area = float(((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).sum())
-        return min(1.0, area / self.image[0].size)
+        return min(1.0, area / self.area)
 
     @cached_property
     def boxes(self) -> np.ndarray:

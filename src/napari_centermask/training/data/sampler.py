@@ -77,7 +77,7 @@ class TileSampler:
         """Number of pixels of an image at the model's cell size; the mean over the levels."""
         sample, levels = self.folders[folder][image], range(len(self._scales.classes))
         scales = [self.settings.diameter / self._scales.diameter(folder, image, level) for level in levels]
-        return sample.image[0].size * sample.known_part * float(np.mean(np.square(scales)))
+        return sample.area * sample.known_part * float(np.mean(np.square(scales)))
 
     def __getitem__(self, index: int) -> TrainTile:
         """Tile number `index` of the endless sequence."""
@@ -247,7 +247,7 @@ def _check(folders: list[list[Sample]], settings: TrainSettings) -> None:
         )
     wanted = settings.model.in_channels
     for sample in (s for folder in folders for s in folder):
-        channels = len(sample.image)
+        channels = sample.image.shape[0]
         if channels not in (1, wanted) and not (channels == 3 and wanted == 1):
             raise BadSettings(
                 f"The model needs 1 or {wanted} channels, but {sample.folder}/{sample.name} has {channels}. "

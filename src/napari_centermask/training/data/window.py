@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from napari_centermask.core.array import Array
 from napari_centermask.core.instances import Box, Instance
 from napari_centermask.training.data.augment import boxes_of
 from napari_centermask.training.data.sample import Sample
@@ -33,7 +34,7 @@ class Window:
         return start, max(start, stop)
 
 
-def cut_image(image: np.ndarray, window: Window) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+def cut_image(image: Array, window: Window) -> tuple[np.ndarray, tuple[int, int, int, int]]:
     """Crop, then resize with Pillow's antialiased bilinear filter, as the pipeline does.
 
     Returns

@@ -18,7 +18,7 @@ from napari_centermask.models.store.classifier_card import ClassifierCard
 from napari_centermask.pipeline.classify import cell_crops, scaled_for
 from napari_centermask.settings import ClassifierTraining
 from napari_centermask.training.data.facts import data_hashes
-from napari_centermask.training.data.loader import annotation_file, load_split
+from napari_centermask.training.data.loader import annotation_file, read_split
 
 _ROOM = 1.5  # the crops are larger, so that rotated and shifted ones have no empty corners: the root of 2, and a shift
 # How much crops vary, and how the rate rises: chosen, not measured one by one (docs/benchmarks.md, "Viability", measures the
@@ -55,7 +55,7 @@ def load_cells(folders: list[Path], split: str, card: ClassifierCard) -> Cells:
     crops, kinds = [], []
     model = card.model
     for folder in folders:
-        for sample in load_split(folder, split):
+        for sample in read_split(folder, split):
             names = sample.instances.categories
             own = [names.get(c.category, str(c.category)) for c in sample.cells]
             if strange := sorted(set(own) - set(model.categories)):
@@ -63,7 +63,7 @@ def load_cells(folders: list[Path], split: str, card: ClassifierCard) -> Cells:
                     f"The classifier only has the categories {', '.join(model.categories)}, but {sample.name} in {folder} has "
                     f"{', '.join(strange)}. List all categories with --model.categories."
                 )
-            image = scaled_for(sample.image, sample.instances.shape, card)
+            image = scaled_for(np.asarray(sample.image), sample.instances.shape, card)
             side, context = int(_ROOM * model.side), _ROOM * model.context
             crops.append(cell_crops(image, sample.cells, side=side, context=context))
             kinds += [model.categories.index(name) for name in own]

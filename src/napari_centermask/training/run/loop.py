@@ -31,6 +31,7 @@ from napari_centermask.io.whole_file import whole_file
 from napari_centermask.models.nets.network import Network
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.checks import check_data
+from napari_centermask.training.data.image_store import remove_decoded
 from napari_centermask.training.data.pseudo_labels import labelled_folder
 from napari_centermask.training.run.device import choose_device, give_back, memory_mb
 from napari_centermask.training.run.folder import Control
@@ -342,6 +343,8 @@ class _Run:
             yield self._save()  # first: an evaluation takes long, and may be interrupted
             if trainer.progress.best < 0:
                 yield from self._evaluate()
+        if not is_stopped:
+            remove_decoded(self.settings.out)
         self.control.clear()
         yield from self._report_ap()
         yield DoneEvent(

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from napari_centermask.core.instances import Instances
@@ -24,6 +25,7 @@ from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import save_model
 from napari_centermask.pipeline import segment, with_card_defaults
 from napari_centermask.settings import SegmentSettings, TrainSettings
+from napari_centermask.training.data.image_store import DECODED, ImageStore
 from napari_centermask.training.data.loader import folders_by_name, judging, validation_images
 from napari_centermask.training.data.sample import Sample
 from napari_centermask.training.run.trainer import Trainer
@@ -71,18 +73,22 @@ def make_card(settings: TrainSettings, model: Network, *, name: str, parent: Mod
 
 
 @lru_cache(maxsize=16)
-def _samples(folder: Path, most: int = IMAGES) -> list[Sample]:
-    samples = [s for s in validation_images(folder) if s.reviewed != ()]  # else nothing could count as wrong
-    step = max(1, -(-len(samples) // most))
-    return samples[::step]
+def _samples(folder: Path, most: int, decoded: Path, limit_mb: float) -> list[Sample]:
+    return validation_images(folder, most, ImageStore(decoded, limit_mb))
+
+
+def _images(settings: TrainSettings, folder: Path, most: int = IMAGES) -> list[Sample]:
+    """The validation images of a folder; all folders together have the room of the training images in memory."""
+    n_folders = len(settings.data) + len(settings.replay)
+    return _samples(Path(folder), most, settings.out / DECODED, settings.images_in_memory_mb / n_folders)
 
 
 def prepare(settings: TrainSettings) -> None:
     """Read the validation images into memory, as a folder may disappear during training."""
     for folder in judging(settings.data):
-        _samples(Path(folder))
+        _images(settings, folder)
     for folder in settings.replay:
-        _samples(Path(folder), KNOWN_IMAGES)
+        _images(settings, folder, KNOWN_IMAGES)
 
 
 def evaluate(model: Network, trainer: Trainer) -> dict[str, Any]:
@@ -115,13 +121,13 @@ def evaluate(model: Network, trainer: Trainer) -> dict[str, Any]:
     samples: list[dict[str, str]] = []
     for name, folder in folders_by_name(judging(settings.data)).items():
         of_group = pairs.setdefault(name, [])
-        for sample in _samples(folder):
+        for sample in _images(settings, folder):
             of_group.append(_segmented(sample, engine, settings, min_score=scores[0]))
             if len(of_group) == 1 and len(samples) < PICTURES:
                 shown = of_group[0][1].filter(min_score=usual)
                 samples.append(_picture(settings.out / "samples", name, sample, shown))
     known = {
-        name: [_segmented(s, engine, settings, min_score=scores[0]) for s in _samples(folder, KNOWN_IMAGES)]
+        name: [_segmented(s, engine, settings, min_score=scores[0]) for s in _images(settings, folder, KNOWN_IMAGES)]
         for name, folder in folders_by_name(settings.replay).items()
     }
     results = {score: _summary(pairs, known, score, model.settings.categories) for score in scores}
@@ -217,7 +223,7 @@ def _picture(folder: Path, data: str, sample: Sample, predicted: Instances) -> d
     """Draw an error map of a validation image; the next evaluation overwrites it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{data}_{Path(sample.name).stem}.png"
-    write_error_map(path, sample.image, sample.instances, predicted)
+    write_error_map(path, np.asarray(sample.image), sample.instances, predicted)
     return {"image": f"{data}/{sample.name}", "picture": str(path)}
 
 
