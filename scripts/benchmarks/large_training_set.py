@@ -19,18 +19,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import psutil
 import tifffile
 
-from napari_centermask.core.instances import Instances
+from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.deploy.benchmark import machine
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.models.store.registry import find_model
+from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.loader import read_split, tiles_of
 
@@ -57,7 +56,7 @@ def mosaic(samples: list, rng: np.random.Generator) -> tuple[np.ndarray, Instanc
                     x0, x1 = sample.image.shape[2] - x1, sample.image.shape[2] - x0
                 if y1 <= height and x1 <= width:
                     mask = cell.mask[:, ::-1] if flip else cell.mask
-                    cells.add(replace(cell, box=(y0 + y, x0 + x, y1 + y, x1 + x), mask=mask, category=1))
+                    cells.add(Instance(0, y0 + y, x0 + x, np.ascontiguousarray(mask), category=1))
             x, row = x + plane.shape[1], max(row, plane.shape[0])
         y += row
     return image, cells
