@@ -4,8 +4,8 @@
 
 Repeats the annotated images of a folder, each time mirrored or turned in another way and with other noise, as uncompressed
 16-bit TIFFs of at least 2048 pixels a side (mosaics), until they take `--gb` decoded. Then a run of some steps is made on them
-in a process of its own, whose largest resident memory is read every 0.2 s, with all its child processes and without the pages
-of files that the system can drop (`RssAnon` and `RssShmem`), and with them (`Rss`). With `--small`, it compares instead the
+in a process of its own, whose memory is read every 0.2 s, with all its child processes: without the pages of files that the
+system can drop (`Pss_Anon`), and with them (`Pss`). With `--small`, it compares instead the
 tiles per second of the folder itself from files and from memory, in one process, alternating, the median of five.
 """
 
@@ -80,16 +80,16 @@ def make(folder: Path, source: Path, gb: float) -> int:
 
 
 def memory(process: psutil.Process) -> tuple[float, float]:
-    """Resident MB of a process and its children, without and with the pages of files."""
+    """MB of a process and its children, without and with the pages of files; a page that several share counts once."""
     own = whole = 0.0
     for p in (process, *process.children(recursive=True)):
         try:
-            lines = Path(f"/proc/{p.pid}/status").read_text().splitlines()
+            lines = Path(f"/proc/{p.pid}/smaps_rollup").read_text().splitlines()
         except OSError:
             continue
-        kb = {line.split(":")[0]: float(line.split()[1]) for line in lines if line.startswith(("Rss", "VmRSS"))}
-        own += (kb.get("RssAnon", 0) + kb.get("RssShmem", 0)) / 1024
-        whole += kb.get("VmRSS", 0) / 1024
+        kb = {line.split(":")[0]: float(line.split()[1]) for line in lines if line.startswith("Pss")}
+        own += kb.get("Pss_Anon", 0) / 1024
+        whole += kb.get("Pss", 0) / 1024
     return own, whole
 
 
@@ -108,7 +108,11 @@ def run(data: Path, out: Path, steps: int, start: str) -> dict[str, float]:
         time.sleep(0.2)
     if child.returncode:
         raise SystemExit(f"The run failed with {child.returncode}.")
-    return {"anonymous_mb": round(most[0]), "resident_mb": round(most[1]), "seconds": round(time.monotonic() - began)}
+    return {
+        "without_files_mb": round(most[0]),
+        "with_files_mb": round(most[1]),
+        "seconds": round(time.monotonic() - began),
+    }
 
 
 def small(data: Path, out: Path) -> dict[str, float]:
