@@ -23,7 +23,7 @@ def main() -> None:
         os.environ["NAPARI_CENTERMASK_HOME"] = str(home / "models and runs")
         os.environ["NAPARI_CONFIG"] = str(home / "napari.yaml")
         os.environ["XDG_CONFIG_HOME"] = str(home / "config")
-        before, after = walk_killed_and_again(home, pictures=DOCS / "images", seconds=1200)
+        before, after = walk_killed_and_again(home, pictures=DOCS / "images", seconds=8000)
     assert before == after
     print(f"Made {len(list((DOCS / 'images').glob('tutorial_*.png')))} pictures.")
 

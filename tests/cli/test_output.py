@@ -1,14 +1,16 @@
 """Files appear whole or not at all."""
 
+import io
 import os
 
 import numpy as np
 import pytest
 import tifffile
+from rich.console import Console
 
 from napari_centermask import cli
 from napari_centermask.cli import output
-from napari_centermask.cli.output import Lasting, check_free, check_writable, follow, whole_file, write_labels
+from napari_centermask.cli.output import Lasting, busy, check_free, check_writable, follow, whole_file, write_labels
 from napari_centermask.core.errors import UserError
 
 
@@ -56,6 +58,18 @@ def test_follow_returns_what_the_generator_returns():
         return "result"
 
     assert follow(steps(), "work") == "result"
+
+
+def test_what_takes_a_while_is_shown_on_a_terminal_and_nowhere_else(monkeypatch, capsys):
+    with busy("Loading nuclei") as show:
+        show("Comparing")
+    assert capsys.readouterr() == ("", "")
+    terminal = Console(force_terminal=True, file=io.StringIO())
+    monkeypatch.setattr("rich.console.Console", lambda **_: terminal)
+    with busy("Loading nuclei") as show:
+        show("Comparing")
+    assert "Loading nuclei" in terminal.file.getvalue()
+    assert "Comparing" in terminal.file.getvalue()
 
 
 def test_a_place_that_cannot_be_written_to_is_reported_before_any_work(tmp_path, monkeypatch):

@@ -10,7 +10,17 @@ from typing import Any
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
 from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QDialog, QFileDialog, QLineEdit, QPushButton, QScrollArea, QTabBar, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QDialog,
+    QFileDialog,
+    QLineEdit,
+    QProgressDialog,
+    QPushButton,
+    QScrollArea,
+    QTabBar,
+    QWidget,
+)
 
 NO_KEY = Qt.KeyboardModifier.NoModifier
 LEFT = Qt.MouseButton.LeftButton
@@ -191,7 +201,7 @@ def answer(act: Callable[[QDialog], None]) -> None:
 
     def look() -> None:
         dialog = QApplication.activeModalWidget()
-        if dialog is None or not dialog.isVisible():
+        if dialog is None or not dialog.isVisible() or isinstance(dialog, QProgressDialog):
             QTimer.singleShot(50, look)
         else:
             act(dialog)
@@ -199,13 +209,13 @@ def answer(act: Callable[[QDialog], None]) -> None:
     QTimer.singleShot(50, look)
 
 
-def type_folder(folder: Path) -> Callable[[QDialog], None]:
-    """An answer to a dialog that asks for a folder."""
+def type_path(path: Path) -> Callable[[QDialog], None]:
+    """An answer to a dialog that asks for a folder or a file."""
 
     def act(dialog: QDialog) -> None:
         assert isinstance(dialog, QFileDialog)
         line = dialog.findChild(QLineEdit, "fileNameEdit")
-        write(line, str(folder))
+        write(line, str(path))
 
     return act
 

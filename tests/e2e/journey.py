@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hands import Hands, answer, is_seen, pick_tab, press, press_titled, type_folder, until, write
+from hands import Hands, answer, is_seen, pick_tab, press, press_titled, type_path, until, write
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QTabBar, QWidget
@@ -34,7 +34,7 @@ from napari_centermask.widgets.models.dock import ModelsDock
 from napari_centermask.widgets.project.dock import ProjectDock
 from napari_centermask.widgets.segment.dock import SegmentDock
 from napari_centermask.widgets.training.dock import TrainDock
-from napari_centermask.widgets.viewer.samples import PROJECT
+from napari_centermask.widgets.viewer.samples import FOLDER, OUTLINES, TUTORIAL
 
 DOCKS = {
     SegmentDock: ("Segment", "Segment"),
@@ -45,12 +45,14 @@ DOCKS = {
     ModelsDock: ("Models", "Models"),
 }
 SIZE = (1440, 900)
-REGION = (85, 160, 252, 253)
-"""y0, x0, y1, x1 of a part of the first image in which the model finds all cells."""
+REGION = (8, 8, 400, 504)
+"""y0, x0, y1, x1 of a part of the first image."""
 SHORT = {"steps": 12, "evaluate_every": 6, "warmup": 2, "batch": 2, "tile": 128, "workers": 0}
-"""Two short epochs."""
-LONGER = {"steps": 60, "evaluate_every": 12, "batch": 2, "tile": 192}
-"""For pictures: with curves to look at."""
+"""Two short epochs, which change next to nothing."""
+LONGER = {"steps": 200, "evaluate_every": 40, "tile": 160}
+"""For pictures: a fifth of the work of the computed settings, with which two cores take five minutes."""
+LONG_SECONDS = 6000
+"""For such a training on a busy machine."""
 
 
 class Journey:
@@ -77,10 +79,11 @@ class Journey:
 
         self.viewer = napari.Viewer(show=True)
         self.viewer.window.resize(*SIZE)
-        self.folder, self.settings = folder / PROJECT, settings
+        self.folder, self.settings = folder / TUTORIAL, settings
         self._picture = picture
         self.hands = Hands(self.viewer)
         self.first: Instance | None = None
+        self.outlines = read_coco(FOLDER / "tutorial" / OUTLINES)
 
     def picture(self, name: str, widget: QWidget | None = None) -> None:
         """A moment worth a picture."""
@@ -121,41 +124,78 @@ class Journey:
         return self.edits.result.get((), id)
 
     def open_sample(self) -> None:
-        """A project of the sample images."""
+        """A project of the tutorial's images."""
         dock = self.dock(ProjectDock)
-        answer(type_folder(self.folder.parent))
-        press(dock.head.samples)
+        answer(type_path(self.folder.parent))
+        press(dock.head.tutorial)
         until(lambda: dock.session.current == 1)
         until(lambda: not dock.images.without_picture(), seconds=30)
-        assert [i.status for i in dock.project.images] == ["untouched"] * 4
+        assert [i.status for i in dock.project.images] == ["untouched"] * 5
         self.picture("project")
 
     def run(self) -> None:
-        """The shipped model finds the cells of the image in view."""
+        """The shipped model finds scraps of the cells, and the dock says that it does not suit."""
         dock = self.dock(SegmentDock)
+        until(dock.doubt.isVisible, seconds=30, what="the doubt")
         press(dock.run.start)
         until(lambda: not dock.session.runner.is_running)
-        assert 15 < dock.session.result(dock.source).n_visible() < 60, dock.run.status.text()
-        if self.first is None:
-            self.picture("segmented")
+        assert dock.session.result(dock.source) is not None, dock.run.status.text()
+        assert dock.doubt.isVisible()
+        self.picture("segmented")
 
-    def click_a_cell(self) -> None:
-        """One of two cells that share pixels with each other alone, from close by."""
+    def go_the_way_to_an_own_model(self) -> None:
+        """Away with the scraps; the message leads on to drawing."""
+        dock = self.dock(SegmentDock)
+        if dock.result.has_predictions:
+            press(dock.cells.clear)
+        assert not dock.session.result(dock.source).n_visible()
+        press(next(b for b in dock.doubt.buttons if b.text() == "Draw and fine-tune"))
+        until(lambda: is_seen(self.dock_there(CorrectDock)), seconds=10, what="Correct")
+
+    def name_the_category(self) -> None:
+        """Whole cells are not nuclei."""
+        dock = self.dock(ProjectDock)
+        pick_tab(dock.tabs.tabBar(), "Categories")
+        (id,) = dock.project.categories
+        write(dock.categories.lines[id][1], "cell")
+        until(lambda: dock.project.categories[id].name == "cell", seconds=5)
+        self.picture("category")
+        pick_tab(dock.tabs.tabBar(), "Images")
+
+    def draw_two_cells(self) -> None:
+        """Two neighbours, corner by corner."""
         self.dock(CorrectDock)
-        self.first, self.neighbour = a_pair(list(self.edits.result.visible(())))
-        y, x = own_pixel(self.first, self.neighbour)
+        first, second = neighbours(list(self.outlines[0].instances))
+        y, x = middle(first)
         centre = tuple(n // 2 for n in self.edits.result.shape)
         self.hands.press_drag([(y, x), ((y + centre[0]) / 2, (x + centre[1]) / 2), centre])
-        self.hands.wheel(y, x, 4)
-        self.hands.click(y, x)
-        assert self.edits.selected == (self.first.id,)
-        self.picture("selected")
+        self.hands.wheel(y, x, 3)
+        self.neighbour = self._draw(second, "drawing")
+        self.first = self._draw(first)
+        self.picture("drawn")
+
+    def _draw(self, outline: Instance, picture: str = "") -> Instance:
+        """Click the corners of a new cell."""
+        n = len(self.edits.result)
+        self.hands.key("N", Qt.KeyboardModifier.ShiftModifier)
+        *points, last = corners_of(outline)
+        for point in points:
+            self.hands.click(*point)
+        if picture:
+            self.picture(picture)
+        self.hands.double_click(*last)
+        until(lambda: len(self.edits.result) == n + 1, seconds=10, what="a new cell")
+        (id,) = self.edits.selected
+        drawn = self.cell(id)
+        shared = intersection(drawn, outline)
+        assert shared / (drawn.area + outline.area - shared) > 0.85
+        return drawn
 
     def paint_over_its_neighbour(self) -> None:
         """The brush makes the cell larger and leaves the one beneath it alone."""
         self.hands.key("2")
         before = self.cell(self.first.id)
-        self.hands.press_drag([own_pixel(before, self.neighbour), middle(self.neighbour)])
+        self.hands.press_drag([own_pixel(before, self.neighbour), just_inside(self.neighbour, before)])
         self.first = self.cell(self.first.id)
         assert self.first.area > before.area
         assert intersection(self.first, self.neighbour) > intersection(before, self.neighbour)
@@ -177,17 +217,21 @@ class Journey:
         self.hands.key("Z", Qt.KeyboardModifier.ControlModifier)
         assert self.cell(self.first.id).equals(self.first)
 
-    def accept(self) -> None:
-        """The review dock's button; the queue goes on to the next uncertain cell."""
-        dock = self.dock(ReviewDock)
-        if self.edits.selected != (self.first.id,):
-            self.hands.click(*own_pixel(self.first, self.neighbour))
-        self.hands.key("6")  # the brush is put away
-        press(dock.judging.accept)
-        assert self.cell(self.first.id).status in ("accepted", "corrected")
-        assert self.edits.selected != (self.first.id,)
-        until(lambda: dock.judging.count.text().startswith("<b>1 "), seconds=5, what=dock.judging.count.text())
-        self.picture("accepted")
+    def bring_the_others(self) -> None:
+        """The outlines of all other cells, as if they were drawn, too."""
+        dock = self.dock(ProjectDock)
+
+        def act(dialog: QWidget) -> None:
+            answer(lambda box: (self.picture("import", box), press_titled("OK")(box)))
+            type_path(self.folder / OUTLINES)(dialog)
+
+        answer(act)
+        press(dock.head.bring)
+        n = sum(len(record.instances) for record in self.outlines)
+        until(lambda: sum(len(self.project.result(i.id)) for i in self.project.images) == n, seconds=30, what="import")
+        assert self.cell(self.first.id).equals(self.first)
+        assert [c.name for c in self.project.categories.values()] == ["cell"]
+        self.picture("imported")
 
     def mark_a_region(self) -> None:
         """A rectangle in which all is right and complete."""
@@ -211,21 +255,18 @@ class Journey:
 
         answer(act)
         press(dock.head.export)
-        (record,) = read_coco(self.folder / "export" / "annotations.json")
-        same = [c for c in record.instances if (c.y0, c.x0) == (self.first.y0, self.first.x0)]
+        records = read_coco(self.folder / "export" / "annotations.json")
+        assert [len(r.instances) for r in records] == [len(r.instances) for r in self.outlines]
+        same = [c for c in records[0].instances if (c.y0, c.x0) == (self.first.y0, self.first.x0)]
         assert any(np.array_equal(c.mask, self.first.mask) for c in same)
-        assert len(record.instances) == self.edits.result.n_visible()
 
-    def review_the_next(self) -> None:
-        """The second image as a whole, so that there is one to learn from and one to judge by."""
+    def review_all(self) -> None:
+        """All four images with outlines are right as a whole."""
         dock = self.dock(ProjectDock)
-        press(dock.navigation.next)
-        until(lambda: dock.session.current == 2)
-        self.run()
-        dock = self.dock(ProjectDock)
-        press(dock.navigation.done)
-        until(lambda: dock.session.current == 3)
-        assert [i.status for i in dock.project.images] == ["in work", "reviewed", "untouched", "untouched"]
+        for following in range(2, 6):
+            press(dock.navigation.done)
+            until(lambda following=following: dock.session.current == following, seconds=30)
+        assert [i.status for i in dock.project.images] == ["reviewed"] * 4 + ["untouched"]
         self.picture("reviewed")
 
     def fine_tune(self) -> None:
@@ -244,11 +285,12 @@ class Journey:
         until(lambda: dock.training.job is not None, what=dock.start.about.text())
         state = lambda: dock.training.state  # noqa: E731
         ended = lambda: state().state == "failed"  # noqa: E731
-        until(lambda: ("AP" in state().scores and state().losses) or ended())
+        until(lambda: ("AP" in state().scores and state().losses) or ended(), seconds=LONG_SECONDS)
         assert not ended(), dock.failure.text.text()
         until(lambda: dock.progress_curves.curves.plots[0].lines, seconds=5)
         drawn = points_of(dock)
-        until(lambda: len(state().scores["AP"].steps) > 1 or ended())
+        enough = 2 if self.settings is SHORT else 5
+        until(lambda: len(state().scores["AP"].steps) >= enough or ended(), seconds=LONG_SECONDS)
         assert not ended(), dock.failure.text.text()
         until(lambda: points_of(dock) > drawn or not dock.training.is_alive)
         self.picture("training")
@@ -258,7 +300,7 @@ class Journey:
     def compare(self) -> None:
         """The end of the training: both models on images that neither was trained on."""
         dock = self.dock(TrainDock)
-        until(lambda: not dock.training.is_alive, what=dock.progress.title.text())
+        until(lambda: not dock.training.is_alive, seconds=LONG_SECONDS, what=dock.progress.title.text())
         assert dock.training.state.state == "done", dock.failure.text.text()
         until(dock.new_model.isVisible, seconds=10)
         assert dock.comparison.isVisible()
@@ -283,26 +325,37 @@ class Journey:
         dock = self.dock(TrainDock)
         press(dock.new_model.predict)
         projects = dock.projects
-        until(lambda: self.project.status(3) == "predicted", what=dock.progress.title.text())
+        until(lambda: self.project.status(5) == "predicted", what=dock.progress.title.text())
         until(lambda: not projects.session.runner.is_running)
-        assert projects.current == 3
-        assert {c.source for c in self.edits.result} == {dock.training.installed}
+        assert projects.current == 5
+        assert {c.source for c in self.edits.result} <= {dock.training.installed}
+        press(self.viewer.window._qt_viewer.viewerButtons.resetViewButton)
         self.picture("predicted")
 
+    def accept(self) -> None:
+        """The review dock's button; the queue goes on to the next uncertain cell."""
+        dock = self.dock(ReviewDock)
+        if not self.edits.result.n_visible():  # two short epochs need not find any
+            return
+        press(dock.judging.next)
+        (id,) = self.edits.selected
+        press(dock.judging.accept)
+        assert self.cell(id).status == "accepted"
+        until(lambda: dock.judging.count.text().startswith("<b>1 "), seconds=5, what=dock.judging.count.text())
+        self.picture("accepted")
+
     def one_last_stroke(self) -> None:
-        """Right before the end."""
+        """Right before the end: a new cell."""
         self.dock(CorrectDock)
-        cell = max(self.edits.result.visible(()), key=lambda c: c.area)
-        y, x = middle(cell)
-        self.hands.click(y, x)
-        self.hands.key("2")
+        self.hands.key("N")
+        y, x = (n // 2 for n in self.edits.result.shape)
         self.hands.press_drag([(y, x), (y + 12, x + 12)])
-        assert self.cell(self.edits.selected[0]).status == "corrected"
+        assert self.cell(self.edits.selected[0]).status == "accepted"
 
     def open_again(self) -> None:
         """Another napari opens the project of the one that was killed."""
         dock = self.dock(ProjectDock)
-        answer(type_folder(self.folder))
+        answer(type_path(self.folder))
         press(dock.head.open)
         until(lambda: dock.project is not None and dock.session.current)
         assert "recovered" in dock.message.text.text()
@@ -344,18 +397,21 @@ class Journey:
 GO = (
     Journey.open_sample,
     Journey.run,
-    Journey.click_a_cell,
+    Journey.go_the_way_to_an_own_model,
+    Journey.name_the_category,
+    Journey.draw_two_cells,
     Journey.paint_over_its_neighbour,
     Journey.split,
     Journey.undo,
-    Journey.accept,
+    Journey.bring_the_others,
     Journey.mark_a_region,
     Journey.export,
-    Journey.review_the_next,
+    Journey.review_all,
     Journey.fine_tune,
     Journey.compare,
     Journey.install,
     Journey.predict_the_next,
+    Journey.accept,
     Journey.one_last_stroke,
 )
 AGAIN = (Journey.open_again, Journey.find_the_models)
@@ -371,15 +427,23 @@ def cells_of(project: Project, id: int) -> list[list[Any]]:
     ]
 
 
-def a_pair(cells: list[Instance]) -> tuple[Instance, Instance]:
-    """The pair of cells that shares most of those that share pixels with each other alone; the smaller one first."""
-    shared = np.array([[0 if a is b else intersection(a, b) for b in cells] for a in cells])
-    alone = (shared > 0).sum(axis=1) == 1
-    shared[~np.logical_and.outer(alone, alone)] = 0
-    pair = np.unravel_index(shared.argmax(), shared.shape)
-    assert shared[pair] > 0
-    first, second = sorted((cells[k] for k in pair), key=lambda c: c.area)
+def neighbours(cells: list[Instance]) -> tuple[Instance, Instance]:
+    """The two cells that lie closest to each other of those that touch no edge and no other cell; the smaller one first."""
+    height, width = 512, 512
+    inside = [c for c in cells if min(c.box[:2]) > 20 and c.box[2] < height - 20 and c.box[3] < width - 20]
+    places = np.array([middle(c) for c in inside])
+    apart = np.hypot(*(places[:, None] - places[None]).transpose(2, 0, 1))
+    np.fill_diagonal(apart, np.inf)
+    first, second = sorted((inside[k] for k in np.unravel_index(apart.argmin(), apart.shape)), key=lambda c: c.area)
     return first, second
+
+
+def corners_of(cell: Instance) -> list[tuple[float, float]]:
+    """Corners of a polygon around a cell, within two pixels."""
+    from skimage.measure import approximate_polygon, find_contours
+
+    outline = max(find_contours(np.pad(cell.mask, 1).astype(float), 0.5), key=len)
+    return [(float(y), float(x)) for y, x in approximate_polygon(outline, 2.0)[:-1] + (cell.y0 - 1, cell.x0 - 1)]
 
 
 def middle(cell: Instance) -> tuple[int, int]:
@@ -400,6 +464,14 @@ def own_pixel(cell: Instance, other: Instance) -> tuple[int, int]:
     return int(cell.y0 + ys[farthest]), int(cell.x0 + xs[farthest])
 
 
+def just_inside(cell: Instance, other: Instance) -> tuple[int, int]:
+    """The pixel of a cell that is nearest to another cell's middle."""
+    ys, xs = np.nonzero(cell.mask)
+    y, x = middle(other)
+    nearest = np.argmin(np.hypot(ys + cell.y0 - y, xs + cell.x0 - x))
+    return int(cell.y0 + ys[nearest]), int(cell.x0 + xs[nearest])
+
+
 def points_of(dock: TrainDock) -> int:
     """How many points the plots show."""
     lines = [line for plot in dock.progress_curves.curves.plots for line in plot.lines.values()]
@@ -412,9 +484,7 @@ def walk(what: str, folder: Path, report: Path, pictures: Path | None = None) ->
 
     Job.start.__func__.__kwdefaults__["nice"] = 0  # a loaded machine would let the training wait for minutes
     shoot = (
-        {}
-        if pictures is None
-        else {"picture": lambda journey, *what: save(journey, pictures, *what), "settings": LONGER}
+        {} if pictures is None else {"picture": lambda journey, *what: save(journey, pictures, *what), "settings": LONGER}
     )
     start, journey = time.monotonic(), Journey(folder, **shoot)
     for step in GO if what == "go" else AGAIN:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_centermask.core.errors import BadProject, BadSettings, CannotSave
+from napari_centermask.core.errors import BadProject, BadSettings, Cancelled, CannotSave
 from napari_centermask.core.tools import set_status, to_changes
 from napari_centermask.io import files
 from napari_centermask.io.coco.document import check_images, read_coco
@@ -64,6 +64,22 @@ def test_one_file_holds_what_is_shown_and_reads_back_equal(project, tmp_path):
     check_images(tmp_path / "out.json", records)
     assert {r.file_name for r in records} == {i.file_name for i in project.images} - {"F.png"}
     assert (done.images, done.cells) == ({"": 10}, {"": 4 * 9 - 1 + 5})
+
+
+def test_an_export_says_how_far_it_is_and_writes_no_half_file_when_cancelled(project, tmp_path):
+    said = []
+    export(project, tmp_path / "out", per_image=True, advance=lambda done, total: said.append((done, total)))
+    assert said == [(n, 10) for n in range(1, 11)]
+
+    def cancel(done, total):
+        if done == 3:
+            raise Cancelled("no more")
+
+    with pytest.raises(Cancelled):
+        export(project, tmp_path / "again", per_image=True, advance=cancel)
+    files = list((tmp_path / "again").rglob("*"))
+    assert len([f for f in files if f.is_file()]) == 2
+    assert all(len(read_coco(f)) for f in files if f.is_file())
 
 
 def test_copied_images_are_found_beside_the_file(project, tmp_path):

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_centermask.core.errors import BadAnnotations, ReadOnlyProject
+from napari_centermask.core.errors import BadAnnotations, Cancelled, ReadOnlyProject
 from napari_centermask.core.instances import Instances
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.extension import KEY
@@ -46,6 +46,18 @@ def write(folder, *records):
 
 def ids(project):
     return {i.file_name.split("/")[-1]: i.id for i in project.images}
+
+
+def test_an_import_that_is_cancelled_changes_nothing(project, tmp_path, drawn):
+    path = write(tmp_path / "x", ImageRecord(5, "plate/a.png", None, (64, 64), drawn()))
+
+    def cancel(done, total):
+        raise Cancelled("no more")
+
+    with pytest.raises(Cancelled):
+        import_into(project, path, advance=cancel)
+    assert not len(project.result(ids(project)["a.png"]))
+    assert not project.unsaved
 
 
 def test_images_are_matched_by_name_and_cells_come_once(project, tmp_path, drawn):

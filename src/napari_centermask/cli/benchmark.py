@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_centermask.cli.output import check_writable, print_json
+from napari_centermask.cli.output import busy, check_writable, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.whole_file import whole_file
@@ -70,9 +70,10 @@ def benchmark(
 
     arrays = [read_plane(path, axes=axes) for path in images or [sample_image()]]
     arrays = [measure.fill(a, side) if side else a for a in arrays for side in _sides(sizes)]
-    rows = list(
-        measure.benchmark(model, arrays, engines=names, device=device, runs=runs, diameter=diameter, score=score)
-    )
+    with busy(f"Measuring {model}"):
+        rows = list(
+            measure.benchmark(model, arrays, engines=names, device=device, runs=runs, diameter=diameter, score=score)
+        )
     report = measure.as_json(rows)
     if out:
         import json as json_module

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from napari_centermask import __version__
-from napari_centermask.cli.output import check_free, notice, print_json
+from napari_centermask.cli.output import busy, check_free, notice, print_json
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadImage
 from napari_centermask.core.left_out import LeftOut
@@ -75,7 +75,8 @@ def classify(
     noted = RunFile(out.parent, command, [out], name=f".{out.name[:200]}.run.jsonl")
     is_ours = noted.is_continued and noted.done.get(_WRITTEN) == stamp(out)
     check_free([out], overwrite=overwrite or is_ours, inputs=[cells, *image_paths])
-    loaded = load_classifier(classifier, engine=engine)
+    with busy(f"Loading {classifier}"):
+        loaded = load_classifier(classifier, engine=engine)
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"))
     out.parent.mkdir(parents=True, exist_ok=True)
     noted.begin()
@@ -83,10 +84,12 @@ def classify(
     n_done = 0
     pairs = list(zip(records, image_paths, strict=True))
     try:
-        for k in left_out.until_stopped(range(len(pairs))):
-            with left_out.unless_done(image_name(records[k])):
-                done[k] = _classified(*pairs[k], loaded, noted, images or cells.parent)
-            n_done = k + 1
+        with busy("Classifying") as show:
+            for k in left_out.until_stopped(range(len(pairs))):
+                show(f"Classifying image {k + 1} of {len(pairs)}")
+                with left_out.unless_done(image_name(records[k])):
+                    done[k] = _classified(*pairs[k], loaded, noted, images or cells.parent)
+                n_done = k + 1
         if left_out and len(left_out.why) == len({image_name(r) for r in records}):
             raise BadImage(f"None of {counted(len(left_out.why), 'image')} can be classified. Nothing is written.")
         write_coco(out, done)

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from napari_centermask.cli.output import annotations_in, check_writable, notice
+from napari_centermask.cli.output import annotations_in, busy, check_writable, notice
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.whole_file import whole_file
@@ -70,11 +70,14 @@ def compare(
         raise BadSettings("--held-out chooses the images itself. Leave out --split.")
     check_writable([json, pictures and pictures / "old.png"], inputs=annotations_in(*data, *(known or ())))
     loaded = partial(load_engine, engine=engine, device=device)
-    before, after = loaded(old), loaded(new)
+    with busy(f"Loading {old} and {new}"):
+        before, after = loaded(old), loaded(new)
     with TemporaryDirectory(prefix="centermask-", ignore_cleanup_errors=True) as temporary:
         if held_out:
             data, split = hold_out(data, Path(temporary), [before.card.trained_on, after.card.trained_on])
-        result = compare_models(data, split, before, after, known=known or (), pictures=pictures)
+        with busy("Comparing") as show:
+            watch = lambda number, n, name: show(f"Comparing on image {number + 1} of {n}: {name}")  # noqa: E731
+            result = compare_models(data, split, before, after, known=known or (), pictures=pictures, watch=watch)
     if held_out:
         for row in result.per_image:
             del row["path"]  # it was in the temporary folder

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_centermask.cli.output import check_writable, follow, notice, print_json, write_labels
+from napari_centermask.cli.output import busy, check_writable, follow, notice, print_json, write_labels
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.counted import counted
 from napari_centermask.io.whole_file import whole_file
@@ -61,7 +61,8 @@ def demo(*, out: Path = Path("demo_output"), engine: str = "auto", window: bool 
     path = sample_image()
     check_writable(files.values(), inputs=[path])
     settings = SegmentSettings.model_validate({"engine": engine})
-    loaded = load_engine(settings.model, engine=settings.engine, device=settings.device, say=notice)
+    with busy(f"Loading {settings.model}"):
+        loaded = load_engine(settings.model, engine=settings.engine, device=settings.device, say=notice)
     image = read_plane(path)
     cells = follow(segment_plane(image, loaded, settings), path.name).cells
     with whole_file(files["overlay"]) as part:

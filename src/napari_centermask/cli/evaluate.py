@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from napari_centermask.cli.flags import check_class_maps, check_segment_flags, only_score
-from napari_centermask.cli.output import annotations_in, check_writable, follow, notice
+from napari_centermask.cli.output import annotations_in, busy, check_writable, follow, notice
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.left_out import LeftOut
@@ -135,12 +136,14 @@ def _judge_model(
         check_class_maps(find_model(settings.model).card, "--class-maps", settings=settings)
     if settings.channel_names is None:
         settings = named(settings, channel_names_in(data, split))
-    engine = load_engines(settings, say=notice)
+    with busy(f"Loading {settings.model}"):
+        engine = load_engines(settings, say=notice)
     if class_maps:
         options = options | {"class_maps": class_mapper(engines_of(engine)[0], settings)}
     notice(f"{' + '.join([settings.model, *settings.more_models])} on {engine.name}, {engine.device}")
     score = score_of(settings, engine)
-    predict = predictor(engine, settings, run=lambda steps: follow(steps, "image"))
+    number = count(1)
+    predict = predictor(engine, settings, run=lambda steps: follow(steps, f"image {next(number)}"))
     return evaluate_folder(data, split, predict, score=score, watch=watch(score), **options), score
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_centermask.cli.output import check_free, print_json
+from napari_centermask.cli.output import busy, check_free, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadModel, MissingExtra
 from napari_centermask.core.extras import how_to_install
@@ -53,7 +53,8 @@ def export(
     stem = name or files.weights.name.removesuffix(".safetensors")
     paths = [folder / f"{stem}{zoo.graph_suffix(graph)}" for graph in family_of(files.card).graphs]
     check_free(paths, overwrite=overwrite, inputs=[files.weights])
-    parity = export_files(files, folder, name=stem)
+    with busy(f"Exporting {files.name}"):
+        parity = export_files(files, folder, name=stem)
     if json:
         print_json({"files": paths, "differences": parity.differences, "shapes": parity.shapes})
     else:

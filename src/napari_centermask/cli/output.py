@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from napari_centermask.core.errors import UserError
-from napari_centermask.core.progress import Advance
+from napari_centermask.core.progress import Advance, silent
 from napari_centermask.io.own_files import check_targets
 from napari_centermask.io.whole_file import whole_file
 
@@ -148,6 +148,19 @@ def follow(steps: Generator[Any, None, Result], label: str) -> Result:
             except StopIteration as stop:
                 return stop.value
             bar.update(task, completed=step.done, total=step.total or None)
+
+
+@contextmanager
+def busy(label: str) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what takes a while, such as loading a model; what this yields shows another text."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield silent
+        return
+    with console.status(label) as status:
+        yield status.update
 
 
 @contextmanager

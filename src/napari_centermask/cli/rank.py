@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from napari_centermask.cli.flags import check_segment_flags, one_model
-from napari_centermask.cli.output import follow, notice, print_json
+from napari_centermask.cli.output import busy, follow, notice, print_json
 from napari_centermask.io.image_files import image_files
 from napari_centermask.settings import SegmentSettings
 
@@ -55,7 +55,8 @@ def rank(
     files = {f.resolve(): f for path in images for f in image_files(path, notice)}
     waiting = {k: f for k, f in files.items() if k not in known}
     check_segment_flags(settings, [find_model(settings.model).card], also=one_model("images are ranked by one model"))
-    engine = load_engine(settings.model, engine=settings.engine, device=settings.device, say=notice)
+    with busy(f"Loading {settings.model}"):
+        engine = load_engine(settings.model, engine=settings.engine, device=settings.device, say=notice)
     ranking = follow(ranking_steps(waiting, engine, settings, reviewed=known, axes=axes, say=notice), "images")
     for why in ranking.left_out.values():
         notice(f"Left out: {why}")

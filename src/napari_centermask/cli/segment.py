@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from napari_centermask import __version__
 from napari_centermask.cli.flags import check_class_maps, check_segment_flags
-from napari_centermask.cli.output import check_free, check_writable, follow, notice, print_json, write_labels
+from napari_centermask.cli.output import busy, check_free, check_writable, follow, notice, print_json, write_labels
 from napari_centermask.cli.plan import ImageFiles, plan
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadModel, BadSettings
@@ -157,7 +157,8 @@ class Segmenting:
         from napari_centermask.engines.ensemble import cards_of
         from napari_centermask.engines.load import load_engines
 
-        engine = load_engines(self.settings, say=notice)
+        with busy(f"Loading {self.settings.model}"):
+            engine = load_engines(self.settings, say=notice)
         check_segment_flags(self.settings, cards_of(engine))
         if any(files.classes for files in self.plans):
             check_class_maps(engine.card, settings=self.settings)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from napari_centermask.cli.output import annotations_in, check_writable
+from napari_centermask.cli.output import annotations_in, busy, check_writable
 from napari_centermask.core.errors import BadSettings, MissingExtra
 from napari_centermask.core.extras import how_to_install
 from napari_centermask.settings import ClassifierTraining
@@ -32,8 +32,10 @@ def train_classifier(*, settings: Annotated[ClassifierTraining, Parameter(name="
         from napari_centermask.training.run.classifier import train_classifier as train
     except ImportError as error:
         raise MissingExtra(f"Training needs PyTorch ({error}): {how_to_install('train')}") from error
-    model, card = train(settings, name=name)
-    difference = export_classifier(model, card, settings.out)
+    with busy("Training"):
+        model, card = train(settings, name=name)
+    with busy("Exporting"):
+        difference = export_classifier(model, card, settings.out)
     cells = ", ".join(f"{n} {kind}" for kind, n in card.training["cells"].items())
     print(f"{settings.out}: {cells}; {card.training['seconds']} s; within {difference:.1g} of torch on ONNX Runtime")
     return 0

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from napari_centermask.core.errors import BadProject, BadSettings
+from napari_centermask.core.progress import Advance, part_of, silent
 from napari_centermask.io import scene_paths
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_place import with_place
@@ -54,6 +55,7 @@ def export(
     seed: int = 0,
     statuses: Collection[str] = EXPORTED,
     polygons: float | None = None,
+    advance: Advance = silent,
 ) -> Exported:
     """Write the cells that are shown; files of an earlier export are replaced, but never other files.
 
@@ -73,6 +75,8 @@ def export(
         Statuses of the images to export; an untouched image would count as one without cells.
     polygons
         As in `coco.write_coco`; by default RLE.
+    advance
+        Called with the number of images done so far, and of all; what it raises ends the export before the next file.
 
     Raises
     ------
@@ -93,7 +97,9 @@ def export(
     check_targets([target for target, _, _ in planned], [i.path for i in images])
     for target, split, members in planned:
         _check_free(target)
-        records = _records(project, members, split, target, target.parent / "images" if copy_images else None)
+        further = part_of(advance, sum(exported.images.values()), len(images))
+        copies = target.parent / "images" if copy_images else None
+        records = _records(project, members, split, target, copies, further)
         write_coco(target, records, polygons=polygons)
         exported.files.append(target)
         exported.images[split] = exported.images.get(split, 0) + len(members)
@@ -159,7 +165,7 @@ def _check_free(target: Path) -> None:
 
 
 def _records(
-    project: Project, images: list[ProjectImage], split: str, target: Path, copies: Path | None
+    project: Project, images: list[ProjectImage], split: str, target: Path, copies: Path | None, advance: Advance
 ) -> list[ImageRecord]:
     records: list[ImageRecord] = []
     files = {i.id: scene_paths.split(i.path) for i in images}
@@ -167,7 +173,7 @@ def _records(
         i.id: i.file_name.removesuffix(f"/{files[i.id][1]}") for i in images
     }  # of several images in a file, the file
     flats = dict(zip(dict.fromkeys(bases.values()), _flat_names(list(dict.fromkeys(bases.values()))), strict=True))
-    for image in images:
+    for n, image in enumerate(images, start=1):
         name = image.file_name
         if copies is not None:
             (file, scene), flat = files[image.id], flats[bases[image.id]]
@@ -181,6 +187,7 @@ def _records(
         known = with_place({k: v for k, v in extra.items() if v}, None if copies else image.path, target, name)
         result, crowds = project.result(image.id), project.crowds(image.id)
         records += records_of(result, name, first_id=len(records) + 1, extra=known, shown=True, crowds=crowds)
+        advance(n, len(images))
     return records
 
 

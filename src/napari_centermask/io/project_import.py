@@ -8,6 +8,7 @@ from pathlib import Path
 
 from napari_centermask.core.errors import ReadOnlyProject
 from napari_centermask.core.left_out import explain
+from napari_centermask.core.progress import Advance, silent
 from napari_centermask.core.viability import renamed
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.importing import import_coco
@@ -29,6 +30,7 @@ def import_into(
     duplicate_iou: float = DUPLICATE_IOU,
     crowds: str = "auto",
     boxes: bool = False,
+    advance: Advance = silent,
 ) -> ImportReport:
     """Merge a COCO file into a project, with one edit for each image, which can be undone.
 
@@ -42,6 +44,8 @@ def import_into(
         As for `coco.importing.import_coco`.
     add_images, copy
         Add images that the project lacks; copy them into its folder instead of linking them.
+    advance
+        Called with the number of annotations read so far, and of all; what it raises leaves the project unchanged.
 
     Raises
     ------
@@ -52,7 +56,7 @@ def import_into(
     """
     if project.read_only:
         raise ReadOnlyProject(project.read_only)
-    imported = import_coco(path, find=find, known=_known(project), crowds=crowds, boxes=boxes)
+    imported = import_coco(path, find=find, known=_known(project), crowds=crowds, boxes=boxes, advance=advance)
     report, images = imported.report, by_image(imported.records)
     ids = _matched(project, images)
     plans = {}

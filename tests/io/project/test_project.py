@@ -6,11 +6,28 @@ import pytest
 from strokes import SHAPE, assert_same, draw, square, state
 
 from napari_centermask.core.errors import (
+    Cancelled,
     ReadOnlyProject,
 )
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.tracks import divide
 from napari_centermask.io.project import Project
+
+
+def test_opening_says_how_far_it_is_and_when_cancelled_leaves_the_folder_as_it_was(folder):
+    said = []
+
+    def cancel(done, total):
+        said.append((done, total))
+        if done == 2:
+            raise Cancelled("no more")
+
+    with pytest.raises(Cancelled):
+        Project.open(folder, advance=cancel)
+    assert said == [(1, 4), (2, 4)]
+    assert not (folder / "project.json").exists()
+    with Project.open(folder) as project:
+        assert not project.read_only
 
 
 def test_a_folder_of_images_becomes_a_project_in_the_order_that_people_count(folder):

@@ -8,14 +8,14 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 
 def test_the_samples_become_a_project_and_what_is_there_stays(project_dock, tmp_path, monkeypatch, notices):
-    assert not project_dock.head.samples.isHidden()
+    assert project_dock.head.samples.isVisibleTo(project_dock)
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: str(tmp_path))
     project_dock.head.samples.click()
     assert [i.file_name for i in project_dock.project.images][0] == "1 overlapping (semi-synthetic).png"
     assert len(project_dock.project.images) == 4
     assert not any(i.problem for i in project_dock.project.images)
     assert (tmp_path / "CenterMask samples" / "ATTRIBUTION.md").exists()
-    assert project_dock.head.samples.isHidden()
+    assert not project_dock.head.samples.isVisibleTo(project_dock)
     edits_of(project_dock).add(np.ones((9, 9), bool), (40, 40))
     project_dock.session.close()
     project_dock.head.samples.click()
@@ -25,6 +25,14 @@ def test_the_samples_become_a_project_and_what_is_there_stays(project_dock, tmp_
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: str(tmp_path / "file"))
     project_dock.head.samples.click()
     assert "Choose another folder" in notices()[-1]
+
+
+def test_the_tutorial_becomes_a_project_of_five_images_without_cells(project_dock, tmp_path, monkeypatch):
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: str(tmp_path))
+    project_dock.head.tutorial.click()
+    assert [i.file_name for i in project_dock.project.images] == [f"phase contrast {n}.png" for n in range(1, 6)]
+    assert project_dock.project.folder == tmp_path / "CenterMask tutorial"
+    assert not project_dock.head.tutorial.isVisibleTo(project_dock)
 
 
 def test_a_folder_without_a_project_is_refused_with_a_message(project_dock, tmp_path, notices):

@@ -10,7 +10,8 @@ from cell_files import PLUGIN
 
 from napari_centermask.core.errors import CannotSave
 from napari_centermask.io import files
-from napari_centermask.widgets.viewer.samples import FOLDER, copy_samples
+from napari_centermask.io.coco.document import read_coco
+from napari_centermask.widgets.viewer.samples import FOLDER, OUTLINES, TUTORIAL, copy_samples
 
 pytestmark = pytest.mark.usefixtures("plugin")
 SAMPLES = {
@@ -40,6 +41,17 @@ def test_samples_are_attributed_and_small():
     assert len(images) == len(SAMPLES)
     assert all(image.name in text for image in images)
     assert sum(p.stat().st_size for p in FOLDER.iterdir()) < 3_000_000
+
+
+def test_the_tutorial_has_outlines_of_all_but_its_last_image(tmp_path):
+    folder = copy_samples(tmp_path, TUTORIAL)
+    images = sorted(folder.glob("*.png"))
+    records = read_coco(folder / OUTLINES, images_root=folder)
+    assert [record.path for record in records] == images[:4]
+    assert len(images) == 5
+    assert sum(len(record.instances) for record in records) == 85
+    assert "`tutorial/phase contrast 5.png`" in (folder / "ATTRIBUTION.md").read_text(encoding="utf-8")
+    assert sum(p.stat().st_size for p in folder.iterdir()) < 2_500_000
 
 
 def test_a_full_disk_leaves_no_part_of_a_sample_and_the_next_copy_is_whole(tmp_path, monkeypatch):

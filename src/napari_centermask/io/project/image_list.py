@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from napari_centermask.core.errors import BadImage
+from napari_centermask.core.progress import Advance, silent
 from napari_centermask.io.project.images import ProjectImage, find_images, measure
 from napari_centermask.io.project.layout import ImageEntry, Status
 from napari_centermask.io.scene_paths import file_of, split
@@ -21,14 +22,17 @@ class ImageList:
         The project's folder.
     entries
         Entries of project.json; unknown sizes, and those of files that changed, are read.
+    advance
+        Called with the number of images looked at so far, and of all.
     """
 
-    def __init__(self, folder: Path, entries: Iterable[ImageEntry] = ()) -> None:
+    def __init__(self, folder: Path, entries: Sequence[ImageEntry] = (), *, advance: Advance = silent) -> None:
         self.folder = folder
         self._entries: dict[int, ImageEntry] = {}
         self._problems: dict[int, str] = {}
-        for entry in entries:
+        for n, entry in enumerate(entries, start=1):
             self.add(entry)
+            advance(n, len(entries))
 
     def __iter__(self) -> Iterator[ImageEntry]:
         return iter(list(self._entries.values()))

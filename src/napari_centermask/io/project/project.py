@@ -16,6 +16,7 @@ from psygnal import Signal
 from napari_centermask.core.errors import BadImage, BadProject, BadSettings, CannotSave, ReadOnlyProject, UserError
 from napari_centermask.core.history import Edit, History
 from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.progress import Advance, silent
 from napari_centermask.core.result import Index, Result, matching
 from napari_centermask.io.files import check_path, remove_parts, replace_file
 from napari_centermask.io.journal import Contents, Journal, owner_of, read_journal
@@ -70,7 +71,9 @@ class Project:
     changed = Signal(int)
     troubled = Signal(str)
 
-    def __init__(self, folder: Path, lock: FolderLock | None, read_only: str = "") -> None:
+    def __init__(
+        self, folder: Path, lock: FolderLock | None, read_only: str = "", *, advance: Advance = silent
+    ) -> None:
         self.folder, self.read_only, self._lock = folder, read_only, lock
         self.notes: list[str] = []
         self._journal: Journal | None = None
@@ -79,7 +82,7 @@ class Project:
         self._store = self._files.store
         contents = read_journal(folder / JOURNAL)
         self._categories = Categories(self._files.file.named())
-        self._images = ImageList(folder, self._files.file.images)
+        self._images = ImageList(folder, self._files.file.images, advance=advance)
         self._cells = Cells(self._store, self._images, self._categories)
         self.notes += filter(None, [self._files.note()])
         self._bring_back(e for e in self._images if e.file_name not in self._store.images)
@@ -122,20 +125,25 @@ class Project:
         return project
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: Path, *, advance: Advance = silent) -> Self:
         """Open a project; a folder of images becomes one.
 
         Edits in the journal that annotations.json lacks are applied, so the state is that of the last finished stroke.
+
+        Parameters
+        ----------
+        advance
+            Called with the number of images looked at so far, and of all; what it raises leaves everything as it was.
 
         Raises
         ------
         BadProject, BadAnnotations
             If the folder or a file in it is damaged; nothing is changed then.
         """
-        return cls._locked(Path(os.path.abspath(folder)), must_write=False)
+        return cls._locked(Path(os.path.abspath(folder)), must_write=False, advance=advance)
 
     @classmethod
-    def _locked(cls, folder: Path, *, must_write: bool) -> Self:
+    def _locked(cls, folder: Path, *, must_write: bool, advance: Advance = silent) -> Self:
         if not check_path(folder).is_dir():
             raise BadProject(f"{folder} is not a folder of images or a project. Choose a folder.")
         for name in (PROJECT, ANNOTATIONS, JOURNAL):
@@ -145,9 +153,9 @@ class Project:
         if isinstance(lock, str):
             if must_write:
                 raise CannotSave(lock)
-            return cls(folder, None, f"{lock} You can view and export it here, but not change it.")
+            return cls(folder, None, f"{lock} You can view and export it here, but not change it.", advance=advance)
         try:
-            return cls(folder, lock)
+            return cls(folder, lock, advance=advance)
         except BaseException:
             lock.release()
             raise

@@ -22,6 +22,7 @@ from napari_centermask.widgets.project.session import project_session_of
 from napari_centermask.widgets.project.state import controls, progress_text
 from napari_centermask.widgets.project.view import HeadBox, NavigationBox
 from napari_centermask.widgets.viewer.dock import Dock
+from napari_centermask.widgets.viewer.samples import TUTORIAL
 from napari_centermask.widgets.viewer.save_button import SaveButton
 from napari_centermask.widgets.work.gate import notify
 
@@ -90,7 +91,8 @@ class ProjectDock(Dock):
         session, files, add = self.session, self.files, self.links.add
         add(self.head.open.clicked, files.ask_and_open)
         add(self.head.save.clicked, lambda: session.when_packed(files.save))
-        add(self.head.samples.clicked, files.ask_and_open_samples)
+        add(self.head.samples.clicked, lambda: files.ask_and_open_samples())
+        add(self.head.tutorial.clicked, lambda: files.ask_and_open_samples(TUTORIAL))
         add(self.head.add.clicked, files.add)
         add(self.head.bring.clicked, files.bring)
         add(self.head.export.clicked, self._on_export)
@@ -216,7 +218,7 @@ class ProjectDock(Dock):
         project, state = self.project, self.session.state()
         self.head.name.setText("<b>No project</b>" if project is None else f"<b>{project.folder.name}</b>")
         self.head.name.setToolTip("" if project is None else str(project.folder))
-        self.head.samples.setVisible(project is None)
+        self.head.tries.setVisible(project is None)
         shown = controls(state)
         show_control(self.background.wanted, shown.pop("predict"))
         for name, control in shown.items():

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QApplication,
     QCheckBox,
     QComboBox,
     QDialog,
@@ -25,11 +24,13 @@ from qtpy.QtWidgets import (
 
 from napari_centermask.core.columns import Columns
 from napari_centermask.core.counted import counted
-from napari_centermask.core.errors import UserError
+from napari_centermask.core.errors import Cancelled, UserError
+from napari_centermask.core.progress import Advance, silent
 from napari_centermask.core.quality import KINDS, Finding, check
 from napari_centermask.io.export import EXPORTED, export
 from napari_centermask.widgets.parts.layout import label, row
 from napari_centermask.widgets.parts.pickers import show_control
+from napari_centermask.widgets.parts.progress_window import progress_window
 from napari_centermask.widgets.parts.theme import ThemedStyle
 from napari_centermask.widgets.project.state import export_control
 from napari_centermask.widgets.work.connections import Connections
@@ -42,8 +43,13 @@ _MASKS = (("RLE: exact", None), ("Polygons: exact outlines", 0.0), ("Polygons wi
 _MOST_LISTED = 1000  # findings of a kind: a choice, more than one goes through
 
 
-def check_project(project: Project) -> list[tuple[int, Finding]]:
+def check_project(project: Project, advance: Advance = silent) -> list[tuple[int, Finding]]:
     """Check all images with cells or reviewed regions; returns (image id, finding), image by image.
+
+    Parameters
+    ----------
+    advance
+        Called with the number of images checked so far, and of all.
 
     Raises
     ------
@@ -51,7 +57,11 @@ def check_project(project: Project) -> list[tuple[int, Finding]]:
         If the annotations of an image cannot be read.
     """
     images = [i for i in project.images if i.status != "untouched" and not i.problem]
-    return [(i.id, finding) for i in images for finding in check(Columns(project.result(i.id)))]
+    findings: list[tuple[int, Finding]] = []
+    for n, image in enumerate(images, start=1):
+        findings += [(image.id, finding) for finding in check(Columns(project.result(image.id)))]
+        advance(n, len(images))
+    return findings
 
 
 class ExportDialog(QDialog):
@@ -71,7 +81,12 @@ class ExportDialog(QDialog):
         ThemedStyle(self)
         self._build()
         self._connect()
-        self._list(check_project(project))
+        try:
+            with progress_window(f"Checking {project.folder.name}", parent) as advance:
+                self._list(check_project(project, advance))
+        except Cancelled:
+            self.deleteLater()
+            raise
         self._refresh()
 
     def _build(self) -> None:
@@ -190,23 +205,25 @@ class ExportDialog(QDialog):
 
     def export(self) -> None:
         """Write the files; an error is shown and the dialog stays open."""
-        QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
+        folder = Path(self.folder.text().strip())
         try:
-            folder = Path(self.folder.text().strip())
-            exported = export(
-                self.project,
-                folder,
-                per_image=self.per_image.currentData(),
-                copy_images=self.copy.isChecked(),
-                splits=self.splits(),
-                statuses=self.statuses(),
-                polygons=self.masks.currentData(),
-            )
+            with progress_window(f"Exporting {self.project.folder.name}", self) as advance:
+                exported = export(
+                    self.project,
+                    folder,
+                    per_image=self.per_image.currentData(),
+                    copy_images=self.copy.isChecked(),
+                    splits=self.splits(),
+                    statuses=self.statuses(),
+                    polygons=self.masks.currentData(),
+                    advance=advance,
+                )
+        except Cancelled:
+            self.problem.setText("The export was cancelled. Files that were written before are whole.")
+            return
         except UserError as error:
             self.problem.setText(str(error))
             return
-        finally:
-            QApplication.restoreOverrideCursor()
         n, cells = sum(exported.images.values()), sum(exported.cells.values())
         text = f"{counted(cells, 'cell')} of {counted(n, 'image')} exported to {folder}."
         show_info(" ".join([text, *exported.left_out]))

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_info
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from napari_centermask.core.errors import ChangedOutside, ReadOnlyProject, UserError
+from napari_centermask.core.errors import Cancelled, ChangedOutside, ReadOnlyProject, UserError
 from napari_centermask.io.bio import is_bio
 from napari_centermask.io.own_files import PROJECT as PROJECT_FILE
 from napari_centermask.io.project.images import find_images
+from napari_centermask.widgets.parts.progress_window import progress_window
 from napari_centermask.widgets.parts.scenes import ask_scenes
 from napari_centermask.widgets.project.import_dialog import import_annotations
 from napari_centermask.widgets.viewer.samples import PROJECT, copy_samples
@@ -46,26 +46,27 @@ class ProjectFiles:
         if folder:
             self.open(Path(folder))
 
-    def ask_and_open_samples(self) -> None:
-        """Ask for a folder, copy the sample images into it, and open them."""
-        folder = QFileDialog.getExistingDirectory(self._parent, f"Where should the folder '{PROJECT}' go?")
+    def ask_and_open_samples(self, project: str = PROJECT) -> None:
+        """Ask for a folder, copy a project of sample images into it, and open it."""
+        folder = QFileDialog.getExistingDirectory(self._parent, f"Where should the folder '{project}' go?")
         if folder:
-            self.open(copy_samples(Path(folder)))
+            self.open(copy_samples(Path(folder), project))
 
     def open(self, folder: Path) -> None:
         """Open a project, or make one from a folder of images; an error becomes a notification."""
         is_new = not (folder / PROJECT_FILE).exists()
-        QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
         try:
-            attempt(self._session.open, folder)
-            if is_new and (folder / PROJECT_FILE).exists():
-                found = find_images(folder)
-                if found.note:
-                    show_info(f"{found.note} To use them anyway, add them with 'Add images'.")
-                for text in filter(None, (found.broken, found.missing)):
-                    show_info(text)
-        finally:
-            QApplication.restoreOverrideCursor()
+            with progress_window(f"Opening {folder.name}", self._parent) as advance:
+                attempt(self._session.open, folder, advance)
+        except Cancelled as cancelled:
+            show_info(str(cancelled))
+            return
+        if is_new and (folder / PROJECT_FILE).exists():
+            found = find_images(folder)
+            if found.note:
+                show_info(f"{found.note} To use them anyway, add them with 'Add images'.")
+            for text in filter(None, (found.broken, found.missing)):
+                show_info(text)
 
     def save(self, *, overwrite: bool = False) -> bool:
         """Save the project; asks if another program changed its files, and shows why if it cannot be saved."""
@@ -149,7 +150,11 @@ class ProjectFiles:
         from napari_centermask.widgets.project.export_dialog import ExportDialog
 
         self._session.flush()
-        dialog = ExportDialog(self._session.require(), self._parent)
+        try:
+            dialog = ExportDialog(self._session.require(), self._parent)
+        except Cancelled as cancelled:
+            show_info(str(cancelled))
+            return None
         dialog.exec()
         return dialog.wanted
 

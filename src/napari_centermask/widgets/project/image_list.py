@@ -94,7 +94,9 @@ class ImageList(QListWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setItemDelegate(_ImageDelegate(self))
-        EmptyNote(self, "No images yet. Open a folder of images, add some, or try it with the sample images.")
+        EmptyNote(
+            self, "No images yet. Open a folder of images, add some, or try it with the sample images or the tutorial."
+        )
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setMouseTracking(True)
         self.setUniformItemSizes(True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
 
-from napari_centermask.core.errors import UserError
+from napari_centermask.core.errors import Cancelled, UserError
+from napari_centermask.widgets.parts.progress_window import progress_window
 from napari_centermask.widgets.work.gate import notify
 
 if TYPE_CHECKING:
@@ -24,14 +26,15 @@ def import_annotations(session: ProjectSession, parent: QWidget | None = None) -
     if not path:
         return None
     session.flush()
-    QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
     try:
-        report = import_into(session.project, Path(path), find=lambda name: _ask(name, parent))
+        with progress_window(f"Importing {Path(path).name}", parent) as advance:
+            report = import_into(session.project, Path(path), find=lambda name: _ask(name, parent), advance=advance)
+    except Cancelled as cancelled:
+        show_info(str(cancelled))
+        return None
     except UserError as error:
         notify(str(error), error.page)
         return None
-    finally:
-        QApplication.restoreOverrideCursor()
     show_report(report, parent)
     return report
 

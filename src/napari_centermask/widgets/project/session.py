@@ -12,6 +12,7 @@ import numpy as np
 from psygnal import Signal
 
 from napari_centermask.core.errors import BadImage, BadModel, BadProject, CannotSave, ChangedOutside, UserError
+from napari_centermask.core.progress import Advance, silent
 from napari_centermask.io.images import read_image
 from napari_centermask.io.project import Project
 from napari_centermask.models.store.zoo import find_model
@@ -147,8 +148,13 @@ class ProjectSession:
             images=len(self.project.images),
         )
 
-    def open(self, folder: Path) -> Project:
+    def open(self, folder: Path, advance: Advance = silent) -> Project:
         """Open a project, or make one from a folder of images; the present one is saved and closed.
+
+        Parameters
+        ----------
+        advance
+            As for `Project.open`.
 
         Raises
         ------
@@ -158,7 +164,7 @@ class ProjectSession:
         same = self.project is not None and self.project.folder == Path(folder).absolute()
         if same:
             self.close()
-        project = Project.open(Path(folder))
+        project = Project.open(Path(folder), advance=advance)
         self.close()
         self._take(project)
         return project

@@ -16,8 +16,11 @@ class HeadBox(QWidget):
         super().__init__()
         self.open, self.save, self.export = QPushButton("Open folder…"), QPushButton("Save"), QPushButton("Export…")
         self.add, self.bring = QPushButton("Add images…"), QPushButton("Import…")
-        self.samples = QPushButton("Try it with sample images…")
-        self.samples.setToolTip("Choose where to put a new project with four images of nuclei.")
+        self.samples, self.tutorial = QPushButton("Sample images…"), QPushButton("Tutorial images…")
+        self.samples.setToolTip("Choose where to put a new project with four images of nuclei, to try everything.")
+        self.tutorial.setToolTip(
+            "Choose where to put a new project with five images of cells in phase contrast, and outlines to train a model on."
+        )
         self.name = QLabel()
         self.name.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
         layout = QVBoxLayout(self)
@@ -26,7 +29,8 @@ class HeadBox(QWidget):
         layout.addWidget(row(self.name, HelpButton("projects")))
         layout.addWidget(even(self.open, self.save))
         layout.addWidget(even(self.add, self.bring, self.export))
-        layout.addWidget(self.samples)
+        self.tries = even(self.samples, self.tutorial)
+        layout.addWidget(self.tries)
 
 
 class NavigationBox(QWidget):

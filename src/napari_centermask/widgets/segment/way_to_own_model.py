@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_info
+from qtpy.QtCore import QTimer
 
 from napari_centermask.widgets.viewer.dock import open_dock
 
@@ -32,5 +33,5 @@ def open_fine_tuning(viewer: Viewer, *, in_project: bool) -> None:
     """Open the docks in which cells are drawn and a model is fine-tuned on them, the first one needed in front."""
     first, text = steps(in_project=in_project)
     frames = {name: open_dock(viewer, name)[0] for name in ("Project", "Correct", "Review", "Fine-tune")}
-    frames[first].raise_()
+    QTimer.singleShot(0, frames[first].raise_)  # after the new docks have come to the front when they were first shown
     show_info(text)

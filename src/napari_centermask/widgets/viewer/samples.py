@@ -12,27 +12,34 @@ from napari_centermask.io.images import read_plane
 
 FOLDER = Path(__file__).parents[2] / "resources" / "samples"
 LayerData = tuple[Any, dict[str, Any], str]
-PROJECT = "CenterMask samples"
-_OF_PROJECT = {
-    "1 overlapping (semi-synthetic).png": "nuclei_overlapping_semisynthetic",
-    "2 small field.png": "nuclei_fluorescence_small",
-    "3 large field.png": "nuclei_fluorescence",
-    "4 screen.png": "nuclei_screen_16bit",
+PROJECT, TUTORIAL = "CenterMask samples", "CenterMask tutorial"
+OUTLINES = "outlines.json"
+_NUCLEI = {
+    "1 overlapping (semi-synthetic).png": "nuclei_overlapping_semisynthetic.png",
+    "2 small field.png": "nuclei_fluorescence_small.png",
+    "3 large field.png": "nuclei_fluorescence.png",
+    "4 screen.png": "nuclei_screen_16bit.png",
 }
-"""Images of nuclei for a project, by the names they get there."""
+_PHASE = {name: f"tutorial/{name}" for name in (*(f"phase contrast {n}.png" for n in range(1, 6)), OUTLINES)}
+_OF_PROJECT = {PROJECT: _NUCLEI, TUTORIAL: _PHASE}
+"""The files of each project of samples, by the names they get there."""
 
 
-def copy_samples(parent: Path) -> Path:
-    """Make a folder in `parent` with images of nuclei for a project; existing files stay.
+def copy_samples(parent: Path, project: str = PROJECT) -> Path:
+    """Make a folder in `parent` with images for a project; existing files stay.
+
+    Parameters
+    ----------
+    project
+        Name of the folder: `PROJECT` for nuclei, `TUTORIAL` for cells in phase contrast, four images of them with outlines.
 
     Raises
     ------
     CannotSave
         If it cannot be written; what is there is whole.
     """
-    folder = parent / PROJECT
-    pairs = {f"{name}.png": new for new, name in _OF_PROJECT.items()} | {"ATTRIBUTION.md": "ATTRIBUTION.md"}
-    for name, new in pairs.items():
+    folder = parent / project
+    for new, name in {**_OF_PROJECT[project], "ATTRIBUTION.md": "ATTRIBUTION.md"}.items():
         if not (folder / new).exists():
             copy_file(FOLDER / name, folder / new)
     return folder
