@@ -484,7 +484,9 @@ def walk(what: str, folder: Path, report: Path, pictures: Path | None = None) ->
 
     Job.start.__func__.__kwdefaults__["nice"] = 0  # a loaded machine would let the training wait for minutes
     shoot = (
-        {} if pictures is None else {"picture": lambda journey, *what: save(journey, pictures, *what), "settings": LONGER}
+        {}
+        if pictures is None
+        else {"picture": lambda journey, *what: save(journey, pictures, *what), "settings": LONGER}
     )
     start, journey = time.monotonic(), Journey(folder, **shoot)
     for step in GO if what == "go" else AGAIN:

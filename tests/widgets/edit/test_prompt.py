@@ -35,6 +35,13 @@ def test_a_click_becomes_a_cell_and_one_beside_all_cells_says_so(begin, ask, not
     assert "no cell there" in notices()[-1]
 
 
+def test_the_first_prompt_alone_says_that_it_waits_for_the_model(begin, ask, notices):
+    edits = begin()
+    ask(edits, Request("click", (30.0, 30.0), ()))
+    ask(edits, Request("click", (30.0, 90.0), ()))
+    assert len([text for text in notices() if text.startswith("Loading ")]) == 1
+
+
 def test_questions_are_answered_one_after_another_in_their_order(begin, ask):
     edits = begin()
     cells = ask(edits, *(Request("click", p, ()) for p in [(30.0, 30.0), (30.0, 90.0), (90.0, 50.0)]))

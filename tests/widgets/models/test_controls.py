@@ -24,6 +24,7 @@ def offered(state: DockState) -> set[str]:
         (OWN, ALL - {"undo"}),
         (replace(OWN, last_change="Deleted 'old'."), ALL),
         (replace(OWN, last_change="Deleted 'old'.", is_busy=True), set()),
+        (replace(OWN, is_busy=True, is_comparing=True), {"compare"}),
         (replace(OWN, is_shipped=True), {"export", "add", "compare"}),
         (replace(OWN, place="archived"), {"archive", "add"}),
         (replace(OWN, place="deleted"), {"archive", "delete", "add"}),

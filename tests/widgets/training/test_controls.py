@@ -31,7 +31,7 @@ def offered(shown: Controls) -> set[str]:
     [
         (DockState(), set()),
         (READY, {"start"}),
-        (replace(READY, is_planning=True), set()),
+        (replace(READY, is_planning=True), {"start"}),
         (replace(READY, run="starting"), {"pause", "stop", "discard"}),
         (RUNNING, {"pause", "stop", "discard"}),
         (replace(RUNNING, is_pausing=True), {"stop", "discard"}),
@@ -62,7 +62,6 @@ def test_only_what_can_work_is_offered(state, expected):
         (RUNNING, "start", "A training is already running. Stop it or wait."),
         (replace(STOPPED, other="first"), "start", "'first' is already running."),
         (replace(STOPPED, other="first"), "pause", "'first' is already running."),
-        (replace(READY, is_planning=True), "start", "The data are being checked."),
         (replace(RUNNING, is_pausing=True), "pause", "The run pauses after this step."),
         (replace(RUNNING, run="stopping"), "stop", "The run is stopping."),
         (DONE, "stop", "The run has ended."),
@@ -76,6 +75,10 @@ def test_a_disabled_button_says_why(state, button, reason):
     shown = getattr(controls(state), button)
     assert not shown.enabled
     assert shown.tooltip.startswith(reason)
+
+
+def test_the_check_of_the_data_is_cancelled_by_the_button_that_began_it():
+    assert [controls(replace(READY, is_planning=p)).start.text for p in (False, True)] == ["Fine-tune", "Cancel"]
 
 
 @pytest.mark.parametrize(

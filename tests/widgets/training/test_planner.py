@@ -31,3 +31,15 @@ def test_a_plan_in_the_making_goes_with_its_dock(framed, qtbot, home):
     frame.deleteLater()
     qtbot.waitUntil(lambda: not planner.is_running, timeout=20_000)
     qtbot.waitUntil(lambda: not list((home / "runs").glob("*")), timeout=5_000)
+
+
+def test_a_check_that_is_cancelled_starts_nothing_and_leaves_nothing(framed, qtbot, home):
+    dock, _, _ = framed
+    dock.start.start.click()
+    assert dock.planner.is_running
+    assert dock.start.start.text() == "Cancel"
+    dock.start.start.click()
+    assert not dock.planner.is_running
+    assert dock.start.start.text() == "Fine-tune"
+    qtbot.waitUntil(lambda: not list((home / "runs").glob("*")), timeout=20_000)
+    assert dock.training.job is None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import ref
 
@@ -19,7 +21,7 @@ from napari_centermask.core.instances import Instance
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.edit.drawing import draw, drawing_in
 from napari_centermask.widgets.edit.keys import KEYS
-from napari_centermask.widgets.work.engine_cache import cached_engine
+from napari_centermask.widgets.work.engine_cache import cached_engine, is_loaded
 from napari_centermask.widgets.work.gate import guarded
 from napari_centermask.widgets.work.tasks import ENGINE_LOCK, Failed
 
@@ -131,6 +133,7 @@ class Prompts:
         request = self._waiting.popleft()
         settings = edits.shown.settings or SegmentSettings()
         settings = settings.model_copy(update={"diameter": settings.diameter or edits.shown.diameter})
+        _tell_of_loading(settings)
         image = edits.planes.plane(request.plane)
         worker = create_worker(_answer, self._prompters, request, image, settings, _start_thread=False)
         worker.returned.connect(guarded(partial(self._on_answer, request)))
@@ -205,6 +208,13 @@ class Prompts:
 def _draft(answer: Instance) -> dict[str, Any]:
     """Fields that wait for a person's judgement."""
     return {name: getattr(answer, name) for name in ("score", "mask_quality", "source", "status")}
+
+
+def _tell_of_loading(settings: SegmentSettings) -> None:
+    """Say that the first answer waits for the model."""
+    with suppress(UserError):  # the answer says what is wrong
+        if not is_loaded(settings):
+            show_info(f"Loading {Path(settings.model).stem}. The first box or click takes a moment.")
 
 
 def _is_open(edits: EditSession | None) -> bool:

@@ -23,7 +23,9 @@ class DockState:
     is_shipped
         Whether it is part of the plugin.
     is_busy
-        Whether models are being changed.
+        Whether models are being changed or compared.
+    is_comparing
+        Whether models are being compared.
     last_change
         What Undo would undo; empty for nothing.
     other
@@ -38,6 +40,7 @@ class DockState:
     place: Place = "offered"
     is_shipped: bool = False
     is_busy: bool = False
+    is_comparing: bool = False
     last_change: str = ""
     other: str = ""
     has_data: bool = False
@@ -72,8 +75,14 @@ def controls(state: DockState) -> Controls:
         undo=control(f"Undo: {state.last_change}", busy, "" if state.last_change else "There is nothing to undo."),
         export=control("Copy the model's files to a folder.", busy, nothing, away),
         add=control("Install a model file, ours or a public CenterMask2 checkpoint.", busy),
-        compare=control("Compare both models on the same images.", busy, nothing, away, _no_comparison(state)),
+        compare=_compare(state, busy, nothing, away),
     )
+
+
+def _compare(state: DockState, *reasons: str) -> Control:
+    if state.is_comparing:
+        return control("Stop the comparison.", text="Cancel")
+    return control("Compare both models on the same images.", *reasons, _no_comparison(state), text="Compare")
 
 
 def _archive(state: DockState, *reasons: str) -> Control:

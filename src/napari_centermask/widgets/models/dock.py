@@ -51,7 +51,7 @@ class ModelsDock(Dock):
         self.history = History()
         self._done = ""
         self._folders: list[Path] = []
-        self._looks_again = False
+        self._looks_again = self._is_comparing = False
         self._build()
         self._connect()
         self._list_data()
@@ -94,6 +94,7 @@ class ModelsDock(Dock):
             place=self.list.place,
             is_shipped=self.entry is not None and self.entry.model.shipped,
             is_busy=self.worker.is_running,
+            is_comparing=self._is_comparing,
             last_change=self.history.last,
             other=self.comparing.other.currentText(),
             has_data=self.comparing.data.currentData() is not None,
@@ -171,11 +172,16 @@ class ModelsDock(Dock):
         self._work(f"Added {file.name}.", "Installing. This takes a few seconds.", tasks.add, file)
 
     def compare(self) -> None:
-        """Compare the chosen model with the other one, in a separate process."""
+        """Compare the chosen model with the other one, in a separate process; stop a comparison in progress instead."""
+        if self._is_comparing:
+            self.worker.cancel()
+            return
         new, old = self.list.chosen, self.comparing.other.currentText()
         self.comparing.status.setText(f"Comparing '{old}' (old) and '{new}' (new). You can keep working.")
         self.comparing.result.show_comparison(None)
-        self.worker.start("", tasks.compare, old, new, self.comparing.data.currentData())
+        self._is_comparing = True
+        title = f"CenterMask: comparing {old} and {new}"
+        self.worker.start(title, tasks.compare, old, new, self.comparing.data.currentData())
         self._refresh()
 
     def _change(self, change: Change) -> None:
@@ -189,12 +195,14 @@ class ModelsDock(Dock):
         self._refresh()
 
     def _on_worked(self, value: object) -> None:
-        worked = value == ""
+        worked, self._is_comparing = value == "", False
         self.history.end("done" if worked else "gone" if isinstance(value, tasks.Gone) else "failed")
         self.list.status.setText(self._done if worked else "")
         self.comparing.status.setText("")
         if isinstance(value, Compared):
             self.comparing.result.show_comparison(value)
+        elif self.worker.cancelled:
+            self.comparing.status.setText("Cancelled.")
         elif not worked:
             notify(getattr(value, "message", "The comparison was stopped by an error."))
         self.look()

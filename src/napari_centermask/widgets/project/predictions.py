@@ -66,6 +66,7 @@ class Predictions:
     def __init__(self, images: Callable[[], Sequence[ProjectImage]]) -> None:
         self._images = images
         self.runner = Runner()
+        self.runner.advanced.connect(self._on_advanced)
         self.runner.ended.connect(self._on_ended)
         self.failed: dict[int, str] = {}
         self._project: Project | None = None
@@ -115,6 +116,11 @@ class Predictions:
         path = image.path
         self.changed.emit(f"Predicting {path.name} in the background.")
         self.runner.start(f"CenterMask: {path.name}", predict, path, settings, image.leading)
+
+    def _on_advanced(self, progress: Progress) -> None:
+        if self._task is not None:
+            name = self._task.project.image(self._task.id).path.name
+            self.changed.emit(f"Predicting {name} in the background: {progress.message}.")
 
     def _last_failure(self) -> str:
         if not self.failed:

@@ -149,12 +149,14 @@ def _about(state: DockState) -> str:
 
 
 def _start(state: DockState) -> Control:
+    if state.is_planning:
+        return control("Stop checking the data; nothing is trained.", text="Cancel")
     return control(
         "Start training in its own process; you can keep working.",
         "" if state.has_data else NO_DATA,
         "A training is already running. Stop it or wait." if state.is_alive else "",
-        "The data are being checked." if state.is_planning else "",
         _other(state),
+        text="Fine-tune",
     )
 
 

@@ -48,6 +48,11 @@ class Planner:
             self.plan.drop()
         self.plan = None
 
+    def cancel(self) -> None:
+        """Discard the plan, and stop one in progress at once."""
+        self.forget()
+        self._runner.cancel()
+
     def release(self) -> None:
         """The plan was started, so its folder is now a run."""
         self.plan = None

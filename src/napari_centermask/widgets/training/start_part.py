@@ -93,8 +93,15 @@ class StartPart(QWidget):
         self._on_source_picked()
 
     def fine_tune(self) -> None:
-        """Start training with the chosen data and model, and computed settings; an error becomes a notification."""
-        self._compute_for("training")
+        """Start training with the chosen data and model, and computed settings; an error becomes a notification.
+
+        While the data are being checked, stop that instead.
+        """
+        if self.planner.is_running:
+            self._wanted = ""
+            self.planner.cancel()
+        else:
+            self._compute_for("training")
 
     def preview_tiles(self) -> None:
         """Show augmented training tiles of what is chosen; an error becomes a notification."""

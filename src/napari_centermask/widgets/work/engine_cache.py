@@ -29,10 +29,19 @@ def cached_engine(settings: SegmentSettings) -> AnyEngine:
         With what to do. torch is refused: with OpenGL in one process it crashes (docs/architecture.md).
     """
     files = find_model(settings.model)
-    stamp = tuple((p, p.stat().st_mtime_ns) for p in files.paths)
-    key = files.name, stamp, settings.engine, settings.device
     with _LOADING:
-        return _loaded(key, files, settings)
+        return _loaded(_key(files, settings), files, settings)
+
+
+def is_loaded(settings: SegmentSettings) -> bool:
+    """Whether the engine for these settings is there at once; raises `BadModel` if there is no such model."""
+    return _key(find_model(settings.model), settings) in _ENGINES
+
+
+def _key(files: ModelFiles, settings: SegmentSettings) -> tuple[object, ...]:
+    """What an engine is kept under: a model's files as they are now, and where it runs."""
+    stamp = tuple((p, p.stat().st_mtime_ns) for p in files.paths)
+    return files.name, stamp, settings.engine, settings.device
 
 
 def _loaded(key: tuple[object, ...], files: ModelFiles, settings: SegmentSettings) -> AnyEngine:
