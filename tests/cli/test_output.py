@@ -66,9 +66,11 @@ def test_what_takes_a_while_is_shown_on_a_terminal_and_nowhere_else(monkeypatch,
     assert capsys.readouterr() == ("", "")
     terminal = Console(force_terminal=True, file=io.StringIO())
     monkeypatch.setattr("rich.console.Console", lambda **_: terminal)
+    with busy("Loading nuclei"):
+        pass
+    assert "Loading nuclei" in terminal.file.getvalue()
     with busy("Loading nuclei") as show:
         show("Comparing")
-    assert "Loading nuclei" in terminal.file.getvalue()
     assert "Comparing" in terminal.file.getvalue()
 
 

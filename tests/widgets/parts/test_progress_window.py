@@ -12,7 +12,7 @@ from napari_centermask.widgets.parts.progress_window import progress_window
 
 @pytest.fixture
 def parent(qtbot, monkeypatch):
-    monkeypatch.setattr(module, "_AFTER_MS", 0)
+    monkeypatch.setattr(module, "_AFTER", 0.0)
     monkeypatch.setattr(module, "_EVERY", 0.0)
     widget = QWidget()
     qtbot.addWidget(widget)
@@ -27,6 +27,13 @@ def test_progress_is_shown_and_the_window_goes_with_the_work(parent):
         assert QApplication.overrideCursor() is not None
     assert not window.isVisible()
     assert QApplication.overrideCursor() is None
+
+
+def test_what_takes_a_moment_only_opens_no_window(parent, monkeypatch):
+    monkeypatch.setattr(module, "_AFTER", 100.0)
+    with progress_window("Opening cells", parent) as advance:
+        advance(10, 10)
+        assert not parent.findChildren(QProgressDialog)
 
 
 def test_cancel_ends_the_work_at_its_next_step(parent):

@@ -115,6 +115,7 @@ class _Import:
                     self._annotation(item, self.records[key], crop)
                 else:
                     self.report.refuse("belongs to an image that is not listed or was left out", _name(item))
+        next(crops, None)  # the last word on how many are read
         different = {id(r): r for r in self.records.values()}.values()
         records = [
             replace(r, id=n, crowds=tuple(self.crowds_of.get(id(r), ()))) for n, r in enumerate(different, start=1)

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QApplication, QProgressDialog, QWidget
 from napari_centermask.core.errors import Cancelled
 from napari_centermask.core.progress import Advance
 
-_AFTER_MS = 600  # shorter work shows the pointer alone: a choice
+_AFTER = 0.6  # seconds; shorter work shows the pointer alone: a choice
 _EVERY = 0.05  # seconds between two looks at the window: a choice
 
 
@@ -27,18 +27,15 @@ def progress_window(title: str, parent: QWidget | None = None) -> Iterator[Advan
     Cancelled
         From what this yields, once Cancel was pressed.
     """
-    window = QProgressDialog(f"{title}…", "Cancel", 0, 0, parent)
-    window.setWindowTitle(title)
-    window.setWindowModality(Qt.WindowModality.ApplicationModal)
-    window.setMinimumDuration(_AFTER_MS)
-    window.setAutoReset(False)
-    looked = 0.0
+    window: QProgressDialog | None = None
+    look_at = time.monotonic() + _AFTER
 
     def advance(done: int, total: int) -> None:
-        nonlocal looked
-        if done < total and time.monotonic() < looked + _EVERY:
+        nonlocal window, look_at
+        if time.monotonic() < look_at:
             return
-        looked = time.monotonic()
+        look_at = time.monotonic() + _EVERY
+        window = window or _window(title, parent)
         window.setMaximum(max(total, 1))
         window.setValue(done)
         if window.wasCanceled():
@@ -49,5 +46,15 @@ def progress_window(title: str, parent: QWidget | None = None) -> Iterator[Advan
         yield advance
     finally:
         QApplication.restoreOverrideCursor()
-        window.close()
-        window.deleteLater()
+        if window is not None:
+            window.close()
+            window.deleteLater()
+
+
+def _window(title: str, parent: QWidget | None) -> QProgressDialog:
+    window = QProgressDialog(f"{title}…", "Cancel", 0, 0, parent)
+    window.setWindowTitle(title)
+    window.setWindowModality(Qt.WindowModality.ApplicationModal)
+    window.setMinimumDuration(0)
+    window.setAutoReset(False)
+    return window
