@@ -5,39 +5,30 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from napari.layers import Image
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QSignalBlocker, QSize, QTimer
+from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QDockWidget
 
-from napari_centermask.core.errors import BadImage, UserError
+from napari_centermask.core.errors import UserError
 from napari_centermask.pipeline import Plane, with_card_defaults
-from napari_centermask.pipeline.channels import default_channels, missing_channels
+from napari_centermask.pipeline.channels import missing_channels
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.parts.layout import WIDTH, stack
-from napari_centermask.widgets.parts.pickers import LayerCombo, show_control
+from napari_centermask.widgets.parts.pickers import show_control
 from napari_centermask.widgets.parts.run_box import RunBox
 from napari_centermask.widgets.segment.controls import ALL, PLANE, DockState, controls
 from napari_centermask.widgets.segment.doubt_bar import DoubtBar
 from napari_centermask.widgets.segment.illumination import Illumination
+from napari_centermask.widgets.segment.image_part import ImagePart
 from napari_centermask.widgets.segment.layers import DiameterCircle, show_classes
 from napari_centermask.widgets.segment.many import ManySlot
 from napari_centermask.widgets.segment.many_box import ManyPart
 from napari_centermask.widgets.segment.result_part import ResultPart
-from napari_centermask.widgets.segment.scope import chosen_planes, draw_region, scopes
+from napari_centermask.widgets.segment.scope import chosen_planes
 from napari_centermask.widgets.segment.suitability import Suitability
-from napari_centermask.widgets.segment.view import AdvancedBox, ImageBox, ModelBox
+from napari_centermask.widgets.segment.view import AdvancedBox, ModelBox
 from napari_centermask.widgets.segment.way_to_own_model import open_fine_tuning
 from napari_centermask.widgets.viewer.dock import Dock, open_dock
-from napari_centermask.widgets.viewer.planes import (
-    CHANNEL_AXIS,
-    ImagePlanes,
-    axes_note,
-    channel_names,
-    guess_channel_axis,
-    last_is_channels,
-    put_channels_first,
-)
 from napari_centermask.widgets.viewer.save_button import SaveButton
 from napari_centermask.widgets.viewer.sight import bring_into_view, why_unseen
 from napari_centermask.widgets.viewer.view import current_index
@@ -45,8 +36,11 @@ from napari_centermask.widgets.work.gate import attempt
 from napari_centermask.widgets.work.tasks import class_map, estimate_diameter
 
 if TYPE_CHECKING:
+    from napari.layers import Image
+
     from napari_centermask.core.result import Index
     from napari_centermask.pipeline import Progress
+    from napari_centermask.widgets.viewer.planes import ImagePlanes
 
 _NO_DIAMETER = 0.5  # pixels; up to here the field reads "automatic"
 
@@ -67,16 +61,18 @@ class SegmentDock(Dock):
         self.session = self._state.session
         self.in_use = self._state.in_use
         self.circle = DiameterCircle(self._viewer)
-        self._ticked_by_hand: tuple[str, ...] = ()
         self._build()
         self.model.models.choose(self.in_use.name)
         self._connect()
-        self._on_image_picked()
+        self.image_part.show()
         self._on_model_picked()
 
     def _build(self) -> None:
-        layers = LayerCombo(self._viewer, kinds=(Image,), meant=self.session.image_of)
-        self.image, self.model, self.run = ImageBox(layers), ModelBox(), RunBox()
+        self.model, self.run = ModelBox(), RunBox()
+        self.image_part = ImagePart(
+            self._viewer, self.session, self.links, card=lambda: self.model.models.card, on_read=self._on_read
+        )
+        self.image = self.image_part.box
         self.result = ResultPart(self.session, self.links)
         self.cells = self.result.box
         self.save = SaveButton(self.session, lambda: self.source)
@@ -88,7 +84,7 @@ class SegmentDock(Dock):
             model=lambda: "" if self.model.models.card is None else self.model.models.currentText(),
             open_project=self._open_project,
         )
-        self.illumination = Illumination(self._viewer, lambda: (self.source, self._planes_or_none()))
+        self.illumination = Illumination(self._viewer, lambda: (self.source, self.image_part.planes_or_none()))
         self.advanced = AdvancedBox()
         self.doubt, self.suitability = DoubtBar(), Suitability(self.model.models)
         stack(
@@ -111,15 +107,12 @@ class SegmentDock(Dock):
 
     def _connect(self) -> None:
         add, runner = self.links.add, self.session.runner
-        add(self.image.layers.picked, self._on_image_picked)
+        for signal in (self.image.layers.picked, self.image.turn.clicked):
+            add(signal, self._on_image_changed)
         add(self.image.layers.look_changed, self._refresh)
-        add(self.image.axis.activated, self._on_axis_chosen)
-        add(self.image.axis.currentIndexChanged, self._on_axis_picked)
-        add(self.image.channels.picked, self._on_channels_picked)
+        add(self.image.channels.picked, self._look)
         add(self.suitability.looks.changed, self._on_looked)
-        add(self.image.turn.clicked, self._on_turn)
         add(self.image.scope.currentIndexChanged, self._refresh)
-        add(self.image.draw.clicked, lambda: draw_region(self._viewer, self.source))
         add(self.model.models.currentIndexChanged, self._on_model_picked)
         add(self.model.diameter.valueChanged, self._on_diameter_changed)
         add(self.model.estimate.clicked, self._on_estimate)
@@ -142,17 +135,7 @@ class SegmentDock(Dock):
     @property
     def source(self) -> Image | None:
         """The chosen image layer."""
-        return self.image.layers.layer
-
-    def planes(self) -> ImagePlanes | None:
-        """The chosen image as arrays; None if none is chosen.
-
-        Raises
-        ------
-        BadImage
-            If the layer is not an image with height and width.
-        """
-        return None if self.source is None else ImagePlanes.of(self.source, channel_axis=self.image.channel_axis)
+        return self.image_part.source
 
     def value(self) -> SegmentSettings:
         """The settings in the form.
@@ -200,73 +183,30 @@ class SegmentDock(Dock):
 
     def _chosen(self) -> tuple[Image, ImagePlanes, Index]:
         """The chosen image, its planes, and the current one; raises `UserError` if the model cannot run on it."""
-        source, planes, estimate = self.source, self.planes(), controls(self.state()).estimate
+        source, planes, estimate = self.source, self.image_part.planes(), controls(self.state()).estimate
         if not estimate.enabled or source is None or planes is None:
             raise UserError(estimate.tooltip)
         return source, planes, current_index(self._viewer, source, planes)
 
-    def _on_image_picked(self) -> None:
-        source = self.source
-        shown = self.session.shown(source)
-        of_cells = None if shown is None else shown.planes.channel_axis
-        guess = None if source is None else guess_channel_axis(source) if shown is None else of_cells
-        with QSignalBlocker(self.image.axis):
-            self.image.set_axes(source, guess=guess)
-        self._on_axis_picked()
+    def _on_image_changed(self) -> None:
+        """The circle lies on the chosen image."""
         if self.circle.layer is not None:
             self._on_diameter_changed()
 
-    def _on_axis_chosen(self) -> None:
-        """The choice belongs to the image, and all docks follow it."""
-        if self.source is not None:
-            self.source.metadata[CHANNEL_AXIS] = self.image.channel_axis
-            self._on_axis_picked()
-
-    def _on_turn(self) -> None:
-        if self.source is not None:
-            put_channels_first(self.source)
-            self._viewer.reset_view()
-            self._on_image_picked()
-
-    def _on_channels_picked(self) -> None:
-        self._ticked_by_hand = tuple(self._names())
-        self._look()
-
-    def _names(self) -> list[str]:
-        """Names of the channels of the chosen image."""
-        return [] if self.source is None else channel_names(self.source, channel_axis=self.image.channel_axis)
-
-    def _offer_channels(self) -> None:
-        """Tick the channels that suit the model, unless you ticked others for images with the same channels."""
-        names, card = self._names(), self.model.models.card
-        self.image.set_channels(names)
-        if card is not None and names and tuple(names) != self._ticked_by_hand:
-            self.image.channels.set_value(default_channels(names, card))
-
-    def _on_axis_picked(self) -> None:
-        source, axis = self.source, self.image.channel_axis
-        self._offer_channels()
-        can_turn = source is not None and last_is_channels(source)
-        self.image.set_note("" if source is None else axes_note(source, channel_axis=axis), can_turn=can_turn)
-        self.image.set_scopes(scopes(self._planes_or_none()))
+    def _on_read(self) -> None:
+        """Another image was chosen, or its axes are read in another way."""
         self.illumination.show_image()
         self.result.show_image(self.source)
         self._look()
 
     def _look(self) -> None:
         """Look at what kind of image this is, and update the buttons."""
-        self.suitability.looks.look(self.source, self._planes_or_none(), self.image.channels.value())
+        self.suitability.looks.look(self.source, self.image_part.planes_or_none(), self.image.channels.value())
         self._refresh()
 
     def _on_looked(self, source: Image) -> None:
         if source is self.source:
             self._refresh()
-
-    def _planes_or_none(self) -> ImagePlanes | None:
-        try:
-            return self.planes()
-        except BadImage:
-            return None
 
     def _on_model_picked(self) -> None:
         """Show the settings that the model uses."""
@@ -278,7 +218,7 @@ class SegmentDock(Dock):
             self.illumination.show_model(card)
             self.advanced.form.set_value(settings.model_dump())
             self.advanced.show_model(card)
-            self._offer_channels()
+            self.image_part.offer_channels()
             if not self.result.has_predictions:
                 self.cells.score.set_value(settings.score)
         self._refresh()
@@ -359,16 +299,11 @@ class SegmentDock(Dock):
     def state(self) -> DockState:
         """The state that the buttons depend on."""
         shown, active = self.session.shown(self.source), self._viewer.layers.selection.active
-        problem = ""
-        try:
-            self.planes()
-        except BadImage as error:
-            problem = str(error)
         return DockState(
             image="" if self.source is None else self.source.name,
             unseen=why_unseen(self._viewer, self.source),
             other_layer="" if active is None else f"'{active.name}' is a {type(active).__name__} layer",
-            image_problem=problem,
+            image_problem=self.image_part.problem,
             has_model=self.model.models.card is not None,
             is_running=self.session.runner.is_running,
             closed="" if shown is None else shown.history.closed,
