@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from napari_centermask.cli.output import notice, print_json
+from napari_centermask.cli.output import busy, notice, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.cli.train import run_training, show_tiles
 from napari_centermask.core.errors import BadModel, BadSettings
@@ -185,7 +185,8 @@ def suggest_for(
     """Freeze the data in a run folder and compute the settings from it."""
     from napari_centermask.jobs.finetune import prepare
 
-    suggestion = prepare(data, start, out=out, split=split, replay=replay, val_part=val_part, seed=seed, say=notice)
+    with busy("Checking the data"):
+        suggestion = prepare(data, start, out=out, split=split, replay=replay, val_part=val_part, seed=seed, say=notice)
     return suggestion.settings, suggestion.reasons
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from napari_centermask.cli.output import check_free, follow, notice, print_json
+from napari_centermask.cli.output import busy, check_free, follow, notice, print_json
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.left_out import LeftOut
@@ -89,7 +89,8 @@ def measure(
     ground = Background(background, ring_gap, ring_width)
     check_free([out, counts_path(out)], overwrite=overwrite, inputs=[cells])
     of = format_named(from_, to_read=True) if from_ else None
-    _, reading = read_files(cells, of, images=images, labels=labels)
+    with busy(f"Reading {cells.name}"):
+        _, reading = read_files(cells, of, images=images, labels=labels)
     for note in reading.notes:
         notice(note)
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"), but=(BadSettings,))

@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_centermask.cli.output import check_free, follow, notice, print_json
+from napari_centermask.cli.output import busy, check_free, follow, notice, print_json
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadSettings
 
@@ -35,7 +35,8 @@ def read_series(
     """
     from napari_centermask.io.formats.files import format_named, read_files
 
-    _, reading = read_files(path, format_named(format, to_read=True) if format else None)
+    with busy(f"Reading {path.name}"):
+        _, reading = read_files(path, format_named(format, to_read=True) if format else None)
     for note in reading.notes:
         notice(note)
     results = [result for result in reading.results if len(result.leading) > way.axis]
@@ -99,7 +100,8 @@ def write_cells(out: Path | None, results: Sequence[Result], *, overwrite: bool,
     from napari_centermask.io.formats.files import write_files
 
     if out is not None:
-        write_files(out, results, _format_of(out), overwrite=overwrite, inputs=inputs)
+        with busy(f"Writing {out.name}"):
+            write_files(out, results, _format_of(out), overwrite=overwrite, inputs=inputs)
 
 
 def report(counts: Mapping[str, int], text: str, *written: Path | None, json: bool) -> None:
