@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from threading import Event
 
 import pytest
 from installed_models import choose
@@ -34,6 +36,34 @@ def test_two_models_are_compared_in_a_separate_process(dock, done, tmp_path, mon
     assert seen[0][:5] == ["compare", "first", "second", "--data", str(tmp_path / "data")]
     assert dock.comparing.result.verdict.text() == "Better."
     assert dock.comparing.result.isVisible()
+
+
+def test_a_comparison_is_cancelled_by_the_button_that_began_it(dock, done, tmp_path, monkeypatch):
+    from napari_centermask.widgets.models import tasks
+
+    begun, ended = Event(), Event()
+
+    def child(arguments):
+        try:
+            while True:
+                begun.set()
+                yield None
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(tasks, "run_child", child)
+    choose(dock, "second")
+    (tmp_path / "data").mkdir()
+    dock.add_data(tmp_path / "data")
+    dock.comparing.start.click()
+    assert dock.comparing.start.text() == "Cancel"
+    assert begun.wait(20)
+    dock.comparing.start.click()
+    done()
+    assert ended.wait(20)
+    assert dock.comparing.status.text() == "Cancelled."
+    assert (dock.comparing.start.text(), dock.comparing.start.isEnabled()) == ("Compare", True)
 
 
 def test_a_child_that_fails_is_explained_by_its_last_words():

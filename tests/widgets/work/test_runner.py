@@ -65,3 +65,22 @@ def test_cancel_answers_at_once_while_its_thread_is_still_busy_and_ignores_what_
     qtbot.waitUntil(left.is_set, timeout=30_000)
     qtbot.wait(1)
     assert (ended, taken) == ([None, "done"], ["new"])
+
+
+def test_a_cancelled_run_is_closed_at_its_next_step_though_the_worker_is_still_known(runner, qtbot):
+    entered, closed = threading.Event(), threading.Event()
+
+    def work():
+        try:
+            while True:
+                entered.set()
+                yield None
+        finally:
+            closed.set()
+
+    runner.start("", work)
+    worker = runner._worker  # or the collector may close it
+    assert entered.wait(30)
+    runner.cancel()
+    assert closed.wait(30)
+    assert worker is not None

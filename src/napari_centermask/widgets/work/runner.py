@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
@@ -14,6 +15,22 @@ from napari_centermask.widgets.work.task_status import TaskStatus
 
 if TYPE_CHECKING:
     from superqt.utils import GeneratorWorker
+
+
+@cache
+def _closing_worker() -> Any:
+    """A worker that closes its generator when it was cancelled, so that a process which that runs ends at once."""
+    from napari.qt.threading import GeneratorWorker
+
+    class ClosingWorker(GeneratorWorker):
+        def work(self) -> Any:
+            try:
+                return super().work()
+            finally:
+                self._gen.close()
+
+    return ClosingWorker
+
 
 _STEPS = 1000  # of napari's progress bar: a choice, finer than it is wide
 
@@ -66,7 +83,6 @@ class Runner:
         RuntimeError
             If a run is in progress.
         """
-        from napari.qt.threading import GeneratorWorker
         from superqt.utils import create_worker  # napari's would list each worker by the name of its function
 
         if self.is_running:
@@ -74,7 +90,7 @@ class Runner:
         self.cancelled, self._value = False, None
         self._turn += 1
         turn = self._turn
-        worker: Any = create_worker(work, *args, _start_thread=False, _worker_class=GeneratorWorker)
+        worker: Any = create_worker(work, *args, _start_thread=False, _worker_class=_closing_worker())
         worker.yielded.connect(lambda item: self._deliver(turn, self._on_yielded, item, on_yield))
         worker.returned.connect(lambda value: self._deliver(turn, self._on_returned, value))
         worker.finished.connect(lambda: self._deliver(turn, self._on_finished))
