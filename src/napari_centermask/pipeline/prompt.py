@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Literal
@@ -18,6 +19,7 @@ from napari_centermask.pipeline.diameter import estimated, plane_diameter
 from napari_centermask.pipeline.model_input import ALIGN, ModelInput, ScaledInput
 from napari_centermask.pipeline.passes import Pass, largest, passes_for
 from napari_centermask.pipeline.progress import run_through
+from napari_centermask.pipeline.refine import Point, Refiner
 from napari_centermask.pipeline.segmentation import with_card_defaults
 from napari_centermask.settings import SegmentSettings
 
@@ -91,6 +93,21 @@ class Prompter:
             if cell is not None and one.counts(cell.category):
                 return _draft(cell, "click")
         return None
+
+    def refine(self, cell: Instance, inside: Sequence[Point], outside: Sequence[Point]) -> Instance | None:
+        """A cell changed so that it has the points `inside` (y, x), and not those `outside`; None if nothing is left of it.
+
+        Returns
+        -------
+        Instance or None
+            A draft as of `box`, with the id and the other fields of the cell.
+        """
+        height, width = self._input.shape
+        found = Refiner((height, width), box=self.box, click=self.click).refined(cell, inside, outside)
+        if found is None:
+            return None
+        source = cell.source if cell.is_draft else f"{self.engine.card.name} by click"
+        return replace(found, status="predicted", score=found.mask_quality, source=source)
 
     def prepare(self, y: float, x: float) -> None:
         """Compute the features around a pixel in advance, so that the next prompt there is fast."""

@@ -64,7 +64,7 @@ def split_seeds(cells: Instances, id: int, points: np.ndarray) -> list[Pair]:
     cell = cells[id]
     box = around(cell.box, 1, cells.shape)
     seeds = np.floor(np.asarray(points, float).reshape(-1, 2) + 0.5).astype(int) - box[:2]
-    return _divided(cell, _flood(drawn(cell, box), seeds), box[:2])
+    return _divided(cell, flood(drawn(cell, box), seeds), box[:2])
 
 
 def split_auto(cells: Instances, id: int) -> list[Pair]:
@@ -75,7 +75,7 @@ def split_auto(cells: Instances, id: int) -> list[Pair]:
     cell = cells[id]
     box = around(cell.box, 1, cells.shape)
     mask = drawn(cell, box)
-    return _divided(cell, _flood(mask, _peaks(mask)), box[:2])
+    return _divided(cell, flood(mask, _peaks(mask)), box[:2])
 
 
 def _peaks(mask: np.ndarray) -> np.ndarray:
@@ -95,8 +95,14 @@ def _peaks(mask: np.ndarray) -> np.ndarray:
     return np.array(seeds, int).reshape(-1, 2)
 
 
-def _flood(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray | None:
-    """Parts of the mask numbered by seed, None if fewer than two seeds lie in it."""
+def flood(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray | None:
+    """Parts of a mask numbered by the seed, (n, 2) row and column, from which its necks divide them.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        (H, W) int, 0 outside of the mask; None if fewer than two seeds lie in it.
+    """
     from scipy.ndimage import distance_transform_edt
     from skimage.segmentation import watershed
 

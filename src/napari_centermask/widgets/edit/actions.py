@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from napari.utils.notifications import show_info
 
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.tools.region import MODES
 from napari_centermask.widgets.edit.drawing import cancel_drawing, draw, drawing_in
@@ -23,13 +24,14 @@ def run_tool(edits: EditSession, name: str, nothing: str = "", **arguments: Any)
 
 
 def begin_new(edits: EditSession, mode: Literal["paint", "polygon"]) -> None:
-    """Choose the brush or the polygon for a new cell."""
+    """Choose the brush for a new cell, or the polygon, which stays in hand for one new cell after another."""
     cancel_drawing(edits.session.viewer)
     edits.select(())
     edits.activate()
     edits.session.viewer.layers.selection.active = edits.active.layer
     edits.active.layer.selected_label = 1
     edits.active.layer.mode = mode
+    edits.makes_new = mode == "polygon"
 
 
 _SPLITS: dict[Literal["line", "points"], tuple[str, str]] = {
@@ -126,6 +128,19 @@ def isolate(edits: EditSession) -> None:
     """Hide the other cells' colours, or show them again; outlines stay."""
     cells = edits.shown.layers.cells
     cells.visible = not cells.visible
+
+
+def hide(edits: EditSession) -> None:
+    """Leave the selected cells out of the view, to see what is below."""
+    ids = edits.selected
+    edits.select(())
+    edits.hide(ids)
+    show_info(f"{counted(len(edits.hidden), 'cell')} hidden. Right-click the image to show all again.")
+
+
+def show_hidden(edits: EditSession) -> None:
+    """Show the hidden cells again."""
+    edits.show_hidden()
 
 
 def undo(edits: EditSession) -> None:

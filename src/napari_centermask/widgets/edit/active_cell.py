@@ -40,6 +40,8 @@ class ActiveCell:
     ----------
     pressed
         Emitted when a stroke begins, before it paints.
+    outline_begun
+        Emitted when the first corner of a polygon is set.
     painted
         Emitted when something was painted; the pixels may be written afterwards.
     layer
@@ -54,6 +56,7 @@ class ActiveCell:
     """
 
     pressed = Signal()
+    outline_begun = Signal()
     painted = Signal()
 
     def __init__(self, source: Image, shape: tuple[int, int], *, refusal: Callable[[], str] = str) -> None:
@@ -73,13 +76,14 @@ class ActiveCell:
         self._boxes: list[Box] = []  # of what is drawn
         self._dirty: Box | None = None
         self._area = 0  # of the cell that is shown
-        self._own = self._stroke = False
+        self._own = self._stroke = self._has_corners = False
         self._refusal = refusal
         self.layer.mouse_drag_callbacks.insert(0, self._follow_stroke)
         self.layer.events.labels_update.connect(self._on_update)
         self.layer.events.paint.connect(self._on_paint)
         self.layer.events.selected_label.connect(self._on_label)
         self.layer.events.mode.connect(self._on_mode)
+        self.layer._overlays["polygon"].events.points.connect(self._on_corners)
 
     def end(self) -> None:
         """Leave the layer to somebody else."""
@@ -88,6 +92,7 @@ class ActiveCell:
         self.layer.events.paint.disconnect(self._on_paint)
         self.layer.events.selected_label.disconnect(self._on_label)
         self.layer.events.mode.disconnect(self._on_mode)
+        self.layer._overlays["polygon"].events.points.disconnect(self._on_corners)
 
     @property
     def is_painted(self) -> bool:
@@ -149,6 +154,11 @@ class ActiveCell:
                 yield
         finally:
             self._stroke = False
+
+    def _on_corners(self) -> None:
+        had, self._has_corners = self._has_corners, bool(self.layer._overlays["polygon"].points)
+        if self._has_corners and not had:
+            self.outline_begun.emit()
 
     def _on_mode(self) -> bool:
         """Take a tool that paints out of the hand, with the reason, where nothing can be changed; whether it was."""

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_centermask.widgets.edit.cell_menu import open_menu
 from napari_centermask.widgets.edit.drawing import STILL
 from napari_centermask.widgets.work.gate import attempt
 
 if TYPE_CHECKING:
     from napari.utils.events import Event
     from napari.viewer import Viewer
+    from qtpy.QtWidgets import QMenu
 
+    from napari_centermask.widgets.edit.cell_menu import Perform
     from napari_centermask.widgets.edit.session import EditSession
 
 
@@ -55,11 +58,22 @@ def _stack(edits: EditSession, position: object) -> list[int]:
 class ClickSelect:
     """Select cells by clicks on an image's layers: again for the next one under the cursor, with Shift for several.
 
-    While a brush or another tool is active, Control-click selects.
+    While a brush or another tool is active, Control-click selects. A right click opens the menu of a cell.
+
+    Parameters
+    ----------
+    perform
+        Runs an action of the menu; see `correction.perform`.
+
+    Attributes
+    ----------
+    menu
+        The menu that was opened last.
     """
 
-    def __init__(self, edits: EditSession) -> None:
-        self._edits = edits
+    def __init__(self, edits: EditSession, perform: Perform) -> None:
+        self._edits, self._perform = edits, perform
+        self.menu: QMenu | None = None
         self._zoom: Callable[..., object] | None = None
         edits.activated.connect(self.start)
         edits.deactivated.connect(self.stop)
@@ -71,6 +85,7 @@ class ClickSelect:
             return
         viewer.layers.selection.events.active.connect(self._on_other_layer)
         viewer.mouse_drag_callbacks.append(self._on_press)
+        viewer.mouse_drag_callbacks.append(self._on_right_press)
         viewer.mouse_move_callbacks.append(self._on_move)
         doubles = viewer.mouse_double_click_callbacks
         self._zoom = next((c for c in doubles if getattr(c, "__name__", "") == "double_click_to_zoom"), None)
@@ -85,6 +100,7 @@ class ClickSelect:
             return
         viewer.layers.selection.events.active.disconnect(self._on_other_layer)
         viewer.mouse_drag_callbacks.remove(self._on_press)
+        viewer.mouse_drag_callbacks.remove(self._on_right_press)
         viewer.mouse_move_callbacks.remove(self._on_move)
         viewer.mouse_double_click_callbacks.remove(self._on_double_click)
         if self._zoom is not None:
@@ -95,13 +111,25 @@ class ClickSelect:
         if event.value is not self._edits.active.layer and self._edits.active.is_stroke:
             self._edits.finish()
 
-    def _means_us(self, viewer: Viewer, event: Any) -> bool:
+    def _means_us(self, viewer: Viewer, event: Any, *, button: int = 1) -> bool:
         layer = viewer.layers.selection.active
-        if event.button != 1 or not any(layer is own for own in self._edits.layers):
+        if event.button != button or not any(layer is own for own in self._edits.layers):
             return False
         if not self._edits.is_flat:
             return False
         return str(layer.mode) == "pan_zoom" or "Control" in event.modifiers
+
+    def _on_right_press(self, viewer: Viewer, event: Any) -> Generator[None, None, None] | None:
+        """Open the menu of the cell after a right click; a drag zooms, and tools have their own right click."""
+        if not self._means_us(viewer, event, button=2) or str(viewer.layers.selection.active.mode) != "pan_zoom":
+            return
+        start, position = np.array(event.pos, float), event.position
+        yield
+        while event.type == "mouse_move":
+            yield
+        if np.abs(np.array(event.pos, float) - start).max() <= STILL and self._edits.click_tool is None:
+            self._edits.finish()
+            self.menu = open_menu(self._edits, _stack(self._edits, position), self._perform)
 
     def _on_press(self, viewer: Viewer, event: Any) -> Generator[None, None, None] | None:
         if not self._means_us(viewer, event) or "Alt" in event.modifiers:
@@ -139,6 +167,6 @@ class ClickSelect:
 def depth_text(stack: list[int], selected: tuple[int, ...]) -> str:
     """The cells at a pixel: "2 cells here: 41 over 12"."""
     if not stack:
-        return "Click selects a cell; Shift adds one; 2 paints, 1 erases, 3 draws a polygon"
+        return "Click selects a cell; Shift adds one; right click: menu; 2 paints, 1 erases, 3 draws a polygon"
     names = " over ".join(f"[{i}]" if selected and i == selected[0] else str(i) for i in stack)
     return f"Cell {names}" if len(stack) == 1 else f"{len(stack)} cells here: {names}"

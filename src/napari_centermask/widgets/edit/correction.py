@@ -41,7 +41,7 @@ def edit_session_of(session: Session, source: Image) -> EditSession:
     edits = shown.edits
     if not isinstance(edits, EditSession):
         edits = shown.edits = EditSession(session, shown)
-        edits.attached = KeyBinder(edits), ClickSelect(edits), PointerNote(edits)
+        edits.attached = KeyBinder(edits), ClickSelect(edits, perform), PointerNote(edits)
     return edits
 
 

@@ -1,4 +1,4 @@
-"""The dock Correct: tools as buttons with their keys, the write mode, undo by name, and the list of keys."""
+"""The dock Correct: tools as buttons with their keys, the write mode, and undo by name."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from napari_centermask.core.errors import BadImage
 from napari_centermask.widgets.edit.allowed import CorrectState
 from napari_centermask.widgets.edit.correction import edit_session_of, perform
 from napari_centermask.widgets.edit.keys import KEYS
-from napari_centermask.widgets.edit.keys_box import KeysBox
+from napari_centermask.widgets.edit.keys_window import show_keys
+from napari_centermask.widgets.edit.tool_buttons import ToolsBox
 from napari_centermask.widgets.edit.tool_in_hand import tool_in_hand
-from napari_centermask.widgets.edit.tools_box import ActiveBox, PaintBox, ToolsBox
+from napari_centermask.widgets.edit.tools_box import ActiveBox, PaintBox
 from napari_centermask.widgets.parts.layout import WIDTH, stack
 from napari_centermask.widgets.parts.pickers import LayerCombo
 from napari_centermask.widgets.viewer.dock import Dock
@@ -44,9 +45,9 @@ class CorrectDock(Dock):
         self.edits: EditSession | None = None
         self._edit_links = Connections()
         self.image = LayerCombo(self._viewer, kinds=(Image,), meant=self.session.image_of)
-        self.active, self.painting, self.tools, self.keys = ActiveBox(self.image), PaintBox(), ToolsBox(), KeysBox()
+        self.active, self.painting, self.tools = ActiveBox(self.image), PaintBox(), ToolsBox()
         self.save = SaveButton(self.session, lambda: self.image.layer)
-        stack(self, (self.active, self.painting, self.tools, self.save, self.keys))
+        stack(self, (self.active, self.painting, self.tools, self.save))
         self._connect()
         self._bind()
 
@@ -98,6 +99,9 @@ class CorrectDock(Dock):
 
     def perform(self, name: str) -> None:
         """Run the action of a button on the chosen image."""
+        if name == "keys":  # also without an image
+            show_keys(self._viewer.window._qt_window)
+            return
         if self.edits is None and self.image.layer is not None:
             try:
                 self._follow(edit_session_of(self.session, self.image.layer))
@@ -130,7 +134,6 @@ class CorrectDock(Dock):
 
     def _on_keys_changed(self, name: str) -> None:
         self.tools.build()
-        self.keys.show_keys()
         self._refresh()
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Kind = Literal["line", "points", "box", "click", "polygon"]
 STILL = 4  # screen pixels that the mouse may move in a click
 _COLOUR = "#ffd166"
+_INSIDE, _OUTSIDE = "#4ade80", "#ff5d73"  # marks of what belongs to a cell, and of what does not
 _HINTS = {
     "line": "Drag a line. Esc cancels.",
     "points": "Click the points, then press Enter or double-click. Esc cancels.",
@@ -102,6 +103,9 @@ class Drawing:
         Name of the action that began it; empty if none did.
     points
         (y, x) in pixels of the target's plane, so far.
+    on_mark
+        Called with a point (y, x), and whether it was Shift-clicked; else it was right-clicked or Control-clicked. None if
+        the drawing takes no such clicks.
     """
 
     def __init__(
@@ -112,6 +116,8 @@ class Drawing:
         self.kind, self._on_done, self._repeat = kind, on_done, repeat
         self.action = ""
         self.points: list[np.ndarray] = []
+        self.on_mark: Callable[[np.ndarray, bool], object] | None = None
+        self._marks: list[tuple[np.ndarray, str]] = []
         self._drag: object | None = None  # identifies the drag in progress
         self._before = viewer.layers.selection.active
         self._mode = getattr(self._before, "mode", None)  # napari deactivates a brush when another layer is active
@@ -157,6 +163,13 @@ class Drawing:
         else:
             self.cancel()
         attempt(self._on_done, points)
+
+    def show_marks(self, inside: Sequence[tuple[float, float]], outside: Sequence[tuple[float, float]]) -> None:
+        """Show points that belong to a cell, and points that do not."""
+        marks = [*((np.array(p), _INSIDE) for p in inside), *((np.array(p), _OUTSIDE) for p in outside)]
+        if marks or self._marks:
+            self._marks = marks
+            self._preview()
 
     def take_back(self) -> bool:
         """Undo the drag in progress, or the last point; False if there is neither."""
@@ -206,9 +219,18 @@ class Drawing:
         return np.array(self._target.world_to_data(event.position)[-2:], float)
 
     def _on_press(self, layer: Layer, event: Any) -> Generator[None, None, None]:
-        if event.button != 1:
+        adds = event.button == 1 and "Shift" in event.modifiers
+        is_mark = self.on_mark is not None and (adds or event.button == 2 or "Control" in event.modifiers)
+        if event.button != 1 and not is_mark:
             return
         start, first = np.array(event.pos, float), self._at(event)
+        if is_mark and self.on_mark is not None:
+            yield
+            while event.type == "mouse_move":
+                yield
+            if np.abs(np.array(event.pos, float) - start).max() <= STILL:
+                attempt(self.on_mark, first, adds)
+            return
         stroke = [first]
         drag = self._drag = object()
         yield
@@ -261,6 +283,9 @@ class Drawing:
         width = 3 * pixel
         self.layer.selected_data = set()
         self.layer.data = []
+        for point, colour in self._marks:
+            disc = np.array([point, (5 * pixel, 5 * pixel)])
+            self.layer.add_ellipses(disc, edge_width=width / 2, edge_color="white", face_color=colour)
         if not points:
             return
         if self.kind == "points":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from weakref import ref
 
@@ -163,6 +164,19 @@ class CellsInView:
         """Ids of the cells shown at a point of the current plane, top-most first, including the active one."""
         ids = self.shown.layers.at(self._plane, round(float(y)), round(float(x)))
         return [i.id for i in reversed(stacked(self.result.get(self._plane, id) for id in ids))]
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Ids of the cells that are left out of the view."""
+        return tuple(self.shown.layers.hidden)
+
+    def hide(self, ids: Iterable[int]) -> None:
+        """Leave cells of the current plane out of the view; they stay as they are."""
+        self.shown.layers.hide(ids, self._plane, shown=self._plane if self.is_flat else None)
+
+    def show_hidden(self, ids: Iterable[int] | None = None) -> None:
+        """Show hidden cells again, by default all."""
+        self.shown.layers.show_hidden(ids, shown=self._plane if self.is_flat else None)
 
     def plane_of(self, id: int) -> Index | None:
         """The plane that has a cell; None if there is no such cell."""

@@ -53,8 +53,12 @@ class Action:
         What it does, in a sentence.
     needs
         Number of cells that must be selected.
-    group, label
-        Heading of its button among the tools, and the button's text; without a group, it has no button there.
+    group
+        Its theme: the heading of its button among the tools, and of its key in the list of all keys.
+    label
+        Text of its button among the tools, and beside the pointer; without one, it has no button there.
+    usual
+        Whether its button is always in sight; others are folded by theme.
     also
         Further keys, which cannot be changed.
     everywhere
@@ -75,6 +79,7 @@ class Action:
     needs: int = 0
     group: str = ""
     label: str = ""
+    usual: bool = False
     also: tuple[str, ...] = ()
     everywhere: bool = False
     in_view: bool = True

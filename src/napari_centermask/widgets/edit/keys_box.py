@@ -1,4 +1,4 @@
-"""The list of keys, in which they can be changed."""
+"""The list of actions, in which their keys can be changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QKeySequenceEdit,
     QLabel,
     QPushButton,
-    QToolButton,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -26,16 +25,10 @@ _ROWS = 12  # of the list that are seen without scrolling: a choice
 
 
 class KeysBox(QWidget):
-    """A collapsible list of all actions with their keys; a double click changes a key."""
+    """A list of all actions with their keys; a double click changes a key."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.toggle = QToolButton()
-        self.toggle.setText("Keys")
-        self.toggle.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.toggle.setArrowType(Qt.ArrowType.RightArrow)
-        self.toggle.setCheckable(True)
-        self.toggle.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.list = QTreeWidget()
         self.list.setColumnCount(2)
         self.list.setHeaderLabels(["Action", "Key"])
@@ -52,25 +45,14 @@ class KeysBox(QWidget):
         self.reset = QPushButton("Restore default keys")
         self.reset.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.reset.clicked.connect(KEYS.reset)
-        self._inside = QWidget()
-        inside = QVBoxLayout(self._inside)
-        inside.setContentsMargins(0, 0, 0, 0)
-        inside.addWidget(self.note)
-        inside.addWidget(self.list)
-        inside.addWidget(row(QLabel(), self.reset))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.toggle)
-        layout.addWidget(self._inside)
-        self._inside.hide()
+        layout.addWidget(self.note)
+        layout.addWidget(self.list)
+        layout.addWidget(row(QLabel(), self.reset))
         self._editor: QKeySequenceEdit | None = None
-        self.toggle.toggled.connect(self._on_toggled)
         self.list.itemDoubleClicked.connect(lambda item, _: self.edit(item.data(0, Qt.ItemDataRole.UserRole)))
         self.show_keys()
-
-    def _on_toggled(self, is_open: bool) -> None:
-        self._inside.setVisible(is_open)
-        self.toggle.setArrowType(Qt.ArrowType.DownArrow if is_open else Qt.ArrowType.RightArrow)
 
     def show_keys(self) -> None:
         """Fill the list."""

@@ -1,11 +1,11 @@
-"""Cells that the model segments from a box or a click."""
+"""Cells that the model segments from a box or a click, refined with points; and cells that it redraws."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,9 +16,12 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_centermask.core.columns import covered_part
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.instances import Instance
+from napari_centermask.core.tools import TOOLS
 from napari_centermask.settings import SegmentSettings
+from napari_centermask.widgets.edit.draft_points import NONE, DraftPoints, Points
 from napari_centermask.widgets.edit.drawing import draw, drawing_in
 from napari_centermask.widgets.edit.keys import KEYS
 from napari_centermask.widgets.work.engine_cache import cached_engine, is_loaded
@@ -32,13 +35,15 @@ if TYPE_CHECKING:
     from napari_centermask.pipeline.prompt import Prompter
     from napari_centermask.widgets.edit.session import EditSession
 
-Kind = Literal["box", "click", "prepare"]
+Kind = Literal["box", "click", "point", "boxes", "prepare"]
 _SAME_PLACE = 0.5  # fraction of the last cell that a new answer covers if it is a redrawing of that cell
 _AGAIN_MS = 100  # until an answer that comes in mid-stroke is looked at again: a choice
 _KEPT_PLANES = 4  # whose tiles stay in memory: a choice, some 50 MB each
+_AROUND = 0.1  # of a cell's longer side: how far a box for redrawing it reaches beyond it: a choice
+_REFINE = "Shift-click adds what is missing, right-click removes what is too much; {key} accepts it. Esc ends."
 _HINTS = {
-    "box": "Drag a box around a cell. To redraw it, drag another box around it; {key} accepts it. Esc ends.",
-    "click": "Click the middle of a cell. To redraw it, click it again; {key} accepts it. Esc ends.",
+    "box": f"Drag a box around a cell; another one redraws it. {_REFINE}",
+    "click": f"Click the middle of a cell; another click redraws it. {_REFINE}",
 }
 
 
@@ -47,14 +52,45 @@ def prompts_of(edits: EditSession) -> Prompts:
     return edits.shown.part(Prompts, lambda: Prompts(edits))
 
 
+def redraw_selected(edits: EditSession) -> None:
+    """Redraw the selected cell in a box that you draw; several are redrawn at once, each where it is, as one edit."""
+    if len(edits.selected) == 1:
+        prompts_of(edits).draw("box", replace_id=edits.selected[0])
+    else:
+        prompts_of(edits).ask(Request("boxes", (), edits.current_plane, ids=edits.selected))
+
+
 @dataclass(frozen=True)
 class Request:
-    """A prompt for the model: where, on which plane, and the cell that the answer replaces (0 for a new one)."""
+    """A prompt for the model.
+
+    Attributes
+    ----------
+    where
+        A box (y0, x0, y1, x1) or a point (y, x).
+    plane
+        The plane of the image.
+    id, ids
+        The cell that the answer replaces (0 for a new one); for "boxes", those to redraw.
+    adds
+        Whether a "point" is missing in the cell; otherwise, it is too much.
+    points
+        Those that the answer must agree with.
+    start
+        The cell that points change.
+    """
 
     kind: Kind
     where: tuple[float, ...]
     plane: Index
     id: int = 0
+    ids: tuple[int, ...] = ()
+    adds: bool = True
+    points: Points = NONE
+    start: Instance | None = None
+
+
+Answer = Instance | tuple[Instance | None, ...] | Failed | None
 
 
 class Prompts:
@@ -74,6 +110,9 @@ class Prompts:
         self._worker: Any = None
         self._last = 0
         self._prompters: dict[tuple[object, ...], Prompter] = {}
+        self.points = DraftPoints()
+        edits.selection_changed.connect(self._show_points)
+        edits.edited.connect(self._show_points)
 
     @property
     def is_busy(self) -> bool:
@@ -90,9 +129,30 @@ class Prompts:
         done = partial(self._on_drawn, kind, replace_id)
         key = KEYS.key("accept")
         drawing = draw(edits, kind, done, hint=_HINTS[kind].format(key=key or "Review"), repeat=not replace_id)
+        drawing.on_mark = self._on_marked
         if key:
             drawing.layer.bind_key(key, lambda _: self._accept_last(), overwrite=True)
+        self._show_points()
         self._prepare(edits)
+
+    def _on_marked(self, point: np.ndarray, adds: bool) -> None:
+        """Refine the selected cell with a point; without one, a point that belongs to a cell begins one."""
+        edits = self._edits()
+        where = float(point[0]), float(point[1])
+        if edits.cell is not None:
+            self.ask(Request("point", where, edits.current_plane, edits.cell.id, adds=adds))
+        elif adds:
+            self.ask(Request("click", where, edits.current_plane))
+        else:
+            show_info("Draw a box around a cell, click one or select one first; then right-click what is too much.")
+
+    def _show_points(self, *_: object) -> None:
+        """Show the points of the selected cell beside the box or click in hand."""
+        edits = self._edits()
+        drawing = None if edits is None or edits.session.viewer is None else drawing_in(edits.session.viewer)
+        if drawing is not None and drawing.on_mark is not None:
+            points = self.points.of(edits.cell)
+            drawing.show_marks(points.inside, points.outside)
 
     def _accept_last(self) -> None:
         """Accept the last draft, without putting the box or click away."""
@@ -113,7 +173,10 @@ class Prompts:
         plane = self._edits().current_plane
         if kind == "box":
             (y0, y1), (x0, x1) = sorted(map(float, points[:, 0] + 0.5)), sorted(map(float, points[:, 1] + 0.5))
-            self.ask(Request("box", (y0, x0, y1, x1), plane, replace_id))
+            cell = self._edits().cell
+            kept = self.points.kept_in(cell, (y0, x0, y1, x1))
+            id = cell.id if cell is not None and kept and not replace_id else replace_id
+            self.ask(Request("box", (y0, x0, y1, x1), plane, id, points=kept))
         else:
             self.ask(Request("click", tuple(map(float, points[0])), plane, replace_id))
 
@@ -130,7 +193,7 @@ class Prompts:
         if not self._waiting or not _is_open(edits):
             self._waiting.clear()
             return
-        request = self._waiting.popleft()
+        request = self._begun(edits, self._waiting.popleft())
         settings = edits.shown.settings or SegmentSettings()
         settings = settings.model_copy(update={"diameter": settings.diameter or edits.shown.diameter})
         _tell_of_loading(settings)
@@ -141,11 +204,23 @@ class Prompts:
         self._worker = worker
         worker.start()
 
+    def _begun(self, edits: EditSession, request: Request) -> Request:
+        """The request with the present shapes of the cells that it changes."""
+        if request.kind == "point":
+            cell = edits.result.get(request.plane, request.id)
+            where = request.where[0], request.where[1]
+            return replace(request, start=cell, points=self.points.of(cell).and_point(where, adds=request.adds))
+        if request.kind == "boxes":
+            cells = (edits.result.get(request.plane, id) for id in request.ids)
+            boxes = [value for cell in cells for value in _around(cell)]
+            return replace(request, where=tuple(boxes))
+        return request
+
     def _on_finished(self) -> None:
         self._worker = None
         self._next()
 
-    def _on_answer(self, request: Request, answer: Instance | Failed | None) -> None:
+    def _on_answer(self, request: Request, answer: Answer) -> None:
         edits = self._edits()
         if not _is_open(edits):
             return
@@ -155,6 +230,8 @@ class Prompts:
         if isinstance(answer, Failed):
             self._waiting.clear()
             show_info(answer.message)
+        elif isinstance(answer, tuple):
+            self._take_several(edits, request, answer)
         elif request.kind != "prepare":
             if answer is None:
                 show_info("The model found no cell there. Draw a box around it, or paint it.")
@@ -176,6 +253,8 @@ class Prompts:
             id = 0 if edit is None else next((c.id for c in edit.changes if c.before is None), 0)
         self._last = id
         cell = edits.result.get(request.plane, id)
+        self.points.note(cell, request.points)
+        self._show_points()
         if is_painting:  # or the next stroke would change this cell
             edits.select(before, keep_tool=True)
         elif cell is not None and request.plane == edits.current_plane:
@@ -183,6 +262,19 @@ class Prompts:
         if drawing is not None and drawing is drawing_in(edits.session.viewer):
             edits.session.viewer.layers.selection.active = drawing.layer
         return cell
+
+    def _take_several(self, edits: EditSession, request: Request, answers: tuple[Instance | None, ...]) -> None:
+        """Give cells the shapes that the model found where they are, as one edit; pixels of others stay theirs, too."""
+        tool, changes = TOOLS["redraw"], []
+        for id, answer in zip(request.ids, answers, strict=True):
+            if answer is not None:
+                shape = {"mask": answer.mask, "origin": answer.box[:2]}
+                changes += tool.changes(edits.result, request.plane, (id,), **shape, **_draft(answer))
+        edits.do(tool.edit_name([change.id for change in changes]), changes)
+        missing = sum(answer is None for answer in answers)
+        if missing:
+            stay = "stays as it was" if missing == 1 else "stay as they were"
+            show_info(f"The model found nothing in {counted(missing, 'cell')}, which {stay}.")
 
     @staticmethod
     def _fields(edits: EditSession, answer: Instance) -> dict[str, Any]:
@@ -224,7 +316,7 @@ def _is_open(edits: EditSession | None) -> bool:
 
 def _answer(
     prompters: dict[tuple[object, ...], Prompter], request: Request, image: Any, settings: SegmentSettings
-) -> Instance | Failed | None:
+) -> Answer:
     """Run the model in a worker thread, one prompt at a time."""
     from napari_centermask.pipeline.prompt import Prompter
 
@@ -236,9 +328,29 @@ def _answer(
                 while len(prompters) >= _KEPT_PLANES:
                     del prompters[next(iter(prompters))]
                 prompters[key] = Prompter(engine, image, settings)
-            ask: Callable[..., Instance | None] = getattr(prompters[key], request.kind)
-            return ask(*request.where)
+            return _ask(prompters[key], request)
     except UserError as error:
         return Failed.of(error)
     except (RuntimeError, MemoryError) as error:
         return Failed(f"The model could not run: {error}. Choose another engine under 'Advanced'.")
+
+
+def _ask(prompter: Prompter, request: Request) -> Instance | tuple[Instance | None, ...] | None:
+    points = request.points
+    if request.kind == "point":
+        return None if request.start is None else prompter.refine(request.start, points.inside, points.outside)
+    if request.kind == "boxes":
+        where = request.where
+        return tuple(prompter.box(*where[k : k + 4]) for k in range(0, len(where), 4))
+    ask: Callable[..., Instance | None] = getattr(prompter, request.kind)
+    cell = ask(*request.where)
+    return prompter.refine(cell, points.inside, points.outside) if cell is not None and points else cell
+
+
+def _around(cell: Instance | None) -> tuple[float, ...]:
+    """A box a little larger than a cell; an empty one for a cell that is gone."""
+    if cell is None:
+        return (0.0, 0.0, 0.0, 0.0)
+    y0, x0, y1, x1 = cell.box
+    margin = max(1.0, _AROUND * max(y1 - y0, x1 - x0))
+    return y0 - margin, x0 - margin, y1 + margin, x1 + margin

@@ -70,7 +70,6 @@ class ReviewDock(Dock):
         self.tabs = QTabWidget()
         for box, title in ((self.cells, "Cells"), (self.regions, "Regions"), (self.quality, "Check")):
             self.tabs.addTab(box, title)
-        self.tabs.setMinimumWidth(WIDTH)  # from the number to the status of a cell
         layout = scroll_column(self)
         layout.setSpacing(8)
         layout.addWidget(row(label("Layer"), self.image, HelpButton("review"), stretch=1))
@@ -79,8 +78,8 @@ class ReviewDock(Dock):
         layout.addWidget(self.tabs, 1)
 
     def sizeHint(self) -> QSize:
-        """Wide enough for the columns that matter."""
-        return QSize(WIDTH + 60, 640)
+        """Room for a table."""
+        return QSize(WIDTH, 640)
 
     def _connect(self) -> None:
         self.links.add(self.image.picked, self._bind)

@@ -59,6 +59,9 @@ class EditSession(CellsInView):
         The tool that clicks on cells go to instead of selecting them; None if there is none.
     keeps_tool
         Whether the tool stays in hand when you go on to another cell.
+    makes_new
+        Whether each polygon becomes a new cell, instead of being added to the active one; until another tool is taken, or a
+        cell is selected.
     amount
         Pixels by which cells grow, shrink and are smoothed.
     debris_area
@@ -75,9 +78,11 @@ class EditSession(CellsInView):
         super().__init__(session, shown)
         self.attached: tuple[object, ...] = ()
         self.click_tool: ClickTool | None = None
+        self.makes_new = False
         self.amount, self.debris_area, self.keeps_tool = 1.0, 20, False
         self._more_layers: list[Layer] = []
         self.active.layer.events.mode.connect(self._on_mode)
+        self.active.outline_begun.connect(self._on_outline_begun)
 
     @property
     def layer(self) -> Layer:
@@ -123,7 +128,12 @@ class EditSession(CellsInView):
     def _on_mode(self, event: object) -> None:
         if str(self.active.layer.mode) != "pan_zoom":
             self.click_tool = None
+        self.makes_new = False
         self.tool_changed.emit()
+
+    def _on_outline_begun(self) -> None:
+        if self.makes_new and self._selected:
+            self._set_selected(())  # the polygon stays in hand
 
     def take_clicks(self, tool: ClickTool) -> None:
         """Take a tool in hand that clicks on cells go to, until `drop_tool`.
@@ -196,6 +206,8 @@ class EditSession(CellsInView):
         ids = tuple(i for i in ids if self.result.get(self._plane, i) is not None)
         if ids:
             self.activate()
+            self.show_hidden(ids)  # chosen in a table
+            self.makes_new = False
         self._set_selected(ids)
         if ids:
             self.session.viewer.layers.selection.active = self.active.layer
@@ -224,6 +236,8 @@ class EditSession(CellsInView):
         return self._look_at(self.history.redo())
 
     def _look_at(self, edit: Edit | None) -> Edit | None:
+        if edit is not None:
+            self.show_hidden(c.id for c in edit.changes)
         planes = [] if edit is None else [*(c.plane for c in edit.changes), *(r.plane for r in edit.regions)]
         if planes and self._plane not in planes:
             self.go_to(planes[0])

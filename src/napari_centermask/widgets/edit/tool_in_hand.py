@@ -50,7 +50,7 @@ def in_hand(mode: str, *, drawing: str = "", kind: str = "") -> InHand:
     """
     if kind:
         action = KEYS.actions.get(drawing)
-        return InHand(drawing, kind.capitalize() if action is None else f"{action.group}: {action.label}")
+        return InHand(drawing, kind.capitalize() if action is None else action.label)
     return InHand(*_MODES.get(mode, ()))
 
 

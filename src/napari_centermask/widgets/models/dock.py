@@ -63,7 +63,7 @@ class ModelsDock(Dock):
 
     def sizeHint(self) -> QSize:
         """Room for a card."""
-        return QSize(WIDTH + 20, 760)
+        return QSize(WIDTH, 760)
 
     def _connect(self) -> None:
         box = self.list

@@ -168,7 +168,7 @@ class CompareBox(QWidget):
         self.other, self.data = QComboBox(), QComboBox()
         for combo in (self.other, self.data):
             combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            combo.setMinimumContentsLength(10)
+            combo.setMinimumContentsLength(6)
         self.folder = QPushButton("Folder…")
         self.folder.setToolTip("Choose a folder with images/ and annotations.json in COCO format.")
         self.start = QPushButton("Compare")

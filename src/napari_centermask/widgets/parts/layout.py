@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_centermask.widgets.parts.help import HelpButton
 
-WIDTH = 340  # pixels of a dock: a choice, a quarter of a screen of 1280 with the canvas beside it
+WIDTH = 330  # pixels of a dock: a choice, a quarter of a screen of 1366 with the canvas beside it
 
 
 def titled_form(parent: QWidget, heading: str, *, help: str | None = None) -> QFormLayout:
@@ -77,14 +77,13 @@ def stack(dock: QWidget, boxes: tuple[QWidget, ...]) -> None:
 
 
 class _Column(QScrollArea):
-    """A vertical scroll area, which is always wide enough for its content."""
+    """A scroll area, wide enough for its content up to `WIDTH`: with larger fonts, it also scrolls sideways."""
 
     def __init__(self, inside: QWidget) -> None:
         super().__init__()
         self.setWidget(inside)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         inside.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -92,7 +91,7 @@ class _Column(QScrollArea):
             # Nothing here may depend on the width that follows from it, or each resize would cause the next one.
             margins, bar = self.contentsMargins(), self.verticalScrollBar()
             beside = margins.left() + margins.right() + bar.sizeHint().width()
-            self.setMinimumWidth(self.widget().minimumSizeHint().width() + beside)
+            self.setMinimumWidth(min(self.widget().minimumSizeHint().width() + beside, WIDTH))
         return super().eventFilter(watched, event)
 
 

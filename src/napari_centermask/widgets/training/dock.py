@@ -79,7 +79,7 @@ class TrainDock(Dock):
 
     def sizeHint(self) -> QSize:
         """Room for the curves."""
-        return QSize(WIDTH + 20, 760)
+        return QSize(WIDTH, 760)
 
     def _connect(self) -> None:
         self.links.add(self.runs.runs.activated, lambda at: self.training.open(Path(self.runs.runs.itemData(at))))

@@ -35,7 +35,7 @@ class StartBox(QWidget):
         super().__init__()
         self.data = QComboBox()
         self.data.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.data.setMinimumContentsLength(10)
+        self.data.setMinimumContentsLength(6)
         self.folder = QPushButton("Folder…")
         self.folder.setToolTip("Choose a folder with images/ and annotations.json in COCO format.")
         self.models = ModelCombo(trainable=True)

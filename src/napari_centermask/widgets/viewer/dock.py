@@ -12,6 +12,7 @@ from napari_centermask.widgets.parts.first_hint import FirstHint
 from napari_centermask.widgets.parts.layout import put_first
 from napari_centermask.widgets.parts.put_away import PUT_AWAY
 from napari_centermask.widgets.parts.theme import ThemedStyle
+from napari_centermask.widgets.viewer.dock_tabs import tabs_of
 from napari_centermask.widgets.viewer.state import state_of, unwrapped
 from napari_centermask.widgets.work.connections import Connections
 from napari_centermask.widgets.work.gate import attempt
@@ -139,7 +140,11 @@ class _FirstShow(QObject):
             frame.setWindowTitle(self._title)
             frame.destroyed.connect(self._on_frame_gone)
             frame.visibilityChanged.connect(self._on_visibility)
+            tabs = tabs_of(window)
+            frame.visibilityChanged.connect(tabs.refresh_soon)
+            frame.destroyed.connect(tabs.refresh_soon)
             _join(window, frame)
+            tabs.refresh_soon()
         return False
 
     def _on_visibility(self, is_visible: bool) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer
 
     from napari_centermask.core.history import Change, Edit
-    from napari_centermask.core.instances import Box, Instances
+    from napari_centermask.core.instances import Box, Instance, Instances
     from napari_centermask.core.result import Index, Result
     from napari_centermask.widgets.viewer.planes import ImagePlanes
 
@@ -103,6 +103,7 @@ class ResultLayers:
         self._drawn: dict[Index, Instances] = {}  # what each of the views shows
         self.behind: set[Index] = set()
         self._lifted: tuple[Index, int | None] = ((), None)
+        self._hidden: dict[int, Index] = {}
         self._hatch, self._mode, self._own_outlines = True, "cell", False
         self._wide = False
         self._rows: CellRows | None = None
@@ -147,7 +148,7 @@ class ResultLayers:
         if views is None:
             active = self._lifted[1] if self._lifted[0] == index else None
             rim = rim_of(self._rims)
-            views = Views(plane, active=active, hatch=self._hatch, shows=self.result.shows, rim=rim, later=True)
+            views = Views(plane, active=active, hatch=self._hatch, shows=self._shows, rim=rim, later=True)
         views.show(plane)
         self._views[index], self._drawn[index] = views, plane
         while len(self._views) > _KEPT_VIEWS:
@@ -205,6 +206,32 @@ class ResultLayers:
         boxes = views.update(ids=ids)
         self._write(index, views, boxes)
         return boxes
+
+    def _shows(self, cell: Instance) -> bool:
+        return cell.id not in self._hidden and self.result.shows(cell)
+
+    @property
+    def hidden(self) -> dict[int, Index]:
+        """Cells that are left out of the view, by id, with their planes; they stay in the result."""
+        return dict(self._hidden)
+
+    def hide(self, ids: Iterable[int], index: Index, *, shown: Index | None) -> None:
+        """Leave cells of a plane out of the view, until `show_hidden`."""
+        ids = list(ids)
+        self._hidden |= dict.fromkeys(ids, index)
+        self._show_again(index, ids, shown)
+
+    def show_hidden(self, ids: Iterable[int] | None = None, *, shown: Index | None) -> None:
+        """Show hidden cells again, by default all of them."""
+        back = [id for id in (list(self._hidden) if ids is None else ids) if id in self._hidden]
+        planes = {id: self._hidden.pop(id) for id in back}
+        for index in set(planes.values()):
+            self._show_again(index, [id for id in back if planes[id] == index], shown)
+
+    def _show_again(self, index: Index, ids: list[int], shown: Index | None) -> None:
+        if index in self._views:  # others are composed when they are shown
+            boxes = self._update(index, ids)
+            self._draw(index, boxes if index == shown else None)
 
     def lift(self, index: Index, id: int | None, *, shown: Index | None) -> None:
         """Leave one cell of a plane out of `cells`, and draw its outline above the others; None ends that.
