@@ -27,7 +27,7 @@ def test_buttons_do_what_they_say_and_undo_names_it(dock):
     assert dock.painting.undo.text().startswith("Undo deletion")
     dock.painting.undo.click()
     assert edits.result.get((0,), 3).category == 2
-    assert dock.painting.redo.text().startswith("Redo deletion")
+    assert dock.painting.redo.toolTip().startswith("Redo deletion")
     edits.select((1, 2))
     dock.tools.buttons["merge"].click()
     assert len(edits.result) == 3

@@ -4,6 +4,7 @@ import pytest
 from corrected_cells import correct
 
 from napari_centermask.core.errors import UserError
+from napari_centermask.widgets.edit.actions import begin_new
 from napari_centermask.widgets.edit.actions import copy_next, next_category, next_mode, set_category
 
 
@@ -26,3 +27,24 @@ def test_categories_and_modes_go_round_and_what_is_not_there_is_refused(bare_vie
     assert len(set(modes)) == 3
     with pytest.raises(UserError, match="single plane"):
         copy_next(edits)
+
+
+def test_the_polygon_stays_in_hand_for_one_new_cell_after_another(begin):
+    edits = begin()
+    begin_new(edits, mode="polygon")
+
+    def outline(y, x):
+        polygon = edits.active.layer._overlays["polygon"]
+        for corner in ((y, x), (y, x + 10), (y + 10, x + 10), (y, x)):
+            polygon.points = [*polygon.points[:-1], list(corner), list(corner)]
+        edits.finish()
+        return edits.cell
+
+    first, second = outline(10, 10), outline(60, 60)
+    assert first.id != second.id
+    assert len(edits.result) == 2
+    assert edits.active.layer.mode == "polygon"
+    edits.undo()
+    assert [cell.id for cell in edits.result] == [first.id]
+    edits.select((first.id,), keep_tool=True)
+    assert outline(15, 15).id == first.id  # a selected cell is added to

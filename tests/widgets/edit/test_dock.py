@@ -10,7 +10,7 @@ from napari_centermask.widgets.edit.keys import KEYS
 
 pytestmark = pytest.mark.gui
 SHAPE = (96, 128)
-LOOKING = {"previous", "next", "candidates", "next_candidate", "isolate"}
+LOOKING = {"previous", "next", "candidates", "next_candidate", "isolate", "hide", "show_hidden", "keys"}
 
 
 def test_an_image_without_cells_gets_its_first_one_by_a_button(dock):

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from corrected_cells import drawn, is_disc
 
+from napari_centermask.widgets.edit.correction import perform
 from napari_centermask.widgets.edit.drawing import drawing_in
+from napari_centermask.widgets.edit.keys import KEYS
 from napari_centermask.widgets.edit.prompt import Request, prompts_of
 
 pytestmark = pytest.mark.gui
@@ -82,6 +84,65 @@ def test_a_selected_cell_is_redrawn_by_a_box(begin, ask, bare_viewer, qtbot):
     (cell,) = ask(edits)
     assert cell.id == id
     assert is_disc(cell, 30, 30)
+
+
+def test_points_refine_a_draft_step_by_step_and_undo_takes_the_last_back(begin, ask, bare_viewer):
+    edits = begin()
+    prompts_of(edits).draw("box")
+    drawing = drawing_in(bare_viewer)
+    (first,) = ask(edits, Request("box", (20, 20, 41, 34), ()))
+    drawing.on_mark(np.array([30.0, 38.0]), True)
+    (more,) = ask(edits)
+    assert (more.id, more.status) == (first.id, "predicted")
+    assert is_disc(more, 30, 30)
+    drawing.on_mark(np.array([23.0, 30.0]), False)
+    (less,) = ask(edits)
+    assert less.area < more.area
+    points = prompts_of(edits).points
+    assert (points.of(less).inside, points.of(less).outside) == (((30.0, 38.0),), ((23.0, 30.0),))
+    assert len(drawing.layer.data) == 2  # both are marked on the canvas
+    edits.undo()
+    assert points.of(edits.cell).outside == ()
+    assert len(drawing.layer.data) == 1
+    edits.undo()
+    assert edits.cell.equals(first)
+
+
+def test_a_box_around_a_refined_draft_keeps_its_points(begin, ask, bare_viewer):
+    edits = begin()
+    prompts_of(edits).draw("box")
+    drawing = drawing_in(bare_viewer)
+    ask(edits, Request("box", (20, 20, 41, 41), ()))
+    drawing.on_mark(np.array([23.0, 30.0]), False)
+    (less,) = ask(edits)
+    drawn(edits, bare_viewer, (19.5, 19.5), (40.5, 40.5))
+    (again,) = ask(edits)
+    assert again.id == less.id
+    assert not again.mask[23 - again.y0, 30 - again.x0]
+
+
+def test_a_point_beside_all_cells_begins_one_and_one_that_removes_says_what_to_do(begin, ask, bare_viewer, notices):
+    edits = begin()
+    prompts_of(edits).draw("click")
+    drawing_in(bare_viewer).on_mark(np.array([30.0, 30.0]), False)
+    assert "first" in notices()[-1]
+    drawing_in(bare_viewer).on_mark(np.array([30.0, 30.0]), True)
+    assert is_disc(ask(edits)[0], 30, 30)
+
+
+def test_several_cells_are_redrawn_where_they_are_as_one_edit(begin, ask, notices):
+    edits = begin()
+    made = [edits.add(np.ones((19, 19), bool), at) for at in ((21, 21), (21, 81), (100, 100))]
+    edits.select(cell.id for cell in made)
+    perform(edits, KEYS.actions["prompt_redraw"])
+    first, second, missed = ask(edits)
+    assert is_disc(first, 30, 30)
+    assert is_disc(second, 30, 90)
+    assert missed.equals(made[2])
+    assert edits.history.undo_name == "redrawing of 2 cells"
+    assert "nothing in 1 cell" in notices()[-1]
+    edits.undo()
+    assert [edits.result.get((), cell.id).equals(cell) for cell in made] == [True] * 3
 
 
 def test_a_draft_stays_predicted_until_it_is_accepted_or_changed(begin, ask):

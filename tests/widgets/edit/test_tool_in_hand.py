@@ -22,8 +22,8 @@ from napari_centermask.widgets.edit.tool_in_hand import InHand, in_hand, tool_in
         ("pan_zoom", "", "", InHand()),
         ("paint", "", "", InHand("new_brush", "Brush")),
         ("erase", "", "", InHand("", "Eraser")),
-        ("", "prompt_box", "box", InHand("prompt_box", "Model: Box")),
-        ("", "split_line", "line", InHand("split_line", "Split: Line")),
+        ("", "prompt_box", "box", InHand("prompt_box", "Model box")),
+        ("", "split_line", "line", InHand("split_line", "Split line")),
         ("", "", "box", InHand("", "Box")),
     ],
 )
@@ -72,7 +72,7 @@ def test_going_on_to_another_cell_ends_a_drawing(begin):
     first, second = two_cells(edits)
     edits.select((first,))
     perform(edits, KEYS.actions["split_line"])
-    assert tool_in_hand(edits) == InHand("split_line", "Split: Line")
+    assert tool_in_hand(edits) == InHand("split_line", "Split line")
     edits.select((second,))
     assert drawing_in(edits.session.viewer) is None
     assert tool_in_hand(edits) == InHand()

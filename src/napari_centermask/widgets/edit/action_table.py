@@ -82,13 +82,12 @@ def _way_through() -> None:
 
 def _new_cells() -> None:
     paint, polygon = partial(begin_new, mode="paint"), partial(begin_new, mode="polygon")
-    usual = {"usual": True}
     tip = "Paint a new cell. Press the key again to start another one."
-    _button(NEW, "Brush", "new_brush", "N", "New cell with the brush", tip, paint, **usual)
+    _button(NEW, "Brush", "new_brush", "N", "New cell with the brush", tip, paint)
     tip = (
         "Click the corners; double-click to close the outline. The polygon stays in hand for the next cell, until Esc."
     )
-    _button(NEW, "Polygon", "new_polygon", "Shift-N", "New cells with the polygon", tip, polygon, **usual)
+    _button(NEW, "Polygon", "new_polygon", "Shift-N", "New cells with the polygon", tip, polygon)
     tip = "Drag a box around a cell; the model segments it. " + _REFINE
     _button(
         NEW,
@@ -98,13 +97,12 @@ def _new_cells() -> None:
         "New cell by the model, in a box",
         tip,
         partial(_prompt, kind="box"),
-        **usual,
     )
     tip = "Click a cell; the model segments it. " + _REFINE
     title = "New cell by the model, at a click"
-    _button(NEW, "Model click", "prompt_click", "8", title, tip, partial(_prompt, kind="click"), **usual)
+    _button(NEW, "Model click", "prompt_click", "8", title, tip, partial(_prompt, kind="click"))
     tip = "Drag a box; the model segments the selected cell again inside it. Several cells are redrawn where they are."
-    _button(NEW, "Redraw", "prompt_redraw", "Shift-R", "Redraw with the model", tip, redraw_selected, needs=1, **usual)
+    _button(NEW, "Redraw", "prompt_redraw", "Shift-R", "Redraw with the model", tip, redraw_selected, needs=1)
 
 
 def _prompt(edits: EditSession, *, kind: Literal["box", "click"]) -> None:
@@ -126,21 +124,21 @@ def _all_candidates() -> None:
 
 
 def _division() -> None:
-    _tool(SPLIT, "Delete", "delete", "D", "Delete the selected cells.", also=("Delete",), usual=True)
+    _tool(SPLIT, "Delete", "delete", "D", "Delete the selected cells.", also=("Delete",))
     tip = "Merge the selected cells into one; Shift-click selects more."
-    _tool(SPLIT, "Merge", "merge", "J", tip, usual=True)
+    _tool(SPLIT, "Merge", "merge", "J", tip)
     line, points = TOOLS["split_line"], TOOLS["split_seeds"]
     tip = "Drag a line across a cell."
-    _button(SPLIT, "Split line", line.name, "K", line.title, tip, partial(draw_split, kind="line"), usual=True)
+    _button(SPLIT, "Split line", line.name, "K", line.title, tip, partial(draw_split, kind="line"))
     tip = "Click a point in each part, then press Enter."
-    _button(SPLIT, "Split points", points.name, "S", points.title, tip, partial(draw_split, kind="points"), usual=True)
+    _button(SPLIT, "Split points", points.name, "S", points.title, tip, partial(draw_split, kind="points"))
     tip, nothing = "Split where the cell is narrow.", "The cell has no narrow place."
-    _tool(SPLIT, "Split necks", "split_auto", "Shift-S", tip, nothing=nothing, usual=True)
+    _tool(SPLIT, "Split necks", "split_auto", "Shift-S", tip, nothing=nothing)
 
 
 def _shape() -> None:
     tip, nothing = "Fill the holes of the cell.", "The cell has no holes."
-    _tool(SHAPE, "Fill holes", "fill_holes", "H", tip, nothing=nothing, usual=True)
+    _tool(SHAPE, "Fill holes", "fill_holes", "H", tip, nothing=nothing)
     _tool(SHAPE, "Debris", "remove_debris", "Shift-H", "Remove small separate parts.", remove_debris)
     smooth = partial(change_shape, name="smooth", nothing="The outline is already smooth.")
     _tool(SHAPE, "Smooth", "smooth", "O", "Smooth the outline over n pixels.", smooth)
@@ -190,7 +188,7 @@ def _others() -> None:
     tip = "Cancel the drawing, else put the tool away, else deselect."
     _action(UNDO, "escape", "Escape", "Step back", tip, escape, changes=False, **own)
     tip = "Show all keys in a window, or close it."
-    _action(UNDO, "keys", "F1", "All keys", tip, toggle_keys, everywhere=True, changes=False, **own)
+    _button(UNDO, "All keys", "keys", "F1", "All keys", tip, toggle_keys, everywhere=True, changes=False, **own)
 
 
 for _fill in (_way_through, _new_cells, _division, _shape, _overlap, _all_candidates, _views, _others):

@@ -57,8 +57,6 @@ class Action:
         Its theme: the heading of its button among the tools, and of its key in the list of all keys.
     label
         Text of its button among the tools, and beside the pointer; without one, it has no button there.
-    usual
-        Whether its button is always in sight; others are folded by theme.
     also
         Further keys, which cannot be changed.
     everywhere
@@ -79,7 +77,6 @@ class Action:
     needs: int = 0
     group: str = ""
     label: str = ""
-    usual: bool = False
     also: tuple[str, ...] = ()
     everywhere: bool = False
     in_view: bool = True

@@ -53,10 +53,10 @@ def toggle_keys(edits: EditSession) -> None:
 
 def show_keys(parent: QMainWindow) -> None:
     """Show the window of all keys over a window, or close it."""
-    open_one = parent.findChild(KeysWindow)
-    if open_one is not None and open_one.isVisible():
-        open_one.close()
-    else:
+    seen = [window for window in parent.findChildren(KeysWindow) if window.isVisible()]  # closed ones may still be there
+    for window in seen:
+        window.close()
+    if not seen:
         KeysWindow(parent).show()
 
 
@@ -91,8 +91,9 @@ class KeysWindow(QDialog):
         self._links = Connections(self)
         self._links.add(KEYS.changed, self._show)
         self._show()
-        wanted, screen = inside.sizeHint(), parent.screen().availableSize()
-        self.resize(min(wanted.width() + 40, screen.width() - 80), min(wanted.height() + 20, screen.height() - 80))
+        layout.activate()
+        wanted, most = layout.minimumSize(), parent.size()
+        self.resize(min(wanted.width() + 40, most.width() - 40), min(wanted.height() + 20, most.height() - 60))
 
     @property
     def text(self) -> str:

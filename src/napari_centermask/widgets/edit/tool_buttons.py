@@ -15,6 +15,13 @@ from napari_centermask.widgets.parts.layout import label, row, titled_form
 from napari_centermask.widgets.parts.pickers import hint
 
 _COLUMNS = 3  # of buttons, as many as a dock has room for
+USUAL = (
+    *("new_brush", "new_polygon", "delete"),
+    *("prompt_box", "prompt_click", "prompt_redraw"),
+    *("split_line", "split_seeds", "split_auto"),
+    *("merge", "fill_holes", "keys"),
+)
+"""What is used most, row by row; the others are folded."""
 _AMOUNT_THEME = "Shape"  # whose tools take a number of pixels
 
 
@@ -77,7 +84,7 @@ class ToolsBox(QWidget):
         self._usual = _Grid()
         form.addRow(self._usual)
         self._grids: dict[str, _Grid] = {}
-        self.folds = {theme: Fold(theme) for theme in dict.fromkeys(a.group for a in _with_button() if not a.usual)}
+        self.folds = {theme: Fold(theme) for theme in dict.fromkeys(action.group for action in _folded())}
         for theme, fold in self.folds.items():
             self._grids[theme] = _Grid()
             fold.addWidget(self._grids[theme])
@@ -89,10 +96,9 @@ class ToolsBox(QWidget):
     def build(self) -> None:
         """Make the buttons of all actions again."""
         self.buttons = {}
-        keys = self._button(KEYS.actions["keys"], "All keys")
-        self._usual.fill([*(self._button(a, a.label) for a in _with_button() if a.usual), keys])
+        self._usual.fill(self._button(a, a.label) for a in map(KEYS.actions.__getitem__, USUAL))
         for theme, grid in self._grids.items():
-            grid.fill(self._button(a, a.label) for a in _with_button() if a.group == theme and not a.usual)
+            grid.fill(self._button(a, a.label) for a in _folded() if a.group == theme)
 
     def _button(self, action: Action, text: str) -> QPushButton:
         button = self.buttons[action.name] = key_button(action, text)
@@ -106,8 +112,8 @@ class ToolsBox(QWidget):
             _press(button, name == state.in_hand)
 
 
-def _with_button() -> list[Action]:
-    return [action for action in KEYS.actions.values() if action.label]
+def _folded() -> list[Action]:
+    return [action for action in KEYS.actions.values() if action.label and action.name not in USUAL]
 
 
 class _Grid(QWidget):

@@ -64,6 +64,7 @@ class ActiveBox(QWidget):
         self.buttons["accept"].setObjectName("primary")
         for name in ("previous", "next"):
             self.buttons[name].setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+            self.buttons[name].setMinimumWidth(36)
         form.addRow(row(*self.buttons.values(), stretch=1))
 
     def show_cell(self, edits: EditSession | None, state: CorrectState) -> None:
@@ -136,7 +137,9 @@ class PaintBox(QWidget):
         self.keeps.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         form.addRow(_equal(buttons))
         form.addRow(self.keeps)
-        form.addRow(_equal([self.undo, self.redo]))
+        self.redo.setText("Redo")
+        self.redo.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        form.addRow(row(self.undo, self.redo))
 
     def show_state(self, edits: EditSession | None, state: CorrectState) -> None:
         """Show the write mode and what can be undone."""
@@ -152,7 +155,8 @@ class PaintBox(QWidget):
             (self.redo, KEYS.actions["redo"], state.redo_name),
         ):
             text = f"{action.title} {name}" if name else action.title
-            button.setText(_elided(button, text))
+            if button is self.undo:
+                button.setText(_elided(button, text))
             reason = why_not(action, state)
             hint(button, reason or f"{text}. Key: {pretty_key(KEYS.key(action.name))}.", enabled=not reason)
 
@@ -168,5 +172,5 @@ def _equal(buttons: list[QPushButton]) -> QWidget:
 
 
 def _elided(button: QPushButton, text: str) -> str:
-    room = max(button.width() - 16, 110)
+    room = max(button.width() - 16, 180)
     return button.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room)
