@@ -114,11 +114,11 @@ def _all_candidates() -> None:
     title = "Show low-confidence candidates"
     _candidates("Show", "candidates", "0", title, tip, "toggle", changes=False)
     tip = "Centre the next candidate."
-    _candidates("Next", "next_candidate", "Shift-Y", "Next candidate", tip, "next", changes=False)
+    _candidates("Next", "next_candidate", "'", "Next candidate", tip, "next", changes=False)
     tip = "Keep the candidate as a cell and go to the next one."
     _candidates("Accept", "accept_candidate", "Y", "Accept candidate", tip, "accept")
     tip = "Mark the candidate as no cell and go to the next one."
-    _candidates("Reject", "reject_candidate", "'", "Reject candidate", tip, "reject")
+    _candidates("Reject", "reject_candidate", "Shift-Y", "Reject candidate", tip, "reject")
     tip = "Keep all candidates in this plane as cells."
     _candidates("Accept all", "accept_candidates", "", "Accept all candidates", tip, "accept_all")
 

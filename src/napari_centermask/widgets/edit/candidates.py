@@ -12,6 +12,7 @@ from psygnal import Signal
 from napari_centermask.core.compose import inner_edge
 from napari_centermask.core.missed import missed
 from napari_centermask.core.tools.pairs import union
+from napari_centermask.widgets.edit.key_names import pretty_key
 from napari_centermask.widgets.edit.keys import KEYS
 from napari_centermask.widgets.viewer.layers import flat_place, redraw
 from napari_centermask.widgets.work.connections import Connections
@@ -97,7 +98,8 @@ class Candidates:
         self._links.add(edits.deactivated, self.hide)
         self._find()
         n = len(self._cells)
-        keys = f"{KEYS.key('accept_candidate')} accepts, {KEYS.key('reject_candidate')} rejects"
+        accept, reject = (pretty_key(KEYS.key(name)) for name in ("accept_candidate", "reject_candidate"))
+        keys = f"{accept} accepts, {reject} rejects"
         show_info(f"{n:,} low-confidence {'candidate' if n == 1 else 'candidates'}: {keys}." if n else _NONE)
 
     def hide(self) -> None:

@@ -37,7 +37,7 @@ class CorrectDock(Dock):
     title = "Correct"
     hint = (
         "Click a cell to lift it out of its neighbours, then paint with napari's own tools: 2 brush, 1 "
-        "eraser, 3 polygon. Only this cell changes, and every step can be undone."
+        "eraser, 3 polygon. Right click: menu of a cell. F1: all keys. Every step can be undone."
     )
 
     def _set_up(self) -> None:
