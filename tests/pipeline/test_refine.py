@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from asking import OPTIONS, iou
 
 from napari_centermask.core.instances import Instance
 from napari_centermask.pipeline.prompt import Prompter
 from napari_centermask.pipeline.refine import Refiner
-from asking import OPTIONS, iou
 
 
 def disc(*circles, **fields):

@@ -4,8 +4,7 @@ import pytest
 from corrected_cells import correct
 
 from napari_centermask.core.errors import UserError
-from napari_centermask.widgets.edit.actions import begin_new
-from napari_centermask.widgets.edit.actions import copy_next, next_category, next_mode, set_category
+from napari_centermask.widgets.edit.actions import begin_new, copy_next, next_category, next_mode, set_category
 
 
 def test_categories_and_modes_go_round_and_what_is_not_there_is_refused(bare_viewer):

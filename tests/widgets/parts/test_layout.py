@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint
-from qtpy.QtWidgets import QAbstractScrollArea, QCheckBox, QLabel, QPushButton, QScrollArea, QTabBar, QToolButton, QWidget
+from qtpy.QtWidgets import (
+    QAbstractScrollArea,
+    QCheckBox,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QTabBar,
+    QToolButton,
+    QWidget,
+)
 
 from napari_centermask.widgets.parts.fold import Fold
 from napari_centermask.widgets.parts.icons import TITLES

@@ -53,7 +53,9 @@ def toggle_keys(edits: EditSession) -> None:
 
 def show_keys(parent: QMainWindow) -> None:
     """Show the window of all keys over a window, or close it."""
-    seen = [window for window in parent.findChildren(KeysWindow) if window.isVisible()]  # closed ones may still be there
+    seen = [
+        window for window in parent.findChildren(KeysWindow) if window.isVisible()
+    ]  # closed ones may still be there
     for window in seen:
         window.close()
     if not seen:

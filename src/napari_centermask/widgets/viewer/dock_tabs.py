@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, QSize, QTimer
 from qtpy.QtGui import QIcon, QPalette
 from qtpy.QtWidgets import QMainWindow, QTabBar
 
@@ -44,7 +44,8 @@ class DockTabs(QObject):
 
     def refresh(self) -> None:
         """Fit all tab bars of our docks."""
-        for bar in self.parent().findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
+        window = self.parent()
+        for bar in (bar for bar in window.findChildren(QTabBar) if bar.parent() is window):
             titles = [bar.tabText(n) for n in range(bar.count())]
             bar.removeEventFilter(self)
             if any(title in TITLES for title in titles):
