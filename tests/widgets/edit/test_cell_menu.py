@@ -86,7 +86,8 @@ def test_a_hidden_cell_stays_as_it_is_and_clicks_reach_what_is_below(edits):
     assert edits.result.get((), 4) is before
     assert edits.result.shows(before)  # it is saved and counted
     assert edits.history.undo_name is None
-    entries(cell_menu(edits, perform, on_cell=False))["Show hidden cells"].trigger()
+    menu = cell_menu(edits, perform, on_cell=False)
+    entries(menu)["Show hidden cells"].trigger()
     assert edits.at(70, 100) == [4]
     assert views_agree(edits)
 
