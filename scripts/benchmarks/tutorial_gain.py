@@ -68,10 +68,10 @@ def like_the_tutorial(data: Path, folder: Path) -> Path:
 def tune(seed: int, start: str, more: list[str], folder: Path) -> Path:
     """Fine-tune on the tutorial's outlines with the command; returns the run folder."""
     data, out = folder / f"data {seed}", folder / f"seed {seed}"
-    records = read_coco(TUTORIAL / "outlines.json", images_root=TUTORIAL)
+    records = read_coco(TUTORIAL / "outlines.json")
     (data / "images").mkdir(parents=True)
     for record in records:
-        link_file(record.path, data / "images" / record.file_name)
+        link_file(TUTORIAL / record.file_name.replace(" ", "_"), data / "images" / record.file_name)
     write_coco(data / "annotations.json", records)
     command = [sys.executable, "-m", "napari_centermask", "finetune", data, "--start", start, "--seed", str(seed)]
     begun = time.monotonic()

@@ -50,7 +50,7 @@ def test_the_tutorial_has_outlines_of_all_but_its_last_image(tmp_path):
     assert [record.path for record in records] == images[:4]
     assert len(images) == 5
     assert sum(len(record.instances) for record in records) == 85
-    assert "`tutorial/phase contrast 5.png`" in (folder / "ATTRIBUTION.md").read_text(encoding="utf-8")
+    assert "`tutorial/phase_contrast_5.png`" in (folder / "ATTRIBUTION.md").read_text(encoding="utf-8")
     assert sum(p.stat().st_size for p in folder.iterdir()) < 2_500_000
 
 

@@ -20,7 +20,8 @@ _NUCLEI = {
     "3 large field.png": "nuclei_fluorescence.png",
     "4 screen.png": "nuclei_screen_16bit.png",
 }
-_PHASE = {name: f"tutorial/{name}" for name in (*(f"phase contrast {n}.png" for n in range(1, 6)), OUTLINES)}
+_PHASE = {f"phase contrast {n}.png": f"tutorial/phase_contrast_{n}.png" for n in range(1, 6)}
+_PHASE[OUTLINES] = f"tutorial/{OUTLINES}"
 _OF_PROJECT = {PROJECT: _NUCLEI, TUTORIAL: _PHASE}
 """The files of each project of samples, by the names they get there."""
 
