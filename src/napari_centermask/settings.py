@@ -192,13 +192,23 @@ class SegmentSettings(Settings):
         json_schema_extra=shown("px"),
         description="Smallest overlap of neighbouring tiles, in pixels; it is at least as wide as a cell in any case.",
     )
-    engine: Literal["auto", "openvino", "onnx", "torch"] = Field(
+    engine: Literal["auto", "openvino", "onnx", "torch", "tensorrt"] = Field(
         "auto",
         title="Engine",
-        description="The library that runs the network; auto takes the fastest one that works here.",
+        description="The library that runs the network; auto takes the fastest one that works here, as benchmark --pick "
+        "measured it.",
     )
     device: str = Field(
-        "auto", title="Device", description="Processor that runs the network: auto, cpu, cuda, cuda:1, ..."
+        "auto",
+        title="Device",
+        description="Processor that runs the network: auto, cpu, cuda, cuda:1, tensorrt, coreml, directml, mps; several, as "
+        "cuda:0,cuda:1, share the tiles and the images.",
+    )
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        title="Precision",
+        description="Numbers that the network computes with; auto is float32 until benchmark --pick chose another one. Shorter "
+        "ones are faster where the processor has them, and move outlines a little.",
     )
     nms: float = Field(
         0.6,

@@ -17,7 +17,7 @@ def test_the_seconds_of_masks_are_counted_apart_from_all_others(monkeypatch):
     clock = iter([0.0, 2.0, 10.0, 10.5, 20.0, 21.0])
     monkeypatch.setattr("napari_centermask.deploy.benchmark.time.perf_counter", lambda: next(clock))
     calls = {name: lambda *values, name=name: (name, *values) for name in ("features", "masks", "maps")}
-    engine = TimedEngine(SimpleNamespace(name="fake", device="cpu", card=None, **calls))
+    engine = TimedEngine(SimpleNamespace(name="fake", device="cpu", card=None, precision="float32", batch=1, **calls))
     assert [engine.features(1), engine.masks(2, 3), engine.maps(4)] == [("features", 1), ("masks", 2, 3), ("maps", 4)]
     assert engine.seconds == {"features": 3.0, "masks": 0.5}
 

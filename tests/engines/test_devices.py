@@ -17,7 +17,7 @@ def gpus(monkeypatch, n, *, installed=()):
         return 0
 
     driver = None if n is None else SimpleNamespace(cuInit=lambda _: 0 if n else 100, cuDeviceGetCount=count)
-    monkeypatch.setattr(devices, "_driver", lambda: driver)
+    monkeypatch.setattr(devices, "driver", lambda: driver)
     monkeypatch.setattr(devices, "is_installed", lambda name: name in installed)
 
 

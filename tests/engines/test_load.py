@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from napari_centermask.core.errors import BadModel, BadSettings
-from napari_centermask.engines import load, onnx
+from napari_centermask.engines import load, providers
 from napari_centermask.engines.load import load_engine
 
 
@@ -43,7 +43,7 @@ def test_missing_weights_are_named(nuclei):
 
 def test_an_unknown_engine_is_refused(nuclei):
     with pytest.raises(BadSettings, match="auto, openvino, onnx, torch"):
-        load_engine(nuclei, engine="tensorrt")
+        load_engine(nuclei, engine="quantum")
 
 
 @pytest.fixture
@@ -53,14 +53,14 @@ def broken_gpu(monkeypatch):
     real = runtime.InferenceSession
 
     def session(path, options, *, providers, **kwargs):
-        if providers != ["CPUExecutionProvider"]:
+        if len(providers) > 1:
             raise RuntimeError("CUDA failure 35: the driver is too old.\nmore")
         return real(path, options, providers=providers, **kwargs)
 
     offered = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(runtime, "get_available_providers", lambda: offered)
     monkeypatch.setattr(runtime, "InferenceSession", session)
-    for module in (load, onnx):
+    for module in (load, providers):
         monkeypatch.setattr(module, "cuda_works", lambda: True)
 
 

@@ -45,7 +45,7 @@ def make_card(channels=1, diameter=40.0, categories=("cell",), **fields):
 class FakeEngine:
     """Each connected blob of a tile becomes one detection; `jitter` moves its box by that part of its side."""
 
-    name, device = "fake", "cpu"
+    name, device, precision, batch = "fake", "cpu", "float32", 1
 
     def __init__(self, card=None, *, jitter=0.0):
         self.card = card or make_card()

@@ -14,7 +14,7 @@ SHAPE = (700, 900)
 class MapEngine:
     """Takes the channels for the maps; what it sees may be disturbed tile by tile."""
 
-    name, device = "fake", "cpu"
+    name, device, precision, batch = "fake", "cpu", "float32", 1
 
     def __init__(self, *, categories=("cell",), noise=0.0):
         form = UNetSettings(in_channels=2 + len(categories), categories=list(categories))

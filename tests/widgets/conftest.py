@@ -29,6 +29,8 @@ class FakeEngine:
     card: ModelCard
     name: str = "fake"
     device: str = "cpu"
+    precision: str = "float32"
+    batch: int = 1
     gate: threading.Event = field(default_factory=threading.Event)
     entered: threading.Event = field(default_factory=threading.Event)
     calls: int = 0

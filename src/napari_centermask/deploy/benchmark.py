@@ -26,6 +26,7 @@ class TimedEngine:
     def __init__(self, engine: AnyEngine) -> None:
         self._engine = engine
         self.name, self.device, self.card = engine.name, engine.device, engine.card
+        self.precision, self.batch = engine.precision, engine.batch
         self.seconds = {"features": 0.0, "masks": 0.0}
 
     def __getattr__(self, name: str) -> Callable[..., Any]:

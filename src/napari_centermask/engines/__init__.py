@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from napari_centermask.engines.runtime import Precision
 from napari_centermask.models.store.card import ModelCard
 
 
@@ -65,11 +66,21 @@ class Detections:
 
 
 class Engine(Protocol):
-    """A loaded CenterMask on one runtime and one device."""
+    """A loaded CenterMask on one runtime and one device.
+
+    Attributes
+    ----------
+    precision
+        Of convolutions and matrix products.
+    batch
+        Tiles to give it at once, where there are several of one size.
+    """
 
     name: str
     device: str
     card: ModelCard
+    precision: Precision
+    batch: int
 
     def features(self, tiles: np.ndarray) -> Features:
         """Run the dense network.
@@ -100,11 +111,21 @@ class Engine(Protocol):
 
 
 class MapEngine(Protocol):
-    """A loaded U-Net on one runtime and one device."""
+    """A loaded U-Net on one runtime and one device.
+
+    Attributes
+    ----------
+    precision
+        Of convolutions and matrix products.
+    batch
+        Tiles to give it at once, where there are several of one size.
+    """
 
     name: str
     device: str
     card: ModelCard
+    precision: Precision
+    batch: int
 
     def maps(self, tiles: np.ndarray) -> np.ndarray:
         """Run the network.

@@ -9,20 +9,25 @@ from importlib.util import find_spec
 
 from napari_centermask.core.extras import is_installed
 
-PACKAGES = {"openvino": "openvino", "onnx": "onnxruntime", "torch": "torch"}
+PACKAGES = {"openvino": "openvino", "onnx": "onnxruntime", "torch": "torch", "tensorrt": "tensorrt"}
 """Engines, and the modules that they need."""
 
 
 def cuda_works() -> bool:
     """Whether a CUDA driver can be loaded; checked first, as ONNX Runtime prints errors if it cannot."""
-    return _driver() is not None
+    return driver() is not None
+
+
+def tensorrt_works() -> bool:
+    """Whether a CUDA driver and TensorRT 10, which ONNX Runtime's provider is made for, can be loaded."""
+    return cuda_works() and _library("nvinfer_10.dll" if os.name == "nt" else "libnvinfer.so.10") is not None
 
 
 def count_gpus() -> int:
     """Number of NVIDIA GPUs that the driver shows; 0 without a driver."""
-    driver = _driver()
+    loaded = driver()
     number = ctypes.c_int(0)
-    if driver is None or driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(number)):
+    if loaded is None or loaded.cuInit(0) or loaded.cuDeviceGetCount(ctypes.byref(number)):
         return 0
     return number.value
 
@@ -55,8 +60,13 @@ def _gpus() -> tuple[str, ...]:
     return ("cuda",) * (n == 1) or tuple(f"cuda:{k}" for k in range(n))
 
 
-def _driver() -> ctypes.CDLL | None:
+def driver() -> ctypes.CDLL | None:
+    """The CUDA driver, None without."""
+    return _library("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+
+
+def _library(name: str) -> ctypes.CDLL | None:
     try:
-        return ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+        return ctypes.CDLL(name)
     except OSError:
         return None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,12 +13,27 @@ from napari_centermask.core.extras import how_to_install
 from napari_centermask.engines import AnyEngine
 from napari_centermask.engines.devices import cuda_works
 from napari_centermask.engines.ensemble import AnySegmenter, Ensemble
+from napari_centermask.engines.fastest import remembered
+from napari_centermask.engines.machine import n_cores
 from napari_centermask.engines.onnx import import_runtime
+from napari_centermask.engines.runtime import PRECISIONS, Precision, Runtime, devices_of
+from napari_centermask.engines.several import Several
+from napari_centermask.engines.warming import warm_up
 from napari_centermask.models.families import family_of
 from napari_centermask.models.store.zoo import ModelFiles, find_model, graph_suffix
 from napari_centermask.settings import SegmentSettings
 
-NAMES = ("auto", "openvino", "onnx", "torch")
+NAMES = ("auto", "openvino", "onnx", "torch", "tensorrt")
+_TILES_AT_ONCE = 4  # on what is not a CPU, where nothing was measured: a choice, 5 GB with tiles of 1,024
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an engine is loaded, whichever it is; None for its own default."""
+
+    precision: Precision = "float32"
+    threads: int | None = None
+    batch: int | None = None
 
 
 def _warn(text: str) -> None:
@@ -29,24 +45,36 @@ def load_engine(
     *,
     engine: str = "auto",
     device: str = "auto",
+    precision: str = "auto",
     threads: int | None = None,
+    batch: int | None = None,
+    engines: Collection[str] = NAMES,
     say: Callable[[str], None] = _warn,
 ) -> AnyEngine:
     """Load a model of any family on a runtime.
+
+    What is "auto" follows from what `benchmark --pick` measured for the model on this computer, if it did; otherwise, the
+    engine is ONNX Runtime if it has a working GPU, then OpenVINO, then ONNX Runtime on the CPU, then torch, in float32.
 
     Parameters
     ----------
     model
         Name of an installed model, a model file, or its files.
     engine
-        "openvino", "onnx", "torch", or "auto": ONNX Runtime if it has a working GPU, then OpenVINO, then
-        ONNX Runtime on the CPU, then torch.
+        "openvino", "onnx", "torch", "tensorrt" or "auto".
     device
-        "auto", "cpu", "cuda", "cuda:1".
+        "auto", "cpu", "cuda", "cuda:1", "tensorrt", "coreml", "directml" or "mps"; several, separated by commas, share the
+        tiles of an image.
+    precision
+        "float32", "bfloat16", "float16" or "auto".
     threads
         CPU threads; by default all cores.
+    batch
+        Tiles that go through the network at once; by default 1 on a CPU and 4 on others.
+    engines
+        What "auto" may take.
     say
-        Called with the reason if device "auto" takes the CPU because CUDA fails; by default it is a warning.
+        Called with the reason if what "auto" took first fails; by default it is a warning.
 
     Raises
     ------
@@ -54,19 +82,70 @@ def load_engine(
         The message says what to do.
     """
     files = model if isinstance(model, ModelFiles) else find_model(model)
+    if threads is None and batch is None and (measured := _fastest(files, engine, device, precision, engines, say)):
+        return measured
+    options = Options("float32" if precision == "auto" else _precision(precision), threads, batch)
+    devices = devices_of(device)
+    if len(devices) == 1:
+        return _default(files, engine, device, options, say)
+    if threads is None:
+        options = replace(options, threads=max(1, n_cores() // len(devices)))
+    return Several(tuple(_default(files, engine, one, options, say) for one in devices))
+
+
+def _precision(name: str) -> Precision:
+    for known in PRECISIONS:
+        if name == known:
+            return known
+    raise BadSettings(f"The precision must be one of auto, {', '.join(PRECISIONS)}, not {name!r}.")
+
+
+def _fastest(
+    files: ModelFiles, engine: str, device: str, precision: str, engines: Collection[str], say: Callable[[str], None]
+) -> AnyEngine | None:
+    """The engine that was measured as the fastest for what is "auto"; None if none was, nothing is, or it fails."""
+    if "auto" not in (engine, device, precision):
+        return None
+    row = remembered(files, engines=engines, engine=engine, device=device, precision=precision)
+    return None if row is None else load_runtime(files, row.runtime, say=say)
+
+
+def load_runtime(files: ModelFiles, runtime: Runtime, *, say: Callable[[str], None]) -> AnyEngine | None:
+    """The engine for what was measured as the fastest; None, after saying why, if it no longer works."""
+    options = Options(runtime.precision, runtime.threads, runtime.batch)
+    try:
+        parts = [_load(files, runtime.engine, device, options) for device in devices_of(runtime.device)]
+        for part in parts:
+            warm_up(part)
+    except Exception as error:  # runtimes, drivers and their libraries raise errors of any class
+        say(f"The fastest engine for '{files.name}', {runtime}, fails; the usual one is used. {_reason(error)}")
+        return None
+    return parts[0] if len(parts) == 1 else Several(tuple(parts))
+
+
+def _default(files: ModelFiles, engine: str, device: str, options: Options, say: Callable[[str], None]) -> AnyEngine:
+    """The engine where nothing was measured."""
     why = ""
-    if engine in ("auto", "onnx") and files.graphs is not None and device != "cpu" and _offers_cuda():
+    takes_cuda = device == "auto" or device.startswith("cuda")
+    if engine in ("auto", "onnx") and files.graphs is not None and takes_cuda and _offers_cuda():
         try:
-            return _load(files, "onnx", "cuda" if device == "auto" else device, threads)
+            loaded = _load(files, "onnx", "cuda" if device == "auto" else device, options)
+            warm_up(loaded)
         except Exception as error:  # drivers and CUDA's libraries raise errors of any class
             if device != "auto":
                 raise
-            why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            why = _reason(error)
+        else:
+            return loaded
     name = _choose(files, device) if engine == "auto" else engine
-    loaded = _load(files, name, "cpu" if why and name == "onnx" else device, threads)
+    loaded = _load(files, name, "cpu" if why and name == "onnx" else device, options)
     if why and loaded.device == "cpu":
         say(f"The GPU is not used; {loaded.name} runs on the CPU instead. {why}")
     return loaded
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def load_engines(settings: SegmentSettings, *, say: Callable[[str], None]) -> AnySegmenter:
@@ -79,7 +158,8 @@ def load_engines(settings: SegmentSettings, *, say: Callable[[str], None]) -> An
     """
     names = [settings.model, *settings.more_models]
     _check_different(names)
-    loaded = tuple(load_engine(n, engine=settings.engine, device=settings.device, say=say) for n in names)
+    engine, device, precision = settings.engine, settings.device, settings.precision
+    loaded = tuple(load_engine(n, engine=engine, device=device, precision=precision, say=say) for n in names)
     return loaded[0] if len(loaded) == 1 else Ensemble(loaded)
 
 
@@ -90,17 +170,20 @@ def _check_different(names: Sequence[str]) -> None:
         raise BadSettings(f"The ensemble has '{twice}' twice, which adds nothing. Name each model once.")
 
 
-def _load(files: ModelFiles, name: str, device: str, threads: int | None) -> AnyEngine:
-    if name == "torch":
-        return _load_torch(files, device, threads)
+def _load(files: ModelFiles, name: str, device: str, options: Options) -> AnyEngine:
     if name not in NAMES:
         raise BadSettings(f"The engine must be one of {', '.join(NAMES)}, not {name!r}.")
+    batch = options.batch or (1 if device in ("auto", "cpu") else _TILES_AT_ONCE)
+    if name == "torch":
+        return _load_torch(files, device, options, batch)
     family = family_of(files.card)
     if files.graphs is None:
         graphs = " and ".join(files.name + graph_suffix(graph) for graph in family.graphs)
         raise BadModel(f"The engine {name!r} needs {graphs}. Make them with: napari-centermask export {files.name}")
     engine_class = family.load(family.engines[name])
-    loaded: AnyEngine = engine_class(*files.graphs, files.card, device=device, threads=threads)
+    loaded: AnyEngine = engine_class(
+        *files.graphs, files.card, device=device, threads=options.threads, precision=options.precision, batch=batch
+    )
     return loaded
 
 
@@ -113,16 +196,18 @@ def _offers_cuda() -> bool:
 
 def _choose(files: ModelFiles, device: str) -> str:
     """The runtime where ONNX Runtime has no GPU."""
-    if files.graphs is None:
+    if files.graphs is None or device == "mps":
         return "torch"
     if device.startswith("cuda"):
         return "torch" if files.weights is not None else "onnx"
+    if device not in ("auto", "cpu"):
+        return "onnx"
     if find_spec("openvino") is not None:
         return "openvino"
     return "onnx" if find_spec("onnxruntime") is not None else "torch"
 
 
-def _load_torch(files: ModelFiles, device: str, threads: int | None) -> AnyEngine:
+def _load_torch(files: ModelFiles, device: str, options: Options, batch: int) -> AnyEngine:
     if files.weights is None:
         raise BadModel(
             f"The engine 'torch' needs weights ({files.name}.safetensors), but {files.name} has only graphs. Use another engine."
@@ -131,4 +216,4 @@ def _load_torch(files: ModelFiles, device: str, threads: int | None) -> AnyEngin
         from napari_centermask.engines.torch import load
     except ImportError as error:
         raise MissingExtra(f"The engine 'torch' needs PyTorch ({error}): {how_to_install('train')}") from error
-    return load(files.weights, device=device, threads=threads)
+    return load(files.weights, device=device, threads=options.threads, precision=options.precision, batch=batch)

@@ -26,6 +26,7 @@ class MirroredEngine:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.name, self.device = engine.name, engine.device
+        self.precision, self.batch = engine.precision, engine.batch
         self.card: ModelCard = engine.card
 
     def features(self, tiles: np.ndarray) -> Features:

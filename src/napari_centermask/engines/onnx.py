@@ -1,7 +1,8 @@
-"""ONNX Runtime: on the CPU, or on CUDA if it works."""
+"""ONNX Runtime: on the CPU, or on what its providers offer and that works here: CUDA, TensorRT, CoreML, DirectML."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,11 +12,16 @@ import numpy as np
 from napari_centermask.core.errors import BadSettings, MissingExtra
 from napari_centermask.core.extras import how_to_install, how_to_use_gpu
 from napari_centermask.engines import Features
-from napari_centermask.engines.devices import cuda_works
+from napari_centermask.engines.cache_folder import engine_folder
 from napari_centermask.engines.graphs import DENSE_INPUT, LOCATIONS, MAPS_OUTPUT, ROI_OUTPUTS, dense_outputs, roi_feed
+from napari_centermask.engines.providers import CPU, PROVIDERS, providers_for
+from napari_centermask.engines.runtime import Precision, check_precision, split_device
 from napari_centermask.models.store.card import ModelCard
 
-_NO_CUDA = "ONNX Runtime cannot use CUDA: {why}. Find the remedy with: napari-centermask doctor"
+_CANNOT = "ONNX Runtime cannot use {title}: {why}. Find the remedy with: napari-centermask doctor"
+_TITLES = {"cuda": "CUDA", "tensorrt": "TensorRT", "coreml": "CoreML", "directml": "DirectML"}
+_MEMORY = {"cuda": "cuda", "tensorrt": "cuda", "directml": "dml"}
+"""Where the arrays of each kind of device lie, in ONNX Runtime's words; "cpu" for others."""
 
 
 def import_runtime() -> ModuleType:
@@ -43,7 +49,7 @@ def import_runtime() -> ModuleType:
 
 
 class OnnxEngine:
-    """The exported `dense` and `roi` graphs on ONNX Runtime.
+    """The exported `dense` and `roi` graphs on ONNX Runtime. Features stay on the device between the two.
 
     Parameters
     ----------
@@ -52,29 +58,44 @@ class OnnxEngine:
     card
         The model card.
     device
-        "auto", "cpu", "cuda" or "cuda:1".
+        "auto", "cpu", or as `providers.PROVIDERS` names them, "cuda:1" with a number.
     threads
         CPU threads; by default all cores.
+    precision
+        float16 and bfloat16 on TensorRT only.
+    batch
+        Tiles to give it at once.
 
     Raises
     ------
     BadSettings
-        If CUDA is requested and does not work.
+        If the device is requested and does not work, or does not have the precision.
     """
 
     name = "onnx"
 
     def __init__(
-        self, dense: Path, roi: Path, card: ModelCard, *, device: str = "auto", threads: int | None = None
+        self,
+        dense: Path,
+        roi: Path,
+        card: ModelCard,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        precision: Precision = "float32",
+        batch: int = 1,
     ) -> None:
-        self.card = card
-        self._dense, self.device = open_session(dense, device, threads)
-        self._roi, _ = open_session(roi, device, threads)
+        self.card, self.precision, self.batch = card, precision, batch
+        channels = card.model.in_channels
+        self._dense, self.device = open_session(dense, device, threads, precision=precision, channels=channels)
+        # TensorRT's RoIAlign is a plugin of its own; CUDA runs this graph as it is.
+        self._roi, _ = open_session(roi, self.device.replace("tensorrt", "cuda"), threads)
 
     def features(self, tiles: np.ndarray) -> Features:
-        """See `Engine.features`."""
+        """See `Engine.features`; `pyramid` holds `OrtValue`s on the device."""
         n_levels = len(self._dense.get_outputs()) - len(LOCATIONS)
-        outputs = self._dense.run(dense_outputs(n_levels), {DENSE_INPUT: tiles})
+        names = dense_outputs(n_levels)
+        outputs = _run(self._dense, {DENSE_INPUT: tiles}, names, self.device, kept=names[:n_levels])
         return Features(tiles.shape[2:], tuple(outputs[:n_levels]), *outputs[n_levels:])
 
     def masks(
@@ -82,7 +103,7 @@ class OnnxEngine:
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `Engine.masks`."""
         feed = roi_feed(features.pyramid, boxes, classes, index, float(np.prod(features.tile_shape)))
-        masks, quality = self._roi.run(ROI_OUTPUTS, feed)
+        masks, quality = _run(self._roi, feed, ROI_OUTPUTS, self.device)
         return masks, np.clip(quality, 0, 1)
 
 
@@ -91,53 +112,84 @@ class OnnxMapEngine:
 
     name = "onnx"
 
-    def __init__(self, maps: Path, card: ModelCard, *, device: str = "auto", threads: int | None = None) -> None:
-        self.card = card
-        self._maps, self.device = open_session(maps, device, threads)
+    def __init__(
+        self,
+        maps: Path,
+        card: ModelCard,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        precision: Precision = "float32",
+        batch: int = 1,
+    ) -> None:
+        self.card, self.precision, self.batch = card, precision, batch
+        channels = card.model.in_channels
+        self._maps, self.device = open_session(maps, device, threads, precision=precision, channels=channels)
 
     def maps(self, tiles: np.ndarray) -> np.ndarray:
         """See `MapEngine.maps`."""
         return np.asarray(self._maps.run([MAPS_OUTPUT], {DENSE_INPUT: tiles})[0])
 
 
-def open_session(path: Path, device: str, threads: int | None) -> tuple[Any, str]:
-    """A graph ready to run, and its device."""
+def _run(
+    session: Any, feed: dict[str, Any], names: Sequence[str], device: str, *, kept: Sequence[str] = ()
+) -> list[Any]:
+    """The outputs of a graph: arrays, and `OrtValue`s on the device of those that are kept there."""
+    kind, number = split_device(device)
+    binding = session.io_binding()
+    for name, value in feed.items():
+        if isinstance(value, np.ndarray):
+            binding.bind_cpu_input(name, value)
+        else:
+            binding.bind_ortvalue_input(name, value)
+    for name in names:
+        binding.bind_output(name, _MEMORY.get(kind, "cpu") if name in kept else "cpu", number if name in kept else 0)
+    session.run_with_iobinding(binding)
+    outputs = binding.get_outputs()
+    return [value if name in kept else value.numpy() for name, value in zip(names, outputs, strict=True)]
+
+
+def open_session(
+    path: Path, device: str, threads: int | None, *, precision: Precision = "float32", channels: int = 0
+) -> tuple[Any, str]:
+    """A graph ready to run, and its device; parameters as `providers.providers_for`."""
     runtime = import_runtime()
-    providers = _providers(runtime, device)
+    cache = engine_folder(path) if device.startswith("tensorrt") else None
+    providers = providers_for(runtime, device, precision=precision, cache=cache, channels=channels)
+    kind = next(kind for kind, name in PROVIDERS.items() if name == providers[0][0])
+    check_precision(precision, precisions_of(kind), engine="onnx", device=kind)
+    if kind in ("cuda", "tensorrt"):
+        if hasattr(runtime, "preload_dlls"):
+            runtime.preload_dlls()
+        runtime.set_default_logger_severity(4)
+    session = _session(runtime, path, threads, providers, kind)
+    if providers[0][0] not in session.get_providers():
+        raise BadSettings(_CANNOT.format(title=_TITLES[kind], why="its libraries do not load"))
+    return session, kind if device == "auto" else device
+
+
+def precisions_of(kind: str) -> tuple[Precision, ...]:
+    """The precisions of a kind of device, the usual one first."""
+    return ("float32", "float16", "bfloat16") if kind == "tensorrt" else ("float32",)
+
+
+def _session(
+    runtime: ModuleType, path: Path, threads: int | None, providers: list[tuple[str, dict[str, str]]], kind: str
+) -> Any:
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     # Spinning workers fight other thread pools in the process: 184 against 131 ms end to end.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     if threads:
         options.intra_op_num_threads = threads
+    if kind == "directml":  # its documentation asks for both
+        options.enable_mem_pattern = False
+        options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
     try:
         # Its own fallback to the CPU prints the reason and raises nothing.
-        session = runtime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+        return runtime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
     except RuntimeError as error:
-        if providers == ["CPUExecutionProvider"]:
+        if providers[0][0] == CPU:
             raise
         why = (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")
-        raise BadSettings(_NO_CUDA.format(why=why)) from error
-    on_gpu = "CUDAExecutionProvider" in session.get_providers()
-    if device.startswith("cuda") and not on_gpu:
-        raise BadSettings(_NO_CUDA.format(why="CUDA's libraries do not load"))
-    return session, (device if device.startswith("cuda") else "cuda") if on_gpu else "cpu"
-
-
-def _providers(runtime: ModuleType, device: str) -> list[str | tuple[str, dict[str, object]]]:
-    wanted = device.startswith("cuda") or device == "auto"
-    offered = "CUDAExecutionProvider" in runtime.get_available_providers()
-    if not (wanted and offered and cuda_works()):
-        if device.startswith("cuda"):
-            raise BadSettings(
-                f"device={device!r} needs CUDA, but this machine has no CUDA driver or no onnxruntime-gpu. "
-                f"Use device cpu, or: {how_to_use_gpu()}"
-            )
-        return ["CPUExecutionProvider"]
-    if hasattr(runtime, "preload_dlls"):
-        runtime.preload_dlls()
-    runtime.set_default_logger_severity(4)
-    number = int(device.partition(":")[2] or 0)
-    # Tiles vary in size, so do not tune convolutions for each shape.
-    options = {"device_id": number, "cudnn_conv_algo_search": "HEURISTIC"}
-    return [("CUDAExecutionProvider", options), "CPUExecutionProvider"]
+        raise BadSettings(_CANNOT.format(title=_TITLES[kind], why=why)) from error

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from napari_centermask.core.instances import Box, Instance
 from napari_centermask.core.paste import paste_many
 from napari_centermask.core.probabilities import tempered
 from napari_centermask.core.tiles import Piece, Tile, cut, owned
-from napari_centermask.engines import Engine
+from napari_centermask.engines import Detections, Engine, Features
 from napari_centermask.engines.decode import detect
 from napari_centermask.engines.mirrored import MirroredEngine
 from napari_centermask.engines.suppress import SoftNms
@@ -36,17 +38,25 @@ class CenterMaskDetector:
         self._engine, self._settings = engine, settings
         self._careful: Engine = MirroredEngine(engine) if settings.flips else engine
 
-    def pieces(self, scaled: ScaledInput, tile: Tile, score: float) -> list[Piece]:
-        """Detect in the whole tile, but compute masks only for the cells that the tile owns and that can be large enough.
+    def pieces(self, scaled: ScaledInput, tiles: Sequence[Tile], score: float) -> list[Piece]:
+        """Detect in whole tiles, but compute masks only for the cells that a tile owns and that can be large enough.
 
         In noise of single pixels there are thousands of boxes of two or three pixels, and masks take nearly all of the time.
         """
-        features = self._careful.features(scaled.read(tile.box))
+        features = self._careful.features(np.concatenate([scaled.read(tile.box) for tile in tiles]))
+        pieces: list[Piece] = []
+        for index, tile in enumerate(tiles):
+            pieces += self._pieces(scaled, tile, features, index, score)
+        return pieces
+
+    def _pieces(self, scaled: ScaledInput, tile: Tile, features: Features, index: int, score: float) -> list[Piece]:
+        """The cells of the tile at `index` of the batch."""
         detections = detect(
             features,
             self._engine.card,
             score=score,
             nms=self._settings.nms,
+            index=index,
             max_detections=self._settings.max_detections,
             soft=SoftNms(sigma=self._settings.soft_nms) if self._settings.soft_nms else None,
             across=True,
@@ -58,30 +68,36 @@ class CenterMaskDetector:
         inside = scaled.to_image(whole) - np.array([seen[1], seen[0]] * 2)
         is_cut = cut(whole, tile, scaled.shape)
         possible = is_cut | (_most_pixels(inside) >= self._settings.min_area)
-        detections, whole, inside, is_cut = detections[possible], whole[possible], inside[possible], is_cut[possible]
+        detections, inside, is_cut = detections[possible], inside[possible], is_cut[possible]
         pieces = []
-        for start in range(0, len(whole), _HEAD_BATCH):
+        for start in range(0, len(inside), _HEAD_BATCH):
             part = slice(start, start + _HEAD_BATCH)
-            probabilities, quality = self._careful.masks(features, detections.boxes[part], detections.classes[part])
+            boxes, classes = detections.boxes[part], detections.classes[part]
+            probabilities, quality = self._careful.masks(features, boxes, classes, index=index)
             pasted = paste_many(probabilities, inside[part], (seen[2] - seen[0], seen[3] - seen[1]))
             for k, crop in enumerate(pasted, start=start):
                 if crop is not None:
-                    y0, x0, mask = crop
-                    cell = Instance(
-                        0,
-                        seen[0] + y0,
-                        seen[1] + x0,
-                        mask,
-                        category=int(detections.classes[k]) + 1,
-                        score=float(detections.scores[k]),
-                        mask_quality=float(np.clip(quality[k - start], 0, 1)),
-                        source=self._engine.card.name,
-                        probabilities=tuple(
-                            tempered(detections.probabilities[k], self._engine.card.temperature).tolist()
-                        ),
-                    )
+                    cell = self._cell(detections, k, crop, seen, float(np.clip(quality[k - start], 0, 1)))
                     pieces.append(Piece(cell, seen, bool(is_cut[k])))
         return pieces
+
+    def _cell(
+        self, detections: Detections, k: int, crop: tuple[int, int, np.ndarray], seen: Box, quality: float
+    ) -> Instance:
+        """Detection `k` with its mask, pasted into what its tile sees."""
+        y0, x0, mask = crop
+        card = self._engine.card
+        return Instance(
+            0,
+            seen[0] + y0,
+            seen[1] + x0,
+            mask,
+            category=int(detections.classes[k]) + 1,
+            score=float(detections.scores[k]),
+            mask_quality=quality,
+            source=card.name,
+            probabilities=tuple(tempered(detections.probabilities[k], card.temperature).tolist()),
+        )
 
     def sizes(self, scaled: ScaledInput, window: Box, *, by_masks: bool) -> CellSizes:
         """Sizes of the confident cells, or of all if these are few.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -36,8 +37,8 @@ class Detector(Protocol):
     Windows are (y0, x0, y1, x1) in network pixels of the scaled image.
     """
 
-    def pieces(self, scaled: ScaledInput, tile: Tile, score: float) -> list[Piece]:
-        """The cells that a tile owns, from a score on."""
+    def pieces(self, scaled: ScaledInput, tiles: Sequence[Tile], score: float) -> list[Piece]:
+        """The cells that tiles own, from a score on; the tiles go through the network at once, and are padded to one size."""
 
     def sizes(self, scaled: ScaledInput, window: Box, *, by_masks: bool) -> CellSizes:
         """Sizes of the most reliable cells in a window; masks are exact but slower than boxes."""

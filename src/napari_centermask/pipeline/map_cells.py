@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from napari_centermask.core.instances import Instance
+from napari_centermask.core.instances import Box, Instance
 from napari_centermask.core.paste import paste
 from napari_centermask.core.probabilities import tempered
 from napari_centermask.core.watershed import Region, regions, separate
@@ -23,27 +23,32 @@ _SPECK = 0.1  # of the size that half of the foreground's pixels lie in: a choic
 _FLIPS: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))  # axes of a batch of tiles
 
 
-def tile_maps(engine: MapEngine, scaled: ScaledInput, box: tuple[int, int, int, int], *, flips: bool) -> np.ndarray:
-    """The maps of a window (network pixels) of an image.
+def tile_maps(engine: MapEngine, scaled: ScaledInput, box: Box, *, flips: bool) -> np.ndarray:
+    """The maps of a window (network pixels) of an image, (K, h, w) float32; see `batch_maps`."""
+    return batch_maps(engine, scaled, [box], flips=flips)[0]
+
+
+def batch_maps(engine: MapEngine, scaled: ScaledInput, boxes: Sequence[Box], *, flips: bool) -> list[np.ndarray]:
+    """The maps of windows (network pixels) of an image, which are padded to one size.
 
     Parameters
     ----------
     flips
-        Average over the window and its mirror images; takes four times as long.
+        Average over the windows and their mirror images; takes four times as long.
 
     Returns
     -------
-    numpy.ndarray
-        (K, h, w) float32, see `MapEngine.maps`.
+    list of numpy.ndarray
+        (K, h, w) float32 of each window, see `MapEngine.maps`.
     """
-    tile = scaled.read(box)
+    tiles = np.concatenate([scaled.read(box) for box in boxes])
     least = 2 ** _form(engine.card).depth
-    tile = np.pad(tile, [(0, 0), (0, 0), *((0, -side % least) for side in tile.shape[2:])], mode="symmetric")
+    tiles = np.pad(tiles, [(0, 0), (0, 0), *((0, -side % least) for side in tiles.shape[2:])], mode="symmetric")
     total = np.zeros((), np.float32)
     for axes in _FLIPS if flips else _FLIPS[:1]:
-        total = total + np.flip(engine.maps(np.ascontiguousarray(np.flip(tile, axes))), axes)
-    maps = total[0, :, : box[2] - box[0], : box[3] - box[1]]
-    return maps / np.float32(len(_FLIPS)) if flips else maps
+        total = total + np.flip(engine.maps(np.ascontiguousarray(np.flip(tiles, axes))), axes)
+    total = total / np.float32(len(_FLIPS)) if flips else total
+    return [maps[:, : box[2] - box[0], : box[3] - box[1]] for maps, box in zip(total, boxes, strict=True)]
 
 
 def _form(card: ModelCard) -> UNetSettings:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from napari_centermask.core.instances import Box
 from napari_centermask.core.tiles import Piece, Tile, cut, owned
 from napari_centermask.engines import MapEngine
 from napari_centermask.pipeline.detector import CellSizes, counting
-from napari_centermask.pipeline.map_cells import find_regions, region_boxes, region_sizes, tile_maps, to_instance
+from napari_centermask.pipeline.map_cells import (
+    batch_maps,
+    find_regions,
+    region_boxes,
+    region_sizes,
+    tile_maps,
+    to_instance,
+)
 from napari_centermask.pipeline.model_input import ScaledInput
 from napari_centermask.pipeline.prompt_maps import MapTile
 from napari_centermask.settings import SegmentSettings
@@ -20,9 +29,15 @@ class MapDetector:
     def __init__(self, engine: MapEngine, settings: SegmentSettings) -> None:
         self._engine, self._settings = engine, settings
 
-    def pieces(self, scaled: ScaledInput, tile: Tile, score: float) -> list[Piece]:
-        """Separate the cells of the whole tile by a watershed."""
-        maps = tile_maps(self._engine, scaled, tile.box, flips=self._settings.flips)
+    def pieces(self, scaled: ScaledInput, tiles: Sequence[Tile], score: float) -> list[Piece]:
+        """Separate the cells of whole tiles by a watershed."""
+        boxes = [tile.box for tile in tiles]
+        pieces: list[Piece] = []
+        for tile, maps in zip(tiles, batch_maps(self._engine, scaled, boxes, flips=self._settings.flips), strict=True):
+            pieces += self._pieces(scaled, tile, maps, score)
+        return pieces
+
+    def _pieces(self, scaled: ScaledInput, tile: Tile, maps: np.ndarray, score: float) -> list[Piece]:
         cells = [r for r in find_regions(maps, self._engine.card, self._settings) if r.score >= score]
         whole = region_boxes(cells) + np.array([tile.box[1], tile.box[0]] * 2)
         mine, is_cut = owned(whole, tile), cut(whole, tile, scaled.shape)

@@ -13,11 +13,13 @@ from napari_centermask.core.regions import Region, contains, windows
 from napari_centermask.core.result import centre
 from napari_centermask.core.tiles import Piece, Tile, merge, plan
 from napari_centermask.engines import AnyEngine
+from napari_centermask.engines.several import workers_of
 from napari_centermask.models.families import family_of
 from napari_centermask.pipeline.detector import make_detector
 from napari_centermask.pipeline.model_input import ALIGN, ModelInput, ScaledInput
 from napari_centermask.pipeline.passes import Pass
 from napari_centermask.pipeline.progress import Progress, scaled_to
+from napari_centermask.pipeline.shared_work import shared
 from napari_centermask.settings import SegmentSettings
 
 Seams = tuple[tuple[float, ...], tuple[float, ...]]
@@ -96,11 +98,8 @@ def _cells_at(
     scaled = plane.scaled(engine.card.diameter / one.diameter)
     around = None if region is None else windows(region, plane.shape, margin=math.ceil(CONTEXT * one.diameter))
     tiles = tiles_of(scaled, settings, around)
-    pieces: list[Piece] = []
-    detector = make_detector(engine, settings)
-    for number, tile in enumerate(tiles):
-        yield Progress(number, len(tiles), f"Tile {number + 1} of {len(tiles)}")
-        pieces += [p for p in detector.pieces(scaled, tile, min_score) if one.counts(p.instance.category)]
+    found = yield from _pieces(scaled, tiles, engine, settings, min_score)
+    pieces = [piece for piece in found if one.counts(piece.instance.category)]
     yield Progress(len(tiles), len(tiles), "Merging")
     cells = merge(pieces) if len(tiles) > 1 else [p.instance for p in pieces]
     kept = drop_covered(_large(cells, settings), settings.mask_nms)
@@ -109,6 +108,49 @@ def _cells_at(
     if region is not None:
         kept = [cell for cell in kept if contains(region, centre(cell))]
     return kept, _seams(tiles, scaled.factors)
+
+
+def _pieces(
+    scaled: ScaledInput, tiles: Sequence[Tile], engine: AnyEngine, settings: SegmentSettings, min_score: float
+) -> Generator[Progress, None, list[Piece]]:
+    """The cells of all tiles, in the order of the tiles; the engines of several devices share them."""
+    workers = workers_of(engine)
+    detectors = [make_detector(worker, settings) for worker in workers]
+    # Not so many at once that a device has nothing to do.
+    most = max(1, min(engine.batch, -(-len(tiles) // len(workers))))
+    batches = batches_of(tiles, most)
+    found: list[list[Piece]] = [[] for _ in batches]
+    done = 0
+    yield Progress(0, len(tiles), f"Tile 1 of {len(tiles)}")
+    if len(workers) == 1:
+        for number, batch in enumerate(batches):
+            found[number] = detectors[0].pieces(scaled, batch, min_score)
+            done += len(batch)
+            if done < len(tiles):
+                yield Progress(done, len(tiles), f"Tile {done + 1} of {len(tiles)}")
+    else:
+        for number, future in shared(batches, detectors, lambda one, batch: one.pieces(scaled, batch, min_score)):
+            found[number] = future.result()
+            done += len(batches[number])
+            yield Progress(done, len(tiles), f"{done} of {len(tiles)} tiles")
+    return [piece for pieces in found for piece in pieces]
+
+
+def batches_of(tiles: Sequence[Tile], most: int) -> list[list[Tile]]:
+    """Tiles that follow each other and have one size, up to `most` at once."""
+    batches: list[list[Tile]] = []
+    for tile in tiles:
+        if batches and len(batches[-1]) < most and _size(batches[-1][0]) == _size(tile):
+            batches[-1].append(tile)
+        else:
+            batches.append([tile])
+    return batches
+
+
+def _size(tile: Tile) -> tuple[int, int]:
+    """(H, W) of what the network sees of a tile."""
+    y0, x0, y1, x1 = tile.box
+    return -(-(y1 - y0) // ALIGN), -(-(x1 - x0) // ALIGN)
 
 
 def tiles_of(scaled: ScaledInput, settings: SegmentSettings, around: Sequence[Box] | None = None) -> list[Tile]:

@@ -1,0 +1,125 @@
+"""Which runtime was the fastest for a model on this computer: measured by `benchmark --pick`, remembered, and used as "auto"."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from napari_centermask.engines.cache_folder import cache_folder, fingerprint
+from napari_centermask.engines.machine import machine_name
+from napari_centermask.engines.runtime import Runtime
+from napari_centermask.io.whole_file import whole_file
+from napari_centermask.models.store.zoo import ModelFiles
+
+AGREEMENT = 0.98
+"""Least agreement with float32, F1 at IoU 0.9, of what is used by default: two cells of a hundred may differ. bfloat16 has 0.99
+and more (docs/benchmarks.md, "Make it fast on this computer")."""
+_LIGHT = 0.95  # torch takes seconds to import: another runtime is taken that is this near to the fastest; a choice
+_FILE = "fastest.json"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One runtime on some images.
+
+    Attributes
+    ----------
+    seconds
+        For all images together, median of the rounds.
+    agreement
+        F1 at IoU 0.9 with the cells of float32; 1 is equality.
+    memory_mb
+        Largest resident memory of the process, MiB; None if unknown.
+    gpu_mb
+        Memory that it took of the GPU, MiB; None without.
+    """
+
+    runtime: Runtime
+    seconds: float
+    agreement: float
+    memory_mb: float | None = None
+    gpu_mb: float | None = None
+
+
+def choose(rows: Sequence[Measured], agreement: float = AGREEMENT) -> Measured | None:
+    """The fastest of those that agree well enough; None if none does."""
+    good = sorted((row for row in rows if row.agreement >= agreement), key=lambda row: row.seconds)
+    near = [row for row in good if row.runtime.engine != "torch" and row.seconds * _LIGHT <= good[0].seconds]
+    return next(iter(near or good), None)
+
+
+def remember(files: ModelFiles, rows: Sequence[Measured], agreement: float) -> Path:
+    """Keep what was measured for a model on this computer, in place of what was known; returns the file."""
+    path = cache_folder() / _FILE
+    known = _read(path)
+    own = known.setdefault(machine_name(), {})
+    own[fingerprint(*files.paths)] = {
+        "model": files.name,
+        "agreement": agreement,
+        "rows": [asdict(row) for row in rows],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as part:
+        part.write_text(json.dumps(known, indent=1), encoding="utf-8")
+    return path
+
+
+def forget(files: ModelFiles) -> None:
+    """Forget what was measured for a model on this computer."""
+    path = cache_folder() / _FILE
+    known = _read(path)
+    if known.get(machine_name(), {}).pop(fingerprint(*files.paths), None) is not None:
+        with whole_file(path) as part:
+            part.write_text(json.dumps(known, indent=1), encoding="utf-8")
+
+
+def remembered(files: ModelFiles, *, engines: Collection[str], **wanted: str) -> Measured | None:
+    """What to use for a model: the fastest that agrees well enough, of some engines and with the fields that are wanted.
+
+    Parameters
+    ----------
+    engines
+        Names of the engines that can be used here.
+    wanted
+        Fields of `Runtime` with their values; "auto" for any.
+
+    Returns
+    -------
+    Measured or None
+        None if nothing was measured on this computer, with these versions of the runtimes and this content of the files.
+    """
+    own = _read(cache_folder() / _FILE).get(machine_name(), {})
+    if not own:
+        return None
+    entry = own.get(fingerprint(*files.paths))
+    if not isinstance(entry, dict):
+        return None
+    try:
+        rows = [_row(values) for values in entry["rows"]]
+        agreement = float(entry["agreement"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    fixed = {name: value for name, value in wanted.items() if value != "auto"}
+    usable = [
+        row
+        for row in rows
+        if row.runtime.engine in engines and all(getattr(row.runtime, name) == v for name, v in fixed.items())
+    ]
+    return choose(usable, agreement)
+
+
+def _row(values: Mapping[str, Any]) -> Measured:
+    row = Measured(**values)
+    return replace(row, runtime=Runtime(**values["runtime"]))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What is remembered, by computer and model; nothing where the file is missing or damaged."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) and all(isinstance(v, dict) for v in known.values()) else {}
