@@ -26,6 +26,7 @@ class Moody:
     def __init__(self, engine):
         self._engine = engine
         self.card, self.name, self.device = engine.card, engine.name, engine.device
+        self.precision, self.batch = engine.precision, engine.batch
         self.masks = engine.masks
 
     def features(self, tiles):

@@ -1,15 +1,20 @@
-"""`benchmark`: how fast a model runs on this machine, by engine and stage."""
+"""`benchmark`: how fast a model runs on this machine, by engine and stage; and which way is the fastest."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from napari_centermask.cli.output import busy, check_writable, print_json
+from napari_centermask.cli.output import busy, check_writable, follow, notice, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.whole_file import whole_file
 
-ENGINES = ("openvino", "onnx", "torch")
+if TYPE_CHECKING:
+    import numpy as np
+
+ENGINES = ("openvino", "onnx", "torch", "tensorrt")
+_PART = 2048  # pixels: side of what --pick measures of a larger image
 
 
 def benchmark(
@@ -17,23 +22,30 @@ def benchmark(
     /,
     *,
     model: str = "nuclei",
-    engines: str = "openvino,onnx",
+    engines: str | None = None,
     device: str = "auto",
-    sizes: str = "512,1024",
-    runs: int = 5,
+    precision: str = "float32",
+    batch: int | None = None,
+    sizes: str | None = None,
+    runs: int | None = None,
     diameter: float | None = None,
     score: float | None = None,
     axes: str | None = None,
+    pick: Flag = False,
+    agreement: float | None = None,
+    forget: Flag = False,
     out: Path | None = None,
     json: Flag = False,
 ) -> int:
-    """Measure latency, images/s, megapixels/s and peak memory of each engine, by stage.
+    """Measure latency, images/s, megapixels/s and peak memory of each engine, by stage; or pick the fastest for this computer.
 
     For example:
 
       napari-centermask benchmark
 
       napari-centermask benchmark field.tif --engines openvino,onnx,torch --sizes 0 --json
+
+      napari-centermask benchmark field.tif --pick
 
     Parameters
     ----------
@@ -42,39 +54,56 @@ def benchmark(
     model
         Name of an installed model, or a model file.
     engines
-        Any of openvino, onnx and torch, separated by commas. They take turns within each round.
+        Any of openvino, onnx, torch and tensorrt, separated by commas; openvino,onnx by default, all that are installed with
+        --pick. They take turns within each round.
     device
-        auto, cpu, cuda, cuda:1.
+        auto, cpu, cuda, cuda:1, tensorrt, coreml, directml, mps; several, as cuda:0,cuda:1, share the tiles.
+    precision
+        float32, bfloat16 or float16.
+    batch
+        Tiles that go through the network at once; by default 1 on a CPU and 4 on others.
     sizes
-        Sides in pixels to crop or mirror the images to, separated by commas; 0 leaves them as they are.
+        Sides in pixels to crop or mirror the images to, separated by commas; 0 leaves them as they are. 512,1024 by default, 0
+        with --pick.
     runs
-        Number of timed rounds; medians are shown.
+        Number of timed rounds; medians are shown. By default 5, and 3 of each step with --pick.
     diameter
         Cell diameter in pixels; the model's own by default.
     score
         Cells below this score are left out.
     axes
         What the axes of the images are, a letter for each (C, Y, X): YXC; as their files say when not given.
+    pick
+        Measure engines, devices, precisions, threads and batches on the images, and remember the fastest: the engine auto then
+        uses it for this model on this computer.
+    agreement
+        Least agreement with the cells of float32, F1 at IoU 0.9, of what --pick chooses; 0.98 by default.
+    forget
+        Forget what --pick remembered for the model.
     out
         JSON file to write.
     json
         Print JSON instead of a table.
     """
-    names = [e.strip() for e in engines.split(",") if e.strip()]
-    if not names or set(names) - set(ENGINES):
-        raise BadSettings(f"--engines must list any of {', '.join(ENGINES)}, not '{engines}'.")
-    check_writable([out], inputs=images or ())
     from napari_centermask.cli.demo import sample_image
-    from napari_centermask.deploy import benchmark as measure
+    from napari_centermask.deploy.benchmark import fill
     from napari_centermask.io.images import read_plane
 
+    if forget:
+        return _forget(model)
+    names = None if engines is None else [e.strip() for e in engines.split(",") if e.strip()]
+    if names is not None and (not names or set(names) - set(ENGINES)):
+        raise BadSettings(f"--engines must list any of {', '.join(ENGINES)}, not '{engines}'.")
+    _check_flags(pick, agreement=agreement, device=device != "auto", precision=precision != "float32", batch=batch)
+    check_writable([out], inputs=images or ())
     arrays = [read_plane(path, axes=axes) for path in images or [sample_image()]]
-    arrays = [measure.fill(a, side) if side else a for a in arrays for side in _sides(sizes)]
-    with busy(f"Measuring {model}"):
-        rows = list(
-            measure.benchmark(model, arrays, engines=names, device=device, runs=runs, diameter=diameter, score=score)
-        )
-    report = measure.as_json(rows)
+    arrays = [fill(a, side) if side else a for a in arrays for side in _sides(sizes or ("0" if pick else "512,1024"))]
+    given = {"diameter": diameter, "score": score}
+    if pick:
+        report, table = _pick(model, arrays, names, 3 if runs is None else runs, agreement, given)
+    else:
+        options = {"device": device, "precision": precision, "batch": batch, "runs": 5 if runs is None else runs}
+        report, table = _measure(model, arrays, names or ["openvino", "onnx"], options | given)
     if out:
         import json as json_module
 
@@ -83,8 +112,79 @@ def benchmark(
     if json:
         print_json(report)
     else:
-        print(measure.format_rows(rows))
+        print(table)
     return 0
+
+
+def _check_flags(pick: bool, *, agreement: float | None, **chosen: object) -> None:
+    """Refuse flags without effect."""
+    if agreement is not None and not pick:
+        raise BadSettings("--agreement has an effect only with --pick. Leave it out.")
+    if agreement is not None and not 0 <= agreement <= 1:
+        raise BadSettings(f"--agreement must lie between 0 and 1, such as 0.98, not {agreement:g}.")
+    for name, value in chosen.items():
+        if pick and value:
+            raise BadSettings(f"--{name} has no effect with --pick, which tries all of them. Leave it out.")
+
+
+def _forget(model: str) -> int:
+    from napari_centermask.engines.fastest import forget
+    from napari_centermask.models.store.zoo import find_model
+
+    files = find_model(model)
+    forget(files)
+    notice(f"The engine auto uses the usual engine for '{files.name}' again.")
+    return 0
+
+
+def _measure(model: str, arrays: list[np.ndarray], names: list[str], options: Any) -> tuple[dict[str, Any], str]:
+    from napari_centermask.deploy import benchmark as measure
+
+    with busy(f"Measuring {model}"):
+        rows = list(measure.benchmark(model, arrays, engines=names, **options))
+    return measure.as_json(rows), measure.format_rows(rows)
+
+
+def _pick(
+    model: str,
+    arrays: list[np.ndarray],
+    names: list[str] | None,
+    runs: int,
+    agreement: float | None,
+    given: dict[str, Any],
+) -> tuple[dict[str, Any], str]:
+    """Measure, remember and report."""
+    from dataclasses import asdict
+
+    from napari_centermask.deploy import pick as picking
+    from napari_centermask.deploy.benchmark import machine
+    from napari_centermask.engines.fastest import AGREEMENT, remember
+    from napari_centermask.models.store.zoo import find_model
+    from napari_centermask.settings import SegmentSettings
+
+    least = AGREEMENT if agreement is None else agreement
+    files = find_model(model)
+    chosen = {name: value for name, value in given.items() if value is not None}
+    settings = SegmentSettings(**({"diameter": files.card.diameter} | chosen))
+    parts = [array[:, :_PART, :_PART] for array in arrays]
+    picked = follow(picking.pick(files, parts, settings, engines=names, runs=runs, agreement=least), "Measuring")
+    remember(files, picked.rows, least)
+    best = picked.chosen
+    if best is None:
+        outcome = f"None agrees with float32 at {least:g} or more; the engine auto stays as it is. Choose a lower --agreement."
+    else:
+        outcome = (
+            f"The engine auto now uses {best.runtime} for '{files.name}' on this computer. Undo: benchmark --forget"
+        )
+    report = {
+        "machine": machine(),
+        "rows": [asdict(row) for row in picked.rows],
+        "left_out": list(picked.left_out),
+        "chosen": None if best is None else asdict(best),
+        "agreement": least,
+        "outcome": outcome,
+    }
+    return report, f"{picking.format_picked(picked)}\n{outcome}"
 
 
 def _sides(text: str) -> list[int]:

@@ -14,8 +14,11 @@ from typing import Any
 import numpy as np
 
 from napari_centermask.core.errors import UserError
+from napari_centermask.deploy.memory import peak_mb, reset_peak
 from napari_centermask.engines import AnyEngine
+from napari_centermask.engines.gpu_memory import GpuPeak, used_mb
 from napari_centermask.engines.load import load_engine
+from napari_centermask.engines.machine import RUNTIMES, cpu_name, gpu_names, versions
 from napari_centermask.pipeline import segment
 from napari_centermask.settings import SegmentSettings
 
@@ -53,6 +56,8 @@ class Row:
         decoding or the watershed, NMS, pasting and merging.
     peak_mb
         Largest resident memory during the runs in MiB, of the whole process; None if the system does not report it.
+    gpu_mb
+        Most memory in use on the NVIDIA GPUs during the runs beyond that before the engines were loaded, MiB; None without.
     """
 
     engine: str
@@ -68,26 +73,14 @@ class Row:
     images_per_second: float
     megapixels_per_second: float
     peak_mb: float | None
+    gpu_mb: float | None = None
 
 
 def machine() -> dict[str, Any]:
-    """What ran: processor, cores, system, versions."""
-    import importlib.metadata as metadata
-
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
-        cpu = names[0] if names else cpu
-    versions = {}
-    for name in ("torch", "onnxruntime", "onnxruntime-gpu", "openvino", "numpy"):
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return {"cpu": cpu, "cores": os.cpu_count(), "system": platform.platform(), "versions": versions}
+    """What ran: processor, cores, GPUs, system, versions."""
+    names = {"cpu": cpu_name(), "cores": os.cpu_count(), "system": platform.platform()}
+    gpus = {"gpus": gpu_names()} if gpu_names() else {}
+    return names | gpus | {"versions": versions((*RUNTIMES, "numpy"))}
 
 
 def fill(image: np.ndarray, side: int) -> np.ndarray:
@@ -103,6 +96,8 @@ def benchmark(
     *,
     engines: list[str],
     device: str = "auto",
+    precision: str = "float32",
+    batch: int | None = None,
     runs: int = 5,
     diameter: float | None = None,
     score: float | None = None,
@@ -130,26 +125,33 @@ def benchmark(
     """
     if runs < 1:
         raise UserError(f"--runs must be at least 1, not {runs}. Use --runs 5.")
-    loaded = [TimedEngine(load_engine(model, engine=name, device=device)) for name in engines]
+    before = used_mb()
+    options: dict[str, Any] = {"device": device, "precision": precision, "batch": batch}
+    loaded = [TimedEngine(load_engine(model, engine=name, **options)) for name in engines]
     for image in images:
-        options = {"diameter": diameter or loaded[0].card.diameter}
-        if score is not None:
-            options["score"] = score
-        yield from _rounds(image, loaded, SegmentSettings(**options), runs)
+        given = {} if score is None else {"score": score}
+        settings = SegmentSettings(diameter=diameter or loaded[0].card.diameter, **given)
+        yield from _rounds(image, loaded, settings, runs, before)
 
 
-def _rounds(image: np.ndarray, engines: list[TimedEngine], settings: SegmentSettings, runs: int) -> Iterator[Row]:
+def _rounds(
+    image: np.ndarray, engines: list[TimedEngine], settings: SegmentSettings, runs: int, gpu_before: float | None
+) -> Iterator[Row]:
     taken: dict[int, list[tuple[float, float, float]]] = {i: [] for i in range(len(engines))}
     cells: dict[int, int] = {}
     peaks: dict[int, float | None] = {}
+    gpu: dict[int, float] = {}
     for number in range(runs + 1):
         for i, engine in enumerate(engines):
             engine.seconds = dict.fromkeys(engine.seconds, 0.0)
-            _reset_peak()
-            start = time.perf_counter()
-            cells[i] = len(segment(image, engine, settings))
-            total = time.perf_counter() - start
-            peaks[i] = max(peaks.get(i) or 0.0, _peak_mb() or 0.0) or None
+            reset_peak()
+            with GpuPeak() as used:
+                start = time.perf_counter()
+                cells[i] = len(segment(image, engine, settings))
+                total = time.perf_counter() - start
+            if used.most_mb is not None:
+                gpu[i] = max(gpu.get(i, 0.0), used.most_mb - (gpu_before or 0.0))
+            peaks[i] = max(peaks.get(i) or 0.0, peak_mb() or 0.0) or None
             if number:
                 taken[i].append((total, engine.seconds["features"], engine.seconds["masks"]))
     height, width = image.shape[1:]
@@ -171,22 +173,8 @@ def _rounds(image: np.ndarray, engines: list[TimedEngine], settings: SegmentSett
             1 / total,
             speed,
             peaks[i],
+            gpu.get(i),
         )
-
-
-def _reset_peak() -> None:
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: reset the peak resident size
-    except OSError:
-        return
-
-
-def _peak_mb() -> float | None:
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return None
-    lines = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
-    return int(lines[0].split()[1]) / 1024 if lines else None
 
 
 def as_json(rows: list[Row]) -> dict[str, Any]:
@@ -196,16 +184,19 @@ def as_json(rows: list[Row]) -> dict[str, Any]:
 
 def format_rows(rows: list[Row]) -> str:
     """A table for the screen; ratios are to the first engine on the same image."""
-    names = ("image", "cells", "ms", "ratio", "dense", "heads", "rest", "rest %", "MP/s", "MiB")
-    widths = (12, 7, 9, 7, 8, 8, 8, 8, 7, 8)
+    names = ("image", "cells", "ms", "ratio", "dense", "heads", "rest", "rest %", "MP/s", "MiB", "GPU MiB")
+    widths = (12, 7, 9, 7, 8, 8, 8, 8, 7, 8, 9)
     head = f"{'engine':<10}" + "".join(f"{name:>{width}}" for name, width in zip(names, widths, strict=True))
     lines = [head]
     first: dict[tuple[int, int], float] = {}
     for r in rows:
         base = first.setdefault((r.height, r.width), r.latency)
-        size, peak = f"{r.height}x{r.width}", "-" if r.peak_mb is None else f"{r.peak_mb:.0f}"
+        size = f"{r.height}x{r.width}"
+        peak, gpu = ("-" if value is None else f"{value:.0f}" for value in (r.peak_mb, r.gpu_mb))
+        times = (r.latency * 1e3, base / r.latency, r.features * 1e3, r.masks * 1e3, r.rest * 1e3)
+        total, ratio, dense, heads, rest = times
         lines.append(
-            f"{r.engine:<10}{size:>12}{r.cells:>7}{r.latency * 1e3:>9.0f}{base / r.latency:>7.2f}{r.features * 1e3:>8.0f}"
-            f"{r.masks * 1e3:>8.0f}{r.rest * 1e3:>8.0f}{100 * r.rest / r.latency:>8.1f}{r.megapixels_per_second:>7.2f}{peak:>8}"
+            f"{r.engine:<10}{size:>12}{r.cells:>7}{total:>9.0f}{ratio:>7.2f}{dense:>8.0f}{heads:>8.0f}{rest:>8.0f}"
+            f"{100 * r.rest / r.latency:>8.1f}{r.megapixels_per_second:>7.2f}{peak:>8}{gpu:>9}"
         )
     return "\n".join(lines)

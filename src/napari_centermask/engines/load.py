@@ -53,8 +53,9 @@ def load_engine(
 ) -> AnyEngine:
     """Load a model of any family on a runtime.
 
-    What is "auto" follows from what `benchmark --pick` measured for the model on this computer, if it did; otherwise, the
-    engine is ONNX Runtime if it has a working GPU, then OpenVINO, then ONNX Runtime on the CPU, then torch, in float32.
+    The engine "auto", and then device and precision, follow from what `benchmark --pick` measured for the model on this
+    computer, if it did. Otherwise, the engine is ONNX Runtime if it has a working GPU, then OpenVINO, then ONNX Runtime on
+    the CPU, then torch, in float32.
 
     Parameters
     ----------
@@ -82,8 +83,10 @@ def load_engine(
         The message says what to do.
     """
     files = model if isinstance(model, ModelFiles) else find_model(model)
-    if threads is None and batch is None and (measured := _fastest(files, engine, device, precision, engines, say)):
-        return measured
+    if engine == "auto" and threads is None and batch is None:
+        row = remembered(files, engines=engines, device=device, precision=precision)
+        if row is not None and (measured := load_runtime(files, row.runtime, say=say)) is not None:
+            return measured
     options = Options("float32" if precision == "auto" else _precision(precision), threads, batch)
     devices = devices_of(device)
     if len(devices) == 1:
@@ -98,16 +101,6 @@ def _precision(name: str) -> Precision:
         if name == known:
             return known
     raise BadSettings(f"The precision must be one of auto, {', '.join(PRECISIONS)}, not {name!r}.")
-
-
-def _fastest(
-    files: ModelFiles, engine: str, device: str, precision: str, engines: Collection[str], say: Callable[[str], None]
-) -> AnyEngine | None:
-    """The engine that was measured as the fastest for what is "auto"; None if none was, nothing is, or it fails."""
-    if "auto" not in (engine, device, precision):
-        return None
-    row = remembered(files, engines=engines, engine=engine, device=device, precision=precision)
-    return None if row is None else load_runtime(files, row.runtime, say=say)
 
 
 def load_runtime(files: ModelFiles, runtime: Runtime, *, say: Callable[[str], None]) -> AnyEngine | None:

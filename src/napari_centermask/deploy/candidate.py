@@ -1,0 +1,133 @@
+"""A runtime in a process of its own: a crash there is a result, and memory is only its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from napari_centermask.core.instances import Instance
+from napari_centermask.deploy.memory import peak_mb, reset_peak
+from napari_centermask.engines.gpu_memory import GpuPeak, used_mb
+from napari_centermask.engines.runtime import Runtime
+from napari_centermask.settings import SegmentSettings
+
+_PATIENCE_S = 5.0  # for a process to end that was asked to; a choice
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run over all images.
+
+    Attributes
+    ----------
+    cells
+        Of each image.
+    memory_mb, gpu_mb
+        See `engines.fastest.Measured`.
+    """
+
+    seconds: float
+    cells: tuple[tuple[Instance, ...], ...]
+    memory_mb: float | None
+    gpu_mb: float | None
+
+
+class Candidate:
+    """A runtime that segments images again and again, each time when asked to.
+
+    Parameters
+    ----------
+    model
+        Name or file of the model.
+    images
+        (C, H, W) arrays.
+
+    Attributes
+    ----------
+    why_not
+        Why it cannot run here; empty while it does.
+    """
+
+    def __init__(self, model: str, runtime: Runtime, images: Sequence[np.ndarray], settings: SegmentSettings) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.runtime, self.why_not = runtime, ""
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(theirs, model, runtime, list(images), settings), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+
+    def run(self) -> Run | None:
+        """One run; None if it cannot, see `why_not`."""
+        if self.why_not:
+            return None
+        try:
+            self._pipe.send(None)
+            answer = self._pipe.recv()
+        except (EOFError, OSError):
+            self._process.join(_PATIENCE_S)
+            code = self._process.exitcode
+            self.why_not = f"it crashed (signal {-code})" if code and code < 0 else f"it ended with code {code}"
+            return None
+        if isinstance(answer, str):
+            self.why_not = answer
+            return None
+        run: Run = answer
+        return run
+
+    def close(self) -> None:
+        """End the process."""
+        self._pipe.close()
+        self._process.join(_PATIENCE_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+def _serve(pipe: Connection, model: str, runtime: Runtime, images: list[np.ndarray], settings: SegmentSettings) -> None:
+    """Load the model, run it once to warm it up, then once for each message; ends when the pipe is closed."""
+    try:
+        before = used_mb()
+        once = _segmenting(model, runtime, images, settings)
+        once()
+        while True:
+            pipe.recv()
+            reset_peak()
+            with GpuPeak() as gpu:
+                start = time.perf_counter()
+                cells = once()
+                seconds = time.perf_counter() - start
+            of_gpu = None if before is None or gpu.most_mb is None else max(0.0, gpu.most_mb - before)
+            pipe.send(Run(seconds, cells, peak_mb(), of_gpu))
+    except (EOFError, BrokenPipeError):
+        return
+    except Exception as error:  # runtimes, drivers and their libraries raise errors of any class
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        pipe.recv()
+        pipe.send(lines[0])
+
+
+def _segmenting(model: str, runtime: Runtime, images: list[np.ndarray], settings: SegmentSettings) -> Any:
+    from napari_centermask.engines.load import load_engine
+    from napari_centermask.pipeline import segment
+
+    said: list[str] = []
+    engine = load_engine(
+        model,
+        engine=runtime.engine,
+        device=runtime.device,
+        precision=runtime.precision,
+        threads=runtime.threads,
+        batch=runtime.batch,
+        say=said.append,
+    )
+    if said:
+        raise RuntimeError(said[0])
+    return lambda: tuple(tuple(segment(image, engine, settings)) for image in images)
