@@ -27,8 +27,8 @@ from napari_centermask.core.errors import BadImage, BadSettings, MissingExtra, T
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.measure import Background, measure
 from napari_centermask.core.result import Result
-from napari_centermask.engines import AnyEngine
-from napari_centermask.engines.load import load_engine
+from napari_centermask.engines import AnyEngine, fastest
+from napari_centermask.engines.load import load_chosen
 from napari_centermask.events import ComparisonEvent, Event
 from napari_centermask.io.axes import doubt, given_axes, guess_axes
 from napari_centermask.io.coco.document import to_coco
@@ -39,7 +39,7 @@ from napari_centermask.io.images import read_image
 from napari_centermask.jobs.child import run_child
 from napari_centermask.jobs.finetune import prepare
 from napari_centermask.jobs.process import Job
-from napari_centermask.models.store.zoo import check_new_name
+from napari_centermask.models.store.zoo import check_new_name, find_model
 from napari_centermask.pipeline import PlaneCells, planes_of, segment_planes
 from napari_centermask.settings import SegmentSettings, TrainSettings, fault_text
 
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     import pandas
 
 S = TypeVar("S", bound=BaseModel)
+_KEPT: dict[tuple[object, ...], AnyEngine] = {}
+"""The engine of the last call of `segment`."""
 
 
 class Cells:
@@ -230,7 +232,7 @@ def segment(
     names = channel_names or data.channel_names
     if names:
         chosen = chosen.model_copy(update={"channel_names": list(names)})
-    engine = load_engine(model, engine=chosen.engine, device=chosen.device) if isinstance(model, (str, Path)) else model
+    engine = _loaded(model, chosen) if isinstance(model, (str, Path)) else model
     result = Result(data.plane_shape, leading=data.leading, name=data.name)
     for step in segment_planes(planes_of(data), engine, chosen):
         if isinstance(step, PlaneCells):
@@ -240,6 +242,17 @@ def segment(
         elif progress is not None:
             progress(step.part, step.message)
     return Cells(result, data)
+
+
+def _loaded(model: str | Path, chosen: SegmentSettings) -> AnyEngine:
+    """An engine, which is kept for the next call with the same model and settings."""
+    files = find_model(model)
+    stamps = tuple((path, path.stat().st_mtime_ns) for path in files.paths)
+    key = stamps, chosen.engine, chosen.device, chosen.precision, fastest.version()
+    if key not in _KEPT:
+        _KEPT.clear()
+        _KEPT[key] = load_chosen(files, chosen)
+    return _KEPT[key]
 
 
 def _checked(kind: type[S], values: dict[str, Any]) -> S:

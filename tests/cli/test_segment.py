@@ -36,6 +36,20 @@ def test_a_folder_becomes_labels_and_coco(capsys, folder, tmp_path, cells):
             np.testing.assert_array_equal(cell.mask, expected[cell.id].mask)
 
 
+def test_several_devices_share_the_images_of_a_folder(capsys, folder, tmp_path, monkeypatch, network):
+    from napari_centermask.engines import load
+    from napari_centermask.engines.several import Several
+
+    (folder / "d.png").write_bytes(b"nonsense")
+    one = {"name": "fake", "device": "cpu", "card": network.card, "precision": "float32", "batch": 1}
+    two = Several((SimpleNamespace(**one), SimpleNamespace(**one)))
+    monkeypatch.setattr(load, "load_engines", lambda settings, *, say: two)
+    assert cli.run(["segment", str(folder), "--out", str(tmp_path / "out"), "--device", "cpu,cpu"]) == 2
+    assert "d.png" in capsys.readouterr().err
+    records = read_coco(tmp_path / "out" / "annotations.json", images_root=folder)
+    assert [(r.file_name, len(r.instances)) for r in records] == [("a.png", 12), ("b.png", 12)]
+
+
 def test_a_format_left_out_is_not_written(folder, tmp_path):
     assert cli.run(["segment", str(folder), "--out", str(tmp_path / "out"), "--format", "coco"]) == 0
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["annotations.json"]

@@ -143,7 +143,7 @@ def stopping(monkeypatch):
         return [cells(cell(5, 5, 1, (0.9, 0.1)), cell(30, 30, 2, (0.1, 0.9)))]
 
     card = SimpleNamespace(defaults={}, model=SimpleNamespace(categories=["living", "dead"]))
-    monkeypatch.setattr(methods, "load_engine", lambda *_, **__: SimpleNamespace(card=card))
+    monkeypatch.setattr(methods, "load_chosen", lambda *_, **__: SimpleNamespace(card=card))
     monkeypatch.setattr(methods, "predictor", lambda *_: predict)
     monkeypatch.setattr(methods, "with_card_defaults", lambda *_: SimpleNamespace(score=0.5))
     monkeypatch.setattr("napari_centermask.cli.viability._check_flags", lambda *_: None)

@@ -28,7 +28,7 @@ def gpus(monkeypatch, n, *, installed=()):
         (0, ["onnxruntime-gpu"], ()),
         (1, [], ()),
         (1, ["onnxruntime-gpu"], ("cuda",)),
-        (2, ["onnxruntime-gpu"], ("cuda:0", "cuda:1")),
+        (2, ["onnxruntime-gpu"], ("cuda:0", "cuda:1", "cuda:0,cuda:1")),
     ],
 )
 def test_a_gpu_is_offered_in_napari_if_driver_and_runtime_are_there(monkeypatch, n, installed, offered):

@@ -62,7 +62,7 @@ def test_a_model_gets_the_channel_names_in_the_file(tmp_path, monkeypatch):
     )
     facts = {"name": "fake", "kind": "centermask", "normalisation": "percentile", "channel_names": []}
     card = SimpleNamespace(defaults={}, percentiles=(1.0, 99.8), preprocess=PreprocessSettings(), **facts)
-    monkeypatch.setattr(methods, "load_engine", lambda *_, **__: SimpleNamespace(card=card))
+    monkeypatch.setattr(methods, "load_chosen", lambda *_, **__: SimpleNamespace(card=card))
 
     def segment_planes(planes, engine, settings, **_):
         seen.append(settings.channel_names)

@@ -51,7 +51,7 @@ def demo(*, out: Path = Path("demo_output"), engine: str = "auto", window: bool 
     from PIL import Image
 
     from napari_centermask.core.compose import label_image
-    from napari_centermask.engines.load import load_engine
+    from napari_centermask.engines.load import load_chosen
     from napari_centermask.io.coco.document import write_coco
     from napari_centermask.io.coco.image_record import ImageRecord
     from napari_centermask.io.images import read_plane
@@ -62,7 +62,7 @@ def demo(*, out: Path = Path("demo_output"), engine: str = "auto", window: bool 
     check_writable(files.values(), inputs=[path])
     settings = SegmentSettings.model_validate({"engine": engine})
     with busy(f"Loading {settings.model}"):
-        loaded = load_engine(settings.model, engine=settings.engine, device=settings.device, say=notice)
+        loaded = load_chosen(settings.model, settings, say=notice)
     image = read_plane(path)
     cells = follow(segment_plane(image, loaded, settings), path.name).cells
     with whole_file(files["overlay"]) as part:

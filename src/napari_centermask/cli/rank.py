@@ -47,7 +47,7 @@ def rank(
     json
         Print the order, and the parts of each value, as JSON.
     """
-    from napari_centermask.engines.load import load_engine
+    from napari_centermask.engines.load import load_chosen
     from napari_centermask.models.store.zoo import find_model
     from napari_centermask.pipeline.ranking import ranking_steps
 
@@ -56,7 +56,7 @@ def rank(
     waiting = {k: f for k, f in files.items() if k not in known}
     check_segment_flags(settings, [find_model(settings.model).card], also=one_model("images are ranked by one model"))
     with busy(f"Loading {settings.model}"):
-        engine = load_engine(settings.model, engine=settings.engine, device=settings.device, say=notice)
+        engine = load_chosen(settings.model, settings, say=notice)
     ranking = follow(ranking_steps(waiting, engine, settings, reviewed=known, axes=axes, say=notice), "images")
     for why in ranking.left_out.values():
         notice(f"Left out: {why}")

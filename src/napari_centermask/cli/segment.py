@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -165,9 +165,7 @@ class Segmenting:
         self.noted.begin()
         is_finished = False
         try:
-            for files in self.waiting:
-                with self.left_out.unless_done(str(files.image)):
-                    self._segment(files, engine)
+            self._segment_all(engine)
             is_finished = not self.left_out
         except KeyboardInterrupt:
             n = sum(_is_done(f, self.noted) for f in self.plans)
@@ -184,12 +182,33 @@ class Segmenting:
         self._report(engine, written)
         return 2 if self.left_out else 0
 
-    def _segment(self, files: ImageFiles, engine: AnySegmenter) -> None:
+    def _segment_all(self, engine: AnySegmenter) -> None:
+        """Segment what waits: several devices share the images, or the tiles of the only one."""
+        from napari_centermask.engines.several import segmenters_of
+        from napari_centermask.pipeline.progress import run_through
+        from napari_centermask.pipeline.shared_work import shared
+
+        workers = segmenters_of(engine)
+        if len(workers) == 1 or len(self.waiting) == 1:
+            for files in self.waiting:
+                with self.left_out.unless_done(str(files.image)):
+                    self._keep(files, follow(self._steps(files, engine), files.image.name))
+            return
+        with closing(shared(self.waiting, workers, lambda one, files: run_through(self._steps(files, one)))) as done:
+            for number, future in done:
+                files = self.waiting[number]
+                with self.left_out.unless_done(str(files.image)):
+                    self._keep(files, future.result())
+
+    def _steps(self, files: ImageFiles, engine: AnySegmenter) -> Generator[Progress, None, FileCells]:
         from napari_centermask.pipeline.image_file import segment_file
 
         wants_classes = files.classes is not None
         steps = segment_file(files.image, engine, self.settings, axes=self.axes, classes=wants_classes)
-        done = follow(self._noticing(steps, files, engine), files.image.name)
+        return self._noticing(steps, files, engine)
+
+    def _keep(self, files: ImageFiles, done: FileCells) -> None:
+        """Write the cells of an image, and note that it is done."""
         row, coco = _written(files, done, self.coco)
         self.noted.note(
             _key(files), {"row": row, "coco": coco if self.coco else None, "stamp": stamp(file_of(files.image))}

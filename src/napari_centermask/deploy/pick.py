@@ -18,7 +18,7 @@ import numpy as np
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.instances import Instance
 from napari_centermask.deploy.candidate import Candidate, Run
-from napari_centermask.engines.devices import PACKAGES, count_gpus, torch_has_cuda
+from napari_centermask.engines.devices import IN_NAPARI, PACKAGES, count_gpus, torch_has_cuda
 from napari_centermask.engines.fastest import AGREEMENT, Measured, choose
 from napari_centermask.engines.machine import n_cores
 from napari_centermask.engines.onnx import import_runtime, precisions_of
@@ -132,7 +132,7 @@ def _ways(engine: str) -> list[tuple[str, Precision]]:
 
 def _leaders(rows: dict[Runtime, Measured], agreement: float) -> list[Runtime]:
     """The fastest so far, and the fastest that napari can use, which must do without torch."""
-    in_napari = [row for row in rows.values() if row.runtime.engine not in ("torch", "tensorrt")]
+    in_napari = [row for row in rows.values() if row.runtime.engine in IN_NAPARI]
     both = (choose(list(rows.values()), agreement), choose(in_napari, agreement))
     return list(dict.fromkeys(row.runtime for row in both if row is not None))
 

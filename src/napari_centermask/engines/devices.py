@@ -12,6 +12,9 @@ from napari_centermask.core.extras import is_installed
 PACKAGES = {"openvino": "openvino", "onnx": "onnxruntime", "torch": "torch", "tensorrt": "tensorrt"}
 """Engines, and the modules that they need."""
 
+IN_NAPARI = ("openvino", "onnx")
+"""Engines that can run inside napari, where torch must not be loaded (docs/architecture.md)."""
+
 
 def cuda_works() -> bool:
     """Whether a CUDA driver can be loaded; checked first, as ONNX Runtime prints errors if it cannot."""
@@ -33,13 +36,17 @@ def count_gpus() -> int:
 
 
 def engines_in_napari() -> tuple[str, ...]:
-    """What the setting `engine` can be inside napari, where torch must not be loaded (docs/architecture.md)."""
-    return ("auto", *(name for name in ("openvino", "onnx") if find_spec(PACKAGES[name]) is not None))
+    """What the setting `engine` can be inside napari."""
+    return ("auto", *(name for name in IN_NAPARI if find_spec(PACKAGES[name]) is not None))
 
 
 def devices_in_napari() -> tuple[str, ...]:
-    """What the setting `device` can be for a segmentation inside napari: with GPUs only if ONNX Runtime is made for them."""
-    return ("auto", "cpu", *(_gpus() if is_installed("onnxruntime-gpu") else ()))
+    """What the setting `device` can be for a segmentation inside napari: with GPUs only if ONNX Runtime is made for them.
+
+    Several GPUs are offered one by one, and all together, which share the tiles.
+    """
+    gpus = _gpus() if is_installed("onnxruntime-gpu") else ()
+    return ("auto", "cpu", *gpus, *((",".join(gpus),) if len(gpus) > 1 else ()))
 
 
 def devices_for_training() -> tuple[str, ...]:

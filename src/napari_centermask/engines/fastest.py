@@ -67,6 +67,12 @@ def remember(files: ModelFiles, rows: Sequence[Measured], agreement: float) -> P
     return path
 
 
+def version() -> int:
+    """A number that changes when something is remembered or forgotten."""
+    path = cache_folder() / _FILE
+    return path.stat().st_mtime_ns if path.is_file() else 0
+
+
 def forget(files: ModelFiles) -> None:
     """Forget what was measured for a model on this computer."""
     path = cache_folder() / _FILE

@@ -141,6 +141,13 @@ def _reason(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def load_chosen(
+    model: str | Path | ModelFiles, settings: SegmentSettings, *, say: Callable[[str], None] = _warn
+) -> AnyEngine:
+    """Load a model on the engine, device and precision of the settings; raises as `load_engine`."""
+    return load_engine(model, engine=settings.engine, device=settings.device, precision=settings.precision, say=say)
+
+
 def load_engines(settings: SegmentSettings, *, say: Callable[[str], None]) -> AnySegmenter:
     """Load the model of the settings, and those of its ensemble.
 
@@ -151,8 +158,7 @@ def load_engines(settings: SegmentSettings, *, say: Callable[[str], None]) -> An
     """
     names = [settings.model, *settings.more_models]
     _check_different(names)
-    engine, device, precision = settings.engine, settings.device, settings.precision
-    loaded = tuple(load_engine(n, engine=engine, device=device, precision=precision, say=say) for n in names)
+    loaded = tuple(load_chosen(name, settings, say=say) for name in names)
     return loaded[0] if len(loaded) == 1 else Ensemble(loaded)
 
 
@@ -173,6 +179,8 @@ def _load(files: ModelFiles, name: str, device: str, options: Options) -> AnyEng
     if files.graphs is None:
         graphs = " and ".join(files.name + graph_suffix(graph) for graph in family.graphs)
         raise BadModel(f"The engine {name!r} needs {graphs}. Make them with: napari-centermask export {files.name}")
+    if name == "tensorrt":
+        return _load_tensorrt(files, device, options, batch)
     engine_class = family.load(family.engines[name])
     loaded: AnyEngine = engine_class(
         *files.graphs, files.card, device=device, threads=options.threads, precision=options.precision, batch=batch
@@ -210,3 +218,19 @@ def _load_torch(files: ModelFiles, device: str, options: Options, batch: int) ->
     except ImportError as error:
         raise MissingExtra(f"The engine 'torch' needs PyTorch ({error}): {how_to_install('train')}") from error
     return load(files.weights, device=device, threads=options.threads, precision=options.precision, batch=batch)
+
+
+def _load_tensorrt(files: ModelFiles, device: str, options: Options, batch: int) -> AnyEngine:
+    if files.graphs is None or files.weights is None:
+        raise BadModel(
+            f"The engine 'tensorrt' needs weights and graphs, which {files.name} does not have. Use another engine."
+        )
+    family = family_of(files.card)
+    try:
+        engine_class = family.load(family.engines["tensorrt"])
+    except ImportError as error:
+        raise MissingExtra(f"The engine 'tensorrt' needs PyTorch ({error}): {how_to_install('train')}") from error
+    loaded: AnyEngine = engine_class(
+        files.graphs[0], files.weights, files.card, device=device, precision=options.precision, batch=batch
+    )
+    return loaded

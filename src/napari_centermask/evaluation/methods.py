@@ -14,7 +14,7 @@ from napari_centermask.core.instances import Instances
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.core.probabilities import mixed, tempered
 from napari_centermask.engines.classifier import ClassifierEngine, load_classifier
-from napari_centermask.engines.load import load_engine
+from napari_centermask.engines.load import load_chosen
 from napari_centermask.evaluation.folder import check_shape, image_name, of_same_images, predict_records, predictor
 from napari_centermask.evaluation.matching import match, pair_boxes
 from napari_centermask.evaluation.viability import MATCH, probabilities_of
@@ -71,7 +71,7 @@ class Method:
             raise BadSettings("'truth' needs a classifier: truth+CLASSIFIER.")
         self.name, self.settings, self._model = text, settings, model
         self._classifier: ClassifierEngine | None = load_classifier(classifier) if classifier else None
-        self._engine = load_engine(model, engine=settings.engine, device=settings.device) if is_model(model) else None
+        self._engine = load_chosen(model, settings) if is_model(model) else None
 
     def run(
         self,

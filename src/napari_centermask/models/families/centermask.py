@@ -124,6 +124,7 @@ CENTERMASK = Family(
     engines={
         "onnx": f"{_ENGINES}.onnx:OnnxEngine",
         "openvino": f"{_ENGINES}.openvino:OpenVinoEngine",
+        "tensorrt": f"{_ENGINES}.tensorrt:TensorRtEngine",
         "torch": f"{_ENGINES}.torch:TorchEngine",
     },
     detector="napari_centermask.pipeline.detections:CenterMaskDetector",

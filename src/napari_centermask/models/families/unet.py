@@ -76,6 +76,7 @@ UNET = Family(
     engines={
         "onnx": f"{_ENGINES}.onnx:OnnxMapEngine",
         "openvino": f"{_ENGINES}.openvino:OpenVinoMapEngine",
+        "tensorrt": f"{_ENGINES}.tensorrt:TensorRtMapEngine",
         "torch": f"{_ENGINES}.torch:TorchMapEngine",
     },
     detector="napari_centermask.pipeline.map_detector:MapDetector",

@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from napari_centermask.core.errors import BadModel, MissingExtra
+from napari_centermask.engines import fastest
+from napari_centermask.engines.devices import IN_NAPARI
 from napari_centermask.engines.load import load_engine
 from napari_centermask.models.store.zoo import ModelFiles, find_model
 from napari_centermask.settings import SegmentSettings
@@ -41,7 +43,7 @@ def is_loaded(settings: SegmentSettings) -> bool:
 def _key(files: ModelFiles, settings: SegmentSettings) -> tuple[object, ...]:
     """What an engine is kept under: a model's files as they are now, and where it runs."""
     stamp = tuple((p, p.stat().st_mtime_ns) for p in files.paths)
-    return files.name, stamp, settings.engine, settings.device
+    return files.name, stamp, settings.engine, settings.device, settings.precision, fastest.version()
 
 
 def _loaded(key: tuple[object, ...], files: ModelFiles, settings: SegmentSettings) -> AnyEngine:
@@ -52,7 +54,14 @@ def _loaded(key: tuple[object, ...], files: ModelFiles, settings: SegmentSetting
         # Cells have the name that users see; the card keeps the one that the model was trained under.
         named = replace(files, card=files.card.model_copy(update={"name": files.name}))
         notes: list[str] = []
-        engine = load_engine(named, engine=runtime, device=settings.device, say=notes.append)
+        engine = load_engine(
+            named,
+            engine=runtime,
+            device=settings.device,
+            precision=settings.precision,
+            engines=IN_NAPARI,
+            say=notes.append,
+        )
         while len(_ENGINES) >= _MOST:
             del _ENGINES[next(iter(_ENGINES))]
         _ENGINES[key] = engine, notes
@@ -67,8 +76,10 @@ def engine_notes(engine: AnyEngine) -> tuple[str, ...]:
 def _refuse_torch(settings: SegmentSettings, files: ModelFiles) -> None:
     """Raise an error if torch would be chosen."""
     remedy = "Install a runtime that can: pip install openvino (or onnxruntime)."
-    if settings.engine == "torch":
-        raise MissingExtra(f"PyTorch cannot run inside napari. Choose 'auto' under Advanced. {remedy}")
+    if settings.engine in ("torch", "tensorrt"):
+        raise MissingExtra(
+            f"Engines that need PyTorch cannot run inside napari. Choose 'auto' under Advanced. {remedy}"
+        )
     if files.graphs is None:
         raise BadModel(
             f"'{files.name}' has only weights; napari needs its graphs. Make them with: napari-centermask export {files.name}"
