@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from napari_centermask.engines.runtime import Precision, check_precision, split_
 from napari_centermask.engines.tensorrt_build import Build, built_engine
 from napari_centermask.engines.torch import TorchEngine, load
 from napari_centermask.models.store.card import ModelCard
+from napari_centermask.settings import ModelSettings
 
 _PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "bfloat16")
 _FLOAT32 = ("node_mul", "node_exp", "node_sigmoid", "node_softmax")
@@ -112,7 +113,7 @@ class TensorRtEngine:
 
     def features(self, tiles: np.ndarray) -> Features:
         """See `Engine.features`."""
-        names = dense_outputs(len(self.card.model.pooled_levels))  # type: ignore[union-attr]  # a CenterMask's form
+        names = dense_outputs(len(cast(ModelSettings, self.card.model).pooled_levels))
         outputs = self._dense.run(tiles, names)
         n_levels = len(names) - len(LOCATIONS)
         return Features(tiles.shape[2:], tuple(outputs[:n_levels]), *(o.cpu().numpy() for o in outputs[n_levels:]))
