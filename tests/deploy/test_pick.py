@@ -52,7 +52,7 @@ def picked(monkeypatch):
     monkeypatch.setattr(picking, "Candidate", FakeCandidate)
     monkeypatch.setattr(picking, "runtimes_here", lambda files, engines: ways)
     monkeypatch.setattr(picking, "n_cores", lambda: 4)
-    return run_through(pick(find_model("nuclei"), [IMAGE], SegmentSettings(), runs=1))
+    return run_through(pick(find_model("nuclei"), [IMAGE], SegmentSettings(diameter=20), runs=1))
 
 
 def test_the_fastest_that_agrees_is_chosen_with_its_threads_and_batch(picked):
@@ -91,7 +91,7 @@ def test_images_without_cells_are_refused(monkeypatch):
     monkeypatch.setattr(picking, "Candidate", Blind)
     monkeypatch.setattr(picking, "runtimes_here", lambda files, engines: [Runtime("onnx")])
     with pytest.raises(UserError, match="finds no cell"):
-        run_through(pick(find_model("nuclei"), [IMAGE], SegmentSettings()))
+        run_through(pick(find_model("nuclei"), [IMAGE], SegmentSettings(diameter=20)))
 
 
 def test_the_runtimes_here_begin_with_float32_of_torch():
@@ -103,7 +103,7 @@ def test_the_runtimes_here_begin_with_float32_of_torch():
 
 def test_a_runtime_in_a_process_of_its_own_segments_and_a_crash_is_a_result():
     settings = SegmentSettings(diameter=40.0)
-    candidate = Candidate("nuclei", Runtime("openvino", threads=1), [IMAGE], settings)
+    candidate = Candidate("nuclei", Runtime("openvino", threads=1), [IMAGE], [settings])
     run = candidate.run()
     assert run is not None
     assert (run.cells, run.gpu_mb) == (((),), None)
@@ -115,7 +115,7 @@ def test_a_runtime_in_a_process_of_its_own_segments_and_a_crash_is_a_result():
 
 
 def test_what_cannot_be_loaded_says_why():
-    candidate = Candidate("nuclei", Runtime("onnx", device="directml"), [IMAGE], SegmentSettings())
+    candidate = Candidate("nuclei", Runtime("onnx", device="directml"), [IMAGE], [SegmentSettings()])
     assert candidate.run() is None
     assert "no DmlExecutionProvider" in candidate.why_not
     candidate.close()

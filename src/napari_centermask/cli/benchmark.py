@@ -68,7 +68,7 @@ def benchmark(
     runs
         Number of timed rounds; medians are shown. By default 5, and 3 of each step with --pick.
     diameter
-        Cell diameter in pixels; the model's own by default.
+        Cell diameter in pixels; the model's own by default, with --pick estimated from each image.
     score
         Cells below this score are left out.
     axes
@@ -165,7 +165,7 @@ def _pick(
     least = AGREEMENT if agreement is None else agreement
     files = find_model(model)
     chosen = {name: value for name, value in given.items() if value is not None}
-    settings = SegmentSettings(**({"diameter": files.card.diameter} | chosen))
+    settings = SegmentSettings(**chosen)
     parts = [array[:, :_PART, :_PART] for array in arrays]
     picked = follow(picking.pick(files, parts, settings, engines=names, runs=runs, agreement=least), "Measuring")
     remember(files, picked.rows, least)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
 
 import numpy as np
 
@@ -47,6 +46,8 @@ class Candidate:
         Name or file of the model.
     images
         (C, H, W) arrays.
+    settings
+        For each of them.
 
     Attributes
     ----------
@@ -59,7 +60,7 @@ class Candidate:
         self.runtime, self.why_not = runtime, ""
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs, model, runtime, list(images), settings), daemon=True
+            target=_serve, args=(theirs, model, runtime, list(zip(images, settings, strict=True))), daemon=True
         )
         self._process.start()
         theirs.close()
@@ -91,11 +92,14 @@ class Candidate:
             self._process.join()
 
 
-def _serve(pipe: Connection, model: str, runtime: Runtime, images: list[np.ndarray], settings: SegmentSettings) -> None:
+Pairs = list[tuple[np.ndarray, SegmentSettings]]
+
+
+def _serve(pipe: Connection, model: str, runtime: Runtime, images: Pairs) -> None:
     """Load the model, run it once to warm it up, then once for each message; ends when the pipe is closed."""
     try:
         before = used_mb()
-        once = _segmenting(model, runtime, images, settings)
+        once = _segmenting(model, runtime, images)
         once()
         while True:
             pipe.recv()
@@ -114,7 +118,7 @@ def _serve(pipe: Connection, model: str, runtime: Runtime, images: list[np.ndarr
         pipe.send(lines[0])
 
 
-def _segmenting(model: str, runtime: Runtime, images: list[np.ndarray], settings: SegmentSettings) -> Any:
+def _segmenting(model: str, runtime: Runtime, images: Pairs) -> Callable[[], tuple[tuple[Instance, ...], ...]]:
     from napari_centermask.engines.load import load_engine
     from napari_centermask.pipeline import segment
 
@@ -130,4 +134,4 @@ def _segmenting(model: str, runtime: Runtime, images: list[np.ndarray], settings
     )
     if said:
         raise RuntimeError(said[0])
-    return lambda: tuple(tuple(segment(image, engine, settings)) for image in images)
+    return lambda: tuple(tuple(segment(image, engine, settings)) for image, settings in images)

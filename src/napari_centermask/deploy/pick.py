@@ -20,13 +20,14 @@ from napari_centermask.core.instances import Instance
 from napari_centermask.deploy.candidate import Candidate, Run
 from napari_centermask.engines.devices import IN_NAPARI, PACKAGES, count_gpus, torch_has_cuda
 from napari_centermask.engines.fastest import AGREEMENT, Measured, choose
+from napari_centermask.engines.load import load_engine
 from napari_centermask.engines.machine import n_cores
 from napari_centermask.engines.onnx import import_runtime, precisions_of
 from napari_centermask.engines.providers import offered_devices
 from napari_centermask.engines.runtime import Precision, Runtime
 from napari_centermask.evaluation.matching import match, pair
 from napari_centermask.models.store.zoo import ModelFiles
-from napari_centermask.pipeline import Progress
+from napari_centermask.pipeline import Progress, estimate_diameter
 from napari_centermask.settings import SegmentSettings
 
 IOU = 0.9
@@ -69,6 +70,8 @@ def pick(
     ----------
     images
         (C, H, W) arrays.
+    settings
+        For all; a diameter that is not given is estimated once for each image.
     engines
         Names; by default all that are installed.
     runs
@@ -84,13 +87,25 @@ def pick(
     if runs < 1:
         raise UserError(f"--runs must be at least 1, not {runs}. Use --runs 3.")
     first = runtimes_here(files, engines)
-    measuring = _Measuring(files, images, settings, runs)
+    yield Progress(0, 3, "Estimating the cell diameter")
+    measuring = _Measuring(files, images, _with_diameters(files, images, settings), runs)
     yield from measuring.step(first, "engine", 0)
     for number, (title, variants) in enumerate((("threads", _with_threads), ("batch", _with_batches)), start=1):
         leaders = _leaders(measuring.rows, agreement)
         yield from measuring.step([v for leader in leaders for v in variants(leader)], title, number)
     rows = tuple(sorted(measuring.rows.values(), key=lambda row: row.seconds))
     return Picked(rows, choose(rows, agreement), tuple(measuring.left_out))
+
+
+def _with_diameters(
+    files: ModelFiles, images: Sequence[np.ndarray], settings: SegmentSettings
+) -> list[SegmentSettings]:
+    """Settings for each image, so that all runtimes look at the same pixels."""
+    if settings.diameter is not None:
+        return [settings] * len(images)
+    engine = load_engine(files, engines=())
+    diameters = [estimate_diameter(image, engine, settings) for image in images]
+    return [SegmentSettings(**(settings.model_dump(exclude_unset=True) | {"diameter": d})) for d in diameters]
 
 
 def runtimes_here(files: ModelFiles, engines: Iterable[str] | None = None) -> list[Runtime]:

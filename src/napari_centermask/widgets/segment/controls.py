@@ -79,6 +79,8 @@ class Controls:
         Adds a layer to draw a region in; shown only if a region is to be segmented.
     classes
         Shows the class map of a U-Net.
+    speed
+        Measures engines and precisions, and uses the fastest from then on.
     colours, outlines, own_outlines, hatch
         How cells are shown.
     clear
@@ -91,6 +93,7 @@ class Controls:
     circle: Control
     draw: Control
     classes: Control
+    speed: Control
     colours: Control
     outlines: Control
     own_outlines: Control
@@ -121,6 +124,11 @@ def controls(state: DockState) -> Controls:
         ),
         draw=control("Drag a rectangle over the image; the layer's other shapes work too.", no_image),
         classes=control("Show the category of each pixel of this plane, before cells are separated.", problem),
+        speed=control(
+            "Measure engines, precisions and threads on the middle of this plane, for a minute or two, and use the fastest "
+            "whose cells agree with those of float32, for this model on this computer.",
+            problem,
+        ),
         colours=control("What the colours of the cells mean.", no_cells),
         outlines=control("Outlines of all cells, even where they lie under others.", no_cells),
         own_outlines=control("Outline cells in the colours of the cells, not of their categories.", no_cells),

@@ -33,6 +33,7 @@ from napari_centermask.widgets.viewer.save_button import SaveButton
 from napari_centermask.widgets.viewer.sight import bring_into_view, why_unseen
 from napari_centermask.widgets.viewer.view import current_index
 from napari_centermask.widgets.work.gate import attempt
+from napari_centermask.widgets.work.speed import Speeds, measure_speeds
 from napari_centermask.widgets.work.tasks import class_map, estimate_diameter
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class SegmentDock(Dock):
         add(self.model.estimate.clicked, self._on_estimate)
         add(self.model.circle.toggled, self._on_diameter_changed)
         add(self.advanced.classes.clicked, self._on_class_map)
+        add(self.advanced.speed.clicked, self._on_speed)
         add(self.doubt.tried, self._try_other)
         add(self.doubt.way_wanted, self._open_way)
         add(self.doubt.put_away, self._forget_doubt)
@@ -253,6 +255,15 @@ class SegmentDock(Dock):
         chosen, then = [Plane(index, planes.plane(index))], partial(show_classes, self._viewer, source, index)
         self.session.run.ask(f"classes in {source.name}", class_map, chosen, self.value(), then)
 
+    def _on_speed(self) -> None:
+        source, planes, index = self._chosen()
+        chosen = [Plane(index, planes.plane(index))]
+        self.session.run.ask(f"speed on {source.name}", measure_speeds, chosen, self.value(), self._on_measured)
+
+    def _on_measured(self, speeds: Speeds) -> str:
+        self.advanced.show_speeds(speeds.text())
+        return speeds.outcome
+
     def _on_started(self) -> None:
         self.run.show_start()
         self._refresh()
@@ -328,6 +339,7 @@ class SegmentDock(Dock):
             (self.model.circle, shown.circle),
             (self.image.draw, shown.draw),
             (self.advanced.classes, shown.classes),
+            (self.advanced.speed, shown.speed),
         ):
             show_control(button, control)
         self.image.show_unseen(shown.note)

@@ -32,7 +32,7 @@ _USUAL = ("min_area", "mask_nms", "percentiles", "tile", "device")
 _FOLDED = {
     "Boxes and duplicates": ("nms", "soft_nms", "max_detections"),
     "Separate touching cells": ("foreground", "seed", "smoothing"),
-    "Computation": ("engine", "overlap", "flips"),
+    "Computation": ("engine", "precision", "overlap", "flips"),
 }
 """Settings that rarely change; those that the model does not use are hidden."""
 
@@ -170,10 +170,20 @@ class AdvancedBox(QWidget):
         fold.addWidget(self.form)
         self.classes = QPushButton("Class map")
         fold.addWidget(self.classes)
+        self.speed = QPushButton("Make it fast on this computer")
+        fold.addWidget(self.speed)
+        self.speeds = quiet_label()
+        self.speeds.hide()
+        fold.addWidget(self.speeds)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(fold)
         self.fold = fold
+
+    def show_speeds(self, text: str) -> None:
+        """Show what was measured, a line for each engine."""
+        self.speeds.setText(text)
+        self.speeds.setVisible(bool(text))
 
     def show_model(self, card: ModelCard) -> None:
         """Show the settings that a model uses."""
