@@ -172,7 +172,9 @@ def _with_batches(runtime: Runtime) -> list[Runtime]:
 class _Measuring:
     """What was measured so far; `rows` has the runtimes with their times relative to the first step."""
 
-    def __init__(self, files: ModelFiles, images: Sequence[np.ndarray], settings: SegmentSettings, runs: int) -> None:
+    def __init__(
+        self, files: ModelFiles, images: Sequence[np.ndarray], settings: Sequence[SegmentSettings], runs: int
+    ) -> None:
         self._model = str(files.paths[0])
         self._images, self._settings, self._runs = images, settings, runs
         self._truth: tuple[tuple[Instance, ...], ...] | None = None
