@@ -28,6 +28,7 @@ PACKAGES = (
     "onnxruntime-gpu",
     "onnx",
     "onnxscript",
+    "tensorrt-cu13",
     "torch",
     "torchvision",
     "napari",
@@ -78,7 +79,7 @@ def examine() -> dict[str, Any]:
     if model:
         tasks.append(partial(probes.check_auto, model))
         tasks += [partial(probes.check_engine, e, model) for e in ("openvino", "onnx", "torch")]
-        tasks.append(partial(probes.check_cuda, model))
+        tasks += [partial(probes.check_cuda, model), partial(probes.check_tensorrt, model)]
     tasks += [probes.check_torch_cuda, probes.check_export]
     with ThreadPoolExecutor(2) as pool:
         checks = [*models, *pool.map(lambda task: task(), tasks)]

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from napari_centermask.core.extras import how_to_install, how_to_use_gpu, is_installed
-from napari_centermask.engines.devices import PACKAGES, cuda_works
+from napari_centermask.engines.devices import PACKAGES, cuda_works, tensorrt_works
 from napari_centermask.jobs.child import last_words
 
 NO_DRIVER = "no NVIDIA driver on this machine"
 TIMEOUT_S = 90  # a choice: several times what importing torch takes on a slow disk
+BUILD_TIMEOUT_S = 900  # a choice: TensorRT tries many kernels
 OLDEST_QT = (5, 15)  # napari's own bound
 QT_LIBRARIES = (
     "libgl1 libgl1-mesa-dri libegl1 libopengl0 libdbus-1-3 libfontconfig1 libglib2.0-0 libxkbcommon-x11-0 libxcb-cursor0 "
@@ -201,6 +202,19 @@ def check_cuda(model: str) -> Check:
         return Check(title, None, "an NVIDIA driver, but no onnxruntime-gpu", how_to_use_gpu())
     worked, detail = probe(_ENGINE.format(model=model, engine="onnx", device="cuda"))
     return Check(title, worked, detail, "" if worked else how_to_use_gpu())
+
+
+def check_tensorrt(model: str) -> Check:
+    """Whether ONNX Runtime uses TensorRT; the first time it builds its engines, which takes minutes."""
+    title = "engine onnx on tensorrt"
+    if not cuda_works():
+        return Check(title, None, NO_DRIVER)
+    if not is_installed("onnxruntime-gpu"):
+        return Check(title, None, "an NVIDIA driver, but no onnxruntime-gpu", how_to_use_gpu())
+    if not tensorrt_works():
+        return Check(title, None, "TensorRT 10 cannot be loaded", 'pip install "tensorrt-cu13>=10.13.2.6,<11"')
+    worked, detail = probe(_ENGINE.format(model=model, engine="onnx", device="tensorrt"), timeout_s=BUILD_TIMEOUT_S)
+    return Check(title, worked, detail, "" if worked else 'pip install "tensorrt-cu13>=10.13.2.6,<11"')
 
 
 def check_torch_cuda() -> Check:

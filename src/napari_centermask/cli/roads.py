@@ -10,13 +10,13 @@ from napari_centermask.cli.probes import Check
 _NEEDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("segment", "CPU"): ("engine openvino on cpu", "engine onnx on cpu", "engine torch on cpu"),
     ("segment", "CUDA"): ("engine onnx on cuda", "torch on cuda"),
+    ("segment", "TensorRT"): ("engine onnx on tensorrt",),
     ("train", "CPU"): ("torch",),
     ("train", "CUDA"): ("torch on cuda",),
     ("export", "CPU"): ("export",),
 }
 """The checks of which one must pass, the preferred first; its remedy opens the road."""
 _NEVER = {
-    ("segment", "TensorRT"): "this version has no engine for TensorRT",
     ("export", "CUDA"): "not needed: exports are made and checked on the CPU",
 }
 

@@ -55,7 +55,9 @@ class Candidate:
         Why it cannot run here; empty while it does.
     """
 
-    def __init__(self, model: str, runtime: Runtime, images: Sequence[np.ndarray], settings: SegmentSettings) -> None:
+    def __init__(
+        self, model: str, runtime: Runtime, images: Sequence[np.ndarray], settings: Sequence[SegmentSettings]
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self.runtime, self.why_not = runtime, ""
         self._pipe, theirs = context.Pipe()
