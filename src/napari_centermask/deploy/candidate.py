@@ -67,12 +67,16 @@ class Candidate:
         self._process.start()
         theirs.close()
 
-    def run(self) -> Run | None:
-        """One run; None if it cannot, see `why_not`."""
+    def run(self, *, limit_s: float | None = None) -> Run | None:
+        """One run, the first after loading the model; None if it cannot within a limit in seconds, see `why_not`."""
         if self.why_not:
             return None
         try:
             self._pipe.send(None)
+            if limit_s is not None and not self._pipe.poll(limit_s):
+                self.why_not = f"it took longer than {limit_s:.0f} s"
+                self._process.kill()
+                return None
             answer = self._pipe.recv()
         except (EOFError, OSError):
             self._process.join(_PATIENCE_S)
