@@ -3,9 +3,9 @@
     python scripts/benchmarks/as_a_user.py --data ../shared/data/dsb2018_fluo --stardist STARDIST_ENVIRONMENT/bin/python
 
 The field is that of network_cost.py: 1024 x 1024 pixels, 700 real nuclei of 22 pixels. Ours estimates the diameter in each run.
-torchvision's Mask R-CNN R-50 gets the field as it is, and keeps 300 cells; StarDist's default 2D configuration (PyPI stardist, in an
-environment of its own, as it needs TensorFlow) has random weights, and only its network is timed, on an image without rescaling. All
-take turns; medians in seconds, and the ratio to the slowest of ours.
+torchvision's Mask R-CNN R-50 gets the field as it is, and keeps 300 cells; StarDist's default 2D configuration (PyPI
+stardist, in an environment of its own, as it needs TensorFlow) has random weights, and only its network is timed, on the field
+without rescaling. All take turns; medians in seconds, and how many times as fast as Mask R-CNN.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python scripts/benchmarks/gpu.py --out gpu.json --int8 FOLDER
 
-Fields with 100 cells at 512, and in proportion at 1024 and 2048, from the included sample. Each engine has a process of its own, so
-that memory is its own and a crash is a row; what does not fit into the time says so. FOLDER is a model with quantised graphs (QDQ), as
-`napari-centermask quantise` writes it. Without a GPU it ends at once; `--device cpu` tries the script itself.
+Fields with 100 cells at 512, and in proportion at 1024 and 2048, from the included sample. Each engine has a process of its
+own, so that memory is its own and a crash is a row; what does not fit into the time says so. FOLDER is a model with quantised
+graphs (QDQ). Without a GPU it ends at once; `--device cpu` tries the script itself.
 """
 
 from __future__ import annotations
