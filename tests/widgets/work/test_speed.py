@@ -66,11 +66,7 @@ def test_what_stops_the_child_is_a_message(monkeypatch):
     assert failed == Failed("The model finds no cell in these images.")
 
 
-def test_the_dock_shows_what_was_measured(make_napari_viewer, monkeypatch):
-    from napari_centermask.widgets.segment.dock import SegmentDock
-
-    viewer = make_napari_viewer()
-    dock = SegmentDock(viewer)
+def test_the_dock_shows_what_was_measured(dock, viewer):
     assert not dock.advanced.speed.isEnabled()
     viewer.add_image(PLANE.pixels[0], name="field")
     assert dock.advanced.speed.isEnabled()
