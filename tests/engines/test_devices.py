@@ -33,6 +33,7 @@ def gpus(monkeypatch, n, *, installed=()):
 )
 def test_a_gpu_is_offered_in_napari_if_driver_and_runtime_are_there(monkeypatch, n, installed, offered):
     gpus(monkeypatch, n, installed=installed)
+    monkeypatch.setattr(devices, "tensorrt_works", lambda: False)
     assert devices.devices_in_napari() == ("auto", "cpu", *offered)
 
 
@@ -46,3 +47,13 @@ def test_a_gpu_is_offered_for_training_if_torch_is_made_for_it(monkeypatch, torc
 def test_engines_that_are_not_installed_are_not_offered_and_torch_never(monkeypatch):
     monkeypatch.setattr(devices, "find_spec", lambda name: object() if name in ("openvino", "torch") else None)
     assert devices.engines_in_napari() == ("auto", "openvino")
+
+
+def test_precisions_are_those_that_the_processor_may_have(monkeypatch):
+    gpus(monkeypatch, 1, installed=["onnxruntime-gpu"])
+    monkeypatch.setattr(devices, "_may_have_bfloat16", lambda: False)
+    assert devices.precisions_in_napari() == ("auto", "float32")
+    monkeypatch.setattr(devices, "_may_have_bfloat16", lambda: True)
+    monkeypatch.setattr(devices, "tensorrt_works", lambda: True)
+    assert devices.devices_in_napari() == ("auto", "cpu", "cuda", "tensorrt")
+    assert devices.precisions_in_napari() == ("auto", "float32", "bfloat16", "float16")

@@ -6,6 +6,7 @@ import ctypes
 import os
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 
 from napari_centermask.core.extras import is_installed
 
@@ -46,7 +47,23 @@ def devices_in_napari() -> tuple[str, ...]:
     Several GPUs are offered one by one, and all together, which share the tiles.
     """
     gpus = _gpus() if is_installed("onnxruntime-gpu") else ()
-    return ("auto", "cpu", *gpus, *((",".join(gpus),) if len(gpus) > 1 else ()))
+    together = (",".join(gpus),) if len(gpus) > 1 else ()
+    return ("auto", "cpu", *gpus, *together, *(("tensorrt",) if gpus and tensorrt_works() else ()))
+
+
+def precisions_in_napari() -> tuple[str, ...]:
+    """What the setting `precision` can be inside napari: bfloat16 unless the processor is known to lack it, float16 on TensorRT."""
+    half = ("float16",) if "tensorrt" in devices_in_napari() else ()
+    return ("auto", "float32", *(("bfloat16",) if _may_have_bfloat16() else ()), *half)
+
+
+def _may_have_bfloat16() -> bool:
+    """Whether Linux lists instructions for it; elsewhere only a runtime can tell, which takes time to load."""
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return True
+    words = set(info.read_text(encoding="utf-8", errors="replace").split())
+    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def devices_for_training() -> tuple[str, ...]:

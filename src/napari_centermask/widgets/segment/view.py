@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_centermask.engines.devices import devices_in_napari, engines_in_napari
+from napari_centermask.engines.devices import devices_in_napari, engines_in_napari, precisions_in_napari
 from napari_centermask.models.families import family_of
 from napari_centermask.models.idle_settings import idle_in_segmentation
 from napari_centermask.settings import SegmentSettings
@@ -164,7 +164,11 @@ class AdvancedBox(QWidget):
             SegmentSettings,
             _USUAL,
             folded=_FOLDED,
-            choices={"engine": engines_in_napari(), "device": devices_in_napari()},
+            choices={
+                "engine": engines_in_napari(),
+                "device": devices_in_napari(),
+                "precision": precisions_in_napari(),
+            },
         )
         fold = Fold("Advanced")
         fold.addWidget(self.form)
