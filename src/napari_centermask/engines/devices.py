@@ -52,7 +52,7 @@ def devices_in_napari() -> tuple[str, ...]:
 
 
 def precisions_in_napari() -> tuple[str, ...]:
-    """What the setting `precision` can be inside napari: bfloat16 unless the processor is known to lack it, float16 on TensorRT."""
+    """What the setting `precision` can be inside napari: bfloat16 unless the processor lacks it, float16 on TensorRT."""
     half = ("float16",) if "tensorrt" in devices_in_napari() else ()
     return ("auto", "float32", *(("bfloat16",) if _may_have_bfloat16() else ()), *half)
 
