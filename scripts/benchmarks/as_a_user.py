@@ -14,6 +14,7 @@ import argparse
 import json
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -65,6 +66,7 @@ def main() -> None:
     for number in range(arguments.runs + 1):
         for name, call in calls.items():
             taken, cells[name] = call()
+            print(f"round {number}, {name}: {taken:.2f} s", file=sys.stderr, flush=True)
             if number:
                 seconds[name].append(taken)
     median = {name: statistics.median(values) for name, values in seconds.items()}
