@@ -33,6 +33,13 @@ def test_the_fastest_above_the_agreement_is_chosen_and_torch_only_if_clearly_fas
     assert choose(rows).runtime == Runtime("torch")
 
 
+def test_a_plainer_runtime_that_is_about_as_fast_is_taken():
+    plain, special = Runtime("openvino", precision="bfloat16"), Runtime("openvino", precision="bfloat16", batch=4)
+    assert choose([Measured(special, 1.0, 1.0), Measured(plain, 1.05, 1.0)]).runtime == plain
+    assert choose([Measured(special, 1.0, 1.0), Measured(plain, 1.2, 1.0)]).runtime == special
+    assert choose([Measured(plain, 1.0, 1.0), Measured(Runtime("onnx"), 1.05, 1.0)]).runtime == Runtime("onnx")
+
+
 def test_auto_uses_what_was_remembered_until_it_is_forgotten(nuclei):
     remember(nuclei, [TWO_TILES], 0.98)
     engine = load_engine(nuclei)
