@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from hands import Hands, answer, is_seen, pick_tab, press, press_titled, type_path, until, write
+from napari.layers import Image
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QTabBar, QWidget
@@ -267,6 +268,7 @@ class Journey:
             press(dock.navigation.done)
             until(lambda following=following: dock.session.current == following, seconds=30)
         assert [i.status for i in dock.project.images] == ["reviewed"] * 4 + ["untouched"]
+        until(lambda: sum(isinstance(layer, Image) for layer in self.viewer.layers) == 1, seconds=30)
         self.picture("reviewed")
 
     def fine_tune(self) -> None:

@@ -193,11 +193,18 @@ def test_a_model_that_finds_hardly_anything_is_doubted_until_that_is_put_away(vi
 
 @pytest.mark.usefixtures("plugin")
 def test_one_button_opens_the_way_to_a_model_of_your_own(viewer, dock, run_to_end, discs):
+    from qtpy.QtWidgets import QApplication
+
+    from napari_centermask.widgets.project.dock import ProjectDock
+    from napari_centermask.widgets.segment.way_to_own_model import StepsBar
+
     viewer.add_image(few_good(discs), name="poor")
     run_to_end()
     next(button for button in dock.doubt.buttons if button.text() == "Draw and fine-tune").click()
     docks = " ".join(viewer.window.dock_widgets)
     assert all(name in docks for name in ("Project", "Fine-tune", "Correct"))
+    project = next(w for w in QApplication.allWidgets() if isinstance(w, ProjectDock))
+    assert project.findChild(StepsBar).text.text().startswith("1. In Project, open the folder of your images.")
 
 
 def test_a_doubt_ends_with_the_next_run_even_if_that_is_cancelled(viewer, dock, run_to_end, discs, engine, qtbot):

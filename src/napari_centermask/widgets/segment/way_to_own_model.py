@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer
 
+from napari_centermask.widgets.parts.layout import put_first
+from napari_centermask.widgets.parts.message_bar import MessageBar
 from napari_centermask.widgets.viewer.dock import open_dock
 
 if TYPE_CHECKING:
@@ -30,8 +31,17 @@ def steps(*, in_project: bool) -> tuple[str, str]:
 
 
 def open_fine_tuning(viewer: Viewer, *, in_project: bool) -> None:
-    """Open the docks in which cells are drawn and a model is fine-tuned on them, the first one needed in front."""
+    """Open the docks for drawing cells and fine-tuning a model on them, the first one needed in front, with the steps."""
     first, text = steps(in_project=in_project)
-    frames = {name: open_dock(viewer, name)[0] for name in ("Project", "Correct", "Review", "Fine-tune")}
-    QTimer.singleShot(0, frames[first].raise_)  # after the new docks have come to the front when they were first shown
-    show_info(text)
+    docks = {name: open_dock(viewer, name) for name in ("Project", "Correct", "Review", "Fine-tune")}
+    frame, dock = docks[first]
+    QTimer.singleShot(0, frame.raise_)  # after the new docks have come to the front when they were first shown
+    bar = dock.findChild(StepsBar)
+    if bar is None:
+        bar = StepsBar()
+        put_first(dock, bar)
+    bar.show_message(text)
+
+
+class StepsBar(MessageBar):
+    """The steps, above everything else in a dock; a notification of napari would cut them off."""
