@@ -13,7 +13,7 @@ from napari_centermask.widgets.edit.key_names import pretty_key
 from napari_centermask.widgets.edit.keys import KEYS
 from napari_centermask.widgets.edit.keys_box import KeysBox
 from napari_centermask.widgets.parts.fold import Fold
-from napari_centermask.widgets.parts.theme import ThemedStyle
+from napari_centermask.widgets.parts.theme import ThemedStyle, quiet
 from napari_centermask.widgets.work.connections import Connections
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class KeysWindow(QDialog):
         for theme, rows in themes:
             at = min(filled * _COLUMNS // n, _COLUMNS - 1)
             columns += [""] * (at + 1 - len(columns))
-            columns[at] += _table(theme, rows)
+            columns[at] += _table(theme, rows, colour=quiet(self.palette()))
             filled += len(rows) + 2
         for column, text in zip(self._columns, columns, strict=False):
             column.setText(text)
@@ -137,9 +137,9 @@ def _themes() -> dict[str, tuple[tuple[str, str], ...]]:
     return {"On the canvas": _CANVAS, "While the model draws": _MODEL, "napari's own tools": _NAPARI, **own}
 
 
-def _table(theme: str, rows: tuple[tuple[str, str], ...]) -> str:
+def _table(theme: str, rows: tuple[tuple[str, str], ...], *, colour: str) -> str:
     cells = "".join(
         f"<tr><td style='padding-right: 12px'><b>{escape(key) or '–'}</b></td><td>{escape(title)}</td></tr>"
         for key, title in rows
     )
-    return f"<p style='margin: 8px 0 2px 0; color: gray'>{escape(theme)}</p><table>{cells}</table>"
+    return f"<p style='margin: 8px 0 2px 0; color: {colour}'>{escape(theme)}</p><table>{cells}</table>"

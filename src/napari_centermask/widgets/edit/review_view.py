@@ -64,7 +64,7 @@ class JudgeBox(QWidget):
         self.first.addItem("Uncertain first", "doubt")
         self.first.addItem("Most useful for training first", "training_value")
         self.first.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.first.setMinimumContentsLength(11)
+        self.first.setMinimumContentsLength(9)
         self.first.setToolTip(
             "Where ▶ goes first: to cells that are probably wrong, or to those that help fine-tuning most."
         )
@@ -73,7 +73,7 @@ class JudgeBox(QWidget):
         self.accept.setObjectName("primary")
         self.buttons = {"previous": self.previous, "next": self.next, "accept": self.accept, "reject": self.reject}
         for button in (self.previous, self.next):
-            button.setFixedWidth(34)
+            button.setFixedWidth(30)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)

@@ -31,7 +31,7 @@ def key_button(action: Action, label: str) -> QPushButton:
     button = QPushButton(f"{label} {key}" if key else label)
     button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    button.setStyleSheet("QPushButton { padding: 3px 2px; }")  # less than napari's, for three in a row
+    button.setStyleSheet("QPushButton { padding: 3px 1px; }")  # less than napari's, for three in a row
     return button
 
 
@@ -134,7 +134,7 @@ class _Grid(QWidget):
         self._inside = QWidget()
         grid = QGridLayout(self._inside)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(4)
+        grid.setSpacing(3)
         for n, button in enumerate(buttons):
             grid.addWidget(button, n // _COLUMNS, n % _COLUMNS)
         for column in range(_COLUMNS):

@@ -75,6 +75,7 @@ class SettingsForm(QWidget):
         layout = QFormLayout(holder)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setVerticalSpacing(4)
+        layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)  # with larger fonts
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for name in names:
             field = self._kind.model_fields[name]

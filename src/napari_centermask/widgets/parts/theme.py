@@ -36,9 +36,14 @@ def readable(colour: QColor, palette: QPalette, *, darker: int = _DARKER) -> QCo
     return colour.darker(darker) if is_light(palette) else colour
 
 
+def quiet(palette: QPalette) -> str:
+    """The dimmed colour of words, "#rrggbb"."""
+    return _QUIET[is_light(palette)]
+
+
 def style(palette: QPalette) -> str:
     """The style sheet of a dock."""
-    return _STYLE.replace("QUIET", _QUIET[is_light(palette)])
+    return _STYLE.replace("QUIET", quiet(palette))
 
 
 class ThemedStyle(QObject):

@@ -105,7 +105,7 @@ class ClassifyBox(QWidget):
         super().__init__()
         self.classifier, self.channels = ClassifierCombo(), ChannelPicker()
         self.classifier.setToolTip("What gives each cell its category, from a square of pixels around it.")
-        self.mean = QCheckBox("Average with their present probabilities")
+        self.mean = QCheckBox("Average with present probabilities")
         self.mean.setToolTip(
             "An ensemble: the mean of the probabilities that the cells have and those of the classifier."
         )
