@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # uv trusts what the system trusts, as pip does: laboratories sit behind proxies.
 export UV_SYSTEM_CERTS := 1
+# uv installs without bytecode. Where this is set, each process of a test would compile torch again: 4 s.
+unexport PYTHONDONTWRITEBYTECODE
 # One thread per test process: two of them run at a time. COVER is set by `make coverage`.
 COVER :=
 PYTEST = env OMP_NUM_THREADS=1 COVERAGE_FILE=$(CURDIR)/.coverage.$@ $(BIN)/python -m pytest -q $(COVER)

@@ -7,6 +7,7 @@ gui and torch tests in one run are refused.
 
 from __future__ import annotations
 
+import gc
 import importlib.abc
 import os
 import re
@@ -104,6 +105,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(getattr(pytest.mark, suite))
     if {"gui", "torch"} <= suites:
         raise pytest.UsageError("napari and torch must not meet in one process: add --suite core, gui or torch.")
+
+
+@pytest.fixture(autouse=True)
+def _long_lived_set_aside(request: pytest.FixtureRequest) -> None:
+    """Let full garbage collections skip what was imported: napari starts one for each layer that is removed."""
+    if request.node.get_closest_marker("gui") and len(gc.get_objects()) > 100_000:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")

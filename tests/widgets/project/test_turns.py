@@ -26,6 +26,12 @@ def many(score=0.75):
     )
 
 
+@pytest.fixture(autouse=True)
+def _long_lived_set_aside():
+    """Nothing is set aside before the test."""
+    gc.unfreeze()
+
+
 @pytest.fixture
 def folder(tmp_path):
     """Two images of 300 cells, one without any, and a stack."""

@@ -15,6 +15,12 @@ class Loop:
         self.own = self
 
 
+@pytest.fixture(autouse=True)
+def _long_lived_set_aside():
+    """Nothing is set aside before the test."""
+    gc.unfreeze()
+
+
 @pytest.fixture
 def collector(qapp):
     collector = Collector()
