@@ -11,11 +11,11 @@ from napari_centermask.core.left_out import explain
 from napari_centermask.core.progress import Advance, silent
 from napari_centermask.core.viability import renamed
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.io.coco.importing import import_coco
 from napari_centermask.io.coco.merge import DUPLICATE_IOU, Merge, merge, merge_categories
 from napari_centermask.io.coco.records import by_image
 from napari_centermask.io.coco.report import ImportReport
 from napari_centermask.io.image_names import Find, match_names
+from napari_centermask.io.import_source import records_to_import
 from napari_centermask.io.project import Project
 from napari_centermask.io.project.layout import new_category
 
@@ -24,6 +24,7 @@ def import_into(
     project: Project,
     path: Path,
     *,
+    whole_folder: bool = False,
     find: Find | None = None,
     add_images: bool = True,
     copy: bool = False,
@@ -32,7 +33,7 @@ def import_into(
     boxes: bool = False,
     advance: Advance = silent,
 ) -> ImportReport:
-    """Merge a COCO file into a project, with one edit for each image, which can be undone.
+    """Merge a COCO file, or cells in another format, into a project, with one edit for each image, which can be undone.
 
     Everything is read and compared before anything changes. Images are matched by name (`image_names.match_names`); those
     that the project lacks are added if their files are found. Cells that are already there are not added twice
@@ -40,8 +41,10 @@ def import_into(
 
     Parameters
     ----------
+    whole_folder
+        Of formats with a file for each image, such as labels, LabelMe and YOLO, also import the other files in the folder.
     find, crowds, boxes
-        As for `coco.importing.import_coco`.
+        As for `coco.importing.import_coco`, for COCO alone.
     add_images, copy
         Add images that the project lacks; copy them into its folder instead of linking them.
     advance
@@ -56,7 +59,10 @@ def import_into(
     """
     if project.read_only:
         raise ReadOnlyProject(project.read_only)
-    imported = import_coco(path, find=find, known=_known(project), crowds=crowds, boxes=boxes, advance=advance)
+    known = _known(project)
+    imported = records_to_import(
+        Path(path), whole_folder=whole_folder, find=find, known=known, crowds=crowds, boxes=boxes, advance=advance
+    )
     report, images = imported.report, by_image(imported.records)
     ids = _matched(project, images)
     plans = {}

@@ -45,6 +45,8 @@ class ImportReport:
         What -> how often and where; repaired entries were imported, refused ones were not.
     missing
         Names of the images whose files were not found.
+    notes
+        Sentences of a reader of another format about what it assumed or left out.
     """
 
     file: str
@@ -53,6 +55,7 @@ class ImportReport:
     repaired: dict[str, Tally] = field(default_factory=dict)
     refused: dict[str, Tally] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def repair(self, what: str, where: str = "") -> None:
         """Note something that was repaired."""
@@ -75,7 +78,9 @@ class ImportReport:
     def sentences(self) -> list[str]:
         """What was left out and what was repaired, each with its number and the first places."""
         titled = (("Left out", self.refused), ("Repaired", self.repaired))
-        return [f"{title}: {what}: {tally}." for title, tallies in titled for what, tally in tallies.items()]
+        return self.notes + [
+            f"{title}: {what}: {tally}." for title, tallies in titled for what, tally in tallies.items()
+        ]
 
     def __str__(self) -> str:
         lines = [f"{self.file}: {counted(self.images, 'image')} and {counted(self.cells, 'cell')} imported."]
@@ -98,4 +103,5 @@ class ImportReport:
             "repaired": plain(self.repaired),
             "refused": plain(self.refused),
             "missing": self.missing,
+            "notes": self.notes,
         }

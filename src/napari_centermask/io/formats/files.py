@@ -110,7 +110,7 @@ def read_files(
             )
         reading = format.read(path, images=images, labels=labels, advance=advance)
         return format, _with_files(reading, reading.files or [path], images)
-    by_format = _files_in(path, format)
+    by_format = files_in(path, format)
     if len(by_format) != 1:
         many = f"files of several formats ({', '.join(sorted(by_format))})" if by_format else "none"
         raise BadAnnotations(f"{path} must have files of one format, but has {many}. Choose the format with --from.")
@@ -141,11 +141,12 @@ def _has_tracks(folder: Path) -> bool:
 
 def _with_files(reading: Reading, files: Sequence[Path], images: Path | None) -> Reading:
     """The reading with the files that it came from, and the images that were found."""
-    image_paths = (find_image(files[0], images, r.name) for r in reading.results)
+    of_cells = {*files}
+    image_paths = (find_image(files[0], images, r.name, but=of_cells) for r in reading.results)
     return replace(reading, files=(*files, *(p for p in image_paths if p is not None)))
 
 
-def _files_in(folder: Path, format: Format | None) -> dict[str, list[Path]]:
+def files_in(folder: Path, format: Format | None) -> dict[str, list[Path]]:
     """The files of a folder, by the name of their format.
 
     Images count as labels if their names say so, or if there are no other files.
@@ -154,7 +155,9 @@ def _files_in(folder: Path, format: Format | None) -> dict[str, list[Path]]:
 
     by_format: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
-        of = guess(path) if format is None else format if path.name.lower().endswith(format.endings) else None
+        of = guess(path)
+        if format is not None and format.name != "yolo":  # beside YOLO's labels lie lists of classes and readme files
+            of = format if path.name.lower().endswith(format.endings) else None
         if of is not None and not path.name.startswith("."):
             by_format.setdefault(of.name, []).append(path)
     labels = by_format.pop("labels", [])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,13 +107,15 @@ def refusing(path: Path, what: str, *errors: type[Exception]) -> Iterator[None]:
         raise BadAnnotations(f"{path.name} cannot be read as {what}: {reason(error)}. Export it again.") from error
 
 
-def find_image(path: Path, images: Path | None, name: str) -> Path | None:
+def find_image(path: Path, images: Path | None, name: str, *, but: Set[Path] = frozenset()) -> Path | None:
     """The image that belongs to a file of cells: the one with that name and any suffix; None if there is none.
 
     Parameters
     ----------
     path
         The file of cells; without `images`, the image is searched beside it and in the folder images/ there.
+    but
+        Files of cells, too, which are no images.
     """
     from napari_centermask.io.image_names import clean_name
     from napari_centermask.io.images import SUFFIXES
@@ -134,7 +136,7 @@ def find_image(path: Path, images: Path | None, name: str) -> Path | None:
             found = os.path.join(
                 folder, name
             )  # paths as text: there are some thirty names for each of a thousand files
-            if os.path.isfile(found) and Path(found) != path:
+            if os.path.isfile(found) and Path(found) != path and Path(found) not in but:
                 return Path(found)
     return None
 

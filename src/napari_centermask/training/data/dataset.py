@@ -14,6 +14,7 @@ from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.coco.document import check_images, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.files import link_file
+from napari_centermask.io.formats.conversion import how_to_convert
 from napari_centermask.io.formats.reading import find_image
 from napari_centermask.io.groups import sources_of
 from napari_centermask.io.image_names import is_file
@@ -83,6 +84,8 @@ def _found(record: ImageRecord, annotations: Path) -> ImageRecord:
 def _other_splits(source: Path, split: str | None) -> str:
     """What to do where a folder lacks the annotations that were asked for."""
     names = sorted(p.stem.removeprefix("annotations_") for p in source.glob("annotations_*.json"))
+    if not names and (command := how_to_convert(source)) is not None:
+        return f"Convert the cells of the other tool that are there once: {command}"
     if not names:
         return "Choose such a folder." if split is None else "Leave --split out, or choose another folder."
     return f"It has the splits {', '.join(names)}: choose one with --split."

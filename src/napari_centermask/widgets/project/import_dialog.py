@@ -1,7 +1,8 @@
-"""Import annotations into the open project: choose the file, find its images, show the report."""
+"""Import annotations of any program into the open project: choose the file, find its images, show the report."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,18 +18,29 @@ if TYPE_CHECKING:
     from napari_centermask.io.coco.report import ImportReport
     from napari_centermask.widgets.project.session import ProjectSession
 
+_FILTERS = (
+    "COCO, or one file of LabelMe's folder (*.json)",
+    "One file of YOLO's labels (*.txt)",
+    "One label image of a folder (*.tif *.tiff *.png)",
+    "Other formats (*.geojson *.zip *.roi *.npy)",
+)
+
 
 def import_annotations(session: ProjectSession, parent: QWidget | None = None) -> ImportReport | None:
-    """Ask for a COCO file and merge it into the project; None if nothing was imported."""
+    """Ask for a file of cells and merge it into the project, with those beside it that belong to other images.
+
+    Returns None if nothing was imported.
+    """
     from napari_centermask.io.project_import import import_into
 
-    path, _ = QFileDialog.getOpenFileName(parent, "Import annotations", filter="COCO (*.json)")
+    path, _ = QFileDialog.getOpenFileName(parent, "Import annotations", filter=";;".join(_FILTERS))
     if not path:
         return None
     session.flush()
     try:
         with progress_window(f"Importing {Path(path).name}", parent) as advance:
-            report = import_into(session.project, Path(path), find=lambda name: _ask(name, parent), advance=advance)
+            find = partial(_ask, parent=parent)
+            report = import_into(session.project, Path(path), whole_folder=True, find=find, advance=advance)
     except Cancelled as cancelled:
         show_info(str(cancelled))
         return None

@@ -58,7 +58,10 @@ def controls(state: ProjectState) -> dict[str, Control]:
         "open": control("Open a project, or a folder of images, which becomes one. Your images stay as they are."),
         "save": control("Write annotations.json; the previous one is kept.", closed),
         "add": control("Add images from another folder; they stay where they are.", closed),
-        "bring": control("Import cells from a COCO file of any program.", closed),
+        "bring": control(
+            "Import cells: a COCO file of any program, or a folder of label images, LabelMe or YOLO.",
+            closed,
+        ),
         "export": control("Check the cells and export them as COCO.", none),
         "predict": control("Segment the next untouched images while you work on this one.", closed),
         "previous": control("Go to the previous image.", none, before),
