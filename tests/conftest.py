@@ -68,7 +68,7 @@ def suite_of(path: Path) -> str:
 
 
 class _Forbid(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Makes the import of some packages fail; asking whether they are installed still works."""
+    """Makes the import of some packages fail; whoever asks is told that they are installed, even where they are not."""
 
     def __init__(self, names: set[str], suite: str) -> None:
         self.names, self.suite = names, suite
