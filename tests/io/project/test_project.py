@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from strokes import SHAPE, assert_same, draw, square, state
+from strokes import SHAPE, assert_same, draw, reopened, square, state
 
 from napari_centermask.core.errors import (
     Cancelled,
@@ -62,6 +64,32 @@ def test_saved_cells_of_all_planes_read_back_equal_to_the_bit(folder, cells):
         assert_same(state(again), before)
         assert [i.status for i in again.images] == ["in work", "predicted", "untouched", "in work"]
         assert again.result(1).reviewed(()) == ((0, 0, *SHAPE),)
+
+
+@pytest.mark.parametrize("is_saved", [True, False], ids=["saved", "journal"])
+def test_weak_candidates_do_not_come_back_as_cells(folder, cells, is_saved):
+    with Project.open(folder) as project:
+        project.result(2).threshold = 0.6
+        found = [replace(c, score=0.9 if c.id % 2 else 0.3, status="predicted") for c in cells(n=6, shape=SHAPE)]
+        project.set_predictions(2, Instances(SHAPE, found), model="nuclei")
+        n = project.result(2).n_visible()
+        assert n == 3
+        if is_saved:
+            project.save()
+        with reopened(project) as again:
+            assert again.recovered == (0 if is_saved else 1)
+            assert (again.result(2).threshold, again.result(2).n_visible(), len(again.result(2))) == (0.6, n, 6)
+            assert again.unsaved is not is_saved
+
+
+@pytest.mark.parametrize("bad", ["many", None, -1, 2, True])
+def test_a_damaged_line_of_a_threshold_is_no_threshold(folder, bad):
+    with Project.open(folder) as project:
+        draw(project, 1, square(3, 4, 20, 30))
+        project._journal.note({"image": 1, "threshold": bad})
+        with reopened(project) as again:
+            assert again.result(1).threshold == 0
+            assert "1 lines of the journal could not be used" in again.notes[0]
 
 
 @pytest.mark.parametrize("is_saved", [True, False], ids=["saved", "journal"])

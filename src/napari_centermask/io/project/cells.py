@@ -18,7 +18,7 @@ from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.predictions import replace_predictions
 from napari_centermask.core.result import Index, Result
 from napari_centermask.core.viability import renamed
-from napari_centermask.io.edits import cell_record, state_of
+from napari_centermask.io.edits import BadRecord, cell_record, state_of
 from napari_centermask.io.project.categories import Categories
 from napari_centermask.io.project.image_list import ImageList
 from napari_centermask.io.project.layout import ImageEntry
@@ -30,10 +30,11 @@ Record = dict[str, Any]
 
 @dataclass
 class _LoadedImage:
-    """An image whose cells were read, with the score from which they are shown in annotations.json."""
+    """An image whose cells were read, with the score from which they are shown in annotations.json, and in the journal."""
 
     result: Result
     threshold: float
+    noted: float
     history: History | None = None
 
     @property
@@ -86,7 +87,7 @@ class Cells:
         """Use the result of a `reader`, unless the image was opened in the meantime."""
         if id not in self._loaded:
             self._name(result)
-            self._loaded[id] = _LoadedImage(result, result.threshold)
+            self._loaded[id] = _LoadedImage(result, result.threshold, result.threshold)
 
     def _read(self, entry: ImageEntry) -> Result:
         if entry.shape is None:
@@ -138,6 +139,21 @@ class Cells:
             )
         else:
             state_of(record, result).apply(result)
+        self._changed.add(id)
+
+    def new_threshold(self, id: int) -> Record:
+        """The record of the score from which an image's cells are shown, if the journal does not have it yet; else empty."""
+        image = self._loaded[id]
+        if image.noted == image.result.threshold:
+            return {}
+        image.noted = image.result.threshold
+        return {"image": id, "threshold": float(image.noted)}
+
+    def replay_threshold(self, id: int, value: object) -> None:
+        """Show the cells of an image from a score on; raises `BadRecord` if it is none, else as `result`."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise BadRecord(f"{value!r} is not a score")
+        self.result(id).threshold = self._loaded[id].noted = float(value)
         self._changed.add(id)
 
     def crowds(self, id: int) -> dict[Index, tuple[Instance, ...]]:
@@ -223,7 +239,7 @@ class Cells:
         """Note that annotations.json is up to date."""
         self._changed.clear()
         for image in self._loaded.values():
-            image.threshold = image.result.threshold
+            image.threshold = image.noted = image.result.threshold
 
     def remove(self, id: int) -> Callable[[], None]:
         """Remove an image; returns a function that restores its cells."""

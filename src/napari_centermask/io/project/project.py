@@ -462,6 +462,9 @@ class Project:
             self._set_status(id, "predicted" if len(self._cells.result(id)) else "untouched")
         elif status != "reviewed":
             self._set_status(id, "in work")
+        threshold = self._cells.new_threshold(id)  # or weak candidates would come back as cells after a crash
+        if threshold:
+            self._writing().note(threshold)
         self._writing().append(id, edit)
         if has_new:
             self.changed.emit(0)

@@ -33,10 +33,13 @@ class Replay:
         done = refused = 0
         for record in contents.records:
             is_edit = not record.keys().isdisjoint(("cells", "packed", "crowds"))
-            if record["n"] <= (self._in_annotations if is_edit else self._in_project):
+            of_cells = is_edit or "threshold" in record
+            if record["n"] <= (self._in_annotations if of_cells else self._in_project):
                 continue
             try:
-                if is_edit:
+                if of_cells and not is_edit:
+                    self._cells.replay_threshold(self._image(record), record["threshold"])
+                elif is_edit:
                     self._cells.replay(self._image(record), record)
                     done += 1
                 else:
