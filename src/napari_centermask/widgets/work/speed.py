@@ -38,11 +38,11 @@ class Speeds:
     rows: tuple[tuple[str, float, float, float | None], ...]
 
     def text(self) -> str:
-        """A line for each runtime."""
-        lines = []
+        """A heading, and a line for each runtime."""
+        lines = ["Time · cells as in float32 · memory"]
         for name, seconds, agreement, memory in self.rows:
-            size = "" if memory is None else f", {memory:.0f} MiB"
-            lines.append(f"{name}: {seconds:.2f} s, {100 * agreement:.1f} % of the cells as in float32{size}")
+            size = "?" if memory is None else f"{memory:.0f} MiB"
+            lines.append(f"{seconds:.2f} s · {100 * agreement:.1f} % · {size} · {name}")
         return "\n".join(lines)
 
 
