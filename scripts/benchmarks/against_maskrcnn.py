@@ -31,7 +31,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--image", type=Path, required=True, help="A dense real field.")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--engines", nargs="+", default=["onnx", "openvino", "torch"])
+    parser.add_argument(
+        "--engines",
+        nargs="+",
+        default=["onnx", "openvino", "torch"],
+        help="Each may end with a precision: torch:bfloat16.",
+    )
     arguments = parser.parse_args()
     image = fill(read_plane(arguments.image), 1024)
     candidates = {name: _ours(name, image) for name in arguments.engines} | {"maskrcnn_resnet50_fpn": _maskrcnn(image)}
@@ -50,7 +55,8 @@ def main() -> None:
 
 
 def _ours(name: str, image: np.ndarray):
-    engine = load_engine("nuclei", engine=name)
+    engine_name, _, precision = name.partition(":")
+    engine = load_engine("nuclei", engine=engine_name, precision=precision or "float32")
     settings = SegmentSettings(
         diameter=engine.card.diameter, score=0.01, max_detections=CELLS, nms=0.95, mask_nms=1.0, min_area=1, tile=1024
     )
