@@ -69,7 +69,8 @@ def compare(
     if held_out and split:
         raise BadSettings("--held-out chooses the images itself. Leave out --split.")
     check_writable([json, pictures and pictures / "old.png"], inputs=annotations_in(*data, *(known or ())))
-    loaded = partial(load_engine, engine=engine, device=device)
+    # Both in one precision, whatever was picked for either of them.
+    loaded = partial(load_engine, engine=engine, device=device, precision="float32")
     with busy(f"Loading {old} and {new}"):
         before, after = loaded(old), loaded(new)
     with TemporaryDirectory(prefix="centermask-", ignore_cleanup_errors=True) as temporary:
