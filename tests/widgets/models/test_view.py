@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from installed_models import choose
 
+from napari_centermask.widgets.models.tasks import Inventory
+from napari_centermask.widgets.models.view import ListBox
+from napari_centermask.widgets.parts.empty import EmptyNote
+
 
 def test_a_card_tells_what_a_model_was_made_from_and_how_good_it_is(dock):
     choose(dock, "second")
@@ -27,3 +31,12 @@ def test_a_card_tells_what_a_model_was_made_from_and_how_good_it_is(dock):
     assert curves.plots[1].lines["AP"].getData()[0].tolist() == [1.0]
     choose(dock, "first")
     assert "made from it</td><td>second" in dock.card.text.text()
+
+
+def test_an_empty_list_says_that_no_model_is_installed_only_after_looking(qtbot):
+    box = ListBox()
+    qtbot.addWidget(box)
+    note = box.tree.findChild(EmptyNote)
+    assert note.text() == "Listing the models…"
+    box.show_inventory(Inventory((), (), (), ()))
+    assert note.text().startswith("No model is installed.")

@@ -47,7 +47,8 @@ class ListBox(QWidget):
         self.tree.setHeaderLabels(["Model", "from", "made"])
         self.tree.setRootIsDecorated(False)
         self.tree.setFixedHeight(140)
-        EmptyNote(self.tree, "No model is installed. Add a model file, or train one.")
+        self._is_listed = False
+        self._note = EmptyNote(self.tree, self._what_is_missing)
         self.use = QPushButton("Use")
         self.use.setObjectName("primary")
         self.rename, self.archive = QPushButton("Rename…"), QPushButton("Archive")
@@ -85,6 +86,7 @@ class ListBox(QWidget):
 
     def show_inventory(self, inventory: Inventory, *, in_use: str = "") -> None:
         """List the models; the chosen one stays chosen, or else another one of the same name; at first, it is the one in use."""
+        self._is_listed = True
         item = self.tree.currentItem()
         before, identity = self.chosen or in_use, "" if item is None else _identity(item)
         with QSignalBlocker(self.tree):
@@ -104,6 +106,10 @@ class ListBox(QWidget):
             self.tree.setCurrentItem(again)
             for at in (0, 1):
                 self.tree.resizeColumnToContents(at)
+        self._note.refresh()
+
+    def _what_is_missing(self) -> str:
+        return "No model is installed. Add a model file, or train one." if self._is_listed else "Listing the models…"
 
     def show_in_use(self, name: str) -> None:
         """Show the model in use in bold."""
