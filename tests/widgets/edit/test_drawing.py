@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import pytest
 from corrected_cells import drawn, is_disc
 
 from napari_centermask.settings import SegmentSettings
@@ -77,3 +80,23 @@ def test_a_box_drawn_with_the_mouse_after_a_key_becomes_a_cell(make_napari_viewe
     assert drawing_in(bare_viewer) is None
     edits.deactivate()
     session_of(bare_viewer).settle()
+
+
+@pytest.mark.parametrize(
+    ("button", "modifiers", "moved", "marks"),
+    [(1, ("Shift",), 0, [True]), (2, (), 0, [False]), (1, ("Control",), 0, [False]), (2, (), 20, []), (1, (), 0, [])],
+)
+def test_shift_clicks_and_right_clicks_mark_points_while_the_model_draws(
+    begin, bare_viewer, button, modifiers, moved, marks
+):
+    edits = begin()
+    prompts_of(edits).draw("box")
+    drawing, seen = drawing_in(bare_viewer), []
+    drawing.on_mark = lambda point, adds: seen.append((tuple(point), adds))
+    event = SimpleNamespace(type="mouse_press", button=button, pos=(50, 50), position=(30.0, 90.0), modifiers=modifiers)
+    press = drawing._on_press(drawing.layer, event)
+    next(press)
+    event.type, event.pos = "mouse_release", (50 + moved, 50)
+    next(press, None)
+    assert seen == [((30.0, 90.0), adds) for adds in marks]
+    assert drawing.points == []
