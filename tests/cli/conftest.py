@@ -35,7 +35,7 @@ def network(monkeypatch, cells):
     seen = SimpleNamespace(images=[], settings=[], card=card, classes=None)
 
     def load_engine(model, **options):
-        return SimpleNamespace(name="fake", device="cpu", card=card)
+        return SimpleNamespace(name="fake", device="cpu", precision="float32", batch=1, card=card)
 
     def segment_planes(planes, engine, settings, *, classes=False, **_):
         for plane in planes:

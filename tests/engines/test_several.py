@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from napari_centermask.core.errors import BadSettings
-from napari_centermask.engines.ensemble import Ensemble
+from napari_centermask.engines.ensemble import Ensemble, place_of
 from napari_centermask.engines.load import load_engine
 from napari_centermask.engines.runtime import devices_of, split_device
 from napari_centermask.engines.several import segmenters_of, workers_of
@@ -25,6 +27,12 @@ def test_models_of_an_ensemble_are_paired_by_device(nuclei):
     two = load_engine(nuclei, engine="openvino", device="cpu,cpu")
     both = segmenters_of(Ensemble((two, two)))
     assert [one.engines for one in both] == [(w, w) for w in two.engines]
+
+
+def test_what_runs_names_a_precision_that_is_not_float32():
+    plain = SimpleNamespace(device="cpu", precision="float32")
+    short = SimpleNamespace(device="cpu", precision="bfloat16")
+    assert [place_of(one) for one in (plain, short)] == ["cpu", "cpu, bfloat16"]
 
 
 @pytest.mark.parametrize("text", ["", "cuda,", "auto,cpu"])

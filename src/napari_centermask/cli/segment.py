@@ -266,6 +266,8 @@ class Segmenting:
         return self.coco
 
     def _report(self, engine: AnySegmenter, coco: Path | None) -> None:
+        from napari_centermask.engines.ensemble import place_of
+
         rows = [d["row"] for d in self._done()]
         if self.is_quiet:
             print_json(
@@ -281,7 +283,7 @@ class Segmenting:
             return
         places = [str(coco)] * bool(coco) + sorted({str(Path(r["labels"]).parent) for r in rows if r["labels"]})
         if places:
-            notice(f"Engine {engine.name} on {engine.device}. Written: {', '.join(places)}")
+            notice(f"Engine {engine.name} on {place_of(engine)}. Written: {', '.join(places)}")
         if self.left_out and rows:
             n = len(self.left_out.why)
             notice(

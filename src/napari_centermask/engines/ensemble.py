@@ -64,6 +64,12 @@ def engines_of(engine: AnySegmenter) -> tuple[AnyEngine, ...]:
     return engine.engines if isinstance(engine, Ensemble) else (engine,)
 
 
+def place_of(engine: AnySegmenter) -> str:
+    """Where it runs, and in which precision if that is not float32: "cpu", "cpu, bfloat16"."""
+    others = dict.fromkeys(one.precision for one in engines_of(engine) if one.precision != "float32")
+    return ", ".join([engine.device, *others])
+
+
 def cards_of(engine: AnySegmenter) -> list[ModelCard]:
     """The cards of all models."""
     return [one.card for one in engines_of(engine)]

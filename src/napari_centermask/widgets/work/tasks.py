@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from napari_centermask.core.errors import UserError
+from napari_centermask.engines.ensemble import place_of
 from napari_centermask.pipeline import Plane, PlaneCells, Progress, diameter_steps, map_classes, segment_planes
 from napari_centermask.pipeline.class_maps import class_image
 from napari_centermask.pipeline.image_file import FileCells, OpenedFile, segment_file
@@ -111,7 +112,7 @@ def _run(planes: list[Plane], settings: SegmentSettings) -> Generator[Progress |
             diameter = step.diameter
             left_out += [f"{', '.join(map(str, step.plane.index))}: {step.problem}"] if step.problem else []
         yield step
-    return Finished(engine.name, engine.device, diameter, len(planes), tuple(left_out), engine_notes(engine))
+    return Finished(engine.name, place_of(engine), diameter, len(planes), tuple(left_out), engine_notes(engine))
 
 
 def segment_image(
