@@ -68,8 +68,9 @@ class Glow(nn.Module):
 class TorchSpots:
     name = "torch"
 
-    def __init__(self, model, card, *, device="cpu"):
+    def __init__(self, model, card, *, device="cpu", precision="float32", batch=1):
         self.card, self.device, self._model = card, device, model.eval()
+        self.precision, self.batch = precision, batch
 
     @torch.inference_mode()
     def glow(self, tiles):
@@ -79,8 +80,8 @@ class TorchSpots:
 class OnnxSpots:
     name = "onnx"
 
-    def __init__(self, graph, card, *, device="auto", threads=None):
-        self.card = card
+    def __init__(self, graph, card, *, device="auto", threads=None, precision="float32", batch=1):
+        self.card, self.precision, self.batch = card, precision, batch
         self._graph, self.device = open_graph(graph, device, threads)
 
     def glow(self, tiles):
@@ -98,7 +99,10 @@ class SpotDetector:
         boxes = [(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(labels)]
         return labels, np.array(boxes, float).reshape(-1, 4)
 
-    def pieces(self, scaled, tile, score):
+    def pieces(self, scaled, tiles, score):
+        return [piece for tile in tiles for piece in self._pieces_of(scaled, tile)]
+
+    def _pieces_of(self, scaled, tile):
         labels, boxes = self._parts(scaled, tile.box)
         whole = boxes + np.array([tile.box[1], tile.box[0]] * 2)
         is_cut, kept = cut(whole, tile, scaled.shape), []

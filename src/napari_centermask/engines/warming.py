@@ -17,4 +17,6 @@ def warm_up(engine: AnyEngine) -> None:
     if hasattr(engine, "maps"):
         cast(MapEngine, engine).maps(tiles)
         return
+    if not hasattr(engine, "features"):  # of a family that this module does not know
+        return
     engine.masks(engine.features(tiles), np.array([[8, 8, 40, 40]], np.float32), np.zeros(1, np.int64))
