@@ -19,7 +19,7 @@ from napari_centermask.engines.onnx import import_runtime
 from napari_centermask.engines.runtime import PRECISIONS, Precision, Runtime, devices_of
 from napari_centermask.engines.several import Several
 from napari_centermask.engines.warming import warm_up
-from napari_centermask.models.families import family_of, with_article
+from napari_centermask.models.families import family_of
 from napari_centermask.models.store.zoo import ModelFiles, find_model, graph_suffix
 from napari_centermask.settings import SegmentSettings
 
@@ -180,7 +180,7 @@ def _load(files: ModelFiles, name: str, device: str, options: Options) -> AnyEng
         graphs = " and ".join(files.name + graph_suffix(graph) for graph in family.graphs)
         raise BadModel(f"The engine {name!r} needs {graphs}. Make them with: napari-centermask export {files.name}")
     if name not in family.engines:
-        raise BadSettings(f"{with_article(family).capitalize()} does not run on the engine {name!r}. Use engine auto.")
+        raise BadSettings(f"A {family.title} does not run on the engine {name!r}. Use engine auto.")
     if name == "tensorrt":
         return _load_tensorrt(files, device, options, batch)
     engine_class = family.load(family.engines[name])
