@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from napari_centermask import cli
 from napari_centermask.cli.models import install
 from napari_centermask.core.errors import MissingExtra
 from napari_centermask.models.store import zoo
+from napari_centermask.models.store.card import ModelCard
+from napari_centermask.settings import UNetSettings
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.usefixtures("home")
@@ -119,3 +122,24 @@ def test_a_process_killed_while_graphs_are_made_leaves_no_half_model(published, 
     os.utime(left, (0, 0))  # long ago
     assert cli.run(["models", "add", str(published), "--name", "lite", "--no-graphs"]) == 0
     assert [p.name for p in home.iterdir()] == ["lite"]
+
+
+def test_graphs_that_do_not_run_are_not_installed(tmp_path, capsys):
+    """A file with the right names and card, whose network fails: it is tried before napari can meet it."""
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    image = helper.make_tensor_value_info("image", kind, [None, 1, None, None])
+    maps = helper.make_tensor_value_info("maps", kind, [None, None, None, None])
+    card = ModelCard(name="bad", licence="CC0-1.0", model=UNetSettings(in_channels=1), diameter=20.0)
+    constant = onnx.numpy_helper.from_array(np.zeros((1, 1, 7, 7), np.float32), "seven")
+    nodes = [helper.make_node("Add", ["image", "seven"], ["maps"])]
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", [image], [maps], [constant]),
+        opset_imports=[helper.make_opsetid("", 20)],
+        ir_version=10,
+    )
+    helper.set_model_props(model, {"card": card.to_json()})
+    onnx.save(model, tmp_path / "bad.maps.onnx")
+    assert cli.run(["models", "add", str(tmp_path / "bad.maps.onnx"), "--name", "bad"]) == 2
+    assert "Nothing was installed" in capsys.readouterr().err
+    assert zoo.list_models() == []

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_centermask.deploy import classifier_export
-from napari_centermask.deploy.export import ParityError
+from napari_centermask.deploy.parity import ParityError
 from napari_centermask.engines.classifier import ClassifierEngine
 from napari_centermask.models.nets.cell_classifier import CellClassifier
 from napari_centermask.models.store.classifier_card import ClassifierCard

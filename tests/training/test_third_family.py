@@ -13,16 +13,9 @@ from torch.nn import functional
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.tiles import Piece, cut, owned
-from napari_centermask.deploy.export import (
-    SHAPES,
-    TOLERANCE,
-    accepted,
-    any_size,
-    compare,
-    export,
-    open_session,
-    write_graph,
-)
+from napari_centermask.deploy.export import export
+from napari_centermask.deploy.graph_file import any_size, write_graph
+from napari_centermask.deploy.parity import Parity, open_session
 from napari_centermask.engines.load import load_engine
 from napari_centermask.engines.onnx import open_session as open_graph
 from napari_centermask.models.families import FAMILIES, Family
@@ -153,15 +146,17 @@ class SpotParts:
 PARTS = SpotParts()
 
 
-def write(model, paths: Mapping, card):
-    glow = Glow(model)
-    write_graph(glow, (torch.randn(2, 1, 64, 96),), paths["glow"], card, ["image"], ["glow"], any_size(32))
-    session, worst = open_session(paths["glow"]), {"glow": 0.0}
-    for batch, height, width in SHAPES:
-        x = torch.randn(batch, 1, height, width)
+def write(model, paths: Mapping, card, opset):
+    example = (torch.randn(2, 1, 64, 96),)
+    return write_graph(Glow(model), example, paths["glow"], card, ["image"], ["glow"], any_size(32), opset=opset)
+
+
+def check(model, paths: Mapping, tiles):
+    session, parity = open_session(paths["glow"]), Parity()
+    for x in tiles:
         with torch.no_grad():
-            compare(worst, ["glow"], [glow(x)], session.run(["glow"], {"image": x.numpy()}))
-    return accepted(worst)
+            parity.compare(["glow"], [Glow(model)(torch.from_numpy(x))], session.run(["glow"], {"image": x}))
+    return parity.accept()
 
 
 SPOTS = Family(
@@ -184,7 +179,7 @@ SPOTS = Family(
     engines={"torch": f"{__name__}:TorchSpots", "onnx": f"{__name__}:OnnxSpots"},
     detector=f"{__name__}:SpotDetector",
     training=f"{__name__}:PARTS",
-    exporter=f"{__name__}:write",
+    exporter=__name__,
 )
 
 
@@ -193,7 +188,6 @@ def spots(settings, monkeypatch, tmp_path):
     """Settings of a short run of a family that is entered for this test."""
     monkeypatch.setitem(FAMILIES, "spots", SPOTS)
     monkeypatch.setitem(NETWORKS, "spots", SpotSettings)
-    monkeypatch.setitem(TOLERANCE, "glow", 1e-4)
     monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path / "home"))
     plain = dict.fromkeys(("intensity", "gradient", "blur", "noise", "copy_paste"), 0)
     rest = settings.model_dump(exclude={"model"}) | {"steps": 50, "evaluate_every": 50, "learning_rate": 0.1, "ema": 0}

@@ -17,7 +17,18 @@ from napari_centermask.widgets.viewer.state import state_of
 
 pytestmark = pytest.mark.usefixtures("plugin")
 PLUGIN = "napari-centermask"
-IN_ORDER = ["Segment", "Correct", "Review", "Project", "Measure", "Viability", "Tracks", "Fine-tune", "Models"]
+IN_ORDER = [
+    "Segment",
+    "Correct",
+    "Review",
+    "Project",
+    "Measure",
+    "Viability",
+    "Tracks",
+    "Fine-tune",
+    "Models",
+    "Export",
+]
 
 
 def entries(menu):

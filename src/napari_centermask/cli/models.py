@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from cyclopts import App
 from napari_centermask.cli.output import notice, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.counted import counted
-from napari_centermask.core.errors import BadModel, MissingExtra, UserError
+from napari_centermask.core.errors import BadModel, MissingExtra, UserError, reason
 from napari_centermask.models.store import registry, zoo
+from napari_centermask.settings import SegmentSettings
 
 app = App(name="models", help="The models on this machine.", help_format="plaintext")
 
@@ -146,17 +148,41 @@ def install(file: Path, name: str | None, *, graphs: bool = True) -> zoo.ModelFi
     BadModel
         If the file cannot be used, the name is taken, or the graphs are refused; nothing is installed then.
     """
-    model = zoo.add_model(file, name, complete=partial(_make_graphs, file) if graphs else None)
+    model = zoo.add_model(file, name, complete=partial(_complete, file, graphs=graphs))
     notice(f"Licence of the weights: {model.card.licence}")
     return model
+
+
+def _complete(source: Path, model: zoo.ModelFiles, *, graphs: bool) -> None:
+    """Make a model's graphs if they are wanted, or try those that came with it: once, in this process and not in napari's."""
+    if model.graphs is not None:
+        _try_graphs(model)
+    elif graphs:
+        _make_graphs(source, model)
+
+
+def _try_graphs(model: zoo.ModelFiles) -> None:
+    import numpy as np
+
+    from napari_centermask.engines.load import load_engine
+    from napari_centermask.pipeline import segment
+
+    noise = np.random.default_rng(0).random((model.card.model.in_channels, 64, 64), np.float32)
+    options = {"diameter": model.card.diameter, "channel_names": model.card.channel_names or None}
+    try:
+        segment(noise, load_engine(replace(model, weights=None), device="cpu"), SegmentSettings(**options))
+    except UserError as error:
+        raise BadModel(f"Nothing was installed. {error}") from error
+    except Exception as error:  # runtimes raise errors of any class
+        raise BadModel(
+            f"Nothing was installed: the graphs of {model.name} fail on an image of noise ({reason(error)}). Export them again."
+        ) from error
 
 
 def _make_graphs(source: Path, model: zoo.ModelFiles) -> None:
     """Make a model's graphs beside its weights if there are none."""
     from napari_centermask.cli.export import export_files
 
-    if model.graphs is not None:
-        return
     try:
         export_files(model, model.paths[0].parent)
     except MissingExtra as error:

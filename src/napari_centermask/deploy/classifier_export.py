@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from napari_centermask.deploy.export import ParityError, write_graph
+from napari_centermask.deploy.graph_file import write_graph
+from napari_centermask.deploy.parity import ParityError
 from napari_centermask.engines.classifier import CROPS, PROBABILITIES, ClassifierEngine
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.models.nets.cell_classifier import CellClassifier

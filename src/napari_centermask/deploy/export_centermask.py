@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from napari_centermask.deploy.export import (
-    MOST_REGIONS,
-    MOST_TILES,
-    SHAPES,
-    Parity,
-    accepted,
-    any_size,
-    compare,
-    open_session,
-    write_graph,
-)
+from napari_centermask.deploy.graph_file import MOST_TILES, any_size, write_graph
+from napari_centermask.deploy.parity import SHAPES, Parity, open_session
 from napari_centermask.engines.graphs import DENSE_INPUT, ROI_OUTPUTS, dense_outputs, roi_inputs
 from napari_centermask.models.nets.centermask import CenterMask
 from napari_centermask.models.store.card import ModelCard
 
+MOST_REGIONS = 1_000_000
+"""Bound of the exporter's free number of regions: a choice, beyond what an image has."""
+_COUNTS = (37, 0, 1)  # regions that the roi graph is checked with, in turn
 
-def write(model: CenterMask, paths: Mapping[str, Path], card: ModelCard) -> Parity:
-    """Write both graphs and compare them with torch; see `export.export`."""
-    _write_dense(model, paths["dense"], card)
-    _write_roi(model, paths["roi"], card)
-    return check_parity(model, paths["dense"], paths["roi"])
+
+def write(model: CenterMask, paths: Mapping[str, Path], card: ModelCard, opset: int) -> int:
+    """Write both graphs; return the opset of the first."""
+    written = _write_dense(model, paths["dense"], card, opset)
+    return _write_roi(model, paths["roi"], card, written)
 
 
 class _Dense(nn.Module):
@@ -55,17 +49,17 @@ class _Roi(nn.Module):
         return logits.sigmoid(), quality + 0.0 * (image_area.sum() + classes.sum().to(quality.dtype))
 
 
-def _write_dense(model: CenterMask, path: Path, card: ModelCard) -> None:
+def _write_dense(model: CenterMask, path: Path, card: ModelCard, opset: int) -> int:
     example = torch.randn(2, model.settings.in_channels, 256, 320)
     outputs = dense_outputs(_n_levels(model))
-    write_graph(_Dense(model), (example,), path, card, [DENSE_INPUT], outputs, any_size(32))
+    return write_graph(_Dense(model), (example,), path, card, [DENSE_INPUT], outputs, any_size(32), opset=opset)
 
 
 def _n_levels(model: CenterMask) -> int:
     return len(model.settings.pooled_levels)
 
 
-def _write_roi(model: CenterMask, path: Path, card: ModelCard) -> None:
+def _write_roi(model: CenterMask, path: Path, card: ModelCard, opset: int) -> int:
     with torch.no_grad():
         pyramid, *_ = model.dense(torch.randn(2, model.settings.in_channels, 256, 320))
     rois, classes = _random_rois(7, 2, (256, 320), len(model.settings.categories), np.random.default_rng(0))
@@ -73,7 +67,8 @@ def _write_roi(model: CenterMask, path: Path, card: ModelCard) -> None:
     n = _n_levels(model)
     maps = tuple({0: batch, 2: torch.export.Dim(f"h{i}", min=1), 3: torch.export.Dim(f"w{i}", min=1)} for i in range(n))
     example = (tuple(pyramid), rois, classes, torch.tensor([256.0 * 320.0]))
-    write_graph(_Roi(model), example, path, card, roi_inputs(n), ROI_OUTPUTS, (maps, {0: count}, {0: count}, None))
+    shapes = (maps, {0: count}, {0: count}, None)
+    return write_graph(_Roi(model), example, path, card, roi_inputs(n), ROI_OUTPUTS, shapes, opset=opset)
 
 
 def _random_rois(
@@ -87,27 +82,34 @@ def _random_rois(
 
 
 @torch.no_grad()
-def check_parity(model: CenterMask, dense: Path, roi: Path) -> Parity:
-    """Compare the graphs on ONNX Runtime with torch on several shapes and numbers of regions, including 0.
+def check(model: CenterMask, paths: Mapping[str, Path], tiles: Sequence[np.ndarray]) -> Parity:
+    """Compare the graphs on ONNX Runtime with torch, on noise of several shapes and on tiles, with several numbers of
+    regions, 0 among them.
+
+    Parameters
+    ----------
+    tiles
+        (B, C, H, W) float32 each, normalised, sides multiples of 32.
 
     Raises
     ------
     ParityError
         Naming the output, the difference and the tolerance.
     """
-    sessions = [open_session(path) for path in (dense, roi)]
-    rng = np.random.default_rng(1)
-    outputs, inputs = dense_outputs(_n_levels(model)), roi_inputs(_n_levels(model))
-    worst = dict.fromkeys((*outputs, *ROI_OUTPUTS), 0.0)
-    for (batch, height, width), count in zip(SHAPES, (37, 0, 1), strict=True):
-        x = torch.from_numpy(
-            rng.normal(0.3, 0.4, (batch, model.settings.in_channels, height, width)).astype(np.float32)
-        )
-        pyramid, *rest = model.dense(x)
-        compare(worst, outputs, (*pyramid, *rest), sessions[0].run(outputs, {DENSE_INPUT: x.numpy()}))
-        rois, classes = _random_rois(count, batch, (height, width), len(model.settings.categories), rng)
-        area = torch.tensor([float(height * width)])
-        logits, quality = model.roi(pyramid, rois, classes, area)
-        feed = dict(zip(inputs, (v.numpy() for v in (*pyramid, rois, classes, area)), strict=True))
-        compare(worst, ROI_OUTPUTS, (logits.sigmoid(), quality), sessions[1].run(ROI_OUTPUTS, feed))
-    return accepted(worst)
+    dense, roi = (open_session(paths[name]) for name in ("dense", "roi"))
+    rng, parity, n = np.random.default_rng(1), Parity(), _n_levels(model)
+    outputs, inputs = dense_outputs(n), roi_inputs(n)
+    channels, classes = model.settings.in_channels, len(model.settings.categories)
+    noise = [rng.normal(0.3, 0.4, (b, channels, h, w)).astype(np.float32) for b, h, w in SHAPES]
+    for number, tile in enumerate([*noise, *tiles]):
+        batch, _, *size = tile.shape
+        parity.shapes.append((batch, *size))
+        pyramid, *rest = model.dense(torch.from_numpy(tile))
+        parity.compare(outputs, (*pyramid, *rest), dense.run(outputs, {DENSE_INPUT: tile}))
+        count = _COUNTS[number % len(_COUNTS)]
+        rois, kinds = _random_rois(count, batch, (size[0], size[1]), classes, rng)
+        area = torch.tensor([float(np.prod(size))])
+        logits, quality = model.roi(pyramid, rois, kinds, area)
+        feed = dict(zip(inputs, (v.numpy() for v in (*pyramid, rois, kinds, area)), strict=True))
+        parity.compare(ROI_OUTPUTS, (logits.sigmoid(), quality), roi.run(ROI_OUTPUTS, feed))
+    return parity.accept()

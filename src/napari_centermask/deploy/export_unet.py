@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from napari_centermask.deploy.export import SHAPES, Parity, accepted, any_size, compare, open_session, write_graph
+from napari_centermask.deploy.graph_file import any_size, write_graph
+from napari_centermask.deploy.parity import SHAPES, Parity, open_session
 from napari_centermask.engines.graphs import DENSE_INPUT, MAPS_OUTPUT
 from napari_centermask.models.nets.build import MapModel
 from napari_centermask.models.store.card import ModelCard
 
 
-def write(model: MapModel, paths: Mapping[str, Path], card: ModelCard) -> Parity:
-    """Write the graph and compare it with torch; see `export.export`."""
-    _write_maps(model, paths["maps"], card)
-    return check_maps(model, paths["maps"])
+def write(model: MapModel, paths: Mapping[str, Path], card: ModelCard, opset: int) -> int:
+    """Write the graph; return its opset."""
+    step = _step(model)
+    example = torch.randn(2, model.settings.in_channels, 2 * step, 3 * step)
+    shapes = any_size(step)
+    return write_graph(_Maps(model), (example,), paths["maps"], card, [DENSE_INPUT], [MAPS_OUTPUT], shapes, opset=opset)
 
 
 class _Maps(nn.Module):
@@ -30,25 +33,23 @@ class _Maps(nn.Module):
         return self.model.maps(image)
 
 
-def _write_maps(model: MapModel, path: Path, card: ModelCard) -> None:
-    step = _step(model)
-    example = torch.randn(2, model.settings.in_channels, 2 * step, 3 * step)
-    write_graph(_Maps(model), (example,), path, card, [DENSE_INPUT], [MAPS_OUTPUT], any_size(step))
-
-
 def _step(model: MapModel) -> int:
     """The sides of tiles are multiples of this."""
     return max(32, 2**model.settings.depth)
 
 
 @torch.no_grad()
-def check_maps(model: MapModel, path: Path) -> Parity:
-    """Compare the graph of a U-Net with torch on several shapes; raises as `check_parity`."""
-    session, rng, worst = open_session(path), np.random.default_rng(1), {MAPS_OUTPUT: 0.0}
-    step = _step(model)
-    shapes = tuple((b, -(-h // step) * step, -(-w // step) * step) for b, h, w in SHAPES)
-    for batch, height, width in shapes:
-        x = rng.normal(0.3, 0.4, (batch, model.settings.in_channels, height, width)).astype(np.float32)
-        expected = model.maps(torch.from_numpy(x))
-        compare(worst, (MAPS_OUTPUT,), (expected,), session.run([MAPS_OUTPUT], {DENSE_INPUT: x}))
-    return accepted(worst, shapes)
+def check(model: MapModel, paths: Mapping[str, Path], tiles: Sequence[np.ndarray]) -> Parity:
+    """Compare the graph with torch, on noise of several shapes and on tiles; raises as `export_centermask.check`."""
+    session, rng, parity, step = open_session(paths["maps"]), np.random.default_rng(1), Parity(), _step(model)
+    shapes = [(b, model.settings.in_channels, -(-h // step) * step, -(-w // step) * step) for b, h, w in SHAPES]
+    noise = [rng.normal(0.3, 0.4, shape).astype(np.float32) for shape in shapes]
+    for tile in [*noise, *(_padded(tile, step) for tile in tiles)]:
+        parity.shapes.append((tile.shape[0], *tile.shape[2:]))
+        expected = model.maps(torch.from_numpy(tile))
+        parity.compare([MAPS_OUTPUT], (expected,), session.run([MAPS_OUTPUT], {DENSE_INPUT: tile}))
+    return parity.accept()
+
+
+def _padded(tile: np.ndarray, step: int) -> np.ndarray:
+    return np.pad(tile, [(0, 0), (0, 0), *((0, -side % step) for side in tile.shape[2:])], mode="symmetric")

@@ -16,7 +16,7 @@ from napari_centermask.models.store.card import ModelCard
 
 Threshold = Literal["score", "class"]
 
-_REACH = 4  # tiles that a box may reach beyond its location; a choice, far beyond any cell that is seen in a tile
+REACH = 4  # tiles that a box may reach beyond its location; a choice, far beyond any cell that is seen in a tile
 _SLACK = 1e-3  # of the logits in a first sieve, which is exact below; more than float32 rounds them by
 
 
@@ -122,7 +122,7 @@ def _candidates(
         top = _top_per_level(product, levels[rows], pre_nms_topk)
         rows, classes, product = rows[top], classes[top], product[top]
     # Corrupt weights give enormous boxes, and the mask heads sample a box's whole area: minutes for a single one.
-    ltrb = np.fmin(features.ltrb[index][rows], _REACH * max(features.tile_shape))
+    ltrb = np.fmin(features.ltrb[index][rows], REACH * max(features.tile_shape))
     boxes = np.concatenate([centres[rows] - ltrb[:, :2], centres[rows] + ltrb[:, 2:]], axis=1)
     return boxes.astype(np.float32), np.sqrt(product), classes.astype(np.int64), rows
 

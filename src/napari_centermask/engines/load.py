@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from napari_centermask.core.errors import BadModel, BadSettings, MissingExtra
+from napari_centermask.core.errors import BadModel, BadSettings, MissingExtra, UserError, reason
 from napari_centermask.core.extras import how_to_install
 from napari_centermask.engines import AnyEngine
 from napari_centermask.engines.devices import cuda_works
@@ -20,6 +20,7 @@ from napari_centermask.engines.runtime import PRECISIONS, Precision, Runtime, de
 from napari_centermask.engines.several import Several
 from napari_centermask.engines.warming import warm_up
 from napari_centermask.models.families import family_of
+from napari_centermask.models.store.onnx_constants import check_constants
 from napari_centermask.models.store.zoo import ModelFiles, find_model, graph_suffix
 from napari_centermask.settings import SegmentSettings
 
@@ -184,9 +185,16 @@ def _load(files: ModelFiles, name: str, device: str, options: Options) -> AnyEng
     if name == "tensorrt":
         return _load_tensorrt(files, device, options, batch)
     engine_class = family.load(family.engines[name])
-    loaded: AnyEngine = engine_class(
-        *files.graphs, files.card, device=device, threads=options.threads, precision=options.precision, batch=batch
-    )
+    for graph in files.graphs:
+        check_constants(graph)
+    try:
+        loaded: AnyEngine = engine_class(
+            *files.graphs, files.card, device=device, threads=options.threads, precision=options.precision, batch=batch
+        )
+    except UserError:
+        raise
+    except Exception as error:  # runtimes raise errors of any class
+        raise BadModel(f"{files.name} cannot be run by {name}: {reason(error)}. Export the model again.") from error
     return loaded
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -66,7 +67,7 @@ def lower_session(pid: int, nice: int) -> None:
         Path(f"/proc/{pid}/autogroup").write_text(str(nice), encoding="ascii")
 
 
-def run_child(arguments: Sequence[str]) -> Generator[None, None, str]:
+def run_child(arguments: Sequence[str]) -> Generator[str, None, str]:
     """Run `napari-centermask` with arguments; closing the generator ends the process.
 
     Parameters
@@ -76,8 +77,8 @@ def run_child(arguments: Sequence[str]) -> Generator[None, None, str]:
 
     Yields
     ------
-    None
-        While it runs.
+    str
+        While it runs, the last line that it wrote to standard error: what it is doing.
 
     Returns
     -------
@@ -95,7 +96,7 @@ def run_child(arguments: Sequence[str]) -> Generator[None, None, str]:
             process = launch(own_command(*arguments), stdout, stderr)
         try:
             while process.poll() is None:
-                yield
+                yield last_words(tail(errors))
                 time.sleep(_LOOK_EVERY_S)
         finally:
             if process.poll() is None:
@@ -103,8 +104,17 @@ def run_child(arguments: Sequence[str]) -> Generator[None, None, str]:
                 process.wait()
         if process.returncode:
             words = last_words(tail(errors)).removeprefix("Error: ")
-            raise ChildFailed(words or f"The command ended with code {process.returncode}.")
+            raise ChildFailed(words or _how_it_ended(process.returncode))
         return out.read_text(encoding="utf-8", errors="replace")
+
+
+def _how_it_ended(code: int) -> str:
+    """Why a command that said nothing ended; a negative code is a signal, such as that of a crash in a library."""
+    if code in (-signal.SIGSEGV, -signal.SIGABRT, -getattr(signal, "SIGBUS", signal.SIGSEGV)):
+        return "A library crashed in the child process, probably because of a damaged file. napari goes on; try another file."
+    if code == -getattr(signal, "SIGKILL", 9):
+        return "The operating system ended the child process, probably because memory ran out. Try something smaller."
+    return f"The command ended with code {code}."
 
 
 def tail(path: Path) -> str:

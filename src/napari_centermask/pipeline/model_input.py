@@ -21,7 +21,7 @@ Ranges = dict[int, tuple[np.ndarray, np.ndarray]]
 
 ALIGN = 32
 """The coarsest stride of the backbones, of which a tile's sides must be multiples."""
-_LEAST = 64  # network pixels: OpenVINO refuses pooling windows that are smaller than the kernel
+LEAST = 64  # network pixels: OpenVINO refuses pooling windows that are smaller than the kernel
 _LARGEST_SCALE = 16.0  # a choice: cells of 3 pixels for a model of 40, which show nothing when they are enlarged
 _SAME_SCALE = 0.03  # a scale this close to 1 is rounded to 1 to avoid blur; a choice, far below how cells differ
 _STRIP = 1 << 23  # source pixels to resize at once when scaling down: a choice, 32 MB of float32
@@ -160,7 +160,7 @@ class ScaledInput:
         mean, std = (np.asarray(v, np.float32).reshape(-1, 1, 1) for v in (card.mean, card.std))
         if mean.any() or (std != 1).any():
             tile = (tile - mean) / std
-        padding = [(0, 0), *((0, max(_LEAST - side, -side % ALIGN)) for side in tile.shape[1:])]
+        padding = [(0, 0), *((0, max(LEAST - side, -side % ALIGN)) for side in tile.shape[1:])]
         if card.normalisation == "reference":
             padded = np.pad(tile, padding, mode="constant")
         else:

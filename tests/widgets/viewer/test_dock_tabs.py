@@ -55,15 +55,15 @@ def test_with_less_room_names_come_first(bar_of):
     assert not bar.styleSheet()
 
 
-def test_nine_tabs_are_icons_with_the_name_of_the_one_in_front_and_tooltips(bar_of):
-    bar = bar_of(TITLES, 330)
-    assert seen(bar) == [True] * 9
-    slim = {bar.tabRect(n).width() for n in range(8)}
+def test_the_tabs_of_all_docks_are_icons_with_the_name_of_the_one_in_front_and_tooltips(bar_of):
+    bar, last = bar_of(TITLES, 330), len(TITLES) - 1
+    assert seen(bar) == [True] * len(TITLES)
+    slim = {bar.tabRect(n).width() for n in range(last)}
     assert max(slim) < 40
-    front = bar.tabRect(8)
-    assert front.width() > bar.fontMetrics().horizontalAdvance(TITLES[8])
-    assert [bar.tabToolTip(n) for n in range(9)] == list(TITLES)
-    assert [bar.tabText(n) for n in range(9)] == list(TITLES)  # for who cannot see the icons
+    front = bar.tabRect(last)
+    assert front.width() > bar.fontMetrics().horizontalAdvance(TITLES[last])
+    assert [bar.tabToolTip(n) for n in range(len(TITLES))] == list(TITLES)
+    assert [bar.tabText(n) for n in range(len(TITLES))] == list(TITLES)  # for who cannot see the icons
 
 
 def test_the_tabs_of_other_plugins_are_left_as_they_are(bar_of):

@@ -129,5 +129,5 @@ CENTERMASK = Family(
     },
     detector="napari_centermask.pipeline.detections:CenterMaskDetector",
     training="napari_centermask.training.families.centermask:PARTS",
-    exporter="napari_centermask.deploy.export_centermask:write",
+    exporter="napari_centermask.deploy.export_centermask",
 )

@@ -17,7 +17,7 @@ Shapes = dict[str, tuple[int, ...]]
 class Family:
     """Everything that differs between families of networks.
 
-    Parts from higher layers are dotted names, "module:name", that `load` imports on first use, so that torch is only
+    Parts from higher layers are dotted names, "module:name" or "module", that `load` imports on first use, so that torch is only
     imported where it is used, and layers still only import downwards.
 
     Attributes
@@ -59,7 +59,8 @@ class Family:
     training
         A `training.data.parts.TrainingParts`.
     exporter
-        (network, paths of the graphs by name, card) -> `deploy.export.Parity`.
+        A module with `write`, (network, paths of the graphs by name, card, opset) -> opset, and `check`, (network, paths,
+        tiles) -> `deploy.parity.Parity`.
     """
 
     name: str
@@ -87,4 +88,4 @@ class Family:
     def load(name: str) -> Any:
         """Import the object that a dotted name of the record refers to."""
         module, _, attribute = name.partition(":")
-        return getattr(import_module(module), attribute)
+        return getattr(import_module(module), attribute) if attribute else import_module(module)

@@ -81,5 +81,5 @@ UNET = Family(
     },
     detector="napari_centermask.pipeline.map_detector:MapDetector",
     training="napari_centermask.training.families.unet:PARTS",
-    exporter="napari_centermask.deploy.export_unet:write",
+    exporter="napari_centermask.deploy.export_unet",
 )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from napari_centermask.core.errors import BadModel
-
-Bytes = bytes | mmap.mmap
+from napari_centermask.models.store.protobuf import Bytes, fields, nested
 
 CARD_KEY = "card"
 _LONGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
@@ -106,12 +104,12 @@ def _read_model(data: Bytes) -> Header:
     # Field numbers of onnx.proto: ModelProto 7 graph, 14 metadata_props; GraphProto 11 input, 12 output;
     # ValueInfoProto 1 name, 2 type; TypeProto 1 tensor_type, its 2 shape; TensorShapeProto 1 dim, its 1 dim_value.
     metadata, shapes = {}, {}
-    for number, start, stop in _fields(data, 0, len(data)):
+    for number, start, stop in fields(data, 0, len(data)):
         if number == 14:
-            pair = {n: bytes(data[a:b]).decode() for n, a, b in _fields(data, start, stop)}
+            pair = {n: bytes(data[a:b]).decode() for n, a, b in fields(data, start, stop)}
             metadata[pair.get(1, "")] = pair.get(2, "")
         elif number == 7:
-            for part, a, b in _fields(data, start, stop):
+            for part, a, b in fields(data, start, stop):
                 if part in (11, 12):
                     name, shape = _read_value(data, a, b)
                     shapes[name] = shape
@@ -122,62 +120,14 @@ def _read_model(data: Bytes) -> Header:
 
 def _read_value(data: Bytes, start: int, stop: int) -> tuple[str, tuple[int, ...]]:
     name, shape = "", []
-    for number, a, b in _fields(data, start, stop):
+    for number, a, b in fields(data, start, stop):
         if number == 1:
             name = bytes(data[a:b]).decode()
         elif number == 2:
-            for path in _nested(data, a, b, (1, 2, 1)):
-                values = [v for n, v, _ in _fields(data, *path, varints=True) if n == 1]
+            for path in nested(data, a, b, (1, 2, 1)):
+                values = [v for n, v, _ in fields(data, *path, varints=True) if n == 1]
                 shape.append(values[0] if values else 0)
     return name, tuple(shape)
-
-
-def _nested(data: Bytes, start: int, stop: int, numbers: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    """Ranges of all messages reached by following the field numbers."""
-    for number, a, b in _fields(data, start, stop):
-        if number == numbers[0]:
-            if len(numbers) == 1:
-                yield a, b
-            else:
-                yield from _nested(data, a, b, numbers[1:])
-
-
-def _fields(data: Bytes, start: int, stop: int, *, varints: bool = False) -> Iterator[tuple[int, int, int]]:
-    """(number, first byte, end) of the length-delimited fields of a protobuf message; with varints those instead."""
-    position = start
-    while position < stop:
-        tag, position = _varint(data, position)
-        number, kind = tag >> 3, tag & 7
-        if kind == 0:
-            value, position = _varint(data, position)
-            if varints:
-                yield number, value, 0
-        elif kind == 2:
-            length, position = _varint(data, position)
-            if position + length > stop:
-                raise ValueError("truncated")
-            if not varints:
-                yield number, position, position + length
-            position += length
-        elif kind in (1, 5):
-            position += 8 if kind == 1 else 4
-        else:
-            raise ValueError("not protobuf")
-    if position != stop:
-        raise ValueError("truncated")
-
-
-def _varint(data: Bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-        if shift > 63:
-            raise ValueError("not protobuf")
 
 
 def _bad(path: Path, kind: str, content: str) -> BadModel:

@@ -340,6 +340,11 @@ def _read_card(path: Path) -> ModelCard:
 def _check_graph(card: ModelCard, header: Header, path: Path) -> None:
     """Compare the fixed sizes of a graph's inputs and outputs with its card; variable sizes are 0."""
     expected = {"image": (1, card.model.in_channels)} | family_of(card).graph_sizes(card.model)
+    if not expected.keys() & header.shapes.keys():
+        names = ", ".join(list(header.shapes)[:6])
+        raise BadModel(
+            f"{path.name} is not a graph of this program: its inputs and outputs are {names}. Export the model again."
+        )
     for name, (axis, size) in expected.items():
         shape = header.shapes.get(name)
         if shape is not None and (len(shape) <= axis or shape[axis] not in (0, size)):

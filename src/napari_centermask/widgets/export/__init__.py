@@ -1,0 +1,1 @@
+"""The dock that exports models for other runtimes and programs."""
