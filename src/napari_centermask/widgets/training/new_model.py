@@ -38,7 +38,7 @@ def free_name(like: str) -> str:
     return name
 
 
-def install(weights: Path, name: str) -> Generator[None, None, str | Failed]:
+def install(weights: Path, name: str) -> Generator[object, None, str | Failed]:
     """Install a model and make its graphs, in a separate process; returns its name. For the worker thread."""
     try:
         yield from run_child(["models", "add", str(weights), "--name", name])

@@ -73,7 +73,7 @@ def name_for(run: Path) -> str:
     return run.parent.parent.name if run.parent.name == "runs" and run.parent != user_runs() else run.name
 
 
-def plan(source: DataFolder, model: str) -> Generator[None, None, Plan | Failed]:
+def plan(source: DataFolder, model: str) -> Generator[object, None, Plan | Failed]:
     """Freeze the data and compute the settings in a separate process; for the worker thread.
 
     In a thread, it would block Python's interpreter most of the time, for seconds with thousands of cells, and the window would

@@ -22,7 +22,7 @@ _CAPTION = (
 )
 
 
-def draw_tiles(settings: TrainSettings) -> Generator[None, None, QImage | Failed]:
+def draw_tiles(settings: TrainSettings) -> Generator[object, None, QImage | Failed]:
     """The picture that `train --preview` draws for these settings; for the worker thread."""
     with tempfile.TemporaryDirectory(prefix="centermask-", ignore_cleanup_errors=True) as folder:
         run, picture = Path(folder, RUN_FILE), Path(folder, "tiles.png")
