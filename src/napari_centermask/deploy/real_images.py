@@ -27,12 +27,14 @@ Images = Mapping[str, np.ndarray]
 
 
 def sample_images(card: ModelCard) -> Images:
-    """Included images, with as many channels as the model sees: shifted copies of the one that they have."""
+    """Included images of one channel; for a model whose channels have names, with shifted copies of it as the others."""
     return {name: _with_channels(read_image(_FOLDER / f"{name}.png").data, card) for name in SAMPLES}
 
 
 def _with_channels(image: np.ndarray, card: ModelCard) -> np.ndarray:
     plane = np.asarray(image).reshape(image.shape[-2:])
+    if not card.channel_names:
+        return plane[None]
     return np.stack([np.roll(plane, 5 * n, axis=(0, 1)) for n in range(card.model.in_channels)])
 
 
