@@ -32,6 +32,8 @@ _COMMANDS = (
     "compare",
     "rank",
     "export",
+    "compress",
+    "quantise",
     "convert",
     "track",
     "stitch",

@@ -131,12 +131,17 @@ def benchmark(
     for image in images:
         given = {} if score is None else {"score": score}
         settings = SegmentSettings(diameter=diameter or loaded[0].card.diameter, **given)
-        yield from _rounds(image, loaded, settings, runs, before)
+        yield from take_turns(image, loaded, settings, runs, before)
 
 
-def _rounds(
-    image: np.ndarray, engines: list[TimedEngine], settings: SegmentSettings, runs: int, gpu_before: float | None
+def take_turns(
+    image: np.ndarray,
+    engines: list[TimedEngine],
+    settings: SegmentSettings,
+    runs: int,
+    gpu_before: float | None = None,
 ) -> Iterator[Row]:
+    """Time engines on an image (C, H, W), one after another in each round; the first round is not counted."""
     taken: dict[int, list[tuple[float, float, float]]] = {i: [] for i in range(len(engines))}
     cells: dict[int, int] = {}
     peaks: dict[int, float | None] = {}

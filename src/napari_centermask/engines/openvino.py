@@ -194,7 +194,7 @@ def _core() -> Any:
     A core gives the thread that compiles a stack for signals and, when it is freed, puts back the one that it met. With two cores
     that can be the freed one of the other, and then the next signal, such as Ctrl-C, ends the process (docs/upstream.md).
     """
-    with _no_telemetry():
+    with no_telemetry():
         try:
             import openvino
         except ImportError as error:
@@ -203,7 +203,7 @@ def _core() -> Any:
 
 
 @contextmanager
-def _no_telemetry() -> Iterator[None]:
+def no_telemetry() -> Iterator[None]:
     """Make the import of `openvino_telemetry` fail: OpenVINO sends an event when it is imported, without being asked to."""
     name = "openvino_telemetry"
     if name in sys.modules:

@@ -1,0 +1,69 @@
+"""A plan from start to end: judged steps, a table, a model of the registry."""
+
+import dataclasses
+import json
+
+import pytest
+
+from napari_centermask.core.errors import BadModel
+from napari_centermask.deploy.compress import run
+from napari_centermask.deploy.compress.judge import Judge
+from napari_centermask.deploy.compress.plan import Plan, QuantiseStep
+from napari_centermask.models.store import registry, zoo
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path / "home"))
+
+
+def _plan(files, images, tmp_path, **values):
+    given = {"images": images, "steps": [QuantiseStep()], "diameter": 40.0, "accepted": 1.0, "most_images": 3}
+    return Plan(model=str(files.weights), out=tmp_path / "out", **(given | values))
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("family", ["centermask", "unet"])
+def test_int8_is_judged_timed_and_installed_with_its_own_card(models, images, tmp_path, family, monkeypatch):
+    monkeypatch.setattr(run.table, "recommended", lambda rows: (1, "Use it."))
+    result = run.compress(_plan(models[family], images, tmp_path, name="small"))
+    assert [row.step for row in result.rows] == [family, "int8"]
+    assert result.rows[1].megabytes < result.rows[0].megabytes
+    assert result.rows[0].scores.same90 == 1.0
+    installed = zoo.find_model("small")
+    assert installed.weights is None
+    card = installed.card
+    assert card.parent == family
+    assert card.training["compression"]["steps"][0]["method"] == "static"
+    assert card.metrics["parity"]["same_cells_as"] == family
+    assert card.diameter == models[family].card.diameter
+    assert registry.lineage(installed)[1].sha256 == registry.weights_hash(models[family].weights)
+    table = json.loads((tmp_path / "out" / "table.json").read_text())
+    assert table["recommendation"] == "Use it."
+    assert (tmp_path / "out" / "speed.png").is_file()
+    with pytest.raises(BadModel, match="compressed model already"):
+        run.compress(_plan(models[family], images, tmp_path, model="small"))
+
+
+def test_layers_stay_float_until_the_loss_is_accepted(models, images, tmp_path, monkeypatch):
+    true, asked = Judge.score, []
+
+    def score(self, engine):
+        asked.append(engine)
+        return dataclasses.replace(true(self, engine), ap50=0.5 if len(asked) < 3 else 1.0)
+
+    monkeypatch.setattr(Judge, "score", score)
+    result = run.compress(_plan(models["unet"], images, tmp_path, accepted=0.01))
+    assert [row.step for row in result.rows] == ["unet", "int8, 25% of the layers float"]
+    kept = zoo.find_model(tmp_path / "out" / "1-quantise").card.training["compression"]["steps"][0]["kept_float"]
+    assert len(kept["maps"]) == 2
+
+
+def test_a_step_that_loses_too_much_ends_the_plan_and_is_not_recommended(models, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(Judge, "score", lambda self, engine: dataclasses.replace(self.start(engine), ap50=0.1))
+    said = []
+    plan = _plan(models["unet"], images, tmp_path, steps=[QuantiseStep(method="float16")], accepted=0.01)
+    result = run.compress(plan, say=said.append)
+    assert any("loses more AP50" in text for text in said)
+    assert result.sentence.startswith("Keep 'unet' as it is")
+    assert result.files.weights == models["unet"].weights
