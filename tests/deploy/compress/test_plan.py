@@ -24,6 +24,12 @@ def _plan(tmp_path, **values):
         ({"steps": [{"do": "quantise", "method": "int4"}]}, "step 1.*method"),
         ({"steps": [{"do": "quantise"}, {"do": "quantise"}]}, "Step 2 .* follows a quantisation"),
         ({"steps": [{"do": "quantise"}], "acepted": 1}, "acepted"),
+        ({"steps": [{"do": "quantise"}, {"do": "prune"}]}, r"Step 2 .*\(prune\) follows a quantisation"),
+        ({"steps": [{"do": "qat"}]}, "last step of the plan is qat"),
+        ({"steps": [{"do": "qat"}, {"do": "quantise", "method": "float16"}]}, "follows qat"),
+        ({"steps": [{"do": "prune"}, {"do": "distil", "student": {"family": "unet"}}]}, "starts a new student"),
+        ({"steps": [{"do": "prune", "what": "layers"}]}, "needs `layers`"),
+        ({"steps": [{"do": "prune"}], "data": None}, "no annotated `data`"),
     ],
 )
 def test_a_plan_that_cannot_be_carried_out_says_why(tmp_path, values, words):

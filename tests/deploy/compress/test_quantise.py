@@ -73,7 +73,7 @@ def test_dynamic_quantisation_gives_nearly_the_same_maps(models, tmp_path):
 
 def test_operations_and_parameters_are_those_of_the_layers(models):
     path = models["unet"].graphs[0]
-    width, side = 8, 512
+    width, side = 32, 512
     first = 2 * 9 * width * side**2 / 1e9  # 1 channel in
     assert first < gflops(path) < 2 * count_parameters([path]) * side**2 / 1e9
     network = sum(np.prod(t.dims) for t in onnx.load(path).graph.initializer if len(t.dims) == 4)

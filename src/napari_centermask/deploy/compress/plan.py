@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from napari_centermask.core.errors import BadSettings
-from napari_centermask.settings import Settings, fault_text
+from napari_centermask.settings import AnyModel, Settings, fault_text
 
 
 class QuantiseStep(Settings):
@@ -32,7 +32,84 @@ class QuantiseStep(Settings):
     )
 
 
-Step = Annotated[QuantiseStep, Field()]
+class _Trained(Settings):
+    """A step that trains, on `annotations_train.json` of the plan's data."""
+
+    steps: int = Field(200, ge=0, description="Training steps.")
+    batch: int = Field(4, ge=1, description="Tiles per step.")
+    tile: int = Field(256, ge=64, multiple_of=32, description="Side of the tiles in pixels.")
+    learning_rate: float = Field(3e-4, gt=0, description="How much the weights change in a step.")
+    workers: int = Field(0, ge=0, description="Processes that prepare tiles.")
+    seed: int = Field(0, ge=0, description="Start of the random numbers.")
+    accepted: float | None = Field(
+        None, ge=0, le=1, description="Loss of AP50 accepted after this step; that of the plan when not given."
+    )
+
+    def training(self) -> dict[str, Any]:
+        """The settings that a training has as well."""
+        names = ("steps", "batch", "tile", "learning_rate", "workers", "seed")
+        return {name: getattr(self, name) for name in names} | {"steps": max(1, self.steps)}
+
+
+class PruneStep(_Trained):
+    """Fewer channels or layers, or weights that are zero; the network is trained after each round."""
+
+    do: Literal["prune"] = "prune"
+    what: Literal["channels", "layers", "weights", "2:4"] = Field(
+        "channels",
+        description="channels and layers make the network smaller and faster; weights and 2:4 set weights to zero, which "
+        "makes no engine here faster.",
+    )
+    part: float = Field(0.3, gt=0, lt=1, description="Fraction of the channels, or of the weights, that go.")
+    criterion: Literal["batch_norm", "magnitude", "gradient"] = Field(
+        "magnitude", description="What ranks channels, over all layers together."
+    )
+    rounds: int = Field(1, ge=1, le=20, description="Rounds in which the part is reached, with a training after each.")
+    sparsity: float = Field(
+        0.0, ge=0, description="Pull of batch-norm scales to zero in a training before the first round; 0 for none."
+    )
+    layers: dict[str, int] = Field(
+        default_factory=dict, description='With what=layers: how many are left, such as {"mask_convs": 1}.'
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> PruneStep:
+        if (self.what == "layers") != bool(self.layers):
+            raise ValueError('what=layers needs `layers`, such as {"mask_convs": 1}, and nothing else uses it')
+        if self.sparsity and not self.steps:
+            raise ValueError("sparsity acts in training, and steps is 0")
+        return self
+
+
+class DistilStep(_Trained):
+    """Train a student on what its teachers say of each tile, beside the annotations."""
+
+    do: Literal["distil"] = "distil"
+    teachers: list[str] = Field(default_factory=list, description="Models; the model of the plan when not given.")
+    student: AnyModel | None = Field(
+        None, description="The form of a new network; the network of the step before when not given."
+    )
+    temperature: float = Field(
+        2.0, gt=0, le=20, description="Softens the teachers' probabilities; 1 takes them as they are."
+    )
+    weight: float = Field(
+        1.0, ge=0, description="Factor of the teachers' losses beside those of the annotations; 0 for none."
+    )
+    features: float = Field(0.5, ge=0, description="Factor of the pyramid's features among the teachers' losses.")
+    unlabelled: list[Path] = Field(
+        default_factory=list,
+        description="Folders of images without annotations; cells of which the model is sure are the truth there.",
+    )
+
+
+class QatStep(_Trained):
+    """Quantisation-aware training, before a quantisation: INT8 is simulated, so that weights settle where it does not hurt."""
+
+    do: Literal["qat"] = "qat"
+    learning_rate: float = Field(1e-4, gt=0, description="How much the weights change in a step.")
+
+
+Step = Annotated[QuantiseStep | PruneStep | DistilStep | QatStep, Field(discriminator="do")]
 
 
 class Plan(Settings):
@@ -72,11 +149,11 @@ def read_plan(path: Path) -> Plan:
     except ValidationError as error:
         faults = "; ".join(f"{_place(e['loc'])}: {fault_text(e)}" for e in error.errors()[:5])
         raise BadSettings(f"{Path(path).name} is not a plan of a compression: {faults}.") from None
-    check_order(plan.steps)
+    check_order(plan)
     return plan
 
 
-def check_order(steps: list[Step]) -> None:
+def check_order(plan: Plan) -> None:
     """Refuse steps that do not go together.
 
     Raises
@@ -84,6 +161,7 @@ def check_order(steps: list[Step]) -> None:
     BadSettings
         Naming the step and what to change.
     """
+    steps = plan.steps
     for number, step in enumerate(steps, start=1):
         before = steps[number - 2] if number > 1 else None
         if isinstance(before, QuantiseStep):
@@ -91,9 +169,27 @@ def check_order(steps: list[Step]) -> None:
                 f"Step {number} of the plan ({step.do}) follows a quantisation. Quantised graphs cannot be changed any further: "
                 "put the quantisation last, and only one."
             )
+        if isinstance(before, QatStep) and not (isinstance(step, QuantiseStep) and step.method in ("static", "nncf")):
+            raise BadSettings(
+                f"Step {number} of the plan ({step.do}) follows qat, which prepares a static quantisation. Put that there."
+            )
+        if isinstance(step, DistilStep) and step.student is not None and number > 1:
+            raise BadSettings(
+                f"Step {number} of the plan starts a new student, and the steps before it would be lost. Put it first."
+            )
+    if isinstance(steps[-1], QatStep):
+        raise BadSettings(
+            "The last step of the plan is qat, which changes nothing without a quantisation. Add one with method static."
+        )
+    if plan.data is None and (trained := next((s for s in steps if not isinstance(s, QuantiseStep)), None)):
+        raise BadSettings(f"The step {trained.do} trains, and the plan has no annotated `data`. Add it.")
 
 
 def _place(parts: tuple[int | str, ...]) -> str:
     """Where in the file: "step 2, method"."""
-    words = [f"step {part + 1}" if isinstance(part, int) else str(part) for part in parts if part != "steps"]
+    words = [
+        f"step {part + 1}" if isinstance(part, int) else str(part)
+        for part in parts
+        if part != "steps" or len(parts) == 1
+    ]
     return ", ".join(words) or "plan"

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from napari_centermask.core.errors import BadModel, BadSettings, MissingExtra
+from napari_centermask.core.extras import how_to_install
 from napari_centermask.core.progress import silent
 from napari_centermask.deploy.compress import quantise, table
 from napari_centermask.deploy.compress.calibrate import Calibration, calibrate
 from napari_centermask.deploy.compress.graph import count_parameters, gflops, set_card
 from napari_centermask.deploy.compress.judge import Judge, Scores, unannotated
-from napari_centermask.deploy.compress.plan import Plan, QuantiseStep, check_order
+from napari_centermask.deploy.compress.plan import DistilStep, Plan, PruneStep, QatStep, QuantiseStep, Step, check_order
 from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.folder import read_truth
 from napari_centermask.io.image_files import image_files
@@ -50,6 +51,8 @@ class Made:
         Of the graph of an image on a tile of 512 x 512.
     scores
         As judged.
+    network
+        In torch; None until a step trains.
     """
 
     title: str
@@ -57,6 +60,7 @@ class Made:
     done: tuple[dict[str, Any], ...]
     gflops: float
     scores: Scores
+    network: Any = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def compress(plan: Plan, *, say: Say = silent) -> Result:
     MissingExtra
         If a step needs what is not installed.
     """
-    check_order(plan.steps)
+    check_order(plan)
     return _Run(plan, say).result()
 
 
@@ -112,7 +116,8 @@ class _Run:
                 f"'{self.start.name}' is a compressed model already. Compress the one that it was made from."
             )
         self.settings = SegmentSettings(diameter=plan.diameter)
-        self.images, self.judge = self._images(), self._judge()
+        self.images = self._images()
+        self.judge = self._judge()
         self._calibration: Calibration | None = None
 
     def result(self) -> Result:
@@ -120,9 +125,11 @@ class _Run:
         plan, made = self.plan, [self._judged_start()]
         for number, step in enumerate(plan.steps, start=1):
             self.say(f"Step {number} of {len(plan.steps)}: {step.do}")
-            made.append(self._quantised(step, made[-1], plan.out / f"{number}-{step.do}"))
-            if not self._is_accepted(made[-1].scores, made[0].scores):
-                self.say(f"Step {number} loses more AP50 than the accepted {plan.accepted:g}: the plan ends here.")
+            made.append(self._done(step, made[-1], plan.out / f"{number}-{step.do}"))
+            own = None if isinstance(step, QuantiseStep) else step.accepted
+            accepted = plan.accepted if own is None else own
+            if not self._is_accepted(made[-1].scores, made[0].scores, accepted):
+                self.say(f"Step {number} loses more AP50 than the accepted {accepted:g}: the plan ends here.")
                 break
         rows = self._rows(made)
         best, sentence = table.recommended(rows)
@@ -153,14 +160,39 @@ class _Run:
 
     def _judged_start(self) -> Made:
         scores = self.judge.start(self._engine(self.start))
-        assert self.start.graphs is not None
-        return Made(self.start.name, self.start, (), gflops(self.start.graphs[0]), scores)
+        return Made(self.start.name, self.start, (), gflops(_first(self.start)), scores)
 
     def _engine(self, files: zoo.ModelFiles) -> Any:
         return load_engine(files, engine=self.plan.engine, device="cpu")
 
-    def _is_accepted(self, scores: Scores, start: Scores) -> bool:
-        return (start.ap50 or 0.0) - (scores.ap50 or 0.0) <= self.plan.accepted
+    def _is_accepted(self, scores: Scores, start: Scores, accepted: float | None = None) -> bool:
+        return (start.ap50 or 0.0) - (scores.ap50 or 0.0) <= (self.plan.accepted if accepted is None else accepted)
+
+    def _done(self, step: Step, before: Made, folder: Path) -> Made:
+        return (
+            self._quantised(step, before, folder)
+            if isinstance(step, QuantiseStep)
+            else self._trained(step, before, folder)
+        )
+
+    def _trained(self, step: PruneStep | DistilStep | QatStep, before: Made, folder: Path) -> Made:
+        """A step that trains: the new network is exported, which compares its graphs with torch."""
+        try:
+            from napari_centermask.deploy.compress import trained
+            from napari_centermask.deploy.export import export
+        except ImportError as error:
+            raise MissingExtra(f"The step {step.do} needs {error.name}: {how_to_install('compress')}") from error
+        network = before.network if before.network is not None else trained.load_network(self.plan.model)[0]
+        assert self.plan.data is not None  # see `check_order`
+        network = trained.do_step(step, network, self.start.card, self.plan.data, self.plan.out, self.say)
+        done = {"step": step.do} | step.model_dump(mode="json", exclude={"do", "accepted"}, exclude_defaults=True)
+        steps = (*before.done, done)
+        card = self._card(steps).model_copy(update={"model": network.settings})
+        export(network, card, folder, name=self.start.name)
+        files = zoo.find_model(folder)
+        scores = self.judge.score(self._engine(files))
+        title = f"{before.title} + {step.do}" if before.done else step.do
+        return Made(title, files, steps, gflops(_first(files)), scores, network)
 
     def _quantised(self, step: QuantiseStep, before: Made, folder: Path) -> Made:
         if step.method == "static":
@@ -215,10 +247,11 @@ class _Run:
     def _judged(self, title: str, before: Made, done: dict[str, Any], graphs: dict[str, Any], folder: Path) -> Made:
         """Write graphs with a card, judge them, and write what they scored into the card."""
         steps = (*before.done, done)
-        files = _write(graphs, folder, self.start.name, self._card(steps))
+        form = {"model": before.files.card.model}
+        files = _write(graphs, folder, self.start.name, self._card(steps).model_copy(update=form))
         scores = self.judge.score(self._engine(files))
-        files = _write(graphs, folder, self.start.name, self._card(steps, scores, files.size))
-        return Made(title, files, steps, before.gflops, scores)
+        files = _write(graphs, folder, self.start.name, self._card(steps, scores, files.size).model_copy(update=form))
+        return Made(f"{before.title} + {title}" if before.done else title, files, steps, before.gflops, scores)
 
     def _card(self, steps: tuple[dict[str, Any], ...], scores: Scores | None = None, size: int = 0) -> ModelCard:
         start = self.start
@@ -289,6 +322,11 @@ def _graphs(files: zoo.ModelFiles) -> dict[str, Path]:
     """The graphs of a model by their names."""
     assert files.graphs is not None
     return dict(zip(family_of(files.card).graphs, files.graphs, strict=True))
+
+
+def _first(files: zoo.ModelFiles) -> Path:
+    """The graph of an image."""
+    return next(iter(_graphs(files).values()))
 
 
 def _noises(makers: dict[str, quantise.StaticQuantiser]) -> dict[str, dict[str, float]]:
