@@ -1,6 +1,6 @@
 """Time models against each other on both engines, in turns, on an image of 512 x 512 at the models' own cell size.
 
-    python scripts/benchmarks/compressed_speed.py nuclei int8_nuclei/1-quantise --image FIELD.png
+python scripts/benchmarks/compressed_speed.py nuclei int8_nuclei/1-quantise --image FIELD.png
 """
 
 from __future__ import annotations

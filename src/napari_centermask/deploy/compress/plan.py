@@ -64,6 +64,9 @@ class PruneStep(_Trained):
     criterion: Literal["batch_norm", "magnitude", "gradient"] = Field(
         "magnitude", description="What ranks channels, over all layers together."
     )
+    round_to: int = Field(
+        16, ge=1, le=64, description="Channels of each layer are a multiple of this, which kernels like."
+    )
     rounds: int = Field(1, ge=1, le=20, description="Rounds in which the part is reached, with a training after each.")
     sparsity: float = Field(
         0.0, ge=0, description="Pull of batch-norm scales to zero in a training before the first round; 0 for none."

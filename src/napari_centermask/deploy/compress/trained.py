@@ -90,7 +90,9 @@ def _pruned(
             if step.criterion == "gradient":
                 gradients(network, settings.model_copy(update={"steps": _RANKED_ON}))
             # The part that is left shrinks by the same factor in each round.
-            prune.prune_channels(network, 1 - (1 - step.part) ** (1 / step.rounds), step.criterion)
+            prune.prune_channels(
+                network, 1 - (1 - step.part) ** (1 / step.rounds), step.criterion, round_to=step.round_to
+            )
         else:
             after_step = prune.zero_weights(network, step.part * number / step.rounds, two_of_four=step.what == "2:4")
         say(
