@@ -171,7 +171,7 @@ def with_nncf(path: Path, feeds: Sequence[Feed]) -> ModelProto:
     model = onnx.load(path)
     name_nodes(model)
     inner = {node.name for node in inner_nodes(model)}
-    kept = [n.name for n in model.graph.node if n.op_type in (*LAYERS, *AROUND) and n.name not in inner]
+    kept = [node.name for node in model.graph.node if node.name not in inner]
     nncf.set_log_level(logging.ERROR)
     with _quiet():
         quantised: ModelProto = nncf.quantize(
