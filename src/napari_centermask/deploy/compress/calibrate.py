@@ -48,6 +48,7 @@ class _Recorder:
     def __init__(self, engine: AnyEngine, most: int) -> None:
         self._engine = engine
         self.name, self.device, self.card = engine.name, engine.device, engine.card
+        self.batch, self.precision = engine.batch, engine.precision
         self.is_on = False
         self.feeds: dict[str, list[Feed]] = {}
         self._most, self._seen = most, dict[str, int]()

@@ -163,7 +163,7 @@ class _Run:
         return Made(self.start.name, self.start, (), gflops(_first(self.start)), scores)
 
     def _engine(self, files: zoo.ModelFiles) -> Any:
-        return load_engine(files, engine=self.plan.engine, device="cpu")
+        return load_engine(files, engine=self.plan.engine, device="cpu", precision="float32")
 
     def _is_accepted(self, scores: Scores, start: Scores, accepted: float | None = None) -> bool:
         return (start.ap50 or 0.0) - (scores.ap50 or 0.0) <= (self.plan.accepted if accepted is None else accepted)
