@@ -31,6 +31,7 @@ def benchmark(
     diameter: float | None = None,
     score: float | None = None,
     axes: str | None = None,
+    profile: Flag = False,
     pick: Flag = False,
     agreement: float | None = None,
     forget: Flag = False,
@@ -46,6 +47,8 @@ def benchmark(
       napari-centermask benchmark field.tif --engines openvino,onnx,torch --sizes 0 --json
 
       napari-centermask benchmark field.tif --pick
+
+      napari-centermask benchmark --profile --engines onnx --sizes 512
 
     Parameters
     ----------
@@ -73,6 +76,8 @@ def benchmark(
         Cells below this score are left out.
     axes
         What the axes of the images are, a letter for each (C, Y, X): YXC; as their files say when not given.
+    profile
+        Show the slowest operators by layer instead, from the profiles of ONNX Runtime and OpenVINO on a CPU in float32.
     pick
         Measure engines, devices, precisions, threads and batches on the images, and remember the fastest: the engine auto then
         uses it for this model on this computer.
@@ -99,7 +104,12 @@ def benchmark(
     arrays = [read_plane(path, axes=axes) for path in images or [sample_image()]]
     arrays = [fill(a, side) if side else a for a in arrays for side in _sides(sizes or ("0" if pick else "512,1024"))]
     given = {"diameter": diameter, "score": score}
-    if pick:
+    if profile:
+        if pick:
+            raise BadSettings("--pick has no effect with --profile. Leave one of them out.")
+        _check_flags_of_profile(device=device != "auto", precision=precision != "float32", batch=batch, score=score)
+        report, table = _profile(model, arrays, names or ["openvino", "onnx"], 5 if runs is None else runs, diameter)
+    elif pick:
         report, table = _pick(model, arrays, names, 3 if runs is None else runs, agreement, given)
     else:
         options = {"device": device, "precision": precision, "batch": batch, "runs": 5 if runs is None else runs}
@@ -125,6 +135,34 @@ def _check_flags(pick: bool, *, agreement: float | None, **chosen: object) -> No
     for name, value in chosen.items():
         if pick and value:
             raise BadSettings(f"--{name} has no effect with --pick, which tries all of them. Leave it out.")
+
+
+def _check_flags_of_profile(**chosen: object) -> None:
+    """Refuse flags without effect."""
+    for name, value in chosen.items():
+        if value:
+            raise BadSettings(f"--{name} has no effect with --profile, which runs on the CPU in float32. Leave it out.")
+
+
+def _profile(
+    model: str, arrays: list[np.ndarray], names: list[str], runs: int, diameter: float | None
+) -> tuple[dict[str, Any], str]:
+    """The slowest operators of each engine on each image."""
+    from dataclasses import asdict
+
+    from napari_centermask.deploy.benchmark import machine
+    from napari_centermask.deploy.profile import format_operators, profile
+    from napari_centermask.models.store.zoo import find_model
+
+    files, found, tables = find_model(model), [], []
+    for array in arrays:
+        for name in names:
+            with busy(f"Profiling {model} on {name}"):
+                rows = profile(files, array, engine=name, runs=runs, diameter=diameter)
+            size = list(array.shape[1:])
+            found.append({"engine": name, "size": size, "operators": [asdict(row) for row in rows]})
+            tables.append(f"{name}, {size[0]} x {size[1]}\n{format_operators(rows)}")
+    return {"machine": machine(), "profiles": found}, "\n\n".join(tables)
 
 
 def _forget(model: str) -> int:

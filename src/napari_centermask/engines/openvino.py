@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -179,6 +179,20 @@ def compile_graph(graph: Path | Any, device: str, threads: int | None, *, precis
     if threads:
         config["INFERENCE_NUM_THREADS"] = threads
     return _core().compile_model(str(graph) if isinstance(graph, Path) else graph, "CPU", config)
+
+
+def profiled(path: Path, feed: Mapping[str, np.ndarray], runs: int) -> list[tuple[str, str, float]]:
+    """Layer, kind and seconds of each operator that was executed in some runs of a graph, in float32."""
+    config = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "PERF_COUNT": True}
+    compiled = _core().compile_model(str(path), "CPU", config)
+    request = compiled.create_infer_request()
+    known = {port.any_name for port in compiled.inputs}
+    taken = []
+    for _ in range(runs):
+        request.infer({name: value for name, value in feed.items() if name in known})
+        rows = request.get_profiling_info()
+        taken += [(row.node_name, row.node_type, row.real_time.total_seconds()) for row in rows if row.real_time]
+    return taken
 
 
 def precisions_here() -> tuple[Precision, ...]:

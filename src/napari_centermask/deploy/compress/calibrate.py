@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,7 @@ class _Recorder:
         self, features: Features, boxes: np.ndarray, classes: np.ndarray, *, index: int = 0
     ) -> tuple[np.ndarray, np.ndarray]:
         if self.is_on and len(boxes):
-            pyramid = tuple(np.asarray(level[index : index + 1]) for level in features.pyramid)
+            pyramid = tuple(_array(level)[index : index + 1] for level in features.pyramid)
             area = float(np.prod(features.tile_shape))
             self._keep("roi", roi_feed(pyramid, boxes[:_MOST_BOXES], classes[:_MOST_BOXES], 0, area))
         return self._engine.masks(features, boxes, classes, index=index)  # type: ignore[union-attr]
@@ -83,6 +84,23 @@ class _Recorder:
             kept.append(feed)
         elif (place := int(self._rng.integers(seen + 1))) < self._most:
             kept[place] = feed
+
+
+def _array(level: Any) -> np.ndarray:
+    """A level of a pyramid, which each engine keeps in its own type."""
+    return np.asarray(level.numpy() if hasattr(level, "numpy") else level)
+
+
+def feeds_of(engine: AnyEngine, image: np.ndarray, settings: SegmentSettings) -> dict[str, Feed]:
+    """The largest input that each graph gets when an image (C, H, W) is segmented; none of a graph that is not called."""
+    recorder = _Recorder(engine, most=1_000)
+    recorder.is_on = True
+    segment(image, recorder, settings)
+    return {name: max(feeds, key=_size) for name, feeds in recorder.feeds.items()}
+
+
+def _size(feed: Feed) -> int:
+    return sum(value.size for value in feed.values())
 
 
 def calibrate(
