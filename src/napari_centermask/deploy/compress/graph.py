@@ -100,5 +100,6 @@ def gflops(path: Path, *, side: int = 512) -> float:
     for node in graph.node:
         if node.op_type in ("Conv", "ConvTranspose"):
             place = shapes[node.output[0] if node.op_type == "Conv" else node.input[0]]
-            total += 2 * int(np.prod(weights[node.input[1]])) * int(np.prod(place[2:]))
+            weight = weights.get(node.input[1]) or shapes[node.input[1]]  # stored as they are, or in 16 bits
+            total += 2 * int(np.prod(weight)) * int(np.prod(place[2:]))
     return total / 1e9
