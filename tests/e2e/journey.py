@@ -50,8 +50,8 @@ REGION = (8, 8, 400, 504)
 """y0, x0, y1, x1 of a part of the first image."""
 SHORT = {"steps": 12, "evaluate_every": 6, "warmup": 2, "batch": 2, "tile": 128, "workers": 0}
 """Two short epochs, which change next to nothing."""
-LONGER = {"steps": 200, "evaluate_every": 40, "tile": 160}
-"""For pictures: a sixth of the work of the computed settings."""
+LONGER = {"steps": 100, "evaluate_every": 20, "tile": 128}
+"""For pictures: a twentieth of the work of the computed settings."""
 LONG_SECONDS = 6000
 """For such a training on a busy machine."""
 
