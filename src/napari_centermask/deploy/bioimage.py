@@ -19,7 +19,6 @@ from napari_centermask.engines.graphs import DENSE_INPUT, MAPS_OUTPUT
 from napari_centermask.io.pages import REPOSITORY
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.models.store.card import ModelCard
-from napari_centermask.settings import UNetSettings
 
 SUFFIX = ".bioimageio.zip"
 FORMAT = "0.5.0"
@@ -193,8 +192,7 @@ def _step(name: str, **values: Any) -> Values:
 
 def _maps(card: ModelCard) -> list[Values]:
     sides = [{"type": "space", "id": axis, "size": {"tensor_id": DENSE_INPUT, "axis_id": axis}} for axis in "yx"]
-    assert isinstance(card.model, UNetSettings)
-    names = [_axis_name(name) for name in card.model.map_names]
+    names = [_axis_name(name) for name in getattr(card.model, "map_names", ())]
     return [
         {
             "id": MAPS_OUTPUT,
