@@ -64,12 +64,12 @@ def test_keys_that_do_not_fit_are_named(capsys, tmp_path, published):
 
 
 def test_graphs_that_are_refused_leave_nothing_and_the_name_is_free(capsys, published, home, monkeypatch):
-    from napari_centermask.deploy import export, export_centermask
+    from napari_centermask.deploy import export_centermask, parity
 
     def refuse(*_):
-        raise export.ParityError("Expected ONNX Runtime near torch.")
+        raise parity.ParityError("Expected ONNX Runtime near torch.")
 
-    monkeypatch.setattr(export_centermask, "_write_dense", lambda model, path, card: path.write_bytes(b"half"))
+    monkeypatch.setattr(export_centermask, "_write_dense", lambda model, path, *_: path.write_bytes(b"half"))
     monkeypatch.setattr(export_centermask, "_write_roi", refuse)
     assert cli.run(["models", "add", str(published), "--name", "lite"]) == 2
     last = capsys.readouterr().err.splitlines()[-1]
