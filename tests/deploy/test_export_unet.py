@@ -10,7 +10,7 @@ import tifffile
 import torch
 
 from napari_centermask import cli
-from napari_centermask.deploy import export, parity
+from napari_centermask.deploy import export, export_unet, parity
 from napari_centermask.engines.graphs import CARD_KEY
 from napari_centermask.engines.load import load_engine
 from napari_centermask.engines.torch import TorchMapEngine
@@ -110,7 +110,14 @@ def test_a_graph_alone_is_a_model(exported, tmp_path):
 
 
 def test_a_graph_that_disagrees_is_refused_and_nothing_is_written(exported, tmp_path, monkeypatch):
-    model, card, _, _ = exported
+    model, card, folder, _ = exported
+    graph = (folder / "small.maps.onnx").read_bytes()
+
+    def written_before(_module, _example, path, *_, opset):
+        path.write_bytes(graph)
+        return opset
+
+    monkeypatch.setattr(export_unet, "write_graph", written_before)
     monkeypatch.setattr(parity, "TOLERANCE", -1.0)
     with pytest.raises(parity.ParityError, match="differs from torch"):
         export.export(model, card, tmp_path)
