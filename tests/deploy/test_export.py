@@ -10,7 +10,15 @@ import torch
 from PIL import Image
 
 from napari_centermask.core.errors import BadSettings
-from napari_centermask.deploy import export, export_centermask, graph_file, graph_texts, one_graph, parity, whole_detector
+from napari_centermask.deploy import (
+    export,
+    export_centermask,
+    graph_file,
+    graph_texts,
+    one_graph,
+    parity,
+    whole_detector,
+)
 from napari_centermask.deploy.real_images import network_input
 from napari_centermask.engines.decode import candidates
 from napari_centermask.engines.graphs import CARD_KEY
