@@ -43,6 +43,8 @@ _COMMANDS = (
     "measure",
     "flatfield",
     "benchmark",
+    "submit",
+    "remote",
     "models",
     "demo",
     "doctor",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Generator, Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,8 +20,10 @@ from napari_centermask.events import (
     DoneEvent,
     Event,
     FailedEvent,
+    NoticeEvent,
     StageEvent,
     StartEvent,
+    StepEvent,
     as_values,
     write,
 )
@@ -29,6 +32,8 @@ from napari_centermask.jobs.command import check_new_run
 from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.run.folder import KEPT, Control, start_of
+from napari_centermask.training.run.mlflow_metrics import MlflowRun
+from napari_centermask.training.run.scaling import scale_batch as scale_batch_of
 from napari_centermask.training.run.shortage import is_out_of_memory
 
 
@@ -87,6 +92,7 @@ def train(
     *,
     preview: Flag = False,
     preview_file: Path | None = None,
+    scale_batch: int = 1,
     json: Flag = False,
     settings: Annotated[TrainSettings, Parameter(name="*")],
 ) -> int:
@@ -111,10 +117,14 @@ def train(
         picture OUT_tiles.png beside `out`.
     preview_file
         The same into this PNG file.
+    scale_batch
+        Train with so many times the tiles per step and the learning rate, in as many times fewer steps; for example the number of
+        processes under torchrun, which share the tiles of a step.
     json
         Print one JSON object per event.
     """
     check_train_flags(settings, None if run is None else json_module.loads(run.read_text(encoding="utf-8")))
+    settings = scale_batch_of(settings, scale_batch)
     if preview or preview_file:
         show_tiles(settings, preview_file, json=json)
         return 0
@@ -159,13 +169,15 @@ def run_training(settings: TrainSettings, *, json: bool) -> int:
 
     _forget_old_requests(settings.out)
     steps = _steps(settings)
+    shown = write if json else show_event
+    report = _reporter()
     try:
         for event in steps:
-            if json:
-                write(event)
-            else:
-                _show(event)
+            shown(event)
+            if message := report(event):
+                shown(NoticeEvent(message=message))
     except UserError as error:
+        report(failure(error))
         if json:
             write(failure(error))
         raise
@@ -199,6 +211,17 @@ def _steps(settings: TrainSettings) -> Generator[Event, None, None]:
                 place = device.choose_device(settings.device)
                 raise memory.stage_failed("comparing", error, settings.out, place) from error
         yield event
+
+
+def _reporter() -> Callable[[Event], str]:
+    """What reports events to the MLflow run that the environment names, if any, and how busy the machine is with them."""
+    run = MlflowRun.of(os.environ)
+    if run is None:
+        return lambda event: ""
+    from napari_centermask.training.run.machine_use import machine_use
+
+    machine_use()  # the first call only begins to measure
+    return lambda event: run.log(event, **(machine_use() if isinstance(event, StepEvent) else {}))
 
 
 def _forget_old_requests(folder: Path) -> None:
@@ -258,7 +281,7 @@ def failure(error: UserError) -> FailedEvent:
     return FailedEvent(message=str(error), reason=reason, remedy=remedy)
 
 
-def _show(event: Event) -> None:
+def show_event(event: Event) -> None:
     """One event as one line."""
     skipped = {"event", "time", "per_folder", "samples"}
     fields = (

@@ -50,6 +50,8 @@ class Truth:
         (M, 4) float32 boxes in which background has no loss.
     unreviewed
         (H, W) uint8, 1 where background has no loss; None if everything is reviewed.
+    seed
+        See `TrainTile.seed`.
     """
 
     boxes: Tensor
@@ -57,6 +59,7 @@ class Truth:
     masks: Tensor
     ignore: Tensor | None = None
     unreviewed: Tensor | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class TrainingParts(Protocol):
     def losses(
         self, model: nn.Module, images: Tensor, truths: Any, settings: TrainSettings, *, class_weights: Tensor | None
     ) -> dict[str, Tensor]:
-        """Scalars of a batch; `truths` may lie on another device than the images."""
+        """Scalars of a batch, as `Losses` if they are means over a part of it; `truths` may lie on another device."""
 
     def class_weights(self, settings: TrainSettings) -> np.ndarray | None:
         """Weight of each class in the losses, float32; None for equal weights."""
@@ -114,6 +117,6 @@ def parts_of(model: NetworkSettings) -> TrainingParts:
 
 
 def on_device(truth: Any, place: device) -> Any:
-    """A dataclass of tensors on a device; fields that are None stay so."""
-    fields = {name: value.to(place) for name, value in vars(truth).items() if value is not None}
+    """A dataclass of tensors on a device; fields of other kinds stay as they are."""
+    fields = {name: value.to(place) if hasattr(value, "to") else value for name, value in vars(truth).items()}
     return type(truth)(**fields)

@@ -81,7 +81,8 @@ class TileSampler:
 
     def __getitem__(self, index: int) -> TrainTile:
         """Tile number `index` of the endless sequence."""
-        return self.draw(np.random.default_rng((self.settings.seed, index)))
+        rng = np.random.default_rng((self.settings.seed, index))
+        return replace(self.draw(rng), seed=int(rng.integers(2**31)))
 
     def draw(self, rng: np.random.Generator) -> TrainTile:
         """One random, augmented tile."""

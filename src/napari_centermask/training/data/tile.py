@@ -32,6 +32,8 @@ class TrainTile:
         (M, 4) float32, boxes of cells of which too little is visible.
     unreviewed
         (T, T) uint8, 1 where background is not known to be background; None if everything is reviewed.
+    seed
+        Of random choices in the losses, which are thus the same in whichever process the tile is; None to choose freely.
     """
 
     image: np.ndarray
@@ -40,6 +42,7 @@ class TrainTile:
     masks: np.ndarray
     ignore: np.ndarray
     unreviewed: np.ndarray | None = None
+    seed: int | None = None
 
 
 def rotated(tile: TrainTile, angle: float, side: int) -> TrainTile:

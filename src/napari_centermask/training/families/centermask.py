@@ -33,7 +33,8 @@ class CenterMaskParts:
 
         images = torch.from_numpy(np.stack([t.image for t in targets]))
         return TrainBatch(
-            images, [Truth(*map(tensor, (t.boxes, t.classes, t.masks, t.ignore, t.unreviewed))) for t in targets]
+            images,
+            [Truth(*map(tensor, (t.boxes, t.classes, t.masks, t.ignore, t.unreviewed)), seed=t.seed) for t in targets],
         )
 
     def losses(

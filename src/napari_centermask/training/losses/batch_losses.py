@@ -18,6 +18,7 @@ from napari_centermask.training.losses.centermask import (
     mask_targets,
     sample_regions,
 )
+from napari_centermask.training.losses.weighed import Losses
 
 REGIONS = 48
 """Regions per tile for training the mask heads: a quarter foreground, as in the reference (which has 512). A choice: the mask
@@ -31,7 +32,7 @@ def batch_losses(
     settings: InstanceLossSettings = REFERENCE,
     *,
     class_weights: torch.Tensor | None = None,
-) -> dict[str, torch.Tensor]:
+) -> Losses:
     """All losses of one batch.
 
     Parameters
@@ -47,7 +48,7 @@ def batch_losses(
 
     Returns
     -------
-    dict of scalar tensors: loss_fcos_cls, loss_fcos_loc, loss_fcos_ctr, loss_mask, loss_maskiou.
+    Scalar tensors: loss_fcos_cls, loss_fcos_loc, loss_fcos_ctr, loss_mask, loss_maskiou.
     """
     pyramid = model.pyramid(images)
     maps = model.proposal_generator.fcos_head(pyramid)
@@ -70,7 +71,7 @@ def batch_losses(
     )
     pixels = ltrb.detach() * table[1][:, None]
     proposals = propose(logits.detach(), pixels, centerness.detach()[..., 0], table[0], table[1])
-    return losses | _region_losses(model, pyramid, proposals, truths, images.shape, settings)
+    return losses.and_of(_region_losses(model, pyramid, proposals, truths, images.shape, settings))
 
 
 def _region_losses(
@@ -80,10 +81,10 @@ def _region_losses(
     truths: list[Truth],
     shape: torch.Size,
     settings: InstanceLossSettings,
-) -> dict[str, torch.Tensor]:
+) -> Losses:
     rois, classes, targets, inside, areas = [], [], [], [], []
     for i, ((boxes, _), truth) in enumerate(zip(proposals, truths, strict=True)):
-        sample = sample_regions(boxes, truth.boxes, count=REGIONS)
+        sample = sample_regions(boxes, truth.boxes, count=REGIONS, seed=truth.seed)
         front = sample.indices[: sample.foreground]
         matched = sample.matched[: sample.foreground]
         chosen = torch.cat([boxes, truth.boxes])[front]

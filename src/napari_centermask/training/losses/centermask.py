@@ -15,6 +15,7 @@ from torchvision.ops import box_iou, roi_align, sigmoid_focal_loss
 
 from napari_centermask.models.nets.fcos import locations
 from napari_centermask.settings import InstanceLossSettings
+from napari_centermask.training.losses.weighed import Losses
 
 INFINITE = 1e8  # pixels, and squared pixels: larger than any box, and exact enough beside one in float32
 LARGEST_EXTENT = 8  # of a box from a location, in strides; FCOS section 3.2, "sizes of interest"
@@ -153,7 +154,7 @@ def fcos_losses(
     quality: str = "centerness",
     settings: InstanceLossSettings = REFERENCE,
     class_weights: torch.Tensor | None = None,
-) -> dict[str, torch.Tensor]:
+) -> Losses:
     """Classification, box and centerness losses of a batch.
 
     Parameters
@@ -171,7 +172,7 @@ def fcos_losses(
 
     Returns
     -------
-    dict with "loss_fcos_cls", "loss_fcos_loc", "loss_fcos_ctr".
+    "loss_fcos_cls", "loss_fcos_loc", "loss_fcos_ctr".
     """
     n_classes = logits.shape[2]
     labels = torch.stack([a.labels for a in assignments])
@@ -191,15 +192,17 @@ def fcos_losses(
         focal = focal * (positive | ~ignored)[..., None]
     losses = {"loss_fcos_cls": settings.classification * focal.sum() / n}
     if not positive.any():
-        return losses | {"loss_fcos_loc": ltrb.sum() * 0.0, "loss_fcos_ctr": centerness.sum() * 0.0}
+        nothing = {"loss_fcos_loc": ltrb.sum() * 0.0, "loss_fcos_ctr": centerness.sum() * 0.0}
+        return Losses(losses | nothing, {"loss_fcos_cls": n, "loss_fcos_loc": n * 0, "loss_fcos_ctr": n * 0})
     ctr = centerness_target(targets[positive])
     box = box_losses(ltrb[positive], targets[positive], settings.box_loss)
-    losses["loss_fcos_loc"] = settings.box * (box * ctr).sum() / ctr.sum().clamp(min=_TINY)
+    weight = ctr.sum().clamp(min=_TINY)
+    losses["loss_fcos_loc"] = settings.box * (box * ctr).sum() / weight
     of_boxes = F.binary_cross_entropy_with_logits(
         centerness[positive], ctr if quality == "centerness" else iou, reduction="sum"
     )
     losses["loss_fcos_ctr"] = settings.box_quality * of_boxes / n
-    return losses
+    return Losses(losses, {"loss_fcos_cls": n, "loss_fcos_loc": weight, "loss_fcos_ctr": n})
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,13 @@ class Sample:
 
 
 def sample_regions(
-    proposals: torch.Tensor, boxes: torch.Tensor, *, count: int = 512, fraction: float = 0.25, shuffle: bool = True
+    proposals: torch.Tensor,
+    boxes: torch.Tensor,
+    *,
+    count: int = 512,
+    fraction: float = 0.25,
+    shuffle: bool = True,
+    seed: int | None = None,
 ) -> Sample:
     """Match proposals and objects at IoU 0.5 and choose foreground and background regions; the defaults are the reference's.
 
@@ -232,6 +241,8 @@ def sample_regions(
         (P, 4); the objects' own boxes are appended to them.
     boxes
         (N, 4) of the objects.
+    seed
+        Of the choice, which is then the same whatever was drawn before; by default it goes on with torch's random numbers.
     """
     everything = torch.cat([proposals, boxes])
     if boxes.shape[0] == 0:
@@ -240,7 +251,8 @@ def sample_regions(
     overlap, matched = box_iou(everything, boxes).max(dim=1)
     chosen = [(overlap >= 0.5).nonzero()[:, 0], (overlap < 0.5).nonzero()[:, 0]]
     if shuffle:
-        chosen = [c[torch.randperm(len(c), device=c.device)] for c in chosen]
+        own = None if seed is None else torch.Generator().manual_seed(seed)
+        chosen = [c[torch.randperm(len(c), generator=own).to(c.device)] for c in chosen]
     front = chosen[0][: int(count * fraction)]
     indices = torch.cat([front, chosen[1][: count - len(front)]])
     return Sample(indices, matched[indices], len(front))
@@ -284,7 +296,7 @@ def mask_losses(
     *,
     settings: InstanceLossSettings = REFERENCE,
     weights: torch.Tensor | None = None,
-) -> dict[str, torch.Tensor]:
+) -> Losses:
     """Mask and mask-IoU losses of foreground regions.
 
     Parameters
@@ -302,23 +314,26 @@ def mask_losses(
 
     Returns
     -------
-    dict with "loss_mask" and, with the head, "loss_maskiou".
+    "loss_mask" and, with the head, "loss_maskiou".
     """
     if len(logits) == 0:
         zero = logits.sum() * 0.0
-        return {"loss_mask": zero} | ({} if mask_iou is None else {"loss_maskiou": zero + mask_iou.sum() * 0.0})
+        nothing = {"loss_mask": zero} | ({} if mask_iou is None else {"loss_maskiou": zero + mask_iou.sum() * 0.0})
+        return Losses(nothing, dict.fromkeys(nothing, zero.detach()))
     each = settings.mask * F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean((1, 2))
     if settings.mask_dice:
         each = each + settings.mask_dice * dice_losses(logits, targets)
     if settings.mask_boundary:
         each = each + settings.mask_boundary * boundary_losses(logits, targets)
-    losses = {"loss_mask": each.mean() if weights is None else (each * weights).sum() / weights.sum()}
+    weights = torch.ones_like(each) if weights is None else weights
+    losses, counts = {"loss_mask": (each * weights).sum() / weights.sum()}, {"loss_mask": weights.sum()}
     if mask_iou is not None:
         wanted = mask_iou_targets(logits, targets, inside)
         valid = wanted > 0
         squared = 0.5 * (mask_iou.to(wanted.dtype) - wanted) ** 2
+        counts["loss_maskiou"] = valid.sum()
         losses["loss_maskiou"] = settings.mask_iou * (squared * valid).sum() / valid.sum().clamp(min=1)
-    return losses
+    return Losses(losses, counts)
 
 
 def dice_losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

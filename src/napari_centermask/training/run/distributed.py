@@ -1,14 +1,15 @@
 """Several processes that train one model, as torchrun starts them: on several GPUs, or on CPUs with gloo.
 
 `torchrun --nproc-per-node 2 -m napari_centermask train run.json` is all it takes. Each process computes part of
-the batch; the gradients are averaged. The first one decides, evaluates, saves and reports.
+the batch; losses and gradients are joined to those of one process with the same batch. The first one decides, evaluates, saves
+and reports.
 """
 
 from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ import torch
 from torch import distributed, nn
 
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.training.losses.weighed import counts_of
 from napari_centermask.training.run.shortage import is_out_of_memory
 
 PATIENCE = datetime.timedelta(hours=12)
@@ -70,6 +72,33 @@ class World:
         if self.size > 1 and chosen.type == "cuda":
             return torch.device("cuda", int(os.environ.get("LOCAL_RANK", self.rank)))
         return chosen
+
+    def join_losses(
+        self, losses: Mapping[str, torch.Tensor]
+    ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        """What this process adds to the losses of the whole batch, and those losses.
+
+        A loss is a mean over the cells or regions of a part of the batch, and parts have different numbers of them; a plain
+        mean of the processes would not be the loss that one process computes from all tiles.
+
+        Returns
+        -------
+        parts
+            Scalars of the graph. Their gradients, averaged over the processes, are those of the whole batch.
+        whole
+            Scalars, the same in all processes.
+        """
+        if self.size == 1:
+            return dict(losses), {name: value.detach() for name, value in losses.items()}
+        names, counts = sorted(losses), counts_of(losses)
+        weights = torch.stack([counts[name].float() for name in names])
+        sums = torch.stack([losses[name].detach().float() for name in names]) * weights
+        total = torch.stack([weights, sums])
+        distributed.all_reduce(total)
+        divisor = torch.where(total[0] > 0, total[0], 1.0)
+        shares, whole = (weights * self.size / divisor).unbind(), (total[1] / divisor).unbind()
+        parts = {name: losses[name] * share for name, share in zip(names, shares, strict=True)}
+        return parts, dict(zip(names, whole, strict=True))
 
     def average_gradients(self, model: nn.Module) -> None:
         """Make all gradients the mean over the processes; a missing one counts as zero, the same everywhere."""

@@ -216,15 +216,20 @@ class Trainer:
         self.average.update(self.model)
         self.progress.tiles = self.tiles + len(images) * self.world.size
         self.progress.step += 1
-        return {k: float(v.detach()) for k, v in losses.items()} | {"learning_rate": rate, "gradient_norm": float(norm)}
+        return {k: float(v) for k, v in losses.items()} | {"learning_rate": rate, "gradient_norm": float(norm)}
 
     def _backward(self, images: torch.Tensor, truths: object) -> dict[str, torch.Tensor]:
-        """Losses, with their gradients in the parameters; lack of memory in one process is raised in all of them."""
+        """Losses of the whole batch, with the gradients of this process's part in the parameters.
+
+        Lack of memory in one process is raised in all of them, and so are losses that are not finite.
+        """
         with self.world.sharing_shortage(self.device):
             losses = self.losses(images, truths)
-            self._check(losses)
-            self.gradients(losses)
-        return losses
+        parts, whole = self.world.join_losses(losses)
+        self._check(whole)
+        with self.world.sharing_shortage(self.device):
+            self.gradients(parts)
+        return whole
 
     def _check(self, losses: dict[str, torch.Tensor]) -> None:
         bad = [name for name, value in losses.items() if not torch.isfinite(value)]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import os
 import platform
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -249,13 +251,28 @@ def _thinned(curves: list[dict[str, float]], most: int = 200) -> list[dict[str, 
 def training_facts(trainer: Trainer) -> dict[str, Any]:
     """The training record of the card: data by hash, settings, curves, time and machine."""
     settings = trainer.settings
-    return trainer.read_facts() | {
-        "settings": settings.model_dump(mode="json", exclude={"data", "out", "replay", "unlabelled"}),
-        "seed": settings.seed,
-        "parent_sha256": trainer.start.parent_sha256,
-        "steps": trainer.progress.step,
-        "minutes": round(trainer.progress.seconds / 60, 1),
-        "curves": _thinned(trainer.progress.curves),
-        "machine": f"{trainer.device.type}, {torch.get_num_threads()} threads, {platform.machine()}",
-        "torch": torch.__version__,
+    return (
+        trainer.read_facts()
+        | {
+            "settings": settings.model_dump(mode="json", exclude={"data", "out", "replay", "unlabelled"}),
+            "seed": settings.seed,
+            "parent_sha256": trainer.start.parent_sha256,
+            "steps": trainer.progress.step,
+            "minutes": round(trainer.progress.seconds / 60, 1),
+            "curves": _thinned(trainer.progress.curves),
+            "machine": f"{trainer.device.type}, {torch.get_num_threads()} threads, {platform.machine()}",
+            "torch": torch.__version__,
+        }
+        | rented_machine(os.environ)
+    )
+
+
+def rented_machine(variables: Mapping[str, str]) -> dict[str, Any]:
+    """The job that trains, for the training record, from the variables that Azure Machine Learning sets; else nothing."""
+    names = {
+        "job": "AZUREML_RUN_ID",
+        "workspace": "AZUREML_ARM_WORKSPACE_NAME",
+        "experiment": "AZUREML_ARM_PROJECT_NAME",
     }
+    known = {key: variables[name] for key, name in names.items() if name in variables}
+    return {"azure": known} if "job" in known else {}

@@ -1,0 +1,157 @@
+"""`remote status | follow | logs | cancel | download`: jobs that were submitted, by their run folders here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cyclopts import App
+
+from napari_centermask.cli.models import install as install_model
+from napari_centermask.cli.output import notice, print_json
+from napari_centermask.cli.segment import Flag
+from napari_centermask.cli.train import show_event
+from napari_centermask.cloud.client import AzureJobs
+from napari_centermask.cloud.client import follow as follow_job
+from napari_centermask.cloud.record import JobRecord, read_record
+from napari_centermask.events import write
+from napari_centermask.models.store.zoo import check_new_name, read_weights
+
+app = App(name="remote", help="Jobs that were submitted.", help_format="plaintext")
+
+
+def _open(folder: Path) -> tuple[AzureJobs, JobRecord]:
+    record = read_record(folder)
+    return AzureJobs(record.workspace), record
+
+
+@app.command
+def status(folder: Path, /, *, json: Flag = False) -> int:
+    """Show the state of a job, and how busy its machine is.
+
+    For example:
+
+      napari-centermask remote status runs/mine
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    json
+        Print one object.
+    """
+    jobs, record = _open(folder)
+    state, why = jobs.status(record.job), jobs.details(record.job)[0]
+    values = {"job": record.job, "status": state, **({"error": why} if why else {}), **jobs.use(record.job)}
+    if json:
+        print_json(values)
+        return 0
+    for key, value in values.items():
+        print(f"{key:<12}{value}")
+    return 0
+
+
+@app.command
+def follow(folder: Path, /, *, every: float = 10.0, json: Flag = False) -> int:
+    """Show what a job reports, until it has ended; it goes on if you stop following it.
+
+    For example:
+
+      napari-centermask remote follow runs/mine --json
+
+    Parameters
+    ----------
+    folder
+        The run folder; the events are also written into its events.jsonl.
+    every
+        Seconds between two looks.
+    json
+        Print one JSON object per event, as `train` does.
+    """
+    jobs, record = _open(folder)
+    with (folder / "events.jsonl").open("w", encoding="utf-8") as stream:
+        for event in follow_job(jobs, record, every_s=every):
+            write(event, stream)
+            write(event) if json else show_event(event)
+    if not json:
+        print(f"Fetch the model with: napari-centermask remote download {folder} --install NAME")
+    return 0
+
+
+@app.command
+def logs(folder: Path, /) -> int:
+    """Print the log of a job.
+
+    For example:
+
+      napari-centermask remote logs runs/mine
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    """
+    jobs, record = _open(folder)
+    texts = jobs.logs(record.job)
+    for name, text in texts.items():
+        print(f"--- {name}\n{text}")
+    if not texts:
+        notice("There is no log yet. It begins when the job runs.")
+    return 0
+
+
+@app.command
+def cancel(folder: Path, /) -> int:
+    """Cancel a job; what it has written so far can be downloaded.
+
+    For example:
+
+      napari-centermask remote cancel runs/mine
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    """
+    jobs, record = _open(folder)
+    jobs.cancel(record.job)
+    print(f"Azure is ending {record.job}.")
+    return 0
+
+
+@app.command
+def download(
+    folder: Path, /, *, install: str | None = None, register: str | None = None, graphs: bool = True, json: Flag = False
+) -> int:
+    """Download the model and the curves of a job that has ended into its run folder.
+
+    For example:
+
+      napari-centermask remote download runs/mine --install mine --register mine
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    install
+        Install the model under this name.
+    register
+        Register it in the workspace under this name, as its next version.
+    graphs
+        Make the ONNX graphs that napari needs when it is installed; needs PyTorch.
+    json
+        Print one object.
+    """
+    if install:
+        check_new_name(install)
+    jobs, record = _open(folder)
+    model = jobs.download(record, folder)
+    values: dict[str, object] = {"model": model}
+    if install:
+        values["installed"] = install_model(model, install, graphs=graphs).name
+    if register:
+        training = read_weights(model).card.training
+        known = {name: str(training[name]) for name in ("steps", "parent_sha256", "seed", "torch") if name in training}
+        data = {f"data_{name}": version for name, version in record.data.items()}
+        values["registered"] = f"{register}:{jobs.register(record, register, known | data)}"
+    print_json(values) if json else print("\n".join(f"{key:<12}{value}" for key, value in values.items()))
+    return 0

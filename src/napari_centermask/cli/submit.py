@@ -1,0 +1,140 @@
+"""`submit`: train a run file on Azure Machine Learning."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from napari_centermask.cli.output import notice, print_json
+from napari_centermask.cli.segment import Flag
+from napari_centermask.cloud.plan import Plan, make_plan
+from napari_centermask.cloud.plan import submit as submit_plan
+from napari_centermask.cloud.workspace import read_workspace
+from napari_centermask.core.errors import BadSettings, UserError
+from napari_centermask.jobs.command import check_new_run
+from napari_centermask.settings import TrainSettings, fault_text
+
+
+def submit(
+    run: Path,
+    /,
+    *,
+    workspace: Path = Path("config.json"),
+    compute: str,
+    create_compute: Flag = False,
+    size: str | None = None,
+    nodes: int = 1,
+    processes: int | None = None,
+    scale_batch: Flag = False,
+    hours: float | None = None,
+    yes: Flag = False,
+    dry_run: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Train a run file on Azure Machine Learning; what it takes is shown first, and nothing is sent without a confirmation.
+
+    `finetune --dry-run` writes a run file. For example:
+
+      napari-centermask submit runs/mine/run.json --compute gpu-cluster --dry-run
+
+      napari-centermask submit runs/mine/run.json --compute gpu-cluster --create-compute
+
+      napari-centermask submit run.json --compute big --nodes 2 --processes 4 --scale-batch --yes
+
+    Parameters
+    ----------
+    run
+        JSON file with the settings of the run, as for `train`.
+    workspace
+        The file config.json of the workspace, from its page in the portal.
+    compute
+        Name of the compute that trains.
+    create_compute
+        Make it if the workspace has none of this name.
+    size
+        The size of its machines; by default the advised one, which is shown with the reason.
+    nodes
+        Number of machines.
+    processes
+        Processes on each machine; by default one for each GPU of `size`.
+    scale_batch
+        Use the tiles per step of the run file in each process, with a learning rate that grows in proportion and fewer steps.
+        Otherwise the processes share them.
+    hours
+        Time after which Azure ends the job; by default twice the time limit of the run and half an hour, or 24.
+    yes
+        Submit without asking.
+    dry_run
+        Only show what would be submitted.
+    json
+        Print the job, or with --dry-run the plan, as JSON.
+    """
+    plan = make_plan(
+        _read_run(run),
+        read_workspace(workspace),
+        compute,
+        create=create_compute,
+        size=size,
+        nodes=nodes,
+        processes=processes,
+        scale=scale_batch,
+        hours=hours,
+    )
+    _show(plan, json=json and dry_run)
+    if dry_run:
+        return 0
+    check_new_run(plan.settings.out)
+    if not yes and not _confirmed():
+        raise UserError("Nothing was submitted. Confirm with y, or add --yes.")
+    from napari_centermask.cloud.client import AzureJobs
+
+    record = submit_plan(plan, AzureJobs(plan.workspace), notice)
+    folder = plan.settings.out
+    print_json(record.model_dump(mode="json") | {"out": folder}) if json else print(
+        f"Follow it with: napari-centermask remote follow {folder}"
+    )
+    return 0
+
+
+def _read_run(path: Path) -> TrainSettings:
+    try:
+        return TrainSettings.model_validate(json_module.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise BadSettings(f"The run file {path} does not exist. Write one with `finetune --dry-run`.") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"]))
+        raise BadSettings(f"{path}: {place}: {fault_text(fault)}. Correct it there.") from None
+    except (OSError, ValueError) as error:
+        raise BadSettings(f"{path} is not a run file in JSON: {error}.") from None
+
+
+def _show(plan: Plan, *, json: bool) -> None:
+    if not json:
+        for line in plan.lines:
+            notice(line)
+        return
+    print_json(
+        {
+            "compute": plan.compute,
+            "size": plan.size or None,
+            "advice": {"size": plan.advice.size.name, "reason": plan.advice.reason},
+            "nodes": plan.limit.nodes,
+            "processes": plan.processes,
+            "hours": plan.limit.hours,
+            "node_hours": plan.limit.node_hours,
+            "data_mb": round(plan.data_mb, 1),
+            "settings": plan.settings.model_dump(mode="json"),
+        }
+    )
+
+
+def _confirmed() -> bool:
+    """Whether a person at a terminal says yes."""
+    if not sys.stdin.isatty():
+        return False
+    print("Submit this? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
