@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -45,5 +46,10 @@ def out_of_focus(tile: TrainTile, sigma: float) -> TrainTile:
 def _nothing(tile: TrainTile, image: np.ndarray) -> TrainTile:
     """A tile of background alone, in its own intensity range; what nobody reviewed is background, too."""
     low, high = intensity_range(image)
-    none = {"boxes": tile.boxes[:0], "classes": tile.classes[:0], "masks": tile.masks[:0], "ignore": tile.ignore[:0]}
+    none: dict[str, Any] = {
+        "boxes": tile.boxes[:0],
+        "classes": tile.classes[:0],
+        "masks": tile.masks[:0],
+        "ignore": tile.ignore[:0],
+    }
     return replace(tile, image=normalise(image, low, high), unreviewed=None, **none)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def laid_over(tile: TrainTile, other: TrainTile, light: float) -> TrainTile:
         return tile
     floor = np.percentile(other.image[:, ::4, ::4], 20, axis=(1, 2)).astype(np.float32)[:, None, None]
     image = tile.image + np.float32(light) * np.maximum(other.image - floor, 0)
-    joined = {
+    joined: dict[str, Any] = {
         name: np.concatenate([getattr(tile, name), getattr(other, name)])
         for name in ("boxes", "classes", "masks", "ignore")
     }

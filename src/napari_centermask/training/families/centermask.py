@@ -28,14 +28,8 @@ class CenterMaskParts:
     def collate(self, targets: list[TrainTile]) -> TrainBatch:
         """A `Truth` for each tile."""
 
-        def tensor(value: np.ndarray | None) -> Tensor | None:
-            return None if value is None else torch.from_numpy(value.copy())
-
         images = torch.from_numpy(np.stack([t.image for t in targets]))
-        return TrainBatch(
-            images,
-            [Truth(*map(tensor, (t.boxes, t.classes, t.masks, t.ignore, t.unreviewed)), seed=t.seed) for t in targets],
-        )
+        return TrainBatch(images, [_truth(t) for t in targets])
 
     def losses(
         self,
@@ -76,6 +70,15 @@ class CenterMaskParts:
         if match:
             return int(match[1]) - 1
         return 0 if "stem" in name else 2  # MobileNetV2 numbers its blocks differently
+
+
+def _truth(tile: TrainTile) -> Truth:
+    def tensor(value: np.ndarray) -> Tensor:
+        return torch.from_numpy(value.copy())
+
+    unreviewed = None if tile.unreviewed is None else tensor(tile.unreviewed)
+    known = (tensor(value) for value in (tile.boxes, tile.classes, tile.masks, tile.ignore))
+    return Truth(*known, unreviewed, tile.seed)
 
 
 def _cells(count: int, side: float, tile: int) -> Truth:
