@@ -16,7 +16,11 @@ from napari_centermask.cloud.record import JobRecord, read_record
 from napari_centermask.events import write
 from napari_centermask.models.store.zoo import check_new_name, read_weights
 
-app = App(name="remote", help="Jobs that were submitted.", help_format="plaintext")
+app = App(
+    name="remote",
+    help="Jobs that were submitted.\n\nFor example:\n\n  napari-centermask remote follow runs/mine",
+    help_format="plaintext",
+)
 
 
 def _open(folder: Path) -> tuple[AzureJobs, JobRecord]:
