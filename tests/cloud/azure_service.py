@@ -83,6 +83,8 @@ class Service:
         if request.method == "PUT":
             body = json.loads(request.body)
             body["properties"].setdefault("provisioningState", "Succeeded")
+            if path.startswith("/models/"):
+                body["properties"] |= {"flavors": body["properties"].get("flavors") or {}}
             self.resources[path] = body
         if path.endswith("/startPendingUpload"):
             place = f"https://{BLOBS}/{CONTAINER}/uploads"
@@ -123,6 +125,8 @@ class Service:
             page = points[start : start + 2]
             more = {"next_page_token": str(start + 2)} if start + 2 < len(points) else {}
             return answer(request, 200, {"metrics": page} | more)
+        if url.path.endswith("/rundata"):
+            return answer(request, 200, {"runMetadata": {"runId": "j", "status": self.status, "outputs": {}}})
         if url.path.endswith("/details"):
             logs = {"user_logs/std_log.txt": f"https://{BLOBS}/{CONTAINER}/std_log.txt?sig=s"}
             error = {"error": {"error": {"code": "UserError", "message": self.error}}} if self.error else {}
@@ -173,6 +177,8 @@ def respond(request, status: int, content: bytes, headers: dict[str, str]) -> re
     response = requests.Response()
     response.status_code, response.request, response.url = status, request, request.url
     response.headers.update(headers)
-    response.raw = HTTPResponse(io.BytesIO(content), headers=headers, status=status, preload_content=False)
+    response.raw = HTTPResponse(
+        io.BytesIO(content), headers=headers, status=status, preload_content=False, request_method=request.method
+    )
     response.reason = "Answer"
     return response

@@ -40,7 +40,7 @@ def service(monkeypatch):
 
     stand_in = load_service().Service()
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", lambda *args, **options: stand_in.send(*args, **options))
-    monkeypatch.setattr(RetryPolicy, "sleep", lambda *_: None)
+    monkeypatch.setattr(RetryPolicy, "sleep", lambda *_, **__: None)
     return stand_in
 
 

@@ -190,9 +190,9 @@ def test_a_model_that_came_half_replaces_nothing(results, jobs, service, plan):
 
 def test_a_model_is_registered_with_what_it_came_from(results, jobs, service):
     record, _ = results
-    service.resources["/models/mine/versions/3"] = {"properties": {}}
+    service.resources["/models/mine/versions/3"] = {"properties": {"modelUri": "m", "flavors": {}, "tags": {}}}
     jobs.register(record, "mine", {"steps": "100"})
     models = [body["properties"] for path, body in service.resources.items() if path.startswith("/models/mine/")]
-    (sent,) = [properties for properties in models if "modelUri" in properties]
+    (sent,) = [properties for properties in models if properties["modelUri"] != "m"]
     assert record.job in sent["modelUri"]
     assert sent["properties"]["steps"] == "100"

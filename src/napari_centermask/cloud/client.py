@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_centermask.cloud.errors import CloudError, explained
+from napari_centermask.cloud.errors import WORKSPACE, CloudError, explained
 from napari_centermask.cloud.record import JobRecord
 from napari_centermask.cloud.staging import OUTPUTS, files_of
 from napari_centermask.cloud.workspace import Workspace
@@ -76,7 +76,7 @@ class AzureJobs:
     @cached_property
     def _tracking(self) -> str:
         """The workspace's MLflow server; also checks that there is such a workspace."""
-        with explained("looking for the workspace"):
+        with explained(WORKSPACE):
             return str(self._ml.workspaces.get(self.workspace.workspace_name).mlflow_tracking_uri)
 
     def check(self) -> None:
@@ -122,7 +122,10 @@ class AzureJobs:
     def status(self, job: str) -> str:
         """The state of a job in Azure's words, such as Queued, Running, Completed, Failed and Canceled."""
         with explained(f"looking for the job {job}"):
-            return str(self._ml.jobs.get(job).status)
+            status = self._ml.jobs.get(job).status
+        return str(
+            getattr(status, "value", status)
+        )  # an enumeration, or text where a newer service has a state that it lacks
 
     def cancel(self, job: str) -> None:
         """Ask for the end of a job."""

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from napari_centermask.core.errors import MissingExtra, UserError, reason
 from napari_centermask.core.extras import how_to_install
 
+WORKSPACE = "looking for the workspace"
+"""What goes on when the first request is made, which meets a wrong name."""
+
 
 class CloudError(UserError):
     """The service cannot be reached, or refuses what was asked."""
@@ -70,7 +73,7 @@ def _refusal(answer: Exception | None, error: Exception, doing: str) -> str:
             f"The quota does not allow this ({_short(error)}). Choose a smaller size or fewer nodes, or ask for more under "
             "'Usage + quotas' in the portal."
         )
-    if "workspace" in text.lower() and status == 404:
+    if status == 404 and doing == WORKSPACE:
         return f"There is no such workspace ({_short(error)}). Check the three names in config.json."
     if status == 404:
         return f"Azure does not know what is named while {doing} ({_short(error)}). Check the names."

@@ -77,8 +77,8 @@ def _truth(tile: TrainTile) -> Truth:
         return torch.from_numpy(value.copy())
 
     unreviewed = None if tile.unreviewed is None else tensor(tile.unreviewed)
-    known = (tensor(value) for value in (tile.boxes, tile.classes, tile.masks, tile.ignore))
-    return Truth(*known, unreviewed, tile.seed)
+    boxes, classes, masks, ignore = map(tensor, (tile.boxes, tile.classes, tile.masks, tile.ignore))
+    return Truth(boxes, classes, masks, ignore, unreviewed, tile.seed)
 
 
 def _cells(count: int, side: float, tile: int) -> Truth:
