@@ -44,7 +44,8 @@ def models(tmp_path_factory):
         defaults = {"score": 0.05} if name == "centermask" else {}
         card = ModelCard(name=name, licence="BSD-3-Clause", model=form, diameter=40.0, defaults=defaults)
         save_model(folder / f"{name}.safetensors", network, card, half=False)
-        export(network, card, folder, name=name)
+        noise = np.random.default_rng(0).integers(0, 255, (1, 64, 64), np.uint8)
+        export(network, card, folder, name=name, images={"noise": noise})
         found[name] = zoo.find_model(folder)
     return found
 

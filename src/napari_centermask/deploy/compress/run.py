@@ -188,7 +188,8 @@ class _Run:
         done = {"step": step.do} | step.model_dump(mode="json", exclude={"do", "accepted"}, exclude_defaults=True)
         steps = (*before.done, done)
         card = self._card(steps).model_copy(update={"model": network.settings})
-        export(network, card, folder, name=self.start.name)
+        images = {path.name: read_plane(path) for path in self.images[:2]}
+        export(network, card, folder, name=self.start.name, images=images)
         files = zoo.find_model(folder)
         scores = self.judge.score(self._engine(files))
         title = f"{before.title} + {step.do}" if before.done else step.do
