@@ -303,3 +303,10 @@ def test_the_start_model_is_evaluated_first(settings, monkeypatch):
     assert any(".stage5." in k for k in moved)
     assert any("fcos_head" in k for k in moved)
     assert list(tuned.out.glob("events.out.tfevents.*"))
+
+
+def test_a_run_that_goes_on_in_the_same_process_decodes_its_images_again(settings):
+    on_disk = settings.model_copy(update={"images_in_memory_mb": 0, "steps": 2, "evaluate_every": 2})
+    assert events(on_disk)[-1].event == "done"
+    assert not (settings.out / DECODED).exists()
+    assert events(on_disk.model_copy(update={"steps": 4, "resume": True}))[-1].step == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from corrected_cells import correct, views_agree
 
@@ -100,4 +101,15 @@ def test_a_hidden_cell_comes_back_when_it_is_selected_or_undone(edits):
     edits.select((1,))
     assert edits.hidden == ()
     edits.select(())
+    assert views_agree(edits)
+
+
+def test_a_hidden_cell_comes_back_when_an_edit_changes_it_and_a_deleted_one_is_no_longer_hidden(edits):
+    edits.hide((4, 1))
+    window = {"mask": np.ones((5, 5), bool), "origin": (60, 100)}
+    edits.run_tool("new_cell", mode="take over", **window)  # takes pixels of cell 4
+    assert edits.hidden == (1,)
+    assert edits.at(70, 100) == [4]
+    edits.run_tool("delete", (1,))
+    assert edits.hidden == ()
     assert views_agree(edits)

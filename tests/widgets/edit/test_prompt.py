@@ -223,3 +223,56 @@ def test_an_answer_leaves_the_cell_and_the_stroke_that_you_paint_meanwhile(begin
     qtbot.waitUntil(lambda: len(edits.result) == 2, timeout=5_000)
     assert edits.selected == (mine.id,)
     assert edits.active.layer.mode == "paint"
+
+
+@pytest.fixture
+def meanwhile(engine, qtbot):
+    """Ask the model, and do something before it answers."""
+
+    def meanwhile(edits, request, act):
+        engine.gate.clear()
+        prompts_of(edits).ask(request)
+        act()
+        engine.gate.set()
+        qtbot.waitUntil(lambda: not prompts_of(edits).is_busy, timeout=20_000)
+
+    return meanwhile
+
+
+def test_a_point_keeps_what_you_paint_before_it_is_answered(begin, meanwhile):
+    edits = begin()
+    id = edits.add(np.ones((10, 21), bool), (20, 20)).id
+    stroke = {"mask": np.ones((10, 41), bool), "origin": (20, 20)}
+    meanwhile(edits, Request("point", (38.0, 30.0), (), id), lambda: edits.run_tool("redraw", (id,), **stroke))
+    cell = edits.result.get((), id)
+    assert cell.mask[28 - cell.y0, 58 - cell.x0]
+    assert cell.mask[38 - cell.y0, 30 - cell.x0]
+
+
+def test_a_point_does_not_bring_back_a_cell_that_you_delete_before_it_is_answered(begin, meanwhile, notices):
+    edits = begin()
+    id = edits.add(np.ones((10, 21), bool), (20, 20)).id
+    meanwhile(edits, Request("point", (38.0, 30.0), (), id), lambda: edits.run_tool("delete", (id,)))
+    assert len(edits.result) == 0
+    assert "is gone" in notices()[-1]
+
+
+def test_what_is_painted_last_does_not_break_redrawing_several_and_deleted_cells_stay_deleted(
+    begin, meanwhile, notices
+):
+    edits = begin()
+    first, second, gone = (edits.add(np.ones((19, 19), bool), at).id for at in ((21, 21), (21, 81), (100, 100)))
+    edits.select((first,))
+
+    def act():
+        edits.run_tool("delete", (gone,))
+        edits.select((first,))
+        edits.active.layer.mode = "paint"
+        edits.active.layer.paint((62, 62), 1)  # applied in a turn of its own
+
+    meanwhile(edits, Request("boxes", (), (), ids=(first, second, gone)), act)
+    assert is_disc(edits.result.get((), first), 30, 30)
+    assert is_disc(edits.result.get((), second), 30, 90)
+    assert edits.result.get((), gone) is None
+    assert edits.history.undo_name == "redrawing of 2 cells"
+    assert not any("stays as it was" in text for text in notices())

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_centermask.core.errors import Cancelled
 from napari_centermask.core.history import Change
 from napari_centermask.core.instances import Instance
 from napari_centermask.io.project import Project
@@ -206,3 +207,12 @@ def test_closing_beside_annotations_of_another_program_keeps_what_was_saved_too(
     (folder / "annotations unsaved.json").replace(folder / "annotations.json")
     with Project.open(folder) as again:
         assert sorted(c.area for c in again.result(1)) == [25, 81]
+
+
+def test_opening_the_open_project_again_cannot_be_cancelled_which_would_close_it(projects, folder):
+    def cancel(*_):
+        raise Cancelled("cancelled")
+
+    projects.open(folder, cancel)  # it is not offered
+    assert projects.project is not None
+    assert len(projects.project.result(1)) == 1

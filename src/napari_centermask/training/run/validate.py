@@ -87,6 +87,7 @@ def _images(settings: TrainSettings, folder: Path, most: int = IMAGES) -> list[S
 
 def prepare(settings: TrainSettings) -> None:
     """Read the validation images into memory, as a folder may disappear during training."""
+    _samples.cache_clear()  # a run before in the same process has removed its decoded images
     for folder in judging(settings.data):
         _images(settings, folder)
     for folder in settings.replay:

@@ -132,6 +132,7 @@ def isolate(edits: EditSession) -> None:
 
 def hide(edits: EditSession) -> None:
     """Leave the selected cells out of the view, to see what is below."""
+    edits.finish()  # which may delete a cell
     ids = edits.selected
     edits.select(())
     edits.hide(ids)

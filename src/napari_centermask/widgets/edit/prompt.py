@@ -227,11 +227,16 @@ class Prompts:
         if edits.active.is_drawing:  # a stroke or polygon is not ended by what comes from a thread
             QTimer.singleShot(_AGAIN_MS, guarded(partial(self._on_answer, request, answer)))
             return
+        edits.finish()  # what was painted meanwhile counts
         if isinstance(answer, Failed):
             self._waiting.clear()
             show_info(answer.message)
         elif isinstance(answer, tuple):
             self._take_several(edits, request, answer)
+        elif request.kind == "point" and edits.result.get(request.plane, request.id) is not request.start:
+            self.ask(request)  # the cell was changed meanwhile, which the answer does not know
+        elif request.kind == "point" and request.start is None:
+            show_info(f"Cell {request.id} is gone. Select another cell to refine it.")
         elif request.kind != "prepare":
             if answer is None:
                 show_info("The model found no cell there. Draw a box around it, or paint it.")
@@ -271,7 +276,8 @@ class Prompts:
                 shape = {"mask": answer.mask, "origin": answer.box[:2]}
                 changes += tool.changes(edits.result, request.plane, (id,), **shape, **_draft(answer))
         edits.do(tool.edit_name([change.id for change in changes]), changes)
-        missing = sum(answer is None for answer in answers)
+        here = edits.result.plane(request.plane)
+        missing = sum(answer is None and id in here for id, answer in zip(request.ids, answers, strict=True))
         if missing:
             stay = "stays as it was" if missing == 1 else "stay as they were"
             show_info(f"The model found nothing in {counted(missing, 'cell')}, which {stay}.")

@@ -236,8 +236,6 @@ class EditSession(CellsInView):
         return self._look_at(self.history.redo())
 
     def _look_at(self, edit: Edit | None) -> Edit | None:
-        if edit is not None:
-            self.show_hidden(c.id for c in edit.changes)
         planes = [] if edit is None else [*(c.plane for c in edit.changes), *(r.plane for r in edit.regions)]
         if planes and self._plane not in planes:
             self.go_to(planes[0])

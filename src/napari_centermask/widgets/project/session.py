@@ -161,9 +161,9 @@ class ProjectSession:
         UserError
             If it cannot be opened; the present one then stays open.
         """
-        same = self.project is not None and self.project.folder == Path(folder).absolute()
-        if same:
+        if self.project is not None and self.project.folder == Path(folder).absolute():
             self.close()
+            advance = silent  # what cancels it would leave no project open
         project = Project.open(Path(folder), advance=advance)
         self.close()
         self._take(project)

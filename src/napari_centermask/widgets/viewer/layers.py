@@ -179,7 +179,8 @@ class ResultLayers:
         by_plane: dict[Index, list[Change]] = {}
         for change in edit.changes:
             self._changed[change.id] = change.plane
-            if self._rims == "track" or not _looks_same(change):
+            was_hidden = self._hidden.pop(change.id, None) is not None  # no edit changes what cannot be seen
+            if was_hidden or self._rims == "track" or not _looks_same(change):
                 by_plane.setdefault(change.plane, []).append(change)
         for index, changes in by_plane.items():
             boxes = None
@@ -216,7 +217,7 @@ class ResultLayers:
         return dict(self._hidden)
 
     def hide(self, ids: Iterable[int], index: Index, *, shown: Index | None) -> None:
-        """Leave cells of a plane out of the view, until `show_hidden`."""
+        """Leave cells of a plane out of the view, until `show_hidden`, or until an edit changes them."""
         ids = list(ids)
         self._hidden |= dict.fromkeys(ids, index)
         self._show_again(index, ids, shown)
